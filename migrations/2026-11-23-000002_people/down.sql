@@ -1,0 +1,10 @@
+DROP TABLE staff_link;
+DROP TABLE refresh_token;
+DROP TABLE session;
+DROP TABLE shift;
+DROP TABLE doctor_department;
+DROP TABLE doctor;
+DROP TABLE staff;
+DROP TABLE consent;
+DROP TABLE health_profile;
+DROP TABLE worker;

@@ -1,0 +1,3 @@
+DROP TABLE prescription_line;
+DROP TABLE prescription;
+DROP TABLE product;

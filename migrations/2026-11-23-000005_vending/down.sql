@@ -1,0 +1,11 @@
+DROP TABLE posting;
+DROP TABLE transfer;
+DROP TABLE account;
+DROP TABLE incident;
+DROP TABLE journal;
+DROP TABLE attempt;
+DROP TABLE order_unit;
+DROP TABLE orders;
+DROP TABLE slot_stock;
+DROP TABLE slot;
+DROP TABLE lot;

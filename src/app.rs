@@ -1,0 +1,116 @@
+//! The composition root: the only place that sees every floor, and the only
+//! one that chooses a backend.
+
+use std::sync::Arc;
+
+use actix_web::{App, HttpServer, dev::Server, web};
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    coordination::Memory,
+    crypto::{
+        keyring::Keyring,
+        keys::MasterSecret,
+        seal::{FieldPlace, FieldSealer, SealKeyId},
+        tokens::{TokenKey, TokenKeys},
+    },
+    domain::policy::Policy,
+    service::House,
+    storage::{DatabaseUrl, Store, StoreError, server_keys},
+    transport,
+};
+
+/// A house whose doors are not open yet.
+pub struct Built {
+    /// The services.
+    pub house: Arc<House>,
+}
+
+/// Opens the database, loads the keys and puts the house together.
+///
+/// # Errors
+/// What could not be opened or read, and why.
+pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Built> {
+    let policy = policy(config)?;
+    let url = DatabaseUrl::parse(config.database_url.expose_secret())
+        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
+    let store = Store::open(&url, config.database_connections)?;
+    tracing::info!(engine = store.engine(), "database is open");
+    let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
+    let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
+    let house = Arc::new(House::new(store, clock, policy, keys, Arc::new(Memory::default())));
+    Ok(Built { house })
+}
+
+/// The rules' values: defaults, changed where the configuration says so.
+fn policy(config: &Config) -> anyhow::Result<Policy> {
+    serde_json::from_value(serde_json::Value::Object(config.policy.clone())).context("setting `policy`")
+}
+
+async fn keyring(
+    config: &Config,
+    secret: &SecretString,
+    store: &Store,
+    clock: &dyn Clock,
+    network: &str,
+) -> anyhow::Result<Keyring> {
+    let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
+    let seal_keys: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
+    let sealer = FieldSealer::new(&master, &seal_keys)?;
+    let place = |kid: &str| (network.to_owned(), kid.to_owned());
+    let fresh = TokenKey::generate(clock.now())?;
+    let (network_name, kid) = place(fresh.key_id());
+    let sealed = sealer.seal(
+        &FieldPlace::of_text(&network_name, "server_key", "private_sealed", &kid),
+        fresh.to_pkcs8().expose_secret(),
+    )?;
+    let now = clock.now();
+    let rows = store
+        .write::<_, StoreError>(move |conn| {
+            // Several processes may start at once: whoever is first makes the key.
+            if server_keys::server_keys_live(conn, "token")?.is_empty() {
+                server_keys::server_key_add(conn, &kid, "token", &sealed, now)?;
+            }
+            Ok(server_keys::server_keys_live(conn, "token")?)
+        })
+        .await?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = FieldPlace::of_text(network, "server_key", "private_sealed", &row.kid);
+        let private = sealer
+            .open(&place, &row.private_sealed)
+            .context("a token key does not open: another master secret?")?;
+        keys.push(TokenKey::from_pkcs8(&private, row.created_at)?);
+    }
+    Ok(Keyring::new(&master, &seal_keys, TokenKeys::new(keys)?)?)
+}
+
+/// Opens the doors on `listener`.
+///
+/// # Errors
+/// When the socket cannot be used.
+pub fn serve(
+    house: &Arc<House>,
+    listener: std::net::TcpListener,
+    http_workers: usize,
+) -> std::io::Result<Server> {
+    let house = web::Data::new(Arc::clone(house));
+    let tokens: web::Data<transport::auth::TokenCache> =
+        web::Data::new(moka::sync::Cache::builder().max_capacity(200_000).build());
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .wrap(tracing_actix_web::TracingLogger::default())
+            .app_data(house.clone())
+            .app_data(tokens.clone())
+            .configure(transport::configure)
+    })
+    .shutdown_timeout(30)
+    .listen(listener)?;
+    if http_workers > 0 {
+        server = server.workers(http_workers);
+    }
+    Ok(server.run())
+}

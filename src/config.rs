@@ -1,0 +1,253 @@
+//! FLOOR 0: typed settings. Defaults, then a TOML file, then the environment
+//! (`WAYSTATION_..`), then flags. An unknown key or an unsafe setting stops
+//! the start, saying which.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address that callers use, as they see it.
+    pub public_url: String,
+    /// `sqlite:PATH` or `postgres://..`
+    pub database_url: SecretString,
+    /// Connections beside the writer.
+    pub database_connections: u32,
+    /// HTTP worker threads; 0 is one per core.
+    pub http_workers: usize,
+    /// Where letters and other files go.
+    pub data_dir: PathBuf,
+    /// 32 bytes in base64, from which the network's keys are derived.
+    pub master_secret: Option<SecretString>,
+    /// Ids of the field-sealing keys that are live; the highest one seals.
+    pub seal_keys: Vec<u32>,
+    /// How letters leave.
+    pub mail: MailConfig,
+    /// Logs as text or JSON.
+    pub log: LogFormat,
+    /// Values of the rules; what is left out keeps its default.
+    pub policy: toml_value::Table,
+}
+
+/// Any table; the rooms that own the values read it.
+pub mod toml_value {
+    /// A table of values whose shape is another room's business.
+    pub type Table = serde_json::Map<String, serde_json::Value>;
+}
+
+/// How letters leave the house.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+pub enum MailConfig {
+    /// As `.eml` files under the data directory: the embedded default.
+    Files {
+        /// The sender.
+        from: String,
+    },
+    /// Through a mail server.
+    Smtp {
+        /// The sender.
+        from: String,
+        /// Host name.
+        host: String,
+        /// Port; 465 and 587 use TLS.
+        port: u16,
+        /// `none` only for a server on this machine.
+        tls: SmtpTls,
+        /// User, if the server wants one.
+        #[serde(default)]
+        user: Option<String>,
+        /// The environment variable that holds the password.
+        #[serde(default)]
+        password_env: Option<String>,
+    },
+}
+
+/// Encryption on the way to the mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmtpTls {
+    /// TLS from the first byte.
+    Wrapped,
+    /// STARTTLS, required.
+    Starttls,
+    /// None at all: loopback only.
+    None,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Why the settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is unknown, or a value cannot be read.
+    #[error("setting: {0}")]
+    Unreadable(#[from] Box<figment::Error>),
+    /// A setting would be unsafe.
+    #[error("unsafe setting `{key}`: {why}")]
+    Unsafe {
+        /// Which.
+        key: &'static str,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What flags may set; `None` leaves the layers below in force.
+#[derive(Debug, Default, Serialize)]
+pub struct Flags {
+    /// `--listen`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// `--database-url`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<String>,
+    /// `--data-dir`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// The first key that is unknown or unreadable, with where it stands.
+    pub fn load(file: Option<&std::path::Path>, flags: &Flags) -> Result<Self, ConfigError> {
+        let mut layers = Figment::from(Serialized::defaults(serde_json::json!({
+            "listen": "127.0.0.1:8080",
+            "public_url": "http://127.0.0.1:8080",
+            "database_url": "sqlite:waystation.db",
+            "database_connections": 8,
+            "http_workers": 0,
+            "data_dir": "data",
+            "seal_keys": [1],
+            "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
+            "log": "text",
+            "policy": {},
+        })));
+        if let Some(path) = file {
+            layers = layers.merge(Toml::file_exact(path));
+        }
+        layers
+            .merge(Env::prefixed("WAYSTATION_").split("__"))
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|error| Box::new(error).into())
+    }
+
+    /// Refuses settings under which health data would not be safe.
+    ///
+    /// # Errors
+    /// The first unsafe key, and why.
+    pub fn check_safe(&self) -> Result<(), ConfigError> {
+        let no = |key, why: &str| Err(ConfigError::Unsafe { key, why: why.to_owned() });
+        if self.master_secret.is_none() {
+            return no(
+                "master_secret",
+                "it must be set: 32 random bytes in base64, kept outside the database",
+            );
+        }
+        let loopback_url = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+        if !self.public_url.starts_with("https://")
+            && !loopback_url.iter().any(|local| self.public_url.starts_with(local))
+        {
+            return no("public_url", "it must be https:// unless it is this machine's loopback address");
+        }
+        if !self.listen.ip().is_loopback() && !self.public_url.starts_with("https://") {
+            return no(
+                "listen",
+                "a public address needs an https:// public_url (TLS in front of this process)",
+            );
+        }
+        if self.database_connections == 0 {
+            return no("database_connections", "there must be at least one");
+        }
+        if self.seal_keys.is_empty() {
+            return no("seal_keys", "there must be at least one");
+        }
+        if let MailConfig::Smtp { host, tls: SmtpTls::None, .. } = &self.mail
+            && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1")
+        {
+            return no("mail.tls", "mail leaves this machine unencrypted; use `wrapped` or `starttls`");
+        }
+        let database = self.database_url.expose_secret();
+        if database.contains("sslmode=disable")
+            && !database.contains("localhost")
+            && !database.contains("127.0.0.1")
+        {
+            return no("database_url", "sslmode=disable towards another machine");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("waystation.toml");
+        std::fs::write(&path, text).expect("written");
+        Config::load(Some(&path), &Flags::default())
+    }
+
+    const SECRET: &str = "master_secret = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n";
+
+    #[test]
+    fn an_unknown_key_stops_the_start_and_is_named() {
+        let error = with_file("lisen = \"127.0.0.1:1\"").expect_err("refused").to_string();
+        assert!(error.contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn unsafe_settings_are_refused_by_name() {
+        let cases = [
+            ("", "master_secret"),
+            ("public_url = \"http://clinic.example\"", "public_url"),
+            ("listen = \"0.0.0.0:80\"", "listen"),
+            ("database_connections = 0", "database_connections"),
+            ("seal_keys = []", "seal_keys"),
+            (
+                "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
+                "mail.tls",
+            ),
+            ("database_url = \"postgres://db.example/w?sslmode=disable\"", "database_url"),
+        ];
+        for (text, key) in cases {
+            let secret = if key == "master_secret" { "" } else { SECRET };
+            let config = with_file(&format!("{secret}{text}")).expect("readable");
+            match config.check_safe() {
+                Err(ConfigError::Unsafe { key: told, .. }) => assert_eq!(told, key),
+                other => panic!("{key}: {other:?}"),
+            }
+        }
+        with_file(SECRET).expect("readable").check_safe().expect("the defaults with a secret are safe");
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = with_file(&format!("{SECRET}database_url = \"postgres://u:hunter2@localhost/w\""))
+            .expect("readable");
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("AAAA"), "{shown}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Coordination inside one process: the embedded default.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{Coordination, Listener, Soon, Topic};
+use crate::domain::time::Timestamp;
+
+/// Above this many entries, stale ones are dropped at the next write.
+const SWEEP_AT: usize = 100_000;
+/// Nobody asks for an older word than this.
+const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// Everything in maps of this process.
+#[derive(Default)]
+pub struct Memory {
+    heard: Mutex<HashMap<String, Timestamp>>,
+    topics: Mutex<HashMap<Topic, watch::Sender<u64>>>,
+    counters: Mutex<HashMap<String, (u32, Timestamp)>>,
+}
+
+/// A map stays usable after a panic elsewhere: every entry is whole by itself.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Coordination for Memory {
+    fn heard(&self, who: &str, at: Timestamp) {
+        let mut heard = lock(&self.heard);
+        if let Some(last) = heard.get_mut(who) {
+            *last = at;
+            return;
+        }
+        if heard.len() >= SWEEP_AT {
+            heard.retain(|_, last| at - *last < HEARD_FOR);
+        }
+        heard.insert(who.to_owned(), at);
+    }
+
+    fn last_heard<'a>(&'a self, who: &'a str) -> Soon<'a, Option<Timestamp>> {
+        let at = lock(&self.heard).get(who).copied();
+        Box::pin(std::future::ready(at))
+    }
+
+    fn wake(&self, topic: Topic) {
+        let mut topics = lock(&self.topics);
+        match topics.get(&topic) {
+            Some(sender) => sender.send_modify(|generation| *generation += 1),
+            // A cabinet's cursor is a generation, so it must move even unheard.
+            None if matches!(topic, Topic::Cabinet(_)) => {
+                topics.insert(topic, watch::Sender::new(1));
+            }
+            None => {}
+        }
+    }
+
+    fn listen(&self, topic: Topic) -> Listener {
+        let mut topics = lock(&self.topics);
+        if topics.len() >= SWEEP_AT {
+            topics.retain(|topic, sender| matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0);
+        }
+        Listener(topics.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe())
+    }
+
+    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
+        let mut counters = lock(&self.counters);
+        if counters.len() >= SWEEP_AT {
+            counters.retain(|_, (_, until)| *until > now);
+        }
+        let value = match counters.get_mut(key) {
+            Some((count, until)) if *until > now => {
+                *count = count.saturating_add(by);
+                *count
+            }
+            _ if by == 0 => 0,
+            _ => {
+                counters.insert(key.to_owned(), (by, now + window));
+                by
+            }
+        };
+        Box::pin(std::future::ready(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(second, 0).expect("in range")
+    }
+
+    #[tokio::test]
+    async fn a_counter_starts_anew_after_its_window() {
+        let memory = Memory::default();
+        let minute = Duration::from_secs(60);
+        assert_eq!(memory.count("a", 1, minute, at(0)).await, 1);
+        assert_eq!(memory.count("a", 1, minute, at(59)).await, 2);
+        assert_eq!(memory.count("a", 0, minute, at(59)).await, 2);
+        assert_eq!(memory.count("a", 1, minute, at(60)).await, 1);
+        assert_eq!(memory.count("b", 0, minute, at(60)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_wake_up_reaches_a_listener_and_moves_a_cabinets_cursor_unheard() {
+        let memory = Memory::default();
+        let cabinet = Topic::Cabinet(CabinetId::generate());
+        memory.wake(cabinet);
+        let mut listener = memory.listen(cabinet);
+        assert_eq!(listener.generation(), 1);
+        memory.wake(cabinet);
+        assert!(listener.changed_within(Duration::from_secs(5)).await);
+        assert_eq!(listener.generation(), 2);
+    }
+
+    use crate::domain::ids::CabinetId;
+}

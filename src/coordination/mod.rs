@@ -1,0 +1,71 @@
+//! FLOOR 2: what may live outside the database because it may be lost: when
+//! someone was last heard, wake-ups, and rate counters. Emptying it changes no
+//! durable answer: whoever sleeps through a lost wake-up looks again at the
+//! next poll.
+
+mod memory;
+
+pub use memory::Memory;
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use crate::domain::{
+    ids::{CabinetId, StaffId, WorkerId},
+    time::Timestamp,
+};
+
+/// Who wants to know when something changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A cabinet's vend authorizations, voids and recalls.
+    Cabinet(CabinetId),
+    /// One member of staff: offers, consultations, returned prescriptions.
+    Staff(StaffId),
+    /// One worker: the station screen where they are checked in.
+    Worker(WorkerId),
+    /// The pharmacists' review queue.
+    Reviews,
+    /// The operators' board.
+    Operators,
+    /// The matching job.
+    Matching,
+    /// The job that sends letters.
+    Letters,
+}
+
+/// A wait for the next change of one topic.
+pub struct Listener(tokio::sync::watch::Receiver<u64>);
+
+impl Listener {
+    /// How often the topic was woken since this process first heard of it.
+    pub fn generation(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    /// Returns at the next wake-up after the last one seen, or after `wait`.
+    pub async fn changed_within(&mut self, wait: Duration) -> bool {
+        matches!(tokio::time::timeout(wait, self.0.changed()).await, Ok(Ok(())))
+    }
+}
+
+/// An answer that an implementation may have to fetch from elsewhere.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Last heard, wake-ups, rate counters.
+pub trait Coordination: Send + Sync {
+    /// Notes that `who` was heard.
+    fn heard(&self, who: &str, at: Timestamp);
+
+    /// When `who` was last heard. `None` is "unknown", never "silent".
+    fn last_heard<'a>(&'a self, who: &'a str) -> Soon<'a, Option<Timestamp>>;
+
+    /// Wakes whoever listens to `topic`; a hint that may be lost.
+    fn wake(&self, topic: Topic);
+
+    /// Listens to `topic` from now on.
+    fn listen(&self, topic: Topic) -> Listener;
+
+    /// Adds `by` to a counter that lives for `window`, and tells its new value.
+    /// `by` = 0 only looks.
+    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32>;
+}

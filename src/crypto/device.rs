@@ -1,0 +1,228 @@
+//! What an enrolled device signs with its own Ed25519 key: client assertions,
+//! by which it gets access tokens, and each of its POSTs.
+//!
+//! A signature here says who sent what. It says nothing about replay: a journal
+//! is protected by its `seq`, an assertion by its `jti`, both in the database.
+
+use std::fmt;
+
+use chrono::{SubsecRound, TimeDelta, serde::ts_seconds};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use jsonwebtoken::EncodingKey;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CryptoError, digest,
+    jwt::{self, Expected},
+    public_key::Ed25519PublicKey,
+    signer::{DetachedKind, Ed25519Signer, sign_detached, verify_detached},
+};
+use crate::domain::{ids::DeviceId, time::Timestamp};
+
+/// The longest life of a client assertion.
+pub const LONGEST_ASSERTION: TimeDelta = TimeDelta::seconds(60);
+const ASSERTION_TYP: &str = "client-auth+jwt";
+
+/// A device's own key, made on the device and never sent anywhere.
+#[derive(Clone)]
+pub struct DeviceKey {
+    signer: Ed25519Signer,
+    private: EncodingKey,
+}
+
+impl DeviceKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`CryptoError::OperationFailed`] if the backend fails.
+    pub fn generate() -> Result<Self, CryptoError> {
+        Self::from_signer(Ed25519Signer::generate()?)
+    }
+
+    /// A key as the device kept it: PKCS#8 in standard base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] if it is none.
+    pub fn from_base64(text: &str) -> Result<Self, CryptoError> {
+        let pkcs8 = BASE64.decode(text.trim().as_bytes()).map_err(|_| CryptoError::KeyInvalid)?;
+        Self::from_signer(Ed25519Signer::from_pkcs8(&pkcs8)?)
+    }
+
+    /// The key for the device to keep: PKCS#8 in standard base64.
+    pub fn to_base64(&self) -> SecretString {
+        BASE64.encode(self.private.as_bytes()).into()
+    }
+
+    /// What the device hands in when it enrols.
+    pub fn public_key(&self) -> Ed25519PublicKey {
+        self.signer.public_key()
+    }
+
+    fn from_signer(signer: Ed25519Signer) -> Result<Self, CryptoError> {
+        let private = EncodingKey::from_ed_der(signer.to_pkcs8()?.expose_secret());
+        Ok(Self { signer, private })
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceKey([redacted], public {})", self.public_key())
+    }
+}
+
+/// A verified client assertion. The caller keeps `jti` until `expires_at`, and
+/// refuses it a second time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assertion {
+    /// The device that made it.
+    pub device_id: DeviceId,
+    /// Its own id.
+    pub jti: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AssertionClaims {
+    iss: String,
+    sub: String,
+    aud: String,
+    jti: String,
+    #[serde(with = "ts_seconds")]
+    iat: Timestamp,
+    #[serde(with = "ts_seconds")]
+    nbf: Timestamp,
+    #[serde(with = "ts_seconds")]
+    exp: Timestamp,
+}
+
+/// Makes a client assertion (`private_key_jwt`, RFC 7523) that holds for 60 s.
+///
+/// # Errors
+/// [`CryptoError::OperationFailed`] if the backend fails.
+pub fn make_assertion(
+    key: &DeviceKey,
+    device_id: DeviceId,
+    audience_url: &str,
+    jti: &str,
+    now: Timestamp,
+) -> Result<String, CryptoError> {
+    let (name, now) = (device_id.to_string(), now.trunc_subsecs(0));
+    let claims = AssertionClaims {
+        iss: name.clone(),
+        sub: name.clone(),
+        aud: audience_url.to_owned(),
+        jti: jti.to_owned(),
+        iat: now,
+        nbf: now,
+        exp: now + LONGEST_ASSERTION,
+    };
+    jwt::encode(ASSERTION_TYP, &name, &key.private, &claims)
+}
+
+/// Checks a client assertion with the key of the device that
+/// [`peek_device`] named.
+///
+/// # Errors
+/// [`CryptoError::Expired`], also for a life above 60 s; [`CryptoError::NotYetValid`];
+/// [`CryptoError::WrongAudience`] if `iss`, `sub` and `kid` are not one device or
+/// `aud` is another; [`CryptoError::SignatureInvalid`], [`CryptoError::WrongKind`],
+/// [`CryptoError::KeyUnknown`] (no `kid`) or [`CryptoError::Malformed`].
+pub fn verify_assertion(
+    public_key: &Ed25519PublicKey,
+    assertion: &str,
+    audience_url: &str,
+    now: Timestamp,
+) -> Result<Assertion, CryptoError> {
+    let device_id = peek_device(assertion)?;
+    let expected = Expected { typ: ASSERTION_TYP, issuer: &device_id.to_string(), audience: audience_url };
+    let claims: AssertionClaims = jwt::decode(assertion, &expected, |_| Some(public_key.decoding_key()))?;
+    if claims.sub != claims.iss {
+        return Err(CryptoError::WrongAudience);
+    }
+    if claims.jti.is_empty() || claims.jti.len() > 64 {
+        return Err(CryptoError::Malformed);
+    }
+    jwt::check_times(claims.nbf, claims.exp, now)?;
+    jwt::check_times(claims.iat, claims.exp, now)?;
+    if claims.exp.signed_duration_since(claims.iat) > LONGEST_ASSERTION {
+        return Err(CryptoError::Expired);
+    }
+    Ok(Assertion { device_id, jti: claims.jti, expires_at: claims.exp })
+}
+
+/// Signs a request: a detached JWS over method, path and the body's digest, for
+/// a header of the request. `path` is the path with its query, exactly as sent.
+///
+/// # Errors
+/// [`CryptoError::Malformed`] for a method or path with blanks or control characters.
+pub fn sign_request(
+    key: &DeviceKey,
+    device_id: DeviceId,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<String, CryptoError> {
+    let signer = key.signer.clone().named(device_id.to_string());
+    sign_detached(&signer, DetachedKind::Request, &canonical_request(method, path, body)?)
+}
+
+/// Checks a request's signature with the key of the device that [`peek_device`]
+/// named, and returns that device.
+///
+/// # Errors
+/// As [`verify_detached`].
+pub fn verify_request(
+    public_key: &Ed25519PublicKey,
+    header_value: &str,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<DeviceId, CryptoError> {
+    let bytes = canonical_request(method, path, body)?;
+    let key = *public_key;
+    let name = verify_detached(header_value, DetachedKind::Request, &bytes, |_| Some(Box::new(key)))?;
+    device_named(&name)
+}
+
+/// The device that an assertion or a request's signature claims to come from.
+/// UNVERIFIED: good for looking up the key to verify with, and for nothing else.
+///
+/// # Errors
+/// [`CryptoError::Malformed`] if there is no readable header,
+/// [`CryptoError::KeyUnknown`] if its `kid` is no device id.
+pub fn peek_device(text: &str) -> Result<DeviceId, CryptoError> {
+    #[derive(Deserialize)]
+    struct Peeked {
+        kid: Option<String>,
+    }
+    let (header, _) = text.split_once('.').ok_or(CryptoError::Malformed)?;
+    if header.len() > 1024 {
+        return Err(CryptoError::Malformed);
+    }
+    let json = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| CryptoError::Malformed)?;
+    let peeked: Peeked = serde_json::from_slice(&json).map_err(|_| CryptoError::Malformed)?;
+    device_named(&peeked.kid.ok_or(CryptoError::KeyUnknown)?)
+}
+
+/// Only the one canonical spelling of an id is taken.
+fn device_named(text: &str) -> Result<DeviceId, CryptoError> {
+    let id: DeviceId = text.parse().map_err(|_| CryptoError::KeyUnknown)?;
+    (id.to_string() == text).then_some(id).ok_or(CryptoError::KeyUnknown)
+}
+
+/// The bytes that are signed. A line break in a part could make one request
+/// read like another, so none is let in.
+fn canonical_request(method: &str, path: &str, body: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain(method) || !is_plain(path) {
+        return Err(CryptoError::Malformed);
+    }
+    let digest = digest::hex(&digest::sha256(body));
+    Ok(format!("waystation-request-v1\n{method}\n{path}\n{digest}").into_bytes())
+}
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

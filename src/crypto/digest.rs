@@ -1,0 +1,70 @@
+//! Digests, hash chains, and comparing without telling by the time it takes.
+
+use aws_lc_rs::{constant_time, digest as backend};
+use data_encoding::HEXLOWER;
+
+/// What stands before the first link of every chain.
+pub const CHAIN_START: [u8; 32] = [0; 32];
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut context = backend::Context::new(&backend::SHA256);
+    context.update(bytes);
+    finish(context)
+}
+
+/// Small hexadecimal letters.
+pub fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+/// The link after `previous` that takes in `bytes`. Changing, dropping or
+/// swapping any earlier entry changes every later link. A link is told apart
+/// from a plain digest by its prefix.
+pub fn chain(previous: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    let mut context = backend::Context::new(&backend::SHA256);
+    context.update(b"waystation chain v1\0");
+    context.update(previous);
+    context.update(bytes);
+    finish(context)
+}
+
+/// Whether both are equal, in a time that depends on their lengths only.
+pub fn same_bytes(left: &[u8], right: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(left, right).is_ok()
+}
+
+fn finish(context: backend::Context) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_fits_the_published_example() {
+        // FIPS 180-2, appendix B.1
+        assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_chain_shows_every_change() {
+        let fold = |entries: &[&str]| entries.iter().fold(CHAIN_START, |head, e| chain(&head, e.as_bytes()));
+        let head = fold(&["a", "b", "c"]);
+        for other in [&["a", "b"][..], &["a", "c", "b"], &["a", "x", "c"], &["ab", "c"], &["a", "b", "c", ""]]
+        {
+            assert_ne!(fold(other), head, "{other:?}");
+        }
+        assert_eq!(fold(&["a", "b", "c"]), head);
+        assert_ne!(chain(&CHAIN_START, b""), sha256(&CHAIN_START), "a link is not a plain digest");
+    }
+
+    #[test]
+    fn comparing_is_exact() {
+        assert!(same_bytes(b"", b"") && same_bytes(b"abc", b"abc"));
+        assert!(!same_bytes(b"abc", b"abd") && !same_bytes(b"abc", b"ab") && !same_bytes(b"", b"a"));
+    }
+}

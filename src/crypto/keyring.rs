@@ -1,0 +1,84 @@
+//! Every key of a running house, derived or loaded once.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::{
+    CryptoError,
+    blind::BlindIndex,
+    keys::{MasterSecret, Purpose},
+    pin::PinHasher,
+    seal::{FieldSealer, SealKeyId},
+    signer::Ed25519Signer,
+    tokens::{Audience, Claims, TokenError, TokenKeys},
+};
+use crate::domain::time::Timestamp;
+
+/// The keys that the services use.
+pub struct Keyring {
+    /// Seals names, phones, free text and saved answers.
+    pub sealer: FieldSealer,
+    /// Finds sealed values by a keyed digest.
+    pub blind: BlindIndex,
+    /// PINs of workers.
+    pub worker_pins: PinHasher,
+    /// Signing PINs of doctors and pharmacists.
+    pub staff_pins: PinHasher,
+    /// Issues and verifies access tokens and vend authorizations.
+    pub tokens: TokenKeys,
+    /// Signs prescriptions.
+    pub prescriptions: Ed25519Signer,
+    /// Signs the head of the audit chain.
+    pub audit: Ed25519Signer,
+}
+
+impl Keyring {
+    /// Derives all that comes from the master secret; token keys are loaded,
+    /// because they rotate on their own.
+    ///
+    /// # Errors
+    /// When a key cannot be made of its bytes.
+    pub fn new(
+        master: &MasterSecret,
+        seal_keys: &[SealKeyId],
+        tokens: TokenKeys,
+    ) -> Result<Self, CryptoError> {
+        Ok(Self {
+            sealer: FieldSealer::new(master, seal_keys)?,
+            blind: BlindIndex::new(&master.derive(Purpose::BlindIndex)),
+            worker_pins: PinHasher::new(&master.derive(Purpose::WorkerPin)),
+            staff_pins: PinHasher::new(&master.derive(Purpose::StaffPin)),
+            prescriptions: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Prescriptions))?,
+            audit: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?,
+            tokens,
+        })
+    }
+
+    /// Verifies an access token of whichever audience it claims; the claim is
+    /// only believed once its signature and type hold for that audience.
+    ///
+    /// # Errors
+    /// `Invalid` or `Expired`.
+    pub fn verify_access(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let audience = claimed_audience(token).ok_or(TokenError::Invalid)?;
+        self.tokens.verify(token, audience, issuer, now)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(redacted)")
+    }
+}
+
+fn claimed_audience(token: &str) -> Option<Audience> {
+    #[derive(serde::Deserialize)]
+    struct Claimed {
+        aud: String,
+    }
+    let payload = token.split('.').nth(1)?;
+    let bytes = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+    let claimed: Claimed = serde_json::from_slice(&bytes).ok()?;
+    Audience::ALL.iter().copied().find(|audience| audience.as_str() == claimed.aud)
+}

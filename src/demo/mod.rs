@@ -1,0 +1,5 @@
+//! FLOOR 5: the sample network, simulated people and cabinets, and the driver
+//! of journeys. They use the public API and the types of `domain` and
+//! `crypto` only: whatever they can do, a real caller can do.
+
+pub mod sample;

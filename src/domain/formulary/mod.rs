@@ -1,0 +1,17 @@
+//! The drugs that may be prescribed here (formulary) and all drugs known (catalogue),
+//! as plain rows. It never decides whether a drug suits a worker (`safety` does), and it
+//! never guesses a maximum: a row whose maximum nobody read is carried, shown and refused.
+//! Amounts are whole micrograms and thousandths of a unit; there are no floats.
+
+mod book;
+mod codes;
+mod parse;
+mod product;
+
+pub use book::Formulary;
+pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+pub use parse::{COLUMNS, FieldIssue, RowProblem};
+pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
+
+/// The formulary that ships with the house, as CSV. Its prices are samples.
+pub const SHIPPED_CSV: &str = include_str!("shipped.csv");

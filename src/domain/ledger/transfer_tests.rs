@@ -1,0 +1,64 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn bad_postings_are_refused() {
+    let code = |postings: &[(AccountRef, i64)]| {
+        let postings =
+            postings.iter().map(|(account, n)| Posting { account: *account, amount: Fen(*n) }).collect();
+        Transfer::new(TransferReason::OrderPaid, "x", postings).unwrap_err().fields[0].code.clone()
+    };
+    let (fund, revenue) = (AccountRef::NetworkFund, AccountRef::DispensingRevenue);
+    assert_eq!(code(&[]), "empty");
+    assert_eq!(code(&[(fund, 0)]), "zero_amount");
+    assert_eq!(code(&[(fund, 1), (fund, -1)]), "account_twice");
+    assert_eq!(code(&[(fund, 1), (revenue, -2)]), "unbalanced");
+    assert_eq!(code(&[(fund, i64::MAX), (revenue, i64::MAX)]), "unbalanced");
+}
+
+proptest! {
+    /// Allowances, orders, settlements and refunds in any order.
+    #[test]
+    fn sums_stay_zero_and_only_the_fund_is_overdrawn(
+        steps in proptest::collection::vec((0u8..4, 0usize..2, 0i64..50), 0..60),
+    ) {
+        let workers = [WorkerId::generate(), WorkerId::generate()];
+        let mut books: BTreeMap<AccountRef, i64> = BTreeMap::new();
+        let mut open: Vec<(WorkerId, OrderId, OrderUnitId, Fen)> = Vec::new();
+        for (what, who, n) in steps {
+            let (worker, amount) = (workers[who], Fen(n));
+            let transfer = match what {
+                0 => grant_allowance(worker, "2026-11", amount).unwrap(),
+                1 => {
+                    let balance = Fen(books.get(&AccountRef::WorkerSubsidy(worker)).copied().unwrap_or(0));
+                    if can_pay(balance, amount).is_err() {
+                        prop_assert!(balance < amount);
+                        continue;
+                    }
+                    let order = OrderId::generate();
+                    open.push((worker, order, OrderUnitId::generate(), amount));
+                    pay_order(worker, order, amount).unwrap()
+                }
+                _ => {
+                    if open.is_empty() { continue }
+                    let (worker, order, unit, amount) = open.swap_remove(n as usize % open.len());
+                    if what == 2 { settle_unit(order, unit, amount).unwrap() }
+                    else { refund_unit(worker, order, unit, amount).unwrap() }
+                }
+            };
+            for posting in transfer.iter().flat_map(|t| t.postings()) {
+                *books.entry(posting.account).or_default() += posting.amount.0;
+            }
+            prop_assert_eq!(books.values().sum::<i64>(), 0);
+            for (account, balance) in &books {
+                prop_assert!(*balance >= 0 || account.kind().may_overdraw(), "{:?} {}", account, balance);
+            }
+            let clearing: i64 = open.iter().map(|(.., amount)| amount.0).sum();
+            let held: i64 = books.iter().filter(|(a, _)| matches!(a, AccountRef::OrderClearing(_))).map(|(_, b)| b).sum();
+            prop_assert_eq!(held, clearing);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The times and weights of matching, as data that a deployment may change.
+
+use std::borrow::Cow;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{time::Timestamp, triage::TriageWeights};
+
+/// How the queue runs. Source: the house design, matching; waits and weights are [P].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MatchingPolicy {
+    /// Changes whenever a value changes.
+    pub version: Cow<'static, str>,
+    /// Where the values come from.
+    pub source: Cow<'static, str>,
+    /// How long one doctor may think about an offer, in seconds.
+    pub offer_expiry_s: u32,
+    /// Who waits at least this long (seconds) outranks all but emergencies.
+    pub wait_limit_s: u32,
+    /// How long a doctor's line may be down before the consultation is requeued, in seconds.
+    pub reconnect_grace_s: u32,
+    /// Points that each minute of waiting adds.
+    pub ageing_points_per_minute: u32,
+    /// For how many days the same doctor comes first.
+    pub continuity_days: u32,
+    /// How long a consultation may find no doctor before it ends as unserved, in seconds.
+    pub unserved_after_s: u32,
+    /// Points that each triage level brings.
+    pub weights: TriageWeights,
+}
+
+impl Default for MatchingPolicy {
+    fn default() -> Self {
+        Self {
+            version: Cow::Borrowed("2026-11"),
+            source: Cow::Borrowed("house design, matching [P]"),
+            offer_expiry_s: 20,
+            wait_limit_s: 15 * 60,
+            reconnect_grace_s: 90,
+            ageing_points_per_minute: 10,
+            continuity_days: 7,
+            unserved_after_s: 2 * 60 * 60,
+            weights: TriageWeights::default(),
+        }
+    }
+}
+
+impl MatchingPolicy {
+    /// When an offer made `now` expires.
+    pub fn offer_expires_at(&self, now: Timestamp) -> Timestamp {
+        now + seconds(self.offer_expiry_s)
+    }
+
+    /// When a doctor who was last heard at `lost_since` loses the consultation.
+    pub fn grace_ends_at(&self, lost_since: Timestamp) -> Timestamp {
+        lost_since + seconds(self.reconnect_grace_s)
+    }
+
+    /// From when somebody who waits since `waiting_since` outranks all but emergencies.
+    pub fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
+        waiting_since + seconds(self.wait_limit_s)
+    }
+
+    /// From when a consultation that found no doctor since `since` may end as unserved.
+    pub fn unserved_at(&self, since: Timestamp) -> Timestamp {
+        since + seconds(self.unserved_after_s)
+    }
+}
+
+fn seconds(count: u32) -> TimeDelta {
+    TimeDelta::seconds(i64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_house_values_are_the_default_and_each_can_be_changed_alone() {
+        let policy: MatchingPolicy = serde_json::from_str(r#"{"wait_limit_s":600}"#).expect("one value");
+        assert_eq!(policy, MatchingPolicy { wait_limit_s: 600, ..MatchingPolicy::default() });
+        assert_eq!((policy.offer_expiry_s, policy.reconnect_grace_s, policy.continuity_days), (20, 90, 7));
+        assert!(serde_json::from_str::<MatchingPolicy>(r#"{"wait_limit":600}"#).is_err());
+    }
+}

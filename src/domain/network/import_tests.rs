@@ -1,0 +1,259 @@
+//! Bad files, one fault at a time and many at once.
+
+use super::super::{
+    CabinetRecord, DoctorRecord, HospitalRecord, ShiftRecord, StationRecord, StockRecord, WorkerRecord,
+};
+use super::*;
+
+fn today() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
+}
+
+/// Reads one line of kind `R` and names what is wrong with it.
+fn faults<R: Record>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, String, String)> {
+    let header = Header::read::<R>(columns.iter().copied()).expect("a fine header");
+    match R::from_row(&Row::new(&header, line, cells.iter().copied()), today()) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect(),
+    }
+}
+
+/// Sets one column of a good row to each bad value and expects its code, there and nowhere else.
+fn table<R: Record>(good: &[&str], cases: &[(&str, &str, &str)]) {
+    assert_eq!(faults::<R>(2, R::COLUMNS, good), vec![], "the good row of {}", R::KIND);
+    for (place, (column, bad, code)) in cases.iter().enumerate() {
+        let line = place as u64 + 3;
+        let cells: Vec<&str> = R::COLUMNS
+            .iter()
+            .zip(good)
+            .map(|(name, cell)| if name == column { *bad } else { *cell })
+            .collect();
+        let expected = vec![(line, (*column).to_owned(), (*code).to_owned())];
+        assert_eq!(faults::<R>(line, R::COLUMNS, &cells), expected, "{} {column}={bad:?}", R::KIND);
+    }
+}
+
+#[test]
+fn bad_workers_are_named_by_line_and_field() {
+    let good =
+        ["990000000010", "483920", "样例·王海生", "15400000001", "1990-01-02", "male", "driver", "", "zh"];
+    let long = "长".repeat(81);
+    table::<WorkerRecord>(
+        &good,
+        &[
+            ("card_number", "", "empty"),
+            ("card_number", "99000000001", "bad_format"),
+            ("card_number", "99000000001x", "bad_format"),
+            ("card_number", "９90000000010", "bad_format"),
+            ("card_number", "990000000014", "bad_check_digit"),
+            ("pin", "", "empty"),
+            ("pin", "48392", "bad_format"),
+            ("pin", "123456", "too_easy"),
+            ("name", "", "empty"),
+            ("name", "   ", "empty"),
+            ("name", &long, "too_long"),
+            ("name", "王\u{7}海", "control_character"),
+            ("name", "王\u{202E}海", "control_character"),
+            ("phone", "", "empty"),
+            ("phone", "12012345678", "bad_format"),
+            ("phone", "+8615400000001", "bad_format"),
+            ("birth_date", "", "empty"),
+            ("birth_date", "1990/01/02", "bad_date"),
+            ("birth_date", "1990-1-2", "bad_date"),
+            ("birth_date", "1990-02-30", "bad_date"),
+            ("birth_date", "2010-11-24", "out_of_range"),
+            ("birth_date", "1900-01-01", "out_of_range"),
+            ("birth_date", "2030-01-01", "out_of_range"),
+            ("sex", "x", "unknown_value"),
+            ("sex", "", "empty"),
+            ("job", "pilot", "unknown_value"),
+            ("employer_code", "Employer 1", "bad_format"),
+            ("language", "fr", "unknown_value"),
+        ],
+    );
+}
+
+#[test]
+fn bad_places_and_stock_are_named_by_line_and_field() {
+    table::<StationRecord>(
+        &["zhifu-01", "驿站", "Station", "zhifu", "37500000", "121400000", "consultation_only"],
+        &[
+            ("code", "Zhifu-01", "bad_format"),
+            ("code", "-zhifu", "bad_format"),
+            ("code", "a-code-that-is-longer-than-thirty-two-characters", "too_long"),
+            ("name_en", "", "empty"),
+            ("latitude_e6", "37.5", "bad_number"),
+            ("latitude_e6", "99999999999", "bad_number"),
+            ("latitude_e6", "", "empty"),
+            ("latitude_e6", "121400000", "out_of_range"),
+            ("longitude_e6", "37500000", "out_of_range"),
+            ("encounter_lanes", "somewhere", "unknown_value"),
+            ("encounter_lanes", "consultation_only;", "unknown_value"),
+            ("encounter_lanes", "consultation_only;consultation_only", "duplicate"),
+        ],
+    );
+    table::<CabinetRecord>(
+        &["zhifu-01", ""],
+        &[("lane", "anything", "unknown_value"), ("station_code", "", "empty")],
+    );
+    table::<HospitalRecord>(
+        &["hospital-1", "医院", "Hospital", "zhifu", "4"],
+        &[
+            ("weight", "0", "out_of_range"),
+            ("weight", "1001", "out_of_range"),
+            ("weight", "four", "bad_number"),
+        ],
+    );
+    table::<StockRecord>(
+        &["zhifu-01", "1", "amoxicillin-250", "L1", "2027-01-01", "8", "20"],
+        &[
+            ("slot_no", "0", "out_of_range"),
+            ("product_code", "阿莫西林", "bad_format"),
+            ("lot_no", "", "empty"),
+            ("expires_on", "2026-11-22", "out_of_range"),
+            ("quantity", "21", "out_of_range"),
+            ("quantity", "-1", "out_of_range"),
+            ("product_code", "A", "bad_format"),
+            ("capacity", "many", "bad_number"),
+            ("slot_no", "", "empty"),
+            ("capacity", "101", "out_of_range"),
+        ],
+    );
+}
+
+#[test]
+fn bad_staff_and_shifts_are_named_by_line_and_field() {
+    table::<DoctorRecord>(
+        &[
+            "a@b.example",
+            "甲",
+            "A",
+            "hospital-1",
+            "L-1",
+            "2030-01-01",
+            "2015-01-01",
+            "general_practice;ent",
+            "zh;en",
+            "2",
+            "",
+        ],
+        &[
+            ("email", "no-at.example", "bad_format"),
+            ("email", "a@b", "bad_format"),
+            ("email", "a@b@c.example", "bad_format"),
+            ("email", "a..b@c.example", "bad_format"),
+            ("email", "a@b.example\r\nBcc: x", "control_character"),
+            ("licence_valid_until", "2014-01-01", "wrong_order"),
+            ("practising_since", "2026-11-24", "out_of_range"),
+            ("departments", "", "empty"),
+            ("departments", "astrology", "unknown_value"),
+            ("departments", "ent;ent", "duplicate"),
+            ("languages", "zh;fr", "unknown_value"),
+            ("capacity", "0", "out_of_range"),
+            ("password", "short", "bad_length"),
+        ],
+    );
+    table::<ShiftRecord>(
+        &["a@b.example", "2026-11-23T08:00:00+08:00", "2026-11-23T16:00:00+08:00"],
+        &[
+            ("starts_at", "2026-11-23 08:00", "bad_time"),
+            ("ends_at", "", "empty"),
+            ("ends_at", "2026-11-23T00:00:00Z", "wrong_order"),
+            ("ends_at", "2026-11-24T08:00:01+08:00", "out_of_range"),
+        ],
+    );
+}
+
+#[test]
+fn all_faults_of_a_row_are_named_at_once_and_only_once_each() {
+    let cells = ["", "1", "", "zz", "soon", "x", "driver", "", ""];
+    let named: Vec<String> = faults::<WorkerRecord>(9, WorkerRecord::COLUMNS, &cells)
+        .into_iter()
+        .map(|(_, field, _)| field)
+        .collect();
+    assert_eq!(named, ["birth_date", "sex", "card_number", "pin", "name", "phone"]);
+}
+
+#[test]
+fn a_header_must_know_its_columns() {
+    let named = |cells: &[&str]| -> Vec<(u64, String, String)> {
+        Header::read::<HospitalRecord>(cells.iter().copied())
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|bad| (bad.line, bad.field, bad.code))
+            .collect()
+    };
+    let bad = |field: &str, code: &str| (1, field.to_owned(), code.to_owned());
+    assert_eq!(named(&["\u{FEFF}code", "name_zh", "name_en", " district ", "weight"]), vec![]);
+    assert_eq!(named(&["code", "name_zh", "name_en", "district"]), vec![bad("weight", "missing_column")]);
+    assert_eq!(
+        named(&["code", "name_zh", "name_en", "district", "weight", "colour", "code"]),
+        vec![bad("colour", "unknown_column"), bad("code", "duplicate_column")]
+    );
+    // A file without a header: its first person is not repeated.
+    let first = named(&["990000000010", "王海生"]);
+    assert_eq!(first[0], bad("column[1]", "unknown_column"));
+    assert_eq!(first[1], bad("column[2]", "unknown_column"));
+    // An optional column may be left out.
+    assert!(Header::read::<CabinetRecord>(["station_code"]).is_ok());
+}
+
+#[test]
+fn a_short_row_and_a_row_of_another_file_are_refused() {
+    let named = faults::<HospitalRecord>(5, HospitalRecord::COLUMNS, &["h-1", "医院", "Hospital", "zhifu"]);
+    assert_eq!(named[0], (5, "row".into(), "bad_row".into()));
+    let cabinets = Header::read::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
+    let row = Row::new(&cabinets, 3, ["zhifu-01", "retail_b_only"]);
+    let problems = HospitalRecord::from_row(&row, today()).expect_err("another kind of file");
+    assert!(
+        problems.iter().any(|bad| bad.field == "weight" && bad.code == "missing_column" && bad.line == 3)
+    );
+}
+
+#[test]
+fn a_key_stands_once_in_a_file() {
+    let mut intake =
+        Intake::<DoctorRecord>::open(DoctorRecord::COLUMNS.iter().copied(), today()).expect("opens");
+    let mut take = |line: u64, email: &str, licence: &str| {
+        let cells =
+            [email, "甲", "A", "hospital-1", licence, "2030-01-01", "2015-01-01", "ent", "zh", "1", ""];
+        let taken = intake.take(line, cells);
+        taken
+            .map(|doctor| doctor.email)
+            .map_err(|bad| (bad[0].line, bad[0].field.clone(), bad[0].message.en.clone()))
+    };
+    assert_eq!(take(2, "a@b.example", "L-1"), Ok("a@b.example".into()));
+    assert_eq!(take(3, "c@b.example", "L-2"), Ok("c@b.example".into()));
+    // The case of an address does not tell two people apart.
+    let again = take(7, "A@b.example", "L-3").expect_err("a duplicate");
+    assert_eq!((again.0, again.1.as_str()), (7, "email"));
+    assert!(again.2.contains("Line 2"), "{}", again.2);
+    assert_eq!(take(8, "d@b.example", "L-2").expect_err("a duplicate").1, "licence_no");
+}
+
+#[test]
+fn what_a_file_leaves_out_falls_to_the_narrow_default() {
+    let header = Header::read::<CabinetRecord>(["station_code"]).expect("a fine header");
+    let record = CabinetRecord::from_row(&Row::new(&header, 2, [" zhifu-01 "]), today()).expect("fine");
+    assert_eq!(record.lane, super::super::CabinetLane::RetailBOnly);
+    assert_eq!(record.station_code, "zhifu-01");
+    let columns = ["code", "name_zh", "name_en", "district", "latitude_e6", "longitude_e6"];
+    let header = Header::read::<StationRecord>(columns).expect("a fine header");
+    let cells = ["s-1", "驿站", "Station", "zhifu", "37500000", "121400000"];
+    let station = StationRecord::from_row(&Row::new(&header, 2, cells), today()).expect("fine");
+    assert!(!station.encounter_lanes.contains(&super::super::EncounterLane::MinorAilmentPilot));
+}
+
+#[test]
+fn messages_never_repeat_what_a_cell_says() {
+    let cells =
+        ["990000000014", "123456", "王\u{7}海", "12012345678", "1899-01-01", "x", "driver", "Nope No", "qq"];
+    let header = Header::read::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
+    let problems =
+        WorkerRecord::from_row(&Row::new(&header, 2, cells), today()).expect_err("everything is wrong");
+    let said = serde_json::to_string(&problems).expect("serializes");
+    for cell in cells.iter().filter(|cell| cell.len() > 4) {
+        assert!(!said.contains(cell), "{cell} in {said}");
+    }
+}

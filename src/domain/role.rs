@@ -1,0 +1,23 @@
+//! Who may call: the roles of the network.
+
+crate::text_enum! {
+    /// What a caller is. Each has a token audience of its own or shares `staff`.
+    pub enum Role {
+        /// The screen at a station.
+        Station = "station",
+        /// A worker, through a check-in at a station.
+        Worker = "worker",
+        /// A doctor of a partner hospital.
+        Doctor = "doctor",
+        /// A pharmacist of the network.
+        Pharmacist = "pharmacist",
+        /// A dispensing cabinet.
+        Cabinet = "cabinet",
+        /// Runs the network.
+        Operator = "operator",
+        /// Fills cabinets.
+        Restocker = "restocker",
+        /// An employer's safety officer.
+        Employer = "employer",
+    }
+}

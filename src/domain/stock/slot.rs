@@ -1,0 +1,61 @@
+//! A place in a cabinet.
+
+use serde::{Deserialize, Serialize};
+
+/// The number of a slot, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "i32", try_from = "i32")]
+pub struct SlotNo(i32);
+
+impl SlotNo {
+    /// `None` below 1.
+    pub const fn new(number: i32) -> Option<Self> {
+        if number >= 1 { Some(Self(number)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl From<SlotNo> for i32 {
+    fn from(slot: SlotNo) -> i32 {
+        slot.0
+    }
+}
+impl TryFrom<i32> for SlotNo {
+    type Error = &'static str;
+    fn try_from(number: i32) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("a slot number is 1 or more")
+    }
+}
+impl std::fmt::Display for SlotNo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+crate::text_enum! {
+    /// Why a slot takes no attempts.
+    pub enum SlotClosedReason {
+        /// An attempt from it is or was in doubt; until a blind count.
+        InDoubt = "in_doubt",
+        /// Something is stuck in it.
+        Jam = "jam",
+        /// It was found empty although the ledger says otherwise.
+        Empty = "empty",
+        /// Its lot has expired.
+        Expired = "expired",
+        /// Its lot was recalled.
+        Recalled = "recalled",
+        /// A scan did not match; what is in it is quarantined.
+        WrongSlot = "wrong_slot",
+        /// An incident must be looked at.
+        Incident = "incident",
+        /// Its door was shut without a count.
+        Uncounted = "uncounted",
+        /// An operator closed it.
+        Operator = "operator",
+    }
+}

@@ -1,0 +1,31 @@
+//! Instants and the Chinese civil day. Time is always an argument here.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, SubsecRound, TimeDelta, TimeZone, Utc};
+
+/// A UTC instant, in whole microseconds: what both databases keep.
+pub type Timestamp = DateTime<Utc>;
+
+/// Cuts an instant to the microseconds that both databases keep.
+pub fn to_micros(at: Timestamp) -> Timestamp {
+    at.trunc_subsecs(6)
+}
+
+/// Asia/Shanghai: UTC+8, without daylight saving since 1991.
+pub fn shanghai() -> FixedOffset {
+    FixedOffset::east_opt(8 * 3600).expect("eight hours is a valid offset")
+}
+
+/// The civil day in Asia/Shanghai on which `at` falls.
+pub fn civil_day(at: Timestamp) -> NaiveDate {
+    at.with_timezone(&shanghai()).date_naive()
+}
+
+/// The last microsecond of the civil day in Asia/Shanghai, `days_later` days after `at`'s.
+pub fn end_of_civil_day(at: Timestamp, days_later: u32) -> Timestamp {
+    let next = civil_day(at) + TimeDelta::days(i64::from(days_later) + 1);
+    let midnight = shanghai()
+        .from_local_datetime(&next.and_time(NaiveTime::MIN))
+        .single()
+        .expect("a fixed offset maps every local time once");
+    midnight.with_timezone(&Utc) - TimeDelta::microseconds(1)
+}

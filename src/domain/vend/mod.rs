@@ -1,0 +1,29 @@
+//! Vending: one attempt from issue to its end, and the cabinet that carries it out.
+//!
+//! The exactly-once point is a START that the server has committed. After it only
+//! evidence closes the attempt: an expiry, a lost connection or a timeout never
+//! means "not vended", so nothing in this folder ever concludes that from time or
+//! from silence. Both sides stand here as pure functions, so that one exhaustive
+//! model check (`model`, tests only) can drive the very code that runs.
+
+pub mod attempt;
+pub mod attempt_event;
+pub mod cabinet_side;
+pub mod decide;
+pub mod identity;
+pub mod journal;
+pub mod messages;
+
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod model_moves;
+#[cfg(test)]
+mod model_world;
+
+pub use attempt::{Attempt, AttemptState, NotDispensedReason, Outcome};
+pub use attempt_event::AttemptEvent;
+pub use decide::{Command, Evidence, StartGate, decide};
+pub use identity::{BootId, Epoch, JournalHash};

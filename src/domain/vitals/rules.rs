@@ -1,0 +1,145 @@
+//! The limits behind the categories, as data: each rule has a version and a
+//! source, so that a deployment can change it and old findings stay explained.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// One rule's values, with what a reader needs to look it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule<T> {
+    /// Changes whenever a value changes.
+    pub version: Cow<'static, str>,
+    /// Where the values come from; ends in [V], [v] or [P].
+    pub source: Cow<'static, str>,
+    /// The values.
+    pub values: T,
+}
+
+impl<T> Rule<T> {
+    const fn shipped(source: &'static str, values: T) -> Self {
+        Self { version: Cow::Borrowed("2026-11"), source: Cow::Borrowed(source), values }
+    }
+}
+
+/// From which systolic and diastolic pressure (mmHg) each category begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BloodPressureFloors {
+    /// High normal.
+    pub high_normal: (i64, i64),
+    /// Grade 1.
+    pub grade_1: (i64, i64),
+    /// Grade 2.
+    pub grade_2: (i64, i64),
+    /// Grade 3.
+    pub grade_3: (i64, i64),
+}
+
+/// Glucose limits, in tenths of mmol/L.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlucoseLimits {
+    /// Below this is low for somebody with diabetes.
+    pub low_below_with_diabetes: i64,
+    /// Below this is low for anybody else.
+    pub low_below_without: i64,
+    /// Fasting values from here lie in the diabetes range.
+    pub diabetes_from_fasting: i64,
+    /// Random values from here lie in the diabetes range.
+    pub diabetes_from_random: i64,
+    /// From here a doctor must look soon.
+    pub urgent_from: i64,
+}
+
+/// Temperature limits, in tenths of a degree Celsius.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemperatureLimits {
+    /// Fever from here.
+    pub fever_from: i64,
+    /// Refer above this.
+    pub refer_above: i64,
+}
+
+/// Oxygen saturation limits, in percent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OxygenLimits {
+    /// Below this is an emergency.
+    pub emergency_below: i64,
+}
+
+/// Alcohol: the conversion and the driving limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlcoholLimits {
+    /// Breath in mg/L times this is blood in mg/100 mL.
+    pub breath_to_blood: i64,
+    /// Drink driving from here, blood mg/100 mL.
+    pub drink_driving_from: i64,
+    /// Drunk driving from here, blood mg/100 mL.
+    pub drunk_driving_from: i64,
+    /// The observed wait before the one retest, in minutes.
+    pub retest_after_min: i64,
+}
+
+/// Every rule that turns a reading into a category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VitalRules {
+    /// Chinese blood pressure categories; the higher of the two wins.
+    pub blood_pressure: Rule<BloodPressureFloors>,
+    /// Low, diabetes range, urgent.
+    pub glucose: Rule<GlucoseLimits>,
+    /// Fever and referral.
+    pub temperature: Rule<TemperatureLimits>,
+    /// The emergency limit.
+    pub oxygen: Rule<OxygenLimits>,
+    /// Breath to blood, and driving.
+    pub alcohol: Rule<AlcoholLimits>,
+}
+
+impl Default for VitalRules {
+    fn default() -> Self {
+        Self {
+            blood_pressure: Rule::shipped(
+                "house rules, vitals: blood pressure, China [V]",
+                BloodPressureFloors {
+                    high_normal: (120, 80),
+                    grade_1: (140, 90),
+                    grade_2: (160, 100),
+                    grade_3: (180, 110),
+                },
+            ),
+            glucose: Rule::shipped(
+                "house rules, vitals: glucose [V]; urgent from 16.7 [P]",
+                GlucoseLimits {
+                    low_below_with_diabetes: 39,
+                    low_below_without: 28,
+                    diabetes_from_fasting: 70,
+                    diabetes_from_random: 111,
+                    urgent_from: 167,
+                },
+            ),
+            temperature: Rule::shipped(
+                "house rules, vitals: fever >=37.3, refer >38.5 [v]",
+                TemperatureLimits { fever_from: 373, refer_above: 385 },
+            ),
+            oxygen: Rule::shipped(
+                "house rules, vitals: SpO2 <90 is an emergency [P]",
+                OxygenLimits { emergency_below: 90 },
+            ),
+            alcohol: Rule::shipped(
+                "house rules, vitals: breath mg/L x 220 [v]; limits 20 and 80, GB 19522",
+                AlcoholLimits {
+                    breath_to_blood: 220,
+                    drink_driving_from: 20,
+                    drunk_driving_from: 80,
+                    retest_after_min: 20,
+                },
+            ),
+        }
+    }
+}

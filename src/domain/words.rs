@@ -1,0 +1,46 @@
+//! Sentences for people, in Chinese and English.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// One sentence in both languages of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bilingual {
+    /// Simplified Chinese.
+    pub zh: Cow<'static, str>,
+    /// English.
+    pub en: Cow<'static, str>,
+}
+
+impl Bilingual {
+    /// A sentence known when the program was written.
+    pub const fn fixed(zh: &'static str, en: &'static str) -> Self {
+        Self { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en) }
+    }
+
+    /// A sentence put together at run time.
+    pub fn made(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: Cow::Owned(zh.into()), en: Cow::Owned(en.into()) }
+    }
+
+    /// The sentence in `language`.
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::Chinese => &self.zh,
+            Language::English => &self.en,
+        }
+    }
+}
+
+crate::text_enum! {
+    /// The languages that people of the network read.
+    #[derive(Default)]
+    pub enum Language {
+        /// Simplified Chinese, the default.
+        #[default]
+        Chinese = "zh",
+        /// English.
+        English = "en",
+    }
+}

@@ -1,0 +1,341 @@
+//! A worker becomes known to one station screen for a short time.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Failure, Hearers, House, Tx, caller::StationCaller};
+use crate::{
+    crypto::{
+        blind::BlindField,
+        pin::PinSalt,
+        tokens::{Claims, Role},
+    },
+    domain::{
+        ids::{CheckInId, StationId, WorkerId},
+        network::{Sex, phone_is_valid},
+        refusal::{Code, FieldProblem, Refusal},
+        time::Timestamp,
+        words::{Bilingual, Language},
+    },
+    storage::{
+        Conn, check_in as store,
+        sql_types::At,
+        workers::{self, NewWorker, WorkerRow},
+    },
+};
+
+/// Consent to keep and use health data for care. Without it nothing is measured.
+/// Source: house rules, prescribing table, "consent" [V].
+pub const CARE_CONSENT: &str = "health_care";
+
+/// Seconds for which an access token is good.
+pub const TOKEN_SECONDS: i64 = 300;
+
+/// A card and its PIN.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckInInput {
+    /// The 12 digits on the card.
+    #[schema(example = "690000000018")]
+    pub card_number: String,
+    /// Six digits.
+    pub pin: String,
+}
+
+/// Somebody without a card.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WalkInInput {
+    /// The person's name, 1 to 60 characters.
+    pub name: String,
+    /// A Chinese mobile number, 11 digits.
+    pub phone: String,
+    /// Consent to keep and use health data for care; must be given.
+    pub consent: bool,
+    /// Day of birth, if told.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex, if told.
+    pub sex: Option<Sex>,
+    /// Language of the screen; Chinese if left out.
+    pub language: Option<Language>,
+}
+
+/// A check-in, as its screen sees it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckInView {
+    /// Which check-in.
+    pub id: CheckInId,
+    /// Who.
+    pub worker_id: WorkerId,
+    /// Where.
+    pub station_id: StationId,
+    /// Since when.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended: `left`, `idle`, `new_check_in`.
+    pub end_reason: Option<String>,
+    /// After how many silent seconds it ends by itself.
+    pub idle_seconds: u32,
+}
+
+/// A fresh check-in with the token that acts for it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckInOpened {
+    /// The check-in.
+    pub check_in: CheckInView,
+    /// How to greet the worker: the family name only, others may be looking.
+    pub greeting: String,
+    /// Language of the screen.
+    pub language: Language,
+    /// Purposes that the worker consents to.
+    pub consents: Vec<String>,
+    /// The worker's access token.
+    pub access_token: String,
+    /// Seconds for which it is good; a new one comes from the same screen.
+    pub expires_in: i64,
+}
+
+/// A fresh token for a live check-in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerToken {
+    /// The worker's access token.
+    pub access_token: String,
+    /// Seconds for which it is good.
+    pub expires_in: i64,
+}
+
+/// Checks a worker in by card and PIN; whoever was checked in at this screen,
+/// and this worker anywhere else, is checked out.
+///
+/// # Errors
+/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
+pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
+    let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
+    let worker = workers::worker_by_card(tx.conn, &index)?.ok_or(Code::PinWrong)?;
+    check_pin(tx, &worker, &input.pin)?;
+    start(tx, caller, &worker)
+}
+
+/// Registers a worker without a card and checks them in.
+///
+/// # Errors
+/// One problem per bad field; `ConsentMissing` without consent.
+pub fn open_walk_in(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    input: &WalkInInput,
+) -> Result<CheckInOpened, Failure> {
+    let problems = walk_in_problems(input, tx.now);
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    if !input.consent {
+        return Err(Code::ConsentMissing.into());
+    }
+    let id = WorkerId::generate();
+    let house = tx.house;
+    let new = NewWorker {
+        id,
+        card_index: None,
+        name_sealed: house.seal("worker", "name_sealed", id, input.name.trim())?,
+        phone_sealed: house.seal("worker", "phone_sealed", id, &input.phone)?,
+        phone_index: house.keys.blind.of(BlindField::Phone, &input.phone).to_vec(),
+        pin_salt: None,
+        pin_mac: None,
+        pin_failures: 0,
+        birth_date: input.birth_date,
+        sex: input.sex,
+        job: None,
+        employer_id: None,
+        language: input.language.unwrap_or_default(),
+        created_at: At(tx.now),
+    };
+    workers::worker_add(tx.conn, &new)?;
+    workers::consent_grant(tx.conn, id, CARE_CONSENT, Some(caller.station), tx.now)?;
+    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Hearers::nobody())?;
+    let worker = workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    start(tx, caller, &worker)
+}
+
+/// Ends the caller's check-in. Ending one that has ended is no error.
+pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<CheckInView, Failure> {
+    let row = of_station(tx.conn, station, id)?;
+    end(tx, row.id, row.worker_id, "left")?;
+    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    Ok(view(row, tx.house))
+}
+
+/// A fresh worker token for a check-in that is still open at this screen.
+///
+/// # Errors
+/// `NotFound` for another screen's; `CheckInEnded`.
+pub fn renew(
+    conn: &mut Conn,
+    house: &House,
+    caller: StationCaller,
+    id: CheckInId,
+) -> Result<WorkerToken, Failure> {
+    let row = of_station(conn, caller.station, id)?;
+    if row.ended_at.is_some() {
+        return Err(Code::CheckInEnded.into());
+    }
+    Ok(WorkerToken {
+        access_token: token(house, row.worker_id, row.id, row.station_id)?,
+        expires_in: TOKEN_SECONDS,
+    })
+}
+
+/// A check-in of this screen.
+pub fn fetch(
+    conn: &mut Conn,
+    house: &House,
+    station: StationId,
+    id: CheckInId,
+) -> Result<CheckInView, Failure> {
+    of_station(conn, station, id).map(|row| view(row, house))
+}
+
+/// Ends check-ins that have been silent too long; called by a job. `heard`
+/// tells when a check-in was last heard outside the database, if known.
+pub fn end_idle(tx: &mut Tx<'_>, silent: &[(CheckInId, WorkerId)]) -> Result<usize, Failure> {
+    let mut ended = 0;
+    for (id, worker) in silent {
+        ended += usize::from(end(tx, *id, *worker, "idle")?);
+    }
+    Ok(ended)
+}
+
+/// The check-ins that a silent span may end.
+pub fn idle_candidates(conn: &mut Conn, house: &House) -> Result<Vec<(CheckInId, WorkerId)>, Failure> {
+    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
+    Ok(store::check_ins_idle(conn, before, 500)?.into_iter().map(|row| (row.id, row.worker_id)).collect())
+}
+
+fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
+    match store::check_in_fetch(conn, id)? {
+        Some(row) if row.station_id == station => Ok(row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+fn check_pin(tx: &mut Tx<'_>, worker: &WorkerRow, pin: &str) -> Result<(), Failure> {
+    if let Some(until) = worker.pin_locked_until.filter(|until| *until > tx.now) {
+        let seconds = (until - tx.now).num_seconds().clamp(1, i64::from(u32::MAX));
+        return Err(Refusal::new(Code::PinLocked).retry_after(u32::try_from(seconds).unwrap_or(1)).into());
+    }
+    let (Some(salt), Some(mac)) = (&worker.pin_salt, &worker.pin_mac) else {
+        return Err(Code::PinWrong.into());
+    };
+    let salt = PinSalt(salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?);
+    if tx.house.keys.worker_pins.verify(&salt, pin, mac) {
+        if worker.pin_failures > 0 {
+            workers::pin_failures_set(tx.conn, worker.id, 0, None)?;
+        }
+        return Ok(());
+    }
+    // The count must stand although the check-in is refused.
+    tx.keep_on_refusal();
+    let policy = &tx.house.policy.check_in;
+    let failures = worker.pin_failures + 1;
+    if failures >= i32::try_from(policy.pin_tries).unwrap_or(i32::MAX) {
+        let until = tx.now + TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
+        workers::pin_failures_set(tx.conn, worker.id, 0, Some(until))?;
+        return Err(Refusal::new(Code::PinLocked).retry_after(policy.pin_pause_seconds).into());
+    }
+    workers::pin_failures_set(tx.conn, worker.id, failures, None)?;
+    Err(Code::PinWrong.into())
+}
+
+fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<CheckInOpened, Failure> {
+    for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
+        end(tx, row.id, row.worker_id, "new_check_in")?;
+    }
+    let id = CheckInId::generate();
+    store::check_in_open(tx.conn, id, worker.id, caller.station, tx.now)?;
+    tx.record(
+        "check_in",
+        id,
+        "check_in.opened",
+        json!({"worker": worker.id, "station": caller.station}),
+        Hearers::worker(worker.id),
+    )?;
+    let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    Ok(CheckInOpened {
+        access_token: token(tx.house, worker.id, id, caller.station)?,
+        check_in: view(row, tx.house),
+        greeting: greeting(&name),
+        language: worker.language,
+        consents: workers::consents_live(tx.conn, worker.id)?,
+        expires_in: TOKEN_SECONDS,
+    })
+}
+
+fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+    let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+    if ended {
+        let payload = json!({"reason": reason});
+        tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;
+    }
+    Ok(ended)
+}
+
+fn token(
+    house: &House,
+    worker: WorkerId,
+    check_in: CheckInId,
+    station: StationId,
+) -> Result<String, Failure> {
+    let life = TimeDelta::seconds(TOKEN_SECONDS);
+    let mut claims = Claims::new(&house.policy.network, Role::Worker, worker, house.now(), life);
+    claims.check_in = Some(check_in);
+    claims.station = Some(station);
+    Ok(house.keys.tokens.issue(&claims)?)
+}
+
+fn view(row: store::CheckInRow, house: &House) -> CheckInView {
+    CheckInView {
+        id: row.id,
+        worker_id: row.worker_id,
+        station_id: row.station_id,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        end_reason: row.end_reason,
+        idle_seconds: house.policy.check_in.idle_seconds,
+    }
+}
+
+/// `王小明` -> `王**`: enough to know oneself, too little for a bystander.
+fn greeting(name: &str) -> String {
+    let mut chars = name.chars();
+    let first: String = chars.next().into_iter().collect();
+    first + &"*".repeat(chars.count().min(2))
+}
+
+fn walk_in_problems(input: &WalkInInput, now: Timestamp) -> Vec<FieldProblem> {
+    let mut problems = Vec::new();
+    let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
+        problems.push(FieldProblem {
+            field: field.to_owned(),
+            code: code.to_owned(),
+            message: Bilingual::fixed(zh, en),
+        });
+    };
+    let name = input.name.trim();
+    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+        bad("name", "out_of_range", "姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
+    }
+    if !phone_is_valid(&input.phone) {
+        bad("phone", "bad_format", "手机号须为 11 位数字", "the phone must be an 11-digit mobile number");
+    }
+    if let Some(born) = input.birth_date {
+        let today = crate::domain::time::civil_day(now);
+        if born > today || today.years_since(born).is_none_or(|years| years > 120) {
+            bad("birth_date", "out_of_range", "出生日期不合理", "the day of birth must be within 120 years");
+        }
+    }
+    problems
+}

@@ -1,0 +1,47 @@
+//! How a verb ends when it does not end well.
+
+use crate::{
+    crypto::CryptoError,
+    domain::refusal::Refusal,
+    storage::{QueryError, StoreError},
+};
+
+/// A refusal is an answer; a fault is ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The domain says no, and says why.
+    #[error("refused: {0}")]
+    Refused(Box<Refusal>),
+    /// The storage failed; nothing was kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that cannot be, was.
+    #[error("fault: {0}")]
+    Fault(String),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+impl From<crate::domain::refusal::Code> for Failure {
+    fn from(code: crate::domain::refusal::Code) -> Self {
+        Refusal::new(code).into()
+    }
+}
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Store(StoreError::Database(error))
+    }
+}
+impl From<CryptoError> for Failure {
+    fn from(error: CryptoError) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Fault(format!("stored JSON: {error}"))
+    }
+}

@@ -1,0 +1,134 @@
+//! FLOOR 3: one transaction per verb; who may do it, and what follows. A verb
+//! reads what it needs, asks `domain` to decide, and writes what was decided:
+//! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
+
+pub mod caller;
+pub mod check_in;
+mod failure;
+mod once;
+mod tx;
+
+use std::sync::{Arc, RwLock};
+
+pub use caller::Actor;
+pub use failure::Failure;
+pub use once::{Answer, Once};
+pub use tx::{Hearers, Tx};
+
+use crate::{
+    clock::Clock,
+    coordination::{Coordination, Topic},
+    crypto::{keyring::Keyring, seal::FieldPlace},
+    domain::{formulary::Formulary, ids::Id, policy::Policy, time::Timestamp},
+    storage::{Conn, Store},
+};
+
+/// Everything a verb may lean on, built once by the composition root.
+pub struct House {
+    /// The door to the database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The rules' values.
+    pub policy: Policy,
+    /// Keys and secrets.
+    pub keys: Keyring,
+    /// What may be lost.
+    pub coordination: Arc<dyn Coordination>,
+    /// The drugs that may be prescribed here; replaced whole when imported.
+    formulary: RwLock<Arc<Formulary>>,
+}
+
+impl House {
+    /// Puts the parts together.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        policy: Policy,
+        keys: Keyring,
+        coordination: Arc<dyn Coordination>,
+    ) -> Self {
+        let formulary = RwLock::new(Arc::new(Formulary::default()));
+        Self { store, clock, policy, keys, coordination, formulary }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The formulary as it stands; holding it keeps that edition.
+    pub fn formulary(&self) -> Arc<Formulary> {
+        Arc::clone(&self.formulary.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Puts a new edition of the formulary in force.
+    pub fn set_formulary(&self, edition: Formulary) {
+        *self.formulary.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(edition);
+    }
+
+    /// Runs a read for a caller whose authority still holds.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl FnOnce(&mut Conn, &House) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let house = Arc::clone(self);
+        self.store
+            .read(move |conn| {
+                actor.ensure_live(conn, house.now())?;
+                work(conn, &house)
+            })
+            .await
+    }
+
+    /// Runs a verb in one transaction, then wakes whoever it concerns.
+    ///
+    /// # Errors
+    /// A refusal undoes the verb's work, unless it said `keep_on_refusal`;
+    /// a fault always does.
+    pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let house = Arc::clone(self);
+        let done = self
+            .store
+            .write(move |conn| {
+                actor.ensure_live(conn, house.now())?;
+                actor.touch(conn, house.now())?;
+                let mut tx = Tx::new(conn, &house, actor);
+                let outcome = work(&mut tx);
+                let (woken, keep) = tx.finish();
+                match outcome {
+                    Ok(value) => Ok((Ok(value), woken)),
+                    Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), woken)),
+                    Err(failure) => Err(failure),
+                }
+            })
+            .await;
+        let (outcome, woken) = done?;
+        self.wake(woken);
+        outcome
+    }
+
+    /// Seals a field for the row it stands in.
+    pub fn seal<K>(&self, table: &str, column: &str, row: Id<K>, plain: &str) -> Result<Vec<u8>, Failure> {
+        Ok(self.keys.sealer.seal_text(&FieldPlace::of(&self.policy.network, table, column, row), plain)?)
+    }
+
+    /// Opens a field of the row it stands in.
+    pub fn open<K>(&self, table: &str, column: &str, row: Id<K>, sealed: &[u8]) -> Result<String, Failure> {
+        Ok(self.keys.sealer.open_text(&FieldPlace::of(&self.policy.network, table, column, row), sealed)?)
+    }
+
+    /// Wakes listeners, each topic once.
+    pub(crate) fn wake(&self, mut topics: Vec<Topic>) {
+        let mut told = std::collections::HashSet::new();
+        topics.retain(|topic| told.insert(*topic));
+        for topic in topics {
+            self.coordination.wake(topic);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Idempotency: key, work and saved answer commit together. The same key with
+//! the same body gives the same answer; with another body it is refused. A
+//! refusal is an answer and is saved; a fault rolls all of it back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Failure, House, Tx};
+use crate::{
+    crypto::seal::FieldPlace,
+    domain::refusal::{Code, Refusal},
+    storage::idempotency,
+};
+
+/// One request that must take effect once.
+#[derive(Debug, Clone)]
+pub struct Once {
+    /// Who asks: a key is per principal,
+    pub principal: String,
+    /// and per route.
+    pub route: String,
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 of the body as received.
+    pub body_digest: [u8; 32],
+}
+
+/// What was answered, now or the first time.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// The value, or its saved JSON.
+    pub body: T,
+    /// Whether it is the answer of an earlier request.
+    pub replayed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Saved {
+    Done(serde_json::Value),
+    Refused(Refusal),
+}
+
+impl House {
+    /// Runs a verb once per idempotency key.
+    pub async fn once<T: Serialize + Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        once: Once,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Answer<serde_json::Value>, Failure> {
+        let (saved, replayed) = self
+            .write(actor, move |tx| {
+                if let Some(saved) = claim_or_replay(tx, &once)? {
+                    return Ok((saved, true));
+                }
+                let saved = match run_in_savepoint(tx, work) {
+                    Ok(value) => Saved::Done(serde_json::to_value(value)?),
+                    Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
+                    Err(failure) => return Err(failure),
+                };
+                save(tx, &once, &saved)?;
+                Ok((saved, false))
+            })
+            .await?;
+        match saved {
+            Saved::Done(body) => Ok(Answer { body, replayed }),
+            Saved::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+/// The key is claimed first: a second request with it waits for the first one's
+/// commit (PostgreSQL) or stands behind it (SQLite), and then finds its answer.
+fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failure> {
+    if idempotency::key_claim(tx.conn, &once.principal, &once.route, &once.key, &once.body_digest, tx.now)? {
+        return Ok(None);
+    }
+    let row = idempotency::key_fetch(tx.conn, &once.principal, &once.route, &once.key)?
+        .ok_or_else(|| Failure::Fault("a claimed idempotency key is not there".to_owned()))?;
+    if row.body_digest != once.body_digest {
+        return Err(Code::IdempotencyKeyReused.into());
+    }
+    let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
+    let plain = tx.house.keys.sealer.open(&place(tx, once), &sealed)?;
+    Ok(Some(serde_json::from_slice(&plain)?))
+}
+
+/// A refusal undoes the work but not the claim of the key.
+fn run_in_savepoint<T>(
+    tx: &mut Tx<'_>,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let house = tx.house;
+    let actor = tx.actor;
+    let now = tx.now;
+    let (outcome, woken) = tx.conn.savepoint(|conn| {
+        let mut inner = Tx::new(conn, house, actor);
+        inner.now = now;
+        let outcome = work(&mut inner);
+        let (woken, keep) = inner.finish();
+        match outcome {
+            Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), woken)),
+            Err(failure) => Err(failure),
+            Ok(value) => Ok((Ok(value), woken)),
+        }
+    })?;
+    for topic in woken {
+        tx.wake(topic);
+    }
+    outcome
+}
+
+fn save(tx: &mut Tx<'_>, once: &Once, saved: &Saved) -> Result<(), Failure> {
+    let sealed = tx.house.keys.sealer.seal(&place(tx, once), &serde_json::to_vec(saved)?)?;
+    idempotency::answer_save(tx.conn, &once.principal, &once.route, &once.key, &sealed)?;
+    Ok(())
+}
+
+fn place<'a>(tx: &'a Tx<'_>, once: &'a Once) -> FieldPlace<'a> {
+    FieldPlace::of_text(&tx.house.policy.network, "idempotency", "answer_sealed", &once.key)
+}

@@ -1,0 +1,107 @@
+//! The transaction that a verb works in.
+
+use serde_json::Value;
+
+use super::{Actor, Failure, House};
+use crate::{
+    coordination::Topic,
+    domain::{
+        ids::{Id, StaffId, WorkerId},
+        time::Timestamp,
+    },
+    storage::{
+        Conn,
+        events::{self, NewEvent},
+    },
+};
+
+/// Who should hear of an event, beside the operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hearers {
+    /// The worker whose record it is.
+    pub worker: Option<WorkerId>,
+    /// The member of staff it concerns.
+    pub staff: Option<StaffId>,
+}
+
+impl Hearers {
+    /// One worker.
+    pub fn worker(worker: WorkerId) -> Self {
+        Self { worker: Some(worker), staff: None }
+    }
+    /// One worker and one member of staff.
+    pub fn both(worker: WorkerId, staff: Option<StaffId>) -> Self {
+        Self { worker: Some(worker), staff }
+    }
+    /// One member of staff.
+    pub fn staff(staff: StaffId) -> Self {
+        Self { worker: None, staff: Some(staff) }
+    }
+    /// Only the operators.
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+}
+
+/// An open transaction, with all that a verb needs beside the database.
+pub struct Tx<'a> {
+    /// The connection that is in the transaction.
+    pub conn: &'a mut Conn,
+    /// The instant of the whole transaction.
+    pub now: Timestamp,
+    /// Policy, keys, formulary.
+    pub house: &'a House,
+    /// Who acts.
+    pub actor: Actor,
+    woken: Vec<Topic>,
+    keep_on_refusal: bool,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(conn: &'a mut Conn, house: &'a House, actor: Actor) -> Self {
+        Self { conn, now: house.now(), house, actor, woken: Vec::new(), keep_on_refusal: false }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Topic>, bool) {
+        (self.woken, self.keep_on_refusal)
+    }
+
+    /// Wakes `topic` after the commit.
+    pub fn wake(&mut self, topic: Topic) {
+        self.woken.push(topic);
+    }
+
+    /// What was written so far stays even if the verb refuses: counted wrong
+    /// tries must not be undone by the refusal they lead to.
+    pub fn keep_on_refusal(&mut self) {
+        self.keep_on_refusal = true;
+    }
+
+    /// Logs a change in this transaction, and wakes its hearers after it.
+    pub fn record<K>(
+        &mut self,
+        stream: &'static str,
+        id: Id<K>,
+        kind: &str,
+        payload: Value,
+        hearers: Hearers,
+    ) -> Result<(), Failure> {
+        events::event_append(
+            self.conn,
+            &NewEvent {
+                stream,
+                stream_id: Id::from_uuid(id.uuid()),
+                kind: kind.to_owned(),
+                payload,
+                actor_role: self.actor.role_name(),
+                actor_id: self.actor.any_id(),
+                worker_id: hearers.worker,
+                staff_id: hearers.staff,
+                at: self.now,
+            },
+        )?;
+        self.woken.extend(hearers.worker.map(Topic::Worker));
+        self.woken.extend(hearers.staff.map(Topic::Staff));
+        Ok(())
+    }
+}

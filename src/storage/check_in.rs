@@ -1,0 +1,102 @@
+//! Check-ins: who stands at which screen.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    schema::{attempt, check_in, consultation, orders},
+    sql_types::At,
+};
+use crate::domain::{
+    consultation::ConsultationState,
+    ids::{CheckInId, StationId, WorkerId},
+    time::Timestamp,
+};
+
+/// A check-in as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = check_in)]
+pub struct CheckInRow {
+    /// Which check-in.
+    pub id: CheckInId,
+    /// Who.
+    pub worker_id: WorkerId,
+    /// Where.
+    pub station_id: StationId,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// When the worker last did something.
+    pub active_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+}
+
+/// Opens a check-in. The station and the worker must have no other.
+pub fn check_in_open(
+    conn: &mut Conn,
+    id: CheckInId,
+    worker: WorkerId,
+    station: StationId,
+    now: Timestamp,
+) -> QueryResult<()> {
+    diesel::insert_into(check_in::table)
+        .values((
+            check_in::id.eq(id),
+            check_in::worker_id.eq(worker),
+            check_in::station_id.eq(station),
+            check_in::started_at.eq(At(now)),
+            check_in::active_at.eq(At(now)),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A check-in by id.
+pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
+    check_in::table.find(id).select(CheckInRow::as_select()).first(conn).optional()
+}
+
+/// The open check-ins that a new one would push out.
+pub fn check_ins_in_the_way(
+    conn: &mut Conn,
+    worker: WorkerId,
+    station: StationId,
+) -> QueryResult<Vec<CheckInRow>> {
+    check_in::table
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
+        .select(CheckInRow::as_select())
+        .load(conn)
+}
+
+/// Ends a check-in; `false` when it has ended already.
+pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(check_in::table.find(id))
+        .filter(check_in::ended_at.is_null())
+        .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some(reason))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Open check-ins that were silent since `before` and have nothing under way:
+/// no live consultation, and no order that is still being vended.
+pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
+    let consulting = consultation::table
+        .filter(consultation::worker_id.eq(check_in::worker_id))
+        .filter(consultation::state.eq_any(ConsultationState::LIVE));
+    let vending = orders::table
+        .inner_join(attempt::table)
+        .filter(orders::worker_id.eq(check_in::worker_id))
+        .filter(attempt::state.eq("started"));
+    check_in::table
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::active_at.lt(At(before)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(consulting)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(vending)))
+        .order(check_in::active_at)
+        .limit(limit)
+        .select(CheckInRow::as_select())
+        .load(conn)
+}

@@ -1,0 +1,174 @@
+//! One connection type for two databases, and how each is opened.
+
+use diesel::{
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
+    prelude::*,
+    r2d2::{ManageConnection, R2D2Connection},
+    result::Error,
+};
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum Conn {
+    /// PostgreSQL: for scale.
+    Pg(PgConnection),
+    /// SQLite: the embedded default.
+    Sqlite(SqliteConnection),
+}
+
+/// Which database a URL names. Decided here and never guessed: SQLite would
+/// accept any text as a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `postgres://..` or `postgresql://..`
+    Postgres(String),
+    /// `sqlite:PATH`
+    Sqlite(String),
+}
+
+impl DatabaseUrl {
+    /// Reads the scheme; an unknown one is refused.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Ok(Self::Postgres(url.to_owned()))
+        } else if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            Ok(Self::Sqlite(path.to_owned()))
+        } else {
+            Err("the database URL must begin with sqlite: or postgres://".to_owned())
+        }
+    }
+}
+
+/// What a connection will be used for; SQLite guards readers against writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reads only.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+impl Conn {
+    /// Opens one connection.
+    pub fn open(url: &DatabaseUrl, purpose: Purpose) -> ConnectionResult<Self> {
+        match url {
+            DatabaseUrl::Postgres(url) => PgConnection::establish(url).map(Conn::Pg),
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(path)?;
+                // FULL: what was answered must survive a power cut, not only a crash.
+                conn.batch_execute(
+                    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
+                )
+                .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                if purpose == Purpose::Read {
+                    conn.batch_execute("PRAGMA query_only = ON;")
+                        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                }
+                Ok(Conn::Sqlite(conn))
+            }
+        }
+    }
+
+    /// Begins a transaction that intends to write. SQLite takes its write lock
+    /// at once, so it can never fail half way on upgrading a read lock.
+    pub(super) fn begin_write(&mut self) -> QueryResult<()> {
+        match self {
+            Conn::Pg(conn) => {
+                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN ISOLATION LEVEL READ COMMITTED")
+            }
+            Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE"),
+        }
+    }
+
+    /// Commits the outermost transaction, and only that: a savepoint left open
+    /// would otherwise make COMMIT release the savepoint and keep nothing.
+    pub(super) fn commit_write(&mut self) -> QueryResult<()> {
+        if self.depth() != Some(1) {
+            return Err(Error::BrokenTransactionManager);
+        }
+        match self {
+            Conn::Pg(conn) => AnsiTransactionManager::commit_transaction(conn),
+            Conn::Sqlite(conn) => AnsiTransactionManager::commit_transaction(conn),
+        }
+    }
+
+    /// Rolls the innermost transaction or savepoint back.
+    pub(super) fn rollback_write(&mut self) -> QueryResult<()> {
+        match self {
+            Conn::Pg(conn) => AnsiTransactionManager::rollback_transaction(conn),
+            Conn::Sqlite(conn) => AnsiTransactionManager::rollback_transaction(conn),
+        }
+    }
+
+    /// Runs `work` in a savepoint: kept on Ok, undone on Err and on a panic.
+    pub fn savepoint<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Conn::Pg(conn) => AnsiTransactionManager::begin_transaction(conn)?,
+            Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction(conn)?,
+        }
+        // The panic is caught inside the savepoint, so that it cannot stay open.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        match outcome {
+            Ok(Ok(value)) => {
+                match self {
+                    Conn::Pg(conn) => AnsiTransactionManager::commit_transaction(conn)?,
+                    Conn::Sqlite(conn) => AnsiTransactionManager::commit_transaction(conn)?,
+                }
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                self.rollback_write()?;
+                Err(error)
+            }
+            Err(panic) => {
+                // A failed rollback leaves the depth wrong, which COMMIT then refuses.
+                let _ = self.rollback_write();
+                std::panic::resume_unwind(panic)
+            }
+        }
+    }
+
+    /// How many transactions and savepoints are open; `None` when it is broken.
+    pub(super) fn depth(&mut self) -> Option<u32> {
+        let status = match self {
+            Conn::Pg(conn) => {
+                <AnsiTransactionManager as TransactionManager<PgConnection>>::transaction_manager_status_mut(conn)
+            }
+            Conn::Sqlite(conn) => {
+                <AnsiTransactionManager as TransactionManager<SqliteConnection>>::transaction_manager_status_mut(
+                    conn,
+                )
+            }
+        };
+        match status {
+            TransactionManagerStatus::Valid(valid) => Some(valid.transaction_depth().map_or(0, u32::from)),
+            TransactionManagerStatus::InError => None,
+        }
+    }
+}
+
+/// Makes connections for the pools.
+#[derive(Debug)]
+pub struct Manager {
+    pub(super) url: DatabaseUrl,
+    pub(super) purpose: Purpose,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Conn;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Conn, Self::Error> {
+        Conn::open(&self.url, self.purpose).map_err(diesel::r2d2::Error::ConnectionError)
+    }
+    fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
+        conn.ping().map_err(diesel::r2d2::Error::QueryError)
+    }
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        std::thread::panicking() || conn.is_broken()
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether what a token proved still holds: one read by key each.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    schema::{check_in, device, session},
+    sql_types::At,
+};
+use crate::domain::{
+    ids::{CheckInId, DeviceId, SessionId},
+    time::Timestamp,
+};
+
+/// A touch within this many seconds of the last is not worth a write.
+const TOUCH_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
+/// Whether the check-in has not ended.
+pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
+    let found = check_in::table
+        .find(id)
+        .filter(check_in::ended_at.is_null())
+        .select(check_in::id)
+        .first::<CheckInId>(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Notes that the worker was heard.
+pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(check_in::table.find(id))
+        .filter(check_in::active_at.lt(At(now - TOUCH_EVERY)))
+        .set(check_in::active_at.eq(At(now)))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Whether the session is signed in, of this version, and younger than `oldest`.
+pub fn session_is_live(conn: &mut Conn, id: SessionId, version: i64, oldest: Timestamp) -> QueryResult<bool> {
+    let found = session::table
+        .find(id)
+        .filter(session::revoked_at.is_null())
+        .filter(session::version.eq(version))
+        .filter(session::created_at.gt(At(oldest)))
+        .select(session::id)
+        .first::<SessionId>(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Notes that the member of staff did something.
+pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(session::table.find(id))
+        .filter(session::active_at.lt(At(now - TOUCH_EVERY)))
+        .set(session::active_at.eq(At(now)))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Whether the device is enrolled with this epoch.
+pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<bool> {
+    let found = device::table
+        .find(id)
+        .filter(device::revoked_at.is_null())
+        .filter(device::epoch.eq(epoch))
+        .select(device::id)
+        .first::<DeviceId>(conn)
+        .optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,163 @@
+//! Workers, their consents and their PIN tries.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::PortableDsl,
+    schema::{consent, worker},
+    sql_types::At,
+};
+use crate::domain::{
+    ids::{ConsentId, EmployerId, StationId, WorkerId},
+    network::{Job, Sex},
+    time::Timestamp,
+    words::Language,
+};
+
+/// A worker as stored: name and phone sealed.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = worker)]
+pub struct WorkerRow {
+    /// Which worker.
+    pub id: WorkerId,
+    /// Sealed name.
+    pub name_sealed: Vec<u8>,
+    /// Sealed phone.
+    pub phone_sealed: Vec<u8>,
+    /// Salt of the PIN; none for a walk-in.
+    pub pin_salt: Option<Vec<u8>>,
+    /// Keyed digest of the PIN.
+    pub pin_mac: Option<Vec<u8>>,
+    /// Wrong PINs since the last right one.
+    pub pin_failures: i32,
+    /// No PIN is looked at before this.
+    pub pin_locked_until: Option<Timestamp>,
+    /// Day of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex, where it is known.
+    pub sex: Option<Sex>,
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// Employer.
+    pub employer_id: Option<EmployerId>,
+    /// Language of the screen.
+    pub language: Language,
+    /// The worker that a walk-in turned out to be.
+    pub merged_into: Option<WorkerId>,
+}
+
+/// A worker on the way into the database.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = worker, treat_none_as_default_value = false)]
+pub struct NewWorker {
+    /// Which worker.
+    pub id: WorkerId,
+    /// Keyed digest of the card number; none for a walk-in.
+    pub card_index: Option<Vec<u8>>,
+    /// Sealed name.
+    pub name_sealed: Vec<u8>,
+    /// Sealed phone.
+    pub phone_sealed: Vec<u8>,
+    /// Keyed digest of the phone.
+    pub phone_index: Vec<u8>,
+    /// Salt of the PIN.
+    pub pin_salt: Option<Vec<u8>>,
+    /// Keyed digest of the PIN.
+    pub pin_mac: Option<Vec<u8>>,
+    /// Starts at 0.
+    pub pin_failures: i32,
+    /// Day of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// Employer.
+    pub employer_id: Option<EmployerId>,
+    /// Language of the screen.
+    pub language: Language,
+    /// When.
+    pub created_at: At,
+}
+
+/// Adds one worker.
+pub fn worker_add(conn: &mut Conn, new: &NewWorker) -> QueryResult<()> {
+    super::dialect::each!(conn, c => diesel::insert_into(worker::table).values(new).execute(c)).map(|_| ())
+}
+
+/// A worker by id.
+pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
+    worker::table.find(id).select(WorkerRow::as_select()).first(conn).optional()
+}
+
+/// A worker by the keyed digest of their card number.
+pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
+    worker::table
+        .filter(worker::card_index.eq(Some(card_index)))
+        .select(WorkerRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// Sets the count of wrong PINs, and the pause that may follow.
+pub fn pin_failures_set(
+    conn: &mut Conn,
+    id: WorkerId,
+    failures: i32,
+    locked_until: Option<Timestamp>,
+) -> QueryResult<()> {
+    diesel::update(worker::table.find(id))
+        .set((worker::pin_failures.eq(failures), worker::pin_locked_until.eq(locked_until.map(At))))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Grants a consent; one that is granted already stays as it is.
+pub fn consent_grant(
+    conn: &mut Conn,
+    worker_id: WorkerId,
+    purpose: &str,
+    station: Option<StationId>,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::insert_into(consent::table)
+        .values((
+            consent::id.eq(ConsentId::generate()),
+            consent::worker_id.eq(worker_id),
+            consent::purpose.eq(purpose),
+            consent::station_id.eq(station),
+            consent::granted_at.eq(At(now)),
+        ))
+        .on_conflict_do_nothing()
+        .both()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// The purposes that a worker consents to now.
+pub fn consents_live(conn: &mut Conn, worker_id: WorkerId) -> QueryResult<Vec<String>> {
+    consent::table
+        .filter(consent::worker_id.eq(worker_id))
+        .filter(consent::withdrawn_at.is_null())
+        .order(consent::purpose)
+        .select(consent::purpose)
+        .load(conn)
+}
+
+/// Withdraws a consent; `false` when there was none.
+pub fn consent_withdraw(
+    conn: &mut Conn,
+    worker_id: WorkerId,
+    purpose: &str,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(consent::table)
+        .filter(consent::worker_id.eq(worker_id))
+        .filter(consent::purpose.eq(purpose))
+        .filter(consent::withdrawn_at.is_null())
+        .set(consent::withdrawn_at.eq(Some(At(now))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}

@@ -1,0 +1,148 @@
+//! The embedded database's one writer. It commits up to 128 waiting closures
+//! at once, a savepoint each, and answers only after the shared COMMIT: many
+//! acknowledged writes share one sync of the disk.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+};
+
+use super::{
+    conn::{Conn, DatabaseUrl, Purpose},
+    error::StoreError,
+};
+
+/// At most this many closures share a commit.
+const BATCH: usize = 128;
+/// More waiting closures than this are refused: the caller should try later.
+const QUEUE: usize = 4096;
+
+/// What became of the shared transaction, told to each closure's answerer.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+
+/// How full the batches are; for operators.
+#[derive(Debug, Default)]
+pub struct WriterFigures {
+    batches: AtomicU64,
+    closures: AtomicU64,
+}
+
+impl WriterFigures {
+    /// Commits so far, and closures that they carried.
+    pub fn read(&self) -> (u64, u64) {
+        (self.batches.load(Ordering::Relaxed), self.closures.load(Ordering::Relaxed))
+    }
+}
+
+/// A handle to the writer thread; the thread ends with its last handle.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: mpsc::SyncSender<Job>,
+    figures: Arc<WriterFigures>,
+}
+
+impl Writer {
+    /// Opens the writing connection and starts its thread.
+    pub fn start(url: DatabaseUrl) -> Result<Self, StoreError> {
+        let conn = Conn::open(&url, Purpose::Write)?;
+        let (jobs, waiting) = mpsc::sync_channel::<Job>(QUEUE);
+        let figures = Arc::new(WriterFigures::default());
+        let counted = Arc::clone(&figures);
+        std::thread::Builder::new()
+            .name("waystation-writer".to_owned())
+            .spawn(move || write_batches(conn, &url, &waiting, &counted))
+            .map_err(|error| StoreError::Broken(error.to_string()))?;
+        Ok(Self { jobs, figures })
+    }
+
+    /// How full the batches are.
+    pub fn figures(&self) -> &WriterFigures {
+        &self.figures
+    }
+
+    /// Hands a closure to the writer and waits for the commit that carries it.
+    ///
+    /// # Errors
+    /// `Overloaded` when the queue is full; `Panicked` when the closure
+    /// panicked (its work is undone, its neighbours' is kept); what the
+    /// database said when the shared commit failed.
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+    {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| conn.savepoint(work)))
+                .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+            Box::new(move |committed| {
+                // The caller may have gone; its work is committed all the same.
+                let _ = reply.send(match committed {
+                    Ok(()) => outcome,
+                    Err(error) => outcome.and(Err(error.into())),
+                });
+            })
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(StoreError::Panicked.into())),
+            Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
+            Err(mpsc::TrySendError::Disconnected(_)) => {
+                Err(StoreError::Broken("the writer has stopped".to_owned()).into())
+            }
+        }
+    }
+}
+
+fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job>, figures: &WriterFigures) {
+    while let Ok(first) = waiting.recv() {
+        let mut answers = Vec::with_capacity(BATCH);
+        let committed = write_batch(&mut conn, first, waiting, &mut answers);
+        figures.batches.fetch_add(1, Ordering::Relaxed);
+        figures.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        if committed.is_err() {
+            // Whatever state it is in, a new connection is in a known one.
+            match Conn::open(url, Purpose::Write) {
+                Ok(fresh) => conn = fresh,
+                Err(error) => tracing::error!(%error, "the writer cannot reopen the database"),
+            }
+        }
+        for answer in answers {
+            answer(committed.as_ref().map(|()| ()).map_err(|error| StoreError::Broken(error.to_string())));
+        }
+    }
+}
+
+fn write_batch(
+    conn: &mut Conn,
+    first: Job,
+    waiting: &mpsc::Receiver<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
+    if let Err(error) = conn.begin_write() {
+        // The closure must still be answered; outside a transaction it is not run.
+        answers.push(refuse_unrun(first));
+        return Err(error.into());
+    }
+    answers.push(first(conn));
+    while answers.len() < BATCH {
+        match waiting.try_recv() {
+            Ok(job) => answers.push(job(conn)),
+            Err(_) => break,
+        }
+    }
+    Ok(conn.commit_write()?)
+}
+
+/// Dropping the job drops its reply channel, which its caller reads as a fault.
+fn refuse_unrun(job: Job) -> Answer {
+    drop(job);
+    Box::new(|_| ())
+}

@@ -1,0 +1,102 @@
+//! Check-ins at a station screen.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    domain::ids::CheckInId,
+    service::{
+        House,
+        check_in::{self, CheckInInput, CheckInOpened, CheckInView, WalkInInput, WorkerToken},
+    },
+    transport::{
+        auth::Station,
+        body::{Body, IdempotencyKey, Path},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/check-ins", open)
+        .post("/api/v1/check-ins/walk-in", open_walk_in)
+        .get("/api/v1/check-ins/{id}", fetch)
+        .post("/api/v1/check-ins/{id}/leave", leave)
+        .post("/api/v1/check-ins/{id}/token", renew);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(open, open_walk_in, fetch, leave, renew))]
+pub struct Doc;
+
+/// Check in by card number and PIN
+#[utoipa::path(post, path = "/api/v1/check-ins", tag = "check-in", request_body = CheckInInput,
+    responses((status = 201, body = CheckInOpened)))]
+async fn open(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<CheckInInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        check_in::open(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Register a worker without a card, and check them in
+#[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
+    responses((status = 201, body = CheckInOpened)))]
+async fn open_walk_in(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<WalkInInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        check_in::open_walk_in(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// A check-in of this screen
+#[utoipa::path(get, path = "/api/v1/check-ins/{id}", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = CheckInView)))]
+async fn fetch(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| check_in::fetch(conn, house, caller.0.station, id.0))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Leave: end the check-in
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/leave", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = CheckInView)))]
+async fn leave(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<CheckInId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        check_in::leave(tx, caller.0.station, id.0)
+    })
+    .await
+}
+
+/// A fresh worker token for a check-in that is still open
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = WorkerToken)))]
+async fn renew(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
+    let outcome =
+        house.read(caller.actor(), move |conn, house| check_in::renew(conn, house, caller.0, id.0)).await;
+    reply::json(&request, outcome)
+}

@@ -1,0 +1,19 @@
+//! FLOOR 4: the doors. HTTP requests become service calls, answers become
+//! JSON or problems. No rule is decided here, and no SQL is written.
+
+pub mod auth;
+pub mod body;
+pub mod http;
+pub mod pages;
+pub mod problem;
+pub mod realtime;
+pub mod reply;
+pub mod routes;
+
+use actix_web::web;
+
+/// Everything behind the socket: the routes, and problems for the rest.
+pub fn configure(app: &mut web::ServiceConfig) {
+    http::routes().register(app);
+    app.default_service(web::to(reply::route_not_found));
+}

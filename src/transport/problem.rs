@@ -1,0 +1,172 @@
+//! RFC 9457 problems. The codes and sentences are the domain's; here each kind
+//! of refusal gets its HTTP status. Internal text never leaves.
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        refusal::{Code, Refusal, RefusalKind},
+        words::Language,
+    },
+    service::Failure,
+    storage::StoreError,
+};
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// The sentence for people, in the caller's language.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code for programs.
+    pub code: String,
+    /// One entry per bad field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+    /// The current state, where something moved on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Findings, allowed values and the like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+}
+
+/// One bad field.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemField {
+    /// The field, as a path.
+    pub field: String,
+    /// A stable word for what is wrong.
+    pub code: String,
+    /// What is wrong and what is allowed, in the caller's language.
+    pub message: String,
+}
+
+/// A failure on its way out, with the language to say it in.
+#[derive(Debug)]
+pub struct Problem {
+    refusal: Refusal,
+    language: Language,
+    status: Option<StatusCode>,
+}
+
+impl Problem {
+    /// Says `failure` in the language that `request` asks for. A fault is
+    /// logged here, where its request id is known, and told as "internal".
+    pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
+        let refusal = match failure.into() {
+            Failure::Refused(refusal) => *refusal,
+            Failure::Store(StoreError::Overloaded) => Refusal::new(Code::Overloaded).retry_after(1),
+            Failure::Store(error) => {
+                tracing::error!(%error, "storage fault");
+                Refusal::new(Code::Internal).retry_after(1)
+            }
+            Failure::Fault(error) => {
+                tracing::error!(error, "fault");
+                Refusal::new(Code::Internal).retry_after(1)
+            }
+        };
+        Self { refusal, language: language_of(request), status: None }
+    }
+
+    /// A refusal whose status the kind alone does not tell (405, 415).
+    pub fn with_status(request: &HttpRequest, code: Code, status: StatusCode) -> Self {
+        Self { refusal: Refusal::new(code), language: language_of(request), status: Some(status) }
+    }
+}
+
+/// English when the caller prefers it, else Chinese: the network's language.
+pub fn language_of(request: &HttpRequest) -> Language {
+    let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let mut best = (Language::Chinese, 0.0_f32);
+    for part in wanted.unwrap_or("zh").split(',') {
+        let mut pieces = part.split(';');
+        let tag = pieces.next().unwrap_or("").trim().to_ascii_lowercase();
+        let weight = pieces
+            .find_map(|piece| piece.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
+            .unwrap_or(1.0);
+        let language = match tag.split('-').next() {
+            Some("en") => Language::English,
+            Some("zh") => Language::Chinese,
+            _ => continue,
+        };
+        if weight > best.1 {
+            best = (language, weight);
+        }
+    }
+    best.0
+}
+
+/// The HTTP status of each kind of refusal.
+pub fn status_of(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+        RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::Stale => StatusCode::PRECONDITION_FAILED,
+        RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalKind::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| match self.refusal.code {
+            // Ours, not a matter of waiting.
+            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            code => status_of(code.kind()),
+        })
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let refusal = &self.refusal;
+        let body = ProblemBody {
+            type_uri: format!("/problems/{}", refusal.code.as_str()),
+            title: refusal.code.title().in_language(self.language).to_owned(),
+            status: status.as_u16(),
+            code: refusal.code.as_str().to_owned(),
+            errors: refusal
+                .fields
+                .iter()
+                .map(|bad| ProblemField {
+                    field: bad.field.clone(),
+                    code: bad.code.clone(),
+                    message: bad.message.in_language(self.language).to_owned(),
+                })
+                .collect(),
+            state: refusal.state.clone(),
+            data: refusal.data.clone(),
+        };
+        let mut response = HttpResponse::build(status);
+        response.content_type("application/problem+json");
+        response.insert_header((header::CONTENT_LANGUAGE, self.language.as_str()));
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = refusal.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(body)
+    }
+}

@@ -1,0 +1,162 @@
+//! A house of its own for every test: a database copied from a migrated one,
+//! a socket on port 0, and a clock that the test moves.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use chrono::TimeDelta;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use waystation::{
+    app,
+    clock::{Clock, ManualClock},
+    config::{Config, Flags},
+    domain::time::Timestamp,
+    service::House,
+    storage::{self, DatabaseUrl},
+};
+
+/// A running house.
+pub struct TestHouse {
+    pub base: String,
+    pub house: Arc<House>,
+    pub clock: ManualClock,
+    client: Client,
+    server: actix_web::dev::ServerHandle,
+    _dir: tempfile::TempDir,
+}
+
+/// Monday 2026-11-23, 10:00 in Shanghai.
+pub fn start_of_test() -> Timestamp {
+    "2026-11-23T02:00:00Z".parse().expect("a date")
+}
+
+/// An empty, migrated database, made once per run.
+fn template() -> &'static PathBuf {
+    static TEMPLATE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &TEMPLATE
+        .get_or_init(|| {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let path = dir.path().join("template.db");
+            let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).expect("a URL");
+            storage::migrate(&url).expect("migrated");
+            (dir, path)
+        })
+        .1
+}
+
+impl TestHouse {
+    /// Builds and opens a house with an empty network.
+    pub async fn open() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let database = dir.path().join("house.db");
+        std::fs::copy(template(), &database).expect("copied");
+        let clock = ManualClock::at(start_of_test());
+        let mut config = Config::load(None, &Flags::default()).expect("the defaults");
+        config.database_url = format!("sqlite:{}", database.display()).into();
+        config.database_connections = 4;
+        config.data_dir = dir.path().join("data");
+        config.master_secret = Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned().into());
+        config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
+        let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = app::serve(&built.house, listener, 2).expect("served");
+        let handle = server.handle();
+        // actix runs on the test's own runtime.
+        tokio::spawn(server);
+        Self { base, house: built.house, clock, client: Client::new(), server: handle, _dir: dir }
+    }
+
+    /// Moves the clock.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// GET
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(token);
+        Answer::of(request.send().await.expect("answered")).await
+    }
+
+    /// POST with a fresh idempotency key.
+    pub async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.post_with_key(token, path, &uuid::Uuid::now_v7().to_string(), body).await
+    }
+
+    /// POST with a chosen idempotency key.
+    pub async fn post_with_key(&self, token: &str, path: &str, key: &str, body: Value) -> Answer {
+        let mut request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("Idempotency-Key", key)
+            .header("Accept-Language", "en")
+            .json(&body);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        Answer::of(request.send().await.expect("answered")).await
+    }
+
+    /// PUT with an `If-Match`.
+    pub async fn put(&self, token: &str, path: &str, version: &str, body: Value) -> Answer {
+        let request = self
+            .client
+            .put(format!("{}{path}", self.base))
+            .header("If-Match", version)
+            .bearer_auth(token)
+            .json(&body);
+        Answer::of(request.send().await.expect("answered")).await
+    }
+
+    /// The raw client, for requests that are wrong on purpose.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for TestHouse {
+    fn drop(&mut self) {
+        let handle = self.server.clone();
+        tokio::spawn(async move { handle.stop(false).await });
+    }
+}
+
+/// A status with its JSON body.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+    pub headers: reqwest::header::HeaderMap,
+}
+
+impl Answer {
+    async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { status, body, headers }
+    }
+
+    /// The body, if the status is `status`; else the test fails showing both.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    /// Checks a problem's status and code, and gives its body.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.body["code"], code, "{}", self.body);
+        self.body
+    }
+}
