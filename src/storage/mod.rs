@@ -9,6 +9,7 @@ pub mod dialect;
 mod error;
 pub mod events;
 pub mod idempotency;
+pub mod network;
 pub mod schema;
 pub mod server_keys;
 pub mod sessions;

@@ -8,7 +8,7 @@ use super::{
     sql_types::At,
 };
 use crate::domain::{
-    ids::{CheckInId, DeviceId, SessionId},
+    ids::{CheckInId, DeviceId, SessionId, StaffId},
     time::Timestamp,
 };
 
@@ -67,4 +67,18 @@ pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<
         .first::<DeviceId>(conn)
         .optional()?;
     Ok(found.is_some())
+}
+
+/// Opens a session, version 1.
+pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
+    diesel::insert_into(session::table)
+        .values((
+            session::id.eq(id),
+            session::staff_id.eq(staff_id),
+            session::version.eq(1_i64),
+            session::created_at.eq(At(now)),
+            session::active_at.eq(At(now)),
+        ))
+        .execute(conn)
+        .map(|_| ())
 }

@@ -201,6 +201,10 @@ macro_rules! stored_as_text {
     )+};
 }
 stored_as_text!(
+    crate::domain::ledger::AccountKind,
+    crate::domain::order::OrderState,
+    crate::domain::order::UnitState,
+    crate::domain::vend::AttemptState,
     crate::domain::consultation::ConsultationState,
     crate::domain::consultation::OfferState,
     crate::domain::matching::Department,

@@ -3,10 +3,14 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
     http::{StatusCode, header},
     web,
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{LocalBoxFuture, Shared},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -48,35 +52,43 @@ pub struct Query<T>(pub T);
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-/// The bytes are read once and kept with the request: several extractors of
-/// one handler (body, key, signature) need them.
-#[derive(Clone)]
-struct ReceivedBytes(web::Bytes);
+/// The body arrives once, and several extractors of one handler (body, key,
+/// signature) want it at the same time: they share one reading of it.
+type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
 
-async fn receive(request: &HttpRequest, mut payload: Payload) -> Result<web::Bytes, Problem> {
-    use actix_web::HttpMessage;
-    if let Some(received) = request.extensions().get::<ReceivedBytes>() {
-        return Ok(received.0.clone());
+#[derive(Clone)]
+struct SharedBody(Arriving);
+
+fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
+    if let Some(shared) = request.extensions().get::<SharedBody>() {
+        return shared.0.clone();
     }
+    let arriving = read_bounded(payload.take()).boxed_local().shared();
+    request.extensions_mut().insert(SharedBody(arriving.clone()));
+    arriving
+}
+
+async fn read_bounded(mut payload: Payload) -> Result<web::Bytes, Code> {
     let mut bytes = web::BytesMut::new();
-    while let Some(chunk) = futures_util::StreamExt::next(&mut payload).await {
-        let chunk = chunk.map_err(|_| Problem::new(request, Failure::from(Code::MalformedBody)))?;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Code::MalformedBody)?;
         if bytes.len() + chunk.len() > BODY_LIMIT {
-            return Err(Problem::new(request, Failure::from(Code::BodyTooLarge)));
+            return Err(Code::BodyTooLarge);
         }
         bytes.extend_from_slice(&chunk);
     }
-    let bytes = bytes.freeze();
-    request.extensions_mut().insert(ReceivedBytes(bytes.clone()));
-    Ok(bytes)
+    Ok(bytes.freeze())
 }
 
 impl FromRequest for RawBody {
     type Error = Problem;
     type Future = Extracted<Self>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move { receive(&request, payload).await.map(RawBody) })
+        let (request, arriving) = (request.clone(), receive(request, payload));
+        Box::pin(async move {
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
+            Ok(RawBody(bytes))
+        })
     }
 }
 
@@ -84,7 +96,7 @@ impl FromRequest for IdempotencyKey {
     type Error = Problem;
     type Future = Extracted<Self>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let (request, arriving) = (request.clone(), receive(request, payload));
         Box::pin(async move {
             let no = |code: Code| Problem::new(&request, Failure::from(code));
             let header =
@@ -93,7 +105,7 @@ impl FromRequest for IdempotencyKey {
             if !(8..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(no(Code::IdempotencyKeyInvalid));
             }
-            let bytes = receive(&request, payload).await?;
+            let bytes = arriving.await.map_err(no)?;
             Ok(Self { key, body_digest: digest::sha256(&bytes) })
         })
     }
@@ -103,9 +115,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = Extracted<Self>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let (request, arriving) = (request.clone(), receive(request, payload));
         Box::pin(async move {
-            let bytes = receive(&request, payload).await?;
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
             if !media.is_some_and(|media| media.split(';').next().unwrap_or("").trim() == "application/json")
             {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::{harness::TestHouse, seed};
 
 #[actix_web::test]
 async fn without_a_token_nothing_opens() {
@@ -10,4 +10,51 @@ async fn without_a_token_nothing_opens() {
     house.post("", "/api/v1/check-ins", json!({})).await.problem(401, "unauthenticated");
     house.post("not-a-token", "/api/v1/check-ins", json!({})).await.problem(401, "token_invalid");
     house.get("x", "/api/v1/nowhere").await.problem(404, "route_not_found");
+}
+
+#[actix_web::test]
+async fn a_card_and_its_pin_open_a_check_in_and_a_new_one_ends_it() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let body = json!({"card_number": seed::CARD, "pin": seed::PIN});
+    let first = house.post(&seed.station_token, "/api/v1/check-ins", body.clone()).await.expect(201);
+    assert_eq!(first["greeting"], "样**");
+    let id = first["check_in"]["id"].as_str().expect("an id").to_owned();
+    house.post(&seed.station_token, "/api/v1/check-ins", body).await.expect(201);
+    let ended = house.get(&seed.station_token, &format!("/api/v1/check-ins/{id}")).await.expect(200);
+    assert_eq!(ended["end_reason"], "new_check_in");
+    let renew = format!("/api/v1/check-ins/{id}/token");
+    house.post(&seed.station_token, &renew, json!({})).await.problem(401, "check_in_ended");
+}
+
+#[actix_web::test]
+async fn five_wrong_pins_lock_the_card_for_a_while() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let wrong = json!({"card_number": seed::CARD, "pin": "000111"});
+    for _ in 0..4 {
+        house.post(&seed.station_token, "/api/v1/check-ins", wrong.clone()).await.problem(401, "pin_wrong");
+    }
+    house.post(&seed.station_token, "/api/v1/check-ins", wrong).await.problem(429, "pin_locked");
+    let right = json!({"card_number": seed::CARD, "pin": seed::PIN});
+    let locked = house.post(&seed.station_token, "/api/v1/check-ins", right.clone()).await;
+    assert_eq!(locked.headers["retry-after"], "900");
+    house.pass(901);
+    // The station's own token is five minutes old by now.
+    house.post(&seed.station_token, "/api/v1/check-ins", right).await.problem(401, "token_expired");
+}
+
+#[actix_web::test]
+async fn the_same_key_gives_the_same_answer_and_another_body_is_refused() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let right = json!({"card_number": seed::CARD, "pin": seed::PIN});
+    let path = "/api/v1/check-ins";
+    let first = house.post_with_key(&seed.station_token, path, "key-00001", right.clone()).await.expect(201);
+    let again = house.post_with_key(&seed.station_token, path, "key-00001", right).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.expect(201), first);
+    let other = json!({"card_number": seed::CARD, "pin": "111222"});
+    let refused = house.post_with_key(&seed.station_token, path, "key-00001", other).await;
+    refused.problem(422, "idempotency_key_reused");
 }

@@ -58,7 +58,7 @@ impl TestHouse {
         config.database_url = format!("sqlite:{}", database.display()).into();
         config.database_connections = 4;
         config.data_dir = dir.path().join("data");
-        config.master_secret = Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned().into());
+        config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
         let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

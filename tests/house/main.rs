@@ -3,3 +3,4 @@
 
 mod check_in;
 mod harness;
+mod seed;
