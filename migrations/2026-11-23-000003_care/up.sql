@@ -6,7 +6,8 @@ CREATE TABLE check_in (
   started_at TIMESTAMPTZ NOT NULL,
   active_at TIMESTAMPTZ NOT NULL,
   ended_at TIMESTAMPTZ,
-  end_reason TEXT
+  end_reason TEXT,
+  context TEXT
 );
 -- One worker at one screen, and one screen for one worker.
 CREATE UNIQUE INDEX check_in_station ON check_in (station_id) WHERE ended_at IS NULL;
@@ -57,6 +58,7 @@ CREATE TABLE consultation (
 CREATE UNIQUE INDEX consultation_live ON consultation (worker_id) WHERE state IN ('waiting', 'offered', 'active');
 CREATE INDEX consultation_queue ON consultation (ranked_since) WHERE state = 'waiting';
 CREATE INDEX consultation_emergency ON consultation (requested_at) WHERE state = 'waiting' AND triage = 'emergency';
+CREATE INDEX consultation_requested ON consultation (requested_at);
 CREATE INDEX consultation_department ON consultation (department, requested_at) WHERE state IN ('waiting', 'offered');
 CREATE INDEX consultation_doctor ON consultation (doctor_id, id);
 CREATE INDEX consultation_worker ON consultation (worker_id, id);

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 /// One sentence in both languages of the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Bilingual {
     /// Simplified Chinese.
+    #[schema(value_type = String)]
     pub zh: Cow<'static, str>,
     /// English.
+    #[schema(value_type = String)]
     pub en: Cow<'static, str>,
 }
 

@@ -1,11 +1,13 @@
 //! A worker becomes known to one station screen for a short time.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::StationCaller};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller};
 use crate::{
     crypto::{
         blind::BlindField,
@@ -198,20 +200,25 @@ pub fn fetch(
     of_station(conn, station, id).map(|row| view(row, house))
 }
 
-/// Ends check-ins that have been silent too long; called by a job. `heard`
-/// tells when a check-in was last heard outside the database, if known.
-pub fn end_idle(tx: &mut Tx<'_>, silent: &[(CheckInId, WorkerId)]) -> Result<usize, Failure> {
+/// Ends check-ins that were silent too long. Who only reads is heard outside
+/// the database; a word from there can keep a check-in, never end one.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
+    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
+    let silent =
+        house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, before, 500)?)).await?;
     let mut ended = 0;
-    for (id, worker) in silent {
-        ended += usize::from(end(tx, *id, *worker, "idle")?);
+    for row in silent {
+        let heard = house.coordination.last_heard(&format!("check-in:{}", row.id)).await;
+        if heard.is_some_and(|heard| heard > before) {
+            continue;
+        }
+        let done = house.write(Actor::System, move |tx| end(tx, row.id, row.worker_id, "idle")).await?;
+        ended += usize::from(done);
     }
     Ok(ended)
-}
-
-/// The check-ins that a silent span may end.
-pub fn idle_candidates(conn: &mut Conn, house: &House) -> Result<Vec<(CheckInId, WorkerId)>, Failure> {
-    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
-    Ok(store::check_ins_idle(conn, before, 500)?.into_iter().map(|row| (row.id, row.worker_id)).collect())
 }
 
 fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {

@@ -2,12 +2,21 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod audit;
 pub mod caller;
 pub mod check_in;
+pub mod consultation;
+pub mod duty;
 mod failure;
+pub mod housekeeping;
+pub mod matching;
+pub mod me;
 mod once;
+pub mod prescription;
+pub mod profile;
 pub mod signing;
 mod tx;
+pub mod vitals;
 
 use std::sync::{Arc, RwLock};
 
@@ -36,6 +45,8 @@ pub struct House {
     pub keys: Keyring,
     /// What may be lost.
     pub coordination: Arc<dyn Coordination>,
+    /// Live figures behind the estimates of waiting time.
+    pub(crate) estimates: consultation::EstimateCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
     formulary: RwLock<Arc<Formulary>>,
 }
@@ -50,7 +61,8 @@ impl House {
         coordination: Arc<dyn Coordination>,
     ) -> Self {
         let formulary = RwLock::new(Arc::new(Formulary::default()));
-        Self { store, clock, policy, keys, coordination, formulary }
+        let estimates = consultation::EstimateCache::default();
+        Self { store, clock, policy, keys, coordination, estimates, formulary }
     }
 
     /// The present instant.

@@ -3,13 +3,20 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod audit;
 pub mod check_in;
 pub mod conn;
+pub mod consultations;
 pub mod dialect;
+pub mod doctors;
 mod error;
 pub mod events;
+pub mod housekeeping;
 pub mod idempotency;
+pub mod messages;
 pub mod network;
+pub mod places;
+pub mod readings;
 pub mod schema;
 pub mod server_keys;
 pub mod sessions;

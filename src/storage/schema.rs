@@ -242,6 +242,7 @@ diesel::table! {
         active_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
         end_reason -> Nullable<Text>,
+        context -> Nullable<Text>,
     }
 }
 

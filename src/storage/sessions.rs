@@ -82,3 +82,8 @@ pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Time
         .execute(conn)
         .map(|_| ())
 }
+
+/// When the session last did something.
+pub fn session_quiet_since(conn: &mut Conn, id: SessionId) -> QueryResult<Option<Timestamp>> {
+    session::table.find(id).select(session::active_at).first(conn).optional()
+}

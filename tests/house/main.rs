@@ -2,5 +2,7 @@
 //! house. One binary, because each links the whole program.
 
 mod check_in;
+mod consultation;
 mod harness;
 mod seed;
+mod vitals;

@@ -13,7 +13,7 @@ use crate::domain::{
 
 /// What NEWS2 looks at. All seven parts are mandatory for a total, oxygen
 /// included: "nobody looked" is a missing part. Only the scale has a default (1).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct News2Input {
     /// Breaths a minute.
@@ -71,7 +71,7 @@ crate::text_enum! {
 }
 
 /// A score with its parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct News2Score {
     /// The total; `None` (null) where a part is missing.
     pub total: Option<i64>,

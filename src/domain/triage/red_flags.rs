@@ -166,7 +166,7 @@ impl RedFlagCode {
 }
 
 /// One reason to call for help at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RedFlag {
     /// Why.
     pub code: RedFlagCode,

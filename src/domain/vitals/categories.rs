@@ -187,7 +187,7 @@ impl AlcoholCategory {
 }
 
 /// What one reading means, and by which rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct VitalFinding {
     /// What was measured.
     pub kind: ReadingKind,

@@ -57,7 +57,7 @@ crate::text_enum! {
 }
 
 /// What an assessment needs beside the readings. `None` is "nobody looked", never "normal".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AssessmentContext {
     /// How awake the worker is.
@@ -152,7 +152,7 @@ impl ReadingKind {
 }
 
 /// One reading as a station sends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadingInput {
     /// What was measured.
@@ -168,7 +168,7 @@ pub struct ReadingInput {
     pub device: String,
     /// When it was measured; now where absent.
     #[serde(default)]
-    pub measured_at: Option<Timestamp>,
+    pub measured_at: Option<chrono::DateTime<chrono::Utc>>,
     /// Whether the worker had fasted; for glucose only.
     #[serde(default)]
     pub fasting: Option<bool>,

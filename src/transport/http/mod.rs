@@ -2,7 +2,12 @@
 //! its handlers and its part of the OpenAPI document.
 
 mod check_ins;
+mod consultations;
+mod me;
+mod offers;
 pub mod openapi;
+mod page;
+mod vitals;
 
 use super::routes::Routes;
 
@@ -10,5 +15,10 @@ use super::routes::Routes;
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
     check_ins::add(&mut routes);
+    consultations::add(&mut routes);
+    me::add(&mut routes);
+    offers::add(&mut routes);
+    vitals::add(&mut routes);
+    super::realtime::events::add(&mut routes);
     routes
 }

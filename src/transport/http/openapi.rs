@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, routes};
+use super::{check_ins, consultations, me, offers, routes, vitals};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,7 +34,14 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [check_ins::Doc::openapi()] {
+    for part in [
+        check_ins::Doc::openapi(),
+        consultations::Doc::openapi(),
+        me::Doc::openapi(),
+        offers::Doc::openapi(),
+        vitals::Doc::openapi(),
+        crate::transport::realtime::events::Doc::openapi(),
+    ] {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
@@ -141,18 +148,3 @@ impl PartialSchema for Fen {
     }
 }
 impl ToSchema for Fen {}
-
-/// A closed set of codes is an enumeration of strings.
-macro_rules! text_enum_schemas {
-    ($($name:ty),+ $(,)?) => {$(
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                let codes = <$name>::ALL.iter().map(|code| code.as_str());
-                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).into()
-            }
-        }
-        impl ToSchema for $name {}
-    )+};
-}
-
-text_enum_schemas!(crate::domain::network::Sex, crate::domain::words::Language,);

@@ -1,0 +1,28 @@
+//! Keeps the queue moving: offers what waits, and takes unanswered offers back.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Jobs, Turn};
+use crate::{
+    coordination::Topic,
+    service::{House, matching},
+};
+
+pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
+    let woken = Turn { pause: Duration::from_secs(2), topic: Some(Topic::Matching) };
+    jobs.every("offer", house, woken, |house| async move { matching::offer_waiting(&house).await });
+    let each_second = Turn { pause: Duration::from_secs(1), topic: None };
+    jobs.every(
+        "offer-expiry",
+        house,
+        each_second,
+        |house| async move { matching::expire_offers(&house).await },
+    );
+    let each_minute = Turn { pause: Duration::from_secs(60), topic: None };
+    jobs.every(
+        "unserved",
+        house,
+        each_minute,
+        |house| async move { matching::give_up_unserved(&house).await },
+    );
+}

@@ -1,0 +1,134 @@
+//! One request for care, from start to end. `domain::consultation` decides;
+//! here the decision is written, the doctor's places are counted, and whoever
+//! it concerns is told. Every change goes through [`act`].
+
+mod close;
+mod estimate;
+mod offers;
+mod record;
+mod start;
+mod talk;
+mod view;
+
+pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
+pub use estimate::{Estimate, EstimateCache};
+pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
+pub use record::{RecordView, WorkerBrief, read as read_record};
+pub use start::{StartInput, start};
+pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
+pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
+
+use super::{Failure, Hearers, Tx};
+use crate::{
+    coordination::Topic,
+    domain::{
+        consultation::{Command, Consultation, ConsultationEvent, OfferState, apply, decide},
+        ids::{ConsultationId, StaffId},
+        matching::advance_virtual_time,
+        refusal::{Code, Refusal},
+    },
+    storage::{consultations as store, doctors},
+};
+
+/// Decides `command` on the stored consultation, and writes what follows.
+///
+/// # Errors
+/// What the domain refuses; `StateMovedOn` when somebody was faster;
+/// `DoctorAtCapacity` when the doctor has no place left.
+pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
+    let row = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let before = store::consultation_snapshot(tx.conn, &row)?;
+    let events = decide(&before, command, tx.now, &tx.house.policy.matching)?;
+    if events.is_empty() {
+        return Ok(before);
+    }
+    let mut after = before.clone();
+    for event in &events {
+        apply(&mut after, event);
+    }
+    // An offer's row must stand before the consultation can point to it.
+    for event in &events {
+        follow(tx, &after, event)?;
+    }
+    if !store::consultation_store(tx.conn, &before, &after)? {
+        let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+        return Err(Refusal::moved_on(now.state).into());
+    }
+    for event in &events {
+        let staff = doctor_of(event).or(after.doctor);
+        let hearers = Hearers::both(after.worker, staff);
+        tx.record("consultation", id, event.kind(), event.payload(), hearers)?;
+    }
+    tx.wake(Topic::Matching);
+    Ok(after)
+}
+
+/// What an event changes beside the consultation's own row.
+fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> Result<(), Failure> {
+    match event {
+        ConsultationEvent::Offered { doctor, .. } => {
+            if !doctors::place_take(tx.conn, *doctor, tx.now)? {
+                return Err(Code::DoctorAtCapacity.into());
+            }
+            let offer =
+                after.offer.as_ref().ok_or_else(|| Failure::Fault("an offer without itself".into()))?;
+            store::offer_add(tx.conn, after.id, offer, tx.now)?;
+        }
+        ConsultationEvent::Accepted { offer, hospital, .. } => {
+            end_offer(tx, *offer, OfferState::Accepted)?;
+            let (virtual_time, weight) = doctors::hospital_turn(tx.conn, *hospital)?;
+            let weight = u32::try_from(weight).unwrap_or(1).max(1);
+            doctors::hospital_turn_set(tx.conn, *hospital, advance_virtual_time(virtual_time, None, weight))?;
+        }
+        ConsultationEvent::Declined { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Declined)?;
+            doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::OfferExpired { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Expired)?;
+            doctors::place_free(tx.conn, *doctor)?;
+            // Else the next offer would ring at the same empty desk.
+            doctors::presence_lose(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::OfferWithdrawn { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Withdrawn)?;
+            doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Requeued { doctor, .. } => {
+            doctors::place_free(tx.conn, *doctor)?;
+            doctors::presence_lose(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Completed { doctor, .. } => {
+            doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Requested { .. }
+        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::Unserved { .. }
+        | ConsultationEvent::Rated { .. } => {}
+    }
+    Ok(())
+}
+
+fn end_offer(tx: &mut Tx<'_>, offer: crate::domain::ids::OfferId, state: OfferState) -> Result<(), Failure> {
+    if store::offer_end(tx.conn, offer, state, tx.now)? {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::OfferNotYours).into())
+}
+
+/// The doctor whom an event names.
+const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
+    match event {
+        ConsultationEvent::Offered { doctor, .. }
+        | ConsultationEvent::Accepted { doctor, .. }
+        | ConsultationEvent::Declined { doctor, .. }
+        | ConsultationEvent::OfferExpired { doctor, .. }
+        | ConsultationEvent::OfferWithdrawn { doctor, .. }
+        | ConsultationEvent::Requeued { doctor, .. }
+        | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
+        ConsultationEvent::Requested { .. }
+        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::Unserved { .. }
+        | ConsultationEvent::Rated { .. } => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! A consultation as its parties see it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    close::Diagnosis,
+    estimate::{self, Estimate},
+};
+use crate::{
+    domain::{
+        consultation::{ConsultationState, OfferState},
+        ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
+        matching::Department,
+        prescription::EncounterLane,
+        refusal::Code,
+        triage::{EMERGENCY_NUMBER, SymptomFlag, TriageLevel},
+    },
+    service::{Failure, House},
+    storage::{
+        Conn,
+        consultations::{self as store, ConsultationRow},
+        doctors,
+    },
+};
+
+/// A consultation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsultationView {
+    /// Which consultation.
+    pub id: ConsultationId,
+    /// Who seeks care.
+    pub worker_id: WorkerId,
+    /// Where.
+    pub station_id: StationId,
+    /// Where it stands.
+    pub state: ConsultationState,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// Which department.
+    pub department: Department,
+    /// In the worker's own words.
+    pub complaint: String,
+    /// Signs that were reported.
+    pub symptoms: Vec<SymptomFlag>,
+    /// How soon a doctor must see the worker.
+    pub triage: TriageLevel,
+    /// The number to call at once; only in an emergency.
+    pub emergency_number: Option<String>,
+    /// Since when the worker waits.
+    pub requested_at: DateTime<Utc>,
+    /// Place in the queue, from 1; only while waiting.
+    pub position: Option<i64>,
+    /// How long it may take; only while waiting.
+    pub estimate: Option<Estimate>,
+    /// The doctor being asked; only while offered.
+    pub offer: Option<OfferBrief>,
+    /// Who took it.
+    pub doctor: Option<DoctorBrief>,
+    /// Whose doctor.
+    pub hospital_id: Option<HospitalId>,
+    /// When that doctor accepted.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The doctor's summary.
+    pub summary: Option<String>,
+    /// The doctor's diagnoses.
+    pub diagnoses: Vec<Diagnosis>,
+    /// The worker's rating, 1 to 5.
+    pub rating: Option<i32>,
+}
+
+/// An open offer, as the worker may know it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OfferBrief {
+    /// Which offer.
+    pub id: OfferId,
+    /// When it ends unanswered.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A doctor's name.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DoctorBrief {
+    /// Who.
+    pub id: StaffId,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+}
+
+/// Several consultations.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsultationsView {
+    /// Newest first for a worker, oldest first for a doctor.
+    pub items: Vec<ConsultationView>,
+    /// Where the next page begins.
+    pub next_after: Option<ConsultationId>,
+}
+
+/// A worker's own consultation.
+///
+/// # Errors
+/// `NotFound` for anybody else's.
+pub fn of_worker(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    match store::consultation_fetch(conn, id)? {
+        Some(row) if row.worker_id == worker => build(conn, house, &row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// A consultation that a doctor holds, held, or is being asked to take.
+///
+/// # Errors
+/// `NotFound` for any other.
+pub fn of_doctor(
+    conn: &mut Conn,
+    house: &House,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    let row = row_of_doctor(conn, doctor, id)?;
+    build(conn, house, &row)
+}
+
+/// The row behind [`of_doctor`].
+pub(super) fn row_of_doctor(
+    conn: &mut Conn,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<ConsultationRow, Failure> {
+    let row = store::consultation_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    if row.doctor_id == Some(doctor) {
+        return Ok(row);
+    }
+    let asked = match row.offer_id {
+        Some(offer) => store::offer_fetch(conn, offer)?
+            .is_some_and(|offer| offer.doctor_id == doctor && offer.state == OfferState::Open),
+        None => false,
+    };
+    if asked { Ok(row) } else { Err(Code::NotFound.into()) }
+}
+
+/// A consultation for one of its parties.
+pub fn fetch(
+    conn: &mut Conn,
+    house: &House,
+    actor: crate::service::Actor,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    match actor {
+        crate::service::Actor::Worker(worker) => of_worker(conn, house, worker.worker, id),
+        crate::service::Actor::Staff(staff) => of_doctor(conn, house, staff.staff, id),
+        _ => Err(Code::RoleNotAllowed.into()),
+    }
+}
+
+/// A page of a worker's consultations.
+pub fn list_for_worker(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    after: Option<ConsultationId>,
+    limit: i64,
+) -> Result<ConsultationsView, Failure> {
+    let rows = store::consultations_of_worker(conn, worker, after, limit)?;
+    let next_after =
+        (i64::try_from(rows.len()).unwrap_or(0) == limit).then(|| rows.last().map(|row| row.id)).flatten();
+    Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after })
+}
+
+/// The consultations that a doctor holds now.
+pub fn list_for_doctor(
+    conn: &mut Conn,
+    house: &House,
+    doctor: StaffId,
+) -> Result<ConsultationsView, Failure> {
+    let rows = store::consultations_of_doctor(conn, doctor)?;
+    Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after: None })
+}
+
+fn build_all(
+    conn: &mut Conn,
+    house: &House,
+    rows: &[ConsultationRow],
+) -> Result<Vec<ConsultationView>, Failure> {
+    rows.iter().map(|row| build(conn, house, row)).collect()
+}
+
+fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<ConsultationView, Failure> {
+    let waiting = row.state == ConsultationState::Waiting;
+    let ahead = if waiting { Some(store::consultations_ahead(conn, row)?) } else { None };
+    let estimate = match ahead {
+        Some(ahead) => Some(estimate::wait(conn, house, ahead)?),
+        None => None,
+    };
+    let offer = match row.offer_id.filter(|_| row.state == ConsultationState::Offered) {
+        Some(id) => store::offer_fetch(conn, id)?
+            .map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
+        None => None,
+    };
+    let doctor = match row.doctor_id {
+        Some(id) => {
+            doctors::staff_names(conn, id)?.map(|(name_zh, name_en)| DoctorBrief { id, name_zh, name_en })
+        }
+        None => None,
+    };
+    let summary = match &row.summary_sealed {
+        Some(sealed) => Some(house.open("consultation", "summary_sealed", row.id, sealed)?),
+        None => None,
+    };
+    Ok(ConsultationView {
+        id: row.id,
+        worker_id: row.worker_id,
+        station_id: row.station_id,
+        state: row.state,
+        lane: row.lane,
+        department: row.department,
+        complaint: house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
+        symptoms: serde_json::from_str(&row.symptoms)?,
+        triage: row.triage,
+        emergency_number: (row.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),
+        requested_at: row.requested_at,
+        position: ahead.map(|ahead| ahead + 1),
+        estimate,
+        offer,
+        doctor,
+        hospital_id: row.hospital_id,
+        accepted_at: row.accepted_at,
+        ended_at: row.ended_at,
+        summary,
+        diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
+        rating: row.rating,
+    })
+}

@@ -1,0 +1,170 @@
+//! The call distributor at work: the front of the queue is put to doctors, and
+//! offers that nobody answered come back. The rules are `domain::matching`'s.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::{Actor, Failure, House, consultation};
+use crate::{
+    domain::{
+        consultation::Command,
+        ids::{ConsultationId, OfferId},
+        matching::{Candidate, Choice, MatchRequest, PreviousDoctor, QueueKey, choose_doctor},
+        time::Timestamp,
+    },
+    storage::{
+        Conn,
+        consultations::{self as store, ConsultationRow},
+        doctors::{self, LocatedCandidate},
+    },
+};
+
+/// How much of the queue's front one round looks at.
+const FRONT: i64 = 50;
+/// How many candidates one consultation is held against.
+const CANDIDATES: i64 = 200;
+/// A doctor who refused is not asked again at once.
+const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
+
+/// One planned offer.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    consultation: ConsultationId,
+    fence: i64,
+    choice: Choice,
+}
+
+/// Puts as much of the queue's front to doctors as there are free ones.
+/// Returns how many offers were made.
+///
+/// # Errors
+/// Faults of the storage; a race that somebody else won is no error.
+pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
+    let plans = house.read(Actor::System, |conn, house| plan(conn, house)).await?;
+    let mut made = 0;
+    for plan in plans {
+        let policy = &house.policy.matching;
+        let command = Command::Offer {
+            offer: OfferId::generate(),
+            doctor: plan.choice.doctor,
+            hospital: plan.choice.hospital,
+            fence: plan.fence + 1,
+            expires_at: policy.offer_expires_at(house.now()),
+        };
+        let outcome = house
+            .write(Actor::System, move |tx| consultation::act(tx, plan.consultation, &command).map(drop))
+            .await;
+        match outcome {
+            Ok(()) => made += 1,
+            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "an offer was overtaken"),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(made)
+}
+
+/// Ends offers whose time is over; their doctors become away.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn expire_offers(house: &Arc<House>) -> Result<usize, Failure> {
+    let now = house.now();
+    let due = house.read(Actor::System, move |conn, _| Ok(store::offers_expired(conn, now, 200)?)).await?;
+    let mut ended = 0;
+    for offer in due {
+        let command = Command::ExpireOffer { offer: offer.id };
+        let outcome = house
+            .write(Actor::System, move |tx| consultation::act(tx, offer.consultation_id, &command).map(drop))
+            .await;
+        match outcome {
+            Ok(()) => ended += 1,
+            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "an offer was answered in time"),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(ended)
+}
+
+/// Ends consultations that no doctor could be found for, far beyond the limit,
+/// so that the failure is seen and the worker is told.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
+    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.unserved_after_s));
+    let due = house
+        .read(Actor::System, move |conn, _| Ok(store::consultations_unserved(conn, before, 100)?))
+        .await?;
+    let mut ended = 0;
+    for id in due {
+        let outcome =
+            house.write(Actor::System, move |tx| consultation::act(tx, id, &Command::GiveUp).map(drop)).await;
+        match outcome {
+            Ok(()) => ended += 1,
+            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "not to be given up yet"),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(ended)
+}
+
+/// Chooses doctors for the front of the queue, most pressing first. A doctor
+/// chosen once has one place less for the rest of the round.
+fn plan(conn: &mut Conn, house: &House) -> Result<Vec<Plan>, Failure> {
+    let now = house.now();
+    let policy = &house.policy.matching;
+    let mut waiting = store::consultations_waiting(conn, FRONT)?;
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    waiting.sort_by_key(|row| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
+    let mut candidates = doctors::candidates(conn, now, CANDIDATES)?;
+    let mut plans = Vec::new();
+    for row in &waiting {
+        if candidates.iter().all(|known| known.candidate.live >= known.candidate.capacity) {
+            break;
+        }
+        let request = request_for(conn, house, row, now)?;
+        let seen = seen_from(&candidates, &doctors::station_district(conn, row.station_id)?);
+        if let Some(choice) = choose_doctor(&request, &seen, now, policy) {
+            hold_place(&mut candidates, &choice);
+            plans.push(Plan { consultation: row.id, fence: row.fence, choice });
+        }
+    }
+    Ok(plans)
+}
+
+/// The candidates as a station sees them: hospitals elsewhere are neighbours.
+fn seen_from(candidates: &[LocatedCandidate], district: &str) -> Vec<Candidate> {
+    candidates
+        .iter()
+        .map(|known| Candidate { neighbouring: known.district != district, ..known.candidate.clone() })
+        .collect()
+}
+
+fn hold_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
+    if let Some(chosen) = candidates.iter_mut().find(|known| known.candidate.doctor == choice.doctor) {
+        chosen.candidate.live += 1;
+    }
+}
+
+fn request_for(
+    conn: &mut Conn,
+    house: &House,
+    row: &ConsultationRow,
+    now: Timestamp,
+) -> Result<MatchRequest, Failure> {
+    let since = now - TimeDelta::days(i64::from(house.policy.matching.continuity_days));
+    let previous_doctor = store::doctor_of_last_visit(conn, row.worker_id, since)?
+        .map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at });
+    Ok(MatchRequest {
+        consultation: row.id,
+        department: row.department,
+        language: row.language,
+        level: row.triage,
+        waiting_since: row.requested_at,
+        previous_doctor,
+        excluded: store::offers_refused(conn, row.id, now - ASK_AGAIN_AFTER)?,
+    })
+}

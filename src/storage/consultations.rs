@@ -1,0 +1,399 @@
+//! Consultations and their offers. Each write repeats the state and the fence
+//! that it was decided on; `false` means that somebody else was faster.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    schema::{consultation, offer},
+    sql_types::At,
+};
+use crate::domain::{
+    consultation::{Consultation, ConsultationState, Offer, OfferState},
+    ids::{CheckInId, ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
+    matching::Department,
+    prescription::EncounterLane,
+    time::Timestamp,
+    triage::TriageLevel,
+    words::Language,
+};
+
+/// A consultation as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = consultation)]
+pub struct ConsultationRow {
+    /// Which consultation.
+    pub id: ConsultationId,
+    /// Who seeks care.
+    pub worker_id: WorkerId,
+    /// In which check-in it began.
+    pub check_in_id: CheckInId,
+    /// Where.
+    pub station_id: StationId,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// What was asked for, or general practice.
+    pub department: Department,
+    /// What the worker speaks.
+    pub language: Language,
+    /// Where it stands.
+    pub state: ConsultationState,
+    /// Sealed complaint.
+    pub complaint_sealed: Vec<u8>,
+    /// Symptom codes, as a JSON list.
+    pub symptoms: String,
+    /// How soon.
+    pub triage: TriageLevel,
+    /// Since when the worker waits.
+    pub requested_at: Timestamp,
+    /// When its doctor was lost last.
+    pub requeued_at: Option<Timestamp>,
+    /// The number of the last offer.
+    pub fence: i64,
+    /// The last offer.
+    pub offer_id: Option<OfferId>,
+    /// Who has it.
+    pub doctor_id: Option<StaffId>,
+    /// Whose doctor.
+    pub hospital_id: Option<HospitalId>,
+    /// When that doctor accepted.
+    pub accepted_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Sealed summary.
+    pub summary_sealed: Option<Vec<u8>>,
+    /// Diagnoses, as a JSON list of code and name.
+    pub diagnoses: Option<String>,
+    /// 1 to 5.
+    pub rating: Option<i32>,
+}
+
+/// An offer as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = offer)]
+pub struct OfferRow {
+    /// Which offer.
+    pub id: OfferId,
+    /// Of which consultation.
+    pub consultation_id: ConsultationId,
+    /// To whom.
+    pub doctor_id: StaffId,
+    /// Whose doctor.
+    pub hospital_id: HospitalId,
+    /// The consultation's how-manieth offer.
+    pub fence: i64,
+    /// Where it stands.
+    pub state: OfferState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends unanswered.
+    pub expires_at: Timestamp,
+}
+
+/// What a new consultation needs beside its snapshot.
+#[derive(Debug)]
+pub struct NewConsultation {
+    /// In which check-in.
+    pub check_in: CheckInId,
+    /// Where.
+    pub station: StationId,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// Which department.
+    pub department: Department,
+    /// What the worker speaks.
+    pub language: Language,
+    /// Sealed complaint.
+    pub complaint_sealed: Vec<u8>,
+    /// Symptom codes, as a JSON list.
+    pub symptoms: String,
+    /// How soon.
+    pub triage: TriageLevel,
+    /// The queue's static sort key.
+    pub ranked_since: Timestamp,
+}
+
+/// Adds a consultation. Fails on a second live one of the same worker.
+pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsultation) -> QueryResult<()> {
+    diesel::insert_into(consultation::table)
+        .values((
+            (
+                consultation::id.eq(snapshot.id),
+                consultation::worker_id.eq(snapshot.worker),
+                consultation::check_in_id.eq(new.check_in),
+                consultation::station_id.eq(new.station),
+                consultation::lane.eq(new.lane),
+                consultation::department.eq(new.department),
+                consultation::language.eq(new.language),
+                consultation::state.eq(snapshot.state),
+            ),
+            (
+                consultation::complaint_sealed.eq(&new.complaint_sealed),
+                consultation::symptoms.eq(&new.symptoms),
+                consultation::triage.eq(new.triage),
+                consultation::requested_at.eq(At(snapshot.waiting_since)),
+                consultation::ranked_since.eq(At(new.ranked_since)),
+                consultation::fence.eq(snapshot.fence),
+            ),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A consultation by id.
+pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
+    consultation::table.find(id).select(ConsultationRow::as_select()).first(conn).optional()
+}
+
+/// The worker's live consultation.
+pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
+    consultation::table
+        .filter(consultation::worker_id.eq(worker))
+        .filter(consultation::state.eq_any(ConsultationState::LIVE))
+        .select(ConsultationRow::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// The row's snapshot, with its last offer.
+pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<Consultation> {
+    let last = match row.offer_id {
+        Some(id) => offer_fetch(conn, id)?,
+        None => None,
+    };
+    Ok(Consultation {
+        id: row.id,
+        worker: row.worker_id,
+        state: row.state,
+        waiting_since: row.requested_at,
+        requeued_at: row.requeued_at,
+        offer: last.map(|offer| Offer {
+            id: offer.id,
+            doctor: offer.doctor_id,
+            hospital: offer.hospital_id,
+            fence: offer.fence,
+            expires_at: offer.expires_at,
+            state: offer.state,
+        }),
+        fence: row.fence,
+        doctor: row.doctor_id,
+        hospital: row.hospital_id,
+        accepted_at: row.accepted_at,
+        ended_at: row.ended_at,
+        rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
+    })
+}
+
+/// Writes `after` over `before`, if the row is still as it was then.
+pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
+    diesel::update(consultation::table.find(before.id))
+        .filter(consultation::state.eq(before.state))
+        .filter(consultation::fence.eq(before.fence))
+        .set((
+            consultation::state.eq(after.state),
+            consultation::requeued_at.eq(after.requeued_at.map(At)),
+            consultation::fence.eq(after.fence),
+            consultation::offer_id.eq(after.offer.as_ref().map(|offer| offer.id)),
+            consultation::doctor_id.eq(after.doctor),
+            consultation::hospital_id.eq(after.hospital),
+            consultation::accepted_at.eq(after.accepted_at.map(At)),
+            consultation::ended_at.eq(after.ended_at.map(At)),
+            consultation::rating.eq(after.rating.map(i32::from)),
+        ))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Writes the doctor's summary.
+pub fn summary_set(
+    conn: &mut Conn,
+    id: ConsultationId,
+    summary_sealed: &[u8],
+    diagnoses: &str,
+) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set((
+            consultation::summary_sealed.eq(Some(summary_sealed)),
+            consultation::diagnoses.eq(Some(diagnoses)),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Writes the worker's words beside the rating.
+pub fn rating_words_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set(consultation::rating_sealed.eq(Some(sealed)))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A page of a worker's consultations, newest first.
+pub fn consultations_of_worker(
+    conn: &mut Conn,
+    worker: WorkerId,
+    after: Option<ConsultationId>,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationRow>> {
+    let query = consultation::table
+        .filter(consultation::worker_id.eq(worker))
+        .order(consultation::id.desc())
+        .limit(limit)
+        .select(ConsultationRow::as_select());
+    match after {
+        Some(after) => query.filter(consultation::id.lt(after)).load(conn),
+        None => query.load(conn),
+    }
+}
+
+/// The active consultations of a doctor, oldest first.
+pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
+    consultation::table
+        .filter(consultation::doctor_id.eq(Some(doctor)))
+        .filter(consultation::state.eq(ConsultationState::Active))
+        .order(consultation::id)
+        .limit(100)
+        .select(ConsultationRow::as_select())
+        .load(conn)
+}
+
+/// The front of the queue: emergencies, then by the static sort key.
+pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
+    let waiting = || consultation::table.filter(consultation::state.eq(ConsultationState::Waiting));
+    let mut front: Vec<ConsultationRow> = waiting()
+        .filter(consultation::triage.eq(TriageLevel::Emergency))
+        .order(consultation::requested_at)
+        .limit(limit)
+        .select(ConsultationRow::as_select())
+        .load(conn)?;
+    let rest: Vec<ConsultationRow> = waiting()
+        .filter(consultation::triage.ne(TriageLevel::Emergency))
+        .order(consultation::ranked_since)
+        .limit(limit)
+        .select(ConsultationRow::as_select())
+        .load(conn)?;
+    front.extend(rest);
+    Ok(front)
+}
+
+/// How many wait before `row`.
+pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
+    let waiting = consultation::table.filter(consultation::state.eq(ConsultationState::Waiting));
+    if row.triage == TriageLevel::Emergency {
+        return waiting
+            .filter(consultation::triage.eq(TriageLevel::Emergency))
+            .filter(consultation::requested_at.lt(At(row.requested_at)))
+            .count()
+            .get_result(conn);
+    }
+    let mine: Timestamp = consultation::table.find(row.id).select(consultation::ranked_since).first(conn)?;
+    waiting
+        .filter(consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq(TriageLevel::Emergency)))
+        .count()
+        .get_result(conn)
+}
+
+/// Waiting consultations that nobody took since `before`.
+pub fn consultations_unserved(
+    conn: &mut Conn,
+    before: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationId>> {
+    consultation::table
+        .filter(consultation::state.eq(ConsultationState::Waiting))
+        .filter(consultation::requested_at.lt(At(before)))
+        .limit(limit)
+        .select(consultation::id)
+        .load(conn)
+}
+
+/// How many consultations were asked for since `since`.
+pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
+    consultation::table.filter(consultation::requested_at.gt(At(since))).count().get_result(conn)
+}
+
+/// The doctor who saw this worker last, since `since`.
+pub fn doctor_of_last_visit(
+    conn: &mut Conn,
+    worker: WorkerId,
+    since: Timestamp,
+) -> QueryResult<Option<(StaffId, Timestamp)>> {
+    let found: Option<(Option<StaffId>, Option<Timestamp>)> = consultation::table
+        .filter(consultation::worker_id.eq(worker))
+        .filter(consultation::state.eq(ConsultationState::Completed))
+        .filter(consultation::ended_at.gt(Some(At(since))))
+        .order(consultation::id.desc())
+        .select((consultation::doctor_id, consultation::ended_at))
+        .first(conn)
+        .optional()?;
+    Ok(found.and_then(|(doctor, at)| doctor.zip(at)))
+}
+
+/// Adds an open offer.
+pub fn offer_add(
+    conn: &mut Conn,
+    consultation_id: ConsultationId,
+    new: &Offer,
+    now: Timestamp,
+) -> QueryResult<()> {
+    diesel::insert_into(offer::table)
+        .values((
+            offer::id.eq(new.id),
+            offer::consultation_id.eq(consultation_id),
+            offer::doctor_id.eq(new.doctor),
+            offer::hospital_id.eq(new.hospital),
+            offer::fence.eq(new.fence),
+            offer::state.eq(OfferState::Open),
+            offer::created_at.eq(At(now)),
+            offer::expires_at.eq(At(new.expires_at)),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Ends an open offer; `false` when it is not open any more.
+pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(offer::table.find(id))
+        .filter(offer::state.eq(OfferState::Open))
+        .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// An offer by id.
+pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
+    offer::table.find(id).select(OfferRow::as_select()).first(conn).optional()
+}
+
+/// A doctor's open offers, oldest first.
+pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
+    offer::table
+        .filter(offer::doctor_id.eq(doctor))
+        .filter(offer::state.eq(OfferState::Open))
+        .order(offer::id)
+        .limit(100)
+        .select(OfferRow::as_select())
+        .load(conn)
+}
+
+/// Open offers whose time is over.
+pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
+    offer::table
+        .filter(offer::state.eq(OfferState::Open))
+        .filter(offer::expires_at.le(At(now)))
+        .order(offer::expires_at)
+        .limit(limit)
+        .select(OfferRow::as_select())
+        .load(conn)
+}
+
+/// Doctors who turned this consultation down or let it lapse since `since`:
+/// it is not put to them again at once.
+pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
+    offer::table
+        .filter(offer::consultation_id.eq(id))
+        .filter(offer::state.eq_any([OfferState::Declined, OfferState::Expired]))
+        .filter(offer::answered_at.gt(Some(At(since))))
+        .select(offer::doctor_id)
+        .load(conn)
+}

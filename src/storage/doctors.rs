@@ -1,0 +1,182 @@
+//! Doctors as the matching sees them: presence, load, departments, shifts.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    schema::{doctor, doctor_department, hospital, shift, staff, station},
+    sql_types::At,
+};
+use crate::domain::{
+    ids::{HospitalId, StaffId, StationId},
+    matching::{Candidate, Department},
+    presence::Presence,
+    time::Timestamp,
+    words::Language,
+};
+
+/// A doctor's duty and load.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = doctor)]
+pub struct DoctorRow {
+    /// Who.
+    pub staff_id: StaffId,
+    /// Whose doctor.
+    pub hospital_id: HospitalId,
+    /// When the licence was verified.
+    pub licence_verified_at: Option<Timestamp>,
+    /// Last day of the licence.
+    pub licence_valid_until: NaiveDate,
+    /// First day of practice.
+    pub practising_since: NaiveDate,
+    /// Spoken languages, separated by `;`.
+    pub languages: String,
+    /// Consultations at once, at most.
+    pub capacity: i32,
+    /// Off, available or away.
+    pub presence: Presence,
+    /// Since when without a new consultation.
+    pub idle_since: Timestamp,
+    /// Consultations held now, offers included.
+    pub live: i32,
+}
+
+/// A doctor by id.
+pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
+    doctor::table.find(id).select(DoctorRow::as_select()).first(conn).optional()
+}
+
+/// Names for people: Chinese and English.
+pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
+    staff::table.find(id).select((staff::name_zh, staff::name_en)).first(conn).optional()
+}
+
+/// Sets a doctor's duty status.
+pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .set((doctor::presence.eq(presence), doctor::idle_since.eq(At(now))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Makes an available doctor away.
+pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.eq(Presence::Available))
+        .set(doctor::presence.eq(Presence::Away))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Takes one of a doctor's places; `false` when there is none, or the doctor
+/// is not available any more.
+pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.eq(Presence::Available))
+        .filter(doctor::live.lt(doctor::capacity))
+        .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Gives a place back.
+pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::live.gt(0))
+        .set(doctor::live.eq(doctor::live - 1))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// When the shift that somebody is on ends; `None` when they are on none.
+pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<Timestamp>> {
+    shift::table
+        .filter(shift::staff_id.eq(id))
+        .filter(shift::starts_at.le(At(now)))
+        .filter(shift::ends_at.gt(At(now)))
+        .order(shift::ends_at.desc())
+        .select(shift::ends_at)
+        .first(conn)
+        .optional()
+}
+
+/// The district of a station: a hospital in another one is a neighbour.
+pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
+    station::table.find(id).select(station::district).first(conn)
+}
+
+/// A candidate, with the district of their hospital.
+#[derive(Debug, Clone)]
+pub struct LocatedCandidate {
+    /// Where the hospital is; who is elsewhere is a neighbour.
+    pub district: String,
+    /// The doctor.
+    pub candidate: Candidate,
+}
+
+/// Every doctor who could take a consultation now: available, with a free
+/// place, on shift. Longest idle first; bounded, so that a busy network does
+/// not make one offer dearer.
+pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
+    let rows: Vec<(DoctorRow, i64, String, Timestamp)> = doctor::table
+        .inner_join(hospital::table)
+        .inner_join(staff::table.inner_join(shift::table))
+        .filter(doctor::presence.eq(Presence::Available))
+        .filter(doctor::live.lt(doctor::capacity))
+        .filter(doctor::licence_verified_at.is_not_null())
+        .filter(shift::starts_at.le(At(now)))
+        .filter(shift::ends_at.gt(At(now)))
+        .order(doctor::idle_since)
+        .limit(limit)
+        .select((DoctorRow::as_select(), hospital::virtual_time, hospital::district, shift::ends_at))
+        .load(conn)?;
+    let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
+    let departments: Vec<(StaffId, Department)> = doctor_department::table
+        .filter(doctor_department::doctor_id.eq_any(ids))
+        .select((doctor_department::doctor_id, doctor_department::department))
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, virtual_time, district, ends_at)| LocatedCandidate {
+            district,
+            candidate: Candidate {
+                doctor: row.staff_id,
+                hospital: row.hospital_id,
+                neighbouring: false,
+                departments: departments
+                    .iter()
+                    .filter(|(doctor, _)| *doctor == row.staff_id)
+                    .map(|(_, department)| *department)
+                    .collect(),
+                languages: row.languages.split(';').filter_map(Language::parse).collect(),
+                live: u32::try_from(row.live).unwrap_or(0),
+                capacity: u32::try_from(row.capacity).unwrap_or(0),
+                present: true,
+                idle_since: row.idle_since,
+                hospital_virtual_time: virtual_time,
+                licence_valid_until: row.licence_valid_until,
+                on_shift_until: ends_at,
+            },
+        })
+        .collect())
+}
+
+/// How many doctors take offers now.
+pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
+    doctor::table.filter(doctor::presence.eq(Presence::Available)).count().get_result(conn)
+}
+
+/// A hospital's virtual time and weight.
+pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i64, i32)> {
+    hospital::table.find(id).select((hospital::virtual_time, hospital::weight)).first(conn)
+}
+
+/// Moves a hospital's virtual time on.
+pub fn hospital_turn_set(conn: &mut Conn, id: HospitalId, virtual_time: i64) -> QueryResult<()> {
+    diesel::update(hospital::table.find(id))
+        .filter(hospital::virtual_time.lt(virtual_time))
+        .set(hospital::virtual_time.eq(virtual_time))
+        .execute(conn)
+        .map(|_| ())
+}

@@ -1,0 +1,71 @@
+//! What a worker may see and decide about themselves.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    service::{
+        House,
+        me::{self, ConsentInput, ConsentsView, MeView},
+    },
+    transport::{
+        auth::Worker,
+        body::{Body, IdempotencyKey},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/me", fetch)
+        .post("/api/v1/me/consents", grant)
+        .post("/api/v1/me/consents/withdraw", withdraw);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(fetch, grant, withdraw))]
+pub struct Doc;
+
+/// Who I am to the network
+#[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house.read(caller.actor(), move |conn, house| me::fetch(conn, house, caller.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Consent to one purpose
+#[utoipa::path(post, path = "/api/v1/me/consents", tag = "check-in", request_body = ConsentInput,
+    responses((status = 201, body = ConsentsView)))]
+async fn grant(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ConsentInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        me::grant(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Withdraw the consent to one purpose
+#[utoipa::path(post, path = "/api/v1/me/consents/withdraw", tag = "check-in", request_body = ConsentInput,
+    responses((status = 200, body = ConsentsView)))]
+async fn withdraw(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ConsentInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        me::withdraw(tx, caller.0, &body.0)
+    })
+    .await
+}

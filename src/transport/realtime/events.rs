@@ -1,0 +1,173 @@
+//! The event stream by SSE, read through fetch with a bearer token. While
+//! nothing happens it touches no database; its life is bounded, so that the
+//! caller's authority is proven again by the token of the next stream.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{Bytes, Data},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use crate::{
+    coordination::{Listener, Topic},
+    domain::role::Role,
+    service::{Actor, Failure, House},
+    storage::events::{self, AnyId, Audience, LoggedEvent},
+    transport::{auth::Follower, body::Query, problem::Problem, reply::Reply, routes::Routes},
+};
+
+/// A comment is sent this often, so that proxies keep the line open.
+const PING: Duration = Duration::from_secs(15);
+/// No stream lives longer than the token that opened it.
+const LIFE: Duration = Duration::from_secs(300);
+/// Events per read.
+const BATCH: i64 = 100;
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/events", follow);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(follow), components(schemas(EventView)))]
+pub struct Doc;
+
+/// Where a stream resumes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Resume {
+    /// The last position seen; left out, the stream begins with what is new.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// One event, as the `data` of the stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    /// Place in the global log; resume after it.
+    pub position: i64,
+    /// What kind of thing changed.
+    pub stream: String,
+    /// Which one.
+    pub stream_id: AnyId,
+    /// What happened.
+    pub kind: String,
+    /// Ids and codes.
+    pub payload: serde_json::Value,
+    /// When.
+    pub at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Follow what concerns me, as server-sent events
+#[utoipa::path(get, path = "/api/v1/events", tag = "realtime", params(Resume),
+    responses((status = 200, content_type = "text/event-stream", body = String)))]
+async fn follow(
+    caller: Follower,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    resume: Query<Resume>,
+) -> Reply {
+    let (audience, topic) = place_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
+    let last = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
+    let listener = house.coordination.listen(topic);
+    let position = match resume.0.after.or(last) {
+        Some(position) => position,
+        None => house
+            .read(caller.0, |conn, _| Ok(events::event_head(conn)?))
+            .await
+            .map_err(|failure| Problem::new(&request, failure))?,
+    };
+    let state = Following {
+        house: Arc::clone(&house),
+        actor: caller.0,
+        audience,
+        listener,
+        position,
+        pending: VecDeque::new(),
+        look: true,
+        until: tokio::time::Instant::now() + LIFE,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(futures_util::stream::unfold(state, Following::next)))
+}
+
+/// Whose events a caller hears, and what wakes the stream.
+fn place_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
+    match actor {
+        Actor::Worker(worker) => Ok((Audience::Worker(worker.worker), Topic::Worker(worker.worker))),
+        Actor::Staff(staff) => Ok(match staff.role {
+            Role::Pharmacist => (Audience::Reviews, Topic::Reviews),
+            Role::Operator => (Audience::All, Topic::Operators),
+            _ => (Audience::Staff(staff.staff), Topic::Staff(staff.staff)),
+        }),
+        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
+            Err(crate::domain::refusal::Code::RoleNotAllowed.into())
+        }
+    }
+}
+
+struct Following {
+    house: Arc<House>,
+    actor: Actor,
+    audience: Audience,
+    listener: Listener,
+    position: i64,
+    pending: VecDeque<LoggedEvent>,
+    /// Whether there may be something to read.
+    look: bool,
+    until: tokio::time::Instant,
+}
+
+impl Following {
+    /// The next bytes of the stream; `None` closes it.
+    async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                self.position = event.position;
+                return Some((Ok(frame(event)), self));
+            }
+            if tokio::time::Instant::now() >= self.until {
+                return None;
+            }
+            if self.look {
+                // Reading also proves that the caller may still hear it.
+                self.pending = self.read().await.ok()?.into();
+                self.look = i64::try_from(self.pending.len()).is_ok_and(|read| read == BATCH);
+                continue;
+            }
+            self.look = self.listener.changed_within(PING).await || self.audience == Audience::All;
+            if !self.look {
+                return Some((Ok(Bytes::from_static(b": ping\n\n")), self));
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<LoggedEvent>, Failure> {
+        let (audience, position) = (self.audience, self.position);
+        self.house
+            .read(self.actor, move |conn, _| Ok(events::events_after(conn, audience, position, BATCH)?))
+            .await
+    }
+}
+
+fn frame(event: LoggedEvent) -> Bytes {
+    let view = EventView {
+        position: event.position,
+        stream: event.stream,
+        stream_id: event.stream_id,
+        kind: event.kind,
+        payload: serde_json::from_str(&event.payload).unwrap_or(serde_json::Value::Null),
+        at: event.at,
+    };
+    let data = serde_json::to_string(&view).unwrap_or_default();
+    Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", view.position, view.kind))
+}
