@@ -4,9 +4,15 @@
 
 pub mod caller;
 pub mod check_in;
+pub mod devices;
 mod failure;
+pub mod letters;
+pub mod limits;
 mod once;
+pub mod passwords;
 pub mod signing;
+pub mod staff_password;
+pub mod staff_session;
 mod tx;
 
 use std::sync::{Arc, RwLock};
@@ -36,6 +42,8 @@ pub struct House {
     pub keys: Keyring,
     /// What may be lost.
     pub coordination: Arc<dyn Coordination>,
+    /// The address that callers use, as they see it.
+    pub public_url: String,
     /// The drugs that may be prescribed here; replaced whole when imported.
     formulary: RwLock<Arc<Formulary>>,
 }
@@ -50,7 +58,15 @@ impl House {
         coordination: Arc<dyn Coordination>,
     ) -> Self {
         let formulary = RwLock::new(Arc::new(Formulary::default()));
-        Self { store, clock, policy, keys, coordination, formulary }
+        let public_url = "http://127.0.0.1:8080".to_owned();
+        Self { store, clock, policy, keys, coordination, public_url, formulary }
+    }
+
+    /// Says under which address callers reach this house: links in letters and
+    /// the audience of device assertions are made of it.
+    pub fn reached_at(mut self, public_url: &str) -> Self {
+        public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
     }
 
     /// The present instant.

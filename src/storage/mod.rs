@@ -5,10 +5,12 @@
 
 pub mod check_in;
 pub mod conn;
+pub mod devices;
 pub mod dialect;
 mod error;
 pub mod events;
 pub mod idempotency;
+pub mod letters;
 pub mod network;
 pub mod schema;
 pub mod server_keys;

@@ -2,7 +2,9 @@
 //! its handlers and its part of the OpenAPI document.
 
 mod check_ins;
+mod devices;
 pub mod openapi;
+mod staff_tokens;
 
 use super::routes::Routes;
 
@@ -10,5 +12,7 @@ use super::routes::Routes;
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
     check_ins::add(&mut routes);
+    devices::add(&mut routes);
+    staff_tokens::add(&mut routes);
     routes
 }

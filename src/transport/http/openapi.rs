@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, routes};
+use super::{check_ins, devices, routes, staff_tokens};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,7 +34,12 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [check_ins::Doc::openapi()] {
+    let parts = [
+        check_ins::Doc::openapi(),
+        devices::Doc::openapi(),
+        staff_tokens::Doc::openapi(),
+    ];
+    for part in parts {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
@@ -155,4 +160,13 @@ macro_rules! text_enum_schemas {
     )+};
 }
 
-text_enum_schemas!(crate::domain::network::Sex, crate::domain::words::Language,);
+text_enum_schemas!(
+    crate::domain::matching::Department,
+    crate::domain::network::Job,
+    crate::domain::network::Sex,
+    crate::domain::prescription::CabinetLane,
+    crate::domain::prescription::EncounterLane,
+    crate::domain::role::Role,
+    crate::domain::words::Language,
+    crate::service::devices::DeviceKind,
+);
