@@ -41,7 +41,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     tracing::info!(engine = store.engine(), "database is open");
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
-    let house = Arc::new(House::new(store, clock, policy, keys, Arc::new(Memory::default())));
+    let house = House::new(store, clock, policy, keys, Arc::new(Memory::default()));
+    let house = Arc::new(house.reached_at(&config.public_url));
     Ok(Built { house })
 }
 

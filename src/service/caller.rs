@@ -86,7 +86,7 @@ pub enum Actor {
 }
 
 /// A session older than this must be signed in anew.
-const SESSION_HOURS: i64 = 12;
+pub(super) const SESSION_HOURS: i64 = 12;
 
 impl Actor {
     /// The role as written beside events.

@@ -6,15 +6,21 @@ pub mod audit;
 pub mod caller;
 pub mod check_in;
 pub mod consultation;
+pub mod devices;
 pub mod duty;
 mod failure;
 pub mod housekeeping;
+pub mod letters;
+pub mod limits;
 pub mod matching;
 pub mod me;
 mod once;
+pub mod passwords;
 pub mod prescription;
 pub mod profile;
 pub mod signing;
+pub mod staff_password;
+pub mod staff_session;
 mod tx;
 pub mod vitals;
 
@@ -47,6 +53,8 @@ pub struct House {
     pub coordination: Arc<dyn Coordination>,
     /// Live figures behind the estimates of waiting time.
     pub(crate) estimates: consultation::EstimateCache,
+    /// The address that callers use, as they see it.
+    pub public_url: String,
     /// The drugs that may be prescribed here; replaced whole when imported.
     formulary: RwLock<Arc<Formulary>>,
 }
@@ -62,7 +70,15 @@ impl House {
     ) -> Self {
         let formulary = RwLock::new(Arc::new(Formulary::default()));
         let estimates = consultation::EstimateCache::default();
-        Self { store, clock, policy, keys, coordination, estimates, formulary }
+        let public_url = "http://127.0.0.1:8080".to_owned();
+        Self { store, clock, policy, keys, coordination, estimates, public_url, formulary }
+    }
+
+    /// Says under which address callers reach this house: links in letters and
+    /// the audience of device assertions are made of it.
+    pub fn reached_at(mut self, public_url: &str) -> Self {
+        public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
     }
 
     /// The present instant.

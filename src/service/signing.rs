@@ -8,10 +8,14 @@ use super::{Failure, Tx, caller::StaffCaller};
 use crate::{
     crypto::pin::PinSalt,
     domain::{
+        ids::StaffId,
         refusal::{Code, Refusal},
         time::Timestamp,
     },
-    storage::{staff, staff_sessions},
+    storage::{
+        staff::{self, StaffRow},
+        staff_sessions,
+    },
 };
 
 /// Wrong signing PINs before a pause. Source: the house's security checks, no. 17.
@@ -39,10 +43,7 @@ pub fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result
 /// `SigningPinWrong`, also where none is set; `PinLocked` after five wrong ones.
 pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
     let row = staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
-    let Some(failures) = staff::signing_pin_try(tx.conn, caller.staff, tx.now)? else {
-        let until = row.pin_locked_until.unwrap_or(tx.now);
-        return Err(locked(until, tx.now));
-    };
+    let tried = count_try(tx, &row)?;
     let right = match (&row.pin_salt, &row.pin_mac) {
         (Some(salt), Some(mac)) => {
             let salt = salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?;
@@ -51,17 +52,35 @@ pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(),
         _ => false,
     };
     if right {
-        staff::signing_pin_failures_set(tx.conn, caller.staff, 0, None)?;
+        staff::signing_pin_failures_set(tx.conn, row.id, 0, None)?;
         return Ok(());
     }
-    // The count must stand although the verb is refused.
-    tx.keep_on_refusal();
-    if failures >= TRIES {
-        let until = tx.now + TimeDelta::seconds(PAUSE_SECONDS);
-        staff::signing_pin_failures_set(tx.conn, caller.staff, 0, Some(until))?;
-        return Err(locked(until, tx.now));
+    Err(refuse_try(tx, row.id, tried, Code::SigningPinWrong))
+}
+
+/// Counts a try before it is looked at; tells how many there were.
+///
+/// # Errors
+/// `PinLocked` during the pause.
+pub(super) fn count_try(tx: &mut Tx<'_>, row: &StaffRow) -> Result<i32, Failure> {
+    match staff::signing_pin_try(tx.conn, row.id, tx.now)? {
+        Some(tried) => Ok(tried),
+        None => Err(locked(row.pin_locked_until.unwrap_or(tx.now), tx.now)),
     }
-    Err(Code::SigningPinWrong.into())
+}
+
+/// The refusal of a wrong try: `wrong`, or the pause that the last one brings.
+/// The count stands although the verb is refused.
+pub(super) fn refuse_try(tx: &mut Tx<'_>, id: StaffId, tried: i32, wrong: Code) -> Failure {
+    tx.keep_on_refusal();
+    if tried < TRIES {
+        return wrong.into();
+    }
+    let until = tx.now + TimeDelta::seconds(PAUSE_SECONDS);
+    match staff::signing_pin_failures_set(tx.conn, id, 0, Some(until)) {
+        Ok(()) => locked(until, tx.now),
+        Err(error) => error.into(),
+    }
 }
 
 fn locked(until: Timestamp, now: Timestamp) -> Failure {

@@ -92,6 +92,19 @@ pub fn totp_step_use(conn: &mut Conn, id: StaffId, step: i64) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
+/// Uses the code of one step for a sign-in by the password that was looked at;
+/// `false` when the code is used, the password is another by now, or the
+/// account is disabled.
+pub fn sign_in_take(conn: &mut Conn, id: StaffId, password_hash: &str, step: i64) -> QueryResult<bool> {
+    diesel::update(staff::table.find(id))
+        .filter(staff::totp_step.lt(step))
+        .filter(staff::password_hash.eq(Some(password_hash)))
+        .filter(staff::disabled_at.is_null())
+        .set(staff::totp_step.eq(step))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
 /// Counts a try of the signing PIN before it is looked at, so that many at
 /// once cannot all look first. Tells how many were tried; `None` while locked.
 pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<i32>> {

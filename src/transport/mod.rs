@@ -1,6 +1,7 @@
 //! FLOOR 4: the doors. HTTP requests become service calls, answers become
 //! JSON or problems. No rule is decided here, and no SQL is written.
 
+pub mod address;
 pub mod auth;
 pub mod body;
 pub mod http;

@@ -3,10 +3,12 @@
 
 mod check_ins;
 mod consultations;
+mod devices;
 mod me;
 mod offers;
 pub mod openapi;
 mod page;
+mod staff_tokens;
 mod vitals;
 
 use super::routes::Routes;
@@ -20,5 +22,7 @@ pub fn routes() -> Routes {
     offers::add(&mut routes);
     vitals::add(&mut routes);
     super::realtime::events::add(&mut routes);
+    devices::add(&mut routes);
+    staff_tokens::add(&mut routes);
     routes
 }

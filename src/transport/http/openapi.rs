@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, consultations, me, offers, routes, vitals};
+use super::{check_ins, consultations, devices, me, offers, routes, staff_tokens, vitals};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,14 +34,17 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [
+    let parts = [
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
+        devices::Doc::openapi(),
         me::Doc::openapi(),
         offers::Doc::openapi(),
+        staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
         crate::transport::realtime::events::Doc::openapi(),
-    ] {
+    ];
+    for part in parts {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();

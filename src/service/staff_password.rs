@@ -1,0 +1,231 @@
+//! Links by which staff set their password: an invitation, or a reset. A link
+//! holds 256 random bits, is kept as a digest, and is good once. Setting a
+//! password ends every session and voids every other link.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, signing, staff_session};
+use crate::{
+    crypto::{
+        digest, password,
+        pin::{self, PinSalt},
+        random,
+        seal::FieldPlace,
+        totp::{self, TotpSecret},
+    },
+    domain::{
+        ids::StaffId,
+        refusal::{Code, Refusal},
+        role::Role,
+        words::Bilingual,
+    },
+    storage::{
+        staff::{self, StaffRow},
+        staff_sessions as store,
+    },
+};
+
+/// Hours for which an invitation is good. [P]
+const INVITE_HOURS: i64 = 72;
+/// Minutes for which a reset is good. [P]
+const RESET_MINUTES: i64 = 30;
+
+/// Whose password is forgotten.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetInput {
+    /// The mail address to sign in with.
+    #[schema(max_length = 254)]
+    pub email: String,
+}
+
+/// The one answer to every reset.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// Always true, whether or not there is such an account.
+    pub accepted: bool,
+}
+
+/// A new password, by a link.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordInput {
+    /// What stands in the link after `#token=`.
+    #[schema(max_length = 64)]
+    pub token: String,
+    /// The new password.
+    #[schema(min_length = 12, max_length = 128)]
+    pub password: String,
+    /// The signing PIN of a doctor or pharmacist, six to twelve digits.
+    #[schema(min_length = 6, max_length = 12)]
+    pub signing_pin: Option<String>,
+    /// A one-time code: needed to change a signing PIN that stands already.
+    #[schema(max_length = 6)]
+    pub totp_confirm: Option<String>,
+}
+
+/// What the password's owner needs next.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct PasswordSet {
+    /// For the QR code of an authenticator; only where there was none yet.
+    pub totp_uri: Option<String>,
+    /// The same secret in base32, for typing it in.
+    pub totp_secret: Option<String>,
+    /// Whether this doctor or pharmacist has no signing PIN yet.
+    pub signing_pin_needed: bool,
+}
+
+/// Whether a reset by `address` for this account may cost a letter.
+///
+/// # Errors
+/// `TooManyRequests` for an address that asks too often. An account that was
+/// asked for too often gets no more letters, and the caller the same answer.
+pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bool, Failure> {
+    limits::RESET_ADDRESS.ensure_below(house, address).await?;
+    limits::RESET_ADDRESS.count(house, address).await;
+    Ok(limits::RESET_ACCOUNT.spend(house, &email.trim().to_lowercase()).await)
+}
+
+/// Sends a link to the account, if there is one.
+pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
+    let found = staff::staff_by_email(tx.conn, &input.email.trim().to_lowercase())?;
+    if let Some(row) = found.filter(|row| may_send && row.disabled_at.is_none()) {
+        // Whoever never answered their invitation gets a fresh one.
+        let purpose = if row.password_hash.is_some() { "reset" } else { "invite" };
+        send_link(tx, row.id, purpose)?;
+    }
+    Ok(Accepted { accepted: true })
+}
+
+/// Makes a link and puts the letter with it into the outbox.
+pub(super) fn send_link(tx: &mut Tx<'_>, id: StaffId, purpose: &str) -> Result<(), Failure> {
+    let life = match purpose {
+        "invite" => TimeDelta::hours(INVITE_HOURS),
+        _ => TimeDelta::minutes(RESET_MINUTES),
+    };
+    let token = random::token_256();
+    let token = token.expose_secret();
+    store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose, tx.now, tx.now + life)?;
+    // Behind `#`, so that the token stays out of logs of web servers.
+    let link = format!("{}/staff/password#token={token}", tx.house.public_url.trim_end_matches('/'));
+    letters::write(tx, purpose, id, &link)
+}
+
+/// A new password, looked at and hashed: ready for the transaction.
+pub struct Prepared {
+    link: [u8; 32],
+    password_hash: String,
+    signing_pin: Option<String>,
+    totp_confirm: Option<String>,
+}
+
+/// Checks what can be checked without a transaction, and hashes.
+///
+/// # Errors
+/// One problem per bad field; `LinkInvalid`; `TooManyRequests`.
+pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
+    limits::LINK_ADDRESS.ensure_below(house, address).await?;
+    let link = digest::sha256(input.token.as_bytes());
+    let person = house
+        .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
+            Some(row) => Ok(staff::staff_fetch(conn, row.staff_id)?),
+            None => Ok(None),
+        })
+        .await?;
+    let Some(person) = person else {
+        limits::LINK_ADDRESS.count(house, address).await;
+        return Err(Code::LinkInvalid.into());
+    };
+    let local = person.email.split('@').next().unwrap_or_default();
+    let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];
+    let mut problems = password::check_policy("password", &input.password, &personal);
+    if let Some(typed) = &input.signing_pin {
+        problems.extend(pin::check_signing_pin("signing_pin", typed).err());
+    }
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    Ok(Prepared {
+        link,
+        password_hash: passwords::hash(input.password).await?,
+        signing_pin: input.signing_pin.filter(|_| signs(person.role)),
+        totp_confirm: input.totp_confirm,
+    })
+}
+
+/// Sets the password, and the secret of one-time codes where there was none.
+///
+/// # Errors
+/// `LinkInvalid` for a link that is used or has lapsed.
+pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure> {
+    let link = store::link_fetch(tx.conn, &prepared.link)?.ok_or(Code::LinkInvalid)?;
+    let row = staff::staff_fetch(tx.conn, link.staff_id)?.ok_or(Code::LinkInvalid)?;
+    if link.used_at.is_some() || link.expires_at <= tx.now {
+        return Err(Code::LinkInvalid.into());
+    }
+    if prepared.signing_pin.is_some() && row.pin_mac.is_some() {
+        confirm(tx, &row, prepared.totp_confirm.as_deref())?;
+    }
+    if !store::link_use(tx.conn, &prepared.link, tx.now)?
+        || !staff::password_set(tx.conn, row.id, &prepared.password_hash)?
+    {
+        return Err(Code::LinkInvalid.into());
+    }
+    let fresh = if row.totp_sealed.is_none() { Some(fresh_totp(tx, &row)?) } else { None };
+    if let Some(typed) = &prepared.signing_pin {
+        let salt = PinSalt::generate();
+        let mac = tx.house.keys.staff_pins.mac(&salt, typed);
+        staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
+    }
+    store::links_void(tx.conn, row.id, tx.now)?;
+    let ended = staff_session::end_all(tx, row.id)?;
+    let payload = json!({"by": link.purpose, "sessions_ended": ended});
+    tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;
+    let issuer = format!("Waystation {}", tx.house.policy.network);
+    Ok(PasswordSet {
+        totp_uri: fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned()),
+        totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
+        signing_pin_needed: signs(row.role) && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
+    })
+}
+
+fn signs(role: Role) -> bool {
+    matches!(role, Role::Doctor | Role::Pharmacist)
+}
+
+fn fresh_totp(tx: &mut Tx<'_>, row: &StaffRow) -> Result<TotpSecret, Failure> {
+    let secret = TotpSecret::generate();
+    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", row.id);
+    let sealed = tx.house.keys.sealer.seal(&place, secret.expose_bytes())?;
+    staff::totp_set(tx.conn, row.id, &sealed, 0)?;
+    Ok(secret)
+}
+
+/// A mailbox alone must not be enough to sign prescriptions: a signing PIN
+/// that stands already is only changed with a one-time code. Wrong codes are
+/// counted, and nothing has been written before them.
+fn confirm(tx: &mut Tx<'_>, row: &StaffRow, code: Option<&str>) -> Result<(), Failure> {
+    let Some(code) = code else {
+        let message = Bilingual::fixed(
+            "更改签名密码需要当前的动态码。",
+            "Changing the signing PIN takes a current one-time code.",
+        );
+        return Err(Refusal::field("totp_confirm", "missing_field", message).into());
+    };
+    let tried = signing::count_try(tx, row)?;
+    let secret = staff_session::totp_secret(tx.house, row)?.ok_or(Code::CredentialsWrong)?;
+    let used = u64::try_from(row.totp_step).ok();
+    let Ok(step) = totp::verify(&secret, code.trim(), tx.now, used) else {
+        return Err(signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));
+    };
+    if !staff::totp_step_use(tx.conn, row.id, i64::try_from(step).unwrap_or(i64::MAX))? {
+        return Err(Code::TotpUsed.into());
+    }
+    Ok(())
+}

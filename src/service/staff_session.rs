@@ -1,0 +1,330 @@
+//! Staff sign in, stay signed in by rotating refresh tokens, and sign out. The
+//! same answer meets an unknown account, a wrong password and a wrong or used
+//! one-time code: who guesses learns nothing of which part was right.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, limits, passwords};
+use crate::{
+    crypto::{
+        digest, random,
+        seal::FieldPlace,
+        tokens::Claims,
+        totp::{self, TotpSecret},
+    },
+    domain::{
+        ids::{EmployerId, HospitalId, SessionId, StaffId},
+        refusal::Code,
+        role::Role,
+    },
+    storage::{
+        Conn, sessions,
+        staff::{self, StaffRow},
+        staff_sessions::{self as store, SessionRow},
+    },
+};
+
+/// Seconds for which an access token is good.
+pub const TOKEN_SECONDS: i64 = 300;
+
+/// Minutes for which a one-time code opens the signing window.
+/// Source: the house's security checks, no. 19.
+const SIGNING_MINUTES: i64 = 5;
+
+/// What a member of staff signs in with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInInput {
+    /// The mail address; letter case does not matter.
+    #[schema(max_length = 254)]
+    pub email: String,
+    /// The password.
+    #[schema(max_length = 128)]
+    pub password: String,
+    /// The one-time code of now, six digits.
+    #[schema(max_length = 6)]
+    pub totp: String,
+}
+
+/// A refresh token, handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshInput {
+    /// As the last answer gave it.
+    #[schema(max_length = 64)]
+    pub refresh_token: String,
+}
+
+/// A one-time code, handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SigningWindowInput {
+    /// The one-time code of now, six digits.
+    #[schema(max_length = 6)]
+    pub totp: String,
+}
+
+/// A member of staff, as shown to themselves.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StaffView {
+    /// Who.
+    pub id: StaffId,
+    /// What they are.
+    pub role: Role,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    pub name_en: String,
+    /// The mail address to sign in with.
+    pub email: String,
+    /// A doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// A safety officer's employer.
+    pub employer_id: Option<EmployerId>,
+}
+
+/// A signed-in session's tokens.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct StaffTokens {
+    /// For every request.
+    pub access_token: String,
+    /// Seconds for which it is good.
+    pub expires_in: i64,
+    /// For the next pair; good once.
+    pub refresh_token: String,
+    /// When it lapses, and the session with it.
+    pub refresh_expires_at: DateTime<Utc>,
+    /// Who signed in.
+    pub staff: StaffView,
+}
+
+/// Whether a session was ended.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Revoked {
+    /// Always true: the token is good for nothing now, whatever it was.
+    pub revoked: bool,
+}
+
+/// The end of a session.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignedOut {
+    /// Always true.
+    pub signed_out: bool,
+}
+
+/// The caller's own session.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SessionView {
+    /// Who is signed in.
+    pub staff: StaffView,
+    /// Which session.
+    pub session_id: SessionId,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Until when signatures may be made; null while the window is closed.
+    pub signing_until: Option<DateTime<Utc>>,
+}
+
+/// An open signing window.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SigningWindow {
+    /// Until when signatures may be made.
+    pub signing_until: DateTime<Utc>,
+}
+
+/// Signs a member of staff in. `address` is where the request came from.
+///
+/// # Errors
+/// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many failures.
+pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
+    let email = input.email.trim().to_lowercase();
+    limits::SIGN_IN_ACCOUNT.ensure_below(house, &email).await?;
+    limits::SIGN_IN_ADDRESS.ensure_below(house, address).await?;
+    let outcome = try_sign_in(house, email.clone(), input).await;
+    if let Err(Failure::Refused(refusal)) = &outcome
+        && refusal.code == Code::CredentialsWrong
+    {
+        limits::SIGN_IN_ACCOUNT.count(house, &email).await;
+        limits::SIGN_IN_ADDRESS.count(house, address).await;
+    }
+    outcome
+}
+
+async fn try_sign_in(house: &Arc<House>, email: String, input: SignInInput) -> Result<StaffTokens, Failure> {
+    let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
+    // Hashing is slow, so it is done before the transaction; for nobody as for somebody.
+    let stored = row.as_ref().and_then(|row| row.password_hash.clone());
+    let looked = passwords::verify(stored, input.password).await?;
+    let row = row.filter(|row| looked.right && row.disabled_at.is_none()).ok_or(Code::CredentialsWrong)?;
+    let secret = totp_secret(house, &row)?.ok_or(Code::CredentialsWrong)?;
+    let used = u64::try_from(row.totp_step).ok();
+    let step =
+        totp::verify(&secret, input.totp.trim(), house.now(), used).map_err(|_| Code::CredentialsWrong)?;
+    house.write(Actor::Anyone, move |tx| open(tx, row, step, looked.rehashed)).await
+}
+
+/// The code's step is taken, and the password is still the one that was looked
+/// at: of many sign-ins with one code, exactly one opens a session.
+fn open(tx: &mut Tx<'_>, row: StaffRow, step: u64, rehashed: Option<String>) -> Result<StaffTokens, Failure> {
+    let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
+    let looked_at = row.password_hash.as_deref().unwrap_or_default();
+    if !staff::sign_in_take(tx.conn, row.id, looked_at, step)? {
+        return Err(Code::CredentialsWrong.into());
+    }
+    if let Some(hash) = rehashed {
+        staff::password_set(tx.conn, row.id, &hash)?;
+    }
+    let session = SessionId::generate();
+    sessions::session_open(tx.conn, session, row.id, tx.now)?;
+    let payload = json!({"staff": row.id, "role": row.role});
+    tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
+    let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
+    tokens(tx, row, &opened)
+}
+
+/// Exchanges a refresh token for a new pair. One that comes back shows that
+/// somebody copied it: the whole session ends, without grace.
+///
+/// # Errors
+/// `TokenInvalid`, `RefreshReused`, `SessionEnded`.
+pub fn refresh(tx: &mut Tx<'_>, token: &str) -> Result<StaffTokens, Failure> {
+    let digest = digest::sha256(token.as_bytes());
+    let row = store::refresh_fetch(tx.conn, &digest)?.ok_or(Code::TokenInvalid)?;
+    if row.used_at.is_some() || !store::refresh_use(tx.conn, &digest, tx.now)? {
+        // The end of the session must stand although the exchange is refused.
+        tx.keep_on_refusal();
+        end(tx, row.session_id, "refresh_reused")?;
+        return Err(Code::RefreshReused.into());
+    }
+    let session = store::session_fetch(tx.conn, row.session_id)?.ok_or(Code::SessionEnded)?;
+    let person = staff::staff_fetch(tx.conn, session.staff_id)?.ok_or(Code::SessionEnded)?;
+    if row.expires_at <= tx.now || session.revoked_at.is_some() || person.disabled_at.is_some() {
+        return Err(Code::SessionEnded.into());
+    }
+    sessions::session_touch(tx.conn, session.id, tx.now)?;
+    tokens(tx, person, &session)
+}
+
+/// Ends the session of a refresh token. A token of no session is as good as ended.
+pub fn revoke(tx: &mut Tx<'_>, token: &str) -> Result<Revoked, Failure> {
+    if let Some(row) = store::refresh_fetch(tx.conn, &digest::sha256(token.as_bytes()))? {
+        end(tx, row.session_id, "revoked")?;
+    }
+    Ok(Revoked { revoked: true })
+}
+
+/// Ends the caller's session.
+pub fn sign_out(tx: &mut Tx<'_>, caller: StaffCaller) -> Result<SignedOut, Failure> {
+    end(tx, caller.session, "signed_out")?;
+    Ok(SignedOut { signed_out: true })
+}
+
+/// The caller's session.
+pub fn fetch(conn: &mut Conn, house: &House, caller: StaffCaller) -> Result<SessionView, Failure> {
+    let session = store::session_fetch(conn, caller.session)?.ok_or(Code::SessionEnded)?;
+    let person = staff::staff_fetch(conn, caller.staff)?.ok_or(Code::SessionEnded)?;
+    Ok(SessionView {
+        staff: view(person),
+        session_id: session.id,
+        created_at: session.created_at,
+        signing_until: session.signing_until.filter(|until| *until > house.now()),
+    })
+}
+
+/// Opens the signing window of the caller's session by a one-time code. Wrong
+/// codes count with wrong signing PINs, in the database.
+///
+/// # Errors
+/// `CredentialsWrong`, `TotpUsed`; `PinLocked` after five wrong ones.
+pub fn open_signing_window(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    input: &SigningWindowInput,
+) -> Result<SigningWindow, Failure> {
+    let row = staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
+    let tried = super::signing::count_try(tx, &row)?;
+    let secret = totp_secret(tx.house, &row)?.ok_or(Code::CredentialsWrong)?;
+    let used = u64::try_from(row.totp_step).ok();
+    let step = match totp::verify(&secret, input.totp.trim(), tx.now, used) {
+        Ok(step) => i64::try_from(step).unwrap_or(i64::MAX),
+        Err(totp::TotpFailure::Wrong) => {
+            return Err(super::signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));
+        }
+        Err(totp::TotpFailure::AlreadyUsed) => return Err(Code::TotpUsed.into()),
+    };
+    if !staff::totp_step_use(tx.conn, row.id, step)? {
+        return Err(Code::TotpUsed.into());
+    }
+    // The code was right, but earlier wrong PINs stay counted.
+    staff::signing_pin_failures_set(tx.conn, row.id, tried - 1, None)?;
+    let until = tx.now + TimeDelta::minutes(SIGNING_MINUTES);
+    if !store::signing_window_open(tx.conn, caller.session, until)? {
+        return Err(Code::SessionEnded.into());
+    }
+    let payload = json!({"until": until});
+    tx.record("session", caller.session, "session.signing_opened", payload, Hearers::staff(row.id))?;
+    Ok(SigningWindow { signing_until: until })
+}
+
+/// Ends every session of a member of staff; tells how many there were.
+pub(super) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
+    Ok(store::sessions_revoke(tx.conn, staff_id, tx.now)?)
+}
+
+/// A member of staff as shown.
+pub(super) fn view(row: StaffRow) -> StaffView {
+    StaffView {
+        id: row.id,
+        role: row.role,
+        name_zh: row.name_zh,
+        name_en: row.name_en,
+        email: row.email,
+        hospital_id: row.hospital_id,
+        employer_id: row.employer_id,
+    }
+}
+
+/// The secret of somebody's one-time codes; `None` until they are invited.
+pub(super) fn totp_secret(house: &House, row: &StaffRow) -> Result<Option<TotpSecret>, Failure> {
+    let Some(sealed) = &row.totp_sealed else { return Ok(None) };
+    let place = FieldPlace::of(&house.policy.network, "staff", "totp_sealed", row.id);
+    Ok(Some(TotpSecret::from_bytes(&house.keys.sealer.open(&place, sealed)?)?))
+}
+
+fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
+    if store::session_revoke(tx.conn, id, tx.now)? {
+        let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
+        let hearers = Hearers { worker: None, staff };
+        tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;
+    }
+    Ok(())
+}
+
+fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Result<StaffTokens, Failure> {
+    let ends_at = session.created_at + TimeDelta::hours(super::caller::SESSION_HOURS);
+    if ends_at <= tx.now {
+        return Err(Code::SessionEnded.into());
+    }
+    let refresh = random::token_256();
+    let refresh = refresh.expose_secret();
+    store::refresh_add(tx.conn, &digest::sha256(refresh.as_bytes()), session.id, tx.now, ends_at)?;
+    let life = TimeDelta::seconds(TOKEN_SECONDS);
+    let mut claims = Claims::new(&tx.house.policy.network, row.role, row.id, tx.now, life);
+    claims.session = Some(session.id);
+    claims.session_version = Some(session.version);
+    claims.hospital = row.hospital_id;
+    claims.employer = row.employer_id;
+    Ok(StaffTokens {
+        access_token: tx.house.keys.tokens.issue(&claims)?,
+        expires_in: TOKEN_SECONDS,
+        refresh_token: refresh.to_owned(),
+        refresh_expires_at: ends_at,
+        staff: view(row),
+    })
+}

@@ -1,0 +1,142 @@
+//! Enrolment and tokens of stations and cabinets.
+
+use std::{future::Future, sync::Arc};
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    domain::{
+        ids::DeviceId,
+        refusal::{Code, RefusalKind},
+    },
+    service::{
+        Actor, Failure, House,
+        devices::{
+            self, AssertionInput, CodeInput, CodeView, DeviceKind, DeviceToken, EnrolInput, EnrolledView,
+            RevokedDevice,
+        },
+        limits,
+    },
+    transport::{
+        address::Address,
+        auth::{Anyone, Operator},
+        body::{Body, IdempotencyKey, Path},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/enrolment-codes", make_code)
+        .post("/api/v1/tokens/enrol", enrol_station)
+        .post("/cabinet/v1/enrol", enrol_cabinet)
+        .post("/api/v1/tokens/device", token)
+        .post("/api/v1/devices/{id}/revoke", revoke);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(make_code, enrol_station, enrol_cabinet, token, revoke))]
+pub struct Doc;
+
+/// Make an enrolment code for a station or a cabinet
+#[utoipa::path(post, path = "/api/v1/enrolment-codes", tag = "identity", request_body = CodeInput,
+    responses((status = 201, body = CodeView)))]
+async fn make_code(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<CodeInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        devices::code_make(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Enrol a station's screen
+#[utoipa::path(post, path = "/api/v1/tokens/enrol", tag = "identity", request_body = EnrolInput,
+    responses((status = 201, body = EnrolledView)))]
+async fn enrol_station(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<EnrolInput>,
+) -> Reply {
+    enrol(&request, &house, &address, DeviceKind::Station, body.0).await
+}
+
+/// Enrol a cabinet
+#[utoipa::path(post, path = "/cabinet/v1/enrol", tag = "cabinet", request_body = EnrolInput,
+    responses((status = 201, body = EnrolledView)))]
+async fn enrol_cabinet(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<EnrolInput>,
+) -> Reply {
+    enrol(&request, &house, &address, DeviceKind::Cabinet, body.0).await
+}
+
+/// Exchange a signed assertion for an access token
+#[utoipa::path(post, path = "/api/v1/tokens/device", tag = "identity", request_body = AssertionInput,
+    responses((status = 200, body = DeviceToken)))]
+async fn token(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<AssertionInput>,
+) -> Reply {
+    let outcome = limited(&house, &address, devices::token(&house, &body.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Revoke a device at once
+#[utoipa::path(post, path = "/api/v1/devices/{id}/revoke", tag = "identity", params(("id" = DeviceId, Path)),
+    responses((status = 200, body = RevokedDevice)))]
+async fn revoke(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<DeviceId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| devices::revoke(tx, id.0))
+        .await
+}
+
+async fn enrol(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    address: &Address,
+    kind: DeviceKind,
+    input: EnrolInput,
+) -> Reply {
+    let work = house.write(Actor::Anyone, move |tx| devices::enrol(tx, kind, &input));
+    reply::with_status(request, StatusCode::CREATED, limited(house, address, work).await)
+}
+
+/// Codes and assertions that prove nothing count against the address. An
+/// assertion that only came late does not: a slow clock is no attack.
+async fn limited<T>(
+    house: &House,
+    address: &Address,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    limits::DEVICE_ADDRESS.ensure_below(house, &address.0).await?;
+    let outcome = work.await;
+    if let Err(Failure::Refused(refusal)) = &outcome
+        && refusal.code.kind() == RefusalKind::Unauthenticated
+        && refusal.code != Code::TokenExpired
+    {
+        limits::DEVICE_ADDRESS.count(house, &address.0).await;
+    }
+    outcome
+}
