@@ -30,12 +30,18 @@ type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
 pub struct WriterFigures {
     batches: AtomicU64,
     closures: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl WriterFigures {
     /// Commits so far, and closures that they carried.
     pub fn read(&self) -> (u64, u64) {
         (self.batches.load(Ordering::Relaxed), self.closures.load(Ordering::Relaxed))
+    }
+
+    /// Closures in line that the writer has not taken up yet.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -91,7 +97,12 @@ impl Writer {
                 });
             })
         });
-        match self.jobs.try_send(job) {
+        self.figures.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.jobs.try_send(job);
+        if sent.is_err() {
+            self.figures.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(StoreError::Panicked.into())),
             Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
             Err(mpsc::TrySendError::Disconnected(_)) => {
@@ -104,7 +115,7 @@ impl Writer {
 fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job>, figures: &WriterFigures) {
     while let Ok(first) = waiting.recv() {
         let mut answers = Vec::with_capacity(BATCH);
-        let committed = write_batch(&mut conn, first, waiting, &mut answers);
+        let committed = write_batch(&mut conn, first, waiting, figures, &mut answers);
         figures.batches.fetch_add(1, Ordering::Relaxed);
         figures.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
         if committed.is_err() {
@@ -124,8 +135,10 @@ fn write_batch(
     conn: &mut Conn,
     first: Job,
     waiting: &mpsc::Receiver<Job>,
+    figures: &WriterFigures,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
+    figures.waiting.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = conn.begin_write() {
         // The closure must still be answered; outside a transaction it is not run.
         answers.push(refuse_unrun(first));
@@ -134,7 +147,10 @@ fn write_batch(
     answers.push(first(conn));
     while answers.len() < BATCH {
         match waiting.try_recv() {
-            Ok(job) => answers.push(job(conn)),
+            Ok(job) => {
+                figures.waiting.fetch_sub(1, Ordering::Relaxed);
+                answers.push(job(conn));
+            }
             Err(_) => break,
         }
     }

@@ -3,6 +3,9 @@
 
 mod check_in;
 mod consultation;
+mod floors;
 mod harness;
+mod laws;
 mod seed;
 mod vitals;
+mod writer;

@@ -1,0 +1,117 @@
+//! The group-commit writer: what it answers is on the disk, one panic among
+//! many does no harm, and a killed process loses nothing that was answered.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use diesel::prelude::*;
+use futures_util::future::join_all;
+use waystation::storage::{Conn, DatabaseUrl, Store, StoreError, idempotency};
+
+const CHILD: &str = "WAYSTATION_TEST_WRITER_CHILD";
+
+fn claim(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
+    let now = crate::harness::start_of_test();
+    idempotency::key_claim(conn, "test", "writer", key, &[0; 32], now)?;
+    Ok(())
+}
+
+fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
+    use waystation::storage::schema::idempotency::dsl;
+    Ok(dsl::idempotency.order(dsl::key).select(dsl::key).load(conn)?)
+}
+
+/// Not a test of its own: the process that is killed.
+#[tokio::test]
+async fn child_process_of_the_kill_test() {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let store = Store::open(&DatabaseUrl::parse(&url).expect("a URL"), 2).expect("open");
+    // The first closure holds the writer until the three are in line behind it,
+    // so that they share one commit.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let holder = store.clone();
+    let held = tokio::spawn(async move {
+        holder
+            .write::<_, StoreError>(move |_| {
+                wait.recv().ok();
+                Ok(())
+            })
+            .await
+    });
+    tokio::task::yield_now().await;
+    let write = |key: &'static str| {
+        let store = store.clone();
+        async move {
+            store
+                .write::<_, StoreError>(move |conn| {
+                    claim(conn, key)?;
+                    assert_ne!(key, "two", "this panic is on purpose");
+                    Ok(())
+                })
+                .await
+        }
+    };
+    let three = tokio::spawn(join_all([write("one"), write("two"), write("three")]));
+    while store.writer_figures().expect("SQLite").waiting() < 3 {
+        tokio::task::yield_now().await;
+    }
+    go.send(()).expect("the writer waits");
+    held.await.expect("joined").expect("committed");
+    let answers = three.await.expect("joined");
+    assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+    assert!(matches!(answers[1], Err(StoreError::Panicked)), "{answers:?}");
+    println!("answered");
+    // Stays here until it is killed.
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn closure_two_of_three_panics_then_sigkill_and_one_and_three_are_there() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("sqlite:{}", dir.path().join("writer.db").display());
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["writer::child_process_of_the_kill_test", "--exact", "--nocapture"])
+        .env(CHILD, &url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a child");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let answered = lines.map_while(Result::ok).any(|line| line.contains("answered"));
+    child.kill().expect("SIGKILL");
+    child.wait().expect("gone");
+    assert!(answered, "the child never answered");
+    let mut conn =
+        Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), waystation::storage::conn::Purpose::Read)
+            .expect("reopened");
+    assert_eq!(keys(&mut conn).expect("read"), ["one", "three"]);
+}
+
+#[tokio::test]
+async fn a_refused_closure_leaves_nothing_and_its_neighbours_stay() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let url = DatabaseUrl::parse(&format!("sqlite:{}", dir.path().join("w.db").display())).expect("a URL");
+    let store = Store::open(&url, 2).expect("open");
+    let writes = (0..300).map(|n| {
+        store.write::<_, StoreError>(move |conn| {
+            claim(conn, &format!("{n:03}"))?;
+            if n % 3 == 0 { Err(StoreError::Overloaded) } else { Ok(()) }
+        })
+    });
+    let done = join_all(writes).await.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(done, 200);
+    let kept = store.read(keys).await.expect("read");
+    assert_eq!(kept.len(), 200);
+    let (commits, closures) = store.writer_figures().expect("SQLite").read();
+    assert_eq!(closures, 300);
+    assert!(commits < 300, "nothing shared a commit");
+}
+
+#[test]
+fn an_unknown_database_url_is_refused() {
+    for url in ["waystation.db", "mysql://localhost/x", "sqlite:", ""] {
+        assert!(DatabaseUrl::parse(url).is_err(), "{url}");
+    }
+}
