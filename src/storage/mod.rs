@@ -14,6 +14,8 @@ pub mod schema;
 pub mod server_keys;
 pub mod sessions;
 pub mod sql_types;
+pub mod staff;
+pub mod staff_sessions;
 pub mod workers;
 mod writer;
 
