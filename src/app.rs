@@ -18,7 +18,7 @@ use crate::{
         tokens::{TokenKey, TokenKeys},
     },
     domain::policy::Policy,
-    service::House,
+    service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
     transport,
 };
@@ -42,6 +42,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let house = Arc::new(House::new(store, clock, policy, keys, Arc::new(Memory::default())));
+    let products = service::formulary::load(&house).await?;
+    tracing::info!(products, "formulary is in force");
     Ok(Built { house })
 }
 

@@ -5,7 +5,16 @@
 pub mod caller;
 pub mod check_in;
 mod failure;
+pub mod formulary;
 mod once;
+pub mod prescription;
+pub mod prescription_sign;
+pub mod prescription_use;
+pub mod prescription_view;
+pub mod profile;
+pub mod review;
+pub mod safety_check;
+pub mod safety_facts;
 pub mod signing;
 mod tx;
 

@@ -3,6 +3,10 @@
 
 mod check_ins;
 pub mod openapi;
+mod prescriptions;
+mod products;
+mod profile;
+mod reviews;
 
 use super::routes::Routes;
 
@@ -10,5 +14,9 @@ use super::routes::Routes;
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
     check_ins::add(&mut routes);
+    prescriptions::add(&mut routes);
+    products::add(&mut routes);
+    profile::add(&mut routes);
+    reviews::add(&mut routes);
     routes
 }

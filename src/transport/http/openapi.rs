@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, routes};
+use super::{check_ins, prescriptions, products, profile, reviews, routes};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,7 +34,13 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [check_ins::Doc::openapi()] {
+    for part in [
+        check_ins::Doc::openapi(),
+        prescriptions::Doc::openapi(),
+        products::Doc::openapi(),
+        profile::Doc::openapi(),
+        reviews::Doc::openapi(),
+    ] {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
@@ -155,4 +161,17 @@ macro_rules! text_enum_schemas {
     )+};
 }
 
-text_enum_schemas!(crate::domain::network::Sex, crate::domain::words::Language,);
+text_enum_schemas!(
+    crate::domain::formulary::Condition,
+    crate::domain::formulary::DoseUnit,
+    crate::domain::formulary::Form,
+    crate::domain::formulary::SaleClass,
+    crate::domain::network::Sex,
+    crate::domain::prescription::PrescriptionState,
+    crate::domain::prescription::ReturnReason,
+    crate::domain::prescription::SupplyKind,
+    crate::domain::prescription::VoidReason,
+    crate::domain::safety::Severity,
+    crate::domain::safety::Verdict,
+    crate::domain::words::Language,
+);
