@@ -18,7 +18,7 @@ use crate::{
         tokens::{TokenKey, TokenKeys},
     },
     domain::policy::Policy,
-    service::House,
+    service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
     transport,
 };
@@ -43,6 +43,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let house = House::new(store, clock, policy, keys, Arc::new(Memory::default()));
     let house = Arc::new(house.reached_at(&config.public_url));
+    let products = service::formulary::load(&house).await?;
+    tracing::info!(products, "formulary is in force");
     Ok(Built { house })
 }
 

@@ -19,19 +19,22 @@ CREATE TABLE prescription (
   hospital_id UUID NOT NULL REFERENCES hospital (id),
   state TEXT NOT NULL,
   version BIGINT NOT NULL,
-  body TEXT NOT NULL,
-  canonical BYTEA,
+  body_sealed BYTEA NOT NULL,
+  canonical_sealed BYTEA,
   signature TEXT,
   signed_at TIMESTAMPTZ,
   valid_until TIMESTAMPTZ,
   reviewed_by UUID REFERENCES staff (id),
   reviewed_at TIMESTAMPTZ,
-  reason TEXT,
+  reason_sealed BYTEA,
   created_at TIMESTAMPTZ NOT NULL,
   ended_at TIMESTAMPTZ,
   CHECK (reviewed_by IS NULL OR reviewed_by <> doctor_id)
 );
 CREATE INDEX prescription_consultation ON prescription (consultation_id);
+-- One open prescription per consultation.
+CREATE UNIQUE INDEX prescription_open ON prescription (consultation_id)
+  WHERE state IN ('draft', 'signed', 'returned', 'approved');
 CREATE INDEX prescription_review ON prescription (signed_at) WHERE state = 'signed';
 CREATE INDEX prescription_worker ON prescription (worker_id, id);
 CREATE INDEX prescription_doctor ON prescription (doctor_id, id);

@@ -14,6 +14,7 @@ pub mod prescription;
 pub mod presence;
 pub mod refusal;
 pub mod role;
+pub mod safety;
 pub mod stock;
 pub mod text_enum;
 pub mod time;

@@ -205,6 +205,7 @@ codes! {
     SafetyWarningsUnanswered = "safety_warnings_unanswered", Rule, "请为每条用药警告填写理由。", "Give a reason for each warning.";
     PrescribingRule = "prescribing_rule", Rule, "违反处方规则。", "A prescribing rule is broken.";
     OwnReview = "own_review", Forbidden, "不能审核自己开具的处方。", "Nobody reviews their own prescription.";
+    PrescriptionSignatureInvalid = "prescription_signature_invalid", Conflict, "处方签名与内容不符。", "The signature does not fit the prescription.";
     PrescriptionExpired = "prescription_expired", Rule, "处方已过有效期。", "The prescription has expired.";
     // Orders and vending
     OutOfStock = "out_of_stock", Conflict, "药柜库存不足。", "The cabinet does not hold enough.";

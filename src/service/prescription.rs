@@ -1,6 +1,444 @@
-//! stub
-use crate::{domain::ids::ConsultationId, service::Failure, storage::Conn};
-/// stub
-pub fn has_open_draft(_: &mut Conn, _: ConsultationId) -> Result<bool, Failure> {
-    Ok(false)
+//! A doctor writes, edits, signs and withdraws prescriptions. The house checks
+//! and refuses; it never writes or completes a line. What a pharmacist does is
+//! in `review`, signing is in `prescription_sign`, how orders use a prescription
+//! in `prescription_use`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    Actor, Failure, Hearers, House, Tx,
+    caller::StaffCaller,
+    prescription_view::{
+        Body, PrescribedDiagnosis, PrescriptionPage, PrescriptionView, Reader, fetch_view, machine_of,
+        names_of, views,
+    },
+    safety_facts::{self, LineInput},
+};
+use crate::{
+    domain::{
+        consultation::ConsultationState,
+        ids::{ConsultationId, PrescriptionId, StaffId},
+        order::UnitState,
+        prescription::{
+            ChildAttestation, Command, Diagnosis, DoctorStanding, Event, LIVE, PrescriptionDraft,
+            PrescriptionState, SupplyKind, VoidReason, decide, rules,
+        },
+        refusal::{Code, FieldProblem, Refusal},
+        role::Role,
+        time::civil_day,
+        words::Bilingual,
+    },
+    storage::{
+        Conn,
+        prescriptions::{self as store, ConsultationFacts, NewPrescription, PrescriptionRow, Shelf},
+    },
+};
+
+/// Characters in one written reason at most. [P]
+const LONGEST_REASON: usize = 500;
+
+/// What a doctor writes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrescriptionInput {
+    /// The drugs; at most 5 (source: house rules, prescribing table [V]).
+    #[schema(min_items = 1, max_items = 5)]
+    pub lines: Vec<LineInput>,
+    /// What is treated.
+    #[schema(min_items = 1, max_items = 10)]
+    pub diagnoses: Vec<PrescribedDiagnosis>,
+    /// How long a supply.
+    pub kind: SupplyKind,
+    /// Why the supply is longer than usual.
+    #[schema(max_length = 500)]
+    pub long_supply_reason: Option<String>,
+    /// For a child under six: a guardian is present.
+    #[serde(default)]
+    pub guardian_attested: bool,
+    /// For a child under six: a paediatrician takes part.
+    #[serde(default)]
+    pub paediatrician_attested: bool,
+}
+
+/// Why a prescription is withdrawn.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoidInput {
+    /// In words.
+    #[schema(min_length = 4, max_length = 500)]
+    pub reason: String,
+    /// As a code; `doctor_withdrew` where left out.
+    pub code: Option<VoidReason>,
+}
+
+/// Writes a draft in an active consultation of the caller.
+///
+/// # Errors
+/// `NotFound` for another doctor's consultation; `StateMovedOn` for one that is
+/// not active; `LaneNoPrescription`; `DoctorNotEligible`; `PrescriptionOpen`;
+/// `InvalidField` or `PrescribingRule` with every broken field.
+pub fn draft(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    consultation: ConsultationId,
+    input: &PrescriptionInput,
+) -> Result<PrescriptionView, Failure> {
+    let facts = own_consultation(tx.conn, caller.staff, consultation)?;
+    if !store::consultation_hold(tx.conn, consultation, caller.staff)? {
+        return Err(Refusal::moved_on(facts.state).into());
+    }
+    rules::check_lane(facts.lane)?;
+    let doctor = standing(tx.conn, caller.staff, consultation, false)?;
+    if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.house.policy.prescribing) {
+        return Err(Code::DoctorNotEligible.into());
+    }
+    let id = PrescriptionId::generate();
+    let body = body_of(tx, &facts, id, 0, input)?;
+    let hospital = facts.hospital_id.or(caller.hospital).ok_or(Code::NotFound)?;
+    let new = NewPrescription {
+        id,
+        consultation_id: consultation,
+        worker_id: facts.worker_id,
+        doctor_id: caller.staff,
+        hospital_id: hospital,
+        body_sealed: body.seal(tx.house, id)?,
+        created_at: tx.now,
+    };
+    if !store::prescription_add(tx.conn, &new)? {
+        return Err(open_already(tx.conn, consultation)?.into());
+    }
+    store::lines_replace(tx.conn, id, &body.rows(id)?)?;
+    let payload = json!({"consultation": consultation, "prescriber": caller.staff, "revision": 0});
+    let hearers = Hearers::both(facts.worker_id, Some(caller.staff));
+    tx.record("prescription", id, "prescription.drafted", payload, hearers)?;
+    fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)
+}
+
+/// Puts another text in the place of a draft or of a returned prescription.
+///
+/// # Errors
+/// `NotFound`; `PreconditionFailed` when it was changed since `version`;
+/// `StateMovedOn`; broken fields as in [`draft`].
+pub fn edit(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: PrescriptionId,
+    version: i64,
+    input: &PrescriptionInput,
+) -> Result<(i64, PrescriptionView), Failure> {
+    let row = own(tx.conn, caller.staff, id)?;
+    let old = Body::open(tx.house, &row)?;
+    let machine = machine_of(&row, &old);
+    let command = Command::EditDraft { by: caller.staff };
+    let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
+    if row.version != version {
+        return Err(Code::PreconditionFailed.into());
+    }
+    let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
+    let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
+    if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.house, id)?)? {
+        return Err(Code::PreconditionFailed.into());
+    }
+    store::lines_replace(tx.conn, id, &body.rows(id)?)?;
+    record(tx, &row, &events)?;
+    let view = fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)?;
+    Ok((view.version, view))
+}
+
+/// Withdraws a prescription of the caller. Withdrawing it again is no error.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` with the state of a live order, or `redeemed`
+/// when a pack came out; `AttemptInDoubt` under a pack that may still come out.
+pub fn void(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: PrescriptionId,
+    input: &VoidInput,
+) -> Result<PrescriptionView, Failure> {
+    let reason = reason_of("reason", &input.reason)?;
+    let row = own(tx.conn, caller.staff, id)?;
+    withdraw(tx, &row, Some(caller.staff), input.code.unwrap_or(VoidReason::DoctorWithdrew), reason)?;
+    fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)
+}
+
+/// Withdraws what a consultation leaves open and unsigned when it ends without
+/// its doctor, or goes to another one; for the consultation's own verbs.
+///
+/// # Errors
+/// What the storage said.
+pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Result<bool, Failure> {
+    match store::prescription_open_of(tx.conn, consultation)? {
+        Some(row) if matches!(row.state, PrescriptionState::Draft | PrescriptionState::Returned) => {
+            withdraw(tx, &row, None, VoidReason::ConsultationEnded, "the consultation went on without it")?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Whether a draft stands in the way of completing a consultation. Ask after
+/// the conditional write that completes it: [`draft`] holds the same row, so
+/// one of the two sees the other.
+///
+/// # Errors
+/// What the storage said.
+pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<bool, Failure> {
+    let open = store::prescription_open_of(conn, consultation)?;
+    Ok(open.is_some_and(|row| row.state == PrescriptionState::Draft))
+}
+
+/// One prescription with its version, for a worker, its doctor or a pharmacist.
+///
+/// # Errors
+/// `NotFound`, also for another worker's or doctor's, and for a draft that a
+/// pharmacist asks for.
+pub fn fetch(
+    conn: &mut Conn,
+    house: &House,
+    actor: Actor,
+    id: PrescriptionId,
+) -> Result<(i64, PrescriptionView), Failure> {
+    let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    let (reader, shelf) = reader_of(actor)?;
+    let theirs = match shelf {
+        Shelf::Worker(worker) => row.worker_id == worker,
+        Shelf::Doctor(doctor) => row.doctor_id == doctor,
+        Shelf::Signed => row.state != PrescriptionState::Draft,
+    };
+    if !theirs {
+        return Err(Code::NotFound.into());
+    }
+    let view = fetch_view(conn, house, id, reader, house.now())?;
+    Ok((view.version, view))
+}
+
+/// The caller's prescriptions, the newest first: a worker's or a doctor's own;
+/// for a pharmacist all but drafts.
+///
+/// # Errors
+/// What the storage said.
+pub fn list(
+    conn: &mut Conn,
+    house: &House,
+    actor: Actor,
+    after: Option<PrescriptionId>,
+    limit: u32,
+) -> Result<PrescriptionPage, Failure> {
+    let (reader, shelf) = reader_of(actor)?;
+    let mut rows = store::prescriptions_list(conn, shelf, after, i64::from(limit) + 1)?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_after = rows.last().filter(|_| more).map(|row| row.id);
+    Ok(PrescriptionPage { items: views(conn, house, &rows, reader, house.now())?, next_after })
+}
+
+/// Logs what the machine decided: codes, ids and digests.
+pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, events: &[Event]) -> Result<(), Failure> {
+    for event in events {
+        let kind = match event {
+            Event::DraftEdited { .. } => "prescription.edited",
+            other => other.kind(),
+        };
+        let mut payload = serde_json::to_value(event)?;
+        if let Value::Object(members) = &mut payload {
+            members.remove("kind");
+        }
+        let hearers = Hearers::both(row.worker_id, Some(row.doctor_id));
+        tx.record("prescription", row.id, kind, payload, hearers)?;
+    }
+    Ok(())
+}
+
+/// Told apart: the row is gone, or it moved on.
+pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, Failure> {
+    let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    Ok(Refusal::moved_on(row.state))
+}
+
+/// A written reason without its margins.
+pub(super) fn reason_of<'t>(field: &str, text: &'t str) -> Result<&'t str, Refusal> {
+    let text = text.trim();
+    if (4..=LONGEST_REASON).contains(&text.chars().count()) {
+        return Ok(text);
+    }
+    let words = Bilingual::fixed("理由须为 4 至 500 个字符", "a reason has 4 to 500 characters");
+    Err(Refusal::field(field, "out_of_range", words))
+}
+
+pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
+    match store::prescription_fetch(conn, id)? {
+        Some(row) if row.doctor_id == doctor => Ok(row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// A consultation that the doctor has or had: one that was returned after the
+/// consultation was completed is still mended by its doctor.
+pub(super) fn own_consultation(
+    conn: &mut Conn,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<ConsultationFacts, Failure> {
+    let facts = store::consultation_facts(conn, id)?
+        .filter(|facts| facts.doctor_id == Some(doctor))
+        .ok_or(Code::NotFound)?;
+    match facts.state {
+        ConsultationState::Active | ConsultationState::Completed => Ok(facts),
+        ConsultationState::Waiting
+        | ConsultationState::Offered
+        | ConsultationState::Cancelled
+        | ConsultationState::Unserved => Err(Refusal::moved_on(facts.state).into()),
+    }
+}
+
+fn open_already(conn: &mut Conn, consultation: ConsultationId) -> Result<Refusal, Failure> {
+    let refusal = Refusal::new(Code::PrescriptionOpen);
+    Ok(match store::prescription_open_of(conn, consultation)? {
+        Some(row) => refusal.in_state(row.state).with_data(json!({"prescription_id": row.id})),
+        None => refusal,
+    })
+}
+
+pub(super) fn standing(
+    conn: &mut Conn,
+    staff: StaffId,
+    consultation: ConsultationId,
+    reauthenticated: bool,
+) -> Result<DoctorStanding, Failure> {
+    let licence = store::licence_fetch(conn, staff)?;
+    Ok(DoctorStanding {
+        staff,
+        consultation,
+        licence_verified: licence.as_ref().is_some_and(|row| row.licence_verified_at.is_some()),
+        licence_valid_until: licence.as_ref().map(|row| row.licence_valid_until),
+        practising_since: licence.as_ref().map(|row| row.practising_since),
+        reauthenticated,
+    })
+}
+
+/// The body of a draft that breaks no rule, with what the safety check finds.
+fn body_of(
+    tx: &mut Tx<'_>,
+    facts: &ConsultationFacts,
+    id: PrescriptionId,
+    revision: u32,
+    input: &PrescriptionInput,
+) -> Result<Body, Failure> {
+    let draft = draft_of(facts, input)?;
+    let checked =
+        safety_facts::gather(tx.conn, tx.house, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    let age = checked.profile.age_on(checked.on);
+    let formulary = tx.house.formulary();
+    let problems = rules::check_draft(&draft, age, &formulary, &tx.house.policy.prescribing);
+    rules::refuse_broken(problems.into_iter().map(in_wire_words).collect())?;
+    let report = safety_facts::run(tx.house, &checked);
+    let names = names_of(tx.house, &draft.lines)?;
+    Ok(Body { revision, draft, names, report, digest: None })
+}
+
+fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<PrescriptionDraft, Refusal> {
+    let mut problems = Vec::new();
+    let lines = safety_facts::lines_of(&input.lines).unwrap_or_else(|refusal| {
+        problems.extend(refusal.fields);
+        Vec::new()
+    });
+    let mut bad = |field: String, zh: &'static str, en: &'static str| {
+        let message = Bilingual::fixed(zh, en);
+        problems.push(FieldProblem { field, code: "out_of_range".to_owned(), message });
+    };
+    if input.diagnoses.len() > 10 {
+        bad("diagnoses".to_owned(), "最多 10 个诊断", "at most 10 diagnoses");
+    }
+    for (at, diagnosis) in input.diagnoses.iter().enumerate() {
+        if !(1..=200).contains(&diagnosis.name.trim().chars().count()) {
+            bad(format!("diagnoses[{at}].name"), "须为 1 至 200 个字符", "must have 1 to 200 characters");
+        }
+        if diagnosis.code.as_ref().is_some_and(|code| code.is_empty() || code.len() > 16) {
+            bad(format!("diagnoses[{at}].code"), "须为 1 至 16 个字符", "must have 1 to 16 characters");
+        }
+    }
+    if input.long_supply_reason.as_ref().is_some_and(|text| text.chars().count() > LONGEST_REASON) {
+        bad("long_supply_reason".to_owned(), "最多 500 个字符", "must have at most 500 characters");
+    }
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems));
+    }
+    Ok(PrescriptionDraft {
+        lane: facts.lane,
+        kind: input.kind,
+        lines,
+        diagnoses: input
+            .diagnoses
+            .iter()
+            .map(|one| Diagnosis { code: one.code.clone(), text: one.name.trim().to_owned() })
+            .collect(),
+        longer_reason: input.long_supply_reason.clone(),
+        overrides: Vec::new(),
+        child: Some(ChildAttestation {
+            guardian: input.guardian_attested,
+            paediatrician: input.paediatrician_attested,
+        }),
+    })
+}
+
+/// The machine's words for fields are not all the wire's.
+pub(super) fn in_wire_words(mut problem: FieldProblem) -> FieldProblem {
+    problem.field = match problem.field.as_str() {
+        "child.guardian" => "guardian_attested".to_owned(),
+        "child.paediatrician" => "paediatrician_attested".to_owned(),
+        field => match field.strip_suffix(".product") {
+            Some(line) => format!("{line}.product_code"),
+            None => field.to_owned(),
+        },
+    };
+    problem
+}
+
+fn withdraw(
+    tx: &mut Tx<'_>,
+    row: &PrescriptionRow,
+    by: Option<StaffId>,
+    code: VoidReason,
+    words: &str,
+) -> Result<(), Failure> {
+    if !store::prescription_hold(tx.conn, row)? {
+        return Err(moved_on(tx.conn, row.id)?.into());
+    }
+    if row.state.is_live()
+        && let Some((order, state)) = store::order_live_of(tx.conn, row.id)?
+    {
+        return Err(Refusal::moved_on(state).with_data(json!({"order_id": order})).into());
+    }
+    let units = store::units_of(tx.conn, row.id)?;
+    if row.state.is_live() && units.iter().any(|(_, state)| *state == UnitState::Dispensed) {
+        return Err(Refusal::moved_on("redeemed").into());
+    }
+    let moving = |state: &UnitState| matches!(state, UnitState::Authorised | UnitState::InDoubt);
+    let units_moving =
+        u32::try_from(units.iter().filter(|(_, state)| moving(state)).count()).unwrap_or(u32::MAX);
+    let body = Body::open(tx.house, row)?;
+    let command = Command::Void { by, reason: code, units_moving };
+    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let sealed = tx.house.seal("prescription", "reason_sealed", row.id, words)?;
+    if !store::prescription_end(tx.conn, row, LIVE, PrescriptionState::Void, Some(&sealed), tx.now)? {
+        return Err(moved_on(tx.conn, row.id)?.into());
+    }
+    record(tx, row, &events)
+}
+
+fn reader_of(actor: Actor) -> Result<(Reader, Shelf), Failure> {
+    match actor {
+        Actor::Worker(worker) => Ok((Reader::Worker, Shelf::Worker(worker.worker))),
+        Actor::Staff(staff) if staff.role == Role::Doctor => Ok((Reader::Doctor, Shelf::Doctor(staff.staff))),
+        Actor::Staff(staff) if staff.role == Role::Pharmacist => Ok((Reader::Pharmacist, Shelf::Signed)),
+        Actor::Staff(_) | Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
+            Err(Code::RoleNotAllowed.into())
+        }
+    }
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, check_in::CARE_CONSENT};
 use crate::{
     domain::{
+        formulary::Condition,
         ids::{CheckInId, ReadingId},
         refusal::{Code, FieldProblem, Refusal},
         time::civil_day,
@@ -142,7 +143,7 @@ pub fn assess(
     let latest = latest_of_each_kind(store::readings_of_check_in(conn, caller.check_in)?);
     let today = civil_day(house.now());
     let age = worker.birth_date.and_then(|born| today.years_since(born));
-    let profile = super::profile::of_worker(conn, house, caller.worker)?;
+    let (version, profile) = super::profile::fetch(conn, house, caller.worker)?;
     let applicability = applicability(age, profile.pregnant == Some(true));
     let score = match applicability {
         Applicability::Applicable => {
@@ -150,7 +151,9 @@ pub fn assess(
         }
         Applicability::UnderSixteen | Applicability::Pregnant => None,
     };
-    let findings = assess_all(&latest, profile.diabetic(), &VitalRules::default());
+    // A profile that was never written does not say "no".
+    let diabetic = (version > 0).then(|| profile.conditions.contains(&Condition::Diabetes));
+    let findings = assess_all(&latest, diabetic, &VitalRules::default());
     let decision = triage(&TriageFacts {
         news2: score.as_ref(),
         symptoms,

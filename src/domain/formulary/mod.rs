@@ -15,3 +15,6 @@ pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
 
 /// The formulary that ships with the house, as CSV. Its prices are samples.
 pub const SHIPPED_CSV: &str = include_str!("shipped.csv");
+
+#[cfg(test)]
+mod shipped_tests;

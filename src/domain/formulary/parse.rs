@@ -216,14 +216,7 @@ impl Product {
             |text: &str| text.parse::<i64>().ok().filter(|fen| (0..=100_000_000).contains(fen)).map(Fen);
         let price = row.parsed("price_fen", fen, "须为非负整数（分）", "whole fen, not negative");
         let class = row.parsed("class", SaleClass::parse, "须为 rx、otc_a 或 otc_b", "rx, otc_a or otc_b");
-        let adult_max = AdultMaximum {
-            dose_ug: row.amount("max_dose_mg"),
-            day_ug: row.amount("max_day_mg"),
-            dose_units_thousandths: row.amount("max_dose_units"),
-            day_units_thousandths: row.amount("max_day_units"),
-            times_per_day: row.count("max_times", 48),
-            days: row.count("max_days", 3650),
-        };
+        let adult_max = adult_maximum(&mut row);
         let min_age_years = row.count("min_age", 120);
         let child_dose = child_dose(&mut row);
         let contraindications = row.parsed(
@@ -242,17 +235,7 @@ impl Product {
         let in_formulary = row.parsed("in_formulary", yes_no, "须为 yes 或 no", "yes or no");
         let source = row.required("source", 400);
         let storage = row.required("storage", 200);
-        let single = ingredients.as_ref().is_some_and(|list| list.len() == 1);
-        if (adult_max.day_ug.is_some() || adult_max.dose_ug.is_some()) && !single {
-            row.issue(
-                "max_day_mg",
-                "复方按单位数限制，不按毫克",
-                "a compound is limited in units, not in milligrams",
-            );
-        }
-        if adult_max.dose_ug > adult_max.day_ug && adult_max.day_ug.is_some() {
-            row.issue("max_dose_mg", "单次上限超过每日上限", "a dose's maximum is above the day's");
-        }
+        check_maximum(&mut row, &adult_max, ingredients.as_deref());
         match (
             code,
             atc,
@@ -302,6 +285,32 @@ impl Product {
     }
 }
 
+fn adult_maximum(row: &mut Row<'_>) -> AdultMaximum {
+    AdultMaximum {
+        dose_ug: row.amount("max_dose_mg"),
+        day_ug: row.amount("max_day_mg"),
+        dose_units_thousandths: row.amount("max_dose_units"),
+        day_units_thousandths: row.amount("max_day_units"),
+        times_per_day: row.count("max_times", 48),
+        days: row.count("max_days", 3650),
+    }
+}
+
+/// Milligrams limit one ingredient, and a dose is not above its day.
+fn check_maximum(row: &mut Row<'_>, most: &AdultMaximum, ingredients: Option<&[Ingredient]>) {
+    let single = ingredients.is_some_and(|list| list.len() == 1);
+    if (most.day_ug.is_some() || most.dose_ug.is_some()) && !single {
+        row.issue(
+            "max_day_mg",
+            "复方按单位数限制，不按毫克",
+            "a compound is limited in units, not in milligrams",
+        );
+    }
+    if most.day_ug.is_some() && most.dose_ug > most.day_ug {
+        row.issue("max_dose_mg", "单次上限超过每日上限", "a dose's maximum is above the day's");
+    }
+}
+
 /// Both halves of a child's dose stand, or neither.
 fn child_dose(row: &mut Row<'_>) -> Option<ChildDose> {
     match (row.amount("child_mg_kg_dose"), row.amount("child_mg_kg_day")) {
@@ -319,116 +328,5 @@ fn child_dose(row: &mut Row<'_>) -> Option<ChildDose> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousandths_are_exact() {
-        for (text, value) in [("0", 0), ("500", 500_000), ("0.25", 250), ("12.5", 12_500), ("0.001", 1)] {
-            assert_eq!(thousandths(text), Some(value), "{text}");
-        }
-        for bad in ["", ".", "1.", ".5", "-1", "1e3", "0.0001", "1,5", "12345678901", "+1"] {
-            assert_eq!(thousandths(bad), None, "{bad}");
-        }
-    }
-
-    fn row() -> HashMap<&'static str, &'static str> {
-        COLUMNS
-            .iter()
-            .copied()
-            .zip([
-                "PCM",
-                "对乙酰氨基酚片",
-                "Paracetamol tablets",
-                "N02BE01",
-                "tablet",
-                "500",
-                "paracetamol:500",
-                "20",
-                "900",
-                "otc_b",
-                "",
-                "2000",
-                "",
-                "",
-                "",
-                "5",
-                "12",
-                "15",
-                "60",
-                "severe_liver_disease",
-                "",
-                "室温 / room",
-                "yes",
-                "a source",
-            ])
-            .collect()
-    }
-
-    #[test]
-    fn a_good_row_reads() {
-        let product = Product::from_fields(&row()).expect("good");
-        assert_eq!(product.adult_max.day_ug, Some(2_000_000));
-        assert_eq!(product.child_dose, Some(ChildDose { ug_per_kg_dose: 15_000, ug_per_kg_day: 60_000 }));
-        assert!(product.prescribable());
-        let json = serde_json::to_string(&product).expect("json");
-        assert_eq!(serde_json::from_str::<Product>(&json).expect("back"), product);
-    }
-
-    #[test]
-    fn every_bad_cell_has_its_own_entry() {
-        let mut cells = row();
-        for (field, text) in [
-            ("code", "no spaces"),
-            ("form", "potion"),
-            ("max_day_mg", "lots"),
-            ("class", "otc"),
-            ("in_formulary", ""),
-            ("contraindications", "boredom"),
-            ("flags", "tasty"),
-            ("source", ""),
-            ("child_mg_kg_dose", ""),
-        ] {
-            cells.insert(field, text);
-        }
-        let mut fields: Vec<_> =
-            Product::from_fields(&cells).expect_err("bad").iter().map(|i| i.field).collect();
-        fields.sort_unstable();
-        assert_eq!(
-            fields,
-            [
-                "child_mg_kg_day",
-                "class",
-                "code",
-                "contraindications",
-                "flags",
-                "form",
-                "in_formulary",
-                "max_day_mg",
-                "source"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_row_without_a_maximum_is_carried_but_not_prescribable() {
-        let mut cells = row();
-        cells.insert("max_day_mg", "");
-        let product = Product::from_fields(&cells).expect("carried");
-        assert!(!product.prescribable());
-        cells.insert("max_times", "4");
-        assert!(Product::from_fields(&cells).expect("by times").prescribable());
-        cells.insert("form", "injection");
-        assert!(!Product::from_fields(&cells).expect("known").prescribable());
-    }
-
-    #[test]
-    fn compounds_are_not_limited_in_milligrams() {
-        let mut cells = row();
-        cells.insert("ingredients", "paracetamol:250;amantadine:100");
-        let issues = Product::from_fields(&cells).expect_err("ambiguous");
-        assert_eq!(issues[0].field, "max_day_mg");
-        cells.insert("ingredients", "paracetamol:250;paracetamol:250");
-        assert!(Product::from_fields(&cells).is_err());
-    }
-}
+#[path = "parse_tests.rs"]
+mod tests;

@@ -80,7 +80,7 @@ pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<
             job: worker.job,
             language: worker.language,
         },
-        profile: profile::of_worker(tx.conn, tx.house, row.worker_id)?,
+        profile: profile::fetch(tx.conn, tx.house, row.worker_id)?.1,
         readings,
         triage,
         previous,

@@ -8,6 +8,10 @@ mod me;
 mod offers;
 pub mod openapi;
 mod page;
+mod prescriptions;
+mod products;
+mod profile;
+mod reviews;
 mod staff_tokens;
 mod vitals;
 
@@ -24,5 +28,9 @@ pub fn routes() -> Routes {
     super::realtime::events::add(&mut routes);
     devices::add(&mut routes);
     staff_tokens::add(&mut routes);
+    prescriptions::add(&mut routes);
+    products::add(&mut routes);
+    profile::add(&mut routes);
+    reviews::add(&mut routes);
     routes
 }

@@ -12,7 +12,10 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, consultations, devices, me, offers, routes, staff_tokens, vitals};
+use super::{
+    check_ins, consultations, devices, me, offers, prescriptions, products, profile, reviews, routes,
+    staff_tokens, vitals,
+};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -40,6 +43,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
         devices::Doc::openapi(),
         me::Doc::openapi(),
         offers::Doc::openapi(),
+        prescriptions::Doc::openapi(),
+        products::Doc::openapi(),
+        profile::Doc::openapi(),
+        reviews::Doc::openapi(),
         staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
         crate::transport::realtime::events::Doc::openapi(),

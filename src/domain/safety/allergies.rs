@@ -1,0 +1,182 @@
+//! Allergies by class: the same class blocks; a neighbour that may cross warns.
+
+use super::classes::Classes;
+use super::classes::DrugClass::{
+    Cephalosporin, Macrolide, Nitroimidazole, Nsaid, Penicillin, Quinolone, SideChainAmino,
+    SideChainMethoxyimino, Sulfonamide, Tetracycline,
+};
+use super::findings::Findings;
+use super::input::Profile;
+use super::items::{Items, number_of_text};
+use super::report::Severity;
+use super::rules::RuleSet;
+use crate::domain::words::Bilingual;
+
+const HOUSE: &str = "Waystation house rules, pair table (allergy)";
+
+/// One allergy that names a class.
+struct ClassAllergy {
+    spellings: &'static [&'static str],
+    blocks: Classes,
+    warns: Classes,
+}
+
+const CLASSES: &[ClassAllergy] = &[
+    ClassAllergy {
+        spellings: &["penicillins", "penicillin", "benzylpenicillin", "青霉素", "青霉素类"],
+        blocks: Classes::of(&[Penicillin, SideChainAmino]),
+        warns: Classes::of(&[Cephalosporin]),
+    },
+    ClassAllergy {
+        spellings: &["cephalosporins", "cephalosporin", "头孢", "头孢菌素", "头孢类"],
+        blocks: Classes::of(&[Cephalosporin]),
+        warns: Classes::of(&[Penicillin]),
+    },
+    ClassAllergy {
+        spellings: &["nsaids", "nsaid", "非甾体抗炎药", "解热镇痛药"],
+        blocks: Classes::of(&[Nsaid]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["sulfonamides", "sulfonamide", "sulfa", "磺胺", "磺胺类"],
+        blocks: Classes::of(&[Sulfonamide]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["macrolides", "macrolide", "大环内酯", "大环内酯类"],
+        blocks: Classes::of(&[Macrolide]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["quinolones", "quinolone", "喹诺酮", "喹诺酮类"],
+        blocks: Classes::of(&[Quinolone]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["tetracyclines", "tetracycline", "四环素", "四环素类"],
+        blocks: Classes::of(&[Tetracycline]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["nitroimidazoles", "nitroimidazole", "硝基咪唑类"],
+        blocks: Classes::of(&[Nitroimidazole]),
+        warns: Classes::NONE,
+    },
+];
+
+/// Allergies that no drug of ours has to do with.
+const NOT_DRUGS: &[&str] = &[
+    "none",
+    "pollen",
+    "dust",
+    "dust_mites",
+    "food",
+    "seafood",
+    "peanut",
+    "milk",
+    "egg",
+    "latex",
+    "insect_stings",
+    "cold",
+    "无",
+    "花粉",
+    "尘螨",
+    "食物",
+    "海鲜",
+    "花生",
+    "牛奶",
+    "鸡蛋",
+];
+
+/// Classes of one drug that block its relatives too.
+const SHARED: Classes = Classes::of(&[
+    Penicillin,
+    SideChainAmino,
+    SideChainMethoxyimino,
+    Nsaid,
+    Sulfonamide,
+    Macrolide,
+    Quinolone,
+    Tetracycline,
+    Nitroimidazole,
+]);
+/// Classes that may cross with each other.
+const BETA_LACTAM: Classes = Classes::of(&[Penicillin, Cephalosporin]);
+
+/// What one allergy means.
+enum Meaning {
+    Drug { ingredient: Option<u16>, blocks: Classes, warns: Classes },
+    NotADrug,
+    Unknown,
+}
+
+fn meaning(text: &str, rules: &RuleSet) -> Meaning {
+    let spelt = text.trim().to_lowercase().replace([' ', '-'], "_");
+    if NOT_DRUGS.contains(&spelt.as_str()) {
+        return Meaning::NotADrug;
+    }
+    if let Some(row) = CLASSES.iter().find(|row| row.spellings.contains(&spelt.as_str())) {
+        return Meaning::Drug { ingredient: None, blocks: row.blocks, warns: row.warns };
+    }
+    match number_of_text(&spelt, rules) {
+        Some(number) => {
+            let classes = rules.ingredients()[usize::from(number)].classes;
+            let warns = if classes.meets(BETA_LACTAM) { BETA_LACTAM } else { Classes::NONE };
+            Meaning::Drug { ingredient: Some(number), blocks: classes.and(SHARED), warns }
+        }
+        None => Meaning::Unknown,
+    }
+}
+
+/// Holds every line against every allergy on file.
+pub(super) fn check_allergies(
+    items: &Items<'_>,
+    profile: &Profile,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
+    for allergy in &profile.allergies {
+        match meaning(allergy, rules) {
+            Meaning::NotADrug => {}
+            Meaning::Unknown => {
+                let shown: String = allergy.chars().take(60).collect();
+                let message = Bilingual::made(
+                    format!("规则库不认识过敏史“{shown}”。"),
+                    format!("The rules do not know the allergy \"{shown}\"."),
+                );
+                findings.made("unknown_allergy", Severity::Unknown, &[], message, HOUSE);
+            }
+            Meaning::Drug { ingredient, blocks, warns } => {
+                for item in items.prescribed() {
+                    let itself = ingredient.is_some() && item.ingredient == ingredient;
+                    let severity = if itself || item.allergy_classes.meets(blocks) {
+                        Severity::Block
+                    } else if item.allergy_classes.meets(warns) {
+                        Severity::Warn
+                    } else {
+                        continue;
+                    };
+                    report(allergy, item.line(), severity, findings);
+                }
+            }
+        }
+    }
+}
+
+fn report(allergy: &str, line: Option<usize>, severity: Severity, findings: &mut Findings) {
+    let shown: String = allergy.chars().take(60).collect();
+    let (rule, message) = if severity == Severity::Block {
+        let message = Bilingual::made(
+            format!("对“{shown}”过敏，该药属同类。"),
+            format!("Allergic to {shown}; this drug is of the same class."),
+        );
+        ("allergy", message)
+    } else {
+        let message = Bilingual::made(
+            format!("对“{shown}”过敏，该药可能交叉过敏。"),
+            format!("Allergic to {shown}; this drug may cross-react."),
+        );
+        ("allergy_cross", message)
+    };
+    findings.made(rule, severity, line.as_slice(), message, HOUSE);
+}

@@ -1,0 +1,113 @@
+//! What the safety check looks at beside the profile: the newest readings of a
+//! worker, packs that are or may still be taken, prescriptions in effect.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    schema::{order_unit, prescription, prescription_line, reading},
+    sql_types::At,
+};
+use crate::domain::{
+    ids::{OrderId, PrescriptionId, WorkerId},
+    order::UnitState,
+    prescription::PrescriptionState,
+    time::Timestamp,
+    vitals::ReadingKind,
+};
+
+/// A worker holds a few packs at a time; more rows than this are not read.
+const MOST_UNITS: i64 = 500;
+
+/// The newest reading of a kind since an instant: value and second value.
+pub fn reading_newest(
+    conn: &mut Conn,
+    worker: WorkerId,
+    kind: ReadingKind,
+    since: Timestamp,
+) -> QueryResult<Option<(i64, Option<i64>)>> {
+    reading::table
+        .filter(reading::worker_id.eq(worker))
+        .filter(reading::kind.eq(kind))
+        .filter(reading::measured_at.ge(At(since)))
+        .order((reading::measured_at.desc(), reading::id.desc()))
+        .select((reading::value, reading::second))
+        .first(conn)
+        .optional()
+}
+
+/// One pack of a worker.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = order_unit)]
+pub struct TakenUnit {
+    /// The order that it belongs to.
+    pub order_id: OrderId,
+    /// The prescription that it belongs to.
+    pub prescription_id: Option<PrescriptionId>,
+    /// Which line of it.
+    pub line_no: Option<i32>,
+    /// What.
+    pub product_code: String,
+    /// Thousandths of a unit a day.
+    pub daily_units_thousandths: i64,
+    /// For how many days.
+    pub days: i32,
+    /// Where it stands.
+    pub state: UnitState,
+    /// When it came out.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Packs that came out since `since`, and those that may still come out.
+pub fn units_taken(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
+    let out = order_unit::state.eq(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    order_unit::table
+        .filter(order_unit::worker_id.eq(worker))
+        .filter(order_unit::state.eq_any(UnitState::OPEN).or(out.assume_not_null()))
+        .order(order_unit::id.desc())
+        .limit(MOST_UNITS)
+        .select(TakenUnit::as_select())
+        .load(conn)
+}
+
+/// A line of another prescription in effect.
+#[derive(Debug, Clone, Queryable)]
+pub struct OtherLine {
+    /// Which prescription.
+    pub prescription_id: PrescriptionId,
+    /// Which line of it.
+    pub line_no: i32,
+    /// What.
+    pub product_code: String,
+    /// Thousandths of a unit at a time.
+    pub dose_units_thousandths: i64,
+    /// Times a day.
+    pub times_per_day: i32,
+    /// For how many days.
+    pub days: i32,
+}
+
+/// The lines of a worker's signed and approved prescriptions, but for `except`.
+pub fn other_lines(
+    conn: &mut Conn,
+    worker: WorkerId,
+    except: Option<PrescriptionId>,
+    now: Timestamp,
+) -> QueryResult<Vec<OtherLine>> {
+    let lines = prescription_line::table
+        .inner_join(prescription::table)
+        .filter(prescription::worker_id.eq(worker))
+        .filter(prescription::state.eq_any([PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::valid_until.ge(Some(At(now))))
+        .order((prescription_line::prescription_id, prescription_line::line_no))
+        .select((
+            prescription_line::prescription_id,
+            prescription_line::line_no,
+            prescription_line::product_code,
+            prescription_line::dose_units_thousandths,
+            prescription_line::times_per_day,
+            prescription_line::days,
+        ))
+        .load::<OtherLine>(conn)?;
+    Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
+}

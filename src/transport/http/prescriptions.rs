@@ -1,0 +1,177 @@
+//! Prescriptions: trying the rules, writing, signing, reading, withdrawing.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use super::products::limit_of;
+use crate::{
+    domain::ids::{ConsultationId, PrescriptionId},
+    service::{
+        House,
+        prescription::{self, PrescriptionInput, VoidInput},
+        prescription_sign::{self, SignInput},
+        prescription_view::{PrescriptionPage, PrescriptionView},
+        safety_check::{self, CheckInput},
+        safety_facts::SafetyReportView,
+    },
+    transport::{
+        auth::{Checker, Doctor, PrescriptionReader},
+        body::{Body, IdempotencyKey, Path, Query},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/prescriptions/check", check)
+        .post("/api/v1/consultations/{id}/prescriptions", draft)
+        .get("/api/v1/prescriptions", list)
+        .get("/api/v1/prescriptions/{id}", fetch)
+        .put("/api/v1/prescriptions/{id}", edit)
+        .post("/api/v1/prescriptions/{id}/sign", sign)
+        .post("/api/v1/prescriptions/{id}/void", void);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(check, draft, list, fetch, edit, sign, void))]
+pub struct Doc;
+
+/// Which page is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PrescriptionQuery {
+    /// What is older than this prescription.
+    after: Option<PrescriptionId>,
+    /// How many at most; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Hold drugs against the safety rules; stores nothing
+#[utoipa::path(post, path = "/api/v1/prescriptions/check", tag = "prescription", request_body = CheckInput,
+    responses((status = 200, body = SafetyReportView)))]
+async fn check(
+    caller: Checker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: Body<CheckInput>,
+) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| safety_check::check_only(conn, house, caller.0, body.0))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Write a draft in an active consultation
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/prescriptions", tag = "prescription",
+    params(("id" = ConsultationId, Path)), request_body = PrescriptionInput,
+    responses((status = 201, body = PrescriptionView)))]
+async fn draft(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<PrescriptionInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        prescription::draft(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Prescriptions, the newest first: one's own; for a pharmacist all but drafts
+#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(PrescriptionQuery),
+    responses((status = 200, body = PrescriptionPage)))]
+async fn list(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<PrescriptionQuery>,
+) -> Reply {
+    let outcome = match limit_of(query.0.limit) {
+        Ok(limit) => {
+            house
+                .read(caller.0, move |conn, house| {
+                    prescription::list(conn, house, caller.0, query.0.after, limit)
+                })
+                .await
+        }
+        Err(failure) => Err(failure),
+    };
+    reply::json(&request, outcome)
+}
+
+/// One prescription; its version is the ETag
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), responses((status = 200, body = PrescriptionView)))]
+async fn fetch(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    let outcome =
+        house.read(caller.0, move |conn, house| prescription::fetch(conn, house, caller.0, id.0)).await;
+    reply::versioned(&request, outcome)
+}
+
+/// Put another text in the place of a draft or of a returned prescription
+#[utoipa::path(put, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+    params(("id" = PrescriptionId, Path), ("If-Match" = String, Header, description = "The version that was read.")),
+    request_body = PrescriptionInput, responses((status = 200, body = PrescriptionView)))]
+async fn edit(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+    body: Body<PrescriptionInput>,
+) -> Reply {
+    let version = reply::if_match(&request)?;
+    let outcome =
+        house.write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version, &body.0)).await;
+    reply::versioned(&request, outcome)
+}
+
+/// Sign a draft
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/sign", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), request_body = SignInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn sign(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<SignInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        prescription_sign::sign(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Withdraw a prescription
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/void", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), request_body = VoidInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn void(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<VoidInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        prescription::void(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}

@@ -1,0 +1,54 @@
+//! A worker's own health profile.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    service::{
+        House,
+        profile::{self, HealthProfile},
+    },
+    transport::{
+        auth::Worker,
+        body::Body,
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/me/profile", fetch).put("/api/v1/me/profile", put);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(fetch, put))]
+pub struct Doc;
+
+/// My health profile; its version is the ETag, "0" while it is empty
+#[utoipa::path(get, path = "/api/v1/me/profile", tag = "profile",
+    responses((status = 200, body = HealthProfile)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let worker = caller.0.worker;
+    let outcome = house.read(caller.actor(), move |conn, house| profile::fetch(conn, house, worker)).await;
+    reply::versioned(&request, outcome)
+}
+
+/// Write my health profile over the version that I saw
+#[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = HealthProfile,
+    params(("If-Match" = String, Header, description = "The version that was read.")),
+    responses((status = 200, body = HealthProfile)))]
+async fn put(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: Body<HealthProfile>,
+) -> Reply {
+    let version = reply::if_match(&request)?;
+    let worker = caller.0.worker;
+    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0)).await;
+    reply::versioned(&request, outcome)
+}

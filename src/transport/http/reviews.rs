@@ -1,0 +1,120 @@
+//! The pharmacists' review of signed prescriptions.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use crate::{
+    coordination::Topic,
+    domain::{ids::PrescriptionId, refusal::Code},
+    service::{
+        Actor, Failure, House,
+        prescription_view::PrescriptionView,
+        review::{self, ApproveInput, ReturnInput, ReviewQueue},
+    },
+    transport::{
+        auth::Pharmacist,
+        body::{Body, IdempotencyKey, Path, Query},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// The longest wait of one request, in seconds.
+const LONGEST_WAIT: u64 = 25;
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/reviews", waiting)
+        .post("/api/v1/prescriptions/{id}/approve", approve)
+        .post("/api/v1/prescriptions/{id}/return", send_back);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(waiting, approve, send_back))]
+pub struct Doc;
+
+/// How long to wait for a queue that is not empty.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// Seconds; 0 if left out.
+    #[param(minimum = 0, maximum = 25)]
+    wait: Option<u64>,
+}
+
+/// Signed prescriptions that wait for review, the oldest first
+#[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(WaitQuery),
+    responses((status = 200, body = ReviewQueue)))]
+async fn waiting(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<WaitQuery>,
+) -> Reply {
+    let outcome = match query.0.wait.unwrap_or(0) {
+        seconds if seconds <= LONGEST_WAIT => {
+            look_or_wait(&house, caller.actor(), Duration::from_secs(seconds)).await
+        }
+        _ => Err(Code::InvalidParameter.into()),
+    };
+    reply::json(&request, outcome)
+}
+
+/// Listens first and then looks, so that nothing signed in between is missed.
+/// While nothing is signed it sleeps, and asks the database nothing.
+async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Result<ReviewQueue, Failure> {
+    let started = Instant::now();
+    let mut listener = house.coordination.listen(Topic::Reviews);
+    loop {
+        let queue = house.read(actor, review::waiting).await?;
+        let left = wait.saturating_sub(started.elapsed());
+        if !queue.items.is_empty() || left.is_zero() || !listener.changed_within(left).await {
+            return Ok(queue);
+        }
+    }
+}
+
+/// Approve a signed prescription
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/approve", tag = "review",
+    params(("id" = PrescriptionId, Path)), request_body = ApproveInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn approve(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<ApproveInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        review::approve(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Send a signed prescription back to its doctor
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/return", tag = "review",
+    params(("id" = PrescriptionId, Path)), request_body = ReturnInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn send_back(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<ReturnInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        review::send_back(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
