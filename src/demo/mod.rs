@@ -2,4 +2,10 @@
 //! of journeys. They use the public API and the types of `domain` and
 //! `crypto` only: whatever they can do, a real caller can do.
 
+pub mod api;
+pub mod cabinets;
+pub mod client;
+pub mod complaints;
+pub mod hatch;
 pub mod sample;
+pub mod sessions;
