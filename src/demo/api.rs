@@ -73,6 +73,7 @@ answers! {
         lines: Vec<LineView>,
         #[serde(default)] signed_at: Option<Timestamp>,
         #[serde(default)] proposed_valid_days: Option<u32>,
+        #[serde(default)] safety: Value,
     }
     /// The attempt of a pack.
     AttemptView { id: AttemptId, state: AttemptState }
