@@ -3,6 +3,7 @@
 //! `crypto` only: whatever they can do, a real caller can do.
 
 pub mod api;
+pub mod banner;
 pub mod cabinets;
 pub mod client;
 pub mod complaints;
@@ -10,5 +11,7 @@ pub mod doctors;
 pub mod hatch;
 pub mod journeys;
 pub mod pharmacists;
+pub mod ready;
 pub mod sample;
 pub mod sessions;
+pub mod simulation;
