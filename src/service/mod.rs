@@ -6,6 +6,7 @@ pub mod caller;
 pub mod check_in;
 mod failure;
 mod once;
+pub mod places;
 mod tx;
 
 use std::sync::{Arc, RwLock};

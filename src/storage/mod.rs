@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod idempotency;
 pub mod network;
+pub mod places;
 pub mod schema;
 pub mod server_keys;
 pub mod sessions;

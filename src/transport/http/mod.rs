@@ -4,11 +4,12 @@
 mod check_ins;
 pub mod openapi;
 
-use super::routes::Routes;
+use super::{pages, routes::Routes};
 
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
     check_ins::add(&mut routes);
+    pages::add(&mut routes);
     routes
 }

@@ -16,6 +16,7 @@ use super::{check_ins, routes};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
+        pages,
         problem::{ProblemBody, ProblemField},
         routes::RouteLine,
     },
@@ -34,7 +35,10 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [check_ins::Doc::openapi()] {
+    for part in [
+        check_ins::Doc::openapi(),
+        pages::Doc::openapi(),
+    ] {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
