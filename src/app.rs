@@ -105,6 +105,7 @@ pub fn serve(
         web::Data::new(moka::sync::Cache::builder().max_capacity(200_000).build());
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(actix_web::middleware::from_fn(transport::pages::headers::secure))
             .wrap(tracing_actix_web::TracingLogger::default())
             .app_data(house.clone())
             .app_data(tokens.clone())

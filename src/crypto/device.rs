@@ -40,6 +40,15 @@ impl DeviceKey {
         Self::from_signer(Ed25519Signer::generate()?)
     }
 
+    /// The key of a 32-byte seed: for sample devices, whose keys two machines
+    /// derive alike. A real device generates its own.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] if the backend refuses the seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, CryptoError> {
+        Self::from_signer(Ed25519Signer::from_seed(seed)?)
+    }
+
     /// A key as the device kept it: PKCS#8 in standard base64.
     ///
     /// # Errors

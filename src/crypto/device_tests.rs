@@ -189,3 +189,12 @@ proptest! {
         prop_assert!(verify_request(&key.public_key(), &text, "POST", PATH, b"").is_err());
     }
 }
+
+#[test]
+fn a_seed_is_a_key_and_is_kept_like_any_other() {
+    let key = DeviceKey::from_seed(&[7; 32]).unwrap();
+    assert_eq!(key.public_key(), DeviceKey::from_seed(&[7; 32]).unwrap().public_key());
+    assert_ne!(key.public_key(), DeviceKey::from_seed(&[8; 32]).unwrap().public_key());
+    let kept = DeviceKey::from_base64(key.to_base64().expose_secret()).unwrap();
+    assert_eq!(kept.public_key(), key.public_key());
+}

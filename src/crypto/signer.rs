@@ -81,7 +81,15 @@ impl Ed25519Signer {
     /// # Errors
     /// [`CryptoError::KeyInvalid`] if the backend refuses the seed.
     pub fn from_purpose_key(key: &PurposeKey) -> Result<Self, CryptoError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(key.expose()).map_err(|_| CryptoError::KeyInvalid)?;
+        Self::from_seed(key.expose())
+    }
+
+    /// The key of a 32-byte seed.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] if the backend refuses the seed.
+    pub fn from_seed(seed: &[u8]) -> Result<Self, CryptoError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| CryptoError::KeyInvalid)?;
         Ok(Self::from_pair(pair))
     }
 

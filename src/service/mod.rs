@@ -17,6 +17,7 @@ pub mod matching;
 pub mod me;
 mod once;
 pub mod passwords;
+pub mod places;
 pub mod prescription;
 pub mod prescription_sign;
 pub mod prescription_use;

@@ -1,9 +1,17 @@
-//! What stations permit.
+//! Stations: what they permit, where they are, and which keys are enrolled there.
+
+use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::station};
-use crate::domain::{ids::StationId, prescription::EncounterLane};
+use super::{
+    conn::Conn,
+    schema::{device, station},
+};
+use crate::domain::{
+    ids::{CabinetId, DeviceId, StationId},
+    prescription::EncounterLane,
+};
 
 /// The lanes that consultations at a station may use.
 pub fn station_lanes(conn: &mut Conn, id: StationId) -> QueryResult<Vec<EncounterLane>> {
@@ -15,4 +23,53 @@ pub fn station_lanes(conn: &mut Conn, id: StationId) -> QueryResult<Vec<Encounte
 /// A station's names, in Chinese and English, and its code.
 pub fn station_names(conn: &mut Conn, id: StationId) -> QueryResult<(String, String, String)> {
     station::table.find(id).select((station::code, station::name_zh, station::name_en)).first(conn)
+}
+
+/// The stations of each district that are not retired. Reads one row for each
+/// station: for pages and tools, not for a hot path.
+pub fn stations_by_district(conn: &mut Conn) -> QueryResult<BTreeMap<String, usize>> {
+    let districts: Vec<String> =
+        station::table.filter(station::retired_at.is_null()).select(station::district).load(conn)?;
+    let mut counts = BTreeMap::new();
+    for district in districts {
+        *counts.entry(district).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+/// A key that is enrolled and not revoked.
+#[derive(Debug, Clone, Queryable)]
+pub struct EnrolledDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// `station` or `cabinet`.
+    pub kind: String,
+    /// Where.
+    pub station_id: StationId,
+    /// The station's code.
+    pub station_code: String,
+    /// The cabinet, if it is one's.
+    pub cabinet_id: Option<CabinetId>,
+    /// The epoch of the key.
+    pub epoch: i64,
+    /// In base64url.
+    pub public_key: String,
+}
+
+/// All live keys, by station code.
+pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
+    device::table
+        .inner_join(station::table)
+        .filter(device::revoked_at.is_null())
+        .order((station::code, device::kind))
+        .select((
+            device::id,
+            device::kind,
+            device::station_id,
+            station::code,
+            device::cabinet_id,
+            device::epoch,
+            device::public_key,
+        ))
+        .load(conn)
 }

@@ -16,5 +16,6 @@ use actix_web::web;
 /// Everything behind the socket: the routes, and problems for the rest.
 pub fn configure(app: &mut web::ServiceConfig) {
     http::routes().register(app);
+    pages::configure(app);
     app.default_service(web::to(reply::route_not_found));
 }

@@ -15,7 +15,7 @@ mod reviews;
 mod staff_tokens;
 mod vitals;
 
-use super::routes::Routes;
+use super::{pages, routes::Routes};
 
 /// The table of all routes.
 pub fn routes() -> Routes {
@@ -32,5 +32,6 @@ pub fn routes() -> Routes {
     products::add(&mut routes);
     profile::add(&mut routes);
     reviews::add(&mut routes);
+    pages::add(&mut routes);
     routes
 }

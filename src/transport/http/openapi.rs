@@ -19,6 +19,7 @@ use super::{
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
+        pages,
         problem::{ProblemBody, ProblemField},
         routes::RouteLine,
     },
@@ -43,6 +44,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         devices::Doc::openapi(),
         me::Doc::openapi(),
         offers::Doc::openapi(),
+        pages::Doc::openapi(),
         prescriptions::Doc::openapi(),
         products::Doc::openapi(),
         profile::Doc::openapi(),

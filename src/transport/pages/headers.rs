@@ -1,0 +1,72 @@
+//! What every answer tells the browser: load nothing from elsewhere, guess no
+//! types, tell nobody where you came from.
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderName, HeaderValue},
+    middleware::Next,
+};
+
+const FRONT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The documentation's widgets set styles of their own.
+const DOCS: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
+                    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Data; the printable record brings its style along.
+const DATA: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                    frame-ancestors 'none'";
+
+/// The policy for a path.
+fn policy(path: &str) -> &'static str {
+    if path == "/docs" || path.starts_with("/docs/") {
+        DOCS
+    } else if path.starts_with("/api/") || path.starts_with("/cabinet/") || path.starts_with("/.well-known/")
+    {
+        DATA
+    } else {
+        FRONT
+    }
+}
+
+/// Adds the headers that are not there yet.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn secure(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let policy = policy(request.path());
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    let mut add = |name: HeaderName, value: &'static str| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    add(header::CONTENT_SECURITY_POLICY, policy);
+    add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(header::REFERRER_POLICY, "no-referrer");
+    add(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    add(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_documentation_may_style_inline_and_nothing_scripts_inline() {
+        assert_eq!(policy("/docs/index.html"), DOCS);
+        assert_eq!(policy("/"), FRONT);
+        assert_eq!(policy("/docsecret"), FRONT);
+        assert_eq!(policy("/api/v1/network/counts"), DATA);
+        for policy in [DOCS, FRONT, DATA] {
+            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+            assert!(!policy.contains("script-src 'self' 'unsafe-inline'"));
+        }
+    }
+}
