@@ -48,6 +48,8 @@ pub mod coordination;
 pub mod crypto;
 pub mod demo;
 pub mod domain;
+pub mod jobs;
+pub mod mail;
 pub mod service;
 pub mod storage;
 pub mod telemetry;

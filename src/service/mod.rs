@@ -6,6 +6,7 @@ pub mod caller;
 pub mod check_in;
 pub mod devices;
 mod failure;
+pub mod housekeeping;
 pub mod letters;
 pub mod limits;
 mod once;
