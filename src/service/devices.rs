@@ -14,10 +14,7 @@ use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller};
 use crate::{
     coordination::Topic,
     crypto::{
-        CryptoError, device, digest,
-        public_key::Ed25519PublicKey,
-        random::EnrolmentCode,
-        tokens::Claims,
+        CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
     },
     domain::{
         ids::{CabinetId, DeviceId, StationId},
@@ -227,10 +224,12 @@ pub async fn token(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceT
         row.public_key.parse().map_err(|_| Failure::Fault("a stored public key".to_owned()))?;
     let audience = format!("{}{TOKEN_PATH}", house.public_url);
     // Only whoever holds the key learns that the device is revoked.
-    let proven = device::verify_assertion(&key, &input.client_assertion, &audience, house.now())
-        .map_err(|error| match error {
-            CryptoError::Expired => Code::TokenExpired,
-            _ => Code::TokenInvalid,
+    let proven =
+        device::verify_assertion(&key, &input.client_assertion, &audience, house.now()).map_err(|error| {
+            match error {
+                CryptoError::Expired => Code::TokenExpired,
+                _ => Code::TokenInvalid,
+            }
         })?;
     house
         .write(Actor::Anyone, move |tx| {

@@ -7,6 +7,7 @@ pub mod check_in;
 pub mod devices;
 mod failure;
 pub mod housekeeping;
+pub mod import;
 pub mod letters;
 pub mod limits;
 mod once;

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, signing, staff_session};
 use crate::{
     crypto::{
-        digest, password, pin::{self, PinSalt},
+        digest, password,
+        pin::{self, PinSalt},
         random,
         seal::FieldPlace,
         totp::{self, TotpSecret},

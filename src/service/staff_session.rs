@@ -142,11 +142,7 @@ pub struct SigningWindow {
 ///
 /// # Errors
 /// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many failures.
-pub async fn sign_in(
-    house: &Arc<House>,
-    input: SignInInput,
-    address: &str,
-) -> Result<StaffTokens, Failure> {
+pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
     let email = input.email.trim().to_lowercase();
     limits::SIGN_IN_ACCOUNT.ensure_below(house, &email).await?;
     limits::SIGN_IN_ADDRESS.ensure_below(house, address).await?;
@@ -161,15 +157,15 @@ pub async fn sign_in(
 }
 
 async fn try_sign_in(house: &Arc<House>, email: String, input: SignInInput) -> Result<StaffTokens, Failure> {
-    let row =
-        house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
+    let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
     // Hashing is slow, so it is done before the transaction; for nobody as for somebody.
     let stored = row.as_ref().and_then(|row| row.password_hash.clone());
     let looked = passwords::verify(stored, input.password).await?;
     let row = row.filter(|row| looked.right && row.disabled_at.is_none()).ok_or(Code::CredentialsWrong)?;
     let secret = totp_secret(house, &row)?.ok_or(Code::CredentialsWrong)?;
     let used = u64::try_from(row.totp_step).ok();
-    let step = totp::verify(&secret, input.totp.trim(), house.now(), used).map_err(|_| Code::CredentialsWrong)?;
+    let step =
+        totp::verify(&secret, input.totp.trim(), house.now(), used).map_err(|_| Code::CredentialsWrong)?;
     house.write(Actor::Anyone, move |tx| open(tx, row, step, looked.rehashed)).await
 }
 

@@ -82,12 +82,7 @@ pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<V
 
 /// Claims a letter that was tried `tries` times, until `next_try_at`; `false`
 /// when somebody else has.
-pub fn letter_claim(
-    conn: &mut Conn,
-    id: LetterId,
-    tries: i32,
-    next_try_at: Timestamp,
-) -> QueryResult<bool> {
+pub fn letter_claim(conn: &mut Conn, id: LetterId, tries: i32, next_try_at: Timestamp) -> QueryResult<bool> {
     diesel::update(letter::table.find(id))
         .filter(letter::tries.eq(tries))
         .filter(letter::next_try_at.is_not_null())

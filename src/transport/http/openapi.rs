@@ -34,11 +34,7 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    let parts = [
-        check_ins::Doc::openapi(),
-        devices::Doc::openapi(),
-        staff_tokens::Doc::openapi(),
-    ];
+    let parts = [check_ins::Doc::openapi(), devices::Doc::openapi(), staff_tokens::Doc::openapi()];
     for part in parts {
         document.merge(part);
     }
