@@ -18,6 +18,7 @@ use crate::{
         tokens::{TokenKey, TokenKeys},
     },
     domain::policy::Policy,
+    mail::Mailer,
     service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
     transport,
@@ -27,6 +28,8 @@ use crate::{
 pub struct Built {
     /// The services.
     pub house: Arc<House>,
+    /// How letters leave: for the jobs.
+    pub mailer: Arc<Mailer>,
 }
 
 /// Opens the database, loads the keys and puts the house together.
@@ -45,7 +48,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let house = Arc::new(house.reached_at(&config.public_url));
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
-    Ok(Built { house })
+    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
+    Ok(Built { house, mailer })
 }
 
 /// The rules' values: defaults, changed where the configuration says so.

@@ -49,6 +49,7 @@ pub mod crypto;
 pub mod demo;
 pub mod domain;
 pub mod jobs;
+pub mod mail;
 pub mod service;
 pub mod storage;
 pub mod telemetry;

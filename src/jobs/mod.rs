@@ -2,6 +2,7 @@
 //! by several instances at once: it only carries out what the database says is
 //! due, through the same verbs as everybody else.
 
+pub mod letters;
 mod matching;
 mod sweeps;
 
@@ -11,6 +12,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     coordination::Topic,
+    mail::Mailer,
     service::{Failure, House},
 };
 
@@ -22,8 +24,9 @@ pub struct Jobs {
 
 impl Jobs {
     /// Starts every job of the house.
-    pub fn start(house: &Arc<House>) -> Self {
+    pub fn start(house: &Arc<House>, mailer: &Arc<Mailer>) -> Self {
         let mut jobs = Self { stop: watch::Sender::new(false), running: JoinSet::new() };
+        letters::start(&mut jobs, house, mailer);
         matching::start(&mut jobs, house);
         sweeps::start(&mut jobs, house);
         jobs

@@ -11,6 +11,7 @@ pub mod duty;
 mod failure;
 pub mod formulary;
 pub mod housekeeping;
+pub mod import;
 pub mod letters;
 pub mod limits;
 pub mod matching;

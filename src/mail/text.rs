@@ -1,0 +1,38 @@
+//! What letters say, in Chinese first and then in English. Plain text: a link
+//! that can be read before it is followed.
+
+use super::{Letter, LetterKind};
+
+/// Subject and body.
+pub(super) struct Text {
+    pub(super) subject: String,
+    pub(super) body: String,
+}
+
+/// The text of a letter.
+pub(super) fn of(letter: &Letter<'_>) -> Text {
+    let Letter { name_zh, name_en, link, .. } = letter;
+    match letter.kind {
+        LetterKind::Invite => Text {
+            subject: "驿站健康网络邀请 / Invitation to Waystation".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n您已被邀请加入驿站健康网络。请在 72 小时内打开以下链接，设置密码并绑定动态码：\n\n{link}\n\n\
+                 链接只能使用一次。若您并未等待此邀请，请忽略本邮件。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nYou are invited to join the Waystation network. Within 72 hours, open this link to \
+                 set your password and one-time codes:\n\n{link}\n\n\
+                 The link works once. If you did not expect this invitation, ignore this letter.\n"
+            ),
+        },
+        LetterKind::Reset => Text {
+            subject: "重设驿站密码 / Reset your Waystation password".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n有人请求重设您的密码。请在 30 分钟内打开以下链接：\n\n{link}\n\n\
+                 链接只能使用一次。若非您本人请求，请忽略本邮件，您的密码不会改变。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nSomebody asked to reset your password. Within 30 minutes, open this link:\n\n{link}\n\n\
+                 The link works once. If it was not you, ignore this letter: your password stays as it is.\n"
+            ),
+        },
+    }
+}

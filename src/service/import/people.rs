@@ -1,0 +1,282 @@
+//! Workers, staff and their shifts. What is slow (sealing, keyed digests,
+//! hashing passwords) is prepared before the transaction.
+
+use std::collections::HashMap;
+
+use super::{Found, ImportError, Lined, record};
+use crate::{
+    crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace},
+    domain::{
+        ids::{ShiftId, StaffId, WorkerId},
+        network::{DoctorRecord, ShiftRecord, WorkerRecord},
+        presence::Presence,
+        role::Role,
+    },
+    service::{Failure, House, Tx, staff_password},
+    storage::{
+        intake,
+        network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff},
+        sql_types::At,
+        workers::NewWorker,
+    },
+};
+
+/// Workers, sealed and ready to be stored once their employers are known.
+pub struct PreparedWorkers {
+    rows: Vec<(u64, NewWorker, Option<String>)>,
+}
+
+impl PreparedWorkers {
+    /// Seals names and phones, and makes the keyed digests.
+    ///
+    /// # Errors
+    /// A fault of the cryptography.
+    pub fn make(house: &House, rows: impl IntoIterator<Item = Lined<WorkerRecord>>) -> Result<Self, Failure> {
+        let rows = rows.into_iter().map(|(line, row)| {
+            let worker = new_worker(house, WorkerId::generate(), &row)?;
+            Ok((line, worker, row.employer_code))
+        });
+        Ok(Self { rows: rows.collect::<Result<_, Failure>>()? })
+    }
+}
+
+/// A worker as stored, without an employer.
+pub(in crate::service) fn new_worker(
+    house: &House,
+    id: WorkerId,
+    row: &WorkerRecord,
+) -> Result<NewWorker, Failure> {
+    let salt = PinSalt::generate();
+    Ok(NewWorker {
+        id,
+        card_index: Some(house.keys.blind.of(BlindField::CardNumber, &row.card_number).to_vec()),
+        name_sealed: house.seal("worker", "name_sealed", id, row.name.trim())?,
+        phone_sealed: house.seal("worker", "phone_sealed", id, &row.phone)?,
+        phone_index: house.keys.blind.of(BlindField::Phone, &row.phone).to_vec(),
+        pin_mac: Some(house.keys.worker_pins.mac(&salt, row.pin.expose()).to_vec()),
+        pin_salt: Some(salt.0.to_vec()),
+        pin_failures: 0,
+        birth_date: Some(row.birth_date),
+        sex: Some(row.sex),
+        job: Some(row.job),
+        employer_id: None,
+        language: row.language,
+        created_at: At(house.now()),
+    })
+}
+
+/// Loads workers. `consent` names a purpose that all of them have consented
+/// to on paper; without it they are asked at their first check-in.
+///
+/// # Errors
+/// A problem for each unknown employer and each card that is taken.
+pub fn workers(
+    tx: &mut Tx<'_>,
+    prepared: PreparedWorkers,
+    consent: Option<&str>,
+) -> Result<usize, ImportError> {
+    let employers = intake::employer_codes(tx.conn)?;
+    let cards: Vec<Vec<u8>> = prepared.rows.iter().filter_map(|(_, row, _)| row.card_index.clone()).collect();
+    let taken = intake::cards_taken(tx.conn, &cards)?;
+    let mut found = Found::default();
+    let mut new = Vec::with_capacity(prepared.rows.len());
+    for (line, mut row, employer) in prepared.rows {
+        if row.card_index.as_ref().is_some_and(|card| taken.contains(card)) {
+            found.taken(line, "card_number");
+        }
+        if let Some(code) = employer {
+            row.employer_id = employers.get(&code).copied();
+            if row.employer_id.is_none() {
+                found.unknown(line, "employer_code");
+            }
+        }
+        new.push(row);
+    }
+    found.done()?;
+    intake::workers_add(tx.conn, &new)?;
+    if let Some(purpose) = consent {
+        let ids: Vec<WorkerId> = new.iter().map(|row| row.id).collect();
+        intake::consents_add(tx.conn, &ids, purpose, tx.now)?;
+    }
+    record(tx, "workers", new.len())?;
+    Ok(new.len())
+}
+
+/// One member of staff of any role, with what was hashed beforehand.
+#[derive(Clone)]
+pub struct PreparedStaff {
+    /// What they are.
+    pub role: Role,
+    /// The address to sign in with.
+    pub email: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    pub name_en: String,
+    /// A safety officer's employer, by code.
+    pub employer_code: Option<String>,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorRecord>,
+    /// Argon2id; none for somebody who is invited.
+    pub password_hash: Option<String>,
+    /// The secret of one-time codes, where it is known already.
+    pub totp: Option<Vec<u8>>,
+    /// The signing PIN, where it is known already.
+    pub signing_pin: Option<String>,
+}
+
+/// Loads doctors and says that their licences were seen.
+///
+/// # Errors
+/// As [`staff`].
+pub fn doctors(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    verified: bool,
+) -> Result<usize, ImportError> {
+    load(tx, rows, invite, verified)
+}
+
+/// Loads staff who are no doctors. With `invite`, whoever has no password gets
+/// a letter.
+///
+/// # Errors
+/// A problem for each address or licence that is taken, and each unknown
+/// hospital or employer.
+pub fn staff(tx: &mut Tx<'_>, rows: &[Lined<PreparedStaff>], invite: bool) -> Result<usize, ImportError> {
+    load(tx, rows, invite, false)
+}
+
+fn load(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    verified: bool,
+) -> Result<usize, ImportError> {
+    let (hospitals, employers) = (intake::hospital_codes(tx.conn)?, intake::employer_codes(tx.conn)?);
+    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.email.as_str()).collect();
+    let known = intake::staff_known(tx.conn, &emails)?;
+    let licences: Vec<&str> =
+        rows.iter().filter_map(|(_, row)| row.doctor.as_ref().map(|one| one.licence_no.as_str())).collect();
+    let taken = intake::licences_taken(tx.conn, &licences)?;
+    let mut found = Found::default();
+    let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
+    for (line, row) in rows {
+        if known.contains_key(&row.email) {
+            found.taken(*line, "email");
+        }
+        let mut person = new_staff(tx, row)?;
+        if let Some(code) = &row.employer_code {
+            person.employer_id = employers.get(code).copied();
+            if person.employer_id.is_none() {
+                found.unknown(*line, "employer_code");
+            }
+        }
+        if let Some(doctor) = &row.doctor {
+            if taken.contains(&doctor.licence_no) {
+                found.taken(*line, "licence_no");
+            }
+            match hospitals.get(&doctor.hospital_code) {
+                None => found.unknown(*line, "hospital_code"),
+                Some(hospital) => {
+                    person.hospital_id = Some(*hospital);
+                    doctors.push(new_doctor(tx, person.id, *hospital, doctor, verified));
+                    let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
+                    departments.extend(doctor.departments.iter().copied().map(of));
+                }
+            }
+        }
+        people.push(person);
+    }
+    found.done()?;
+    store::staff_add(tx.conn, &people)?;
+    store::doctors_add(tx.conn, &doctors)?;
+    store::doctor_departments_add(tx.conn, &departments)?;
+    if invite {
+        for person in people.iter().filter(|person| person.password_hash.is_none()) {
+            staff_password::send_link(tx, person.id, "invite")?;
+        }
+    }
+    record(tx, "staff", rows.len())?;
+    Ok(rows.len())
+}
+
+fn new_staff(tx: &Tx<'_>, row: &PreparedStaff) -> Result<NewStaff, Failure> {
+    let id = StaffId::generate();
+    let keys = &tx.house.keys;
+    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", id);
+    let totp_sealed = row.totp.as_ref().map(|secret| keys.sealer.seal(&place, secret)).transpose()?;
+    let pin = row.signing_pin.as_ref().map(|pin| {
+        let salt = PinSalt::generate();
+        (salt.0.to_vec(), keys.staff_pins.mac(&salt, pin).to_vec())
+    });
+    let (pin_salt, pin_mac) = pin.unzip();
+    Ok(NewStaff {
+        id,
+        role: row.role,
+        email: row.email.clone(),
+        name_zh: row.name_zh.clone(),
+        name_en: row.name_en.clone(),
+        hospital_id: None,
+        employer_id: None,
+        password_hash: row.password_hash.clone(),
+        totp_sealed,
+        totp_step: 0,
+        pin_salt,
+        pin_mac,
+        pin_failures: 0,
+        created_at: At(tx.now),
+    })
+}
+
+fn new_doctor(
+    tx: &Tx<'_>,
+    staff_id: StaffId,
+    hospital_id: crate::domain::ids::HospitalId,
+    row: &DoctorRecord,
+    verified: bool,
+) -> NewDoctor {
+    let languages: Vec<&str> = row.languages.iter().map(|language| language.as_str()).collect();
+    NewDoctor {
+        staff_id,
+        hospital_id,
+        licence_no: row.licence_no.clone(),
+        licence_verified_at: verified.then_some(At(tx.now)),
+        licence_valid_until: row.licence_valid_until,
+        practising_since: row.practising_since,
+        languages: languages.join(";"),
+        capacity: row.capacity,
+        presence: Presence::Off,
+        idle_since: At(tx.now),
+        live: 0,
+    }
+}
+
+/// Loads shifts. With `top_up`, one that stands already is skipped; else it is
+/// a problem.
+///
+/// # Errors
+/// A problem for each unknown member of staff.
+pub fn shifts(tx: &mut Tx<'_>, rows: &[Lined<ShiftRecord>], top_up: bool) -> Result<usize, ImportError> {
+    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
+    let unique: std::collections::BTreeSet<&str> = emails.into_iter().collect();
+    let known: HashMap<String, StaffId> =
+        intake::staff_known(tx.conn, &unique.into_iter().collect::<Vec<_>>())?;
+    let mut found = Found::default();
+    let mut added = 0;
+    for (line, row) in rows {
+        let Some(person) = known.get(&row.staff_email) else {
+            found.unknown(*line, "staff_email");
+            continue;
+        };
+        if intake::shift_add(tx.conn, ShiftId::generate(), *person, row.starts_at, row.ends_at)? {
+            added += 1;
+        } else if !top_up {
+            found.taken(*line, "starts_at");
+        }
+    }
+    found.done()?;
+    record(tx, "shifts", added)?;
+    Ok(added)
+}

@@ -1,0 +1,232 @@
+//! Stations, cabinets, hospitals, employers, and what lies in the cabinets.
+
+use std::collections::HashMap;
+
+use super::{Found, ImportError, Lined, record};
+use crate::{
+    crypto::digest,
+    domain::{
+        ids::{CabinetId, EmployerId, HospitalId, StationId},
+        network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord, StockRecord},
+        prescription::CabinetLane,
+        words::Bilingual,
+    },
+    service::Tx,
+    storage::{
+        intake,
+        network::{
+            self as store, NewCabinet, NewEmployer, NewHospital, NewLot, NewSlot, NewSlotStock, NewStation,
+        },
+        sql_types::At,
+    },
+};
+
+/// A cabinet that nobody has enrolled yet: epoch 0.
+pub(in crate::service) fn new_cabinet(station_id: StationId, lane: CabinetLane, at: At) -> NewCabinet {
+    NewCabinet {
+        id: CabinetId::generate(),
+        station_id,
+        lane,
+        epoch: 0,
+        acked_seq: 0,
+        journal_head: digest::hex(&digest::CHAIN_START),
+        door_open: false,
+        tampered: false,
+        created_at: at,
+    }
+}
+
+/// A station as stored.
+pub(in crate::service) fn new_station(record: &StationRecord, at: At) -> NewStation {
+    let lanes: Vec<&str> = record.encounter_lanes.iter().map(|lane| lane.as_str()).collect();
+    NewStation {
+        id: StationId::generate(),
+        code: record.code.clone(),
+        name_zh: record.name_zh.clone(),
+        name_en: record.name_en.clone(),
+        district: record.district.clone(),
+        latitude_e6: record.latitude_e6,
+        longitude_e6: record.longitude_e6,
+        encounter_lanes: lanes.join(";"),
+        created_at: at,
+    }
+}
+
+/// Loads stations. Each gets a cabinet of the network's lane, unless told not to.
+///
+/// # Errors
+/// A problem for each code that is taken.
+pub fn stations(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<StationRecord>],
+    with_cabinets: bool,
+) -> Result<usize, ImportError> {
+    let known = intake::station_codes(tx.conn)?;
+    let mut found = Found::default();
+    for (line, row) in rows.iter().filter(|(_, row)| known.contains_key(&row.code)) {
+        let _ = row;
+        found.taken(*line, "code");
+    }
+    found.done()?;
+    let at = At(tx.now);
+    let new: Vec<NewStation> = rows.iter().map(|(_, row)| new_station(row, at)).collect();
+    store::stations_add(tx.conn, &new)?;
+    if with_cabinets {
+        let lane = tx.house.policy.cabinet_lane;
+        let cabinets: Vec<NewCabinet> = new.iter().map(|row| new_cabinet(row.id, lane, at)).collect();
+        store::cabinets_add(tx.conn, &cabinets)?;
+    }
+    record(tx, "stations", rows.len())?;
+    Ok(rows.len())
+}
+
+/// Loads cabinets of stations that have none.
+///
+/// # Errors
+/// A problem for each unknown station, or one that has a cabinet.
+pub fn cabinets(tx: &mut Tx<'_>, rows: &[Lined<CabinetRecord>]) -> Result<usize, ImportError> {
+    let (stations, taken) = (intake::station_codes(tx.conn)?, intake::cabinet_codes(tx.conn)?);
+    let mut found = Found::default();
+    let mut new = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
+        match stations.get(&row.station_code) {
+            None => found.unknown(*line, "station_code"),
+            Some(_) if taken.contains_key(&row.station_code) => found.taken(*line, "station_code"),
+            Some(station) => new.push(new_cabinet(*station, row.lane, At(tx.now))),
+        }
+    }
+    found.done()?;
+    store::cabinets_add(tx.conn, &new)?;
+    record(tx, "cabinets", rows.len())?;
+    Ok(rows.len())
+}
+
+/// Loads hospitals. A new one starts level with those that were served least,
+/// or it would be owed all the work of the past.
+///
+/// # Errors
+/// A problem for each code that is taken.
+pub fn hospitals(tx: &mut Tx<'_>, rows: &[Lined<HospitalRecord>]) -> Result<usize, ImportError> {
+    let known = intake::hospital_codes(tx.conn)?;
+    let mut found = Found::default();
+    rows.iter()
+        .filter(|(_, row)| known.contains_key(&row.code))
+        .for_each(|(line, _)| found.taken(*line, "code"));
+    found.done()?;
+    let virtual_time = crate::storage::directory::hospital_virtual_time(tx.conn)?;
+    let new: Vec<NewHospital> = rows
+        .iter()
+        .map(|(_, row)| NewHospital {
+            id: HospitalId::generate(),
+            code: row.code.clone(),
+            name_zh: row.name_zh.clone(),
+            name_en: row.name_en.clone(),
+            district: row.district.clone(),
+            weight: row.weight,
+            virtual_time,
+            created_at: At(tx.now),
+        })
+        .collect();
+    store::hospitals_add(tx.conn, &new)?;
+    record(tx, "hospitals", rows.len())?;
+    Ok(rows.len())
+}
+
+/// Loads employers.
+///
+/// # Errors
+/// A problem for each code that is taken.
+pub fn employers(tx: &mut Tx<'_>, rows: &[Lined<EmployerRecord>]) -> Result<usize, ImportError> {
+    let known = intake::employer_codes(tx.conn)?;
+    let mut found = Found::default();
+    rows.iter()
+        .filter(|(_, row)| known.contains_key(&row.code))
+        .for_each(|(line, _)| found.taken(*line, "code"));
+    found.done()?;
+    let new: Vec<NewEmployer> = rows
+        .iter()
+        .map(|(_, row)| NewEmployer {
+            id: EmployerId::generate(),
+            code: row.code.clone(),
+            name_zh: row.name_zh.clone(),
+            name_en: row.name_en.clone(),
+            created_at: At(tx.now),
+        })
+        .collect();
+    store::employers_add(tx.conn, &new)?;
+    record(tx, "employers", rows.len())?;
+    Ok(rows.len())
+}
+
+/// Loads the first stock of cabinets: slots, the lots in them, and their packs.
+///
+/// # Errors
+/// A problem for each unknown station or product, each slot that exists, and
+/// each lot whose expiry is told in two ways.
+pub fn stock(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>]) -> Result<usize, ImportError> {
+    let (cabinets, products) = (intake::cabinet_codes(tx.conn)?, intake::product_codes(tx.conn)?);
+    let taken = intake::slots_taken(tx.conn)?;
+    let mut expiries = intake::lots_known(tx.conn)?;
+    let mut found = Found::default();
+    let mut lots: HashMap<(String, String), NewLot> = HashMap::new();
+    let (mut slots, mut stocks) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for (line, row) in rows {
+        let Some(cabinet) = cabinets.get(&row.station_code) else {
+            found.unknown(*line, "station_code");
+            continue;
+        };
+        if !products.contains(&row.product_code) {
+            found.unknown(*line, "product_code");
+        }
+        if taken.contains(&(*cabinet, row.slot_no)) {
+            found.taken(*line, "slot_no");
+        }
+        let key = (row.product_code.clone(), row.lot_no.clone());
+        match expiries.get(&key) {
+            Some(told) if *told != row.expires_on => {
+                let message =
+                    Bilingual::fixed("同一批次的有效期不一致。", "This lot's expiry is told in two ways.");
+                found.note(*line, "expires_on", "contradiction", message);
+            }
+            Some(_) => {}
+            None => {
+                expiries.insert(key.clone(), row.expires_on);
+                let (product_code, lot_no) = key.clone();
+                lots.insert(key, NewLot { product_code, lot_no, expires_on: row.expires_on });
+            }
+        }
+        slots.push(slot_of(*cabinet, row));
+        stocks.push(stock_of(*cabinet, row));
+    }
+    found.done()?;
+    store::lots_add(tx.conn, &lots.into_values().collect::<Vec<_>>())?;
+    store::slots_add(tx.conn, &slots)?;
+    store::slot_stocks_add(tx.conn, &stocks)?;
+    record(tx, "stock", rows.len())?;
+    Ok(rows.len())
+}
+
+fn slot_of(cabinet_id: CabinetId, row: &StockRecord) -> NewSlot {
+    NewSlot {
+        cabinet_id,
+        slot_no: row.slot_no,
+        capacity: row.capacity,
+        product_code: Some(row.product_code.clone()),
+        lot_no: Some(row.lot_no.clone()),
+    }
+}
+
+fn stock_of(cabinet_id: CabinetId, row: &StockRecord) -> NewSlotStock {
+    NewSlotStock {
+        cabinet_id,
+        slot_no: row.slot_no,
+        product_code: row.product_code.clone(),
+        lot_no: row.lot_no.clone(),
+        received: i64::from(row.quantity),
+        on_hand: i64::from(row.quantity),
+        reserved: 0,
+        in_doubt: 0,
+        dispensed: 0,
+        discarded: 0,
+    }
+}
