@@ -3,17 +3,24 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod attempts;
 pub mod check_in;
 pub mod conn;
 pub mod dialect;
 mod error;
 pub mod events;
 pub mod idempotency;
+pub mod incidents;
+pub mod journal;
+pub mod ledger;
 pub mod network;
+pub mod orders;
+pub mod redeem;
 pub mod schema;
 pub mod server_keys;
 pub mod sessions;
 pub mod sql_types;
+pub mod stock;
 pub mod workers;
 mod writer;
 

@@ -475,6 +475,15 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    cabinet_boot (cabinet_id, boot_id) {
+        cabinet_id -> Uuid,
+        boot_id -> Text,
+        first_heard_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     journal (cabinet_id, epoch, seq) {
         cabinet_id -> Uuid,
         epoch -> Int8,
@@ -502,6 +511,7 @@ diesel::table! {
         opened_at -> Timestamptz,
         closed_at -> Nullable<Timestamptz>,
         closed_by -> Nullable<Uuid>,
+        note_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -650,6 +660,7 @@ diesel::joinable!(order_unit -> product (product_code));
 diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
@@ -688,6 +699,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     orders,
     order_unit,
     attempt,
+    cabinet_boot,
     journal,
     incident,
     account,
