@@ -4,6 +4,7 @@ CREATE TABLE lot (
   lot_no TEXT NOT NULL,
   expires_on DATE NOT NULL,
   recalled_at TIMESTAMPTZ,
+  recall_reason TEXT,
   PRIMARY KEY (product_code, lot_no)
 );
 CREATE TABLE slot (

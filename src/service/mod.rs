@@ -5,8 +5,13 @@
 pub mod caller;
 pub mod check_in;
 mod failure;
+pub mod ledger;
 mod once;
+pub mod order;
+pub mod redeem;
+pub mod stock_check;
 mod tx;
+pub mod vend;
 
 use std::sync::{Arc, RwLock};
 

@@ -378,6 +378,7 @@ diesel::table! {
         lot_no -> Text,
         expires_on -> Date,
         recalled_at -> Nullable<Timestamptz>,
+        recall_reason -> Nullable<Text>,
     }
 }
 

@@ -227,11 +227,12 @@ pub fn lot_recall(
     conn: &mut Conn,
     product_code: &str,
     lot_no: &str,
+    reason: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(lot::table.find((product_code, lot_no)))
         .filter(lot::recalled_at.is_null())
-        .set(lot::recalled_at.eq(Some(At(now))))
+        .set((lot::recalled_at.eq(Some(At(now))), lot::recall_reason.eq(Some(reason))))
         .execute(conn)
         .map(|rows| rows == 1)
 }

@@ -155,4 +155,16 @@ macro_rules! text_enum_schemas {
     )+};
 }
 
-text_enum_schemas!(crate::domain::network::Sex, crate::domain::words::Language,);
+text_enum_schemas!(
+    crate::domain::ledger::TransferReason,
+    crate::domain::network::Sex,
+    crate::domain::order::OrderState,
+    crate::domain::order::UnitState,
+    crate::domain::prescription::CabinetLane,
+    crate::domain::stock::SlotClosedReason,
+    crate::domain::vend::AttemptState,
+    crate::domain::vend::NotDispensedReason,
+    crate::domain::vend::Outcome,
+    crate::domain::vend::attempt_event::IncidentKind,
+    crate::domain::words::Language,
+);
