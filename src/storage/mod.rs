@@ -4,6 +4,7 @@
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
 pub mod attempts;
+pub mod audit;
 pub mod check_in;
 pub mod conn;
 pub mod dialect;

@@ -9,6 +9,7 @@ pub mod problem;
 pub mod realtime;
 pub mod reply;
 pub mod routes;
+pub mod signed;
 
 use actix_web::web;
 

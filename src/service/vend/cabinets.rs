@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        ids::{CabinetId, StationId},
+        ids::{CabinetId, DeviceId, StationId},
         prescription::CabinetLane,
         refusal::Code,
         stock::SlotClosedReason,
@@ -127,4 +127,12 @@ fn slot_view(conn: &mut Conn, row: SlotRow) -> Result<SlotView, Failure> {
         capacity: row.capacity,
         closed_reason: row.closed_reason,
     })
+}
+
+/// The public key of a device that is enrolled with this epoch now.
+///
+/// # Errors
+/// `DeviceRevoked`.
+pub fn device_key(conn: &mut Conn, device: DeviceId, epoch: i64) -> Result<String, Failure> {
+    Ok(journal::device_key(conn, device, epoch)?.ok_or(Code::DeviceRevoked)?)
 }

@@ -21,7 +21,7 @@ mod sweep;
 mod units;
 mod work;
 
-pub use cabinets::{CabinetList, CabinetView, SlotView, cabinet, cabinets};
+pub use cabinets::{CabinetList, CabinetView, SlotView, cabinet, cabinets, device_key};
 pub use events::accept;
 pub use hello::hello;
 pub use incidents::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};

@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, routes};
+use super::{cabinet, cabinets, check_ins, orders, routes};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,7 +34,7 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [check_ins::Doc::openapi()] {
+    for part in [cabinet::Doc::openapi(), cabinets::Doc::openapi(), check_ins::Doc::openapi(), orders::Doc::openapi()] {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
