@@ -89,8 +89,8 @@ pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bo
     postings.sort_unstable_by_key(|posting| posting.account);
     for posting in postings {
         store::account_open(tx.conn, posting.account)?;
-        let (account, _) = store::account_fetch(tx.conn, posting.account)?
-            .ok_or_else(|| no_account(posting.account))?;
+        let (account, _) =
+            store::account_fetch(tx.conn, posting.account)?.ok_or_else(|| no_account(posting.account))?;
         if !store::posting_add(tx.conn, id, account, posting.amount)? {
             return Err(Code::BalanceTooLow.into());
         }

@@ -51,7 +51,7 @@ pub fn prescribed_units(
     if row.state != "approved" {
         return Err(Refusal::moved_on(row.state).into());
     }
-    if !row.valid_until.is_some_and(|until| now <= until) {
+    if row.valid_until.is_none_or(|until| now > until) {
         return Err(Code::PrescriptionExpired.into());
     }
     let lines = store::lines_of(conn, prescription)?.into_iter().map(|line| PrescribedLine {

@@ -89,13 +89,11 @@ fn units_fit_attempts(books: &Books, found: &mut Vec<String>) {
             found.push(format!("unit {} is {} while its attempt is {blocking:?}", unit.id, unit.state));
         }
     }
-    let open: HashMap<_, usize> = books.units.iter().filter(|unit| unit.state.is_open()).fold(
-        HashMap::new(),
-        |mut open, unit| {
+    let open: HashMap<_, usize> =
+        books.units.iter().filter(|unit| unit.state.is_open()).fold(HashMap::new(), |mut open, unit| {
             *open.entry(unit.order_id).or_default() += 1;
             open
-        },
-    );
+        });
     for order in &books.orders {
         let open = open.get(&order.id).copied().unwrap_or(0);
         if order.state.is_live() == (open == 0) {
@@ -153,8 +151,8 @@ fn stock_adds_up(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
     Ok(())
 }
 
-/// 4. Nothing is vended without a paid order and, where it names one, a
-/// prescription that was signed, approved by another, and valid at START.
+/// Invariant 4: nothing is vended without a paid order and, where it names one,
+/// a prescription that was signed, approved by another, and valid at START.
 fn backed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
     let backing: HashMap<_, _> = log::backing_all(conn)?.into_iter().map(|row| (row.id, row)).collect();
     let order_of: HashMap<_, _> = books.orders.iter().map(|order| (order.id, order)).collect();
@@ -239,7 +237,8 @@ fn attempts_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
     for attempt in &books.attempts {
         let fold = folded.get(&attempt.id).copied();
         if fold != Some(attempt.state) {
-            found.push(format!("10: attempt {} is {} but its events say {fold:?}", attempt.id, attempt.state));
+            found
+                .push(format!("10: attempt {} is {} but its events say {fold:?}", attempt.id, attempt.state));
         }
     }
     Ok(())

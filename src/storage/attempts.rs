@@ -186,11 +186,7 @@ pub fn attempt_close(
 ) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
         .filter(attempt::state.eq_any([AttemptState::Started, AttemptState::InDoubt]))
-        .set((
-            attempt::state.eq(to),
-            attempt::outcome.eq(Some(outcome)),
-            attempt::ended_at.eq(Some(At(now))),
-        ))
+        .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
 }

@@ -88,11 +88,7 @@ pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<Cabine
 }
 
 /// Cabinets after an id.
-pub fn cabinets_after(
-    conn: &mut Conn,
-    after: Option<CabinetId>,
-    limit: i64,
-) -> QueryResult<Vec<CabinetRow>> {
+pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> QueryResult<Vec<CabinetRow>> {
     let base = cabinet::table.order(cabinet::id).limit(limit).select(CabinetRow::as_select());
     match after {
         Some(after) => base.filter(cabinet::id.gt(after)).load(conn),

@@ -31,9 +31,8 @@ pub struct EntryRow {
 
 /// An account and its balance.
 pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(AccountId, Fen)>> {
-    let base = account::table
-        .filter(account::kind.eq(which.kind()))
-        .select((account::id, account::balance_fen));
+    let base =
+        account::table.filter(account::kind.eq(which.kind())).select((account::id, account::balance_fen));
     match which.owner() {
         Some(owner) => base.filter(account::owner_id.eq(Some(owner))).first(conn).optional(),
         None => base.filter(account::owner_id.is_null()).first(conn).optional(),

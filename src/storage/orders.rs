@@ -197,11 +197,7 @@ pub fn units_reserved_in_slot(
 }
 
 /// Workers who were ever given a pack of a lot.
-pub fn workers_served_with(
-    conn: &mut Conn,
-    product_code: &str,
-    lot_no: &str,
-) -> QueryResult<Vec<WorkerId>> {
+pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
     order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
@@ -307,11 +303,7 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
 }
 
 /// Unpaid orders whose time is up, cabinet by cabinet.
-pub fn orders_overdue(
-    conn: &mut Conn,
-    now: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<(CabinetId, OrderId)>> {
+pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = orders::table
         .filter(orders::state.eq(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))

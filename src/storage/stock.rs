@@ -111,8 +111,8 @@ pub fn slot_candidates(
         .and(slot_stock::slot_no.eq(slot::slot_no))
         .and(slot_stock::product_code.nullable().eq(slot::product_code))
         .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
-    let of_lot = lot::table
-        .on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
+    let of_lot =
+        lot::table.on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
     slot::table
         .inner_join(held)
         .inner_join(of_lot)
@@ -250,12 +250,9 @@ pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> Quer
 /// The recalled lots that lie in a cabinet.
 pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<(String, String)>> {
     slot::table
-        .inner_join(
-            lot::table.on(lot::product_code
-                .nullable()
-                .eq(slot::product_code)
-                .and(lot::lot_no.nullable().eq(slot::lot_no))),
-        )
+        .inner_join(lot::table.on(
+            lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)),
+        ))
         .filter(slot::cabinet_id.eq(cabinet))
         .filter(lot::recalled_at.is_not_null())
         .order((lot::product_code, lot::lot_no))

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod body;
 pub mod http;
+pub mod page;
 pub mod pages;
 pub mod problem;
 pub mod realtime;

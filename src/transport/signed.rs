@@ -35,9 +35,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for SignedBody<T> {
         let request = request.clone();
         Box::pin(async move {
             let bytes = raw.await?;
-            verify(&request, bytes.0.as_ref())
-                .await
-                .map_err(|failure| Problem::new(&request, failure))?;
+            verify(&request, bytes.0.as_ref()).await.map_err(|failure| Problem::new(&request, failure))?;
             body.await.map(|body| SignedBody(body.0))
         })
     }

@@ -44,7 +44,7 @@ async fn a_whole_vend() {
     let all = machine.journal.from_seq(1).to_vec();
     machine.events(1, all).await.expect(200);
     assert_eq!(machine.hello().await.expect(200)["acked_seq"], machine.journal.head().seq);
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -66,7 +66,7 @@ async fn wrong_codes_are_counted_and_lock_the_order() {
     assert_eq!(house.sweep().await, (0, 1, 0));
     let order = house.order(&seed, &order).await;
     assert_eq!((&order["state"], &order["units"][0]["state"]), (&json!("expired"), &json!("refunded")));
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -93,7 +93,7 @@ async fn one_boot_gets_one_grant_however_often_it_asks_and_another_gets_none() {
     // The old boot's hello, late on the line, is no restart.
     machine.hello().await.problem(409, "boot_unknown");
     assert_eq!(house.slot(&seed, 1).await, (1, 0, 1, json!("in_doubt")));
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -111,11 +111,11 @@ async fn a_power_cut_leaves_a_doubt_that_late_evidence_ends() {
     machine.power_cut().await;
     let order = house.order(&seed, &order).await;
     assert_eq!(order["units"][0]["state"], "in_doubt");
-    house.sound(&seed).await;
+    house.sound().await;
     machine.report().await.expect(200);
     let order = house.order(&seed, &order).await;
     assert_eq!((&order["state"], &order["units"][0]["state"]), (&json!("completed"), &json!("dispensed")));
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -153,7 +153,7 @@ async fn a_person_resolves_a_doubt_after_a_restart_and_a_count() {
     assert_eq!(house.open_incidents(&seed).await, ["contradiction"]);
     assert_eq!(house.slot(&seed, 1).await, (2, 0, 0, json!("incident")));
     assert_eq!(house.order(&seed, &order).await["units"][0]["state"], "refunded");
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -178,7 +178,7 @@ async fn an_abandonment_counts_from_the_boot_that_held_the_grant_only() {
     machine.write(Body::Abandoned { attempt: second });
     machine.report().await.expect(200);
     assert_eq!(house.order(&seed, &order).await["units"][1]["state"], "in_doubt");
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -215,7 +215,7 @@ async fn a_gap_is_asked_for_and_a_fork_raises_the_alarm() {
     house.post(&token, &path, json!({"note": "样例"})).await.expect(200);
     house.post(&token, &path, json!({"note": "样例"})).await.problem(409, "state_moved_on");
     other.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -273,7 +273,7 @@ async fn an_authorization_that_ran_out_does_not_start_and_its_pack_is_paid_back(
     assert_eq!(house.slot(&seed, 1).await.1, 0);
     let voided = machine.work().await;
     assert!(voided.contains(&WorkItem::Void { attempt: attempt_of(&order, 0) }), "{voided:?}");
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -295,7 +295,7 @@ async fn cancelling_voids_what_was_not_started_and_nothing_else() {
     machine.carry_out(steps);
     machine.report().await.expect(200);
     assert_eq!(house.order(&seed, &order).await["state"], "completed");
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -311,14 +311,11 @@ async fn a_replaced_cabinet_leaves_voids_and_doubts_and_its_late_journal_counts(
     let cabinet = seed.cabinet;
     house.house.write(Actor::System, move |tx| vend::epoch_replaced(tx, cabinet)).await.expect("replaced");
     let after = house.order(&seed, &order).await;
-    assert_eq!(
-        [&after["units"][0]["state"], &after["units"][1]["state"]],
-        ["in_doubt", "refunded"]
-    );
+    assert_eq!([&after["units"][0]["state"], &after["units"][1]["state"]], ["in_doubt", "refunded"]);
     machine.start(second, &code_of(&order)).await.problem(409, "attempt_void");
     let steps = machine.side.sensed(first, DROP, None);
     machine.carry_out(steps);
     machine.report().await.expect(200);
     assert_eq!(house.order(&seed, &order).await["units"][0]["state"], "dispensed");
-    house.sound(&seed).await;
+    house.sound().await;
 }

@@ -23,7 +23,7 @@ async fn the_allowance_is_granted_once_in_a_civil_month() {
     assert_eq!(house.get(&visit.token, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
     house.pass(60);
     assert_eq!(house.get(&visit.token, "/api/v1/account").await.expect(200)["balance_fen"], 40_000);
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -40,7 +40,7 @@ async fn nobody_spends_more_than_there_is() {
     house.post(&visit.token, &path, json!({"method": "subsidy"})).await.problem(422, "balance_too_low");
     let path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
     assert_eq!(house.get(&visit.token, &path).await.expect(200)["state"], "reserved");
-    house.sound(&seed).await;
+    house.sound().await;
 }
 
 #[actix_web::test]
@@ -76,5 +76,5 @@ async fn a_pack_that_did_not_come_out_is_tried_once_elsewhere_and_then_paid_back
         .map(|entry| entry["reason"].as_str().expect("a reason"))
         .collect();
     assert_eq!(reasons, ["unit_refunded", "order_paid", "allowance_granted"]);
-    house.sound(&seed).await;
+    house.sound().await;
 }

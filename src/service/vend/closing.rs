@@ -12,11 +12,7 @@ use crate::{
         refusal::Refusal,
         stock::{Movement, choose_slots},
         time::civil_day,
-        vend::{
-            AttemptEvent, AttemptState, Outcome,
-            attempt::VoidReason,
-            attempt_event::Proof,
-        },
+        vend::{AttemptEvent, AttemptState, Outcome, attempt::VoidReason, attempt_event::Proof},
     },
     service::{Failure, Hearers, Tx, redeem},
     storage::{

@@ -9,8 +9,9 @@ use crate::{
         ids::CabinetId,
         refusal::{Code, FieldProblem, Refusal},
         vend::{
-            Command, Evidence, JournalHash, decide,
+            Command, Evidence, JournalHash,
             attempt_event::IncidentKind,
+            decide,
             journal::{BATCH_MAX, BatchVerdict, Body, JournalEntry, JournalHead, verify_batch},
             messages::{EventsAnswer, EventsRequest},
         },
@@ -18,8 +19,7 @@ use crate::{
     },
     service::{Failure, Hearers, Tx, caller::CabinetCaller},
     storage::{
-        attempts,
-        incidents as incident_store,
+        attempts, incidents as incident_store,
         journal::{self as store, CabinetRow, NewEntry},
         sql_types::At,
     },
@@ -72,10 +72,8 @@ fn check_size(entries: &[JournalEntry]) -> Result<(), Refusal> {
     if entries.len() <= BATCH_MAX {
         return Ok(());
     }
-    let message = Bilingual::made(
-        format!("一次最多 {BATCH_MAX} 条"),
-        format!("at most {BATCH_MAX} entries at once"),
-    );
+    let message =
+        Bilingual::made(format!("一次最多 {BATCH_MAX} 条"), format!("at most {BATCH_MAX} entries at once"));
     Err(Refusal::fields(vec![FieldProblem { field: "entries".into(), code: "too_many".into(), message }]))
 }
 

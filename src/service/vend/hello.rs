@@ -7,8 +7,9 @@ use crate::{
     domain::{
         refusal::{Code, Refusal},
         vend::{
-            AttemptState, Command, decide,
+            AttemptState, Command,
             attempt_event::IncidentKind,
+            decide,
             journal::JournalHead,
             messages::{HelloAnswer, HelloRequest, SlotReport},
         },
@@ -27,11 +28,7 @@ use super::{closing::apply, domain_attempt, events::raise_alarm, lock_cabinet, s
 ///
 /// # Errors
 /// `EpochRevoked`; `BootUnknown` for a boot that another one has followed.
-pub fn hello(
-    tx: &mut Tx<'_>,
-    caller: CabinetCaller,
-    request: &HelloRequest,
-) -> Result<HelloAnswer, Failure> {
+pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> Result<HelloAnswer, Failure> {
     let cabinet = lock_cabinet(tx, caller.cabinet)?;
     if request.epoch.0 != cabinet.epoch {
         return Err(Code::EpochRevoked.into());
@@ -50,10 +47,8 @@ pub fn hello(
     let open = attempts::attempts_of_cabinet(tx.conn, cabinet.id, AttemptState::LIVE)?
         .iter()
         .any(|attempt| unresolved.contains(&attempt.state));
-    let must_reconcile = open
-        || !same_end
-        || !request.open_intents.is_empty()
-        || slots_differ(tx, &cabinet, &request.slots)?;
+    let must_reconcile =
+        open || !same_end || !request.open_intents.is_empty() || slots_differ(tx, &cabinet, &request.slots)?;
     Ok(HelloAnswer { server_time: tx.now, acked_seq, must_reconcile })
 }
 
@@ -107,8 +102,8 @@ fn slots_differ(tx: &mut Tx<'_>, cabinet: &CabinetRow, told: &[SlotReport]) -> R
             }
             continue;
         };
-        let same_lot = report.product_code.as_ref() == Some(&product_code)
-            && report.lot_no.as_ref() == Some(&lot_no);
+        let same_lot =
+            report.product_code.as_ref() == Some(&product_code) && report.lot_no.as_ref() == Some(&lot_no);
         let key = stock::StockKey { cabinet: cabinet.id, slot_no: slot.slot_no, product_code, lot_no };
         if !same_lot || packs(tx, &key)?.expected_count() != report.count {
             return Ok(true);

@@ -110,7 +110,8 @@ pub fn close_incident(
 ) -> Result<IncidentView, Failure> {
     let note = input.note.trim();
     if note.is_empty() || note.chars().count() > 1000 {
-        let message = Bilingual::fixed("说明须为 1 到 1000 个字符", "the note must have 1 to 1000 characters");
+        let message =
+            Bilingual::fixed("说明须为 1 到 1000 个字符", "the note must have 1 to 1000 characters");
         return Err(Refusal::field("note", "out_of_range", message).into());
     }
     let cabinet = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;

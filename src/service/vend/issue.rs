@@ -38,8 +38,7 @@ pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
 /// `CabinetClosed` without a live device or for a closed slot; `LotNotAllowed`;
 /// `StateMovedOn` and the like where an attempt stands in the way.
 pub fn issue(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
-    let (device, epoch) =
-        journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
+    let (device, epoch) = journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
     let earlier = attempts::attempts_of_order(tx.conn, order.id)?;
     for unit in units {
         let of_unit = earlier.iter().filter(|attempt| attempt.order_unit_id == unit.id);

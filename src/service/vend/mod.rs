@@ -66,9 +66,7 @@ pub(super) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
 /// A stored attempt, as the rules know it.
 pub(super) fn domain_attempt(row: &AttemptRow) -> Result<Attempt, Failure> {
     let granted_boot = match &row.boot_id {
-        Some(text) => {
-            Some(BootId::parse(text).ok_or_else(|| Failure::Fault("a stored boot id".to_owned()))?)
-        }
+        Some(text) => Some(BootId::parse(text).ok_or_else(|| Failure::Fault("a stored boot id".to_owned()))?),
         None => None,
     };
     Ok(Attempt {

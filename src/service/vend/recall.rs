@@ -61,7 +61,8 @@ pub struct RecallView {
 pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failure> {
     let reason = input.reason.trim();
     if reason.is_empty() || reason.chars().count() > 500 {
-        let message = Bilingual::fixed("原因须为 1 到 500 个字符", "the reason must have 1 to 500 characters");
+        let message =
+            Bilingual::fixed("原因须为 1 到 500 个字符", "the reason must have 1 to 500 characters");
         return Err(Refusal::field("reason", "out_of_range", message).into());
     }
     let (product, lot) = (input.product_code.as_str(), input.lot_no.as_str());
@@ -88,7 +89,8 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         // Read again under the cabinet's lock: it may have started since.
         let row = attempts::attempt_fetch(tx.conn, id)?;
         if let Some(row) = row.filter(|row| row.state == AttemptState::Issued) {
-            let events = decide(&domain_attempt(&row)?, Command::Void { reason: VoidReason::Recalled }, tx.now)?;
+            let events =
+                decide(&domain_attempt(&row)?, Command::Void { reason: VoidReason::Recalled }, tx.now)?;
             apply(tx, &row, &events)?;
             attempts_voided += 1;
         }

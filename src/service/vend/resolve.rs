@@ -11,9 +11,7 @@ use crate::{
         ids::{AttemptId, CabinetId, OrderId, StaffId},
         refusal::{Code, Refusal},
         vend::{
-            AttemptState, Command, NotDispensedReason, Outcome, decide,
-            decide::CountDecision,
-            journal::Body,
+            AttemptState, Command, NotDispensedReason, Outcome, decide, decide::CountDecision, journal::Body,
         },
     },
     service::{Failure, Hearers, Tx},

@@ -39,6 +39,11 @@ use super::{
 const TEMPERATURE: std::ops::RangeInclusive<i32> = 0..=300;
 /// Journal entries looked through for counts: far more than a cabinet has slots.
 const COUNTS_LOOKED_AT: i64 = 1000;
+/// No slot holds more packs: a larger number is a fault of the scanner, and
+/// must not make the whole journal unacceptable.
+const MOST_PACKS: u32 = 1000;
+/// The longest product code or lot number.
+const LONGEST_LABEL: usize = 64;
 
 /// Takes an entry that speaks of no attempt.
 pub fn take(tx: &mut Tx<'_>, cabinet: &CabinetRow, entry: &JournalEntry) -> Result<(), Failure> {
@@ -139,11 +144,15 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
 
 /// Why a load must not be booked: a slot holds one lot at a time, and a lot has
 /// one last day.
-fn mismatch(
-    tx: &mut Tx<'_>,
-    slot: &SlotRow,
-    load: &Load<'_>,
-) -> Result<Option<&'static str>, Failure> {
+fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&'static str>, Failure> {
+    let readable =
+        |label: &str| (1..=LONGEST_LABEL).contains(&label.len()) && !label.chars().any(char::is_control);
+    if !readable(load.product_code) || !readable(load.lot_no) {
+        return Ok(Some("unreadable_label"));
+    }
+    if load.packs > MOST_PACKS {
+        return Ok(Some("too_many_packs"));
+    }
     if stock::product_sale(tx.conn, load.product_code)?.is_none() {
         return Ok(Some("unknown_product"));
     }
@@ -177,10 +186,8 @@ fn quarantine(
 /// lies in it now.
 fn await_count(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
     let Some(from) = row.closed_reason else { return Ok(()) };
-    let other_lot_before = matches!(
-        from,
-        SlotClosedReason::WrongSlot | SlotClosedReason::Expired | SlotClosedReason::Recalled
-    );
+    let other_lot_before =
+        matches!(from, SlotClosedReason::WrongSlot | SlotClosedReason::Expired | SlotClosedReason::Recalled);
     if other_lot_before {
         let to = SlotClosedReason::Uncounted;
         stock::slot_reclose(tx.conn, row.cabinet_id, row.slot_no, from, to)?;
@@ -188,11 +195,7 @@ fn await_count(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
     Ok(())
 }
 
-fn lot_fault(
-    tx: &mut Tx<'_>,
-    product_code: &str,
-    lot_no: &str,
-) -> Result<Option<SlotClosedReason>, Failure> {
+fn lot_fault(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<Option<SlotClosedReason>, Failure> {
     let Some(lot) = stock::lot_fetch(tx.conn, product_code, lot_no)? else { return Ok(None) };
     Ok(match (lot.recalled_at, lot.expires_on < civil_day(tx.now)) {
         (Some(_), _) => Some(SlotClosedReason::Recalled),
@@ -215,6 +218,11 @@ pub fn count(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, n: u32) -> Result<(
     if before.in_doubt() > 0 {
         // Nobody can say which pack is missing until the doubt is resolved.
         return Ok(());
+    }
+    if n > MOST_PACKS {
+        let detail = json!({"expected": before.expected_count(), "counted": n});
+        incidents::open(tx, cabinet, IncidentKind::CountDiffers, Some(slot), None, detail)?;
+        return close_slot(tx, cabinet, slot, SlotClosedReason::Uncounted);
     }
     if before.compare(n).differs() {
         let detail = json!({"expected": before.expected_count(), "counted": n});

@@ -132,9 +132,7 @@ fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failur
         return Ok(false);
     }
     match order.prescription_id {
-        Some(prescription) => {
-            redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)
-        }
+        Some(prescription) => redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now),
         None => Ok(true),
     }
 }

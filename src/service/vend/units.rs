@@ -50,9 +50,7 @@ fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEven
     match event {
         // Paying draws a pickup code; `order::pay` writes it.
         OrderEvent::Paid { .. } => Err(Failure::Fault("an order is paid elsewhere".to_owned())),
-        OrderEvent::UnitAuthorised { unit } => {
-            step(tx, find(units, *unit)?, UnitState::Authorised, None)
-        }
+        OrderEvent::UnitAuthorised { unit } => step(tx, find(units, *unit)?, UnitState::Authorised, None),
         OrderEvent::UnitFreed { unit } => {
             let unit = find(units, *unit)?;
             let back = Movement::ResolveDoubt(DoubtEnd::BackToReserved);
@@ -101,12 +99,7 @@ fn find(units: &[UnitRow], id: OrderUnitId) -> Result<&UnitRow, Failure> {
     units.iter().find(|unit| unit.id == id).ok_or_else(|| Failure::from(Code::NotFound))
 }
 
-fn step(
-    tx: &mut Tx<'_>,
-    unit: &UnitRow,
-    to: UnitState,
-    movement: Option<Movement>,
-) -> Result<(), Failure> {
+fn step(tx: &mut Tx<'_>, unit: &UnitRow, to: UnitState, movement: Option<Movement>) -> Result<(), Failure> {
     if !store::unit_move(tx.conn, unit.id, unit.state, to, tx.now)? {
         return Err(Refusal::moved_on(unit.state).into());
     }

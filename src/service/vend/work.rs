@@ -40,8 +40,7 @@ pub fn work(conn: &mut Conn, house: &House, caller: CabinetCaller) -> Result<Vec
     items.extend(voided.into_iter().map(|attempt| WorkItem::Void { attempt }));
     let issued = attempts::attempts_of_cabinet(conn, caller.cabinet, &[AttemptState::Issued])?;
     let current = issued.into_iter().filter(|row| row.epoch == caller.epoch && row.expires_at > now);
-    items.extend(
-        current.map(|row| WorkItem::Vend { attempt: row.id, authorization: row.vend_authorization }),
-    );
+    items
+        .extend(current.map(|row| WorkItem::Vend { attempt: row.id, authorization: row.vend_authorization }));
     Ok(items)
 }

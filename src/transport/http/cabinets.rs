@@ -18,6 +18,7 @@ use crate::{
     transport::{
         auth::{Operator, StockKeeper},
         body::{Body, IdempotencyKey, Path, Query},
+        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -80,11 +81,11 @@ async fn list(
     caller: StockKeeper,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    page: Query<CabinetPage>,
+    query: Query<CabinetPage>,
 ) -> Reply {
-    let limit = page.0.limit.unwrap_or(50).clamp(1, 100);
-    let outcome =
-        house.read(caller.actor(), move |conn, _| vend::cabinets(conn, page.0.after, limit)).await;
+    let outcome = house
+        .read(caller.actor(), move |conn, _| vend::cabinets(conn, query.0.after, page::limit(query.0.limit)?))
+        .await;
     reply::json(&request, outcome)
 }
 
@@ -108,12 +109,14 @@ async fn incidents(
     caller: Operator,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    page: Query<IncidentPage>,
+    query: Query<IncidentPage>,
 ) -> Reply {
-    let limit = page.0.limit.unwrap_or(50).clamp(1, 100);
-    let open = page.0.open.unwrap_or(false);
-    let outcome =
-        house.read(caller.actor(), move |conn, _| vend::incidents(conn, open, page.0.after, limit)).await;
+    let open = query.0.open.unwrap_or(false);
+    let outcome = house
+        .read(caller.actor(), move |conn, _| {
+            vend::incidents(conn, open, query.0.after, page::limit(query.0.limit)?)
+        })
+        .await;
     reply::json(&request, outcome)
 }
 

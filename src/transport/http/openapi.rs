@@ -34,7 +34,9 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [cabinet::Doc::openapi(), cabinets::Doc::openapi(), check_ins::Doc::openapi(), orders::Doc::openapi()] {
+    for part in
+        [cabinet::Doc::openapi(), cabinets::Doc::openapi(), check_ins::Doc::openapi(), orders::Doc::openapi()]
+    {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();

@@ -16,6 +16,7 @@ use crate::{
     transport::{
         auth::Worker,
         body::{Body, IdempotencyKey, Path, Query},
+        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -68,11 +69,10 @@ async fn create(
 /// The worker's orders
 #[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(Page),
     responses((status = 200, body = OrderList)))]
-async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, page: Query<Page>) -> Reply {
-    let limit = page.0.limit.unwrap_or(50).clamp(1, 100);
+async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, query: Query<Page>) -> Reply {
     let outcome = house
         .read(caller.actor(), move |conn, house| {
-            order::list(conn, house, caller.0.worker, page.0.after, limit)
+            order::list(conn, house, caller.0.worker, query.0.after, page::limit(query.0.limit)?)
         })
         .await;
     reply::json(&request, outcome)
@@ -82,9 +82,8 @@ async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, pag
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "order", params(("id" = OrderId, Path)),
     responses((status = 200, body = OrderView)))]
 async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id: Path<OrderId>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| order::fetch(conn, house, caller.0.worker, id.0))
-        .await;
+    let outcome =
+        house.read(caller.actor(), move |conn, house| order::fetch(conn, house, caller.0.worker, id.0)).await;
     reply::json(&request, outcome)
 }
 
