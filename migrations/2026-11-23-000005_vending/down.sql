@@ -3,6 +3,7 @@ DROP TABLE transfer;
 DROP TABLE account;
 DROP TABLE incident;
 DROP TABLE journal;
+DROP TABLE cabinet_boot;
 DROP TABLE attempt;
 DROP TABLE order_unit;
 DROP TABLE orders;

@@ -4,6 +4,7 @@ CREATE TABLE lot (
   lot_no TEXT NOT NULL,
   expires_on DATE NOT NULL,
   recalled_at TIMESTAMPTZ,
+  recall_reason TEXT,
   PRIMARY KEY (product_code, lot_no)
 );
 CREATE TABLE slot (
@@ -17,6 +18,7 @@ CREATE TABLE slot (
   PRIMARY KEY (cabinet_id, slot_no),
   FOREIGN KEY (product_code, lot_no) REFERENCES lot (product_code, lot_no)
 );
+CREATE INDEX slot_lot ON slot (product_code, lot_no);
 CREATE INDEX slot_product ON slot (cabinet_id, product_code);
 -- Every pack that ever entered a slot is in exactly one of these five places.
 CREATE TABLE slot_stock (
@@ -76,6 +78,7 @@ CREATE TABLE order_unit (
 CREATE INDEX order_unit_order ON order_unit (order_id, id);
 CREATE INDEX order_unit_worker ON order_unit (worker_id, id);
 CREATE INDEX order_unit_prescription ON order_unit (prescription_id, line_no);
+CREATE INDEX order_unit_slot ON order_unit (cabinet_id, slot_no) WHERE state IN ('reserved', 'authorised');
 CREATE INDEX order_unit_lot ON order_unit (product_code, lot_no);
 CREATE TABLE attempt (
   id UUID PRIMARY KEY NOT NULL,
@@ -100,9 +103,19 @@ CREATE TABLE attempt (
 CREATE UNIQUE INDEX attempt_unit ON attempt (order_unit_id)
   WHERE state IN ('issued', 'started', 'in_doubt', 'dispensed');
 CREATE INDEX attempt_cabinet ON attempt (cabinet_id, id) WHERE state IN ('issued', 'started', 'in_doubt');
+CREATE INDEX attempt_lot ON attempt (product_code, lot_no) WHERE state = 'issued';
 CREATE INDEX attempt_order ON attempt (order_id, id);
 CREATE INDEX attempt_expiry ON attempt (expires_at) WHERE state = 'issued';
+CREATE INDEX attempt_voided ON attempt (cabinet_id, ended_at) WHERE state = 'voided';
 CREATE INDEX attempt_silence ON attempt (started_at) WHERE state = 'started';
+-- A boot that was heard of once and is not the present one never comes back:
+-- a late hello of it must not pass for a restart.
+CREATE TABLE cabinet_boot (
+  cabinet_id UUID NOT NULL REFERENCES cabinet (id),
+  boot_id TEXT NOT NULL,
+  first_heard_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (cabinet_id, boot_id)
+);
 CREATE TABLE journal (
   cabinet_id UUID NOT NULL REFERENCES cabinet (id),
   epoch BIGINT NOT NULL,
@@ -126,7 +139,8 @@ CREATE TABLE incident (
   detail TEXT NOT NULL,
   opened_at TIMESTAMPTZ NOT NULL,
   closed_at TIMESTAMPTZ,
-  closed_by UUID
+  closed_by UUID,
+  note_sealed BYTEA
 );
 CREATE INDEX incident_open ON incident (id) WHERE closed_at IS NULL;
 CREATE TABLE account (

@@ -3,6 +3,7 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod attempts;
 pub mod audit;
 pub mod check_in;
 pub mod conn;
@@ -15,15 +16,20 @@ mod error;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod incidents;
 pub mod intake;
+pub mod journal;
+pub mod ledger;
 pub mod letters;
 pub mod messages;
 pub mod network;
+pub mod orders;
 pub mod places;
 pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
+pub mod redeem;
 pub mod safety_facts;
 pub mod schema;
 pub mod server_keys;
@@ -31,6 +37,8 @@ pub mod sessions;
 pub mod sql_types;
 pub mod staff;
 pub mod staff_sessions;
+pub mod stock;
+pub mod stock_check;
 pub mod workers;
 mod writer;
 

@@ -379,6 +379,7 @@ diesel::table! {
         lot_no -> Text,
         expires_on -> Date,
         recalled_at -> Nullable<Timestamptz>,
+        recall_reason -> Nullable<Text>,
     }
 }
 
@@ -476,6 +477,15 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    cabinet_boot (cabinet_id, boot_id) {
+        cabinet_id -> Uuid,
+        boot_id -> Text,
+        first_heard_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     journal (cabinet_id, epoch, seq) {
         cabinet_id -> Uuid,
         epoch -> Int8,
@@ -503,6 +513,7 @@ diesel::table! {
         opened_at -> Timestamptz,
         closed_at -> Nullable<Timestamptz>,
         closed_by -> Nullable<Uuid>,
+        note_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -651,6 +662,7 @@ diesel::joinable!(order_unit -> product (product_code));
 diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
@@ -689,6 +701,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     orders,
     order_unit,
     attempt,
+    cabinet_boot,
     journal,
     incident,
     account,

@@ -202,9 +202,13 @@ macro_rules! stored_as_text {
 }
 stored_as_text!(
     crate::domain::ledger::AccountKind,
+    crate::domain::ledger::TransferReason,
     crate::domain::order::OrderState,
     crate::domain::order::UnitState,
+    crate::domain::stock::SlotClosedReason,
     crate::domain::vend::AttemptState,
+    crate::domain::vend::Outcome,
+    crate::domain::vend::attempt_event::IncidentKind,
     crate::domain::consultation::ConsultationState,
     crate::domain::consultation::OfferState,
     crate::domain::formulary::SaleClass,

@@ -5,11 +5,13 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod http;
+pub mod page;
 pub mod pages;
 pub mod problem;
 pub mod realtime;
 pub mod reply;
 pub mod routes;
+pub mod signed;
 
 use actix_web::web;
 

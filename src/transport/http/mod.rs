@@ -1,12 +1,15 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod cabinet;
+mod cabinets;
 mod check_ins;
 mod consultations;
 mod devices;
 mod me;
 mod offers;
 pub mod openapi;
+mod orders;
 mod page;
 mod prescriptions;
 mod products;
@@ -20,6 +23,8 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    cabinet::add(&mut routes);
+    cabinets::add(&mut routes);
     check_ins::add(&mut routes);
     consultations::add(&mut routes);
     me::add(&mut routes);
@@ -33,5 +38,6 @@ pub fn routes() -> Routes {
     profile::add(&mut routes);
     reviews::add(&mut routes);
     pages::add(&mut routes);
+    orders::add(&mut routes);
     routes
 }

@@ -12,10 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    check_ins, consultations, devices, me, offers, prescriptions, products, profile, reviews, routes,
-    staff_tokens, vitals,
-};
+use super::{cabinet, cabinets, check_ins, consultations, devices, me, offers, orders, prescriptions, products, profile, reviews, routes, staff_tokens, vitals};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -39,11 +36,14 @@ struct Base;
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     let parts = [
+        cabinet::Doc::openapi(),
+        cabinets::Doc::openapi(),
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
         devices::Doc::openapi(),
         me::Doc::openapi(),
         offers::Doc::openapi(),
+        orders::Doc::openapi(),
         pages::Doc::openapi(),
         prescriptions::Doc::openapi(),
         products::Doc::openapi(),

@@ -1,0 +1,190 @@
+//! What follows when an attempt moves: its own state, its slot, an incident,
+//! and then its pack. A pack that did not come out is tried once more from
+//! another slot, or paid back.
+
+use serde_json::json;
+
+use crate::{
+    coordination::Topic,
+    domain::{
+        ids::{CabinetId, OrderId, OrderUnitId},
+        order::{Command, OrderState, UnitState},
+        refusal::Refusal,
+        stock::{Movement, choose_slots},
+        time::civil_day,
+        vend::{AttemptEvent, AttemptState, Outcome, attempt::VoidReason, attempt_event::Proof},
+    },
+    service::{Failure, Hearers, Tx, redeem},
+    storage::{
+        attempts::{self, AttemptRow},
+        journal,
+        orders::{self, OrderRow, UnitRow},
+        stock::{self as store, StockKey},
+    },
+};
+
+use super::{
+    incidents,
+    issue::{authorization_end, candidate, issue},
+    slot_no,
+    stock::move_packs,
+    units::{command, key_of},
+};
+
+/// Attempts for one pack, at most.
+const ATTEMPTS_PER_UNIT: usize = 2;
+
+/// Writes what was decided about an attempt. The caller holds the cabinet.
+///
+/// # Errors
+/// `StateMovedOn` when the attempt is no longer what the decision was made of.
+pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Result<(), Failure> {
+    let worker = attempts::attempt_worker(tx.conn, row.id)?;
+    let hearers = worker.map_or_else(Hearers::nobody, Hearers::worker);
+    for event in events {
+        write(tx, row, event)?;
+        tx.record("attempt", row.id, event.kind(), event.payload(), hearers)?;
+    }
+    // A slot that the same decision closes must not be chosen again.
+    for event in events {
+        follow(tx, row, event)?;
+    }
+    Ok(())
+}
+
+fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
+    let moved = match event {
+        AttemptEvent::Issued { .. } => true,
+        AttemptEvent::Started { boot, .. } => {
+            attempts::attempt_start(tx.conn, row.id, &boot.to_string(), tx.now)?
+        }
+        AttemptEvent::Voided { .. } => {
+            tx.wake(Topic::Cabinet(row.cabinet_id));
+            attempts::attempt_void(tx.conn, row.id, tx.now)?
+        }
+        AttemptEvent::Doubted { .. } => attempts::attempt_doubt(tx.conn, row.id, tx.now)?,
+        AttemptEvent::Dispensed { .. } => {
+            let to = AttemptState::Dispensed;
+            attempts::attempt_close(tx.conn, row.id, to, Outcome::Dispensed, tx.now)?
+        }
+        AttemptEvent::NotDispensed { reason, .. } => {
+            let to = AttemptState::NotDispensed;
+            attempts::attempt_close(tx.conn, row.id, to, (*reason).into(), tx.now)?
+        }
+        AttemptEvent::IncidentOpened { kind, slot } => {
+            let detail = json!({"attempt_state": row.state});
+            incidents::open(tx, row.cabinet_id, *kind, Some(slot.get()), Some(row.id), detail)?;
+            true
+        }
+        AttemptEvent::SlotClosed { slot, reason } => {
+            // The first reason stays: it says what began it.
+            store::slot_close(tx.conn, row.cabinet_id, slot.get(), *reason, tx.now)?;
+            true
+        }
+    };
+    if moved { Ok(()) } else { Err(Refusal::moved_on(row.state).into()) }
+}
+
+fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
+    let (order, unit) = (row.order_id, row.order_unit_id);
+    match event {
+        AttemptEvent::Issued { .. }
+        | AttemptEvent::Started { .. }
+        | AttemptEvent::IncidentOpened { .. }
+        | AttemptEvent::SlotClosed { .. } => Ok(()),
+        AttemptEvent::Doubted { .. } => command(tx, order, Command::UnitInDoubt(unit)).map(|_| ()),
+        AttemptEvent::Dispensed { .. } => command(tx, order, Command::UnitDispensed(unit)).map(|_| ()),
+        AttemptEvent::Voided { reason } => {
+            command(tx, order, Command::UnitFreed(unit))?;
+            match reason {
+                // Whoever voids for these reasons says what becomes of the packs.
+                VoidReason::Expired | VoidReason::Cancelled => Ok(()),
+                VoidReason::Replaced => give_up(tx, order, unit),
+                VoidReason::Recalled | VoidReason::Declined => try_elsewhere(tx, row),
+            }
+        }
+        AttemptEvent::NotDispensed { proof, .. } => {
+            command(tx, order, Command::UnitFreed(unit))?;
+            match proof {
+                Proof::Journal => try_elsewhere(tx, row),
+                // By the time a person has counted, the worker has left.
+                Proof::HumanCount => give_up(tx, order, unit),
+            }
+        }
+    }
+}
+
+/// Pays a waiting pack back.
+pub fn give_up(tx: &mut Tx<'_>, order: OrderId, unit: OrderUnitId) -> Result<(), Failure> {
+    command(tx, order, Command::UnitNotDispensed(unit)).map(|_| ())
+}
+
+/// A waiting pack is taken from another open slot, once, or paid back.
+fn try_elsewhere(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
+    let order = orders::order_fetch(tx.conn, row.order_id)?;
+    let units = orders::units_of_order(tx.conn, row.order_id)?;
+    let unit = units.into_iter().find(|unit| unit.id == row.order_unit_id);
+    let (Some(order), Some(unit)) = (order, unit) else { return Ok(()) };
+    match another_slot(tx, &order, &unit)? {
+        Some(key) => relocate(tx, &order, unit, &key),
+        None => give_up(tx, order.id, unit.id),
+    }
+}
+
+fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Option<StockKey>, Failure> {
+    let waiting = order.state == OrderState::Paid && unit.state == UnitState::Reserved;
+    if !waiting || tx.now >= order.expires_at {
+        return Ok(None);
+    }
+    let tried = attempts::attempts_of_order(tx.conn, order.id)?;
+    let tries = tried.iter().filter(|attempt| attempt.order_unit_id == unit.id).count();
+    if tries >= ATTEMPTS_PER_UNIT || journal::cabinet_device(tx.conn, order.cabinet_id)?.is_none() {
+        return Ok(None);
+    }
+    if let Some(prescription) = order.prescription_id
+        && !redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)?
+    {
+        return Ok(None);
+    }
+    let rows = store::slot_candidates(tx.conn, order.cabinet_id, &unit.product_code)?;
+    let others = rows.iter().filter(|row| row.slot_no != unit.slot_no).map(candidate);
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    let chosen = choose_slots(&others, 1, civil_day(tx.now)).and_then(|slots| slots.first().copied());
+    let found = chosen.and_then(|slot| others.into_iter().find(|other| other.slot == slot));
+    Ok(found.map(|other| StockKey {
+        cabinet: order.cabinet_id,
+        slot_no: other.slot.get(),
+        product_code: unit.product_code.clone(),
+        lot_no: other.lot_no,
+    }))
+}
+
+fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey) -> Result<(), Failure> {
+    move_packs(tx, &key_of(&unit), Movement::Release(1))?;
+    move_packs(tx, to, Movement::Reserve(1))?;
+    if !orders::unit_relocate(tx.conn, unit.id, to.slot_no, &to.lot_no)? {
+        return Err(Refusal::moved_on(unit.state).into());
+    }
+    let payload = json!({"unit": unit.id, "from": unit.slot_no, "to": to.slot_no});
+    tx.record("order", order.id, "order.unit_relocated", payload, Hearers::worker(order.worker_id))?;
+    unit.slot_no = to.slot_no;
+    unit.lot_no.clone_from(&to.lot_no);
+    let end = authorization_end(tx);
+    orders::order_extend(tx.conn, order.id, end)?;
+    issue(tx, order, &[unit])
+}
+
+/// Closes a slot because of the cabinet itself, not of an attempt.
+pub fn close_slot(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    slot: i32,
+    reason: crate::domain::stock::SlotClosedReason,
+) -> Result<(), Failure> {
+    let slot = slot_no(slot)?;
+    if store::slot_close(tx.conn, cabinet, slot.get(), reason, tx.now)? {
+        let payload = json!({"slot": slot, "reason": reason});
+        tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}

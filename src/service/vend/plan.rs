@@ -1,0 +1,196 @@
+//! What an order will hold, before anything is set aside: products, packs and
+//! prices that the cabinet's lane and the prescription permit.
+
+use crate::{
+    domain::{
+        formulary::Product,
+        ids::{OrderUnitId, PrescriptionId, WorkerId},
+        money::Fen,
+        order::{Line, UnitState, price, units_left},
+        refusal::{Code, Refusal},
+        stock::{Movement, choose_slots},
+        time::civil_day,
+        words::Bilingual,
+    },
+    service::{Failure, Tx, redeem},
+    storage::{
+        journal::CabinetRow,
+        orders::{self, NewOrder, UnitRow},
+        stock as store,
+    },
+};
+
+use super::{issue::candidate, start::lane_permits, stock::move_packs, units::key_of};
+
+/// Days for which a drug sold over the counter counts as being taken, where
+/// its label names none [P].
+const COUNTER_DAYS: u32 = 3;
+
+/// Packs of one product, with what the safety check will want to know.
+struct Wanted {
+    line_no: Option<i32>,
+    product_code: String,
+    packs: u32,
+    price: Fen,
+    daily_units_thousandths: i64,
+    days: i32,
+}
+
+/// Everything an order will hold.
+pub struct OrderPlan {
+    prescription: Option<PrescriptionId>,
+    wanted: Vec<Wanted>,
+}
+
+impl OrderPlan {
+    /// All that is left of a prescription.
+    ///
+    /// # Errors
+    /// `UnitsExceeded` when nothing is left; `LaneNotVendable`.
+    pub fn of_prescription(
+        tx: &mut Tx<'_>,
+        cabinet: &CabinetRow,
+        worker: WorkerId,
+        prescription: PrescriptionId,
+    ) -> Result<Self, Failure> {
+        let lines = redeem::prescribed_units(tx.conn, prescription, worker, tx.now)?;
+        let units = orders::units_of_prescription(tx.conn, prescription)?;
+        let mut wanted = Vec::new();
+        for line in lines {
+            let taken = |states: &[UnitState]| {
+                let of_line = units.iter().filter(|(no, _)| *no == Some(line.line_no));
+                let count = of_line.filter(|(_, state)| states.contains(state)).count();
+                u32::try_from(count).unwrap_or(u32::MAX)
+            };
+            let packs = units_left(
+                line.packs,
+                taken(&[UnitState::Dispensed]),
+                taken(&[UnitState::InDoubt]),
+                taken(&[UnitState::Reserved, UnitState::Authorised]),
+            );
+            if packs == 0 {
+                continue;
+            }
+            let sale = store::product_sale(tx.conn, &line.product_code)?.ok_or(Code::LaneNotVendable)?;
+            if !lane_permits(cabinet.lane, &sale.class, true) {
+                return Err(not_vendable(&line.product_code).into());
+            }
+            wanted.push(Wanted {
+                line_no: Some(line.line_no),
+                product_code: line.product_code,
+                packs,
+                price: sale.price,
+                daily_units_thousandths: line.daily_units_thousandths,
+                days: line.days,
+            });
+        }
+        if wanted.is_empty() {
+            return Err(Code::UnitsExceeded.into());
+        }
+        if !redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)? {
+            return Err(Code::PrescriptionExpired.into());
+        }
+        Ok(Self { prescription: Some(prescription), wanted })
+    }
+
+    /// Products over the counter.
+    ///
+    /// # Errors
+    /// One problem for each unknown product; `LaneNotVendable`.
+    pub fn over_the_counter<'l>(
+        tx: &mut Tx<'_>,
+        cabinet: &CabinetRow,
+        lines: impl Iterator<Item = (&'l str, u32)>,
+    ) -> Result<Self, Failure> {
+        let book = tx.house.formulary();
+        let mut wanted = Vec::new();
+        for (at, (code, packs)) in lines.enumerate() {
+            let Some(sale) = store::product_sale(tx.conn, code)?.filter(|sale| sale.in_formulary) else {
+                let message = Bilingual::fixed("没有这种药品", "there is no such product");
+                return Err(Refusal::field(format!("lines[{at}].product_code"), "unknown", message).into());
+            };
+            if !lane_permits(cabinet.lane, &sale.class, false) {
+                return Err(not_vendable(code).into());
+            }
+            let (daily_units_thousandths, days) = book.find(code).map_or((0, COUNTER_DAYS), label_use);
+            wanted.push(Wanted {
+                line_no: None,
+                product_code: sale.code,
+                packs,
+                price: sale.price,
+                daily_units_thousandths,
+                days: i32::try_from(days).unwrap_or(i32::MAX),
+            });
+        }
+        Ok(Self { prescription: None, wanted })
+    }
+
+    /// What it costs.
+    pub fn total(&self) -> Result<Fen, Refusal> {
+        let lines: Vec<Line> =
+            self.wanted.iter().map(|one| Line { price: one.price, packs: one.packs }).collect();
+        price(&lines)
+    }
+
+    /// Sets every pack aside, first expired first, or none.
+    ///
+    /// # Errors
+    /// `OutOfStock`, naming the product.
+    pub fn reserve(self, tx: &mut Tx<'_>, order: &NewOrder) -> Result<Vec<UnitRow>, Failure> {
+        let mut units = Vec::new();
+        for wanted in &self.wanted {
+            let rows = store::slot_candidates(tx.conn, order.cabinet_id, &wanted.product_code)?;
+            let candidates = rows.iter().map(candidate).collect::<Result<Vec<_>, _>>()?;
+            let slots = choose_slots(&candidates, wanted.packs, civil_day(tx.now))
+                .ok_or_else(|| out_of_stock(&wanted.product_code))?;
+            for slot in slots {
+                let lot_no = candidates
+                    .iter()
+                    .find(|one| one.slot == slot)
+                    .map(|one| one.lot_no.clone())
+                    .ok_or_else(|| out_of_stock(&wanted.product_code))?;
+                let unit = self.unit(order, wanted, slot.get(), lot_no);
+                move_packs(tx, &key_of(&unit), Movement::Reserve(1))?;
+                units.push(unit);
+            }
+        }
+        Ok(units)
+    }
+
+    fn unit(&self, order: &NewOrder, wanted: &Wanted, slot_no: i32, lot_no: String) -> UnitRow {
+        UnitRow {
+            id: OrderUnitId::generate(),
+            order_id: order.id,
+            worker_id: order.worker_id,
+            prescription_id: self.prescription,
+            line_no: wanted.line_no,
+            product_code: wanted.product_code.clone(),
+            cabinet_id: order.cabinet_id,
+            slot_no,
+            lot_no,
+            price_fen: wanted.price,
+            daily_units_thousandths: wanted.daily_units_thousandths,
+            days: wanted.days,
+            state: UnitState::Reserved,
+        }
+    }
+}
+
+/// Nobody was asked how they take it: the most that the label allows.
+fn label_use(product: &Product) -> (i64, u32) {
+    let most = &product.adult_max;
+    let by_weight = match (most.day_ug, product.strength_ug) {
+        (Some(day), Some(strength)) if strength > 0 => Some(day.saturating_mul(1000) / strength),
+        _ => None,
+    };
+    let daily = most.day_units_thousandths.or(by_weight).unwrap_or(0);
+    (daily, most.days.unwrap_or(COUNTER_DAYS))
+}
+
+fn out_of_stock(product_code: &str) -> Refusal {
+    Refusal::new(Code::OutOfStock).with_data(serde_json::json!({"product_code": product_code}))
+}
+
+fn not_vendable(product_code: &str) -> Refusal {
+    Refusal::new(Code::LaneNotVendable).with_data(serde_json::json!({"product_code": product_code}))
+}

@@ -1,0 +1,115 @@
+//! A recall: nothing of the lot moves any more, and whoever was served is
+//! listed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    coordination::Topic,
+    crypto::digest,
+    domain::{
+        ids::{CabinetId, Id, WorkerId},
+        order,
+        refusal::{Code, Refusal},
+        stock::SlotClosedReason,
+        vend::{AttemptState, Command, attempt::VoidReason, decide},
+        words::Bilingual,
+    },
+    service::{Failure, Hearers, Tx},
+    storage::{attempts, events::Any, orders, stock as store},
+};
+
+use super::{
+    closing::{apply, close_slot},
+    domain_attempt, lock_cabinet,
+    units::command,
+};
+
+/// Which lot, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecallInput {
+    /// The product.
+    #[schema(max_length = 64)]
+    pub product_code: String,
+    /// The lot.
+    #[schema(max_length = 64)]
+    pub lot_no: String,
+    /// In words, 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
+    pub reason: String,
+}
+
+/// What the recall did.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecallView {
+    /// Slots, anywhere, that hold the lot.
+    pub slots_frozen: u32,
+    /// Authorizations that were withdrawn.
+    pub attempts_voided: u32,
+    /// Workers who have, or may have, a pack of it.
+    pub workers_served: Vec<WorkerId>,
+}
+
+/// Recalls a lot. Doing so again sweeps again.
+///
+/// # Errors
+/// `NotFound` for an unknown lot.
+pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failure> {
+    let reason = input.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        let message =
+            Bilingual::fixed("原因须为 1 到 500 个字符", "the reason must have 1 to 500 characters");
+        return Err(Refusal::field("reason", "out_of_range", message).into());
+    }
+    let (product, lot) = (input.product_code.as_str(), input.lot_no.as_str());
+    store::lot_fetch(tx.conn, product, lot)?.ok_or(Code::NotFound)?;
+    if store::lot_recall(tx.conn, product, lot, reason, tx.now)? {
+        let payload = json!({"product_code": product, "lot_no": lot});
+        tx.record("lot", lot_stream(product, lot), "lot.recalled", payload, Hearers::nobody())?;
+    }
+    let slots = store::slots_with_lot(tx.conn, product, lot)?;
+    let issued = attempts::attempts_issued_of_lot(tx.conn, product, lot)?;
+    let unpaid = orders::orders_reserving_lot(tx.conn, product, lot)?;
+    let mut cabinets: BTreeSet<CabinetId> = slots.iter().map(|slot| slot.cabinet_id).collect();
+    cabinets.extend(issued.iter().map(|(cabinet, _)| *cabinet));
+    cabinets.extend(unpaid.iter().map(|(cabinet, _)| *cabinet));
+    for cabinet in cabinets {
+        lock_cabinet(tx, cabinet)?;
+        tx.wake(Topic::Cabinet(cabinet));
+    }
+    for slot in &slots {
+        close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
+    }
+    let mut attempts_voided = 0;
+    for (_, id) in issued {
+        // Read again under the cabinet's lock: it may have started since.
+        let row = attempts::attempt_fetch(tx.conn, id)?;
+        if let Some(row) = row.filter(|row| row.state == AttemptState::Issued) {
+            let events =
+                decide(&domain_attempt(&row)?, Command::Void { reason: VoidReason::Recalled }, tx.now)?;
+            apply(tx, &row, &events)?;
+            attempts_voided += 1;
+        }
+    }
+    for (_, id) in unpaid {
+        let row = orders::order_lock(tx.conn, id)?;
+        if row.is_some_and(|row| row.state == order::OrderState::Reserved) {
+            command(tx, id, order::Command::Cancel)?;
+        }
+    }
+    let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+    let workers_served = orders::workers_served_with(tx.conn, product, lot)?;
+    Ok(RecallView { slots_frozen, attempts_voided, workers_served })
+}
+
+/// A lot has no id of its own: its stream is named by a digest of its key.
+fn lot_stream(product_code: &str, lot_no: &str) -> Id<Any> {
+    let digest = digest::sha256(format!("lot\n{product_code}\n{lot_no}").as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    Id::from_uuid(uuid::Uuid::from_bytes(half))
+}

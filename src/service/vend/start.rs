@@ -1,0 +1,138 @@
+//! START: the exactly-once point. All of it is checked and written in one
+//! transaction that holds the cabinet's row.
+
+use serde_json::json;
+
+use crate::{
+    crypto::digest,
+    domain::{
+        formulary::SaleClass,
+        ids::AttemptId,
+        order::OrderState,
+        prescription::{CabinetLane, may_sell_without_prescription, may_vend},
+        refusal::Code,
+        vend::{
+            Command, Epoch, StartGate, decide,
+            decide::PickupCheck,
+            messages::{Grant, StartRequest},
+        },
+    },
+    service::{Failure, Hearers, Tx, caller::CabinetCaller, redeem},
+    storage::{
+        attempts::{self, AttemptRow},
+        journal::{self, CabinetRow},
+        orders::{self, OrderRow},
+        stock as store,
+    },
+};
+
+use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet};
+
+/// Grants one attempt to the boot that asks; the same boot gets the same
+/// GRANT again.
+///
+/// # Errors
+/// `NotFound` for another cabinet's attempt; what the gate says. A wrong pickup
+/// code is counted although START is refused.
+pub fn start(
+    tx: &mut Tx<'_>,
+    caller: CabinetCaller,
+    id: AttemptId,
+    request: &StartRequest,
+) -> Result<Grant, Failure> {
+    let cabinet = lock_cabinet(tx, caller.cabinet)?;
+    let row = attempts::attempt_fetch(tx.conn, id)?
+        .filter(|row| row.cabinet_id == cabinet.id)
+        .ok_or(Code::NotFound)?;
+    let order = orders::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
+    let gate = StartGate {
+        pickup: pickup(tx, &order, &request.pickup_code)?,
+        boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),
+        epoch_is_current: caller.epoch == cabinet.epoch,
+        door_closed: !cabinet.door_open,
+        tampered: cabinet.tampered,
+        slot_open: slot_open(tx, &row)?,
+        lot_ok: lot_ok(tx, &cabinet, &order, &row)?,
+        prescription_ok: paid_and_prescribed(tx, &order)?,
+    };
+    let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
+    match decide(&domain_attempt(&row)?, asked, tx.now) {
+        Ok(events) => {
+            apply(tx, &row, &events)?;
+            journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+            let ttl_ms = tx.house.policy.vending.grant_seconds.saturating_mul(1000);
+            Ok(Grant { boot_id: request.boot_id, ttl_ms })
+        }
+        Err(refusal) => {
+            if refusal.code == Code::PickupCodeWrong {
+                count_wrong_code(tx, &order)?;
+            }
+            Err(refusal.into())
+        }
+    }
+}
+
+fn most_tries(tx: &Tx<'_>) -> i32 {
+    i32::try_from(tx.house.policy.vending.pickup_tries).unwrap_or(i32::MAX)
+}
+
+fn pickup(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<PickupCheck, Failure> {
+    if order.pickup_failures >= most_tries(tx) {
+        return Ok(PickupCheck::Locked);
+    }
+    let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
+    let code = tx.house.open("orders", "pickup_sealed", order.id, sealed)?;
+    let right = digest::same_bytes(code.as_bytes(), typed.as_bytes());
+    Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
+}
+
+/// The count must stand although START is refused.
+fn count_wrong_code(tx: &mut Tx<'_>, order: &OrderRow) -> Result<(), Failure> {
+    tx.keep_on_refusal();
+    let most = most_tries(tx);
+    orders::pickup_failure_add(tx.conn, order.id, most)?;
+    if order.pickup_failures + 1 >= most {
+        let payload = json!({"tries": most});
+        tx.record("order", order.id, "order.pickup_locked", payload, Hearers::worker(order.worker_id))?;
+    }
+    Ok(())
+}
+
+fn slot_open(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<bool, Failure> {
+    let slot = store::slot_fetch(tx.conn, row.cabinet_id, row.slot_no)?;
+    Ok(slot.is_some_and(|slot| {
+        slot.closed_reason.is_none()
+            && slot.product_code.as_deref() == Some(row.product_code.as_str())
+            && slot.lot_no.as_deref() == Some(row.lot_no.as_str())
+    }))
+}
+
+fn lot_ok(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    order: &OrderRow,
+    row: &AttemptRow,
+) -> Result<bool, Failure> {
+    let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
+    let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
+    Ok(in_lane && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
+}
+
+/// May a cabinet of this lane vend this class, with or without a prescription?
+pub fn lane_permits(lane: CabinetLane, class: &str, prescribed: bool) -> bool {
+    match SaleClass::parse(class) {
+        Some(class) if prescribed => may_vend(lane, class),
+        Some(class) => may_sell_without_prescription(lane, class),
+        None => false,
+    }
+}
+
+fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {
+    if order.state != OrderState::Paid {
+        return Ok(false);
+    }
+    match order.prescription_id {
+        Some(prescription) => redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now),
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,125 @@
+//! The books: accounts, transfers and their postings. A balance moves by one
+//! conditional UPDATE that cannot take it below zero.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::PortableDsl,
+    schema::{account, posting, transfer},
+    sql_types::At,
+};
+use crate::domain::{
+    ids::{AccountId, TransferId},
+    ledger::{AccountKind, AccountRef, TransferReason},
+    money::Fen,
+    time::Timestamp,
+};
+
+/// One side of a transfer, as an account's holder reads it.
+#[derive(Debug, Clone, Queryable)]
+pub struct EntryRow {
+    /// Which transfer.
+    pub transfer_id: TransferId,
+    /// Why.
+    pub reason: TransferReason,
+    /// How much came in; negative went out.
+    pub amount: Fen,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An account and its balance.
+pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(AccountId, Fen)>> {
+    let base =
+        account::table.filter(account::kind.eq(which.kind())).select((account::id, account::balance_fen));
+    match which.owner() {
+        Some(owner) => base.filter(account::owner_id.eq(Some(owner))).first(conn).optional(),
+        None => base.filter(account::owner_id.is_null()).first(conn).optional(),
+    }
+}
+
+/// Opens an account, empty; one that is there already stays as it is.
+pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
+    diesel::insert_into(account::table)
+        .values((
+            account::id.eq(AccountId::generate()),
+            account::kind.eq(which.kind()),
+            account::owner_id.eq(which.owner()),
+            account::may_overdraw.eq(which.kind().may_overdraw()),
+            account::balance_fen.eq(Fen::ZERO),
+        ))
+        .on_conflict_do_nothing()
+        .both()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Claims a transfer; `false` when the same thing was booked before.
+pub fn transfer_add(
+    conn: &mut Conn,
+    id: TransferId,
+    reason: TransferReason,
+    reference: &str,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::insert_into(transfer::table)
+        .values((
+            transfer::id.eq(id),
+            transfer::reason.eq(reason),
+            transfer::reference.eq(reference),
+            transfer::at.eq(At(now)),
+        ))
+        .on_conflict_do_nothing()
+        .both()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Books one side: the balance and the posting. `false` when the account does
+/// not hold enough; then nothing was booked.
+pub fn posting_add(
+    conn: &mut Conn,
+    transfer_id: TransferId,
+    account_id: AccountId,
+    amount: Fen,
+) -> QueryResult<bool> {
+    let moved = diesel::update(account::table.find(account_id))
+        .filter(account::may_overdraw.eq(true).or(account::balance_fen.ge(-amount)))
+        .set(account::balance_fen.eq(account::balance_fen + amount))
+        .execute(conn)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    diesel::insert_into(posting::table)
+        .values((
+            posting::transfer_id.eq(transfer_id),
+            posting::account_id.eq(account_id),
+            posting::amount_fen.eq(amount),
+        ))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// The newest entries of an account, newest first.
+pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryResult<Vec<EntryRow>> {
+    posting::table
+        .inner_join(transfer::table)
+        .filter(posting::account_id.eq(account_id))
+        .order(posting::transfer_id.desc())
+        .limit(limit)
+        .select((transfer::id, transfer::reason, posting::amount_fen, transfer::at))
+        .load(conn)
+}
+
+/// All accounts, for the audit: id, kind, may be overdrawn, balance.
+pub fn accounts_all(conn: &mut Conn) -> QueryResult<Vec<(AccountId, AccountKind, bool, Fen)>> {
+    account::table
+        .select((account::id, account::kind, account::may_overdraw, account::balance_fen))
+        .load(conn)
+}
+
+/// All postings, for the audit.
+pub fn postings_all(conn: &mut Conn) -> QueryResult<Vec<(TransferId, AccountId, Fen)>> {
+    posting::table.select((posting::transfer_id, posting::account_id, posting::amount_fen)).load(conn)
+}

@@ -1,0 +1,45 @@
+//! What an audit reads of the log and of prescriptions. Never writes.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    events::AnyId,
+    schema::{event, prescription},
+};
+use crate::domain::{
+    ids::{PrescriptionId, StaffId},
+    time::Timestamp,
+};
+
+/// Who stands behind a prescription.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = prescription)]
+pub struct BackingRow {
+    /// Which prescription.
+    pub id: PrescriptionId,
+    /// Who prescribed.
+    pub doctor_id: StaffId,
+    /// The signature.
+    pub signature: Option<String>,
+    /// Its last instant.
+    pub valid_until: Option<Timestamp>,
+    /// The pharmacist.
+    pub reviewed_by: Option<StaffId>,
+    /// When they approved.
+    pub reviewed_at: Option<Timestamp>,
+}
+
+/// All prescriptions, as the audit sees them.
+pub fn backing_all(conn: &mut Conn) -> QueryResult<Vec<BackingRow>> {
+    prescription::table.select(BackingRow::as_select()).load(conn)
+}
+
+/// All events of one kind of stream, in the order of each: stream, kind, payload.
+pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, String, String)>> {
+    event::table
+        .filter(event::stream.eq(stream))
+        .order((event::stream_id, event::version))
+        .select((event::stream_id, event::kind, event::payload))
+        .load(conn)
+}

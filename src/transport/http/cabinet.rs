@@ -1,0 +1,120 @@
+//! The cabinet protocol. Every POST is signed by the cabinet's own key; an
+//! idle poll with a current cursor touches no database.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    coordination::Topic,
+    domain::{
+        ids::AttemptId,
+        vend::messages::{EventsRequest, HelloRequest, StartRequest, WorkAnswer, WorkQuery},
+    },
+    service::{Failure, House, caller::CabinetCaller, vend},
+    transport::{
+        auth::Cabinet,
+        body::{Path, Query},
+        reply::{self, Reply},
+        routes::Routes,
+        signed::SignedBody,
+    },
+};
+
+/// A poll waits for so many seconds at most.
+const LONGEST_WAIT: u32 = 25;
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/cabinet/v1/hello", hello)
+        .get("/cabinet/v1/work", work)
+        .post("/cabinet/v1/attempts/{id}/start", start)
+        .post("/cabinet/v1/events", events);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(hello, work, start, events))]
+pub struct Doc;
+
+/// The first word of a boot
+#[utoipa::path(post, path = "/cabinet/v1/hello", tag = "cabinet",
+    params(("Waystation-Signature" = String, Header)),
+    request_body(content = Object, description = "{epoch, boot_id, mono_ms, wall, journal: {seq, hash}, \
+    open_intents, door_open, tampered, slots, versions}"),
+    responses((status = 200, body = Object, description = "{server_time, acked_seq, must_reconcile}")))]
+async fn hello(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: SignedBody<HelloRequest>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| vend::hello(tx, caller.0, &body.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// What there is to do: authorizations, voids, recalls
+#[utoipa::path(get, path = "/cabinet/v1/work", tag = "cabinet",
+    params(("cursor" = Option<i64>, Query), ("wait" = Option<u32>, Query)),
+    responses((status = 200, body = Object, description = "{cursor, items}")))]
+async fn work(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<WorkQuery>,
+) -> Reply {
+    reply::json(&request, next_work(caller.0, &house, query.0, caller.actor()).await)
+}
+
+async fn next_work(
+    caller: CabinetCaller,
+    house: &Arc<House>,
+    query: WorkQuery,
+    actor: crate::service::Actor,
+) -> Result<WorkAnswer, Failure> {
+    let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
+    if query.cursor == vend::cursor_of(listener.generation()) {
+        let wait = Duration::from_secs(query.wait.min(LONGEST_WAIT).into());
+        if !listener.changed_within(wait).await {
+            return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
+        }
+    }
+    // The generation first: what changes while the database is read is told
+    // again by the next poll.
+    let cursor = vend::cursor_of(listener.generation());
+    let items = house.read(actor, move |conn, house| vend::work(conn, house, caller)).await?;
+    Ok(WorkAnswer { cursor, items })
+}
+
+/// START: ask to go ahead with one attempt
+#[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", tag = "cabinet",
+    params(("id" = AttemptId, Path), ("Waystation-Signature" = String, Header)),
+    request_body(content = Object, description = "{boot_id, pickup_code}"),
+    responses((status = 200, body = Object, description = "{boot_id, ttl_ms}")))]
+async fn start(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<AttemptId>,
+    body: SignedBody<StartRequest>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| vend::start(tx, caller.0, id.0, &body.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Report the journal
+#[utoipa::path(post, path = "/cabinet/v1/events", tag = "cabinet",
+    params(("Waystation-Signature" = String, Header)),
+    request_body(content = Object, description = "{epoch, entries}"),
+    responses((status = 200, body = Object, description = "{acked_seq}")))]
+async fn events(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: SignedBody<EventsRequest>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| vend::accept(tx, caller.0, &body.0)).await;
+    reply::json(&request, outcome)
+}

@@ -1,0 +1,129 @@
+//! Orders and the subsidy account, at a station screen.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use crate::{
+    domain::ids::OrderId,
+    service::{
+        House,
+        ledger::{self, AccountView},
+        order::{self, OrderInput, OrderList, OrderView, PayInput},
+    },
+    transport::{
+        auth::Worker,
+        body::{Body, IdempotencyKey, Path, Query},
+        page,
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/orders", create)
+        .get("/api/v1/orders", list)
+        .get("/api/v1/orders/{id}", fetch)
+        .post("/api/v1/orders/{id}/pay", pay)
+        .post("/api/v1/orders/{id}/cancel", cancel)
+        .get("/api/v1/account", account);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(create, list, fetch, pay, cancel, account))]
+pub struct Doc;
+
+/// A page of the worker's orders.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Page {
+    /// The last id seen.
+    after: Option<OrderId>,
+    /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Set the packs of a prescription, or of lines over the counter, aside
+#[utoipa::path(post, path = "/api/v1/orders", tag = "order", request_body = OrderInput,
+    responses((status = 201, body = OrderView)))]
+async fn create(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<OrderInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        order::create(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// The worker's orders
+#[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(Page),
+    responses((status = 200, body = OrderList)))]
+async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, query: Query<Page>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| {
+            order::list(conn, house, caller.0.worker, query.0.after, page::limit(query.0.limit)?)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// One of the worker's orders
+#[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "order", params(("id" = OrderId, Path)),
+    responses((status = 200, body = OrderView)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id: Path<OrderId>) -> Reply {
+    let outcome =
+        house.read(caller.actor(), move |conn, house| order::fetch(conn, house, caller.0.worker, id.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Pay, and have each pack authorised
+#[utoipa::path(post, path = "/api/v1/orders/{id}/pay", tag = "order", params(("id" = OrderId, Path)),
+    request_body = PayInput, responses((status = 200, body = OrderView)))]
+async fn pay(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OrderId>,
+    body: Body<PayInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        order::pay(tx, caller.0, id.0, body.0.method)
+    })
+    .await
+}
+
+/// Withdraw what has not started, and have it paid back
+#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", tag = "order", params(("id" = OrderId, Path)),
+    responses((status = 200, body = OrderView)))]
+async fn cancel(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OrderId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        order::cancel(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// The subsidy account, with this month's allowance in it
+#[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
+async fn account(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    // A write: looking may be what grants the month's allowance.
+    let outcome = house.write(caller.actor(), move |tx| ledger::account(tx, caller.0.worker)).await;
+    reply::json(&request, outcome)
+}

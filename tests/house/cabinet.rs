@@ -1,0 +1,321 @@
+//! The cabinet protocol: whatever is lost, doubled or late, a drug never comes
+//! out twice, and never without anybody knowing.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use waystation::{
+    crypto::device::DeviceKey,
+    domain::vend::{BootId, journal::Body, messages::WorkItem},
+    service::{Actor, vend},
+};
+
+use crate::{
+    harness::TestHouse,
+    vending::{DROP, Machine, attempt_of, code_of},
+};
+
+#[actix_web::test]
+async fn a_whole_vend() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    assert_eq!(code_of(&order).len(), 6);
+    let mut machine = Machine::on(&house, &seed).await;
+    let items = machine.work().await;
+    assert_eq!(items.iter().filter(|item| matches!(item, WorkItem::Vend { .. })).count(), 2);
+    // A poll with a current cursor has nothing to tell.
+    assert_eq!(machine.work().await, []);
+    for unit in 0..2 {
+        machine.vend(attempt_of(&order, unit), &code_of(&order), DROP).await;
+    }
+    machine.report().await.expect(200);
+    let order = house.order(&seed, &order).await;
+    assert_eq!(order["state"], "completed");
+    assert_eq!(order["pickup_code"], json!(null));
+    assert_eq!(house.slot(&seed, 1).await, (0, 0, 0, json!(null)));
+    // Redeemed once.
+    let visit = house.visit(&seed).await;
+    let body = json!({"prescription_id": order["prescription_id"]});
+    let again = house.post(&visit.token, "/api/v1/orders", body).await;
+    assert_eq!(again.problem(409, "state_moved_on")["state"], "fulfilled");
+    // The same report again changes nothing.
+    let all = machine.journal.from_seq(1).to_vec();
+    machine.events(1, all).await.expect(200);
+    assert_eq!(machine.hello().await.expect(200)["acked_seq"], machine.journal.head().seq);
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn wrong_codes_are_counted_and_lock_the_order() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    let right = code_of(&order);
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    for _ in 0..5 {
+        machine.start(attempt_of(&order, 0), wrong).await.problem(422, "pickup_code_wrong");
+    }
+    machine.start(attempt_of(&order, 0), &right).await.problem(429, "pickup_code_locked");
+    // Its authorization runs out, and the money goes back.
+    house.pass(30 * 60);
+    assert_eq!(house.sweep().await, (0, 1, 0));
+    let order = house.order(&seed, &order).await;
+    assert_eq!((&order["state"], &order["units"][0]["state"]), (&json!("expired"), &json!("refunded")));
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn one_boot_gets_one_grant_however_often_it_asks_and_another_gets_none() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let (attempt, code) = (attempt_of(&order, 0), code_of(&order));
+    let machine = Machine::on(&house, &seed).await;
+    let boot = machine.side.boot_id();
+    let stranger = BootId::from_bytes([7; 16]);
+    machine.start_as(stranger, attempt, &code).await.problem(409, "boot_unknown");
+    let asked = join_all((0..10).map(|_| machine.start_as(boot, attempt, &code))).await;
+    for answer in asked {
+        assert_eq!(answer.expect(200), json!({"boot_id": boot, "ttl_ms": 30_000}));
+    }
+    // A new boot: the old one's START is in doubt, for both of them.
+    machine.post("/cabinet/v1/hello", &machine.hello_body(stranger)).await.expect(200);
+    for asks in [boot, stranger] {
+        machine.start_as(asks, attempt, &code).await.problem(409, "attempt_in_doubt");
+    }
+    // The old boot's hello, late on the line, is no restart.
+    machine.hello().await.problem(409, "boot_unknown");
+    assert_eq!(house.slot(&seed, 1).await, (1, 0, 1, json!("in_doubt")));
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_power_cut_leaves_a_doubt_that_late_evidence_ends() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let attempt = attempt_of(&order, 0);
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.run(attempt, &code_of(&order)).await;
+    // The light curtain saw it; the outcome is lost with the power.
+    machine.write(Body::DropSensed { attempt });
+    machine.power_cut().await;
+    let order = house.order(&seed, &order).await;
+    assert_eq!(order["units"][0]["state"], "in_doubt");
+    house.sound().await;
+    machine.report().await.expect(200);
+    let order = house.order(&seed, &order).await;
+    assert_eq!((&order["state"], &order["units"][0]["state"]), (&json!("completed"), &json!("dispensed")));
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_person_resolves_a_doubt_after_a_restart_and_a_count() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let attempt = attempt_of(&order, 0);
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.run(attempt, &code_of(&order)).await;
+    house.pass(119);
+    assert_eq!(house.sweep().await.0, 0);
+    house.pass(1);
+    assert_eq!(house.sweep().await.0, 1);
+    // A timeout is not "not vended": nothing is paid back, nothing is freed.
+    assert_eq!(house.slot(&seed, 1).await, (1, 0, 1, json!("in_doubt")));
+    let resolve = format!("/api/v1/attempts/{attempt}/resolve");
+    let gone = json!({"decision": "not_dispensed"});
+    let say = async |token: String| house.post(&token, &resolve, gone.clone()).await;
+    say(visit.token.clone()).await.problem(403, "role_not_allowed");
+    say(house.operator_token(&seed)).await.problem(409, "cabinet_not_rebooted");
+    machine.power_cut().await;
+    say(house.operator_token(&seed)).await.problem(409, "cabinet_not_rebooted");
+    machine.write(Body::Count { slot: waystation::domain::stock::SlotNo::new(1).expect("one"), n: 2 });
+    machine.report().await.expect(200);
+    let resolved = say(house.operator_token(&seed)).await.expect(200);
+    assert_eq!(resolved["state"], "not_dispensed");
+    assert_eq!(house.slot(&seed, 1).await, (2, 0, 0, json!(null)));
+    say(house.operator_token(&seed)).await.problem(409, "attempt_closed");
+    // Evidence against it changes no state: it opens an incident.
+    machine.write(Body::Dispensed { attempt, lot_no: "L1".into(), serial: None });
+    machine.report().await.expect(200);
+    assert_eq!(house.open_incidents(&seed).await, ["contradiction"]);
+    assert_eq!(house.slot(&seed, 1).await, (2, 0, 0, json!("incident")));
+    assert_eq!(house.order(&seed, &order).await["units"][0]["state"], "refunded");
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn an_abandonment_counts_from_the_boot_that_held_the_grant_only() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let code = code_of(&order);
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    let (first, second) = (attempt_of(&order, 0), attempt_of(&order, 1));
+    machine.start(first, &code).await.expect(200);
+    let steps = machine.side.abandon(first);
+    machine.carry_out(steps);
+    machine.report().await.expect(200);
+    let after = house.order(&seed, &order).await;
+    assert_eq!(after["units"][0]["state"], "authorised", "tried from another slot");
+    machine.start(second, &code).await.expect(200);
+    machine.power_cut().await;
+    machine.write(Body::Abandoned { attempt: second });
+    machine.report().await.expect(200);
+    assert_eq!(house.order(&seed, &order).await["units"][1]["state"], "in_doubt");
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_gap_is_asked_for_and_a_fork_raises_the_alarm() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    for tenths in 200..205 {
+        machine.write(Body::Temperature { tenths });
+    }
+    let entries = machine.journal.from_seq(1).to_vec();
+    let gap = machine.events(1, entries[2..].to_vec()).await.problem(409, "journal_gap");
+    assert_eq!(gap["data"]["expected_seq"], 1);
+    machine.events(1, entries[..3].to_vec()).await.expect(200);
+    let overlap = machine.events(1, entries[1..].to_vec()).await.expect(200);
+    assert_eq!(overlap["acked_seq"], 5);
+    machine.events(2, vec![]).await.problem(401, "epoch_revoked");
+    // The same seq with another hash.
+    let mut other = Machine::on(&house, &seed).await;
+    other.write(Body::Temperature { tenths: 100 });
+    other.report().await.problem(409, "cabinet_tampered");
+    other.report().await.problem(409, "cabinet_tampered");
+    assert_eq!(house.open_incidents(&seed).await, ["journal_fork"]);
+    other.start(attempt_of(&order, 0), &code_of(&order)).await.problem(409, "cabinet_tampered");
+    // Closing the incident ends the alarm.
+    let token = house.operator_token(&seed);
+    let list = house.get(&token, "/api/v1/incidents").await.expect(200);
+    let id = list["items"][0]["id"].as_str().expect("an id");
+    let path = format!("/api/v1/incidents/{id}/close");
+    house.post(&token, &path, json!({"note": " "})).await.problem(422, "invalid_field");
+    house.post(&token, &path, json!({"note": "样例"})).await.expect(200);
+    house.post(&token, &path, json!({"note": "样例"})).await.problem(409, "state_moved_on");
+    other.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn only_the_cabinets_own_key_and_token_speak_for_it() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let mut machine = Machine::on(&house, &seed).await;
+    let own = machine.key.clone();
+    machine.key = DeviceKey::generate().expect("a key");
+    machine.hello().await.problem(401, "signature_invalid");
+    machine.key = own;
+    // Signed for another path, and not signed at all.
+    let body = machine.hello_body(machine.side.boot_id()).to_string();
+    let other = waystation::crypto::device::sign_request(
+        &machine.key,
+        seed.cabinet_device,
+        "POST",
+        "/cabinet/v1/events",
+        body.as_bytes(),
+    );
+    for signature in [other.expect("signed"), String::new()] {
+        let request = house
+            .client()
+            .post(format!("{}/cabinet/v1/hello", house.base))
+            .header("Content-Type", "application/json")
+            .header("Waystation-Signature", signature)
+            .bearer_auth(&seed.cabinet_token)
+            .body(body.clone());
+        let answer = crate::harness::Answer::of(request.send().await.expect("answered")).await;
+        answer.problem(401, "signature_invalid");
+    }
+    for token in [&seed.station_token, &seed.doctor.token] {
+        house.get(token, "/cabinet/v1/work").await.problem(403, "role_not_allowed");
+    }
+    house.get(&seed.cabinet_token, "/api/v1/orders").await.problem(403, "role_not_allowed");
+    house.get(&seed.cabinet_token, "/api/v1/cabinets").await.problem(403, "role_not_allowed");
+    house.pass(400);
+    house.get(&seed.cabinet_token, "/cabinet/v1/work").await.problem(401, "token_expired");
+}
+
+#[actix_web::test]
+async fn an_authorization_that_ran_out_does_not_start_and_its_pack_is_paid_back() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    house.pass(30 * 60);
+    machine.start(attempt_of(&order, 0), &code_of(&order)).await.problem(409, "attempt_void");
+    // Expired is not voided: the pack is not free before that commit.
+    assert_eq!(house.slot(&seed, 1).await.1, 1);
+    assert_eq!(house.sweep().await, (0, 1, 0));
+    assert_eq!(house.slot(&seed, 1).await.1, 0);
+    let voided = machine.work().await;
+    assert!(voided.contains(&WorkItem::Void { attempt: attempt_of(&order, 0) }), "{voided:?}");
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn cancelling_voids_what_was_not_started_and_nothing_else() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.run(attempt_of(&order, 0), &code_of(&order)).await;
+    let cancel = format!("/api/v1/orders/{}/cancel", order["id"].as_str().expect("an id"));
+    let after = house.post(&visit.token, &cancel, json!({})).await.expect(200);
+    let states = [&after["units"][0]["state"], &after["units"][1]["state"]];
+    assert_eq!(states, ["authorised", "refunded"]);
+    house.post(&visit.token, &cancel, json!({})).await.problem(409, "state_moved_on");
+    machine.start(attempt_of(&order, 1), &code_of(&order)).await.problem(409, "attempt_void");
+    let steps = machine.side.sensed(attempt_of(&order, 0), DROP, None);
+    machine.carry_out(steps);
+    machine.report().await.expect(200);
+    assert_eq!(house.order(&seed, &order).await["state"], "completed");
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_replaced_cabinet_leaves_voids_and_doubts_and_its_late_journal_counts() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    let (first, second) = (attempt_of(&order, 0), attempt_of(&order, 1));
+    machine.run(first, &code_of(&order)).await;
+    let cabinet = seed.cabinet;
+    house.house.write(Actor::System, move |tx| vend::epoch_replaced(tx, cabinet)).await.expect("replaced");
+    let after = house.order(&seed, &order).await;
+    assert_eq!([&after["units"][0]["state"], &after["units"][1]["state"]], ["in_doubt", "refunded"]);
+    machine.start(second, &code_of(&order)).await.problem(409, "attempt_void");
+    let steps = machine.side.sensed(first, DROP, None);
+    machine.carry_out(steps);
+    machine.report().await.expect(200);
+    assert_eq!(house.order(&seed, &order).await["units"][0]["state"], "dispensed");
+    house.sound().await;
+}

@@ -1,0 +1,515 @@
+//! A filled cabinet, an approved prescription, and a cabinet that runs the
+//! reference firmware: what the stories about vending begin with.
+
+use chrono::{NaiveDate, TimeDelta};
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::{Value, json};
+use waystation::{
+    crypto::{
+        device::{DeviceKey, sign_request},
+        signer::{DetachedKind, sign_detached},
+        tokens::{Claims, Role},
+        vend_auth,
+    },
+    domain::{
+        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
+        prescription::CabinetLane,
+        stock::SlotNo,
+        vend::{
+            BootId, Epoch,
+            cabinet_side::{CabinetSide, Permission, Sensed, Step},
+            journal::{Body, Journal},
+            messages::{Grant, WorkAnswer, WorkItem},
+        },
+    },
+    service::{Actor, Failure},
+    storage::{
+        network as store,
+        schema::{cabinet, consultation, lot, prescription, prescription_line, product},
+        sql_types::At,
+    },
+};
+
+use crate::{
+    harness::{Answer, TestHouse},
+    seed::{self, Seed},
+};
+
+pub const RX: &str = "amoxicillin-250";
+pub const OTC: &str = "smectite-3g";
+
+/// A worker at the screen.
+pub struct Visit {
+    pub token: String,
+    pub check_in: CheckInId,
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a day")
+}
+
+impl TestHouse {
+    /// Fills the cabinet: 2 + 3 packs of a prescription drug in slots 1 and 2,
+    /// 3 packs of an over-the-counter drug in slot 3.
+    pub async fn fill(&self, seed: &Seed) {
+        let id = seed.cabinet;
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                for (code, class, price) in [(RX, "rx", 1200_i64), (OTC, "otc_b", 500)] {
+                    diesel::insert_into(product::table)
+                        .values((
+                            product::code.eq(code),
+                            product::generic_zh.eq("样例药"),
+                            product::generic_en.eq("Sample"),
+                            product::atc.eq("-"),
+                            product::class.eq(class),
+                            product::in_formulary.eq(true),
+                            product::price_fen.eq(price),
+                            product::body.eq("{}"),
+                            product::updated_at.eq(At(tx.now)),
+                        ))
+                        .execute(tx.conn)?;
+                }
+                let filled = [
+                    (1, RX, "L1", "2027-06-30", 2),
+                    (2, RX, "L2", "2027-12-31", 3),
+                    (3, OTC, "B1", "2027-03-31", 3),
+                ];
+                for (slot_no, code, lot_no, expires_on, packs) in filled {
+                    let (product_code, lot_no) = (code.to_owned(), lot_no.to_owned());
+                    let lot = store::NewLot {
+                        product_code: product_code.clone(),
+                        lot_no: lot_no.clone(),
+                        expires_on: day(expires_on),
+                    };
+                    store::lots_add(tx.conn, &[lot])?;
+                    store::slots_add(
+                        tx.conn,
+                        &[store::NewSlot {
+                            cabinet_id: id,
+                            slot_no,
+                            capacity: 10,
+                            product_code: Some(product_code.clone()),
+                            lot_no: Some(lot_no.clone()),
+                        }],
+                    )?;
+                    store::slot_stocks_add(
+                        tx.conn,
+                        &[store::NewSlotStock {
+                            cabinet_id: id,
+                            slot_no,
+                            product_code,
+                            lot_no,
+                            received: packs,
+                            on_hand: packs,
+                            reserved: 0,
+                            in_doubt: 0,
+                            dispensed: 0,
+                            discarded: 0,
+                        }],
+                    )?;
+                }
+                Ok(())
+            })
+            .await
+            .expect("filled");
+    }
+
+    /// Puts the cabinet in another lane.
+    pub async fn lane(&self, seed: &Seed, lane: CabinetLane) {
+        let id = seed.cabinet;
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("set");
+    }
+
+    /// Lets a lot expire yesterday.
+    pub async fn spoil(&self, lot_no: &'static str) {
+        let yesterday = (self.now() - TimeDelta::days(1)).date_naive();
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
+                    .set(lot::expires_on.eq(yesterday))
+                    .execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("spoilt");
+    }
+
+    /// Checks the worker in.
+    pub async fn visit(&self, seed: &Seed) -> Visit {
+        let token = self.station_token(seed);
+        let body = json!({"card_number": seed::CARD, "pin": seed::PIN});
+        let opened = self.post(&token, "/api/v1/check-ins", body).await.expect(201);
+        Visit {
+            token: opened["access_token"].as_str().expect("a token").to_owned(),
+            check_in: opened["check_in"]["id"].as_str().expect("an id").parse().expect("an id"),
+        }
+    }
+
+    fn station_token(&self, seed: &Seed) -> String {
+        self.device_token(Role::Station, seed.station.to_string(), seed.station_device, 1, seed)
+    }
+
+    /// A fresh token for the cabinet.
+    pub fn cabinet_token(&self, seed: &Seed) -> String {
+        self.device_token(Role::Cabinet, seed.cabinet.to_string(), seed.cabinet_device, 1, seed)
+    }
+
+    fn device_token(&self, role: Role, subject: String, device: DeviceId, epoch: i64, seed: &Seed) -> String {
+        let life = TimeDelta::seconds(300);
+        let mut claims = Claims::new(&self.house.policy.network, role, subject, self.now(), life);
+        claims.device = Some(device);
+        claims.epoch = Some(epoch);
+        claims.station = Some(seed.station);
+        self.house.keys.tokens.issue(&claims).expect("a token")
+    }
+
+    /// A fresh token for the operator.
+    pub fn operator_token(&self, seed: &Seed) -> String {
+        self.staff_token(Role::Operator, seed.operator.id, seed.operator.session, None, None)
+    }
+
+    /// A prescription for packs of `RX`, signed and approved.
+    pub async fn prescribe(&self, seed: &Seed, visit: &Visit, packs: i32) -> PrescriptionId {
+        let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
+        let canonical = format!("{{\"prescription\":\"{id}\"}}").into_bytes();
+        let signer = &self.house.keys.prescriptions;
+        let signature = sign_detached(signer, DetachedKind::Prescription, &canonical).expect("signed");
+        let (worker, check_in, station) = (seed.worker, visit.check_in, seed.station);
+        let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::insert_into(consultation::table)
+                    .values((
+                        consultation::id.eq(talk),
+                        consultation::worker_id.eq(worker),
+                        consultation::check_in_id.eq(check_in),
+                        consultation::station_id.eq(station),
+                        consultation::lane.eq("follow_up_with_evidence"),
+                        consultation::department.eq("general_practice"),
+                        consultation::language.eq("zh"),
+                        consultation::state.eq("completed"),
+                        consultation::complaint_sealed.eq(Vec::new()),
+                        consultation::symptoms.eq("[]"),
+                        consultation::triage.eq("routine"),
+                        consultation::requested_at.eq(At(tx.now)),
+                        consultation::ranked_since.eq(At(tx.now)),
+                        consultation::fence.eq(1_i64),
+                    ))
+                    .execute(tx.conn)?;
+                diesel::insert_into(prescription::table)
+                    .values((
+                        prescription::id.eq(id),
+                        prescription::consultation_id.eq(talk),
+                        prescription::worker_id.eq(worker),
+                        prescription::doctor_id.eq(doctor),
+                        prescription::hospital_id.eq(hospital),
+                        prescription::state.eq("approved"),
+                        prescription::version.eq(1_i64),
+                        prescription::body.eq("{}"),
+                        prescription::canonical.eq(Some(canonical)),
+                        prescription::signature.eq(Some(signature)),
+                        prescription::signed_at.eq(Some(At(tx.now))),
+                        prescription::valid_until.eq(Some(At(tx.now + TimeDelta::hours(10)))),
+                        prescription::reviewed_by.eq(Some(pharmacist)),
+                        prescription::reviewed_at.eq(Some(At(tx.now))),
+                        prescription::created_at.eq(At(tx.now)),
+                    ))
+                    .execute(tx.conn)?;
+                diesel::insert_into(prescription_line::table)
+                    .values((
+                        prescription_line::prescription_id.eq(id),
+                        prescription_line::line_no.eq(1),
+                        prescription_line::product_code.eq(RX),
+                        prescription_line::dose_units_thousandths.eq(1000_i64),
+                        prescription_line::times_per_day.eq(3),
+                        prescription_line::days.eq(5),
+                        prescription_line::packs.eq(packs),
+                    ))
+                    .execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("prescribed");
+        id
+    }
+
+    /// Writes a column of a prescription, as somebody with the database could.
+    pub async fn tamper_prescription(&self, id: PrescriptionId) {
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::update(prescription::table.find(id))
+                    .set(prescription::canonical.eq(Some(b"another text".to_vec())))
+                    .execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("written");
+    }
+
+    /// An order for packs of `RX`, paid.
+    pub async fn paid(&self, seed: &Seed, visit: &Visit, packs: i32) -> Value {
+        let prescription = self.prescribe(seed, visit, packs).await;
+        let body = json!({"prescription_id": prescription});
+        let order = self.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+        let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
+        self.post(&visit.token, &path, json!({"method": "subsidy"})).await.expect(200)
+    }
+
+    /// An order as it is now.
+    pub async fn order(&self, seed: &Seed, order: &Value) -> Value {
+        let visit = self.visit(seed).await;
+        let path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
+        self.get(&visit.token, &path).await.expect(200)
+    }
+
+    /// No invariant is broken.
+    pub async fn sound(&self) {
+        let violations = self
+            .house
+            .read(Actor::System, |conn, _| waystation::service::stock_check::invariants(conn))
+            .await
+            .expect("audited");
+        assert_eq!(violations, Vec::<String>::new());
+    }
+
+    /// Runs the sweeps that a job would run.
+    pub async fn sweep(&self) -> (usize, usize, usize) {
+        use waystation::service::vend;
+        self.house
+            .write(Actor::System, |tx| {
+                let doubted = vend::doubt_silent(tx, 100)?;
+                let voided = vend::void_expired(tx, 100)?;
+                Ok((doubted, voided, vend::expire_orders(tx, 100)?))
+            })
+            .await
+            .expect("swept")
+    }
+
+    /// What lies in a slot: on hand, reserved, in doubt, and why it is closed.
+    pub async fn slot(&self, seed: &Seed, slot_no: i64) -> (i64, i64, i64, Value) {
+        let path = format!("/api/v1/cabinets/{}", seed.cabinet);
+        let cabinet = self.get(&self.operator_token(seed), &path).await.expect(200);
+        let slots = cabinet["slots"].as_array().expect("slots").clone();
+        let slot = slots.into_iter().find(|slot| slot["slot_no"] == slot_no).expect("the slot");
+        let n = |name: &str| slot[name].as_i64().expect("a number");
+        (n("on_hand"), n("reserved"), n("in_doubt"), slot["closed_reason"].clone())
+    }
+
+    /// Open incidents, by kind.
+    pub async fn open_incidents(&self, seed: &Seed) -> Vec<String> {
+        let list = self.get(&self.operator_token(seed), "/api/v1/incidents?open=true").await.expect(200);
+        let items = list["items"].as_array().expect("items");
+        items.iter().map(|item| item["kind"].as_str().expect("a kind").to_owned()).collect()
+    }
+}
+
+/// The newest attempt of an order's pack.
+pub fn attempt_of(order: &Value, unit: usize) -> AttemptId {
+    order["units"][unit]["attempt"]["id"].as_str().expect("an attempt").parse().expect("an id")
+}
+
+/// The pickup code of an order.
+pub fn code_of(order: &Value) -> String {
+    order["pickup_code"].as_str().expect("a code").to_owned()
+}
+
+/// A cabinet that runs the reference firmware.
+pub struct Machine<'h> {
+    pub house: &'h TestHouse,
+    pub seed: &'h Seed,
+    pub side: CabinetSide,
+    pub journal: Journal,
+    pub key: DeviceKey,
+    pub cursor: i64,
+    mono_ms: i64,
+}
+
+impl<'h> Machine<'h> {
+    /// Switches the cabinet on, and lets it say hello.
+    pub async fn on(house: &'h TestHouse, seed: &'h Seed) -> Self {
+        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
+        let (side, _) = CabinetSide::boot(boot, []);
+        let key = seed.cabinet_key.clone();
+        let journal = Journal::default();
+        let machine = Self { house, seed, side, journal, key, cursor: 0, mono_ms: 0 };
+        machine.hello().await.expect(200);
+        machine
+    }
+
+    /// The power goes, and comes back: memory is lost, the journal is not.
+    pub async fn power_cut(&mut self) {
+        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
+        let (side, steps) = CabinetSide::boot(boot, self.journal.bodies());
+        (self.side, self.mono_ms) = (side, 0);
+        self.carry_out(steps);
+        self.hello().await.expect(200);
+    }
+
+    /// Writes what is to be written; says whether the motor runs.
+    pub fn carry_out(&mut self, steps: Vec<Step>) -> bool {
+        let mut ran = false;
+        for step in steps {
+            match step {
+                Step::Write(body) => self.write(body),
+                Step::RunMotor { attempt, .. } => {
+                    self.write(Body::Motor { attempt });
+                    ran = true;
+                }
+                Step::AskStart { .. } => {}
+            }
+        }
+        ran
+    }
+
+    pub fn write(&mut self, body: Body) {
+        self.mono_ms += 1;
+        self.journal.append(self.side.boot_id(), self.mono_ms, self.house.now(), body);
+    }
+
+    /// A signed POST.
+    pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
+        let bytes = serde_json::to_vec(body).expect("JSON");
+        let signature =
+            sign_request(&self.key, self.seed.cabinet_device, "POST", path, &bytes).expect("signed");
+        let request = self
+            .house
+            .client()
+            .post(format!("{}{path}", self.house.base))
+            .header("Content-Type", "application/json")
+            .header("Waystation-Signature", signature)
+            .bearer_auth(self.house.cabinet_token(self.seed))
+            .body(bytes);
+        Answer::of(request.send().await.expect("answered")).await
+    }
+
+    pub fn hello_body(&self, boot: BootId) -> Value {
+        json!({
+            "epoch": 1, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.house.now(),
+            "journal": self.journal.head(), "open_intents": [], "door_open": self.side.door_is_open(),
+            "tampered": false, "slots": [], "versions": {"firmware": "test", "protocol": 1},
+        })
+    }
+
+    pub async fn hello(&self) -> Answer {
+        self.post("/cabinet/v1/hello", &self.hello_body(self.side.boot_id())).await
+    }
+
+    /// Polls once and takes what there is.
+    pub async fn work(&mut self) -> Vec<WorkItem> {
+        let token = self.house.cabinet_token(self.seed);
+        let path = format!("/cabinet/v1/work?cursor={}&wait=0", self.cursor);
+        let answer = self.house.get(&token, &path).await.expect(200);
+        let answer: WorkAnswer = serde_json::from_value(answer).expect("work");
+        self.cursor = answer.cursor;
+        for item in &answer.items {
+            match item {
+                WorkItem::Vend { authorization, .. } => self.authorize(authorization),
+                WorkItem::Void { attempt } => self.side.void(*attempt),
+                WorkItem::Recall { .. } => {}
+            }
+        }
+        answer.items
+    }
+
+    fn authorize(&mut self, jws: &str) {
+        let house = &self.house.house;
+        let keys = house.keys.tokens.public_keys();
+        let device = self.seed.cabinet_device;
+        let said = vend_auth::verify(&keys, jws, &house.policy.network, device, 1).expect("it is for us");
+        let slot = SlotNo::new(said.slot.parse().expect("a number")).expect("a slot");
+        self.side.authorize(Permission { attempt: said.attempt, slot, lot_no: said.lot });
+    }
+
+    /// Asks START in the present boot.
+    pub async fn start(&mut self, attempt: AttemptId, code: &str) -> Answer {
+        self.side.ask_start(attempt, self.mono_ms);
+        self.start_as(self.side.boot_id(), attempt, code).await
+    }
+
+    /// Asks START in the name of any boot.
+    pub async fn start_as(&self, boot: BootId, attempt: AttemptId, code: &str) -> Answer {
+        let path = format!("/cabinet/v1/attempts/{attempt}/start");
+        self.post(&path, &json!({"boot_id": boot, "pickup_code": code})).await
+    }
+
+    /// START, and the motor runs.
+    pub async fn run(&mut self, attempt: AttemptId, code: &str) {
+        self.work().await;
+        let grant: Grant =
+            serde_json::from_value(self.start(attempt, code).await.expect(200)).expect("a grant");
+        let steps = self.side.grant(attempt, &grant, self.mono_ms);
+        assert!(self.carry_out(steps), "the motor runs");
+    }
+
+    /// START, motor, and what the sensor sees.
+    pub async fn vend(&mut self, attempt: AttemptId, code: &str, sensed: Sensed) {
+        self.run(attempt, code).await;
+        let steps = self.side.sensed(attempt, sensed, None);
+        self.carry_out(steps);
+    }
+
+    /// Reports what is not acknowledged.
+    pub async fn report(&mut self) -> Answer {
+        let answer = self.events(1, self.journal.unacked().to_vec()).await;
+        if let Some(seq) = answer.body["acked_seq"].as_i64() {
+            self.journal.ack(seq);
+        }
+        answer
+    }
+
+    /// Reports given entries.
+    pub async fn events(
+        &self,
+        epoch: i64,
+        entries: Vec<waystation::domain::vend::journal::JournalEntry>,
+    ) -> Answer {
+        self.post("/cabinet/v1/events", &json!({"epoch": Epoch(epoch), "entries": entries})).await
+    }
+}
+
+pub const DROP: Sensed = Sensed { drop: true, hatch_empty: false };
+pub const JAM: Sensed = Sensed { drop: false, hatch_empty: true };
+
+impl TestHouse {
+    /// Leaves 1 fen on the worker's account.
+    pub async fn spend_all(&self, seed: &Seed) {
+        use waystation::{
+            domain::{ids::OrderId, ledger, money::Fen},
+            service::ledger as books,
+        };
+        let worker = seed.worker;
+        self.house
+            .write(Actor::System, move |tx| {
+                books::allowance(tx, worker)?;
+                let spent = ledger::pay_order(worker, OrderId::generate(), Fen(19_999))?.expect("a sum");
+                books::book(tx, &spent, worker)
+            })
+            .await
+            .expect("spent");
+    }
+
+    /// Lets a pack vanish from the books, as no rule would.
+    pub async fn forge_stock(&self, seed: &Seed) {
+        use waystation::storage::schema::slot_stock;
+        let id = seed.cabinet;
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::update(slot_stock::table)
+                    .filter(slot_stock::cabinet_id.eq(id))
+                    .filter(slot_stock::slot_no.eq(1))
+                    .set((slot_stock::reserved.eq(0_i64), slot_stock::discarded.eq(1_i64)))
+                    .execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("forged");
+    }
+}
