@@ -2,5 +2,10 @@
 //! house. One binary, because each links the whole program.
 
 mod check_in;
+mod formulary;
 mod harness;
+mod prescribing;
+mod prescriptions;
+mod profile;
+mod reviews;
 mod seed;
