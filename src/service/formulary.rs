@@ -208,8 +208,7 @@ pub fn search(
     }
     let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
     let atc = search.trim().to_ascii_uppercase();
-    let rows =
-        store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), i64::from(limit) + 1)?;
+    let rows = store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), i64::from(limit) + 1)?;
     let more = rows.len() > limit as usize;
     let mut items = Vec::with_capacity(rows.len());
     for (_, body) in rows.iter().take(limit as usize) {

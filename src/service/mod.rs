@@ -8,6 +8,7 @@ mod failure;
 pub mod formulary;
 mod once;
 pub mod prescription;
+pub mod prescription_draft;
 pub mod prescription_sign;
 pub mod prescription_use;
 pub mod prescription_view;

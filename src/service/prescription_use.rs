@@ -76,9 +76,8 @@ pub fn usable_for_order(
     worker: WorkerId,
     now: Timestamp,
 ) -> Result<UsablePrescription, Failure> {
-    let row = store::prescription_fetch(conn, id)?
-        .filter(|row| row.worker_id == worker)
-        .ok_or(Code::NotFound)?;
+    let row =
+        store::prescription_fetch(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?;
     if row.state != PrescriptionState::Approved {
         return Err(Refusal::moved_on(row.state).into());
     }
@@ -134,11 +133,7 @@ pub fn verify_for_start(
 
 /// Whether the doctor's signature fits the signed bytes, and these the row and
 /// its lines.
-pub(super) fn signature_fits(
-    conn: &mut Conn,
-    house: &House,
-    row: &PrescriptionRow,
-) -> Result<bool, Failure> {
+pub(super) fn signature_fits(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<bool, Failure> {
     let (Some(sealed), Some(signature)) = (&row.canonical_sealed, &row.signature) else {
         return Ok(false);
     };

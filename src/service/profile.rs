@@ -82,8 +82,7 @@ pub fn put(
     if !workers::consents_live(tx.conn, worker)?.iter().any(|purpose| purpose == CARE_CONSENT) {
         return Err(Code::ConsentMissing.into());
     }
-    let sealed =
-        tx.house.seal("health_profile", "body_sealed", worker, &serde_json::to_string(&input)?)?;
+    let sealed = tx.house.seal("health_profile", "body_sealed", worker, &serde_json::to_string(&input)?)?;
     if !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         return Err(Code::PreconditionFailed.into());
     }

@@ -120,8 +120,7 @@ pub fn check_only(
     let lines = lines_of(&input.lines)?;
     let input = match (input.consultation_id, input.profile) {
         (Some(consultation), None) if input.taking.is_empty() => {
-            let facts =
-                prescriptions::consultation_facts(conn, consultation)?.ok_or(Code::NotFound)?;
+            let facts = prescriptions::consultation_facts(conn, consultation)?.ok_or(Code::NotFound)?;
             let theirs = match caller.role {
                 Role::Doctor => facts.doctor_id == Some(caller.staff),
                 Role::Pharmacist => true,
@@ -132,7 +131,9 @@ pub fn check_only(
             }
             gather(conn, house, facts.worker_id, lines, None, house.now())?
         }
-        (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => made_up(profile, &input.taking, lines, civil_day(house.now()))?,
+        (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {
+            made_up(profile, &input.taking, lines, civil_day(house.now()))?
+        }
         _ => {
             let words = Bilingual::fixed(
                 "须提供 consultation_id，或 profile（可附 taking），二者之一；taking 最多 50 项",

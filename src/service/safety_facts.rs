@@ -16,9 +16,7 @@ use crate::{
         network::Job,
         order::UnitState,
         refusal::{Code, FieldProblem, Refusal},
-        safety::{
-            DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check,
-        },
+        safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
         time::{Timestamp, civil_day},
         vitals::ReadingKind,
         words::Bilingual,
@@ -167,9 +165,7 @@ pub fn gather(
     let breath = newest(ReadingKind::BreathAlcohol)?;
     let weight = newest(ReadingKind::Weight)?;
     let mut taking = vended(conn, worker, except, now)?;
-    taking.extend(
-        known.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None }),
-    );
+    taking.extend(known.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None }));
     let profile = Profile {
         birth_date: row.birth_date,
         age_years: None,

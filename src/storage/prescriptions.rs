@@ -194,7 +194,8 @@ pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<b
 
 /// Replaces the lines of a prescription.
 pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
-    diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id))).execute(conn)?;
+    diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+        .execute(conn)?;
     each!(conn, c => diesel::insert_into(prescription_line::table).values(rows).execute(c)).map(|_| ())
 }
 

@@ -83,14 +83,14 @@ pub fn products_search(
         .into_boxed();
     if let Some(first) = words.first() {
         let named = words.iter().skip(1).fold(says(first), |all, word| Box::new(all.and(says(word))));
-        query = query.filter(named.or(product::atc.like(format!("{}%", literal(atc.unwrap_or(first)))).escape('\\')));
+        query = query
+            .filter(named.or(product::atc.like(format!("{}%", literal(atc.unwrap_or(first)))).escape('\\')));
     }
     query.load(conn)
 }
 
-type Condition = Box<
-    dyn BoxableExpression<product::table, super::conn::MultiBackend, SqlType = diesel::sql_types::Bool>,
->;
+type Condition =
+    Box<dyn BoxableExpression<product::table, super::conn::MultiBackend, SqlType = diesel::sql_types::Bool>>;
 
 diesel::define_sql_function! {
     /// Small letters.
@@ -112,4 +112,3 @@ fn says(word: &str) -> Condition {
 fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
-

@@ -147,9 +147,7 @@ impl Scene {
 
 /// The body of a draft.
 pub fn draft_of(codes: &[&str]) -> Value {
-    let line = |code: &&str| {
-        json!({"product_code": code, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 3})
-    };
+    let line = |code: &&str| json!({"product_code": code, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 3});
     json!({"lines": codes.iter().map(line).collect::<Vec<_>>(),
         "diagnoses": [{"code": "J00", "name": "普通感冒"}], "kind": "ordinary"})
 }

@@ -24,8 +24,14 @@ async fn a_prescription_lives_from_draft_to_approval() {
     let drafted =
         house.post(&seed.doctor.token, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.expect(201);
     assert_eq!((drafted["state"].as_str(), drafted["version"].as_i64()), (Some("draft"), Some(1)));
-    assert_eq!((&drafted["lines"][0]["packs"], &drafted["diagnoses"][0]["name"]), (&json!(1), &json!("普通感冒")));
-    assert_eq!(drafted["lines"][0]["label"]["en"].as_str().map(|text| text.contains("3 times a day")), Some(true));
+    assert_eq!(
+        (&drafted["lines"][0]["packs"], &drafted["diagnoses"][0]["name"]),
+        (&json!(1), &json!("普通感冒"))
+    );
+    assert_eq!(
+        drafted["lines"][0]["label"]["en"].as_str().map(|text| text.contains("3 times a day")),
+        Some(true)
+    );
     assert!(drafted["safety"].is_object() && drafted.get("proposed_valid_days").is_none());
     let path = format!("/api/v1/prescriptions/{}", drafted["id"].as_str().expect("an id"));
     // A draft is between the doctor and the worker.
@@ -34,14 +40,18 @@ async fn a_prescription_lives_from_draft_to_approval() {
     house.get(&seed.operator.token, &path).await.problem(403, "role_not_allowed");
     let sign = format!("{path}/sign");
     house.post(&seed.doctor_b.token, &sign, json!({"pin": SIGNING_PIN})).await.problem(404, "not_found");
-    house.post(&seed.pharmacist.token, &sign, json!({"pin": SIGNING_PIN})).await.problem(403, "role_not_allowed");
+    house
+        .post(&seed.pharmacist.token, &sign, json!({"pin": SIGNING_PIN}))
+        .await
+        .problem(403, "role_not_allowed");
     let again = house.post(&seed.doctor.token, &scene.drafts_path(), draft_of(&["PCM-T500"])).await;
     assert_eq!(again.problem(409, "prescription_open")["state"], "draft");
     let body = json!({"pin": SIGNING_PIN});
     let signed = house.post_with_key(&seed.doctor.token, &sign, "sign-0001", body.clone()).await.expect(200);
     assert_eq!((signed["state"].as_str(), signed["version"].as_i64()), (Some("signed"), Some(2)));
     assert_eq!(signed["valid_until"], "2026-11-23T15:59:59.999999Z");
-    let replayed = house.post_with_key(&seed.doctor.token, &sign, "sign-0001", body.clone()).await.expect(200);
+    let replayed =
+        house.post_with_key(&seed.doctor.token, &sign, "sign-0001", body.clone()).await.expect(200);
     assert_eq!(replayed, signed);
     house.post(&seed.doctor.token, &sign, body.clone()).await.problem(409, "state_moved_on");
     let approve = format!("{path}/approve");
@@ -77,9 +87,7 @@ async fn an_order_uses_only_what_is_approved_and_signed_for() {
     let (worker, other) = (scene.seed.worker, waystation::domain::ids::WorkerId::generate());
     let inner = &scene.house.house;
     let usable = move |worker| {
-        inner.write(Actor::System, move |tx| {
-            prescription_use::usable_for_order(tx.conn, id, worker, tx.now)
-        })
+        inner.write(Actor::System, move |tx| prescription_use::usable_for_order(tx.conn, id, worker, tx.now))
     };
     assert!(usable(worker).await.is_err(), "not approved yet");
     let approve = format!("/api/v1/prescriptions/{id}/approve");
@@ -105,7 +113,10 @@ async fn signing_needs_an_open_window_and_the_right_pin() {
     let (house, seed) = (&scene.house, &scene.seed);
     let path = format!("/api/v1/prescriptions/{}/sign", scene.draft(&["PCM-T500"]).await);
     for _ in 0..4 {
-        house.post(&seed.doctor.token, &path, json!({"pin": "000000"})).await.problem(403, "signing_pin_wrong");
+        house
+            .post(&seed.doctor.token, &path, json!({"pin": "000000"}))
+            .await
+            .problem(403, "signing_pin_wrong");
     }
     house.post(&seed.doctor.token, &path, json!({"pin": "000000"})).await.problem(429, "pin_locked");
     house.post(&seed.doctor.token, &path, json!({"pin": SIGNING_PIN})).await.problem(429, "pin_locked");
@@ -129,7 +140,7 @@ async fn signing_needs_an_open_window_and_the_right_pin() {
 async fn a_block_holds_and_a_warning_needs_a_reason() {
     let scene = Scene::open().await;
     let (house, seed) = (&scene.house, &scene.seed);
-    scene.profile(json!({"allergies": ["penicillins"], "medicines": ["aspirin"]})).await;
+    scene.profile(json!({"allergies": ["penicillins"]})).await;
     let check = json!({"consultation_id": scene.consultation, "lines": draft_of(&["AMX-C500"])["lines"]});
     let path = "/api/v1/prescriptions/check";
     assert_eq!(house.post(&seed.doctor.token, path, check.clone()).await.expect(200)["verdict"], "block");
@@ -139,7 +150,9 @@ async fn a_block_holds_and_a_warning_needs_a_reason() {
     let sign = format!("/api/v1/prescriptions/{blocked}/sign");
     let reasons = json!({"pin": SIGNING_PIN, "overrides": [{"rule": "allergy", "reason": "no way round"}]});
     let refused = house.post(&seed.doctor.token, &sign, reasons).await.problem(422, "safety_blocked");
-    assert!(refused["data"].as_array().is_some_and(|found| found.iter().any(|one| one["severity"] == "block")));
+    assert!(
+        refused["data"].as_array().is_some_and(|found| found.iter().any(|one| one["severity"] == "block"))
+    );
     let edit = format!("/api/v1/prescriptions/{blocked}");
     let edited = house.put(&seed.doctor.token, &edit, "\"1\"", draft_of(&["IBU-T200"])).await.expect(200);
     assert_eq!(edited["version"], 2);
@@ -147,12 +160,12 @@ async fn a_block_holds_and_a_warning_needs_a_reason() {
     let unanswered = unanswered.problem(422, "safety_warnings_unanswered");
     let rules = unanswered["data"].as_array().expect("findings").iter();
     let reasons: Vec<_> =
-        rules.map(|one| json!({"rule": one["rule"], "reason": "told to take them hours apart"})).collect();
+        rules.map(|one| json!({"rule": one["rule"], "reason": "asked, and none of it is so"})).collect();
     let body = json!({"pin": SIGNING_PIN, "overrides": reasons});
     let signed = house.post(&seed.doctor.token, &sign, body).await.expect(200);
     assert!(signed["safety"].is_object() && signed.get("overrides").is_none());
     let seen = house.get(&seed.pharmacist.token, &edit).await.expect(200);
-    assert_eq!(seen["overrides"][0]["reason"], "told to take them hours apart");
+    assert_eq!(seen["overrides"][0]["reason"], "asked, and none of it is so");
 }
 
 #[actix_web::test]
@@ -161,7 +174,8 @@ async fn the_check_takes_a_consultation_or_a_made_up_worker() {
     let (house, seed) = (&scene.house, &scene.seed);
     let path = "/api/v1/prescriptions/check";
     let lines = draft_of(&["MET-NONE"])["lines"].clone();
-    let unknown = house.post(&seed.operator.token, path, json!({"profile": {}, "lines": lines})).await.expect(200);
+    let unknown =
+        house.post(&seed.operator.token, path, json!({"profile": {}, "lines": lines})).await.expect(200);
     assert_ne!(unknown["verdict"], "ok", "what is not known is never safe");
     let lines = draft_of(&["PCM-T500"])["lines"].clone();
     let taking = json!([{"kind": "vended", "product_code": "COLD-G", "units_per_day_thousandths": 3000,
@@ -183,7 +197,9 @@ async fn of_two_editors_one_wins() {
         .map(|code| house.put(&seed.doctor.token, &path, "\"1\"", draft_of(&[code])));
     let answers = futures_util::future::join_all(edits).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-    assert!(answers.iter().all(|answer| answer.status == 200 || answer.body["code"] == "precondition_failed"));
+    assert!(
+        answers.iter().all(|answer| answer.status == 200 || answer.body["code"] == "precondition_failed")
+    );
     assert_eq!(house.get(&seed.doctor.token, &path).await.expect(200)["version"], 2);
 }
 
@@ -191,8 +207,7 @@ async fn of_two_editors_one_wins() {
 async fn of_many_drafts_at_once_one_is_open() {
     let scene = Scene::open().await;
     let path = scene.drafts_path();
-    let drafts =
-        (0..6).map(|_| scene.house.post(&scene.seed.doctor.token, &path, draft_of(&["PCM-T500"])));
+    let drafts = (0..6).map(|_| scene.house.post(&scene.seed.doctor.token, &path, draft_of(&["PCM-T500"])));
     let answers = futures_util::future::join_all(drafts).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert!(answers.iter().all(|answer| answer.status == 201 || answer.body["code"] == "prescription_open"));
@@ -209,9 +224,13 @@ async fn broken_rules_are_all_named_and_the_lane_is_kept() {
     let fields: Vec<&str> =
         problem["errors"].as_array().expect("errors").iter().filter_map(|e| e["field"].as_str()).collect();
     assert_eq!(fields, ["lines[0].days", "lines[1].product_code", "lines[2].product_code"]);
-    house.post(&seed.doctor_b.token, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.problem(404, "not_found");
+    house
+        .post(&seed.doctor_b.token, &scene.drafts_path(), draft_of(&["PCM-T500"]))
+        .await
+        .problem(404, "not_found");
     let talk = Scene::in_lane(EncounterLane::ConsultationOnly).await;
-    let refused = talk.house.post(&talk.seed.doctor.token, &talk.drafts_path(), draft_of(&["PCM-T500"])).await;
+    let refused =
+        talk.house.post(&talk.seed.doctor.token, &talk.drafts_path(), draft_of(&["PCM-T500"])).await;
     refused.problem(422, "lane_no_prescription");
 }
 

@@ -44,7 +44,10 @@ async fn a_returned_prescription_is_mended_and_signed_again() {
     assert_eq!((&edited["state"], &edited["reason"]), (&json!("draft"), &json!(null)));
     house.post(&seed.doctor.token, &format!("{path}/sign"), pin.clone()).await.expect(200);
     let approved = house.post(&seed.pharmacist.token, &approve, pin).await.expect(200);
-    assert_eq!((&approved["state"], &approved["lines"][0]["product_code"]), (&json!("approved"), &json!("PCM-C300")));
+    assert_eq!(
+        (&approved["state"], &approved["lines"][0]["product_code"]),
+        (&json!("approved"), &json!("PCM-C300"))
+    );
 }
 
 #[actix_web::test]
@@ -57,7 +60,8 @@ async fn the_queue_answers_as_soon_as_something_is_signed() {
     let draft = scene.draft(&["PCM-T500"]).await;
     let sign = format!("/api/v1/prescriptions/{draft}/sign");
     let wait = house.get(&seed.pharmacist.token, "/api/v1/reviews?wait=25");
-    let both = futures_util::future::join(wait, house.post(&seed.doctor.token, &sign, json!({"pin": SIGNING_PIN})));
+    let both =
+        futures_util::future::join(wait, house.post(&seed.doctor.token, &sign, json!({"pin": SIGNING_PIN})));
     let (queue, _) = tokio::time::timeout(Duration::from_secs(15), both).await.expect("woken, not timed out");
     let queue = queue.expect(200);
     assert_eq!(queue["items"][0]["id"], json!(draft));

@@ -11,7 +11,8 @@ use crate::{
     domain::ids::{ConsultationId, PrescriptionId},
     service::{
         House,
-        prescription::{self, PrescriptionInput, VoidInput},
+        prescription::{self, VoidInput},
+        prescription_draft::PrescriptionInput,
         prescription_sign::{self, SignInput},
         prescription_view::{PrescriptionPage, PrescriptionView},
         safety_check::{self, CheckInput},
@@ -135,9 +136,8 @@ async fn edit(
     body: Body<PrescriptionInput>,
 ) -> Reply {
     let version = reply::if_match(&request)?;
-    let outcome = house
-        .write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version, &body.0))
-        .await;
+    let outcome =
+        house.write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version, &body.0)).await;
     reply::versioned(&request, outcome)
 }
 

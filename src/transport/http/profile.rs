@@ -33,8 +33,7 @@ pub struct Doc;
     responses((status = 200, body = HealthProfile)))]
 async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
     let worker = caller.0.worker;
-    let outcome =
-        house.read(caller.actor(), move |conn, house| profile::fetch(conn, house, worker)).await;
+    let outcome = house.read(caller.actor(), move |conn, house| profile::fetch(conn, house, worker)).await;
     reply::versioned(&request, outcome)
 }
 
@@ -50,7 +49,6 @@ async fn put(
 ) -> Reply {
     let version = reply::if_match(&request)?;
     let worker = caller.0.worker;
-    let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0)).await;
+    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0)).await;
     reply::versioned(&request, outcome)
 }
