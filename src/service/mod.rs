@@ -22,6 +22,7 @@ pub mod order;
 pub mod passwords;
 pub mod places;
 pub mod prescription;
+pub mod prescription_draft;
 pub mod prescription_sign;
 pub mod prescription_use;
 pub mod prescription_view;

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::{
     Failure, Tx,
     caller::StaffCaller,
-    prescription::{in_wire_words, moved_on, own, own_consultation, reason_of, record, standing},
+    prescription::{moved_on, own, own_consultation, reason_of, record, standing},
+    prescription_draft::in_wire_words,
     prescription_view::{Body, PrescriptionView, Reader, fetch_view, machine_of, names_of},
     safety_facts, signing,
 };

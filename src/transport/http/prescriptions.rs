@@ -11,7 +11,8 @@ use crate::{
     domain::ids::{ConsultationId, PrescriptionId},
     service::{
         House,
-        prescription::{self, PrescriptionInput, VoidInput},
+        prescription::{self, VoidInput},
+        prescription_draft::PrescriptionInput,
         prescription_sign::{self, SignInput},
         prescription_view::{PrescriptionPage, PrescriptionView},
         safety_check::{self, CheckInput},
