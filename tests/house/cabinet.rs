@@ -319,3 +319,44 @@ async fn a_replaced_cabinet_leaves_voids_and_doubts_and_its_late_journal_counts(
     assert_eq!(house.order(&seed, &order).await["units"][0]["state"], "dispensed");
     house.sound().await;
 }
+
+#[actix_web::test]
+async fn a_waiting_poll_hears_of_a_payment_at_once() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    let path = format!("/cabinet/v1/work?cursor={}&wait=25", machine.cursor);
+    let token = house.cabinet_token(&seed);
+    let began = std::time::Instant::now();
+    let (told, order) =
+        futures_util::future::join(house.get(&token, &path), house.paid(&seed, &visit, 1)).await;
+    let told = told.expect(200);
+    assert_eq!(told["items"][0]["kind"], "vend");
+    assert_eq!(told["items"][0]["attempt"], order["units"][0]["attempt"]["id"]);
+    assert_ne!(told["cursor"], machine.cursor);
+    assert!(began.elapsed().as_secs() < 20, "it was not woken");
+}
+
+#[actix_web::test]
+async fn a_revoked_cabinet_is_refused_although_its_token_is_young() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    house.revoke_cabinet(&seed).await;
+    machine.start(attempt_of(&order, 0), &code_of(&order)).await.problem(401, "device_revoked");
+    machine.hello().await.problem(401, "device_revoked");
+    machine.report().await.problem(401, "device_revoked");
+    // Nobody can be authorised at a cabinet without a key.
+    let prescription = house.prescribe(&seed, &visit, 1).await;
+    let body = json!({"prescription_id": prescription});
+    let other = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    let pay = format!("/api/v1/orders/{}/pay", other["id"].as_str().expect("an id"));
+    house.post(&visit.token, &pay, json!({"method": "subsidy"})).await.problem(409, "cabinet_closed");
+    house.sound().await;
+}

@@ -512,4 +512,19 @@ impl TestHouse {
             .await
             .expect("forged");
     }
+
+    /// Revokes the cabinet's key.
+    pub async fn revoke_cabinet(&self, seed: &Seed) {
+        use waystation::storage::schema::device;
+        let id = seed.cabinet_device;
+        self.house
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                diesel::update(device::table.find(id))
+                    .set(device::revoked_at.eq(Some(At(tx.now))))
+                    .execute(tx.conn)?;
+                Ok(())
+            })
+            .await
+            .expect("revoked");
+    }
 }
