@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     Failure, Hearers, House, Tx,
     caller::WorkerCaller,
-    ledger as books, redeem,
+    ledger as books, prescription_use,
     vend::{self, OrderPlan},
 };
 use crate::{
@@ -214,7 +214,7 @@ pub fn pay(
 
 fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failure> {
     if let Some(prescription) = row.prescription_id
-        && !redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)?
+        && !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
     {
         return Err(Code::PrescriptionExpired.into());
     }

@@ -18,7 +18,7 @@ use crate::{
         attempts::AttemptRow,
         ledger,
         orders::{self, OrderRow, UnitRow},
-        redeem, stock,
+        stock, stock_check as log,
     },
 };
 
@@ -111,7 +111,7 @@ fn prescribed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result
             *taken.entry((prescription, line)).or_default() += 1;
         }
     }
-    for line in redeem::lines_all(conn)? {
+    for line in log::lines_all(conn)? {
         let taken = taken.remove(&(line.prescription_id, line.line_no)).unwrap_or(0);
         if taken > i64::from(line.packs) {
             let (id, no) = (line.prescription_id, line.line_no);

@@ -29,7 +29,6 @@ pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
-pub mod redeem;
 pub mod safety_facts;
 pub mod schema;
 pub mod server_keys;

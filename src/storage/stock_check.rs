@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     events::AnyId,
-    schema::{event, prescription},
+    schema::{event, prescription, prescription_line},
 };
 use crate::domain::{
     ids::{PrescriptionId, StaffId},
@@ -42,4 +42,21 @@ pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, 
         .order((event::stream_id, event::version))
         .select((event::stream_id, event::kind, event::payload))
         .load(conn)
+}
+
+/// One line of a prescription, as the audit sees it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = prescription_line)]
+pub struct PrescribedRow {
+    /// Of which prescription.
+    pub prescription_id: PrescriptionId,
+    /// Which line.
+    pub line_no: i32,
+    /// Packs.
+    pub packs: i32,
+}
+
+/// All lines of all prescriptions.
+pub fn lines_all(conn: &mut Conn) -> QueryResult<Vec<PrescribedRow>> {
+    prescription_line::table.select(PrescribedRow::as_select()).load(conn)
 }

@@ -14,7 +14,7 @@ use crate::{
         time::civil_day,
         vend::{AttemptEvent, AttemptState, Outcome, attempt::VoidReason, attempt_event::Proof},
     },
-    service::{Failure, Hearers, Tx, redeem},
+    service::{Failure, Hearers, Tx, prescription_use},
     storage::{
         attempts::{self, AttemptRow},
         journal,
@@ -142,7 +142,7 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
         return Ok(None);
     }
     if let Some(prescription) = order.prescription_id
-        && !redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)?
+        && !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
     {
         return Ok(None);
     }

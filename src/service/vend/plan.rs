@@ -12,10 +12,10 @@ use crate::{
         time::civil_day,
         words::Bilingual,
     },
-    service::{Failure, Tx, redeem},
+    service::{Failure, Tx, prescription_use},
     storage::{
         journal::CabinetRow,
-        orders::{self, NewOrder, UnitRow},
+        orders::{NewOrder, UnitRow},
         stock as store,
     },
 };
@@ -53,31 +53,20 @@ impl OrderPlan {
         worker: WorkerId,
         prescription: PrescriptionId,
     ) -> Result<Self, Failure> {
-        let lines = redeem::prescribed_units(tx.conn, prescription, worker, tx.now)?;
-        let units = orders::units_of_prescription(tx.conn, prescription)?;
+        let usable = prescription_use::usable_for_order(tx.conn, prescription, worker, tx.now)?;
         let mut wanted = Vec::new();
-        for line in lines {
-            let taken = |states: &[UnitState]| {
-                let of_line = units.iter().filter(|(no, _)| *no == Some(line.line_no));
-                let count = of_line.filter(|(_, state)| states.contains(state)).count();
-                u32::try_from(count).unwrap_or(u32::MAX)
-            };
-            let packs = units_left(
-                line.packs,
-                taken(&[UnitState::Dispensed]),
-                taken(&[UnitState::InDoubt]),
-                taken(&[UnitState::Reserved, UnitState::Authorised]),
-            );
+        for line in usable.lines {
+            let packs = units_left(line.packs, line.packs_taken, 0, 0);
             if packs == 0 {
                 continue;
             }
-            let sale = store::product_sale(tx.conn, &line.product_code)?.ok_or(Code::LaneNotVendable)?;
+            let sale = store::product_sale(tx.conn, line.product.as_str())?.ok_or(Code::LaneNotVendable)?;
             if !lane_permits(cabinet.lane, &sale.class, true) {
-                return Err(not_vendable(&line.product_code).into());
+                return Err(not_vendable(line.product.as_str()).into());
             }
             wanted.push(Wanted {
                 line_no: Some(line.line_no),
-                product_code: line.product_code,
+                product_code: line.product.as_str().to_owned(),
                 packs,
                 price: sale.price,
                 daily_units_thousandths: line.daily_units_thousandths,
@@ -87,7 +76,7 @@ impl OrderPlan {
         if wanted.is_empty() {
             return Err(Code::UnitsExceeded.into());
         }
-        if !redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now)? {
+        if !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)? {
             return Err(Code::PrescriptionExpired.into());
         }
         Ok(Self { prescription: Some(prescription), wanted })

@@ -17,7 +17,7 @@ use crate::{
             messages::{Grant, StartRequest},
         },
     },
-    service::{Failure, Hearers, Tx, caller::CabinetCaller, redeem},
+    service::{Failure, Hearers, Tx, caller::CabinetCaller, prescription_use},
     storage::{
         attempts::{self, AttemptRow},
         journal::{self, CabinetRow},
@@ -132,7 +132,7 @@ fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failur
         return Ok(false);
     }
     match order.prescription_id {
-        Some(prescription) => redeem::prescription_ok_for_start(tx.conn, tx.house, prescription, tx.now),
+        Some(prescription) => prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now),
         None => Ok(true),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         refusal::{Code, Refusal},
         stock::{DoubtEnd, Movement},
     },
-    service::{Failure, Hearers, Tx, ledger as books, redeem},
+    service::{Failure, Hearers, Tx, ledger as books, prescription_use},
     storage::{
         orders::{self as store, OrderRow, UnitRow},
         stock::StockKey,
@@ -70,7 +70,7 @@ fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEven
                 books::book(tx, &transfer, order.worker_id)?;
             }
             match order.prescription_id {
-                Some(prescription) => redeem::redeemed(tx, prescription),
+                Some(prescription) => prescription_use::fulfil_if_done(tx, prescription).map(drop),
                 None => Ok(()),
             }
         }

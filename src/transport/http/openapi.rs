@@ -12,7 +12,10 @@ use utoipa::{
     },
 };
 
-use super::{cabinet, cabinets, check_ins, consultations, devices, me, offers, orders, prescriptions, products, profile, reviews, routes, staff_tokens, vitals};
+use super::{
+    cabinet, cabinets, check_ins, consultations, devices, me, offers, orders, prescriptions, products,
+    profile, reviews, routes, staff_tokens, vitals,
+};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
