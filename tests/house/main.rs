@@ -5,6 +5,7 @@ mod cabinet;
 mod check_in;
 mod harness;
 mod ledger;
+mod machine;
 mod orders;
 mod seed;
 mod stock;
