@@ -11,7 +11,8 @@ use waystation::{
 
 use crate::{
     harness::TestHouse,
-    vending::{DROP, Machine, attempt_of, code_of},
+    machine::{DROP, Machine},
+    vending::{attempt_of, code_of},
 };
 
 #[actix_web::test]

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::{
     harness::TestHouse,
-    vending::{JAM, Machine, attempt_of, code_of},
+    machine::{JAM, Machine},
+    vending::{attempt_of, code_of},
 };
 
 #[actix_web::test]

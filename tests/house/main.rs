@@ -9,6 +9,7 @@ mod formulary;
 mod harness;
 mod laws;
 mod ledger;
+mod machine;
 mod orders;
 mod prescribing;
 mod prescriptions;

@@ -6,7 +6,8 @@ use waystation::domain::{ids::StaffId, stock::SlotNo, vend::journal::Body};
 
 use crate::{
     harness::TestHouse,
-    vending::{DROP, Machine, OTC, RX, attempt_of, code_of},
+    machine::{DROP, Machine},
+    vending::{OTC, RX, attempt_of, code_of},
 };
 
 fn slot(n: i32) -> SlotNo {

@@ -1,27 +1,17 @@
-//! A filled cabinet, an approved prescription, and a cabinet that runs the
-//! reference firmware: what the stories about vending begin with.
+//! A filled cabinet and an approved prescription: what the stories about
+//! vending begin with.
 
 use chrono::{NaiveDate, TimeDelta};
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::{Value, json};
 use waystation::{
     crypto::{
-        device::{DeviceKey, sign_request},
         signer::{DetachedKind, sign_detached},
         tokens::{Claims, Role},
-        vend_auth,
     },
     domain::{
         ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
         prescription::CabinetLane,
-        stock::SlotNo,
-        vend::{
-            BootId, Epoch,
-            cabinet_side::{CabinetSide, Permission, Sensed, Step},
-            journal::{Body, Journal},
-            messages::{Grant, WorkAnswer, WorkItem},
-        },
     },
     service::{Actor, Failure},
     storage::{
@@ -32,7 +22,7 @@ use waystation::{
 };
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::TestHouse,
     seed::{self, Seed},
 };
 
@@ -320,163 +310,6 @@ pub fn attempt_of(order: &Value, unit: usize) -> AttemptId {
 pub fn code_of(order: &Value) -> String {
     order["pickup_code"].as_str().expect("a code").to_owned()
 }
-
-/// A cabinet that runs the reference firmware.
-pub struct Machine<'h> {
-    pub house: &'h TestHouse,
-    pub seed: &'h Seed,
-    pub side: CabinetSide,
-    pub journal: Journal,
-    pub key: DeviceKey,
-    pub cursor: i64,
-    mono_ms: i64,
-}
-
-impl<'h> Machine<'h> {
-    /// Switches the cabinet on, and lets it say hello.
-    pub async fn on(house: &'h TestHouse, seed: &'h Seed) -> Self {
-        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
-        let (side, _) = CabinetSide::boot(boot, []);
-        let key = seed.cabinet_key.clone();
-        let journal = Journal::default();
-        let machine = Self { house, seed, side, journal, key, cursor: 0, mono_ms: 0 };
-        machine.hello().await.expect(200);
-        machine
-    }
-
-    /// The power goes, and comes back: memory is lost, the journal is not.
-    pub async fn power_cut(&mut self) {
-        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
-        let (side, steps) = CabinetSide::boot(boot, self.journal.bodies());
-        (self.side, self.mono_ms) = (side, 0);
-        self.carry_out(steps);
-        self.hello().await.expect(200);
-    }
-
-    /// Writes what is to be written; says whether the motor runs.
-    pub fn carry_out(&mut self, steps: Vec<Step>) -> bool {
-        let mut ran = false;
-        for step in steps {
-            match step {
-                Step::Write(body) => self.write(body),
-                Step::RunMotor { attempt, .. } => {
-                    self.write(Body::Motor { attempt });
-                    ran = true;
-                }
-                Step::AskStart { .. } => {}
-            }
-        }
-        ran
-    }
-
-    pub fn write(&mut self, body: Body) {
-        self.mono_ms += 1;
-        self.journal.append(self.side.boot_id(), self.mono_ms, self.house.now(), body);
-    }
-
-    /// A signed POST.
-    pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
-        let bytes = serde_json::to_vec(body).expect("JSON");
-        let signature =
-            sign_request(&self.key, self.seed.cabinet_device, "POST", path, &bytes).expect("signed");
-        let request = self
-            .house
-            .client()
-            .post(format!("{}{path}", self.house.base))
-            .header("Content-Type", "application/json")
-            .header("Waystation-Signature", signature)
-            .bearer_auth(self.house.cabinet_token(self.seed))
-            .body(bytes);
-        Answer::of(request.send().await.expect("answered")).await
-    }
-
-    pub fn hello_body(&self, boot: BootId) -> Value {
-        json!({
-            "epoch": 1, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.house.now(),
-            "journal": self.journal.head(), "open_intents": [], "door_open": self.side.door_is_open(),
-            "tampered": false, "slots": [], "versions": {"firmware": "test", "protocol": 1},
-        })
-    }
-
-    pub async fn hello(&self) -> Answer {
-        self.post("/cabinet/v1/hello", &self.hello_body(self.side.boot_id())).await
-    }
-
-    /// Polls once and takes what there is.
-    pub async fn work(&mut self) -> Vec<WorkItem> {
-        let token = self.house.cabinet_token(self.seed);
-        let path = format!("/cabinet/v1/work?cursor={}&wait=0", self.cursor);
-        let answer = self.house.get(&token, &path).await.expect(200);
-        let answer: WorkAnswer = serde_json::from_value(answer).expect("work");
-        self.cursor = answer.cursor;
-        for item in &answer.items {
-            match item {
-                WorkItem::Vend { authorization, .. } => self.authorize(authorization),
-                WorkItem::Void { attempt } => self.side.void(*attempt),
-                WorkItem::Recall { .. } => {}
-            }
-        }
-        answer.items
-    }
-
-    fn authorize(&mut self, jws: &str) {
-        let house = &self.house.house;
-        let keys = house.keys.tokens.public_keys();
-        let device = self.seed.cabinet_device;
-        let said = vend_auth::verify(&keys, jws, &house.policy.network, device, 1).expect("it is for us");
-        let slot = SlotNo::new(said.slot.parse().expect("a number")).expect("a slot");
-        self.side.authorize(Permission { attempt: said.attempt, slot, lot_no: said.lot });
-    }
-
-    /// Asks START in the present boot.
-    pub async fn start(&mut self, attempt: AttemptId, code: &str) -> Answer {
-        self.side.ask_start(attempt, self.mono_ms);
-        self.start_as(self.side.boot_id(), attempt, code).await
-    }
-
-    /// Asks START in the name of any boot.
-    pub async fn start_as(&self, boot: BootId, attempt: AttemptId, code: &str) -> Answer {
-        let path = format!("/cabinet/v1/attempts/{attempt}/start");
-        self.post(&path, &json!({"boot_id": boot, "pickup_code": code})).await
-    }
-
-    /// START, and the motor runs.
-    pub async fn run(&mut self, attempt: AttemptId, code: &str) {
-        self.work().await;
-        let grant: Grant =
-            serde_json::from_value(self.start(attempt, code).await.expect(200)).expect("a grant");
-        let steps = self.side.grant(attempt, &grant, self.mono_ms);
-        assert!(self.carry_out(steps), "the motor runs");
-    }
-
-    /// START, motor, and what the sensor sees.
-    pub async fn vend(&mut self, attempt: AttemptId, code: &str, sensed: Sensed) {
-        self.run(attempt, code).await;
-        let steps = self.side.sensed(attempt, sensed, None);
-        self.carry_out(steps);
-    }
-
-    /// Reports what is not acknowledged.
-    pub async fn report(&mut self) -> Answer {
-        let answer = self.events(1, self.journal.unacked().to_vec()).await;
-        if let Some(seq) = answer.body["acked_seq"].as_i64() {
-            self.journal.ack(seq);
-        }
-        answer
-    }
-
-    /// Reports given entries.
-    pub async fn events(
-        &self,
-        epoch: i64,
-        entries: Vec<waystation::domain::vend::journal::JournalEntry>,
-    ) -> Answer {
-        self.post("/cabinet/v1/events", &json!({"epoch": Epoch(epoch), "entries": entries})).await
-    }
-}
-
-pub const DROP: Sensed = Sensed { drop: true, hatch_empty: false };
-pub const JAM: Sensed = Sensed { drop: false, hatch_empty: true };
 
 impl TestHouse {
     /// Leaves 1 fen on the worker's account.
