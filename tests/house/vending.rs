@@ -6,12 +6,13 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use waystation::{
     crypto::{
+        digest,
         signer::{DetachedKind, sign_detached},
         tokens::{Claims, Role},
     },
     domain::{
         ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
-        prescription::CabinetLane,
+        prescription::{CabinetLane, canonical_bytes},
     },
     service::{Actor, Failure},
     storage::{
@@ -169,7 +170,22 @@ impl TestHouse {
     /// A prescription for packs of `RX`, signed and approved.
     pub async fn prescribe(&self, seed: &Seed, visit: &Visit, packs: i32) -> PrescriptionId {
         let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
-        let canonical = format!("{{\"prescription\":\"{id}\"}}").into_bytes();
+        let document = self.document(seed, id, talk, packs);
+        let canonical = canonical_bytes(&serde_json::from_value(document.clone()).expect("a document"));
+        let body = json!({
+            "revision": 1,
+            "draft": {"lane": document["lane"], "kind": document["kind"], "diagnoses": document["diagnoses"],
+                "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5}]},
+            "names": [{"generic_zh": "x", "generic_en": "x", "label": {"zh": "x", "en": "x"}, "packs": packs}],
+            "report": {"verdict": "ok", "findings": [], "ruleset_version": "test"},
+            "digest": digest::hex(&digest::sha256(&canonical)),
+        });
+        let text = String::from_utf8(canonical.clone()).expect("UTF-8");
+        let sealed = (
+            self.house.seal("prescription", "body_sealed", id, &body.to_string()).expect("sealed"),
+            self.house.seal("prescription", "canonical_sealed", id, &text).expect("sealed"),
+        );
+        let until = self.now() + TimeDelta::hours(10);
         let signer = &self.house.keys.prescriptions;
         let signature = sign_detached(signer, DetachedKind::Prescription, &canonical).expect("signed");
         let (worker, check_in, station) = (seed.worker, visit.check_in, seed.station);
@@ -203,11 +219,11 @@ impl TestHouse {
                         prescription::hospital_id.eq(hospital),
                         prescription::state.eq("approved"),
                         prescription::version.eq(1_i64),
-                        prescription::body.eq("{}"),
-                        prescription::canonical.eq(Some(canonical)),
+                        prescription::body_sealed.eq(sealed.0),
+                        prescription::canonical_sealed.eq(Some(sealed.1)),
                         prescription::signature.eq(Some(signature)),
                         prescription::signed_at.eq(Some(At(tx.now))),
-                        prescription::valid_until.eq(Some(At(tx.now + TimeDelta::hours(10)))),
+                        prescription::valid_until.eq(Some(At(until))),
                         prescription::reviewed_by.eq(Some(pharmacist)),
                         prescription::reviewed_at.eq(Some(At(tx.now))),
                         prescription::created_at.eq(At(tx.now)),
@@ -231,12 +247,25 @@ impl TestHouse {
         id
     }
 
+    fn document(&self, seed: &Seed, id: PrescriptionId, talk: ConsultationId, packs: i32) -> Value {
+        json!({
+            "id": id, "revision": 1, "consultation": talk, "worker": seed.worker,
+            "prescriber": seed.doctor.id, "hospital": seed.hospital, "lane": "follow_up_with_evidence",
+            "kind": "ordinary", "diagnoses": [{"code": "J02", "name": "x"}],
+            "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5,
+                "packs": packs, "label": {"zh": "x", "en": "x"}}],
+            "overrides": [], "longer_reason": null, "issued_on": "2026-11-23",
+            "valid_until": self.now() + TimeDelta::hours(10), "ruleset_version": "test",
+            "policy_version": "test",
+        })
+    }
+
     /// Writes a column of a prescription, as somebody with the database could.
     pub async fn tamper_prescription(&self, id: PrescriptionId) {
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 diesel::update(prescription::table.find(id))
-                    .set(prescription::canonical.eq(Some(b"another text".to_vec())))
+                    .set(prescription::canonical_sealed.eq(Some(b"another text".to_vec())))
                     .execute(tx.conn)?;
                 Ok(())
             })
