@@ -103,6 +103,7 @@ CREATE INDEX attempt_cabinet ON attempt (cabinet_id, id) WHERE state IN ('issued
 CREATE INDEX attempt_order ON attempt (order_id, id);
 CREATE INDEX attempt_expiry ON attempt (expires_at) WHERE state = 'issued';
 CREATE INDEX attempt_silence ON attempt (started_at) WHERE state = 'started';
+CREATE INDEX attempt_dispensed ON attempt (ended_at) WHERE state = 'dispensed';
 CREATE TABLE journal (
   cabinet_id UUID NOT NULL REFERENCES cabinet (id),
   epoch BIGINT NOT NULL,

@@ -10,6 +10,7 @@ pub mod housekeeping;
 pub mod import;
 pub mod letters;
 pub mod limits;
+pub mod network;
 mod once;
 pub mod passwords;
 pub mod signing;

@@ -2,5 +2,11 @@
 //! house. One binary, because each links the whole program.
 
 mod check_in;
+mod devices;
 mod harness;
+mod import;
+mod mail;
+mod network;
 mod seed;
+mod smtp;
+mod staff_tokens;

@@ -3,6 +3,7 @@
 
 mod check_ins;
 mod devices;
+mod network;
 pub mod openapi;
 mod staff_tokens;
 
@@ -13,6 +14,7 @@ pub fn routes() -> Routes {
     let mut routes = Routes::default();
     check_ins::add(&mut routes);
     devices::add(&mut routes);
+    network::add(&mut routes);
     staff_tokens::add(&mut routes);
     routes
 }

@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{check_ins, devices, routes, staff_tokens};
+use super::{check_ins, devices, network, routes, staff_tokens};
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
     transport::{
@@ -34,7 +34,12 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    let parts = [check_ins::Doc::openapi(), devices::Doc::openapi(), staff_tokens::Doc::openapi()];
+    let parts = [
+        check_ins::Doc::openapi(),
+        devices::Doc::openapi(),
+        network::Doc::openapi(),
+        staff_tokens::Doc::openapi(),
+    ];
     for part in parts {
         document.merge(part);
     }
@@ -142,6 +147,13 @@ impl PartialSchema for Fen {
     }
 }
 impl ToSchema for Fen {}
+
+impl PartialSchema for crate::domain::network::Secret {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).into()
+    }
+}
+impl ToSchema for crate::domain::network::Secret {}
 
 /// A closed set of codes is an enumeration of strings.
 macro_rules! text_enum_schemas {
