@@ -59,7 +59,7 @@ async fn imported_workers_are_found_and_unknown_employers_are_told() {
     let seed = house.seed().await;
     let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code\n";
     let row = |employer: &str| {
-        format!("990000000027,482913,样例乙,15400000002,1990-01-02,male,courier,{employer}\n")
+        format!("990000000028,482913,样例乙,15400000002,1990-01-02,male,courier,{employer}\n")
     };
     let unknown = format!("{header}{}", row("employer-9"));
     let problems = told(load(&house, ImportKind::Workers, &unknown).await.expect_err("refused"));
@@ -73,7 +73,7 @@ async fn imported_workers_are_found_and_unknown_employers_are_told() {
     assert_eq!(found["items"][0]["name"], "样例乙");
     assert_eq!(found["items"][0]["phone"], "154****0002");
     house.get(&seed.doctor.token, path).await.problem(403, "role_not_allowed");
-    let card = json!({"card_number": "990000000027", "pin": "482913"});
+    let card = json!({"card_number": "990000000028", "pin": "482913"});
     house.post(&seed.station_token, "/api/v1/check-ins", card).await.expect(201);
 }
 
