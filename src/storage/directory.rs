@@ -175,13 +175,16 @@ pub fn workers_of_employer(
     query.select(worker::id).load(conn)
 }
 
+/// Worker, kind, value, second value.
+pub type FitnessReading = (WorkerId, ReadingKind, i64, Option<i64>);
+
 /// Blood pressures and breath tests of these workers since `since`, the oldest
-/// first: worker, kind, value, second value.
+/// first.
 pub fn fitness_readings(
     conn: &mut Conn,
     workers: &[WorkerId],
     since: Timestamp,
-) -> QueryResult<Vec<(WorkerId, ReadingKind, i64, Option<i64>)>> {
+) -> QueryResult<Vec<FitnessReading>> {
     reading::table
         .filter(reading::worker_id.eq_any(workers.iter().copied()))
         .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))

@@ -10,18 +10,21 @@ use waystation::service::import::{
 
 use crate::harness::TestHouse;
 
-struct TestFile(tempfile::TempDir, PathBuf);
+struct TestFile {
+    path: PathBuf,
+    _dir: tempfile::TempDir,
+}
 
 fn file(text: &str) -> TestFile {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("file.csv");
     std::fs::write(&path, text).expect("written");
-    TestFile(dir, path)
+    TestFile { path, _dir: dir }
 }
 
 async fn load(house: &TestHouse, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
     let file = file(text);
-    import_csv(&house.house, kind, &file.1, ImportOptions::default(), |_, _| ()).await
+    import_csv(&house.house, kind, &file.path, ImportOptions::default(), |_, _| ()).await
 }
 
 fn told(error: ImportError) -> Vec<(u64, String, String)> {
