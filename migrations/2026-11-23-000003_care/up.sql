@@ -63,6 +63,7 @@ CREATE INDEX consultation_department ON consultation (department, requested_at) 
 CREATE INDEX consultation_doctor ON consultation (doctor_id, id);
 CREATE INDEX consultation_worker ON consultation (worker_id, id);
 CREATE INDEX consultation_check_in ON consultation (check_in_id);
+CREATE INDEX consultation_completed ON consultation (ended_at) WHERE state = 'completed';
 CREATE TABLE offer (
   id UUID PRIMARY KEY NOT NULL,
   consultation_id UUID NOT NULL REFERENCES consultation (id),

@@ -108,6 +108,7 @@ CREATE INDEX attempt_order ON attempt (order_id, id);
 CREATE INDEX attempt_expiry ON attempt (expires_at) WHERE state = 'issued';
 CREATE INDEX attempt_voided ON attempt (cabinet_id, ended_at) WHERE state = 'voided';
 CREATE INDEX attempt_silence ON attempt (started_at) WHERE state = 'started';
+CREATE INDEX attempt_dispensed ON attempt (ended_at) WHERE state = 'dispensed';
 -- A boot that was heard of once and is not the present one never comes back:
 -- a late hello of it must not pass for a restart.
 CREATE TABLE cabinet_boot (

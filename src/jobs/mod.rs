@@ -5,6 +5,7 @@
 pub mod letters;
 mod matching;
 mod sweeps;
+mod vending;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ impl Jobs {
         letters::start(&mut jobs, house, mailer);
         matching::start(&mut jobs, house);
         sweeps::start(&mut jobs, house);
+        vending::start(&mut jobs, house);
         jobs
     }
 

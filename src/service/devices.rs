@@ -297,10 +297,10 @@ fn next_epoch(
     }
 }
 
-/// The seam to the vending step: what becomes of attempts that the replaced
-/// cabinet had started. Here the change is only logged and its work woken.
+/// Attempts that the replaced cabinet had started are in doubt from now on.
 fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<(), Failure> {
     tx.record("cabinet", cabinet, "cabinet.epoch_replaced", json!({"epoch": epoch}), Hearers::nobody())?;
+    super::vend::epoch_replaced(tx, cabinet)?;
     tx.wake(Topic::Cabinet(cabinet));
     Ok(())
 }

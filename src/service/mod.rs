@@ -17,6 +17,7 @@ pub mod letters;
 pub mod limits;
 pub mod matching;
 pub mod me;
+pub mod network;
 mod once;
 pub mod order;
 pub mod passwords;

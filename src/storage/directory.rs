@@ -2,11 +2,245 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::hospital};
+use super::{
+    conn::Conn,
+    schema::{attempt, cabinet, consultation, doctor, employer, hospital, reading, shift, station, worker},
+    sql_types::At,
+};
+use crate::domain::{
+    consultation::ConsultationState,
+    ids::{CabinetId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
+    presence::Presence,
+    time::Timestamp,
+    vend::AttemptState,
+    vitals::ReadingKind,
+};
 
 /// The least virtual time of all hospitals: where a new one starts.
 pub fn hospital_virtual_time(conn: &mut Conn) -> QueryResult<i64> {
     let least =
         hospital::table.select(diesel::dsl::min(hospital::virtual_time)).first::<Option<i64>>(conn)?;
     Ok(least.unwrap_or(0))
+}
+
+/// Declares a row that is listed by id.
+macro_rules! listed {
+    ($(#[$doc:meta])* $name:ident of $table:ident by $list:ident($id:ty) { $($field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Queryable, Selectable)]
+        #[diesel(table_name = $table)]
+        #[allow(missing_docs)]
+        pub struct $name { $(pub $field: $type),+ }
+
+        $(#[$doc])*
+        /// By id; `after` is the last one seen.
+        pub fn $list(conn: &mut Conn, after: Option<$id>, limit: i64) -> QueryResult<Vec<$name>> {
+            let mut query = $table::table.into_boxed().order($table::id).limit(limit);
+            if let Some(after) = after {
+                query = query.filter($table::id.gt(after));
+            }
+            query.select($name::as_select()).load(conn)
+        }
+    };
+}
+
+listed! {
+    /// Stations.
+    StationRow of station by station_list(StationId) {
+        id: StationId, code: String, name_zh: String, name_en: String, district: String, latitude_e6: i32,
+        longitude_e6: i32, encounter_lanes: String, created_at: Timestamp,
+    }
+}
+listed! {
+    /// Hospitals.
+    HospitalRow of hospital by hospital_list(HospitalId) {
+        id: HospitalId, code: String, name_zh: String, name_en: String, district: String, weight: i32,
+        created_at: Timestamp,
+    }
+}
+listed! {
+    /// Employers.
+    EmployerRow of employer by employer_list(EmployerId) {
+        id: EmployerId, code: String, name_zh: String, name_en: String, created_at: Timestamp,
+    }
+}
+
+/// A station by id.
+pub fn station_fetch(conn: &mut Conn, id: StationId) -> QueryResult<Option<StationRow>> {
+    station::table.find(id).select(StationRow::as_select()).first(conn).optional()
+}
+
+/// The cabinets of these stations.
+pub fn cabinets_of(conn: &mut Conn, stations: &[StationId]) -> QueryResult<Vec<(StationId, CabinetId)>> {
+    cabinet::table
+        .filter(cabinet::station_id.eq_any(stations.iter().copied()))
+        .select((cabinet::station_id, cabinet::id))
+        .load(conn)
+}
+
+/// The code of a hospital.
+pub fn hospital_code(conn: &mut Conn, id: HospitalId) -> QueryResult<Option<String>> {
+    hospital::table.find(id).select(hospital::code).first(conn).optional()
+}
+
+/// The code of an employer.
+pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<String>> {
+    employer::table.find(id).select(employer::code).first(conn).optional()
+}
+
+/// A shift as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = shift)]
+#[allow(missing_docs)]
+pub struct ShiftRow {
+    pub id: ShiftId,
+    pub staff_id: StaffId,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+}
+
+/// Shifts that have not ended, of one member of staff or of all, by id.
+pub fn shift_list(
+    conn: &mut Conn,
+    staff_id: Option<StaffId>,
+    now: Timestamp,
+    after: Option<ShiftId>,
+    limit: i64,
+) -> QueryResult<Vec<ShiftRow>> {
+    let mut query =
+        shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
+    if let Some(staff_id) = staff_id {
+        query = query.filter(shift::staff_id.eq(staff_id));
+    }
+    if let Some(after) = after {
+        query = query.filter(shift::id.gt(after));
+    }
+    query.select(ShiftRow::as_select()).load(conn)
+}
+
+/// Whether a member of staff has a shift that meets this span.
+pub fn shift_overlaps(
+    conn: &mut Conn,
+    staff_id: StaffId,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> QueryResult<bool> {
+    let found = shift::table
+        .filter(shift::staff_id.eq(staff_id))
+        .filter(shift::starts_at.lt(At(ends_at)))
+        .filter(shift::ends_at.gt(At(starts_at)))
+        .select(shift::id)
+        .first::<ShiftId>(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// A disabled doctor is off duty.
+pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<()> {
+    diesel::update(doctor::table.find(id)).set(doctor::presence.eq(Presence::Off)).execute(conn).map(|_| ())
+}
+
+/// Ids and birth of workers with this phone, who were not merged away.
+pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
+    worker::table
+        .filter(worker::phone_index.eq(phone_index))
+        .filter(worker::merged_into.is_null())
+        .order(worker::id)
+        .limit(limit)
+        .select(worker::id)
+        .load(conn)
+}
+
+/// Whether a worker has a card, and since when they are known.
+pub fn worker_standing(conn: &mut Conn, id: WorkerId) -> QueryResult<(bool, Timestamp)> {
+    worker::table.find(id).select((worker::card_index.is_not_null(), worker::created_at)).first(conn)
+}
+
+/// An employer's people, by id.
+pub fn workers_of_employer(
+    conn: &mut Conn,
+    employer_id: EmployerId,
+    after: Option<WorkerId>,
+    limit: i64,
+) -> QueryResult<Vec<WorkerId>> {
+    let mut query = worker::table
+        .into_boxed()
+        .filter(worker::employer_id.eq(employer_id))
+        .filter(worker::merged_into.is_null())
+        .order(worker::id)
+        .limit(limit);
+    if let Some(after) = after {
+        query = query.filter(worker::id.gt(after));
+    }
+    query.select(worker::id).load(conn)
+}
+
+/// Worker, kind, value, second value.
+pub type FitnessReading = (WorkerId, ReadingKind, i64, Option<i64>);
+
+/// Blood pressures and breath tests of these workers since `since`, the oldest
+/// first.
+pub fn fitness_readings(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<FitnessReading>> {
+    reading::table
+        .filter(reading::worker_id.eq_any(workers.iter().copied()))
+        .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))
+        .filter(reading::measured_at.gt(At(since)))
+        .order((reading::measured_at, reading::id))
+        .select((reading::worker_id, reading::kind, reading::value, reading::second))
+        .load(conn)
+}
+
+/// How much there is of everything; `today` is the first instant of the civil day.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub stations: i64,
+    pub cabinets: i64,
+    pub hospitals: i64,
+    pub doctors_available: i64,
+    pub doctors_on_shift: i64,
+    pub waiting: i64,
+    pub active: i64,
+    pub completed_today: i64,
+    pub vended_today: i64,
+    pub in_doubt: i64,
+}
+
+/// Counts small tables and partial indexes; the caller keeps the answer a while.
+pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
+    let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
+        consultation::table.filter(consultation::state.eq(state)).count().get_result(conn)
+    };
+    Ok(Figures {
+        stations: station::table.filter(station::retired_at.is_null()).count().get_result(conn)?,
+        cabinets: cabinet::table.count().get_result(conn)?,
+        hospitals: hospital::table.count().get_result(conn)?,
+        doctors_available: doctor::table
+            .filter(doctor::presence.eq(Presence::Available))
+            .count()
+            .get_result(conn)?,
+        doctors_on_shift: doctor::table
+            .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
+            .filter(shift::starts_at.le(At(now)))
+            .filter(shift::ends_at.gt(At(now)))
+            .count()
+            .get_result(conn)?,
+        waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
+        active: live(conn, ConsultationState::Active)?,
+        completed_today: consultation::table
+            .filter(consultation::state.eq(ConsultationState::Completed))
+            .filter(consultation::ended_at.ge(At(today)))
+            .count()
+            .get_result(conn)?,
+        vended_today: attempt::table
+            .filter(attempt::state.eq(AttemptState::Dispensed))
+            .filter(attempt::ended_at.ge(At(today)))
+            .count()
+            .get_result(conn)?,
+        in_doubt: attempt::table.filter(attempt::state.eq(AttemptState::InDoubt)).count().get_result(conn)?,
+    })
 }

@@ -86,10 +86,12 @@ pub fn complete(
         return Err(Refusal::fields(problems).into());
     }
     of_doctor(tx.conn, tx.house, caller.staff, id)?;
+    act(tx, id, &Command::Complete { doctor: caller.staff })?;
+    // Asked after the write: drafting holds the consultation's row, so that
+    // completing and drafting cannot pass each other.
     if prescription::has_open_draft(tx.conn, id)? {
         return Err(Code::PrescriptionOpen.into());
     }
-    act(tx, id, &Command::Complete { doctor: caller.staff })?;
     let sealed = tx.house.seal("consultation", "summary_sealed", id, input.summary.trim())?;
     store::summary_set(tx.conn, id, &sealed, &serde_json::to_string(&input.diagnoses)?)?;
     of_doctor(tx.conn, tx.house, caller.staff, id)

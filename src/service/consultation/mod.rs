@@ -95,6 +95,8 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
             doctors::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
+            // The next doctor starts with a clean sheet.
+            super::prescription::withdraw_unsigned_of(tx, after.id)?;
             doctors::place_free(tx.conn, *doctor)?;
             doctors::presence_lose(tx.conn, *doctor)?;
         }

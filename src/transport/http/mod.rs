@@ -7,6 +7,7 @@ mod check_ins;
 mod consultations;
 mod devices;
 mod me;
+mod network;
 mod offers;
 pub mod openapi;
 mod orders;
@@ -32,6 +33,7 @@ pub fn routes() -> Routes {
     vitals::add(&mut routes);
     super::realtime::events::add(&mut routes);
     devices::add(&mut routes);
+    network::add(&mut routes);
     staff_tokens::add(&mut routes);
     prescriptions::add(&mut routes);
     products::add(&mut routes);

@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use super::{
-    cabinet, cabinets, check_ins, consultations, devices, me, offers, orders, prescriptions, products,
-    profile, reviews, routes, staff_tokens, vitals,
+    cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
+    products, profile, reviews, routes, staff_tokens, vitals,
 };
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
@@ -45,6 +45,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         consultations::Doc::openapi(),
         devices::Doc::openapi(),
         me::Doc::openapi(),
+        network::Doc::openapi(),
         offers::Doc::openapi(),
         orders::Doc::openapi(),
         pages::Doc::openapi(),
@@ -163,3 +164,10 @@ impl PartialSchema for Fen {
     }
 }
 impl ToSchema for Fen {}
+
+impl PartialSchema for crate::domain::network::Secret {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).into()
+    }
+}
+impl ToSchema for crate::domain::network::Secret {}

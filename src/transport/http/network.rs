@@ -1,0 +1,253 @@
+//! The network's places, people and roster, for operators; fitness for
+//! employers; figures for anyone.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use crate::{
+    domain::{
+        ids::{Id, StaffId, StationId, WorkerId},
+        role::Role,
+    },
+    service::{
+        Actor, House,
+        network::{
+            self, EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, Page,
+            ShiftInput, ShiftView, StaffInput, StaffSummary, StationInput, StationView, WorkerInput,
+            WorkerQuery, WorkerSummary,
+        },
+    },
+    transport::{
+        auth::{Anyone, Operator, SafetyOfficer},
+        body::{Body, IdempotencyKey, Path, Query},
+        reply::{self, Reply},
+        routes::Routes,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/stations", station_add)
+        .get("/api/v1/stations", station_list)
+        .get("/api/v1/stations/{id}", station_fetch)
+        .post("/api/v1/hospitals", hospital_add)
+        .get("/api/v1/hospitals", hospital_list)
+        .post("/api/v1/employers", employer_add)
+        .get("/api/v1/employers", employer_list)
+        .post("/api/v1/staff", staff_invite)
+        .get("/api/v1/staff", staff_list)
+        .post("/api/v1/staff/{id}/disable", staff_disable)
+        .post("/api/v1/workers", worker_add)
+        .get("/api/v1/workers", worker_find)
+        .get("/api/v1/workers/{id}", worker_fetch)
+        .post("/api/v1/shifts", shift_add)
+        .get("/api/v1/shifts", shift_list)
+        .get("/api/v1/employees/fitness", fitness)
+        .get("/api/v1/network/counts", counts);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    station_add,
+    station_list,
+    station_fetch,
+    hospital_add,
+    hospital_list,
+    employer_add,
+    employer_list,
+    staff_invite,
+    staff_list,
+    staff_disable,
+    worker_add,
+    worker_find,
+    worker_fetch,
+    shift_add,
+    shift_list,
+    fitness,
+    counts
+))]
+pub struct Doc;
+
+/// A page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    /// The last id seen.
+    after: Option<uuid::Uuid>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// Staff of this role only.
+    role: Option<Role>,
+    /// Shifts of this member of staff only.
+    staff_id: Option<StaffId>,
+}
+
+impl PageQuery {
+    fn after<K>(&self) -> Option<Id<K>> {
+        self.after.map(Id::from_uuid)
+    }
+    fn limit(&self) -> i64 {
+        self.limit.unwrap_or(50).clamp(1, 100)
+    }
+}
+
+/// Declares a POST by an operator that makes something of a body.
+macro_rules! added {
+    ($(#[$doc:meta])* $name:ident($input:ty) -> $view:ty, $path:literal, $verb:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "network", request_body = $input,
+            responses((status = 201, body = $view)))]
+        async fn $name(
+            caller: Operator,
+            request: HttpRequest,
+            house: Data<Arc<House>>,
+            key: IdempotencyKey,
+            body: Body<$input>,
+        ) -> Reply {
+            reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| ($verb)(tx, body.0))
+                .await
+        }
+    };
+}
+
+/// Declares a GET by an operator that lists something by id.
+macro_rules! listed {
+    ($(#[$doc:meta])* $name:ident -> $view:ty, $path:literal, $verb:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(get, path = $path, tag = "network", params(PageQuery),
+            responses((status = 200, body = Page<$view>)))]
+        async fn $name(
+            caller: Operator,
+            request: HttpRequest,
+            house: Data<Arc<House>>,
+            page: Query<PageQuery>,
+        ) -> Reply {
+            let outcome = house.read(caller.actor(), move |conn, house| ($verb)(conn, house, &page.0)).await;
+            reply::json(&request, outcome)
+        }
+    };
+}
+
+added!(
+    /// Add a station, with a cabinet unless told not to
+    station_add(StationInput) -> StationView, "/api/v1/stations", network::station_add);
+added!(
+    /// Add a hospital
+    hospital_add(HospitalInput) -> HospitalView, "/api/v1/hospitals", network::hospital_add);
+added!(
+    /// Add an employer
+    employer_add(EmployerInput) -> EmployerView, "/api/v1/employers", network::employer_add);
+added!(
+    /// Add somebody to the staff; they get an invitation by mail
+    staff_invite(StaffInput) -> StaffSummary, "/api/v1/staff", network::staff_invite);
+added!(
+    /// Add a worker with a card
+    worker_add(WorkerInput) -> WorkerSummary, "/api/v1/workers", network::worker_add);
+added!(
+    /// Add a shift
+    shift_add(ShiftInput) -> ShiftView, "/api/v1/shifts", |tx, input| network::shift_add(tx, &input));
+listed!(
+    /// Stations
+    station_list -> StationView, "/api/v1/stations",
+    |conn, _, page: &PageQuery| network::station_list(conn, page.after(), page.limit()));
+listed!(
+    /// Hospitals
+    hospital_list -> HospitalView, "/api/v1/hospitals",
+    |conn, _, page: &PageQuery| network::hospital_list(conn, page.after(), page.limit()));
+listed!(
+    /// Employers
+    employer_list -> EmployerView, "/api/v1/employers",
+    |conn, _, page: &PageQuery| network::employer_list(conn, page.after(), page.limit()));
+listed!(
+    /// Staff
+    staff_list -> StaffSummary, "/api/v1/staff",
+    |conn, _, page: &PageQuery| network::staff_list(conn, page.role, page.after(), page.limit()));
+listed!(
+/// Shifts that have not ended
+shift_list -> ShiftView, "/api/v1/shifts",
+|conn, house, page: &PageQuery| {
+    network::shift_list(conn, house, page.staff_id, page.after(), page.limit())
+});
+
+/// One station
+#[utoipa::path(get, path = "/api/v1/stations/{id}", tag = "network", params(("id" = StationId, Path)),
+    responses((status = 200, body = StationView)))]
+async fn station_fetch(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<StationId>,
+) -> Reply {
+    reply::json(&request, house.read(caller.actor(), move |conn, _| network::station_fetch(conn, id.0)).await)
+}
+
+/// Disable a member of staff; their sessions end at once
+#[utoipa::path(post, path = "/api/v1/staff/{id}/disable", tag = "network", params(("id" = StaffId, Path)),
+    responses((status = 200, body = StaffSummary)))]
+async fn staff_disable(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<StaffId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        network::staff_disable(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Find a worker by exact phone or card number; the reading is logged
+#[utoipa::path(get, path = "/api/v1/workers", tag = "network", params(WorkerQuery),
+    responses((status = 200, body = Page<WorkerSummary>)))]
+async fn worker_find(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<WorkerQuery>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| network::worker_find(tx, &query.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// One worker; the reading is logged
+#[utoipa::path(get, path = "/api/v1/workers/{id}", tag = "network", params(("id" = WorkerId, Path)),
+    responses((status = 200, body = WorkerSummary)))]
+async fn worker_fetch(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<WorkerId>,
+) -> Reply {
+    reply::json(&request, house.write(caller.actor(), move |tx| network::worker_fetch(tx, id.0)).await)
+}
+
+/// Whether the caller's own people may work at height now; never why
+#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(PageQuery),
+    responses((status = 200, body = Page<FitnessItem>)))]
+async fn fitness(
+    caller: SafetyOfficer,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    page: Query<PageQuery>,
+) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| {
+            network::fitness(conn, house, caller.0, page.0.after(), page.0.limit())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// The network in figures
+#[utoipa::path(get, path = "/api/v1/network/counts", tag = "network",
+    responses((status = 200, body = NetworkCounts)))]
+async fn counts(_caller: Anyone, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    reply::json(&request, house.read(Actor::Anyone, network::counts).await)
+}
