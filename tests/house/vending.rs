@@ -251,7 +251,7 @@ impl TestHouse {
         json!({
             "id": id, "revision": 1, "consultation": talk, "worker": seed.worker,
             "prescriber": seed.doctor.id, "hospital": seed.hospital, "lane": "follow_up_with_evidence",
-            "kind": "ordinary", "diagnoses": [{"code": "J02", "name": "x"}],
+            "kind": "ordinary", "diagnoses": [{"code": "J02", "text": "x"}],
             "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5,
                 "packs": packs, "label": {"zh": "x", "en": "x"}}],
             "overrides": [], "longer_reason": null, "issued_on": "2026-11-23",
