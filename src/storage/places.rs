@@ -1,15 +1,15 @@
-//! Places as a whole: how many stations each district has, and which keys
-//! are enrolled where.
+//! The network as a whole: how many stations each district has, which keys
+//! are enrolled where, and who works here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    schema::{device, station},
+    schema::{device, staff, station},
 };
-use crate::domain::ids::{CabinetId, DeviceId, StationId};
+use crate::domain::ids::{CabinetId, DeviceId, StaffId, StationId};
 
 /// The stations of each district that are not retired. Reads one row for each
 /// station: for pages and tools, not for a hot path.
@@ -58,4 +58,9 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
             device::public_key,
         ))
         .load(conn)
+}
+
+/// The id of every member of staff, by address.
+pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
+    Ok(staff::table.select((staff::email, staff::id)).load::<(String, StaffId)>(conn)?.into_iter().collect())
 }
