@@ -1,15 +1,16 @@
-//! Stations: what they permit, where they are, and which keys are enrolled there.
+//! The network as a whole: what stations permit and where they are, which keys
+//! are enrolled there, and who works here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    schema::{device, station},
+    schema::{device, staff, station},
 };
 use crate::domain::{
-    ids::{CabinetId, DeviceId, StationId},
+    ids::{CabinetId, DeviceId, StaffId, StationId},
     prescription::EncounterLane,
 };
 
@@ -72,4 +73,9 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
             device::public_key,
         ))
         .load(conn)
+}
+
+/// The id of every member of staff, by address.
+pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
+    Ok(staff::table.select((staff::email, staff::id)).load::<(String, StaffId)>(conn)?.into_iter().collect())
 }

@@ -1,6 +1,10 @@
 //! The composition root: the only place that sees every floor, and the only
 //! one that chooses a backend.
 
+pub mod cli;
+mod demo;
+mod load;
+
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, dev::Server, web};

@@ -1,0 +1,201 @@
+//! What can be asked of the program, and what each command does.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use secrecy::ExposeSecret;
+
+use super::{build, demo, load, serve};
+use crate::{
+    clock::SystemClock,
+    config::{Config, Flags},
+    crypto::{password, totp::TotpSecret},
+    domain::role::Role,
+    service::Actor,
+    storage::{self, DatabaseUrl},
+    telemetry,
+    transport::http::openapi,
+};
+
+/// Passwords of staff are at least this long.
+const SHORTEST_PASSWORD: usize = 12;
+
+/// The backend of a network of health points for people who work outdoors.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sample network, with simulated doctors, pharmacists and cabinets
+    Demo(demo::Arguments),
+    /// Serve the network
+    Serve(Settings),
+    /// Bring the database up to this version, and stop
+    Migrate(Settings),
+    /// Look after the network's operators
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Where the settings come from.
+#[derive(Debug, Args)]
+struct Settings {
+    /// A TOML file; the environment (WAYSTATION_..) and these flags come after it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen, e.g. 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// sqlite:PATH or postgres://..
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Where letters and other files go
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Operator {
+    /// Add an operator; the password is read from standard input
+    Create {
+        #[command(flatten)]
+        settings: Settings,
+        /// The address to sign in with
+        #[arg(long)]
+        email: String,
+        /// The name, for both languages
+        #[arg(long)]
+        name: String,
+    },
+}
+
+impl Settings {
+    fn load(self) -> anyhow::Result<Config> {
+        let flags = Flags { listen: self.listen, database_url: self.database_url, data_dir: self.data_dir };
+        Config::load(self.config.as_deref(), &flags).context("the settings are refused")
+    }
+
+    /// The settings, if health data would be safe under them.
+    fn load_safe(self) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        config.check_safe().context("the settings are refused")?;
+        Ok(config)
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What went wrong, with its causes.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Serve(settings) => run_server(settings.load_safe()?).await,
+            Command::Migrate(settings) => migrate(&settings.load()?),
+            Command::Operator(Operator::Create { settings, email, name }) => {
+                create_operator(settings.load_safe()?, &email, &name).await
+            }
+            Command::Openapi => {
+                println!("{}", openapi::document().to_pretty_json()?);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
+    telemetry::start(config.log, "info");
+    let built = build(&config, Arc::new(SystemClock)).await?;
+    let listener = std::net::TcpListener::bind(config.listen)
+        .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
+    tracing::info!(address = %config.listen, "open");
+    // The server ends by itself on SIGINT and SIGTERM, after what it is doing.
+    serve(&built.house, listener, config.http_workers)?.await.context("the server failed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
+    let url = DatabaseUrl::parse(config.database_url.expose_secret())
+        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
+    let engine = storage::migrate(&url)?;
+    println!("{engine}: 数据库已是最新版本 / the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first operator cannot be invited by another one, so this command makes
+/// them on the machine itself.
+async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(email.contains('@') && email.len() <= 254, "--email: not an e-mail address");
+    anyhow::ensure!(!name.trim().is_empty() && name.chars().count() <= 64, "--name: 1 to 64 characters");
+    let secret = read_password()?;
+    let built = build(&config, Arc::new(SystemClock)).await?;
+    let hash = tokio::task::spawn_blocking(move || password::hash(&secret)).await??;
+    let totp = TotpSecret::generate();
+    let uri = totp.uri("Waystation", email);
+    let base32 = totp.to_base32();
+    let person = load::Person {
+        role: Role::Operator,
+        email: email.to_lowercase(),
+        name_zh: name.trim().to_owned(),
+        name_en: name.trim().to_owned(),
+        hospital: None,
+        employer: None,
+        password_hash: hash,
+        totp: totp.expose_bytes().to_vec(),
+        // Operators sign nothing.
+        signing_pin: None,
+    };
+    built.house.write(Actor::System, move |tx| load::add_staff(tx, vec![person]).map(|_| ())).await.map_err(
+        |failure| anyhow::anyhow!("the operator was not added (is the address taken?): {failure}"),
+    )?;
+    println!("已添加 / added: {email}");
+    println!("TOTP: {}", base32.expose_secret());
+    println!("{}", uri.expose_secret());
+    println!("不需要签名密码 / no signing PIN is needed");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line of standard input: typed, or piped in by a script.
+fn read_password() -> anyhow::Result<String> {
+    use std::io::{BufRead, IsTerminal, Write};
+    if std::io::stdin().is_terminal() {
+        eprint!("密码 / password: ");
+        std::io::stderr().flush()?;
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let secret = line.trim_end_matches(['\r', '\n']).to_owned();
+    anyhow::ensure!(
+        secret.chars().count() >= SHORTEST_PASSWORD,
+        "the password has fewer than {SHORTEST_PASSWORD} characters"
+    );
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+        for line in [
+            "waystation demo --data d --port 9000 --fresh --ready-file r --journeys 20 --exit",
+            "waystation serve --config f.toml --listen 127.0.0.1:1",
+            "waystation operator create --email a@b.cn --name A",
+            "waystation openapi",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["waystation", "demo", "--exit"]).is_err(), "--exit needs --journeys");
+    }
+}
