@@ -28,6 +28,7 @@ pub mod prescription_sign;
 pub mod prescription_use;
 pub mod prescription_view;
 pub mod profile;
+pub mod report;
 pub mod review;
 pub mod safety_check;
 pub mod safety_facts;

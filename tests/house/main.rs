@@ -18,6 +18,7 @@ mod orders;
 mod prescribing;
 mod prescriptions;
 mod profile;
+mod report;
 mod reviews;
 mod seed;
 mod smtp;

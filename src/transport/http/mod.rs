@@ -15,6 +15,7 @@ mod page;
 mod prescriptions;
 mod products;
 mod profile;
+mod report;
 mod reviews;
 mod staff_tokens;
 mod vitals;
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
     prescriptions::add(&mut routes);
     products::add(&mut routes);
     profile::add(&mut routes);
+    report::add(&mut routes);
     reviews::add(&mut routes);
     pages::add(&mut routes);
     orders::add(&mut routes);

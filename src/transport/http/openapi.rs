@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::{
     cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
-    products, profile, reviews, routes, staff_tokens, vitals,
+    products, profile, report, reviews, routes, staff_tokens, vitals,
 };
 use crate::{
     domain::{ids::Id, money::Fen, role::Role},
@@ -52,6 +52,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         prescriptions::Doc::openapi(),
         products::Doc::openapi(),
         profile::Doc::openapi(),
+        report::Doc::openapi(),
         reviews::Doc::openapi(),
         staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
@@ -89,6 +90,7 @@ fn operation_mut<'d>(
 }
 
 fn complete(operation: &mut Operation, line: &RouteLine) {
+    operation.operation_id = Some(operation_id(line));
     if !line.roles.is_empty() {
         let roles: Vec<&str> = line.roles.iter().map(|role: &Role| role.as_str()).collect();
         operation.security = Some(vec![SecurityRequirement::new::<_, [String; 0], String>("bearer", [])]);
@@ -122,6 +124,14 @@ fn complete(operation: &mut Operation, line: &RouteLine) {
             .entry(status.to_owned())
             .or_insert_with(|| RefOr::T(problem_response(status)));
     }
+}
+
+/// `POST /api/v1/offers/{id}/accept` -> `post_offers_id_accept`: handlers' own
+/// names repeat from file to file.
+fn operation_id(line: &RouteLine) -> String {
+    let path = line.path.trim_start_matches("/api/v1");
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.fold(line.method.as_str().to_lowercase(), |id, word| id + "_" + word)
 }
 
 /// Every POST that creates or moves something; not the token and cabinet

@@ -4,6 +4,7 @@
 
 mod front;
 pub mod headers;
+pub mod report;
 
 use std::sync::{Arc, OnceLock};
 
