@@ -153,11 +153,9 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
         // Operators sign nothing.
         signing_pin: None,
     };
-    built
-        .house
-        .write(Actor::System, move |tx| load::add_staff(tx, vec![person]).map(|_| ()))
-        .await
-        .map_err(|failure| anyhow::anyhow!("the operator was not added (is the address taken?): {failure}"))?;
+    built.house.write(Actor::System, move |tx| load::add_staff(tx, vec![person]).map(|_| ())).await.map_err(
+        |failure| anyhow::anyhow!("the operator was not added (is the address taken?): {failure}"),
+    )?;
     println!("已添加 / added: {email}");
     println!("TOTP: {}", base32.expose_secret());
     println!("{}", uri.expose_secret());

@@ -154,7 +154,8 @@ async fn open(
         let keypads = hatch::serve(&hatches, listen(arguments.port + 1)?)?;
         tokio::spawn(keypads);
         ready.hatch_url = Some(format!("http://127.0.0.1:{}", arguments.port + 1));
-        let fleet = Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
+        let fleet =
+            Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
         let cabinets = cabinet_plans(&network, &devices, codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
         simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent));
@@ -166,7 +167,11 @@ async fn open(
     let mut code = ExitCode::SUCCESS;
     if let Some(count) = arguments.journeys {
         let cards = cards(&network, memory, count);
-        anyhow::ensure!(cards.len() == count, "--journeys: the network has only {} workers left", cards.len());
+        anyhow::ensure!(
+            cards.len() == count,
+            "--journeys: the network has only {} workers left",
+            cards.len()
+        );
         save(&folder.join("demo.json"), memory)?;
         let stations = station_plans(&network, &devices, &guest)?;
         let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards);
@@ -198,7 +203,9 @@ async fn fill(
     let stations = house.store.read::<_, StoreError>(|conn| Ok(places::stations_by_district(conn)?)).await?;
     if stations.is_empty() {
         let bar = ProgressBar::new(0);
-        bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} 装载样例网络 loading the sample network")?);
+        bar.set_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} 装载样例网络 loading the sample network",
+        )?);
         load::load(house, network, codes, &bar).await?;
         bar.finish_and_clear();
     }
@@ -226,7 +233,9 @@ fn guests(network: &SampleNetwork, planned_at: Timestamp) -> anyhow::Result<(Str
     let doctor = network
         .doctors
         .iter()
-        .find(|one| one.departments.first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email))
+        .find(|one| {
+            one.departments.first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email)
+        })
         .context("the sample has no general practitioner on shift")?;
     let pharmacist = network.pharmacists.iter().find(|one| ends.contains_key(&one.email));
     let pharmacist = pharmacist.context("the sample has no pharmacist on shift")?;

@@ -205,7 +205,15 @@ fn load_stations(tx: &mut Tx<'_>, network: &SampleNetwork) -> Result<(), Failure
             let public_key = DeviceKey::from_seed(&seed)?.public_key().to_string();
             let id = DeviceId::generate();
             let kind = kind.to_owned();
-            let row = rows::NewDevice { id, kind, station_id, cabinet_id, epoch: 1, public_key, enrolled_at: created_at };
+            let row = rows::NewDevice {
+                id,
+                kind,
+                station_id,
+                cabinet_id,
+                epoch: 1,
+                public_key,
+                enrolled_at: created_at,
+            };
             devices.push(row);
             Ok(())
         };
@@ -282,7 +290,9 @@ fn load_doctors(
             live: 0,
         });
         let own = one.departments.iter();
-        departments.extend(own.map(|department| rows::NewDoctorDepartment { doctor_id: staff_id, department: *department }));
+        departments.extend(
+            own.map(|department| rows::NewDoctorDepartment { doctor_id: staff_id, department: *department }),
+        );
     }
     rows::doctors_add(tx.conn, &doctors)?;
     rows::doctor_departments_add(tx.conn, &departments)?;
@@ -343,7 +353,8 @@ async fn load_stock(
     for part in stock.chunks(STOCK_AT_ONCE) {
         let (mut slots, mut held) = (Vec::new(), Vec::new());
         for one in part {
-            let cabinet_id = *cabinets.get(&one.station_code).context("stock for a station without a cabinet")?;
+            let cabinet_id =
+                *cabinets.get(&one.station_code).context("stock for a station without a cabinet")?;
             slots.push(rows::NewSlot {
                 cabinet_id,
                 slot_no: one.slot_no,

@@ -35,7 +35,8 @@ pub fn banner(ready: &Ready, simulated: usize) -> String {
     } else {
         "没有模拟的人与药柜 · nobody is simulated".to_owned()
     });
-    lines.push("样例数据，不可用于真人 · sample data, never for real people      Ctrl-C 结束 ends".to_owned());
+    lines
+        .push("样例数据，不可用于真人 · sample data, never for real people      Ctrl-C 结束 ends".to_owned());
     boxed(&lines)
 }
 

@@ -243,8 +243,10 @@ impl Api {
         let unreadable = |why: String| CallError::Unreadable { path: path.clone(), why };
         let answer = self.send(who, &call).await?;
         let etag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        let bytes =
-            answer.bytes().await.map_err(|error| CallError::Lost { path: path.clone(), why: error.to_string() })?;
+        let bytes = answer
+            .bytes()
+            .await
+            .map_err(|error| CallError::Lost { path: path.clone(), why: error.to_string() })?;
         let body = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
         Ok(Tagged { body, etag })
     }
@@ -315,7 +317,8 @@ impl Api {
         if !wait {
             return Ok(Try::Answer(answer));
         }
-        let seconds = answer.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
+        let seconds =
+            answer.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
         let why = format!("status {}", answer.status());
         let refusal = Some(refusal_of(call, answer).await);
         Ok(Try::Again { after: seconds.map(Duration::from_secs), why, refusal })

@@ -129,9 +129,7 @@ impl Complaint {
 
     /// What the station measures of such a worker.
     pub fn readings(&self) -> Value {
-        let reading = |kind: &str, value: i64, unit: &str, device: &str| {
-            json!({"kind": kind, "value": value, "unit": unit, "device": device})
-        };
+        let reading = |kind: &str, value: i64, unit: &str, device: &str| json!({"kind": kind, "value": value, "unit": unit, "device": device});
         let mut pressure = reading("blood_pressure", self.pressure.0, "mm[Hg]", "cuff-1");
         pressure["second"] = self.pressure.1.into();
         json!({
@@ -153,7 +151,8 @@ pub fn product_codes() -> Vec<&'static str> {
     let mut codes: Vec<&'static str> = Vec::new();
     let most = COMPLAINTS.iter().map(|complaint| complaint.treatments.len()).max().unwrap_or(0);
     for choice in 0..most {
-        for line in COMPLAINTS.iter().filter_map(|c| c.treatments.get(choice)).flat_map(|lines| lines.iter()) {
+        for line in COMPLAINTS.iter().filter_map(|c| c.treatments.get(choice)).flat_map(|lines| lines.iter())
+        {
             if !codes.contains(&line.product_code) {
                 codes.push(line.product_code);
             }

@@ -137,7 +137,10 @@ async fn press_form(
     let code = form.code.trim();
     let answer = if is_code(code) { hatches.type_code(&station, code).await } else { None };
     let (zh, en) = match answer {
-        None => ("没有这个药柜，或取药码不是六位数字。".to_owned(), "No such cabinet, or not six digits.".to_owned()),
+        None => (
+            "没有这个药柜，或取药码不是六位数字。".to_owned(),
+            "No such cabinet, or not six digits.".to_owned(),
+        ),
         Some(KeypadAnswer { dispensed, failed: 0, refused: None }) if dispensed > 0 => {
             (format!("已出药 {dispensed} 盒，请取走。"), format!("{dispensed} pack(s) came out."))
         }
@@ -155,21 +158,24 @@ fn is_code(text: &str) -> bool {
 
 async fn page(hatches: Data<Hatches>) -> HttpResponse {
     let waiting = hatches.waiting();
-    shown(html! {
-        p { "在屏幕上看到取药码后，在药柜的键盘上输入。" br;
-            "The pickup code on the screen is typed here, at the cabinet's hatch." }
-        @if waiting.is_empty() {
-            p.answer { "现在没有药柜在等取药码。" br; "No cabinet waits for a code now." }
-        }
-        @for (station, packs) in &waiting {
-            form method="post" action={ "/cabinets/" (station) "/keypad/form" } {
-                strong { (station) } span { (packs) " 盒 / pack(s)" }
-                input name="code" inputmode="numeric" pattern="[0-9]{6}" maxlength="6" autocomplete="off"
-                    required aria-label="取药码 / pickup code";
-                button { "确认 / enter" }
+    shown(
+        html! {
+            p { "在屏幕上看到取药码后，在药柜的键盘上输入。" br;
+                "The pickup code on the screen is typed here, at the cabinet's hatch." }
+            @if waiting.is_empty() {
+                p.answer { "现在没有药柜在等取药码。" br; "No cabinet waits for a code now." }
             }
-        }
-    }, waiting.is_empty())
+            @for (station, packs) in &waiting {
+                form method="post" action={ "/cabinets/" (station) "/keypad/form" } {
+                    strong { (station) } span { (packs) " 盒 / pack(s)" }
+                    input name="code" inputmode="numeric" pattern="[0-9]{6}" maxlength="6" autocomplete="off"
+                        required aria-label="取药码 / pickup code";
+                    button { "确认 / enter" }
+                }
+            }
+        },
+        waiting.is_empty(),
+    )
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem;\
@@ -194,7 +200,10 @@ fn shown(inner: maud::Markup, looks_again: bool) -> HttpResponse {
     };
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+        ))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(whole.into_string())
 }

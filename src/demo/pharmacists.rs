@@ -84,7 +84,8 @@ async fn review(
     prescription: &Value,
 ) -> Result<Value, CallError> {
     let call = if objects(&prescription["safety"]) {
-        let reason = json!({"reason": "用药安全提示未解决，请调整处方 / an open safety finding; please revise"});
+        let reason =
+            json!({"reason": "用药安全提示未解决，请调整处方 / an open safety finding; please revise"});
         Call::post(format!("/api/v1/prescriptions/{id}/return"), &reason)
     } else {
         let pin = json!({"pin": pharmacist.staff.signing_pin});

@@ -160,7 +160,9 @@ impl Staff {
             let (who, call) = call(totp::code_at(&self.totp, step));
             match Box::pin(self.api.call(who, call)).await {
                 // Used in an earlier life of this simulation, or the step has just passed.
-                Err(error) if matches!(error.code(), "totp_used" | "credentials_wrong") && tries < CODE_TRIES => {
+                Err(error)
+                    if matches!(error.code(), "totp_used" | "credentials_wrong") && tries < CODE_TRIES =>
+                {
                     tries += 1;
                 }
                 outcome => return outcome,

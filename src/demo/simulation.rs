@@ -49,7 +49,8 @@ pub fn choose_doctors<'n>(
     now: Timestamp,
     absent: &HashSet<String>,
 ) -> Vec<&'n DoctorRecord> {
-    let is_general = |doctor: &&DoctorRecord| doctor.departments.first() == Some(&Department::GeneralPractice);
+    let is_general =
+        |doctor: &&DoctorRecord| doctor.departments.first() == Some(&Department::GeneralPractice);
     let mut here: Vec<&DoctorRecord> = network
         .doctors
         .iter()
@@ -111,11 +112,12 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>) {
         at_work.retain(|_, end| *end > now);
         while tasks.try_join_next().is_some() {}
         let ends = on_shift(&network, now);
-        let short = (GENERAL_PRACTITIONERS + SPECIALISTS).saturating_sub(
-            at_work.keys().filter(|email| !email.starts_with("pharmacist-")).count(),
-        );
+        let short = (GENERAL_PRACTITIONERS + SPECIALISTS)
+            .saturating_sub(at_work.keys().filter(|email| !email.starts_with("pharmacist-")).count());
         let fresh = choose_doctors(&network, &ends, now, &absent);
-        for doctor in fresh.into_iter().filter(|one| !at_work.contains_key(&one.email)).take(short).collect::<Vec<_>>() {
+        for doctor in
+            fresh.into_iter().filter(|one| !at_work.contains_key(&one.email)).take(short).collect::<Vec<_>>()
+        {
             let Some(end) = ends.get(&doctor.email).copied() else { continue };
             match member(&api, &network, &doctor.email) {
                 Ok(staff) => tasks.spawn(doctors::work(api.clone(), staff, end)),

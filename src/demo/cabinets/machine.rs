@@ -29,8 +29,8 @@ use crate::{
             cabinet_side::{CabinetSide, Permission, Sensed, Step},
             journal::{Body, Journal},
             messages::{
-                EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, SlotReport, StartRequest, Versions,
-                WorkAnswer, WorkItem,
+                EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, SlotReport, StartRequest,
+                Versions, WorkAnswer, WorkItem,
             },
         },
     },
@@ -156,9 +156,8 @@ impl Machine {
         loop {
             let (api, device) = (self.fleet.api.clone(), Arc::clone(&self.device));
             let path = format!("/cabinet/v1/work?cursor={}&wait={POLL_SECONDS}", self.cursor);
-            let poll = async move {
-                api.call::<WorkAnswer>(As::Cabinet(&device), Call::get(path).once()).await
-            };
+            let poll =
+                async move { api.call::<WorkAnswer>(As::Cabinet(&device), Call::get(path).once()).await };
             tokio::pin!(poll);
             let answer = loop {
                 let kept_until = self.held.as_ref().map(|(_, until)| *until);
@@ -171,7 +170,9 @@ impl Machine {
             };
             self.take_work(answer).await?;
             self.report().await?;
-            if !self.pending.is_empty() && let Some((typed, _)) = self.held.take() {
+            if !self.pending.is_empty()
+                && let Some((typed, _)) = self.held.take()
+            {
                 self.on_code(typed).await?;
             }
         }
@@ -181,7 +182,9 @@ impl Machine {
         self.cursor = answer.cursor;
         for item in answer.items {
             match item {
-                WorkItem::Vend { attempt, authorization } => self.take_authorization(attempt, &authorization).await?,
+                WorkItem::Vend { attempt, authorization } => {
+                    self.take_authorization(attempt, &authorization).await?
+                }
                 WorkItem::Void { attempt } => {
                     self.side.void(attempt);
                     self.forget(attempt);
@@ -248,7 +251,11 @@ impl Machine {
                     Ok(grant) => {
                         opened = true;
                         let fell = self.vend(attempt, &grant).await?;
-                        if fell { shown.dispensed += 1 } else { shown.failed += 1 }
+                        if fell {
+                            shown.dispensed += 1
+                        } else {
+                            shown.failed += 1
+                        }
                         self.report().await?;
                     }
                     Err(refused) => {
@@ -284,7 +291,8 @@ impl Machine {
             match self.say::<Grant>(path.clone(), &request).await {
                 Ok(grant) => return Ok(Ok(grant)),
                 Err(error @ CallError::Refused { .. }) if !matches!(error.status(), 500 | 503) => {
-                    let over = ["attempt_void", "attempt_closed", "attempt_in_doubt", "state_moved_on", "not_found"];
+                    let over =
+                        ["attempt_void", "attempt_closed", "attempt_in_doubt", "state_moved_on", "not_found"];
                     if over.contains(&error.code()) {
                         self.forget(attempt);
                     }
@@ -330,13 +338,8 @@ impl Machine {
     /// The motor turns and the pack falls, whether or not anybody lives to note it.
     async fn run_motor(&mut self, attempt: AttemptId, slot: SlotNo) -> Result<(), Halt> {
         let lot_no = self.side.job(attempt).and_then(|job| job.permission.as_ref()).map(|p| p.lot_no.clone());
-        let drop = Fallen {
-            attempt,
-            slot,
-            lot_no: lot_no.unwrap_or_default(),
-            boot_id: self.boot,
-            at: self.wall(),
-        };
+        let drop =
+            Fallen { attempt, slot, lot_no: lot_no.unwrap_or_default(), boot_id: self.boot, at: self.wall() };
         let turning = rand::rng().random_range(150..450);
         sleep(Duration::from_millis(turning)).await;
         let disk = Arc::clone(&self.disk);

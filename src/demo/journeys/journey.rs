@@ -1,11 +1,7 @@
 //! One worker's way. Each step is timed, and each answer is compared with what
 //! it must be: a journey that merely saw friendly statuses has proven nothing.
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -15,8 +11,8 @@ use super::{Card, Ending, Journey, LOOK, Place};
 use crate::{
     demo::{
         api::{
-            AccountView, CheckIn, CheckInOpened, ConsultationView, MessageView, OrderView, Page, PrescriptionView,
-            ReadingsTaken,
+            AccountView, CheckIn, CheckInOpened, ConsultationView, MessageView, OrderView, Page,
+            PrescriptionView, ReadingsTaken,
         },
         client::{Api, As, Call, CallError},
         complaints::Complaint,
@@ -103,13 +99,19 @@ impl<'w> Walk<'w> {
         self.readings(worker).await?;
         let consultation = self.consult(worker, bell).await?;
         let prescription = self.prescription(worker, bell, &consultation).await?;
-        let before: AccountView = self.timed("account", self.api.call(worker, Call::get("/api/v1/account"))).await?;
+        let before: AccountView =
+            self.timed("account", self.api.call(worker, Call::get("/api/v1/account"))).await?;
         let order = self.order(worker, &prescription).await?;
         let paid = self.pay(worker, &order).await?;
         self.take_packs(worker, bell, &paid).await?;
-        let after: AccountView = self.timed("account", self.api.call(worker, Call::get("/api/v1/account"))).await?;
+        let after: AccountView =
+            self.timed("account", self.api.call(worker, Call::get("/api/v1/account"))).await?;
         must(before.balance_fen - after.balance_fen == order.total_fen, || {
-            format!("paid {}, but the balance fell by {}", order.total_fen.0, (before.balance_fen - after.balance_fen).0)
+            format!(
+                "paid {}, but the balance fell by {}",
+                order.total_fen.0,
+                (before.balance_fen - after.balance_fen).0
+            )
         })?;
         self.rate(worker, &consultation).await?;
         let report: Value = self.timed("report", self.api.call(worker, Call::get("/api/v1/report"))).await?;
@@ -136,7 +138,8 @@ impl<'w> Walk<'w> {
         let taken: ReadingsTaken =
             self.timed("readings", self.api.call(worker, Call::post("/api/v1/readings", &sent))).await?;
         for reading in sent["readings"].as_array().into_iter().flatten() {
-            let kept = taken.readings.iter().find(|kept| Some(kept.kind.as_str()) == reading["kind"].as_str());
+            let kept =
+                taken.readings.iter().find(|kept| Some(kept.kind.as_str()) == reading["kind"].as_str());
             must(kept.is_some_and(|kept| Some(kept.value) == reading["value"].as_i64()), || {
                 format!("reading {} was not kept as sent", reading["kind"])
             })?;
@@ -145,7 +148,8 @@ impl<'w> Walk<'w> {
     }
 
     async fn consult(&mut self, worker: As<'_>, bell: &Bell) -> Result<ConsultationView, Wrong> {
-        let body = json!({"complaint": self.complaint.said, "department": null, "lane": "minor_ailment_pilot"});
+        let body =
+            json!({"complaint": self.complaint.said, "department": null, "lane": "minor_ailment_pilot"});
         let asked: ConsultationView =
             self.timed("ask", self.api.call(worker, Call::post("/api/v1/consultations", &body))).await?;
         must(asked.state.is_live(), || format!("a fresh consultation is {}", asked.state))?;
@@ -153,13 +157,16 @@ impl<'w> Walk<'w> {
         let active = self
             .wait("doctor", bell, async || {
                 let now: ConsultationView = self.api.call(worker, Call::get(&path)).await?;
-                Ok((!matches!(now.state, ConsultationState::Waiting | ConsultationState::Offered)).then_some(now))
+                Ok((!matches!(now.state, ConsultationState::Waiting | ConsultationState::Offered))
+                    .then_some(now))
             })
             .await?;
         self.took("doctor", active.1);
         let active = active.0;
         let served = matches!(active.state, ConsultationState::Active | ConsultationState::Completed);
-        must(served && active.doctor.is_some(), || format!("the consultation is {} without a doctor", active.state))?;
+        must(served && active.doctor.is_some(), || {
+            format!("the consultation is {} without a doctor", active.state)
+        })?;
         let talk = format!("{path}/messages");
         let asked_back = self
             .wait("talk", bell, async || {
@@ -168,7 +175,9 @@ impl<'w> Walk<'w> {
             })
             .await?;
         self.took("talk", asked_back.1);
-        must(asked_back.0.text == self.complaint.question, || "the doctor's words changed on the way".to_owned())?;
+        must(asked_back.0.text == self.complaint.question, || {
+            "the doctor's words changed on the way".to_owned()
+        })?;
         let answer = Call::post(&talk, &json!({"text": self.complaint.answer}));
         match self.api.call::<Value>(worker, answer).await {
             // The doctor may have finished in the meantime.
@@ -187,9 +196,13 @@ impl<'w> Walk<'w> {
     ) -> Result<PrescriptionView, Wrong> {
         let approved = self
             .wait("prescription", bell, async || {
-                let all: Page<PrescriptionView> = self.api.call(worker, Call::get("/api/v1/prescriptions")).await?;
+                let all: Page<PrescriptionView> =
+                    self.api.call(worker, Call::get("/api/v1/prescriptions")).await?;
                 let own = all.items.into_iter().find(|one| one.consultation_id == consultation.id);
-                if own.as_ref().is_some_and(|one| matches!(one.state.as_str(), "draft" | "signed" | "returned")) {
+                if own
+                    .as_ref()
+                    .is_some_and(|one| matches!(one.state.as_str(), "draft" | "signed" | "returned"))
+                {
                     return Ok(None);
                 }
                 if own.is_some() {
@@ -208,7 +221,9 @@ impl<'w> Walk<'w> {
         must(approved.state == "approved", || format!("the prescription is {}", approved.state))?;
         let treated = self.complaint.treatments.iter().any(|treatment| {
             treatment.len() == approved.lines.len()
-                && treatment.iter().all(|line| approved.lines.iter().any(|kept| kept.product_code == line.product_code))
+                && treatment
+                    .iter()
+                    .all(|line| approved.lines.iter().any(|kept| kept.product_code == line.product_code))
         });
         must(treated, || "the prescription holds other drugs than the doctor chose".to_owned())?;
         Ok(approved)
@@ -221,7 +236,9 @@ impl<'w> Walk<'w> {
         must(order.state == OrderState::Reserved, || format!("a fresh order is {}", order.state))?;
         must(order.pickup_code.is_none(), || "an unpaid order shows a pickup code".to_owned())?;
         let total: Fen = order.units.iter().map(|unit| unit.price_fen).sum();
-        must(total == order.total_fen && total > Fen::ZERO, || format!("the total is {}, not {}", order.total_fen.0, total.0))?;
+        must(total == order.total_fen && total > Fen::ZERO, || {
+            format!("the total is {}, not {}", order.total_fen.0, total.0)
+        })?;
         for line in &prescription.lines {
             let units = order.units.iter().filter(|unit| unit.product_code == line.product_code).count();
             must(i64::try_from(units) == Ok(line.packs), || {
@@ -229,7 +246,9 @@ impl<'w> Walk<'w> {
             })?;
         }
         let prescribed: i64 = prescription.lines.iter().map(|line| line.packs).sum();
-        must(i64::try_from(order.units.len()) == Ok(prescribed), || "the order holds more than prescribed".to_owned())?;
+        must(i64::try_from(order.units.len()) == Ok(prescribed), || {
+            "the order holds more than prescribed".to_owned()
+        })?;
         Ok(order)
     }
 
@@ -247,7 +266,10 @@ impl<'w> Walk<'w> {
         let ready = self
             .wait("cabinet", bell, async || {
                 let waiting = self.hatches.waiting();
-                Ok(waiting.iter().any(|(station, count)| *station == self.place.code && *count >= packs).then_some(()))
+                Ok(waiting
+                    .iter()
+                    .any(|(station, count)| *station == self.place.code && *count >= packs)
+                    .then_some(()))
             })
             .await?;
         self.took("cabinet", ready.1);
@@ -268,7 +290,8 @@ impl<'w> Walk<'w> {
         self.took("vend", began.elapsed());
         must(ended.state == OrderState::Completed, || format!("the order ended as {}", ended.state))?;
         let out = ended.units.iter().filter(|unit| {
-            let proven = unit.attempt.as_ref().is_some_and(|attempt| attempt.state == AttemptState::Dispensed);
+            let proven =
+                unit.attempt.as_ref().is_some_and(|attempt| attempt.state == AttemptState::Dispensed);
             unit.state == UnitState::Dispensed && proven
         });
         let out = out.count();
@@ -286,7 +309,8 @@ impl<'w> Walk<'w> {
         self.took("completed", completed.1);
         let call = Call::post(format!("{path}/rating"), &json!({"rating": RATING}));
         let _: Value = self.timed("rating", self.api.call(worker, call)).await?;
-        let rated: ConsultationView = self.api.call(worker, Call::get(&path)).await.map_err(|e| e.to_string())?;
+        let rated: ConsultationView =
+            self.api.call(worker, Call::get(&path)).await.map_err(|e| e.to_string())?;
         must(rated.rating == Some(RATING), || "the rating was not kept".to_owned())
     }
 

@@ -80,7 +80,10 @@ impl Driver {
         let free: Mutex<VecDeque<Place>> = Mutex::new(
             stations
                 .into_iter()
-                .map(|plan| Place { device: Arc::new(Device::new(api.clone(), plan.device, plan.key)), code: plan.code })
+                .map(|plan| Place {
+                    device: Arc::new(Device::new(api.clone(), plan.device, plan.key)),
+                    code: plan.code,
+                })
                 .collect(),
         );
         let locked = || free.lock().unwrap_or_else(PoisonError::into_inner);

@@ -88,10 +88,8 @@ impl Report {
 
     /// Latencies by step, then endings, the most frequent first.
     pub fn table(&self) -> String {
-        let mut text = format!(
-            "{:<16}{:>8}{:>12}{:>12}{:>12}\n",
-            "步骤 step", "次 n", "p50 ms", "p95 ms", "p99 ms"
-        );
+        let mut text =
+            format!("{:<16}{:>8}{:>12}{:>12}{:>12}\n", "步骤 step", "次 n", "p50 ms", "p95 ms", "p99 ms");
         for step in &self.order {
             let mut times = self.steps.get(step).cloned().unwrap_or_default();
             times.sort_unstable();

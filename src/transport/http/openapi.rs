@@ -35,10 +35,7 @@ struct Base;
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
-    for part in [
-        check_ins::Doc::openapi(),
-        pages::Doc::openapi(),
-    ] {
+    for part in [check_ins::Doc::openapi(), pages::Doc::openapi()] {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();

@@ -9,11 +9,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::{
     service::{Actor, House, places},
-    transport::{
-        auth::Anyone,
-        problem::Problem,
-        reply::Reply,
-    },
+    transport::{auth::Anyone, problem::Problem, reply::Reply},
 };
 
 /// The counts on the page: field of the answer, Chinese, English.
@@ -30,12 +26,48 @@ const COUNTS: &[(&str, &str, &str)] = &[
 
 /// Where each role goes next: tag of the documentation, Chinese, English, what they do.
 const ROLES: &[(&str, &str, &str, &str, &str)] = &[
-    ("check-in", "工人", "Workers", "刷卡签到、测量体征、见医生、取药", "check in, measure, see a doctor, take the packs"),
-    ("consultation", "医生", "Doctors", "上线接诊、查阅记录、开具并签署处方", "take offers, read the record, prescribe and sign"),
-    ("prescription", "药师", "Pharmacists", "审核已签署的处方", "review what was signed before it takes effect"),
-    ("cabinet", "药柜", "Cabinets", "按授权出药一次，并记入日志", "vend once per authorization, and keep a journal"),
-    ("network", "运营", "Operators", "管理站点、人员、药柜与异常", "run stations, staff, cabinets and incidents"),
-    ("employer", "雇主", "Employers", "只看到本单位人员能否上岗", "see fit or hold of their own people, nothing else"),
+    (
+        "check-in",
+        "工人",
+        "Workers",
+        "刷卡签到、测量体征、见医生、取药",
+        "check in, measure, see a doctor, take the packs",
+    ),
+    (
+        "consultation",
+        "医生",
+        "Doctors",
+        "上线接诊、查阅记录、开具并签署处方",
+        "take offers, read the record, prescribe and sign",
+    ),
+    (
+        "prescription",
+        "药师",
+        "Pharmacists",
+        "审核已签署的处方",
+        "review what was signed before it takes effect",
+    ),
+    (
+        "cabinet",
+        "药柜",
+        "Cabinets",
+        "按授权出药一次，并记入日志",
+        "vend once per authorization, and keep a journal",
+    ),
+    (
+        "network",
+        "运营",
+        "Operators",
+        "管理站点、人员、药柜与异常",
+        "run stations, staff, cabinets and incidents",
+    ),
+    (
+        "employer",
+        "雇主",
+        "Employers",
+        "只看到本单位人员能否上岗",
+        "see fit or hold of their own people, nothing else",
+    ),
 ];
 
 /// A consultation's way, in the house's words.

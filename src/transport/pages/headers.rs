@@ -22,7 +22,8 @@ const DATA: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'non
 fn policy(path: &str) -> &'static str {
     if path == "/docs" || path.starts_with("/docs/") {
         DOCS
-    } else if path.starts_with("/api/") || path.starts_with("/cabinet/") || path.starts_with("/.well-known/") {
+    } else if path.starts_with("/api/") || path.starts_with("/cabinet/") || path.starts_with("/.well-known/")
+    {
         DATA
     } else {
         FRONT
