@@ -6,12 +6,13 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
-use super::{build, demo, load, serve};
+use super::{build, demo, import, load, serve};
 use crate::{
     clock::SystemClock,
     config::{Config, Flags},
     crypto::{password, totp::TotpSecret},
     domain::role::Role,
+    jobs::Jobs,
     service::Actor,
     storage::{self, DatabaseUrl},
     telemetry,
@@ -40,6 +41,13 @@ enum Command {
     /// Look after the network's operators
     #[command(subcommand)]
     Operator(Operator),
+    /// Load a CSV file: all of it, or nothing
+    Import {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        source: import::Source,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -103,6 +111,7 @@ impl Cli {
             Command::Operator(Operator::Create { settings, email, name }) => {
                 create_operator(settings.load_safe()?, &email, &name).await
             }
+            Command::Import { settings, source } => import::run(&settings.load_safe()?, source).await,
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
@@ -118,7 +127,9 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
     tracing::info!(address = %config.listen, "open");
     // The server ends by itself on SIGINT and SIGTERM, after what it is doing.
+    let jobs = Jobs::start(&built.house, &built.mailer);
     serve(&built.house, listener, config.http_workers)?.await.context("the server failed")?;
+    jobs.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{build, load, serve};
+use super::{Built, build, load, serve};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Flags},
@@ -38,6 +38,7 @@ use crate::{
         formulary::Formulary, matching::Department, network::ShiftRecord, stock::SlotNo, time::Timestamp,
         vend::messages::SlotReport,
     },
+    jobs::Jobs,
     service::House,
     storage::{
         StoreError,
@@ -61,8 +62,8 @@ pub struct Arguments {
     /// Keep the network here; without it, it is gone afterwards
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The port on 127.0.0.1; the hatches' keypads are on the next one
-    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..65535))]
+    /// The port on 127.0.0.1; 0 takes a free one; the hatches' keypads are on the next
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(0..65535))]
     port: u16,
     /// Begin anew: wipes the demonstration's own files in DIR, and no others
     #[arg(long, requires = "data")]
@@ -114,10 +115,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         wipe(&folder)?;
     }
     let listener = listen(arguments.port)?;
-    let config = config(&folder, arguments.port)?;
+    // Port 0 takes whichever is free.
+    let port = listener.local_addr()?.port();
+    let config = config(&folder, port)?;
     telemetry::start(config.log, "warn");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let house = build(&config, Arc::clone(&clock)).await?.house;
+    let Built { house, mailer } = build(&config, Arc::clone(&clock)).await?;
     let memory_path = folder.join("demo.json");
     let mut memory = remember(&memory_path, &arguments, clock.now())?;
     let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
@@ -126,15 +129,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let server = serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    let outcome = open(&arguments, &folder, &house, clock, network, &codes, &mut memory).await;
+    let jobs = Jobs::start(&house, &mailer);
+    let outcome = open(&arguments, port, &folder, &house, clock, network, &codes, &mut memory).await;
     handle.stop(true).await;
     serving.await??;
+    jobs.stop().await;
     outcome
 }
 
 /// From the moment the house answers.
+#[expect(clippy::too_many_arguments, reason = "the pieces of one demonstration, used once")]
 async fn open(
     arguments: &Arguments,
+    port: u16,
     folder: &Path,
     house: &Arc<House>,
     clock: Arc<dyn Clock>,
@@ -142,7 +149,7 @@ async fn open(
     codes: &[String],
     memory: &mut Memory,
 ) -> anyhow::Result<ExitCode> {
-    let base = format!("http://127.0.0.1:{}", arguments.port);
+    let base = format!("http://127.0.0.1:{port}");
     let api = Api::new(&base, clock)?;
     let _: serde_json::Value = api.call(As::Nobody, Call::get("/healthz")).await?;
     let devices = house.store.read::<_, StoreError>(|conn| Ok(places::devices_enrolled(conn)?)).await?;
@@ -151,9 +158,10 @@ async fn open(
     let hatches = Arc::new(Hatches::default());
     let mut simulation = None;
     if !arguments.no_simulation {
-        let keypads = hatch::serve(&hatches, listen(arguments.port + 1)?)?;
-        tokio::spawn(keypads);
-        ready.hatch_url = Some(format!("http://127.0.0.1:{}", arguments.port + 1));
+        let keypad_port = if arguments.port == 0 { 0 } else { port.saturating_add(1) };
+        let keypad_listener = listen(keypad_port)?;
+        ready.hatch_url = Some(format!("http://{}", keypad_listener.local_addr()?));
+        tokio::spawn(hatch::serve(&hatches, keypad_listener)?);
         let fleet =
             Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
         let cabinets = cabinet_plans(&network, &devices, codes, &guest)?;

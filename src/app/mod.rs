@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod demo;
+mod import;
 mod load;
 
 use std::sync::Arc;

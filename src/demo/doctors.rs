@@ -183,23 +183,23 @@ async fn next_safe<'t>(
 /// Whether a safety report holds a block or a warning: simulated people go
 /// another way then.
 pub fn objects(report: &Value) -> bool {
-    rules_of(report, &["block", "warn"]).next().is_some()
+    findings_of(report, &["block", "warn"]).next().is_some()
 }
 
-/// The rules of a report's findings of these severities.
-fn rules_of<'r>(report: &'r Value, severities: &'r [&str]) -> impl Iterator<Item = &'r str> {
+/// A report's findings of these severities.
+fn findings_of<'r>(report: &'r Value, severities: &'r [&str]) -> impl Iterator<Item = &'r Value> {
     let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     findings
         .iter()
         .filter(move |finding| finding["severity"].as_str().is_some_and(|word| severities.contains(&word)))
-        .filter_map(|finding| finding["rule"].as_str())
 }
 
 async fn sign(api: &Api, doctor: &Staff, draft: &PrescriptionView) -> Result<PrescriptionView, CallError> {
     doctor.open_signing_window().await?;
     let mut body = json!({"pin": doctor.signing_pin});
     // What the tables cannot tell, a doctor asks; the answer is on record in the talk.
-    let asked: Vec<Value> = rules_of(&draft.safety, &["unknown"])
+    let asked: Vec<Value> = findings_of(&draft.safety, &["unknown"])
+        .filter_map(|finding| finding["rule"].as_str())
         .map(|rule| json!({"rule": rule, "reason": "已在问诊中核实 / asked and clarified in the talk"}))
         .collect();
     if !asked.is_empty() {

@@ -1,0 +1,108 @@
+//! `waystation import`: a file becomes rows of the network, or none of it does.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::build;
+use crate::{
+    clock::SystemClock,
+    config::Config,
+    service::import::{
+        ImportError,
+        csv_file::{ImportKind, ImportOptions, import_csv},
+    },
+};
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Kind {
+    /// Stations, each with its cabinet
+    Stations,
+    /// Workers with card, PIN and phone
+    Workers,
+    /// Doctors of hospitals that are known
+    Doctors,
+    /// Drugs; known codes are replaced
+    Catalogue,
+    /// Partner hospitals
+    Hospitals,
+    /// Employers
+    Employers,
+    /// Pharmacists
+    Pharmacists,
+    /// Shifts of staff who are known
+    Shifts,
+    /// First stock of cabinets
+    Stock,
+}
+
+/// What to load, and how.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// What the file holds
+    kind: Kind,
+    /// The file: UTF-8, with a header line
+    file: PathBuf,
+    /// Invite staff who come without a password
+    #[arg(long)]
+    invite: bool,
+    /// The licences of these doctors were seen and are verified
+    #[arg(long)]
+    licences_verified: bool,
+}
+
+impl From<Kind> for ImportKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Stations => Self::Stations,
+            Kind::Workers => Self::Workers,
+            Kind::Doctors => Self::Doctors,
+            Kind::Catalogue => Self::Catalogue,
+            Kind::Hospitals => Self::Hospitals,
+            Kind::Employers => Self::Employers,
+            Kind::Pharmacists => Self::Pharmacists,
+            Kind::Shifts => Self::Shifts,
+            Kind::Stock => Self::Stock,
+        }
+    }
+}
+
+/// Loads the file; says how many rows came in, or which are bad.
+///
+/// # Errors
+/// A file that cannot be read, or a fault of the house.
+pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
+    let built = build(config, Arc::new(SystemClock)).await?;
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:40.green} {bytes}/{total_bytes} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let shown = bar.clone();
+    let options = ImportOptions { invite: source.invite, licences_verified: source.licences_verified };
+    let outcome = import_csv(&built.house, source.kind.into(), &source.file, options, move |read, total| {
+        shown.set_length(total);
+        shown.set_position(read);
+    })
+    .await;
+    bar.finish_and_clear();
+    match outcome {
+        Ok(rows) => {
+            println!("已导入 {rows} 行 / {rows} rows were loaded");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(ImportError::Rows(problems)) => {
+            for problem in &problems {
+                let (line, field) = (problem.line, &problem.field);
+                eprintln!("第 {line} 行，{field}：{}", problem.message.zh);
+                eprintln!("  line {line}, {field}: {}", problem.message.en);
+            }
+            eprintln!("未导入任何行 / nothing was loaded: {} problems", problems.len());
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error).with_context(|| format!("{}", source.file.display())),
+    }
+}
