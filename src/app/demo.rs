@@ -131,7 +131,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let serving = tokio::spawn(server);
     let jobs = Jobs::start(&house, &mailer);
     let outcome = open(&arguments, port, &folder, &house, clock, network, &codes, &mut memory).await;
-    handle.stop(true).await;
+    // The simulated callers are gone; whoever else holds a poll may ask again.
+    handle.stop(false).await;
     serving.await??;
     jobs.stop().await;
     outcome
