@@ -7,7 +7,6 @@ mod catalogue;
 pub mod csv_file;
 mod people;
 mod places;
-pub mod sample;
 
 use serde_json::json;
 
