@@ -186,14 +186,14 @@ async fn open(
         let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards);
         let totals = tokio::select! {
             totals = driver.run() => totals,
-            stopped = tokio::signal::ctrl_c() => { stopped?; return Ok(ExitCode::FAILURE) }
+            ended = told_to_end() => { ended?; return Ok(ExitCode::FAILURE) }
         };
         if totals.failed > 0 {
             code = ExitCode::FAILURE;
         }
     }
     if !arguments.exit {
-        tokio::signal::ctrl_c().await?;
+        told_to_end().await?;
     }
     if let Some(simulation) = simulation {
         simulation.stop();
@@ -452,6 +452,16 @@ fn wipe(folder: &Path) -> anyhow::Result<()> {
         gone(fs::remove_dir_all(&path), &path)?;
     }
     Ok(())
+}
+
+/// Ctrl-C, or SIGTERM: the server ends on either by itself, and so must the rest.
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {
