@@ -18,32 +18,28 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{Built, build, load, serve};
+use super::{
+    Built, build, load,
+    plans::{cabinet_plans, cards, guests, ready, station_plans, stocked_codes},
+    serve,
+};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Flags},
-    crypto::{device::DeviceKey, keys::MasterSecret},
+    crypto::keys::MasterSecret,
     demo::{
         banner::banner,
-        cabinets::{CabinetPlan, Fleet},
+        cabinets::Fleet,
         client::{Api, As, Call},
-        complaints,
         hatch::{self, Hatches},
-        journeys::{Card, Driver, StationPlan},
-        ready::{CabinetCredentials, Credentials, Ready, StationCredentials, WorkerCredentials, private_key},
+        journeys::Driver,
         sample::{DEFAULT_WORKERS, SampleNetwork},
-        simulation::{Simulation, on_shift},
+        simulation::Simulation,
     },
-    domain::{
-        formulary::Formulary, matching::Department, network::ShiftRecord, stock::SlotNo, time::Timestamp,
-        vend::messages::SlotReport,
-    },
+    domain::{network::ShiftRecord, time::Timestamp},
     jobs::Jobs,
     service::House,
-    storage::{
-        StoreError,
-        places::{self, EnrolledDevice},
-    },
+    storage::{StoreError, places},
     telemetry,
 };
 
@@ -130,7 +126,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let handle = server.handle();
     let serving = tokio::spawn(server);
     let jobs = Jobs::start(&house, &mailer);
-    let outcome = open(&arguments, port, &folder, &house, clock, network, &codes, &mut memory).await;
+    let stage = Stage { port, folder, house, clock, network, codes };
+    let outcome = open(stage, &arguments, &mut memory).await;
     // The simulated callers are gone; whoever else holds a poll may ask again.
     handle.stop(false).await;
     serving.await??;
@@ -138,18 +135,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// From the moment the house answers.
-#[expect(clippy::too_many_arguments, reason = "the pieces of one demonstration, used once")]
-async fn open(
-    arguments: &Arguments,
+/// What a demonstration stands on.
+struct Stage {
     port: u16,
-    folder: &Path,
-    house: &Arc<House>,
+    folder: PathBuf,
+    house: Arc<House>,
     clock: Arc<dyn Clock>,
     network: Arc<SampleNetwork>,
-    codes: &[String],
-    memory: &mut Memory,
-) -> anyhow::Result<ExitCode> {
+    codes: Vec<String>,
+}
+
+/// From the moment the house answers.
+async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyhow::Result<ExitCode> {
+    let Stage { port, folder, house, clock, network, codes } = stage;
     let base = format!("http://127.0.0.1:{port}");
     let api = Api::new(&base, clock)?;
     let _: serde_json::Value = api.call(As::Nobody, Call::get("/healthz")).await?;
@@ -165,7 +163,7 @@ async fn open(
         tokio::spawn(hatch::serve(&hatches, keypad_listener)?);
         let fleet =
             Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
-        let cabinets = cabinet_plans(&network, &devices, codes, &guest)?;
+        let cabinets = cabinet_plans(&network, &devices, &codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
         simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent));
     }
@@ -175,7 +173,7 @@ async fn open(
     println!("{}", banner(&ready, simulation.as_ref().map_or(0, Simulation::cabinets)));
     let mut code = ExitCode::SUCCESS;
     if let Some(count) = arguments.journeys {
-        let cards = cards(&network, memory, count);
+        let cards = cards(&network, &mut memory.next_worker, count);
         anyhow::ensure!(
             cards.len() == count,
             "--journeys: the network has only {} workers left",
@@ -233,157 +231,6 @@ async fn fill(
     load::load_shifts(house, shifts).await?;
     memory.roster_until = Some(until);
     save(memory_path, memory)
-}
-
-/// The doctor and the pharmacist that scripts may act as: on shift when the
-/// network was planned, and the same ones ever after.
-fn guests(network: &SampleNetwork, planned_at: Timestamp) -> anyhow::Result<(String, String)> {
-    let ends = on_shift(network, planned_at);
-    let doctor = network
-        .doctors
-        .iter()
-        .find(|one| {
-            one.departments.first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email)
-        })
-        .context("the sample has no general practitioner on shift")?;
-    let pharmacist = network.pharmacists.iter().find(|one| ends.contains_key(&one.email));
-    let pharmacist = pharmacist.context("the sample has no pharmacist on shift")?;
-    Ok((doctor.email.clone(), pharmacist.email.clone()))
-}
-
-fn ready(
-    network: &SampleNetwork,
-    devices: &[EnrolledDevice],
-    base: &str,
-    planned_at: Timestamp,
-) -> anyhow::Result<Ready> {
-    let (doctor, pharmacist) = guests(network, planned_at)?;
-    let code = &network.stations.first().context("the sample has no station")?.code;
-    let find = |kind: &str| {
-        let found = devices.iter().find(|one| one.kind == kind && one.station_code == *code);
-        found.with_context(|| format!("the {kind} {code} is not enrolled"))
-    };
-    let (station, cabinet) = (find("station")?, find("cabinet")?);
-    let worker = network.worker(0);
-    let staff = |email: Option<&String>| -> anyhow::Result<Credentials> {
-        Ok(Credentials::sample(network, email.context("the sample lacks a role")?))
-    };
-    Ok(Ready {
-        base_url: base.to_owned(),
-        hatch_url: None,
-        operator: staff(network.operators.first().map(|one| &one.email))?,
-        doctor: staff(Some(&doctor))?,
-        pharmacist: staff(Some(&pharmacist))?,
-        restocker: staff(network.restockers.first().map(|one| &one.email))?,
-        employer: staff(network.safety_officers.first().map(|one| &one.email))?,
-        station: StationCredentials {
-            device_id: station.id,
-            private_key: private_key(&DeviceKey::from_seed(&network.station_device_seed(code))?),
-            station_id: station.station_id,
-            station_code: code.clone(),
-        },
-        cabinet: CabinetCredentials {
-            device_id: cabinet.id,
-            private_key: private_key(&DeviceKey::from_seed(&network.cabinet_device_seed(code))?),
-            cabinet_id: cabinet.cabinet_id.context("a cabinet's key belongs to no cabinet")?,
-            station_id: cabinet.station_id,
-        },
-        worker: WorkerCredentials {
-            card_number: worker.card_number.clone(),
-            pin: worker.pin.expose().to_owned(),
-        },
-    })
-}
-
-/// Keys that are still those of the plan, other than the guests'. A device that
-/// was enrolled anew belongs to whoever did that.
-fn own_keys<'d>(
-    network: &SampleNetwork,
-    devices: &'d [EnrolledDevice],
-    kind: &str,
-    guest: &str,
-) -> anyhow::Result<Vec<(&'d EnrolledDevice, DeviceKey)>> {
-    let mut own = Vec::new();
-    for device in devices.iter().filter(|one| one.kind == kind && one.station_code != guest) {
-        let code = &device.station_code;
-        let seed = match kind {
-            "station" => network.station_device_seed(code),
-            _cabinet => network.cabinet_device_seed(code),
-        };
-        let key = DeviceKey::from_seed(&seed)?;
-        if key.public_key().to_string() == device.public_key {
-            own.push((device, key));
-        }
-    }
-    Ok(own)
-}
-
-fn station_plans(
-    network: &SampleNetwork,
-    devices: &[EnrolledDevice],
-    guest: &str,
-) -> anyhow::Result<Vec<StationPlan>> {
-    let own = own_keys(network, devices, "station", guest)?.into_iter();
-    Ok(own.map(|(one, key)| StationPlan { code: one.station_code.clone(), device: one.id, key }).collect())
-}
-
-fn cabinet_plans(
-    network: &SampleNetwork,
-    devices: &[EnrolledDevice],
-    codes: &[String],
-    guest: &str,
-) -> anyhow::Result<Vec<CabinetPlan>> {
-    let mut slots = std::collections::HashMap::<String, Vec<SlotReport>>::new();
-    for one in network.stock(codes) {
-        let slot = SlotNo::new(one.slot_no).context("a slot number below 1")?;
-        slots.entry(one.station_code).or_default().push(SlotReport {
-            slot,
-            product_code: Some(one.product_code),
-            lot_no: Some(one.lot_no),
-            expires_on: Some(one.expires_on),
-            count: u32::try_from(one.quantity).unwrap_or(0),
-        });
-    }
-    let own = own_keys(network, devices, "cabinet", guest)?.into_iter();
-    Ok(own
-        .map(|(one, key)| CabinetPlan {
-            slots: slots.remove(&one.station_code).unwrap_or_default(),
-            station_code: one.station_code.clone(),
-            device: one.id,
-            key,
-            epoch: one.epoch,
-        })
-        .collect())
-}
-
-/// The cards of the next workers; each goes on one journey only, so that no
-/// journey meets another's drugs in the safety check.
-fn cards(network: &SampleNetwork, memory: &mut Memory, count: usize) -> Vec<Card> {
-    let end = (memory.next_worker + count).min(network.worker_count());
-    let taken = memory.next_worker..end;
-    memory.next_worker = end;
-    taken
-        .map(|index| network.worker(index))
-        .map(|worker| Card { number: worker.card_number.clone(), pin: worker.pin.expose().to_owned() })
-        .collect()
-}
-
-/// What cabinets hold: the drugs of the simulated treatments first.
-fn stocked_codes(house: &House) -> anyhow::Result<Vec<String>> {
-    let formulary: Arc<Formulary> = house.formulary();
-    let mut codes: Vec<String> = complaints::product_codes()
-        .into_iter()
-        .filter(|code| formulary.find(code).is_some())
-        .map(str::to_owned)
-        .collect();
-    let rest: Vec<String> = formulary
-        .iter()
-        .filter(|product| product.prescribable())
-        .map(|product| product.code.as_str().to_owned())
-        .filter(|code| !codes.contains(code))
-        .collect();
-    codes.extend(rest);
-    Ok(codes)
 }
 
 fn config(folder: &Path, port: u16) -> anyhow::Result<Config> {

@@ -5,6 +5,7 @@ pub mod cli;
 mod demo;
 mod import;
 mod load;
+mod plans;
 
 use std::sync::Arc;
 
