@@ -49,7 +49,7 @@ pub enum CallError {
         /// The current state, where something moved on.
         state: Option<String>,
         /// Findings and the like.
-        data: Option<Value>,
+        data: Option<Box<Value>>,
     },
     /// No answer came, however often it was tried.
     #[error("{path}: no answer: {why}")]
@@ -350,6 +350,6 @@ async fn refusal_of(call: &Call, answer: reqwest::Response) -> CallError {
         status,
         code: text("code").unwrap_or_default(),
         state: text("state"),
-        data,
+        data: data.map(Box::new),
     }
 }
