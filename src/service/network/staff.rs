@@ -1,0 +1,193 @@
+//! Members of staff: invited, listed, disabled. Never signs anybody in.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Page, checked, missing, one_row, unknown};
+use crate::{
+    domain::{
+        ids::{EmployerId, HospitalId, StaffId},
+        matching::Department,
+        network::{DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord},
+        refusal::{Code, Refusal},
+        role::Role,
+        words::{Bilingual, Language},
+    },
+    service::{
+        Failure, Hearers, Tx,
+        caller::StaffCaller,
+        import::{self, PreparedStaff},
+        staff_session::{self, StaffView},
+    },
+    storage::{Conn, directory as store, staff, staff_sessions},
+};
+
+/// Somebody who joins the staff; they get an invitation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffInput {
+    /// Doctor, pharmacist, operator, restocker or employer (safety officer).
+    pub role: Role,
+    /// The mail address to sign in with.
+    #[schema(max_length = 254)]
+    pub email: String,
+    /// Name in Chinese.
+    #[schema(max_length = 80)]
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    #[schema(max_length = 80)]
+    pub name_en: String,
+    /// A doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// A safety officer's employer.
+    pub employer_id: Option<EmployerId>,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorInput>,
+}
+
+/// What a doctor has beside other staff.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DoctorInput {
+    /// Number of the licence to practise.
+    #[schema(max_length = 64)]
+    pub licence_no: String,
+    /// The licence's last day.
+    pub licence_valid_until: NaiveDate,
+    /// Whether the operator has verified the licence; without it the doctor gets no offers.
+    pub licence_verified: bool,
+    /// First day of independent practice.
+    pub practising_since: NaiveDate,
+    /// Departments served, the main one first.
+    pub departments: Vec<Department>,
+    /// Languages of consultation.
+    pub languages: Vec<Language>,
+    /// Live consultations held at a time, at most.
+    #[schema(minimum = 1, maximum = 10)]
+    pub capacity: i32,
+}
+
+/// A member of staff, as operators see them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StaffSummary {
+    /// Who.
+    pub staff: StaffView,
+    /// Whether the invitation is still to be answered.
+    pub invited: bool,
+    /// Since when they may not sign in.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when they are known.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Adds somebody to the staff and sends an invitation.
+///
+/// # Errors
+/// One problem per bad field; `AlreadyExists` for an address or licence that is taken.
+pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, Failure> {
+    let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+    let prepared = prepare_staff(tx, input)?;
+    let email = prepared.email.clone();
+    import::doctors(tx, &[(1, prepared)], true, verified).map_err(one_row)?;
+    let row = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
+    tx.record("staff", row.id, "staff.invited", json!({"role": row.role}), Hearers::nobody())?;
+    Ok(staff_summary(row))
+}
+
+fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
+    let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor } = input;
+    let email = email.trim().to_lowercase();
+    let password = None;
+    Ok(match role {
+        Role::Doctor => {
+            let doctor = doctor.ok_or_else(|| missing("doctor"))?;
+            let hospital = hospital_id.ok_or_else(|| missing("hospital_id"))?;
+            let hospital_code =
+                store::hospital_code(tx.conn, hospital)?.ok_or_else(|| unknown("hospital_id"))?;
+            let record = DoctorRecord {
+                email,
+                name_zh,
+                name_en,
+                hospital_code,
+                licence_no: doctor.licence_no,
+                licence_valid_until: doctor.licence_valid_until,
+                practising_since: doctor.practising_since,
+                departments: doctor.departments,
+                languages: doctor.languages,
+                capacity: doctor.capacity,
+                password,
+            };
+            checked(tx, &record)?;
+            PreparedStaff::doctor(record).0
+        }
+        Role::Pharmacist => {
+            let record = PharmacistRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::pharmacist(record).0
+        }
+        Role::Restocker => {
+            let record = RestockerRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::restocker(record).0
+        }
+        Role::Operator => {
+            let record = OperatorRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::operator(record).0
+        }
+        Role::Employer => {
+            let employer = employer_id.ok_or_else(|| missing("employer_id"))?;
+            let employer_code =
+                store::employer_code(tx.conn, employer)?.ok_or_else(|| unknown("employer_id"))?;
+            let record = SafetyOfficerRecord { email, name_zh, name_en, employer_code, password };
+            checked(tx, &record)?;
+            PreparedStaff::safety_officer(record).0
+        }
+        Role::Station | Role::Worker | Role::Cabinet => {
+            let message = Bilingual::fixed("不是员工角色。", "That is no role of staff.");
+            return Err(Refusal::field("role", "unknown_value", message).into());
+        }
+    })
+}
+
+/// Staff by id, of one role or of all.
+pub fn staff_list(
+    conn: &mut Conn,
+    role: Option<Role>,
+    after: Option<StaffId>,
+    limit: i64,
+) -> Result<Page<StaffSummary>, Failure> {
+    let views = staff::staff_list(conn, role, after, limit)?.into_iter().map(staff_summary);
+    Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
+}
+
+/// Disables a member of staff: their sessions end at once.
+///
+/// # Errors
+/// `NotFound`; nobody disables themselves. Disabling twice is no error.
+pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
+    let row = staff::staff_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if id == caller.staff {
+        return Err(Code::RoleNotAllowed.into());
+    }
+    if staff::staff_disable(tx.conn, id, tx.now)? {
+        let ended = staff_session::end_all(tx, id)?;
+        staff_sessions::links_void(tx.conn, id, tx.now)?;
+        if row.role == Role::Doctor {
+            store::doctor_off(tx.conn, id)?;
+        }
+        tx.record("staff", id, "staff.disabled", json!({"sessions_ended": ended}), Hearers::staff(id))?;
+    }
+    staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
+}
+
+fn staff_summary(row: staff::StaffRow) -> StaffSummary {
+    StaffSummary {
+        invited: row.password_hash.is_none(),
+        disabled_at: row.disabled_at,
+        created_at: row.created_at,
+        staff: staff_session::view(row),
+    }
+}
