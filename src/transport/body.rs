@@ -119,8 +119,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            if media.is_none_or(|media| media.split(';').next().unwrap_or("").trim() != "application/json")
-            {
+            if media.is_none_or(|media| media.split(';').next().unwrap_or("").trim() != "application/json") {
                 return Err(Problem::with_status(
                     &request,
                     Code::UnsupportedMediaType,
