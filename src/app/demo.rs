@@ -28,6 +28,7 @@ use crate::{
     config::{Config, Flags},
     crypto::keys::MasterSecret,
     demo::{
+        acknowledged::Acknowledged,
         banner::banner,
         cabinets::Fleet,
         client::{Api, As, Call},
@@ -44,7 +45,7 @@ use crate::{
 };
 
 /// Everything of the demonstration that `--fresh` may wipe.
-const OWN_FILES: &[&str] = &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "master-secret"];
+const OWN_FILES: &[&str] = &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
 const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
 /// How far ahead the roster reaches.
 const ROSTER: TimeDelta = TimeDelta::days(7);
@@ -90,6 +91,7 @@ struct Memory {
     seed: u64,
     workers: usize,
     planned_at: Timestamp,
+    /// `None` until all of the network is loaded.
     roster_until: Option<Timestamp>,
     /// The next worker who has not been on a journey.
     next_worker: usize,
@@ -107,7 +109,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         (None, None) => anyhow::bail!("no folder for the demonstration"),
     };
     fs::create_dir_all(&folder).with_context(|| format!("--data {}", folder.display()))?;
-    if arguments.fresh {
+    if arguments.fresh || half_loaded(&folder) {
         wipe(&folder)?;
     }
     let listener = listen(arguments.port)?;
@@ -181,7 +183,8 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
         );
         save(&folder.join("demo.json"), memory)?;
         let stations = station_plans(&network, &devices, &guest)?;
-        let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards);
+        let acknowledged = Acknowledged::open(&folder.join("acknowledged.jsonl"))?;
+        let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards, acknowledged);
         let totals = tokio::select! {
             totals = driver.run() => totals,
             ended = told_to_end() => { ended?; return Ok(ExitCode::FAILURE) }
@@ -282,6 +285,14 @@ fn save(path: &Path, memory: &Memory) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether an earlier run was killed while it loaded the network. Nobody was
+/// served from it, so nothing is lost by beginning anew.
+fn half_loaded(folder: &Path) -> bool {
+    let memory = fs::read_to_string(folder.join("demo.json")).ok();
+    let memory = memory.and_then(|text| serde_json::from_str::<Memory>(&text).ok());
+    memory.is_some_and(|memory| memory.roster_until.is_none())
+}
+
 /// Wipes what the demonstration made. A folder with anything else in it keeps that.
 fn wipe(folder: &Path) -> anyhow::Result<()> {
     let gone = |done: std::io::Result<()>, path: &Path| match done {
@@ -331,6 +342,20 @@ mod tests {
         wipe(folder.path()).unwrap();
         assert!(!own.exists() && foreign.exists() && !folder.path().join("cabinets").exists());
         wipe(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_network_that_was_loaded_by_half_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!half_loaded(folder.path()), "nothing there yet");
+        let now = SystemClock.now();
+        let mut memory = Memory { seed: 1, workers: 2, planned_at: now, roster_until: None, next_worker: 1 };
+        let path = folder.path().join("demo.json");
+        save(&path, &memory).unwrap();
+        assert!(half_loaded(folder.path()));
+        memory.roster_until = Some(now);
+        save(&path, &memory).unwrap();
+        assert!(!half_loaded(folder.path()));
     }
 
     #[test]

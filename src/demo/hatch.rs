@@ -18,6 +18,8 @@ use maud::{DOCTYPE, html};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::ids::AttemptId;
+
 /// What the keypad's display says after a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeypadAnswer {
@@ -40,7 +42,7 @@ pub struct Typed {
 /// One keypad, from the street's side.
 struct Keypad {
     codes: mpsc::Sender<Typed>,
-    waiting: usize,
+    waiting: Vec<AttemptId>,
 }
 
 /// All keypads, by the code of their station.
@@ -53,12 +55,12 @@ impl Hatches {
     /// Puts a keypad up, and gives the wire behind it.
     pub fn install(&self, station_code: &str) -> mpsc::Receiver<Typed> {
         let (codes, wire) = mpsc::channel(4);
-        self.locked().insert(station_code.to_owned(), Keypad { codes, waiting: 0 });
+        self.locked().insert(station_code.to_owned(), Keypad { codes, waiting: Vec::new() });
         wire
     }
 
-    /// The cabinet says how many packs wait for a code.
-    pub fn set_waiting(&self, station_code: &str, packs: usize) {
+    /// The cabinet says which packs wait for a code.
+    pub fn set_waiting(&self, station_code: &str, packs: Vec<AttemptId>) {
         if let Some(keypad) = self.locked().get_mut(station_code) {
             keypad.waiting = packs;
         }
@@ -67,8 +69,16 @@ impl Hatches {
     /// Cabinets that wait for a code, and for how many packs.
     pub fn waiting(&self) -> Vec<(String, usize)> {
         let keypads = self.locked();
-        let waiting = keypads.iter().filter(|(_, keypad)| keypad.waiting > 0);
-        waiting.map(|(station, keypad)| (station.clone(), keypad.waiting)).collect()
+        let waiting = keypads.iter().filter(|(_, keypad)| !keypad.waiting.is_empty());
+        waiting.map(|(station, keypad)| (station.clone(), keypad.waiting.len())).collect()
+    }
+
+    /// Whether all of `packs` wait for a code at this station.
+    pub fn holds(&self, station_code: &str, packs: &[AttemptId]) -> bool {
+        let keypads = self.locked();
+        keypads
+            .get(station_code)
+            .is_some_and(|keypad| packs.iter().all(|pack| keypad.waiting.contains(pack)))
     }
 
     /// Types a code and waits for the display. `None` where no cabinet listens.
@@ -216,7 +226,9 @@ mod tests {
     async fn a_typed_code_reaches_its_cabinet_and_the_display_answers() {
         let hatches = Arc::new(Hatches::default());
         let mut wire = hatches.install("zhifu-01");
-        hatches.set_waiting("zhifu-01", 2);
+        let packs = [AttemptId::generate(), AttemptId::generate()];
+        hatches.set_waiting("zhifu-01", packs.to_vec());
+        assert!(hatches.holds("zhifu-01", &packs[..1]) && !hatches.holds("zhifu-01", &[AttemptId::generate()]));
         assert_eq!(hatches.waiting(), [("zhifu-01".to_owned(), 2)]);
         let answer = KeypadAnswer { dispensed: 2, failed: 0, refused: None };
         let cabinet = async {

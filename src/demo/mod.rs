@@ -2,6 +2,7 @@
 //! of journeys. They use the public API and the types of `domain` and
 //! `crypto` only: whatever they can do, a real caller can do.
 
+pub mod acknowledged;
 pub mod api;
 pub mod banner;
 pub mod cabinets;

@@ -204,7 +204,7 @@ impl Machine {
                 }
             }
         }
-        self.fleet.hatches.set_waiting(&self.station_code, self.pending.len());
+        self.show_waiting();
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl Machine {
                 break;
             }
         }
-        self.fleet.hatches.set_waiting(&self.station_code, self.pending.len());
+        self.show_waiting();
         // Whoever typed may have gone; the packs are in the hatch all the same.
         let _gone = typed.display.send(shown);
         Ok(())
@@ -399,6 +399,11 @@ impl Machine {
 
     fn forget(&mut self, attempt: AttemptId) {
         self.pending.retain(|pack| pack.attempt != attempt);
+    }
+
+    fn show_waiting(&self) {
+        let attempts = self.pending.iter().map(|pack| pack.attempt).collect();
+        self.fleet.hatches.set_waiting(&self.station_code, attempts);
     }
 
     fn show_held(&mut self, refused: &str) {

@@ -1,7 +1,7 @@
 //! One worker's way. Each step is timed, and each answer is compared with what
 //! it must be: a journey that merely saw friendly statuses has proven nothing.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt::Display, future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use super::{Card, Ending, Journey, LOOK, Place};
 use crate::{
     demo::{
+        acknowledged::Acknowledged,
         api::{
             AccountView, CheckIn, CheckInOpened, ConsultationView, MessageView, OrderView, Page,
             PrescriptionView, ReadingsTaken,
@@ -21,6 +22,7 @@ use crate::{
     },
     domain::{
         consultation::ConsultationState,
+        ids::AttemptId,
         money::Fen,
         order::{OrderState, UnitState},
         vend::AttemptState,
@@ -36,10 +38,21 @@ const RATING: i64 = 5;
 /// What went wrong, in words.
 type Wrong = String;
 
+/// What all workers on the way share.
+pub struct World<'w> {
+    /// The house.
+    pub api: &'w Api,
+    /// The keypads.
+    pub hatches: &'w Hatches,
+    /// What the workers were told.
+    pub acknowledged: &'w Acknowledged,
+}
+
 /// A worker on the way.
 struct Walk<'w> {
     api: &'w Api,
     hatches: &'w Hatches,
+    acknowledged: &'w Acknowledged,
     place: &'w Place,
     complaint: &'static Complaint,
     steps: Vec<(&'static str, Duration)>,
@@ -47,9 +60,10 @@ struct Walk<'w> {
 }
 
 /// Walks the whole way.
-pub async fn walk(api: &Api, hatches: &Hatches, place: &Place, card: &Card, index: usize) -> Journey {
+pub async fn walk(world: &World<'_>, place: &Place, card: &Card, index: usize) -> Journey {
+    let World { api, hatches, acknowledged } = *world;
     let complaint = Complaint::of(index);
-    let mut walk = Walk { api, hatches, place, complaint, steps: Vec::new(), step: "check_in" };
+    let mut walk = Walk { api, hatches, acknowledged, place, complaint, steps: Vec::new(), step: "check_in" };
     let ending = match walk.go(card).await {
         Ok(()) => Ending::Vended,
         Err(why) => Ending::Failed { step: walk.step, why },
@@ -68,6 +82,7 @@ impl<'w> Walk<'w> {
         let station = As::Station(&self.place.device);
         let opened: CheckInOpened =
             self.timed("check_in", self.api.call(station, Call::post("/api/v1/check-ins", &body))).await?;
+        self.told("check_in", opened.check_in.id, "open")?;
         must(opened.check_in.ended_at.is_none(), || "a fresh check-in has ended".to_owned())?;
         let pass = WorkerPass::new(
             self.api,
@@ -83,7 +98,8 @@ impl<'w> Walk<'w> {
         match outcome {
             Ok(()) => {
                 let left: CheckIn = self.timed("leave", self.api.call(station, leave)).await?;
-                must(left.ended_at.is_some(), || "the check-in goes on after leaving".to_owned())
+                must(left.ended_at.is_some(), || "the check-in goes on after leaving".to_owned())?;
+                self.told("check_in", left.id, "ended")
             }
             Err(wrong) => {
                 // The next worker must find a free screen; what went wrong is known already.
@@ -152,6 +168,7 @@ impl<'w> Walk<'w> {
             json!({"complaint": self.complaint.said, "department": null, "lane": "minor_ailment_pilot"});
         let asked: ConsultationView =
             self.timed("ask", self.api.call(worker, Call::post("/api/v1/consultations", &body))).await?;
+        self.told("consultation", asked.id, asked.state)?;
         must(asked.state.is_live(), || format!("a fresh consultation is {}", asked.state))?;
         let path = format!("/api/v1/consultations/{}", asked.id);
         let active = self
@@ -164,6 +181,7 @@ impl<'w> Walk<'w> {
         self.took("doctor", active.1);
         let active = active.0;
         let served = matches!(active.state, ConsultationState::Active | ConsultationState::Completed);
+        self.told("consultation", active.id, active.state)?;
         must(served && active.doctor.is_some(), || {
             format!("the consultation is {} without a doctor", active.state)
         })?;
@@ -233,6 +251,7 @@ impl<'w> Walk<'w> {
         let body = json!({"prescription_id": prescription.id});
         let order: OrderView =
             self.timed("order", self.api.call(worker, Call::post("/api/v1/orders", &body))).await?;
+        self.told("order", order.id, order.state)?;
         must(order.state == OrderState::Reserved, || format!("a fresh order is {}", order.state))?;
         must(order.pickup_code.is_none(), || "an unpaid order shows a pickup code".to_owned())?;
         let total: Fen = order.units.iter().map(|unit| unit.price_fen).sum();
@@ -255,6 +274,7 @@ impl<'w> Walk<'w> {
     async fn pay(&mut self, worker: As<'_>, order: &OrderView) -> Result<OrderView, Wrong> {
         let call = Call::post(format!("/api/v1/orders/{}/pay", order.id), &json!({"method": "subsidy"}));
         let paid: OrderView = self.timed("pay", self.api.call(worker, call)).await?;
+        self.told("order", paid.id, paid.state)?;
         must(paid.state == OrderState::Paid, || format!("a paid order is {}", paid.state))?;
         must(paid.total_fen == order.total_fen, || "the total changed with the payment".to_owned())?;
         Ok(paid)
@@ -263,14 +283,12 @@ impl<'w> Walk<'w> {
     async fn take_packs(&mut self, worker: As<'_>, bell: &Bell, paid: &OrderView) -> Result<(), Wrong> {
         let code = paid.pickup_code.as_deref().ok_or("a paid order shows no pickup code")?;
         let packs = paid.units.len();
+        let own: Vec<AttemptId> =
+            paid.units.iter().filter_map(|unit| unit.attempt.as_ref()).map(|attempt| attempt.id).collect();
+        must(own.len() == packs, || format!("{} attempts for {packs} paid packs", own.len()))?;
+        // Packs of somebody who never came may wait there too; a code typed for those is wrong.
         let ready = self
-            .wait("cabinet", bell, async || {
-                let waiting = self.hatches.waiting();
-                Ok(waiting
-                    .iter()
-                    .any(|(station, count)| *station == self.place.code && *count >= packs)
-                    .then_some(()))
-            })
+            .wait("cabinet", bell, async || Ok(self.hatches.holds(&self.place.code, &own).then_some(())))
             .await?;
         self.took("cabinet", ready.1);
         let began = Instant::now();
@@ -288,6 +306,10 @@ impl<'w> Walk<'w> {
             .await?
             .0;
         self.took("vend", began.elapsed());
+        self.told("order", ended.id, ended.state)?;
+        for unit in &ended.units {
+            self.told("unit", unit.id, unit.state)?;
+        }
         must(ended.state == OrderState::Completed, || format!("the order ended as {}", ended.state))?;
         let out = ended.units.iter().filter(|unit| {
             let proven =
@@ -307,8 +329,10 @@ impl<'w> Walk<'w> {
             })
             .await?;
         self.took("completed", completed.1);
+        self.told("consultation", consultation.id, ConsultationState::Completed)?;
         let call = Call::post(format!("{path}/rating"), &json!({"rating": RATING}));
         let _: Value = self.timed("rating", self.api.call(worker, call)).await?;
+        self.told("rating", consultation.id, RATING)?;
         let rated: ConsultationView =
             self.api.call(worker, Call::get(&path)).await.map_err(|e| e.to_string())?;
         must(rated.rating == Some(RATING), || "the rating was not kept".to_owned())
@@ -325,6 +349,12 @@ impl<'w> Walk<'w> {
         let done = work.await.map_err(|error| error.to_string())?;
         self.took(step, began.elapsed());
         Ok(done)
+    }
+
+    /// Keeps what the house has just answered before anything follows from it.
+    fn told(&self, kind: &str, id: impl Display, state: impl Display) -> Result<(), Wrong> {
+        let noted = self.acknowledged.note(kind, id, state);
+        noted.map_err(|error| format!("the record of acknowledgements: {error}"))
     }
 
     fn took(&mut self, step: &'static str, time: Duration) {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 pub use report::{Ending, Journey, Report, Totals, percentile};
 
-use super::{client::Api, hatch::Hatches, sessions::Device};
+use super::{acknowledged::Acknowledged, client::Api, hatch::Hatches, sessions::Device};
 use crate::{crypto::device::DeviceKey, domain::ids::DeviceId};
 
 /// Workers on their way at the same time.
@@ -48,12 +48,20 @@ pub struct Driver {
     hatches: Arc<Hatches>,
     stations: Vec<StationPlan>,
     cards: Vec<Card>,
+    acknowledged: Acknowledged,
 }
 
 impl Driver {
-    /// One journey for each of `cards`, at `stations`.
-    pub fn new(api: Api, hatches: Arc<Hatches>, stations: Vec<StationPlan>, cards: Vec<Card>) -> Self {
-        Self { api, hatches, stations, cards }
+    /// One journey for each of `cards`, at `stations`. What the house tells the
+    /// workers is kept in `acknowledged`.
+    pub fn new(
+        api: Api,
+        hatches: Arc<Hatches>,
+        stations: Vec<StationPlan>,
+        cards: Vec<Card>,
+        acknowledged: Acknowledged,
+    ) -> Self {
+        Self { api, hatches, stations, cards, acknowledged }
     }
 
     /// Drives all journeys; prints a table and, as the last line, the totals.
@@ -75,7 +83,7 @@ impl Driver {
     }
 
     async fn drive(self, bar: &ProgressBar) -> Report {
-        let Self { api, hatches, stations, cards } = self;
+        let Self { api, hatches, stations, cards, acknowledged } = self;
         let lanes = AT_ONCE.min(stations.len()).max(1);
         let free: Mutex<VecDeque<Place>> = Mutex::new(
             stations
@@ -88,11 +96,11 @@ impl Driver {
         );
         let locked = || free.lock().unwrap_or_else(PoisonError::into_inner);
         let walks = cards.iter().enumerate().map(|(index, card)| {
-            let (api, hatches) = (&api, &hatches);
+            let world = journey::World { api: &api, hatches: &hatches, acknowledged: &acknowledged };
             async move {
                 // One worker at a time at a station; there are as many lanes as stations at most.
                 let Some(place) = locked().pop_front() else { return failed("no station is free") };
-                let walk = journey::walk(api, hatches, &place, card, index);
+                let walk = journey::walk(&world, &place, card, index);
                 let journey = tokio::time::timeout(journey::LONGEST, walk).await;
                 locked().push_back(place);
                 journey.unwrap_or_else(|_| failed("took too long"))
