@@ -26,6 +26,12 @@ const REVIEW_PAUSE: Duration = Duration::from_secs(1);
 /// Works as this doctor until `until`.
 pub async fn work(api: Api, doctor: Arc<Staff>, until: Timestamp) {
     let mut at_work: JoinSet<()> = JoinSet::new();
+    // Held since an earlier life of this simulation: somebody still waits for a word.
+    let held: Result<Page<ConsultationView>, CallError> =
+        api.call(As::Staff(&doctor), Call::get("/api/v1/consultations")).await;
+    for consultation in held.map(|page| page.items).unwrap_or_default() {
+        see(&mut at_work, &api, &doctor, consultation);
+    }
     while api.clock.now() < until {
         if let Err(error) = one_look(&api, &doctor, &mut at_work).await {
             tracing::debug!(%error, doctor = doctor.email, "a simulated doctor pauses");
@@ -56,14 +62,19 @@ async fn one_look(api: &Api, doctor: &Arc<Staff>, at_work: &mut JoinSet<()>) -> 
             Err(error) if error.is_conflict() => continue,
             Err(error) => return Err(error),
         };
-        let (api, doctor) = (api.clone(), Arc::clone(doctor));
-        at_work.spawn(async move {
-            if let Err(error) = consult(&api, &doctor, &accepted).await {
-                tracing::warn!(%error, doctor = doctor.email, "a simulated consultation went wrong");
-            }
-        });
+        see(at_work, api, doctor, accepted);
     }
     Ok(())
+}
+
+/// Sees a patient beside whatever else this doctor does.
+fn see(at_work: &mut JoinSet<()>, api: &Api, doctor: &Arc<Staff>, accepted: ConsultationView) {
+    let (api, doctor) = (api.clone(), Arc::clone(doctor));
+    at_work.spawn(async move {
+        if let Err(error) = consult(&api, &doctor, &accepted).await {
+            tracing::warn!(%error, doctor = doctor.email, "a simulated consultation went wrong");
+        }
+    });
 }
 
 async fn accept(api: &Api, doctor: &Staff, offer: &OfferView) -> Result<ConsultationView, CallError> {

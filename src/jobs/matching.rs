@@ -1,4 +1,5 @@
-//! Keeps the queue moving: offers what waits, and takes unanswered offers back.
+//! Keeps the queue moving: offers what waits, takes unanswered offers back, and
+//! puts the patients of a doctor who was lost back in the queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +19,8 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
         each_second,
         |house| async move { matching::expire_offers(&house).await },
     );
+    let often = Turn { pause: Duration::from_secs(5), topic: None };
+    jobs.every("lost-doctors", house, often, |house| async move { matching::requeue_lost(&house).await });
     let each_minute = Turn { pause: Duration::from_secs(60), topic: None };
     jobs.every(
         "unserved",

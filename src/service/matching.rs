@@ -109,6 +109,41 @@ pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
     Ok(ended)
 }
 
+/// Puts consultations back whose doctor was silent beyond the grace. Nobody is
+/// silent who was never heard by this process: their silence counts from here.
+///
+/// # Errors
+/// Faults of the storage; a doctor who came back in time is no error.
+pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
+    let busy = house.read(Actor::System, |conn, _| Ok(doctors::doctors_busy(conn)?)).await?;
+    let mut requeued = 0;
+    for doctor in busy {
+        let name = format!("staff:{doctor}");
+        let Some(lost_since) = house.coordination.last_heard(&name).await else {
+            house.coordination.heard(&name, house.now());
+            continue;
+        };
+        if house.now() < house.policy.matching.grace_ends_at(lost_since) {
+            continue;
+        }
+        let held = house
+            .read(Actor::System, move |conn, _| Ok(store::consultations_of_doctor(conn, doctor)?))
+            .await?;
+        for row in held {
+            let command = Command::Requeue { doctor, lost_since };
+            let outcome = house
+                .write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop))
+                .await;
+            match outcome {
+                Ok(()) => requeued += 1,
+                Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "a doctor is not lost yet"),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+    Ok(requeued)
+}
+
 /// Chooses doctors for the front of the queue, most pressing first. A doctor
 /// chosen once has one place less for the rest of the round.
 fn plan(conn: &mut Conn, house: &House) -> Result<Vec<Plan>, Failure> {

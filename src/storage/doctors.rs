@@ -162,6 +162,11 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .collect())
 }
 
+/// Doctors who hold a consultation or an offer.
+pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<StaffId>> {
+    doctor::table.filter(doctor::live.gt(0)).select(doctor::staff_id).load(conn)
+}
+
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
     doctor::table.filter(doctor::presence.eq(Presence::Available)).count().get_result(conn)

@@ -261,3 +261,26 @@ async fn the_audit_chain_is_sealed_and_unbroken() {
         .expect("forged");
     assert!(!check().await.expect("checked").unbroken);
 }
+
+#[actix_web::test]
+async fn a_doctor_who_falls_silent_loses_the_patient_to_the_queue_and_one_who_is_heard_does_not() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let worker = house.check_in(&seed).await;
+    let id = house.ask(&worker).await;
+    house.on_duty(&seed.doctor).await;
+    let offer = house.offer_of(&seed.doctor).await;
+    house.post(&seed.doctor.token, &accept_path(&offer), json!({"fence": offer["fence"]})).await.expect(200);
+    house.pass(80);
+    house.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
+    house.pass(80);
+    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 0, "heard in between");
+    let path = format!("/api/v1/consultations/{id}");
+    assert_eq!(house.get(&worker, &path).await.expect(200)["state"], "active");
+    house.pass(11);
+    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+    assert_eq!(house.get(&worker, &path).await.expect(200)["state"], "waiting");
+    let duty = house.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
+    assert_eq!((&duty["presence"], &duty["live"]), (&json!("away"), &json!(0)));
+    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 0);
+}

@@ -4,6 +4,7 @@
 mod cabinet;
 mod check_in;
 mod consultation;
+mod crash;
 mod devices;
 mod floors;
 mod formulary;

@@ -146,6 +146,10 @@ impl Following {
             }
             self.look = self.listener.changed_within(PING).await || self.audience == Audience::All;
             if !self.look {
+                // Who holds an open line is not lost, though it is silent.
+                if let Actor::Staff(staff) = self.actor {
+                    self.house.coordination.heard(&format!("staff:{}", staff.staff), self.house.now());
+                }
                 return Some((Ok(Bytes::from_static(b": ping\n\n")), self));
             }
         }

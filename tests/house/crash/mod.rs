@@ -1,0 +1,279 @@
+//! The demonstration is killed in the middle of journeys, again and again, and
+//! loses nothing that it acknowledged and vends nothing twice.
+
+mod compare;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use compare::{Attempt, Journals, Kept, Moment};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::de::DeserializeOwned;
+use waystation::{
+    app,
+    clock::SystemClock,
+    config::{Config, Flags},
+    demo::{
+        acknowledged::{Acknowledged, Told},
+        cabinets::Fallen,
+    },
+    domain::{
+        ids::AttemptId,
+        vend::journal::{Body, JournalEntry},
+    },
+    service::{Actor, audit, stock_check},
+    storage::{
+        Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, journal, orders, places,
+    },
+};
+
+const KILLS: usize = 3;
+const JOURNEYS: usize = 40;
+/// Generous: a debug build on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running demonstration; it is killed when the test ends early.
+struct Demo {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Demo {
+    fn start(folder: &Path, life: usize, journeys: &[&str]) -> Self {
+        let ready = folder.join("ready.json");
+        let _absent = fs::remove_file(&ready);
+        let log = folder.join(format!("life-{life}.log"));
+        let output = File::create(&log).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_waystation"))
+            .args(["demo", "--port", "0", "--workers", "200", "--data"])
+            .arg(folder.join("data"))
+            .arg("--ready-file")
+            .arg(&ready)
+            .args(journeys)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a log"))
+            .stderr(output)
+            .spawn()
+            .expect("the demonstration starts");
+        let mut demo = Self { child, log };
+        demo.until("the house answers", || ready.exists());
+        demo
+    }
+
+    /// Waits until `holds`; the demonstration must not end meanwhile.
+    fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            let ended = self.child.try_wait().expect("its status");
+            assert!(ended.is_none(), "it ended before {what}: {}", self.output());
+            assert!(began.elapsed() < PATIENCE, "waited too long until {what}: {}", self.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// SIGKILL: no destructor runs, no buffer is flushed.
+    fn kill(mut self) {
+        assert!(self.child.try_wait().expect("its status").is_none(), "it had ended: {}", self.output());
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Whole lines only, and nothing is mended: the demonstration may be writing.
+fn lines<T: DeserializeOwned>(path: &Path) -> Vec<T> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).expect("a line of the cabinet")).collect()
+}
+
+fn fallen(data: &Path) -> Vec<Fallen> {
+    let Ok(folders) = fs::read_dir(data.join("cabinets")) else { return Vec::new() };
+    folders.flat_map(|folder| lines(&folder.expect("a folder").path().join("drops.log"))).collect()
+}
+
+fn database(data: &Path) -> Conn {
+    let url = format!("sqlite:{}", data.join("demo.db").display());
+    Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), Purpose::Read).expect("opened")
+}
+
+/// The states that everything acknowledged is in, or has been in.
+fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
+    let mut kept = Kept::new();
+    let mut keep = |kind: &str, id: &str, states: Vec<String>| {
+        kept.insert((kind.to_owned(), id.to_owned()), states.into_iter().collect());
+    };
+    for one in told {
+        match one.kind.as_str() {
+            "check_in" => {
+                let row = check_in::check_in_fetch(conn, one.id.parse().expect("an id")).expect("read");
+                if let Some(row) = row {
+                    let ended = row.ended_at.map(|_| "ended".to_owned());
+                    keep("check_in", &one.id, ["open".to_owned()].into_iter().chain(ended).collect());
+                }
+            }
+            "consultation" | "rating" => {
+                let id = one.id.parse().expect("an id");
+                let Some(row) = consultations::consultation_fetch(conn, id).expect("read") else { continue };
+                let mut states = vec!["waiting".to_owned(), row.state.to_string()];
+                if row.fence > 0 {
+                    states.push("offered".to_owned());
+                }
+                if row.accepted_at.is_some() || row.requeued_at.is_some() {
+                    states.push("active".to_owned());
+                }
+                keep("consultation", &one.id, states);
+                keep("rating", &one.id, row.rating.iter().map(ToString::to_string).collect());
+            }
+            "order" | "unit" => {}
+            other => panic!("an acknowledgement of the kind {other}"),
+        }
+    }
+    for row in orders::orders_all(conn).expect("read") {
+        let mut states = vec!["reserved".to_owned(), row.state.to_string()];
+        if row.paid_at.is_some() {
+            states.push("paid".to_owned());
+        }
+        keep("order", &row.id.to_string(), states);
+    }
+    for row in orders::units_all(conn).expect("read") {
+        keep("unit", &row.id.to_string(), vec![row.state.to_string()]);
+    }
+    kept
+}
+
+/// Everything that is wrong. The database is read before the cabinets' disks,
+/// so that what happens in between can only be there, never missing.
+fn faults(data: &Path, moment: Moment) -> Vec<String> {
+    let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
+    let mut conn = database(data);
+    let mut found = stock_check::invariants(&mut conn).expect("audited");
+    found.extend(compare::lost(&told, &kept(&mut conn, &told)));
+    let rows = attempts::attempts_all(&mut conn).expect("read");
+    let rows: Vec<Attempt> =
+        rows.iter().map(|row| Attempt { id: row.id, unit: row.order_unit_id, state: row.state }).collect();
+    let mut pairs = Vec::new();
+    let mut sensed: HashSet<AttemptId> = HashSet::new();
+    for device in places::devices_enrolled(&mut conn).expect("read") {
+        let Some(cabinet) = device.cabinet_id else { continue };
+        let hashes = journal::journal_hashes(&mut conn, cabinet, device.epoch, 1, i64::MAX).expect("read");
+        let path = data.join("cabinets").join(&device.station_code).join("journal.log");
+        let entries: Vec<JournalEntry> = lines(&path);
+        for entry in &entries {
+            if let Body::DropSensed { attempt } | Body::Dispensed { attempt, .. } = &entry.body {
+                sensed.insert(*attempt);
+            }
+        }
+        let own: BTreeMap<i64, String> =
+            entries.iter().map(|entry| (entry.seq, entry.hash.to_string())).collect();
+        pairs.push(Journals { station: device.station_code, own, kept: hashes.into_iter().collect() });
+    }
+    found.extend(compare::journals(&pairs, moment));
+    let packs: Vec<AttemptId> = fallen(data).iter().map(|one| one.attempt).collect();
+    found.extend(compare::drops(&packs, &sensed, &rows, moment));
+    found
+}
+
+/// Acknowledged consultations that nobody has ended.
+fn open_consultations(data: &Path) -> usize {
+    let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
+    let mut conn = database(data);
+    let ids: HashSet<&str> =
+        told.iter().filter(|one| one.kind == "consultation").map(|one| one.id.as_str()).collect();
+    let live = |id: &&str| {
+        let row = consultations::consultation_fetch(&mut conn, id.parse().expect("an id")).expect("read");
+        row.is_some_and(|row| row.state.is_live())
+    };
+    ids.into_iter().filter(live).count()
+}
+
+/// Walks the audit chain with the demonstration's own secret. Only while no
+/// demonstration runs.
+async fn audit_chain(data: &Path) -> i64 {
+    let mut config = Config::load(None, &Flags::default()).expect("the defaults");
+    config.database_url = format!("sqlite:{}", data.join("demo.db").display()).into();
+    config.data_dir = data.to_owned();
+    let secret = fs::read_to_string(data.join("master-secret")).expect("a secret");
+    config.master_secret = Some(secret.trim().to_owned().into());
+    let house = app::build(&config, Arc::new(SystemClock)).await.expect("built").house;
+    while audit::seal(&house).await.expect("sealed") > 0 {}
+    let chain = house.read(Actor::System, audit::verify).await.expect("walked");
+    assert!(chain.unbroken, "the audit chain is broken: {chain:?}");
+    chain.sealed_to
+}
+
+#[actix_web::test]
+async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twice() {
+    let seed = std::env::var("WAYSTATION_CRASH_SEED").ok().and_then(|text| text.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| rand::rng().random());
+    println!("WAYSTATION_CRASH_SEED={seed}");
+    let mut chance = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let data = folder.path().join("data");
+    let began = Instant::now();
+    for life in 0..KILLS {
+        let count = JOURNEYS.to_string();
+        let mut demo = Demo::start(folder.path(), life, &["--journeys", &count]);
+        let enough = fallen(&data).len() + chance.random_range(1..12);
+        demo.until("packs fell", || fallen(&data).len() >= enough);
+        std::thread::sleep(Duration::from_millis(chance.random_range(0..400)));
+        demo.kill();
+        assert_eq!(faults(&data, Moment::Killed), Vec::<String>::new(), "life {life}");
+        let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
+        let sealed_to = audit_chain(&data).await;
+        println!(
+            "life {life}: killed after {:.1?}; {} packs fell, {} things acknowledged, {} consultations open, \
+             {sealed_to} events in the chain",
+            began.elapsed(),
+            fallen(&data).len(),
+            told.len(),
+            open_consultations(&data)
+        );
+    }
+    let mut demo = Demo::start(folder.path(), KILLS, &[]);
+    let mut left = Vec::new();
+    demo.until("the doctors have ended every consultation", || open_consultations(&data) == 0);
+    let settling = Instant::now();
+    while settling.elapsed() < PATIENCE {
+        left = faults(&data, Moment::Settled);
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(left, Vec::<String>::new(), "settled: {}", demo.output());
+    demo.kill();
+    let mut last = Demo::start(folder.path(), KILLS + 1, &["--journeys", "5", "--exit"]);
+    let status = last.child.wait().expect("ended");
+    assert!(status.success(), "the last life failed: {}", last.output());
+    assert!(last.output().contains(r#"{"journeys":5,"vended":5,"failed":0"#), "{}", last.output());
+    assert_eq!(faults(&data, Moment::Settled), Vec::<String>::new(), "at the end");
+    let mut doubts = database(&data);
+    let doubts = attempts::attempts_all(&mut doubts).expect("read");
+    let count = |state| doubts.iter().filter(|row| row.state == state).count();
+    println!(
+        "{} packs fell; {} attempts dispensed, {} in doubt, {} waiting; {} events in the chain; {:.1?}",
+        fallen(&data).len(),
+        count(waystation::domain::vend::AttemptState::Dispensed),
+        count(waystation::domain::vend::AttemptState::InDoubt),
+        count(waystation::domain::vend::AttemptState::Issued),
+        audit_chain(&data).await,
+        began.elapsed()
+    );
+}
