@@ -17,6 +17,7 @@ mod network;
 mod orders;
 mod prescribing;
 mod prescriptions;
+mod privacy;
 mod profile;
 mod reviews;
 mod seed;
