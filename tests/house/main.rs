@@ -13,6 +13,7 @@ mod laws;
 mod ledger;
 mod machine;
 mod mail;
+mod merge;
 mod network;
 mod orders;
 mod prescribing;
