@@ -20,6 +20,7 @@ CREATE TABLE worker (
 );
 CREATE INDEX worker_phone ON worker (phone_index);
 CREATE INDEX worker_employer ON worker (employer_id);
+CREATE INDEX worker_merged ON worker (merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE health_profile (
   worker_id UUID PRIMARY KEY NOT NULL REFERENCES worker (id),
   version BIGINT NOT NULL,

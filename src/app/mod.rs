@@ -116,7 +116,7 @@ pub fn serve(
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(actix_web::middleware::from_fn(transport::pages::headers::secure))
-            .wrap(tracing_actix_web::TracingLogger::default())
+            .wrap(tracing_actix_web::TracingLogger::<transport::span::RequestSpan>::new())
             .app_data(house.clone())
             .app_data(tokens.clone())
             .configure(transport::configure)

@@ -27,6 +27,7 @@ use crate::{
     storage::{
         Conn,
         prescriptions::{self as store, ConsultationFacts, NewPrescription, PrescriptionRow, Shelf},
+        workers,
     },
 };
 
@@ -172,7 +173,7 @@ pub fn fetch(
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let (reader, shelf) = reader_of(actor)?;
     let theirs = match shelf {
-        Shelf::Worker(worker) => row.worker_id == worker,
+        Shelf::Worker(worker) => workers::worker_with_merged(conn, worker)?.contains(&row.worker_id),
         Shelf::Doctor(doctor) => row.doctor_id == doctor,
         Shelf::Signed => row.state != PrescriptionState::Draft,
     };

@@ -21,6 +21,7 @@ pub mod intake;
 pub mod journal;
 pub mod ledger;
 pub mod letters;
+pub mod merge;
 pub mod messages;
 pub mod network;
 pub mod orders;

@@ -246,7 +246,10 @@ pub fn prescriptions_list(
         .limit(limit)
         .select(PrescriptionRow::as_select());
     match shelf {
-        Shelf::Worker(worker) => base.filter(prescription::worker_id.eq(worker)).load(conn),
+        Shelf::Worker(worker) => {
+            let everyone = super::workers::worker_with_merged(conn, worker)?;
+            base.filter(prescription::worker_id.eq_any(everyone)).load(conn)
+        }
         Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(conn),
         Shelf::Signed => base.filter(prescription::state.ne(PrescriptionState::Draft)).load(conn),
     }

@@ -101,6 +101,14 @@ pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<
         .optional()
 }
 
+/// A worker and the walk-ins that were merged into them.
+pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    let mut everyone: Vec<WorkerId> =
+        worker::table.filter(worker::merged_into.eq(Some(id))).select(worker::id).load(conn)?;
+    everyone.push(id);
+    Ok(everyone)
+}
+
 /// Sets the count of wrong PINs, and the pause that may follow.
 pub fn pin_failures_set(
     conn: &mut Conn,

@@ -12,6 +12,7 @@ pub mod realtime;
 pub mod reply;
 pub mod routes;
 pub mod signed;
+pub mod span;
 
 use actix_web::web;
 

@@ -144,7 +144,7 @@ impl TestHouse {
         }
     }
 
-    fn station_token(&self, seed: &Seed) -> String {
+    pub fn station_token(&self, seed: &Seed) -> String {
         self.device_token(Role::Station, seed.station.to_string(), seed.station_device, 1, seed)
     }
 

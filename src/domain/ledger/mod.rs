@@ -10,5 +10,6 @@ pub mod transfer;
 
 pub use account::{AccountKind, AccountOwnerId, AccountRef};
 pub use transfer::{
-    Posting, Transfer, TransferReason, can_pay, grant_allowance, pay_order, refund_unit, settle_unit,
+    MergedBalance, Posting, Transfer, TransferReason, can_pay, grant_allowance, merge_worker, pay_order,
+    refund_unit, settle_unit,
 };

@@ -23,6 +23,8 @@ crate::text_enum! {
         UnitSettled = "unit_settled",
         /// A pack did not come out.
         UnitRefunded = "unit_refunded",
+        /// A walk-in turned out to be a worker with a card.
+        WorkerMerge = "worker_merge",
     }
 }
 
@@ -96,6 +98,7 @@ impl Transfer {
             TransferReason::OrderPaid => "ledger.order_paid",
             TransferReason::UnitSettled => "ledger.unit_settled",
             TransferReason::UnitRefunded => "ledger.unit_refunded",
+            TransferReason::WorkerMerge => "ledger.worker_merge",
         }
     }
 
@@ -163,6 +166,49 @@ pub fn refund_unit(
 ) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::OrderClearing(order), AccountRef::WorkerSubsidy(worker));
     moved(TransferReason::UnitRefunded, unit.to_string(), from, to, amount)
+}
+
+/// What becomes of the balance of a walk-in who turned out to be somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergedBalance {
+    /// Back to the fund: both had an allowance of the same month.
+    Returned,
+    /// To the worker, of whose balance `taken_back` returns to the fund: an
+    /// allowance that they had twice.
+    Moved {
+        /// At most what the worker holds; not negative.
+        taken_back: Fen,
+    },
+}
+
+/// Closes a walk-in's account: to the worker, or back to the fund.
+///
+/// # Errors
+/// As `grant_allowance`.
+pub fn merge_worker(
+    from: WorkerId,
+    into: WorkerId,
+    balance: Fen,
+    fate: MergedBalance,
+) -> Result<Option<Transfer>, Refusal> {
+    let (to_worker, to_fund) = match fate {
+        MergedBalance::Returned => (Fen::ZERO, balance),
+        MergedBalance::Moved { taken_back } => (Fen(balance.0 - taken_back.0), taken_back),
+    };
+    if balance < Fen::ZERO || to_fund < Fen::ZERO {
+        return Err(Refusal::new(Code::InvalidField));
+    }
+    let sides = [
+        (AccountRef::WorkerSubsidy(from), -balance),
+        (AccountRef::WorkerSubsidy(into), to_worker),
+        (AccountRef::NetworkFund, to_fund),
+    ];
+    let sides = sides.into_iter().filter(|(_, amount)| *amount != Fen::ZERO);
+    let sides: Vec<Posting> = sides.map(|(account, amount)| Posting { account, amount }).collect();
+    if sides.is_empty() {
+        return Ok(None);
+    }
+    Transfer::new(TransferReason::WorkerMerge, from.to_string(), sides).map(Some)
 }
 
 fn moved(

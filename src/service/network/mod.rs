@@ -14,6 +14,7 @@ use crate::domain::{
 
 mod figures;
 mod fitness;
+mod merge;
 mod people;
 mod places;
 mod roster;
@@ -21,6 +22,7 @@ mod staff;
 
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
+pub use merge::{MergeInput, worker_merge};
 pub use people::{WorkerInput, WorkerQuery, WorkerSummary, worker_add, worker_fetch, worker_find};
 pub use places::{
     EmployerInput, EmployerView, HospitalInput, HospitalView, StationInput, StationView, employer_add,

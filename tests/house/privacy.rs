@@ -1,0 +1,97 @@
+//! Names, phones, card numbers, PINs and tokens never reach a log line.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use serde_json::json;
+use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
+
+use crate::harness::TestHouse;
+
+// Nobody else in this binary has these, so other tests may log what they like.
+const NAME: &str = "隐私样例丁";
+const PHONE: &str = "15498765431";
+const CARD: &str = "887766554430";
+const PIN: &str = "270461";
+
+/// All that was logged in this process.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Requests are served on threads of their own, so the listener is global.
+fn listen() -> Lines {
+    static LINES: OnceLock<Lines> = OnceLock::new();
+    LINES
+        .get_or_init(|| {
+            let lines = Lines::default();
+            let kept = lines.clone();
+            let layer = fmt::layer()
+                .with_ansi(false)
+                .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+                .with_writer(move || kept.clone());
+            // The test's own client speaks through hyper: it is not the house.
+            let filter = EnvFilter::new("debug,waystation=trace,hyper=off,hyper_util=off,reqwest=off");
+            tracing_subscriber::registry()
+                .with(filter)
+                .with(layer)
+                .try_init()
+                .expect("no other test listens to the whole process");
+            lines
+        })
+        .clone()
+}
+
+#[actix_web::test]
+async fn what_is_personal_stays_out_of_the_logs() {
+    let lines = listen();
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let operator = &seed.operator.token;
+    let worker = json!({"card_number": CARD, "pin": PIN, "name": NAME, "phone": PHONE,
+        "birth_date": "1991-02-03", "sex": "female", "job": "courier"});
+    house.post(operator, "/api/v1/workers", worker).await.expect(201);
+    for query in [format!("phone={PHONE}"), format!("card_number={CARD}")] {
+        let found = house.get(operator, &format!("/api/v1/workers?{query}")).await.expect(200);
+        assert_eq!(found["items"][0]["name"], NAME);
+        house
+            .get(operator, &format!("/api/v1/nowhere/{PHONE}?{query}"))
+            .await
+            .problem(404, "route_not_found");
+        house
+            .get(operator, &format!("/api/v1/workers?{query}&more={PIN}"))
+            .await
+            .problem(400, "invalid_parameter");
+    }
+    let station = &seed.station_token;
+    let post = |body| house.post(station, "/api/v1/check-ins", body);
+    post(json!({"card_number": CARD, "pin": "270462"})).await.problem(401, "pin_wrong");
+    post(json!({"card_number": [CARD], "pin": PIN, PHONE: NAME})).await.problem(422, "invalid_field");
+    let opened = post(json!({"card_number": CARD, "pin": PIN})).await.expect(201);
+    let token = opened["access_token"].as_str().expect("a token");
+    house.get(token, "/api/v1/me").await.expect(200);
+    house.get(&format!("{token}x"), &format!("/api/v1/me?token={token}")).await.problem(401, "token_invalid");
+
+    let logged = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
+    // It listens indeed, and sees what it should.
+    for wanted in ["/api/v1/workers", "/api/v1/check-ins", "status=201", "request_id="] {
+        assert!(logged.contains(wanted), "{wanted} is not logged");
+    }
+    let secrets = [NAME, PHONE, CARD, PIN, "270462", token, station, operator, &seed.operator.email];
+    for secret in secrets {
+        let line = logged.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is logged");
+    }
+    assert!(!logged.contains("?phone=") && !logged.contains("?card_number="), "a query string is logged");
+}
