@@ -45,7 +45,8 @@ use crate::{
 };
 
 /// Everything of the demonstration that `--fresh` may wipe.
-const OWN_FILES: &[&str] = &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
+const OWN_FILES: &[&str] =
+    &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
 const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
 /// How far ahead the roster reaches.
 const ROSTER: TimeDelta = TimeDelta::days(7);
