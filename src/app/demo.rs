@@ -49,7 +49,8 @@ use crate::{
 };
 
 /// Everything of the demonstration that `--fresh` may wipe.
-const OWN_FILES: &[&str] = &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
+const OWN_FILES: &[&str] =
+    &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
 const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
 /// How far ahead the roster reaches.
 const ROSTER: TimeDelta = TimeDelta::days(7);
@@ -169,7 +170,10 @@ async fn open(
             Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
         let cabinets = cabinet_plans(&network, &devices, codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
-        simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent));
+        let steps = house.store.read::<_, StoreError>(|conn| Ok(places::staff_steps(conn)?)).await?;
+        let steps =
+            steps.into_iter().filter_map(|(email, step)| Some((email, u64::try_from(step).ok()?))).collect();
+        simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent, steps));
     }
     if let Some(path) = &arguments.ready_file {
         ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;

@@ -76,9 +76,7 @@ impl Hatches {
     /// Whether all of `packs` wait for a code at this station.
     pub fn holds(&self, station_code: &str, packs: &[AttemptId]) -> bool {
         let keypads = self.locked();
-        keypads
-            .get(station_code)
-            .is_some_and(|keypad| packs.iter().all(|pack| keypad.waiting.contains(pack)))
+        keypads.get(station_code).is_some_and(|keypad| packs.iter().all(|pack| keypad.waiting.contains(pack)))
     }
 
     /// Types a code and waits for the display. `None` where no cabinet listens.
@@ -228,7 +226,9 @@ mod tests {
         let mut wire = hatches.install("zhifu-01");
         let packs = [AttemptId::generate(), AttemptId::generate()];
         hatches.set_waiting("zhifu-01", packs.to_vec());
-        assert!(hatches.holds("zhifu-01", &packs[..1]) && !hatches.holds("zhifu-01", &[AttemptId::generate()]));
+        assert!(
+            hatches.holds("zhifu-01", &packs[..1]) && !hatches.holds("zhifu-01", &[AttemptId::generate()])
+        );
         assert_eq!(hatches.waiting(), [("zhifu-01".to_owned(), 2)]);
         let answer = KeypadAnswer { dispensed: 2, failed: 0, refused: None };
         let cabinet = async {

@@ -131,9 +131,8 @@ pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
             .await?;
         for row in held {
             let command = Command::Requeue { doctor, lost_since };
-            let outcome = house
-                .write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop))
-                .await;
+            let outcome =
+                house.write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop)).await;
             match outcome {
                 Ok(()) => requeued += 1,
                 Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "a doctor is not lost yet"),

@@ -78,7 +78,9 @@ pub fn drops(
             found.push(format!("a pack fell for attempt {id}, which is {}", attempt.state));
         }
     }
-    found.extend(of_attempt.iter().filter(|(_, n)| **n > 1).map(|(id, n)| format!("attempt {id} fell {n} times")));
+    found.extend(
+        of_attempt.iter().filter(|(_, n)| **n > 1).map(|(id, n)| format!("attempt {id} fell {n} times")),
+    );
     found.extend(of_unit.iter().filter(|(_, n)| **n > 1).map(|(id, n)| format!("unit {id} fell {n} times")));
     for attempt in attempts.iter().filter(|one| one.state == AttemptState::Dispensed) {
         if !of_attempt.contains_key(&attempt.id) {
@@ -169,12 +171,10 @@ mod tests {
 
     #[test]
     fn a_forked_gapped_or_unreported_journal_is_told() {
-        let chain = |seqs: &[i64]| seqs.iter().map(|seq| (*seq, format!("h{seq}"))).collect::<BTreeMap<_, _>>();
-        let pair = |own: &[i64], kept: &[i64]| Journals {
-            station: "s".into(),
-            own: chain(own),
-            kept: chain(kept),
-        };
+        let chain =
+            |seqs: &[i64]| seqs.iter().map(|seq| (*seq, format!("h{seq}"))).collect::<BTreeMap<_, _>>();
+        let pair =
+            |own: &[i64], kept: &[i64]| Journals { station: "s".into(), own: chain(own), kept: chain(kept) };
         assert!(journals(&[pair(&[1, 2, 3], &[1, 2])], Moment::Killed).is_empty());
         assert_eq!(journals(&[pair(&[1, 2, 3], &[1, 2])], Moment::Settled).len(), 1, "not handed in");
         assert_eq!(journals(&[pair(&[1, 2, 3], &[1, 3])], Moment::Killed).len(), 1, "a gap");

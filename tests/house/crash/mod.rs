@@ -28,9 +28,7 @@ use waystation::{
         vend::journal::{Body, JournalEntry},
     },
     service::{Actor, audit, stock_check},
-    storage::{
-        Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, journal, orders, places,
-    },
+    storage::{Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, journal, orders, places},
 };
 
 const KILLS: usize = 3;
