@@ -168,7 +168,10 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
             Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
         let cabinets = cabinet_plans(&network, &devices, &codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
-        simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent));
+        let steps = house.store.read::<_, StoreError>(|conn| Ok(places::staff_steps(conn)?)).await?;
+        let steps =
+            steps.into_iter().filter_map(|(email, step)| Some((email, u64::try_from(step).ok()?))).collect();
+        simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent, steps));
     }
     if let Some(path) = &arguments.ready_file {
         ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;

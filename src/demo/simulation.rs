@@ -75,20 +75,22 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Starts cabinets and staff. Nobody in `absent` is played.
+    /// Starts cabinets and staff. Nobody in `absent` is played;
+    /// `steps` are the last one-time codes' steps that an earlier life has used.
     pub fn start(
         api: &Api,
         network: Arc<SampleNetwork>,
         fleet: &Arc<Fleet>,
         cabinets: Vec<CabinetPlan>,
         absent: HashSet<String>,
+        steps: HashMap<String, u64>,
     ) -> Self {
         let mut tasks = JoinSet::new();
         let count = cabinets.len();
         for plan in cabinets {
             tasks.spawn(Arc::clone(fleet).run(plan));
         }
-        tasks.spawn(staff(api.clone(), network, absent));
+        tasks.spawn(staff(api.clone(), network, absent, steps));
         Self { tasks, cabinets: count }
     }
 
@@ -104,7 +106,7 @@ impl Simulation {
 }
 
 /// Sees to it that enough people are at work, for ever.
-async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>) {
+async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>, steps: HashMap<String, u64>) {
     let mut at_work: HashMap<String, Timestamp> = HashMap::new();
     let mut tasks = JoinSet::new();
     loop {
@@ -119,7 +121,7 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>) {
             fresh.into_iter().filter(|one| !at_work.contains_key(&one.email)).take(short).collect::<Vec<_>>()
         {
             let Some(end) = ends.get(&doctor.email).copied() else { continue };
-            match member(&api, &network, &doctor.email) {
+            match member(&api, &network, &doctor.email, &steps) {
                 Ok(staff) => tasks.spawn(doctors::work(api.clone(), staff, end)),
                 Err(error) => {
                     tracing::error!(%error, "a sample doctor has unusable secrets");
@@ -139,7 +141,7 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>) {
             .collect();
         for (index, email) in fresh.into_iter().enumerate() {
             let Some(end) = ends.get(&email).copied() else { continue };
-            if let Ok(staff) = member(&api, &network, &email) {
+            if let Ok(staff) = member(&api, &network, &email, &steps) {
                 let place = (here + index) % PHARMACISTS;
                 let pharmacist = pharmacists::Pharmacist { staff, place, of: PHARMACISTS };
                 tasks.spawn(pharmacists::work(api.clone(), pharmacist, end));
@@ -150,9 +152,15 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>) {
     }
 }
 
-fn member(api: &Api, network: &SampleNetwork, email: &str) -> Result<Arc<Staff>, CallError> {
+fn member(
+    api: &Api,
+    network: &SampleNetwork,
+    email: &str,
+    steps: &HashMap<String, u64>,
+) -> Result<Arc<Staff>, CallError> {
     let totp = network.totp_secret(email);
-    Ok(Arc::new(Staff::new(api.clone(), email, SAMPLE_PASSWORD, &totp, network.signing_pin(email))?))
+    let staff = Staff::new(api.clone(), email, SAMPLE_PASSWORD, &totp, network.signing_pin(email))?;
+    Ok(Arc::new(staff.used_up_to(steps.get(email).copied().unwrap_or(0))))
 }
 
 #[cfg(test)]

@@ -75,6 +75,12 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
         .load(conn)
 }
 
+/// The last one-time code's step that each member of staff has used, by address.
+pub fn staff_steps(conn: &mut Conn) -> QueryResult<HashMap<String, i64>> {
+    let used = staff::table.filter(staff::totp_step.gt(0));
+    Ok(used.select((staff::email, staff::totp_step)).load::<(String, i64)>(conn)?.into_iter().collect())
+}
+
 /// The id of every member of staff, by address.
 pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
     Ok(staff::table.select((staff::email, staff::id)).load::<(String, StaffId)>(conn)?.into_iter().collect())
