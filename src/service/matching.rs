@@ -41,7 +41,7 @@ struct Plan {
 /// # Errors
 /// Faults of the storage; a race that somebody else won is no error.
 pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
-    let plans = house.read(Actor::System, |conn, house| plan(conn, house)).await?;
+    let plans = house.read(Actor::System, plan).await?;
     let mut made = 0;
     for plan in plans {
         let policy = &house.policy.matching;

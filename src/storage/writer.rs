@@ -126,7 +126,7 @@ fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job
             }
         }
         for answer in answers {
-            answer(committed.as_ref().map(|()| ()).map_err(|error| StoreError::Broken(error.to_string())));
+            answer(committed.as_ref().copied().map_err(|error| StoreError::Broken(error.to_string())));
         }
     }
 }

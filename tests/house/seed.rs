@@ -53,7 +53,7 @@ pub struct Seed {
     pub cabinet_key: DeviceKey,
     pub cabinet_token: String,
     pub hospital: HospitalId,
-    pub employer: EmployerId,
+
     pub worker: WorkerId,
     pub doctor: Person,
     pub doctor_b: Person,
@@ -188,7 +188,7 @@ impl TestHouse {
             cabinet_token: token(Role::Cabinet, cabinet.to_string(), Some(cabinet_device)),
             cabinet_key,
             hospital,
-            employer,
+
             worker,
             doctor: self.person(Role::Doctor, "doctor-a@example.cn", Some(hospital), None).await,
             doctor_b: self.person(Role::Doctor, "doctor-b@example.cn", Some(hospital), None).await,
