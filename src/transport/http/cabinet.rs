@@ -73,10 +73,8 @@ async fn next_work(
 ) -> Result<WorkAnswer, Failure> {
     let wait = super::page::Wait { wait: Some(query.wait.into()) }.span()?;
     let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
-    if query.cursor == vend::cursor_of(listener.generation()) {
-        if !listener.changed_within(wait).await {
-            return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
-        }
+    if query.cursor == vend::cursor_of(listener.generation()) && !listener.changed_within(wait).await {
+        return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
     }
     // The generation first: what changes while the database is read is told
     // again by the next poll.
