@@ -55,12 +55,18 @@ impl DeviceKey {
     /// [`CryptoError::KeyInvalid`] if it is none.
     pub fn from_base64(text: &str) -> Result<Self, CryptoError> {
         let pkcs8 = BASE64.decode(text.trim().as_bytes()).map_err(|_| CryptoError::KeyInvalid)?;
-        Self::from_signer(Ed25519Signer::from_pkcs8(&pkcs8)?)
+        match pkcs8.strip_prefix(&PKCS8_V1) {
+            Some(seed) => Self::from_seed(seed.try_into().map_err(|_| CryptoError::KeyInvalid)?),
+            None => Self::from_signer(Ed25519Signer::from_pkcs8(&pkcs8)?),
+        }
     }
 
-    /// The key for the device to keep: PKCS#8 in standard base64.
+    /// The key for the device to keep: PKCS#8 (RFC 8410, version 1, which
+    /// ordinary tools read) in standard base64.
     pub fn to_base64(&self) -> SecretString {
-        BASE64.encode(self.private.as_bytes()).into()
+        let inner = self.private.as_bytes();
+        let seed = inner.get(PKCS8_V1.len()..PKCS8_V1.len() + 32).unwrap_or_default();
+        BASE64.encode(&[&PKCS8_V1, seed].concat()).into()
     }
 
     /// What the device hands in when it enrols.
@@ -79,6 +85,10 @@ impl fmt::Debug for DeviceKey {
         write!(f, "DeviceKey([redacted], public {})", self.public_key())
     }
 }
+
+/// What stands before the 32 bytes of an Ed25519 seed in PKCS#8, version 1.
+const PKCS8_V1: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// A verified client assertion. The caller keeps `jti` until `expires_at`, and
 /// refuses it a second time.

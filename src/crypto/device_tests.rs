@@ -198,3 +198,11 @@ fn a_seed_is_a_key_and_is_kept_like_any_other() {
     let kept = DeviceKey::from_base64(key.to_base64().expose_secret()).unwrap();
     assert_eq!(kept.public_key(), key.public_key());
 }
+
+#[test]
+fn the_kept_key_is_pkcs8_version_1_and_comes_back_the_same() {
+    let key = DeviceKey::from_seed(&[7; 32]).unwrap();
+    let text = key.to_base64();
+    assert!(text.expose_secret().starts_with("MC4CAQAwBQYDK2VwBCIEIAcHBwcH"), "{}", text.expose_secret());
+    assert_eq!(DeviceKey::from_base64(text.expose_secret()).unwrap().public_key(), key.public_key());
+}

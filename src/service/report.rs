@@ -88,6 +88,9 @@ pub fn of_visit(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
     let mut orders = order::list(conn, house, caller.worker, None, MOST)?.items;
     orders.retain(|known| of_visit(known.ended_at));
+    // What was complained of counts as it did when the doctor was asked for.
+    let symptoms: Vec<_> =
+        consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
     let (code, name_zh, name_en) = places::station_names(conn, caller.station)?;
     Ok(ReportView {
         made_at: house.now(),
@@ -95,7 +98,7 @@ pub fn of_visit(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<
         station: StationBrief { id: caller.station, code, name_zh, name_en },
         worker: me::fetch(conn, house, caller)?,
         readings: vitals::list(conn, caller.check_in)?.items,
-        triage: vitals::assess(conn, house, caller, &[])?,
+        triage: vitals::assess(conn, house, caller, &symptoms)?,
         consultations,
         prescriptions,
         orders,

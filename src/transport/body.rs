@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
+    error::QueryPayloadError,
     http::{StatusCode, header},
     web,
 };
@@ -149,7 +150,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
         let read = web::Query::<T>::from_query(request.query_string());
         std::future::ready(read.map(|query| Query(query.into_inner())).map_err(|error| {
             let mut refusal = Refusal::new(Code::InvalidParameter);
-            refusal.fields.push(told("query", "invalid_parameter", &error.to_string()));
+            let said = match error {
+                QueryPayloadError::Deserialize(inner) => inner.to_string(),
+                other => other.to_string(),
+            };
+            // A value that does not parse is not named by its reader.
+            let named = describe(".", &said).map(|(problem, _)| problem).filter(|bad| !bad.field.is_empty());
+            refusal.fields.push(named.unwrap_or_else(|| told("query", "invalid_parameter", &said)));
             Problem::new(request, refusal)
         }))
     }
@@ -160,6 +167,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 /// # Errors
 /// `MalformedBody` when it is no JSON at all, else one entry per bad field.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // Serde would read a list as a struct, field by field in order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'[') {
+        let _: Value = serde_json::from_slice(bytes).map_err(|_| Refusal::new(Code::MalformedBody))?;
+        return Err(Refusal::fields(vec![told("", "wrong_type", "an object is wanted, not a list")]));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     if let Ok(value) = serde_path_to_error::deserialize(&mut reader)
         && reader.end().is_ok()
@@ -188,7 +200,11 @@ fn all_problems<T: DeserializeOwned>(mut value: Value) -> Vec<FieldProblem> {
         }
         let unknown = problem.code == "unknown_field";
         problems.push(problem);
-        if !(if unknown { remove(&mut value, &pointer) } else { mend::<T>(&mut value, &pointer, &path) }) {
+        if !(if unknown {
+            remove(&mut value, &pointer)
+        } else {
+            mend::<T>(&mut value, &pointer, &path, &message)
+        }) {
             break;
         }
     }
@@ -276,14 +292,19 @@ fn remove(value: &mut Value, pointer: &[String]) -> bool {
 }
 
 /// Puts the first stand-in at `pointer` that serde no longer complains about.
-fn mend<T: DeserializeOwned>(value: &mut Value, pointer: &[String], complaint: &str) -> bool {
+fn mend<T: DeserializeOwned>(value: &mut Value, pointer: &[String], complaint: &str, said: &str) -> bool {
     let Some((last, above)) = pointer.split_last() else { return false };
     let stand_ins = [
+        // The last of the allowed values, where serde named them.
+        said.rsplit('`').nth(1).map_or(Value::Null, Value::from),
         Value::Null,
         Value::from("a"),
         Value::from(1),
         Value::from(false),
         Value::from("00000000-0000-7000-8000-000000000000"),
+        // A boot or a digest.
+        Value::from("0".repeat(32)),
+        Value::from("0".repeat(64)),
         Value::from("2026-01-01"),
         Value::from("2026-01-01T00:00:00Z"),
         Value::Array(Vec::new()),

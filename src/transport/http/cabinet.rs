@@ -1,7 +1,7 @@
 //! The cabinet protocol. Every POST is signed by the cabinet's own key; an
 //! idle poll with a current cursor touches no database.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, web::Data};
 use utoipa::OpenApi;
@@ -21,9 +21,6 @@ use crate::{
         signed::SignedBody,
     },
 };
-
-/// A poll waits for so many seconds at most.
-const LONGEST_WAIT: u32 = 25;
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -74,12 +71,10 @@ async fn next_work(
     query: WorkQuery,
     actor: crate::service::Actor,
 ) -> Result<WorkAnswer, Failure> {
+    let wait = super::page::Wait { wait: Some(query.wait.into()) }.span()?;
     let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
-    if query.cursor == vend::cursor_of(listener.generation()) {
-        let wait = Duration::from_secs(query.wait.min(LONGEST_WAIT).into());
-        if !listener.changed_within(wait).await {
-            return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
-        }
+    if query.cursor == vend::cursor_of(listener.generation()) && !listener.changed_within(wait).await {
+        return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
     }
     // The generation first: what changes while the database is read is told
     // again by the next poll.

@@ -13,7 +13,7 @@ use crate::{
         role::Role,
     },
     service::{
-        Actor, House,
+        Actor, Failure, House,
         network::{
             self, EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, MergeInput,
             NetworkCounts, Page, ShiftInput, ShiftView, StaffInput, StaffSummary, StationInput, StationView,
@@ -94,8 +94,8 @@ impl PageQuery {
     fn after<K>(&self) -> Option<Id<K>> {
         self.after.map(Id::from_uuid)
     }
-    fn limit(&self) -> i64 {
-        self.limit.unwrap_or(50).clamp(1, 100)
+    fn limit(&self) -> Result<i64, Failure> {
+        Ok(super::page::Page { after: None, limit: self.limit }.size()?)
     }
 }
 
@@ -157,24 +157,24 @@ added!(
 listed!(
     /// Stations
     station_list -> StationView, "/api/v1/stations",
-    |conn, _, page: &PageQuery| network::station_list(conn, page.after(), page.limit()));
+    |conn, _, page: &PageQuery| network::station_list(conn, page.after(), page.limit()?));
 listed!(
     /// Hospitals
     hospital_list -> HospitalView, "/api/v1/hospitals",
-    |conn, _, page: &PageQuery| network::hospital_list(conn, page.after(), page.limit()));
+    |conn, _, page: &PageQuery| network::hospital_list(conn, page.after(), page.limit()?));
 listed!(
     /// Employers
     employer_list -> EmployerView, "/api/v1/employers",
-    |conn, _, page: &PageQuery| network::employer_list(conn, page.after(), page.limit()));
+    |conn, _, page: &PageQuery| network::employer_list(conn, page.after(), page.limit()?));
 listed!(
     /// Staff
     staff_list -> StaffSummary, "/api/v1/staff",
-    |conn, _, page: &PageQuery| network::staff_list(conn, page.role, page.after(), page.limit()));
+    |conn, _, page: &PageQuery| network::staff_list(conn, page.role, page.after(), page.limit()?));
 listed!(
 /// Shifts that have not ended
 shift_list -> ShiftView, "/api/v1/shifts",
 |conn, house, page: &PageQuery| {
-    network::shift_list(conn, house, page.staff_id, page.after(), page.limit())
+    network::shift_list(conn, house, page.staff_id, page.after(), page.limit()?)
 });
 
 /// One station
@@ -258,7 +258,7 @@ async fn fitness(
 ) -> Reply {
     let outcome = house
         .read(caller.actor(), move |conn, house| {
-            network::fitness(conn, house, caller.0, page.0.after(), page.0.limit())
+            network::fitness(conn, house, caller.0, page.0.after(), page.0.limit()?)
         })
         .await;
     reply::json(&request, outcome)

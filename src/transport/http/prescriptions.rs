@@ -6,7 +6,6 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
-use super::products::limit_of;
 use crate::{
     domain::ids::{ConsultationId, PrescriptionId},
     service::{
@@ -21,6 +20,7 @@ use crate::{
     transport::{
         auth::{Checker, Doctor, PrescriptionReader},
         body::{Body, IdempotencyKey, Path, Query},
+        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -97,7 +97,7 @@ async fn list(
     house: Data<Arc<House>>,
     query: Query<PrescriptionQuery>,
 ) -> Reply {
-    let outcome = match limit_of(query.0.limit) {
+    let outcome = match page::limit(query.0.limit) {
         Ok(limit) => {
             house
                 .read(caller.0, move |conn, house| {

@@ -7,14 +7,14 @@ use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
 use crate::{
-    domain::refusal::Code,
     service::{
-        Failure, House,
+        House,
         formulary::{self, ProductPage, ProductView},
     },
     transport::{
         auth::FormularyReader,
         body::{Path, Query},
+        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -46,14 +46,6 @@ pub struct ProductQuery {
     limit: Option<u32>,
 }
 
-/// A page's size: 50 if left out, 100 at most.
-pub(super) fn limit_of(limit: Option<u32>) -> Result<u32, Failure> {
-    match limit.unwrap_or(50) {
-        limit @ 1..=100 => Ok(limit),
-        _ => Err(Code::InvalidParameter.into()),
-    }
-}
-
 /// Products of the catalogue, by code
 #[utoipa::path(get, path = "/api/v1/products", tag = "formulary", params(ProductQuery),
     responses((status = 200, body = ProductPage)))]
@@ -64,7 +56,7 @@ async fn search(
     query: Query<ProductQuery>,
 ) -> Reply {
     let query = query.0;
-    let outcome = match limit_of(query.limit) {
+    let outcome = match page::limit(query.limit) {
         Ok(limit) => {
             house
                 .read(caller.0, move |conn, _| {

@@ -9,9 +9,10 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
+use super::page::Wait;
 use crate::{
     coordination::Topic,
-    domain::{ids::PrescriptionId, refusal::Code},
+    domain::ids::PrescriptionId,
     service::{
         Actor, Failure, House,
         prescription_view::PrescriptionView,
@@ -24,9 +25,6 @@ use crate::{
         routes::Routes,
     },
 };
-
-/// The longest wait of one request, in seconds.
-const LONGEST_WAIT: u64 = 25;
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -60,11 +58,9 @@ async fn waiting(
     house: Data<Arc<House>>,
     query: Query<WaitQuery>,
 ) -> Reply {
-    let outcome = match query.0.wait.unwrap_or(0) {
-        seconds if seconds <= LONGEST_WAIT => {
-            look_or_wait(&house, caller.actor(), Duration::from_secs(seconds)).await
-        }
-        _ => Err(Code::InvalidParameter.into()),
+    let outcome = match (Wait { wait: query.0.wait }).span() {
+        Ok(span) => look_or_wait(&house, caller.actor(), span).await,
+        Err(refusal) => Err(refusal.into()),
     };
     reply::json(&request, outcome)
 }

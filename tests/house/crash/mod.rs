@@ -242,7 +242,7 @@ async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twi
         fallen(&data).len(),
         open_consultations(&data)
     );
-    let mut demo = Demo::start(folder.path(), 1, &[]);
+    let demo = Demo::start(folder.path(), 1, &[]);
     std::thread::sleep(Duration::from_millis(chance.random_range(0..400)));
     demo.kill();
     assert_eq!(faults(&data, Moment::Killed), Vec::<String>::new(), "after the second kill");
