@@ -1,6 +1,11 @@
 //! The demonstration is killed in the middle of journeys, again and again, and
 //! loses nothing that it acknowledged and vends nothing twice.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "another process is watched, and nothing of it wakes this one"
+)]
+
 mod compare;
 
 use std::{
