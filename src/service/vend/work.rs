@@ -16,11 +16,12 @@ use crate::{
 const VOIDS_TOLD: i64 = 100;
 
 /// The cursor of a generation of wake-ups in this process. Another process
-/// begins with another number, so a cursor from there is never current.
+/// begins with another number, so a cursor from there is never current. It stays
+/// below 2^52, so that clients that count in doubles keep it exactly.
 pub fn cursor_of(generation: u64) -> i64 {
     static NONCE: OnceLock<i64> = OnceLock::new();
     let nonce = *NONCE.get_or_init(|| {
-        let drawn = u32::from_be_bytes(random::bytes()) & 0x7fff_ffff;
+        let drawn = u32::from_be_bytes(random::bytes()) & 0x000f_ffff;
         i64::from(drawn.max(1)) << 32
     });
     nonce | i64::try_from(generation & 0xffff_ffff).unwrap_or(0)

@@ -37,6 +37,14 @@ pub fn add(routes: &mut Routes) {
 pub struct Doc;
 
 /// The first word of a boot
+///
+/// Every POST carries `Waystation-Signature`: a compact JWS with detached
+/// payload (`header..signature`, EdDSA by the device's key, header members
+/// `alg`, `kid` = the device's id, `typ` = `request+jws`). Its payload is the
+/// text `waystation-request-v1`, the method, path and query exactly as sent,
+/// and the body's SHA-256 in lower hex, each on a line of its own, joined by
+/// `\n`. `boot_id` is 128 random bits in 32 lower hex digits; the head of an
+/// empty journal is `seq` 0 with a hash of 64 zeros.
 #[utoipa::path(post, path = "/cabinet/v1/hello", tag = "cabinet",
     params(("Waystation-Signature" = String, Header)),
     request_body(content = Object, description = "{epoch, boot_id, mono_ms, wall, journal: {seq, hash}, \
@@ -100,6 +108,13 @@ async fn start(
 }
 
 /// Report the journal
+///
+/// An entry is `{seq, prev_hash, hash, boot_id, mono_ms, wall, kind, body}`.
+/// Its hash is the SHA-256 in lower hex of eight lines, each ended by `\n`:
+/// `waystation-journal-v1`, seq, prev_hash, boot_id, mono_ms, wall in UTC with
+/// six decimals and `Z`, kind, and the body as JSON with sorted keys and no
+/// white space. The first entry's `prev_hash` is 64 zeros. A gap is answered
+/// with `journal_gap` and the expected seq in `data`.
 #[utoipa::path(post, path = "/cabinet/v1/events", tag = "cabinet",
     params(("Waystation-Signature" = String, Header)),
     request_body(content = Object, description = "{epoch, entries}"),

@@ -85,6 +85,11 @@ async fn enrol_cabinet(
 }
 
 /// Exchange a signed assertion for an access token
+///
+/// The assertion is a JWT signed by the device's key (EdDSA): header `typ` =
+/// `client-auth+jwt` and `kid` = the device's id; claims `iss` and `sub` = the
+/// device's id, `aud` = this route's full address, `iat`, `nbf`, `exp` (within 60
+/// seconds of `iat`) and a `jti` that is used once (RFC 7523).
 #[utoipa::path(post, path = "/api/v1/tokens/device", tag = "identity", request_body = AssertionInput,
     responses((status = 200, body = DeviceToken)))]
 async fn token(
