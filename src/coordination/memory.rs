@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Coordination, Listener, Soon, Topic};
+use super::{Coordination, Listener, Soon, Speaker, Topic};
 use crate::domain::time::Timestamp;
 
 /// Above this many entries, stale ones are dropped at the next write.
@@ -19,7 +19,7 @@ const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 /// Everything in maps of this process.
 #[derive(Default)]
 pub struct Memory {
-    heard: Mutex<HashMap<String, Timestamp>>,
+    heard: Mutex<HashMap<Speaker, Timestamp>>,
     topics: Mutex<HashMap<Topic, watch::Sender<u64>>>,
     counters: Mutex<HashMap<String, (u32, Timestamp)>>,
 }
@@ -30,20 +30,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Coordination for Memory {
-    fn heard(&self, who: &str, at: Timestamp) {
+    fn heard(&self, who: Speaker, at: Timestamp) {
         let mut heard = lock(&self.heard);
-        if let Some(last) = heard.get_mut(who) {
+        if let Some(last) = heard.get_mut(&who) {
             *last = at;
             return;
         }
         if heard.len() >= SWEEP_AT {
             heard.retain(|_, last| at - *last < HEARD_FOR);
         }
-        heard.insert(who.to_owned(), at);
+        heard.insert(who, at);
     }
 
-    fn last_heard<'a>(&'a self, who: &'a str) -> Soon<'a, Option<Timestamp>> {
-        let at = lock(&self.heard).get(who).copied();
+    fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>> {
+        let at = lock(&self.heard).get(&who).copied();
         Box::pin(std::future::ready(at))
     }
 

@@ -7,10 +7,10 @@ mod memory;
 
 pub use memory::Memory;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use crate::domain::{
-    ids::{CabinetId, StaffId, WorkerId},
+    ids::{CabinetId, CheckInId, StaffId, WorkerId},
     time::Timestamp,
 };
 
@@ -31,6 +31,28 @@ pub enum Topic {
     Matching,
     /// The job that sends letters.
     Letters,
+}
+
+/// Whoever is listened for. An id and no text: every request names one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaker {
+    /// A worker, by their check-in.
+    CheckIn(CheckInId),
+    /// A cabinet.
+    Cabinet(CabinetId),
+    /// A member of staff.
+    Staff(StaffId),
+}
+
+/// As a key of a store that knows only text.
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CheckIn(id) => write!(f, "check-in:{id}"),
+            Self::Cabinet(id) => write!(f, "cabinet:{id}"),
+            Self::Staff(id) => write!(f, "staff:{id}"),
+        }
+    }
 }
 
 /// A wait for the next change of one topic.
@@ -54,10 +76,10 @@ pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Last heard, wake-ups, rate counters.
 pub trait Coordination: Send + Sync {
     /// Notes that `who` was heard.
-    fn heard(&self, who: &str, at: Timestamp);
+    fn heard(&self, who: Speaker, at: Timestamp);
 
     /// When `who` was last heard. `None` is "unknown", never "silent".
-    fn last_heard<'a>(&'a self, who: &'a str) -> Soon<'a, Option<Timestamp>>;
+    fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>>;
 
     /// Wakes whoever listens to `topic`; a hint that may be lost.
     fn wake(&self, topic: Topic);

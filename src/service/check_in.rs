@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller};
 use crate::{
+    coordination::Speaker,
     crypto::{
         blind::BlindField,
         pin::PinSalt,
@@ -211,7 +212,7 @@ pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
         house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, before, 500)?)).await?;
     let mut ended = 0;
     for row in silent {
-        let heard = house.coordination.last_heard(&format!("check-in:{}", row.id)).await;
+        let heard = house.coordination.last_heard(Speaker::CheckIn(row.id)).await;
         if heard.is_some_and(|heard| heard > before) {
             continue;
         }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use super::{Actor, Failure, House, consultation};
 use crate::{
+    coordination::Speaker,
     domain::{
         consultation::Command,
         ids::{ConsultationId, OfferId},
@@ -118,9 +119,9 @@ pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
     let busy = house.read(Actor::System, |conn, _| Ok(doctors::doctors_busy(conn)?)).await?;
     let mut requeued = 0;
     for doctor in busy {
-        let name = format!("staff:{doctor}");
-        let Some(lost_since) = house.coordination.last_heard(&name).await else {
-            house.coordination.heard(&name, house.now());
+        let who = Speaker::Staff(doctor);
+        let Some(lost_since) = house.coordination.last_heard(who).await else {
+            house.coordination.heard(who, house.now());
             continue;
         };
         if house.now() < house.policy.matching.grace_ends_at(lost_since) {

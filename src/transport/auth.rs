@@ -7,6 +7,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
 use super::{problem::Problem, routes::Caller};
 use crate::{
+    coordination::Speaker,
     crypto::{digest, tokens},
     domain::{
         ids::{CabinetId, StaffId, StationId, WorkerId},
@@ -23,6 +24,11 @@ use crate::{
 /// Verified tokens by digest, until they expire: an idle poll then verifies
 /// no signature.
 pub type TokenCache = moka::sync::Cache<[u8; 32], (Actor, Timestamp)>;
+
+/// An empty one.
+pub fn token_cache() -> TokenCache {
+    moka::sync::Cache::builder().max_capacity(200_000).build()
+}
 
 /// Who calls, by the token in `request`.
 ///
@@ -64,12 +70,13 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
 
 /// A worker who only reads is still there: it must not end the check-in.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
-    match actor {
-        Actor::Worker(worker) => house.coordination.heard(&format!("check-in:{}", worker.check_in), now),
-        Actor::Cabinet(cabinet) => house.coordination.heard(&format!("cabinet:{}", cabinet.cabinet), now),
-        Actor::Staff(staff) => house.coordination.heard(&format!("staff:{}", staff.staff), now),
-        Actor::System | Actor::Anyone | Actor::Station(_) => {}
-    }
+    let who = match actor {
+        Actor::Worker(worker) => Speaker::CheckIn(worker.check_in),
+        Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
+        Actor::Staff(staff) => Speaker::Staff(staff.staff),
+        Actor::System | Actor::Anyone | Actor::Station(_) => return,
+    };
+    house.coordination.heard(who, now);
 }
 
 fn actor_from(claims: &tokens::Claims) -> Option<Actor> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::{
-    coordination::{Listener, Topic},
+    coordination::{Listener, Speaker, Topic},
     domain::role::Role,
     service::{Actor, Failure, House},
     storage::events::{self, AnyId, Audience, LoggedEvent},
@@ -148,7 +148,7 @@ impl Following {
             if !self.look {
                 // Who holds an open line is not lost, though it is silent.
                 if let Actor::Staff(staff) = self.actor {
-                    self.house.coordination.heard(&format!("staff:{}", staff.staff), self.house.now());
+                    self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());
                 }
                 return Some((Ok(Bytes::from_static(b": ping\n\n")), self));
             }
