@@ -1,10 +1,7 @@
 //! A house of its own for every test: a database copied from a migrated one,
 //! a socket on port 0, and a clock that the test moves.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use reqwest::{Client, Response, StatusCode};
@@ -15,8 +12,9 @@ use waystation::{
     config::{Config, Flags},
     domain::time::Timestamp,
     service::House,
-    storage::{self, DatabaseUrl},
 };
+
+use crate::engines::Database;
 
 /// A running house.
 pub struct TestHouse {
@@ -25,6 +23,9 @@ pub struct TestHouse {
     pub clock: ManualClock,
     client: Client,
     server: actix_web::dev::ServerHandle,
+    // Dropped in this order: PostgreSQL's database is taken away under a house
+    // that nobody asks any more.
+    _database: Database,
     _dir: tempfile::TempDir,
 }
 
@@ -33,29 +34,14 @@ pub fn start_of_test() -> Timestamp {
     "2026-11-23T02:00:00Z".parse().expect("a date")
 }
 
-/// An empty, migrated database, made once per run.
-fn template() -> &'static PathBuf {
-    static TEMPLATE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    &TEMPLATE
-        .get_or_init(|| {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let path = dir.path().join("template.db");
-            let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).expect("a URL");
-            storage::migrate(&url).expect("migrated");
-            (dir, path)
-        })
-        .1
-}
-
 impl TestHouse {
     /// Builds and opens a house with an empty network.
     pub async fn open() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let database = dir.path().join("house.db");
-        std::fs::copy(template(), &database).expect("copied");
+        let database = Database::migrated(dir.path());
         let clock = ManualClock::at(start_of_test());
         let mut config = Config::load(None, &Flags::default()).expect("the defaults");
-        config.database_url = format!("sqlite:{}", database.display()).into();
+        config.database_url = database.url.clone().into();
         config.database_connections = 4;
         config.data_dir = dir.path().join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
@@ -67,7 +53,15 @@ impl TestHouse {
         let handle = server.handle();
         // actix runs on the test's own runtime.
         tokio::spawn(server);
-        Self { base, house: built.house, clock, client: Client::new(), server: handle, _dir: dir }
+        Self {
+            base,
+            house: built.house,
+            clock,
+            client: Client::new(),
+            server: handle,
+            _database: database,
+            _dir: dir,
+        }
     }
 
     /// Moves the clock.

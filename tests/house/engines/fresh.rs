@@ -1,0 +1,153 @@
+//! A database of its own for every test, copied from a migrated one.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use diesel::{connection::SimpleConnection, prelude::*, sql_types};
+use waystation::storage::{self, Conn, DatabaseUrl, conn::Purpose};
+
+use super::Database;
+
+/// Our part of the server's advisory locks.
+const LOCKS: i32 = 723_987;
+
+/// A copy of a migrated file, made once per run; or a file that is not there yet.
+pub fn sqlite(folder: &Path, migrated: bool) -> Database {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    let file = folder.join("house.db");
+    if migrated {
+        let bytes = TEMPLATE.get_or_init(|| {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let path = dir.path().join("template.db");
+            storage::migrate(&parsed(&format!("sqlite:{}", path.display()))).expect("migrated");
+            std::fs::read(&path).expect("read")
+        });
+        std::fs::write(&file, bytes).expect("written");
+    }
+    Database { url: format!("sqlite:{}", file.display()), name: None }
+}
+
+fn parsed(url: &str) -> DatabaseUrl {
+    DatabaseUrl::parse(url).expect("a URL")
+}
+
+/// The server that tests of this process share.
+pub struct Server {
+    url: String,
+    /// Makes and removes databases. While it is open it holds this run's lock.
+    keeper: Mutex<Conn>,
+    /// This run's number, part of every name.
+    run: i32,
+    template: String,
+    made: AtomicU32,
+}
+
+/// The server, with its migrated template ready.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let url = super::server_url().unwrap_or_else(|why| panic!("no PostgreSQL: {why}"));
+        Server::at(url)
+    })
+}
+
+impl Server {
+    fn at(url: String) -> Self {
+        let mut conn = Conn::open(&parsed(&url), Purpose::Write).expect("the server answers");
+        let run = rand::random_range(1..i32::MAX);
+        run_sql(&mut conn, &format!("SELECT pg_advisory_lock({LOCKS}, {run})"));
+        remove_abandoned(&mut conn);
+        let template = format!("waystation_test_{run}_template");
+        run_sql(&mut conn, &format!("CREATE DATABASE {template} TEMPLATE template0"));
+        storage::migrate(&parsed(&with_database(&url, &template))).expect("migrated");
+        Self { url, keeper: Mutex::new(conn), run, template, made: AtomicU32::new(0) }
+    }
+
+    /// Makes a database, migrated or without any table.
+    pub fn create(&self, migrated: bool) -> Database {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let name = format!("waystation_test_{}_{number}", self.run);
+        let template = if migrated { &self.template } else { "template0" };
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        run_sql(&mut keeper, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        Database { url: with_database(&self.url, &name), name: Some(name) }
+    }
+
+    /// Removes a database, whoever is still connected to it.
+    pub fn remove(&self, name: &str) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        // A test that fails already must not panic again here; what stays is
+        // removed by the next run.
+        let _left = keeper.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    }
+}
+
+#[track_caller]
+fn run_sql(conn: &mut Conn, sql: &str) {
+    conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = sql_types::Text)]
+    name: String,
+}
+
+/// Databases of runs whose lock is free: those runs were killed.
+fn remove_abandoned(conn: &mut Conn) {
+    let Conn::Pg(pg) = conn else { return };
+    let abandoned: Vec<Found> = diesel::sql_query(format!(
+        "SELECT name FROM (SELECT datname::text AS name, split_part(datname::text, '_', 3) AS run FROM pg_database \
+         WHERE datname ~ '^waystation_test_[0-9]{{1,10}}_') AS made \
+         WHERE pg_try_advisory_lock({LOCKS}, run::bigint::int)"
+    ))
+    .load(pg)
+    .expect("the databases");
+    for Found { name } in abandoned {
+        let _busy = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    }
+}
+
+/// The same server, another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a scheme");
+    let (place, options) = rest.split_once('?').map_or((rest, None), |(place, more)| (place, Some(more)));
+    let authority = place.split_once('/').map_or(place, |(authority, _)| authority);
+    let options = options.map(|more| format!("?{more}")).unwrap_or_default();
+    format!("{scheme}://{authority}/{name}{options}")
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = sql_types::Text)]
+    version: String,
+}
+
+/// The server's name and version.
+pub fn version_of(url: &str) -> Result<String, String> {
+    let url = DatabaseUrl::parse(url)?;
+    let Conn::Pg(mut pg) = Conn::open(&url, Purpose::Read).map_err(|why| why.to_string())? else {
+        return Err("it is no PostgreSQL URL".to_owned());
+    };
+    diesel::sql_query("SELECT split_part(current_setting('server_version'), ' ', 1) AS version")
+        .get_result::<Version>(&mut pg)
+        .map(|row| format!("PostgreSQL {}", row.version))
+        .map_err(|why| why.to_string())
+}
+
+#[test]
+fn a_url_is_led_to_another_database() {
+    for (from, to) in [
+        ("postgres://u@h:1/a", "postgres://u@h:1/b"),
+        ("postgres://u@h:1", "postgres://u@h:1/b"),
+        ("postgres://u@/a?host=%2Ftmp%2Fx", "postgres://u@/b?host=%2Ftmp%2Fx"),
+        ("postgresql://h?sslmode=require", "postgresql://h/b?sslmode=require"),
+    ] {
+        assert_eq!(with_database(from, "b"), to);
+    }
+}
