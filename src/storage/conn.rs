@@ -7,6 +7,8 @@ use diesel::{
     result::Error,
 };
 
+use super::postgres_url::PostgresUrl;
+
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
 pub enum Conn {
@@ -21,16 +23,20 @@ pub enum Conn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `postgres://..` or `postgresql://..`
-    Postgres(String),
+    Postgres(PostgresUrl),
     /// `sqlite:PATH`
     Sqlite(String),
 }
 
 impl DatabaseUrl {
-    /// Reads the scheme; an unknown one is refused.
+    /// Reads the scheme; an unknown one is refused, and so is a way to another
+    /// machine that is not protected.
+    ///
+    /// # Errors
+    /// Why it is refused, without repeating any of it.
     pub fn parse(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Ok(Self::Postgres(url.to_owned()))
+            PostgresUrl::parse(url).map(Self::Postgres)
         } else if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             Ok(Self::Sqlite(path.to_owned()))
         } else {
@@ -52,7 +58,10 @@ impl Conn {
     /// Opens one connection.
     pub fn open(url: &DatabaseUrl, purpose: Purpose) -> ConnectionResult<Self> {
         match url {
-            DatabaseUrl::Postgres(url) => PgConnection::establish(url).map(Conn::Pg),
+            DatabaseUrl::Postgres(url) => {
+                let told = url.for_client().map_err(ConnectionError::BadConnection)?;
+                PgConnection::establish(&told).map(Conn::Pg)
+            }
             DatabaseUrl::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(path)?;
                 // FULL: what was answered must survive a power cut, not only a crash.

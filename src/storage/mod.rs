@@ -26,6 +26,10 @@ pub mod messages;
 pub mod network;
 pub mod orders;
 pub mod places;
+mod postgres_greeting;
+mod postgres_tls;
+mod postgres_trust;
+mod postgres_url;
 pub mod prescriptions;
 pub mod products;
 pub mod profiles;
@@ -51,6 +55,7 @@ use tokio::sync::Semaphore;
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
 pub use error::StoreError;
+pub use postgres_url::PostgresUrl;
 pub use writer::WriterFigures;
 
 /// What the database itself said.

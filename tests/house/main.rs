@@ -19,6 +19,7 @@ mod mail;
 mod merge;
 mod network;
 mod orders;
+mod postgres_tls;
 mod prescribing;
 mod prescriptions;
 mod privacy;

@@ -90,7 +90,7 @@ impl Drop for Cluster {
 
 /// Where the server's programs are: on the path, where `pg_config` says, or
 /// where the distributions put them; of several versions the newest.
-fn binaries() -> Option<PathBuf> {
+pub fn binaries() -> Option<PathBuf> {
     let mut places: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
     if let Ok(told) = Command::new("pg_config").arg("--bindir").output() {
         places.push(String::from_utf8_lossy(&told.stdout).trim().into());
@@ -114,7 +114,7 @@ fn binaries() -> Option<PathBuf> {
 
 /// The server refuses to run as root: then it runs as `postgres` or `nobody`,
 /// who is given the folder.
-fn somebody_else(dir: &Path) -> Result<Option<(u32, u32)>, String> {
+pub fn somebody_else(dir: &Path) -> Result<Option<(u32, u32)>, String> {
     use std::os::unix::fs::MetadataExt;
     let owner = std::fs::metadata(dir).map_err(|why| why.to_string())?.uid();
     if owner != 0 {

@@ -19,14 +19,23 @@ use std::{
 };
 
 use cluster::Cluster;
+pub use cluster::{binaries, somebody_else};
 
 const ENGINE: &str = "TEST_ENGINE";
 const SERVER: &str = "TEST_POSTGRES_URL";
 const REQUIRE: &str = "TEST_REQUIRE";
 
 /// Tests that open no house, and tests of the embedded database alone.
-const OF_NO_ENGINE: [&str; 6] =
-    ["engines::the_same_suite", "engines::cluster", "floors::", "writer::", "smtp::", "crash::"];
+const OF_NO_ENGINE: [&str; 8] = [
+    "engines::the_same_suite",
+    "engines::cluster",
+    "floors::",
+    "writer::",
+    "smtp::",
+    "crash::",
+    "coordination::",
+    "postgres_tls::",
+];
 
 /// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
