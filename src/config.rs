@@ -23,6 +23,10 @@ pub struct Config {
     pub database_url: SecretString,
     /// Connections beside the writer.
     pub database_connections: u32,
+    /// `redis://..` or `rediss://..`: what lets several instances hear each other.
+    pub redis_url: Option<SecretString>,
+    /// Whether other instances use the same database. On SQLite there are none.
+    pub instances: Instances,
     /// HTTP worker threads; 0 is one per core.
     pub http_workers: usize,
     /// Where letters and other files go.
@@ -85,6 +89,16 @@ pub enum SmtpTls {
     None,
 }
 
+/// How many processes serve one network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instances {
+    /// This one.
+    One,
+    /// There may be others.
+    Several,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,6 +150,7 @@ impl Config {
             "public_url": "http://127.0.0.1:8080",
             "database_url": "sqlite:waystation.db",
             "database_connections": 8,
+            "instances": "several",
             "http_workers": 0,
             "data_dir": "data",
             "seal_keys": [1],
@@ -237,7 +252,7 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show() {
-        let config = with_file(&format!("{SECRET}database_url = \"postgres://u:hunter2@localhost/w\""))
+        let config = with_file(&format!("{SECRET}database_url = \"postgres://u:hunter2@localhost/w\"\nredis_url = \"redis://:hunter2@localhost\""))
             .expect("readable");
         let shown = format!("{config:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("AAAA"), "{shown}");

@@ -130,6 +130,7 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     let jobs = Jobs::start(&built.house, &built.mailer);
     serve(&built.house, listener, config.http_workers)?.await.context("the server failed")?;
     jobs.stop().await;
+    built.house.coordination.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     clock::Clock,
-    config::Config,
-    coordination::Memory,
+    config::{Config, Instances},
+    coordination::{Coordination, Memory, Redis},
     crypto::{
         keyring::Keyring,
         keys::MasterSecret,
@@ -50,12 +50,32 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     tracing::info!(engine = store.engine(), "database is open");
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
-    let house = House::new(store, clock, policy, keys, Arc::new(Memory::default()));
+    let coordination = coordination(config, &url, &policy.network)?;
+    let house = House::new(store, clock, policy, keys, coordination);
     let house = Arc::new(house.reached_at(&config.public_url));
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
     Ok(Built { house, mailer })
+}
+
+/// What may be lost: in memory, or shared with other instances.
+fn coordination(config: &Config, url: &DatabaseUrl, network: &str) -> anyhow::Result<Arc<dyn Coordination>> {
+    if let Some(shared_at) = &config.redis_url {
+        let shared = Redis::connect(shared_at.expose_secret(), network)
+            .map_err(|why| anyhow::anyhow!("setting `redis_url`: {why}"))?;
+        return Ok(Arc::new(shared));
+    }
+    Ok(Arc::new(match (url, config.instances) {
+        (DatabaseUrl::Sqlite(_), _) | (DatabaseUrl::Postgres(_), Instances::One) => Memory::alone(),
+        (DatabaseUrl::Postgres(_), Instances::Several) => {
+            tracing::warn!(
+                "other instances are heard only through the database, at the end of each poll: set \
+                 `redis_url`, or `instances = \"one\"` if there are none"
+            );
+            Memory::beside_others()
+        }
+    }))
 }
 
 /// The rules' values: defaults, changed where the configuration says so.

@@ -2,30 +2,76 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::sync::watch;
 
 use super::{Coordination, Listener, Soon, Speaker, Topic};
-use crate::domain::time::Timestamp;
+use crate::{crypto::random, domain::time::Timestamp};
 
 /// Above this many entries, stale ones are dropped at the next write.
-const SWEEP_AT: usize = 100_000;
+pub(super) const SWEEP_AT: usize = 100_000;
 /// Nobody asks for an older word than this.
-const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+pub(super) const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
 /// Everything in maps of this process.
-#[derive(Default)]
 pub struct Memory {
     heard: Mutex<HashMap<Speaker, Timestamp>>,
     topics: Mutex<HashMap<Topic, watch::Sender<u64>>>,
     counters: Mutex<HashMap<String, (u32, Timestamp)>>,
+    origin: u32,
+    alone: bool,
+    /// Whether all hints of the network come in here now.
+    whole: Arc<AtomicBool>,
+}
+
+impl Memory {
+    /// For the only instance: what is not heard here was not said.
+    pub fn alone() -> Self {
+        Self::new(true)
+    }
+
+    /// For one of several instances: the others' hints do not come in.
+    pub fn beside_others() -> Self {
+        Self::new(false)
+    }
+
+    fn new(alone: bool) -> Self {
+        Self {
+            heard: Mutex::default(),
+            topics: Mutex::default(),
+            counters: Mutex::default(),
+            origin: u32::from_be_bytes(random::bytes()),
+            alone,
+            whole: Arc::new(AtomicBool::new(alone)),
+        }
+    }
+
+    /// The number of this process among the instances.
+    pub(super) fn origin(&self) -> u32 {
+        self.origin
+    }
+
+    /// Says whether all hints of the network come in here from now on.
+    pub(super) fn set_whole(&self, whole: bool) {
+        self.whole.store(whole, Ordering::Relaxed);
+    }
+
+    /// Wakes everybody: any of them may have missed a hint.
+    pub(super) fn wake_all(&self) {
+        for sender in lock(&self.topics).values() {
+            sender.send_modify(|generation| *generation += 1);
+        }
+    }
 }
 
 /// A map stays usable after a panic elsewhere: every entry is whole by itself.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -51,7 +97,8 @@ impl Coordination for Memory {
         let mut topics = lock(&self.topics);
         match topics.get(&topic) {
             Some(sender) => sender.send_modify(|generation| *generation += 1),
-            // A cabinet's cursor is a generation, so it must move even unheard.
+            // By its generation it is known whether a cabinet has been told
+            // everything, so it must move even unheard.
             None if matches!(topic, Topic::Cabinet(_)) => {
                 topics.insert(topic, watch::Sender::new(1));
             }
@@ -64,7 +111,10 @@ impl Coordination for Memory {
         if topics.len() >= SWEEP_AT {
             topics.retain(|topic, sender| matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0);
         }
-        Listener(topics.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe())
+        Listener {
+            generation: topics.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe(),
+            whole: Arc::clone(&self.whole),
+        }
     }
 
     fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
@@ -85,6 +135,14 @@ impl Coordination for Memory {
         };
         Box::pin(std::future::ready(value))
     }
+
+    fn alone(&self) -> bool {
+        self.alone
+    }
+
+    fn close(&self) -> Soon<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_counter_starts_anew_after_its_window() {
-        let memory = Memory::default();
+        let memory = Memory::alone();
         let minute = Duration::from_secs(60);
         assert_eq!(memory.count("a", 1, minute, at(0)).await, 1);
         assert_eq!(memory.count("a", 1, minute, at(59)).await, 2);
@@ -107,8 +165,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wake_up_reaches_a_listener_and_moves_a_cabinets_cursor_unheard() {
-        let memory = Memory::default();
+    async fn a_wake_up_reaches_a_listener_and_counts_for_a_cabinet_unheard() {
+        let memory = Memory::alone();
         let cabinet = Topic::Cabinet(CabinetId::generate());
         memory.wake(cabinet);
         let mut listener = memory.listen(cabinet);
@@ -116,6 +174,13 @@ mod tests {
         memory.wake(cabinet);
         assert!(listener.changed_within(Duration::from_secs(5)).await);
         assert_eq!(listener.generation(), 2);
+        assert!(!listener.may_have_missed());
+    }
+
+    #[test]
+    fn beside_others_silence_tells_nothing() {
+        let memory = Memory::beside_others();
+        assert!(memory.listen(Topic::Reviews).may_have_missed() && !memory.alone());
     }
 
     use crate::domain::ids::CabinetId;

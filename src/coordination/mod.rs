@@ -2,12 +2,27 @@
 //! someone was last heard, wake-ups, and rate counters. Emptying it changes no
 //! durable answer: whoever sleeps through a lost wake-up looks again at the
 //! next poll.
+//!
+//! Two implementations: one in the memory of this process, and one that adds
+//! what Redis lets several instances tell each other. Redis that cannot be
+//! reached makes things unknown, never otherwise.
 
 mod memory;
+mod redis;
 
+pub use self::redis::Redis;
 pub use memory::Memory;
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::domain::{
     ids::{CabinetId, CheckInId, StaffId, WorkerId},
@@ -56,17 +71,28 @@ impl fmt::Display for Speaker {
 }
 
 /// A wait for the next change of one topic.
-pub struct Listener(tokio::sync::watch::Receiver<u64>);
+pub struct Listener {
+    generation: tokio::sync::watch::Receiver<u64>,
+    whole: Arc<AtomicBool>,
+}
 
 impl Listener {
-    /// How often the topic was woken since this process first heard of it.
+    /// How often the topic was woken since this process first heard of it. It
+    /// means nothing to any other process.
     pub fn generation(&self) -> u64 {
-        *self.0.borrow()
+        *self.generation.borrow()
     }
 
     /// Returns at the next wake-up after the last one seen, or after `wait`.
     pub async fn changed_within(&mut self, wait: Duration) -> bool {
-        matches!(tokio::time::timeout(wait, self.0.changed()).await, Ok(Ok(())))
+        matches!(tokio::time::timeout(wait, self.generation.changed()).await, Ok(Ok(())))
+    }
+
+    /// Whether hints from other instances may be lost now, so that nothing
+    /// heard does not mean nothing changed: then look at the database. Once
+    /// hints arrive again, every listener is woken once.
+    pub fn may_have_missed(&self) -> bool {
+        !self.whole.load(Ordering::Relaxed)
     }
 }
 
@@ -78,7 +104,8 @@ pub trait Coordination: Send + Sync {
     /// Notes that `who` was heard.
     fn heard(&self, who: Speaker, at: Timestamp);
 
-    /// When `who` was last heard. `None` is "unknown", never "silent".
+    /// When `who` was last heard, as far as is known here: another instance
+    /// may have heard them later. `None` is "unknown", never "silent".
     fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>>;
 
     /// Wakes whoever listens to `topic`; a hint that may be lost.
@@ -90,4 +117,11 @@ pub trait Coordination: Send + Sync {
     /// Adds `by` to a counter that lives for `window`, and tells its new value.
     /// `by` = 0 only looks.
     fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32>;
+
+    /// Whether this is the only instance, so that what is unknown here is
+    /// unknown everywhere.
+    fn alone(&self) -> bool;
+
+    /// Says good-bye to the other instances.
+    fn close(&self) -> Soon<'_, ()>;
 }

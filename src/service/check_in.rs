@@ -23,7 +23,7 @@ use crate::{
         words::{Bilingual, Language},
     },
     storage::{
-        Conn, check_in as store,
+        Conn, check_in as store, sessions,
         sql_types::At,
         workers::{self, NewWorker, WorkerRow},
     },
@@ -202,22 +202,40 @@ pub fn fetch(
 }
 
 /// Ends check-ins that were silent too long. Who only reads is heard outside
-/// the database; a word from there can keep a check-in, never end one.
+/// the database; a word from there can keep a check-in, never end one. Beside
+/// other instances it is written down, so that none of them ends what another
+/// one hears.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
-    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
+    let alone = house.coordination.alone();
+    let idle = TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
+    let before = house.now() - idle - house.hearsay();
+    let (doubtful, limit) = if alone { (before, 500) } else { (house.now() - idle / 2, 5_000) };
     let silent =
-        house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, before, 500)?)).await?;
+        house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, doubtful, limit)?)).await?;
     let mut ended = 0;
     for row in silent {
         let heard = house.coordination.last_heard(Speaker::CheckIn(row.id)).await;
-        if heard.is_some_and(|heard| heard > before) {
-            continue;
+        match heard {
+            Some(heard) if heard > before => {
+                if !alone && heard > row.active_at {
+                    let note = move |tx: &mut Tx<'_>| Ok(sessions::check_in_touch(tx.conn, row.id, heard)?);
+                    house.write(Actor::System, note).await?;
+                }
+            }
+            Some(_) | None if row.active_at < before => {
+                let done = house
+                    .write(Actor::System, move |tx| {
+                        let ended = store::check_in_end_idle(tx.conn, row.id, before, tx.now)?;
+                        told_ended(tx, row.id, row.worker_id, "idle", ended)
+                    })
+                    .await?;
+                ended += usize::from(done);
+            }
+            Some(_) | None => {}
         }
-        let done = house.write(Actor::System, move |tx| end(tx, row.id, row.worker_id, "idle")).await?;
-        ended += usize::from(done);
     }
     Ok(ended)
 }
@@ -284,6 +302,16 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
 
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
     let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+    told_ended(tx, id, worker, reason, ended)
+}
+
+fn told_ended(
+    tx: &mut Tx<'_>,
+    id: CheckInId,
+    worker: WorkerId,
+    reason: &str,
+    ended: bool,
+) -> Result<bool, Failure> {
     if ended {
         let payload = json!({"reason": reason});
         tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;

@@ -10,7 +10,7 @@ use crate::{
     coordination::Speaker,
     domain::{
         consultation::Command,
-        ids::{ConsultationId, OfferId},
+        ids::{ConsultationId, OfferId, StaffId},
         matching::{Candidate, Choice, MatchRequest, PreviousDoctor, QueueKey, choose_doctor},
         time::Timestamp,
     },
@@ -18,6 +18,7 @@ use crate::{
         Conn,
         consultations::{self as store, ConsultationRow},
         doctors::{self, LocatedCandidate},
+        sessions,
     },
 };
 
@@ -27,6 +28,9 @@ const FRONT: i64 = 50;
 const CANDIDATES: i64 = 200;
 /// A doctor who refused is not asked again at once.
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
+
+/// The last word of a doctor with patients is written down this often.
+const NOTED_EVERY: TimeDelta = TimeDelta::seconds(20);
 
 /// One planned offer.
 #[derive(Debug, Clone, Copy)]
@@ -110,35 +114,71 @@ pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
     Ok(ended)
 }
 
-/// Puts consultations back whose doctor was silent beyond the grace. Nobody is
-/// silent who was never heard by this process: their silence counts from here.
+/// Puts consultations back whose doctor was silent beyond the grace: as far
+/// as this instance heard, as Redis tells and as the database knows. Whatever
+/// of these is out of reach can keep a patient with their doctor, never take
+/// them away; and nobody is silent until this instance has listened as long.
 ///
 /// # Errors
 /// Faults of the storage; a doctor who came back in time is no error.
 pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
     let busy = house.read(Actor::System, |conn, _| Ok(doctors::doctors_busy(conn)?)).await?;
     let mut requeued = 0;
-    for doctor in busy {
-        let who = Speaker::Staff(doctor);
-        let Some(lost_since) = house.coordination.last_heard(who).await else {
-            house.coordination.heard(who, house.now());
-            continue;
-        };
-        if house.now() < house.policy.matching.grace_ends_at(lost_since) {
+    for (doctor, noted) in busy {
+        let heard = house.coordination.last_heard(Speaker::Staff(doctor)).await.max(noted);
+        match heard {
+            Some(at) if !grace_is_over(house, at) => note_heard(house, doctor, at, noted).await?,
+            Some(_) | None if grace_is_over(house, house.opened_at) => {
+                requeued += requeue_patients(house, doctor, heard).await?;
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(requeued)
+}
+
+fn grace_is_over(house: &House, since: Timestamp) -> bool {
+    house.now() >= house.policy.matching.grace_ends_at(since) + house.hearsay()
+}
+
+/// Writes down what the other instances cannot have heard themselves.
+async fn note_heard(
+    house: &Arc<House>,
+    doctor: StaffId,
+    at: Timestamp,
+    noted: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let fresh = noted.is_some_and(|noted| at <= noted || house.now() < noted + NOTED_EVERY);
+    if house.coordination.alone() || fresh {
+        return Ok(());
+    }
+    house.write(Actor::System, move |tx| Ok(doctors::doctor_heard(tx.conn, doctor, at)?)).await
+}
+
+async fn requeue_patients(
+    house: &Arc<House>,
+    doctor: StaffId,
+    heard: Option<Timestamp>,
+) -> Result<usize, Failure> {
+    let (active_at, held) = house
+        .read(Actor::System, move |conn, _| {
+            Ok((sessions::staff_active_at(conn, doctor)?, store::consultations_of_doctor(conn, doctor)?))
+        })
+        .await?;
+    let mut requeued = 0;
+    for row in held {
+        // Who accepted, or wrote anything, was there.
+        let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(house.opened_at);
+        if !grace_is_over(house, lost_since) {
             continue;
         }
-        let held = house
-            .read(Actor::System, move |conn, _| Ok(store::consultations_of_doctor(conn, doctor)?))
-            .await?;
-        for row in held {
-            let command = Command::Requeue { doctor, lost_since };
-            let outcome =
-                house.write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop)).await;
-            match outcome {
-                Ok(()) => requeued += 1,
-                Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "a doctor is not lost yet"),
-                Err(failure) => return Err(failure),
-            }
+        let command = Command::Requeue { doctor, lost_since };
+        let outcome =
+            house.write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop)).await;
+        match outcome {
+            Ok(()) => requeued += 1,
+            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "a doctor is not lost yet"),
+            Err(failure) => return Err(failure),
         }
     }
     Ok(requeued)

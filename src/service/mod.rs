@@ -42,6 +42,8 @@ pub mod vitals;
 
 use std::sync::{Arc, RwLock};
 
+use chrono::TimeDelta;
+
 pub use caller::Actor;
 pub use failure::Failure;
 pub use once::{Answer, Once};
@@ -69,6 +71,10 @@ pub struct House {
     pub coordination: Arc<dyn Coordination>,
     /// Live figures behind the estimates of waiting time.
     pub(crate) estimates: consultation::EstimateCache,
+    /// What cabinets were told: their idle polls then ask no database.
+    pub work_seen: vend::WorkSeen,
+    /// Since when this instance listens: nobody was silent before.
+    pub(crate) opened_at: Timestamp,
     /// The address that callers use, as they see it.
     pub public_url: String,
     /// The drugs that may be prescribed here; replaced whole when imported.
@@ -86,8 +92,22 @@ impl House {
     ) -> Self {
         let formulary = RwLock::new(Arc::new(Formulary::default()));
         let estimates = consultation::EstimateCache::default();
+        // A cabinet that drops out is read again; nothing more.
+        let work_seen = vend::WorkSeen::new(200_000);
+        let opened_at = clock.now();
         let public_url = "http://127.0.0.1:8080".to_owned();
-        Self { store, clock, policy, keys, coordination, estimates, public_url, formulary }
+        Self {
+            store,
+            clock,
+            policy,
+            keys,
+            coordination,
+            estimates,
+            work_seen,
+            opened_at,
+            public_url,
+            formulary,
+        }
     }
 
     /// Says under which address callers reach this house: links in letters and
@@ -110,6 +130,12 @@ impl House {
     /// Puts a new edition of the formulary in force.
     pub fn set_formulary(&self, edition: Formulary) {
         *self.formulary.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(edition);
+    }
+
+    /// After this long the database knows at the latest what another instance
+    /// has heard: who seems silent here is left alone so much longer.
+    pub(crate) fn hearsay(&self) -> TimeDelta {
+        if self.coordination.alone() { TimeDelta::zero() } else { TimeDelta::seconds(15) }
     }
 
     /// Runs a read for a caller whose authority still holds.

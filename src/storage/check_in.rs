@@ -80,6 +80,21 @@ pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp
         .map(|rows| rows == 1)
 }
 
+/// Ends a check-in that is still silent since `before`; `false` when it is not.
+pub fn check_in_end_idle(
+    conn: &mut Conn,
+    id: CheckInId,
+    before: Timestamp,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(check_in::table.find(id))
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::active_at.lt(At(before)))
+        .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some("idle"))))
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
 /// Open check-ins that were silent since `before` and have nothing under way:
 /// no live consultation, and no order that is still being vended.
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {

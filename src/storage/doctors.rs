@@ -162,9 +162,18 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .collect())
 }
 
-/// Doctors who hold a consultation or an offer.
-pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<StaffId>> {
-    doctor::table.filter(doctor::live.gt(0)).select(doctor::staff_id).load(conn)
+/// Doctors with patients, and when each was noted as heard.
+pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
+    doctor::table.filter(doctor::live.gt(0)).select((doctor::staff_id, doctor::heard_at)).load(conn)
+}
+
+/// Notes when a doctor was heard, unless a later word is noted already.
+pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<()> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::heard_at.is_null().or(doctor::heard_at.lt(Some(At(at)))))
+        .set(doctor::heard_at.eq(Some(At(at))))
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// How many doctors take offers now.

@@ -175,6 +175,7 @@ diesel::table! {
         presence -> Text,
         idle_since -> Timestamptz,
         live -> Int4,
+        heard_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -57,6 +57,16 @@ pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRes
         .map(|_| ())
 }
 
+/// When a member of staff last did something in any session.
+pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Timestamp>> {
+    session::table
+        .filter(session::staff_id.eq(staff))
+        .order(session::active_at.desc())
+        .select(session::active_at)
+        .first(conn)
+        .optional()
+}
+
 /// Whether the device is enrolled with this epoch.
 pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<bool> {
     let found = device::table

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use waystation::{
     app,
     clock::{Clock, ManualClock},
-    config::{Config, Flags},
+    config::{Config, Flags, Instances},
     domain::time::Timestamp,
     service::House,
 };
@@ -23,10 +23,11 @@ pub struct TestHouse {
     pub clock: ManualClock,
     client: Client,
     server: actix_web::dev::ServerHandle,
+    config: Config,
     // Dropped in this order: PostgreSQL's database is taken away under a house
     // that nobody asks any more.
-    _database: Database,
-    _dir: tempfile::TempDir,
+    _database: Arc<Database>,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// Monday 2026-11-23, 10:00 in Shanghai.
@@ -37,15 +38,37 @@ pub fn start_of_test() -> Timestamp {
 impl TestHouse {
     /// Builds and opens a house with an empty network.
     pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// The same under settings of its own.
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let database = Database::migrated(dir.path());
         let clock = ManualClock::at(start_of_test());
         let mut config = Config::load(None, &Flags::default()).expect("the defaults");
         config.database_url = database.url.clone().into();
         config.database_connections = 4;
+        config.instances = Instances::One;
         config.data_dir = dir.path().join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
+        change(&mut config);
+        Self::build(config, clock, Arc::new(database), Arc::new(dir)).await
+    }
+
+    /// A second instance on the same database, under the same clock.
+    pub async fn another(&self) -> Self {
+        let (database, dir) = (Arc::clone(&self._database), Arc::clone(&self._dir));
+        Self::build(self.config.clone(), self.clock.clone(), database, dir).await
+    }
+
+    async fn build(
+        config: Config,
+        clock: ManualClock,
+        database: Arc<Database>,
+        dir: Arc<tempfile::TempDir>,
+    ) -> Self {
         let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -59,6 +82,7 @@ impl TestHouse {
             clock,
             client: Client::new(),
             server: handle,
+            config,
             _database: database,
             _dir: dir,
         }

@@ -29,7 +29,7 @@ pub use recall::{RecallInput, RecallView, recall};
 pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
-pub use work::{cursor_of, work};
+pub use work::{WorkSeen, cursor_of, work};
 
 pub(super) use issue::{authorization_end, issue};
 pub(super) use plan::OrderPlan;

@@ -1,13 +1,14 @@
 //! What a cabinet should know: authorizations, withdrawals, recalls. Delivery
 //! is no state and may happen twice; only START decides.
 
-use std::sync::OnceLock;
-
 use chrono::TimeDelta;
 
 use crate::{
-    crypto::random,
-    domain::vend::{AttemptState, messages::WorkItem},
+    crypto::digest,
+    domain::{
+        ids::CabinetId,
+        vend::{AttemptState, messages::WorkItem},
+    },
     service::{Failure, House, caller::CabinetCaller},
     storage::{Conn, attempts, stock},
 };
@@ -15,16 +16,23 @@ use crate::{
 /// Withdrawals told at once, at most.
 const VOIDS_TOLD: i64 = 100;
 
-/// The cursor of a generation of wake-ups in this process. Another process
-/// begins with another number, so a cursor from there is never current. It stays
-/// below 2^52, so that clients that count in doubles keep it exactly.
-pub fn cursor_of(generation: u64) -> i64 {
-    static NONCE: OnceLock<i64> = OnceLock::new();
-    let nonce = *NONCE.get_or_init(|| {
-        let drawn = u32::from_be_bytes(random::bytes()) & 0x000f_ffff;
-        i64::from(drawn.max(1)) << 32
-    });
-    nonce | i64::try_from(generation & 0xffff_ffff).unwrap_or(0)
+/// What a cabinet's work was when this instance last read it: the generation
+/// of wake-ups before the reading, and the cursor.
+pub type WorkSeen = moka::sync::Cache<CabinetId, (u64, i64)>;
+
+/// The cursor of all that a cabinet should know: a digest of it, so that every
+/// instance gives the same one, and who asks now here, now there is told
+/// nothing twice. It is not 0, which stands for "nothing yet", and stays below
+/// 2^52, so that clients that count in doubles keep it exactly.
+///
+/// # Errors
+/// None that could happen: work is always JSON.
+pub fn cursor_of(items: &[WorkItem]) -> Result<i64, Failure> {
+    let json = serde_json::to_vec(items).map_err(|error| Failure::Fault(error.to_string()))?;
+    let digest = digest::sha256(&json);
+    let mut first = [0; 8];
+    first[1..].copy_from_slice(&digest[..7]);
+    Ok((i64::from_be_bytes(first) >> 4).max(1))
 }
 
 /// All that this cabinet should know now.

@@ -1,5 +1,5 @@
 //! The cabinet protocol. Every POST is signed by the cabinet's own key; an
-//! idle poll with a current cursor touches no database.
+//! idle poll with a current cursor touches no database, while hints come in.
 
 use std::sync::Arc;
 
@@ -80,15 +80,31 @@ async fn next_work(
     actor: crate::service::Actor,
 ) -> Result<WorkAnswer, Failure> {
     let wait = super::page::Wait { wait: Some(query.wait.into()) }.span()?;
+    let until = tokio::time::Instant::now() + wait;
     let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
-    if query.cursor == vend::cursor_of(listener.generation()) && !listener.changed_within(wait).await {
-        return Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
+    let nothing_new = || Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
+    let seen = house.work_seen.get(&caller.cabinet);
+    if seen == Some((listener.generation(), query.cursor))
+        && !listener.changed_within(wait).await
+        && !listener.may_have_missed()
+    {
+        return nothing_new();
     }
-    // The generation first: what changes while the database is read is told
-    // again by the next poll.
-    let cursor = vend::cursor_of(listener.generation());
-    let items = house.read(actor, move |conn, house| vend::work(conn, house, caller)).await?;
-    Ok(WorkAnswer { cursor, items })
+    loop {
+        // The generation first: what changes while the database is read is
+        // looked at again.
+        let generation = listener.generation();
+        let items = house.read(actor, move |conn, house| vend::work(conn, house, caller)).await?;
+        let cursor = vend::cursor_of(&items)?;
+        house.work_seen.insert(caller.cabinet, (generation, cursor));
+        if cursor != query.cursor {
+            return Ok(WorkAnswer { cursor, items });
+        }
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        if left.is_zero() || (!listener.changed_within(left).await && !listener.may_have_missed()) {
+            return nothing_new();
+        }
+    }
 }
 
 /// START: ask to go ahead with one attempt

@@ -144,8 +144,9 @@ impl Following {
                 self.look = i64::try_from(self.pending.len()).is_ok_and(|read| read == BATCH);
                 continue;
             }
-            self.look = self.listener.changed_within(PING).await || self.audience == Audience::All;
-            if !self.look {
+            let woken = self.listener.changed_within(PING).await;
+            self.look = woken || self.listener.may_have_missed() || self.audience == Audience::All;
+            if !woken {
                 // Who holds an open line is not lost, though it is silent.
                 if let Actor::Staff(staff) = self.actor {
                     self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());

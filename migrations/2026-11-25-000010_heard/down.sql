@@ -1,0 +1,1 @@
+ALTER TABLE doctor DROP COLUMN heard_at;
