@@ -6,11 +6,12 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
-use super::{build, demo, import, load, serve};
+use super::{build, demo, fill, import, load, sample, serve};
 use crate::{
     clock::SystemClock,
     config::{Config, Flags},
     crypto::{password, totp::TotpSecret},
+    demo::sample::DEFAULT_WORKERS,
     domain::role::Role,
     jobs::Jobs,
     service::Actor,
@@ -48,6 +49,19 @@ enum Command {
         #[command(flatten)]
         source: import::Source,
     },
+    /// Fill an empty database with the sample network, for a trial
+    Sample {
+        #[command(flatten)]
+        settings: Settings,
+        /// Workers with cards; each goes on one journey of a trial
+        #[arg(long, default_value_t = DEFAULT_WORKERS)]
+        workers: usize,
+        /// What the network is derived from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Try a running server that holds the sample network: whole journeys, as fast as asked
+    Load(load::Arguments),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -112,6 +126,10 @@ impl Cli {
                 create_operator(settings.load_safe()?, &email, &name).await
             }
             Command::Import { settings, source } => import::run(&settings.load_safe()?, source).await,
+            Command::Sample { settings, workers, seed } => {
+                fill::run(&settings.load_safe()?, workers, seed).await
+            }
+            Command::Load(arguments) => load::run(arguments).await,
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
@@ -153,7 +171,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     let totp = TotpSecret::generate();
     let uri = totp.uri("Waystation", email);
     let base32 = totp.to_base32();
-    let person = load::Person {
+    let person = sample::Person {
         role: Role::Operator,
         email: email.to_lowercase(),
         name_zh: name.trim().to_owned(),
@@ -165,9 +183,13 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
         // Operators sign nothing.
         signing_pin: None,
     };
-    built.house.write(Actor::System, move |tx| load::add_staff(tx, vec![person]).map(|_| ())).await.map_err(
-        |failure| anyhow::anyhow!("the operator was not added (is the address taken?): {failure}"),
-    )?;
+    built
+        .house
+        .write(Actor::System, move |tx| sample::add_staff(tx, vec![person]).map(|_| ()))
+        .await
+        .map_err(|failure| {
+            anyhow::anyhow!("the operator was not added (is the address taken?): {failure}")
+        })?;
     println!("已添加 / added: {email}");
     println!("TOTP: {}", base32.expose_secret());
     println!("{}", uri.expose_secret());
@@ -204,6 +226,9 @@ mod tests {
             "waystation demo --data d --port 9000 --fresh --ready-file r --journeys 20 --exit",
             "waystation serve --config f.toml --listen 127.0.0.1:1",
             "waystation operator create --email a@b.cn --name A",
+            "waystation sample --database-url sqlite:x.db --workers 200 --seed 7",
+            "waystation load --url http://127.0.0.1:1 --stations 8 --workers 4 --max --seconds 5",
+            "waystation load --url http://127.0.0.1:1 --stations 8 --rate 2.5 --seconds 5 --seed 7",
             "waystation openapi",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -14,12 +14,11 @@ use std::{
 use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Built, build, load,
+    Built, build, fill,
     plans::{cabinet_plans, cards, guests, ready, station_plans, stocked_codes},
     serve,
 };
@@ -34,6 +33,7 @@ use crate::{
         client::{Api, As, Call},
         hatch::{self, Hatches},
         journeys::Driver,
+        pace::Pace,
         sample::{DEFAULT_WORKERS, SampleNetwork},
         simulation::Simulation,
     },
@@ -48,8 +48,6 @@ use crate::{
 const OWN_FILES: &[&str] =
     &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
 const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
-/// How far ahead the roster reaches.
-const ROSTER: TimeDelta = TimeDelta::days(7);
 /// The guests of the ready file are on shift this long.
 const GUEST_SHIFT: TimeDelta = TimeDelta::hours(24);
 const HTTP_WORKERS: usize = 2;
@@ -60,6 +58,9 @@ pub struct Arguments {
     /// Keep the network here; without it, it is gone afterwards
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Keep the network in this empty database instead; its secret and the rest stay in --data
+    #[arg(long, value_name = "URL", conflicts_with = "fresh")]
+    database_url: Option<String>,
     /// The port on 127.0.0.1; 0 takes a free one; the hatches' keypads are on the next
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(0..65535))]
     port: u16,
@@ -110,13 +111,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         (None, None) => anyhow::bail!("no folder for the demonstration"),
     };
     fs::create_dir_all(&folder).with_context(|| format!("--data {}", folder.display()))?;
-    if arguments.fresh || half_loaded(&folder) {
+    if half_loaded(&folder) {
+        anyhow::ensure!(
+            arguments.database_url.is_none(),
+            "an earlier run was killed while it filled the database: empty both it and --data"
+        );
+        wipe(&folder)?;
+    } else if arguments.fresh {
         wipe(&folder)?;
     }
     let listener = listen(arguments.port)?;
     // Port 0 takes whichever is free.
     let port = listener.local_addr()?.port();
-    let config = config(&folder, port)?;
+    let config = config(&folder, port, arguments.database_url.as_deref())?;
     telemetry::start(config.log, "warn");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Built { house, mailer } = build(&config, Arc::clone(&clock)).await?;
@@ -124,7 +131,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut memory = remember(&memory_path, &arguments, clock.now())?;
     let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
     let codes = stocked_codes(&house)?;
-    fill(&house, &network, &codes, &mut memory, &memory_path).await?;
+    put_in(&house, &network, &codes, &mut memory, &memory_path).await?;
     let server = serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
@@ -164,8 +171,9 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
         let keypad_listener = listen(keypad_port)?;
         ready.hatch_url = Some(format!("http://{}", keypad_listener.local_addr()?));
         tokio::spawn(hatch::serve(&hatches, keypad_listener)?);
-        let fleet =
-            Fleet::new(api.clone(), &house.policy.network, Arc::clone(&hatches), folder.join("cabinets"));
+        let journals = Some(folder.join("cabinets"));
+        let issuer = &house.policy.network;
+        let fleet = Fleet::new(api.clone(), issuer, Arc::clone(&hatches), journals, Pace::lively());
         let cabinets = cabinet_plans(&network, &devices, &codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
         let steps = house.store.read::<_, StoreError>(|conn| Ok(places::staff_steps(conn)?)).await?;
@@ -207,44 +215,39 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
 }
 
 /// Loads an empty house, and brings the roster up to date in any case.
-async fn fill(
+async fn put_in(
     house: &Arc<House>,
     network: &Arc<SampleNetwork>,
     codes: &[String],
     memory: &mut Memory,
     memory_path: &Path,
 ) -> anyhow::Result<()> {
-    let stations = house.store.read::<_, StoreError>(|conn| Ok(places::stations_by_district(conn)?)).await?;
-    if stations.is_empty() {
-        let bar = ProgressBar::new(0);
-        bar.set_style(ProgressStyle::with_template(
-            "{bar:40} {pos}/{len} 装载样例网络 loading the sample network",
-        )?);
-        load::load(house, network, codes, &bar).await?;
-        bar.finish_and_clear();
+    if fill::is_empty(house).await? {
+        fill::fill(house, network, codes).await?;
+    } else {
+        anyhow::ensure!(
+            memory.roster_until.is_some(),
+            "the database holds something, and it was not put there from this --data folder"
+        );
     }
     let now = house.now();
-    let (from, until) = (memory.roster_until, now + ROSTER);
-    let mut shifts = network.shifts(from.unwrap_or(now), until);
-    // A shift that began before the last roster's end is there already.
-    shifts.retain(|shift| from.is_none_or(|from| shift.starts_at >= from) && shift.starts_at < until);
     let (doctor, pharmacist) = guests(network, memory.planned_at)?;
-    shifts.extend([doctor, pharmacist].map(|staff_email| ShiftRecord {
+    let guests = [doctor, pharmacist].map(|staff_email| ShiftRecord {
         staff_email,
         // An odd instant, so that it never is the start of a rostered shift.
         starts_at: now - TimeDelta::microseconds(1),
         ends_at: now + GUEST_SHIFT,
-    }));
-    load::load_shifts(house, shifts).await?;
-    memory.roster_until = Some(until);
+    });
+    memory.roster_until = Some(fill::roster(house, network, memory.roster_until, guests).await?);
     save(memory_path, memory)
 }
 
-fn config(folder: &Path, port: u16) -> anyhow::Result<Config> {
+fn config(folder: &Path, port: u16, database_url: Option<&str>) -> anyhow::Result<Config> {
     let mut config = Config::load(None, &Flags::default()).context("the settings are refused")?;
     config.listen = ([127, 0, 0, 1], port).into();
     config.public_url = format!("http://127.0.0.1:{port}");
-    config.database_url = format!("sqlite:{}", folder.join("demo.db").display()).into();
+    let own = || format!("sqlite:{}", folder.join("demo.db").display());
+    config.database_url = database_url.map_or_else(own, str::to_owned).into();
     config.data_dir = folder.to_owned();
     config.http_workers = HTTP_WORKERS;
     config.master_secret = Some(master_secret(folder)?.into());
@@ -370,6 +373,6 @@ mod tests {
         assert_eq!(master_secret(folder.path()).unwrap(), first);
         let mode = fs::metadata(folder.path().join("master-secret")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(config(folder.path(), 8080).is_ok());
+        assert!(config(folder.path(), 8080, None).is_ok());
     }
 }

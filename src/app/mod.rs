@@ -3,9 +3,11 @@
 
 pub mod cli;
 mod demo;
+mod fill;
 mod import;
 mod load;
 mod plans;
+mod sample;
 
 use std::sync::Arc;
 

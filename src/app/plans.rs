@@ -135,6 +135,9 @@ pub(super) fn cabinet_plans(
             device: one.id,
             key,
             epoch: one.epoch,
+            door_open: false,
+            // A demonstration is short, and an empty cabinet is a part of life.
+            restocker: None,
         })
         .collect())
 }

@@ -58,13 +58,25 @@ answers! {
     /// A line of talk.
     MessageView { id: MessageId, sender_role: String, text: String }
     /// A consultation put to a doctor.
-    OfferView { id: OfferId, consultation_id: ConsultationId, fence: i64, department: Option<Department> }
+    OfferView {
+        id: OfferId,
+        consultation_id: ConsultationId,
+        fence: i64,
+        department: Option<Department>,
+        complaint: String,
+    }
     /// A doctor's duty.
     DutyView { presence: Presence, on_shift_until: Option<Timestamp>, live: i64, capacity: i64 }
     /// A drug.
     ProductView { code: String, price_fen: Fen, units_per_pack: i64, prescribable: bool }
     /// A line of a prescription.
-    LineView { product_code: String, packs: i64 }
+    LineView {
+        product_code: String,
+        dose_units_thousandths: i64,
+        times_per_day: i64,
+        days: i64,
+        packs: i64,
+    }
     /// A prescription.
     PrescriptionView {
         id: PrescriptionId,

@@ -2,7 +2,14 @@
 //! repeated is repeated, with the same idempotency key, after a pause that
 //! grows; whatever may not be repeated is left to the caller.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -30,6 +37,37 @@ pub struct Api {
     base: Arc<str>,
     /// The time, for tokens and one-time codes.
     pub clock: Arc<dyn Clock>,
+    /// What was answered against expectation.
+    pub tally: Arc<Tally>,
+}
+
+/// Answers that nobody expected, by their code.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: Mutex<Tallied>,
+    sent: AtomicU64,
+}
+
+/// See [`Tally`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tallied {
+    /// Requests sent, each try of a call by itself.
+    pub sent: u64,
+    /// Final answers.
+    pub refused: BTreeMap<String, u64>,
+    /// "Later, please": the call was repeated.
+    pub put_off: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// The counts so far.
+    pub fn read(&self) -> Tallied {
+        Tallied { sent: self.sent.load(Ordering::Relaxed), ..self.locked().clone() }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Tallied> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a call did not give what was asked for.
@@ -146,6 +184,8 @@ pub struct Call {
     key: Option<String>,
     if_match: Option<String>,
     patience: Duration,
+    /// Statuses beside success that surprise nobody.
+    may_refuse: &'static [u16],
 }
 
 /// An answer with its ETag.
@@ -188,8 +228,24 @@ impl Call {
         self
     }
 
+    /// Refusals with these statuses are no surprise.
+    pub fn may_refuse(mut self, statuses: &'static [u16]) -> Self {
+        self.may_refuse = statuses;
+        self
+    }
+
+    /// Somebody may be faster.
+    pub fn may_conflict(self) -> Self {
+        self.may_refuse(&[404, 409])
+    }
+
+    /// It may not be there.
+    pub fn may_miss(self) -> Self {
+        self.may_refuse(&[404])
+    }
+
     fn of(method: Method, path: String, body: Option<Vec<u8>>) -> Self {
-        Self { method, path, body, key: None, if_match: None, patience: PATIENCE }
+        Self { method, path, body, key: None, if_match: None, patience: PATIENCE, may_refuse: &[] }
     }
 }
 
@@ -211,10 +267,11 @@ impl Api {
     pub fn new(base: &str, clock: Arc<dyn Clock>) -> Result<Self, CallError> {
         let http = reqwest::Client::builder()
             .timeout(LONGEST_CALL)
-            .pool_max_idle_per_host(64)
+            .pool_max_idle_per_host(512)
+            .tcp_nodelay(true)
             .build()
             .map_err(|error| CallError::Ours(error.to_string()))?;
-        Ok(Self { http, base: base.trim_end_matches('/').into(), clock })
+        Ok(Self { http, base: base.trim_end_matches('/').into(), clock, tally: Arc::default() })
     }
 
     /// The house's address.
@@ -270,6 +327,7 @@ impl Api {
                     let refused = refusal_of(call, answer).await;
                     let stale = matches!(refused.code(), "token_expired" | "token_invalid" | "session_ended");
                     if !stale || renewed {
+                        self.count(call, &refused);
                         return Err(refused);
                     }
                     renewed = true;
@@ -280,10 +338,21 @@ impl Api {
             };
             let wait = after.unwrap_or(pause);
             if began.elapsed() + wait > call.patience {
-                return Err(refusal.unwrap_or(CallError::Lost { path: call.path.clone(), why }));
+                let failed = refusal.unwrap_or(CallError::Lost { path: call.path.clone(), why });
+                self.count(call, &failed);
+                return Err(failed);
             }
+            let code = refusal.as_ref().map_or("no_answer", CallError::code).to_owned();
+            *self.tally.locked().put_off.entry(code).or_default() += 1;
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn count(&self, call: &Call, error: &CallError) {
+        if !call.may_refuse.contains(&error.status()) {
+            let code = if error.code().is_empty() { "no_answer" } else { error.code() };
+            *self.tally.locked().refused.entry(code.to_owned()).or_default() += 1;
         }
     }
 
@@ -308,6 +377,7 @@ impl Api {
             }
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
+        self.tally.sent.fetch_add(1, Ordering::Relaxed);
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return Ok(Try::Again { after: None, why: plain(&error), refusal: None }),

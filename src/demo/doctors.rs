@@ -3,15 +3,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::Rng;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::{
     api::{ConsultationView, DutyView, LineInput, OfferView, Page, PrescriptionView, ProductView},
     client::{Api, As, Call, CallError},
     complaints::Complaint,
+    pace::Pace,
     sessions::Staff,
+    turns::{OfferAnswer, Turn},
 };
 use crate::domain::{ids::ConsultationId, presence::Presence, time::Timestamp};
 
@@ -20,91 +25,136 @@ const POLL_SECONDS: u32 = 20;
 /// After trouble, and after a refused duty.
 const PAUSE: Duration = Duration::from_secs(3);
 /// How long a doctor looks after a signed prescription for the pharmacist's word.
-const REVIEW_LOOKS: u32 = 20;
-const REVIEW_PAUSE: Duration = Duration::from_secs(1);
+const REVIEW_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A simulated doctor.
+struct Doctor {
+    api: Api,
+    staff: Arc<Staff>,
+    pace: Pace,
+}
 
 /// Works as this doctor until `until`.
-pub async fn work(api: Api, doctor: Arc<Staff>, until: Timestamp) {
+pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
+    let doctor = Arc::new(Doctor { api, staff, pace });
     let mut at_work: JoinSet<()> = JoinSet::new();
     // Held since an earlier life of this simulation: somebody still waits for a word.
     let held: Result<Page<ConsultationView>, CallError> =
-        api.call(As::Staff(&doctor), Call::get("/api/v1/consultations")).await;
+        doctor.call(Call::get("/api/v1/consultations")).await;
     for consultation in held.map(|page| page.items).unwrap_or_default() {
-        see(&mut at_work, &api, &doctor, consultation);
+        see(&mut at_work, &doctor, consultation);
     }
-    while api.clock.now() < until {
-        if let Err(error) = one_look(&api, &doctor, &mut at_work).await {
-            tracing::debug!(%error, doctor = doctor.email, "a simulated doctor pauses");
-            sleep(PAUSE).await;
+    let mut on_duty = false;
+    while doctor.api.clock.now() < until {
+        match one_look(&doctor, &mut on_duty, &mut at_work).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(%error, doctor = doctor.staff.email, "a simulated doctor pauses");
+                on_duty = false;
+                sleep(PAUSE).await;
+            }
         }
         while at_work.try_join_next().is_some() {}
     }
     let off = Call::put("/api/v1/duty", None, &json!({"presence": Presence::Off}));
     // The shift is over either way; the house sees that by itself.
-    let _over = api.call::<Value>(As::Staff(&doctor), off.once()).await;
+    let _over = doctor.call::<Value>(off.once()).await;
     while at_work.join_next().await.is_some() {}
 }
 
-async fn one_look(api: &Api, doctor: &Arc<Staff>, at_work: &mut JoinSet<()>) -> Result<(), CallError> {
-    let who = As::Staff(doctor);
-    let duty: DutyView = api.call(who, Call::get("/api/v1/duty")).await?;
-    if duty.presence != Presence::Available {
-        // Off at first, or away after an offer that came while the line was down.
-        let back = json!({"presence": Presence::Available});
-        let _: DutyView = api.call(who, Call::put("/api/v1/duty", None, &back)).await?;
+impl Doctor {
+    async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, CallError> {
+        self.api.call(As::Staff(&self.staff), call).await
+    }
+}
+
+/// `on_duty`: nothing has happened since that could have made the doctor away.
+async fn one_look(
+    doctor: &Arc<Doctor>,
+    on_duty: &mut bool,
+    at_work: &mut JoinSet<()>,
+) -> Result<(), CallError> {
+    if !*on_duty {
+        let duty: DutyView = doctor.call(Call::get("/api/v1/duty")).await?;
+        if duty.presence != Presence::Available {
+            // Off at first, or away after an offer that was not answered.
+            let back = json!({"presence": Presence::Available});
+            let _: DutyView = doctor.call(Call::put("/api/v1/duty", None, &back)).await?;
+        }
+        *on_duty = true;
     }
     let path = format!("/api/v1/offers?wait={POLL_SECONDS}");
-    let offers: Page<OfferView> = api.call(who, Call::get(path).once()).await?;
-    for offer in offers.items {
-        let accepted = match accept(api, doctor, &offer).await {
-            Ok(accepted) => accepted,
-            // Expired, withdrawn, or one too many at a time.
-            Err(error) if error.is_conflict() => continue,
-            Err(error) => return Err(error),
-        };
-        see(at_work, api, doctor, accepted);
+    let offers: Page<OfferView> = doctor.call(Call::get(path).once()).await?;
+    let mut answered = 0;
+    for offer in &offers.items {
+        match Turn::in_text(&offer.complaint).answer(offer.fence) {
+            OfferAnswer::None => continue,
+            OfferAnswer::Decline => {
+                let path = format!("/api/v1/offers/{}/decline", offer.id);
+                let call = Call::post(path, &json!({"fence": offer.fence}));
+                match doctor.call::<Value>(call.may_conflict()).await {
+                    Ok(_) => {}
+                    Err(error) if error.is_conflict() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            OfferAnswer::Accept => match accept(doctor, offer).await {
+                Ok(accepted) => see(at_work, doctor, accepted),
+                // Expired, withdrawn, or one too many at a time.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            },
+        }
+        answered += 1;
+    }
+    if answered == 0 {
+        // An empty answer ends a poll, and an offer that lapses makes away.
+        *on_duty = false;
+        if !offers.items.is_empty() {
+            sleep(doctor.pace.unanswered).await;
+        }
     }
     Ok(())
 }
 
-/// Sees a patient beside whatever else this doctor does.
-fn see(at_work: &mut JoinSet<()>, api: &Api, doctor: &Arc<Staff>, accepted: ConsultationView) {
-    let (api, doctor) = (api.clone(), Arc::clone(doctor));
+/// Sees a worker beside whatever else this doctor does.
+fn see(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, accepted: ConsultationView) {
+    let doctor = Arc::clone(doctor);
     at_work.spawn(async move {
-        if let Err(error) = consult(&api, &doctor, &accepted).await {
-            tracing::warn!(%error, doctor = doctor.email, "a simulated consultation went wrong");
+        if let Err(error) = consult(&doctor, &accepted).await {
+            tracing::warn!(%error, doctor = doctor.staff.email, "a simulated consultation went wrong");
         }
     });
 }
 
-async fn accept(api: &Api, doctor: &Staff, offer: &OfferView) -> Result<ConsultationView, CallError> {
+async fn accept(doctor: &Doctor, offer: &OfferView) -> Result<ConsultationView, CallError> {
     let path = format!("/api/v1/offers/{}/accept", offer.id);
-    let accepted = api.call(As::Staff(doctor), Call::post(&path, &json!({"fence": offer.fence}))).await;
-    match accepted {
+    let call = Call::post(&path, &json!({"fence": offer.fence}));
+    match doctor.call(call.may_conflict()).await {
         // A while without a word: the house wants to know that it is still the same person.
         Err(error) if error.code() == "reauthentication_needed" => {
-            let body = json!({"fence": offer.fence, "pin": doctor.signing_pin});
-            api.call(As::Staff(doctor), Call::post(path, &body)).await
+            let body = json!({"fence": offer.fence, "pin": doctor.staff.signing_pin});
+            doctor.call(Call::post(path, &body).may_conflict()).await
         }
         answer => answer,
     }
 }
 
-async fn consult(api: &Api, doctor: &Staff, accepted: &ConsultationView) -> Result<(), CallError> {
-    let who = As::Staff(doctor);
+async fn consult(doctor: &Doctor, accepted: &ConsultationView) -> Result<(), CallError> {
     let id = accepted.id;
-    let _record: Value = api.call(who, Call::get(format!("/api/v1/consultations/{id}/record"))).await?;
+    let _record: Value = doctor.call(Call::get(format!("/api/v1/consultations/{id}/record"))).await?;
     let complaint = Complaint::told_by(&accepted.complaint);
     let question = complaint.map_or("您好，请说说哪里不舒服？", |complaint| complaint.question);
     let talk = format!("/api/v1/consultations/{id}/messages");
-    let _: Value = api.call(who, Call::post(&talk, &json!({"text": question}))).await?;
-    think().await;
+    let _: Value = doctor.call(Call::post(&talk, &json!({"text": question}))).await?;
+    doctor.pace.think().await;
     if let Some(complaint) = complaint {
-        match prescribe(api, doctor, id, complaint).await {
+        let turn = Turn::in_text(&accepted.complaint);
+        match prescribe(doctor, id, complaint, turn).await {
             Ok(()) => {}
             // Without a prescription the worker still gets advice.
             Err(error @ CallError::Refused { .. }) => {
-                tracing::warn!(%error, doctor = doctor.email, "a simulated doctor could not prescribe");
+                tracing::warn!(%error, doctor = doctor.staff.email, "a simulated doctor could not prescribe");
             }
             Err(error) => return Err(error),
         }
@@ -114,40 +164,50 @@ async fn consult(api: &Api, doctor: &Staff, accepted: &ConsultationView) -> Resu
                    if it is no better in three days.";
     let body = json!({"summary": summary, "diagnoses": [{"code": code, "name": name}]});
     let _: ConsultationView =
-        api.call(who, Call::post(format!("/api/v1/consultations/{id}/complete"), &body)).await?;
+        doctor.call(Call::post(format!("/api/v1/consultations/{id}/complete"), &body)).await?;
     Ok(())
 }
 
 async fn prescribe(
-    api: &Api,
-    doctor: &Staff,
+    doctor: &Doctor,
     consultation: ConsultationId,
     complaint: &Complaint,
+    turn: Turn,
 ) -> Result<(), CallError> {
     let mut treatments = complaint.treatments.iter();
-    let Some(first) = next_safe(api, doctor, consultation, &mut treatments).await? else {
+    let Some(first) = next_safe(doctor, consultation, &mut treatments).await? else {
         tracing::info!(complaint = complaint.slug, "no simulated treatment passes the check");
         return Ok(());
     };
     let path = format!("/api/v1/consultations/{consultation}/prescriptions");
-    let draft: PrescriptionView =
-        api.call(As::Staff(doctor), Call::post(path, &draft_of(complaint, first))).await?;
-    let signed = sign(api, doctor, &draft).await?;
-    for _ in 0..REVIEW_LOOKS {
-        let path = format!("/api/v1/prescriptions/{}", signed.id);
-        let now = api.call_tagged::<PrescriptionView>(As::Staff(doctor), Call::get(&path)).await?;
+    let draft: PrescriptionView = doctor.call(Call::post(path, &draft_of(complaint, first, turn))).await?;
+    let signed = sign(doctor, &draft).await?;
+    if !doctor.pace.stays_for_review && turn != Turn::Return {
+        return Ok(());
+    }
+    let (began, path) = (Instant::now(), format!("/api/v1/prescriptions/{}", signed.id));
+    while began.elapsed() < REVIEW_PATIENCE {
+        let now =
+            doctor.api.call_tagged::<PrescriptionView>(As::Staff(&doctor.staff), Call::get(&path)).await?;
         match now.body.state.as_str() {
-            "signed" => sleep(REVIEW_PAUSE).await,
+            "signed" => sleep(doctor.pace.review).await,
             "returned" => {
-                let Some(other) = next_safe(api, doctor, consultation, &mut treatments).await? else {
-                    let reason = json!({"reason": "no other treatment at hand"});
-                    let _: PrescriptionView =
-                        api.call(As::Staff(doctor), Call::post(format!("{path}/void"), &reason)).await?;
-                    return Ok(());
+                // What was sent back as agreed is mended by saying no more of it.
+                let other = match turn {
+                    Turn::Return => Some(first),
+                    _ => next_safe(doctor, consultation, &mut treatments).await?,
                 };
-                let revised = Call::put(&path, now.etag, &draft_of(complaint, other));
-                let revised: PrescriptionView = api.call(As::Staff(doctor), revised).await?;
-                sign(api, doctor, &revised).await?;
+                let Some(other) = other else {
+                    let reason = json!({"reason": "no other treatment at hand"});
+                    let void = Call::post(format!("{path}/void"), &reason);
+                    return doctor.call::<PrescriptionView>(void).await.map(drop);
+                };
+                let body = draft_of(complaint, other, Turn::Straight);
+                let revised: PrescriptionView = doctor.call(Call::put(&path, now.etag, &body)).await?;
+                sign(doctor, &revised).await?;
+                if !doctor.pace.stays_for_review {
+                    return Ok(());
+                }
             }
             _ended_or_approved => return Ok(()),
         }
@@ -155,16 +215,17 @@ async fn prescribe(
     Ok(())
 }
 
-fn draft_of(complaint: &Complaint, lines: &[LineInput]) -> Value {
+/// The diagnosis tells the pharmacist of the turn, if it concerns them.
+fn draft_of(complaint: &Complaint, lines: &[LineInput], turn: Turn) -> Value {
     let (code, name) = complaint.diagnosis;
+    let name = if turn == Turn::Return { turn.told(name) } else { name.to_owned() };
     json!({"lines": lines, "diagnoses": [{"code": code, "name": name}], "kind": "ordinary"})
 }
 
 /// The next treatment whose drugs may be prescribed here and in which the
 /// house's check finds nothing.
 async fn next_safe<'t>(
-    api: &Api,
-    doctor: &Staff,
+    doctor: &Doctor,
     consultation: ConsultationId,
     treatments: &mut impl Iterator<Item = &'t &'static [LineInput]>,
 ) -> Result<Option<&'static [LineInput]>, CallError> {
@@ -172,7 +233,7 @@ async fn next_safe<'t>(
         let mut prescribable = true;
         for line in lines.iter() {
             let path = format!("/api/v1/products/{}", line.product_code);
-            match api.call::<ProductView>(As::Staff(doctor), Call::get(path)).await {
+            match doctor.call::<ProductView>(Call::get(path).may_miss()).await {
                 Ok(product) => prescribable &= product.prescribable,
                 Err(error) if error.status() == 404 => prescribable = false,
                 Err(error) => return Err(error),
@@ -182,8 +243,7 @@ async fn next_safe<'t>(
             continue;
         }
         let body = json!({"consultation_id": consultation, "lines": lines});
-        let report: Value =
-            api.call(As::Staff(doctor), Call::post_plain("/api/v1/prescriptions/check", &body)).await?;
+        let report: Value = doctor.call(Call::post_plain("/api/v1/prescriptions/check", &body)).await?;
         if !objects(&report) {
             return Ok(Some(lines));
         }
@@ -205,9 +265,9 @@ fn findings_of<'r>(report: &'r Value, severities: &'r [&str]) -> impl Iterator<I
         .filter(move |finding| finding["severity"].as_str().is_some_and(|word| severities.contains(&word)))
 }
 
-async fn sign(api: &Api, doctor: &Staff, draft: &PrescriptionView) -> Result<PrescriptionView, CallError> {
-    doctor.open_signing_window().await?;
-    let mut body = json!({"pin": doctor.signing_pin});
+async fn sign(doctor: &Doctor, draft: &PrescriptionView) -> Result<PrescriptionView, CallError> {
+    doctor.staff.open_signing_window().await?;
+    let mut body = json!({"pin": doctor.staff.signing_pin});
     // What the tables cannot tell, a doctor asks; the answer is on record in the talk.
     let asked: Vec<Value> = findings_of(&draft.safety, &["unknown"])
         .filter_map(|finding| finding["rule"].as_str())
@@ -219,12 +279,7 @@ async fn sign(api: &Api, doctor: &Staff, draft: &PrescriptionView) -> Result<Pre
     if let Some(days) = draft.proposed_valid_days {
         body["valid_days"] = days.into();
     }
-    api.call(As::Staff(doctor), Call::post(format!("/api/v1/prescriptions/{}/sign", draft.id), &body)).await
-}
-
-async fn think() {
-    let pause = rand::rng().random_range(150..600);
-    sleep(Duration::from_millis(pause)).await;
+    doctor.call(Call::post(format!("/api/v1/prescriptions/{}/sign", draft.id), &body)).await
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use actix_web::{
 };
 use maud::{DOCTYPE, html};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::ids::AttemptId;
 
@@ -29,12 +29,24 @@ pub struct KeypadAnswer {
     pub failed: u32,
     /// The house's last refusal, as its stable code.
     pub refused: Option<String>,
+    /// Which packs came out. The display does not tell; a check may ask.
+    #[serde(skip)]
+    pub fell: Vec<AttemptId>,
+}
+
+impl KeypadAnswer {
+    /// Nothing came out.
+    pub fn nothing(refused: Option<String>) -> Self {
+        Self { dispensed: 0, failed: 0, refused, fell: Vec::new() }
+    }
 }
 
 /// A code that was typed, and where its outcome is shown.
 pub struct Typed {
     /// Six digits.
     pub code: String,
+    /// Every motor of this order jams: a trial wants to see what follows.
+    pub jams: bool,
     /// The display.
     pub display: oneshot::Sender<KeypadAnswer>,
 }
@@ -42,7 +54,7 @@ pub struct Typed {
 /// One keypad, from the street's side.
 struct Keypad {
     codes: mpsc::Sender<Typed>,
-    waiting: Vec<AttemptId>,
+    waiting: watch::Sender<Vec<AttemptId>>,
 }
 
 /// All keypads, by the code of their station.
@@ -55,35 +67,36 @@ impl Hatches {
     /// Puts a keypad up, and gives the wire behind it.
     pub fn install(&self, station_code: &str) -> mpsc::Receiver<Typed> {
         let (codes, wire) = mpsc::channel(4);
-        self.locked().insert(station_code.to_owned(), Keypad { codes, waiting: Vec::new() });
+        self.locked().insert(station_code.to_owned(), Keypad { codes, waiting: watch::Sender::default() });
         wire
     }
 
     /// The cabinet says which packs wait for a code.
     pub fn set_waiting(&self, station_code: &str, packs: Vec<AttemptId>) {
         if let Some(keypad) = self.locked().get_mut(station_code) {
-            keypad.waiting = packs;
+            keypad.waiting.send_replace(packs);
         }
     }
 
     /// Cabinets that wait for a code, and for how many packs.
     pub fn waiting(&self) -> Vec<(String, usize)> {
         let keypads = self.locked();
-        let waiting = keypads.iter().filter(|(_, keypad)| !keypad.waiting.is_empty());
-        waiting.map(|(station, keypad)| (station.clone(), keypad.waiting.len())).collect()
+        let packs = keypads.iter().map(|(station, keypad)| (station, keypad.waiting.borrow().len()));
+        packs.filter(|(_, packs)| *packs > 0).map(|(station, packs)| (station.clone(), packs)).collect()
     }
 
-    /// Whether all of `packs` wait for a code at this station.
-    pub fn holds(&self, station_code: &str, packs: &[AttemptId]) -> bool {
-        let keypads = self.locked();
-        keypads.get(station_code).is_some_and(|keypad| packs.iter().all(|pack| keypad.waiting.contains(pack)))
+    /// Returns once all of `packs` wait for a code at this station; `None`
+    /// where no cabinet listens.
+    pub async fn until_held(&self, station_code: &str, packs: &[AttemptId]) -> Option<()> {
+        let mut waiting = self.locked().get(station_code)?.waiting.subscribe();
+        waiting.wait_for(|held| packs.iter().all(|pack| held.contains(pack))).await.ok().map(drop)
     }
 
     /// Types a code and waits for the display. `None` where no cabinet listens.
-    pub async fn type_code(&self, station_code: &str, code: &str) -> Option<KeypadAnswer> {
+    pub async fn type_code(&self, station_code: &str, code: &str, jams: bool) -> Option<KeypadAnswer> {
         let codes = self.locked().get(station_code)?.codes.clone();
         let (display, shown) = oneshot::channel();
-        codes.send(Typed { code: code.to_owned(), display }).await.ok()?;
+        codes.send(Typed { code: code.to_owned(), jams, display }).await.ok()?;
         shown.await.ok()
     }
 
@@ -131,7 +144,7 @@ async fn press(hatches: Data<Hatches>, station: web::Path<String>, body: web::Js
     if !is_code(&body.code) {
         return HttpResponse::UnprocessableEntity().json(serde_json::json!({"refused": "six digits"}));
     }
-    match hatches.type_code(&station, &body.code).await {
+    match hatches.type_code(&station, &body.code, false).await {
         Some(answer) => HttpResponse::Ok().json(answer),
         None => HttpResponse::NotFound().json(serde_json::json!({"refused": "no such cabinet"})),
     }
@@ -143,13 +156,13 @@ async fn press_form(
     form: web::Form<Press>,
 ) -> HttpResponse {
     let code = form.code.trim();
-    let answer = if is_code(code) { hatches.type_code(&station, code).await } else { None };
+    let answer = if is_code(code) { hatches.type_code(&station, code, false).await } else { None };
     let (zh, en) = match answer {
         None => (
             "没有这个药柜，或取药码不是六位数字。".to_owned(),
             "No such cabinet, or not six digits.".to_owned(),
         ),
-        Some(KeypadAnswer { dispensed, failed: 0, refused: None }) if dispensed > 0 => {
+        Some(KeypadAnswer { dispensed, failed: 0, refused: None, .. }) if dispensed > 0 => {
             (format!("已出药 {dispensed} 盒，请取走。"), format!("{dispensed} pack(s) came out."))
         }
         Some(KeypadAnswer { dispensed, refused, .. }) => {
@@ -226,18 +239,16 @@ mod tests {
         let mut wire = hatches.install("zhifu-01");
         let packs = [AttemptId::generate(), AttemptId::generate()];
         hatches.set_waiting("zhifu-01", packs.to_vec());
-        assert!(
-            hatches.holds("zhifu-01", &packs[..1]) && !hatches.holds("zhifu-01", &[AttemptId::generate()])
-        );
+        assert_eq!(hatches.until_held("zhifu-01", &packs[..1]).await, Some(()));
         assert_eq!(hatches.waiting(), [("zhifu-01".to_owned(), 2)]);
-        let answer = KeypadAnswer { dispensed: 2, failed: 0, refused: None };
+        let answer = KeypadAnswer { dispensed: 2, fell: packs.to_vec(), ..KeypadAnswer::nothing(None) };
         let cabinet = async {
             let typed = wire.recv().await.unwrap();
             assert_eq!(typed.code, "483920");
             typed.display.send(answer.clone()).unwrap();
         };
-        let (shown, ()) = tokio::join!(hatches.type_code("zhifu-01", "483920"), cabinet);
+        let (shown, ()) = tokio::join!(hatches.type_code("zhifu-01", "483920", false), cabinet);
         assert_eq!(shown, Some(answer));
-        assert_eq!(hatches.type_code("nowhere", "483920").await, None);
+        assert_eq!(hatches.type_code("nowhere", "483920", false).await, None);
     }
 }

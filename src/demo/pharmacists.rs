@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -9,7 +10,9 @@ use super::{
     api::Page,
     client::{Api, As, Call, CallError},
     doctors::objects,
+    pace::Pace,
     sessions::Staff,
+    turns::Turn,
 };
 use crate::domain::{ids::PrescriptionId, time::Timestamp};
 
@@ -17,8 +20,6 @@ const POLL_SECONDS: u32 = 20;
 const PAUSE: Duration = Duration::from_secs(3);
 /// A colleague's share is taken over after this many milliseconds.
 const COLLEAGUE_MS: i64 = 4_000;
-/// Before the list is looked at again, when all of it is a colleague's.
-const COLLEAGUE_PAUSE: Duration = Duration::from_millis(500);
 
 /// One of several pharmacists who share the work.
 pub struct Pharmacist {
@@ -28,6 +29,8 @@ pub struct Pharmacist {
     pub place: usize,
     /// How many share the work.
     pub of: usize,
+    /// How long they pause.
+    pub pace: Pace,
 }
 
 /// Works as this pharmacist until `until`.
@@ -44,26 +47,27 @@ async fn one_look(api: &Api, pharmacist: &Pharmacist) -> Result<(), CallError> {
     let who = As::Staff(&pharmacist.staff);
     let path = format!("/api/v1/reviews?wait={POLL_SECONDS}");
     let waiting: Page<Value> = api.call(who, Call::get(path).once()).await?;
-    let mut reviewed = 0;
-    let seen = waiting.items.len();
-    for prescription in &waiting.items {
-        let Some(id) = prescription["id"].as_str().and_then(|id| id.parse::<PrescriptionId>().ok()) else {
-            continue;
-        };
-        if !takes(pharmacist, id, prescription, api.clock.now()) {
-            continue;
+    let now = api.clock.now();
+    let mine = waiting.items.iter().filter_map(|prescription| {
+        let id = prescription["id"].as_str()?.parse::<PrescriptionId>().ok()?;
+        takes(pharmacist, id, prescription, now).then_some((id, prescription))
+    });
+    let mine: Vec<_> = mine.collect();
+    if mine.is_empty() {
+        if !waiting.items.is_empty() {
+            sleep(pharmacist.pace.colleague).await;
         }
-        pharmacist.staff.open_signing_window().await?;
-        reviewed += 1;
-        match review(api, pharmacist, id, prescription).await {
+        return Ok(());
+    }
+    pharmacist.staff.open_signing_window().await?;
+    let reviews = mine.into_iter().map(|(id, prescription)| review(api, pharmacist, id, prescription));
+    for outcome in join_all(reviews).await {
+        match outcome {
             Ok(_) => {}
             // A colleague was faster, or the doctor withdrew it.
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }
-    }
-    if seen > 0 && reviewed == 0 {
-        sleep(COLLEAGUE_PAUSE).await;
     }
     Ok(())
 }
@@ -83,7 +87,9 @@ async fn review(
     id: PrescriptionId,
     prescription: &Value,
 ) -> Result<Value, CallError> {
-    let call = if objects(&prescription["safety"]) {
+    let agreed = prescription["diagnoses"].as_array().into_iter().flatten();
+    let agreed = agreed.filter_map(|diagnosis| diagnosis["name"].as_str()).map(Turn::in_text);
+    let call = if objects(&prescription["safety"]) || agreed.into_iter().any(|turn| turn == Turn::Return) {
         let reason =
             json!({"reason": "用药安全提示未解决，请调整处方 / an open safety finding; please revise"});
         Call::post(format!("/api/v1/prescriptions/{id}/return"), &reason)
@@ -91,5 +97,5 @@ async fn review(
         let pin = json!({"pin": pharmacist.staff.signing_pin});
         Call::post(format!("/api/v1/prescriptions/{id}/approve"), &pin)
     };
-    api.call(As::Staff(&pharmacist.staff), call).await
+    api.call(As::Staff(&pharmacist.staff), call.may_conflict()).await
 }

@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 use super::{
     cabinets::{CabinetPlan, Fleet},
     client::{Api, CallError},
-    doctors, pharmacists,
+    doctors,
+    pace::Pace,
+    pharmacists,
     sample::{SAMPLE_PASSWORD, SampleNetwork},
     sessions::Staff,
 };
@@ -122,7 +124,7 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>, s
         {
             let Some(end) = ends.get(&doctor.email).copied() else { continue };
             match member(&api, &network, &doctor.email, &steps) {
-                Ok(staff) => tasks.spawn(doctors::work(api.clone(), staff, end)),
+                Ok(staff) => tasks.spawn(doctors::work(api.clone(), staff, end, Pace::lively())),
                 Err(error) => {
                     tracing::error!(%error, "a sample doctor has unusable secrets");
                     continue;
@@ -143,7 +145,8 @@ async fn staff(api: Api, network: Arc<SampleNetwork>, absent: HashSet<String>, s
             let Some(end) = ends.get(&email).copied() else { continue };
             if let Ok(staff) = member(&api, &network, &email, &steps) {
                 let place = (here + index) % PHARMACISTS;
-                let pharmacist = pharmacists::Pharmacist { staff, place, of: PHARMACISTS };
+                let pharmacist =
+                    pharmacists::Pharmacist { staff, place, of: PHARMACISTS, pace: Pace::lively() };
                 tasks.spawn(pharmacists::work(api.clone(), pharmacist, end));
                 at_work.insert(email, end);
             }

@@ -1,17 +1,16 @@
 //! One simulated cabinet: the wire to the house, the keypad, the motor, and
 //! the disk, around the machine that decides.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{collections::HashSet, convert::Infallible, io, sync::Arc, time::Duration};
 
-use rand::Rng;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use super::{
     CabinetPlan, Fleet,
-    journal_file::{Disk, Fallen, bodies},
+    journal_file::{Disk, bodies},
 };
 use crate::{
     crypto::random,
@@ -21,16 +20,16 @@ use crate::{
         sessions::Device,
     },
     domain::{
-        ids::AttemptId,
+        ids::{AttemptId, StaffId},
         stock::SlotNo,
         time::Timestamp,
         vend::{
             BootId, Epoch, NotDispensedReason,
-            cabinet_side::{CabinetSide, Permission, Sensed, Step},
+            cabinet_side::{CabinetSide, Permission, Step},
             journal::{Body, Journal},
             messages::{
-                EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, SlotReport, StartRequest,
-                Versions, WorkAnswer, WorkItem,
+                EventsAnswer, EventsRequest, HelloAnswer, HelloRequest, SlotReport, Versions, WorkAnswer,
+                WorkItem,
             },
         },
     },
@@ -39,9 +38,7 @@ use crate::{
 /// Seconds that an idle poll waits at the house.
 const POLL_SECONDS: u32 = 25;
 /// How long a code that was typed before its work came is kept.
-const CODE_KEPT: Duration = Duration::from_secs(15);
-/// How long START is asked for before the attempt is given up.
-const START_PATIENCE: Duration = Duration::from_secs(25);
+pub(super) const CODE_KEPT: Duration = Duration::from_secs(15);
 
 /// Why a cabinet left its work.
 #[derive(Debug)]
@@ -63,42 +60,54 @@ impl From<io::Error> for Halt {
 }
 
 /// A pack that waits for its code.
-struct Pending {
-    attempt: AttemptId,
+pub(super) struct Pending {
+    pub(super) attempt: AttemptId,
     product_code: String,
     lot_no: String,
     /// Packs of one order are authorised at one moment.
-    issued_at: Timestamp,
+    pub(super) issued_at: Timestamp,
 }
 
 /// One cabinet in one boot.
 pub struct Machine {
-    fleet: Arc<Fleet>,
+    pub(super) fleet: Arc<Fleet>,
     device: Arc<Device>,
     station_code: String,
     epoch: Epoch,
-    boot: BootId,
+    pub(super) boot: BootId,
     began: Instant,
-    disk: Arc<Disk>,
+    /// `None`: it forgets everything with its power.
+    pub(super) disk: Option<Arc<Disk>>,
     journal: Journal,
-    side: CabinetSide,
-    slots: Vec<SlotReport>,
+    pub(super) side: CabinetSide,
+    pub(super) slots: Vec<SlotReport>,
+    /// Slots whose motor jammed since they were counted.
+    pub(super) jammed: HashSet<SlotNo>,
+    /// Who fills it; `None`: nobody does.
+    pub(super) restocker: Option<StaffId>,
+    /// A door stood open when somebody went away.
+    pub(super) left_open: bool,
     cursor: i64,
-    pending: Vec<Pending>,
+    pub(super) pending: Vec<Pending>,
     keypad: mpsc::Receiver<Typed>,
-    held: Option<(Typed, Instant)>,
+    pub(super) held: Option<(Typed, Instant)>,
 }
 
 impl Machine {
     /// Starts up on what the disk still holds.
     pub async fn boot(fleet: &Arc<Fleet>, plan: CabinetPlan) -> io::Result<Self> {
-        let folder = fleet.root.join(&plan.station_code);
-        let (disk, journal, drops) = on_disk(move || {
-            let disk = Disk::open(folder)?;
-            let (journal, drops) = (disk.load_journal()?, disk.load_drops()?);
-            Ok((disk, journal, drops))
-        })
-        .await?;
+        let (disk, journal, drops) = match &fleet.root {
+            None => (None, Journal::default(), Vec::new()),
+            Some(root) => {
+                let folder = root.join(&plan.station_code);
+                on_disk(move || {
+                    let disk = Disk::open(folder)?;
+                    let (journal, drops) = (disk.load_journal()?, disk.load_drops()?);
+                    Ok((Some(Arc::new(disk)), journal, drops))
+                })
+                .await?
+            }
+        };
         let boot = BootId::from_bytes(random::bytes());
         let (side, steps) = CabinetSide::boot(boot, &bodies(&journal));
         let mut slots = plan.slots;
@@ -114,10 +123,13 @@ impl Machine {
             epoch: Epoch(plan.epoch),
             boot,
             began: Instant::now(),
-            disk: Arc::new(disk),
+            disk,
             journal,
             side,
             slots,
+            jammed: HashSet::new(),
+            restocker: plan.restocker,
+            left_open: plan.door_open,
             cursor: 0,
             pending: Vec::new(),
             held: None,
@@ -148,7 +160,8 @@ impl Machine {
         };
         let answer: HelloAnswer = self.say("/cabinet/v1/hello".to_owned(), &hello).await?;
         self.journal.ack(answer.acked_seq);
-        self.report().await
+        self.report().await?;
+        self.restock_if_low().await
     }
 
     /// Takes work and codes until the wire breaks.
@@ -163,7 +176,10 @@ impl Machine {
                 let kept_until = self.held.as_ref().map(|(_, until)| *until);
                 tokio::select! {
                     biased;
-                    Some(typed) = self.keypad.recv() => self.on_code(typed).await?,
+                    Some(typed) = self.keypad.recv() => {
+                        self.on_code(typed).await?;
+                        self.restock_if_low().await?;
+                    }
                     answer = &mut poll => break answer?,
                     () = passes(kept_until) => self.show_held("nothing_waits"),
                 }
@@ -175,6 +191,7 @@ impl Machine {
             {
                 self.on_code(typed).await?;
             }
+            self.restock_if_low().await?;
         }
     }
 
@@ -230,130 +247,8 @@ impl Machine {
         Ok(())
     }
 
-    /// A code was typed. The latest order is tried first, and each order with
-    /// one pack: wrong codes are counted, and a code opens one order only.
-    async fn on_code(&mut self, typed: Typed) -> Result<(), Halt> {
-        if self.pending.is_empty() {
-            self.show_held("nothing_waits");
-            self.held = Some((typed, Instant::now() + CODE_KEPT));
-            return Ok(());
-        }
-        let mut shown = KeypadAnswer { dispensed: 0, failed: 0, refused: None };
-        let mut moments: Vec<Timestamp> = self.pending.iter().map(|pack| pack.issued_at).collect();
-        moments.sort_unstable_by(|a, b| b.cmp(a));
-        moments.dedup();
-        for moment in moments {
-            let packs: Vec<AttemptId> =
-                self.pending.iter().filter(|p| p.issued_at == moment).map(|p| p.attempt).collect();
-            let mut opened = false;
-            for attempt in packs {
-                match self.start(attempt, &typed.code).await? {
-                    Ok(grant) => {
-                        opened = true;
-                        let fell = self.vend(attempt, &grant).await?;
-                        if fell {
-                            shown.dispensed += 1
-                        } else {
-                            shown.failed += 1
-                        }
-                        self.report().await?;
-                    }
-                    Err(refused) => {
-                        let wrong = refused == "pickup_code_wrong";
-                        shown.refused = Some(refused);
-                        if wrong {
-                            break;
-                        }
-                        shown.failed += 1;
-                    }
-                }
-            }
-            if opened {
-                shown.refused = None;
-                break;
-            }
-        }
-        self.show_waiting();
-        // Whoever typed may have gone; the packs are in the hatch all the same.
-        let _gone = typed.display.send(shown);
-        Ok(())
-    }
-
-    /// Asks START until there is an answer, or gives the attempt up for good.
-    async fn start(&mut self, attempt: AttemptId, code: &str) -> Result<Result<Grant, String>, Halt> {
-        let path = format!("/cabinet/v1/attempts/{attempt}/start");
-        let request = StartRequest { boot_id: self.boot, pickup_code: code.to_owned() };
-        let until = Instant::now() + START_PATIENCE;
-        loop {
-            if self.side.ask_start(attempt, self.mono_ms()).is_empty() {
-                return Ok(Err("not_now".to_owned()));
-            }
-            match self.say::<Grant>(path.clone(), &request).await {
-                Ok(grant) => return Ok(Ok(grant)),
-                Err(error @ CallError::Refused { .. }) if !matches!(error.status(), 500 | 503) => {
-                    let over =
-                        ["attempt_void", "attempt_closed", "attempt_in_doubt", "state_moved_on", "not_found"];
-                    if over.contains(&error.code()) {
-                        self.forget(attempt);
-                    }
-                    if error.status() == 401 {
-                        return Err(error.into());
-                    }
-                    return Ok(Err(error.code().to_owned()));
-                }
-                Err(_) if Instant::now() < until => sleep(Duration::from_millis(500)).await,
-                Err(error) => {
-                    // The GRANT may be on its way: refuse it durably before anything else.
-                    let steps = self.side.abandon(attempt);
-                    self.write_all(steps).await?;
-                    self.forget(attempt);
-                    return Err(error.into());
-                }
-            }
-        }
-    }
-
-    /// INTENT on disk, then the motor, then the outcome on disk. Answers whether
-    /// the pack fell.
-    async fn vend(&mut self, attempt: AttemptId, grant: &Grant) -> Result<bool, Halt> {
-        let steps = self.side.grant(attempt, grant, self.mono_ms());
-        self.forget(attempt);
-        let mut fell = false;
-        for step in steps {
-            match step {
-                Step::Write(body) => self.write(body).await?,
-                Step::RunMotor { attempt, slot } => {
-                    self.run_motor(attempt, slot).await?;
-                    let sensed = Sensed { drop: true, hatch_empty: false };
-                    let outcome = self.side.sensed(attempt, sensed, None);
-                    self.write_all(outcome).await?;
-                    fell = true;
-                }
-                Step::AskStart { .. } => {}
-            }
-        }
-        Ok(fell)
-    }
-
-    /// The motor turns and the pack falls, whether or not anybody lives to note it.
-    async fn run_motor(&mut self, attempt: AttemptId, slot: SlotNo) -> Result<(), Halt> {
-        let lot_no = self.side.job(attempt).and_then(|job| job.permission.as_ref()).map(|p| p.lot_no.clone());
-        let drop =
-            Fallen { attempt, slot, lot_no: lot_no.unwrap_or_default(), boot_id: self.boot, at: self.wall() };
-        let turning = rand::rng().random_range(150..450);
-        sleep(Duration::from_millis(turning)).await;
-        let disk = Arc::clone(&self.disk);
-        on_disk(move || disk.append_drop(&drop)).await?;
-        if let Some(report) = self.slots.iter_mut().find(|report| report.slot == slot) {
-            report.count = report.count.saturating_sub(1);
-        }
-        // Between the fall and the sensor's word: where a power cut leaves a doubt.
-        sleep(Duration::from_millis(turning / 3)).await;
-        Ok(())
-    }
-
     /// Hands the journal in until the house has all of it.
-    async fn report(&mut self) -> Result<(), Halt> {
+    pub(super) async fn report(&mut self) -> Result<(), Halt> {
         loop {
             let entries = self.journal.unacked().to_vec();
             let Some(first) = entries.first().map(|entry| entry.seq) else { return Ok(()) };
@@ -368,7 +263,7 @@ impl Machine {
         }
     }
 
-    async fn say<T: serde::de::DeserializeOwned>(
+    pub(super) async fn say<T: serde::de::DeserializeOwned>(
         &self,
         path: String,
         body: &impl serde::Serialize,
@@ -376,7 +271,7 @@ impl Machine {
         self.fleet.api.call(As::Cabinet(&self.device), Call::post_plain(path, body).once()).await
     }
 
-    async fn write_all(&mut self, steps: Vec<Step>) -> io::Result<()> {
+    pub(super) async fn write_all(&mut self, steps: Vec<Step>) -> io::Result<()> {
         for step in steps {
             if let Step::Write(body) = step {
                 self.write(body).await?;
@@ -385,11 +280,16 @@ impl Machine {
         Ok(())
     }
 
-    async fn write(&mut self, body: Body) -> io::Result<()> {
+    pub(super) async fn write(&mut self, body: Body) -> io::Result<()> {
         let (mono_ms, wall) = (self.mono_ms(), self.wall());
         let entry = self.journal.append(self.boot, mono_ms, wall, body).clone();
-        let disk = Arc::clone(&self.disk);
-        on_disk(move || disk.append_entry(&entry)).await
+        match &self.disk {
+            None => Ok(()),
+            Some(disk) => {
+                let disk = Arc::clone(disk);
+                on_disk(move || disk.append_entry(&entry)).await
+            }
+        }
     }
 
     /// Attempts whose motor had its chance, with no outcome in the journal.
@@ -397,27 +297,26 @@ impl Machine {
         self.side.running().collect()
     }
 
-    fn forget(&mut self, attempt: AttemptId) {
+    pub(super) fn forget(&mut self, attempt: AttemptId) {
         self.pending.retain(|pack| pack.attempt != attempt);
     }
 
-    fn show_waiting(&self) {
+    pub(super) fn show_waiting(&self) {
         let attempts = self.pending.iter().map(|pack| pack.attempt).collect();
         self.fleet.hatches.set_waiting(&self.station_code, attempts);
     }
 
-    fn show_held(&mut self, refused: &str) {
+    pub(super) fn show_held(&mut self, refused: &str) {
         if let Some((typed, _)) = self.held.take() {
-            let shown = KeypadAnswer { dispensed: 0, failed: 0, refused: Some(refused.to_owned()) };
-            let _gone = typed.display.send(shown);
+            let _gone = typed.display.send(KeypadAnswer::nothing(Some(refused.to_owned())));
         }
     }
 
-    fn mono_ms(&self) -> i64 {
+    pub(super) fn mono_ms(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn wall(&self) -> Timestamp {
+    pub(super) fn wall(&self) -> Timestamp {
         self.fleet.api.clock.now()
     }
 }
@@ -430,6 +329,8 @@ async fn passes(until: Option<Instant>) {
 }
 
 /// Runs work on files where it blocks nobody.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

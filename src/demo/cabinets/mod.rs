@@ -7,6 +7,8 @@
 
 mod journal_file;
 mod machine;
+mod restock;
+mod vending;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,10 +20,14 @@ pub use journal_file::{Disk, Fallen};
 use super::{
     client::{Api, As, Call, CallError},
     hatch::Hatches,
+    pace::Pace,
 };
 use crate::{
     crypto::{CryptoError, device::DeviceKey, public_key::PublicKeys, vend_auth},
-    domain::{ids::DeviceId, vend::messages::SlotReport},
+    domain::{
+        ids::{DeviceId, StaffId},
+        vend::messages::SlotReport,
+    },
 };
 use machine::{Halt, Machine};
 
@@ -44,6 +50,10 @@ pub struct CabinetPlan {
     pub epoch: i64,
     /// What was put into it at first; what fell since is taken off.
     pub slots: Vec<SlotReport>,
+    /// A door stood open when it was last heard of.
+    pub door_open: bool,
+    /// Who fills it when it runs dry; `None`: nobody does.
+    pub restocker: Option<StaffId>,
 }
 
 /// What all simulated cabinets share.
@@ -52,17 +62,25 @@ pub struct Fleet {
     issuer: String,
     hatches: Arc<Hatches>,
     keys: RwLock<PublicKeys>,
-    root: PathBuf,
+    root: Option<PathBuf>,
+    pace: Pace,
     starts: Semaphore,
 }
 
 impl Fleet {
-    /// A fleet that keeps its journals under `root`. `issuer` is the network's
-    /// name, which a real cabinet has in its settings as well.
-    pub fn new(api: Api, issuer: &str, hatches: Arc<Hatches>, root: PathBuf) -> Arc<Self> {
+    /// A fleet that keeps its journals under `root`, or in memory without one.
+    /// `issuer` is the network's name, which a real cabinet has in its settings
+    /// as well.
+    pub fn new(
+        api: Api,
+        issuer: &str,
+        hatches: Arc<Hatches>,
+        root: Option<PathBuf>,
+        pace: Pace,
+    ) -> Arc<Self> {
         let keys = RwLock::new(PublicKeys::default());
         let starts = Semaphore::new(STARTS_AT_ONCE);
-        Arc::new(Self { api, issuer: issuer.to_owned(), hatches, keys, root, starts })
+        Arc::new(Self { api, issuer: issuer.to_owned(), hatches, keys, root, pace, starts })
     }
 
     /// Runs one cabinet until its key is revoked or its disk fails.

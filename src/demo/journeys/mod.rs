@@ -1,8 +1,11 @@
 //! The driver: simulated workers go the whole way, from check-in to the packs
 //! in their hand, and every answer on it is checked.
 
-mod journey;
+mod bell;
+mod care;
+mod packs;
 mod report;
+mod walk;
 
 use std::{
     collections::VecDeque,
@@ -14,9 +17,10 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-pub use report::{Ending, Journey, Report, Totals, percentile};
+pub use report::{Ending, Journey, Report, StepFigures, Steps, Totals, Trouble, percentile};
+pub use walk::{LONGEST, Trip, World, walk};
 
-use super::{acknowledged::Acknowledged, client::Api, hatch::Hatches, sessions::Device};
+use super::{acknowledged::Acknowledged, client::Api, hatch::Hatches, sessions::Device, turns::Turn};
 use crate::{crypto::device::DeviceKey, domain::ids::DeviceId};
 
 /// Workers on their way at the same time.
@@ -44,11 +48,9 @@ pub struct Card {
 
 /// Everything that journeys need.
 pub struct Driver {
-    api: Api,
-    hatches: Arc<Hatches>,
+    world: World,
     stations: Vec<StationPlan>,
     cards: Vec<Card>,
-    acknowledged: Acknowledged,
 }
 
 impl Driver {
@@ -61,7 +63,7 @@ impl Driver {
         cards: Vec<Card>,
         acknowledged: Acknowledged,
     ) -> Self {
-        Self { api, hatches, stations, cards, acknowledged }
+        Self { world: World::new(api, hatches, Some(acknowledged)), stations, cards }
     }
 
     /// Drives all journeys; prints a table and, as the last line, the totals.
@@ -83,34 +85,23 @@ impl Driver {
     }
 
     async fn drive(self, bar: &ProgressBar) -> Report {
-        let Self { api, hatches, stations, cards, acknowledged } = self;
-        let lanes = AT_ONCE.min(stations.len()).max(1);
-        let free: Mutex<VecDeque<Place>> = Mutex::new(
-            stations
-                .into_iter()
-                .map(|plan| Place {
-                    device: Arc::new(Device::new(api.clone(), plan.device, plan.key)),
-                    code: plan.code,
-                })
-                .collect(),
-        );
-        let locked = || free.lock().unwrap_or_else(PoisonError::into_inner);
-        let walks = cards.iter().enumerate().map(|(index, card)| {
-            let world = journey::World { api: &api, hatches: &hatches, acknowledged: &acknowledged };
-            async move {
-                // One worker at a time at a station; there are as many lanes as stations at most.
-                let Some(place) = locked().pop_front() else { return failed("no station is free") };
-                let walk = journey::walk(&world, &place, card, index);
-                let journey = tokio::time::timeout(journey::LONGEST, walk).await;
-                locked().push_back(place);
-                journey.unwrap_or_else(|_| failed("took too long"))
-            }
+        let Self { world, stations, cards } = self;
+        let places = Places::new(&world.api, stations);
+        let lanes = AT_ONCE.min(places.count()).max(1);
+        let (world, places) = (&world, &places);
+        let walks = cards.iter().enumerate().map(|(index, card)| async move {
+            // One worker at a time at a station; there are as many lanes as stations at most.
+            let Some(place) = places.take() else { return Journey::failed(Trouble::NoStation) };
+            let trip = Trip { place: &place, card, index, turn: Turn::Straight, came_at: Instant::now() };
+            let journey = tokio::time::timeout(LONGEST, walk(world, &trip)).await;
+            places.give_back(place);
+            journey.unwrap_or_else(|_| Journey::failed(Trouble::TooLong))
         });
         let mut report = Report::default();
         let mut ended = std::pin::pin!(futures_util::stream::iter(walks).buffer_unordered(lanes));
         while let Some(journey) = ended.next().await {
-            if let Ending::Failed { step, why } = &journey.ending {
-                tracing::warn!(step, why, "a journey failed");
+            if let Ending::Failed { step, trouble } = &journey.ending {
+                tracing::warn!(step, %trouble, "a journey failed");
             }
             report.add(journey);
             bar.inc(1);
@@ -119,16 +110,50 @@ impl Driver {
     }
 }
 
-fn failed(why: &str) -> Journey {
-    Journey { steps: Vec::new(), ending: Ending::Failed { step: "journey", why: why.to_owned() } }
+/// Stations at which nobody stands.
+pub struct Places {
+    free: Mutex<VecDeque<Place>>,
+    count: usize,
+}
+
+impl Places {
+    /// All of `stations`, free.
+    pub fn new(api: &Api, stations: Vec<StationPlan>) -> Self {
+        let count = stations.len();
+        let places = stations.into_iter().map(|plan| Place {
+            device: Arc::new(Device::new(api.clone(), plan.device, plan.key)),
+            code: plan.code,
+        });
+        Self { free: Mutex::new(places.collect()), count }
+    }
+
+    /// How many there are, free or not.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The one that has been free for longest.
+    pub fn take(&self) -> Option<Place> {
+        self.locked().pop_front()
+    }
+
+    /// Nobody stands there any more.
+    pub fn give_back(&self, place: Place) {
+        self.locked().push_back(place);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<Place>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A station's screen.
 pub struct Place {
     /// Its code, which is on the hatch as well.
-    code: String,
-    device: Arc<Device>,
+    pub code: String,
+    /// Its key.
+    pub device: Arc<Device>,
 }
 
-/// How often a worker looks when nothing wakes them.
-const LOOK: Duration = Duration::from_millis(1_500);
+/// The longest wait for the cabinet to have heard of an order.
+const LONGEST_AT_HATCH: Duration = Duration::from_secs(120);
