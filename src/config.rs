@@ -8,7 +8,8 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
-use secrecy::SecretString;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
@@ -33,6 +34,19 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// 32 bytes in base64, from which the network's keys are derived.
     pub master_secret: Option<SecretString>,
+    /// A file that holds them instead: a credential of the service manager.
+    pub master_secret_file: Option<PathBuf>,
+    /// Networks whose word on a caller's address is believed: the proxies that
+    /// end TLS. `X-Forwarded-For` from anywhere else is not read.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where `/metrics` listens; nowhere if left out.
+    pub metrics_listen: Option<SocketAddr>,
+    /// What a scrape must bring as its bearer token; wanted beyond loopback.
+    pub metrics_token: Option<SecretString>,
+    /// Seconds between "not ready" and closing the socket when told to end.
+    pub drain_seconds: u64,
+    /// Seconds that accepted requests have to end after that.
+    pub shutdown_seconds: u64,
     /// Ids of the field-sealing keys that are live; the highest one seals.
     pub seal_keys: Vec<u32>,
     /// How letters leave.
@@ -115,6 +129,16 @@ pub enum ConfigError {
     /// A key is unknown, or a value cannot be read.
     #[error("setting: {0}")]
     Unreadable(#[from] Box<figment::Error>),
+    /// A file that a setting names cannot be read.
+    #[error("setting `{key}`: {path}: {source}")]
+    File {
+        /// Which setting.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A setting would be unsafe.
     #[error("unsafe setting `{key}`: {why}")]
     Unsafe {
@@ -154,6 +178,9 @@ impl Config {
             "http_workers": 0,
             "data_dir": "data",
             "seal_keys": [1],
+            "trusted_proxies": ["127.0.0.0/8", "::1/128"],
+            "drain_seconds": 0,
+            "shutdown_seconds": 30,
             "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
             "log": "text",
             "policy": {},
@@ -161,11 +188,29 @@ impl Config {
         if let Some(path) = file {
             layers = layers.merge(Toml::file_exact(path));
         }
-        layers
+        let config: Self = layers
             .merge(Env::prefixed("WAYSTATION_").split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
-            .map_err(|error| Box::new(error).into())
+            .map_err(Box::new)?;
+        config.with_secret_file()
+    }
+
+    /// Reads the master secret from its file, if there is one.
+    fn with_secret_file(mut self) -> Result<Self, ConfigError> {
+        const KEY: &str = "master_secret_file";
+        let Some(path) = &self.master_secret_file else { return Ok(self) };
+        if self.master_secret.is_some() {
+            let why = "`master_secret` is set as well; one of them must go".to_owned();
+            return Err(ConfigError::Unsafe { key: KEY, why });
+        }
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+            key: KEY,
+            path: path.clone(),
+            source,
+        })?;
+        self.master_secret = Some(text.trim().to_owned().into());
+        Ok(self)
     }
 
     /// Refuses settings under which health data would not be safe.
@@ -191,6 +236,18 @@ impl Config {
                 "listen",
                 "a public address needs an https:// public_url (TLS in front of this process)",
             );
+        }
+        if let Some(metrics) = self.metrics_listen {
+            let token = self.metrics_token.as_ref().map_or(0, |token| token.expose_secret().len());
+            if metrics == self.listen && metrics.port() != 0 {
+                return no("metrics_listen", "it must not be the public address");
+            }
+            if !metrics.ip().is_loopback() && token < 24 {
+                return no(
+                    "metrics_token",
+                    "beyond loopback a scrape must bring a token of 24 characters or more",
+                );
+            }
         }
         if self.database_connections == 0 {
             return no("database_connections", "there must be at least one");
@@ -234,6 +291,8 @@ mod tests {
             ("listen = \"0.0.0.0:80\"", "listen"),
             ("database_connections = 0", "database_connections"),
             ("seal_keys = []", "seal_keys"),
+            ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
+            ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
             (
                 "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
                 "mail.tls",
@@ -248,6 +307,22 @@ mod tests {
             }
         }
         with_file(SECRET).expect("readable").check_safe().expect("the defaults with a secret are safe");
+    }
+
+    #[test]
+    fn the_secret_may_stand_in_a_file_of_its_own() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").expect("written");
+        let setting = format!("master_secret_file = {:?}\n", path.display().to_string());
+        let config = with_file(&setting).expect("readable");
+        let secret = config.master_secret.expect("a secret");
+        assert_eq!(secret.expose_secret(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+        let both = with_file(&format!("{SECRET}{setting}")).expect_err("refused").to_string();
+        assert!(both.contains("master_secret_file"), "{both}");
+        std::fs::remove_file(&path).expect("removed");
+        let gone = with_file(&setting).expect_err("refused").to_string();
+        assert!(gone.contains("master_secret_file") && gone.contains("secret"), "{gone}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! FLOOR 0: logs. Each request carries an id; names, phones, tokens and health
 //! data never reach a log line, because no span or event is given them.
 
+pub mod figures;
+
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::LogFormat;
@@ -13,6 +15,6 @@ pub fn start(format: LogFormat, default_filter: &str) {
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let _ = match format {
         LogFormat::Text => registry.with(lines.compact()).try_init(),
-        LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init(),
     };
 }

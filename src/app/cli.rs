@@ -1,12 +1,15 @@
 //! What can be asked of the program, and what each command does.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
-use super::{build, demo, fill, import, load, sample, serve};
+use super::{
+    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
+    shutdown::{self, Running, Told},
+};
 use crate::{
     clock::SystemClock,
     config::{Config, Flags},
@@ -62,6 +65,25 @@ enum Command {
     },
     /// Try a running server that holds the sample network: whole journeys, as fast as asked
     Load(load::Arguments),
+    /// Copy the embedded database into FILE while it is in use, and verify the copy
+    Backup {
+        #[command(flatten)]
+        settings: Settings,
+        /// Must not be there yet; its digest goes to FILE.sha256
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Verify FILE and make it the embedded database; no server may be running
+    Restore {
+        #[command(flatten)]
+        settings: Settings,
+        /// What `backup` wrote, with FILE.sha256 beside it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Move the present database aside; without this it is never touched
+        #[arg(long)]
+        replace: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -130,6 +152,10 @@ impl Cli {
                 fill::run(&settings.load_safe()?, workers, seed).await
             }
             Command::Load(arguments) => load::run(arguments).await,
+            Command::Backup { settings, file } => backup::backup(&settings.load_safe()?, file).await,
+            Command::Restore { settings, file, replace } => {
+                backup::restore(&settings.load_safe()?, file, replace).await
+            }
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
@@ -140,16 +166,25 @@ impl Cli {
 
 async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "info");
+    let told = Told::listen().context("signals")?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
-    tracing::info!(address = %config.listen, "open");
-    // The server ends by itself on SIGINT and SIGTERM, after what it is doing.
+    let address = listener.local_addr()?;
+    let metrics = match config.metrics_listen {
+        None => None,
+        Some(at) => {
+            let listener = std::net::TcpListener::bind(at)
+                .with_context(|| format!("setting `metrics_listen`: cannot listen on {at}"))?;
+            tracing::info!(address = %listener.local_addr()?, "metrics");
+            Some(serve_metrics(&built.house, listener, config.metrics_token.as_ref())?)
+        }
+    };
     let jobs = Jobs::start(&built.house, &built.mailer);
-    serve(&built.house, listener, config.http_workers)?.await.context("the server failed")?;
-    jobs.stop().await;
-    built.house.coordination.close().await;
-    Ok(ExitCode::SUCCESS)
+    let server = serve_for(&built.house, listener, config.http_workers, config.shutdown_seconds)?;
+    tracing::info!(%address, "open");
+    let drain = Duration::from_secs(config.drain_seconds);
+    shutdown::serve_until(told, Running { house: built.house, server, metrics, jobs, drain }).await
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
@@ -229,6 +264,8 @@ mod tests {
             "waystation sample --database-url sqlite:x.db --workers 200 --seed 7",
             "waystation load --url http://127.0.0.1:1 --stations 8 --workers 4 --max --seconds 5",
             "waystation load --url http://127.0.0.1:1 --stations 8 --rate 2.5 --seconds 5 --seed 7",
+            "waystation backup --database-url sqlite:w.db b.db",
+            "waystation restore --config f.toml b.db --replace",
             "waystation openapi",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -45,8 +45,15 @@ use crate::{
 };
 
 /// Everything of the demonstration that `--fresh` may wipe.
-const OWN_FILES: &[&str] =
-    &["demo.db", "demo.db-wal", "demo.db-shm", "demo.json", "acknowledged.jsonl", "master-secret"];
+const OWN_FILES: &[&str] = &[
+    "demo.db",
+    "demo.db-wal",
+    "demo.db-shm",
+    "demo.db.lock",
+    "demo.json",
+    "acknowledged.jsonl",
+    "master-secret",
+];
 const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
 /// The guests of the ready file are on shift this long.
 const GUEST_SHIFT: TimeDelta = TimeDelta::hours(24);
@@ -141,7 +148,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // The simulated callers are gone; whoever else holds a poll may ask again.
     handle.stop(false).await;
     serving.await??;
-    jobs.stop().await;
+    jobs.stop(std::time::Duration::from_secs(10)).await;
     outcome
 }
 
@@ -319,7 +326,7 @@ fn wipe(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ctrl-C, or SIGTERM: the server ends on either by itself, and so must the rest.
+/// Ctrl-C, or SIGTERM: the server listens to neither by itself.
 async fn told_to_end() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminated = signal(SignalKind::terminate())?;

@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every floor, and the only
 //! one that chooses a backend.
 
+mod backup;
 pub mod cli;
 mod demo;
 mod fill;
@@ -8,6 +9,7 @@ mod import;
 mod load;
 mod plans;
 mod sample;
+mod shutdown;
 
 use std::sync::Arc;
 
@@ -54,7 +56,7 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
     let house = House::new(store, clock, policy, keys, coordination);
-    let house = Arc::new(house.reached_at(&config.public_url));
+    let house = Arc::new(house.reached_at(&config.public_url).behind(&config.trusted_proxies));
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
@@ -123,7 +125,29 @@ async fn keyring(
     Ok(Keyring::new(&master, &seal_keys, TokenKeys::new(keys)?)?)
 }
 
-/// Opens the doors on `listener`.
+/// How long accepted requests may take to end, unless the settings say so.
+const SHUTDOWN_SECONDS: u64 = 30;
+
+/// Opens the operators' door: `/metrics` and nothing else.
+///
+/// # Errors
+/// When the socket cannot be used.
+pub fn serve_metrics(
+    house: &Arc<House>,
+    listener: std::net::TcpListener,
+    token: Option<&SecretString>,
+) -> std::io::Result<Server> {
+    let house = web::Data::new(Arc::clone(house));
+    let token = transport::metrics::MetricsToken::new(token.map(ExposeSecret::expose_secret));
+    let token = web::Data::new(token);
+    let server = HttpServer::new(move || {
+        App::new().app_data(house.clone()).app_data(token.clone()).configure(transport::metrics::configure)
+    });
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+}
+
+/// Opens the doors on `listener`. The caller ends the server: it listens to
+/// no signals.
 ///
 /// # Errors
 /// When the socket cannot be used.
@@ -132,18 +156,29 @@ pub fn serve(
     listener: std::net::TcpListener,
     http_workers: usize,
 ) -> std::io::Result<Server> {
+    serve_for(house, listener, http_workers, SHUTDOWN_SECONDS)
+}
+
+/// The same; accepted requests have `shutdown_seconds` to end.
+fn serve_for(
+    house: &Arc<House>,
+    listener: std::net::TcpListener,
+    http_workers: usize,
+    shutdown_seconds: u64,
+) -> std::io::Result<Server> {
     let house = web::Data::new(Arc::clone(house));
     let tokens: web::Data<transport::auth::TokenCache> =
         web::Data::new(moka::sync::Cache::builder().max_capacity(200_000).build());
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(actix_web::middleware::from_fn(transport::pages::headers::secure))
-            .wrap(tracing_actix_web::TracingLogger::<transport::span::RequestSpan>::new())
+            .wrap(actix_web::middleware::from_fn(transport::span::surround))
             .app_data(house.clone())
             .app_data(tokens.clone())
             .configure(transport::configure)
     })
-    .shutdown_timeout(30)
+    .shutdown_timeout(shutdown_seconds)
+    .disable_signals()
     .listen(listener)?;
     if http_workers > 0 {
         server = server.workers(http_workers);

@@ -13,6 +13,27 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     finish(context)
 }
 
+/// SHA-256 of what comes in parts.
+pub struct Sha256(backend::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(backend::Context::new(&backend::SHA256))
+    }
+}
+
+impl Sha256 {
+    /// Takes the next part in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all parts.
+    pub fn finish(self) -> [u8; 32] {
+        finish(self.0)
+    }
+}
+
 /// Small hexadecimal letters.
 pub fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)

@@ -34,10 +34,15 @@ impl Jobs {
         jobs
     }
 
-    /// Lets each job finish what it is doing, then ends it.
-    pub async fn stop(mut self) {
+    /// Lets each job finish what it is doing, then ends it. What takes longer
+    /// than `patience` is cut off: a job may end at any moment.
+    pub async fn stop(mut self, patience: Duration) {
         self.stop.send_replace(true);
-        while self.running.join_next().await.is_some() {}
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            tracing::warn!(jobs = self.running.len(), "jobs did not end in time");
+            self.running.shutdown().await;
+        }
     }
 
     /// Runs `round` whenever `topic` is woken, and every `pause` at the latest.
@@ -52,7 +57,9 @@ impl Jobs {
         self.running.spawn(async move {
             let mut listener = turn.topic.map(|topic| house.coordination.listen(topic));
             loop {
-                match round(Arc::clone(&house)).await {
+                let outcome = round(Arc::clone(&house)).await;
+                house.figures.job(name, outcome.is_ok(), house.now().timestamp());
+                match outcome {
                     Ok(0) => {}
                     Ok(done) => tracing::debug!(job = name, done, "round"),
                     Err(failure) => tracing::warn!(job = name, %failure, "round failed; tried again later"),

@@ -10,7 +10,7 @@ use super::{Actor, Failure, House};
 use crate::{
     crypto::{
         digest,
-        signer::{DetachedKind, Signer, sign_detached},
+        signer::{DetachedKind, Ed25519Signer, Signer, sign_detached},
     },
     storage::{
         Conn, audit as store,
@@ -58,6 +58,14 @@ pub async fn seal(house: &Arc<House>) -> Result<usize, Failure> {
 /// # Errors
 /// Faults of the storage; a broken chain is an answer.
 pub fn verify(conn: &mut Conn, house: &House) -> Result<AuditView, Failure> {
+    verify_signed_by(conn, &house.keys.audit)
+}
+
+/// The same for a database that belongs to no house: a copy.
+///
+/// # Errors
+/// Faults of the storage; a broken chain is an answer.
+pub fn verify_signed_by(conn: &mut Conn, signer: &Ed25519Signer) -> Result<AuditView, Failure> {
     let mut head = digest::CHAIN_START;
     let mut from = 0;
     for seal in store::seals(conn)? {
@@ -71,15 +79,12 @@ pub fn verify(conn: &mut Conn, house: &House) -> Result<AuditView, Failure> {
             head = chain(head, &events);
         }
         let signed = signed_bytes(seal.position, &head);
-        let key = house.keys.audit.public_key();
+        let key = signer.public_key();
         let whole = crate::crypto::signer::verify_detached(
             &seal.signature,
             DetachedKind::AuditHead,
             &signed,
-            |kid| {
-                (kid == house.keys.audit.key_id())
-                    .then(|| Box::new(key) as Box<dyn crate::crypto::signer::Verifier>)
-            },
+            |kid| (kid == signer.key_id()).then(|| Box::new(key) as Box<dyn crate::crypto::signer::Verifier>),
         );
         if from != seal.position || digest::hex(&head) != seal.hash || whole.is_err() {
             let head = digest::hex(&head);

@@ -49,6 +49,7 @@ impl Limit {
     /// `TooManyRequests`, with the window's length as the time to wait.
     pub async fn ensure_below(self, house: &House, subject: &str) -> Result<(), Failure> {
         if self.reached(house, subject, 0).await {
+            house.figures.limited(self.name);
             return Err(Refusal::new(Code::TooManyRequests).retry_after(self.seconds).into());
         }
         Ok(())
@@ -56,13 +57,19 @@ impl Limit {
 
     /// Counts one failure.
     pub async fn count(self, house: &House, subject: &str) {
+        house.figures.counted(self.name);
         self.reached(house, subject, 1).await;
     }
 
     /// Counts one use; `false` when the subject has had all of them.
     pub async fn spend(self, house: &House, subject: &str) -> bool {
         let window = Duration::from_secs(u64::from(self.seconds));
-        house.coordination.count(&self.key(subject), 1, window, house.now()).await <= self.most
+        house.figures.counted(self.name);
+        let within = house.coordination.count(&self.key(subject), 1, window, house.now()).await <= self.most;
+        if !within {
+            house.figures.limited(self.name);
+        }
+        within
     }
 
     async fn reached(self, house: &House, subject: &str, by: u32) -> bool {

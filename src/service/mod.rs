@@ -3,17 +3,20 @@
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
 pub mod audit;
+pub mod backup;
 pub mod caller;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
 pub mod duty;
 mod failure;
+pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
 pub mod import;
 pub mod ledger;
 pub mod letters;
+pub mod lifecycle;
 pub mod limits;
 pub mod matching;
 pub mod me;
@@ -28,6 +31,7 @@ pub mod prescription_sign;
 pub mod prescription_use;
 pub mod prescription_view;
 pub mod profile;
+pub mod readiness;
 pub mod report;
 pub mod review;
 pub mod safety_check;
@@ -43,6 +47,7 @@ pub mod vitals;
 use std::sync::{Arc, RwLock};
 
 use chrono::TimeDelta;
+use ipnet::IpNet;
 
 pub use caller::Actor;
 pub use failure::Failure;
@@ -55,6 +60,7 @@ use crate::{
     crypto::{keyring::Keyring, seal::FieldPlace},
     domain::{formulary::Formulary, ids::Id, policy::Policy, time::Timestamp},
     storage::{Conn, Store},
+    telemetry::figures::Figures,
 };
 
 /// Everything a verb may lean on, built once by the composition root.
@@ -77,6 +83,14 @@ pub struct House {
     pub(crate) opened_at: Timestamp,
     /// The address that callers use, as they see it.
     pub public_url: String,
+    /// Networks whose word on a caller's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What an operator watches.
+    pub figures: Figures,
+    /// How far the process is on its way out.
+    pub lifecycle: lifecycle::Lifecycle,
+    pub(crate) figures_cache: figures::FiguresCache,
+    pub(crate) readiness: readiness::ReadinessCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
     formulary: RwLock<Arc<Formulary>>,
 }
@@ -96,6 +110,9 @@ impl House {
         let work_seen = vend::WorkSeen::new(200_000);
         let opened_at = clock.now();
         let public_url = "http://127.0.0.1:8080".to_owned();
+        let figures = Figures::default();
+        figures.describe(store.engine());
+        store.add_figures(&figures);
         Self {
             store,
             clock,
@@ -106,6 +123,11 @@ impl House {
             work_seen,
             opened_at,
             public_url,
+            trusted_proxies: Vec::new(),
+            figures,
+            lifecycle: lifecycle::Lifecycle::default(),
+            figures_cache: figures::FiguresCache::default(),
+            readiness: readiness::ReadinessCache::default(),
             formulary,
         }
     }
@@ -114,6 +136,12 @@ impl House {
     /// the audience of device assertions are made of it.
     pub fn reached_at(mut self, public_url: &str) -> Self {
         public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
+    }
+
+    /// Says which proxies stand in front of this house.
+    pub fn behind(mut self, proxies: &[IpNet]) -> Self {
+        proxies.clone_into(&mut self.trusted_proxies);
         self
     }
 
@@ -171,16 +199,19 @@ impl House {
                 actor.touch(conn, house.now())?;
                 let mut tx = Tx::new(conn, &house, actor);
                 let outcome = work(&mut tx);
-                let (woken, keep) = tx.finish();
+                let (after, keep) = tx.finish();
                 match outcome {
-                    Ok(value) => Ok((Ok(value), woken)),
-                    Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), woken)),
+                    Ok(value) => Ok((Ok(value), after)),
+                    Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
                     Err(failure) => Err(failure),
                 }
             })
             .await;
-        let (outcome, woken) = done?;
-        self.wake(woken);
+        let (outcome, after) = done?;
+        self.wake(after.woken);
+        for fact in after.facts {
+            self.figures.count(fact);
+        }
         outcome
     }
 

@@ -64,6 +64,9 @@ impl House {
                 Ok((saved, false))
             })
             .await?;
+        if replayed {
+            self.figures.replays.inc();
+        }
         match saved {
             Saved::Done(body) => Ok(Answer { body, replayed }),
             Saved::Refused(refusal) => Err(refusal.into()),
@@ -95,20 +98,18 @@ fn run_in_savepoint<T>(
     let house = tx.house;
     let actor = tx.actor;
     let now = tx.now;
-    let (outcome, woken) = tx.conn.savepoint(|conn| {
+    let (outcome, after) = tx.conn.savepoint(|conn| {
         let mut inner = Tx::new(conn, house, actor);
         inner.now = now;
         let outcome = work(&mut inner);
-        let (woken, keep) = inner.finish();
+        let (after, keep) = inner.finish();
         match outcome {
-            Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), woken)),
+            Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
             Err(failure) => Err(failure),
-            Ok(value) => Ok((Ok(value), woken)),
+            Ok(value) => Ok((Ok(value), after)),
         }
     })?;
-    for topic in woken {
-        tx.wake(topic);
-    }
+    tx.follow(after);
     outcome
 }
 

@@ -13,6 +13,7 @@ use crate::{
         Conn,
         events::{self, NewEvent},
     },
+    telemetry::figures::Fact,
 };
 
 /// Who should hear of an event, beside the operators.
@@ -43,6 +44,15 @@ impl Hearers {
     }
 }
 
+/// What follows once the transaction is committed, and never otherwise.
+#[derive(Debug, Default)]
+pub(super) struct AfterCommit {
+    /// Who is woken.
+    pub woken: Vec<Topic>,
+    /// What is counted.
+    pub facts: Vec<Fact>,
+}
+
 /// An open transaction, with all that a verb needs beside the database.
 pub struct Tx<'a> {
     /// The connection that is in the transaction.
@@ -53,22 +63,33 @@ pub struct Tx<'a> {
     pub house: &'a House,
     /// Who acts.
     pub actor: Actor,
-    woken: Vec<Topic>,
+    after: AfterCommit,
     keep_on_refusal: bool,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(conn: &'a mut Conn, house: &'a House, actor: Actor) -> Self {
-        Self { conn, now: house.now(), house, actor, woken: Vec::new(), keep_on_refusal: false }
+        Self { conn, now: house.now(), house, actor, after: AfterCommit::default(), keep_on_refusal: false }
     }
 
-    pub(super) fn finish(self) -> (Vec<Topic>, bool) {
-        (self.woken, self.keep_on_refusal)
+    pub(super) fn finish(self) -> (AfterCommit, bool) {
+        (self.after, self.keep_on_refusal)
+    }
+
+    /// Takes over what follows from a part of this transaction.
+    pub(super) fn follow(&mut self, part: AfterCommit) {
+        self.after.woken.extend(part.woken);
+        self.after.facts.extend(part.facts);
+    }
+
+    /// Counts `fact` after the commit.
+    pub fn count(&mut self, fact: Fact) {
+        self.after.facts.push(fact);
     }
 
     /// Wakes `topic` after the commit.
     pub fn wake(&mut self, topic: Topic) {
-        self.woken.push(topic);
+        self.after.woken.push(topic);
     }
 
     /// What was written so far stays even if the verb refuses: counted wrong
@@ -100,8 +121,8 @@ impl<'a> Tx<'a> {
                 at: self.now,
             },
         )?;
-        self.woken.extend(hearers.worker.map(Topic::Worker));
-        self.woken.extend(hearers.staff.map(Topic::Staff));
+        self.after.woken.extend(hearers.worker.map(Topic::Worker));
+        self.after.woken.extend(hearers.staff.map(Topic::Staff));
         Ok(())
     }
 }

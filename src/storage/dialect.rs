@@ -160,6 +160,86 @@ pub(super) fn event_horizon(conn: &mut Conn) -> QueryResult<i64> {
     }
 }
 
+#[derive(QueryableByName)]
+struct ServerTime {
+    #[diesel(sql_type = Timestamptz)]
+    at: Timestamp,
+}
+
+/// The database server's own time. SQLite has no clock but this process's.
+pub(super) fn server_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
+    match conn {
+        Conn::Sqlite(_) => Ok(None),
+        Conn::Pg(conn) => diesel::sql_query("SELECT clock_timestamp() AS at")
+            .get_result::<ServerTime>(conn)
+            .map(|row| Some(row.at)),
+    }
+}
+
+/// What only the embedded database can do.
+fn embedded<T>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
+    match conn {
+        Conn::Sqlite(conn) => work(conn),
+        Conn::Pg(_) => {
+            Err(diesel::result::Error::QueryBuilderError("only the embedded database can do that".into()))
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Complaint {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+/// Bytes of the database, free pages left out.
+pub(super) fn embedded_size(conn: &mut Conn) -> QueryResult<i64> {
+    const SQL: &str = "SELECT (pages.page_count - free.freelist_count) * size.page_size AS number \
+         FROM pragma_page_count() pages, pragma_freelist_count() free, pragma_page_size() size";
+    embedded(conn, |conn| diesel::sql_query(SQL).get_result::<Number>(conn)).map(|row| row.number)
+}
+
+/// Copies the database into an empty file, as one consistent state.
+pub(super) fn embedded_copy(conn: &mut Conn, to: &str) -> QueryResult<()> {
+    embedded(conn, |conn| diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to).execute(conn)).map(|_| ())
+}
+
+/// Brings the write-ahead log into the database's one file.
+pub(super) fn embedded_fold(conn: &mut Conn) -> QueryResult<()> {
+    use diesel::connection::SimpleConnection;
+    embedded(conn, |conn| {
+        conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")
+    })
+}
+
+/// Opens a file by a URI that says how.
+pub(super) fn embedded_at_rest(uri: &str) -> ConnectionResult<Conn> {
+    SqliteConnection::establish(uri).map(Conn::Sqlite)
+}
+
+/// What the engine's own check of every page and index complains of.
+pub(super) fn embedded_damage(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    let rows: Vec<Complaint> =
+        embedded(conn, |conn| diesel::sql_query("PRAGMA integrity_check(20)").load(conn))?;
+    Ok(rows.into_iter().map(|row| row.integrity_check).filter(|text| text != "ok").collect())
+}
+
+/// How many rows point to rows that are not there.
+pub(super) fn embedded_dangling(conn: &mut Conn) -> QueryResult<usize> {
+    const SQL: &str = "SELECT count(*) AS number FROM pragma_foreign_key_check()";
+    let row: Number = embedded(conn, |conn| diesel::sql_query(SQL).get_result(conn))?;
+    Ok(usize::try_from(row.number).unwrap_or(usize::MAX))
+}
+
 /// Serialises the migrations of several processes that start at once.
 pub(super) fn lock_migrations(conn: &mut Conn) -> QueryResult<()> {
     match conn {

@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod audit;
+pub mod backup;
 pub mod check_in;
 pub mod conn;
 pub mod consultations;
@@ -24,8 +25,10 @@ pub mod letters;
 pub mod merge;
 pub mod messages;
 pub mod network;
+pub mod operations;
 pub mod orders;
 pub mod places;
+mod pool_figures;
 mod postgres_greeting;
 mod postgres_tls;
 mod postgres_trust;
@@ -46,17 +49,24 @@ pub mod stock_check;
 pub mod workers;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::r2d2::Pool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
 pub use error::StoreError;
+use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
 pub use writer::WriterFigures;
+
+use crate::telemetry::figures::Figures;
 
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
@@ -70,7 +80,11 @@ pub struct Store {
     writer: WriteDoor,
     /// As many blocking threads as there are connections, and no more.
     places: Arc<Semaphore>,
+    connections: u32,
+    pool: Arc<PoolFigures>,
     engine: String,
+    /// Held for as long as the embedded database is in use.
+    _in_use: Option<Arc<backup::InUse>>,
 }
 
 #[derive(Clone)]
@@ -87,6 +101,7 @@ impl Store {
     /// # Errors
     /// What the database said; an engine that is too old.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, StoreError> {
+        let in_use = url.file().map(backup::InUse::shared).transpose()?.map(Arc::new);
         let engine = migrate(url)?;
         let (purpose, writer) = match url {
             DatabaseUrl::Sqlite(_) => {
@@ -102,7 +117,7 @@ impl Store {
             .build(Manager { url: url.clone(), purpose })
             .map_err(|error| StoreError::Pool(error.to_string()))?;
         let places = Arc::new(Semaphore::new(connections as usize));
-        Ok(Self { readers, writer, places, engine })
+        Ok(Self { readers, writer, places, connections, pool: Arc::default(), engine, _in_use: in_use })
     }
 
     /// Name and version of the engine, for people.
@@ -116,6 +131,40 @@ impl Store {
             WriteDoor::Grouped(writer) => Some(writer.figures()),
             WriteDoor::Pooled => None,
         }
+    }
+
+    /// Writes that wait to be taken up.
+    pub fn writes_waiting(&self) -> u64 {
+        match &self.writer {
+            WriteDoor::Grouped(writer) => writer.figures().waiting(),
+            // A write waits for a connection there, like everybody else.
+            WriteDoor::Pooled => u64::try_from(self.pool.waiting()).unwrap_or(0),
+        }
+    }
+
+    /// Gives the store's figures to the house that it belongs to.
+    pub fn add_figures(&self, figures: &Figures) {
+        if let WriteDoor::Grouped(writer) = &self.writer {
+            figures.take_in(writer.figures().batch_size.clone());
+            figures.take_in(writer.figures().commit_seconds.clone());
+        }
+        self.pool.add_to(figures);
+    }
+
+    /// Brings the figures of the moment up to date.
+    pub fn refresh_figures(&self) {
+        self.pool.refresh(self.readers.state(), self.writes_waiting());
+    }
+
+    /// Returns when everything that was handed over before has ended.
+    ///
+    /// # Errors
+    /// The writer is gone.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        self.write::<_, StoreError>(|_| Ok(())).await?;
+        // All places free means that no work is left in the blocking pool.
+        let all = self.places.acquire_many(self.connections).await;
+        all.map(drop).map_err(|_| StoreError::Broken("the pool is closed".to_owned()))
     }
 
     /// Runs a read off the async threads.
@@ -156,14 +205,21 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let began = Instant::now();
+        let waiting = self.pool.wait();
         let place = Arc::clone(&self.places)
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Broken("the pool is closed".to_owned()))?;
-        let pool = self.readers.clone();
+        let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
+        // What the closure logs belongs to the request that it works for.
+        let span = Span::current();
         tokio::task::spawn_blocking(move || {
             let _place = place;
+            let _span = span.entered();
             let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+            drop(waiting);
+            figures.wait_seconds.observe(began.elapsed().as_secs_f64());
             work(&mut conn)
         })
         .await

@@ -9,28 +9,54 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
+    time::Instant,
 };
+
+use prometheus::Histogram;
+use tracing::Span;
 
 use super::{
     conn::{Conn, DatabaseUrl, Purpose},
     error::StoreError,
 };
+use crate::telemetry::figures;
 
 /// At most this many closures share a commit.
 const BATCH: usize = 128;
 /// More waiting closures than this are refused: the caller should try later.
-const QUEUE: usize = 4096;
+pub(super) const QUEUE: usize = 4096;
 
 /// What became of the shared transaction, told to each closure's answerer.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
 
 /// How full the batches are; for operators.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriterFigures {
     batches: AtomicU64,
     closures: AtomicU64,
     waiting: AtomicU64,
+    /// Closures that shared a commit.
+    pub batch_size: Histogram,
+    /// Seconds of each commit, the sync of the disk included.
+    pub commit_seconds: Histogram,
+}
+
+impl Default for WriterFigures {
+    fn default() -> Self {
+        let sizes = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+        Self {
+            batches: AtomicU64::new(0),
+            closures: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            batch_size: figures::histogram("writer_batch_size", "Writes that shared a commit", sizes),
+            commit_seconds: figures::histogram(
+                "writer_commit_seconds",
+                "Seconds of a shared commit, the sync of the disk included",
+                figures::SECONDS,
+            ),
+        }
+    }
 }
 
 impl WriterFigures {
@@ -86,8 +112,11 @@ impl Writer {
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
     {
         let (reply, answer) = tokio::sync::oneshot::channel();
+        // What the closure logs belongs to the request that it works for.
+        let span = Span::current();
         let job: Job = Box::new(move |conn| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| conn.savepoint(work)))
+            let outcome = span
+                .in_scope(|| catch_unwind(AssertUnwindSafe(|| conn.savepoint(work))))
                 .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
             Box::new(move |committed| {
                 // The caller may have gone; its work is committed all the same.
@@ -118,6 +147,8 @@ fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job
         let committed = write_batch(&mut conn, first, waiting, figures, &mut answers);
         figures.batches.fetch_add(1, Ordering::Relaxed);
         figures.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
+        figures.batch_size.observe(answers.len() as f64);
         if committed.is_err() {
             // Whatever state it is in, a new connection is in a known one.
             match Conn::open(url, Purpose::Write) {
@@ -154,7 +185,10 @@ fn write_batch(
             Err(_) => break,
         }
     }
-    Ok(conn.commit_write()?)
+    let began = Instant::now();
+    conn.commit_write()?;
+    figures.commit_seconds.observe(began.elapsed().as_secs_f64());
+    Ok(())
 }
 
 /// Dropping the job drops its reply channel, which its caller reads as a fault.

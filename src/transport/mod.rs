@@ -5,6 +5,7 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod http;
+pub mod metrics;
 pub mod page;
 pub mod pages;
 pub mod problem;

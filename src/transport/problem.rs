@@ -8,6 +8,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::span::RequestId;
 use crate::{
     domain::{
         refusal::{Code, Refusal, RefusalKind},
@@ -29,6 +30,8 @@ pub struct ProblemBody {
     pub status: u16,
     /// The stable code for programs.
     pub code: String,
+    /// The id of the request, as in the logs and in `X-Request-Id`.
+    pub request_id: String,
     /// One entry per bad field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
@@ -57,6 +60,7 @@ pub struct Problem {
     refusal: Refusal,
     language: Language,
     status: Option<StatusCode>,
+    request_id: String,
 }
 
 impl Problem {
@@ -65,7 +69,10 @@ impl Problem {
     pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
         let refusal = match failure.into() {
             Failure::Refused(refusal) => *refusal,
-            Failure::Store(StoreError::Overloaded) => Refusal::new(Code::Overloaded).retry_after(1),
+            Failure::Store(error @ StoreError::Overloaded) => {
+                tracing::warn!(%error, "overloaded");
+                Refusal::new(Code::Overloaded).retry_after(1)
+            }
             Failure::Store(error) => {
                 tracing::error!(%error, "storage fault");
                 Refusal::new(Code::Internal).retry_after(1)
@@ -75,12 +82,17 @@ impl Problem {
                 Refusal::new(Code::Internal).retry_after(1)
             }
         };
-        Self { refusal, language: language_of(request), status: None }
+        Self::told_to(request, refusal, None)
     }
 
     /// A refusal whose status the kind alone does not tell (405, 415).
     pub fn with_status(request: &HttpRequest, code: Code, status: StatusCode) -> Self {
-        Self { refusal: Refusal::new(code), language: language_of(request), status: Some(status) }
+        Self::told_to(request, Refusal::new(code), Some(status))
+    }
+
+    fn told_to(request: &HttpRequest, refusal: Refusal, status: Option<StatusCode>) -> Self {
+        let request_id = RequestId::in_request(request);
+        Self { refusal, language: language_of(request), status, request_id }
     }
 }
 
@@ -145,6 +157,7 @@ impl ResponseError for Problem {
             title: refusal.code.title().in_language(self.language).to_owned(),
             status: status.as_u16(),
             code: refusal.code.as_str().to_owned(),
+            request_id: self.request_id.clone(),
             errors: refusal
                 .fields
                 .iter()

@@ -171,10 +171,13 @@ impl Answer {
 
     /// Checks a problem's status and code, and gives its body.
     #[track_caller]
-    pub fn problem(self, status: u16, code: &str) -> Value {
+    pub fn problem(mut self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(self.body["code"], code, "{}", self.body);
+        // Problems are compared, and no two requests have the same id.
+        let id = self.body.as_object_mut().and_then(|body| body.remove("request_id"));
+        assert_eq!(id.as_ref().and_then(Value::as_str), self.headers["x-request-id"].to_str().ok());
         self.body
     }
 }

@@ -78,5 +78,5 @@ async fn the_job_wakes_for_a_letter_and_ends_when_asked() {
     let running = jobs::Jobs::start(&house.house, &std::sync::Arc::new(mailer));
     ask_for_reset(&house, &seed.doctor.email).await;
     server.wait_for(1).await;
-    running.stop().await;
+    running.stop(std::time::Duration::from_secs(10)).await;
 }

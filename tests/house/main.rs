@@ -1,6 +1,7 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod backup;
 mod bad_input;
 mod cabinet;
 mod check_in;
@@ -20,6 +21,7 @@ mod machine;
 mod mail;
 mod merge;
 mod network;
+mod operations;
 mod orders;
 mod postgres_tls;
 mod prescribing;
@@ -31,6 +33,7 @@ mod report;
 mod reviews;
 mod schema;
 mod seed;
+mod shutdown;
 mod smtp;
 mod staff_tokens;
 mod stock;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde_json::json;
+use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
+
+use waystation::service::Actor;
 
 use crate::harness::TestHouse;
 
@@ -83,11 +86,20 @@ async fn what_is_personal_stays_out_of_the_logs() {
     house.get(token, "/api/v1/me").await.expect(200);
     house.get(&format!("{token}x"), &format!("/api/v1/me?token={token}")).await.problem(401, "token_invalid");
 
+    // What the writer's thread says for a request bears the request's id.
+    let id = "5d0c3a4b9e8f47218a6b1c2d3e4f5061";
+    let work = house.house.write(Actor::System, |_| {
+        tracing::info!("said by the writer");
+        Ok(())
+    });
+    work.instrument(tracing::info_span!("request", request_id = id)).await.expect("written");
     let logged = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
     // It listens indeed, and sees what it should.
     for wanted in ["/api/v1/workers", "/api/v1/check-ins", "status=201", "request_id="] {
         assert!(logged.contains(wanted), "{wanted} is not logged");
     }
+    let said = logged.lines().find(|line| line.contains("said by the writer")).expect("the writer's line");
+    assert!(said.contains(id), "{said}");
     let secrets = [NAME, PHONE, CARD, PIN, "270462", token, station, operator, &seed.operator.email];
     for secret in secrets {
         let line = logged.lines().find(|line| line.contains(secret));

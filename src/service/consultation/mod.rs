@@ -28,6 +28,7 @@ use crate::{
         refusal::{Code, Refusal},
     },
     storage::{consultations as store, doctors},
+    telemetry::figures::Fact,
 };
 
 /// Decides `command` on the stored consultation, and writes what follows.
@@ -58,9 +59,35 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
         let staff = doctor_of(event).or(after.doctor);
         let hearers = Hearers::both(after.worker, staff);
         tx.record("consultation", id, event.kind(), event.payload(), hearers)?;
+        count(tx, event, &row);
     }
     tx.wake(Topic::Matching);
     Ok(after)
+}
+
+/// What operators count of an event.
+fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRow) {
+    let became = |outcome| Some(Fact::Consultation(outcome));
+    let fact = match event {
+        ConsultationEvent::Accepted { at, .. } => {
+            #[expect(clippy::cast_precision_loss, reason = "a wait in milliseconds is far below 2^52")]
+            let seconds = (*at - row.requested_at).num_milliseconds() as f64 / 1000.0;
+            tx.count(Fact::Doctor { department: row.department.as_str(), seconds });
+            Some(Fact::Offer("accepted"))
+        }
+        ConsultationEvent::Declined { .. } => Some(Fact::Offer("declined")),
+        ConsultationEvent::OfferExpired { .. } => Some(Fact::Offer("expired")),
+        ConsultationEvent::OfferWithdrawn { .. } => Some(Fact::Offer("withdrawn")),
+        ConsultationEvent::Requested { .. } => became("requested"),
+        ConsultationEvent::Requeued { .. } => became("requeued"),
+        ConsultationEvent::Completed { .. } => became("completed"),
+        ConsultationEvent::Cancelled { .. } => became("cancelled"),
+        ConsultationEvent::Unserved { .. } => became("unserved"),
+        ConsultationEvent::Offered { .. } | ConsultationEvent::Rated { .. } => None,
+    };
+    if let Some(fact) = fact {
+        tx.count(fact);
+    }
 }
 
 /// What an event changes beside the consultation's own row.

@@ -21,6 +21,7 @@ use crate::{
         consultations::{self as store, NewConsultation},
         places, workers,
     },
+    telemetry::figures::Fact,
 };
 
 /// What a worker asks for.
@@ -87,6 +88,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         },
     )?;
     tx.record("consultation", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
+    tx.count(Fact::Consultation("requested"));
     if triage.level == TriageLevel::Emergency {
         // The operator is told beside the doctor, never instead of one.
         let payload = json!({"consultation": id, "station": caller.station});

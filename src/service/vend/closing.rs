@@ -21,6 +21,7 @@ use crate::{
         orders::{self, OrderRow, UnitRow},
         stock::{self as store, StockKey},
     },
+    telemetry::figures::Fact,
 };
 
 use super::{
@@ -44,12 +45,28 @@ pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Resu
     for event in events {
         write(tx, row, event)?;
         tx.record("attempt", row.id, event.kind(), event.payload(), hearers)?;
+        count(tx, event);
     }
     // A slot that the same decision closes must not be chosen again.
     for event in events {
         follow(tx, row, event)?;
     }
     Ok(())
+}
+
+/// What operators count of an event.
+fn count(tx: &mut Tx<'_>, event: &AttemptEvent) {
+    let vend = |outcome, reason| Fact::Vend { outcome, reason };
+    match event {
+        AttemptEvent::Dispensed { .. } => tx.count(vend("dispensed", "")),
+        AttemptEvent::NotDispensed { reason, .. } => tx.count(vend("not_dispensed", reason.as_str())),
+        AttemptEvent::Doubted { cause } => tx.count(vend("in_doubt", cause.as_str())),
+        AttemptEvent::Voided { reason } => tx.count(vend("voided", reason.as_str())),
+        AttemptEvent::Issued { .. }
+        | AttemptEvent::Started { .. }
+        | AttemptEvent::IncidentOpened { .. }
+        | AttemptEvent::SlotClosed { .. } => {}
+    }
 }
 
 fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {

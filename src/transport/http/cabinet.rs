@@ -85,7 +85,7 @@ async fn next_work(
     let nothing_new = || Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
     let seen = house.work_seen.get(&caller.cabinet);
     if seen == Some((listener.generation(), query.cursor))
-        && !listener.changed_within(wait).await
+        && !house.hold_poll(&mut listener, wait).await
         && !listener.may_have_missed()
     {
         return nothing_new();
@@ -101,7 +101,10 @@ async fn next_work(
             return Ok(WorkAnswer { cursor, items });
         }
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if left.is_zero() || (!listener.changed_within(left).await && !listener.may_have_missed()) {
+        if left.is_zero() || house.lifecycle.is_closing() {
+            return nothing_new();
+        }
+        if !house.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
             return nothing_new();
         }
     }

@@ -71,7 +71,7 @@ async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wai
             house.read(caller.actor(), move |conn, house| consultation::open_of(conn, house, caller.0)).await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
-        if !empty || left.is_zero() || !listener.changed_within(left).await {
+        if !empty || left.is_zero() || !house.hold_poll(&mut listener, left).await {
             return reply::json(&request, found);
         }
     }

@@ -73,7 +73,7 @@ async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Resul
     loop {
         let queue = house.read(actor, review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
-        if !queue.items.is_empty() || left.is_zero() || !listener.changed_within(left).await {
+        if !queue.items.is_empty() || left.is_zero() || !house.hold_poll(&mut listener, left).await {
             return Ok(queue);
         }
     }

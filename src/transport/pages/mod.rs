@@ -4,6 +4,7 @@
 
 mod front;
 pub mod headers;
+mod ready;
 pub mod report;
 
 use std::sync::{Arc, OnceLock};
@@ -29,13 +30,14 @@ pub fn add(routes: &mut Routes) {
         .get("/front.js", front::script)
         .get("/docs", docs)
         .get("/healthz", health)
+        .get("/readyz", ready::ready)
         .get("/.well-known/jwks.json", jwks)
         .get(DOCUMENT_PATH, document);
 }
 
 /// This folder's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(health, jwks))]
+#[openapi(paths(health, ready::ready, jwks))]
 pub struct Doc;
 
 /// The documentation's own pages, which come with their files.

@@ -17,6 +17,7 @@ use crate::{
     domain::role::Role,
     service::{Actor, Failure, House},
     storage::events::{self, AnyId, Audience, LoggedEvent},
+    telemetry::figures::Held,
     transport::{auth::Follower, body::Query, problem::Problem, reply::Reply, routes::Routes},
 };
 
@@ -91,6 +92,8 @@ async fn follow(
         position,
         pending: VecDeque::new(),
         look: true,
+        live: false,
+        _held: Held::by(&house.figures.event_streams),
         until: tokio::time::Instant::now() + LIFE,
     };
     Ok(HttpResponse::Ok()
@@ -124,6 +127,9 @@ struct Following {
     pending: VecDeque<LoggedEvent>,
     /// Whether there may be something to read.
     look: bool,
+    /// Whether what is pending has only just happened.
+    live: bool,
+    _held: Held,
     until: tokio::time::Instant,
 }
 
@@ -133,9 +139,14 @@ impl Following {
         loop {
             if let Some(event) = self.pending.pop_front() {
                 self.position = event.position;
+                if self.live {
+                    let late = (self.house.now() - event.at).num_microseconds().unwrap_or(0).max(0);
+                    #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
+                    self.house.figures.event_delivery_seconds.observe(late as f64 / 1e6);
+                }
                 return Some((Ok(frame(event)), self));
             }
-            if tokio::time::Instant::now() >= self.until {
+            if tokio::time::Instant::now() >= self.until || self.house.lifecycle.is_closing() {
                 return None;
             }
             if self.look {
@@ -144,9 +155,13 @@ impl Following {
                 self.look = i64::try_from(self.pending.len()).is_ok_and(|read| read == BATCH);
                 continue;
             }
-            let woken = self.listener.changed_within(PING).await;
-            self.look = woken || self.listener.may_have_missed() || self.audience == Audience::All;
-            if !woken {
+            let heard = self.house.hold(&mut self.listener, PING).await;
+            if self.house.lifecycle.is_closing() {
+                return None;
+            }
+            self.live = heard;
+            self.look = heard || self.listener.may_have_missed() || self.audience == Audience::All;
+            if !heard {
                 // Who holds an open line is not lost, though it is silent.
                 if let Actor::Staff(staff) = self.actor {
                     self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());
