@@ -26,7 +26,7 @@ const SERVER: &str = "TEST_POSTGRES_URL";
 const REQUIRE: &str = "TEST_REQUIRE";
 
 /// Tests that open no house, and tests of the embedded database alone.
-const OF_NO_ENGINE: [&str; 8] = [
+const OF_NO_ENGINE: [&str; 10] = [
     "engines::the_same_suite",
     "engines::cluster",
     "floors::",
@@ -35,6 +35,8 @@ const OF_NO_ENGINE: [&str; 8] = [
     "crash::",
     "coordination::",
     "postgres_tls::",
+    "backup::",
+    "shutdown::",
 ];
 
 /// A database engine.
