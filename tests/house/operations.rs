@@ -391,3 +391,23 @@ async fn what_a_limit_counts_and_refuses_is_seen() {
     assert_eq!(sum(&figures, "limit_counts_total", &["sign-in-address"]), 10.0);
     assert_eq!(sum(&figures, "limited_total", &["sign-in-account"]), 1.0);
 }
+
+#[test]
+fn alarms_and_pages_speak_of_figures_that_exist() {
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("readable")
+    };
+    let code = ["src/telemetry/figures.rs", "src/storage/writer.rs", "src/storage/pool_figures.rs"].map(read);
+    let mut named = 0;
+    for path in ["deploy/alerts.yml", "deploy/SIZING.md"] {
+        let text = read(path);
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        for name in words.filter_map(|word| word.strip_prefix("waystation_")) {
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            let quoted = format!("\"{name}\"");
+            assert!(code.iter().any(|file| file.contains(&quoted)), "{path}: no figure is called {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 15, "only {named} were found");
+}
