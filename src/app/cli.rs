@@ -225,6 +225,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
         .map_err(|failure| {
             anyhow::anyhow!("the operator was not added (is the address taken?): {failure}")
         })?;
+    built.house.coordination.close().await;
     println!("已添加 / added: {email}");
     println!("TOTP: {}", base32.expose_secret());
     println!("{}", uri.expose_secret());

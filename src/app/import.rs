@@ -89,6 +89,7 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
     })
     .await;
     bar.finish_and_clear();
+    built.house.coordination.close().await;
     match outcome {
         Ok(rows) => {
             println!("已导入 {rows} 行 / {rows} rows were loaded");

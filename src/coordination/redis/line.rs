@@ -58,15 +58,20 @@ impl Shared {
 /// Keeps the line until good-bye was said.
 pub(super) async fn keep(client: Client, shared: Arc<Shared>) {
     let mut pause = PAUSES.0;
+    let mut first = true;
     loop {
         let begun = Instant::now();
         let ended = session(&client, &shared).await;
-        *lock(&shared.line) = None;
+        let lost = lock(&shared.line).take().is_some();
         shared.here.set_whole(false);
         match ended {
             Ok(()) => return,
-            Err(error) => tracing::warn!(%error, "Redis cannot be reached; this instance goes on alone"),
+            Err(error) if lost || first => {
+                tracing::warn!(%error, "Redis cannot be reached; this instance goes on alone");
+            }
+            Err(error) => tracing::debug!(%error, "Redis still cannot be reached"),
         }
+        first = false;
         {
             let mut hints = lock(&shared.hints);
             if hints.bye {
