@@ -17,6 +17,7 @@ mod import;
 mod instances;
 mod laws;
 mod ledger;
+mod load;
 mod machine;
 mod mail;
 mod merge;
