@@ -100,6 +100,11 @@ impl<'a> Tx<'a> {
                 at: self.now,
             },
         )?;
+        // Operators hear of everything.
+        self.woken.push(Topic::Operators);
+        if stream == "prescription" {
+            self.woken.push(Topic::Reviews);
+        }
         self.woken.extend(hearers.worker.map(Topic::Worker));
         self.woken.extend(hearers.staff.map(Topic::Staff));
         Ok(())

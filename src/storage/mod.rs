@@ -46,7 +46,13 @@ pub mod stock_check;
 pub mod workers;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::r2d2::Pool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -54,7 +60,7 @@ use tokio::sync::Semaphore;
 
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
-pub use error::StoreError;
+pub use error::{StoreError, TryAgain};
 pub use postgres_url::PostgresUrl;
 pub use writer::WriterFigures;
 
@@ -62,6 +68,9 @@ pub use writer::WriterFigures;
 pub type QueryError = diesel::result::Error;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// How often a transaction is tried that stood in another one's way.
+const TRIES: u32 = 5;
 
 /// The one door to the database.
 #[derive(Clone)]
@@ -71,6 +80,8 @@ pub struct Store {
     /// As many blocking threads as there are connections, and no more.
     places: Arc<Semaphore>,
     engine: String,
+    /// Connections taken from the pool so far.
+    taken: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -102,12 +113,18 @@ impl Store {
             .build(Manager { url: url.clone(), purpose })
             .map_err(|error| StoreError::Pool(error.to_string()))?;
         let places = Arc::new(Semaphore::new(connections as usize));
-        Ok(Self { readers, writer, places, engine })
+        Ok(Self { readers, writer, places, engine, taken: Arc::default() })
     }
 
     /// Name and version of the engine, for people.
     pub fn engine(&self) -> &str {
         &self.engine
+    }
+
+    /// How often a connection was taken from the pool: what touches no database
+    /// leaves it as it is.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// How full the writer's batches are; `None` on PostgreSQL.
@@ -118,14 +135,12 @@ impl Store {
         }
     }
 
-    /// Runs a read off the async threads.
-    pub async fn read<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    /// Runs a read off the async threads; again on another connection when its
+    /// own was lost.
+    pub async fn read<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: From<StoreError> + TryAgain + Send + 'static,
     {
         self.on_pool(work).await
     }
@@ -133,56 +148,69 @@ impl Store {
     /// Runs a write in a transaction of its own. It answers after the commit.
     ///
     /// The closure is short and free of outside effects: all of it is undone
-    /// when it returns an error, panics, or its commit fails.
-    pub async fn write<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    /// when it returns an error, panics, or its commit fails. On PostgreSQL it
+    /// is run again, a few times, when another transaction stood in its way: two
+    /// that wrote the same row first, or waited for each other. The next try
+    /// sees what the other one wrote. What was lost during COMMIT itself is not
+    /// tried again: it may have been kept.
+    pub async fn write<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + TryAgain + Send + 'static,
     {
         match &self.writer {
             WriteDoor::Grouped(writer) => writer.run(work).await,
-            WriteDoor::Pooled => self.on_pool(move |conn| in_transaction(conn, work)).await,
+            WriteDoor::Pooled => self.on_pool(move |conn| in_transaction(conn, &work)).await,
         }
     }
 
-    async fn on_pool<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    async fn on_pool<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: From<StoreError> + TryAgain + Send + 'static,
     {
         let place = Arc::clone(&self.places)
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Broken("the pool is closed".to_owned()))?;
         let pool = self.readers.clone();
+        let taken = Arc::clone(&self.taken);
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
-            work(&mut conn)
+            // After a restart of the server every connection in the pool may be
+            // a dead one, and each is found out only by being used.
+            let mut dead = pool.max_size();
+            let mut tries = TRIES;
+            loop {
+                let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+                taken.fetch_add(1, Ordering::Relaxed);
+                let outcome = work(&mut conn);
+                let left = if conn.is_lost() { &mut dead } else { &mut tries };
+                match outcome {
+                    Err(error) if error.may_pass() && *left > 1 => *left -= 1,
+                    outcome => return outcome,
+                }
+            }
         })
         .await
         .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 }
 
-fn in_transaction<T, E: From<diesel::result::Error>>(
+fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     conn.begin_write()?;
     match work(conn) {
         Ok(value) => {
-            conn.commit_write()?;
+            conn.commit_write().map_err(|error| StoreError::Unsure(error.to_string()))?;
             Ok(value)
         }
         Err(error) => {
-            conn.rollback_write()?;
+            // A connection that cannot even do this is thrown away by the pool;
+            // what the caller wants to know is what went wrong before.
+            let _undone_by_closing = conn.rollback_write();
             Err(error)
         }
     }
@@ -196,10 +224,10 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     let mut conn = Conn::open(url, Purpose::Write)?;
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
     in_transaction(&mut conn, |conn| {
-        dialect::lock_migrations(conn)?;
+        dialect::stand_in_line(conn, dialect::Line::Migrations)?;
         conn.run_pending_migrations(MIGRATIONS)
-            .map(|_| ())
-            .map_err(|error| StoreError::Broken(format!("migration: {error}")))
+            .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
+        Ok::<_, StoreError>(dialect::settle_events(conn)?)
     })?;
     Ok(engine)
 }

@@ -66,6 +66,10 @@ impl Problem {
         let refusal = match failure.into() {
             Failure::Refused(refusal) => *refusal,
             Failure::Store(StoreError::Overloaded) => Refusal::new(Code::Overloaded).retry_after(1),
+            Failure::Store(error) if error.is_unreachable() => {
+                tracing::error!(%error, "the database is out of reach");
+                Refusal::new(Code::Overloaded).retry_after(1)
+            }
             Failure::Store(error) => {
                 tracing::error!(%error, "storage fault");
                 Refusal::new(Code::Internal).retry_after(1)

@@ -4,6 +4,7 @@
 mod bad_input;
 mod cabinet;
 mod check_in;
+mod concurrency;
 mod consultation;
 mod coordination;
 mod crash;
@@ -33,7 +34,9 @@ mod schema;
 mod seed;
 mod smtp;
 mod staff_tokens;
+mod startup;
 mod stock;
+mod streams;
 mod vending;
 mod vitals;
 mod writer;
