@@ -70,7 +70,7 @@ pub type QueryError = diesel::result::Error;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// How often a transaction is tried that stood in another one's way.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
 
 /// The one door to the database.
 #[derive(Clone)]

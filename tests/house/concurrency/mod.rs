@@ -30,7 +30,8 @@ pub fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
         assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.body);
-        let code = answer.body["code"].as_str().unwrap_or("done");
+        let code = if answer.status.is_success() { None } else { answer.body["code"].as_str() };
+        let code = code.unwrap_or("done");
         *counts.entry(format!("{} {code}", answer.status.as_u16())).or_default() += 1;
     }
     counts

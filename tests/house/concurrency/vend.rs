@@ -95,6 +95,7 @@ async fn starts_reports_and_sweeps_at_once_vend_once() {
     let order = house.paid(&seed, &visit, 2).await;
     let code = code_of(&order);
     let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
     let boot = machine.side.boot_id();
     let started = join_all((0..10).map(|_| machine.start_as(boot, attempt_of(&order, 0), &code))).await;
     told(&started, &[("200 done", 10)]);
