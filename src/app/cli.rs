@@ -220,7 +220,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     };
     built
         .house
-        .write(Actor::System, move |tx| sample::add_staff(tx, vec![person]).map(|_| ()))
+        .write(Actor::System, move |tx| sample::add_staff(tx, vec![person.clone()]).map(|_| ()))
         .await
         .map_err(|failure| {
             anyhow::anyhow!("the operator was not added (is the address taken?): {failure}")

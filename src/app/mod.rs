@@ -108,6 +108,7 @@ async fn keyring(
     let rows = store
         .write::<_, StoreError>(move |conn| {
             // Several processes may start at once: whoever is first makes the key.
+            server_keys::server_keys_hold(conn)?;
             if server_keys::server_keys_live(conn, "token")?.is_empty() {
                 server_keys::server_key_add(conn, &kid, "token", &sealed, now)?;
             }

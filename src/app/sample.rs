@@ -26,6 +26,7 @@ const WORKERS_AT_ONCE: usize = 1_500;
 const STOCK_AT_ONCE: usize = 40 * 60;
 
 /// A member of staff on the way in.
+#[derive(Clone)]
 pub struct Person {
     pub role: Role,
     pub email: String,
@@ -132,7 +133,7 @@ pub async fn load_shifts(house: &Arc<House>, shifts: Vec<ShiftRecord>) -> anyhow
 
 async fn write<T: Send + 'static>(
     house: &Arc<House>,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> anyhow::Result<T> {
     house.write(Actor::System, work).await.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }

@@ -23,6 +23,8 @@ pub struct Policy {
     pub check_in: CheckInPolicy,
     /// Orders and vending.
     pub vending: VendingPolicy,
+    /// Event streams.
+    pub realtime: RealtimePolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -37,6 +39,7 @@ impl Default for Policy {
             prescribing: PrescribingPolicy::default(),
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
+            realtime: RealtimePolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
@@ -58,6 +61,21 @@ pub struct CheckInPolicy {
 impl Default for CheckInPolicy {
     fn default() -> Self {
         Self { idle_seconds: 90, pin_tries: 5, pin_pause_seconds: 900 }
+    }
+}
+
+/// Event streams. The defaults are the house's own [P].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RealtimePolicy {
+    /// Milliseconds between two signs of life on a quiet line: proxies close
+    /// lines that are quiet for long.
+    pub ping_ms: u64,
+}
+
+impl Default for RealtimePolicy {
+    fn default() -> Self {
+        Self { ping_ms: 15_000 }
     }
 }
 

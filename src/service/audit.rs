@@ -42,7 +42,7 @@ pub async fn seal(house: &Arc<House>) -> Result<usize, Failure> {
     house
         .write(Actor::System, |tx| {
             let (from, head) = last(tx.conn)?;
-            let events = events_after(tx.conn, Audience::All, from, BATCH)?;
+            let events = events_after(tx.conn, Audience::All, from, BATCH)?.events;
             let Some(newest) = events.last() else { return Ok(0) };
             let head = chain(head, &events);
             let signed = signed_bytes(newest.position, &head);
@@ -71,6 +71,7 @@ pub fn verify_signed_by(conn: &mut Conn, signer: &Ed25519Signer) -> Result<Audit
     for seal in store::seals(conn)? {
         loop {
             let events: Vec<LoggedEvent> = events_after(conn, Audience::All, from, BATCH)?
+                .events
                 .into_iter()
                 .filter(|event| event.position <= seal.position)
                 .collect();

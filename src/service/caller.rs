@@ -144,6 +144,18 @@ impl Actor {
         if live { Ok(()) } else { Err(code.into()) }
     }
 
+    /// As [`Self::ensure_live`], for a transaction that writes.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn hold_live(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
+        match self {
+            Self::Worker(worker) if sessions::check_in_hold(conn, worker.check_in)? => Ok(()),
+            Self::Worker(_) => Err(Code::CheckInEnded.into()),
+            _ => self.ensure_live(conn, now),
+        }
+    }
+
     /// Notes that the caller is still there, where silence would end something.
     pub(super) fn touch(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
         match self {

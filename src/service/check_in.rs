@@ -117,7 +117,7 @@ pub struct WorkerToken {
 /// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
 pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
-    let worker = workers::worker_by_card(tx.conn, &index)?.ok_or(Code::PinWrong)?;
+    let worker = workers::worker_by_card_held(tx.conn, &index)?.ok_or(Code::PinWrong)?;
     check_pin(tx, &worker, &input.pin)?;
     start(tx, caller, &worker)
 }

@@ -61,8 +61,7 @@ pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<Du
             return Err(Refusal::field("presence", "not_allowed", message).into());
         }
     }
-    if row.presence != input.presence {
-        store::presence_set(tx.conn, caller.staff, input.presence, tx.now)?;
+    if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
         let payload = json!({"presence": input.presence});
         tx.record("staff", caller.staff, "duty.changed", payload, Hearers::staff(caller.staff))?;
         tx.wake(Topic::Matching);

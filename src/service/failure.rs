@@ -3,7 +3,7 @@
 use crate::{
     crypto::CryptoError,
     domain::refusal::Refusal,
-    storage::{QueryError, StoreError},
+    storage::{QueryError, StoreError, TryAgain},
 };
 
 /// A refusal is an answer; a fault is ours.
@@ -20,6 +20,11 @@ pub enum Failure {
     Fault(String),
 }
 
+impl TryAgain for Failure {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(error) if error.may_pass())
+    }
+}
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))

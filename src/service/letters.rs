@@ -66,17 +66,17 @@ pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
     house
         .write(Actor::System, move |tx| {
             let mut claimed = Vec::with_capacity(due.len());
-            for row in due {
+            for row in &due {
                 if tx.now - row.created_at > GIVEN_UP_AFTER {
                     finish(tx, row.id, None)?;
                 } else if store::letter_claim(tx.conn, row.id, row.tries, tx.now + pause(row.tries))? {
                     claimed.push(OpenLetter {
                         link: tx.house.open("letter", "body_sealed", row.id, &row.body_sealed)?,
                         id: row.id,
-                        kind: row.kind,
-                        email: row.email,
-                        name_zh: row.name_zh,
-                        name_en: row.name_en,
+                        kind: row.kind.clone(),
+                        email: row.email.clone(),
+                        name_zh: row.name_zh.clone(),
+                        name_en: row.name_en.clone(),
                         written_at: row.created_at,
                     });
                 }

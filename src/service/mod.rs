@@ -170,7 +170,7 @@ impl House {
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl FnOnce(&mut Conn, &House) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Conn, &House) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let house = Arc::clone(self);
         self.store
@@ -181,7 +181,8 @@ impl House {
             .await
     }
 
-    /// Runs a verb in one transaction, then wakes whoever it concerns.
+    /// Runs a verb in one transaction, then wakes whoever it concerns. The
+    /// database may have it run more than once ([`Store::write`]); it is kept once.
     ///
     /// # Errors
     /// A refusal undoes the verb's work, unless it said `keep_on_refusal`;
@@ -189,13 +190,13 @@ impl House {
     pub async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let house = Arc::clone(self);
         let done = self
             .store
             .write(move |conn| {
-                actor.ensure_live(conn, house.now())?;
+                actor.hold_live(conn, house.now())?;
                 actor.touch(conn, house.now())?;
                 let mut tx = Tx::new(conn, &house, actor);
                 let outcome = work(&mut tx);

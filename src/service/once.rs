@@ -48,14 +48,14 @@ impl House {
         self: &Arc<Self>,
         actor: Actor,
         once: Once,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Answer<serde_json::Value>, Failure> {
         let (saved, replayed) = self
             .write(actor, move |tx| {
                 if let Some(saved) = claim_or_replay(tx, &once)? {
                     return Ok((saved, true));
                 }
-                let saved = match run_in_savepoint(tx, work) {
+                let saved = match run_in_savepoint(tx, &work) {
                     Ok(value) => Saved::Done(serde_json::to_value(value)?),
                     Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
                     Err(failure) => return Err(failure),

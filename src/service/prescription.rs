@@ -237,8 +237,9 @@ pub(super) fn reason_of<'t>(field: &str, text: &'t str) -> Result<&'t str, Refus
     Err(Refusal::field(field, "out_of_range", words))
 }
 
+/// A prescription of the doctor's, its row taken.
 pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
-    match store::prescription_fetch(conn, id)? {
+    match store::prescription_lock(conn, id)? {
         Some(row) if row.doctor_id == doctor => Ok(row),
         _ => Err(Code::NotFound.into()),
     }

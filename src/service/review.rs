@@ -138,7 +138,7 @@ pub fn send_back(
 }
 
 fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
-    match store::prescription_fetch(conn, id)? {
+    match store::prescription_lock(conn, id)? {
         Some(row) if row.state != PrescriptionState::Draft => Ok(row),
         _ => Err(Code::NotFound.into()),
     }

@@ -28,7 +28,7 @@ use crate::{
 const MOST_TAKEN: usize = 50;
 
 /// A made-up worker to try the rules on. Absent means unknown.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckProfile {
     /// Day of birth.
@@ -68,7 +68,7 @@ pub struct CheckProfile {
 }
 
 /// Something that a made-up worker takes already.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TakenInput {
     /// A pack out of a cabinet.
@@ -90,7 +90,7 @@ pub enum TakenInput {
 }
 
 /// What is checked: the worker of a consultation, or a made-up one.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInput {
     /// The consultation whose worker it is; not together with `profile`.

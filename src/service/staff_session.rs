@@ -166,26 +166,26 @@ async fn try_sign_in(house: &Arc<House>, email: String, input: SignInInput) -> R
     let used = u64::try_from(row.totp_step).ok();
     let step =
         totp::verify(&secret, input.totp.trim(), house.now(), used).map_err(|_| Code::CredentialsWrong)?;
-    house.write(Actor::Anyone, move |tx| open(tx, row, step, looked.rehashed)).await
+    house.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
 }
 
 /// The code's step is taken, and the password is still the one that was looked
 /// at: of many sign-ins with one code, exactly one opens a session.
-fn open(tx: &mut Tx<'_>, row: StaffRow, step: u64, rehashed: Option<String>) -> Result<StaffTokens, Failure> {
+fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> Result<StaffTokens, Failure> {
     let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
     let looked_at = row.password_hash.as_deref().unwrap_or_default();
     if !staff::sign_in_take(tx.conn, row.id, looked_at, step)? {
         return Err(Code::CredentialsWrong.into());
     }
     if let Some(hash) = rehashed {
-        staff::password_set(tx.conn, row.id, &hash)?;
+        staff::password_set(tx.conn, row.id, hash)?;
     }
     let session = SessionId::generate();
     sessions::session_open(tx.conn, session, row.id, tx.now)?;
     let payload = json!({"staff": row.id, "role": row.role});
     tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
-    tokens(tx, row, &opened)
+    tokens(tx, row.clone(), &opened)
 }
 
 /// Exchanges a refresh token for a new pair. One that comes back shows that

@@ -121,6 +121,11 @@ impl<'a> Tx<'a> {
                 at: self.now,
             },
         )?;
+        // Operators hear of everything.
+        self.after.woken.push(Topic::Operators);
+        if stream == "prescription" {
+            self.after.woken.push(Topic::Reviews);
+        }
         self.after.woken.extend(hearers.worker.map(Topic::Worker));
         self.after.woken.extend(hearers.staff.map(Topic::Staff));
         Ok(())

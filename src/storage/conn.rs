@@ -141,6 +141,12 @@ impl Conn {
         }
     }
 
+    /// Whether the connection is beyond use: the server closed it, or nobody
+    /// knows in which transaction it is.
+    pub(super) fn is_lost(&mut self) -> bool {
+        self.depth().is_none()
+    }
+
     /// How many transactions and savepoints are open; `None` when it is broken.
     pub(super) fn depth(&mut self) -> Option<u32> {
         let status = match self {

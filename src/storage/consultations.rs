@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::PortableDsl,
     schema::{consultation, offer},
     sql_types::At,
     words::WordDsl,
@@ -146,6 +147,12 @@ pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
     consultation::table.find(id).select(ConsultationRow::as_select()).first(conn).optional()
 }
 
+/// Takes a consultation's row for this transaction: whoever else decides about
+/// it waits until this one has ended.
+pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
+    consultation::table.find(id).select(ConsultationRow::as_select()).held().get_result(conn).optional()
+}
+
 /// The worker's live consultation.
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     consultation::table
@@ -190,6 +197,7 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
     diesel::update(consultation::table.find(before.id))
         .filter(consultation::state.is_word(before.state))
         .filter(consultation::fence.eq(before.fence))
+        .filter(consultation::rating.is_null().or(consultation::rating.eq(before.rating.map(i32::from))))
         .set((
             consultation::state.eq(after.state),
             consultation::requeued_at.eq(after.requeued_at.map(At)),

@@ -50,10 +50,21 @@ pub trait PortableDsl: Sized {
     fn both(self) -> Both<Self> {
         Both(self)
     }
-    /// `FOR UPDATE SKIP LOCKED` on PostgreSQL; nothing on SQLite, whose
-    /// writers already stand in line.
-    fn skip_locked_rows(self) -> Locked<Self> {
-        Locked(self, SkipLocked)
+    /// Takes the rows for this transaction: whoever else would change them
+    /// waits for its end, and then reads them as they have become. Nothing on
+    /// SQLite, whose writers stand in line already.
+    fn held(self) -> Locked<Self, ForChange> {
+        Locked(self, ForChange)
+    }
+    /// Keeps the rows as they are for this transaction: whoever would replace
+    /// them waits for its end.
+    fn kept(self) -> Locked<Self, ForReference> {
+        Locked(self, ForReference)
+    }
+    /// Takes the rows so that nobody can even refer to them until the end of
+    /// this transaction.
+    fn held_alone(self) -> Locked<Self, ForReplacement> {
+        Locked(self, ForReplacement)
     }
 }
 impl<Q: QueryId> PortableDsl for Q {}
@@ -74,41 +85,51 @@ impl<Q> RunQueryDsl<Conn> for Both<Q> {}
 
 /// A query whose rows are locked for this transaction.
 #[derive(Debug, Clone, Copy, QueryId)]
-pub struct Locked<Q>(Q, SkipLocked);
+pub struct Locked<Q, L>(Q, L);
 
-/// The locking clause itself.
-#[derive(Debug, Clone, Copy, QueryId)]
-pub struct SkipLocked;
-
-impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for Locked<Q>
-where
-    SkipLocked: QueryFragment<DB>,
-{
+impl<DB: Backend, Q: QueryFragment<DB>, L: QueryFragment<DB>> QueryFragment<DB> for Locked<Q, L> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.0.walk_ast(out.reborrow())?;
         self.1.walk_ast(out)
     }
 }
-impl<Q: Query> Query for Locked<Q> {
+impl<Q: Query, L> Query for Locked<Q, L> {
     type SqlType = Q::SqlType;
 }
-impl<Q, C> RunQueryDsl<C> for Locked<Q> {}
+impl<Q, L, C> RunQueryDsl<C> for Locked<Q, L> {}
 
-impl QueryFragment<Pg> for SkipLocked {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(" FOR UPDATE SKIP LOCKED");
-        Ok(())
-    }
+/// The locking clauses: PostgreSQL's, and nothing on SQLite.
+macro_rules! locking {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, QueryId)]
+        pub struct $name;
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+        impl QueryFragment<Sqlite> for $name {
+            fn walk_ast<'b>(&'b self, _: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                Ok(())
+            }
+        }
+        impl QueryFragment<MultiBackend> for $name {
+            fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+                MultiBackend::walk_variant_ast(self, out)
+            }
+        }
+    )+};
 }
-impl QueryFragment<Sqlite> for SkipLocked {
-    fn walk_ast<'b>(&'b self, _: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        Ok(())
-    }
-}
-impl QueryFragment<MultiBackend> for SkipLocked {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        MultiBackend::walk_variant_ast(self, out)
-    }
+locking! {
+    /// Others may refer to the row, but not change it.
+    ForChange = " FOR NO KEY UPDATE",
+    /// Others may change the row, but not replace it.
+    ForReference = " FOR KEY SHARE",
+    /// Others may not even refer to the row.
+    ForReplacement = " FOR UPDATE",
 }
 
 /// One row of the event log, ready to be appended.
@@ -126,8 +147,12 @@ pub(super) struct EventRow<'a, K: 'static, A: 'static, W: 'static, S: 'static> {
 
 /// Appends an event in one statement; its version is the stream's next.
 ///
-/// SQLite's one writer counts positions itself. PostgreSQL's sequence hands
-/// them out of order of commit, so the transaction's own id is kept beside.
+/// SQLite's one writer counts positions itself. On PostgreSQL a counter would
+/// give them out of order: a transaction that began first may take a later one,
+/// be read, and leave behind an earlier one that is committed after it. There a
+/// position is the transaction's number, shifted by 16 bits, and then the
+/// event's number within it (65,535 at most): whoever has read up to a
+/// transaction below the horizon has read all there will ever be before it.
 pub(super) fn event_append<K, A, W, S>(conn: &mut Conn, row: &EventRow<'_, K, A, W, S>) -> QueryResult<()> {
     let insert = EventInsert { row, at: At(row.at) };
     each!(conn, c => insert.execute(c)).map(|_| ())
@@ -149,15 +174,14 @@ impl<K, A, W, S> QueryId for EventInsert<'_, '_, K, A, W, S> {
 impl<C, K, A, W, S> RunQueryDsl<C> for EventInsert<'_, '_, K, A, W, S> {}
 
 macro_rules! event_insert {
-    ($backend:ty, $columns:literal, $values:literal) => {
+    ($backend:ty, $begin:literal, $position:literal, $end:literal) => {
         impl<K, A, W, S> QueryFragment<$backend> for EventInsert<'_, '_, K, A, W, S> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
                 let row = self.row;
                 out.push_sql(concat!(
                     "INSERT INTO event (stream_id, stream, kind, payload, actor_role, actor_id, worker_id, \
-                     staff_id, at, version, ",
-                    $columns,
-                    ") VALUES ("
+                     staff_id, at, version, position, writer_xid) ",
+                    $begin
                 ));
                 out.push_bind_param::<Uuid, _>(&row.stream_id)?;
                 for text in [&row.stream, &row.kind, &row.payload, &row.actor_role] {
@@ -174,14 +198,21 @@ macro_rules! event_insert {
                 out.push_bind_param::<Timestamptz, _>(&self.at)?;
                 out.push_sql(", (SELECT coalesce(max(version), 0) + 1 FROM event WHERE stream_id = ");
                 out.push_bind_param::<Uuid, _>(&row.stream_id)?;
-                out.push_sql(concat!("), ", $values, ")"));
+                out.push_sql(concat!("), ", $position, $end));
                 Ok(())
             }
         }
     };
 }
-event_insert!(Sqlite, "position, writer_xid", "(SELECT coalesce(max(position), 0) + 1 FROM event), 0");
-event_insert!(Pg, "writer_xid", "pg_current_xact_id()::text::bigint");
+event_insert!(Sqlite, "VALUES (", "(SELECT coalesce(max(position), 0) + 1 FROM event), 0", ")");
+event_insert!(
+    Pg,
+    "SELECT ",
+    "coalesce((SELECT max(position) FROM event WHERE position >= place.first \
+     AND position < place.first + 65536), place.first) + 1, place.xid",
+    " FROM (SELECT own.xid, (own.xid + (SELECT xids FROM event_shift)) * 65536 AS first \
+     FROM (SELECT pg_current_xact_id()::text::bigint AS xid OFFSET 0) AS own OFFSET 0) AS place"
+);
 
 #[derive(QueryableByName)]
 struct Horizon {
@@ -282,23 +313,46 @@ pub(super) fn embedded_dangling(conn: &mut Conn) -> QueryResult<usize> {
     Ok(usize::try_from(row.number).unwrap_or(usize::MAX))
 }
 
-/// Whether a row must be written to be taken. SQLite's writers stand in line
-/// already, so there the write would only cost.
-pub(super) fn rows_are_locked(conn: &Conn) -> bool {
-    match conn {
-        Conn::Pg(_) => true,
-        Conn::Sqlite(_) => false,
-    }
+/// Settles the event log of a database that was moved here from another
+/// PostgreSQL server: its transactions had other numbers. Those that this server
+/// has not reached yet would hide their events; and new events would be given
+/// places before the old ones. Called under the lock of the migrations.
+pub(super) fn settle_events(conn: &mut Conn) -> QueryResult<()> {
+    // What this server itself committed is always below its snapshot's end.
+    const END: &str = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+    let Conn::Pg(conn) = conn else { return Ok(()) };
+    let newest = "SELECT writer_xid FROM event ORDER BY position DESC LIMIT 1";
+    diesel::sql_query(format!(
+        "UPDATE event SET writer_xid = 0 WHERE writer_xid >= {END} AND ({newest}) >= {END}"
+    ))
+    .execute(conn)?;
+    diesel::sql_query(format!(
+        "UPDATE event_shift SET xids = seen.last + 1 - {END} \
+         FROM (SELECT coalesce(max(position), 0) / 65536 AS last FROM event) AS seen \
+         WHERE seen.last >= {END} + xids"
+    ))
+    .execute(conn)
+    .map(|_| ())
 }
 
-/// Serialises the migrations of several processes that start at once.
-pub(super) fn lock_migrations(conn: &mut Conn) -> QueryResult<()> {
+/// What only one of several processes may do at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line {
+    /// Migrate.
+    Migrations = 7_239_871_110,
+    /// Make the first key of a kind.
+    ServerKeys = 7_239_871_111,
+}
+
+/// Waits until this transaction is the only one in `line`, up to its end.
+pub(super) fn stand_in_line(conn: &mut Conn, line: Line) -> QueryResult<()> {
     match conn {
-        // BEGIN IMMEDIATE already stands in line.
+        // BEGIN IMMEDIATE stands in line already.
         Conn::Sqlite(_) => Ok(()),
-        Conn::Pg(conn) => {
-            diesel::sql_query("SELECT pg_advisory_xact_lock(7239871110)").execute(conn).map(|_| ())
-        }
+        Conn::Pg(conn) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+            .bind::<BigInt, _>(line as i64)
+            .execute(conn)
+            .map(|_| ()),
     }
 }
 

@@ -56,6 +56,7 @@ pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, 
 /// Sets a doctor's duty status.
 pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Timestamp) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.ne(presence))
         .set((doctor::presence.eq(presence), doctor::idle_since.eq(At(now))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -182,16 +183,16 @@ pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
     doctor::table.filter(doctor::presence.is_word(Presence::Available)).count().get_result(conn)
 }
 
-/// A hospital's virtual time and weight.
-pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i64, i32)> {
-    hospital::table.find(id).select((hospital::virtual_time, hospital::weight)).first(conn)
+/// A hospital's weight.
+pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
+    hospital::table.find(id).select(hospital::weight).first(conn)
 }
 
-/// Moves a hospital's virtual time on.
-pub fn hospital_turn_set(conn: &mut Conn, id: HospitalId, virtual_time: i64) -> QueryResult<()> {
+/// Moves a hospital's virtual time on by one turn; in one statement, for two of
+/// its doctors may accept at the same time.
+pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, turn: i64) -> QueryResult<()> {
     diesel::update(hospital::table.find(id))
-        .filter(hospital::virtual_time.lt(virtual_time))
-        .set(hospital::virtual_time.eq(virtual_time))
+        .set(hospital::virtual_time.eq(hospital::virtual_time + turn))
         .execute(conn)
         .map(|_| ())
 }

@@ -1,6 +1,8 @@
 //! Faults of the storage. They are never answers: the transaction is rolled
 //! back and the caller is told to try again.
 
+use diesel::result::{DatabaseErrorKind as Kind, Error};
+
 /// What can go wrong below the services.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -13,6 +15,9 @@ pub enum StoreError {
     /// No pooled connection became free in time.
     #[error("pool: {0}")]
     Pool(String),
+    /// The connection ended during COMMIT: nobody knows whether it was kept.
+    #[error("connection lost while committing: {0}")]
+    Unsure(String),
     /// More writes wait than may.
     #[error("too many writes are waiting")]
     Overloaded,
@@ -25,4 +30,55 @@ pub enum StoreError {
     /// A stored value cannot be read as what it should be.
     #[error("stored value: {0}")]
     Corrupt(String),
+}
+
+/// Whether a transaction that failed, and was undone, may well succeed when it
+/// is simply run again.
+pub trait TryAgain {
+    /// True where the database itself, and not the work, was in the way.
+    fn may_pass(&self) -> bool;
+}
+
+impl TryAgain for StoreError {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Database(error) if error.may_pass())
+    }
+}
+
+impl TryAgain for Error {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::DatabaseError(kind, _) => match kind {
+                // Somebody wrote the same row first: the next try sees it, and
+                // refuses in words.
+                Kind::UniqueViolation
+                | Kind::SerializationFailure
+                // The server went away, or was started anew.
+                | Kind::ClosedConnection
+                | Kind::UnableToSendCommand
+                // diesel tells no deadlock apart, and its text is in the server's language.
+                | Kind::Unknown => true,
+                _ => false,
+            },
+            Self::BrokenTransactionManager => true,
+            _ => false,
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether the database cannot be reached, or not now.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) | Self::Overloaded => true,
+            Self::Database(Error::BrokenTransactionManager) => true,
+            Self::Database(Error::DatabaseError(kind, _)) => {
+                matches!(
+                    kind,
+                    Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::SerializationFailure
+                )
+            }
+            _ => false,
+        }
+    }
 }

@@ -97,27 +97,37 @@ pub fn event_append(conn: &mut Conn, new: &NewEvent) -> QueryResult<()> {
     )
 }
 
+/// What a reader finds after a position.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Events, oldest first.
+    pub events: Vec<LoggedEvent>,
+    /// Whether there is more that may not be shown yet, because a transaction
+    /// that began before it still runs. Nothing wakes the reader when that one
+    /// ends, so the reader must look again soon.
+    pub more_soon: bool,
+}
+
 /// The events of `audience` after `position`, oldest first, `limit` at most.
 /// Never skips one that a slower transaction will still commit.
-pub fn events_after(
-    conn: &mut Conn,
-    audience: Audience,
-    position: i64,
-    limit: i64,
-) -> QueryResult<Vec<LoggedEvent>> {
+pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
+    // First the horizon, then the events: what ended before it is all there.
     let horizon = dialect::event_horizon(conn)?;
     let base = event::table
         .filter(event::position.gt(position))
-        .filter(event::writer_xid.lt(horizon))
         .order(event::position)
         .limit(limit)
-        .select(LoggedEvent::as_select());
-    match audience {
+        .select((LoggedEvent::as_select(), event::writer_xid));
+    let rows: Vec<(LoggedEvent, i64)> = match audience {
         Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(conn),
         Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(conn),
         Audience::Reviews => base.filter(event::stream.eq("prescription")).load(conn),
         Audience::All => base.load(conn),
-    }
+    }?;
+    let there = rows.len();
+    let events: Vec<LoggedEvent> =
+        rows.into_iter().take_while(|(_, xid)| *xid < horizon).map(|(event, _)| event).collect();
+    Ok(Found { more_soon: events.len() < there, events })
 }
 
 /// All events of one stream, oldest first.

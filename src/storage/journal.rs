@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, insert_few, rows_are_locked},
+    dialect::{PortableDsl, insert_few},
     schema::{cabinet, cabinet_boot, device, journal},
     sql_types::At,
 };
@@ -83,10 +83,7 @@ pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Op
 /// packs, its boot or its doors stands in line here, so START cannot slip
 /// between a new boot and the doubts that follow from it.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    if rows_are_locked(conn) {
-        diesel::update(cabinet::table.find(id)).set(cabinet::epoch.eq(cabinet::epoch)).execute(conn)?;
-    }
-    cabinet_fetch(conn, id)
+    cabinet::table.find(id).select(CabinetRow::as_select()).held().get_result(conn).optional()
 }
 
 /// Cabinets after an id.

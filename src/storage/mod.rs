@@ -51,7 +51,10 @@ pub mod workers;
 mod writer;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -62,7 +65,7 @@ use tracing::Span;
 
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
-pub use error::StoreError;
+pub use error::{StoreError, TryAgain};
 use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
 pub use writer::WriterFigures;
@@ -73,6 +76,9 @@ use crate::telemetry::figures::Figures;
 pub type QueryError = diesel::result::Error;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// How often a transaction is tried that stood in another one's way.
+const TRIES: u32 = 8;
 
 /// The one door to the database.
 #[derive(Clone)]
@@ -86,6 +92,8 @@ pub struct Store {
     engine: String,
     /// Held for as long as the embedded database is in use.
     _in_use: Option<Arc<backup::InUse>>,
+    /// Connections taken from the pool so far.
+    taken: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -118,12 +126,27 @@ impl Store {
             .build(Manager { url: url.clone(), purpose })
             .map_err(|error| StoreError::Pool(error.to_string()))?;
         let places = Arc::new(Semaphore::new(connections as usize));
-        Ok(Self { readers, writer, places, connections, pool: Arc::default(), engine, _in_use: in_use })
+        Ok(Self {
+            readers,
+            writer,
+            places,
+            connections,
+            pool: Arc::default(),
+            engine,
+            _in_use: in_use,
+            taken: Arc::default(),
+        })
     }
 
     /// Name and version of the engine, for people.
     pub fn engine(&self) -> &str {
         &self.engine
+    }
+
+    /// How often a connection was taken from the pool: what touches no database
+    /// leaves it as it is.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// How full the writer's batches are; `None` on PostgreSQL.
@@ -168,14 +191,12 @@ impl Store {
         all.map(drop).map_err(|_| StoreError::Broken("the pool is closed".to_owned()))
     }
 
-    /// Runs a read off the async threads.
-    pub async fn read<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    /// Runs a read off the async threads; again on another connection when its
+    /// own was lost.
+    pub async fn read<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: From<StoreError> + TryAgain + Send + 'static,
     {
         self.on_pool(work).await
     }
@@ -183,28 +204,26 @@ impl Store {
     /// Runs a write in a transaction of its own. It answers after the commit.
     ///
     /// The closure is short and free of outside effects: all of it is undone
-    /// when it returns an error, panics, or its commit fails.
-    pub async fn write<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    /// when it returns an error, panics, or its commit fails. On PostgreSQL it
+    /// is run again, a few times, when another transaction stood in its way: two
+    /// that wrote the same row first, or waited for each other. The next try
+    /// sees what the other one wrote. What was lost during COMMIT itself is not
+    /// tried again: it may have been kept.
+    pub async fn write<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + TryAgain + Send + 'static,
     {
         match &self.writer {
             WriteDoor::Grouped(writer) => writer.run(work).await,
-            WriteDoor::Pooled => self.on_pool(move |conn| in_transaction(conn, work)).await,
+            WriteDoor::Pooled => self.on_pool(move |conn| in_transaction(conn, &work)).await,
         }
     }
 
-    async fn on_pool<T, E>(
-        &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    async fn on_pool<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: From<StoreError> + TryAgain + Send + 'static,
     {
         let began = Instant::now();
         let waiting = self.pool.wait();
@@ -213,33 +232,50 @@ impl Store {
             .await
             .map_err(|_| StoreError::Broken("the pool is closed".to_owned()))?;
         let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
+        let taken = Arc::clone(&self.taken);
         // What the closure logs belongs to the request that it works for.
         let span = Span::current();
         tokio::task::spawn_blocking(move || {
             let _place = place;
             let _span = span.entered();
-            let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
-            drop(waiting);
-            figures.wait_seconds.observe(began.elapsed().as_secs_f64());
-            work(&mut conn)
+            let mut waiting = Some(waiting);
+            // After a restart of the server every connection in the pool may be
+            // a dead one, and each is found out only by being used.
+            let mut dead = pool.max_size();
+            let mut tries = TRIES;
+            loop {
+                let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+                taken.fetch_add(1, Ordering::Relaxed);
+                if waiting.take().is_some() {
+                    figures.wait_seconds.observe(began.elapsed().as_secs_f64());
+                }
+                let outcome = work(&mut conn);
+                let left = if conn.is_lost() { &mut dead } else { &mut tries };
+                match outcome {
+                    Err(error) if error.may_pass() && *left > 1 => *left -= 1,
+                    outcome => return outcome,
+                }
+            }
         })
         .await
         .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 }
 
-fn in_transaction<T, E: From<diesel::result::Error>>(
+fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     conn.begin_write()?;
     match work(conn) {
         Ok(value) => {
-            conn.commit_write()?;
+            conn.commit_write().map_err(|error| StoreError::Unsure(error.to_string()))?;
             Ok(value)
         }
         Err(error) => {
-            conn.rollback_write()?;
+            // A connection that cannot even do this is thrown away by the pool;
+            // what the caller wants to know is what went wrong before.
+            let _undone_by_closing = conn.rollback_write();
             Err(error)
         }
     }
@@ -253,10 +289,10 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     let mut conn = Conn::open(url, Purpose::Write)?;
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
     in_transaction(&mut conn, |conn| {
-        dialect::lock_migrations(conn)?;
+        dialect::stand_in_line(conn, dialect::Line::Migrations)?;
         conn.run_pending_migrations(MIGRATIONS)
-            .map(|_| ())
-            .map_err(|error| StoreError::Broken(format!("migration: {error}")))
+            .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
+        Ok::<_, StoreError>(dialect::settle_events(conn)?)
     })?;
     Ok(engine)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, insert_few, rows_are_locked},
+    dialect::{PortableDsl, insert_few},
     schema::{order_unit, orders},
     sql_types::At,
     words::WordDsl,
@@ -138,10 +138,7 @@ pub fn order_fetch(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>
 /// Takes an order's row for this transaction: whoever else decides about it
 /// waits until this one has ended.
 pub fn order_lock(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    if rows_are_locked(conn) {
-        diesel::update(orders::table.find(id)).set(orders::total_fen.eq(orders::total_fen)).execute(conn)?;
-    }
-    order_fetch(conn, id)
+    orders::table.find(id).select(OrderRow::as_select()).held().get_result(conn).optional()
 }
 
 /// A worker's orders, oldest first.

@@ -205,6 +205,12 @@ pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Op
     prescription::table.find(id).select(PrescriptionRow::as_select()).first(conn).optional()
 }
 
+/// Takes a prescription's row for this transaction: whoever else decides about
+/// it waits until this one has ended.
+pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
+    prescription::table.find(id).select(PrescriptionRow::as_select()).held().get_result(conn).optional()
+}
+
 /// The lines of one prescription, in their order.
 pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>> {
     prescription_line::table

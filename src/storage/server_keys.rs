@@ -2,7 +2,12 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::PortableDsl, schema::server_key, sql_types::At};
+use super::{
+    conn::Conn,
+    dialect::{self, PortableDsl},
+    schema::server_key,
+    sql_types::At,
+};
 use crate::domain::time::Timestamp;
 
 /// A live key.
@@ -15,6 +20,11 @@ pub struct ServerKeyRow {
     pub private_sealed: Vec<u8>,
     /// Since when it may sign.
     pub created_at: Timestamp,
+}
+
+/// Lets one transaction at a time look for keys in order to make one.
+pub fn server_keys_hold(conn: &mut Conn) -> QueryResult<()> {
+    dialect::stand_in_line(conn, dialect::Line::ServerKeys)
 }
 
 /// The live keys of one purpose, oldest first.

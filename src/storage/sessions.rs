@@ -4,7 +4,8 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    schema::{check_in, device, session},
+    dialect::PortableDsl,
+    schema::{check_in, device, session, worker},
     sql_types::At,
 };
 use crate::domain::{
@@ -14,6 +15,21 @@ use crate::domain::{
 
 /// A touch within this many seconds of the last is not worth a write.
 const TOUCH_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
+/// As [`check_in_is_live`], and keeps its worker the same until the end of this
+/// transaction: nobody merges them into another meanwhile.
+pub fn check_in_hold(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
+    let found = check_in::table
+        .inner_join(worker::table)
+        .filter(check_in::id.eq(id))
+        .filter(check_in::ended_at.is_null())
+        .filter(worker::merged_into.is_null())
+        .select(check_in::id)
+        .kept()
+        .get_result::<CheckInId>(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
 
 /// Whether the check-in has not ended.
 pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {

@@ -49,7 +49,7 @@ pub struct WorkerRow {
 }
 
 /// A worker on the way into the database.
-#[derive(Debug, Insertable)]
+#[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = worker, treat_none_as_default_value = false)]
 pub struct NewWorker {
     /// Which worker.
@@ -90,6 +90,23 @@ pub fn worker_add(conn: &mut Conn, new: &NewWorker) -> QueryResult<()> {
 /// A worker by id.
 pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
     worker::table.find(id).select(WorkerRow::as_select()).first(conn).optional()
+}
+
+/// A worker by id, whose row nobody else can even refer to until the end of
+/// this transaction.
+pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
+    worker::table.find(id).select(WorkerRow::as_select()).held_alone().get_result(conn).optional()
+}
+
+/// As [`worker_by_card`], and takes the row for this transaction: of many wrong
+/// PINs at once each is counted.
+pub fn worker_by_card_held(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
+    worker::table
+        .filter(worker::card_index.eq(Some(card_index)))
+        .select(WorkerRow::as_select())
+        .held()
+        .get_result(conn)
+        .optional()
 }
 
 /// A worker by the keyed digest of their card number.

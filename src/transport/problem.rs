@@ -73,6 +73,10 @@ impl Problem {
                 tracing::warn!(%error, "overloaded");
                 Refusal::new(Code::Overloaded).retry_after(1)
             }
+            Failure::Store(error) if error.is_unreachable() => {
+                tracing::error!(%error, "the database is out of reach");
+                Refusal::new(Code::Overloaded).retry_after(1)
+            }
             Failure::Store(error) => {
                 tracing::error!(%error, "storage fault");
                 Refusal::new(Code::Internal).retry_after(1)

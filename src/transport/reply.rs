@@ -54,7 +54,7 @@ pub async fn once<T: Serialize + Send + 'static>(
     actor: Actor,
     key: IdempotencyKey,
     status: StatusCode,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Reply {
     let once = Once {
         principal: actor.principal(),

@@ -12,6 +12,7 @@ use waystation::{
     config::{Config, Flags, Instances},
     domain::time::Timestamp,
     service::House,
+    storage::{Conn, DatabaseUrl, conn::Purpose},
 };
 
 use crate::engines::Database;
@@ -26,7 +27,7 @@ pub struct TestHouse {
     config: Config,
     // Dropped in this order: PostgreSQL's database is taken away under a house
     // that nobody asks any more.
-    _database: Arc<Database>,
+    database: Arc<Database>,
     _dir: Arc<tempfile::TempDir>,
 }
 
@@ -59,7 +60,7 @@ impl TestHouse {
 
     /// A second instance on the same database, under the same clock.
     pub async fn another(&self) -> Self {
-        let (database, dir) = (Arc::clone(&self._database), Arc::clone(&self._dir));
+        let (database, dir) = (Arc::clone(&self.database), Arc::clone(&self._dir));
         Self::build(self.config.clone(), self.clock.clone(), database, dir).await
     }
 
@@ -83,9 +84,19 @@ impl TestHouse {
             client: Client::new(),
             server: handle,
             config,
-            _database: database,
+            database,
             _dir: dir,
         }
+    }
+
+    /// The house's database.
+    pub fn database(&self) -> DatabaseUrl {
+        DatabaseUrl::parse(&self.database.url).expect("a URL")
+    }
+
+    /// A connection of one's own to the house's database.
+    pub fn connection(&self) -> Conn {
+        Conn::open(&self.database(), Purpose::Write).expect("opened")
     }
 
     /// Moves the clock.

@@ -48,6 +48,7 @@ impl Scene {
             .house
             .write(Actor::System, move |tx| -> Result<CheckInId, Failure> {
                 let at = At(tx.now);
+                let complaint = tx.house.seal("consultation", "complaint_sealed", id, "样例")?;
                 let check_in = check_in::check_ins_in_the_way(tx.conn, worker, station)?[0].id;
                 diesel::insert_into(consultation::table)
                     .values((
@@ -62,7 +63,7 @@ impl Scene {
                             consultation::state.eq(ConsultationState::Active),
                         ),
                         (
-                            consultation::complaint_sealed.eq(vec![0_u8]),
+                            consultation::complaint_sealed.eq(complaint),
                             consultation::symptoms.eq("[]"),
                             consultation::triage.eq(TriageLevel::Routine),
                             consultation::requested_at.eq(at),

@@ -161,7 +161,7 @@ async fn tampered_bytes_and_lines_are_refused() {
     house
         .write(Actor::System, move |tx| -> Result<(), Failure> {
             diesel::update(prescription::table.find(id))
-                .set(prescription::canonical_sealed.eq(Some(kept)))
+                .set(prescription::canonical_sealed.eq(Some(&kept)))
                 .execute(tx.conn)?;
             diesel::update(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
                 .set(prescription_line::packs.eq(9))

@@ -139,8 +139,8 @@ impl TestHouse {
                 store::devices_add(
                     tx.conn,
                     &[
-                        device(station_device, "station", None, keys.0),
-                        device(cabinet_device, "cabinet", Some(cabinet), keys.1),
+                        device(station_device, "station", None, keys.0.clone()),
+                        device(cabinet_device, "cabinet", Some(cabinet), keys.1.clone()),
                     ],
                 )?;
                 let salt = PinSalt::generate();
@@ -227,7 +227,7 @@ impl TestHouse {
                         name_en: format!("Sample {role}"),
                         hospital_id: hospital,
                         employer_id: employer,
-                        password_hash: Some(hash),
+                        password_hash: Some(hash.clone()),
                         totp_sealed: Some(tx.house.keys.sealer.seal(&place, &secret)?),
                         totp_step: 0,
                         pin_salt: Some(salt.0.to_vec()),

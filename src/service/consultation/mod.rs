@@ -37,7 +37,7 @@ use crate::{
 /// What the domain refuses; `StateMovedOn` when somebody was faster;
 /// `DoctorAtCapacity` when the doctor has no place left.
 pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
-    let row = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = store::consultation_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     let before = store::consultation_snapshot(tx.conn, &row)?;
     let events = decide(&before, command, tx.now, &tx.house.policy.matching)?;
     if events.is_empty() {
@@ -103,9 +103,8 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         }
         ConsultationEvent::Accepted { offer, hospital, .. } => {
             end_offer(tx, *offer, OfferState::Accepted)?;
-            let (virtual_time, weight) = doctors::hospital_turn(tx.conn, *hospital)?;
-            let weight = u32::try_from(weight).unwrap_or(1).max(1);
-            doctors::hospital_turn_set(tx.conn, *hospital, advance_virtual_time(virtual_time, None, weight))?;
+            let weight = u32::try_from(doctors::hospital_weight(tx.conn, *hospital)?).unwrap_or(1);
+            doctors::hospital_turn_add(tx.conn, *hospital, advance_virtual_time(0, None, weight))?;
         }
         ConsultationEvent::Declined { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Declined)?;

@@ -64,6 +64,8 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
             Bilingual::fixed("消息须为 1 到 2000 个字符", "a message must have 1 to 2,000 characters");
         return Err(Refusal::field("text", "out_of_range", message).into());
     }
+    // Nobody speaks into a consultation that ends at this moment.
+    store::consultation_lock(tx.conn, id)?;
     let (row, sender) = party(tx.conn, tx.actor, id)?;
     if row.state != ConsultationState::Active {
         return Err(Refusal::moved_on(row.state).into());

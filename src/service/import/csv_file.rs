@@ -92,12 +92,12 @@ pub async fn import_csv(
 }
 
 /// A checked file, ready for its transaction.
-type Work = Box<dyn FnOnce(&mut Tx<'_>) -> Result<usize, ImportError> + Send>;
+type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<usize, ImportError> + Send>;
 
 /// Bad rows undo the transaction like any refusal, and are told afterwards.
 pub(super) async fn load(
     house: &Arc<House>,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<usize, ImportError> + Send + 'static,
+    work: impl Fn(&mut Tx<'_>) -> Result<usize, ImportError> + Send + 'static,
 ) -> Result<usize, ImportError> {
     let (tell, told) = std::sync::mpsc::channel();
     let outcome = house
@@ -156,7 +156,7 @@ fn prepare(
         }
         ImportKind::Workers => {
             let rows = PreparedWorkers::make(house, read.records::<WorkerRecord>()?)?;
-            Box::new(move |tx| super::workers(tx, rows, None))
+            Box::new(move |tx| super::workers(tx, &rows, None))
         }
         ImportKind::Doctors => {
             let rows = people(read.records::<DoctorRecord>()?, PreparedStaff::doctor)?;

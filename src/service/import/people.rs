@@ -72,7 +72,7 @@ pub(in crate::service) fn new_worker(
 /// A problem for each unknown employer and each card that is taken.
 pub fn workers(
     tx: &mut Tx<'_>,
-    prepared: PreparedWorkers,
+    prepared: &PreparedWorkers,
     consent: Option<&str>,
 ) -> Result<usize, ImportError> {
     let employers = intake::employer_codes(tx.conn)?;
@@ -80,12 +80,13 @@ pub fn workers(
     let taken = intake::cards_taken(tx.conn, &cards)?;
     let mut found = Found::default();
     let mut new = Vec::with_capacity(prepared.rows.len());
-    for (line, mut row, employer) in prepared.rows {
+    for (line, row, employer) in &prepared.rows {
+        let (line, mut row) = (*line, row.clone());
         if row.card_index.as_ref().is_some_and(|card| taken.contains(card)) {
             found.taken(line, "card_number");
         }
         if let Some(code) = employer {
-            row.employer_id = employers.get(&code).copied();
+            row.employer_id = employers.get(code).copied();
             if row.employer_id.is_none() {
                 found.unknown(line, "employer_code");
             }

@@ -44,7 +44,8 @@ pub struct MergeInput {
 /// was merged into another, and while something of theirs is running.
 pub fn worker_merge(tx: &mut Tx<'_>, from: WorkerId, input: &MergeInput) -> Result<WorkerSummary, Failure> {
     let into = input.into;
-    let source = workers::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
+    // Whoever starts something for this worker waits, or is waited for.
+    let source = workers::worker_hold_alone(tx.conn, from)?.ok_or(Code::NotFound)?;
     match source.merged_into {
         Some(known) if known == into => return worker_fetch(tx, from),
         Some(_) => return Err(Refusal::moved_on("merged").into()),
@@ -65,7 +66,6 @@ pub fn worker_merge(tx: &mut Tx<'_>, from: WorkerId, input: &MergeInput) -> Resu
     if !store::worker_merge(tx.conn, from, into)? {
         return Err(Refusal::moved_on("merged").into());
     }
-    // Asked after the conditional write: whoever would start something waits for it.
     if let Some(state) = store::running(tx.conn, from)? {
         return Err(Refusal::moved_on(state).into());
     }

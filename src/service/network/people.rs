@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A new worker with a card.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerInput {
     /// 12 digits, the last a Luhn check digit.
@@ -104,7 +104,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     checked(tx, &record)?;
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
     let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
-    import::workers(tx, prepared, None).map_err(one_row)?;
+    import::workers(tx, &prepared, None).map_err(one_row)?;
     let row = workers::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
     worker_summary(tx.conn, tx.house, row)

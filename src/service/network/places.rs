@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A new station.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StationInput {
     /// Its code on signs and in letters: `a-z 0-9 -`.
@@ -67,7 +67,7 @@ pub struct StationView {
 }
 
 /// A new hospital.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct HospitalInput {
@@ -98,7 +98,7 @@ pub struct HospitalView {
 }
 
 /// A new employer.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct EmployerInput {

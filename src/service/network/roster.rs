@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A new shift.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftInput {
     /// Whose.

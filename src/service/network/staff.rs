@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Somebody who joins the staff; they get an invitation.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaffInput {
     /// Doctor, pharmacist, operator, restocker or employer (safety officer).
@@ -48,7 +48,7 @@ pub struct StaffInput {
 }
 
 /// What a doctor has beside other staff.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorInput {
     /// Number of the licence to practise.

@@ -81,12 +81,15 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         lock_cabinet(tx, cabinet)?;
         tx.wake(Topic::Cabinet(cabinet));
     }
+    // Looked up again under the locks: an order may have come in between.
+    let issued = attempts::attempts_issued_of_lot(tx.conn, product, lot)?;
+    let unpaid = orders::orders_reserving_lot(tx.conn, product, lot)?;
     for slot in &slots {
         close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
     }
     let mut attempts_voided = 0;
     for (_, id) in issued {
-        // Read again under the cabinet's lock: it may have started since.
+        // Read again: an earlier turn of this loop may have moved it.
         let row = attempts::attempt_fetch(tx.conn, id)?;
         if let Some(row) = row.filter(|row| row.state == AttemptState::Issued) {
             let events =

@@ -112,8 +112,10 @@ macro_rules! added {
             key: IdempotencyKey,
             body: Body<$input>,
         ) -> Reply {
-            reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| ($verb)(tx, body.0))
-                .await
+            reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+                ($verb)(tx, body.0.clone())
+            })
+            .await
         }
     };
 }

@@ -65,7 +65,9 @@ async fn check(
     body: Body<CheckInput>,
 ) -> Reply {
     let outcome = house
-        .read(caller.actor(), move |conn, house| safety_check::check_only(conn, house, caller.0, body.0))
+        .read(caller.actor(), move |conn, house| {
+            safety_check::check_only(conn, house, caller.0, body.0.clone())
+        })
         .await;
     reply::json(&request, outcome)
 }

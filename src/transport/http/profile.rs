@@ -49,6 +49,7 @@ async fn put(
 ) -> Reply {
     let version = reply::if_match(&request)?;
     let worker = caller.0.worker;
-    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0)).await;
+    let outcome =
+        house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0.clone())).await;
     reply::versioned(&request, outcome)
 }

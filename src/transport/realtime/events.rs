@@ -16,13 +16,13 @@ use crate::{
     coordination::{Listener, Speaker, Topic},
     domain::role::Role,
     service::{Actor, Failure, House},
-    storage::events::{self, AnyId, Audience, LoggedEvent},
+    storage::events::{self, AnyId, Audience, Found, LoggedEvent},
     telemetry::figures::Held,
     transport::{auth::Follower, body::Query, problem::Problem, reply::Reply, routes::Routes},
 };
 
-/// A comment is sent this often, so that proxies keep the line open.
-const PING: Duration = Duration::from_secs(15);
+/// How soon a reader looks again when there is more than may be shown yet.
+const SOON: Duration = Duration::from_millis(50);
 /// No stream lives longer than the token that opened it.
 const LIFE: Duration = Duration::from_secs(300);
 /// Events per read.
@@ -91,8 +91,10 @@ async fn follow(
         listener,
         position,
         pending: VecDeque::new(),
-        look: true,
+        look: Look::Now,
         live: false,
+        ping: Duration::from_millis(house.policy.realtime.ping_ms),
+        heard: tokio::time::Instant::now(),
         _held: Held::by(&house.figures.event_streams),
         until: tokio::time::Instant::now() + LIFE,
     };
@@ -125,18 +127,33 @@ struct Following {
     listener: Listener,
     position: i64,
     pending: VecDeque<LoggedEvent>,
-    /// Whether there may be something to read.
-    look: bool,
+    look: Look,
     /// Whether what is pending has only just happened.
     live: bool,
+    /// A comment is sent this often, so that proxies keep the line open.
+    ping: Duration,
+    /// When the caller was sent something last.
+    heard: tokio::time::Instant,
     _held: Held,
     until: tokio::time::Instant,
+}
+
+/// When to read next. A stream that has nothing to wait for touches no database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// There may be something to read.
+    Now,
+    /// There is, but a transaction that began before it still runs.
+    Soon,
+    /// When somebody wrote something.
+    WhenWoken,
 }
 
 impl Following {
     /// The next bytes of the stream; `None` closes it.
     async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
         loop {
+            let now = tokio::time::Instant::now();
             if let Some(event) = self.pending.pop_front() {
                 self.position = event.position;
                 if self.live {
@@ -144,34 +161,52 @@ impl Following {
                     #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
                     self.house.figures.event_delivery_seconds.observe(late as f64 / 1e6);
                 }
+                self.heard = now;
                 return Some((Ok(frame(event)), self));
             }
-            if tokio::time::Instant::now() >= self.until || self.house.lifecycle.is_closing() {
+            if now >= self.until || self.house.lifecycle.is_closing() {
                 return None;
             }
-            if self.look {
-                // Reading also proves that the caller may still hear it.
-                self.pending = self.read().await.ok()?.into();
-                self.look = i64::try_from(self.pending.len()).is_ok_and(|read| read == BATCH);
-                continue;
-            }
-            let heard = self.house.hold(&mut self.listener, PING).await;
-            if self.house.lifecycle.is_closing() {
-                return None;
-            }
-            self.live = heard;
-            self.look = heard || self.listener.may_have_missed() || self.audience == Audience::All;
-            if !heard {
-                // Who holds an open line is not lost, though it is silent.
-                if let Actor::Staff(staff) = self.actor {
-                    self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());
+            let quiet = self.heard + self.ping;
+            match self.look {
+                Look::Now => {
+                    // Reading also proves that the caller may still hear it.
+                    let found = self.read().await.ok()?;
+                    self.look = match i64::try_from(found.events.len()) {
+                        Ok(BATCH) => Look::Now,
+                        _ if found.more_soon => Look::Soon,
+                        _ => Look::WhenWoken,
+                    };
+                    self.pending = found.events.into();
                 }
-                return Some((Ok(Bytes::from_static(b": ping\n\n")), self));
+                Look::Soon | Look::WhenWoken if now >= quiet => return Some((Ok(self.ping(now)), self)),
+                Look::Soon => {
+                    self.house.hold(&mut self.listener, SOON).await;
+                    self.look = Look::Now;
+                }
+                Look::WhenWoken => {
+                    self.live = self.house.hold(&mut self.listener, quiet - now).await;
+                    if self.live {
+                        self.look = Look::Now;
+                    }
+                }
             }
         }
     }
 
-    async fn read(&self) -> Result<Vec<LoggedEvent>, Failure> {
+    fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
+        self.heard = now;
+        if self.listener.may_have_missed() {
+            self.look = Look::Now;
+        }
+        // Who holds an open line is not lost, though it is silent.
+        if let Actor::Staff(staff) = self.actor {
+            self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());
+        }
+        Bytes::from_static(b": ping\n\n")
+    }
+
+    async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
         self.house
             .read(self.actor, move |conn, _| Ok(events::events_after(conn, audience, position, BATCH)?))

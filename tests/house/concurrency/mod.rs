@@ -1,0 +1,57 @@
+//! Many callers at the same moment. Each story says exactly who wins, what the
+//! others are told, and what must hold afterwards; nobody ever meets a fault.
+
+mod care;
+mod people;
+mod vend;
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::harness::{Answer, TestHouse};
+
+/// A house whose database is really asked by many at once.
+pub async fn crowded() -> TestHouse {
+    TestHouse::open_with(|config| config.database_connections = 12).await
+}
+
+impl TestHouse {
+    /// The same request from `many` callers at once, each with a key of its own.
+    pub async fn rush(&self, many: usize, token: &str, path: &str, body: &Value) -> Vec<Answer> {
+        join_all((0..many).map(|_| self.post(token, path, body.clone()))).await
+    }
+}
+
+/// How often each answer was given: status and code of the refusal.
+#[track_caller]
+pub fn tally(answers: &[Answer]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for answer in answers {
+        assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.body);
+        let code = if answer.status.is_success() { None } else { answer.body["code"].as_str() };
+        let code = code.unwrap_or("done");
+        *counts.entry(format!("{} {code}", answer.status.as_u16())).or_default() += 1;
+    }
+    counts
+}
+
+/// Asserts the whole tally.
+#[track_caller]
+pub fn told(answers: &[Answer], wanted: &[(&str, usize)]) {
+    let wanted: BTreeMap<String, usize> = wanted
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| ((*what).to_owned(), *count))
+        .collect();
+    assert_eq!(tally(answers), wanted);
+}
+
+/// All bodies are one and the same.
+#[track_caller]
+pub fn all_alike(answers: &[Answer]) {
+    for answer in answers {
+        assert_eq!(answer.body, answers[0].body);
+    }
+}

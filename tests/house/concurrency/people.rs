@@ -1,0 +1,108 @@
+//! Tokens, codes, invitations and merges, many times at once.
+
+use serde_json::json;
+
+use super::{crowded, tally, told};
+use crate::{seed::PASSWORD, staff_tokens::code};
+
+#[actix_web::test]
+async fn a_refresh_token_used_at_once_is_used_once_and_ends_the_session() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let totp = code(&house, &seed.doctor);
+    let body = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": totp});
+    let opened = house.post("", "/api/v1/tokens/staff", body).await.expect(200);
+    let refresh = json!({"refresh_token": opened["refresh_token"]});
+    let answers = house.rush(10, "", "/api/v1/tokens/refresh", &refresh).await;
+    told(&answers, &[("200 done", 1), ("401 refresh_reused", 9)]);
+    let fresh = &answers.iter().find(|answer| answer.status == 200).expect("one").body;
+    let token = fresh["access_token"].as_str().expect("a token");
+    house.get(token, "/api/v1/session").await.problem(401, "session_ended");
+}
+
+#[actix_web::test]
+async fn a_one_time_code_used_at_once_opens_one_signing_window() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let body = json!({"totp": code(&house, &seed.doctor)});
+    let answers = house.rush(10, &seed.doctor.token, "/api/v1/session/signing-window", &body).await;
+    told(&answers, &[("200 done", 1), ("401 totp_used", 9)]);
+}
+
+#[actix_web::test]
+async fn wrong_signing_pins_at_once_are_all_counted() {
+    let scene = crate::prescribing::Scene::open().await;
+    let (house, seed) = (&scene.house, &scene.seed);
+    let id = scene.draft(&["PCM-T500"]).await;
+    let path = format!("/api/v1/prescriptions/{id}/sign");
+    let answers = house.rush(12, &seed.doctor.token, &path, &json!({"pin": "000000"})).await;
+    told(&answers, &[("403 signing_pin_wrong", 4), ("429 pin_locked", 8)]);
+}
+
+#[actix_web::test]
+async fn an_address_is_invited_and_a_station_added_once() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let invite =
+        json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "样例", "name_en": "Sample"});
+    let answers = house.rush(8, &seed.operator.token, "/api/v1/staff", &invite).await;
+    told(&answers, &[("201 done", 1), ("409 already_exists", 7)]);
+    let station = json!({"code": "zhifu-99", "name_zh": "样例站", "name_en": "Sample", "district": "zhifu",
+        "latitude_e6": 37_540_000, "longitude_e6": 121_390_000});
+    let answers = house.rush(8, &seed.operator.token, "/api/v1/stations", &station).await;
+    told(&answers, &[("201 done", 1), ("409 already_exists", 7)]);
+}
+
+#[actix_web::test]
+async fn consents_and_withdrawals_at_once_leave_one_or_none() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let worker = house.check_in(&seed).await;
+    let purpose = json!({"purpose": "employer_fitness"});
+    let answers = house.rush(10, &worker, "/api/v1/me/consents", &purpose).await;
+    told(&answers, &[("201 done", 10)]);
+    let me = house.get(&worker, "/api/v1/me").await.expect(200);
+    let consents = me["consents"].as_array().expect("consents");
+    assert_eq!(consents.iter().filter(|one| **one == "employer_fitness").count(), 1, "{me}");
+}
+
+#[actix_web::test]
+async fn a_walk_in_is_merged_once() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
+    let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+    let guest = opened["check_in"]["worker_id"].as_str().expect("an id").to_owned();
+    let leave = format!("/api/v1/check-ins/{}/leave", opened["check_in"]["id"].as_str().expect("an id"));
+    house.post(&seed.station_token, &leave, json!({})).await.expect(200);
+    let merge = json!({"into": seed.worker});
+    let path = format!("/api/v1/workers/{guest}/merge");
+    let answers = house.rush(10, &seed.operator.token, &path, &merge).await;
+    told(&answers, &[("200 done", 10)]);
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_merge_and_what_the_walk_in_does_meanwhile_do_not_pass_each_other() {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
+    let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+    let guest = opened["check_in"]["worker_id"].as_str().expect("an id").to_owned();
+    let token = opened["access_token"].as_str().expect("a token").to_owned();
+    let leave = format!("/api/v1/check-ins/{}/leave", opened["check_in"]["id"].as_str().expect("an id"));
+    let merge = format!("/api/v1/workers/{guest}/merge");
+    let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
+    let answers = futures_util::future::join_all([
+        house.post(&token, "/api/v1/consultations", ask),
+        house.post(&seed.station_token, &leave, json!({})),
+        house.post(&seed.operator.token, &merge, json!({"into": seed.worker})),
+    ])
+    .await;
+    tally(&answers);
+    // Either the worker asked, and was not merged; or was merged, and asked nothing.
+    if answers[0].status == 201 {
+        assert_eq!(answers[2].status, 409, "{}", answers[2].body);
+    }
+    house.sound().await;
+}

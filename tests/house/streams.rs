@@ -1,0 +1,287 @@
+//! The event log as its readers see it: nothing is skipped because it was
+//! committed late, and whoever waits for nothing costs nothing.
+
+use std::pin::Pin;
+
+use diesel::connection::SimpleConnection;
+use futures_util::{Stream, StreamExt};
+use serde_json::json;
+use waystation::{
+    domain::ids::{Id, WorkerId},
+    service::{Actor, Failure, audit},
+    storage::{
+        self, Conn,
+        events::{self, Audience, NewEvent},
+    },
+};
+
+use crate::{
+    engines::{self, Engine},
+    harness::{TestHouse, start_of_test},
+};
+
+/// Only PostgreSQL lets two transactions write at once.
+fn one_writer_only() -> bool {
+    engines::engine() == Engine::Sqlite
+}
+
+fn append(conn: &mut Conn, kind: &str, worker: Option<WorkerId>) {
+    let event = NewEvent {
+        stream: "test",
+        stream_id: Id::generate(),
+        kind: kind.to_owned(),
+        payload: json!({}),
+        actor_role: "system",
+        actor_id: None,
+        worker_id: worker,
+        staff_id: None,
+        at: start_of_test(),
+    };
+    events::event_append(conn, &event).expect("appended");
+}
+
+fn run(conn: &mut Conn, sql: &str) {
+    conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+}
+
+/// A transaction that has its number already, and nothing else.
+fn begun(house: &TestHouse) -> Conn {
+    let mut conn = house.connection();
+    run(&mut conn, "BEGIN; SELECT pg_current_xact_id()");
+    conn
+}
+
+/// Reads on after `position` as a follower would, until `kinds` were seen.
+async fn follow(house: &TestHouse, position: &mut i64) -> (Vec<String>, bool) {
+    let after = *position;
+    let found = house
+        .house
+        .read(Actor::System, move |conn, _| Ok(events::events_after(conn, Audience::All, after, 100)?))
+        .await
+        .expect("read");
+    *position = found.events.last().map_or(after, |event| event.position);
+    (found.events.into_iter().map(|event| event.kind).collect(), found.more_soon)
+}
+
+async fn head(house: &TestHouse) -> i64 {
+    house.house.read(Actor::System, |conn, _| Ok(events::event_head(conn)?)).await.expect("read")
+}
+
+/// Reads until nothing is hidden any more: other tests share the server, and
+/// their transactions hold the horizon, too.
+async fn follow_all(house: &TestHouse, position: &mut i64) -> Vec<String> {
+    let mut seen = Vec::new();
+    loop {
+        let (kinds, more_soon) = follow(house, position).await;
+        seen.extend(kinds);
+        if !more_soon {
+            return seen;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn an_event_that_began_early_and_was_committed_late_reaches_a_reader_who_went_ahead() {
+    if one_writer_only() {
+        return;
+    }
+    let house = TestHouse::open().await;
+    let mut position = head(&house).await;
+    // The first transaction begins first but writes last; the second one writes
+    // first and is committed last. Each order of the two must be read whole.
+    let (mut first, mut second) = (begun(&house), begun(&house));
+    append(&mut second, "second", None);
+    append(&mut first, "first", None);
+    run(&mut first, "COMMIT");
+    let mut seen = follow(&house, &mut position).await.0;
+    run(&mut second, "COMMIT");
+    seen.extend(follow_all(&house, &mut position).await);
+    assert_eq!(seen, ["first", "second"]);
+
+    let (mut early, mut late) = (begun(&house), begun(&house));
+    append(&mut early, "early", None);
+    append(&mut late, "late", None);
+    run(&mut late, "COMMIT");
+    let from = head(&house).await;
+    let (seen, more_soon) = follow(&house, &mut position).await;
+    assert_eq!((seen.len(), more_soon), (0, true), "the later one is hidden and announced");
+    run(&mut early, "COMMIT");
+    assert_eq!(follow_all(&house, &mut position).await, ["early", "late"]);
+    // Who began to listen in between starts at the head, and misses neither.
+    let mut newcomer = from;
+    assert_eq!(follow_all(&house, &mut newcomer).await, ["early", "late"]);
+}
+
+#[actix_web::test]
+async fn the_audit_chain_seals_late_commits_in_their_place() {
+    if one_writer_only() {
+        return;
+    }
+    let house = TestHouse::open().await;
+    let (mut first, mut second) = (begun(&house), begun(&house));
+    append(&mut second, "second", None);
+    append(&mut first, "first", None);
+    run(&mut first, "COMMIT");
+    audit::seal(&house.house).await.expect("sealed");
+    run(&mut second, "COMMIT");
+    append(&mut house.connection(), "third", None);
+    let mut sealed = 0;
+    while sealed < 1 {
+        // Another test's transaction may still hold the horizon.
+        sealed = audit::seal(&house.house).await.expect("sealed");
+    }
+    let newest = loop {
+        audit::seal(&house.house).await.expect("sealed");
+        let view = house.house.read(Actor::System, audit::verify).await.expect("checked");
+        assert!(view.unbroken);
+        if view.sealed_to == last_position(&house).await {
+            break view.sealed_to;
+        }
+    };
+    assert!(newest > 0);
+}
+
+async fn last_position(house: &TestHouse) -> i64 {
+    use diesel::prelude::*;
+    use waystation::storage::schema::event;
+    house
+        .house
+        .read(Actor::System, |conn, _| {
+            Ok(event::table.select(diesel::dsl::max(event::position)).first::<Option<i64>>(conn)?)
+        })
+        .await
+        .expect("read")
+        .unwrap_or(0)
+}
+
+/// An open event stream, and what it told so far.
+struct Line {
+    chunks: Pin<Box<dyn Stream<Item = reqwest::Result<actix_web::web::Bytes>>>>,
+    text: String,
+}
+
+impl Line {
+    async fn open(house: &TestHouse, token: &str, query: &str) -> Self {
+        let url = format!("{}/api/v1/events{query}", house.base);
+        let answer = house.client().get(url).bearer_auth(token).send().await.expect("answered");
+        assert_eq!(answer.status(), 200);
+        Self { chunks: Box::pin(answer.bytes_stream()), text: String::new() }
+    }
+
+    /// Reads on until `holds`.
+    async fn until(&mut self, holds: impl Fn(&str) -> bool) {
+        while !holds(&self.text) {
+            let chunk = self.chunks.next().await.expect("the line is open").expect("bytes");
+            self.text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    fn kinds(&self) -> Vec<&str> {
+        self.text.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
+    }
+}
+
+#[actix_web::test]
+async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
+    if one_writer_only() {
+        return;
+    }
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let worker = house.check_in(&seed).await;
+    let after = format!("?after={}", last_position(&house).await);
+    let mut early = begun(&house);
+    append(&mut early, "early", Some(seed.worker));
+    let mut resumed = Line::open(&house, &worker, &after).await;
+    let mut operators = Line::open(&house, &seed.operator.token, &after).await;
+    // This wakes the streams; what it wrote is hidden behind the early one.
+    house.ask(&worker).await;
+    // Committed where nobody wakes anybody.
+    run(&mut early, "COMMIT");
+    for line in [&mut resumed, &mut operators] {
+        line.until(|text| text.contains("consultation.requested")).await;
+        assert_eq!(line.kinds().first(), Some(&"early"), "{:?}", line.kinds());
+    }
+}
+
+#[actix_web::test]
+async fn an_idle_stream_touches_no_database_whoever_listens() {
+    let house = TestHouse::open_with(|config| {
+        config.policy.insert("realtime".to_owned(), json!({"ping_ms": 20}));
+    })
+    .await;
+    let seed = house.seed().await;
+    let worker = house.check_in(&seed).await;
+    // Other tests' transactions may still hide the newest event; to wait for
+    // that is not to be idle.
+    while head(&house).await < last_position(&house).await {
+        tokio::task::yield_now().await;
+    }
+    let tokens = [&worker, &seed.doctor.token, &seed.pharmacist.token, &seed.operator.token];
+    let mut lines = Vec::new();
+    for token in tokens {
+        let mut line = Line::open(&house, token, "").await;
+        line.until(|text| text.contains(": ping")).await;
+        lines.push(line);
+    }
+    // Every line has read what there was and waits now.
+    let before = house.house.store.taken();
+    for line in &mut lines {
+        line.until(|text| text.matches(": ping").count() >= 5).await;
+    }
+    assert_eq!(house.house.store.taken(), before, "an idle stream took a connection");
+    // They are idle, not asleep.
+    house.ask(&worker).await;
+    for at in [0, 3] {
+        lines[at].until(|text| text.contains("consultation.requested")).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_database_that_moved_to_a_server_with_lower_numbers_hides_nothing() {
+    if one_writer_only() {
+        return;
+    }
+    let house = TestHouse::open().await;
+    for kind in ["one", "two"] {
+        append(&mut house.connection(), kind, None);
+    }
+    // As after a dump and a restore: the old server was a thousand million
+    // transactions ahead.
+    let ahead = 1_000_000_000_i64;
+    run(
+        &mut house.connection(),
+        &format!(
+            "UPDATE event SET writer_xid = writer_xid + {ahead}, position = position + {ahead} * 65536::bigint"
+        ),
+    );
+    let mut position = 0;
+    assert_eq!(follow(&house, &mut position).await, (Vec::new(), true));
+    let migrate = || storage::migrate(&house.database()).expect("migrated");
+    migrate();
+    assert_eq!(follow(&house, &mut position).await, (vec!["one".to_owned(), "two".to_owned()], false));
+    append(&mut house.connection(), "three", None);
+    // Starting again changes nothing any more.
+    migrate();
+    append(&mut house.connection(), "four", None);
+    assert_eq!(follow_all(&house, &mut position).await, ["three", "four"]);
+}
+
+#[actix_web::test]
+async fn many_events_of_one_transaction_keep_their_order() {
+    let house = TestHouse::open().await;
+    let mut position = head(&house).await;
+    house
+        .house
+        .write(Actor::System, |tx| -> Result<(), Failure> {
+            for n in 0..40 {
+                append(tx.conn, &format!("{n}"), None);
+            }
+            Ok(())
+        })
+        .await
+        .expect("written");
+    let wanted: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    assert_eq!(follow_all(&house, &mut position).await, wanted);
+}
