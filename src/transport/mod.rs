@@ -13,6 +13,7 @@ pub mod reply;
 pub mod routes;
 pub mod signed;
 pub mod span;
+pub mod token_cache;
 
 use actix_web::web;
 
