@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
 };
 use serde::Serialize;
 
@@ -16,6 +19,10 @@ use crate::{
 
 /// What every handler returns.
 pub type Reply = Result<HttpResponse, Problem>;
+
+// Made once: every answer has them.
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// 200 with a JSON body.
 pub fn json<T: Serialize>(request: &HttpRequest, outcome: Result<T, Failure>) -> Reply {
@@ -29,9 +36,10 @@ pub fn with_status<T: Serialize>(
     outcome: Result<T, Failure>,
 ) -> Reply {
     match outcome {
-        Ok(body) => {
-            Ok(HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body))
-        }
+        Ok(body) => Ok(HttpResponse::build(status)
+            .insert_header((header::CACHE_CONTROL, NO_STORE.clone()))
+            .insert_header((header::CONTENT_TYPE, JSON.clone()))
+            .json(body)),
         Err(failure) => Err(Problem::new(request, failure)),
     }
 }
