@@ -12,6 +12,7 @@ mod engines;
 mod floors;
 mod formulary;
 mod harness;
+mod idle;
 mod import;
 mod instances;
 mod laws;
