@@ -16,17 +16,17 @@ use waystation::{
     clock::{Clock, SystemClock},
     crypto::{
         digest,
-        tokens::{Audience, Claims, Role, TokenKey, TokenKeys},
+        tokens::{Audience, TokenKey, TokenKeys},
     },
-    domain::ids::{CabinetId, DeviceId, StationId},
     service::{Actor, caller::CabinetCaller},
     transport::token_cache::TokenCache,
 };
 
 use super::{
+    cabinets::Cabinet,
     child::{Ready, ready_until_told},
     client::Answer,
-    house::{HTTP_WORKERS, LIFE},
+    house::HTTP_WORKERS,
 };
 
 const ISSUER: &str = "bare";
@@ -107,7 +107,9 @@ async fn parsed(
 pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Result<()> {
     let clock = SystemClock;
     let keys = TokenKeys::new(vec![TokenKey::generate(clock.now())?])?;
-    let tokens = cabinet_tokens(&keys, ISSUER, cabinets, &clock)?;
+    let tokens = (0..cabinets)
+        .map(|_| Cabinet::fresh().token(&keys, ISSUER, clock.now()))
+        .collect::<Result<_, _>>()?;
     let mut headers = Vec::new();
     for (name, value) in &answer.headers {
         headers.push((HeaderName::try_from(name.as_str())?, HeaderValue::from_str(value)?));
@@ -134,21 +136,4 @@ pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Resu
     ready_until_told(Ready { port, cabinets: tokens, doctor: String::new(), cursor: 0 }).await?;
     handle.stop(false).await;
     Ok(serving.await??)
-}
-
-/// A token for each of so many cabinets, good from now on.
-pub(super) fn cabinet_tokens(
-    keys: &TokenKeys,
-    issuer: &str,
-    cabinets: usize,
-    clock: &dyn Clock,
-) -> anyhow::Result<Vec<String>> {
-    let one = || {
-        let mut claims = Claims::new(issuer, Role::Cabinet, CabinetId::generate(), clock.now(), LIFE);
-        claims.device = Some(DeviceId::generate());
-        claims.station = Some(StationId::generate());
-        claims.epoch = Some(1);
-        Ok(keys.issue(&claims)?)
-    };
-    (0..cabinets).map(|_| one()).collect()
 }

@@ -4,7 +4,6 @@
 use std::{net::TcpListener, sync::Arc};
 
 use anyhow::Context;
-use chrono::TimeDelta;
 use waystation::{
     app::{self, Built},
     clock::SystemClock,
@@ -24,14 +23,12 @@ use waystation::{
 };
 
 use super::{
-    bare::cabinet_tokens,
+    cabinets::{LIFE, enrol},
     child::{Ready, ready_until_told},
 };
 
 /// Both servers have as many.
 pub const HTTP_WORKERS: usize = 2;
-/// How long a token is good: a benchmark ends before.
-pub const LIFE: TimeDelta = TimeDelta::seconds(300);
 
 /// Serves until told to end.
 ///
@@ -51,13 +48,16 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
         house.set_formulary(grown(products)?);
     }
     let doctor = doctor_token(&house).await?;
-    let tokens = cabinet_tokens(&house.keys.tokens, &house.policy.network, cabinets, &SystemClock)?;
+    let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
+    let enrolled = enrol(&house, cabinets).await?;
+    let now = house.now();
+    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, now)).collect::<Result<_, _>>()?;
     let jobs = Jobs::start(&house, &mailer);
     let server = app::serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    // What a cabinet is told whom nothing has happened to yet.
-    let cursor = vend::cursor_of(0);
+    // The one of a cabinet that has nothing to know.
+    let cursor = vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
     ready_until_told(Ready { port, cabinets: tokens, doctor, cursor }).await?;
     handle.stop(false).await;
     serving.await??;

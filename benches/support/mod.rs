@@ -4,6 +4,7 @@
 
 pub mod arguments;
 pub mod bare;
+pub mod cabinets;
 pub mod child;
 pub mod client;
 pub mod house;

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::{coordination::Topic, storage::StoreError};
+use waystation::storage::StoreError;
 
 use crate::harness::{Answer, TestHouse};
 
@@ -66,8 +66,8 @@ impl Taken {
 async fn an_idle_poll_with_a_current_cursor_touches_no_database() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
-    let work = |cursor: i64, wait: u32| format!("/cabinet/v1/work?cursor={cursor}&wait={wait}");
-    let first = house.get(&seed.cabinet_token, &work(0, 0)).await.expect(200);
+    let work = |cursor: i64| format!("/cabinet/v1/work?cursor={cursor}&wait=0");
+    let first = house.get(&seed.cabinet_token, &work(0)).await.expect(200);
     let cursor = first["cursor"].as_i64().expect("a cursor");
     let taken = Taken::of(&house).await;
     let asking = |path: String| {
@@ -78,19 +78,15 @@ async fn an_idle_poll_with_a_current_cursor_touches_no_database() {
         })
     };
     // A cabinet that knows nothing yet needs the database, and waits for it.
-    let needs_it = asking(work(0, 0));
-    let held = asking(work(cursor, 25));
+    let needs_it = asking(work(0));
     let idle = json!({"cursor": cursor, "items": []});
     for _ in 0..100 {
-        let told = house.get(&seed.cabinet_token, &work(cursor, 0)).await.expect(200);
+        let told = house.get(&seed.cabinet_token, &work(cursor)).await.expect(200);
         assert_eq!(told, idle);
     }
     // A token that no cache knows is verified without the database, too.
-    assert_eq!(house.get(&house.cabinet_token(&seed), &work(cursor, 0)).await.expect(200), idle);
+    assert_eq!(house.get(&house.cabinet_token(&seed), &work(cursor)).await.expect(200), idle);
     assert!(!needs_it.is_finished(), "the database was not taken after all");
     taken.give_back().await;
     assert_eq!(needs_it.await.expect("no panic"), idle);
-    // Woken, it looks again.
-    house.house.coordination.wake(Topic::Cabinet(seed.cabinet));
-    assert_ne!(held.await.expect("no panic")["cursor"], cursor);
 }
