@@ -1,8 +1,6 @@
 //! FLOOR 0: logs. Each request carries an id; names, phones, tokens and health
 //! data never reach a log line, because no span or event is given them.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::LogFormat;
@@ -13,7 +11,7 @@ pub fn start(format: LogFormat, default_filter: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter));
     let registry = tracing_subscriber::registry().with(filter);
     // Colours are for people: in a file or a journal they would be noise.
-    let colours = std::io::stderr().is_terminal();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
     let _ = match format {
         LogFormat::Text => registry.with(lines.compact()).try_init(),
