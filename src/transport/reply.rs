@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::{StatusCode, header},
 };
 use serde::Serialize;
 
@@ -21,8 +18,8 @@ use crate::{
 pub type Reply = Result<HttpResponse, Problem>;
 
 // Made once: every answer has them.
-static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-static JSON: HeaderValue = HeaderValue::from_static("application/json");
+static NO_STORE: header::HeaderValue = header::HeaderValue::from_static("no-store");
+static JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");
 
 /// 200 with a JSON body.
 pub fn json<T: Serialize>(request: &HttpRequest, outcome: Result<T, Failure>) -> Reply {
