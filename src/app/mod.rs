@@ -168,8 +168,7 @@ fn serve_for(
     shutdown_seconds: u64,
 ) -> std::io::Result<Server> {
     let house = web::Data::new(Arc::clone(house));
-    let tokens: web::Data<transport::auth::TokenCache> =
-        web::Data::new(moka::sync::Cache::builder().max_capacity(200_000).build());
+    let tokens = web::Data::new(transport::token_cache::TokenCache::default());
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(actix_web::middleware::from_fn(transport::pages::headers::secure))

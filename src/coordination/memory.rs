@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,20 +15,44 @@ use tokio::sync::watch;
 use super::{Coordination, Listener, Soon, Speaker, Topic};
 use crate::{crypto::random, domain::time::Timestamp};
 
-/// Above this many entries, stale ones are dropped at the next write.
+/// A map with fewer entries is never swept.
 pub(super) const SWEEP_AT: usize = 100_000;
 /// Nobody asks for an older word than this.
 pub(super) const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
 /// Everything in maps of this process.
 pub struct Memory {
-    heard: Mutex<HashMap<Speaker, Timestamp>>,
-    topics: Mutex<HashMap<Topic, watch::Sender<u64>>>,
-    counters: Mutex<HashMap<String, (u32, Timestamp)>>,
+    heard: Mutex<Swept<Speaker, Timestamp>>,
+    topics: Mutex<Swept<Topic, watch::Sender<u64>>>,
+    counters: Mutex<Swept<String, (u32, Timestamp)>>,
     origin: u32,
     alone: bool,
     /// Whether all hints of the network come in here now.
     whole: Arc<AtomicBool>,
+}
+
+/// A map out of which stale entries are dropped whenever it has doubled since
+/// the last time. So a write costs the same however many entries must stay: a
+/// country's cabinets do.
+struct Swept<K, V> {
+    entries: HashMap<K, V>,
+    sweep_at: usize,
+}
+
+impl<K, V> Default for Swept<K, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), sweep_at: SWEEP_AT }
+    }
+}
+
+impl<K: Hash + Eq, V> Swept<K, V> {
+    /// Before an entry is added: drops those that do not stay, if it is time.
+    fn make_room(&mut self, mut stays: impl FnMut(&K, &V) -> bool) {
+        if self.entries.len() >= self.sweep_at {
+            self.entries.retain(|key, value| stays(key, value));
+            self.sweep_at = SWEEP_AT.max(self.entries.len() * 2);
+        }
+    }
 }
 
 impl Memory {
@@ -64,7 +89,7 @@ impl Memory {
 
     /// Wakes everybody: any of them may have missed a hint.
     pub(super) fn wake_all(&self) {
-        for sender in lock(&self.topics).values() {
+        for sender in lock(&self.topics).entries.values() {
             sender.send_modify(|generation| *generation += 1);
         }
     }
@@ -78,29 +103,27 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Coordination for Memory {
     fn heard(&self, who: Speaker, at: Timestamp) {
         let mut heard = lock(&self.heard);
-        if let Some(last) = heard.get_mut(&who) {
+        if let Some(last) = heard.entries.get_mut(&who) {
             *last = at;
             return;
         }
-        if heard.len() >= SWEEP_AT {
-            heard.retain(|_, last| at - *last < HEARD_FOR);
-        }
-        heard.insert(who, at);
+        heard.make_room(|_, last| at - *last < HEARD_FOR);
+        heard.entries.insert(who, at);
     }
 
     fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>> {
-        let at = lock(&self.heard).get(&who).copied();
+        let at = lock(&self.heard).entries.get(&who).copied();
         Box::pin(std::future::ready(at))
     }
 
     fn wake(&self, topic: Topic) {
         let mut topics = lock(&self.topics);
-        match topics.get(&topic) {
+        match topics.entries.get(&topic) {
             Some(sender) => sender.send_modify(|generation| *generation += 1),
             // By its generation it is known whether a cabinet has been told
             // everything, so it must move even unheard.
             None if matches!(topic, Topic::Cabinet(_)) => {
-                topics.insert(topic, watch::Sender::new(1));
+                topics.entries.insert(topic, watch::Sender::new(1));
             }
             None => {}
         }
@@ -108,28 +131,27 @@ impl Coordination for Memory {
 
     fn listen(&self, topic: Topic) -> Listener {
         let mut topics = lock(&self.topics);
-        if topics.len() >= SWEEP_AT {
-            topics.retain(|topic, sender| matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0);
+        if !topics.entries.contains_key(&topic) {
+            topics
+                .make_room(|topic, sender| matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0);
         }
         Listener {
-            generation: topics.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe(),
+            generation: topics.entries.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe(),
             whole: Arc::clone(&self.whole),
         }
     }
 
     fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
         let mut counters = lock(&self.counters);
-        if counters.len() >= SWEEP_AT {
-            counters.retain(|_, (_, until)| *until > now);
-        }
-        let value = match counters.get_mut(key) {
+        counters.make_room(|_, (_, until)| *until > now);
+        let value = match counters.entries.get_mut(key) {
             Some((count, until)) if *until > now => {
                 *count = count.saturating_add(by);
                 *count
             }
             _ if by == 0 => 0,
             _ => {
-                counters.insert(key.to_owned(), (by, now + window));
+                counters.entries.insert(key.to_owned(), (by, now + window));
                 by
             }
         };
@@ -181,6 +203,23 @@ mod tests {
     fn beside_others_silence_tells_nothing() {
         let memory = Memory::beside_others();
         assert!(memory.listen(Topic::Reviews).may_have_missed() && !memory.alone());
+    }
+
+    #[test]
+    fn what_must_stay_is_not_looked_through_at_every_write() {
+        let mut map = Swept::<usize, ()>::default();
+        let mut looks = 0;
+        for key in 0..SWEEP_AT * 4 {
+            map.make_room(|_, ()| {
+                looks += 1;
+                true
+            });
+            map.entries.insert(key, ());
+        }
+        assert_eq!(looks, SWEEP_AT * 3, "once at 100,000 and once at 200,000");
+        map.sweep_at = map.entries.len();
+        map.make_room(|key, ()| *key == 7);
+        assert_eq!(map.entries.len(), 1);
     }
 
     use crate::domain::ids::CabinetId;

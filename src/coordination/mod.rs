@@ -85,6 +85,14 @@ impl Listener {
 
     /// Returns at the next wake-up after the last one seen, or after `wait`.
     pub async fn changed_within(&mut self, wait: Duration) -> bool {
+        if wait.is_zero() {
+            // Even the shortest timer sleeps until the next whole millisecond.
+            let changed = self.generation.has_changed().unwrap_or(false);
+            if changed {
+                self.generation.mark_unchanged();
+            }
+            return changed;
+        }
         matches!(tokio::time::timeout(wait, self.generation.changed()).await, Ok(Ok(())))
     }
 

@@ -2,7 +2,7 @@
 //! whoever prescribed it; a doctor sees the finding only. It stores nothing and
 //! decides nothing: the rules do.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,9 @@ impl From<&SafetyReport> for SafetyReportView {
 
 /// Runs the rules in force.
 pub fn run(house: &House, input: &SafetyInput) -> SafetyReport {
-    check(input, &house.formulary(), &RuleSet::standard())
+    // Compiling the tables takes longer than a check against them.
+    static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::standard);
+    check(input, &house.formulary(), &RULES)
 }
 
 /// Lines of the wire as lines of the domain.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
-use super::{problem::Problem, routes::Caller};
+use super::{problem::Problem, routes::Caller, token_cache::TokenCache};
 use crate::{
     coordination::Speaker,
     crypto::{digest, tokens},
@@ -20,15 +20,6 @@ use crate::{
         caller::{CabinetCaller, StaffCaller, StationCaller, WorkerCaller},
     },
 };
-
-/// Verified tokens by digest, until they expire: an idle poll then verifies
-/// no signature.
-pub type TokenCache = moka::sync::Cache<[u8; 32], (Actor, Timestamp)>;
-
-/// An empty one.
-pub fn token_cache() -> TokenCache {
-    moka::sync::Cache::builder().max_capacity(200_000).build()
-}
 
 /// Who calls, by the token in `request`.
 ///
@@ -51,9 +42,7 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
         .ok_or(Code::TokenInvalid)?;
     let now = house.now();
     let key = digest::sha256(token.as_bytes());
-    if let Some((actor, until)) = cache.get(&key)
-        && now < until
-    {
+    if let Some(actor) = cache.get(&key, now) {
         note_heard(house, actor, now);
         return Ok(actor);
     }
@@ -63,7 +52,7 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
             tokens::TokenError::Invalid => Code::TokenInvalid,
         })?;
     let actor = actor_from(&claims).ok_or(Code::TokenInvalid)?;
-    cache.insert(key, (actor, claims.expires_at));
+    cache.insert(key, actor, claims.expires_at, now);
     note_heard(house, actor, now);
     Ok(actor)
 }

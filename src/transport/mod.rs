@@ -14,6 +14,7 @@ pub mod reply;
 pub mod routes;
 pub mod signed;
 pub mod span;
+pub mod token_cache;
 
 use actix_web::web;
 

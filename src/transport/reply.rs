@@ -17,6 +17,10 @@ use crate::{
 /// What every handler returns.
 pub type Reply = Result<HttpResponse, Problem>;
 
+// Made once: every answer has them.
+static NO_STORE: header::HeaderValue = header::HeaderValue::from_static("no-store");
+static JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");
+
 /// 200 with a JSON body.
 pub fn json<T: Serialize>(request: &HttpRequest, outcome: Result<T, Failure>) -> Reply {
     with_status(request, StatusCode::OK, outcome)
@@ -29,9 +33,10 @@ pub fn with_status<T: Serialize>(
     outcome: Result<T, Failure>,
 ) -> Reply {
     match outcome {
-        Ok(body) => {
-            Ok(HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body))
-        }
+        Ok(body) => Ok(HttpResponse::build(status)
+            .insert_header((header::CACHE_CONTROL, NO_STORE.clone()))
+            .insert_header((header::CONTENT_TYPE, JSON.clone()))
+            .json(body)),
         Err(failure) => Err(Problem::new(request, failure)),
     }
 }

@@ -14,6 +14,7 @@ mod engines;
 mod floors;
 mod formulary;
 mod harness;
+mod idle;
 mod import;
 mod instances;
 mod laws;

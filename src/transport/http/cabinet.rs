@@ -94,7 +94,8 @@ async fn next_work(
         // The generation first: what changes while the database is read is
         // looked at again.
         let generation = listener.generation();
-        let items = house.read(actor, move |conn, house| vend::work(conn, house, caller)).await?;
+        // In a box, which is gone when the poll is held.
+        let items = Box::pin(house.read(actor, move |conn, house| vend::work(conn, house, caller))).await?;
         let cursor = vend::cursor_of(&items)?;
         house.work_seen.insert(caller.cabinet, (generation, cursor));
         if cursor != query.cursor {

@@ -1,0 +1,143 @@
+//! What a held poll costs in memory, beside a bare handler that holds as many.
+//!
+//! `cargo bench --bench held [-- --polls 15000]`
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod support;
+
+use support::{
+    arguments,
+    child::{Order, Served, serve_if_told},
+    client::{Answer, Line, get},
+    open_many_files, table,
+};
+
+/// Seconds, the most that a poll may ask for.
+const WAIT: u32 = 25;
+/// Connections that are being opened at a time: fewer than a socket's queue.
+const OPENING: usize = 200;
+/// Files that a process needs beside its connections.
+const OTHER_FILES: usize = 200;
+
+/// What one server needed.
+struct Needed {
+    before: f64,
+    holding: f64,
+    polls: f64,
+}
+
+impl Needed {
+    fn per_poll(&self) -> f64 {
+        (self.holding - self.before) / self.polls
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    if serve_if_told()? {
+        return Ok(());
+    }
+    let wanted = arguments::number("polls", 15_000)?;
+    let polls = wanted.min(open_many_files()?.saturating_sub(OTHER_FILES));
+    if polls < wanted {
+        println!("this process may open too few files for {wanted} polls; holding {polls}");
+    }
+    let house = Served::start(&Order::House { cabinets: polls, products: 0 })?;
+    let cursor = house.ready.cursor;
+    let answer = one_idle_answer(&house, cursor)?;
+    let house = hold(house, cursor)?;
+    let bare = hold(Served::start(&Order::Bare { cabinets: polls, answer, holds: true })?, cursor)?;
+    let row = |name: &str, figure: &dyn Fn(&Needed) -> f64, unit: &dyn Fn(f64) -> String| {
+        let (house, bare) = (figure(&house), figure(&bare));
+        vec![name.to_owned(), unit(house), unit(bare), format!("{:.2}", house / bare)]
+    };
+    table::print(
+        &format!("{polls} held polls, each of a cabinet of its own; wanted: ratio at most 1.3"),
+        &["resident memory", "house", "bare", "ratio"],
+        &[
+            row("while they are held", &|needed| needed.holding, &table::mib),
+            row("before the first one", &|needed| needed.before, &table::mib),
+            row("bytes per held poll", &Needed::per_poll, &table::whole),
+        ],
+    );
+    Ok(())
+}
+
+fn one_idle_answer(house: &Served, cursor: i64) -> anyhow::Result<Answer> {
+    let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
+    Line::open(house.ready.port)?.ask(&get(&path, &house.ready.cabinets[0]))
+}
+
+/// Opens a connection per cabinet, asks on each, and measures while every one waits.
+fn hold(server: Served, cursor: i64) -> anyhow::Result<Needed> {
+    let before = server.resident_bytes()?;
+    let (waiting, opening) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(OPENING)));
+    let path = format!("/cabinet/v1/work?cursor={cursor}&wait={WAIT}");
+    let polls = server.ready.cabinets.len();
+    let holding = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        for token in &server.ready.cabinets {
+            let (request, waiting) = (get(&path, token), Arc::clone(&waiting));
+            let (port, opening) = (server.ready.port, Arc::clone(&opening));
+            tokio::spawn(async move {
+                if let Err(error) = poll_for_ever(port, &request, &opening, &waiting).await {
+                    println!("a poll ended: {error:#}");
+                }
+            });
+        }
+        // Who is answered asks again, so that all of them do wait at some time.
+        for _ in 0..1200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if waiting.load(Ordering::SeqCst) == polls && settled(&waiting, polls).await {
+                return server.resident_bytes();
+            }
+        }
+        anyhow::bail!("{} of {polls} polls were held at the same time", waiting.load(Ordering::SeqCst))
+    })?;
+    #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
+    Ok(Needed { before: before as f64, holding: holding as f64, polls: polls as f64 })
+}
+
+/// A request that was written is not read yet: all wait still after a while.
+async fn settled(waiting: &AtomicUsize, polls: usize) -> bool {
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if waiting.load(Ordering::SeqCst) != polls {
+            return false;
+        }
+    }
+    true
+}
+
+async fn poll_for_ever(
+    port: u16,
+    request: &[u8],
+    opening: &Semaphore,
+    waiting: &AtomicUsize,
+) -> anyhow::Result<()> {
+    let mut stream = {
+        let _turn = opening.acquire().await?;
+        TcpStream::connect(("127.0.0.1", port)).await?
+    };
+    let mut answer = [0; 4096];
+    loop {
+        stream.write_all(request).await?;
+        waiting.fetch_add(1, Ordering::SeqCst);
+        let read = stream.read(&mut answer).await?;
+        waiting.fetch_sub(1, Ordering::SeqCst);
+        let told = String::from_utf8_lossy(&answer[..read]);
+        anyhow::ensure!(told.starts_with("HTTP/1.1 200") && told.ends_with("\"items\":[]}"), "{told}");
+    }
+}

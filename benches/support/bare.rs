@@ -1,0 +1,139 @@
+//! The baseline: an actix-web handler with nothing around it. It looks the
+//! token up as the house does, and gives an answer that was made before.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    web::{self, Bytes, Data},
+};
+use tokio::sync::Notify;
+use waystation::{
+    clock::{Clock, SystemClock},
+    crypto::{
+        digest,
+        tokens::{Audience, TokenKey, TokenKeys},
+    },
+    service::{Actor, caller::CabinetCaller},
+    transport::token_cache::TokenCache,
+};
+
+use super::{
+    cabinets::Cabinet,
+    child::{Ready, ready_until_told},
+    client::Answer,
+    house::HTTP_WORKERS,
+};
+
+const ISSUER: &str = "bare";
+
+/// What the handler leans on.
+struct Bare {
+    keys: TokenKeys,
+    clock: SystemClock,
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+    bell: Notify,
+}
+
+impl Bare {
+    /// Digest, cache, expiry; a token that is new is verified.
+    fn knows(&self, request: &HttpRequest, cache: &TokenCache) -> Option<Actor> {
+        let token = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let now = self.clock.now();
+        let key = digest::sha256(token.as_bytes());
+        if let Some(actor) = cache.get(&key, now) {
+            return Some(actor);
+        }
+        let claims = self.keys.verify(token, Audience::Cabinet, ISSUER, now).ok()?;
+        let actor = Actor::Cabinet(CabinetCaller {
+            cabinet: claims.subject.parse().ok()?,
+            device: claims.device?,
+            station: claims.station?,
+            epoch: claims.epoch?,
+        });
+        cache.insert(key, actor, claims.expires_at, now);
+        Some(actor)
+    }
+
+    fn answer(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response.body(self.body.clone())
+    }
+}
+
+/// Answers at once.
+async fn at_once(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
+    if bare.knows(&request, &cache).is_none() {
+        return HttpResponse::Unauthorized().finish();
+    }
+    bare.answer()
+}
+
+/// Answers when the bell rings, which it never does, or after a held poll's longest wait.
+async fn held(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
+    if bare.knows(&request, &cache).is_none() {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(25), bare.bell.notified()).await;
+    bare.answer()
+}
+
+/// Reads the body as JSON, and answers at once.
+async fn parsed(
+    request: HttpRequest,
+    bare: Data<Bare>,
+    cache: Data<TokenCache>,
+    body: web::Json<serde_json::Value>,
+) -> HttpResponse {
+    if bare.knows(&request, &cache).is_none() || !body.0.is_object() {
+        return HttpResponse::Unauthorized().finish();
+    }
+    bare.answer()
+}
+
+/// Serves until told to end.
+///
+/// # Errors
+/// When it cannot.
+pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Result<()> {
+    let clock = SystemClock;
+    let keys = TokenKeys::new(vec![TokenKey::generate(clock.now())?])?;
+    let tokens = (0..cabinets)
+        .map(|_| Cabinet::fresh().token(&keys, ISSUER, clock.now()))
+        .collect::<Result<_, _>>()?;
+    let mut headers = Vec::new();
+    for (name, value) in &answer.headers {
+        headers.push((HeaderName::try_from(name.as_str())?, HeaderValue::from_str(value)?));
+    }
+    let status = StatusCode::from_u16(answer.status)?;
+    let body = Bytes::from(answer.body);
+    let bare = Data::from(Arc::new(Bare { keys, clock, status, headers, body, bell: Notify::new() }));
+    let cache = Data::new(TokenCache::default());
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let server = HttpServer::new(move || {
+        let work = if holds { web::get().to(held) } else { web::get().to(at_once) };
+        App::new()
+            .app_data(bare.clone())
+            .app_data(cache.clone())
+            .route("/cabinet/v1/work", work)
+            .route("/api/v1/prescriptions/check", web::post().to(parsed))
+    })
+    .listen(listener)?
+    .workers(HTTP_WORKERS)
+    .run();
+    let handle = server.handle();
+    let serving = tokio::spawn(server);
+    ready_until_told(Ready { port, cabinets: tokens, doctor: String::new(), cursor: 0 }).await?;
+    handle.stop(false).await;
+    Ok(serving.await??)
+}

@@ -1,0 +1,131 @@
+//! The house as `waystation serve` runs it, on an embedded database that is
+//! gone afterwards, with one doctor who is signed in.
+
+use std::{net::TcpListener, sync::Arc};
+
+use anyhow::Context;
+use waystation::{
+    app::{self, Built},
+    clock::SystemClock,
+    config::{Config, Flags},
+    crypto::{
+        keys::MasterSecret,
+        tokens::{Claims, Role},
+    },
+    domain::{
+        formulary::{Formulary, ProductCode},
+        ids::{HospitalId, SessionId, StaffId},
+    },
+    jobs::Jobs,
+    service::{Actor, House, vend},
+    storage::{network as rows, sessions, sql_types::At},
+    telemetry,
+};
+
+use super::{
+    cabinets::{LIFE, enrol},
+    child::{Ready, ready_until_told},
+};
+
+/// Both servers have as many.
+pub const HTTP_WORKERS: usize = 2;
+
+/// Serves until told to end.
+///
+/// # Errors
+/// When it cannot.
+pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let mut config = Config::load(None, &Flags::default())?;
+    config.database_url = format!("sqlite:{}", folder.path().join("house.db").display()).into();
+    config.data_dir = folder.path().to_owned();
+    config.master_secret = Some(MasterSecret::generate().to_base64());
+    telemetry::start(config.log, "info");
+    let Built { house, mailer } = app::build(&config, Arc::new(SystemClock)).await?;
+    if products > house.formulary().len() {
+        house.set_formulary(grown(products)?);
+    }
+    let doctor = doctor_token(&house).await?;
+    let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
+    let enrolled = enrol(&house, cabinets).await?;
+    let now = house.now();
+    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, now)).collect::<Result<_, _>>()?;
+    let jobs = Jobs::start(&house, &mailer);
+    let server = app::serve(&house, listener, HTTP_WORKERS)?;
+    let handle = server.handle();
+    let serving = tokio::spawn(server);
+    // The one of a cabinet that has nothing to know.
+    let cursor = vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
+    ready_until_told(Ready { port, cabinets: tokens, doctor, cursor }).await?;
+    handle.stop(false).await;
+    serving.await??;
+    // Nobody waits for what they are doing.
+    drop(jobs);
+    Ok(())
+}
+
+/// The shipped formulary, and its products again and again under other codes.
+///
+/// # Errors
+/// When the shipped one cannot be read, or a code gets too long.
+pub fn grown(products: usize) -> anyhow::Result<Formulary> {
+    let shipped = Formulary::shipped().map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let mut all: Vec<_> = shipped.iter().cloned().collect();
+    let mut edition = 0;
+    while all.len() < products {
+        edition += 1;
+        for product in shipped.iter().take(products - all.len()) {
+            let mut other = product.clone();
+            other.code = ProductCode::parse(&format!("{}.{edition}", product.code)).context("a code")?;
+            all.push(other);
+        }
+    }
+    Ok(Formulary::from_products(all))
+}
+
+/// A doctor on the staff, signed in; their token.
+async fn doctor_token(house: &Arc<House>) -> anyhow::Result<String> {
+    let (hospital, doctor, session) = (HospitalId::generate(), StaffId::generate(), SessionId::generate());
+    house
+        .write(Actor::System, move |tx| {
+            let created_at = At(tx.now);
+            let hospital_row = rows::NewHospital {
+                id: hospital,
+                code: "hospital-1".into(),
+                name_zh: "样例医院".into(),
+                name_en: "Sample Hospital".into(),
+                district: "zhifu".into(),
+                weight: 1,
+                virtual_time: 0,
+                created_at,
+            };
+            rows::hospitals_add(tx.conn, &[hospital_row])?;
+            let doctor_row = rows::NewStaff {
+                id: doctor,
+                role: Role::Doctor,
+                email: "doctor@example.cn".into(),
+                name_zh: "样例医生".into(),
+                name_en: "Sample Doctor".into(),
+                hospital_id: Some(hospital),
+                employer_id: None,
+                password_hash: None,
+                totp_sealed: None,
+                totp_step: 0,
+                pin_salt: None,
+                pin_mac: None,
+                pin_failures: 0,
+                created_at,
+            };
+            rows::staff_add(tx.conn, &[doctor_row])?;
+            Ok(sessions::session_open(tx.conn, session, doctor, tx.now)?)
+        })
+        .await
+        .map_err(|failure| anyhow::anyhow!("the doctor: {failure}"))?;
+    let mut claims = Claims::new(&house.policy.network, Role::Doctor, doctor, house.now(), LIFE);
+    claims.session = Some(session);
+    claims.session_version = Some(1);
+    claims.hospital = Some(hospital);
+    Ok(house.keys.tokens.issue(&claims)?)
+}

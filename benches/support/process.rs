@@ -1,0 +1,27 @@
+//! What a child process costs, as the kernel counts it (Linux).
+
+use std::{fs, time::Duration};
+
+/// The time that all threads of `pid` have run so far.
+///
+/// # Errors
+/// Where the kernel does not tell it.
+pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let told = fs::read_to_string(thread?.path().join("schedstat"))?;
+        nanos += told.split_whitespace().next().unwrap_or("0").parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// Bytes of `pid` that are in memory now.
+///
+/// # Errors
+/// Where the kernel does not tell it.
+pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| anyhow::anyhow!("/proc/{pid}/status tells no VmRSS"))
+}

@@ -1,0 +1,101 @@
+//! Verified tokens by digest, until they expire: an idle poll then verifies no
+//! signature. What a token proves may have ended meanwhile; whoever reads or
+//! writes for its holder checks that in the database.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+use crate::{domain::time::Timestamp, service::Actor};
+
+/// Each digest has its place in one of these, so that callers seldom meet.
+const SHARDS: usize = 64;
+/// A shard with fewer tokens is never swept.
+const SWEEP_AT: usize = 256;
+
+/// The tokens that this process has verified.
+pub struct TokenCache(Vec<RwLock<Shard>>);
+
+struct Shard {
+    tokens: HashMap<[u8; 32], (Actor, Timestamp)>,
+    sweep_at: usize,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        let shard = || RwLock::new(Shard { tokens: HashMap::new(), sweep_at: SWEEP_AT });
+        Self((0..SHARDS).map(|_| shard()).collect())
+    }
+}
+
+impl TokenCache {
+    /// Whose token has this SHA-256, if it was verified and has not expired.
+    pub fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<Actor> {
+        let shard = self.shard(digest).read().unwrap_or_else(PoisonError::into_inner);
+        let (actor, until) = shard.tokens.get(digest)?;
+        (now < *until).then_some(*actor)
+    }
+
+    /// Notes that the token with this SHA-256 is `actor`'s until then. A shard
+    /// that has doubled since the last time drops what has expired.
+    pub fn insert(&self, digest: [u8; 32], actor: Actor, until: Timestamp, now: Timestamp) {
+        let mut shard = self.shard(&digest).write().unwrap_or_else(PoisonError::into_inner);
+        if shard.tokens.len() >= shard.sweep_at {
+            shard.tokens.retain(|_, (_, until)| now < *until);
+            shard.sweep_at = SWEEP_AT.max(shard.tokens.len() * 2);
+        }
+        shard.tokens.insert(digest, (actor, until));
+    }
+
+    fn shard(&self, digest: &[u8; 32]) -> &RwLock<Shard> {
+        // A digest is as good as chance.
+        &self.0[usize::from(digest[0]) % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::digest::sha256,
+        domain::ids::{CabinetId, DeviceId, StationId},
+        service::caller::CabinetCaller,
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(second, 0).expect("in range")
+    }
+
+    fn cabinet() -> Actor {
+        let (device, cabinet) = (DeviceId::generate(), CabinetId::generate());
+        Actor::Cabinet(CabinetCaller { device, cabinet, station: StationId::generate(), epoch: 1 })
+    }
+
+    #[test]
+    fn a_token_is_known_until_its_last_instant_and_no_other_is() {
+        let cache = TokenCache::default();
+        let actor = cabinet();
+        cache.insert(sha256(b"a"), actor, at(300), at(0));
+        assert_eq!(cache.get(&sha256(b"a"), at(299)), Some(actor));
+        assert_eq!(cache.get(&sha256(b"a"), at(300)), None);
+        assert_eq!(cache.get(&sha256(b"b"), at(0)), None);
+    }
+
+    #[test]
+    fn expired_tokens_make_room_and_live_ones_stay() {
+        let cache = TokenCache::default();
+        let actor = cabinet();
+        let held = || cache.0.iter().map(|shard| shard.read().expect("whole").tokens.len()).sum::<usize>();
+        let key = |round: u32, number: u32| sha256(&[round.to_be_bytes(), number.to_be_bytes()].concat());
+        // Every caller fetches a token of five minutes every four.
+        for round in 0..20 {
+            let now = at(i64::from(round) * 240);
+            for number in 0..10_000 {
+                cache.insert(key(round, number), actor, now + chrono::TimeDelta::seconds(300), now);
+            }
+            assert!((0..10_000).all(|number| cache.get(&key(round, number), now).is_some()));
+        }
+        assert!(held() < 80_000, "{} tokens of 20,000 live ones", held());
+    }
+}
