@@ -81,7 +81,8 @@ async fn what_is_personal_stays_out_of_the_logs() {
     let opened = post(json!({"card_number": CARD, "pin": PIN})).await.expect(201);
     let token = opened["access_token"].as_str().expect("a token");
     house.get(token, "/api/v1/me").await.expect(200);
-    house.get(&format!("{token}x"), &format!("/api/v1/me?token={token}")).await.problem(401, "token_invalid");
+    house.get(&format!("{token}x"), "/api/v1/me").await.problem(401, "token_invalid");
+    house.get(token, &format!("/api/v1/me?token={token}")).await.problem(400, "invalid_parameter");
 
     let logged = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
     // It listens indeed, and sees what it should.
