@@ -32,4 +32,5 @@ mod staff_tokens;
 mod stock;
 mod vending;
 mod vitals;
+mod walker;
 mod writer;
