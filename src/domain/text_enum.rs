@@ -1,10 +1,11 @@
 //! Closed sets of codes that are stored and sent as short texts.
 
 /// Declares an enum whose variants have one spelling each, used on the wire
-/// (serde) and in the database (`storage/sql_types.rs`).
+/// (serde) and in the database (`storage/sql_types.rs`). Where two are called
+/// alike, `as "Name"` gives one of them another name in the document.
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* pub enum $name:ident $(as $schema:literal)? { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),+ }
@@ -33,7 +34,11 @@ macro_rules! text_enum {
                     .into()
             }
         }
-        impl utoipa::ToSchema for $name {}
+        impl utoipa::ToSchema for $name {
+            $(fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($schema)
+            })?
+        }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -19,6 +19,7 @@ use crate::{
         ids::{CheckInId, StationId, WorkerId},
         network::{Sex, phone_is_valid},
         refusal::{Code, FieldProblem, Refusal},
+        spelling,
         time::Timestamp,
         words::{Bilingual, Language},
     },
@@ -41,9 +42,10 @@ pub const TOKEN_SECONDS: i64 = 300;
 #[serde(deny_unknown_fields)]
 pub struct CheckInInput {
     /// The 12 digits on the card.
-    #[schema(example = "690000000018")]
+    #[schema(value_type = spelling::CardNumber)]
     pub card_number: String,
     /// Six digits.
+    #[schema(value_type = spelling::WorkerPin)]
     pub pin: String,
 }
 
@@ -52,8 +54,10 @@ pub struct CheckInInput {
 #[serde(deny_unknown_fields)]
 pub struct WalkInInput {
     /// The person's name, 1 to 60 characters.
+    #[schema(value_type = spelling::WalkInName)]
     pub name: String,
     /// A Chinese mobile number, 11 digits.
+    #[schema(value_type = spelling::Phone)]
     pub phone: String,
     /// Consent to keep and use health data for care; must be given.
     pub consent: bool,

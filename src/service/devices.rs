@@ -20,6 +20,7 @@ use crate::{
         ids::{CabinetId, DeviceId, StationId},
         refusal::{Code, Refusal},
         role::Role,
+        spelling,
         words::Bilingual,
     },
     storage::{
@@ -76,10 +77,10 @@ pub struct CodeView {
 #[serde(deny_unknown_fields)]
 pub struct EnrolInput {
     /// The code, as typed.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::EnrolmentCode)]
     pub code: String,
     /// Its Ed25519 public key: 32 bytes in base64url.
-    #[schema(min_length = 43, max_length = 43)]
+    #[schema(value_type = spelling::PublicKey)]
     pub public_key: String,
 }
 
@@ -103,7 +104,7 @@ pub struct EnrolledView {
 #[serde(deny_unknown_fields)]
 pub struct AssertionInput {
     /// Signed by the device; good once, for 60 seconds at most.
-    #[schema(max_length = 4096)]
+    #[schema(value_type = spelling::Assertion)]
     pub client_assertion: String,
 }
 

@@ -25,7 +25,17 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct DutyInput {
     /// `available` or `off`; `away` is the house's word for an unanswered offer.
+    #[schema(value_type = WantedPresence)]
     pub presence: Presence,
+}
+
+/// What a doctor may ask to be; for the document.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is read")]
+enum WantedPresence {
+    Available,
+    Off,
 }
 
 /// A doctor's duty.

@@ -20,6 +20,7 @@ use crate::{
         money::Fen,
         order::{self, Command, OrderEvent, OrderState, UnitState},
         refusal::{Code, FieldProblem, Refusal},
+        spelling,
         vend::{AttemptState, Outcome, attempt::VoidReason},
         words::Bilingual,
     },
@@ -52,7 +53,7 @@ pub struct OrderInput {
 #[serde(deny_unknown_fields)]
 pub struct OrderLineInput {
     /// The product.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// How many packs.
     #[schema(minimum = 1, maximum = 5)]

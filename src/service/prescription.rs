@@ -21,6 +21,7 @@ use crate::{
         prescription::{Command, DoctorStanding, Event, LIVE, PrescriptionState, VoidReason, decide, rules},
         refusal::{Code, Refusal},
         role::Role,
+        spelling,
         time::civil_day,
         words::Bilingual,
     },
@@ -36,7 +37,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct VoidInput {
     /// In words.
-    #[schema(min_length = 4, max_length = 500)]
+    #[schema(value_type = spelling::Reason)]
     pub reason: String,
     /// As a code; `doctor_withdrew` where left out.
     pub code: Option<VoidReason>,

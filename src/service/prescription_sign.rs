@@ -26,6 +26,7 @@ use crate::{
         },
         refusal::Refusal,
         safety::{Finding, SafetyInput, SafetyReport},
+        spelling,
         time::{Timestamp, civil_day},
     },
     storage::prescriptions::{self as store, PrescriptionRow, SignedParts},
@@ -36,13 +37,13 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct OverrideInput {
     /// The rule of the finding.
-    #[schema(max_length = 60)]
+    #[schema(value_type = spelling::RuleCode)]
     pub rule: String,
     /// The lines of the finding; all findings of the rule where left out.
-    #[schema(max_items = 20)]
+    #[schema(value_type = Option<Vec<u32>>, max_items = 20)]
     pub lines: Option<Vec<usize>>,
     /// Why; the pharmacist sees it.
-    #[schema(min_length = 4, max_length = 500)]
+    #[schema(value_type = spelling::Reason)]
     pub reason: String,
 }
 
@@ -51,7 +52,7 @@ pub struct OverrideInput {
 #[serde(deny_unknown_fields)]
 pub struct SignInput {
     /// The signing PIN.
-    #[schema(min_length = 6, max_length = 12)]
+    #[schema(value_type = spelling::SigningPin)]
     pub pin: String,
     /// Civil days of validity, today counted; 1 where left out, unless little
     /// of today is left: then the refusal proposes an extension.

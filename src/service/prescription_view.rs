@@ -17,6 +17,7 @@ use crate::{
         },
         refusal::Code,
         safety::{DraftLine, SafetyReport},
+        spelling,
         time::{Timestamp, civil_day},
         words::Bilingual,
     },
@@ -42,10 +43,10 @@ pub enum Reader {
 #[serde(deny_unknown_fields)]
 pub struct PrescribedDiagnosis {
     /// ICD-10 code, where the doctor gives one.
-    #[schema(max_length = 16, example = "J00")]
+    #[schema(value_type = Option<spelling::DiagnosisCode>)]
     pub code: Option<String>,
     /// The diagnosis in words.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = spelling::DiagnosisWords)]
     pub name: String,
 }
 

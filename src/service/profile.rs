@@ -11,6 +11,7 @@ use crate::{
         formulary::Condition,
         ids::WorkerId,
         refusal::{Code, FieldProblem, Refusal},
+        spelling,
         words::Bilingual,
     },
     storage::{Conn, profiles as store, workers},
@@ -34,13 +35,13 @@ pub struct HealthProfile {
     /// Breast feeding now?
     pub breastfeeding: Option<bool>,
     /// Classes (`penicillins`, `nsaids`, ...), international names or other texts.
-    #[schema(max_items = 30)]
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
     pub allergies: Vec<String>,
     /// Known conditions.
     #[schema(max_items = 30)]
     pub conditions: Vec<Condition>,
     /// What the worker takes, by international name or another text.
-    #[schema(max_items = 30)]
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
     pub medicines: Vec<String>,
     /// Estimated glomerular filtration rate, mL/min/1.73 m2.
     #[schema(minimum = 1, maximum = 250)]

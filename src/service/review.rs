@@ -18,6 +18,7 @@ use crate::{
         ids::{PrescriptionId, StaffId},
         prescription::{Command, PharmacistStanding, PrescriptionState, ReturnReason, decide, rules},
         refusal::{Code, Refusal},
+        spelling,
         time::{Timestamp, civil_day},
     },
     storage::{
@@ -41,7 +42,7 @@ pub struct ReviewQueue {
 #[serde(deny_unknown_fields)]
 pub struct ApproveInput {
     /// The signing PIN.
-    #[schema(min_length = 6, max_length = 12)]
+    #[schema(value_type = spelling::SigningPin)]
     pub pin: String,
 }
 
@@ -50,7 +51,7 @@ pub struct ApproveInput {
 #[serde(deny_unknown_fields)]
 pub struct ReturnInput {
     /// In words; the doctor reads it.
-    #[schema(min_length = 4, max_length = 500)]
+    #[schema(value_type = spelling::Reason)]
     pub reason: String,
     /// As a code; `other` where left out.
     pub code: Option<ReturnReason>,

@@ -18,6 +18,7 @@ use crate::{
         refusal::{Code, Refusal},
         role::Role,
         safety::{DraftLine, Profile, SafetyInput, Taken},
+        spelling,
         time::civil_day,
         words::Bilingual,
     },
@@ -34,7 +35,7 @@ pub struct CheckProfile {
     /// Day of birth.
     pub birth_date: Option<NaiveDate>,
     /// Age in whole years, where the day of birth is not known.
-    #[schema(maximum = 130)]
+    #[schema(minimum = 0, maximum = 130)]
     pub age_years: Option<u32>,
     /// Tenths of a kilogram.
     #[schema(minimum = 20, maximum = 3000)]
@@ -46,20 +47,28 @@ pub struct CheckProfile {
     /// Breast feeding now?
     pub breastfeeding: Option<bool>,
     /// Classes, international names or other texts.
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
     pub allergies: Vec<String>,
     /// Known conditions.
+    #[schema(max_items = 30)]
     pub conditions: Vec<Condition>,
     /// What is taken already, by name.
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
     pub medicines: Vec<String>,
     /// mL/min/1.73 m2.
+    #[schema(minimum = 1, maximum = 250)]
     pub egfr: Option<i64>,
     /// mL/min.
+    #[schema(minimum = 1, maximum = 250)]
     pub creatinine_clearance: Option<i64>,
     /// Breath alcohol as blood mg/100 mL.
+    #[schema(minimum = 0, maximum = 1000)]
     pub breath_alcohol: Option<i64>,
     /// mmHg.
+    #[schema(minimum = 40, maximum = 300)]
     pub systolic: Option<i64>,
     /// mmHg.
+    #[schema(minimum = 20, maximum = 200)]
     pub diastolic: Option<i64>,
     /// Works at height?
     pub works_at_height: bool,
@@ -74,8 +83,10 @@ pub enum TakenInput {
     /// A pack out of a cabinet.
     Vended {
         /// Which product.
+        #[schema(value_type = spelling::ProductCode)]
         product_code: String,
         /// Thousandths of a unit a day.
+        #[schema(minimum = 1, maximum = 24_000_000)]
         units_per_day_thousandths: i64,
         /// The last day on which it is taken.
         until: NaiveDate,
@@ -83,8 +94,10 @@ pub enum TakenInput {
     /// What the worker says.
     Reported {
         /// An international name or another text.
+        #[schema(value_type = spelling::ProfileEntry)]
         medicine: String,
         /// Micrograms a day, where known.
+        #[schema(minimum = 0, maximum = 1_000_000_000)]
         day_ug: Option<i64>,
     },
 }

@@ -17,6 +17,7 @@ use crate::{
         order::UnitState,
         refusal::{Code, FieldProblem, Refusal},
         safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
+        spelling,
         time::{Timestamp, civil_day},
         vitals::ReadingKind,
         words::Bilingual,
@@ -42,7 +43,7 @@ const LARGEST_DOSE: i64 = 1_000_000;
 #[serde(deny_unknown_fields)]
 pub struct LineInput {
     /// Which product.
-    #[schema(example = "PCM-T500", min_length = 2, max_length = 40)]
+    #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// Thousandths of a unit at a time: 1000 is one tablet.
     #[schema(minimum = 1, maximum = 1_000_000, example = 1000)]

@@ -23,6 +23,7 @@ use crate::{
         ids::StaffId,
         refusal::{Code, Refusal},
         role::Role,
+        spelling,
         words::Bilingual,
     },
     storage::{
@@ -41,7 +42,7 @@ const RESET_MINUTES: i64 = 30;
 #[serde(deny_unknown_fields)]
 pub struct ResetInput {
     /// The mail address to sign in with.
-    #[schema(max_length = 254)]
+    #[schema(value_type = spelling::MailAddress)]
     pub email: String,
 }
 
@@ -57,16 +58,16 @@ pub struct Accepted {
 #[serde(deny_unknown_fields)]
 pub struct PasswordInput {
     /// What stands in the link after `#token=`.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::Token)]
     pub token: String,
     /// The new password.
     #[schema(min_length = 12, max_length = 128)]
     pub password: String,
     /// The signing PIN of a doctor or pharmacist, six to twelve digits.
-    #[schema(min_length = 6, max_length = 12)]
+    #[schema(value_type = Option<spelling::SigningPin>)]
     pub signing_pin: Option<String>,
     /// A one-time code: needed to change a signing PIN that stands already.
-    #[schema(max_length = 6)]
+    #[schema(value_type = Option<spelling::OneTimeCode>)]
     pub totp_confirm: Option<String>,
 }
 

@@ -22,6 +22,7 @@ use crate::{
         ids::{EmployerId, HospitalId, SessionId, StaffId},
         refusal::Code,
         role::Role,
+        spelling,
     },
     storage::{
         Conn, sessions,
@@ -42,13 +43,13 @@ const SIGNING_MINUTES: i64 = 5;
 #[serde(deny_unknown_fields)]
 pub struct SignInInput {
     /// The mail address; letter case does not matter.
-    #[schema(max_length = 254)]
+    #[schema(value_type = spelling::MailAddress)]
     pub email: String,
     /// The password.
-    #[schema(max_length = 128)]
+    #[schema(min_length = 1, max_length = 128)]
     pub password: String,
     /// The one-time code of now, six digits.
-    #[schema(max_length = 6)]
+    #[schema(value_type = spelling::OneTimeCode)]
     pub totp: String,
 }
 
@@ -57,7 +58,7 @@ pub struct SignInInput {
 #[serde(deny_unknown_fields)]
 pub struct RefreshInput {
     /// As the last answer gave it.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::Token)]
     pub refresh_token: String,
 }
 
@@ -66,7 +67,7 @@ pub struct RefreshInput {
 #[serde(deny_unknown_fields)]
 pub struct SigningWindowInput {
     /// The one-time code of now, six digits.
-    #[schema(max_length = 6)]
+    #[schema(value_type = spelling::OneTimeCode)]
     pub totp: String,
 }
 

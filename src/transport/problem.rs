@@ -27,8 +27,9 @@ pub struct ProblemBody {
     /// The sentence for people, in the caller's language.
     pub title: String,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// The stable code for programs.
+    #[schema(value_type = ProblemCode)]
     pub code: String,
     /// The id of the request, as in the logs and in `X-Request-Id`.
     pub request_id: String,
@@ -42,6 +43,10 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<serde_json::Value>,
 }
+
+/// All codes of problems; for the document.
+#[derive(Debug)]
+pub enum ProblemCode {}
 
 /// One bad field.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +64,6 @@ pub struct ProblemField {
 pub struct Problem {
     refusal: Refusal,
     language: Language,
-    status: Option<StatusCode>,
     request_id: String,
 }
 
@@ -86,17 +90,7 @@ impl Problem {
                 Refusal::new(Code::Internal).retry_after(1)
             }
         };
-        Self::told_to(request, refusal, None)
-    }
-
-    /// A refusal whose status the kind alone does not tell (405, 415).
-    pub fn with_status(request: &HttpRequest, code: Code, status: StatusCode) -> Self {
-        Self::told_to(request, Refusal::new(code), Some(status))
-    }
-
-    fn told_to(request: &HttpRequest, refusal: Refusal, status: Option<StatusCode>) -> Self {
-        let request_id = RequestId::in_request(request);
-        Self { refusal, language: language_of(request), status, request_id }
+        Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
     }
 }
 
@@ -138,6 +132,18 @@ pub fn status_of(kind: RefusalKind) -> StatusCode {
     }
 }
 
+/// The HTTP status of a code.
+pub fn status_of_code(code: Code) -> StatusCode {
+    match code {
+        // Ours, not a matter of waiting.
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::PreconditionMissing => StatusCode::PRECONDITION_REQUIRED,
+        code => status_of(code.kind()),
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.refusal.fmt(f)
@@ -146,11 +152,7 @@ impl std::fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.status.unwrap_or_else(|| match self.refusal.code {
-            // Ours, not a matter of waiting.
-            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            code => status_of(code.kind()),
-        })
+        status_of_code(self.refusal.code)
     }
 
     fn error_response(&self) -> HttpResponse {

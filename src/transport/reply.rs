@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    Error, HttpRequest, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
+    middleware::Next,
 };
 use serde::Serialize;
 
-use super::{body::IdempotencyKey, problem::Problem};
+use super::{body::IdempotencyKey, problem::Problem, reading};
 use crate::{
     domain::refusal::Code,
     service::{Actor, Failure, House, Once, Tx},
@@ -80,21 +86,34 @@ pub async fn once<T: Serialize + Send + 'static>(
     }
 }
 
-/// The version that an `If-Match` header names.
-pub fn if_match(request: &HttpRequest) -> Result<i64, Problem> {
-    let header = request.headers().get(header::IF_MATCH).ok_or_else(|| {
-        Problem::with_status(request, Code::PreconditionMissing, StatusCode::PRECONDITION_REQUIRED)
-    })?;
-    header
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().trim_matches('"').parse().ok())
-        .ok_or_else(|| Problem::new(request, Failure::from(Code::PreconditionFailed)))
+/// Any method that a route does not take; `OPTIONS` is told which it takes.
+pub fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
+    let mut response = if *request.method() == Method::OPTIONS {
+        HttpResponse::NoContent().finish()
+    } else {
+        Problem::new(request, Failure::from(Code::MethodNotAllowed)).error_response()
+    };
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }
 
-/// Any method that a route does not take.
-pub async fn method_not_allowed(request: HttpRequest) -> Reply {
-    Err(Problem::with_status(&request, Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED))
+/// Routes that take no parameters refuse all of them, by name.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn no_parameters(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match reading::no_query(request.query_string()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => {
+            let problem = Problem::new(request.request(), refusal).error_response();
+            Ok(request.into_response(problem).map_into_right_body())
+        }
+    }
 }
 
 /// Any path that no route has.

@@ -2,9 +2,37 @@
 //! it: the first argument of every handler is the caller's type, and from it
 //! the table takes its roles. A handler without one does not compile.
 
-use actix_web::{FromRequest, Handler, Resource, Responder, http::Method, web};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, Resource, Responder, guard, http::Method, middleware::from_fn, web,
+};
 
+use super::{address::Address, reply};
 use crate::domain::role::Role;
+
+/// What a handler takes out of a request, as its arguments say: one bit each.
+/// The document and the checks that hold for every route are made from them.
+pub type Takes = u8;
+/// An idempotency key.
+pub const KEY: Takes = 1;
+/// A JSON body.
+pub const BODY: Takes = 1 << 1;
+/// A signature of the device over the request.
+pub const SIGNATURE: Takes = 1 << 2;
+/// Parameters of the address.
+pub const QUERY: Takes = 1 << 3;
+/// The version of a document that people edit.
+pub const IF_MATCH: Takes = 1 << 4;
+/// An id or code in the path.
+pub const PATH: Takes = 1 << 5;
+
+/// An argument of a handler.
+pub trait Part: FromRequest {
+    /// What it takes out of the request.
+    const TAKES: Takes = 0;
+}
+impl Part for HttpRequest {}
+impl Part for Address {}
+impl<T: ?Sized + 'static> Part for web::Data<T> {}
 
 /// A first argument that says who may call.
 pub trait Caller: FromRequest {
@@ -16,12 +44,15 @@ pub trait Caller: FromRequest {
 pub trait Guarded: FromRequest {
     /// The roles of the first argument.
     const ROLES: &'static [Role];
+    /// What all of them take.
+    const TAKES: Takes;
 }
 
 macro_rules! guarded {
     ($(($($rest:ident),*))+) => {$(
-        impl<A: Caller + 'static, $($rest: FromRequest + 'static),*> Guarded for (A, $($rest,)*) {
+        impl<A: Caller + 'static, $($rest: Part + 'static),*> Guarded for (A, $($rest,)*) {
             const ROLES: &'static [Role] = A::ROLES;
+            const TAKES: Takes = 0 $(| $rest::TAKES)*;
         }
     )+};
 }
@@ -36,13 +67,27 @@ pub struct RouteLine {
     pub path: &'static str,
     /// Who may call; empty means anyone.
     pub roles: &'static [Role],
+    /// What the handler takes out of a request.
+    pub takes: Takes,
+}
+
+impl RouteLine {
+    /// Whether the handler takes this out of a request.
+    pub const fn takes(&self, what: Takes) -> bool {
+        self.takes & what != 0
+    }
+
+    /// Whether it is part of the interface for programs, and not a page.
+    pub fn is_interface(&self) -> bool {
+        self.path.starts_with("/api/") || self.path.starts_with("/cabinet/")
+    }
 }
 
 /// Collects routes and the table that documents and guards them.
 #[derive(Default)]
 pub struct Routes {
     lines: Vec<RouteLine>,
-    resources: Vec<(&'static str, Resource)>,
+    resources: Vec<(&'static str, Resource, Vec<Method>)>,
 }
 
 impl Routes {
@@ -53,14 +98,24 @@ impl Routes {
         Args: Guarded + 'static,
         F::Output: Responder + 'static,
     {
-        self.lines.push(RouteLine { method: method.clone(), path, roles: Args::ROLES });
-        let route = web::method(method).to(handler);
-        let known = self.resources.iter().position(|(known, _)| *known == path);
-        let (place, resource) = match known {
-            Some(place) => (place, self.resources.remove(place).1),
-            None => (self.resources.len(), web::resource(path)),
+        let line = RouteLine { method: method.clone(), path, roles: Args::ROLES, takes: Args::TAKES };
+        // Whoever may GET may also ask for the headers alone.
+        let mut route = match method {
+            Method::GET => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+            _ => web::method(method.clone()),
+        }
+        .to(handler);
+        if line.is_interface() && !line.takes(QUERY) {
+            route = route.wrap(from_fn(reply::no_parameters));
+        }
+        self.lines.push(line);
+        let known = self.resources.iter().position(|(known, ..)| *known == path);
+        let (place, (_, resource, mut methods)) = match known {
+            Some(place) => (place, self.resources.remove(place)),
+            None => (self.resources.len(), (path, web::resource(path), Vec::new())),
         };
-        self.resources.insert(place, (path, resource.route(route)));
+        methods.push(method);
+        self.resources.insert(place, (path, resource.route(route), methods));
         self
     }
 
@@ -101,8 +156,15 @@ impl Routes {
 
     /// Hands the resources to actix; any other method on them is refused.
     pub fn register(self, app: &mut web::ServiceConfig) {
-        for (_, resource) in self.resources {
-            app.service(resource.default_service(web::to(super::reply::method_not_allowed)));
+        for (_, resource, methods) in self.resources {
+            let mut allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            if methods.contains(&Method::GET) {
+                allowed.push("HEAD");
+            }
+            allowed.push("OPTIONS");
+            let allow = allowed.join(", ");
+            let other = move |request: HttpRequest| std::future::ready(reply::other_method(&request, &allow));
+            app.service(resource.default_service(web::to(other)));
         }
     }
 }

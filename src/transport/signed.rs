@@ -6,11 +6,13 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::{
     auth::actor_of,
     body::{Body, RawBody},
     problem::Problem,
+    routes::{self, Part, Takes},
 };
 use crate::{
     crypto::{device, public_key::Ed25519PublicKey},
@@ -24,7 +26,7 @@ pub const SIGNATURE_HEADER: &str = "Waystation-Signature";
 /// A JSON body that the calling cabinet signed.
 pub struct SignedBody<T>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for SignedBody<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for SignedBody<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -39,6 +41,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for SignedBody<T> {
             body.await.map(|body| SignedBody(body.0))
         })
     }
+}
+
+impl<T: DeserializeOwned + ToSchema + 'static> Part for SignedBody<T> {
+    const TAKES: Takes = routes::BODY | routes::SIGNATURE;
 }
 
 async fn verify(request: &HttpRequest, body: &[u8]) -> Result<(), Failure> {

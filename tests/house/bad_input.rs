@@ -89,8 +89,8 @@ fn bad_bodies(seed: &Seed, worker: &str, talk: &str) -> Vec<(String, String, Val
         row(
             api("check-ins/walk-in"),
             &seed.station_token,
-            json!({"name": "", "phone": "1", "consent": true, "birth_date": "1700-01-01"}),
-            &["name", "phone", "birth_date"],
+            json!({"name": "", "phone": "1", "consent": "yes", "birth_date": "1700-02-30"}),
+            &["name", "phone", "consent", "birth_date"],
         ),
         row(api("readings"), worker, json!({"readings": "none", "more": 1}), &["readings", "more"]),
         row(

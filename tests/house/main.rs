@@ -44,4 +44,5 @@ mod stock;
 mod streams;
 mod vending;
 mod vitals;
+mod walker;
 mod writer;

@@ -84,7 +84,8 @@ async fn what_is_personal_stays_out_of_the_logs() {
     let opened = post(json!({"card_number": CARD, "pin": PIN})).await.expect(201);
     let token = opened["access_token"].as_str().expect("a token");
     house.get(token, "/api/v1/me").await.expect(200);
-    house.get(&format!("{token}x"), &format!("/api/v1/me?token={token}")).await.problem(401, "token_invalid");
+    house.get(&format!("{token}x"), "/api/v1/me").await.problem(401, "token_invalid");
+    house.get(token, &format!("/api/v1/me?token={token}")).await.problem(400, "invalid_parameter");
 
     // What the writer's thread says for a request bears the request's id.
     let id = "5d0c3a4b9e8f47218a6b1c2d3e4f5061";

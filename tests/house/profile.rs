@@ -40,5 +40,5 @@ async fn every_bad_field_is_named() {
     let problem = house.put(&token, PATH, "\"0\"", bad).await.problem(422, "invalid_field");
     let fields: Vec<&str> =
         problem["errors"].as_array().expect("errors").iter().filter_map(|e| e["field"].as_str()).collect();
-    assert_eq!(fields, ["weight_kg_tenths", "egfr", "allergies[1]"]);
+    assert_eq!(fields, ["allergies[1]", "egfr", "weight_kg_tenths"]);
 }

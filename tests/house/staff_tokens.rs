@@ -120,9 +120,12 @@ async fn a_one_time_code_opens_the_signing_window_once() {
     let session = house.get(&seed.doctor.token, "/api/v1/session").await.expect(200);
     assert!(session["signing_until"].is_string());
     for _ in 0..4 {
-        house.post(&seed.doctor_b.token, path, json!({"totp": "0"})).await.problem(401, "credentials_wrong");
+        house
+            .post(&seed.doctor_b.token, path, json!({"totp": "000000"}))
+            .await
+            .problem(401, "credentials_wrong");
     }
-    house.post(&seed.doctor_b.token, path, json!({"totp": "0"})).await.problem(429, "pin_locked");
+    house.post(&seed.doctor_b.token, path, json!({"totp": "000000"})).await.problem(429, "pin_locked");
 }
 
 #[actix_web::test]
@@ -136,7 +139,10 @@ async fn an_invitation_is_answered_once_and_then_the_person_signs_in() {
     house.post(&seed.operator.token, "/api/v1/staff", input).await.problem(409, "already_exists");
     let token = token_of_newest_letter(&house).await;
     let path = "/api/v1/staff/password";
-    let weak = json!({"token": token, "password": "short", "signing_pin": "111111"});
+    let short = json!({"token": token, "password": "short", "signing_pin": "1"});
+    let problem = house.post("", path, short).await.problem(422, "invalid_field");
+    assert!(problem["errors"].as_array().is_some_and(|errors| errors.len() == 2), "{problem}");
+    let weak = json!({"token": token, "password": "aaaaaaaaaaaa", "signing_pin": "111111"});
     let problem = house.post("", path, weak).await.problem(422, "invalid_field");
     assert!(problem["errors"].as_array().is_some_and(|errors| errors.len() >= 2), "{problem}");
     let good = json!({"token": token, "password": "plums under a grey roof", "signing_pin": "739154"});

@@ -9,7 +9,7 @@ use crate::domain::words::Bilingual;
 crate::text_enum! {
     /// How grave one finding is, in rising order: what is unknown may be a block, so it
     /// ranks above a warning.
-    pub enum Severity {
+    pub enum Severity as "FindingSeverity" {
         /// Worth telling the worker; asks nothing of the doctor.
         Note = "note",
         /// The doctor may go on with a written reason, which the pharmacist sees.

@@ -19,6 +19,17 @@ impl SlotNo {
     }
 }
 
+impl utoipa::PartialSchema for SlotNo {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(i32::MAX))
+            .into()
+    }
+}
+impl utoipa::ToSchema for SlotNo {}
+
 impl From<SlotNo> for i32 {
     fn from(slot: SlotNo) -> i32 {
         slot.0

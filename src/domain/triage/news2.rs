@@ -17,20 +17,26 @@ use crate::domain::{
 #[serde(deny_unknown_fields, default)]
 pub struct News2Input {
     /// Breaths a minute.
+    #[schema(minimum = 2, maximum = 80)]
     pub respiratory_rate_per_min: Option<i64>,
     /// Oxygen saturation in percent.
+    #[schema(minimum = 35, maximum = 100)]
     pub spo2_percent: Option<i64>,
     /// Whether extra oxygen is given.
     pub supplemental_oxygen: Option<bool>,
     /// Systolic pressure in mmHg.
+    #[schema(minimum = 40, maximum = 300)]
     pub systolic_mmhg: Option<i64>,
     /// Heart beats a minute.
+    #[schema(minimum = 20, maximum = 300)]
     pub heart_rate_per_min: Option<i64>,
     /// Temperature in tenths of a degree Celsius.
+    #[schema(minimum = 250, maximum = 450)]
     pub temperature_tenths_c: Option<i64>,
     /// How awake the person is.
     pub acvpu: Option<Acvpu>,
     /// 1, or 2 where a clinician set a target of 88-92 %; 1 where absent.
+    #[schema(minimum = 1, maximum = 2)]
     pub spo2_scale: Option<i64>,
 }
 

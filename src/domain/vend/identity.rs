@@ -4,11 +4,25 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+use crate::domain::spelling;
 
 /// Grows by one when a cabinet is replaced or enrolled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
+
+impl PartialSchema for Epoch {
+    fn schema() -> RefOr<Schema> {
+        let whole = ObjectBuilder::new().schema_type(Type::Integer);
+        whole.minimum(Some(1)).maximum(Some(9_007_199_254_740_991_i64)).into()
+    }
+}
+impl ToSchema for Epoch {}
 
 impl Epoch {
     /// The epoch of a first enrolment.
@@ -27,7 +41,7 @@ impl fmt::Display for Epoch {
 }
 
 macro_rules! hex_bytes {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $spelling:ty, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
@@ -49,6 +63,13 @@ macro_rules! hex_bytes {
                 HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                <$spelling>::schema()
+            }
+        }
+        impl ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,12 +99,14 @@ hex_bytes!(
     /// 128 random bits that a cabinet draws at each start. A GRANT is bound to them.
     BootId,
     16,
+    spelling::BootIdHex,
     "a boot id is 32 lower-case hexadecimal digits"
 );
 hex_bytes!(
     /// The SHA-256 of one journal entry, over its canonical bytes.
     JournalHash,
     32,
+    spelling::HashHex,
     "a journal hash is 64 lower-case hexadecimal digits"
 );
 

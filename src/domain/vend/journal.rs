@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::domain::{
     ids::{AttemptId, StaffId},
@@ -15,6 +16,7 @@ use crate::domain::{
 
 use super::{
     attempt::NotDispensedReason,
+    canonical::write_canonical,
     decide::Evidence,
     identity::{BootId, JournalHash},
 };
@@ -23,11 +25,16 @@ use super::{
 pub const BATCH_MAX: usize = 200;
 
 /// What happened at the cabinet. On the wire and in storage: a `kind` and a `body`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Body {
     /// The motor is about to run.
-    Intent { attempt: AttemptId, slot: SlotNo, lot_no: String },
+    Intent {
+        attempt: AttemptId,
+        slot: SlotNo,
+        #[schema(max_length = 200)]
+        lot_no: String,
+    },
     /// The motor has run.
     Motor { attempt: AttemptId },
     /// The light curtain saw something fall.
@@ -37,7 +44,9 @@ pub enum Body {
     /// The pack came out.
     Dispensed {
         attempt: AttemptId,
+        #[schema(max_length = 200)]
         lot_no: String,
+        #[schema(max_length = 200)]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         serial: Option<String>,
     },
@@ -52,13 +61,29 @@ pub enum Body {
     /// All doors are shut and all slots counted.
     DoorClose {},
     /// Packs were put in; product and lot were scanned.
-    Restock { slot: SlotNo, product_code: String, lot_no: String, expires_on: NaiveDate, packs: u32 },
+    Restock {
+        slot: SlotNo,
+        #[schema(max_length = 200)]
+        product_code: String,
+        #[schema(max_length = 200)]
+        lot_no: String,
+        expires_on: NaiveDate,
+        #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+        packs: u32,
+    },
     /// A blind count.
-    Count { slot: SlotNo, n: u32 },
+    Count {
+        slot: SlotNo,
+        #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+        n: u32,
+    },
     /// Tenths of a degree Celsius.
     Temperature { tenths: i32 },
     /// The tamper switch; `sensor` is the firmware's code for which.
-    Tamper { sensor: String },
+    Tamper {
+        #[schema(max_length = 200)]
+        sensor: String,
+    },
 }
 
 impl Body {
@@ -232,44 +257,12 @@ impl JournalEntry {
     }
 }
 
-/// JSON with sorted keys; independent of how `serde_json::Map` is ordered.
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            out.push('{');
-            for (i, key) in keys.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push(':');
-                write_canonical(&map[key], out);
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(']');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            out.push_str(&value.to_string())
-        }
-    }
-}
-
 /// The last entry of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JournalHead {
     /// Its seq; 0 before the first entry.
+    #[schema(minimum = 0, maximum = 9007199254740991_i64)]
     pub seq: i64,
     /// Its hash.
     pub hash: JournalHash,

@@ -4,9 +4,11 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{
     ids::{AttemptId, DeviceId, OrderUnitId},
+    spelling,
     stock::SlotNo,
     time::Timestamp,
 };
@@ -56,33 +58,37 @@ impl VendAuthorization {
 }
 
 /// What one slot is believed to hold, by the cabinet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotReport {
     /// Which slot.
     pub slot: SlotNo,
     /// The scanned product; `None` when empty.
+    #[schema(max_length = 200)]
     pub product_code: Option<String>,
     /// The scanned lot.
+    #[schema(max_length = 200)]
     pub lot_no: Option<String>,
     /// The lot's last day.
     pub expires_on: Option<NaiveDate>,
     /// The cabinet's count.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub count: u32,
 }
 
 /// What runs in the cabinet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Versions {
     /// The version of the firmware.
+    #[schema(value_type = spelling::Designation)]
     pub firmware: String,
     /// The version of this protocol that it speaks.
     pub protocol: u32,
 }
 
 /// `POST /cabinet/v1/hello`: the first word of a boot, and after every reconnect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelloRequest {
     /// The epoch it was enrolled in.
@@ -90,28 +96,33 @@ pub struct HelloRequest {
     /// This boot.
     pub boot_id: BootId,
     /// Milliseconds since it began.
+    #[schema(minimum = 0, maximum = 9007199254740991_i64)]
     pub mono_ms: i64,
     /// The cabinet's wall clock, for people.
+    #[schema(value_type = chrono::DateTime<chrono::Utc>)]
     pub wall: Timestamp,
     /// The end of its journal.
     pub journal: JournalHead,
     /// Attempts with an intent and no outcome.
+    #[schema(max_items = 1000)]
     pub open_intents: Vec<AttemptId>,
     /// A door is open, or was shut without a full count.
     pub door_open: bool,
     /// The tamper switch is set.
     pub tampered: bool,
     /// What each slot holds.
+    #[schema(max_items = 1000)]
     pub slots: Vec<SlotReport>,
     /// What runs in it.
     pub versions: Versions,
 }
 
 /// The server's answer to a hello.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelloAnswer {
     /// The server's clock, for people.
+    #[schema(value_type = chrono::DateTime<chrono::Utc>)]
     pub server_time: Timestamp,
     /// The journal has arrived up to here.
     pub acked_seq: i64,
@@ -121,19 +132,22 @@ pub struct HelloAnswer {
 }
 
 /// `GET /cabinet/v1/work`: where to go on, and how long to wait.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct WorkQuery {
     /// The last answer's cursor; 0 at first.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 9007199254740991_i64, default = 0)]
     pub cursor: i64,
     /// Seconds to wait for something to do.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 25, default = 0)]
     pub wait: u32,
 }
 
 /// One thing for a cabinet to know. Delivery is no state and may happen twice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WorkItem {
     /// May be asked for at START.
@@ -158,7 +172,7 @@ pub enum WorkItem {
 }
 
 /// What there is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkAnswer {
     /// To be sent with the next call.
@@ -168,12 +182,13 @@ pub struct WorkAnswer {
 }
 
 /// `POST /cabinet/v1/attempts/{id}/start`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRequest {
     /// The boot that asks; the GRANT is bound to it.
     pub boot_id: BootId,
     /// What the worker typed at the hatch.
+    #[schema(value_type = spelling::PickupCode)]
     pub pickup_code: String,
 }
 
@@ -185,7 +200,7 @@ impl std::fmt::Debug for StartRequest {
 }
 
 /// GRANT: the motor may run once, in this boot, in this time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The boot that asked.
@@ -195,17 +210,18 @@ pub struct Grant {
 }
 
 /// `POST /cabinet/v1/events`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsRequest {
     /// The epoch of this journal; an old epoch's late journal still counts.
     pub epoch: Epoch,
     /// In seq order, at most `journal::BATCH_MAX`.
+    #[schema(max_items = 200)]
     pub entries: Vec<JournalEntry>,
 }
 
 /// What has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsAnswer {
     /// The journal has arrived up to here.

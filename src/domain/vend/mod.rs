@@ -9,9 +9,11 @@
 pub mod attempt;
 pub mod attempt_event;
 pub mod cabinet_side;
+mod canonical;
 pub mod decide;
 pub mod identity;
 pub mod journal;
+mod journal_schema;
 pub mod messages;
 
 #[cfg(test)]

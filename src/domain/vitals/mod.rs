@@ -8,6 +8,7 @@
 
 mod categories;
 mod reading;
+mod reading_schema;
 mod rules;
 
 pub use categories::{

@@ -65,6 +65,7 @@ pub struct AssessmentContext {
     /// Whether the worker breathes extra oxygen.
     pub supplemental_oxygen: Option<bool>,
     /// 2 only where a clinician set a target of 88-92 %; 1 where absent.
+    #[schema(minimum = 1, maximum = 2)]
     pub spo2_scale: Option<i64>,
 }
 
@@ -152,7 +153,7 @@ impl ReadingKind {
 }
 
 /// One reading as a station sends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadingInput {
     /// What was measured.

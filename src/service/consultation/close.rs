@@ -13,6 +13,7 @@ use crate::{
         consultation::{CancelReason, Command},
         ids::ConsultationId,
         refusal::{Code, FieldProblem, Refusal},
+        spelling,
         words::Bilingual,
     },
     service::{
@@ -28,10 +29,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Diagnosis {
     /// A code, ICD-10 style: `J00`.
-    #[schema(min_length = 1, max_length = 16, example = "J00")]
+    #[schema(value_type = spelling::DiagnosisCode)]
     pub code: String,
     /// In words.
-    #[schema(min_length = 1, max_length = 120, example = "Acute nasopharyngitis")]
+    #[schema(value_type = spelling::DiagnosisName)]
     pub name: String,
 }
 
@@ -40,7 +41,7 @@ pub struct Diagnosis {
 #[serde(deny_unknown_fields)]
 pub struct Completion {
     /// For the worker to read, 1 to 4,000 characters.
-    #[schema(min_length = 1, max_length = 4000)]
+    #[schema(value_type = spelling::LongWords)]
     pub summary: String,
     /// Up to 10.
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::{
         ids::{ConsultationId, OfferId},
         matching::Department,
         refusal::{Code, Refusal},
+        spelling,
         triage::TriageLevel,
     },
     service::{Failure, House, Tx, caller::StaffCaller, signing},
@@ -33,9 +34,10 @@ const QUIET: TimeDelta = TimeDelta::minutes(15);
 #[serde(deny_unknown_fields)]
 pub struct AcceptInput {
     /// The fence that came with the offer.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub fence: i64,
     /// The signing PIN; wanted after 15 quiet minutes.
+    #[schema(value_type = Option<spelling::SigningPin>)]
     pub pin: Option<String>,
 }
 
@@ -44,7 +46,7 @@ pub struct AcceptInput {
 #[serde(deny_unknown_fields)]
 pub struct DeclineInput {
     /// The fence that came with the offer.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub fence: i64,
 }
 

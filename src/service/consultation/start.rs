@@ -13,6 +13,7 @@ use crate::{
         matching::{Department, ranked_since},
         prescription::EncounterLane,
         refusal::{Code, Refusal},
+        spelling,
         triage::{SymptomFlag, TriageLevel},
         words::Bilingual,
     },
@@ -29,7 +30,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct StartInput {
     /// In the worker's own words, 1 to 2,000 characters.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(value_type = spelling::Words)]
     pub complaint: String,
     /// Which department; left out is "I don't know": general practice.
     pub department: Option<Department>,

@@ -11,6 +11,7 @@ use crate::{
         ids::{ConsultationId, Id, MessageId},
         refusal::{Code, Refusal},
         role::Role,
+        spelling,
         words::Bilingual,
     },
     service::{Actor, Failure, Hearers, House, Tx},
@@ -27,7 +28,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct MessageInput {
     /// 1 to 2,000 characters.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(value_type = spelling::Words)]
     pub text: String,
 }
 

@@ -12,6 +12,7 @@ use crate::{
         ids::{EmployerId, WorkerId},
         network::{Job, Secret, Sex, WorkerRecord},
         refusal::Code,
+        spelling,
         words::Language,
     },
     service::{Failure, Hearers, House, Tx, import},
@@ -23,15 +24,16 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct WorkerInput {
     /// 12 digits, the last a Luhn check digit.
-    #[schema(min_length = 12, max_length = 12)]
+    #[schema(value_type = spelling::CardNumber)]
     pub card_number: String,
     /// Six digits.
+    #[schema(value_type = spelling::WorkerPin)]
     pub pin: Secret,
     /// Name, as on the identity document.
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name: String,
     /// Mobile phone, 11 digits.
-    #[schema(min_length = 11, max_length = 11)]
+    #[schema(value_type = spelling::Phone)]
     pub phone: String,
     /// Day of birth.
     pub birth_date: NaiveDate,
@@ -75,10 +77,13 @@ pub struct WorkerSummary {
 /// How a worker is looked for: exactly one of the two.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct WorkerQuery {
     /// The whole phone number.
+    #[param(min_length = 11, max_length = 11, pattern = "^1[3-9][0-9]{9}$")]
     pub phone: Option<String>,
     /// The whole card number.
+    #[param(min_length = 12, max_length = 12, pattern = "^[0-9]{12}$")]
     pub card_number: Option<String>,
 }
 

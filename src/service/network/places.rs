@@ -14,6 +14,7 @@ use crate::{
         network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
         prescription::{CabinetLane, EncounterLane},
         refusal::Code,
+        spelling,
     },
     service::{Failure, Hearers, Tx, import},
     storage::{Conn, directory as store, intake},
@@ -24,16 +25,16 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct StationInput {
     /// Its code on signs and in letters: `a-z 0-9 -`.
-    #[schema(max_length = 32)]
+    #[schema(value_type = spelling::PlaceCode)]
     pub code: String,
     /// Name in Chinese.
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_zh: String,
     /// Name in English.
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_en: String,
     /// District or county, as a code.
-    #[schema(max_length = 32)]
+    #[schema(value_type = spelling::PlaceCode)]
     pub district: String,
     /// Degrees north, in millionths.
     #[schema(minimum = 3000000, maximum = 54000000)]
@@ -42,6 +43,7 @@ pub struct StationInput {
     #[schema(minimum = 73000000, maximum = 136000000)]
     pub longitude_e6: i32,
     /// The lanes that consultations here may use; the network's default if left out.
+    #[schema(value_type = Option<std::collections::HashSet<EncounterLane>>, min_items = 1, max_items = 8)]
     pub encounter_lanes: Option<Vec<EncounterLane>>,
     /// Whether a cabinet stands there too; yes if left out.
     pub cabinet: Option<bool>,
@@ -71,13 +73,13 @@ pub struct StationView {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct HospitalInput {
-    #[schema(max_length = 32)]
+    #[schema(value_type = spelling::PlaceCode)]
     pub code: String,
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_zh: String,
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_en: String,
-    #[schema(max_length = 32)]
+    #[schema(value_type = spelling::PlaceCode)]
     pub district: String,
     /// Its share in weighted fairness.
     #[schema(minimum = 1, maximum = 1000)]
@@ -102,11 +104,11 @@ pub struct HospitalView {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct EmployerInput {
-    #[schema(max_length = 32)]
+    #[schema(value_type = spelling::PlaceCode)]
     pub code: String,
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_zh: String,
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_en: String,
 }
 

@@ -13,6 +13,7 @@ use crate::{
         network::{DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord},
         refusal::{Code, Refusal},
         role::Role,
+        spelling,
         words::{Bilingual, Language},
     },
     service::{
@@ -24,20 +25,33 @@ use crate::{
     storage::{Conn, directory as store, staff, staff_sessions},
 };
 
+/// The roles of staff; for the document.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is read")]
+enum StaffRole {
+    Doctor,
+    Pharmacist,
+    Operator,
+    Restocker,
+    Employer,
+}
+
 /// Somebody who joins the staff; they get an invitation.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaffInput {
     /// Doctor, pharmacist, operator, restocker or employer (safety officer).
+    #[schema(value_type = StaffRole)]
     pub role: Role,
     /// The mail address to sign in with.
-    #[schema(max_length = 254)]
+    #[schema(value_type = spelling::MailAddress)]
     pub email: String,
     /// Name in Chinese.
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_zh: String,
     /// Name in English or pinyin.
-    #[schema(max_length = 80)]
+    #[schema(value_type = spelling::Name)]
     pub name_en: String,
     /// A doctor's hospital.
     pub hospital_id: Option<HospitalId>,
@@ -52,7 +66,7 @@ pub struct StaffInput {
 #[serde(deny_unknown_fields)]
 pub struct DoctorInput {
     /// Number of the licence to practise.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::Label)]
     pub licence_no: String,
     /// The licence's last day.
     pub licence_valid_until: NaiveDate,
@@ -61,8 +75,10 @@ pub struct DoctorInput {
     /// First day of independent practice.
     pub practising_since: NaiveDate,
     /// Departments served, the main one first.
+    #[schema(value_type = std::collections::HashSet<Department>, min_items = 1, max_items = 15)]
     pub departments: Vec<Department>,
     /// Languages of consultation.
+    #[schema(value_type = std::collections::HashSet<Language>, min_items = 1, max_items = 2)]
     pub languages: Vec<Language>,
     /// Live consultations held at a time, at most.
     #[schema(minimum = 1, maximum = 10)]

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         ids::{AttemptId, CabinetId, IncidentId, StaffId},
         refusal::{Code, Refusal},
+        spelling,
         stock::SlotClosedReason,
         vend::attempt_event::IncidentKind,
         words::Bilingual,
@@ -61,7 +62,7 @@ pub struct IncidentList {
 #[serde(deny_unknown_fields)]
 pub struct CloseIncident {
     /// In words, 1 to 1000 characters; kept sealed.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(value_type = spelling::NoteWords)]
     pub note: String,
 }
 

@@ -14,6 +14,7 @@ use crate::{
         ids::{CabinetId, Id, WorkerId},
         order,
         refusal::{Code, Refusal},
+        spelling,
         stock::SlotClosedReason,
         vend::{AttemptState, Command, attempt::VoidReason, decide},
         words::Bilingual,
@@ -33,13 +34,13 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct RecallInput {
     /// The product.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// The lot.
-    #[schema(max_length = 64)]
+    #[schema(value_type = spelling::Label)]
     pub lot_no: String,
     /// In words, 1 to 500 characters.
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(value_type = spelling::ShortWords)]
     pub reason: String,
 }
 

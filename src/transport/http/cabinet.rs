@@ -1,7 +1,7 @@
 //! The cabinet protocol. Every POST is signed by the cabinet's own key; an
 //! idle poll with a current cursor touches no database, while hints come in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, web::Data};
 use utoipa::OpenApi;
@@ -10,7 +10,10 @@ use crate::{
     coordination::Topic,
     domain::{
         ids::AttemptId,
-        vend::messages::{EventsRequest, HelloRequest, StartRequest, WorkAnswer, WorkQuery},
+        vend::messages::{
+            EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, StartRequest, WorkAnswer,
+            WorkQuery,
+        },
     },
     service::{Failure, House, caller::CabinetCaller, vend},
     transport::{
@@ -38,18 +41,10 @@ pub struct Doc;
 
 /// The first word of a boot
 ///
-/// Every POST carries `Waystation-Signature`: a compact JWS with detached
-/// payload (`header..signature`, EdDSA by the device's key, header members
-/// `alg`, `kid` = the device's id, `typ` = `request+jws`). Its payload is the
-/// text `waystation-request-v1`, the method, path and query exactly as sent,
-/// and the body's SHA-256 in lower hex, each on a line of its own, joined by
-/// `\n`. `boot_id` is 128 random bits in 32 lower hex digits; the head of an
-/// empty journal is `seq` 0 with a hash of 64 zeros.
+/// `boot_id` is 128 random bits in 32 lower hex digits; the head of an empty
+/// journal is `seq` 0 with a hash of 64 zeros.
 #[utoipa::path(post, path = "/cabinet/v1/hello", tag = "cabinet",
-    params(("Waystation-Signature" = String, Header)),
-    request_body(content = Object, description = "{epoch, boot_id, mono_ms, wall, journal: {seq, hash}, \
-    open_intents, door_open, tampered, slots, versions}"),
-    responses((status = 200, body = Object, description = "{server_time, acked_seq, must_reconcile}")))]
+    request_body = HelloRequest, responses((status = 200, body = HelloAnswer)))]
 async fn hello(
     caller: Cabinet,
     request: HttpRequest,
@@ -62,8 +57,7 @@ async fn hello(
 
 /// What there is to do: authorizations, voids, recalls
 #[utoipa::path(get, path = "/cabinet/v1/work", tag = "cabinet",
-    params(("cursor" = Option<i64>, Query), ("wait" = Option<u32>, Query)),
-    responses((status = 200, body = Object, description = "{cursor, items}")))]
+    params(WorkQuery), responses((status = 200, body = WorkAnswer)))]
 async fn work(
     caller: Cabinet,
     request: HttpRequest,
@@ -79,7 +73,7 @@ async fn next_work(
     query: WorkQuery,
     actor: crate::service::Actor,
 ) -> Result<WorkAnswer, Failure> {
-    let wait = super::page::Wait { wait: Some(query.wait.into()) }.span()?;
+    let wait = Duration::from_secs(query.wait.into());
     let until = tokio::time::Instant::now() + wait;
     let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
     let nothing_new = || Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
@@ -113,9 +107,8 @@ async fn next_work(
 
 /// START: ask to go ahead with one attempt
 #[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", tag = "cabinet",
-    params(("id" = AttemptId, Path), ("Waystation-Signature" = String, Header)),
-    request_body(content = Object, description = "{boot_id, pickup_code}"),
-    responses((status = 200, body = Object, description = "{boot_id, ttl_ms}")))]
+    params(("id" = AttemptId, Path)),
+    request_body = StartRequest, responses((status = 200, body = Grant)))]
 async fn start(
     caller: Cabinet,
     request: HttpRequest,
@@ -136,9 +129,7 @@ async fn start(
 /// white space. The first entry's `prev_hash` is 64 zeros. A gap is answered
 /// with `journal_gap` and the expected seq in `data`.
 #[utoipa::path(post, path = "/cabinet/v1/events", tag = "cabinet",
-    params(("Waystation-Signature" = String, Header)),
-    request_body(content = Object, description = "{epoch, entries}"),
-    responses((status = 200, body = Object, description = "{acked_seq}")))]
+    request_body = EventsRequest, responses((status = 200, body = EventsAnswer)))]
 async fn events(
     caller: Cabinet,
     request: HttpRequest,

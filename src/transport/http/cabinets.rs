@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
+use super::page::{self, Page};
 use crate::{
     domain::ids::{AttemptId, CabinetId, IncidentId},
     service::{
@@ -18,7 +19,6 @@ use crate::{
     transport::{
         auth::{Operator, StockKeeper},
         body::{Body, IdempotencyKey, Path, Query},
-        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -41,18 +41,6 @@ pub fn add(routes: &mut Routes) {
 #[openapi(paths(list, fetch, incidents, close_incident, resolve, recall, invariants))]
 pub struct Doc;
 
-/// A page of cabinets.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct CabinetPage {
-    /// The last id seen.
-    after: Option<CabinetId>,
-    /// 1 to 100, default 50.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-}
-
 /// A page of incidents.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +49,7 @@ struct IncidentPage {
     /// Only those that are not closed.
     open: Option<bool>,
     /// The last id seen.
+    #[param(inline)]
     after: Option<IncidentId>,
     /// 1 to 100, default 50.
     #[param(minimum = 1, maximum = 100)]
@@ -75,17 +64,16 @@ struct AuditView {
 }
 
 /// Cabinets and what lies in them
-#[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(CabinetPage),
+#[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(Page),
     responses((status = 200, body = CabinetList)))]
 async fn list(
     caller: StockKeeper,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    query: Query<CabinetPage>,
+    page: Query<Page>,
 ) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, _| vend::cabinets(conn, query.0.after, page::limit(query.0.limit)?))
-        .await;
+    let outcome =
+        house.read(caller.actor(), move |conn, _| vend::cabinets(conn, page.0.after(), page.0.limit())).await;
     reply::json(&request, outcome)
 }
 
@@ -114,7 +102,7 @@ async fn incidents(
     let open = query.0.open.unwrap_or(false);
     let outcome = house
         .read(caller.actor(), move |conn, _| {
-            vend::incidents(conn, open, query.0.after, page::limit(query.0.limit)?)
+            vend::incidents(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
         })
         .await;
     reply::json(&request, outcome)

@@ -18,7 +18,6 @@ use crate::{
     transport::{
         auth::{Doctor, Party, Worker},
         body::{Body, IdempotencyKey, Path, Query},
-        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -63,7 +62,7 @@ async fn start(
 #[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(Page),
     responses((status = 200, body = ConsultationsView)))]
 async fn list(caller: Party, request: HttpRequest, house: Data<Arc<House>>, page: Query<Page>) -> Reply {
-    let limit = page.0.size().map_err(|refusal| Problem::new(&request, refusal))?;
+    let limit = page.0.size();
     let outcome = house
         .read(caller.0, move |conn, house| match caller.0 {
             Actor::Worker(worker) => {
@@ -170,7 +169,7 @@ async fn messages(
     id: Path<ConsultationId>,
     page: Query<Page>,
 ) -> Reply {
-    let limit = page.0.size().map_err(|refusal| Problem::new(&request, refusal))?;
+    let limit = page.0.size();
     let outcome = house
         .read(caller.0, move |conn, house| {
             consultation::messages(conn, house, caller.0, id.0, page.0.after(), limit)

@@ -7,13 +7,14 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
+use super::page::{Page as ListPage, USUAL};
 use crate::{
     domain::{
-        ids::{Id, StaffId, StationId, WorkerId},
+        ids::{ShiftId, StaffId, StationId, WorkerId},
         role::Role,
     },
     service::{
-        Actor, Failure, House,
+        Actor, House,
         network::{
             self, EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, MergeInput,
             NetworkCounts, Page, ShiftInput, ShiftView, StaffInput, StaffSummary, StationInput, StationView,
@@ -75,28 +76,36 @@ pub fn add(routes: &mut Routes) {
 ))]
 pub struct Doc;
 
-/// A page of a list.
+/// A page of staff.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct PageQuery {
-    /// The last id seen.
-    after: Option<uuid::Uuid>,
+#[into_params(parameter_in = Query)]
+struct StaffPage {
+    /// The last id of the page before.
+    #[param(inline)]
+    after: Option<StaffId>,
     /// 1 to 100; 50 if left out.
     #[param(minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-    /// Staff of this role only.
+    limit: Option<u32>,
+    /// Those of this role only.
+    #[param(inline)]
     role: Option<Role>,
-    /// Shifts of this member of staff only.
-    staff_id: Option<StaffId>,
 }
 
-impl PageQuery {
-    fn after<K>(&self) -> Option<Id<K>> {
-        self.after.map(Id::from_uuid)
-    }
-    fn limit(&self) -> Result<i64, Failure> {
-        Ok(super::page::Page { after: None, limit: self.limit }.size()?)
-    }
+/// A page of shifts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ShiftPage {
+    /// The last id of the page before.
+    #[param(inline)]
+    after: Option<ShiftId>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Those of this member of staff only.
+    #[param(inline)]
+    staff_id: Option<StaffId>,
 }
 
 /// Declares a POST by an operator that makes something of a body.
@@ -122,15 +131,15 @@ macro_rules! added {
 
 /// Declares a GET by an operator that lists something by id.
 macro_rules! listed {
-    ($(#[$doc:meta])* $name:ident -> $view:ty, $path:literal, $verb:expr) => {
+    ($(#[$doc:meta])* $name:ident($page:ty) -> $view:ty, $path:literal, $verb:expr) => {
         $(#[$doc])*
-        #[utoipa::path(get, path = $path, tag = "network", params(PageQuery),
+        #[utoipa::path(get, path = $path, tag = "network", params($page),
             responses((status = 200, body = Page<$view>)))]
         async fn $name(
             caller: Operator,
             request: HttpRequest,
             house: Data<Arc<House>>,
-            page: Query<PageQuery>,
+            page: Query<$page>,
         ) -> Reply {
             let outcome = house.read(caller.actor(), move |conn, house| ($verb)(conn, house, &page.0)).await;
             reply::json(&request, outcome)
@@ -158,25 +167,27 @@ added!(
     shift_add(ShiftInput) -> ShiftView, "/api/v1/shifts", |tx, input| network::shift_add(tx, &input));
 listed!(
     /// Stations
-    station_list -> StationView, "/api/v1/stations",
-    |conn, _, page: &PageQuery| network::station_list(conn, page.after(), page.limit()?));
+    station_list(ListPage) -> StationView, "/api/v1/stations",
+    |conn, _, page: &ListPage| network::station_list(conn, page.after(), page.size()));
 listed!(
     /// Hospitals
-    hospital_list -> HospitalView, "/api/v1/hospitals",
-    |conn, _, page: &PageQuery| network::hospital_list(conn, page.after(), page.limit()?));
+    hospital_list(ListPage) -> HospitalView, "/api/v1/hospitals",
+    |conn, _, page: &ListPage| network::hospital_list(conn, page.after(), page.size()));
 listed!(
     /// Employers
-    employer_list -> EmployerView, "/api/v1/employers",
-    |conn, _, page: &PageQuery| network::employer_list(conn, page.after(), page.limit()?));
+    employer_list(ListPage) -> EmployerView, "/api/v1/employers",
+    |conn, _, page: &ListPage| network::employer_list(conn, page.after(), page.size()));
 listed!(
-    /// Staff
-    staff_list -> StaffSummary, "/api/v1/staff",
-    |conn, _, page: &PageQuery| network::staff_list(conn, page.role, page.after(), page.limit()?));
+/// Staff
+staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
+|conn, _, page: &StaffPage| {
+    network::staff_list(conn, page.role, page.after, page.limit.unwrap_or(USUAL).into())
+});
 listed!(
 /// Shifts that have not ended
-shift_list -> ShiftView, "/api/v1/shifts",
-|conn, house, page: &PageQuery| {
-    network::shift_list(conn, house, page.staff_id, page.after(), page.limit()?)
+shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
+|conn, house, page: &ShiftPage| {
+    network::shift_list(conn, house, page.staff_id, page.after, page.limit.unwrap_or(USUAL).into())
 });
 
 /// One station
@@ -250,17 +261,17 @@ async fn worker_merge(
 }
 
 /// Whether the caller's own people may work at height now; never why
-#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(PageQuery),
+#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(ListPage),
     responses((status = 200, body = Page<FitnessItem>)))]
 async fn fitness(
     caller: SafetyOfficer,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    page: Query<PageQuery>,
+    page: Query<ListPage>,
 ) -> Reply {
     let outcome = house
         .read(caller.actor(), move |conn, house| {
-            network::fitness(conn, house, caller.0, page.0.after(), page.0.limit()?)
+            network::fitness(conn, house, caller.0, page.0.after(), page.0.size())
         })
         .await;
     reply::json(&request, outcome)

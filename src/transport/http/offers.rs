@@ -17,7 +17,6 @@ use crate::{
     transport::{
         auth::Doctor,
         body::{Body, IdempotencyKey, Path, Query},
-        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -62,8 +61,7 @@ async fn duty_set(
 #[utoipa::path(get, path = "/api/v1/offers", tag = "matching", params(Wait),
     responses((status = 200, body = OffersView)))]
 async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wait: Query<Wait>) -> Reply {
-    let span = wait.0.span().map_err(|refusal| Problem::new(&request, refusal))?;
-    let deadline = tokio::time::Instant::now() + span;
+    let deadline = tokio::time::Instant::now() + wait.0.span();
     // Listening starts before looking: what happens in between is not missed.
     let mut listener = house.coordination.listen(Topic::Staff(caller.0.staff));
     loop {

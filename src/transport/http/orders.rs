@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
-use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::OpenApi;
 
+use super::page::Page;
 use crate::{
     domain::ids::OrderId,
     service::{
@@ -16,7 +16,6 @@ use crate::{
     transport::{
         auth::Worker,
         body::{Body, IdempotencyKey, Path, Query},
-        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -37,18 +36,6 @@ pub fn add(routes: &mut Routes) {
 #[derive(OpenApi)]
 #[openapi(paths(create, list, fetch, pay, cancel, account))]
 pub struct Doc;
-
-/// A page of the worker's orders.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Page {
-    /// The last id seen.
-    after: Option<OrderId>,
-    /// 1 to 100, default 50.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-}
 
 /// Set the packs of a prescription, or of lines over the counter, aside
 #[utoipa::path(post, path = "/api/v1/orders", tag = "order", request_body = OrderInput,
@@ -72,7 +59,7 @@ async fn create(
 async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, query: Query<Page>) -> Reply {
     let outcome = house
         .read(caller.actor(), move |conn, house| {
-            order::list(conn, house, caller.0.worker, query.0.after, page::limit(query.0.limit)?)
+            order::list(conn, house, caller.0.worker, query.0.after(), query.0.limit())
         })
         .await;
     reply::json(&request, outcome)

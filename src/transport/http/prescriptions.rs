@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
-use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::OpenApi;
 
+use super::page::Page;
 use crate::{
     domain::ids::{ConsultationId, PrescriptionId},
     service::{
@@ -19,8 +19,7 @@ use crate::{
     },
     transport::{
         auth::{Checker, Doctor, PrescriptionReader},
-        body::{Body, IdempotencyKey, Path, Query},
-        page,
+        body::{Body, IdempotencyKey, IfMatch, Path, Query},
         reply::{self, Reply},
         routes::Routes,
     },
@@ -42,18 +41,6 @@ pub fn add(routes: &mut Routes) {
 #[derive(OpenApi)]
 #[openapi(paths(check, draft, list, fetch, edit, sign, void))]
 pub struct Doc;
-
-/// Which page is wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct PrescriptionQuery {
-    /// What is older than this prescription.
-    after: Option<PrescriptionId>,
-    /// How many at most; 50 if left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-}
 
 /// Hold drugs against the safety rules; stores nothing
 #[utoipa::path(post, path = "/api/v1/prescriptions/check", tag = "prescription", request_body = CheckInput,
@@ -91,24 +78,19 @@ async fn draft(
 }
 
 /// Prescriptions, the newest first: one's own; for a pharmacist all but drafts
-#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(PrescriptionQuery),
+#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(Page),
     responses((status = 200, body = PrescriptionPage)))]
 async fn list(
     caller: PrescriptionReader,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    query: Query<PrescriptionQuery>,
+    page: Query<Page>,
 ) -> Reply {
-    let outcome = match page::limit(query.0.limit) {
-        Ok(limit) => {
-            house
-                .read(caller.0, move |conn, house| {
-                    prescription::list(conn, house, caller.0, query.0.after, limit)
-                })
-                .await
-        }
-        Err(failure) => Err(failure),
-    };
+    let outcome = house
+        .read(caller.0, move |conn, house| {
+            prescription::list(conn, house, caller.0, page.0.after(), page.0.limit())
+        })
+        .await;
     reply::json(&request, outcome)
 }
 
@@ -128,18 +110,19 @@ async fn fetch(
 
 /// Put another text in the place of a draft or of a returned prescription
 #[utoipa::path(put, path = "/api/v1/prescriptions/{id}", tag = "prescription",
-    params(("id" = PrescriptionId, Path), ("If-Match" = String, Header, description = "The version that was read.")),
+    params(("id" = PrescriptionId, Path)),
     request_body = PrescriptionInput, responses((status = 200, body = PrescriptionView)))]
 async fn edit(
     caller: Doctor,
     request: HttpRequest,
     house: Data<Arc<House>>,
     id: Path<PrescriptionId>,
+    version: IfMatch,
     body: Body<PrescriptionInput>,
 ) -> Reply {
-    let version = reply::if_match(&request)?;
-    let outcome =
-        house.write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version, &body.0)).await;
+    let outcome = house
+        .write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version.0, &body.0))
+        .await;
     reply::versioned(&request, outcome)
 }
 

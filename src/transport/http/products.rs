@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
+use super::page;
 use crate::{
     service::{
         House,
@@ -14,7 +15,6 @@ use crate::{
     transport::{
         auth::FormularyReader,
         body::{Path, Query},
-        page,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -56,17 +56,13 @@ async fn search(
     query: Query<ProductQuery>,
 ) -> Reply {
     let query = query.0;
-    let outcome = match page::limit(query.limit) {
-        Ok(limit) => {
-            house
-                .read(caller.0, move |conn, _| {
-                    let text = query.search.as_deref().unwrap_or("");
-                    formulary::search(conn, text, query.after.as_deref(), limit)
-                })
-                .await
-        }
-        Err(failure) => Err(failure),
-    };
+    let outcome = house
+        .read(caller.0, move |conn, _| {
+            let text = query.search.as_deref().unwrap_or("");
+            let limit = query.limit.unwrap_or(page::USUAL);
+            formulary::search(conn, text, query.after.as_deref(), limit)
+        })
+        .await;
     reply::json(&request, outcome)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     },
     transport::{
         auth::Worker,
-        body::Body,
+        body::{Body, IfMatch},
         reply::{self, Reply},
         routes::Routes,
     },
@@ -39,17 +39,16 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 
 /// Write my health profile over the version that I saw
 #[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = HealthProfile,
-    params(("If-Match" = String, Header, description = "The version that was read.")),
     responses((status = 200, body = HealthProfile)))]
 async fn put(
     caller: Worker,
     request: HttpRequest,
     house: Data<Arc<House>>,
+    version: IfMatch,
     body: Body<HealthProfile>,
 ) -> Reply {
-    let version = reply::if_match(&request)?;
     let worker = caller.0.worker;
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, worker, version, body.0.clone())).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, worker, version.0, body.0.clone())).await;
     reply::versioned(&request, outcome)
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
-use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::OpenApi;
 
 use super::page::Wait;
 use crate::{
@@ -39,30 +38,16 @@ pub fn add(routes: &mut Routes) {
 #[openapi(paths(waiting, approve, send_back))]
 pub struct Doc;
 
-/// How long to wait for a queue that is not empty.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WaitQuery {
-    /// Seconds; 0 if left out.
-    #[param(minimum = 0, maximum = 25)]
-    wait: Option<u64>,
-}
-
 /// Signed prescriptions that wait for review, the oldest first
-#[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(WaitQuery),
+#[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(Wait),
     responses((status = 200, body = ReviewQueue)))]
 async fn waiting(
     caller: Pharmacist,
     request: HttpRequest,
     house: Data<Arc<House>>,
-    query: Query<WaitQuery>,
+    wait: Query<Wait>,
 ) -> Reply {
-    let outcome = match (Wait { wait: query.0.wait }).span() {
-        Ok(span) => look_or_wait(&house, caller.actor(), span).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    reply::json(&request, outcome)
+    reply::json(&request, look_or_wait(&house, caller.actor(), wait.0.span()).await)
 }
 
 /// Listens first and then looks, so that nothing signed in between is missed.

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header,
+    http::{Method, header},
     web::{Bytes, Data},
 };
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct Doc;
 #[into_params(parameter_in = Query)]
 struct Resume {
     /// The last position seen; left out, the stream begins with what is new.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9007199254740991_i64)]
     after: Option<i64>,
 }
 
@@ -76,6 +76,14 @@ async fn follow(
 ) -> Reply {
     let (audience, topic) = place_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
     let last = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"));
+    if *request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
     let listener = house.coordination.listen(topic);
     let position = match resume.0.after.or(last) {
         Some(position) => position,
@@ -98,11 +106,7 @@ async fn follow(
         _held: Held::by(&house.figures.event_streams),
         until: tokio::time::Instant::now() + LIFE,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(futures_util::stream::unfold(state, Following::next)))
+    Ok(response.streaming(futures_util::stream::unfold(state, Following::next)))
 }
 
 /// Whose events a caller hears, and what wakes the stream.

@@ -1,0 +1,125 @@
+//! How each kind of text is spelt on the wire. These types have no values: they
+//! stand in the schemas of requests (`value_type = ..`), which are published
+//! and enforced alike. The rules behind them look again, and see more.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+/// Declares kinds of text: characters at least and at most, pattern, example.
+macro_rules! spellings {
+    ($($(#[doc = $doc:literal])+ $name:ident = $least:literal..=$most:literal, $pattern:literal, $example:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Debug)]
+            pub enum $name {}
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .description(Some([$($doc),+].concat().trim()))
+                        .min_length(Some($least))
+                        .max_length(Some($most))
+                        .pattern(Some($pattern))
+                        .examples([$example])
+                        .into()
+                }
+            }
+            impl ToSchema for $name {}
+        )+
+
+        /// Each kind's name, pattern and example, for the test of them.
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $pattern, $example)),+];
+    };
+}
+
+spellings! {
+    /// The 12 digits on a worker's card; the last is a Luhn check digit.
+    CardNumber = 12..=12, r"^[0-9]{12}$", "690000000018";
+    /// A worker's PIN: six digits.
+    WorkerPin = 6..=6, r"^[0-9]{6}$", "482913";
+    /// A signing PIN: six to twelve digits.
+    SigningPin = 6..=12, r"^[0-9]{6,12}$", "739154";
+    /// A one-time code: six digits.
+    OneTimeCode = 6..=6, r"^[0-9]{6}$", "271828";
+    /// A pickup code: six digits.
+    PickupCode = 6..=6, r"^[0-9]{6}$", "314159";
+    /// A mobile number of mainland China.
+    Phone = 11..=11, r"^1[3-9][0-9]{9}$", "15400000001";
+    /// A name in one line: no control, invisible or turning characters.
+    Name = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff][^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$", "样例甲";
+    /// The name of a walk-in, in one line.
+    WalkInName = 1..=60, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "样例甲";
+    /// One entry of a health profile, in one line.
+    ProfileEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "ibuprofen";
+    /// The name of a measuring device, in one line.
+    DeviceName = 1..=64, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "cuff-1";
+    /// The code of a place or firm: `a-z 0-9 -`, no hyphen first or last.
+    PlaceCode = 1..=32, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "zhifu-01";
+    /// A product's code in the catalogue.
+    ProductCode = 2..=40, r"^[A-Za-z0-9._-]+$", "PCM-T500";
+    /// A lot or licence number, as printed.
+    Label = 1..=64, r"^[A-Za-z0-9._/]([A-Za-z0-9._/-]*[A-Za-z0-9._/])?$", "LOT-2026-001";
+    /// A mail address.
+    MailAddress = 3..=254, r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$", "doctor@example.cn";
+    /// A reason in words, of 4 characters or more.
+    Reason = 4..=500, r"\S[\s\S]{2,}\S", "The dose is too high.";
+    /// Words, 500 characters at most, that are not blank.
+    ShortWords = 1..=500, r"\S", "As the maker asked.";
+    /// Words, 1,000 characters at most, that are not blank.
+    NoteWords = 1..=1000, r"\S", "Looked at it; the door was ajar.";
+    /// Words, 2,000 characters at most, that are not blank.
+    Words = 1..=2000, r"\S", "咳嗽两天，没有发热。";
+    /// Words, 4,000 characters at most, that are not blank.
+    LongWords = 1..=4000, r"\S", "A cold; rest and drink.";
+    /// A code of a diagnosis, ICD-10 style.
+    DiagnosisCode = 1..=16, r"\S", "J00";
+    /// The name of a diagnosis.
+    DiagnosisName = 1..=120, r"\S", "Acute nasopharyngitis";
+    /// What a prescription treats, in words.
+    DiagnosisWords = 1..=200, r"\S", "Acute nasopharyngitis";
+    /// The code of a rule.
+    RuleCode = 1..=60, r"\S", "dose.daily_maximum";
+    /// A token, as an answer or a letter gave it.
+    Token = 1..=64, r"\S", "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    /// An enrolment code, as typed.
+    EnrolmentCode = 1..=64, r"\S", "7K3M-9QXA-2BCD-4EFG-5HJK-6MNP-8RST";
+    /// An Ed25519 public key: 32 bytes in base64url.
+    PublicKey = 43..=43, r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    /// A client assertion: a compact JWS.
+    Assertion = 5..=4096, r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", "e30.e30.AA";
+    /// 128 random bits that a cabinet draws at each start, in lower hex.
+    BootIdHex = 32..=32, r"^[0-9a-f]{32}$", "000102030405060708090a0b0c0d0e0f";
+    /// A SHA-256 in lower hex.
+    HashHex = 64..=64, r"^[0-9a-f]{64}$", "0000000000000000000000000000000000000000000000000000000000000000";
+    /// A name of firmware, sensors and the like.
+    Designation = 1..=64, r"\S", "1.4.2";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_spelt_as_its_pattern_says() {
+        for (name, pattern, example) in ALL {
+            let pattern = regex::Regex::new(pattern).expect("a pattern");
+            assert!(pattern.is_match(example), "{name}: {example}");
+            assert!(!pattern.is_match(""), "{name} may be empty");
+            assert!(!pattern.is_match(" \t "), "{name} may be blank");
+        }
+    }
+
+    #[test]
+    fn names_hold_nothing_that_hides() {
+        let (_, pattern, _) = ALL.iter().find(|(name, ..)| *name == "Name").expect("it is there");
+        let pattern = regex::Regex::new(pattern).expect("a pattern");
+        for bad in ["a\u{202e}b", "\u{200b}", "a\nb", "\u{feff}x", "a\u{7f}"] {
+            assert!(!pattern.is_match(bad), "{bad:?}");
+        }
+        assert!(pattern.is_match("Zhang San") && pattern.is_match(" 张三 "));
+    }
+}

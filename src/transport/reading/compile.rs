@@ -1,0 +1,192 @@
+//! From a schema of the document to the shape that is checked.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use serde_json::Value;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AdditionalProperties, ArrayItems},
+    },
+};
+
+use super::shape::{Format, Kind, Member, Shape, Text};
+
+/// Says that a rule tells ranges, units and what belongs together, in better
+/// words than a schema has: only the types are checked here.
+const TOLD_BY_RULE: &str = "x-told-by-rule";
+
+/// Schemas by their names in the document.
+type Named = HashMap<String, Value>;
+
+/// Objects of requests are closed. A derive does not say so of the variants of
+/// an enum, though serde refuses unknown fields there as well.
+pub fn close_variants(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::Object(object) => {
+            if !object.properties.is_empty() {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+            object.properties.values_mut().for_each(close_variants);
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                close_variants(items);
+            }
+        }
+        Schema::OneOf(one) => one.items.iter_mut().for_each(close_variants),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(close_variants),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(close_variants),
+        _ => {}
+    }
+}
+
+/// The shape of a type.
+pub fn of_type<T: ToSchema>() -> Shape {
+    let mut schemas = Vec::new();
+    T::schemas(&mut schemas);
+    let named = schemas.into_iter().map(|(name, schema)| (name, as_json(&schema))).collect();
+    of_schema(&as_json(&T::schema()), &named)
+}
+
+/// The shape of a schema that refers to nothing else.
+pub fn of_plain(schema: &RefOr<Schema>) -> Shape {
+    of_schema(&as_json(schema), &Named::new())
+}
+
+fn as_json(schema: &RefOr<Schema>) -> Value {
+    serde_json::to_value(schema).expect("a schema is plain JSON")
+}
+
+fn of_schema(schema: &Value, named: &Named) -> Shape {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let target = named.get(name).unwrap_or_else(|| panic!("the document has no schema {name}"));
+        return of_schema(target, named);
+    }
+    if let Some(options) = schema["oneOf"].as_array() {
+        let told_by_rule = schema[TOLD_BY_RULE] == true;
+        return if told_by_rule { one_of_all(options, named) } else { of_options(options, named) };
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let nullable = types.contains(&"null");
+    let kind = match types.iter().find(|kind| **kind != "null") {
+        Some(&"boolean") => Kind::Bool,
+        Some(&"integer") => of_whole(schema),
+        Some(&"string") => of_text(schema),
+        Some(&"array") => Kind::List {
+            items: Box::new(of_schema(&schema["items"], named)),
+            least: count(&schema["minItems"]).unwrap_or(0),
+            most: count(&schema["maxItems"]).unwrap_or(usize::MAX),
+        },
+        Some(&"object") => Kind::Record(members(schema, named)),
+        Some(_) | None => Kind::Any,
+    };
+    Shape { nullable, kind }
+}
+
+/// `oneOf` is null beside one other, or variants that a tag tells apart.
+fn of_options(options: &[Value], named: &Named) -> Shape {
+    let (nulls, others): (Vec<&Value>, Vec<&Value>) =
+        options.iter().partition(|option| option["type"] == "null");
+    if let [only] = others[..] {
+        let shape = of_schema(only, named);
+        return Shape { nullable: shape.nullable || !nulls.is_empty(), ..shape };
+    }
+    let tag = tag_of(&others);
+    let variants: Vec<(String, Vec<Member>)> = others
+        .iter()
+        .map(|other| (tag_word(other, &tag).unwrap_or_default(), members(other, named)))
+        .collect();
+    let words = variants.iter().map(|(word, _)| word.clone()).collect();
+    Shape { nullable: !nulls.is_empty(), kind: Kind::Tagged { tag, variants, words } }
+}
+
+/// The member that says which variant it is: each has one word for it.
+fn tag_of(variants: &[&Value]) -> String {
+    let first = variants.first().and_then(|first| first["properties"].as_object());
+    first
+        .and_then(|known| {
+            known.keys().find(|name| variants.iter().all(|other| tag_word(other, name).is_some()))
+        })
+        .expect("variants of a request are told apart by a tag")
+        .clone()
+}
+
+/// All variants in one: their members, as loose as their types allow.
+fn one_of_all(options: &[Value], named: &Named) -> Shape {
+    let variants: Vec<&Value> = options.iter().collect();
+    let tag = tag_of(&variants);
+    let words = variants.iter().filter_map(|variant| tag_word(variant, &tag)).collect();
+    let kind = Shape { nullable: false, kind: Kind::Word(words) };
+    let mut all = vec![Member { name: tag, required: true, shape: kind }];
+    for mut member in options.iter().flat_map(|option| members(option, named)) {
+        if all.iter().all(|known| known.name != member.name) {
+            member.required = options.iter().all(|option| is_required(option, &member.name));
+            member.shape = member.shape.loosened(!member.required);
+            all.push(member);
+        }
+    }
+    Shape { nullable: false, kind: Kind::Record(all) }
+}
+
+fn tag_word(schema: &Value, name: &str) -> Option<String> {
+    match schema["properties"][name]["enum"].as_array()?.as_slice() {
+        [Value::String(word)] => Some(word.clone()),
+        _ => None,
+    }
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name))
+}
+
+fn members(schema: &Value, named: &Named) -> Vec<Member> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties
+        .map(|(name, property)| Member {
+            name: name.clone(),
+            required: is_required(schema, name),
+            shape: of_schema(property, named),
+        })
+        .collect()
+}
+
+fn of_whole(schema: &Value) -> Kind {
+    let (least, most) = match schema["format"].as_str() {
+        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => (i64::MIN, i64::MAX),
+    };
+    Kind::Whole {
+        least: schema["minimum"].as_i64().unwrap_or(least),
+        most: schema["maximum"].as_i64().unwrap_or(most),
+    }
+}
+
+fn of_text(schema: &Value) -> Kind {
+    if let Some(words) = schema["enum"].as_array() {
+        return Kind::Word(words.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    }
+    Kind::Text(Text {
+        least: count(&schema["minLength"]).unwrap_or(0),
+        most: count(&schema["maxLength"]).unwrap_or(usize::MAX),
+        pattern: schema["pattern"].as_str().map(|text| Regex::new(text).expect("a pattern that is tested")),
+        format: match schema["format"].as_str() {
+            Some("uuid") => Some(Format::Uuid),
+            Some("date") => Some(Format::Date),
+            Some("date-time") => Some(Format::Instant),
+            Some(_) | None => None,
+        },
+    })
+}
+
+fn count(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|count| usize::try_from(count).ok())
+}

@@ -1,0 +1,162 @@
+use super::*;
+
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Sample {
+    #[schema(min_length = 1, max_length = 5)]
+    name: String,
+    id: uuid::Uuid,
+    count: u32,
+    #[schema(max_items = 3)]
+    parts: Vec<Part>,
+    day: Option<chrono::NaiveDate>,
+}
+
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Part {
+    #[schema(minimum = 1, maximum = 9)]
+    size: i64,
+}
+
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is read")]
+enum Choice {
+    Left { depth: i32 },
+    Right { width: i32 },
+}
+
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Wanted {
+    after: Option<uuid::Uuid>,
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    open: Option<bool>,
+}
+
+fn told_of<T: DeserializeOwned + ToSchema + 'static>(json: &str) -> Vec<String> {
+    match body::<T>(json.as_bytes()) {
+        Ok(_) => Vec::new(),
+        Err(refusal) if refusal.fields.is_empty() => vec![refusal.code.as_str().to_owned()],
+        Err(refusal) => refusal.fields.into_iter().map(|bad| format!("{} {}", bad.field, bad.code)).collect(),
+    }
+}
+
+const GOOD: &str =
+    r#"{"name":"x","id":"00000000-0000-7000-8000-000000000000","count":1,"parts":[{"size":1}],"day":null}"#;
+
+#[test]
+fn every_bad_field_is_told_at_once() {
+    assert!(told_of::<Sample>(GOOD).is_empty());
+    let mut told = told_of::<Sample>(
+        r#"{"nmae":"x","id":"no","count":-1,"parts":[{"size":1},{"size":"big","extra":0},[1]],"day":"2026-13-01"}"#,
+    );
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "count out_of_range",
+            "day bad_format",
+            "id bad_format",
+            "name missing_field",
+            "nmae unknown_field",
+            "parts[1].extra unknown_field",
+            "parts[1].size wrong_type",
+            "parts[2] wrong_type"
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_json_is_malformed() {
+    for json in ["{", "", "nul", "{}x", "[1,]", r#"{"name":"\ud800"}"#] {
+        assert_eq!(told_of::<Sample>(json), ["malformed_body"], "{json}");
+    }
+    assert!(body::<Sample>(b"{\"name\":\"\xff\"}").is_err_and(|refusal| refusal.code == Code::MalformedBody));
+    let deep = "[".repeat(100_000);
+    assert_eq!(told_of::<Sample>(&deep), ["malformed_body"]);
+}
+
+#[test]
+fn a_body_of_another_type_is_told() {
+    for json in ["[]", "3", "null", "\"x\""] {
+        assert_eq!(told_of::<Sample>(json), [" wrong_type"], "{json}");
+    }
+}
+
+#[test]
+fn edges_of_numbers_and_texts() {
+    let with = |from: &str, to: &str| told_of::<Sample>(&GOOD.replace(from, to));
+    for number in ["1.0", "1e2"] {
+        assert!(with(r#""count":1"#, &format!(r#""count":{number}"#)).is_empty(), "{number}");
+    }
+    for number in ["1.5", "1e-2", "true", "\"1\"", "null"] {
+        assert_eq!(with(r#""count":1"#, &format!(r#""count":{number}"#)), ["count wrong_type"], "{number}");
+    }
+    for number in ["99999999999999999999999", "-9223372036854775809", "4294967296", "18446744073709551615"] {
+        assert_eq!(with(r#""count":1"#, &format!(r#""count":{number}"#)), ["count out_of_range"], "{number}");
+    }
+    assert_eq!(with(r#""name":"x""#, r#""name":"\u0000""#), ["name control_character"]);
+    assert_eq!(with(r#""name":"x""#, r#""name":"""#), ["name too_short"]);
+    assert_eq!(with(r#""name":"x""#, r#""name":"药药药药药药""#), ["name too_long"]);
+    assert!(with(r#""name":"x""#, r#""name":"药药药药药""#).is_empty());
+    let parts = with(r#"[{"size":1}]"#, r#"[{"size":1},{"size":1},{"size":1},{"size":1}]"#);
+    assert_eq!(parts, ["parts too_many"]);
+}
+
+#[test]
+fn a_member_that_stands_twice_counts_for_nothing() {
+    assert_eq!(told_of::<Sample>(&GOOD.replace('}', r#","size":2}"#).replace("}]", "}]")).len(), 2);
+    let told = told_of::<Sample>(&GOOD.replace(r#"{"size":1}"#, r#"{"size":1,"size":2}"#));
+    assert_eq!(told, ["parts[0].size repeated"]);
+}
+
+#[test]
+fn variants_are_told_apart_by_their_tag() {
+    assert!(told_of::<Choice>(r#"{"kind":"left","depth":1}"#).is_empty());
+    assert_eq!(
+        told_of::<Choice>(r#"{"kind":"left","width":1}"#),
+        ["depth missing_field", "width unknown_field"]
+    );
+    assert_eq!(told_of::<Choice>(r#"{"kind":"up"}"#), ["kind unknown_value"]);
+    assert_eq!(told_of::<Choice>(r#"{"depth":1}"#), ["kind missing_field"]);
+    assert_eq!(told_of::<Choice>(r#"{"kind":7}"#), ["kind wrong_type"]);
+}
+
+#[test]
+fn bad_parameters_are_told_by_their_names() {
+    let told = |text: &str| match query::<Wanted>(text) {
+        Ok(_) => Vec::new(),
+        Err(refusal) => {
+            assert_eq!(refusal.code, Code::InvalidParameter);
+            refusal.fields.into_iter().map(|bad| format!("{} {}", bad.field, bad.code)).collect::<Vec<_>>()
+        }
+    };
+    assert!(told("").is_empty() && told("limit=5&open=true").is_empty());
+    assert_eq!(
+        told("limit=x&after=1&more=1"),
+        ["limit wrong_type", "after bad_format", "more unknown_field"]
+    );
+    assert_eq!(told("limit=1&limit=2"), ["limit repeated"]);
+    assert_eq!(told("limit=101"), ["limit out_of_range"]);
+    assert_eq!(told("limit=99999999999999999999"), ["limit out_of_range"]);
+    assert_eq!(told("limit=-99999999999999999999"), ["limit out_of_range"]);
+    assert_eq!(told("limit=&open=yes"), ["limit wrong_type", "open wrong_type"]);
+}
+
+#[test]
+fn messages_hold_nobody_elses_words() {
+    let refusal =
+        body::<Sample>(br#"{"name":1,"id":2,"count":"x","parts":{},"zzz":1}"#).expect_err("it is bad");
+    for bad in &refusal.fields {
+        for word in ["invalid type", "expected", "struct", "serde", "`"] {
+            assert!(!bad.message.en.contains(word), "{bad:?}");
+        }
+        assert!(!bad.message.zh.is_ascii(), "{bad:?}");
+    }
+}

@@ -1,0 +1,417 @@
+//! Every route once with a good request, in the order of a visit. Before it,
+//! somebody of the same role to whom it does not belong asks the same; after
+//! it the same key comes again, with the same body and with another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use waystation::{
+    crypto::{
+        device::{DeviceKey, make_assertion},
+        totp::{TotpSecret, code_at, step_of},
+    },
+    domain::{stock::SlotNo, vend::journal::Body},
+    service::matching,
+};
+
+use super::{
+    ask::Ask,
+    document::{self, Operation, filled},
+    state,
+    trials::good_body,
+};
+use crate::{
+    harness::TestHouse,
+    machine::Machine,
+    seed::{PASSWORD, Person, SIGNING_PIN, Seed},
+    vending::{RX, attempt_of, code_of},
+};
+
+/// Who walks, and what was taken so far.
+struct Walk<'h> {
+    house: &'h TestHouse,
+    seed: &'h Seed,
+    operations: BTreeMap<String, Operation>,
+    taken: BTreeSet<String>,
+}
+
+/// One good request.
+#[derive(Default, Clone)]
+struct Good<'g> {
+    token: &'g str,
+    /// Somebody of the same role whose it is not.
+    stranger: Option<&'g str>,
+    id: &'g str,
+    query: &'g str,
+    body: Option<Value>,
+    version: Option<String>,
+}
+
+fn of<'g>(token: &'g str, id: &'g str) -> Good<'g> {
+    Good { token, id, ..Good::default() }
+}
+
+fn with(token: &str, body: Value) -> Good<'_> {
+    Good { token, body: Some(body), ..Good::default() }
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
+}
+
+impl Walk<'_> {
+    fn ask(&self, name: &str, good: &Good<'_>) -> Ask {
+        let operation = self.operations.get(name).unwrap_or_else(|| panic!("{name} is not in the document"));
+        let mut url = filled(&operation.path, good.id);
+        if !good.query.is_empty() {
+            url = format!("{url}?{}", good.query);
+        }
+        let mut ask = Ask::new(&operation.method, &url);
+        if !good.token.is_empty() {
+            ask = ask.with_token(good.token);
+        }
+        if operation.body.is_some() {
+            ask = ask.json(good.body.as_ref().unwrap_or(&good_body(name)));
+        }
+        if operation.has("Idempotency-Key") {
+            ask = ask.keyed();
+        }
+        if let Some(version) = &good.version {
+            ask = ask.header("If-Match", version.clone());
+        }
+        if operation.is_signed() { ask.signed(self.seed) } else { ask }
+    }
+
+    /// Takes a route with a good request.
+    async fn take(&mut self, name: &str, good: Good<'_>) -> Value {
+        let ask = self.ask(name, &good);
+        if let Some(stranger) = good.stranger {
+            let before = state::digest(self.house).await;
+            let theirs = self.ask(name, &Good { token: stranger, ..good.clone() });
+            theirs.send(self.house).await.problem(404, "not_found");
+            assert_eq!(before, state::digest(self.house).await, "{name}: a stranger changed something");
+        }
+        let answer = ask.clone().send(self.house).await;
+        assert!(answer.status.is_success(), "{name}: {} {}", answer.status, answer.body);
+        assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
+        self.taken.insert(name.to_owned());
+        if self.operations[name].has("Idempotency-Key") {
+            self.repeat(name, ask, &answer.body).await;
+        }
+        answer.body
+    }
+
+    async fn repeat(&self, name: &str, ask: Ask, first: &Value) {
+        let before = state::digest(self.house).await;
+        let again = ask.clone().send(self.house).await;
+        // Whoever signed out asks with a session that has ended.
+        if name != "post_session_sign_out" {
+            assert_eq!(
+                again.headers.get("idempotency-replayed").map(|value| value.as_bytes()),
+                Some(&b"true"[..])
+            );
+            assert_eq!(again.body, *first, "{name}: the same key, another answer");
+            let mut other = ask;
+            other.body.push(b' ');
+            other.send(self.house).await.problem(422, "idempotency_key_reused");
+        }
+        assert_eq!(before, state::digest(self.house).await, "{name}: done twice");
+    }
+
+    /// Asks for what is not possible any more.
+    async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
+        let before = state::digest(self.house).await;
+        self.ask(name, &good).send(self.house).await.problem(409, code);
+        assert_eq!(before, state::digest(self.house).await, "{name}: refused, and yet something changed");
+    }
+
+    fn totp(&self, person: &Person, ahead: u64) -> String {
+        let secret = TotpSecret::from_bytes(&person.totp).expect("a secret");
+        code_at(&secret, step_of(self.house.now()) + ahead - 1)
+    }
+}
+
+/// Walks all routes; tells which were taken.
+pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
+    let operations = document::operations().into_iter().map(|operation| (operation.id.clone(), operation));
+    let mut walk = Walk { house, seed, operations: operations.collect(), taken: BTreeSet::new() };
+    house.fill(seed).await;
+    public(&mut walk).await;
+    let other_station = network(&mut walk).await;
+    let (worker, check_in, other_worker) = arrive(&mut walk, &other_station).await;
+    let talk = consult(&mut walk, &worker, &other_worker).await;
+    prescribe(&mut walk, &talk, &worker, &other_worker).await;
+    finish(&mut walk, &talk, &worker, &other_worker).await;
+    vend(&mut walk, &worker, &other_worker).await;
+    leave(&mut walk, &worker, &check_in, &other_station).await;
+    sessions(&mut walk).await;
+    house.sound().await;
+    walk.taken
+}
+
+async fn public(walk: &mut Walk<'_>) {
+    for name in ["get_healthz", "get_well_known_jwks_json", "get_network_counts", "post_triage_assess"] {
+        walk.take(name, Good::default()).await;
+    }
+}
+
+/// The operator's pages; gives the token of a second station's screen.
+async fn network(walk: &mut Walk<'_>) -> String {
+    let seed = walk.seed;
+    let operator = seed.operator.token.as_str();
+    let station = walk.take("post_stations", of(operator, "")).await;
+    let station = text(&station, "/id");
+    for name in
+        ["get_stations", "get_hospitals", "get_employers", "get_staff", "get_shifts", "get_audit_invariants"]
+    {
+        walk.take(name, of(operator, "")).await;
+    }
+    walk.take("get_stations_id", of(operator, station)).await;
+    walk.take("post_hospitals", of(operator, "")).await;
+    walk.take("post_employers", of(operator, "")).await;
+    let mut doctor = good_body("post_staff");
+    doctor["hospital_id"] = json!(seed.hospital);
+    let joined = walk.take("post_staff", with(operator, doctor)).await;
+    walk.take("post_staff_id_disable", of(operator, text(&joined, "/staff/id"))).await;
+    let worker = walk.take("post_workers", of(operator, "")).await;
+    walk.take("get_workers", Good { query: "phone=15400000003", ..of(operator, "") }).await;
+    walk.take("get_workers_id", of(operator, text(&worker, "/id"))).await;
+    let mut shift = good_body("post_shifts");
+    shift["staff_id"] = json!(seed.doctor.id);
+    walk.take("post_shifts", with(operator, shift)).await;
+    walk.take("get_employees_fitness", of(&seed.safety_officer.token, "")).await;
+    enrol(walk, operator, station).await
+}
+
+async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {
+    let key = DeviceKey::generate().expect("a key");
+    let wanted = |kind: &str| json!({"kind": kind, "station_id": station});
+    let made = walk.take("post_enrolment_codes", with(operator, wanted("cabinet"))).await;
+    let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
+    let cabinet = walk.take("post_cabinet_v1_enrol", with("", body)).await;
+    walk.take("post_devices_id_revoke", of(operator, text(&cabinet, "/device_id"))).await;
+    let made = walk.take("post_enrolment_codes", with(operator, wanted("station"))).await;
+    let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
+    let screen = walk.take("post_tokens_enrol", with("", body)).await;
+    let audience = format!("{}/api/v1/tokens/device", walk.house.house.public_url.trim_end_matches('/'));
+    let device = text(&screen, "/device_id").parse().expect("an id");
+    let assertion = make_assertion(&key, device, &audience, "walker-1", walk.house.now()).expect("signed");
+    let token = walk.take("post_tokens_device", with("", json!({"client_assertion": assertion}))).await;
+    text(&token, "/access_token").to_owned()
+}
+
+/// Two workers at two screens.
+async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, String) {
+    let (seed, operator) = (walk.seed, walk.seed.operator.token.as_str());
+    let station = seed.station_token.as_str();
+    // One who is known after all.
+    let walk_in = walk.take("post_check_ins_walk_in", of(station, "")).await;
+    let unknown = text(&walk_in, "/check_in/worker_id").to_owned();
+    let visit = text(&walk_in, "/check_in/id").to_owned();
+    walk.take("post_check_ins_id_leave", of(station, &visit)).await;
+    let merge = json!({"into": seed.worker});
+    walk.take("post_workers_id_merge", Good { id: &unknown, ..with(operator, merge) }).await;
+    let mut other = good_body("post_check_ins_walk_in");
+    other["phone"] = json!("15400000009");
+    let other = walk.take("post_check_ins_walk_in", with(other_station, other)).await;
+    let opened = walk.take("post_check_ins", of(station, "")).await;
+    let id = text(&opened, "/check_in/id").to_owned();
+    let own = || Good { stranger: Some(other_station), ..of(station, &id) };
+    walk.take("get_check_ins_id", own()).await;
+    let renewed = walk.take("post_check_ins_id_token", own()).await;
+    let worker = text(&renewed, "/access_token").to_owned();
+    for name in ["get_me", "get_readings", "get_triage", "get_account", "get_consultations", "get_orders"] {
+        walk.take(name, of(&worker, "")).await;
+    }
+    walk.take("post_me_consents", of(&worker, "")).await;
+    walk.take("post_me_consents_withdraw", of(&worker, "")).await;
+    let light = json!({"weight_kg_tenths": 700});
+    walk.take("put_me_profile", Good { version: Some("\"0\"".into()), ..with(&worker, light) }).await;
+    walk.take("get_me_profile", of(&worker, "")).await;
+    walk.take("post_readings", of(&worker, "")).await;
+    (worker, id, text(&other, "/access_token").to_owned())
+}
+
+/// From the request to a doctor's yes; gives the consultation's id.
+async fn consult(walk: &mut Walk<'_>, worker: &str, other_worker: &str) -> String {
+    let seed = walk.seed;
+    let (doctor, doctor_b) = (seed.doctor.token.as_str(), seed.doctor_b.token.as_str());
+    let wish = json!({"complaint": "喉咙痛三天", "department": null, "lane": "follow_up_with_evidence"});
+    let first = walk.take("post_consultations", with(worker, wish.clone())).await;
+    let first = text(&first, "/id");
+    walk.too_late("post_consultations", with(worker, wish.clone()), "consultation_live").await;
+    let theirs = || Good { stranger: Some(other_worker), ..of(worker, first) };
+    walk.take("post_consultations_id_cancel", theirs()).await;
+    let talk = walk.take("post_consultations", with(worker, wish)).await;
+    let talk = text(&talk, "/id").to_owned();
+    walk.take("put_duty", of(doctor, "")).await;
+    walk.take("get_duty", of(doctor, "")).await;
+    let offer = offered(walk, doctor).await;
+    let fence = json!({"fence": offer["fence"]});
+    let answer = |token, stranger| Good { id: text(&offer, "/id"), stranger, ..with(token, fence.clone()) };
+    walk.take("post_offers_id_decline", answer(doctor, Some(doctor_b))).await;
+    walk.too_late("post_offers_id_accept", answer(doctor, None), "offer_gone").await;
+    let off = json!({"presence": "off"});
+    walk.take("put_duty", with(doctor, off)).await;
+    walk.take("put_duty", of(doctor_b, "")).await;
+    let offer = offered(walk, doctor_b).await;
+    let body = json!({"fence": offer["fence"]});
+    let accept = Good { id: text(&offer, "/id"), stranger: Some(doctor), ..with(doctor_b, body) };
+    walk.take("post_offers_id_accept", accept).await;
+    let own = |token, stranger| Good { stranger: Some(stranger), ..of(token, &talk) };
+    walk.too_late("post_consultations_id_cancel", of(worker, &talk), "state_moved_on").await;
+    walk.too_late("post_consultations_id_rating", of(worker, &talk), "state_moved_on").await;
+    for name in ["get_consultations_id", "post_consultations_id_messages", "get_consultations_id_messages"] {
+        walk.take(name, own(worker, other_worker)).await;
+        walk.take(name, own(doctor_b, doctor)).await;
+    }
+    walk.take("get_consultations_id_record", own(doctor_b, doctor)).await;
+    talk
+}
+
+async fn offered(walk: &mut Walk<'_>, doctor: &str) -> Value {
+    matching::offer_waiting(&walk.house.house).await.expect("a round");
+    let offers = walk.take("get_offers", of(doctor, "")).await;
+    offers["items"][0].clone()
+}
+
+/// Drafts, signatures, reviews.
+async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &str) {
+    let seed = walk.seed;
+    let (doctor, stranger) = (seed.doctor_b.token.as_str(), Some(seed.doctor.token.as_str()));
+    let pharmacist = seed.pharmacist.token.as_str();
+    let products = walk.take("get_products", Good { query: "search=paracetamol", ..of(doctor, "") }).await;
+    walk.take("get_products_code", of(doctor, text(&products, "/items/0/code"))).await;
+    walk.take("post_prescriptions_check", of(doctor, "")).await;
+    for (person, token) in [(&seed.doctor_b, doctor), (&seed.pharmacist, pharmacist)] {
+        let totp = json!({"totp": walk.totp(person, 1)});
+        walk.take("post_session_signing_window", with(token, totp)).await;
+    }
+    let draft = walk.take("post_consultations_id_prescriptions", Good { stranger, ..of(doctor, talk) }).await;
+    let id = text(&draft, "/id").to_owned();
+    walk.too_late("post_consultations_id_prescriptions", of(doctor, talk), "prescription_open").await;
+    walk.too_late("post_consultations_id_complete", of(doctor, talk), "prescription_open").await;
+    let own = || Good { stranger, ..of(doctor, &id) };
+    walk.take("get_prescriptions", of(doctor, "")).await;
+    let read = walk.ask("get_prescriptions_id", &own()).send(walk.house).await;
+    let version = read.headers["etag"].to_str().expect("text").to_owned();
+    walk.take("get_prescriptions_id", own()).await;
+    walk.take("put_prescriptions_id", Good { version: Some(version), ..own() }).await;
+    let sign = || Good { body: Some(json!({"pin": SIGNING_PIN, "valid_days": 2})), ..own() };
+    walk.take("post_prescriptions_id_sign", sign()).await;
+    walk.too_late("post_prescriptions_id_sign", sign(), "state_moved_on").await;
+    walk.take("get_reviews", of(pharmacist, "")).await;
+    walk.take("post_prescriptions_id_return", of(pharmacist, &id)).await;
+    walk.too_late("post_prescriptions_id_approve", of(pharmacist, &id), "state_moved_on").await;
+    let read = walk.ask("get_prescriptions_id", &own()).send(walk.house).await;
+    let version = read.headers["etag"].to_str().expect("text").to_owned();
+    walk.take("put_prescriptions_id", Good { version: Some(version), ..own() }).await;
+    walk.take("post_prescriptions_id_sign", sign()).await;
+    walk.take("post_prescriptions_id_approve", of(pharmacist, &id)).await;
+    walk.take("get_prescriptions_id", Good { stranger: Some(other_worker), ..of(worker, &id) }).await;
+    walk.take("post_prescriptions_id_void", own()).await;
+}
+
+async fn finish(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &str) {
+    let (doctor, stranger) = (walk.seed.doctor_b.token.as_str(), walk.seed.doctor.token.as_str());
+    walk.take("post_consultations_id_complete", Good { stranger: Some(stranger), ..of(doctor, talk) }).await;
+    walk.too_late("post_consultations_id_messages", of(worker, talk), "state_moved_on").await;
+    walk.take("post_consultations_id_rating", Good { stranger: Some(other_worker), ..of(worker, talk) })
+        .await;
+}
+
+/// Orders, the cabinet, and those who look after it.
+async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
+    let (house, seed) = (walk.house, walk.seed);
+    let operator = seed.operator.token.as_str();
+    let order = ordered(walk, worker).await;
+    let own = |order: &Value| text(order, "/id").to_owned();
+    let id = own(&order);
+    let theirs = |id| Good { stranger: Some(other_worker), ..of(worker, id) };
+    walk.take("get_orders_id", theirs(&id)).await;
+    walk.take("post_orders_id_cancel", theirs(&id)).await;
+    walk.too_late("post_orders_id_pay", of(worker, &id), "state_moved_on").await;
+    let order = ordered(walk, worker).await;
+    let id = own(&order);
+    let paid = walk.take("post_orders_id_pay", theirs(&id)).await;
+    let attempt = attempt_of(&paid, 0);
+    let mut machine = Machine::on(house, seed).await;
+    let boot = machine.side.boot_id();
+    walk.take("post_cabinet_v1_hello", with(&seed.cabinet_token, machine.hello_body(boot))).await;
+    walk.take("get_cabinet_v1_work", of(&seed.cabinet_token, "")).await;
+    machine.work().await;
+    let start = json!({"boot_id": boot, "pickup_code": code_of(&paid)});
+    let start = Good { id: &attempt.to_string(), ..with(&seed.cabinet_token, start) };
+    walk.take("post_cabinet_v1_attempts_id_start", start).await;
+    // The power goes before anything is known.
+    machine.write(Body::Intent { attempt, slot: SlotNo::new(1).expect("one"), lot_no: "L1".into() });
+    machine.power_cut().await;
+    let counted = Body::Count { slot: SlotNo::new(1).expect("one"), n: 2 };
+    machine.write(counted);
+    let events = json!({"epoch": 1, "entries": machine.journal.unacked()});
+    walk.take("post_cabinet_v1_events", with(&seed.cabinet_token, events)).await;
+    let resolve = json!({"decision": "not_dispensed", "reason": "jam"});
+    let resolve = || Good { id: "", ..with(operator, resolve.clone()) };
+    let attempt = attempt.to_string();
+    walk.take("post_attempts_id_resolve", Good { id: &attempt, ..resolve() }).await;
+    walk.too_late("post_attempts_id_resolve", Good { id: &attempt, ..resolve() }, "attempt_closed").await;
+    machine.write(Body::Tamper { sensor: "lid".into() });
+    machine.report().await.expect(200);
+    for name in ["get_cabinets", "get_incidents"] {
+        walk.take(name, of(operator, "")).await;
+    }
+    walk.take("get_cabinets_id", of(&seed.restocker.token, &seed.cabinet.to_string())).await;
+    let open = walk.take("get_incidents", Good { query: "open=true", ..of(operator, "") }).await;
+    let incident = text(&open, "/items/0/id").to_owned();
+    walk.take("post_incidents_id_close", of(operator, &incident)).await;
+    walk.too_late("post_incidents_id_close", of(operator, &incident), "state_moved_on").await;
+    let recall = json!({"product_code": RX, "lot_no": "L2", "reason": "As the maker asked."});
+    walk.take("post_lots_recall", with(operator, recall)).await;
+}
+
+async fn ordered(walk: &mut Walk<'_>, worker: &str) -> Value {
+    let check_in = walk.house.get(worker, "/api/v1/me").await.expect(200);
+    let visit = crate::vending::Visit {
+        token: worker.to_owned(),
+        check_in: text(&check_in, "/check_in_id").parse().expect("an id"),
+    };
+    let prescription = walk.house.prescribe(walk.seed, &visit, 1).await;
+    walk.take("post_orders", with(worker, json!({"prescription_id": prescription}))).await
+}
+
+async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station: &str) {
+    let station = walk.seed.station_token.as_str();
+    walk.take("get_report", of(worker, "")).await;
+    walk.take("get_report_html", of(worker, "")).await;
+    // The stream itself lives for minutes: its head is enough.
+    let head = Ask { method: "HEAD".into(), ..walk.ask("get_events", &of(worker, "")) };
+    let head = head.send(walk.house).await;
+    assert_eq!(
+        (head.status.as_u16(), &head.headers["content-type"]),
+        (200, &"text/event-stream".parse().expect("text"))
+    );
+    walk.taken.insert("get_events".to_owned());
+    let own = || Good { stranger: Some(other_station), ..of(station, check_in) };
+    walk.take("post_check_ins_id_leave", own()).await;
+    let ended = walk.ask("get_me", &of(worker, "")).send(walk.house).await;
+    ended.problem(401, "check_in_ended");
+}
+
+async fn sessions(walk: &mut Walk<'_>) {
+    let seed = walk.seed;
+    walk.take("get_session", of(&seed.restocker.token, "")).await;
+    walk.take("post_session_sign_out", of(&seed.restocker.token, "")).await;
+    let officer = &seed.safety_officer;
+    let sign_in = json!({"email": officer.email, "password": PASSWORD, "totp": walk.totp(officer, 1)});
+    let opened = walk.take("post_tokens_staff", with("", sign_in)).await;
+    let refresh = json!({"refresh_token": opened["refresh_token"]});
+    let fresh = walk.take("post_tokens_refresh", with("", refresh)).await;
+    let revoke = json!({"refresh_token": fresh["refresh_token"]});
+    walk.take("post_tokens_revoke", with("", revoke)).await;
+    walk.take("post_staff_password_reset", with("", json!({"email": officer.email}))).await;
+    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let link = letters.iter().map(|letter| letter.link.clone()).last().expect("a letter");
+    let token = link.split("#token=").nth(1).expect("a token").to_owned();
+    let password = json!({"token": token, "password": "a new long secret 7"});
+    walk.take("post_staff_password", with("", password)).await;
+}

@@ -1,0 +1,29 @@
+//! What the house holds, in a form that can be compared: the head of the event
+//! log, to which every change of state appends, and the rows of every table.
+//! Saved answers are left out: a refusal is an answer, and is saved.
+
+use diesel::prelude::*;
+use waystation::{
+    service::{Actor, Failure},
+    storage::{events::event_head, schema},
+};
+
+use crate::harness::TestHouse;
+
+macro_rules! count_rows {
+    ($conn:ident: $($table:ident),+ $(,)?) => {
+        vec![$((stringify!($table), schema::$table::table.count().get_result::<i64>($conn)?)),+]
+    };
+}
+
+/// The head of the log, and each table with its rows.
+pub async fn digest(house: &TestHouse) -> (i64, Vec<(&'static str, i64)>) {
+    house
+        .house
+        .read(Actor::System, |conn, _| -> Result<_, Failure> {
+            let rows = count_rows!(conn: hospital, employer, station, cabinet, device, enrolment_code, used_assertion, worker, health_profile, consent, staff, doctor, doctor_department, shift, session, refresh_token, staff_link, check_in, reading, consultation, offer, message, product, prescription, prescription_line, lot, slot, slot_stock, orders, order_unit, attempt, cabinet_boot, journal, incident, account, transfer, posting, event, letter, server_key, audit_seal);
+            Ok((event_head(conn)?, rows))
+        })
+        .await
+        .expect("counted")
+}

@@ -1,0 +1,145 @@
+"""What Schemathesis cannot know: who may call what, and what people hold in
+their heads and machines in their keys. Only requests that are meant to be
+good are helped along; what is meant to be bad goes out as it was made.
+"""
+
+import sys
+import uuid
+from pathlib import Path
+
+import schemathesis
+from requests.auth import AuthBase
+
+sys.path.insert(0, str(Path(__file__).parent))
+from people import PEOPLE, STAFF  # noqa: E402
+
+# Where several roles may call, the first of these does. The restocker is last:
+# signing out is theirs, so that nobody else is signed out.
+ORDER = ("doctor", "worker", "pharmacist", "operator", "station", "cabinet", "employer", "restocker")
+# A token of these is good for nothing any more: somebody signed out, or checked in anew.
+ENDED = ("session_ended", "check_in_ended", "token_expired", "token_invalid", "device_revoked")
+# Operations that only the restocker tries, because they end a session.
+ENDS_SESSION = "post_session_sign_out"
+
+
+def role_of(case):
+    """As whom an operation is called; None where anybody may."""
+    definition = case.operation.definition.raw
+    roles = {name for any_of in definition.get("security", []) for name in any_of}
+    if not roles:
+        return None
+    if definition["operationId"] == ENDS_SESSION:
+        return "restocker"
+    return next(role for role in ORDER if role in roles)
+
+
+@schemathesis.auth(cache_by_key=lambda case, context: role_of(case), refresh_interval=None)
+class Tokens:
+    def get(self, case, context):
+        role = role_of(case)
+        return PEOPLE.token(role) if role else None
+
+    def set(self, case, data, context):
+        if data:
+            case.headers["Authorization"] = f"Bearer {data}"
+
+
+class Signature(AuthBase):
+    """Signs a request as the cabinet, when its bytes are known."""
+
+    def __call__(self, request):
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        request.headers["Waystation-Signature"] = PEOPLE.signature(request.method, request.path_url, body)
+        return request
+
+
+def is_meant_well(case):
+    """Whether a request is made to be taken."""
+    meta = case.meta
+    return meta is None or meta.generation.mode.is_positive
+
+
+def signing_pin(role):
+    return PEOPLE.ready[role]["signing_pin"]
+
+
+def known_by_heart(case):
+    """The card, PIN or code that somebody has in their head or hand."""
+    name = case.operation.definition.raw["operationId"]
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    if name == "post_check_ins":
+        body.update(PEOPLE.ready["worker"])
+    elif name in ("post_prescriptions_id_sign", "post_offers_id_accept"):
+        body["pin"] = signing_pin("doctor")
+    elif name == "post_prescriptions_id_approve":
+        body["pin"] = signing_pin("pharmacist")
+    elif name in ("post_cabinet_v1_hello", "post_cabinet_v1_events"):
+        body["epoch"] = PEOPLE.epochs.get("cabinet", 1)
+    elif name == "post_tokens_device":
+        body["client_assertion"] = PEOPLE.assertion("station")
+    elif name == "post_session_signing_window":
+        code = PEOPLE.code("doctor", wait=False)
+        if code:
+            body["totp"] = code
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    definition = case.operation.definition.raw
+    name = definition["operationId"]
+    if "Authorization" in case.headers and role_of(case):
+        # A token may have been renewed since it was put here.
+        if case.headers["Authorization"].startswith("Bearer ey"):
+            case.headers["Authorization"] = f"Bearer {PEOPLE.token(role_of(case))}"
+    if not is_meant_well(case):
+        # Bad input is told before anything is done, but a bad header may come with
+        # a good body: nobody is disabled or revoked by one.
+        return
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
+    known_by_heart(case)
+    if name in ("post_staff_id_disable", "post_devices_id_revoke") and case.path_parameters:
+        # The guests themselves must stay.
+        if str(case.path_parameters.get("id")) in protected():
+            case.path_parameters["id"] = str(uuid.uuid4())
+    if "Waystation-Signature" in case.headers:
+        kwargs["auth"] = Signature()
+
+
+def protected():
+    ids = {PEOPLE.ready[device]["device_id"] for device in ("station", "cabinet")}
+    return ids | GUESTS
+
+
+GUESTS = set()
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    if response.status_code != 401:
+        return
+    try:
+        code = response.json().get("code")
+    except ValueError:
+        return
+    sent = response.request.headers.get("Authorization", "")
+    role = role_of(case)
+    if role and code in ENDED and sent == f"Bearer {PEOPLE.tokens.get(role, ('', 0))[0]}":
+        PEOPLE.forget(role)
+
+
+def learn_guests():
+    """The ids of the staff who act here."""
+    import requests
+
+    for role in STAFF:
+        headers = {"Authorization": f"Bearer {PEOPLE.token(role)}"}
+        answer = requests.get(f"{PEOPLE.base}/api/v1/session", headers=headers, timeout=20)
+        answer.raise_for_status()
+        GUESTS.add(answer.json()["staff"]["id"])
+
+
+learn_guests()

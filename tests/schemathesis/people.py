@@ -1,0 +1,164 @@
+"""The demonstration's guests: how each proves who they are, and stays known.
+
+Access tokens live five minutes. Staff sign in with a one-time code, of which
+each 30-second step is good once, and renew by refresh token. Devices hand in
+an assertion that their key signed. The worker checks in at the station.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import struct
+import threading
+import time
+import uuid
+
+import requests
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+# A token this near its end is renewed first, in seconds.
+EARLY = 60
+STAFF = ("operator", "doctor", "pharmacist", "restocker", "employer")
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def compact(header, payload):
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, payload)]
+    return ".".join(b64(part) for part in parts)
+
+
+class People:
+    """Everybody that the ready file names."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            self.ready = json.load(file)
+        self.base = self.ready["base_url"].rstrip("/")
+        self.tokens = {}
+        self.refresh = {}
+        self.steps = {}
+        self.epochs = {}
+        self.check_in = None
+        self.lock = threading.RLock()
+        self.keys = {
+            name: load_der_private_key(base64.b64decode(self.ready[name]["private_key"]), None)
+            for name in ("station", "cabinet")
+        }
+
+    def post(self, path, body, token=None):
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        answer = requests.post(self.base + path, json=body, headers=headers, timeout=20)
+        if not answer.ok:
+            raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def token(self, role):
+        """A token of this role that holds for a while yet."""
+        with self.lock:
+            token, until = self.tokens.get(role, (None, 0))
+            if time.time() + EARLY > until:
+                token, life = self.fresh(role)
+                self.tokens[role] = (token, time.time() + life)
+            return token
+
+    def forget(self, role):
+        """The next token is made anew."""
+        with self.lock:
+            self.tokens.pop(role, None)
+            self.refresh.pop(role, None)
+
+    def fresh(self, role):
+        if role in STAFF:
+            answer = self.staff(role)
+            self.refresh[role] = answer["refresh_token"]
+        elif role == "worker":
+            answer = self.worker()
+        else:
+            answer = self.post("/api/v1/tokens/device", {"client_assertion": self.assertion(role)})
+            self.epochs[role] = answer["epoch"]
+        return answer["access_token"], answer["expires_in"]
+
+    def staff(self, role):
+        known = self.refresh.pop(role, None)
+        if known:
+            try:
+                return self.post("/api/v1/tokens/refresh", {"refresh_token": known})
+            except RuntimeError:
+                pass
+        person = self.ready[role]
+        for last in (False, False, True):
+            body = {"email": person["email"], "password": person["password"], "totp": self.code(role)}
+            try:
+                return self.post("/api/v1/tokens/staff", body)
+            except RuntimeError:
+                # On a busy machine a step may pass on the way.
+                if last:
+                    raise
+        return None
+
+    def worker(self):
+        station = self.token("station")
+        if self.check_in and "worker" in self.tokens:
+            try:
+                return self.post(f"/api/v1/check-ins/{self.check_in}/token", {}, station)
+            except RuntimeError:
+                pass
+        opened = self.post("/api/v1/check-ins", self.ready["worker"], station)
+        self.check_in = opened["check_in"]["id"]
+        return opened
+
+    def code(self, role, wait=True):
+        """A one-time code of a step that was not used yet; None if that means waiting."""
+        with self.lock:
+            while True:
+                now = int(time.time()) // 30
+                step = max(now, self.steps.get(role, 0) + 1)
+                if step <= now + 1:
+                    self.steps[role] = step
+                    return totp(self.ready[role]["totp_secret"], step)
+                if not wait:
+                    return None
+                time.sleep(1)
+
+    def assertion(self, role):
+        device = self.ready[role]["device_id"]
+        now = int(time.time())
+        header = {"alg": "EdDSA", "typ": "client-auth+jwt", "kid": device}
+        payload = {
+            "iss": device,
+            "sub": device,
+            "aud": self.base + "/api/v1/tokens/device",
+            "iat": now,
+            "nbf": now,
+            "exp": now + 60,
+            "jti": uuid.uuid4().hex,
+        }
+        text = compact(header, payload)
+        return f"{text}.{b64(self.keys[role].sign(text.encode()))}"
+
+    def signature(self, method, path, body):
+        """The detached JWS that every POST of a cabinet carries."""
+        device = self.ready["cabinet"]["device_id"]
+        header = {"alg": "EdDSA", "typ": "request+jws", "kid": device}
+        head = b64(json.dumps(header, separators=(",", ":")).encode())
+        digest = hashlib.sha256(body).hexdigest()
+        payload = "\n".join(["waystation-request-v1", method, path, digest])
+        signed = self.keys["cabinet"].sign(f"{head}.{b64(payload.encode())}".encode())
+        return f"{head}..{b64(signed)}"
+
+
+def totp(secret, step):
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+PEOPLE = People(os.environ["WAYSTATION_READY_FILE"])
