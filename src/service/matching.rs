@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 
 use super::{Actor, Failure, House, consultation};
 use crate::{
@@ -47,19 +48,10 @@ struct Plan {
 /// Faults of the storage; a race that somebody else won is no error.
 pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
     let plans = house.read(Actor::System, plan).await?;
+    // Side by side: they share commits, and no worker waits for another's.
+    let outcomes = join_all(plans.into_iter().map(|plan| offer(house, plan))).await;
     let mut made = 0;
-    for plan in plans {
-        let policy = &house.policy.matching;
-        let command = Command::Offer {
-            offer: OfferId::generate(),
-            doctor: plan.choice.doctor,
-            hospital: plan.choice.hospital,
-            fence: plan.fence + 1,
-            expires_at: policy.offer_expires_at(house.now()),
-        };
-        let outcome = house
-            .write(Actor::System, move |tx| consultation::act(tx, plan.consultation, &command).map(drop))
-            .await;
+    for outcome in outcomes {
         match outcome {
             Ok(()) => made += 1,
             Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "an offer was overtaken"),
@@ -67,6 +59,17 @@ pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
         }
     }
     Ok(made)
+}
+
+async fn offer(house: &Arc<House>, plan: Plan) -> Result<(), Failure> {
+    let command = Command::Offer {
+        offer: OfferId::generate(),
+        doctor: plan.choice.doctor,
+        hospital: plan.choice.hospital,
+        fence: plan.fence + 1,
+        expires_at: house.policy.matching.offer_expires_at(house.now()),
+    };
+    house.write(Actor::System, move |tx| consultation::act(tx, plan.consultation, &command).map(drop)).await
 }
 
 /// Ends offers whose time is over; their doctors become away.
