@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{Failure, Hearers, Tx};
 use crate::{
     domain::{
-        ids::{TransferId, WorkerId},
+        ids::{AccountId, TransferId, WorkerId},
         ledger::{self, AccountRef, Transfer, TransferReason},
         money::Fen,
         refusal::Code,
@@ -45,8 +45,7 @@ pub struct EntryView {
 pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure> {
     allowance(tx, worker)?;
     let which = AccountRef::WorkerSubsidy(worker);
-    store::account_open(tx.conn, which)?;
-    let (id, balance_fen) = store::account_fetch(tx.conn, which)?.ok_or_else(|| no_account(which))?;
+    let (id, balance_fen) = opened(tx, which)?;
     let entries = store::entries_of(tx.conn, id, ENTRIES_SHOWN)?
         .into_iter()
         .map(|row| EntryView {
@@ -88,15 +87,22 @@ pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bo
     let mut postings = transfer.postings().to_vec();
     postings.sort_unstable_by_key(|posting| posting.account);
     for posting in postings {
-        store::account_open(tx.conn, posting.account)?;
-        let (account, _) =
-            store::account_fetch(tx.conn, posting.account)?.ok_or_else(|| no_account(posting.account))?;
+        let (account, _) = opened(tx, posting.account)?;
         if !store::posting_add(tx.conn, id, account, posting.amount)? {
             return Err(Code::BalanceTooLow.into());
         }
     }
     tx.record("transfer", id, transfer.kind(), transfer.payload(), Hearers::worker(worker))?;
     Ok(true)
+}
+
+/// An account, opened if it is not there yet. Nearly all are.
+fn opened(tx: &mut Tx<'_>, which: AccountRef) -> Result<(AccountId, Fen), Failure> {
+    if let Some(found) = store::account_fetch(tx.conn, which)? {
+        return Ok(found);
+    }
+    store::account_open(tx.conn, which)?;
+    store::account_fetch(tx.conn, which)?.ok_or_else(|| no_account(which))
 }
 
 fn no_account(which: AccountRef) -> Failure {
