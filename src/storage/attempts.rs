@@ -5,9 +5,10 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::insert_few,
     schema::{attempt, orders},
     sql_types::At,
+    words::WordDsl,
 };
 use crate::domain::{
     ids::{AttemptId, CabinetId, OrderId, OrderUnitId, WorkerId},
@@ -85,7 +86,7 @@ pub struct NewAttempt {
 
 /// Adds attempts.
 pub fn attempts_add(conn: &mut Conn, rows: &[NewAttempt]) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(attempt::table).values(rows).execute(c)).map(|_| ())
+    insert_few!(conn, attempt::table, rows).map(|_| ())
 }
 
 /// An attempt by id.
@@ -120,8 +121,8 @@ pub fn attempts_of_cabinet(
 ) -> QueryResult<Vec<AttemptRow>> {
     attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq_any(AttemptState::LIVE))
-        .filter(attempt::state.eq_any(states))
+        .filter(attempt::state.is_one_of(AttemptState::LIVE))
+        .filter(attempt::state.is_one_of(states))
         .order(attempt::id)
         .select(AttemptRow::as_select())
         .load(conn)
@@ -136,7 +137,7 @@ pub fn attempts_voided_since(
 ) -> QueryResult<Vec<AttemptId>> {
     attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq(AttemptState::Voided))
+        .filter(attempt::state.is_word(AttemptState::Voided))
         .filter(attempt::ended_at.gt(Some(At(since))))
         .order(attempt::ended_at.desc())
         .limit(limit)
@@ -147,7 +148,7 @@ pub fn attempts_voided_since(
 /// START: the one commit after which only evidence closes the attempt.
 pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq(AttemptState::Issued))
+        .filter(attempt::state.is_word(AttemptState::Issued))
         .filter(attempt::expires_at.gt(At(now)))
         .set((
             attempt::state.eq(AttemptState::Started),
@@ -161,7 +162,7 @@ pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp)
 /// Withdraws an attempt that has not started.
 pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq(AttemptState::Issued))
+        .filter(attempt::state.is_word(AttemptState::Issued))
         .set((attempt::state.eq(AttemptState::Voided), attempt::ended_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -170,7 +171,7 @@ pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResu
 /// Puts a started attempt in doubt.
 pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq(AttemptState::Started))
+        .filter(attempt::state.is_word(AttemptState::Started))
         .set((attempt::state.eq(AttemptState::InDoubt), attempt::doubted_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -185,7 +186,7 @@ pub fn attempt_close(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_any([AttemptState::Started, AttemptState::InDoubt]))
+        .filter(attempt::state.is_one_of(&[AttemptState::Started, AttemptState::InDoubt]))
         .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -198,7 +199,7 @@ pub fn attempts_overdue(
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = attempt::table
-        .filter(attempt::state.eq(AttemptState::Issued))
+        .filter(attempt::state.is_word(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
         .order(attempt::expires_at)
         .limit(limit)
@@ -216,7 +217,7 @@ pub fn attempts_silent(
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     let mut silent = attempt::table
-        .filter(attempt::state.eq(AttemptState::Started))
+        .filter(attempt::state.is_word(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
         .order(attempt::started_at)
         .limit(limit)
@@ -233,7 +234,7 @@ pub fn attempts_issued_of_lot(
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     attempt::table
-        .filter(attempt::state.eq(AttemptState::Issued))
+        .filter(attempt::state.is_word(AttemptState::Issued))
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::lot_no.eq(lot_no))
         .order((attempt::cabinet_id, attempt::id))

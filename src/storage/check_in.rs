@@ -6,11 +6,13 @@ use super::{
     conn::Conn,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
+    words::WordDsl,
 };
 use crate::domain::{
     consultation::ConsultationState,
     ids::{CheckInId, StationId, WorkerId},
     time::Timestamp,
+    vend::AttemptState,
 };
 
 /// A check-in as stored.
@@ -100,11 +102,11 @@ pub fn check_in_end_idle(
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
     let consulting = consultation::table
         .filter(consultation::worker_id.eq(check_in::worker_id))
-        .filter(consultation::state.eq_any(ConsultationState::LIVE));
+        .filter(consultation::state.is_one_of(ConsultationState::LIVE));
     let vending = orders::table
         .inner_join(attempt::table)
         .filter(orders::worker_id.eq(check_in::worker_id))
-        .filter(attempt::state.eq("started"));
+        .filter(attempt::state.is_word(AttemptState::Started));
     check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))

@@ -7,6 +7,7 @@ use super::{
     conn::Conn,
     schema::{consultation, offer},
     sql_types::At,
+    words::WordDsl,
 };
 use crate::domain::{
     consultation::{Consultation, ConsultationState, Offer, OfferState},
@@ -149,7 +150,7 @@ pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq_any(ConsultationState::LIVE))
+        .filter(consultation::state.is_one_of(ConsultationState::LIVE))
         .select(ConsultationRow::as_select())
         .first(conn)
         .optional()
@@ -187,7 +188,7 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
 /// Writes `after` over `before`, if the row is still as it was then.
 pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
-        .filter(consultation::state.eq(before.state))
+        .filter(consultation::state.is_word(before.state))
         .filter(consultation::fence.eq(before.fence))
         .set((
             consultation::state.eq(after.state),
@@ -250,7 +251,7 @@ pub fn consultations_of_worker(
 pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
     consultation::table
         .filter(consultation::doctor_id.eq(Some(doctor)))
-        .filter(consultation::state.eq(ConsultationState::Active))
+        .filter(consultation::state.is_word(ConsultationState::Active))
         .order(consultation::id)
         .limit(100)
         .select(ConsultationRow::as_select())
@@ -259,15 +260,15 @@ pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<
 
 /// The front of the queue: emergencies, then by the static sort key.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
-    let waiting = || consultation::table.filter(consultation::state.eq(ConsultationState::Waiting));
+    let waiting = || consultation::table.filter(consultation::state.is_word(ConsultationState::Waiting));
     let mut front: Vec<ConsultationRow> = waiting()
-        .filter(consultation::triage.eq(TriageLevel::Emergency))
+        .filter(consultation::triage.is_word(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
         .select(ConsultationRow::as_select())
         .load(conn)?;
     let rest: Vec<ConsultationRow> = waiting()
-        .filter(consultation::triage.ne(TriageLevel::Emergency))
+        .filter(consultation::triage.is_not_word(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
         .select(ConsultationRow::as_select())
@@ -278,17 +279,19 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
 
 /// How many wait before `row`.
 pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
-    let waiting = consultation::table.filter(consultation::state.eq(ConsultationState::Waiting));
+    let waiting = consultation::table.filter(consultation::state.is_word(ConsultationState::Waiting));
     if row.triage == TriageLevel::Emergency {
         return waiting
-            .filter(consultation::triage.eq(TriageLevel::Emergency))
+            .filter(consultation::triage.is_word(TriageLevel::Emergency))
             .filter(consultation::requested_at.lt(At(row.requested_at)))
             .count()
             .get_result(conn);
     }
     let mine: Timestamp = consultation::table.find(row.id).select(consultation::ranked_since).first(conn)?;
     waiting
-        .filter(consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq(TriageLevel::Emergency)))
+        .filter(
+            consultation::ranked_since.lt(At(mine)).or(consultation::triage.is_word(TriageLevel::Emergency)),
+        )
         .count()
         .get_result(conn)
 }
@@ -300,7 +303,7 @@ pub fn consultations_unserved(
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     consultation::table
-        .filter(consultation::state.eq(ConsultationState::Waiting))
+        .filter(consultation::state.is_word(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
         .limit(limit)
         .select(consultation::id)
@@ -320,7 +323,7 @@ pub fn doctor_of_last_visit(
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
     let found: Option<(Option<StaffId>, Option<Timestamp>)> = consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq(ConsultationState::Completed))
+        .filter(consultation::state.is_word(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))
         .order(consultation::id.desc())
         .select((consultation::doctor_id, consultation::ended_at))
@@ -354,7 +357,7 @@ pub fn offer_add(
 /// Ends an open offer; `false` when it is not open any more.
 pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(offer::table.find(id))
-        .filter(offer::state.eq(OfferState::Open))
+        .filter(offer::state.is_word(OfferState::Open))
         .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -369,7 +372,7 @@ pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>
 pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
     offer::table
         .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.eq(OfferState::Open))
+        .filter(offer::state.is_word(OfferState::Open))
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
@@ -379,7 +382,7 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
 /// Open offers whose time is over.
 pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
     offer::table
-        .filter(offer::state.eq(OfferState::Open))
+        .filter(offer::state.is_word(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
         .order(offer::expires_at)
         .limit(limit)
@@ -392,7 +395,7 @@ pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
 pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
     offer::table
         .filter(offer::consultation_id.eq(id))
-        .filter(offer::state.eq_any([OfferState::Declined, OfferState::Expired]))
+        .filter(offer::state.is_one_of(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))
         .select(offer::doctor_id)
         .load(conn)

@@ -28,6 +28,22 @@ macro_rules! each {
 }
 pub(crate) use each;
 
+/// Inserts a few rows. SQLite takes them one by one with a statement that is
+/// kept prepared; over a network one statement for all of them is cheaper.
+macro_rules! insert_few {
+    ($conn:expr, $table:expr, $rows:expr) => {
+        match $conn {
+            $crate::storage::conn::Conn::Pg(conn) => diesel::insert_into($table).values($rows).execute(conn),
+            $crate::storage::conn::Conn::Sqlite(conn) => $rows.iter().try_fold(0, |rows, row| {
+                Ok::<usize, diesel::result::Error>(
+                    rows + diesel::insert_into($table).values(row).execute(conn)?,
+                )
+            }),
+        }
+    };
+}
+pub(crate) use insert_few;
+
 /// Statements in each backend's own dialect.
 pub trait PortableDsl: Sized {
     /// For syntax that both know but the derived backend cannot express.
@@ -113,33 +129,59 @@ pub(super) struct EventRow<'a, K: 'static, A: 'static, W: 'static, S: 'static> {
 /// SQLite's one writer counts positions itself. PostgreSQL's sequence hands
 /// them out of order of commit, so the transaction's own id is kept beside.
 pub(super) fn event_append<K, A, W, S>(conn: &mut Conn, row: &EventRow<'_, K, A, W, S>) -> QueryResult<()> {
-    const SQLITE: &str = "INSERT INTO event (stream_id, stream, kind, payload, actor_role, actor_id, worker_id, \
-         staff_id, at, version, position, writer_xid) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-         (SELECT coalesce(max(version), 0) + 1 FROM event WHERE stream_id = $1), \
-         (SELECT coalesce(max(position), 0) + 1 FROM event), 0)";
-    const POSTGRES: &str = "INSERT INTO event (stream_id, stream, kind, payload, actor_role, actor_id, worker_id, \
-         staff_id, at, version, writer_xid) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-         (SELECT coalesce(max(version), 0) + 1 FROM event WHERE stream_id = $1), \
-         pg_current_xact_id()::text::bigint)";
-    let sql = match conn {
-        Conn::Pg(_) => POSTGRES,
-        Conn::Sqlite(_) => SQLITE,
-    };
-    each!(conn, c => diesel::sql_query(sql)
-        .bind::<Uuid, _>(row.stream_id)
-        .bind::<Text, _>(row.stream)
-        .bind::<Text, _>(row.kind)
-        .bind::<Text, _>(row.payload)
-        .bind::<Text, _>(row.actor_role)
-        .bind::<Nullable<Uuid>, _>(row.actor_id)
-        .bind::<Nullable<Uuid>, _>(row.worker_id)
-        .bind::<Nullable<Uuid>, _>(row.staff_id)
-        .bind::<Timestamptz, _>(At(row.at))
-        .execute(c))
-    .map(|_| ())
+    let insert = EventInsert { row, at: At(row.at) };
+    each!(conn, c => insert.execute(c)).map(|_| ())
 }
+
+/// The statement behind [`event_append`]. Every change of the house runs it, so
+/// it is prepared once: diesel keeps no statement that is only text.
+struct EventInsert<'r, 't, K: 'static, A: 'static, W: 'static, S: 'static> {
+    row: &'r EventRow<'t, K, A, W, S>,
+    at: At,
+}
+
+/// Names the statement in the cache of prepared ones.
+struct EventInsertId;
+impl<K, A, W, S> QueryId for EventInsert<'_, '_, K, A, W, S> {
+    type QueryId = EventInsertId;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+impl<C, K, A, W, S> RunQueryDsl<C> for EventInsert<'_, '_, K, A, W, S> {}
+
+macro_rules! event_insert {
+    ($backend:ty, $columns:literal, $values:literal) => {
+        impl<K, A, W, S> QueryFragment<$backend> for EventInsert<'_, '_, K, A, W, S> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+                let row = self.row;
+                out.push_sql(concat!(
+                    "INSERT INTO event (stream_id, stream, kind, payload, actor_role, actor_id, worker_id, \
+                     staff_id, at, version, ",
+                    $columns,
+                    ") VALUES ("
+                ));
+                out.push_bind_param::<Uuid, _>(&row.stream_id)?;
+                for text in [&row.stream, &row.kind, &row.payload, &row.actor_role] {
+                    out.push_sql(", ");
+                    out.push_bind_param::<Text, _>(text)?;
+                }
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Uuid>, _>(&row.actor_id)?;
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Uuid>, _>(&row.worker_id)?;
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Uuid>, _>(&row.staff_id)?;
+                out.push_sql(", ");
+                out.push_bind_param::<Timestamptz, _>(&self.at)?;
+                out.push_sql(", (SELECT coalesce(max(version), 0) + 1 FROM event WHERE stream_id = ");
+                out.push_bind_param::<Uuid, _>(&row.stream_id)?;
+                out.push_sql(concat!("), ", $values, ")"));
+                Ok(())
+            }
+        }
+    };
+}
+event_insert!(Sqlite, "position, writer_xid", "(SELECT coalesce(max(position), 0) + 1 FROM event), 0");
+event_insert!(Pg, "writer_xid", "pg_current_xact_id()::text::bigint");
 
 #[derive(QueryableByName)]
 struct Horizon {
@@ -157,6 +199,15 @@ pub(super) fn event_horizon(conn: &mut Conn) -> QueryResult<i64> {
                 .get_result::<Horizon>(conn)
                 .map(|row| row.horizon)
         }
+    }
+}
+
+/// Whether a row must be written to be taken. SQLite's writers stand in line
+/// already, so there the write would only cost.
+pub(super) fn rows_are_locked(conn: &Conn) -> bool {
+    match conn {
+        Conn::Pg(_) => true,
+        Conn::Sqlite(_) => false,
     }
 }
 

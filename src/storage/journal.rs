@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, insert_few, rows_are_locked},
     schema::{cabinet, cabinet_boot, device, journal},
     sql_types::At,
 };
@@ -83,7 +83,9 @@ pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Op
 /// packs, its boot or its doors stands in line here, so START cannot slip
 /// between a new boot and the doubts that follow from it.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    diesel::update(cabinet::table.find(id)).set(cabinet::epoch.eq(cabinet::epoch)).execute(conn)?;
+    if rows_are_locked(conn) {
+        diesel::update(cabinet::table.find(id)).set(cabinet::epoch.eq(cabinet::epoch)).execute(conn)?;
+    }
     cabinet_fetch(conn, id)
 }
 
@@ -191,7 +193,7 @@ pub fn journal_hashes(
 /// its present one.
 pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
     let Some(last) = rows.last() else { return Ok(()) };
-    each!(conn, c => diesel::insert_into(journal::table).values(rows).execute(c))?;
+    insert_few!(conn, journal::table, rows)?;
     diesel::update(cabinet::table.find(last.cabinet_id))
         .filter(cabinet::epoch.eq(last.epoch))
         .set((cabinet::acked_seq.eq(last.seq), cabinet::journal_head.eq(last.hash.as_str())))

@@ -43,6 +43,7 @@ pub mod staff;
 pub mod staff_sessions;
 pub mod stock;
 pub mod stock_check;
+pub mod words;
 pub mod workers;
 mod writer;
 

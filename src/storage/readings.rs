@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::insert_few,
     schema::{check_in, reading},
     sql_types::At,
 };
@@ -102,7 +102,7 @@ pub fn readings_add(
             recorded_at: At(now),
         })
         .collect();
-    each!(conn, c => diesel::insert_into(reading::table).values(&rows).execute(c))?;
+    insert_few!(conn, reading::table, &rows)?;
     Ok(rows.iter().map(|row| row.id).collect())
 }
 

@@ -188,6 +188,11 @@ macro_rules! stored_as_text {
                 self.as_str().to_sql(out)
             }
         }
+        impl super::words::Coded for $name {
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
         impl<DB: Backend> FromSql<Text, DB> for $name
         where
             String: FromSql<Text, DB>,

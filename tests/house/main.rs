@@ -21,6 +21,7 @@ mod mail;
 mod merge;
 mod network;
 mod orders;
+mod plans;
 mod postgres_tls;
 mod prescribing;
 mod prescriptions;
