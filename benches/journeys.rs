@@ -90,8 +90,7 @@ fn trial(engine: &'static str, database: &str, folder: &Path, seconds: &str) -> 
             .stdin(Stdio::null());
         command
     };
-    let filled =
-        command(&["sample", "--workers", CARDS, "--seed", SEED]).stdout(Stdio::null()).status()?;
+    let filled = command(&["sample", "--workers", CARDS, "--seed", SEED]).stdout(Stdio::null()).status()?;
     if !filled.success() {
         return Err(format!("{engine}: the sample network could not be loaded").into());
     }
@@ -148,7 +147,10 @@ impl Running {
             if answers(port).unwrap_or(false) {
                 return Ok(());
             }
-            #[expect(clippy::disallowed_methods, reason = "another process is watched, and nothing wakes this one")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "another process is watched, and nothing wakes this one"
+            )]
             std::thread::sleep(Duration::from_millis(50));
         }
         Err("the server does not answer".into())

@@ -16,6 +16,7 @@ mod import;
 mod instances;
 mod laws;
 mod ledger;
+mod load;
 mod machine;
 mod mail;
 mod merge;
