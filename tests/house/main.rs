@@ -26,6 +26,7 @@ mod merge;
 mod network;
 mod operations;
 mod orders;
+mod plans;
 mod postgres_tls;
 mod prescribing;
 mod prescriptions;
