@@ -48,6 +48,17 @@ struct Resume {
     after: Option<i64>,
 }
 
+/// One frame of the stream; for the document.
+#[derive(Debug, ToSchema)]
+pub struct StreamFrame {
+    /// The position: resume after it, also by `Last-Event-ID`.
+    pub id: String,
+    /// What happened.
+    pub event: String,
+    /// An `EventView` as JSON.
+    pub data: String,
+}
+
 /// One event, as the `data` of the stream.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
@@ -67,7 +78,7 @@ pub struct EventView {
 
 /// Follow what concerns me, as server-sent events
 #[utoipa::path(get, path = "/api/v1/events", tag = "realtime", params(Resume),
-    responses((status = 200, content_type = "text/event-stream", body = String)))]
+    responses((status = 200, content_type = "text/event-stream", body = StreamFrame)))]
 async fn follow(
     caller: Follower,
     request: HttpRequest,

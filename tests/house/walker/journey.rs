@@ -2,134 +2,27 @@
 //! somebody of the same role to whom it does not belong asks the same; after
 //! it the same key comes again, with the same body and with another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use waystation::{
-    crypto::{
-        device::{DeviceKey, make_assertion},
-        totp::{TotpSecret, code_at, step_of},
-    },
+    crypto::device::{DeviceKey, make_assertion},
     domain::{stock::SlotNo, vend::journal::Body},
     service::matching,
 };
 
 use super::{
     ask::Ask,
-    document::{self, Operation, filled},
-    state,
-    trials::good_body,
+    document,
+    table::good_body,
+    walk::{Good, Walk, of, text, with},
 };
 use crate::{
     harness::TestHouse,
     machine::Machine,
-    seed::{PASSWORD, Person, SIGNING_PIN, Seed},
+    seed::{PASSWORD, SIGNING_PIN, Seed},
     vending::{RX, attempt_of, code_of},
 };
-
-/// Who walks, and what was taken so far.
-struct Walk<'h> {
-    house: &'h TestHouse,
-    seed: &'h Seed,
-    operations: BTreeMap<String, Operation>,
-    taken: BTreeSet<String>,
-}
-
-/// One good request.
-#[derive(Default, Clone)]
-struct Good<'g> {
-    token: &'g str,
-    /// Somebody of the same role whose it is not.
-    stranger: Option<&'g str>,
-    id: &'g str,
-    query: &'g str,
-    body: Option<Value>,
-    version: Option<String>,
-}
-
-fn of<'g>(token: &'g str, id: &'g str) -> Good<'g> {
-    Good { token, id, ..Good::default() }
-}
-
-fn with(token: &str, body: Value) -> Good<'_> {
-    Good { token, body: Some(body), ..Good::default() }
-}
-
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
-}
-
-impl Walk<'_> {
-    fn ask(&self, name: &str, good: &Good<'_>) -> Ask {
-        let operation = self.operations.get(name).unwrap_or_else(|| panic!("{name} is not in the document"));
-        let mut url = filled(&operation.path, good.id);
-        if !good.query.is_empty() {
-            url = format!("{url}?{}", good.query);
-        }
-        let mut ask = Ask::new(&operation.method, &url);
-        if !good.token.is_empty() {
-            ask = ask.with_token(good.token);
-        }
-        if operation.body.is_some() {
-            ask = ask.json(good.body.as_ref().unwrap_or(&good_body(name)));
-        }
-        if operation.has("Idempotency-Key") {
-            ask = ask.keyed();
-        }
-        if let Some(version) = &good.version {
-            ask = ask.header("If-Match", version.clone());
-        }
-        if operation.is_signed() { ask.signed(self.seed) } else { ask }
-    }
-
-    /// Takes a route with a good request.
-    async fn take(&mut self, name: &str, good: Good<'_>) -> Value {
-        let ask = self.ask(name, &good);
-        if let Some(stranger) = good.stranger {
-            let before = state::digest(self.house).await;
-            let theirs = self.ask(name, &Good { token: stranger, ..good.clone() });
-            theirs.send(self.house).await.problem(404, "not_found");
-            assert_eq!(before, state::digest(self.house).await, "{name}: a stranger changed something");
-        }
-        let answer = ask.clone().send(self.house).await;
-        assert!(answer.status.is_success(), "{name}: {} {}", answer.status, answer.body);
-        assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
-        self.taken.insert(name.to_owned());
-        if self.operations[name].has("Idempotency-Key") {
-            self.repeat(name, ask, &answer.body).await;
-        }
-        answer.body
-    }
-
-    async fn repeat(&self, name: &str, ask: Ask, first: &Value) {
-        let before = state::digest(self.house).await;
-        let again = ask.clone().send(self.house).await;
-        // Whoever signed out asks with a session that has ended.
-        if name != "post_session_sign_out" {
-            assert_eq!(
-                again.headers.get("idempotency-replayed").map(|value| value.as_bytes()),
-                Some(&b"true"[..])
-            );
-            assert_eq!(again.body, *first, "{name}: the same key, another answer");
-            let mut other = ask;
-            other.body.push(b' ');
-            other.send(self.house).await.problem(422, "idempotency_key_reused");
-        }
-        assert_eq!(before, state::digest(self.house).await, "{name}: done twice");
-    }
-
-    /// Asks for what is not possible any more.
-    async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
-        let before = state::digest(self.house).await;
-        self.ask(name, &good).send(self.house).await.problem(409, code);
-        assert_eq!(before, state::digest(self.house).await, "{name}: refused, and yet something changed");
-    }
-
-    fn totp(&self, person: &Person, ahead: u64) -> String {
-        let secret = TotpSecret::from_bytes(&person.totp).expect("a secret");
-        code_at(&secret, step_of(self.house.now()) + ahead - 1)
-    }
-}
 
 /// Walks all routes; tells which were taken.
 pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
@@ -297,7 +190,7 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
     let version = read.headers["etag"].to_str().expect("text").to_owned();
     walk.take("get_prescriptions_id", own()).await;
     walk.take("put_prescriptions_id", Good { version: Some(version), ..own() }).await;
-    let sign = || Good { body: Some(json!({"pin": SIGNING_PIN, "valid_days": 2})), ..own() };
+    let sign = || Good { body: Some(json!({"pin": SIGNING_PIN})), ..own() };
     walk.take("post_prescriptions_id_sign", sign()).await;
     walk.too_late("post_prescriptions_id_sign", sign(), "state_moved_on").await;
     walk.take("get_reviews", of(pharmacist, "")).await;
@@ -318,6 +211,8 @@ async fn finish(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &st
     walk.too_late("post_consultations_id_messages", of(worker, talk), "state_moved_on").await;
     walk.take("post_consultations_id_rating", Good { stranger: Some(other_worker), ..of(worker, talk) })
         .await;
+    walk.take("get_report", of(worker, "")).await;
+    walk.take("get_report_html", of(worker, "")).await;
 }
 
 /// Orders, the cabinet, and those who look after it.
@@ -381,8 +276,6 @@ async fn ordered(walk: &mut Walk<'_>, worker: &str) -> Value {
 
 async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station: &str) {
     let station = walk.seed.station_token.as_str();
-    walk.take("get_report", of(worker, "")).await;
-    walk.take("get_report_html", of(worker, "")).await;
     // The stream itself lives for minutes: its head is enough.
     let head = Ask { method: "HEAD".into(), ..walk.ask("get_events", &of(worker, "")) };
     let head = head.send(walk.house).await;

@@ -8,8 +8,10 @@ mod document;
 mod journey;
 mod mutate;
 mod state;
+mod table;
 mod tokens;
 mod trials;
+mod walk;
 
 use std::collections::BTreeSet;
 

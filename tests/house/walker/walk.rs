@@ -1,0 +1,122 @@
+//! How a route is taken: first by somebody whose it is not, then by its owner,
+//! then again by the same key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use waystation::crypto::totp::{TotpSecret, code_at, step_of};
+
+use super::{
+    ask::Ask,
+    document::{self, Operation, filled},
+    state,
+    table::good_body,
+};
+use crate::{
+    harness::TestHouse,
+    seed::{Person, Seed},
+};
+
+/// Who walks, and what was taken so far.
+pub struct Walk<'h> {
+    pub house: &'h TestHouse,
+    pub seed: &'h Seed,
+    pub operations: BTreeMap<String, Operation>,
+    pub taken: BTreeSet<String>,
+}
+
+/// One good request.
+#[derive(Default, Clone)]
+pub struct Good<'g> {
+    pub token: &'g str,
+    /// Somebody of the same role whose it is not.
+    pub stranger: Option<&'g str>,
+    pub id: &'g str,
+    pub query: &'g str,
+    pub body: Option<Value>,
+    pub version: Option<String>,
+}
+
+pub fn of<'g>(token: &'g str, id: &'g str) -> Good<'g> {
+    Good { token, id, ..Good::default() }
+}
+
+pub fn with(token: &str, body: Value) -> Good<'_> {
+    Good { token, body: Some(body), ..Good::default() }
+}
+
+pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
+}
+
+impl Walk<'_> {
+    pub fn ask(&self, name: &str, good: &Good<'_>) -> Ask {
+        let operation = self.operations.get(name).unwrap_or_else(|| panic!("{name} is not in the document"));
+        let mut url = filled(&operation.path, good.id);
+        if !good.query.is_empty() {
+            url = format!("{url}?{}", good.query);
+        }
+        let mut ask = Ask::new(&operation.method, &url);
+        if !good.token.is_empty() {
+            ask = ask.with_token(good.token);
+        }
+        if operation.body.is_some() {
+            ask = ask.json(good.body.as_ref().unwrap_or(&good_body(name)));
+        }
+        if operation.has("Idempotency-Key") {
+            ask = ask.keyed();
+        }
+        if let Some(version) = &good.version {
+            ask = ask.header("If-Match", version.clone());
+        }
+        if operation.is_signed() { ask.signed(self.seed) } else { ask }
+    }
+
+    /// Takes a route with a good request.
+    pub async fn take(&mut self, name: &str, good: Good<'_>) -> Value {
+        let ask = self.ask(name, &good);
+        if let Some(stranger) = good.stranger {
+            let before = state::digest(self.house).await;
+            let theirs = self.ask(name, &Good { token: stranger, ..good.clone() });
+            theirs.send(self.house).await.problem(404, "not_found");
+            assert_eq!(before, state::digest(self.house).await, "{name}: a stranger changed something");
+        }
+        let answer = ask.clone().send(self.house).await;
+        assert!(answer.status.is_success(), "{name}: {} {}", answer.status, answer.body);
+        assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
+        self.taken.insert(name.to_owned());
+        if self.operations[name].has("Idempotency-Key") {
+            self.repeat(name, ask, &answer.body).await;
+        }
+        answer.body
+    }
+
+    async fn repeat(&self, name: &str, ask: Ask, first: &Value) {
+        let before = state::digest(self.house).await;
+        let again = ask.clone().send(self.house).await;
+        // Whoever signed out asks with a session that has ended.
+        if name != "post_session_sign_out" {
+            assert_eq!(
+                again.headers.get("idempotency-replayed").map(|value| value.as_bytes()),
+                Some(&b"true"[..])
+            );
+            assert_eq!(again.body, *first, "{name}: the same key, another answer");
+            let mut other = ask;
+            other.body.push(b' ');
+            other.send(self.house).await.problem(422, "idempotency_key_reused");
+        }
+        assert_eq!(before, state::digest(self.house).await, "{name}: done twice");
+    }
+
+    /// Asks for what is not possible any more.
+    pub async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
+        let before = state::digest(self.house).await;
+        self.ask(name, &good).send(self.house).await.problem(409, code);
+        assert_eq!(before, state::digest(self.house).await, "{name}: refused, and yet something changed");
+    }
+
+    pub fn totp(&self, person: &Person, ahead: u64) -> String {
+        let secret = TotpSecret::from_bytes(&person.totp).expect("a secret");
+        code_at(&secret, step_of(self.house.now()) + ahead - 1)
+    }
+}
