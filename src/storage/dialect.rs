@@ -339,9 +339,19 @@ pub(super) fn settle_events(conn: &mut Conn) -> QueryResult<()> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Line {
     /// Migrate.
-    Migrations = 7_239_871_110,
+    Migrations,
     /// Make the first key of a kind.
-    ServerKeys = 7_239_871_111,
+    ServerKeys,
+}
+
+impl Line {
+    /// The advisory lock's number.
+    const fn lock(self) -> i64 {
+        match self {
+            Self::Migrations => 7_239_871_110,
+            Self::ServerKeys => 7_239_871_111,
+        }
+    }
 }
 
 /// Waits until this transaction is the only one in `line`, up to its end.
@@ -350,7 +360,7 @@ pub(super) fn stand_in_line(conn: &mut Conn, line: Line) -> QueryResult<()> {
         // BEGIN IMMEDIATE stands in line already.
         Conn::Sqlite(_) => Ok(()),
         Conn::Pg(conn) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
-            .bind::<BigInt, _>(line as i64)
+            .bind::<BigInt, _>(line.lock())
             .execute(conn)
             .map(|_| ()),
     }

@@ -48,7 +48,7 @@ impl TryAgain for StoreError {
 impl TryAgain for Error {
     fn may_pass(&self) -> bool {
         match self {
-            Self::DatabaseError(kind, _) => match kind {
+            Self::DatabaseError(
                 // Somebody wrote the same row first: the next try sees it, and
                 // refuses in words.
                 Kind::UniqueViolation
@@ -57,10 +57,10 @@ impl TryAgain for Error {
                 | Kind::ClosedConnection
                 | Kind::UnableToSendCommand
                 // diesel tells no deadlock apart, and its text is in the server's language.
-                | Kind::Unknown => true,
-                _ => false,
-            },
-            Self::BrokenTransactionManager => true,
+                | Kind::Unknown,
+                _,
+            )
+            | Self::BrokenTransactionManager => true,
             _ => false,
         }
     }
