@@ -100,12 +100,12 @@ fn walk(schema: &Value, path: &mut Vec<Step>, here: &Value, good: &Value, found:
     {
         walk_members(schema, properties, path, here, good, found);
     }
-    if let (Some(list), true) = (here.as_array(), is_of(schema, "array")) {
-        if let Some(first) = list.first() {
-            path.push(Step::Item(0));
-            walk(&schema["items"], path, first, good, found);
-            path.pop();
-        }
+    if is_of(schema, "array")
+        && let Some(first) = here.get(0)
+    {
+        path.push(Step::Item(0));
+        walk(&schema["items"], path, first, good, found);
+        path.pop();
     }
 }
 
