@@ -78,7 +78,7 @@ fn main() -> anyhow::Result<()> {
 
 fn one_idle_answer(house: &Served, cursor: i64) -> anyhow::Result<Answer> {
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
-    Line::open(house.ready.port)?.ask(&get(&path, &house.ready.cabinets[0]))
+    Line::open(house.ready.port)?.ask(&get(&path, &house.tokens[0]))
 }
 
 /// Opens a connection per cabinet, asks on each, and measures while every one waits.
@@ -86,9 +86,9 @@ fn hold(server: Served, cursor: i64) -> anyhow::Result<Needed> {
     let before = server.resident_bytes()?;
     let (waiting, opening) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(OPENING)));
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait={WAIT}");
-    let polls = server.ready.cabinets.len();
+    let polls = server.tokens.len();
     let holding = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        for token in &server.ready.cabinets {
+        for token in &server.tokens {
             let (request, waiting) = (get(&path, token), Arc::clone(&waiting));
             let (port, opening) = (server.ready.port, Arc::clone(&opening));
             tokio::spawn(async move {

@@ -32,7 +32,7 @@ impl Side {
         let server = Served::start(order)?;
         let cursor = cursor.unwrap_or(server.ready.cursor);
         let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
-        let requests = server.ready.cabinets.iter().map(|token| get(&path, token)).collect();
+        let requests = server.tokens.iter().map(|token| get(&path, token)).collect();
         Ok(Self { server, requests, next: 0, per_second: Vec::new(), cpu_micros: Vec::new() })
     }
 

@@ -152,7 +152,7 @@ struct Side {
 impl Side {
     fn open(name: &'static str, order: &Order, body: &str) -> anyhow::Result<Self> {
         let server = Served::start(order)?;
-        let token = server.ready.cabinets.first().unwrap_or(&server.ready.doctor);
+        let token = server.tokens.first().unwrap_or(&server.ready.doctor);
         let request = vec![post("/api/v1/prescriptions/check", token, body)];
         Ok(Self { name, server, request, per_second: Vec::new(), cpu_micros: Vec::new() })
     }

@@ -107,9 +107,6 @@ async fn parsed(
 pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Result<()> {
     let clock = SystemClock;
     let keys = TokenKeys::new(vec![TokenKey::generate(clock.now())?])?;
-    let tokens = (0..cabinets)
-        .map(|_| Cabinet::fresh().token(&keys, ISSUER, clock.now()))
-        .collect::<Result<_, _>>()?;
     let mut headers = Vec::new();
     for (name, value) in &answer.headers {
         headers.push((HeaderName::try_from(name.as_str())?, HeaderValue::from_str(value)?));
@@ -120,10 +117,11 @@ pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Resu
     let cache = Data::new(TokenCache::default());
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
+    let shared = bare.clone();
     let server = HttpServer::new(move || {
         let work = if holds { web::get().to(held) } else { web::get().to(at_once) };
         App::new()
-            .app_data(bare.clone())
+            .app_data(shared.clone())
             .app_data(cache.clone())
             .route("/cabinet/v1/work", work)
             .route("/api/v1/prescriptions/check", web::post().to(parsed))
@@ -133,7 +131,8 @@ pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Resu
     .run();
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    ready_until_told(Ready { port, cabinets: tokens, doctor: String::new(), cursor: 0 }).await?;
+    let tokens = (0..cabinets).map(|_| Cabinet::fresh().token(&bare.keys, ISSUER, clock.now()));
+    ready_until_told(Ready { port, cabinets, doctor: String::new(), cursor: 0 }, tokens).await?;
     handle.stop(false).await;
     Ok(serving.await??)
 }

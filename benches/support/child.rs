@@ -2,7 +2,7 @@
 //! again, tells it on standard input what to be, and ends it by closing that.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, BufWriter, Read, Write},
     process::{Child, ChildStdin, Command, Stdio},
     time::Duration,
 };
@@ -33,13 +33,14 @@ pub enum Order {
     },
 }
 
-/// What a child tells once it listens.
+/// What a child tells once it listens. The tokens of its cabinets follow, a
+/// line each: a child that kept them would be larger than it is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ready {
     /// On 127.0.0.1.
     pub port: u16,
-    /// One token per cabinet.
-    pub cabinets: Vec<String>,
+    /// How many tokens follow.
+    pub cabinets: usize,
     /// A doctor's token.
     pub doctor: String,
     /// With which a cabinet has nothing to do.
@@ -50,6 +51,8 @@ pub struct Ready {
 pub struct Served {
     /// What it told.
     pub ready: Ready,
+    /// A token for each cabinet.
+    pub tokens: Vec<String>,
     child: Child,
     input: Option<ChildStdin>,
 }
@@ -128,9 +131,17 @@ pub fn serve_if_told() -> anyhow::Result<bool> {
 }
 
 /// In a child: tells the parent, and waits until it ends the input.
-pub(super) async fn ready_until_told(ready: Ready) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(&ready)?);
-    drop(ready);
+pub(super) async fn ready_until_told(
+    ready: Ready,
+    tokens: impl Iterator<Item = anyhow::Result<String>>,
+) -> anyhow::Result<()> {
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    writeln!(output, "{}", serde_json::to_string(&ready)?)?;
+    for token in tokens {
+        writeln!(output, "{}", token?)?;
+    }
+    output.flush()?;
+    drop(output);
     tokio::task::spawn_blocking(|| std::io::stdin().lock().read_to_end(&mut Vec::new())).await??;
     Ok(())
 }

@@ -48,17 +48,16 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
         house.set_formulary(grown(products)?);
     }
     let doctor = doctor_token(&house).await?;
-    let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
     let enrolled = enrol(&house, cabinets).await?;
-    let now = house.now();
-    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, now)).collect::<Result<_, _>>()?;
     let jobs = Jobs::start(&house, &mailer);
     let server = app::serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
     // The one of a cabinet that has nothing to know.
     let cursor = vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
-    ready_until_told(Ready { port, cabinets: tokens, doctor, cursor }).await?;
+    let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
+    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, house.now()));
+    ready_until_told(Ready { port, cabinets, doctor, cursor }, tokens).await?;
     handle.stop(false).await;
     serving.await??;
     // Nobody waits for what they are doing.
