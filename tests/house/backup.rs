@@ -72,7 +72,7 @@ async fn add(house: &Arc<House>, code: String) {
         let id = EmployerId::generate();
         let row = NewEmployer {
             id,
-            code,
+            code: code.clone(),
             name_zh: "样例".to_owned(),
             name_en: "Sample".to_owned(),
             created_at: At(tx.now),
