@@ -84,7 +84,9 @@ async fn methods_and_addresses_that_are_not_there() {
                 .roles;
             let role = roles.first().copied().unwrap_or(Role::Worker);
             let head = Ask::new("HEAD", &url).as_role(&world, role).send(&house).await;
-            assert!([200, 400, 404].contains(&head.status.as_u16()), "HEAD {path}: {}", head.status);
+            let status = head.status.as_u16();
+            let known = [200, 400, 404].contains(&status) || minds_the_clock(&path, status);
+            assert!(known, "HEAD {path}: {status}");
             assert_eq!(head.body, json!(""), "HEAD {path} has a body");
         }
     }
@@ -122,4 +124,10 @@ fn everything_that_a_request_may_hold_is_bounded() {
     loose.sort();
     loose.dedup();
     assert!(loose.is_empty(), "no bound: {loose:#?}");
+}
+
+/// A database server keeps a time of its own, and a house whose clock a test
+/// moves by hand is not ready beside it.
+fn minds_the_clock(route: &str, status: u16) -> bool {
+    route.ends_with("readyz") && status == 503 && crate::engines::engine() == crate::engines::Engine::Postgres
 }

@@ -82,7 +82,8 @@ impl Walk<'_> {
             assert_eq!(before, state::digest(self.house).await, "{name}: a stranger changed something");
         }
         let answer = ask.clone().send(self.house).await;
-        assert!(answer.status.is_success(), "{name}: {} {}", answer.status, answer.body);
+        let good = answer.status.is_success() || super::minds_the_clock(name, answer.status.as_u16());
+        assert!(good, "{name}: {} {}", answer.status, answer.body);
         assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
         self.taken.insert(name.to_owned());
         if self.operations[name].has("Idempotency-Key") {
