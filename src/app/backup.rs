@@ -66,9 +66,8 @@ fn embedded(config: &Config) -> anyhow::Result<(DatabaseUrl, PathBuf)> {
         bail!(
             "此命令只用于嵌入式数据库；PostgreSQL 请用 pg_dump 或 pg_basebackup / \
              this is for the embedded database; on PostgreSQL use pg_basebackup, or pg_dump: \
-             a dump that is loaded into another cluster, whose transaction ids start anew, needs \
-             `UPDATE event SET writer_xid = 0` before the first start, or readers wait for writers \
-             that are long gone"
+             after a dump is loaded into another cluster, whose transactions have other numbers, let \
+             `waystation migrate` settle the event log before any instance starts"
         )
     };
     Ok((url, path))

@@ -161,17 +161,20 @@ pub fn consultations_active(conn: &mut Conn) -> QueryResult<i64> {
     each!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
 }
 
-/// Positions beyond the last seal, and since when the first of them stands.
+/// A pile is not counted beyond this.
+const COUNTED: i64 = 10_000;
+
+/// Events beyond the last seal, and since when the first of them stands.
 pub fn events_unsealed(conn: &mut Conn) -> QueryResult<Pile> {
+    const SQL: &str = "SELECT count(*) AS count, min(beyond.at) AS oldest FROM \
+         (SELECT at FROM event WHERE position > $1 ORDER BY position LIMIT $2) AS beyond";
     let sealed: i64 = audit_seal::table
         .order(audit_seal::position.desc())
         .select(audit_seal::position)
         .first(conn)
         .optional()?
         .unwrap_or(0);
-    let beyond = || event::table.filter(event::position.gt(sealed));
-    let newest: Option<i64> =
-        beyond().order(event::position.desc()).select(event::position).first(conn).optional()?;
-    let oldest = beyond().order(event::position).select(event::at).first(conn).optional()?;
-    Ok((newest.map_or(0, |newest| newest - sealed), oldest))
+    let query = || diesel::sql_query(SQL).bind::<BigInt, _>(sealed).bind::<BigInt, _>(COUNTED);
+    let row: CountAndAge = each!(conn, c => query().get_result(c))?;
+    Ok((row.count, row.oldest))
 }

@@ -234,7 +234,10 @@ impl SharedFigures {
             units_live: gauge("units_live", "Packs that are reserved or authorised"),
             letters: gauge("letters_waiting", "Letters still to be sent"),
             oldest_letter: gauge("letters_oldest_seconds", "Age of the oldest letter still to be sent"),
-            unsealed: gauge("audit_unsealed_events", "Positions that the audit chain does not cover yet"),
+            unsealed: gauge(
+                "audit_unsealed_events",
+                "Events that the audit chain does not cover yet, 10,000 at most",
+            ),
             oldest_unsealed: gauge("audit_unsealed_oldest_seconds", "Age of the oldest such event"),
         }
     }

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use waystation::{
     app,
-    service::{Actor, Failure, matching},
+    service::{Actor, Failure, audit, matching},
     storage::StoreError,
 };
 
@@ -263,6 +263,11 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     assert_eq!(moved("idempotency_replays_total", &[]), 2.0);
     assert_eq!(moved("queue_length", &[]), 0.0);
     assert_eq!(moved("consultations_active", &[]), 1.0);
+    let unsealed = sum(&after, "audit_unsealed_events", &[]);
+    assert!(unsealed >= 7.0, "asked, thrice offered, declined, expired, accepted: {unsealed}");
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    let sealed = audit::seal(&house.house).await.expect("sealed") as f64;
+    assert_eq!(sum(&watched.look().await, "audit_unsealed_events", &[]), unsealed - sealed);
     let accept = ["route=\"/api/v1/offers/{id}/accept\"", "method=\"POST\"", "status=\"200\""];
     assert_eq!(moved("http_requests_total", &accept), 3.0);
     assert_eq!(moved("http_request_seconds_count", &accept[..1]), 3.0);
