@@ -72,11 +72,13 @@ impl Served {
             .spawn()?;
         let mut input = child.stdin.take().context("no way in")?;
         writeln!(input, "{}", serde_json::to_string(order)?)?;
-        let mut told = String::new();
-        BufReader::new(child.stdout.take().context("no way out")?).read_line(&mut told)?;
-        let ready =
-            serde_json::from_str(&told).with_context(|| format!("the child did not get ready: {told}"))?;
-        Ok(Self { ready, child, input: Some(input) })
+        let mut told = BufReader::new(child.stdout.take().context("no way out")?).lines();
+        let first = told.next().context("the child said nothing")??;
+        let ready: Ready =
+            serde_json::from_str(&first).with_context(|| format!("the child did not get ready: {first}"))?;
+        let tokens: Vec<String> = told.take(ready.cabinets).collect::<Result<_, _>>()?;
+        anyhow::ensure!(tokens.len() == ready.cabinets, "{} of {} tokens", tokens.len(), ready.cabinets);
+        Ok(Self { ready, tokens, child, input: Some(input) })
     }
 
     /// The time that it has run so far.
