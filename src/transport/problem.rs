@@ -62,7 +62,7 @@ pub struct ProblemField {
 /// A failure on its way out, with the language to say it in.
 #[derive(Debug)]
 pub struct Problem {
-    refusal: Refusal,
+    refusal: Box<Refusal>,
     language: Language,
     request_id: String,
 }
@@ -72,22 +72,22 @@ impl Problem {
     /// logged here, where its request id is known, and told as "internal".
     pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
         let refusal = match failure.into() {
-            Failure::Refused(refusal) => *refusal,
+            Failure::Refused(refusal) => refusal,
             Failure::Store(error @ StoreError::Overloaded) => {
                 tracing::warn!(%error, "overloaded");
-                Refusal::new(Code::Overloaded).retry_after(1)
+                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
             }
             Failure::Store(error) if error.is_unreachable() => {
                 tracing::error!(%error, "the database is out of reach");
-                Refusal::new(Code::Overloaded).retry_after(1)
+                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
             }
             Failure::Store(error) => {
                 tracing::error!(%error, "storage fault");
-                Refusal::new(Code::Internal).retry_after(1)
+                Box::new(Refusal::new(Code::Internal).retry_after(1))
             }
             Failure::Fault(error) => {
                 tracing::error!(error, "fault");
-                Refusal::new(Code::Internal).retry_after(1)
+                Box::new(Refusal::new(Code::Internal).retry_after(1))
             }
         };
         Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
