@@ -70,6 +70,9 @@ fn draft(lines: &[Value]) -> Value {
     json!({"on": "2026-11-23", "lines": lines, "taking": [], "profile": {"age_years": 36, "sex": "male"}})
 }
 
+/// Something to be timed.
+type Work<'w> = Box<dyn FnMut() + 'w>;
+
 /// The pure function, beside reading the same draft from JSON.
 fn the_rules(
     shipped: &Formulary,
@@ -82,7 +85,7 @@ fn the_rules(
     let five: SafetyInput = serde_json::from_str(&text)?;
     let one: SafetyInput = serde_json::from_value(draft(&lines[..1]))?;
     let rules = RuleSet::standard();
-    let mut works: [(&str, Box<dyn FnMut() + '_>, Vec<f64>); 5] = [
+    let mut works: [(&str, Work<'_>, Vec<f64>); 5] = [
         (
             "five lines, as shipped",
             Box::new(|| drop(black_box(check(black_box(&five), shipped, &rules)))),

@@ -121,8 +121,8 @@ pub fn attempts_of_cabinet(
 ) -> QueryResult<Vec<AttemptRow>> {
     attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.is_one_of(AttemptState::LIVE))
-        .filter(attempt::state.is_one_of(states))
+        .filter(attempt::state.eq_any_word(AttemptState::LIVE))
+        .filter(attempt::state.eq_any_word(states))
         .order(attempt::id)
         .select(AttemptRow::as_select())
         .load(conn)
@@ -137,7 +137,7 @@ pub fn attempts_voided_since(
 ) -> QueryResult<Vec<AttemptId>> {
     attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.is_word(AttemptState::Voided))
+        .filter(attempt::state.eq_word(AttemptState::Voided))
         .filter(attempt::ended_at.gt(Some(At(since))))
         .order(attempt::ended_at.desc())
         .limit(limit)
@@ -148,7 +148,7 @@ pub fn attempts_voided_since(
 /// START: the one commit after which only evidence closes the attempt.
 pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.is_word(AttemptState::Issued))
+        .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::expires_at.gt(At(now)))
         .set((
             attempt::state.eq(AttemptState::Started),
@@ -162,7 +162,7 @@ pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp)
 /// Withdraws an attempt that has not started.
 pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.is_word(AttemptState::Issued))
+        .filter(attempt::state.eq_word(AttemptState::Issued))
         .set((attempt::state.eq(AttemptState::Voided), attempt::ended_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -171,7 +171,7 @@ pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResu
 /// Puts a started attempt in doubt.
 pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.is_word(AttemptState::Started))
+        .filter(attempt::state.eq_word(AttemptState::Started))
         .set((attempt::state.eq(AttemptState::InDoubt), attempt::doubted_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -186,7 +186,7 @@ pub fn attempt_close(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.is_one_of(&[AttemptState::Started, AttemptState::InDoubt]))
+        .filter(attempt::state.eq_any_word(&[AttemptState::Started, AttemptState::InDoubt]))
         .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -199,7 +199,7 @@ pub fn attempts_overdue(
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = attempt::table
-        .filter(attempt::state.is_word(AttemptState::Issued))
+        .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
         .order(attempt::expires_at)
         .limit(limit)
@@ -217,7 +217,7 @@ pub fn attempts_silent(
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     let mut silent = attempt::table
-        .filter(attempt::state.is_word(AttemptState::Started))
+        .filter(attempt::state.eq_word(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
         .order(attempt::started_at)
         .limit(limit)
@@ -234,7 +234,7 @@ pub fn attempts_issued_of_lot(
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     attempt::table
-        .filter(attempt::state.is_word(AttemptState::Issued))
+        .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::lot_no.eq(lot_no))
         .order((attempt::cabinet_id, attempt::id))

@@ -102,11 +102,11 @@ pub fn check_in_end_idle(
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
     let consulting = consultation::table
         .filter(consultation::worker_id.eq(check_in::worker_id))
-        .filter(consultation::state.is_one_of(ConsultationState::LIVE));
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
     let vending = orders::table
         .inner_join(attempt::table)
         .filter(orders::worker_id.eq(check_in::worker_id))
-        .filter(attempt::state.is_word(AttemptState::Started));
+        .filter(attempt::state.eq_word(AttemptState::Started));
     check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))

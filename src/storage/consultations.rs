@@ -157,7 +157,7 @@ pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Opt
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.is_one_of(ConsultationState::LIVE))
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
         .select(ConsultationRow::as_select())
         .first(conn)
         .optional()
@@ -195,7 +195,7 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
 /// Writes `after` over `before`, if the row is still as it was then.
 pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
-        .filter(consultation::state.is_word(before.state))
+        .filter(consultation::state.eq_word(before.state))
         .filter(consultation::fence.eq(before.fence))
         .filter(consultation::rating.is_null().or(consultation::rating.eq(before.rating.map(i32::from))))
         .set((
@@ -259,7 +259,7 @@ pub fn consultations_of_worker(
 pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
     consultation::table
         .filter(consultation::doctor_id.eq(Some(doctor)))
-        .filter(consultation::state.is_word(ConsultationState::Active))
+        .filter(consultation::state.eq_word(ConsultationState::Active))
         .order(consultation::id)
         .limit(100)
         .select(ConsultationRow::as_select())
@@ -268,15 +268,15 @@ pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<
 
 /// The front of the queue: emergencies, then by the static sort key.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
-    let waiting = || consultation::table.filter(consultation::state.is_word(ConsultationState::Waiting));
+    let waiting = || consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
     let mut front: Vec<ConsultationRow> = waiting()
-        .filter(consultation::triage.is_word(TriageLevel::Emergency))
+        .filter(consultation::triage.eq_word(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
         .select(ConsultationRow::as_select())
         .load(conn)?;
     let rest: Vec<ConsultationRow> = waiting()
-        .filter(consultation::triage.is_not_word(TriageLevel::Emergency))
+        .filter(consultation::triage.ne_word(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
         .select(ConsultationRow::as_select())
@@ -287,10 +287,10 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
 
 /// How many wait before `row`.
 pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
-    let waiting = consultation::table.filter(consultation::state.is_word(ConsultationState::Waiting));
+    let waiting = consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
     if row.triage == TriageLevel::Emergency {
         return waiting
-            .filter(consultation::triage.is_word(TriageLevel::Emergency))
+            .filter(consultation::triage.eq_word(TriageLevel::Emergency))
             .filter(consultation::requested_at.lt(At(row.requested_at)))
             .count()
             .get_result(conn);
@@ -298,7 +298,7 @@ pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResul
     let mine: Timestamp = consultation::table.find(row.id).select(consultation::ranked_since).first(conn)?;
     waiting
         .filter(
-            consultation::ranked_since.lt(At(mine)).or(consultation::triage.is_word(TriageLevel::Emergency)),
+            consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq_word(TriageLevel::Emergency)),
         )
         .count()
         .get_result(conn)
@@ -311,7 +311,7 @@ pub fn consultations_unserved(
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     consultation::table
-        .filter(consultation::state.is_word(ConsultationState::Waiting))
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
         .limit(limit)
         .select(consultation::id)
@@ -331,7 +331,7 @@ pub fn doctor_of_last_visit(
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
     let found: Option<(Option<StaffId>, Option<Timestamp>)> = consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.is_word(ConsultationState::Completed))
+        .filter(consultation::state.eq_word(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))
         .order(consultation::id.desc())
         .select((consultation::doctor_id, consultation::ended_at))
@@ -365,7 +365,7 @@ pub fn offer_add(
 /// Ends an open offer; `false` when it is not open any more.
 pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(offer::table.find(id))
-        .filter(offer::state.is_word(OfferState::Open))
+        .filter(offer::state.eq_word(OfferState::Open))
         .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -380,7 +380,7 @@ pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>
 pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
     offer::table
         .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.is_word(OfferState::Open))
+        .filter(offer::state.eq_word(OfferState::Open))
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
@@ -390,7 +390,7 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
 /// Open offers whose time is over.
 pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
     offer::table
-        .filter(offer::state.is_word(OfferState::Open))
+        .filter(offer::state.eq_word(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
         .order(offer::expires_at)
         .limit(limit)
@@ -403,7 +403,7 @@ pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
 pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
     offer::table
         .filter(offer::consultation_id.eq(id))
-        .filter(offer::state.is_one_of(&[OfferState::Declined, OfferState::Expired]))
+        .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))
         .select(offer::doctor_id)
         .load(conn)

@@ -215,15 +215,15 @@ pub struct Figures {
 pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
         // The index is of live ones.
-        let among = consultation::table.filter(consultation::state.is_one_of(ConsultationState::LIVE));
-        among.filter(consultation::state.is_word(state)).count().get_result(conn)
+        let among = consultation::table.filter(consultation::state.eq_any_word(ConsultationState::LIVE));
+        among.filter(consultation::state.eq_word(state)).count().get_result(conn)
     };
     Ok(Figures {
         stations: station::table.filter(station::retired_at.is_null()).count().get_result(conn)?,
         cabinets: cabinet::table.count().get_result(conn)?,
         hospitals: hospital::table.count().get_result(conn)?,
         doctors_available: doctor::table
-            .filter(doctor::presence.is_word(Presence::Available))
+            .filter(doctor::presence.eq_word(Presence::Available))
             .count()
             .get_result(conn)?,
         doctors_on_shift: doctor::table
@@ -235,18 +235,18 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
         waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
         active: live(conn, ConsultationState::Active)?,
         completed_today: consultation::table
-            .filter(consultation::state.is_word(ConsultationState::Completed))
+            .filter(consultation::state.eq_word(ConsultationState::Completed))
             .filter(consultation::ended_at.ge(At(today)))
             .count()
             .get_result(conn)?,
         vended_today: attempt::table
-            .filter(attempt::state.is_word(AttemptState::Dispensed))
+            .filter(attempt::state.eq_word(AttemptState::Dispensed))
             .filter(attempt::ended_at.ge(At(today)))
             .count()
             .get_result(conn)?,
         in_doubt: attempt::table
-            .filter(attempt::state.is_one_of(AttemptState::LIVE))
-            .filter(attempt::state.is_word(AttemptState::InDoubt))
+            .filter(attempt::state.eq_any_word(AttemptState::LIVE))
+            .filter(attempt::state.eq_word(AttemptState::InDoubt))
             .count()
             .get_result(conn)?,
     })

@@ -65,7 +65,7 @@ pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Times
 /// Makes an available doctor away.
 pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
-        .filter(doctor::presence.is_word(Presence::Available))
+        .filter(doctor::presence.eq_word(Presence::Available))
         .set(doctor::presence.eq(Presence::Away))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -75,7 +75,7 @@ pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
 /// is not available any more.
 pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
-        .filter(doctor::presence.is_word(Presence::Available))
+        .filter(doctor::presence.eq_word(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
         .execute(conn)
@@ -124,7 +124,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
     let rows: Vec<(DoctorRow, i64, String, Timestamp)> = doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
-        .filter(doctor::presence.is_word(Presence::Available))
+        .filter(doctor::presence.eq_word(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .filter(doctor::licence_verified_at.is_not_null())
         .filter(shift::starts_at.le(At(now)))
@@ -180,7 +180,7 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
 
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
-    doctor::table.filter(doctor::presence.is_word(Presence::Available)).count().get_result(conn)
+    doctor::table.filter(doctor::presence.eq_word(Presence::Available)).count().get_result(conn)
 }
 
 /// A hospital's weight.

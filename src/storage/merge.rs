@@ -26,18 +26,18 @@ pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static st
     }
     let talks = consultation::table
         .filter(consultation::worker_id.eq(who))
-        .filter(consultation::state.is_one_of(ConsultationState::LIVE));
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
     if talks.count().get_result::<i64>(conn)? > 0 {
         return Ok(Some("consultation_live"));
     }
     let ordered =
-        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.is_one_of(OrderState::LIVE));
+        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_word(OrderState::LIVE));
     if ordered.count().get_result::<i64>(conn)? > 0 {
         return Ok(Some("order_live"));
     }
     let prescribed = prescription::table
         .filter(prescription::worker_id.eq(who))
-        .filter(prescription::state.is_one_of(LIVE));
+        .filter(prescription::state.eq_any_word(LIVE));
     let live = prescribed.count().get_result::<i64>(conn)? > 0;
     Ok(live.then_some("prescription_live"))
 }

@@ -187,10 +187,10 @@ pub fn units_reserved_in_slot(
 ) -> QueryResult<Vec<UnitRow>> {
     order_unit::table
         .inner_join(orders::table)
-        .filter(orders::state.is_one_of(OrderState::LIVE))
+        .filter(orders::state.eq_any_word(OrderState::LIVE))
         .filter(order_unit::cabinet_id.eq(cabinet))
         .filter(order_unit::slot_no.eq(slot_no))
-        .filter(order_unit::state.is_one_of(&[UnitState::Reserved, UnitState::Authorised]))
+        .filter(order_unit::state.eq_any_word(&[UnitState::Reserved, UnitState::Authorised]))
         .order(order_unit::id.desc())
         .select(UnitRow::as_select())
         .load(conn)
@@ -201,7 +201,7 @@ pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) ->
     order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.is_one_of(&[UnitState::Dispensed, UnitState::InDoubt]))
+        .filter(order_unit::state.eq_any_word(&[UnitState::Dispensed, UnitState::InDoubt]))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()
@@ -218,7 +218,7 @@ pub fn orders_reserving_lot(
         .inner_join(orders::table)
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(orders::state.is_word(OrderState::Reserved))
+        .filter(orders::state.eq_word(OrderState::Reserved))
         .order((orders::cabinet_id, orders::id))
         .select((orders::cabinet_id, orders::id))
         .distinct()
@@ -234,7 +234,7 @@ pub fn order_pay(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.is_word(OrderState::Reserved))
+        .filter(orders::state.eq_word(OrderState::Reserved))
         .filter(orders::expires_at.gt(At(now)))
         .set((
             orders::state.eq(OrderState::Paid),
@@ -249,7 +249,7 @@ pub fn order_pay(
 /// Ends a live order. Its pickup code is forgotten: it opens nothing any more.
 pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.is_one_of(OrderState::LIVE))
+        .filter(orders::state.eq_any_word(OrderState::LIVE))
         .set((
             orders::state.eq(to),
             orders::ended_at.eq(Some(At(now))),
@@ -262,7 +262,7 @@ pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -
 /// Lets a paid order wait for a later authorization.
 pub fn order_extend(conn: &mut Conn, id: OrderId, expires_at: Timestamp) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.is_word(OrderState::Paid))
+        .filter(orders::state.eq_word(OrderState::Paid))
         .set(orders::expires_at.eq(At(expires_at)))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -287,7 +287,7 @@ pub fn unit_move(
 ) -> QueryResult<bool> {
     let ended_at = UnitState::ENDED.contains(&to).then_some(At(now));
     diesel::update(order_unit::table.find(id))
-        .filter(order_unit::state.is_word(from))
+        .filter(order_unit::state.eq_word(from))
         .set((order_unit::state.eq(to), order_unit::ended_at.eq(ended_at)))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -296,7 +296,7 @@ pub fn unit_move(
 /// Puts a waiting pack on another slot.
 pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &str) -> QueryResult<bool> {
     diesel::update(order_unit::table.find(id))
-        .filter(order_unit::state.is_word(UnitState::Reserved))
+        .filter(order_unit::state.eq_word(UnitState::Reserved))
         .set((order_unit::slot_no.eq(slot_no), order_unit::lot_no.eq(lot_no)))
         .execute(conn)
         .map(|rows| rows == 1)
@@ -306,8 +306,8 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = orders::table
         // The index is of live orders.
-        .filter(orders::state.is_one_of(OrderState::LIVE))
-        .filter(orders::state.is_word(OrderState::Reserved))
+        .filter(orders::state.eq_any_word(OrderState::LIVE))
+        .filter(orders::state.eq_word(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))
         .order(orders::expires_at)
         .limit(limit)

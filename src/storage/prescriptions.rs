@@ -161,7 +161,7 @@ pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
 /// transaction: completing it waits, and then sees what was written meanwhile.
 pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -> QueryResult<bool> {
     diesel::update(consultation::table.find(id))
-        .filter(consultation::state.is_word(ConsultationState::Active))
+        .filter(consultation::state.eq_word(ConsultationState::Active))
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .set(consultation::doctor_id.eq(Some(doctor)))
         .execute(conn)
@@ -233,7 +233,7 @@ pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<
 pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
     prescription::table
         .filter(prescription::consultation_id.eq(id))
-        .filter(prescription::state.is_one_of(LIVE))
+        .filter(prescription::state.eq_any_word(LIVE))
         .select(PrescriptionRow::as_select())
         .first(conn)
         .optional()
@@ -258,14 +258,14 @@ pub fn prescriptions_list(
             base.filter(prescription::worker_id.eq_any(everyone)).load(conn)
         }
         Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(conn),
-        Shelf::Signed => base.filter(prescription::state.is_not_word(PrescriptionState::Draft)).load(conn),
+        Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(conn),
     }
 }
 
 /// Signed prescriptions that are still valid, the oldest first.
 pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
     prescription::table
-        .filter(prescription::state.is_word(PrescriptionState::Signed))
+        .filter(prescription::state.eq_word(PrescriptionState::Signed))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription::signed_at, prescription::id))
         .limit(limit)
@@ -283,7 +283,7 @@ pub fn prescription_edit(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(id))
         .filter(prescription::version.eq(version))
-        .filter(prescription::state.is_one_of(&[PrescriptionState::Draft, PrescriptionState::Returned]))
+        .filter(prescription::state.eq_any_word(&[PrescriptionState::Draft, PrescriptionState::Returned]))
         .set((
             prescription::state.eq(PrescriptionState::Draft),
             prescription::version.eq(version + 1),
@@ -309,7 +309,7 @@ pub fn prescription_sign(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(id))
         .filter(prescription::version.eq(version))
-        .filter(prescription::state.is_word(PrescriptionState::Draft))
+        .filter(prescription::state.eq_word(PrescriptionState::Draft))
         .set((
             prescription::state.eq(PrescriptionState::Signed),
             prescription::version.eq(version + 1),
@@ -336,7 +336,7 @@ pub fn prescription_review(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.is_word(PrescriptionState::Signed))
+        .filter(prescription::state.eq_word(PrescriptionState::Signed))
         .filter(prescription::doctor_id.ne(reviewer))
         .set((
             prescription::state.eq(to),
@@ -361,7 +361,7 @@ pub fn prescription_end(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.is_one_of(from))
+        .filter(prescription::state.eq_any_word(from))
         .set((
             prescription::state.eq(to),
             prescription::version.eq(row.version + 1),
@@ -387,9 +387,9 @@ pub fn prescription_hold(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<
 pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
     let moving = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
-        .filter(order_unit::state.is_one_of(&[UnitState::Authorised, UnitState::InDoubt]));
+        .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
     prescription::table
-        .filter(prescription::state.is_one_of(&[PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
         .filter(prescription::valid_until.lt(Some(At(now))))
         .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
         .order(prescription::valid_until)
@@ -402,7 +402,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
 pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
     orders::table
         .filter(orders::prescription_id.eq(Some(id)))
-        .filter(orders::state.is_one_of(OrderState::LIVE))
+        .filter(orders::state.eq_any_word(OrderState::LIVE))
         .select((orders::id, orders::state))
         .first(conn)
         .optional()

@@ -61,10 +61,10 @@ pub struct TakenUnit {
 
 /// Packs that came out since `since`, and those that may still come out.
 pub fn units_taken(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let out = order_unit::state.is_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
     order_unit::table
         .filter(order_unit::worker_id.eq(worker))
-        .filter(order_unit::state.is_one_of(UnitState::OPEN).or(out.assume_not_null()))
+        .filter(order_unit::state.eq_any_word(UnitState::OPEN).or(out.assume_not_null()))
         .order(order_unit::id.desc())
         .limit(MOST_UNITS)
         .select(TakenUnit::as_select())
@@ -98,7 +98,7 @@ pub fn other_lines(
     let lines = prescription_line::table
         .inner_join(prescription::table)
         .filter(prescription::worker_id.eq(worker))
-        .filter(prescription::state.is_one_of(&[PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription_line::prescription_id, prescription_line::line_no))
         .select((

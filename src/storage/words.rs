@@ -35,15 +35,15 @@ pub struct OneOf<C> {
 /// Comparisons with words of closed sets.
 pub trait WordDsl: Expression<SqlType = Text> + Sized {
     /// Is this word.
-    fn is_word(self, word: impl Coded) -> dsl::Eq<Self, Literal> {
+    fn eq_word(self, word: impl Coded) -> dsl::Eq<Self, Literal> {
         self.eq(Literal(word.word()))
     }
     /// Is another word.
-    fn is_not_word(self, word: impl Coded) -> dsl::NotEq<Self, Literal> {
+    fn ne_word(self, word: impl Coded) -> dsl::NotEq<Self, Literal> {
         self.ne(Literal(word.word()))
     }
     /// Is one of these words; false for none at all.
-    fn is_one_of<W: Coded>(self, words: &[W]) -> OneOf<Self> {
+    fn eq_any_word<W: Coded>(self, words: &[W]) -> OneOf<Self> {
         OneOf { column: self, words: words.iter().map(|word| word.word()).collect() }
     }
 }

@@ -111,7 +111,7 @@ fn edges_of_numbers_and_texts() {
 
 #[test]
 fn a_member_that_stands_twice_counts_for_nothing() {
-    assert_eq!(told_of::<Sample>(&GOOD.replace('}', r#","size":2}"#).replace("}]", "}]")).len(), 2);
+    assert_eq!(told_of::<Sample>(&GOOD.replace('}', r#","size":2}"#)).len(), 2);
     let told = told_of::<Sample>(&GOOD.replace(r#"{"size":1}"#, r#"{"size":1,"size":2}"#));
     assert_eq!(told, ["parts[0].size repeated"]);
 }

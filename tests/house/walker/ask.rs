@@ -36,7 +36,7 @@ impl Ask {
         self
     }
 
-    pub fn as_role(self, world: &World<'_>, role: Role) -> Self {
+    pub fn by_role(self, world: &World<'_>, role: Role) -> Self {
         let token = world.token(role).to_owned();
         self.with_token(&token)
     }

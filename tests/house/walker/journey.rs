@@ -305,7 +305,7 @@ async fn sessions(walk: &mut Walk<'_>) {
     walk.take("post_tokens_revoke", with("", revoke)).await;
     walk.take("post_staff_password_reset", with("", json!({"email": officer.email}))).await;
     let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
-    let link = letters.iter().map(|letter| letter.link.clone()).last().expect("a letter");
+    let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     let password = json!({"token": token, "password": "a new long secret 7"});
     walk.take("post_staff_password", with("", password)).await;

@@ -65,7 +65,7 @@ async fn methods_and_addresses_that_are_not_there() {
             if takes.contains(&method.to_owned()) {
                 continue;
             }
-            let answer = Ask::new(method, &url).as_role(&world, Role::Operator).send(&house).await;
+            let answer = Ask::new(method, &url).by_role(&world, Role::Operator).send(&house).await;
             assert_eq!(
                 answer.headers["allow"].to_str().expect("text").split(", ").next(),
                 takes.first().map(String::as_str)
@@ -83,7 +83,7 @@ async fn methods_and_addresses_that_are_not_there() {
                 .expect("it is there")
                 .roles;
             let role = roles.first().copied().unwrap_or(Role::Worker);
-            let head = Ask::new("HEAD", &url).as_role(&world, role).send(&house).await;
+            let head = Ask::new("HEAD", &url).by_role(&world, role).send(&house).await;
             let status = head.status.as_u16();
             let known = [200, 400, 404].contains(&status) || minds_the_clock(&path, status);
             assert!(known, "HEAD {path}: {status}");

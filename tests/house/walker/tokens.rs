@@ -23,8 +23,11 @@ fn signed(key: &TokenKey, header: &Value, claims: &Value) -> String {
     format!("{text}.{}", BASE64.encode(pair.sign(text.as_bytes()).as_ref()))
 }
 
+/// What is wrong with it, the token, and how it is refused.
+pub type BadToken = (&'static str, String, Code);
+
 /// What must be refused, how, and why.
-pub fn bad_tokens(house: &TestHouse, good: &str, role: Role) -> Vec<(&'static str, String, Code)> {
+pub fn bad_tokens(house: &TestHouse, good: &str, role: Role) -> Vec<BadToken> {
     let (header, claims) = (part(good, 0), part(good, 1));
     let own = house.house.keys.tokens.signing_key(house.now());
     let stranger = TokenKey::generate(house.now()).expect("a key");

@@ -8,7 +8,7 @@ use super::{
     document::{Operation, filled, statuses},
     mutate::wrong_bodies,
     table::{NOBODY, good_body},
-    tokens::bad_tokens,
+    tokens::{BadToken, bad_tokens},
 };
 use crate::{harness::TestHouse, seed::Seed};
 
@@ -17,7 +17,7 @@ pub struct World<'s> {
     pub seed: &'s Seed,
     worker_token: String,
     /// Per role, what its token may not be.
-    bad_tokens: Vec<(Role, Vec<(&'static str, String, Code)>)>,
+    bad_tokens: Vec<(Role, Vec<BadToken>)>,
 }
 
 impl<'s> World<'s> {
@@ -120,7 +120,7 @@ impl Gathering<'_> {
     fn good(&self, role: Option<Role>) -> Ask {
         let mut ask = Ask::new(&self.operation.method, &self.url(NOBODY));
         if let Some(role) = role {
-            ask = ask.as_role(self.world, role);
+            ask = ask.by_role(self.world, role);
         }
         if self.operation.has("Idempotency-Key") {
             ask = ask.keyed();
@@ -155,7 +155,7 @@ impl Gathering<'_> {
         let nobody = Ask { token: None, ..good.clone() };
         self.add("nobody", nobody, 401, Code::Unauthenticated, None);
         for role in Role::ALL.iter().filter(|role| !self.operation.roles.contains(role)) {
-            let ask = good.clone().as_role(self.world, *role);
+            let ask = good.clone().by_role(self.world, *role);
             self.add(&format!("as {role}"), ask, 403, Code::RoleNotAllowed, None);
         }
         let basic = Ask { token: None, ..good.clone() }.header("Authorization", "Basic eDp5");
