@@ -7,10 +7,15 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::LogFormat;
 
+/// A caller's garbled bytes are told to the caller. They are no fault of the
+/// house, and nobody may fill its log with errors.
+const NO_FAULT: &str = "actix_http::h1::dispatcher=off";
+
 /// Starts logging to standard error. `RUST_LOG` narrows or widens it.
 /// A second call changes nothing, so that tests may share a process.
 pub fn start(format: LogFormat, default_filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{default_filter},{NO_FAULT}")));
     let registry = tracing_subscriber::registry().with(filter);
     // Colours are for people: in a file or a journal they would be noise.
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -71,7 +71,8 @@ impl Conn {
                 )
                 .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 if purpose == Purpose::Read {
-                    conn.batch_execute("PRAGMA query_only = ON;")
+                    // The system's own cache holds the file for all readers.
+                    conn.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")
                         .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 }
                 Ok(Conn::Sqlite(conn))
