@@ -32,12 +32,16 @@ pub struct KeypadAnswer {
     /// Which packs came out. The display does not tell; a check may ask.
     #[serde(skip)]
     pub fell: Vec<AttemptId>,
+    /// Whose motor ran in vain. Packs of one order that came at different
+    /// moments are tried by a code each.
+    #[serde(skip)]
+    pub jammed: Vec<AttemptId>,
 }
 
 impl KeypadAnswer {
     /// Nothing came out.
     pub fn nothing(refused: Option<String>) -> Self {
-        Self { dispensed: 0, failed: 0, refused, fell: Vec::new() }
+        Self { dispensed: 0, failed: 0, refused, fell: Vec::new(), jammed: Vec::new() }
     }
 }
 

@@ -53,7 +53,8 @@ impl Machine {
                             shown.dispensed += 1;
                             shown.fell.push(attempt);
                         } else {
-                            shown.failed += 1
+                            shown.failed += 1;
+                            shown.jammed.push(attempt);
                         }
                         self.report().await?;
                     }

@@ -29,7 +29,7 @@ const ORDER_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.expi
 /// Kinds after which a pack may lie in another slot.
 const MOVED_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.unit_relocated"];
 /// Slots that a pack is tried from, and one try more to see the end.
-const MOST_TRIES: usize = 4;
+const MOST_TRIES: usize = 8;
 
 impl Walk<'_> {
     /// Orders all of the prescription; `None` when the cabinet has not enough.
@@ -146,7 +146,7 @@ impl Walk<'_> {
             self.come_to_the_hatch(&due).await?;
             let shown = self.type_code(paid, true).await?;
             must(shown.fell.is_empty(), "jam", || "a pack came out of a motor that jammed".into())?;
-            tried.extend(due);
+            tried.extend(&shown.jammed);
             if shown.refused.is_some() {
                 // A second pack lies behind the first in the slot that is closed now.
                 now = self.cancel_order(worker, paid).await?;
