@@ -129,7 +129,7 @@ impl Coordination for Redis {
             let asked = redis::cmd("ZSCORE").arg(self.shared.heard_key()).arg(who.to_string()).to_owned();
             // Microseconds fit into a double until the year 2255.
             let there: Option<f64> = self.shared.ask::<Option<f64>>(&asked).await.flatten();
-            #[allow(clippy::cast_possible_truncation)]
+            #[allow(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
             let there = there.and_then(|micros| Timestamp::from_timestamp_micros(micros as i64));
             here.max(there)
         })
