@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::insert_few,
+    prepared::PreparedDsl,
     schema::{attempt, orders},
     sql_types::At,
     words::WordDsl,
@@ -155,6 +156,7 @@ pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp)
             attempt::started_at.eq(Some(At(now))),
             attempt::boot_id.eq(Some(boot)),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -164,6 +166,7 @@ pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResu
     diesel::update(attempt::table.find(id))
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .set((attempt::state.eq(AttemptState::Voided), attempt::ended_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -173,6 +176,7 @@ pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryRes
     diesel::update(attempt::table.find(id))
         .filter(attempt::state.eq_word(AttemptState::Started))
         .set((attempt::state.eq(AttemptState::InDoubt), attempt::doubted_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -188,6 +192,7 @@ pub fn attempt_close(
     diesel::update(attempt::table.find(id))
         .filter(attempt::state.eq_any_word(&[AttemptState::Started, AttemptState::InDoubt]))
         .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

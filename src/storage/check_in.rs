@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::PreparedDsl,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
     words::WordDsl,
@@ -78,6 +79,7 @@ pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp
     diesel::update(check_in::table.find(id))
         .filter(check_in::ended_at.is_null())
         .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some(reason))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -93,6 +95,7 @@ pub fn check_in_end_idle(
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))
         .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some("idle"))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

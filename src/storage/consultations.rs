@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{consultation, offer},
     sql_types::At,
     words::WordDsl,
@@ -209,6 +210,7 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
             consultation::ended_at.eq(after.ended_at.map(At)),
             consultation::rating.eq(after.rating.map(i32::from)),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -225,6 +227,7 @@ pub fn summary_set(
             consultation::summary_sealed.eq(Some(summary_sealed)),
             consultation::diagnoses.eq(Some(diagnoses)),
         ))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -233,6 +236,7 @@ pub fn summary_set(
 pub fn rating_words_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) -> QueryResult<()> {
     diesel::update(consultation::table.find(id))
         .set(consultation::rating_sealed.eq(Some(sealed)))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -367,6 +371,7 @@ pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp
     diesel::update(offer::table.find(id))
         .filter(offer::state.eq_word(OfferState::Open))
         .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

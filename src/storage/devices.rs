@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
 };
@@ -85,6 +86,7 @@ pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> Q
         .filter(enrolment_code::used_at.is_null())
         .filter(enrolment_code::expires_at.gt(At(now)))
         .set(enrolment_code::used_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -122,6 +124,7 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
     diesel::update(device::table.find(id))
         .filter(device::revoked_at.is_null())
         .set(device::revoked_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -164,6 +167,7 @@ pub fn cabinet_epoch_advance(
             cabinet::acked_seq.eq(0_i64),
             cabinet::journal_head.eq(journal_start),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

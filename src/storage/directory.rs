@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::PreparedDsl,
     schema::{attempt, cabinet, consultation, doctor, employer, hospital, reading, shift, station, worker},
     sql_types::At,
     words::WordDsl,
@@ -138,7 +139,11 @@ pub fn shift_overlaps(
 
 /// A disabled doctor is off duty.
 pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<()> {
-    diesel::update(doctor::table.find(id)).set(doctor::presence.eq(Presence::Off)).execute(conn).map(|_| ())
+    diesel::update(doctor::table.find(id))
+        .set(doctor::presence.eq(Presence::Off))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Ids and birth of workers with this phone, who were not merged away.

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::{PreparedDsl, padded},
     schema::{doctor, doctor_department, hospital, shift, staff, station},
     sql_types::At,
     words::WordDsl,
@@ -58,6 +59,7 @@ pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Times
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.ne(presence))
         .set((doctor::presence.eq(presence), doctor::idle_since.eq(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -67,6 +69,7 @@ pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.eq_word(Presence::Available))
         .set(doctor::presence.eq(Presence::Away))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -78,6 +81,7 @@ pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<b
         .filter(doctor::presence.eq_word(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -87,6 +91,7 @@ pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::live.gt(0))
         .set(doctor::live.eq(doctor::live - 1))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -135,8 +140,9 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .load(conn)?;
     let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
     let departments: Vec<(StaffId, Department)> = doctor_department::table
-        .filter(doctor_department::doctor_id.eq_any(ids))
+        .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
         .select((doctor_department::doctor_id, doctor_department::department))
+        .prepared()
         .load(conn)?;
     Ok(rows
         .into_iter()
@@ -174,6 +180,7 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
     diesel::update(doctor::table.find(id))
         .filter(doctor::heard_at.is_null().or(doctor::heard_at.lt(Some(At(at)))))
         .set(doctor::heard_at.eq(Some(At(at))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -193,6 +200,7 @@ pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
 pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, turn: i64) -> QueryResult<()> {
     diesel::update(hospital::table.find(id))
         .set(hospital::virtual_time.eq(hospital::virtual_time + turn))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::PortableDsl, schema::idempotency, sql_types::At};
+use super::{conn::Conn, dialect::PortableDsl, prepared::PreparedDsl, schema::idempotency, sql_types::At};
 use crate::domain::time::Timestamp;
 
 /// A claimed key and, once its work is done, the answer.
@@ -54,6 +54,7 @@ pub fn answer_save(
 ) -> QueryResult<()> {
     diesel::update(idempotency::table.find((principal, route, key)))
         .set((idempotency::status.eq(1), idempotency::answer_sealed.eq(Some(answer_sealed))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::incident, sql_types::At};
+use super::{conn::Conn, prepared::PreparedDsl, schema::incident, sql_types::At};
 use crate::domain::{
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     time::Timestamp,
@@ -114,6 +114,7 @@ pub fn incident_close(
             incident::closed_by.eq(Some(by)),
             incident::note_sealed.eq(Some(note_sealed)),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

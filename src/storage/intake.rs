@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{PortableDsl, each},
+    prepared::PreparedDsl,
     schema::{
         cabinet, consent, doctor, employer, hospital, lot, product, shift, slot, staff, station, worker,
     },
@@ -149,7 +150,7 @@ pub fn products_insert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> 
 
 /// Replaces one product.
 pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
-    each!(conn, c => diesel::update(product::table.find(&row.code)).set(row).execute(c)).map(|_| ())
+    diesel::update(product::table.find(&row.code)).set(row).prepared().execute(conn).map(|_| ())
 }
 
 /// The rows of all products, in the order of their codes.

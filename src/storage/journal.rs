@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{PortableDsl, insert_few},
+    prepared::PreparedDsl,
     schema::{cabinet, cabinet_boot, device, journal},
     sql_types::At,
 };
@@ -118,7 +119,11 @@ pub fn device_key(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<Opti
 
 /// Notes that a cabinet wrote, and how its doors are.
 pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryResult<()> {
-    diesel::update(cabinet::table.find(id)).set(cabinet::heard_at.eq(Some(At(now)))).execute(conn).map(|_| ())
+    diesel::update(cabinet::table.find(id))
+        .set(cabinet::heard_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Notes a boot that was never heard of before; `false` when it is known.
@@ -137,6 +142,7 @@ pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> Q
     }
     diesel::update(cabinet::table.find(id))
         .set((cabinet::boot_id.eq(Some(boot)), cabinet::booted_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -146,6 +152,7 @@ pub fn cabinet_door(conn: &mut Conn, id: CabinetId, open: bool) -> QueryResult<b
     diesel::update(cabinet::table.find(id))
         .filter(cabinet::door_open.eq(!open))
         .set(cabinet::door_open.eq(open))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -155,6 +162,7 @@ pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryRe
     diesel::update(cabinet::table.find(id))
         .filter(cabinet::tampered.eq(!tampered))
         .set(cabinet::tampered.eq(tampered))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -194,6 +202,7 @@ pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
     diesel::update(cabinet::table.find(last.cabinet_id))
         .filter(cabinet::epoch.eq(last.epoch))
         .set((cabinet::acked_seq.eq(last.seq), cabinet::journal_head.eq(last.hash.as_str())))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

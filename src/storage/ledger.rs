@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{account, posting, transfer},
     sql_types::At,
 };
@@ -87,6 +88,7 @@ pub fn posting_add(
     let moved = diesel::update(account::table.find(account_id))
         .filter(account::may_overdraw.eq(true).or(account::balance_fen.ge(-amount)))
         .set(account::balance_fen.eq(account::balance_fen + amount))
+        .prepared()
         .execute(conn)?;
     if moved == 0 {
         return Ok(false);

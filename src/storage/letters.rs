@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::PreparedDsl,
     schema::{letter, staff},
     sql_types::At,
 };
@@ -87,6 +88,7 @@ pub fn letter_claim(conn: &mut Conn, id: LetterId, tries: i32, next_try_at: Time
         .filter(letter::tries.eq(tries))
         .filter(letter::next_try_at.is_not_null())
         .set((letter::tries.eq(tries + 1), letter::next_try_at.eq(Some(At(next_try_at)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -102,6 +104,7 @@ pub fn letter_finish(conn: &mut Conn, id: LetterId, sent_at: Option<Timestamp>) 
             letter::sent_at.eq(sent_at.map(At)),
             letter::body_sealed.eq(nothing),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::PreparedDsl,
     schema::{
         account, check_in, consultation, health_profile, order_unit, orders, posting, prescription, reading,
         transfer, worker,
@@ -48,6 +49,7 @@ pub fn worker_merge(conn: &mut Conn, from: WorkerId, into: WorkerId) -> QueryRes
         .filter(worker::merged_into.is_null())
         .filter(worker::card_index.is_null())
         .set(worker::merged_into.eq(Some(into)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -59,13 +61,14 @@ pub fn records_move(conn: &mut Conn, from: WorkerId, into: WorkerId) -> QueryRes
         ($($table:ident),+) => {$(
             diesel::update($table::table.filter($table::worker_id.eq(from)))
                 .set($table::worker_id.eq(into))
-                .execute(conn)?;
+                .prepared().execute(conn)?;
         )+};
     }
     moved!(check_in, reading, consultation, orders, order_unit);
     diesel::update(prescription::table.filter(prescription::worker_id.eq(from)))
         .filter(prescription::signature.is_null())
         .set(prescription::worker_id.eq(into))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

@@ -33,6 +33,7 @@ mod postgres_greeting;
 mod postgres_tls;
 mod postgres_trust;
 mod postgres_url;
+mod prepared;
 pub mod prescriptions;
 pub mod products;
 pub mod profiles;

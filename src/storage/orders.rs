@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{PortableDsl, insert_few},
+    prepared::PreparedDsl,
     schema::{order_unit, orders},
     sql_types::At,
     words::WordDsl,
@@ -242,6 +243,7 @@ pub fn order_pay(
             orders::pickup_sealed.eq(Some(pickup_sealed)),
             orders::expires_at.eq(At(expires_at)),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -255,6 +257,7 @@ pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -
             orders::ended_at.eq(Some(At(now))),
             orders::pickup_sealed.eq(None::<Vec<u8>>),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -264,6 +267,7 @@ pub fn order_extend(conn: &mut Conn, id: OrderId, expires_at: Timestamp) -> Quer
     diesel::update(orders::table.find(id))
         .filter(orders::state.eq_word(OrderState::Paid))
         .set(orders::expires_at.eq(At(expires_at)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -273,6 +277,7 @@ pub fn pickup_failure_add(conn: &mut Conn, id: OrderId, most: i32) -> QueryResul
     diesel::update(orders::table.find(id))
         .filter(orders::pickup_failures.lt(most))
         .set(orders::pickup_failures.eq(orders::pickup_failures + 1))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -289,6 +294,7 @@ pub fn unit_move(
     diesel::update(order_unit::table.find(id))
         .filter(order_unit::state.eq_word(from))
         .set((order_unit::state.eq(to), order_unit::ended_at.eq(ended_at)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -298,6 +304,7 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
     diesel::update(order_unit::table.find(id))
         .filter(order_unit::state.eq_word(UnitState::Reserved))
         .set((order_unit::slot_no.eq(slot_no), order_unit::lot_no.eq(lot_no)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

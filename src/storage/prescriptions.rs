@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{PortableDsl, insert_few},
+    prepared::{PreparedDsl, padded},
     schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
     sql_types::At,
     words::WordDsl,
@@ -164,6 +165,7 @@ pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -
         .filter(consultation::state.eq_word(ConsultationState::Active))
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .set(consultation::doctor_id.eq(Some(doctor)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -223,9 +225,10 @@ pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>
 /// The lines of several prescriptions, each in its order.
 pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<LineRow>> {
     prescription_line::table
-        .filter(prescription_line::prescription_id.eq_any(ids.iter().copied()))
+        .filter(prescription_line::prescription_id.eq_any(padded(ids)))
         .order((prescription_line::prescription_id, prescription_line::line_no))
         .select(LineRow::as_select())
+        .prepared()
         .load(conn)
 }
 
@@ -255,7 +258,7 @@ pub fn prescriptions_list(
     match shelf {
         Shelf::Worker(worker) => {
             let everyone = super::workers::worker_with_merged(conn, worker)?;
-            base.filter(prescription::worker_id.eq_any(everyone)).load(conn)
+            base.filter(prescription::worker_id.eq_any(padded(&everyone))).prepared().load(conn)
         }
         Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(conn),
         Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(conn),
@@ -296,6 +299,7 @@ pub fn prescription_edit(
             prescription::reviewed_at.eq(None::<At>),
             prescription::reason_sealed.eq(None::<Vec<u8>>),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -319,6 +323,7 @@ pub fn prescription_sign(
             prescription::signed_at.eq(Some(At(parts.signed_at))),
             prescription::valid_until.eq(Some(At(parts.valid_until))),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -346,6 +351,7 @@ pub fn prescription_review(
             prescription::reviewed_at.eq(Some(At(now))),
             prescription::reason_sealed.eq(reason_sealed),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -368,6 +374,7 @@ pub fn prescription_end(
             prescription::reason_sealed.eq(reason_sealed.or(row.reason_sealed.as_deref())),
             prescription::ended_at.eq(Some(At(now))),
         ))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -378,6 +385,7 @@ pub fn prescription_hold(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
         .set(prescription::version.eq(row.version))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

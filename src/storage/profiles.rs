@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::PortableDsl, schema::health_profile, sql_types::At};
+use super::{conn::Conn, dialect::PortableDsl, prepared::PreparedDsl, schema::health_profile, sql_types::At};
 use crate::domain::{ids::WorkerId, time::Timestamp};
 
 /// A profile as stored.
@@ -47,6 +47,7 @@ pub fn profile_put(
                 health_profile::body_sealed.eq(body_sealed),
                 health_profile::updated_at.eq(At(now)),
             ))
+            .prepared()
             .execute(conn)?
     };
     Ok(rows == 1)

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::insert_few,
+    prepared::PreparedDsl,
     schema::{check_in, reading},
     sql_types::At,
 };
@@ -119,7 +120,11 @@ pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<R
 /// Keeps what was said of the worker's state in this check-in.
 pub fn context_set(conn: &mut Conn, id: CheckInId, context: &AssessmentContext) -> QueryResult<()> {
     let text = serde_json::to_string(context).unwrap_or_default();
-    diesel::update(check_in::table.find(id)).set(check_in::context.eq(Some(text))).execute(conn).map(|_| ())
+    diesel::update(check_in::table.find(id))
+        .set(check_in::context.eq(Some(text)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// What was said of the worker's state in this check-in.

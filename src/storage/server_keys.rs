@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{self, PortableDsl},
+    prepared::PreparedDsl,
     schema::server_key,
     sql_types::At,
 };
@@ -63,6 +64,7 @@ pub fn server_key_retire(conn: &mut Conn, kid: &str, now: Timestamp) -> QueryRes
     diesel::update(server_key::table.find(kid))
         .filter(server_key::retired_at.is_null())
         .set(server_key::retired_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{check_in, device, session, worker},
     sql_types::At,
 };
@@ -47,6 +48,7 @@ pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryRe
     diesel::update(check_in::table.find(id))
         .filter(check_in::active_at.lt(At(now - TOUCH_EVERY)))
         .set(check_in::active_at.eq(At(now)))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -69,6 +71,7 @@ pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRes
     diesel::update(session::table.find(id))
         .filter(session::active_at.lt(At(now - TOUCH_EVERY)))
         .set(session::active_at.eq(At(now)))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::staff, sql_types::At};
+use super::{conn::Conn, prepared::PreparedDsl, schema::staff, sql_types::At};
 use crate::domain::{
     ids::{EmployerId, HospitalId, StaffId},
     role::Role,
@@ -88,6 +88,7 @@ pub fn totp_step_use(conn: &mut Conn, id: StaffId, step: i64) -> QueryResult<boo
         .filter(staff::totp_step.lt(step))
         .filter(staff::disabled_at.is_null())
         .set(staff::totp_step.eq(step))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -101,6 +102,7 @@ pub fn sign_in_take(conn: &mut Conn, id: StaffId, password_hash: &str, step: i64
         .filter(staff::password_hash.eq(Some(password_hash)))
         .filter(staff::disabled_at.is_null())
         .set(staff::totp_step.eq(step))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -111,6 +113,7 @@ pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryRes
     let counted = diesel::update(staff::table.find(id))
         .filter(staff::pin_locked_until.is_null().or(staff::pin_locked_until.le(At(now))))
         .set(staff::pin_failures.eq(staff::pin_failures + 1))
+        .prepared()
         .execute(conn)?;
     if counted == 0 {
         return Ok(None);
@@ -127,6 +130,7 @@ pub fn signing_pin_failures_set(
 ) -> QueryResult<()> {
     diesel::update(staff::table.find(id))
         .set((staff::pin_failures.eq(failures), staff::pin_locked_until.eq(locked_until.map(At))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -136,6 +140,7 @@ pub fn staff_disable(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResul
     diesel::update(staff::table.find(id))
         .filter(staff::disabled_at.is_null())
         .set(staff::disabled_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -145,6 +150,7 @@ pub fn password_set(conn: &mut Conn, id: StaffId, password_hash: &str) -> QueryR
     diesel::update(staff::table.find(id))
         .filter(staff::disabled_at.is_null())
         .set(staff::password_hash.eq(Some(password_hash)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -153,6 +159,7 @@ pub fn password_set(conn: &mut Conn, id: StaffId, password_hash: &str) -> QueryR
 pub fn totp_set(conn: &mut Conn, id: StaffId, totp_sealed: &[u8], used_step: i64) -> QueryResult<()> {
     diesel::update(staff::table.find(id))
         .set((staff::totp_sealed.eq(Some(totp_sealed)), staff::totp_step.eq(used_step)))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -166,6 +173,7 @@ pub fn signing_pin_set(conn: &mut Conn, id: StaffId, salt: &[u8], mac: &[u8]) ->
             staff::pin_failures.eq(0),
             staff::pin_locked_until.eq(None::<At>),
         ))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

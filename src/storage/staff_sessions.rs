@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    prepared::PreparedDsl,
     schema::{refresh_token, session, staff_link},
     sql_types::At,
 };
@@ -78,6 +79,7 @@ pub fn signing_window_open(conn: &mut Conn, id: SessionId, until: Timestamp) -> 
     diesel::update(session::table.find(id))
         .filter(session::revoked_at.is_null())
         .set(session::signing_until.eq(Some(At(until))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -87,6 +89,7 @@ pub fn session_revoke(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRe
     diesel::update(session::table.find(id))
         .filter(session::revoked_at.is_null())
         .set((session::revoked_at.eq(Some(At(now))), session::signing_until.eq(None::<At>)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -97,6 +100,7 @@ pub fn sessions_revoke(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> Qu
         .filter(session::staff_id.eq(staff_id))
         .filter(session::revoked_at.is_null())
         .set((session::revoked_at.eq(Some(At(now))), session::signing_until.eq(None::<At>)))
+        .prepared()
         .execute(conn)
 }
 
@@ -129,6 +133,7 @@ pub fn refresh_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResul
     diesel::update(refresh_token::table.find(digest))
         .filter(refresh_token::used_at.is_null())
         .set(refresh_token::used_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -165,6 +170,7 @@ pub fn link_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<b
         .filter(staff_link::used_at.is_null())
         .filter(staff_link::expires_at.gt(At(now)))
         .set(staff_link::used_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -175,6 +181,7 @@ pub fn links_void(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryRe
         .filter(staff_link::staff_id.eq(staff_id))
         .filter(staff_link::used_at.is_null())
         .set(staff_link::used_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{lot, product, slot, slot_stock},
     sql_types::At,
 };
@@ -155,6 +156,7 @@ pub fn slot_close(
     diesel::update(slot::table.find((cabinet, slot_no)))
         .filter(slot::closed_reason.is_null())
         .set((slot::closed_reason.eq(Some(reason)), slot::closed_at.eq(Some(At(now)))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -170,6 +172,7 @@ pub fn slot_reclose(
     diesel::update(slot::table.find((cabinet, slot_no)))
         .filter(slot::closed_reason.eq(Some(from)))
         .set(slot::closed_reason.eq(Some(to)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -184,6 +187,7 @@ pub fn slot_open(
     diesel::update(slot::table.find((cabinet, slot_no)))
         .filter(slot::closed_reason.eq(Some(reason)))
         .set((slot::closed_reason.eq(None::<SlotClosedReason>), slot::closed_at.eq(None::<At>)))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -198,6 +202,7 @@ pub fn slot_assign(
 ) -> QueryResult<()> {
     diesel::update(slot::table.find((cabinet, slot_no)))
         .set((slot::product_code.eq(Some(product_code)), slot::lot_no.eq(Some(lot_no))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -233,6 +238,7 @@ pub fn lot_recall(
     diesel::update(lot::table.find((product_code, lot_no)))
         .filter(lot::recalled_at.is_null())
         .set((lot::recalled_at.eq(Some(At(now))), lot::recall_reason.eq(Some(reason))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
@@ -322,6 +328,7 @@ pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures
         slot_stock::dispensed.eq(to[4]),
         slot_stock::discarded.eq(to[5]),
     ))
+    .prepared()
     .execute(conn)
     .map(|rows| rows == 1)
 }

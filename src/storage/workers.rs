@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    prepared::PreparedDsl,
     schema::{consent, worker},
     sql_types::At,
 };
@@ -135,6 +136,7 @@ pub fn pin_failures_set(
 ) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((worker::pin_failures.eq(failures), worker::pin_locked_until.eq(locked_until.map(At))))
+        .prepared()
         .execute(conn)
         .map(|_| ())
 }
@@ -183,6 +185,7 @@ pub fn consent_withdraw(
         .filter(consent::purpose.eq(purpose))
         .filter(consent::withdrawn_at.is_null())
         .set(consent::withdrawn_at.eq(Some(At(now))))
+        .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
