@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::insert_few,
     prepared::PreparedDsl,
     schema::{attempt, orders},
@@ -92,26 +93,26 @@ pub fn attempts_add(conn: &mut Conn, rows: &[NewAttempt]) -> QueryResult<()> {
 
 /// An attempt by id.
 pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<AttemptRow>> {
-    attempt::table.find(id).select(AttemptRow::as_select()).first(conn).optional()
+    each!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
 /// Whose attempt it is.
 pub fn attempt_worker(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<WorkerId>> {
-    attempt::table
+    each!(conn, c => attempt::table
         .inner_join(orders::table)
         .filter(attempt::id.eq(id))
         .select(orders::worker_id)
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The attempts of an order, oldest first.
 pub fn attempts_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<AttemptRow>> {
-    attempt::table
+    each!(conn, c => attempt::table
         .filter(attempt::order_id.eq(order))
         .order(attempt::id)
         .select(AttemptRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The attempts of a cabinet that are in one of `states`.
@@ -120,13 +121,13 @@ pub fn attempts_of_cabinet(
     cabinet: CabinetId,
     states: &'static [AttemptState],
 ) -> QueryResult<Vec<AttemptRow>> {
-    attempt::table
+    each!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::state.eq_any_word(AttemptState::LIVE))
         .filter(attempt::state.eq_any_word(states))
         .order(attempt::id)
         .select(AttemptRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Attempts of a cabinet that were withdrawn since `since`, newest first.
@@ -136,14 +137,14 @@ pub fn attempts_voided_since(
     since: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<AttemptId>> {
-    attempt::table
+    each!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::state.eq_word(AttemptState::Voided))
         .filter(attempt::ended_at.gt(Some(At(since))))
         .order(attempt::ended_at.desc())
         .limit(limit)
         .select(attempt::id)
-        .load(conn)
+        .load(c))
 }
 
 /// START: the one commit after which only evidence closes the attempt.
@@ -238,16 +239,16 @@ pub fn attempts_issued_of_lot(
     product_code: &str,
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
-    attempt::table
+    each!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::lot_no.eq(lot_no))
         .order((attempt::cabinet_id, attempt::id))
         .select((attempt::cabinet_id, attempt::id))
-        .load(conn)
+        .load(c))
 }
 
 /// All attempts, for the audit.
 pub fn attempts_all(conn: &mut Conn) -> QueryResult<Vec<AttemptRow>> {
-    attempt::table.order(attempt::id).select(AttemptRow::as_select()).load(conn)
+    each!(conn, c => attempt::table.order(attempt::id).select(AttemptRow::as_select()).load(c))
 }

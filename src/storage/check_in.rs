@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
@@ -44,21 +45,20 @@ pub fn check_in_open(
     station: StationId,
     now: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(check_in::table)
+    each!(conn, c => diesel::insert_into(check_in::table)
         .values((
             check_in::id.eq(id),
             check_in::worker_id.eq(worker),
             check_in::station_id.eq(station),
             check_in::started_at.eq(At(now)),
             check_in::active_at.eq(At(now)),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// A check-in by id.
 pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
-    check_in::table.find(id).select(CheckInRow::as_select()).first(conn).optional()
+    each!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
 }
 
 /// The open check-ins that a new one would push out.
@@ -67,11 +67,11 @@ pub fn check_ins_in_the_way(
     worker: WorkerId,
     station: StationId,
 ) -> QueryResult<Vec<CheckInRow>> {
-    check_in::table
+    each!(conn, c => check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
         .select(CheckInRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Ends a check-in; `false` when it has ended already.
@@ -110,7 +110,7 @@ pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryRe
         .inner_join(attempt::table)
         .filter(orders::worker_id.eq(check_in::worker_id))
         .filter(attempt::state.eq_word(AttemptState::Started));
-    check_in::table
+    each!(conn, c => check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))
         .filter(diesel::dsl::not(diesel::dsl::exists(consulting)))
@@ -118,5 +118,5 @@ pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryRe
         .order(check_in::active_at)
         .limit(limit)
         .select(CheckInRow::as_select())
-        .load(conn)
+        .load(c))
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{consultation, offer},
     sql_types::At,
@@ -118,7 +119,7 @@ pub struct NewConsultation {
 
 /// Adds a consultation. Fails on a second live one of the same worker.
 pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsultation) -> QueryResult<()> {
-    diesel::insert_into(consultation::table)
+    each!(conn, c => diesel::insert_into(consultation::table)
         .values((
             (
                 consultation::id.eq(snapshot.id),
@@ -138,30 +139,30 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
                 consultation::ranked_since.eq(At(new.ranked_since)),
                 consultation::fence.eq(snapshot.fence),
             ),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// A consultation by id.
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    consultation::table.find(id).select(ConsultationRow::as_select()).first(conn).optional()
+    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c)).optional()
 }
 
 /// Takes a consultation's row for this transaction: whoever else decides about
 /// it waits until this one has ended.
 pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    consultation::table.find(id).select(ConsultationRow::as_select()).held().get_result(conn).optional()
+    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).held().get_result(c))
+        .optional()
 }
 
 /// The worker's live consultation.
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
-    consultation::table
+    each!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
         .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
         .select(ConsultationRow::as_select())
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The row's snapshot, with its last offer.
@@ -248,43 +249,45 @@ pub fn consultations_of_worker(
     after: Option<ConsultationId>,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationRow>> {
-    let query = consultation::table
-        .filter(consultation::worker_id.eq(worker))
-        .order(consultation::id.desc())
-        .limit(limit)
-        .select(ConsultationRow::as_select());
-    match after {
-        Some(after) => query.filter(consultation::id.lt(after)).load(conn),
-        None => query.load(conn),
-    }
+    each!(conn, c => {
+        let query = consultation::table
+            .filter(consultation::worker_id.eq(worker))
+            .order(consultation::id.desc())
+            .limit(limit)
+            .select(ConsultationRow::as_select());
+        match after {
+            Some(after) => query.filter(consultation::id.lt(after)).load(c),
+            None => query.load(c),
+        }
+    })
 }
 
 /// The active consultations of a doctor, oldest first.
 pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
-    consultation::table
+    each!(conn, c => consultation::table
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .filter(consultation::state.eq_word(ConsultationState::Active))
         .order(consultation::id)
         .limit(100)
         .select(ConsultationRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The front of the queue: emergencies, then by the static sort key.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
     let waiting = || consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
-    let mut front: Vec<ConsultationRow> = waiting()
+    let mut front: Vec<ConsultationRow> = each!(conn, c => waiting()
         .filter(consultation::triage.eq_word(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
         .select(ConsultationRow::as_select())
-        .load(conn)?;
-    let rest: Vec<ConsultationRow> = waiting()
+        .load(c))?;
+    let rest: Vec<ConsultationRow> = each!(conn, c => waiting()
         .filter(consultation::triage.ne_word(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
         .select(ConsultationRow::as_select())
-        .load(conn)?;
+        .load(c))?;
     front.extend(rest);
     Ok(front)
 }
@@ -293,19 +296,20 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
 pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
     let waiting = consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
     if row.triage == TriageLevel::Emergency {
-        return waiting
+        return each!(conn, c => waiting
             .filter(consultation::triage.eq_word(TriageLevel::Emergency))
             .filter(consultation::requested_at.lt(At(row.requested_at)))
             .count()
-            .get_result(conn);
+            .get_result(c));
     }
-    let mine: Timestamp = consultation::table.find(row.id).select(consultation::ranked_since).first(conn)?;
-    waiting
+    let mine: Timestamp =
+        each!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
+    each!(conn, c => waiting
         .filter(
             consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq_word(TriageLevel::Emergency)),
         )
         .count()
-        .get_result(conn)
+        .get_result(c))
 }
 
 /// Waiting consultations that nobody took since `before`.
@@ -314,17 +318,17 @@ pub fn consultations_unserved(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
-    consultation::table
+    each!(conn, c => consultation::table
         .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
         .limit(limit)
         .select(consultation::id)
-        .load(conn)
+        .load(c))
 }
 
 /// How many consultations were asked for since `since`.
 pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
-    consultation::table.filter(consultation::requested_at.gt(At(since))).count().get_result(conn)
+    each!(conn, c => consultation::table.filter(consultation::requested_at.gt(At(since))).count().get_result(c))
 }
 
 /// The doctor who saw this worker last, since `since`.
@@ -333,14 +337,14 @@ pub fn doctor_of_last_visit(
     worker: WorkerId,
     since: Timestamp,
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
-    let found: Option<(Option<StaffId>, Option<Timestamp>)> = consultation::table
+    let found: Option<(Option<StaffId>, Option<Timestamp>)> = each!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
         .filter(consultation::state.eq_word(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))
         .order(consultation::id.desc())
         .select((consultation::doctor_id, consultation::ended_at))
-        .first(conn)
-        .optional()?;
+        .first(c))
+    .optional()?;
     Ok(found.and_then(|(doctor, at)| doctor.zip(at)))
 }
 
@@ -351,7 +355,7 @@ pub fn offer_add(
     new: &Offer,
     now: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(offer::table)
+    each!(conn, c => diesel::insert_into(offer::table)
         .values((
             offer::id.eq(new.id),
             offer::consultation_id.eq(consultation_id),
@@ -361,9 +365,8 @@ pub fn offer_add(
             offer::state.eq(OfferState::Open),
             offer::created_at.eq(At(now)),
             offer::expires_at.eq(At(new.expires_at)),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// Ends an open offer; `false` when it is not open any more.
@@ -378,38 +381,38 @@ pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp
 
 /// An offer by id.
 pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
-    offer::table.find(id).select(OfferRow::as_select()).first(conn).optional()
+    each!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
 }
 
 /// A doctor's open offers, oldest first.
 pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
-    offer::table
+    each!(conn, c => offer::table
         .filter(offer::doctor_id.eq(doctor))
         .filter(offer::state.eq_word(OfferState::Open))
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Open offers whose time is over.
 pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
-    offer::table
+    each!(conn, c => offer::table
         .filter(offer::state.eq_word(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
         .order(offer::expires_at)
         .limit(limit)
         .select(OfferRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Doctors who turned this consultation down or let it lapse since `since`:
 /// it is not put to them again at once.
 pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
-    offer::table
+    each!(conn, c => offer::table
         .filter(offer::consultation_id.eq(id))
         .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))
         .select(offer::doctor_id)
-        .load(conn)
+        .load(c))
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
@@ -61,7 +61,7 @@ pub fn code_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(enrolment_code::table)
+    each!(conn, c => diesel::insert_into(enrolment_code::table)
         .values((
             enrolment_code::digest.eq(digest),
             enrolment_code::kind.eq(kind),
@@ -69,14 +69,13 @@ pub fn code_add(
             enrolment_code::created_by.eq(created_by),
             enrolment_code::created_at.eq(At(now)),
             enrolment_code::expires_at.eq(At(expires_at)),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// An enrolment code by its digest.
 pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>> {
-    enrolment_code::table.find(digest).select(CodeRow::as_select()).first(conn).optional()
+    each!(conn, c => enrolment_code::table.find(digest).select(CodeRow::as_select()).first(c)).optional()
 }
 
 /// Uses a code of this kind; `false` when it is used, has lapsed or is another's.
@@ -93,30 +92,30 @@ pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> Q
 
 /// A device by id.
 pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
-    device::table.find(id).select(DeviceRow::as_select()).first(conn).optional()
+    each!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
 }
 
 /// The live device of a kind at a station.
 pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<Option<DeviceRow>> {
-    device::table
+    each!(conn, c => device::table
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .filter(device::revoked_at.is_null())
         .select(DeviceRow::as_select())
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The greatest epoch that a kind of device ever had at a station; 0 before the first.
 pub fn device_epoch(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<i64> {
-    device::table
+    each!(conn, c => device::table
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .order(device::epoch.desc())
         .select(device::epoch)
-        .first(conn)
-        .optional()
-        .map(|epoch| epoch.unwrap_or(0))
+        .first(c))
+    .optional()
+    .map(|epoch| epoch.unwrap_or(0))
 }
 
 /// Revokes a device; `false` when it is revoked already.
@@ -131,22 +130,22 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
 
 /// Whether there is such a station, in service.
 pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
-    let found = station::table
+    let found = each!(conn, c => station::table
         .find(id)
         .filter(station::retired_at.is_null())
         .select(station::id)
-        .first::<StationId>(conn)
-        .optional()?;
+        .first::<StationId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
 /// The cabinet at a station, with its epoch.
 pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
-    cabinet::table
+    each!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// Moves a cabinet from one epoch to the next: its journal begins anew, and it
@@ -174,15 +173,14 @@ pub fn cabinet_epoch_advance(
 
 /// Uses a client assertion; `false` when it was used before.
 pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> QueryResult<bool> {
-    diesel::insert_into(used_assertion::table)
+    each!(conn, c => diesel::insert_into(used_assertion::table)
         .values((used_assertion::digest.eq(digest), used_assertion::expires_at.eq(At(expires_at))))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// Forgets assertions that lapsed before `before`: they are refused by their time.
 pub fn assertions_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before)))).execute(conn)
+    each!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before)))).execute(c))
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::{PreparedDsl, padded},
     schema::{doctor, doctor_department, hospital, shift, staff, station},
     sql_types::At,
@@ -46,12 +47,12 @@ pub struct DoctorRow {
 
 /// A doctor by id.
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
-    doctor::table.find(id).select(DoctorRow::as_select()).first(conn).optional()
+    each!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
 }
 
 /// Names for people: Chinese and English.
 pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
-    staff::table.find(id).select((staff::name_zh, staff::name_en)).first(conn).optional()
+    each!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
 }
 
 /// Sets a doctor's duty status.
@@ -98,19 +99,19 @@ pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
 
 /// When the shift that somebody is on ends; `None` when they are on none.
 pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<Timestamp>> {
-    shift::table
+    each!(conn, c => shift::table
         .filter(shift::staff_id.eq(id))
         .filter(shift::starts_at.le(At(now)))
         .filter(shift::ends_at.gt(At(now)))
         .order(shift::ends_at.desc())
         .select(shift::ends_at)
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The district of a station: a hospital in another one is a neighbour.
 pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
-    station::table.find(id).select(station::district).first(conn)
+    each!(conn, c => station::table.find(id).select(station::district).first(c))
 }
 
 /// A candidate, with the district of their hospital.
@@ -126,7 +127,7 @@ pub struct LocatedCandidate {
 /// place, on shift. Longest idle first; bounded, so that a busy network does
 /// not make one offer dearer.
 pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
-    let rows: Vec<(DoctorRow, i64, String, Timestamp)> = doctor::table
+    let rows: Vec<(DoctorRow, i64, String, Timestamp)> = each!(conn, c => doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
         .filter(doctor::presence.eq_word(Presence::Available))
@@ -137,7 +138,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .order(doctor::idle_since)
         .limit(limit)
         .select((DoctorRow::as_select(), hospital::virtual_time, hospital::district, shift::ends_at))
-        .load(conn)?;
+        .load(c))?;
     let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
     let departments: Vec<(StaffId, Department)> = doctor_department::table
         .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
@@ -172,7 +173,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
 
 /// Doctors with patients, and when each was noted as heard.
 pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
-    doctor::table.filter(doctor::live.gt(0)).select((doctor::staff_id, doctor::heard_at)).load(conn)
+    each!(conn, c => doctor::table.filter(doctor::live.gt(0)).select((doctor::staff_id, doctor::heard_at)).load(c))
 }
 
 /// Notes when a doctor was heard, unless a later word is noted already.
@@ -187,12 +188,12 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
 
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
-    doctor::table.filter(doctor::presence.eq_word(Presence::Available)).count().get_result(conn)
+    each!(conn, c => doctor::table.filter(doctor::presence.eq_word(Presence::Available)).count().get_result(c))
 }
 
 /// A hospital's weight.
 pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
-    hospital::table.find(id).select(hospital::weight).first(conn)
+    each!(conn, c => hospital::table.find(id).select(hospital::weight).first(c))
 }
 
 /// Moves a hospital's virtual time on by one turn; in one statement, for two of

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::{self, EventRow},
     schema::event,
 };
@@ -113,17 +114,19 @@ pub struct Found {
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
     // First the horizon, then the events: what ended before it is all there.
     let horizon = dialect::event_horizon(conn)?;
-    let base = event::table
-        .filter(event::position.gt(position))
-        .order(event::position)
-        .limit(limit)
-        .select((LoggedEvent::as_select(), event::writer_xid));
-    let rows: Vec<(LoggedEvent, i64)> = match audience {
-        Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(conn),
-        Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(conn),
-        Audience::Reviews => base.filter(event::stream.eq("prescription")).load(conn),
-        Audience::All => base.load(conn),
-    }?;
+    let rows: Vec<(LoggedEvent, i64)> = each!(conn, c => {
+        let base = event::table
+            .filter(event::position.gt(position))
+            .order(event::position)
+            .limit(limit)
+            .select((LoggedEvent::as_select(), event::writer_xid));
+        match audience {
+            Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(c),
+            Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(c),
+            Audience::Reviews => base.filter(event::stream.eq("prescription")).load(c),
+            Audience::All => base.load(c),
+        }
+    })?;
     let there = rows.len();
     let events: Vec<LoggedEvent> =
         rows.into_iter().take_while(|(_, xid)| *xid < horizon).map(|(event, _)| event).collect();
@@ -132,21 +135,21 @@ pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i
 
 /// All events of one stream, oldest first.
 pub fn events_of(conn: &mut Conn, stream_id: AnyId) -> QueryResult<Vec<LoggedEvent>> {
-    event::table
+    each!(conn, c => event::table
         .filter(event::stream_id.eq(stream_id))
         .order(event::version)
         .select(LoggedEvent::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The newest position that every reader may see.
 pub fn event_head(conn: &mut Conn) -> QueryResult<i64> {
     let horizon = dialect::event_horizon(conn)?;
-    event::table
+    each!(conn, c => event::table
         .filter(event::writer_xid.lt(horizon))
         .order(event::position.desc())
         .select(event::position)
-        .first(conn)
-        .optional()
-        .map(|head| head.unwrap_or(0))
+        .first(c))
+    .optional()
+    .map(|head| head.unwrap_or(0))
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::PortableDsl, prepared::PreparedDsl, schema::idempotency, sql_types::At};
+use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::idempotency, sql_types::At};
 use crate::domain::time::Timestamp;
 
 /// A claimed key and, once its work is done, the answer.
@@ -24,7 +24,7 @@ pub fn key_claim(
     body_digest: &[u8],
     now: Timestamp,
 ) -> QueryResult<bool> {
-    diesel::insert_into(idempotency::table)
+    each!(conn, c => diesel::insert_into(idempotency::table)
         .values((
             idempotency::principal.eq(principal),
             idempotency::route.eq(route),
@@ -34,14 +34,14 @@ pub fn key_claim(
             idempotency::created_at.eq(At(now)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// The row of a claimed key.
 pub fn key_fetch(conn: &mut Conn, principal: &str, route: &str, key: &str) -> QueryResult<Option<KeyRow>> {
-    idempotency::table.find((principal, route, key)).select(KeyRow::as_select()).first(conn).optional()
+    each!(conn, c => idempotency::table.find((principal, route, key)).select(KeyRow::as_select()).first(c))
+        .optional()
 }
 
 /// Puts the answer beside its key.
@@ -61,5 +61,5 @@ pub fn answer_save(
 
 /// Forgets keys made before `before`.
 pub fn keys_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before)))).execute(conn)
+    each!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before)))).execute(c))
 }

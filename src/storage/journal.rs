@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::{PortableDsl, insert_few},
     prepared::PreparedDsl,
     schema::{cabinet, cabinet_boot, device, journal},
@@ -72,49 +73,52 @@ pub type Head = (i64, String);
 
 /// A cabinet by id.
 pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    cabinet::table.find(id).select(CabinetRow::as_select()).first(conn).optional()
+    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
 }
 
 /// The cabinet of a station.
 pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Option<CabinetId>> {
-    cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(conn).optional()
+    each!(conn, c => cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(c))
+        .optional()
 }
 
 /// Takes a cabinet's row for this transaction. Everything that moves its
 /// packs, its boot or its doors stands in line here, so START cannot slip
 /// between a new boot and the doubts that follow from it.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    cabinet::table.find(id).select(CabinetRow::as_select()).held().get_result(conn).optional()
+    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).held().get_result(c)).optional()
 }
 
 /// Cabinets after an id.
 pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> QueryResult<Vec<CabinetRow>> {
-    let base = cabinet::table.order(cabinet::id).limit(limit).select(CabinetRow::as_select());
-    match after {
-        Some(after) => base.filter(cabinet::id.gt(after)).load(conn),
-        None => base.load(conn),
-    }
+    each!(conn, c => {
+        let base = cabinet::table.order(cabinet::id).limit(limit).select(CabinetRow::as_select());
+        match after {
+            Some(after) => base.filter(cabinet::id.gt(after)).load(c),
+            None => base.load(c),
+        }
+    })
 }
 
 /// The device that may act for a cabinet now, with its epoch.
 pub fn cabinet_device(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<(DeviceId, i64)>> {
-    device::table
+    each!(conn, c => device::table
         .filter(device::cabinet_id.eq(Some(id)))
         .filter(device::revoked_at.is_null())
         .select((device::id, device::epoch))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The public key of an enrolled device of this epoch.
 pub fn device_key(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<Option<String>> {
-    device::table
+    each!(conn, c => device::table
         .find(id)
         .filter(device::revoked_at.is_null())
         .filter(device::epoch.eq(epoch))
         .select(device::public_key)
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// Notes that a cabinet wrote, and how its doors are.
@@ -128,15 +132,14 @@ pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryRes
 
 /// Notes a boot that was never heard of before; `false` when it is known.
 pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> QueryResult<bool> {
-    let added = diesel::insert_into(cabinet_boot::table)
+    let added = each!(conn, c => diesel::insert_into(cabinet_boot::table)
         .values((
             cabinet_boot::cabinet_id.eq(id),
             cabinet_boot::boot_id.eq(boot),
             cabinet_boot::first_heard_at.eq(At(now)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)?;
+        .execute(c))?;
     if added == 0 {
         return Ok(false);
     }
@@ -169,13 +172,13 @@ pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryRe
 
 /// The end of what has arrived of one epoch's journal.
 pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<Head>> {
-    journal::table
+    each!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .order(journal::seq.desc())
         .select((journal::seq, journal::hash))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The hashes kept for a span of seqs.
@@ -186,12 +189,12 @@ pub fn journal_hashes(
     from: i64,
     to: i64,
 ) -> QueryResult<Vec<(i64, String)>> {
-    journal::table
+    each!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .filter(journal::seq.between(from, to))
         .select((journal::seq, journal::hash))
-        .load(conn)
+        .load(c))
 }
 
 /// Appends entries, and moves the cabinet's acknowledged head if the epoch is
@@ -215,12 +218,12 @@ pub fn journal_recent(
     kinds: &[&str],
     limit: i64,
 ) -> QueryResult<Vec<(i64, String, String, String)>> {
-    journal::table
+    each!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .filter(journal::kind.eq_any(kinds.iter().copied()))
         .order(journal::seq.desc())
         .limit(limit)
         .select((journal::seq, journal::boot_id, journal::kind, journal::body))
-        .load(conn)
+        .load(c))
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{account, posting, transfer},
     sql_types::At,
@@ -35,14 +35,14 @@ pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(
     let base =
         account::table.filter(account::kind.eq(which.kind())).select((account::id, account::balance_fen));
     match which.owner() {
-        Some(owner) => base.filter(account::owner_id.eq(Some(owner))).first(conn).optional(),
-        None => base.filter(account::owner_id.is_null()).first(conn).optional(),
+        Some(owner) => each!(conn, c => base.filter(account::owner_id.eq(Some(owner))).first(c)).optional(),
+        None => each!(conn, c => base.filter(account::owner_id.is_null()).first(c)).optional(),
     }
 }
 
 /// Opens an account, empty; one that is there already stays as it is.
 pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
-    diesel::insert_into(account::table)
+    each!(conn, c => diesel::insert_into(account::table)
         .values((
             account::id.eq(AccountId::generate()),
             account::kind.eq(which.kind()),
@@ -51,9 +51,8 @@ pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
             account::balance_fen.eq(Fen::ZERO),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// Claims a transfer; `false` when the same thing was booked before.
@@ -64,7 +63,7 @@ pub fn transfer_add(
     reference: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    diesel::insert_into(transfer::table)
+    each!(conn, c => diesel::insert_into(transfer::table)
         .values((
             transfer::id.eq(id),
             transfer::reason.eq(reason),
@@ -72,9 +71,8 @@ pub fn transfer_add(
             transfer::at.eq(At(now)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// Books one side: the balance and the posting. `false` when the account does
@@ -93,35 +91,34 @@ pub fn posting_add(
     if moved == 0 {
         return Ok(false);
     }
-    diesel::insert_into(posting::table)
+    each!(conn, c => diesel::insert_into(posting::table)
         .values((
             posting::transfer_id.eq(transfer_id),
             posting::account_id.eq(account_id),
             posting::amount_fen.eq(amount),
-        ))
-        .execute(conn)
-        .map(|rows| rows == 1)
+        )).execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// The newest entries of an account, newest first.
 pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryResult<Vec<EntryRow>> {
-    posting::table
+    each!(conn, c => posting::table
         .inner_join(transfer::table)
         .filter(posting::account_id.eq(account_id))
         .order(posting::transfer_id.desc())
         .limit(limit)
         .select((transfer::id, transfer::reason, posting::amount_fen, transfer::at))
-        .load(conn)
+        .load(c))
 }
 
 /// All accounts, for the audit: id, kind, may be overdrawn, balance.
 pub fn accounts_all(conn: &mut Conn) -> QueryResult<Vec<(AccountId, AccountKind, bool, Fen)>> {
-    account::table
+    each!(conn, c => account::table
         .select((account::id, account::kind, account::may_overdraw, account::balance_fen))
-        .load(conn)
+        .load(c))
 }
 
 /// All postings, for the audit.
 pub fn postings_all(conn: &mut Conn) -> QueryResult<Vec<(TransferId, AccountId, Fen)>> {
-    posting::table.select((posting::transfer_id, posting::account_id, posting::amount_fen)).load(conn)
+    each!(conn, c => posting::table.select((posting::transfer_id, posting::account_id, posting::amount_fen)).load(c))
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::message, sql_types::At};
+use super::{conn::Conn, dialect::each, schema::message, sql_types::At};
 use crate::domain::{
     ids::{ConsultationId, Id, MessageId},
     role::Role,
@@ -35,7 +35,7 @@ pub fn message_add<K>(
     body_sealed: &[u8],
     now: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(message::table)
+    each!(conn, c => diesel::insert_into(message::table)
         .values((
             message::id.eq(id),
             message::consultation_id.eq(consultation),
@@ -43,9 +43,8 @@ pub fn message_add<K>(
             message::sender_id.eq(AnyId::from_uuid(sender.1.uuid())),
             message::body_sealed.eq(body_sealed),
             message::sent_at.eq(At(now)),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// A page of lines, oldest first.
@@ -55,13 +54,15 @@ pub fn messages_after(
     after: Option<MessageId>,
     limit: i64,
 ) -> QueryResult<Vec<MessageRow>> {
-    let query = message::table
-        .filter(message::consultation_id.eq(consultation))
-        .order(message::id)
-        .limit(limit)
-        .select(MessageRow::as_select());
-    match after {
-        Some(after) => query.filter(message::id.gt(after)).load(conn),
-        None => query.load(conn),
-    }
+    each!(conn, c => {
+        let query = message::table
+            .filter(message::consultation_id.eq(consultation))
+            .order(message::id)
+            .limit(limit)
+            .select(MessageRow::as_select());
+        match after {
+            Some(after) => query.filter(message::id.gt(after)).load(c),
+            None => query.load(c),
+        }
+    })
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::{PortableDsl, insert_few},
     prepared::PreparedDsl,
     schema::{order_unit, orders},
@@ -106,7 +107,7 @@ pub struct UnitRow {
 
 /// Adds an order; `false` when its prescription has a live one already.
 pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
-    diesel::insert_into(orders::table)
+    each!(conn, c => diesel::insert_into(orders::table)
         .values((
             orders::id.eq(new.id),
             orders::worker_id.eq(new.worker_id),
@@ -121,9 +122,8 @@ pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
             orders::expires_at.eq(At(new.expires_at)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// Adds the packs of an order.
@@ -133,13 +133,13 @@ pub fn units_add(conn: &mut Conn, rows: &[UnitRow]) -> QueryResult<()> {
 
 /// An order by id.
 pub fn order_fetch(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    orders::table.find(id).select(OrderRow::as_select()).first(conn).optional()
+    each!(conn, c => orders::table.find(id).select(OrderRow::as_select()).first(c)).optional()
 }
 
 /// Takes an order's row for this transaction: whoever else decides about it
 /// waits until this one has ended.
 pub fn order_lock(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    orders::table.find(id).select(OrderRow::as_select()).held().get_result(conn).optional()
+    each!(conn, c => orders::table.find(id).select(OrderRow::as_select()).held().get_result(c)).optional()
 }
 
 /// A worker's orders, oldest first.
@@ -149,24 +149,26 @@ pub fn orders_of_worker(
     after: Option<OrderId>,
     limit: i64,
 ) -> QueryResult<Vec<OrderRow>> {
-    let base = orders::table
-        .filter(orders::worker_id.eq(worker))
-        .order(orders::id)
-        .limit(limit)
-        .select(OrderRow::as_select());
-    match after {
-        Some(after) => base.filter(orders::id.gt(after)).load(conn),
-        None => base.load(conn),
-    }
+    each!(conn, c => {
+        let base = orders::table
+            .filter(orders::worker_id.eq(worker))
+            .order(orders::id)
+            .limit(limit)
+            .select(OrderRow::as_select());
+        match after {
+            Some(after) => base.filter(orders::id.gt(after)).load(c),
+            None => base.load(c),
+        }
+    })
 }
 
 /// The packs of an order.
 pub fn units_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<UnitRow>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .filter(order_unit::order_id.eq(order))
         .order(order_unit::id)
         .select(UnitRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// How far the packs of a prescription are: line and state of each.
@@ -174,10 +176,10 @@ pub fn units_of_prescription(
     conn: &mut Conn,
     prescription: PrescriptionId,
 ) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(prescription)))
         .select((order_unit::line_no, order_unit::state))
-        .load(conn)
+        .load(c))
 }
 
 /// The packs that lie set aside in one slot.
@@ -186,7 +188,7 @@ pub fn units_reserved_in_slot(
     cabinet: CabinetId,
     slot_no: i32,
 ) -> QueryResult<Vec<UnitRow>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .inner_join(orders::table)
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .filter(order_unit::cabinet_id.eq(cabinet))
@@ -194,19 +196,19 @@ pub fn units_reserved_in_slot(
         .filter(order_unit::state.eq_any_word(&[UnitState::Reserved, UnitState::Authorised]))
         .order(order_unit::id.desc())
         .select(UnitRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Workers who were ever given a pack of a lot.
 pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
         .filter(order_unit::state.eq_any_word(&[UnitState::Dispensed, UnitState::InDoubt]))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()
-        .load(conn)
+        .load(c))
 }
 
 /// Unpaid orders whose packs of a lot are set aside.
@@ -215,7 +217,7 @@ pub fn orders_reserving_lot(
     product_code: &str,
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .inner_join(orders::table)
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
@@ -223,7 +225,7 @@ pub fn orders_reserving_lot(
         .order((orders::cabinet_id, orders::id))
         .select((orders::cabinet_id, orders::id))
         .distinct()
-        .load(conn)
+        .load(c))
 }
 
 /// Marks an order as paid, if it is still reserved and not past its time.
@@ -327,10 +329,10 @@ pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
 
 /// All orders, for the audit.
 pub fn orders_all(conn: &mut Conn) -> QueryResult<Vec<OrderRow>> {
-    orders::table.select(OrderRow::as_select()).load(conn)
+    each!(conn, c => orders::table.select(OrderRow::as_select()).load(c))
 }
 
 /// All packs, for the audit.
 pub fn units_all(conn: &mut Conn) -> QueryResult<Vec<UnitRow>> {
-    order_unit::table.select(UnitRow::as_select()).load(conn)
+    each!(conn, c => order_unit::table.select(UnitRow::as_select()).load(c))
 }

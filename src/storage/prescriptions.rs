@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::{PortableDsl, insert_few},
     prepared::{PreparedDsl, padded},
     schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
@@ -155,7 +156,7 @@ pub enum Shelf {
 
 /// The facts of a consultation.
 pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationFacts>> {
-    consultation::table.find(id).select(ConsultationFacts::as_select()).first(conn).optional()
+    each!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c)).optional()
 }
 
 /// Keeps an active consultation of `doctor` as it is until the end of the
@@ -172,12 +173,12 @@ pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -
 
 /// A doctor's licence.
 pub fn licence_fetch(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<LicenceRow>> {
-    doctor::table.find(staff).select(LicenceRow::as_select()).first(conn).optional()
+    each!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
 }
 
 /// Adds a draft, version 1; `false` when the consultation has an open one.
 pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<bool> {
-    diesel::insert_into(prescription::table)
+    each!(conn, c => diesel::insert_into(prescription::table)
         .values((
             prescription::id.eq(new.id),
             prescription::consultation_id.eq(new.consultation_id),
@@ -190,36 +191,35 @@ pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<b
             prescription::created_at.eq(At(new.created_at)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// Replaces the lines of a prescription.
 pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
-    diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
-        .execute(conn)?;
+    each!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id))).execute(c))?;
     insert_few!(conn, prescription_line::table, rows).map(|_| ())
 }
 
 /// A prescription by id.
 pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
-    prescription::table.find(id).select(PrescriptionRow::as_select()).first(conn).optional()
+    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).first(c)).optional()
 }
 
 /// Takes a prescription's row for this transaction: whoever else decides about
 /// it waits until this one has ended.
 pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
-    prescription::table.find(id).select(PrescriptionRow::as_select()).held().get_result(conn).optional()
+    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).held().get_result(c))
+        .optional()
 }
 
 /// The lines of one prescription, in their order.
 pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>> {
-    prescription_line::table
+    each!(conn, c => prescription_line::table
         .filter(prescription_line::prescription_id.eq(id))
         .order(prescription_line::line_no)
         .select(LineRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The lines of several prescriptions, each in its order.
@@ -234,12 +234,12 @@ pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<
 
 /// The open prescription of a consultation.
 pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
-    prescription::table
+    each!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
         .filter(prescription::state.eq_any_word(LIVE))
         .select(PrescriptionRow::as_select())
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// Prescriptions of a shelf, the newest first, older than `before`.
@@ -250,30 +250,33 @@ pub fn prescriptions_list(
     limit: i64,
 ) -> QueryResult<Vec<PrescriptionRow>> {
     let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
-    let base = prescription::table
-        .filter(prescription::id.lt(before))
-        .order(prescription::id.desc())
-        .limit(limit)
-        .select(PrescriptionRow::as_select());
-    match shelf {
-        Shelf::Worker(worker) => {
-            let everyone = super::workers::worker_with_merged(conn, worker)?;
-            base.filter(prescription::worker_id.eq_any(padded(&everyone))).prepared().load(conn)
+    let everyone = match shelf {
+        Shelf::Worker(worker) => padded(&super::workers::worker_with_merged(conn, worker)?),
+        Shelf::Doctor(_) | Shelf::Signed => Vec::new(),
+    };
+    each!(conn, c => {
+        let base = prescription::table
+            .filter(prescription::id.lt(before))
+            .order(prescription::id.desc())
+            .limit(limit)
+            .select(PrescriptionRow::as_select());
+        match shelf {
+            Shelf::Worker(_) => base.filter(prescription::worker_id.eq_any(everyone)).prepared().load(c),
+            Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
+            Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(c),
         }
-        Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(conn),
-        Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(conn),
-    }
+    })
 }
 
 /// Signed prescriptions that are still valid, the oldest first.
 pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
-    prescription::table
+    each!(conn, c => prescription::table
         .filter(prescription::state.eq_word(PrescriptionState::Signed))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription::signed_at, prescription::id))
         .limit(limit)
         .select(PrescriptionRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Puts another draft in the place of this version's; `false` when the version
@@ -396,30 +399,30 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
     let moving = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
-    prescription::table
+    each!(conn, c => prescription::table
         .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
         .filter(prescription::valid_until.lt(Some(At(now))))
         .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
         .order(prescription::valid_until)
         .limit(limit)
         .select(PrescriptionRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The order of a prescription that is not at an end yet.
 pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
-    orders::table
+    each!(conn, c => orders::table
         .filter(orders::prescription_id.eq(Some(id)))
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .select((orders::id, orders::state))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// Line and state of every pack that was set aside for a prescription.
 pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
-    order_unit::table
+    each!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(id)))
         .select((order_unit::line_no, order_unit::state))
-        .load(conn)
+        .load(c))
 }

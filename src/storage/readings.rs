@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     dialect::insert_few,
     prepared::PreparedDsl,
     schema::{check_in, reading},
@@ -109,12 +110,12 @@ pub fn readings_add(
 
 /// The readings of one check-in, oldest first.
 pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<ReadingRow>> {
-    reading::table
+    each!(conn, c => reading::table
         .filter(reading::check_in_id.eq(id))
         .order(reading::id)
         .limit(500)
         .select(ReadingRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Keeps what was said of the worker's state in this check-in.
@@ -129,7 +130,7 @@ pub fn context_set(conn: &mut Conn, id: CheckInId, context: &AssessmentContext) 
 
 /// What was said of the worker's state in this check-in.
 pub fn context_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<AssessmentContext> {
-    let text: Option<String> = check_in::table.find(id).select(check_in::context).first(conn)?;
+    let text: Option<String> = each!(conn, c => check_in::table.find(id).select(check_in::context).first(c))?;
     text.map_or(Ok(AssessmentContext::default()), |text| {
         serde_json::from_str(&text)
             .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     schema::{order_unit, prescription, prescription_line, reading},
     sql_types::At,
     words::WordDsl,
@@ -27,14 +28,14 @@ pub fn reading_newest(
     kind: ReadingKind,
     since: Timestamp,
 ) -> QueryResult<Option<(i64, Option<i64>)>> {
-    reading::table
+    each!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
         .filter(reading::kind.eq(kind))
         .filter(reading::measured_at.ge(At(since)))
         .order((reading::measured_at.desc(), reading::id.desc()))
         .select((reading::value, reading::second))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// One pack of a worker.
@@ -62,13 +63,13 @@ pub struct TakenUnit {
 /// Packs that came out since `since`, and those that may still come out.
 pub fn units_taken(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
     let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
-    order_unit::table
+    each!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq(worker))
         .filter(order_unit::state.eq_any_word(UnitState::OPEN).or(out.assume_not_null()))
         .order(order_unit::id.desc())
         .limit(MOST_UNITS)
         .select(TakenUnit::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// A line of another prescription in effect.
@@ -95,7 +96,7 @@ pub fn other_lines(
     except: Option<PrescriptionId>,
     now: Timestamp,
 ) -> QueryResult<Vec<OtherLine>> {
-    let lines = prescription_line::table
+    let lines = each!(conn, c => prescription_line::table
         .inner_join(prescription::table)
         .filter(prescription::worker_id.eq(worker))
         .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
@@ -108,7 +109,6 @@ pub fn other_lines(
             prescription_line::dose_units_thousandths,
             prescription_line::times_per_day,
             prescription_line::days,
-        ))
-        .load::<OtherLine>(conn)?;
+        )).load::<OtherLine>(c))?;
     Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::PortableDsl,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{check_in, device, session, worker},
     sql_types::At,
@@ -20,26 +21,26 @@ const TOUCH_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 /// As [`check_in_is_live`], and keeps its worker the same until the end of this
 /// transaction: nobody merges them into another meanwhile.
 pub fn check_in_hold(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = check_in::table
+    let found = each!(conn, c => check_in::table
         .inner_join(worker::table)
         .filter(check_in::id.eq(id))
         .filter(check_in::ended_at.is_null())
         .filter(worker::merged_into.is_null())
         .select(check_in::id)
         .kept()
-        .get_result::<CheckInId>(conn)
-        .optional()?;
+        .get_result::<CheckInId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
 /// Whether the check-in has not ended.
 pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = check_in::table
+    let found = each!(conn, c => check_in::table
         .find(id)
         .filter(check_in::ended_at.is_null())
         .select(check_in::id)
-        .first::<CheckInId>(conn)
-        .optional()?;
+        .first::<CheckInId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
@@ -55,14 +56,14 @@ pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryRe
 
 /// Whether the session is signed in, of this version, and younger than `oldest`.
 pub fn session_is_live(conn: &mut Conn, id: SessionId, version: i64, oldest: Timestamp) -> QueryResult<bool> {
-    let found = session::table
+    let found = each!(conn, c => session::table
         .find(id)
         .filter(session::revoked_at.is_null())
         .filter(session::version.eq(version))
         .filter(session::created_at.gt(At(oldest)))
         .select(session::id)
-        .first::<SessionId>(conn)
-        .optional()?;
+        .first::<SessionId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
@@ -78,41 +79,40 @@ pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRes
 
 /// When a member of staff last did something in any session.
 pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Timestamp>> {
-    session::table
+    each!(conn, c => session::table
         .filter(session::staff_id.eq(staff))
         .order(session::active_at.desc())
         .select(session::active_at)
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// Whether the device is enrolled with this epoch.
 pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<bool> {
-    let found = device::table
+    let found = each!(conn, c => device::table
         .find(id)
         .filter(device::revoked_at.is_null())
         .filter(device::epoch.eq(epoch))
         .select(device::id)
-        .first::<DeviceId>(conn)
-        .optional()?;
+        .first::<DeviceId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
 /// Opens a session, version 1.
 pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
-    diesel::insert_into(session::table)
+    each!(conn, c => diesel::insert_into(session::table)
         .values((
             session::id.eq(id),
             session::staff_id.eq(staff_id),
             session::version.eq(1_i64),
             session::created_at.eq(At(now)),
             session::active_at.eq(At(now)),
-        ))
-        .execute(conn)
-        .map(|_| ())
+        )).execute(c))
+    .map(|_| ())
 }
 
 /// When the session last did something.
 pub fn session_quiet_since(conn: &mut Conn, id: SessionId) -> QueryResult<Option<Timestamp>> {
-    session::table.find(id).select(session::active_at).first(conn).optional()
+    each!(conn, c => session::table.find(id).select(session::active_at).first(c)).optional()
 }

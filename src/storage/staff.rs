@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, prepared::PreparedDsl, schema::staff, sql_types::At};
+use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::staff, sql_types::At};
 use crate::domain::{
     ids::{EmployerId, HospitalId, StaffId},
     role::Role,
@@ -57,12 +57,13 @@ impl std::fmt::Debug for StaffRow {
 
 /// A member of staff by id.
 pub fn staff_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
-    staff::table.find(id).select(StaffRow::as_select()).first(conn).optional()
+    each!(conn, c => staff::table.find(id).select(StaffRow::as_select()).first(c)).optional()
 }
 
 /// A member of staff by their address, in lower case.
 pub fn staff_by_email(conn: &mut Conn, email: &str) -> QueryResult<Option<StaffRow>> {
-    staff::table.filter(staff::email.eq(email)).select(StaffRow::as_select()).first(conn).optional()
+    each!(conn, c => staff::table.filter(staff::email.eq(email)).select(StaffRow::as_select()).first(c))
+        .optional()
 }
 
 /// Staff by id, of one role or of all; `after` is the last id seen.
@@ -118,7 +119,7 @@ pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryRes
     if counted == 0 {
         return Ok(None);
     }
-    staff::table.find(id).select(staff::pin_failures).first(conn).map(Some)
+    each!(conn, c => staff::table.find(id).select(staff::pin_failures).first(c)).map(Some)
 }
 
 /// Sets the count of wrong signing PINs, and the pause that may follow.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{lot, product, slot, slot_stock},
     sql_types::At,
@@ -94,11 +94,11 @@ pub struct SaleRow {
 
 /// A product's class and price.
 pub fn product_sale(conn: &mut Conn, code: &str) -> QueryResult<Option<SaleRow>> {
-    product::table
+    each!(conn, c => product::table
         .find(code)
         .select((product::code, product::class, product::in_formulary, product::price_fen))
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// The slots of a cabinet that hold `product_code`.
@@ -114,7 +114,7 @@ pub fn slot_candidates(
         .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
     let of_lot =
         lot::table.on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
-    slot::table
+    each!(conn, c => slot::table
         .inner_join(held)
         .inner_join(of_lot)
         .filter(slot::cabinet_id.eq(cabinet))
@@ -127,22 +127,21 @@ pub fn slot_candidates(
             slot_stock::on_hand,
             slot::closed_reason,
             lot::recalled_at,
-        ))
-        .load(conn)
+        )).load(c))
 }
 
 /// The slots of a cabinet.
 pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>> {
-    slot::table
+    each!(conn, c => slot::table
         .filter(slot::cabinet_id.eq(cabinet))
         .order(slot::slot_no)
         .select(SlotRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// One slot.
 pub fn slot_fetch(conn: &mut Conn, cabinet: CabinetId, slot_no: i32) -> QueryResult<Option<SlotRow>> {
-    slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(conn).optional()
+    each!(conn, c => slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(c)).optional()
 }
 
 /// Closes a slot; `false` when it is closed already (the first reason stays).
@@ -209,7 +208,7 @@ pub fn slot_assign(
 
 /// One lot.
 pub fn lot_fetch(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Option<LotRow>> {
-    lot::table.find((product_code, lot_no)).select(LotRow::as_select()).first(conn).optional()
+    each!(conn, c => lot::table.find((product_code, lot_no)).select(LotRow::as_select()).first(c)).optional()
 }
 
 /// Adds a lot that was scanned for the first time.
@@ -219,12 +218,11 @@ pub fn lot_add(
     lot_no: &str,
     expires_on: NaiveDate,
 ) -> QueryResult<bool> {
-    diesel::insert_into(lot::table)
+    each!(conn, c => diesel::insert_into(lot::table)
         .values((lot::product_code.eq(product_code), lot::lot_no.eq(lot_no), lot::expires_on.eq(expires_on)))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// Recalls a lot; `false` when it was recalled before.
@@ -245,17 +243,17 @@ pub fn lot_recall(
 
 /// The slots, anywhere, that hold a lot.
 pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<SlotRow>> {
-    slot::table
+    each!(conn, c => slot::table
         .filter(slot::product_code.eq(Some(product_code)))
         .filter(slot::lot_no.eq(Some(lot_no)))
         .order((slot::cabinet_id, slot::slot_no))
         .select(SlotRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// The recalled lots that lie in a cabinet.
 pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<(String, String)>> {
-    slot::table
+    each!(conn, c => slot::table
         .inner_join(lot::table.on(
             lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)),
         ))
@@ -264,7 +262,7 @@ pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<
         .order((lot::product_code, lot::lot_no))
         .select((lot::product_code, lot::lot_no))
         .distinct()
-        .load(conn)
+        .load(c))
 }
 
 /// The figures of one lot in one slot.
@@ -286,7 +284,7 @@ pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figu
 
 /// Begins the figures of a lot that is new to a slot, at zero.
 pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
-    diesel::insert_into(slot_stock::table)
+    each!(conn, c => diesel::insert_into(slot_stock::table)
         .values((
             slot_stock::cabinet_id.eq(key.cabinet),
             slot_stock::slot_no.eq(key.slot_no),
@@ -300,9 +298,8 @@ pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
             slot_stock::discarded.eq(0_i64),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// Replaces the figures, if they are still `from`; `false` when somebody else
@@ -358,5 +355,5 @@ pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
 
 /// All lots there are, for the audit.
 pub fn lots_all(conn: &mut Conn) -> QueryResult<Vec<LotRow>> {
-    lot::table.select(LotRow::as_select()).load(conn)
+    each!(conn, c => lot::table.select(LotRow::as_select()).load(c))
 }

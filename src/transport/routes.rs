@@ -83,6 +83,10 @@ impl RouteLine {
     }
 }
 
+/// The path of a route, as every request that it took carries it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern(pub &'static str);
+
 /// Collects routes and the table that documents and guards them.
 #[derive(Default)]
 pub struct Routes {
@@ -112,7 +116,10 @@ impl Routes {
         let known = self.resources.iter().position(|(known, ..)| *known == path);
         let (place, (_, resource, mut methods)) = match known {
             Some(place) => (place, self.resources.remove(place)),
-            None => (self.resources.len(), (path, web::resource(path), Vec::new())),
+            None => {
+                let resource = web::resource(path).app_data(Pattern(path));
+                (self.resources.len(), (path, resource, Vec::new()))
+            }
         };
         methods.push(method);
         self.resources.insert(place, (path, resource.route(route), methods));

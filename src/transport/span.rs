@@ -18,6 +18,7 @@ use actix_web::{
 };
 use tracing::Instrument;
 
+use super::routes::Pattern;
 use crate::service::House;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -73,6 +74,12 @@ fn method_of(method: &Method) -> &'static str {
     }
 }
 
+/// The pattern of the route that took `request`. The routing has left it
+/// there; to match it again would cost as much as the routing did.
+fn route_of(request: &HttpRequest) -> &'static str {
+    request.app_data::<Pattern>().map_or("none", |pattern| pattern.0)
+}
+
 /// Surrounds a request.
 ///
 /// # Errors
@@ -84,10 +91,8 @@ pub async fn surround(
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = method_of(request.method());
-    let pattern = request.match_pattern();
     let house = request.app_data::<Data<Arc<House>>>().cloned();
-    let route = pattern.as_deref().unwrap_or("none");
-    let span = tracing::info_span!("request", method, route, request_id = %id.0);
+    let span = tracing::info_span!("request", method, route = tracing::field::Empty, request_id = %id.0);
     let header = HeaderValue::from_str(&id.0);
     request.extensions_mut().insert(id);
     let outcome = next.call(request).instrument(span.clone()).await;
@@ -96,6 +101,8 @@ pub async fn surround(
         Err(error) => error.as_response_error().status_code(),
     };
     let took = began.elapsed().as_secs_f64();
+    let route = outcome.as_ref().map_or("none", |response| route_of(response.request()));
+    span.record("route", route);
     span.in_scope(|| {
         let (status, duration_ms) = (status.as_u16(), (took * 1e6).round() / 1e3);
         if status < 400 && QUIET.contains(&route) {
