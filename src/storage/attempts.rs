@@ -5,8 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::insert_few,
+    dialect::{each, insert_few},
     prepared::PreparedDsl,
     schema::{attempt, orders},
     sql_types::At,
@@ -204,13 +203,13 @@ pub fn attempts_overdue(
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    let mut due = attempt::table
+    let mut due = each!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
         .order(attempt::expires_at)
         .limit(limit)
         .select((attempt::cabinet_id, attempt::order_id))
-        .load::<(CabinetId, OrderId)>(conn)?;
+        .load::<(CabinetId, OrderId)>(c))?;
     due.sort_unstable();
     due.dedup();
     Ok(due)
@@ -222,13 +221,13 @@ pub fn attempts_silent(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
-    let mut silent = attempt::table
+    let mut silent = each!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
         .order(attempt::started_at)
         .limit(limit)
         .select((attempt::cabinet_id, attempt::id))
-        .load::<(CabinetId, AttemptId)>(conn)?;
+        .load::<(CabinetId, AttemptId)>(c))?;
     silent.sort_unstable();
     Ok(silent)
 }

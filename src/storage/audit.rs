@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, schema::audit_seal, sql_types::At};
+use super::{conn::Conn, dialect::each, schema::audit_seal, sql_types::At};
 use crate::domain::time::Timestamp;
 
 /// One seal: the chain's head at a position.
@@ -25,23 +25,27 @@ pub fn seal_add(
     signature: &str,
     now: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(audit_seal::table)
+    each!(conn, c => diesel::insert_into(audit_seal::table)
         .values((
             audit_seal::position.eq(position),
             audit_seal::hash.eq(hash),
             audit_seal::signature.eq(signature),
             audit_seal::sealed_at.eq(At(now)),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// The newest seal.
 pub fn seal_last(conn: &mut Conn) -> QueryResult<Option<SealRow>> {
-    audit_seal::table.order(audit_seal::position.desc()).select(SealRow::as_select()).first(conn).optional()
+    each!(conn, c => audit_seal::table
+        .order(audit_seal::position.desc())
+        .select(SealRow::as_select())
+        .first(c))
+    .optional()
 }
 
 /// All seals, oldest first.
 pub fn seals(conn: &mut Conn) -> QueryResult<Vec<SealRow>> {
-    audit_seal::table.order(audit_seal::position).select(SealRow::as_select()).load(conn)
+    each!(conn, c => audit_seal::table.order(audit_seal::position).select(SealRow::as_select()).load(c))
 }

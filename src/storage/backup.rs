@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use diesel::prelude::*;
+use diesel::{dsl::max, prelude::*};
 
 use super::{
     Conn, StoreError,
     conn::{DatabaseUrl, Purpose},
-    dialect, operations,
+    dialect::{self, each},
+    operations,
     schema::event,
     server_keys::{self, ServerKeyRow},
 };
@@ -155,10 +156,8 @@ pub fn database_look(conn: &mut Conn) -> Result<Found, StoreError> {
         damage,
         dangling: dialect::embedded_dangling(conn)?,
         schema: operations::schema_state(conn)?,
-        events: event::table.count().get_result(conn)?,
-        position: event::table
-            .select(diesel::dsl::max(event::position))
-            .first::<Option<i64>>(conn)?
+        events: each!(conn, c => event::table.count().get_result(c))?,
+        position: each!(conn, c => event::table.select(max(event::position)).first::<Option<i64>>(c))?
             .unwrap_or(0),
         token_keys: server_keys::server_keys_live(conn, "token")?,
     })

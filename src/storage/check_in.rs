@@ -52,7 +52,8 @@ pub fn check_in_open(
             check_in::station_id.eq(station),
             check_in::started_at.eq(At(now)),
             check_in::active_at.eq(At(now)),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 

@@ -9,8 +9,8 @@ use diesel::{
 
 use super::postgres_url::PostgresUrl;
 
-/// A connection to either database.
-#[derive(diesel::MultiConnection)]
+/// A connection to either database. Statements run on the one inside, by
+/// `dialect::each`: they are then written and prepared once.
 pub enum Conn {
     /// PostgreSQL: for scale.
     Pg(PgConnection),
@@ -167,6 +167,15 @@ impl Conn {
     }
 }
 
+impl SimpleConnection for Conn {
+    fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
+            Conn::Pg(conn) => conn.batch_execute(sql),
+            Conn::Sqlite(conn) => conn.batch_execute(sql),
+        }
+    }
+}
+
 /// Makes connections for the pools.
 #[derive(Debug)]
 pub struct Manager {
@@ -182,9 +191,17 @@ impl ManageConnection for Manager {
         Conn::open(&self.url, self.purpose).map_err(diesel::r2d2::Error::ConnectionError)
     }
     fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
-        conn.ping().map_err(diesel::r2d2::Error::QueryError)
+        match conn {
+            Conn::Pg(conn) => conn.ping(),
+            Conn::Sqlite(conn) => conn.ping(),
+        }
+        .map_err(diesel::r2d2::Error::QueryError)
     }
     fn has_broken(&self, conn: &mut Conn) -> bool {
-        std::thread::panicking() || conn.is_broken()
+        std::thread::panicking()
+            || match conn {
+                Conn::Pg(conn) => conn.is_broken(),
+                Conn::Sqlite(conn) => conn.is_broken(),
+            }
     }
 }

@@ -5,8 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
-    dialect::each,
+    dialect::{PortableDsl, each},
     prepared::PreparedDsl,
     schema::{consultation, offer},
     sql_types::At,
@@ -139,7 +138,8 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
                 consultation::ranked_since.eq(At(new.ranked_since)),
                 consultation::fence.eq(snapshot.fence),
             ),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 
@@ -328,7 +328,10 @@ pub fn consultations_unserved(
 
 /// How many consultations were asked for since `since`.
 pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
-    each!(conn, c => consultation::table.filter(consultation::requested_at.gt(At(since))).count().get_result(c))
+    each!(conn, c => consultation::table
+        .filter(consultation::requested_at.gt(At(since)))
+        .count()
+        .get_result(c))
 }
 
 /// The doctor who saw this worker last, since `since`.
@@ -365,7 +368,8 @@ pub fn offer_add(
             offer::state.eq(OfferState::Open),
             offer::created_at.eq(At(now)),
             offer::expires_at.eq(At(new.expires_at)),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 

@@ -69,7 +69,8 @@ pub fn code_add(
             enrolment_code::created_by.eq(created_by),
             enrolment_code::created_at.eq(At(now)),
             enrolment_code::expires_at.eq(At(expires_at)),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 
@@ -182,5 +183,6 @@ pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> Q
 
 /// Forgets assertions that lapsed before `before`: they are refused by their time.
 pub fn assertions_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    each!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before)))).execute(c))
+    each!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before))))
+        .execute(c))
 }

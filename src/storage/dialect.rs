@@ -11,13 +11,14 @@ use diesel::{
 };
 
 use super::{
-    conn::{Conn, MultiBackend},
+    conn::Conn,
     sql_types::{At, Timestamptz, Uuid},
 };
 use crate::domain::{ids::Id, time::Timestamp};
 
-/// Runs the same body once per backend, with the concrete connection at hand:
-/// for batch inserts and raw statements, which the two-headed type cannot take.
+/// Runs a statement on the connection inside, whichever it is. The body is
+/// compiled for each; where it must name the backend, `c on Engine` does.
+#[macro_export]
 macro_rules! each {
     ($conn:expr, $concrete:ident => $body:expr) => {
         match $conn {
@@ -25,8 +26,20 @@ macro_rules! each {
             $crate::storage::conn::Conn::Sqlite($concrete) => $body,
         }
     };
+    ($conn:expr, $concrete:ident on $engine:ident => $body:expr) => {
+        match $conn {
+            $crate::storage::conn::Conn::Pg($concrete) => {
+                type $engine = diesel::pg::Pg;
+                $body
+            }
+            $crate::storage::conn::Conn::Sqlite($concrete) => {
+                type $engine = diesel::sqlite::Sqlite;
+                $body
+            }
+        }
+    };
 }
-pub(crate) use each;
+pub use each;
 
 /// Inserts a few rows. SQLite takes them one by one with a statement that is
 /// kept prepared; over a network one statement for all of them is cheaper.
@@ -46,10 +59,6 @@ pub(crate) use insert_few;
 
 /// Statements in each backend's own dialect.
 pub trait PortableDsl: Sized {
-    /// For syntax that both know but the derived backend cannot express.
-    fn both(self) -> Both<Self> {
-        Both(self)
-    }
     /// Takes the rows for this transaction: whoever else would change them
     /// waits for its end, and then reads them as they have become. Nothing on
     /// SQLite, whose writers stand in line already.
@@ -68,20 +77,6 @@ pub trait PortableDsl: Sized {
     }
 }
 impl<Q: QueryId> PortableDsl for Q {}
-
-/// A statement rendered per backend.
-#[derive(Debug, Clone, Copy, QueryId)]
-pub struct Both<Q>(Q);
-
-impl<Q: QueryFragment<Pg> + QueryFragment<Sqlite>> QueryFragment<MultiBackend> for Both<Q> {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        MultiBackend::walk_variant_ast(&self.0, out)
-    }
-}
-impl<Q: Query> Query for Both<Q> {
-    type SqlType = Q::SqlType;
-}
-impl<Q> RunQueryDsl<Conn> for Both<Q> {}
 
 /// A query whose rows are locked for this transaction.
 #[derive(Debug, Clone, Copy, QueryId)]
@@ -114,11 +109,6 @@ macro_rules! locking {
         impl QueryFragment<Sqlite> for $name {
             fn walk_ast<'b>(&'b self, _: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
                 Ok(())
-            }
-        }
-        impl QueryFragment<MultiBackend> for $name {
-            fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-                MultiBackend::walk_variant_ast(self, out)
             }
         }
     )+};

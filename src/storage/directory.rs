@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{attempt, cabinet, consultation, doctor, employer, hospital, reading, shift, station, worker},
     sql_types::At,
@@ -20,8 +21,9 @@ use crate::domain::{
 
 /// The least virtual time of all hospitals: where a new one starts.
 pub fn hospital_virtual_time(conn: &mut Conn) -> QueryResult<i64> {
-    let least =
-        hospital::table.select(diesel::dsl::min(hospital::virtual_time)).first::<Option<i64>>(conn)?;
+    let least = each!(conn, c => hospital::table
+        .select(diesel::dsl::min(hospital::virtual_time))
+        .first::<Option<i64>>(c))?;
     Ok(least.unwrap_or(0))
 }
 
@@ -37,11 +39,13 @@ macro_rules! listed {
         $(#[$doc])*
         /// By id; `after` is the last one seen.
         pub fn $list(conn: &mut Conn, after: Option<$id>, limit: i64) -> QueryResult<Vec<$name>> {
-            let mut query = $table::table.into_boxed().order($table::id).limit(limit);
-            if let Some(after) = after {
-                query = query.filter($table::id.gt(after));
-            }
-            query.select($name::as_select()).load(conn)
+            each!(conn, c => {
+                let mut query = $table::table.into_boxed().order($table::id).limit(limit);
+                if let Some(after) = after {
+                    query = query.filter($table::id.gt(after));
+                }
+                query.select($name::as_select()).load(c)
+            })
         }
     };
 }
@@ -69,25 +73,25 @@ listed! {
 
 /// A station by id.
 pub fn station_fetch(conn: &mut Conn, id: StationId) -> QueryResult<Option<StationRow>> {
-    station::table.find(id).select(StationRow::as_select()).first(conn).optional()
+    each!(conn, c => station::table.find(id).select(StationRow::as_select()).first(c)).optional()
 }
 
 /// The cabinets of these stations.
 pub fn cabinets_of(conn: &mut Conn, stations: &[StationId]) -> QueryResult<Vec<(StationId, CabinetId)>> {
-    cabinet::table
+    each!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq_any(stations.iter().copied()))
         .select((cabinet::station_id, cabinet::id))
-        .load(conn)
+        .load(c))
 }
 
 /// The code of a hospital.
 pub fn hospital_code(conn: &mut Conn, id: HospitalId) -> QueryResult<Option<String>> {
-    hospital::table.find(id).select(hospital::code).first(conn).optional()
+    each!(conn, c => hospital::table.find(id).select(hospital::code).first(c)).optional()
 }
 
 /// The code of an employer.
 pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<String>> {
-    employer::table.find(id).select(employer::code).first(conn).optional()
+    each!(conn, c => employer::table.find(id).select(employer::code).first(c)).optional()
 }
 
 /// A shift as stored.
@@ -109,15 +113,17 @@ pub fn shift_list(
     after: Option<ShiftId>,
     limit: i64,
 ) -> QueryResult<Vec<ShiftRow>> {
-    let mut query =
-        shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
-    if let Some(staff_id) = staff_id {
-        query = query.filter(shift::staff_id.eq(staff_id));
-    }
-    if let Some(after) = after {
-        query = query.filter(shift::id.gt(after));
-    }
-    query.select(ShiftRow::as_select()).load(conn)
+    each!(conn, c => {
+        let mut query =
+            shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
+        if let Some(staff_id) = staff_id {
+            query = query.filter(shift::staff_id.eq(staff_id));
+        }
+        if let Some(after) = after {
+            query = query.filter(shift::id.gt(after));
+        }
+        query.select(ShiftRow::as_select()).load(c)
+    })
 }
 
 /// Whether a member of staff has a shift that meets this span.
@@ -127,13 +133,13 @@ pub fn shift_overlaps(
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> QueryResult<bool> {
-    let found = shift::table
+    let found = each!(conn, c => shift::table
         .filter(shift::staff_id.eq(staff_id))
         .filter(shift::starts_at.lt(At(ends_at)))
         .filter(shift::ends_at.gt(At(starts_at)))
         .select(shift::id)
-        .first::<ShiftId>(conn)
-        .optional()?;
+        .first::<ShiftId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
@@ -148,18 +154,21 @@ pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<()> {
 
 /// Ids and birth of workers with this phone, who were not merged away.
 pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
-    worker::table
+    each!(conn, c => worker::table
         .filter(worker::phone_index.eq(phone_index))
         .filter(worker::merged_into.is_null())
         .order(worker::id)
         .limit(limit)
         .select(worker::id)
-        .load(conn)
+        .load(c))
 }
 
 /// Whether a worker has a card, and since when they are known.
 pub fn worker_standing(conn: &mut Conn, id: WorkerId) -> QueryResult<(bool, Timestamp)> {
-    worker::table.find(id).select((worker::card_index.is_not_null(), worker::created_at)).first(conn)
+    each!(conn, c => worker::table
+        .find(id)
+        .select((worker::card_index.is_not_null(), worker::created_at))
+        .first(c))
 }
 
 /// An employer's people, by id.
@@ -169,16 +178,18 @@ pub fn workers_of_employer(
     after: Option<WorkerId>,
     limit: i64,
 ) -> QueryResult<Vec<WorkerId>> {
-    let mut query = worker::table
-        .into_boxed()
-        .filter(worker::employer_id.eq(employer_id))
-        .filter(worker::merged_into.is_null())
-        .order(worker::id)
-        .limit(limit);
-    if let Some(after) = after {
-        query = query.filter(worker::id.gt(after));
-    }
-    query.select(worker::id).load(conn)
+    each!(conn, c => {
+        let mut query = worker::table
+            .into_boxed()
+            .filter(worker::employer_id.eq(employer_id))
+            .filter(worker::merged_into.is_null())
+            .order(worker::id)
+            .limit(limit);
+        if let Some(after) = after {
+            query = query.filter(worker::id.gt(after));
+        }
+        query.select(worker::id).load(c)
+    })
 }
 
 /// Worker, kind, value, second value.
@@ -191,13 +202,13 @@ pub fn fitness_readings(
     workers: &[WorkerId],
     since: Timestamp,
 ) -> QueryResult<Vec<FitnessReading>> {
-    reading::table
+    each!(conn, c => reading::table
         .filter(reading::worker_id.eq_any(workers.iter().copied()))
         .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))
         .filter(reading::measured_at.gt(At(since)))
         .order((reading::measured_at, reading::id))
         .select((reading::worker_id, reading::kind, reading::value, reading::second))
-        .load(conn)
+        .load(c))
 }
 
 /// How much there is of everything; `today` is the first instant of the civil day.
@@ -221,38 +232,41 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
         // The index is of live ones.
         let among = consultation::table.filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-        among.filter(consultation::state.eq_word(state)).count().get_result(conn)
+        each!(conn, c => among.filter(consultation::state.eq_word(state)).count().get_result(c))
     };
     Ok(Figures {
-        stations: station::table.filter(station::retired_at.is_null()).count().get_result(conn)?,
-        cabinets: cabinet::table.count().get_result(conn)?,
-        hospitals: hospital::table.count().get_result(conn)?,
-        doctors_available: doctor::table
+        stations: each!(conn, c => station::table
+            .filter(station::retired_at.is_null())
+            .count()
+            .get_result(c))?,
+        cabinets: each!(conn, c => cabinet::table.count().get_result(c))?,
+        hospitals: each!(conn, c => hospital::table.count().get_result(c))?,
+        doctors_available: each!(conn, c => doctor::table
             .filter(doctor::presence.eq_word(Presence::Available))
             .count()
-            .get_result(conn)?,
-        doctors_on_shift: doctor::table
+            .get_result(c))?,
+        doctors_on_shift: each!(conn, c => doctor::table
             .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
             .filter(shift::starts_at.le(At(now)))
             .filter(shift::ends_at.gt(At(now)))
             .count()
-            .get_result(conn)?,
+            .get_result(c))?,
         waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
         active: live(conn, ConsultationState::Active)?,
-        completed_today: consultation::table
+        completed_today: each!(conn, c => consultation::table
             .filter(consultation::state.eq_word(ConsultationState::Completed))
             .filter(consultation::ended_at.ge(At(today)))
             .count()
-            .get_result(conn)?,
-        vended_today: attempt::table
+            .get_result(c))?,
+        vended_today: each!(conn, c => attempt::table
             .filter(attempt::state.eq_word(AttemptState::Dispensed))
             .filter(attempt::ended_at.ge(At(today)))
             .count()
-            .get_result(conn)?,
-        in_doubt: attempt::table
+            .get_result(c))?,
+        in_doubt: each!(conn, c => attempt::table
             .filter(attempt::state.eq_any_word(AttemptState::LIVE))
             .filter(attempt::state.eq_word(AttemptState::InDoubt))
             .count()
-            .get_result(conn)?,
+            .get_result(c))?,
     })
 }

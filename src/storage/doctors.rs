@@ -140,11 +140,11 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .select((DoctorRow::as_select(), hospital::virtual_time, hospital::district, shift::ends_at))
         .load(c))?;
     let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
-    let departments: Vec<(StaffId, Department)> = doctor_department::table
+    let departments: Vec<(StaffId, Department)> = each!(conn, c => doctor_department::table
         .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
         .select((doctor_department::doctor_id, doctor_department::department))
         .prepared()
-        .load(conn)?;
+        .load(c))?;
     Ok(rows
         .into_iter()
         .map(|(row, virtual_time, district, ends_at)| LocatedCandidate {
@@ -173,7 +173,10 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
 
 /// Doctors with patients, and when each was noted as heard.
 pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
-    each!(conn, c => doctor::table.filter(doctor::live.gt(0)).select((doctor::staff_id, doctor::heard_at)).load(c))
+    each!(conn, c => doctor::table
+        .filter(doctor::live.gt(0))
+        .select((doctor::staff_id, doctor::heard_at))
+        .load(c))
 }
 
 /// Notes when a doctor was heard, unless a later word is noted already.
@@ -188,7 +191,10 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
 
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
-    each!(conn, c => doctor::table.filter(doctor::presence.eq_word(Presence::Available)).count().get_result(c))
+    each!(conn, c => doctor::table
+        .filter(doctor::presence.eq_word(Presence::Available))
+        .count()
+        .get_result(c))
 }
 
 /// A hospital's weight.

@@ -5,8 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::{self, EventRow},
+    dialect::{self, EventRow, each},
     schema::event,
 };
 use crate::domain::{

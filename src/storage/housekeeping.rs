@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     schema::{refresh_token, used_assertion},
     sql_types::At,
 };
@@ -11,9 +12,9 @@ use crate::domain::time::Timestamp;
 
 /// Deletes used assertions and refresh tokens that have expired.
 pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
-    let assertions =
-        diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(now)))).execute(conn)?;
-    let refresh =
-        diesel::delete(refresh_token::table.filter(refresh_token::expires_at.lt(At(now)))).execute(conn)?;
+    let spent = used_assertion::table.filter(used_assertion::expires_at.lt(At(now)));
+    let assertions = each!(conn, c => diesel::delete(spent).execute(c))?;
+    let ended = refresh_token::table.filter(refresh_token::expires_at.lt(At(now)));
+    let refresh = each!(conn, c => diesel::delete(ended).execute(c))?;
     Ok(assertions + refresh)
 }

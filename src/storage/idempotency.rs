@@ -61,5 +61,6 @@ pub fn answer_save(
 
 /// Forgets keys made before `before`.
 pub fn keys_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    each!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before)))).execute(c))
+    each!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before))))
+        .execute(c))
 }

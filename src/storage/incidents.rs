@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, prepared::PreparedDsl, schema::incident, sql_types::At};
+use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::incident, sql_types::At};
 use crate::domain::{
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     time::Timestamp,
@@ -52,7 +52,7 @@ pub struct NewIncident {
 
 /// Opens an incident.
 pub fn incident_open(conn: &mut Conn, new: &NewIncident, now: Timestamp) -> QueryResult<()> {
-    diesel::insert_into(incident::table)
+    each!(conn, c => diesel::insert_into(incident::table)
         .values((
             incident::id.eq(new.id),
             incident::cabinet_id.eq(new.cabinet_id),
@@ -62,25 +62,25 @@ pub fn incident_open(conn: &mut Conn, new: &NewIncident, now: Timestamp) -> Quer
             incident::detail.eq(new.detail.as_str()),
             incident::opened_at.eq(At(now)),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// An incident by id.
 pub fn incident_fetch(conn: &mut Conn, id: IncidentId) -> QueryResult<Option<IncidentRow>> {
-    incident::table.find(id).select(IncidentRow::as_select()).first(conn).optional()
+    each!(conn, c => incident::table.find(id).select(IncidentRow::as_select()).first(c)).optional()
 }
 
 /// Whether a cabinet has an open incident of one of these kinds.
 pub fn incident_stands(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKind]) -> QueryResult<bool> {
-    incident::table
+    each!(conn, c => incident::table
         .filter(incident::closed_at.is_null())
         .filter(incident::cabinet_id.eq(cabinet))
         .filter(incident::kind.eq_any(kinds.iter().copied()))
         .select(incident::id)
-        .first::<IncidentId>(conn)
-        .optional()
-        .map(|found| found.is_some())
+        .first::<IncidentId>(c))
+    .optional()
+    .map(|found| found.is_some())
 }
 
 /// Incidents after an id; only open ones where asked.
@@ -91,12 +91,14 @@ pub fn incidents_after(
     limit: i64,
 ) -> QueryResult<Vec<IncidentRow>> {
     let after = after.unwrap_or(IncidentId::from_uuid(uuid::Uuid::nil()));
-    let base = incident::table
-        .filter(incident::id.gt(after))
-        .order(incident::id)
-        .limit(limit)
-        .select(IncidentRow::as_select());
-    if open_only { base.filter(incident::closed_at.is_null()).load(conn) } else { base.load(conn) }
+    each!(conn, c => {
+        let base = incident::table
+            .filter(incident::id.gt(after))
+            .order(incident::id)
+            .limit(limit)
+            .select(IncidentRow::as_select());
+        if open_only { base.filter(incident::closed_at.is_null()).load(c) } else { base.load(c) }
+    })
 }
 
 /// Closes an incident; `false` when it is closed already.

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::each,
     prepared::PreparedDsl,
     schema::{
         cabinet, consent, doctor, employer, hospital, lot, product, shift, slot, staff, station, worker,
@@ -27,22 +27,29 @@ const AT_ONCE: usize = 500;
 
 /// All stations, by code.
 pub fn station_codes(conn: &mut Conn) -> QueryResult<HashMap<String, StationId>> {
-    Ok(station::table.select((station::code, station::id)).load(conn)?.into_iter().collect())
+    Ok(each!(conn, c => station::table.select((station::code, station::id)).load(c))?.into_iter().collect())
 }
 
 /// All hospitals, by code.
 pub fn hospital_codes(conn: &mut Conn) -> QueryResult<HashMap<String, HospitalId>> {
-    Ok(hospital::table.select((hospital::code, hospital::id)).load(conn)?.into_iter().collect())
+    Ok(each!(conn, c => hospital::table.select((hospital::code, hospital::id)).load(c))?
+        .into_iter()
+        .collect())
 }
 
 /// All employers, by code.
 pub fn employer_codes(conn: &mut Conn) -> QueryResult<HashMap<String, EmployerId>> {
-    Ok(employer::table.select((employer::code, employer::id)).load(conn)?.into_iter().collect())
+    Ok(each!(conn, c => employer::table.select((employer::code, employer::id)).load(c))?
+        .into_iter()
+        .collect())
 }
 
 /// All cabinets, by the code of their station.
 pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>> {
-    let rows = cabinet::table.inner_join(station::table).select((station::code, cabinet::id)).load(conn)?;
+    let rows = each!(conn, c => cabinet::table
+        .inner_join(station::table)
+        .select((station::code, cabinet::id))
+        .load(c))?;
     Ok(rows.into_iter().collect())
 }
 
@@ -50,10 +57,10 @@ pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>>
 pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
     let mut known = HashMap::new();
     for part in emails.chunks(AT_ONCE) {
-        let rows = staff::table
+        let rows = each!(conn, c => staff::table
             .filter(staff::email.eq_any(part.iter().copied()))
             .select((staff::email, staff::id))
-            .load::<(String, StaffId)>(conn)?;
+            .load::<(String, StaffId)>(c))?;
         known.extend(rows);
     }
     Ok(known)
@@ -63,10 +70,10 @@ pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<Stri
 pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashSet<String>> {
     let mut taken = HashSet::new();
     for part in numbers.chunks(AT_ONCE) {
-        let rows = doctor::table
+        let rows = each!(conn, c => doctor::table
             .filter(doctor::licence_no.eq_any(part.iter().copied()))
             .select(doctor::licence_no)
-            .load::<String>(conn)?;
+            .load::<String>(c))?;
         taken.extend(rows);
     }
     Ok(taken)
@@ -76,10 +83,10 @@ pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashSet<
 pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashSet<Vec<u8>>> {
     let mut taken = HashSet::new();
     for part in indexes.chunks(AT_ONCE) {
-        let rows = worker::table
+        let rows = each!(conn, c => worker::table
             .filter(worker::card_index.eq_any(part.iter().map(|index| index.as_slice())))
             .select(worker::card_index.assume_not_null())
-            .load::<Vec<u8>>(conn)?;
+            .load::<Vec<u8>>(c))?;
         taken.extend(rows);
     }
     Ok(taken)
@@ -137,7 +144,7 @@ pub struct NewProduct {
 
 /// The codes of all products.
 pub fn product_codes(conn: &mut Conn) -> QueryResult<HashSet<String>> {
-    Ok(product::table.select(product::code).load::<String>(conn)?.into_iter().collect())
+    Ok(each!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
 }
 
 /// Adds products.
@@ -155,24 +162,21 @@ pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
 
 /// The rows of all products, in the order of their codes.
 pub fn product_bodies(conn: &mut Conn) -> QueryResult<Vec<String>> {
-    product::table.order(product::code).select(product::body).load(conn)
+    each!(conn, c => product::table.order(product::code).select(product::body).load(c))
 }
 
 /// All lots with their expiry.
 pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), NaiveDate>> {
-    let rows = lot::table
+    let rows = each!(conn, c => lot::table
         .select(((lot::product_code, lot::lot_no), lot::expires_on))
-        .load::<((String, String), NaiveDate)>(conn)?;
+        .load::<((String, String), NaiveDate)>(c))?;
     Ok(rows.into_iter().collect())
 }
 
 /// All slots of all cabinets.
 pub fn slots_taken(conn: &mut Conn) -> QueryResult<HashSet<(CabinetId, i32)>> {
-    Ok(slot::table
-        .select((slot::cabinet_id, slot::slot_no))
-        .load::<(CabinetId, i32)>(conn)?
-        .into_iter()
-        .collect())
+    let rows = each!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no)).load(c))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Adds a shift; `false` when this member of staff has one that starts then.
@@ -183,7 +187,7 @@ pub fn shift_add(
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> QueryResult<bool> {
-    diesel::insert_into(shift::table)
+    each!(conn, c => diesel::insert_into(shift::table)
         .values((
             shift::id.eq(id),
             shift::staff_id.eq(staff_id),
@@ -191,7 +195,6 @@ pub fn shift_add(
             shift::ends_at.eq(At(ends_at)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }

@@ -4,8 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::{PortableDsl, insert_few},
+    dialect::{PortableDsl, each, insert_few},
     prepared::PreparedDsl,
     schema::{cabinet, cabinet_boot, device, journal},
     sql_types::At,

@@ -96,7 +96,8 @@ pub fn posting_add(
             posting::transfer_id.eq(transfer_id),
             posting::account_id.eq(account_id),
             posting::amount_fen.eq(amount),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|rows| rows == 1)
 }
 
@@ -120,5 +121,7 @@ pub fn accounts_all(conn: &mut Conn) -> QueryResult<Vec<(AccountId, AccountKind,
 
 /// All postings, for the audit.
 pub fn postings_all(conn: &mut Conn) -> QueryResult<Vec<(TransferId, AccountId, Fen)>> {
-    each!(conn, c => posting::table.select((posting::transfer_id, posting::account_id, posting::amount_fen)).load(c))
+    each!(conn, c => posting::table
+        .select((posting::transfer_id, posting::account_id, posting::amount_fen))
+        .load(c))
 }

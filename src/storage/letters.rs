@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{letter, staff},
     sql_types::At,
@@ -46,7 +47,7 @@ pub fn letter_add(
     body_sealed: &[u8],
     now: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(letter::table)
+    each!(conn, c => diesel::insert_into(letter::table)
         .values((
             letter::id.eq(id),
             letter::kind.eq(kind),
@@ -56,13 +57,13 @@ pub fn letter_add(
             letter::tries.eq(0),
             letter::next_try_at.eq(Some(At(now))),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// Letters that are due, the longest waiting first.
 pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<DueLetter>> {
-    letter::table
+    each!(conn, c => letter::table
         .inner_join(staff::table)
         .filter(letter::next_try_at.le(At(now)))
         .order(letter::next_try_at)
@@ -78,7 +79,7 @@ pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<V
             staff::name_zh,
             staff::name_en,
         ))
-        .load(conn)
+        .load(c))
 }
 
 /// Claims a letter that was tried `tries` times, until `next_try_at`; `false`

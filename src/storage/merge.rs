@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{
         account, check_in, consultation, health_profile, order_unit, orders, posting, prescription, reading,
@@ -22,24 +23,24 @@ use crate::domain::{
 /// What a worker has running, the first found of these; `None` when all has ended.
 pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static str>> {
     let visits = check_in::table.filter(check_in::worker_id.eq(who)).filter(check_in::ended_at.is_null());
-    if visits.count().get_result::<i64>(conn)? > 0 {
+    if each!(conn, c => visits.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("checked_in"));
     }
     let talks = consultation::table
         .filter(consultation::worker_id.eq(who))
         .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-    if talks.count().get_result::<i64>(conn)? > 0 {
+    if each!(conn, c => talks.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("consultation_live"));
     }
     let ordered =
         orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_word(OrderState::LIVE));
-    if ordered.count().get_result::<i64>(conn)? > 0 {
+    if each!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("order_live"));
     }
     let prescribed = prescription::table
         .filter(prescription::worker_id.eq(who))
         .filter(prescription::state.eq_any_word(LIVE));
-    let live = prescribed.count().get_result::<i64>(conn)? > 0;
+    let live = each!(conn, c => prescribed.count().get_result::<i64>(c))? > 0;
     Ok(live.then_some("prescription_live"))
 }
 
@@ -75,18 +76,18 @@ pub fn records_move(conn: &mut Conn, from: WorkerId, into: WorkerId) -> QueryRes
 
 /// Takes a profile away that another one took the place of.
 pub fn profile_remove(conn: &mut Conn, who: WorkerId) -> QueryResult<()> {
-    diesel::delete(health_profile::table.find(who)).execute(conn).map(|_| ())
+    each!(conn, c => diesel::delete(health_profile::table.find(who)).execute(c)).map(|_| ())
 }
 
 /// The references of the monthly allowances that a worker was granted.
 pub fn allowances_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<String>> {
     let which = AccountRef::WorkerSubsidy(who);
-    posting::table
+    each!(conn, c => posting::table
         .inner_join(transfer::table)
         .inner_join(account::table)
         .filter(account::kind.eq(which.kind()))
         .filter(account::owner_id.eq(which.owner()))
         .filter(transfer::reason.eq(TransferReason::AllowanceGranted))
         .select(transfer::reference)
-        .load(conn)
+        .load(c))
 }

@@ -43,7 +43,8 @@ pub fn message_add<K>(
             message::sender_id.eq(AnyId::from_uuid(sender.1.uuid())),
             message::body_sealed.eq(body_sealed),
             message::sent_at.eq(At(now)),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 

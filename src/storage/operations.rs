@@ -45,7 +45,8 @@ pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
     let known: BTreeSet<String> =
         known.iter().map(|migration| migration.name().version().to_string()).collect();
     use __diesel_schema_migrations::dsl;
-    let applied: Vec<String> = dsl::__diesel_schema_migrations.select(dsl::version).load(conn)?;
+    let applied: Vec<String> =
+        each!(conn, c => dsl::__diesel_schema_migrations.select(dsl::version).load(c))?;
     let applied: BTreeSet<String> = applied.into_iter().collect();
     Ok(SchemaState {
         pending: known.difference(&applied).count(),
@@ -60,7 +61,7 @@ pub fn database_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
 
 /// When the newest event was logged.
 pub fn event_newest_at(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
-    event::table.order(event::position.desc()).select(event::at).first(conn).optional()
+    each!(conn, c => event::table.order(event::position.desc()).select(event::at).first(c)).optional()
 }
 
 /// A part of the queue.
@@ -168,12 +169,12 @@ const COUNTED: i64 = 10_000;
 pub fn events_unsealed(conn: &mut Conn) -> QueryResult<Pile> {
     const SQL: &str = "SELECT count(*) AS count, min(beyond.at) AS oldest FROM \
          (SELECT at FROM event WHERE position > $1 ORDER BY position LIMIT $2) AS beyond";
-    let sealed: i64 = audit_seal::table
+    let sealed: i64 = each!(conn, c => audit_seal::table
         .order(audit_seal::position.desc())
         .select(audit_seal::position)
-        .first(conn)
-        .optional()?
-        .unwrap_or(0);
+        .first(c))
+    .optional()?
+    .unwrap_or(0);
     let query = || diesel::sql_query(SQL).bind::<BigInt, _>(sealed).bind::<BigInt, _>(COUNTED);
     let row: CountAndAge = each!(conn, c => query().get_result(c))?;
     Ok((row.count, row.oldest))

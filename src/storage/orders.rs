@@ -4,8 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::{PortableDsl, insert_few},
+    dialect::{PortableDsl, each, insert_few},
     prepared::PreparedDsl,
     schema::{order_unit, orders},
     sql_types::At,
@@ -313,7 +312,7 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
 
 /// Unpaid orders whose time is up, cabinet by cabinet.
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    let mut due = orders::table
+    let mut due = each!(conn, c => orders::table
         // The index is of live orders.
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .filter(orders::state.eq_word(OrderState::Reserved))
@@ -321,7 +320,7 @@ pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
         .order(orders::expires_at)
         .limit(limit)
         .select((orders::cabinet_id, orders::id))
-        .load::<(CabinetId, OrderId)>(conn)?;
+        .load::<(CabinetId, OrderId)>(c))?;
     // Rows are locked in this order, by every sweep.
     due.sort_unstable();
     Ok(due)

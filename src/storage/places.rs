@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     schema::{device, staff, station},
 };
 use crate::domain::{
@@ -17,20 +18,25 @@ use crate::domain::{
 /// The lanes that consultations at a station may use.
 pub fn station_lanes(conn: &mut Conn, id: StationId) -> QueryResult<Vec<EncounterLane>> {
     let lanes: Option<String> =
-        station::table.find(id).select(station::encounter_lanes).first(conn).optional()?;
+        each!(conn, c => station::table.find(id).select(station::encounter_lanes).first(c)).optional()?;
     Ok(lanes.unwrap_or_default().split(';').filter_map(EncounterLane::parse).collect())
 }
 
 /// A station's names, in Chinese and English, and its code.
 pub fn station_names(conn: &mut Conn, id: StationId) -> QueryResult<(String, String, String)> {
-    station::table.find(id).select((station::code, station::name_zh, station::name_en)).first(conn)
+    each!(conn, c => station::table
+        .find(id)
+        .select((station::code, station::name_zh, station::name_en))
+        .first(c))
 }
 
 /// The stations of each district that are not retired. Reads one row for each
 /// station: for pages and tools, not for a hot path.
 pub fn stations_by_district(conn: &mut Conn) -> QueryResult<BTreeMap<String, usize>> {
-    let districts: Vec<String> =
-        station::table.filter(station::retired_at.is_null()).select(station::district).load(conn)?;
+    let districts: Vec<String> = each!(conn, c => station::table
+        .filter(station::retired_at.is_null())
+        .select(station::district)
+        .load(c))?;
     let mut counts = BTreeMap::new();
     for district in districts {
         *counts.entry(district).or_default() += 1;
@@ -59,7 +65,7 @@ pub struct EnrolledDevice {
 
 /// All live keys, by station code.
 pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
-    device::table
+    each!(conn, c => device::table
         .inner_join(station::table)
         .filter(device::revoked_at.is_null())
         .order((station::code, device::kind))
@@ -72,16 +78,18 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
             device::epoch,
             device::public_key,
         ))
-        .load(conn)
+        .load(c))
 }
 
 /// The last one-time code's step that each member of staff has used, by address.
 pub fn staff_steps(conn: &mut Conn) -> QueryResult<HashMap<String, i64>> {
     let used = staff::table.filter(staff::totp_step.gt(0));
-    Ok(used.select((staff::email, staff::totp_step)).load::<(String, i64)>(conn)?.into_iter().collect())
+    let rows = each!(conn, c => used.select((staff::email, staff::totp_step)).load(c))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The id of every member of staff, by address.
 pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
-    Ok(staff::table.select((staff::email, staff::id)).load::<(String, StaffId)>(conn)?.into_iter().collect())
+    let rows = each!(conn, c => staff::table.select((staff::email, staff::id)).load(c))?;
+    Ok(rows.into_iter().collect())
 }

@@ -10,7 +10,7 @@ use diesel::{
     sqlite::{Sqlite, query_builder::SqliteQueryBuilder},
 };
 
-use super::conn::{Conn, MultiBackend};
+use super::conn::Conn;
 
 /// Keeping statements.
 pub trait PreparedDsl: Sized {
@@ -59,15 +59,6 @@ macro_rules! keep {
 }
 keep!(Pg, PgQueryBuilder);
 keep!(Sqlite, SqliteQueryBuilder);
-
-impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Prepared<Q> {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        self.0.walk_ast(out)
-    }
-    fn is_safe_to_cache_prepared(&self, _: &MultiBackend) -> QueryResult<bool> {
-        Ok(true)
-    }
-}
 
 impl<Q> QueryId for Prepared<Q> {
     type QueryId = ();

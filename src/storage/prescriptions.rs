@@ -6,8 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::{PortableDsl, insert_few},
+    dialect::{PortableDsl, each, insert_few},
     prepared::{PreparedDsl, padded},
     schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
     sql_types::At,
@@ -197,7 +196,8 @@ pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<b
 
 /// Replaces the lines of a prescription.
 pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id))).execute(c))?;
+    each!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+        .execute(c))?;
     insert_few!(conn, prescription_line::table, rows).map(|_| ())
 }
 
@@ -224,12 +224,12 @@ pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>
 
 /// The lines of several prescriptions, each in its order.
 pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<LineRow>> {
-    prescription_line::table
+    each!(conn, c => prescription_line::table
         .filter(prescription_line::prescription_id.eq_any(padded(ids)))
         .order((prescription_line::prescription_id, prescription_line::line_no))
         .select(LineRow::as_select())
         .prepared()
-        .load(conn)
+        .load(c))
 }
 
 /// The open prescription of a consultation.

@@ -1,7 +1,7 @@
 //! The catalogue as rows: what is searched and referred to stands in columns,
 //! the whole product in its body.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::Bool};
 
 use super::{conn::Conn, dialect::each, schema::product, sql_types::At};
 use crate::domain::{formulary::SaleClass, money::Fen};
@@ -58,12 +58,12 @@ pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> 
 
 /// Code and body of every product, by code.
 pub fn products_all(conn: &mut Conn) -> QueryResult<Vec<(String, String)>> {
-    product::table.order(product::code).select((product::code, product::body)).load(conn)
+    each!(conn, c => product::table.order(product::code).select((product::code, product::body)).load(c))
 }
 
 /// The body of one product.
 pub fn product_fetch(conn: &mut Conn, code: &str) -> QueryResult<Option<String>> {
-    product::table.find(code).select(product::body).first(conn).optional()
+    each!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
 }
 
 /// Bodies of products after `after`, by code. Every word (in lower case) must
@@ -75,37 +75,35 @@ pub fn products_search(
     after: &str,
     limit: i64,
 ) -> QueryResult<Vec<(String, String)>> {
-    let mut query = product::table
-        .filter(product::code.gt(after))
-        .order(product::code)
-        .limit(limit)
-        .select((product::code, product::body))
-        .into_boxed();
-    if let Some(first) = words.first() {
-        let named = words.iter().skip(1).fold(says(first), |all, word| Box::new(all.and(says(word))));
-        query = query
-            .filter(named.or(product::atc.like(format!("{}%", literal(atc.unwrap_or(first)))).escape('\\')));
-    }
-    query.load(conn)
+    each!(conn, c on Engine => {
+        let says = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
+            let pattern = format!("%{}%", literal(word));
+            Box::new(
+                lower(product::generic_en)
+                    .like(pattern.clone())
+                    .escape('\\')
+                    .or(product::generic_zh.like(pattern.clone()).escape('\\'))
+                    .or(lower(product::code).like(pattern).escape('\\')),
+            )
+        };
+        let mut query = product::table
+            .filter(product::code.gt(after))
+            .order(product::code)
+            .limit(limit)
+            .select((product::code, product::body))
+            .into_boxed();
+        if let Some(first) = words.first() {
+            let named = words.iter().skip(1).fold(says(first), |all, word| Box::new(all.and(says(word))));
+            let group = format!("{}%", literal(atc.unwrap_or(first)));
+            query = query.filter(named.or(product::atc.like(group).escape('\\')));
+        }
+        query.load(c)
+    })
 }
-
-type Condition =
-    Box<dyn BoxableExpression<product::table, super::conn::MultiBackend, SqlType = diesel::sql_types::Bool>>;
 
 diesel::define_sql_function! {
     /// Small letters.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
-
-fn says(word: &str) -> Condition {
-    let pattern = format!("%{}%", literal(word));
-    Box::new(
-        lower(product::generic_en)
-            .like(pattern.clone())
-            .escape('\\')
-            .or(product::generic_zh.like(pattern.clone()).escape('\\'))
-            .or(lower(product::code).like(pattern).escape('\\')),
-    )
 }
 
 /// A text that stands for itself in LIKE.

@@ -4,8 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    dialect::insert_few,
+    dialect::{each, insert_few},
     prepared::PreparedDsl,
     schema::{check_in, reading},
     sql_types::At,

@@ -109,6 +109,7 @@ pub fn other_lines(
             prescription_line::dose_units_thousandths,
             prescription_line::times_per_day,
             prescription_line::days,
-        )).load::<OtherLine>(c))?;
+        ))
+        .load::<OtherLine>(c))?;
     Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
 }

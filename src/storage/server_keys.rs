@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, PortableDsl},
+    dialect::{self, each},
     prepared::PreparedDsl,
     schema::server_key,
     sql_types::At,
@@ -30,12 +30,12 @@ pub fn server_keys_hold(conn: &mut Conn) -> QueryResult<()> {
 
 /// The live keys of one purpose, oldest first.
 pub fn server_keys_live(conn: &mut Conn, purpose: &str) -> QueryResult<Vec<ServerKeyRow>> {
-    server_key::table
+    each!(conn, c => server_key::table
         .filter(server_key::purpose.eq(purpose))
         .filter(server_key::retired_at.is_null())
         .order(server_key::created_at)
         .select(ServerKeyRow::as_select())
-        .load(conn)
+        .load(c))
 }
 
 /// Adds a key; one that is there already stays.
@@ -46,7 +46,7 @@ pub fn server_key_add(
     private_sealed: &[u8],
     created_at: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(server_key::table)
+    each!(conn, c => diesel::insert_into(server_key::table)
         .values((
             server_key::kid.eq(kid),
             server_key::purpose.eq(purpose),
@@ -54,9 +54,8 @@ pub fn server_key_add(
             server_key::created_at.eq(At(created_at)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// Retires a key: tokens that it signed are no longer believed.

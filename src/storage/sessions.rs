@@ -4,8 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
-    dialect::each,
+    dialect::{PortableDsl, each},
     prepared::PreparedDsl,
     schema::{check_in, device, session, worker},
     sql_types::At,
@@ -108,7 +107,8 @@ pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Time
             session::version.eq(1_i64),
             session::created_at.eq(At(now)),
             session::active_at.eq(At(now)),
-        )).execute(c))
+        ))
+        .execute(c))
     .map(|_| ())
 }
 

@@ -17,46 +17,12 @@ use diesel::{
 
 use crate::domain::{ids::Id, money::Fen, time::Timestamp as Instant};
 
-/// Teaches the two-headed connection a SQL type, or a Rust type that speaks it.
-macro_rules! portable {
-    (sql $sql:ty) => {
-        impl diesel::sql_types::HasSqlType<$sql> for $crate::storage::conn::MultiBackend {
-            fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {
-                Self::lookup_sql_type::<$sql>(lookup)
-            }
-        }
-    };
-    ([$($generics:tt)*] $rust:ty => $sql:ty) => {
-        portable!(read [$($generics)*] $rust => $sql);
-        impl $($generics)* ToSql<$sql, $crate::storage::conn::MultiBackend> for $rust {
-            fn to_sql<'b>(
-                &'b self,
-                out: &mut Output<'b, '_, $crate::storage::conn::MultiBackend>,
-            ) -> serialize::Result {
-                out.set_value((<$sql>::default(), self));
-                Ok(IsNull::No)
-            }
-        }
-    };
-    (read [$($generics:tt)*] $rust:ty => $sql:ty) => {
-        impl $($generics)* FromSql<$sql, $crate::storage::conn::MultiBackend> for $rust {
-            fn from_sql(
-                raw: <$crate::storage::conn::MultiBackend as Backend>::RawValue<'_>,
-            ) -> deserialize::Result<Self> {
-                raw.from_sql::<Self, $sql>()
-            }
-        }
-    };
-}
-
 // ---- ids: native uuid on PostgreSQL, a 16-byte BLOB on SQLite ---------------
 
 /// A UUID column.
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(oid = 2950, array_oid = 2951), sqlite_type(name = "Binary"))]
 pub struct Uuid;
-portable!(sql Uuid);
-portable!([<K: 'static>] Id<K> => Uuid);
 
 const _: () = {
     #[derive(AsExpression, FromSqlRow)]
@@ -92,9 +58,6 @@ impl<K> FromSql<Uuid, Sqlite> for Id<K> {
 #[derive(Debug, Clone, Copy, Default, QueryId, SqlType)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
 pub struct Timestamptz;
-portable!(sql Timestamptz);
-portable!(read [] Instant => Timestamptz);
-portable!([] At => Timestamptz);
 impl SqlOrd for Timestamptz {}
 // `table!` writes `+` and `-` for every column whose type is named Timestamptz.
 impl ops::Add for Timestamptz {

@@ -73,14 +73,16 @@ pub fn staff_list(
     after: Option<StaffId>,
     limit: i64,
 ) -> QueryResult<Vec<StaffRow>> {
-    let mut query = staff::table.into_boxed().order(staff::id).limit(limit);
-    if let Some(role) = role {
-        query = query.filter(staff::role.eq(role));
-    }
-    if let Some(after) = after {
-        query = query.filter(staff::id.gt(after));
-    }
-    query.select(StaffRow::as_select()).load(conn)
+    each!(conn, c => {
+        let mut query = staff::table.into_boxed().order(staff::id).limit(limit);
+        if let Some(role) = role {
+            query = query.filter(staff::role.eq(role));
+        }
+        if let Some(after) = after {
+            query = query.filter(staff::id.gt(after));
+        }
+        query.select(StaffRow::as_select()).load(c)
+    })
 }
 
 /// Uses the code of one step; `false` when that step or a later one was used.

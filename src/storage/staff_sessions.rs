@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     prepared::PreparedDsl,
     schema::{refresh_token, session, staff_link},
     sql_types::At,
@@ -59,18 +60,18 @@ pub struct LinkRow {
 
 /// A session by id.
 pub fn session_fetch(conn: &mut Conn, id: SessionId) -> QueryResult<Option<SessionRow>> {
-    session::table.find(id).select(SessionRow::as_select()).first(conn).optional()
+    each!(conn, c => session::table.find(id).select(SessionRow::as_select()).first(c)).optional()
 }
 
 /// Whether signatures may be made in this session now.
 pub fn signing_window_is_open(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<bool> {
-    let found = session::table
+    let found = each!(conn, c => session::table
         .find(id)
         .filter(session::revoked_at.is_null())
         .filter(session::signing_until.gt(At(now)))
         .select(session::id)
-        .first::<SessionId>(conn)
-        .optional()?;
+        .first::<SessionId>(c))
+    .optional()?;
     Ok(found.is_some())
 }
 
@@ -112,20 +113,20 @@ pub fn refresh_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(refresh_token::table)
+    each!(conn, c => diesel::insert_into(refresh_token::table)
         .values((
             refresh_token::digest.eq(digest),
             refresh_token::session_id.eq(session_id),
             refresh_token::created_at.eq(At(now)),
             refresh_token::expires_at.eq(At(expires_at)),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// A refresh token by its digest.
 pub fn refresh_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
-    refresh_token::table.find(digest).select(RefreshRow::as_select()).first(conn).optional()
+    each!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).first(c)).optional()
 }
 
 /// Exchanges a refresh token; `false` when somebody has already.
@@ -147,7 +148,7 @@ pub fn link_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    diesel::insert_into(staff_link::table)
+    each!(conn, c => diesel::insert_into(staff_link::table)
         .values((
             staff_link::digest.eq(digest),
             staff_link::staff_id.eq(staff_id),
@@ -155,13 +156,13 @@ pub fn link_add(
             staff_link::created_at.eq(At(now)),
             staff_link::expires_at.eq(At(expires_at)),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(c))
+    .map(|_| ())
 }
 
 /// A link by its digest.
 pub fn link_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<LinkRow>> {
-    staff_link::table.find(digest).select(LinkRow::as_select()).first(conn).optional()
+    each!(conn, c => staff_link::table.find(digest).select(LinkRow::as_select()).first(c)).optional()
 }
 
 /// Uses a link that has not lapsed; `false` when somebody has already.

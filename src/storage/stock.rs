@@ -127,7 +127,8 @@ pub fn slot_candidates(
             slot_stock::on_hand,
             slot::closed_reason,
             lot::recalled_at,
-        )).load(c))
+        ))
+        .load(c))
 }
 
 /// The slots of a cabinet.
@@ -267,7 +268,7 @@ pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<
 
 /// The figures of one lot in one slot.
 pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figures>> {
-    let found = slot_stock::table
+    let found = each!(conn, c => slot_stock::table
         .find((key.cabinet, key.slot_no, key.product_code.as_str(), key.lot_no.as_str()))
         .select((
             slot_stock::received,
@@ -277,8 +278,8 @@ pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figu
             slot_stock::dispensed,
             slot_stock::discarded,
         ))
-        .first::<(i64, i64, i64, i64, i64, i64)>(conn)
-        .optional()?;
+        .first::<(i64, i64, i64, i64, i64, i64)>(c))
+    .optional()?;
     Ok(found.map(|(a, b, c, d, e, f)| [a, b, c, d, e, f]))
 }
 
@@ -332,7 +333,7 @@ pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures
 
 /// All figures there are, for the audit.
 pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
-    let rows = slot_stock::table
+    let rows = each!(conn, c => slot_stock::table
         .select((
             (slot_stock::cabinet_id, slot_stock::slot_no, slot_stock::product_code, slot_stock::lot_no),
             (
@@ -344,7 +345,7 @@ pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
                 slot_stock::discarded,
             ),
         ))
-        .load::<((CabinetId, i32, String, String), (i64, i64, i64, i64, i64, i64))>(conn)?;
+        .load::<((CabinetId, i32, String, String), (i64, i64, i64, i64, i64, i64))>(c))?;
     Ok(rows
         .into_iter()
         .map(|((cabinet, slot_no, product_code, lot_no), (a, b, c, d, e, f))| {

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
+    dialect::each,
     events::AnyId,
     schema::{event, prescription, prescription_line},
 };
@@ -32,16 +33,16 @@ pub struct BackingRow {
 
 /// All prescriptions, as the audit sees them.
 pub fn backing_all(conn: &mut Conn) -> QueryResult<Vec<BackingRow>> {
-    prescription::table.select(BackingRow::as_select()).load(conn)
+    each!(conn, c => prescription::table.select(BackingRow::as_select()).load(c))
 }
 
 /// All events of one kind of stream, in the order of each: stream, kind, payload.
 pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, String, String)>> {
-    event::table
+    each!(conn, c => event::table
         .filter(event::stream.eq(stream))
         .order((event::stream_id, event::version))
         .select((event::stream_id, event::kind, event::payload))
-        .load(conn)
+        .load(c))
 }
 
 /// One line of a prescription, as the audit sees it.
@@ -58,5 +59,5 @@ pub struct PrescribedRow {
 
 /// All lines of all prescriptions.
 pub fn lines_all(conn: &mut Conn) -> QueryResult<Vec<PrescribedRow>> {
-    prescription_line::table.select(PrescribedRow::as_select()).load(conn)
+    each!(conn, c => prescription_line::table.select(PrescribedRow::as_select()).load(c))
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::PortableDsl,
+    dialect::{PortableDsl, each},
     prepared::PreparedDsl,
     schema::{consent, worker},
     sql_types::At,
@@ -90,39 +90,40 @@ pub fn worker_add(conn: &mut Conn, new: &NewWorker) -> QueryResult<()> {
 
 /// A worker by id.
 pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
-    worker::table.find(id).select(WorkerRow::as_select()).first(conn).optional()
+    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
 /// A worker by id, whose row nobody else can even refer to until the end of
 /// this transaction.
 pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
-    worker::table.find(id).select(WorkerRow::as_select()).held_alone().get_result(conn).optional()
+    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).held_alone().get_result(c))
+        .optional()
 }
 
 /// As [`worker_by_card`], and takes the row for this transaction: of many wrong
 /// PINs at once each is counted.
 pub fn worker_by_card_held(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
-    worker::table
+    each!(conn, c => worker::table
         .filter(worker::card_index.eq(Some(card_index)))
         .select(WorkerRow::as_select())
         .held()
-        .get_result(conn)
-        .optional()
+        .get_result(c))
+    .optional()
 }
 
 /// A worker by the keyed digest of their card number.
 pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
-    worker::table
+    each!(conn, c => worker::table
         .filter(worker::card_index.eq(Some(card_index)))
         .select(WorkerRow::as_select())
-        .first(conn)
-        .optional()
+        .first(c))
+    .optional()
 }
 
 /// A worker and the walk-ins that were merged into them.
 pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let mut everyone: Vec<WorkerId> =
-        worker::table.filter(worker::merged_into.eq(Some(id))).select(worker::id).load(conn)?;
+        each!(conn, c => worker::table.filter(worker::merged_into.eq(Some(id))).select(worker::id).load(c))?;
     everyone.push(id);
     Ok(everyone)
 }
@@ -149,7 +150,7 @@ pub fn consent_grant(
     station: Option<StationId>,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    diesel::insert_into(consent::table)
+    each!(conn, c => diesel::insert_into(consent::table)
         .values((
             consent::id.eq(ConsentId::generate()),
             consent::worker_id.eq(worker_id),
@@ -158,19 +159,18 @@ pub fn consent_grant(
             consent::granted_at.eq(At(now)),
         ))
         .on_conflict_do_nothing()
-        .both()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .execute(c))
+    .map(|rows| rows == 1)
 }
 
 /// The purposes that a worker consents to now.
 pub fn consents_live(conn: &mut Conn, worker_id: WorkerId) -> QueryResult<Vec<String>> {
-    consent::table
+    each!(conn, c => consent::table
         .filter(consent::worker_id.eq(worker_id))
         .filter(consent::withdrawn_at.is_null())
         .order(consent::purpose)
         .select(consent::purpose)
-        .load(conn)
+        .load(c))
 }
 
 /// Withdraws a consent; `false` when there was none.

@@ -14,6 +14,7 @@ use waystation::{
         triage::TriageLevel,
         words::Language,
     },
+    each,
     service::{Actor, Failure},
     storage::{check_in, schema::consultation, sql_types::At, staff_sessions},
 };
@@ -50,7 +51,7 @@ impl Scene {
                 let at = At(tx.now);
                 let complaint = tx.house.seal("consultation", "complaint_sealed", id, "样例")?;
                 let check_in = check_in::check_ins_in_the_way(tx.conn, worker, station)?[0].id;
-                diesel::insert_into(consultation::table)
+                each!(tx.conn, c => diesel::insert_into(consultation::table)
                     .values((
                         (
                             consultation::id.eq(id),
@@ -74,7 +75,7 @@ impl Scene {
                             consultation::accepted_at.eq(Some(at)),
                         ),
                     ))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(check_in)
             })
             .await

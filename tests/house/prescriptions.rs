@@ -8,6 +8,7 @@ use waystation::{
         order::OrderState,
         prescription::EncounterLane,
     },
+    each,
     service::{Actor, Failure, prescription, prescription_use},
     storage::{events, schema::orders, sql_types::At},
 };
@@ -276,7 +277,7 @@ async fn a_doctor_withdraws_unless_an_order_lives() {
     let state = move |state: OrderState, insert: bool| {
         house.house.write(Actor::System, move |tx| -> Result<(), Failure> {
             if insert {
-                diesel::insert_into(orders::table)
+                each!(tx.conn, c => diesel::insert_into(orders::table)
                     .values((
                         orders::id.eq(order),
                         orders::worker_id.eq(worker),
@@ -290,9 +291,9 @@ async fn a_doctor_withdraws_unless_an_order_lives() {
                         orders::created_at.eq(At(tx.now)),
                         orders::expires_at.eq(At(tx.now)),
                     ))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
             } else {
-                diesel::update(orders::table.find(order)).set(orders::state.eq(state)).execute(tx.conn)?;
+                each!(tx.conn, c => diesel::update(orders::table.find(order)).set(orders::state.eq(state)).execute(c))?;
             }
             Ok(())
         })

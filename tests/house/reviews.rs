@@ -7,6 +7,7 @@ use serde_json::json;
 use waystation::{
     crypto::tokens::Role,
     domain::refusal::Code,
+    each,
     service::{
         Actor, Failure,
         caller::StaffCaller,
@@ -114,9 +115,9 @@ async fn nobody_reviews_their_own() {
     let staff = doctor.id;
     let forced = house
         .write(Actor::System, move |tx| -> Result<(), Failure> {
-            diesel::update(prescription::table.find(id))
+            each!(tx.conn, c => diesel::update(prescription::table.find(id))
                 .set(prescription::reviewed_by.eq(Some(staff)))
-                .execute(tx.conn)?;
+                .execute(c))?;
             Ok(())
         })
         .await;
@@ -142,15 +143,15 @@ async fn tampered_bytes_and_lines_are_refused() {
     let kept = house
         .write(Actor::System, move |tx| -> Result<Vec<u8>, Failure> {
             let sealed: Option<Vec<u8>> =
-                prescription::table.find(id).select(prescription::canonical_sealed).first(tx.conn)?;
+                each!(tx.conn, c => prescription::table.find(id).select(prescription::canonical_sealed).first(c))?;
             let sealed = sealed.expect("signed");
             let bytes = tx.house.open("prescription", "canonical_sealed", id, &sealed)?;
             assert!(bytes.contains("\"days\":3"));
             let other = bytes.replace("\"days\":3", "\"days\":7");
             let other = tx.house.seal("prescription", "canonical_sealed", id, &other)?;
-            diesel::update(prescription::table.find(id))
+            each!(tx.conn, c => diesel::update(prescription::table.find(id))
                 .set(prescription::canonical_sealed.eq(Some(other)))
-                .execute(tx.conn)?;
+                .execute(c))?;
             Ok(sealed)
         })
         .await
@@ -160,12 +161,13 @@ async fn tampered_bytes_and_lines_are_refused() {
     // The right bytes again, but other packs on the line that is vended from.
     house
         .write(Actor::System, move |tx| -> Result<(), Failure> {
-            diesel::update(prescription::table.find(id))
+            each!(tx.conn, c => diesel::update(prescription::table.find(id))
                 .set(prescription::canonical_sealed.eq(Some(&kept)))
-                .execute(tx.conn)?;
-            diesel::update(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+                .execute(c))?;
+            let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
+            each!(tx.conn, c => diesel::update(lines)
                 .set(prescription_line::packs.eq(9))
-                .execute(tx.conn)?;
+                .execute(c))?;
             Ok(())
         })
         .await
@@ -174,9 +176,10 @@ async fn tampered_bytes_and_lines_are_refused() {
     refused.problem(409, "prescription_signature_invalid");
     let packs = |packs: i32| {
         house.write(Actor::System, move |tx| -> Result<(), Failure> {
-            diesel::update(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+            let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
+            each!(tx.conn, c => diesel::update(lines)
                 .set(prescription_line::packs.eq(packs))
-                .execute(tx.conn)?;
+                .execute(c))?;
             Ok(())
         })
     };

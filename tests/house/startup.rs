@@ -13,6 +13,7 @@ use waystation::{
     app,
     clock::ManualClock,
     config::{Config, Flags, Instances},
+    each,
     storage::{Conn, DatabaseUrl, conn::Purpose, schema::server_key},
 };
 
@@ -70,7 +71,7 @@ fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
     let houses: Vec<_> = starts.into_iter().map(|start| start.join().expect("started")).collect();
     let url = DatabaseUrl::parse(&database.url).expect("a URL");
     let mut conn = Conn::open(&url, Purpose::Read).expect("opened");
-    let keys: i64 = server_key::table.count().get_result(&mut conn).expect("counted");
+    let keys: i64 = each!(&mut conn, c => server_key::table.count().get_result(c)).expect("counted");
     assert_eq!(keys, 1);
     let known = houses[0].formulary().len();
     assert!(known > 0);

@@ -8,6 +8,7 @@ use futures_util::{Stream, StreamExt};
 use serde_json::json;
 use waystation::{
     domain::ids::{Id, WorkerId},
+    each,
     service::{Actor, Failure, audit},
     storage::{
         self, Conn,
@@ -148,7 +149,7 @@ async fn last_position(house: &TestHouse) -> i64 {
     house
         .house
         .read(Actor::System, |conn, _| {
-            Ok(event::table.select(diesel::dsl::max(event::position)).first::<Option<i64>>(conn)?)
+            Ok(each!(conn, c => event::table.select(diesel::dsl::max(event::position)).first::<Option<i64>>(c))?)
         })
         .await
         .expect("read")

@@ -14,6 +14,7 @@ use waystation::{
         ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
         prescription::{CabinetLane, canonical_bytes},
     },
+    each,
     service::{Actor, Failure},
     storage::{
         network as store,
@@ -48,7 +49,7 @@ impl TestHouse {
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 for (code, class, price) in [(RX, "rx", 1200_i64), (OTC, "otc_b", 500)] {
-                    diesel::insert_into(product::table)
+                    each!(tx.conn, c => diesel::insert_into(product::table)
                         .values((
                             product::code.eq(code),
                             product::generic_zh.eq("样例药"),
@@ -60,7 +61,7 @@ impl TestHouse {
                             product::body.eq("{}"),
                             product::updated_at.eq(At(tx.now)),
                         ))
-                        .execute(tx.conn)?;
+                        .execute(c))?;
                 }
                 let filled = [
                     (1, RX, "L1", "2027-06-30", 2),
@@ -112,7 +113,7 @@ impl TestHouse {
         let id = seed.cabinet;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).execute(tx.conn)?;
+                each!(tx.conn, c => diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).execute(c))?;
                 Ok(())
             })
             .await
@@ -124,9 +125,9 @@ impl TestHouse {
         let yesterday = (self.now() - TimeDelta::days(1)).date_naive();
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
+                each!(tx.conn, c => diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
                     .set(lot::expires_on.eq(yesterday))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(())
             })
             .await
@@ -192,7 +193,7 @@ impl TestHouse {
         let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::insert_into(consultation::table)
+                each!(tx.conn, c => diesel::insert_into(consultation::table)
                     .values((
                         consultation::id.eq(talk),
                         consultation::worker_id.eq(worker),
@@ -209,8 +210,8 @@ impl TestHouse {
                         consultation::ranked_since.eq(At(tx.now)),
                         consultation::fence.eq(1_i64),
                     ))
-                    .execute(tx.conn)?;
-                diesel::insert_into(prescription::table)
+                    .execute(c))?;
+                each!(tx.conn, c => diesel::insert_into(prescription::table)
                     .values((
                         prescription::id.eq(id),
                         prescription::consultation_id.eq(talk),
@@ -228,8 +229,8 @@ impl TestHouse {
                         prescription::reviewed_at.eq(Some(At(tx.now))),
                         prescription::created_at.eq(At(tx.now)),
                     ))
-                    .execute(tx.conn)?;
-                diesel::insert_into(prescription_line::table)
+                    .execute(c))?;
+                each!(tx.conn, c => diesel::insert_into(prescription_line::table)
                     .values((
                         prescription_line::prescription_id.eq(id),
                         prescription_line::line_no.eq(1),
@@ -239,7 +240,7 @@ impl TestHouse {
                         prescription_line::days.eq(5),
                         prescription_line::packs.eq(packs),
                     ))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(())
             })
             .await
@@ -264,9 +265,9 @@ impl TestHouse {
     pub async fn tamper_prescription(&self, id: PrescriptionId) {
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::update(prescription::table.find(id))
+                each!(tx.conn, c => diesel::update(prescription::table.find(id))
                     .set(prescription::canonical_sealed.eq(Some(b"another text".to_vec())))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(())
             })
             .await
@@ -364,11 +365,11 @@ impl TestHouse {
         let id = seed.cabinet;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::update(slot_stock::table)
+                each!(tx.conn, c => diesel::update(slot_stock::table)
                     .filter(slot_stock::cabinet_id.eq(id))
                     .filter(slot_stock::slot_no.eq(1))
                     .set((slot_stock::reserved.eq(0_i64), slot_stock::discarded.eq(1_i64)))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(())
             })
             .await
@@ -381,9 +382,9 @@ impl TestHouse {
         let id = seed.cabinet_device;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                diesel::update(device::table.find(id))
+                each!(tx.conn, c => diesel::update(device::table.find(id))
                     .set(device::revoked_at.eq(Some(At(tx.now))))
-                    .execute(tx.conn)?;
+                    .execute(c))?;
                 Ok(())
             })
             .await

@@ -8,6 +8,7 @@ use std::{
 
 use diesel::prelude::*;
 use futures_util::future::join_all;
+use waystation::each;
 use waystation::storage::{Conn, DatabaseUrl, Store, StoreError, idempotency};
 
 const CHILD: &str = "WAYSTATION_TEST_WRITER_CHILD";
@@ -20,7 +21,7 @@ fn claim(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
 
 fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
     use waystation::storage::schema::idempotency::dsl;
-    Ok(dsl::idempotency.order(dsl::key).select(dsl::key).load(conn)?)
+    Ok(each!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
 }
 
 /// Not a test of its own: the process that is killed.

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use waystation::{
+    each,
     service::{Actor, matching},
     storage::schema::{check_in, doctor, event, hospital, offer},
 };
@@ -20,7 +21,7 @@ async fn logged(house: &TestHouse, kind: &'static str) -> i64 {
     house
         .house
         .read(Actor::System, move |conn, _| {
-            Ok(event::table.filter(event::kind.eq(kind)).count().get_result(conn)?)
+            Ok(each!(conn, c => event::table.filter(event::kind.eq(kind)).count().get_result(c))?)
         })
         .await
         .expect("read")
@@ -32,9 +33,9 @@ async fn held_by(house: &TestHouse, seed: &Seed) -> (i32, i64) {
     house
         .house
         .read(Actor::System, move |conn, _| {
-            let live = doctor::table.find(id).select(doctor::live).first(conn)?;
+            let live = each!(conn, c => doctor::table.find(id).select(doctor::live).first(c))?;
             let open = offer::table.filter(offer::doctor_id.eq(id)).filter(offer::state.eq("open"));
-            Ok((live, open.count().get_result(conn)?))
+            Ok((live, each!(conn, c => open.count().get_result(c))?))
         })
         .await
         .expect("read")
@@ -50,7 +51,7 @@ async fn ten_check_ins_leave_one() {
     let open: i64 = house
         .house
         .read(Actor::System, |conn, _| {
-            Ok(check_in::table.filter(check_in::ended_at.is_null()).count().get_result(conn)?)
+            Ok(each!(conn, c => check_in::table.filter(check_in::ended_at.is_null()).count().get_result(c))?)
         })
         .await
         .expect("read");
@@ -178,7 +179,9 @@ async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
     told(&answers, &[("200 done", 4)]);
     let turn: i64 = house
         .house
-        .read(Actor::System, |conn, _| Ok(hospital::table.select(hospital::virtual_time).first(conn)?))
+        .read(Actor::System, |conn, _| {
+            Ok(each!(conn, c => hospital::table.select(hospital::virtual_time).first(c))?)
+        })
         .await
         .expect("read");
     assert_eq!(turn, 4_000_000);

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use described::{Column, Described};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use waystation::storage::{self, Conn, DatabaseUrl, conn::Purpose};
+use waystation::{
+    each,
+    storage::{self, Conn, DatabaseUrl, conn::Purpose},
+};
 
 use crate::engines::{self, Database, Engine};
 
@@ -62,10 +65,10 @@ fn every_migration_can_be_taken_back() {
     storage::migrate(&DatabaseUrl::parse(&database.url).expect("a URL")).expect("migrated");
     let mut conn = open(&database);
     let whole = described::describe(&mut conn);
-    conn.revert_all_migrations(MIGRATIONS).expect("taken back");
+    each!(&mut conn, c => c.revert_all_migrations(MIGRATIONS).map(drop)).expect("taken back");
     let left = described::describe(&mut conn);
     assert!(left.lines().is_empty(), "left behind: {:?}", left.lines());
-    conn.run_pending_migrations(MIGRATIONS).expect("made again");
+    each!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
     assert_eq!(described::describe(&mut conn).lines(), whole.lines());
 }
 

@@ -4,6 +4,7 @@
 
 use diesel::prelude::*;
 use waystation::{
+    each,
     service::{Actor, Failure},
     storage::schema,
 };
@@ -12,7 +13,7 @@ use crate::harness::TestHouse;
 
 macro_rules! count_rows {
     ($conn:ident: $($table:ident),+ $(,)?) => {
-        vec![$((stringify!($table), schema::$table::table.count().get_result::<i64>($conn)?)),+]
+        vec![$((stringify!($table), each!($conn, c => schema::$table::table.count().get_result::<i64>(c))?)),+]
     };
 }
 
@@ -23,10 +24,10 @@ pub async fn digest(house: &TestHouse) -> (i64, Vec<(&'static str, i64)>) {
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let rows = count_rows!(conn: hospital, employer, station, cabinet, device, enrolment_code, used_assertion, worker, health_profile, consent, staff, doctor, doctor_department, shift, session, refresh_token, staff_link, check_in, reading, consultation, offer, message, product, prescription, prescription_line, lot, slot, slot_stock, orders, order_unit, attempt, cabinet_boot, journal, incident, account, transfer, posting, event, letter, server_key, audit_seal);
             // Not the head that readers see: other tests' transactions hold that back.
-            let newest = schema::event::table
+            let newest = each!(conn, c => schema::event::table
                 .order(schema::event::position.desc())
                 .select(schema::event::position)
-                .first(conn)
+                .first(c))
                 .optional()?;
             Ok((newest.unwrap_or(0), rows))
         })
