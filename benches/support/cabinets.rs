@@ -16,6 +16,8 @@ use waystation::{
 /// How long a token is good: a benchmark ends before.
 pub const LIFE: TimeDelta = TimeDelta::seconds(300);
 const EPOCH: i64 = 1;
+/// Cabinets that are added in one transaction.
+const AT_ONCE: usize = 500;
 
 /// The ids of one.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +52,15 @@ impl Cabinet {
 /// What the database said.
 pub async fn enrol(house: &Arc<House>, count: usize) -> anyhow::Result<Vec<Cabinet>> {
     let all: Vec<Cabinet> = (0..count).map(|_| Cabinet::fresh()).collect();
-    let added = all.clone();
+    // A few at a time: a network grows over years, and what the house takes in
+    // at once would count as memory that it needs.
+    for part in all.chunks(AT_ONCE) {
+        add(house, part.to_vec()).await?;
+    }
+    Ok(all)
+}
+
+async fn add(house: &Arc<House>, added: Vec<Cabinet>) -> anyhow::Result<()> {
     house
         .write(Actor::System, move |tx| {
             let created_at = At(tx.now);
@@ -62,8 +72,7 @@ pub async fn enrol(house: &Arc<House>, count: usize) -> anyhow::Result<Vec<Cabin
             Ok(rows::devices_add(tx.conn, &devices)?)
         })
         .await
-        .map_err(|failure| anyhow::anyhow!("the cabinets: {failure}"))?;
-    Ok(all)
+        .map_err(|failure| anyhow::anyhow!("the cabinets: {failure}"))
 }
 
 fn station_row(one: &Cabinet, created_at: At) -> rows::NewStation {
