@@ -171,7 +171,6 @@ fn serve_for(
     let tokens = web::Data::new(transport::token_cache::TokenCache::default());
     let mut server = HttpServer::new(move || {
         App::new()
-            .wrap(actix_web::middleware::from_fn(transport::pages::headers::secure))
             .wrap(actix_web::middleware::from_fn(transport::span::surround))
             .app_data(house.clone())
             .app_data(tokens.clone())

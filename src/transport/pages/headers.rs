@@ -1,13 +1,7 @@
 //! What every answer tells the browser: load nothing from elsewhere, guess no
 //! types, tell nobody where you came from.
 
-use actix_web::{
-    Error,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderName, HeaderValue},
-    middleware::Next,
-};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 // Made once: reading a text as a header looks at each of its bytes.
 static FRONT: HeaderValue = HeaderValue::from_static(
@@ -30,7 +24,7 @@ static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-
 static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The policy for a path.
-fn policy(path: &str) -> &'static HeaderValue {
+pub fn policy(path: &str) -> &'static HeaderValue {
     if path == "/docs" || path.starts_with("/docs/") {
         &DOCS
     } else if path.starts_with("/api/") || path.starts_with("/cabinet/") || path.starts_with("/.well-known/")
@@ -41,17 +35,8 @@ fn policy(path: &str) -> &'static HeaderValue {
     }
 }
 
-/// Adds the headers that are not there yet.
-///
-/// # Errors
-/// Those of the inner service.
-pub async fn secure(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let policy = policy(request.path());
-    let mut response = next.call(request).await?;
-    let headers = response.headers_mut();
+/// Adds the headers that an answer does not have yet.
+pub fn secure(policy: &HeaderValue, headers: &mut HeaderMap) {
     let mut add = |name: &HeaderName, value: &HeaderValue| {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());
@@ -62,7 +47,6 @@ pub async fn secure(
     add(&header::REFERRER_POLICY, &NO_REFERRER);
     add(&OPENER_POLICY, &SAME_ORIGIN);
     add(&RESOURCE_POLICY, &SAME_ORIGIN);
-    Ok(response)
 }
 
 #[cfg(test)]
