@@ -86,7 +86,7 @@ pub(super) async fn serve_until(mut told: Told, running: Running) -> anyhow::Res
     tokio::time::sleep(drain).await;
     // The command leaves with the call: the socket closes before polls return.
     let stopped = handle.stop(true);
-    house.lifecycle.close();
+    house.let_go();
     stopped.await;
     serving.await??;
     jobs.stop(LAST_ROUND).await;

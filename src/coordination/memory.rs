@@ -86,13 +86,6 @@ impl Memory {
     pub(super) fn set_whole(&self, whole: bool) {
         self.whole.store(whole, Ordering::Relaxed);
     }
-
-    /// Wakes everybody: any of them may have missed a hint.
-    pub(super) fn wake_all(&self) {
-        for sender in lock(&self.topics).entries.values() {
-            sender.send_modify(|generation| *generation += 1);
-        }
-    }
 }
 
 /// A map stays usable after a panic elsewhere: every entry is whole by itself.
@@ -126,6 +119,12 @@ impl Coordination for Memory {
                 topics.entries.insert(topic, watch::Sender::new(1));
             }
             None => {}
+        }
+    }
+
+    fn wake_all(&self) {
+        for sender in lock(&self.topics).entries.values() {
+            sender.send_modify(|generation| *generation += 1);
         }
     }
 

@@ -119,6 +119,9 @@ pub trait Coordination: Send + Sync {
     /// Wakes whoever listens to `topic`; a hint that may be lost.
     fn wake(&self, topic: Topic);
 
+    /// Wakes everybody who listens in this process.
+    fn wake_all(&self);
+
     /// Listens to `topic` from now on.
     fn listen(&self, topic: Topic) -> Listener;
 

@@ -17,7 +17,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{pages::headers, routes::Pattern};
 use crate::service::House;
@@ -92,40 +92,47 @@ pub async fn surround(
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = method_of(request.method());
-    let house = request.app_data::<Data<Arc<House>>>().cloned();
     let span = tracing::info_span!("request", method, route = tracing::field::Empty, request_id = %id.0);
-    let header = HeaderValue::from_str(&id.0);
     request.extensions_mut().insert(id);
     let outcome = next.call(request).instrument(span.clone()).await;
-    let status = match &outcome {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    };
     let took = began.elapsed().as_secs_f64();
-    let route = outcome.as_ref().map_or("none", |response| route_of(response.request()));
-    span.record("route", route);
-    span.in_scope(|| {
-        let (status, duration_ms) = (status.as_u16(), (took * 1e6).round() / 1e3);
-        if status < 400 && QUIET.contains(&route) {
-            tracing::debug!(status, duration_ms, "answered");
-        } else {
-            tracing::info!(status, duration_ms, "answered");
-        }
-    });
+    span.in_scope(|| tell(&span, &outcome, took));
     let mut response = outcome?;
-    let policy = headers::policy(response.request().path());
-    headers::secure(policy, response.headers_mut());
-    if let Ok(header) = header {
-        response.headers_mut().insert(REQUEST_ID, header);
-    }
-    if let Some(house) = house {
-        house.figures.request(method, route, status.as_str(), took);
-        if house.lifecycle.is_ending() {
-            // The caller's next request opens a connection elsewhere.
-            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-        }
-    }
+    finish(&mut response, method, took);
     Ok(response)
+}
+
+/// One line about a request that has ended.
+fn tell<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) {
+    let (route, status) = match outcome {
+        Ok(response) => (route_of(response.request()), response.status()),
+        Err(error) => ("none", error.as_response_error().status_code()),
+    };
+    span.record("route", route);
+    let (status, duration_ms) = (status.as_u16(), (took * 1e6).round() / 1e3);
+    if status < 400 && QUIET.contains(&route) {
+        tracing::debug!(status, duration_ms, "answered");
+    } else {
+        tracing::info!(status, duration_ms, "answered");
+    }
+}
+
+/// Counts an answer, and gives it the headers that every answer has.
+fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64) {
+    let request = response.request().clone();
+    let house = request.app_data::<Data<Arc<House>>>();
+    if let Some(house) = house {
+        house.figures.request(method, route_of(&request), response.status().as_str(), took);
+    }
+    let headers = response.headers_mut();
+    headers::secure(headers::policy(request.path()), headers);
+    if let Ok(id) = HeaderValue::from_str(&RequestId::in_request(&request)) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if house.is_some_and(|house| house.lifecycle.is_ending()) {
+        // The caller's next request opens a connection elsewhere.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
 }
 
 #[cfg(test)]

@@ -350,7 +350,7 @@ async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
     let seen = watched.look().await;
     assert_eq!((sum(&seen, "http_held_polls", &[]), sum(&seen, "event_streams", &[])), (3.0, 1.0));
     let began = std::time::Instant::now();
-    house.house.lifecycle.close();
+    house.house.let_go();
     for poll in polls {
         let answer = Answer::of(poll.await.expect("joined").expect("answered")).await;
         assert_eq!(answer.headers["connection"], "close");

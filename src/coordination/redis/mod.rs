@@ -149,6 +149,10 @@ impl Coordination for Redis {
         self.shared.told.notify_one();
     }
 
+    fn wake_all(&self) {
+        self.shared.here.wake_all();
+    }
+
     fn listen(&self, topic: Topic) -> Listener {
         self.shared.here.listen(topic)
     }

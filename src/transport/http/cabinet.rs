@@ -15,7 +15,7 @@ use crate::{
             WorkQuery,
         },
     },
-    service::{Failure, House, caller::CabinetCaller, vend},
+    service::{Failure, House, vend},
     transport::{
         auth::Cabinet,
         body::{Path, Query},
@@ -64,45 +64,37 @@ async fn work(
     house: Data<Arc<House>>,
     query: Query<WorkQuery>,
 ) -> Reply {
-    reply::json(&request, next_work(caller.0, &house, query.0, caller.actor()).await)
+    reply::json(&request, next_work(&caller, &house, &query.0).await)
 }
 
-async fn next_work(
-    caller: CabinetCaller,
-    house: &Arc<House>,
-    query: WorkQuery,
-    actor: crate::service::Actor,
-) -> Result<WorkAnswer, Failure> {
-    let wait = Duration::from_secs(query.wait.into());
-    let until = tokio::time::Instant::now() + wait;
-    let mut listener = house.coordination.listen(Topic::Cabinet(caller.cabinet));
-    let nothing_new = || Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() });
-    let seen = house.work_seen.get(&caller.cabinet);
-    if seen == Some((listener.generation(), query.cursor))
-        && !house.hold_poll(&mut listener, wait).await
-        && !listener.may_have_missed()
-    {
-        return nothing_new();
-    }
+async fn next_work(caller: &Cabinet, house: &Arc<House>, query: &WorkQuery) -> Result<WorkAnswer, Failure> {
+    let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.into());
+    let cabinet = caller.0.cabinet;
+    let mut listener = house.coordination.listen(Topic::Cabinet(cabinet));
+    // What was told by this cursor: then the database has nothing to add.
+    let mut told = house.work_seen.get(&cabinet) == Some((listener.generation(), query.cursor));
     loop {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        if told && !house.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
+            break;
+        }
         // The generation first: what changes while the database is read is
         // looked at again.
         let generation = listener.generation();
+        let (actor, own) = (caller.actor(), caller.0);
         // In a box, which is gone when the poll is held.
-        let items = Box::pin(house.read(actor, move |conn, house| vend::work(conn, house, caller))).await?;
+        let items = Box::pin(house.read(actor, move |conn, house| vend::work(conn, house, own))).await?;
         let cursor = vend::cursor_of(&items)?;
-        house.work_seen.insert(caller.cabinet, (generation, cursor));
+        house.work_seen.insert(cabinet, (generation, cursor));
         if cursor != query.cursor {
             return Ok(WorkAnswer { cursor, items });
         }
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if left.is_zero() || house.lifecycle.is_closing() {
-            return nothing_new();
+        if tokio::time::Instant::now() >= until || house.lifecycle.is_closing() {
+            break;
         }
-        if !house.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
-            return nothing_new();
-        }
+        told = true;
     }
+    Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() })
 }
 
 /// START: ask to go ahead with one attempt
