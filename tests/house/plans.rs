@@ -1,18 +1,21 @@
 //! What the house asks all the time must not grow dearer with its history: no
-//! such statement walks through a whole table. SQLite is asked, because it
-//! shows its plans even for an empty database.
+//! such statement walks through a whole table, or is prepared anew at every
+//! run. SQLite is asked, because it shows its plans even for an empty database.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use diesel::{QueryableByName, RunQueryDsl, connection::InstrumentationEvent, sql_types::Text};
 use waystation::{
     domain::{
-        ids::{CabinetId, ConsultationId, StaffId, WorkerId},
+        ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, WorkerId},
         vend::AttemptState,
     },
     storage::{
-        Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, directory, doctors, orders,
-        prescriptions,
+        Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, directory, doctors, idempotency,
+        orders, prescriptions, sessions,
     },
 };
 
@@ -29,6 +32,12 @@ const HISTORY: &[&str] =
 struct Step {
     #[diesel(sql_type = Text)]
     detail: String,
+}
+
+#[derive(QueryableByName)]
+struct CompiledWith {
+    #[diesel(sql_type = Text)]
+    compile_options: String,
 }
 
 fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
@@ -56,26 +65,78 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     Ok(())
 }
 
+/// Some of what each verb writes, and a list.
+fn write_something(conn: &mut Conn) -> diesel::QueryResult<()> {
+    let now = start_of_test();
+    sessions::check_in_touch(conn, CheckInId::generate(), now)?;
+    sessions::session_touch(conn, SessionId::generate(), now)?;
+    idempotency::answer_save(conn, "worker", "route", "key", &[])?;
+    prescriptions::lines_of_all(conn, &[PrescriptionId::generate(); 3])?;
+    Ok(())
+}
+
+/// What a connection said while `work` ran: the statements that ran, and those
+/// that it keeps prepared.
+fn overheard(
+    conn: &mut Conn,
+    work: impl Fn(&mut Conn) -> diesel::QueryResult<()>,
+) -> (Vec<String>, HashSet<String>) {
+    let heard = Arc::new(Mutex::new((Vec::new(), HashSet::new())));
+    let listener = Arc::clone(&heard);
+    let Conn::Sqlite(inner) = &mut *conn else { panic!("the wrong engine") };
+    diesel::Connection::set_instrumentation(inner, move |event: InstrumentationEvent<'_>| {
+        let (ran, kept) = &mut *listener.lock().expect("unbroken");
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let text = query.to_string();
+                ran.push(text.split(" -- binds:").next().unwrap_or(&text).to_owned());
+            }
+            InstrumentationEvent::CacheQuery { sql, .. } => {
+                kept.insert(sql.to_owned());
+            }
+            _ => {}
+        }
+    });
+    work(conn).expect("asked");
+    std::mem::take(&mut *heard.lock().expect("unbroken"))
+}
+
+/// A connection to an empty database, which goes with the folder.
+fn opened(folder: &std::path::Path) -> Conn {
+    let database = Database::empty_on(Engine::Sqlite, folder);
+    let url = DatabaseUrl::parse(&database.url).expect("a URL");
+    waystation::storage::migrate(&url).expect("migrated");
+    Conn::open(&url, Purpose::Write).expect("opened")
+}
+
+#[test]
+fn what_is_run_all_the_time_is_prepared_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut conn = opened(folder.path());
+    let (ran, kept) = overheard(&mut conn, |conn| {
+        ask_everything(conn)?;
+        write_something(conn)
+    });
+    assert!(ran.len() > 20, "{} statements were heard", ran.len());
+    for statement in &ran {
+        assert!(kept.contains(statement), "prepared anew at every run: {statement}");
+    }
+    let Conn::Sqlite(inner) = &mut conn else { panic!("the wrong engine") };
+    let options: Vec<CompiledWith> = diesel::sql_query("PRAGMA compile_options").load(inner).expect("told");
+    assert!(
+        options.iter().any(|option| option.compile_options == "ENABLE_QPSG"),
+        "SQLite plans anew for each value of a bound LIMIT: .cargo/config.toml was not read"
+    );
+}
+
 #[test]
 fn what_is_asked_all_the_time_walks_through_no_history() {
     let folder = tempfile::tempdir().expect("a folder");
-    let database = Database::empty_on(Engine::Sqlite, folder.path());
-    let url = DatabaseUrl::parse(&database.url).expect("a URL");
-    waystation::storage::migrate(&url).expect("migrated");
-    let mut conn = Conn::open(&url, Purpose::Write).expect("opened");
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let listener = Arc::clone(&heard);
-    let Conn::Sqlite(inner) = &mut conn else { panic!("the wrong engine") };
-    diesel::Connection::set_instrumentation(inner, move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            listener.lock().expect("unbroken").push(query.to_string());
-        }
-    });
-    ask_everything(&mut conn).expect("asked");
-    let asked: Vec<String> = std::mem::take(&mut *heard.lock().expect("unbroken"));
+    let mut conn = opened(folder.path());
+    let (asked, _) = overheard(&mut conn, ask_everything);
     assert!(asked.len() > 20, "{} statements were heard", asked.len());
     let Conn::Sqlite(inner) = &mut conn else { panic!("the wrong engine") };
-    for statement in asked.iter().map(|text| text.split(" -- binds:").next().unwrap_or(text)) {
+    for statement in &asked {
         let plan: Vec<Step> =
             diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(inner).expect("explained");
         for step in &plan {
