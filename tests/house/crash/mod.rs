@@ -1,5 +1,6 @@
 //! The demonstration is killed in the middle of journeys, again and again, and
-//! loses nothing that it acknowledged and vends nothing twice.
+//! loses nothing that it acknowledged and vends nothing twice. On either
+//! database.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +19,7 @@ use std::{
 };
 
 use compare::{Attempt, Journals, Kept, Moment};
+use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::de::DeserializeOwned;
 use waystation::{
@@ -39,25 +41,75 @@ use waystation::{
     storage::{Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, journal, orders, places},
 };
 
+use crate::engines::Database;
+
 const JOURNEYS: &str = "40";
 /// Generous: a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Where it leaves what outlives it.
+struct Place {
+    folder: PathBuf,
+    /// The cabinets' disks, and what callers were told.
+    data: PathBuf,
+    database: Database,
+}
+
+impl Place {
+    fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), data: folder.join("data"), database: Database::empty(folder) }
+    }
+
+    fn open(&self) -> Conn {
+        let url = DatabaseUrl::parse(&self.database.url).expect("a URL");
+        Conn::open(&url, Purpose::Read).expect("opened")
+    }
+
+    /// Waits until nobody else uses the database: a server goes on with the
+    /// statement of a client that was killed, and notices only then.
+    fn until_left(&self) {
+        let mut conn = self.open();
+        let began = Instant::now();
+        while others(&mut conn) > 0 {
+            assert!(began.elapsed() < PATIENCE, "somebody still uses the database");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Others {
+    #[diesel(sql_type = BigInt)]
+    others: i64,
+}
+
+/// Connections to the same database. A file knows of none that outlive a process.
+fn others(conn: &mut Conn) -> i64 {
+    const SQL: &str = "SELECT count(*) AS others FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    match conn {
+        Conn::Sqlite(_) => 0,
+        Conn::Pg(pg) => diesel::sql_query(SQL).get_result::<Others>(pg).expect("counted").others,
+    }
+}
+
 /// A running demonstration; it is killed when the test ends early.
-struct Demo {
+struct Demo<'p> {
+    place: &'p Place,
     child: Child,
     log: PathBuf,
 }
 
-impl Demo {
-    fn start(folder: &Path, life: usize, journeys: &[&str]) -> Self {
-        let ready = folder.join("ready.json");
+impl<'p> Demo<'p> {
+    fn start(place: &'p Place, life: usize, journeys: &[&str]) -> Self {
+        let ready = place.folder.join("ready.json");
         let _absent = fs::remove_file(&ready);
-        let log = folder.join(format!("life-{life}.log"));
+        let log = place.folder.join(format!("life-{life}.log"));
         let output = File::create(&log).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_waystation"))
             .args(["demo", "--port", "0", "--workers", "200", "--data"])
-            .arg(folder.join("data"))
+            .arg(&place.data)
+            .args(["--database-url", &place.database.url])
             .arg("--ready-file")
             .arg(&ready)
             .args(journeys)
@@ -66,7 +118,7 @@ impl Demo {
             .stderr(output)
             .spawn()
             .expect("the demonstration starts");
-        let mut demo = Self { child, log };
+        let mut demo = Self { place, child, log };
         demo.until("the house answers", || ready.exists());
         demo
     }
@@ -87,6 +139,7 @@ impl Demo {
         assert!(self.child.try_wait().expect("its status").is_none(), "it had ended: {}", self.output());
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
+        self.place.until_left();
     }
 
     fn output(&self) -> String {
@@ -94,7 +147,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for Demo<'_> {
     fn drop(&mut self) {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
@@ -111,11 +164,6 @@ fn lines<T: DeserializeOwned>(path: &Path) -> Vec<T> {
 fn fallen(data: &Path) -> Vec<Fallen> {
     let Ok(folders) = fs::read_dir(data.join("cabinets")) else { return Vec::new() };
     folders.flat_map(|folder| lines(&folder.expect("a folder").path().join("drops.log"))).collect()
-}
-
-fn database(data: &Path) -> Conn {
-    let url = format!("sqlite:{}", data.join("demo.db").display());
-    Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), Purpose::Read).expect("opened")
 }
 
 /// The states that everything acknowledged is in, or has been in.
@@ -165,9 +213,10 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
 
 /// Everything that is wrong. The database is read before the cabinets' disks,
 /// so that what happens in between can only be there, never missing.
-fn faults(data: &Path, moment: Moment) -> Vec<String> {
+fn faults(place: &Place, moment: Moment) -> Vec<String> {
+    let data = &place.data;
     let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
-    let mut conn = database(data);
+    let mut conn = place.open();
     let mut found = stock_check::invariants(&mut conn).expect("audited");
     found.extend(compare::lost(&told, &kept(&mut conn, &told)));
     let rows = attempts::attempts_all(&mut conn).expect("read");
@@ -196,9 +245,9 @@ fn faults(data: &Path, moment: Moment) -> Vec<String> {
 }
 
 /// Acknowledged consultations that nobody has ended.
-fn open_consultations(data: &Path) -> usize {
-    let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
-    let mut conn = database(data);
+fn open_consultations(place: &Place) -> usize {
+    let told = Acknowledged::read(&place.data.join("acknowledged.jsonl")).expect("readable");
+    let mut conn = place.open();
     let ids: HashSet<&str> =
         told.iter().filter(|one| one.kind == "consultation").map(|one| one.id.as_str()).collect();
     let live = |id: &&str| {
@@ -210,11 +259,11 @@ fn open_consultations(data: &Path) -> usize {
 
 /// Walks the audit chain with the demonstration's own secret. Only while no
 /// demonstration runs.
-async fn audit_chain(data: &Path) -> i64 {
+async fn audit_chain(place: &Place) -> i64 {
     let mut config = Config::load(None, &Flags::default()).expect("the defaults");
-    config.database_url = format!("sqlite:{}", data.join("demo.db").display()).into();
-    config.data_dir = data.to_owned();
-    let secret = fs::read_to_string(data.join("master-secret")).expect("a secret");
+    config.database_url = place.database.url.clone().into();
+    config.data_dir.clone_from(&place.data);
+    let secret = fs::read_to_string(place.data.join("master-secret")).expect("a secret");
     config.master_secret = Some(secret.trim().to_owned().into());
     let house = app::build(&config, Arc::new(SystemClock)).await.expect("built").house;
     while audit::seal(&house).await.expect("sealed") > 0 {}
@@ -230,40 +279,40 @@ async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twi
     println!("WAYSTATION_CRASH_SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let data = folder.path().join("data");
+    let place = Place::new(folder.path());
     let began = Instant::now();
     // The first life walks workers through their journeys; the next ones only
     // bring back the cabinets, which must finish what was cut off.
-    let mut demo = Demo::start(folder.path(), 0, &["--journeys", JOURNEYS]);
+    let mut demo = Demo::start(&place, 0, &["--journeys", JOURNEYS]);
     let enough = chance.random_range(1..12);
-    demo.until("packs fell", || fallen(&data).len() >= enough);
+    demo.until("packs fell", || fallen(&place.data).len() >= enough);
     std::thread::sleep(Duration::from_millis(chance.random_range(0..400)));
     demo.kill();
-    assert_eq!(faults(&data, Moment::Killed), Vec::<String>::new(), "after the first kill");
-    let sealed_to = audit_chain(&data).await;
+    assert_eq!(faults(&place, Moment::Killed), Vec::<String>::new(), "after the first kill");
+    let sealed_to = audit_chain(&place).await;
     println!(
         "killed after {:.1?}; {} packs fell, {} consultations open, {sealed_to} events in the chain",
         began.elapsed(),
-        fallen(&data).len(),
-        open_consultations(&data)
+        fallen(&place.data).len(),
+        open_consultations(&place)
     );
-    let demo = Demo::start(folder.path(), 1, &[]);
+    let demo = Demo::start(&place, 1, &[]);
     std::thread::sleep(Duration::from_millis(chance.random_range(0..400)));
     demo.kill();
-    assert_eq!(faults(&data, Moment::Killed), Vec::<String>::new(), "after the second kill");
-    let mut demo = Demo::start(folder.path(), 2, &[]);
-    demo.until("the cabinets have reported everything", || faults(&data, Moment::Settled).is_empty());
+    assert_eq!(faults(&place, Moment::Killed), Vec::<String>::new(), "after the second kill");
+    let mut demo = Demo::start(&place, 2, &[]);
+    demo.until("the cabinets have reported everything", || faults(&place, Moment::Settled).is_empty());
     demo.kill();
-    assert_eq!(faults(&data, Moment::Settled), Vec::<String>::new(), "at the end");
-    let rows = attempts::attempts_all(&mut database(&data)).expect("read");
+    assert_eq!(faults(&place, Moment::Settled), Vec::<String>::new(), "at the end");
+    let rows = attempts::attempts_all(&mut place.open()).expect("read");
     let count = |state| rows.iter().filter(|row| row.state == state).count();
     println!(
         "{} packs fell; {} attempts dispensed, {} in doubt, {} waiting; {} events in the chain; {:.1?}",
-        fallen(&data).len(),
+        fallen(&place.data).len(),
         count(AttemptState::Dispensed),
         count(AttemptState::InDoubt),
         count(AttemptState::Issued),
-        audit_chain(&data).await,
+        audit_chain(&place).await,
         began.elapsed()
     );
 }

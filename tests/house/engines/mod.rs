@@ -26,13 +26,12 @@ const SERVER: &str = "TEST_POSTGRES_URL";
 const REQUIRE: &str = "TEST_REQUIRE";
 
 /// Tests that open no house, and tests of the embedded database alone.
-const OF_NO_ENGINE: [&str; 10] = [
+const OF_NO_ENGINE: [&str; 9] = [
     "engines::the_same_suite",
     "engines::cluster",
     "floors::",
     "writer::",
     "smtp::",
-    "crash::",
     "coordination::",
     "postgres_tls::",
     "backup::",
