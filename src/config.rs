@@ -12,6 +12,11 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+/// Whether a host that a setting names is this machine: the way to it needs no TLS.
+pub fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +29,9 @@ pub struct Config {
     pub database_url: SecretString,
     /// Connections beside the writer.
     pub database_connections: u32,
-    /// `redis://..` or `rediss://..`: what lets several instances hear each other.
+    /// `rediss://..`, or `redis://..` on this machine: what lets several
+    /// instances hear each other. `redis://` to another machine must say
+    /// `?sslmode=disable`.
     pub redis_url: Option<SecretString>,
     /// Whether other instances use the same database. On SQLite there are none.
     pub instances: Instances,

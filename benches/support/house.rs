@@ -17,7 +17,7 @@ use waystation::{
         ids::{HospitalId, SessionId, StaffId},
     },
     jobs::Jobs,
-    service::{Actor, House, vend},
+    service::{Actor, House, Tx, formulary, vend},
     storage::{network as rows, sessions, sql_types::At},
     telemetry,
 };
@@ -45,7 +45,14 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
     telemetry::start(config.log, "info");
     let Built { house, mailer } = app::build(&config, Arc::new(SystemClock)).await?;
     if products > house.formulary().len() {
-        house.set_formulary(grown(products)?);
+        let grown = grown(products)?;
+        let put = move |tx: &mut Tx<'_>| formulary::put(tx, &grown.iter().collect::<Vec<_>>());
+        house
+            .write(Actor::System, put)
+            .await
+            .map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
+        let known = formulary::load(&house).await;
+        known.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
     }
     let doctor = doctor_token(&house).await?;
     let enrolled = enrol(&house, cabinets).await?;

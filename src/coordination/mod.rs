@@ -46,6 +46,8 @@ pub enum Topic {
     Matching,
     /// The job that sends letters.
     Letters,
+    /// The edition of the catalogue that every instance holds.
+    Catalogue,
 }
 
 /// Whoever is listened for. An id and no text: every request names one.

@@ -2,6 +2,7 @@
 //! by several instances at once: it only carries out what the database says is
 //! due, through the same verbs as everybody else.
 
+mod catalogue;
 pub mod letters;
 mod matching;
 mod sweeps;
@@ -27,6 +28,7 @@ impl Jobs {
     /// Starts every job of the house.
     pub fn start(house: &Arc<House>, mailer: &Arc<Mailer>) -> Self {
         let mut jobs = Self { stop: watch::Sender::new(false), running: JoinSet::new() };
+        catalogue::start(&mut jobs, house);
         letters::start(&mut jobs, house, mailer);
         matching::start(&mut jobs, house);
         sweeps::start(&mut jobs, house);

@@ -283,11 +283,13 @@ fn next_epoch(
     kind: DeviceKind,
     station: StationId,
 ) -> Result<(Option<CabinetId>, i64), Failure> {
-    let known = store::device_epoch(tx.conn, station, kind.as_str())?;
     match kind {
-        DeviceKind::Station => Ok((None, known + 1)),
+        DeviceKind::Station => Ok((None, store::device_epoch(tx.conn, station, kind.as_str())? + 1)),
         DeviceKind::Cabinet => {
-            let (cabinet, epoch) = store::cabinet_at(tx.conn, station)?.ok_or(Code::EnrolmentCodeInvalid)?;
+            // Whoever enrols it at the same time is waited for, and then replaced.
+            let held = store::cabinet_at_held(tx.conn, station)?;
+            let (cabinet, epoch) = held.ok_or(Code::EnrolmentCodeInvalid)?;
+            let known = store::device_epoch(tx.conn, station, kind.as_str())?;
             let next = epoch.max(known) + 1;
             let start = digest::hex(&digest::CHAIN_START);
             if !store::cabinet_epoch_advance(tx.conn, cabinet, epoch, next, &start)? {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, House, Tx};
+use super::{Failure, House, Tx, edition};
 use crate::{
     domain::{
         formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
@@ -133,10 +133,8 @@ pub async fn load(house: &Arc<House>) -> Result<usize, Failure> {
     if empty {
         house.write(super::Actor::System, ship).await?;
     }
-    let edition = house.store.read::<_, Failure>(edition).await?;
-    let known = edition.len();
-    house.set_formulary(edition);
-    Ok(known)
+    edition::look(house).await?;
+    Ok(house.formulary().len())
 }
 
 /// Writes the built-in formulary into the catalogue: adds what is missing and
@@ -178,7 +176,10 @@ pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
             });
         }
     }
-    store::products_upsert(tx.conn, &rows)?;
+    if !rows.is_empty() {
+        store::products_upsert(tx.conn, &rows)?;
+        edition::changed(tx)?;
+    }
     Ok(rows.len())
 }
 
@@ -216,14 +217,6 @@ pub fn search(
     }
     let next_after = items.last().filter(|_| more).map(|last: &ProductView| last.code.clone());
     Ok(ProductPage { items, next_after })
-}
-
-fn edition(conn: &mut Conn) -> Result<Formulary, Failure> {
-    let mut products = Vec::new();
-    for (_, body) in store::products_all(conn)? {
-        products.push(serde_json::from_str::<Product>(&body)?);
-    }
-    Ok(Formulary::from_products(products))
 }
 
 fn view(product: &Product) -> ProductView {

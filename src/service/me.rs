@@ -104,3 +104,13 @@ pub fn withdraw(
     }
     Ok(ConsentsView { consents: workers::consents_live(tx.conn, caller.worker)? })
 }
+
+/// The worker consents to care, and will until the end of this transaction:
+/// what is kept about their health is kept before a withdrawal or not at all.
+///
+/// # Errors
+/// `ConsentMissing`.
+pub fn hold_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let stands = workers::consent_hold(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
+    if stands { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+}

@@ -9,6 +9,7 @@ pub mod check_in;
 pub mod consultation;
 pub mod devices;
 pub mod duty;
+pub mod edition;
 mod failure;
 pub mod figures;
 pub mod formulary;
@@ -44,7 +45,7 @@ mod tx;
 pub mod vend;
 pub mod vitals;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
@@ -58,7 +59,7 @@ use crate::{
     clock::Clock,
     coordination::{Coordination, Topic},
     crypto::{keyring::Keyring, seal::FieldPlace},
-    domain::{formulary::Formulary, ids::Id, policy::Policy, time::Timestamp},
+    domain::{ids::Id, policy::Policy, time::Timestamp},
     storage::{Conn, Store},
     telemetry::figures::Figures,
 };
@@ -92,7 +93,7 @@ pub struct House {
     pub(crate) figures_cache: figures::FiguresCache,
     pub(crate) readiness: readiness::ReadinessCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
-    formulary: RwLock<Arc<Formulary>>,
+    edition: edition::Edition,
 }
 
 impl House {
@@ -104,7 +105,6 @@ impl House {
         keys: Keyring,
         coordination: Arc<dyn Coordination>,
     ) -> Self {
-        let formulary = RwLock::new(Arc::new(Formulary::default()));
         let estimates = consultation::EstimateCache::default();
         // A cabinet that drops out is read again; nothing more.
         let work_seen = vend::WorkSeen::new(200_000);
@@ -128,7 +128,7 @@ impl House {
             lifecycle: lifecycle::Lifecycle::default(),
             figures_cache: figures::FiguresCache::default(),
             readiness: readiness::ReadinessCache::default(),
-            formulary,
+            edition: edition::Edition::default(),
         }
     }
 
@@ -148,16 +148,6 @@ impl House {
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// The formulary as it stands; holding it keeps that edition.
-    pub fn formulary(&self) -> Arc<Formulary> {
-        Arc::clone(&self.formulary.read().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    /// Puts a new edition of the formulary in force.
-    pub fn set_formulary(&self, edition: Formulary) {
-        *self.formulary.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(edition);
     }
 
     /// After this long the database knows at the latest what another instance

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, check_in::CARE_CONSENT};
+use super::{Failure, Hearers, House, Tx, me};
 use crate::{
     domain::{
         formulary::Condition,
@@ -14,7 +14,7 @@ use crate::{
         spelling,
         words::Bilingual,
     },
-    storage::{Conn, profiles as store, workers},
+    storage::{Conn, profiles as store},
 };
 
 /// Entries in each list at most. [P]
@@ -80,9 +80,7 @@ pub fn put(
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    if !workers::consents_live(tx.conn, worker)?.iter().any(|purpose| purpose == CARE_CONSENT) {
-        return Err(Code::ConsentMissing.into());
-    }
+    me::hold_care_consent(tx, worker)?;
     let sealed = tx.house.seal("health_profile", "body_sealed", worker, &serde_json::to_string(&input)?)?;
     if !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         return Err(Code::PreconditionFailed.into());

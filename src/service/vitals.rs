@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, check_in::CARE_CONSENT};
+use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, me};
 use crate::{
     domain::{
         formulary::Condition,
@@ -109,9 +109,7 @@ pub fn record(
     input: &ReadingsInput,
 ) -> Result<ReadingsStored, Failure> {
     let valid = check(input, tx)?;
-    if !workers::consents_live(tx.conn, caller.worker)?.iter().any(|purpose| purpose == CARE_CONSENT) {
-        return Err(Code::ConsentMissing.into());
-    }
+    me::hold_care_consent(tx, caller.worker)?;
     let place = ReadingPlace { check_in: caller.check_in, worker: caller.worker, station: caller.station };
     let ids = store::readings_add(tx.conn, place, &valid, tx.now)?;
     if let Some(context) = &input.context {

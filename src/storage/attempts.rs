@@ -247,6 +247,21 @@ pub fn attempts_issued_of_lot(
         .load(c))
 }
 
+/// Attempts of a slot that have not started.
+pub fn attempts_issued_of_slot(
+    conn: &mut Conn,
+    cabinet: CabinetId,
+    slot_no: i32,
+) -> QueryResult<Vec<AttemptRow>> {
+    each!(conn, c => attempt::table
+        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::cabinet_id.eq(cabinet))
+        .filter(attempt::slot_no.eq(slot_no))
+        .order(attempt::id)
+        .select(AttemptRow::as_select())
+        .load(c))
+}
+
 /// All attempts, for the audit.
 pub fn attempts_all(conn: &mut Conn) -> QueryResult<Vec<AttemptRow>> {
     each!(conn, c => attempt::table.order(attempt::id).select(AttemptRow::as_select()).load(c))

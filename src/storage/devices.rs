@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::{PortableDsl, each},
     prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
@@ -138,6 +138,16 @@ pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
         .first::<StationId>(c))
     .optional()?;
     Ok(found.is_some())
+}
+
+/// As [`cabinet_at`], for whoever will change the epoch: of two, one waits.
+pub fn cabinet_at_held(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
+    each!(conn, c => cabinet::table
+        .filter(cabinet::station_id.eq(station_id))
+        .select((cabinet::id, cabinet::epoch))
+        .held()
+        .get_result(c))
+    .optional()
 }
 
 /// The cabinet at a station, with its epoch.

@@ -160,11 +160,6 @@ pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
     diesel::update(product::table.find(&row.code)).set(row).prepared().execute(conn).map(|_| ())
 }
 
-/// The rows of all products, in the order of their codes.
-pub fn product_bodies(conn: &mut Conn) -> QueryResult<Vec<String>> {
-    each!(conn, c => product::table.order(product::code).select(product::body).load(c))
-}
-
 /// All lots with their expiry.
 pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), NaiveDate>> {
     let rows = each!(conn, c => lot::table

@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use url::Url;
 
 use super::postgres_tls::Bridge;
+use crate::config::is_this_machine;
 
 /// What may not stand bare in a value of the query.
 const VALUE: &AsciiSet =
@@ -312,10 +313,6 @@ fn refuse_unsupported<E: Fn(&str) -> Option<String>>(parts: &Parts<E>) -> Result
         return Err("PGSERVICE is set, and may name another server; unset it".to_owned());
     }
     Ok(())
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

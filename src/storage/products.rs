@@ -3,7 +3,12 @@
 
 use diesel::{prelude::*, sql_types::Bool};
 
-use super::{conn::Conn, dialect::each, schema::product, sql_types::At};
+use super::{
+    conn::Conn,
+    dialect::each,
+    schema::{catalogue_edition, product},
+    sql_types::At,
+};
 use crate::domain::{formulary::SaleClass, money::Fen};
 
 /// Rows per statement: SQLite binds at most 32,766 values.
@@ -54,6 +59,19 @@ pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> 
             .execute(c))?;
     }
     Ok(())
+}
+
+/// The number of the catalogue's edition.
+pub fn edition_number(conn: &mut Conn) -> QueryResult<i64> {
+    each!(conn, c => catalogue_edition::table.select(catalogue_edition::number).first(c))
+}
+
+/// Makes it another edition: whoever writes products says so.
+pub fn edition_advance(conn: &mut Conn) -> QueryResult<()> {
+    each!(conn, c => diesel::update(catalogue_edition::table)
+        .set(catalogue_edition::number.eq(catalogue_edition::number + 1))
+        .execute(c))
+    .map(|_| ())
 }
 
 /// Code and body of every product, by code.

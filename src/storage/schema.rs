@@ -568,6 +568,14 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    catalogue_edition (one) {
+        one -> Int8,
+        number -> Int8,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     event_shift (one) {
         one -> Int8,
         xids -> Int8,

@@ -173,6 +173,20 @@ pub fn consents_live(conn: &mut Conn, worker_id: WorkerId) -> QueryResult<Vec<St
         .load(c))
 }
 
+/// Whether the worker consents to this purpose. A consent that stands is held:
+/// its withdrawal waits for the end of what it permits in this transaction.
+pub fn consent_hold(conn: &mut Conn, worker_id: WorkerId, purpose: &str) -> QueryResult<bool> {
+    let found = each!(conn, c => consent::table
+        .filter(consent::worker_id.eq(worker_id))
+        .filter(consent::purpose.eq(purpose))
+        .filter(consent::withdrawn_at.is_null())
+        .select(consent::id)
+        .held()
+        .get_result::<ConsentId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
 /// Withdraws a consent; `false` when there was none.
 pub fn consent_withdraw(
     conn: &mut Conn,

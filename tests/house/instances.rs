@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future::join};
 use serde_json::{Value, json};
 use waystation::{
+    config::MailConfig,
     coordination::Topic,
     crypto::tokens::Role,
     domain::vend::messages::WorkAnswer,
-    service::{check_in, matching},
+    jobs::Jobs,
+    mail::Mailer,
+    service::{check_in, edition, matching},
 };
 
 use crate::{coordination::until, harness::TestHouse, redis::RedisServer, seed::Seed};
@@ -192,6 +195,23 @@ async fn emptying_redis_changes_no_durable_answer() {
     assert_eq!(matching::requeue_lost(&other.house).await.expect("a round"), 0);
     assert_eq!(check_in::sweep_idle(&other.house).await.expect("a round"), 0);
     one.sound().await;
+}
+
+#[actix_web::test]
+async fn an_edition_that_is_imported_at_one_instance_is_in_force_at_the_other_at_once() {
+    let Some(server) = RedisServer::start() else { return };
+    let (one, other) = two(&server).await;
+    let unused = std::path::Path::new("unused");
+    let mailer =
+        Mailer::new(&MailConfig::Files { from: "w@w.example".to_owned() }, unused).expect("a mailer");
+    let jobs = Jobs::start(&other.house, &std::sync::Arc::new(mailer));
+    let began = Instant::now();
+    for price in [1, 2, 3] {
+        one.import_paracetamol(price, true).await;
+        until("the edition is in force", async || other.price_in_force() == price).await;
+    }
+    assert!(began.elapsed() < edition::LOOK_EVERY.to_std().expect("some time"), "it was not woken");
+    jobs.stop(Duration::from_secs(10)).await;
 }
 
 /// Redis out of reach: each instance knows only its own callers.

@@ -5,6 +5,7 @@ mod backup;
 mod bad_input;
 mod cabinet;
 mod check_in;
+mod closed_slots;
 mod concurrency;
 mod consultation;
 mod coordination;

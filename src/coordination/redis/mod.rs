@@ -4,6 +4,7 @@
 //! instances say meanwhile is unknown, and listeners are told so.
 
 mod line;
+mod server;
 mod wire;
 
 use std::{
@@ -73,8 +74,7 @@ impl Redis {
     /// # Errors
     /// Why the URL is refused, without repeating it.
     pub fn connect(url: &str, network: &str) -> Result<Self, String> {
-        let client = redis::Client::open(url)
-            .map_err(|_| "it must be redis://.., rediss://.. or redis+unix://..".to_owned())?;
+        let client = server::client(url)?;
         let here = Memory::beside_others();
         let prefix = format!("waystation:{network}:");
         let shared = Arc::new(Shared {

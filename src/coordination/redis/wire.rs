@@ -51,6 +51,7 @@ fn name(topic: Topic) -> String {
         Topic::Operators => "operators".to_owned(),
         Topic::Matching => "matching".to_owned(),
         Topic::Letters => "letters".to_owned(),
+        Topic::Catalogue => "catalogue".to_owned(),
     }
 }
 
@@ -65,6 +66,7 @@ fn topic(name: &str) -> Option<Topic> {
             "operators" => Topic::Operators,
             "matching" => Topic::Matching,
             "letters" => Topic::Letters,
+            "catalogue" => Topic::Catalogue,
             _ => return None,
         },
     })
@@ -85,6 +87,7 @@ mod tests {
             Topic::Operators,
             Topic::Matching,
             Topic::Letters,
+            Topic::Catalogue,
         ]);
         for said in [Said::Beat, Said::Bye, Said::LookAround, look] {
             let text = encode(0xdead_beef, &said);

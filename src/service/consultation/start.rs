@@ -17,7 +17,7 @@ use crate::{
         triage::{SymptomFlag, TriageLevel},
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx, caller::WorkerCaller, check_in::CARE_CONSENT, vitals},
+    service::{Failure, Hearers, Tx, caller::WorkerCaller, me, vitals},
     storage::{
         consultations::{self as store, NewConsultation},
         places, workers,
@@ -57,9 +57,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     if !places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
         return Err(Code::LaneNotPermitted.into());
     }
-    if !workers::consents_live(tx.conn, caller.worker)?.iter().any(|purpose| purpose == CARE_CONSENT) {
-        return Err(Code::ConsentMissing.into());
-    }
+    me::hold_care_consent(tx, caller.worker)?;
     if let Some(live) = store::consultation_live_of(tx.conn, caller.worker)? {
         let data = json!({"consultation_id": live.id});
         return Err(Refusal::new(Code::ConsultationLive).in_state(live.state).with_data(data).into());

@@ -1,19 +1,18 @@
 //! The catalogue of drugs. A row whose code is known replaces the old one:
 //! prices and sources change.
 
-use std::sync::Arc;
-
 use super::{ImportError, Lined, record};
 use crate::{
-    domain::formulary::{Formulary, Product},
-    service::{Actor, Failure, House, Tx},
+    domain::formulary::Product,
+    service::{Failure, Tx, edition},
     storage::{
         intake::{self, NewProduct},
         sql_types::At,
     },
 };
 
-/// Loads products; tells how many rows there were. Call [`reload`] afterwards.
+/// Loads products; tells how many rows there were. [`edition::look`] puts
+/// them in force.
 pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>]) -> Result<usize, ImportError> {
     let known = intake::product_codes(tx.conn)?;
     let mut new = Vec::new();
@@ -36,16 +35,7 @@ pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>]) -> Result<usize, Impor
         }
     }
     intake::products_insert(tx.conn, &new)?;
+    edition::changed(tx)?;
     record(tx, "catalogue", rows.len())?;
     Ok(rows.len())
-}
-
-/// Puts the catalogue as stored in force in this process.
-pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
-    let bodies = house.read(Actor::System, |conn, _| Ok(intake::product_bodies(conn)?)).await?;
-    let products: Vec<Product> =
-        bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?;
-    let count = products.len();
-    house.set_formulary(Formulary::from_products(products));
-    Ok(count)
 }

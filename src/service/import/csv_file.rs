@@ -23,7 +23,7 @@ use crate::{
         time::civil_day,
         words::Bilingual,
     },
-    service::{Actor, Failure, House, Tx},
+    service::{Actor, Failure, House, Tx, edition},
     storage::StoreError,
 };
 
@@ -86,7 +86,7 @@ pub async fn import_csv(
         .map_err(|_| StoreError::Panicked)??;
     let loaded = load(house, work).await?;
     if kind == ImportKind::Catalogue {
-        super::reload(house).await?;
+        edition::look(house).await?;
     }
     Ok(loaded)
 }

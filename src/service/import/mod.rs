@@ -21,7 +21,7 @@ use crate::{
     storage::StoreError,
 };
 
-pub use catalogue::{products, reload};
+pub use catalogue::products;
 pub use people::{PreparedStaff, PreparedWorkers, doctors, shifts, staff, workers};
 pub use places::{cabinets, employers, hospitals, stations, stock};
 

@@ -8,11 +8,13 @@ use crate::{
     coordination::Topic,
     domain::{
         ids::{CabinetId, OrderId, OrderUnitId},
-        order::{Command, OrderState, UnitState},
+        order::{self, OrderState, UnitState},
         refusal::Refusal,
         stock::{Movement, choose_slots},
         time::civil_day,
-        vend::{AttemptEvent, AttemptState, Outcome, attempt::VoidReason, attempt_event::Proof},
+        vend::{
+            AttemptEvent, AttemptState, Command, Outcome, attempt::VoidReason, attempt_event::Proof, decide,
+        },
     },
     service::{Failure, Hearers, Tx, prescription_use},
     storage::{
@@ -25,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    incidents,
+    domain_attempt, incidents,
     issue::{authorization_end, candidate, issue},
     slot_no,
     stock::move_packs,
@@ -105,23 +107,25 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
 fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
     let (order, unit) = (row.order_id, row.order_unit_id);
     match event {
-        AttemptEvent::Issued { .. }
-        | AttemptEvent::Started { .. }
-        | AttemptEvent::IncidentOpened { .. }
-        | AttemptEvent::SlotClosed { .. } => Ok(()),
-        AttemptEvent::Doubted { .. } => command(tx, order, Command::UnitInDoubt(unit)).map(|_| ()),
-        AttemptEvent::Dispensed { .. } => command(tx, order, Command::UnitDispensed(unit)).map(|_| ()),
+        AttemptEvent::Issued { .. } | AttemptEvent::Started { .. } | AttemptEvent::IncidentOpened { .. } => {
+            Ok(())
+        }
+        AttemptEvent::SlotClosed { slot, .. } => free_issued(tx, row.cabinet_id, slot.get()),
+        AttemptEvent::Doubted { .. } => command(tx, order, order::Command::UnitInDoubt(unit)).map(|_| ()),
+        AttemptEvent::Dispensed { .. } => command(tx, order, order::Command::UnitDispensed(unit)).map(|_| ()),
         AttemptEvent::Voided { reason } => {
-            command(tx, order, Command::UnitFreed(unit))?;
+            command(tx, order, order::Command::UnitFreed(unit))?;
             match reason {
                 // Whoever voids for these reasons says what becomes of the packs.
                 VoidReason::Expired | VoidReason::Cancelled => Ok(()),
                 VoidReason::Replaced => give_up(tx, order, unit),
-                VoidReason::Recalled | VoidReason::Declined => try_elsewhere(tx, row),
+                VoidReason::Recalled | VoidReason::Declined | VoidReason::SlotClosed => {
+                    try_elsewhere(tx, row)
+                }
             }
         }
         AttemptEvent::NotDispensed { proof, .. } => {
-            command(tx, order, Command::UnitFreed(unit))?;
+            command(tx, order, order::Command::UnitFreed(unit))?;
             match proof {
                 Proof::Journal => try_elsewhere(tx, row),
                 // By the time a person has counted, the worker has left.
@@ -131,9 +135,21 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
     }
 }
 
+/// Nothing leaves a slot that closed over an attempt before somebody has
+/// counted it, and by then its workers have left: what was promised from there
+/// and is not started comes from another slot, or is paid back at once.
+fn free_issued(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Result<(), Failure> {
+    for row in attempts::attempts_issued_of_slot(tx.conn, cabinet, slot)? {
+        let void = Command::Void { reason: VoidReason::SlotClosed };
+        let events = decide(&domain_attempt(&row)?, void, tx.now)?;
+        apply(tx, &row, &events)?;
+    }
+    Ok(())
+}
+
 /// Pays a waiting pack back.
 pub fn give_up(tx: &mut Tx<'_>, order: OrderId, unit: OrderUnitId) -> Result<(), Failure> {
-    command(tx, order, Command::UnitNotDispensed(unit)).map(|_| ())
+    command(tx, order, order::Command::UnitNotDispensed(unit)).map(|_| ())
 }
 
 /// A waiting pack is taken from another open slot, once, or paid back.

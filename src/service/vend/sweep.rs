@@ -66,10 +66,13 @@ pub fn expire_orders(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
 /// raises the epoch.
 pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
     lock_cabinet(tx, cabinet)?;
-    let states = &[AttemptState::Issued, AttemptState::Started];
-    for row in attempts::attempts_of_cabinet(tx.conn, cabinet, states)? {
-        let events = decide(&domain_attempt(&row)?, Command::NewEpoch, tx.now)?;
-        apply(tx, &row, &events)?;
+    // What is not started goes first: a doubt closes its slot, and would send
+    // the packs that wait there elsewhere in a cabinet that is no more.
+    for states in [const { &[AttemptState::Issued] }, &[AttemptState::Started]] {
+        for row in attempts::attempts_of_cabinet(tx.conn, cabinet, states)? {
+            let events = decide(&domain_attempt(&row)?, Command::NewEpoch, tx.now)?;
+            apply(tx, &row, &events)?;
+        }
     }
     Ok(())
 }
@@ -97,9 +100,11 @@ pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usiz
     } else {
         let end = match reason {
             VoidReason::Expired => order::Command::Expire,
-            VoidReason::Cancelled | VoidReason::Recalled | VoidReason::Replaced | VoidReason::Declined => {
-                order::Command::Cancel
-            }
+            VoidReason::Cancelled
+            | VoidReason::Recalled
+            | VoidReason::Replaced
+            | VoidReason::Declined
+            | VoidReason::SlotClosed => order::Command::Cancel,
         };
         command(tx, id, end)?;
     }

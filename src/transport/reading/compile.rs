@@ -19,7 +19,7 @@ use super::shape::{Format, Kind, Member, Shape, Text};
 const TOLD_BY_RULE: &str = "x-told-by-rule";
 
 /// Schemas by their names in the document.
-type Named = HashMap<String, Value>;
+pub type Named = HashMap<String, Value>;
 
 /// Objects of requests are closed. A derive does not say so of the variants of
 /// an enum, though serde refuses unknown fields there as well.
@@ -61,11 +61,13 @@ fn as_json(schema: &RefOr<Schema>) -> Value {
     serde_json::to_value(schema).expect("a schema is plain JSON")
 }
 
-fn of_schema(schema: &Value, named: &Named) -> Shape {
+/// The shape of a schema among those that it may refer to.
+pub fn of_schema(schema: &Value, named: &Named) -> Shape {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or_default();
-        let target = named.get(name).unwrap_or_else(|| panic!("the document has no schema {name}"));
-        return of_schema(target, named);
+        let target = named.get(name);
+        // `every_body_of_the_document_has_a_shape` follows all of them.
+        return of_schema(target.expect("a type's schemas hold all that they refer to"), named);
     }
     if let Some(options) = schema["oneOf"].as_array() {
         let told_by_rule = schema[TOLD_BY_RULE] == true;

@@ -23,6 +23,8 @@ use shape::Shape;
 use wrong::{Problems, Wrong};
 
 pub use compile::close_variants;
+#[cfg(test)]
+pub use compile::of_schema as shape_of;
 
 /// At most this many bad fields are told of in one answer.
 const MOST_PROBLEMS: usize = 100;

@@ -2,30 +2,19 @@
 
 use diesel::prelude::*;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use waystation::{
     each,
     service::{Actor, matching},
-    storage::schema::{check_in, doctor, event, hospital, offer},
+    storage::schema::{check_in, doctor, hospital, offer},
 };
 
-use super::{crowded, told};
+use super::{at_the_screen, peopled, told};
 use crate::{
     harness::TestHouse,
     prescribing::{Scene, draft_of},
     seed::{CARD, PIN, SIGNING_PIN, Seed},
 };
-
-/// How often something was logged.
-async fn logged(house: &TestHouse, kind: &'static str) -> i64 {
-    house
-        .house
-        .read(Actor::System, move |conn, _| {
-            Ok(each!(conn, c => event::table.filter(event::kind.eq(kind)).count().get_result(c))?)
-        })
-        .await
-        .expect("read")
-}
 
 /// What a doctor holds, by the books and by what is there.
 async fn held_by(house: &TestHouse, seed: &Seed) -> (i32, i64) {
@@ -43,8 +32,7 @@ async fn held_by(house: &TestHouse, seed: &Seed) -> (i32, i64) {
 
 #[actix_web::test]
 async fn ten_check_ins_leave_one() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let body = json!({"card_number": CARD, "pin": PIN});
     let answers = house.rush(10, &seed.station_token, "/api/v1/check-ins", &body).await;
     told(&answers, &[("201 done", 10)]);
@@ -56,13 +44,12 @@ async fn ten_check_ins_leave_one() {
         .await
         .expect("read");
     assert_eq!(open, 1);
-    assert_eq!(logged(&house, "check_in.ended").await, 9);
+    assert_eq!(house.logged("check_in.ended").await, 9);
 }
 
 #[actix_web::test]
 async fn of_twenty_wrong_pins_each_is_counted() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let wrong = json!({"card_number": CARD, "pin": "000000"});
     let answers = house.rush(20, &seed.station_token, "/api/v1/check-ins", &wrong).await;
     told(&answers, &[("401 pin_wrong", 4), ("429 pin_locked", 16)]);
@@ -72,9 +59,7 @@ async fn of_twenty_wrong_pins_each_is_counted() {
 
 #[actix_web::test]
 async fn ten_requests_for_a_doctor_make_one_consultation() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let (house, _, worker) = at_the_screen().await;
     let body = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
     let answers = house.rush(10, &worker, "/api/v1/consultations", &body).await;
     told(&answers, &[("201 done", 1), ("409 consultation_live", 9)]);
@@ -82,9 +67,7 @@ async fn ten_requests_for_a_doctor_make_one_consultation() {
 
 #[actix_web::test]
 async fn however_often_it_is_accepted_completed_and_rated_it_happens_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let (house, seed, worker) = at_the_screen().await;
     let id = house.ask(&worker).await;
     house.on_duty(&seed.doctor).await;
     let offer = house.offer_of(&seed.doctor).await;
@@ -96,13 +79,13 @@ async fn however_often_it_is_accepted_completed_and_rated_it_happens_once() {
     // Another doctor is not told that there is such an offer.
     told(&house.rush(3, &seed.doctor_b.token, &offer_path("accept"), &fence).await, &[("404 not_found", 3)]);
     told(&house.rush(5, doctor, &offer_path("decline"), &fence).await, &[("409 offer_gone", 5)]);
-    assert_eq!(logged(&house, "consultation.accepted").await, 1);
+    assert_eq!(house.logged("consultation.accepted").await, 1);
     assert_eq!(held_by(&house, &seed).await, (1, 0));
 
     let done = json!({"summary": "休息，多喝水", "diagnoses": []});
     let path = format!("/api/v1/consultations/{id}");
     told(&house.rush(10, doctor, &format!("{path}/complete"), &done).await, &[("200 done", 10)]);
-    assert_eq!(logged(&house, "consultation.completed").await, 1);
+    assert_eq!(house.logged("consultation.completed").await, 1);
     assert_eq!(held_by(&house, &seed).await, (0, 0));
     let rating = format!("{path}/rating");
     let rated = join_all(
@@ -111,14 +94,12 @@ async fn however_often_it_is_accepted_completed_and_rated_it_happens_once() {
     .await;
     // The first one's half is "already done", the other half is too late.
     told(&rated, &[("200 done", 5), ("409 already_exists", 5)]);
-    assert_eq!(logged(&house, "consultation.rated").await, 1);
+    assert_eq!(house.logged("consultation.rated").await, 1);
 }
 
 #[actix_web::test]
 async fn an_offer_that_is_accepted_and_declined_and_withdrawn_at_once_ends_one_way() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let (house, seed, worker) = at_the_screen().await;
     let id = house.ask(&worker).await;
     house.on_duty(&seed.doctor).await;
     let offer = house.offer_of(&seed.doctor).await;
@@ -135,7 +116,7 @@ async fn an_offer_that_is_accepted_and_declined_and_withdrawn_at_once_ends_one_w
     super::tally(&answers);
     let state = house.get(&worker, &format!("/api/v1/consultations/{id}")).await.expect(200)["state"].clone();
     let held = held_by(&house, &seed).await;
-    let ended = logged(&house, "consultation.cancelled").await;
+    let ended = house.logged("consultation.cancelled").await;
     match state.as_str() {
         Some("active") => assert_eq!((held, ended), ((1, 0), 0)),
         Some("cancelled") => assert_eq!((held, ended), ((0, 0), 1)),
@@ -145,8 +126,7 @@ async fn an_offer_that_is_accepted_and_declined_and_withdrawn_at_once_ends_one_w
 
 #[actix_web::test]
 async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     for number in 0..6 {
         // Each at a screen of their own would take six stations; the queue does
         // not ask who still stands there.
@@ -165,7 +145,7 @@ async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
     };
     let (mine, theirs) = (open(&seed.doctor.token).await, open(&seed.doctor_b.token).await);
     assert_eq!((mine.len(), theirs.len()), (2, 2));
-    assert_eq!(logged(&house, "consultation.offered").await, 4);
+    assert_eq!(house.logged("consultation.offered").await, 4);
     // All four are accepted at once: two doctors of one hospital, whose turn
     // moves on by four.
     let accepts =
@@ -210,13 +190,13 @@ async fn a_prescription_is_drafted_signed_approved_and_withdrawn_once() {
     for (kind, times) in
         [("prescription.drafted", 1), ("prescription.signed", 1), ("prescription.approved", 1)]
     {
-        assert_eq!(logged(house, kind).await, times, "{kind}");
+        assert_eq!(house.logged(kind).await, times, "{kind}");
     }
     let id = scene.signed(&["PCM-T500"]).await;
     let back = json!({"reason": "dose is too high", "code": "dose"});
     let answers = house.rush(8, pharmacist, &format!("/api/v1/prescriptions/{id}/return"), &back).await;
     told(&answers, &[("200 done", 8)]);
-    assert_eq!(logged(house, "prescription.returned").await, 1);
+    assert_eq!(house.logged("prescription.returned").await, 1);
 }
 
 #[actix_web::test]
@@ -246,9 +226,7 @@ async fn completing_and_drafting_do_not_pass_each_other() {
 
 #[actix_web::test]
 async fn one_conversation_takes_many_messages_at_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let (house, seed, worker) = at_the_screen().await;
     let id = house.active(&seed, &worker).await;
     let path = format!("/api/v1/consultations/{id}/messages");
     let said = join_all((0..20).map(|n| {
@@ -263,23 +241,18 @@ async fn one_conversation_takes_many_messages_at_once() {
 
 #[actix_web::test]
 async fn one_key_used_at_once_by_ten_gives_one_effect_and_ten_equal_answers() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let (house, _, worker) = at_the_screen().await;
     let body = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-    let same = |key: &'static str, path: &'static str, body: Value| {
-        let (house, worker) = (&house, &worker);
-        async move { join_all((0..10).map(|_| house.post_with_key(worker, path, key, body.clone()))).await }
-    };
-    let answers = same("ten-at-once-1", "/api/v1/consultations", body.clone()).await;
+    let same = async |key: &str| house.rush_with_key(10, &worker, "/api/v1/consultations", key, &body).await;
+    let answers = same("ten-at-once-1").await;
     told(&answers, &[("201 done", 10)]);
     super::all_alike(&answers);
     let replayed =
         answers.iter().filter(|answer| answer.headers.contains_key("idempotency-replayed")).count();
     assert_eq!(replayed, 9);
-    assert_eq!(logged(&house, "consultation.requested").await, 1);
+    assert_eq!(house.logged("consultation.requested").await, 1);
     // A refusal is an answer, too.
-    let answers = same("ten-at-once-2", "/api/v1/consultations", body).await;
+    let answers = same("ten-at-once-2").await;
     told(&answers, &[("409 consultation_live", 10)]);
     super::all_alike(&answers);
 }

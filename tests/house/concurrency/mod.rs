@@ -1,23 +1,76 @@
 //! Many callers at the same moment. Each story says exactly who wins, what the
 //! others are told, and what must hold afterwards; nobody ever meets a fault.
 
+mod cabinet;
 mod care;
+mod consent;
+mod devices;
 mod people;
 mod vend;
 
 use std::collections::BTreeMap;
 
+use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::Value;
+use waystation::{each, service::Actor, storage::schema::event};
 
-use crate::harness::{Answer, TestHouse};
+use crate::{
+    harness::{Answer, TestHouse},
+    seed::Seed,
+    vending::Visit,
+};
 
 /// A house whose database is really asked by many at once.
 pub async fn crowded() -> TestHouse {
     TestHouse::open_with(|config| config.database_connections = 12).await
 }
 
+/// The same, with the small network.
+pub async fn peopled() -> (TestHouse, Seed) {
+    let house = crowded().await;
+    let seed = house.seed().await;
+    (house, seed)
+}
+
+/// The same, and the worker is checked in.
+pub async fn at_the_screen() -> (TestHouse, Seed, String) {
+    let (house, seed) = peopled().await;
+    let worker = house.check_in(&seed).await;
+    (house, seed, worker)
+}
+
+/// The same, before a cabinet that is filled.
+pub async fn at_the_cabinet() -> (TestHouse, Seed, Visit) {
+    let (house, seed) = peopled().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    (house, seed, visit)
+}
+
 impl TestHouse {
+    /// How often something was logged.
+    pub async fn logged(&self, kind: &'static str) -> i64 {
+        self.house
+            .read(Actor::System, move |conn, _| {
+                Ok(each!(conn, c => event::table.filter(event::kind.eq(kind)).count().get_result(c))?)
+            })
+            .await
+            .expect("read")
+    }
+
+    /// The same request, with one key, from `many` callers at once.
+    pub async fn rush_with_key(
+        &self,
+        many: usize,
+        token: &str,
+        path: &str,
+        key: &str,
+        body: &Value,
+    ) -> Vec<Answer> {
+        join_all((0..many).map(|_| self.post_with_key(token, path, key, body.clone()))).await
+    }
+
     /// The same request from `many` callers at once, each with a key of its own.
     pub async fn rush(&self, many: usize, token: &str, path: &str, body: &Value) -> Vec<Answer> {
         join_all((0..many).map(|_| self.post(token, path, body.clone()))).await

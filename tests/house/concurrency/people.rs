@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::{crowded, tally, told};
+use super::{peopled, tally, told};
 use crate::{seed::PASSWORD, staff_tokens::code};
 
 #[actix_web::test]
 async fn a_refresh_token_used_at_once_is_used_once_and_ends_the_session() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let totp = code(&house, &seed.doctor);
     let body = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": totp});
     let opened = house.post("", "/api/v1/tokens/staff", body).await.expect(200);
@@ -22,8 +21,7 @@ async fn a_refresh_token_used_at_once_is_used_once_and_ends_the_session() {
 
 #[actix_web::test]
 async fn a_one_time_code_used_at_once_opens_one_signing_window() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let body = json!({"totp": code(&house, &seed.doctor)});
     let answers = house.rush(10, &seed.doctor.token, "/api/v1/session/signing-window", &body).await;
     told(&answers, &[("200 done", 1), ("401 totp_used", 9)]);
@@ -41,8 +39,7 @@ async fn wrong_signing_pins_at_once_are_all_counted() {
 
 #[actix_web::test]
 async fn an_address_is_invited_and_a_station_added_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let invite =
         json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "样例", "name_en": "Sample"});
     let answers = house.rush(8, &seed.operator.token, "/api/v1/staff", &invite).await;
@@ -54,22 +51,8 @@ async fn an_address_is_invited_and_a_station_added_once() {
 }
 
 #[actix_web::test]
-async fn consents_and_withdrawals_at_once_leave_one_or_none() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let purpose = json!({"purpose": "employer_fitness"});
-    let answers = house.rush(10, &worker, "/api/v1/me/consents", &purpose).await;
-    told(&answers, &[("201 done", 10)]);
-    let me = house.get(&worker, "/api/v1/me").await.expect(200);
-    let consents = me["consents"].as_array().expect("consents");
-    assert_eq!(consents.iter().filter(|one| **one == "employer_fitness").count(), 1, "{me}");
-}
-
-#[actix_web::test]
 async fn a_walk_in_is_merged_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
     let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
     let guest = opened["check_in"]["worker_id"].as_str().expect("an id").to_owned();
@@ -84,8 +67,7 @@ async fn a_walk_in_is_merged_once() {
 
 #[actix_web::test]
 async fn a_merge_and_what_the_walk_in_does_meanwhile_do_not_pass_each_other() {
-    let house = crowded().await;
-    let seed = house.seed().await;
+    let (house, seed) = peopled().await;
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
     let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
     let guest = opened["check_in"]["worker_id"].as_str().expect("an id").to_owned();

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use waystation::domain::{prescription::CabinetLane, stock::SlotNo, vend::journal::Body};
 
-use super::{crowded, told};
+use super::{at_the_cabinet, told};
 use crate::{
     machine::{DROP, Machine},
     vending::{OTC, attempt_of, code_of},
@@ -16,11 +16,8 @@ fn slot(number: i32) -> SlotNo {
 
 #[actix_web::test]
 async fn a_hundred_clients_for_the_last_unit_make_one_order() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
-    let visit = house.visit(&seed).await;
     let body = json!({"lines": [{"product_code": OTC, "packs": 1}]});
     // Two of the three are gone.
     for _ in 0..2 {
@@ -34,10 +31,7 @@ async fn a_hundred_clients_for_the_last_unit_make_one_order() {
 
 #[actix_web::test]
 async fn one_prescription_is_ordered_paid_and_cancelled_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     let prescription = house.prescribe(&seed, &visit, 2).await;
     let body = json!({"prescription_id": prescription});
     let made = house.rush(10, &visit.token, "/api/v1/orders", &body).await;
@@ -60,10 +54,7 @@ async fn one_prescription_is_ordered_paid_and_cancelled_once() {
 
 #[actix_web::test]
 async fn paying_and_cancelling_and_expiring_at_once_end_one_way() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     let prescription = house.prescribe(&seed, &visit, 1).await;
     let order = house
         .post(&visit.token, "/api/v1/orders", json!({"prescription_id": prescription}))
@@ -88,10 +79,7 @@ async fn paying_and_cancelling_and_expiring_at_once_end_one_way() {
 
 #[actix_web::test]
 async fn starts_reports_and_sweeps_at_once_vend_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     let order = house.paid(&seed, &visit, 2).await;
     let code = code_of(&order);
     let mut machine = Machine::on(&house, &seed).await;
@@ -113,11 +101,8 @@ async fn starts_reports_and_sweeps_at_once_vend_once() {
 
 #[actix_web::test]
 async fn a_recall_among_orders_leaves_no_pack_unaccounted_for() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
-    let visit = house.visit(&seed).await;
     let order = json!({"lines": [{"product_code": OTC, "packs": 1}]});
     let recall = json!({"product_code": OTC, "lot_no": "B1", "reason": "样例"});
     let answers = join_all((0..16).map(|n| match n % 4 {
@@ -135,10 +120,7 @@ async fn a_recall_among_orders_leaves_no_pack_unaccounted_for() {
 
 #[actix_web::test]
 async fn ten_operators_resolve_one_doubt_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
+    let (house, seed, visit) = at_the_cabinet().await;
     let order = house.paid(&seed, &visit, 1).await;
     let attempt = attempt_of(&order, 0);
     let mut machine = Machine::on(&house, &seed).await;
@@ -156,9 +138,7 @@ async fn ten_operators_resolve_one_doubt_once() {
 
 #[actix_web::test]
 async fn one_restocking_told_eight_times_counts_once() {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let (house, seed, _) = at_the_cabinet().await;
     let mut machine = Machine::on(&house, &seed).await;
     machine.write(Body::DoorOpen { who: seed.restocker.id });
     machine.write(Body::Restock {

@@ -112,13 +112,13 @@ const RICH: &[Rich] = &[
 
 /// Adds the links to the good answers of their operations.
 ///
-/// # Panics
-/// When a line names an operation that is not there.
-pub fn add(document: &mut OpenApi) {
+/// # Errors
+/// Which line names an operation that is not there.
+pub fn add(document: &mut OpenApi) -> Result<(), String> {
     for (from, value, targets) in LINES {
         for to in *targets {
             let link = LinkBuilder::new().operation_id(*to).parameter("id", Value::from(*value));
-            put(document, from, to, link);
+            put(document, from, to, link)?;
         }
     }
     for rich in RICH {
@@ -127,11 +127,12 @@ pub fn add(document: &mut OpenApi) {
             .parameters
             .iter()
             .fold(link, |link, (name, value)| link.parameter(*name, Value::from(*value)));
-        put(document, rich.from, rich.to, link.request_body(rich.body.map(|make| make())));
+        put(document, rich.from, rich.to, link.request_body(rich.body.map(|make| make())))?;
     }
+    Ok(())
 }
 
-fn put(document: &mut OpenApi, from: &str, to: &str, link: LinkBuilder) {
+fn put(document: &mut OpenApi, from: &str, to: &str, link: LinkBuilder) -> Result<(), String> {
     let known = |name: &str, document: &OpenApi| {
         document.paths.paths.values().any(|item| {
             [&item.get, &item.post, &item.put]
@@ -140,7 +141,9 @@ fn put(document: &mut OpenApi, from: &str, to: &str, link: LinkBuilder) {
                 .any(|operation| operation.operation_id.as_deref() == Some(name))
         })
     };
-    assert!(known(to, document), "a link leads to {to}, which is not there");
+    if !known(to, document) {
+        return Err(format!("a link leads to {to}, which is not there"));
+    }
     let operation = document
         .paths
         .paths
@@ -148,13 +151,28 @@ fn put(document: &mut OpenApi, from: &str, to: &str, link: LinkBuilder) {
         .flat_map(|item| [&mut item.get, &mut item.post, &mut item.put])
         .flatten()
         .find(|operation| operation.operation_id.as_deref() == Some(from))
-        .unwrap_or_else(|| panic!("a link comes from {from}, which is not there"));
+        .ok_or_else(|| format!("a link comes from {from}, which is not there"))?;
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.starts_with('2')
         {
             response.links.insert(to.to_owned(), RefOr::T(link.build()));
-            return;
+            return Ok(());
         }
+    }
+    Err(format!("a link comes from {from}, which has no good answer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_from_or_to_nowhere_is_told_by_name() {
+        let mut document = crate::transport::http::openapi::document();
+        let mut link = |from, to| put(&mut document, from, to, LinkBuilder::new());
+        assert_eq!(link("get_offers", "get_cabinets"), Ok(()));
+        assert_eq!(link("get_offers", "x"), Err("a link leads to x, which is not there".to_owned()));
+        assert_eq!(link("x", "get_offers"), Err("a link comes from x, which is not there".to_owned()));
     }
 }

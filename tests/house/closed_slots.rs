@@ -1,0 +1,94 @@
+//! What was promised from a slot that closed over another pack: it comes from
+//! another slot or is paid back, at once, and never stays promised.
+
+use serde_json::json;
+use waystation::domain::{prescription::CabinetLane, vend::messages::WorkItem};
+
+use crate::{
+    harness::TestHouse,
+    machine::{DROP, JAM, Machine},
+    vending::{OTC, attempt_of, code_of},
+};
+
+#[actix_web::test]
+async fn a_jam_sends_the_packs_behind_it_to_another_slot() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let (code, behind) = (code_of(&order), attempt_of(&order, 1));
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.vend(attempt_of(&order, 0), &code, JAM).await;
+    machine.report().await.expect(200);
+    let order = house.order(&seed, &order).await;
+    for unit in 0..2 {
+        let unit = &order["units"][unit];
+        assert_eq!((&unit["state"], &unit["slot_no"]), (&json!("authorised"), &json!(2)), "{order}");
+    }
+    assert_eq!(house.slot(&seed, 1).await, (2, 0, 0, json!("jam")));
+    assert_eq!(house.slot(&seed, 2).await, (1, 2, 0, json!(null)));
+    // The cabinet is told, and so is whoever asks for the old one.
+    assert!(machine.work().await.contains(&WorkItem::Void { attempt: behind }));
+    machine.start_as(machine.side.boot_id(), behind, &code).await.problem(409, "attempt_void");
+    for unit in 0..2 {
+        machine.vend(attempt_of(&order, unit), &code, DROP).await;
+    }
+    machine.report().await.expect(200);
+    assert_eq!(house.order(&seed, &order).await["state"], "completed");
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn without_another_slot_all_of_it_is_paid_back_at_once() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    house.lane(&seed, CabinetLane::RetailBOnly).await;
+    let visit = house.visit(&seed).await;
+    // Two orders: the one behind the jam is not the one that jammed.
+    let mut orders = Vec::new();
+    for packs in [1, 2] {
+        let body = json!({"lines": [{"product_code": OTC, "packs": packs}]});
+        let order = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+        let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
+        orders.push(house.post(&visit.token, &path, json!({"method": "subsidy"})).await.expect(200));
+    }
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.vend(attempt_of(&orders[0], 0), &code_of(&orders[0]), JAM).await;
+    machine.report().await.expect(200);
+    for order in &orders {
+        let order = house.order(&seed, order).await;
+        assert_eq!((&order["state"], &order["pickup_code"]), (&json!("completed"), &json!(null)));
+        assert_eq!(order["units"][0]["state"], "refunded");
+    }
+    assert_eq!(house.slot(&seed, 3).await, (3, 0, 0, json!("jam")));
+    let visit = house.visit(&seed).await;
+    assert_eq!(house.get(&visit.token, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn a_doubt_does_the_same_and_its_own_pack_stays_in_doubt() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let code = code_of(&order);
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.run(attempt_of(&order, 0), &code).await;
+    machine.power_cut().await;
+    let order = house.order(&seed, &order).await;
+    assert_eq!(order["units"][0]["state"], "in_doubt");
+    assert_eq!(
+        (&order["units"][1]["state"], &order["units"][1]["slot_no"]),
+        (&json!("authorised"), &json!(2))
+    );
+    assert_eq!(house.slot(&seed, 1).await, (1, 0, 1, json!("in_doubt")));
+    machine.vend(attempt_of(&order, 1), &code, DROP).await;
+    machine.report().await.expect(200);
+    let order = house.order(&seed, &order).await;
+    assert_eq!((&order["state"], &order["units"][1]["state"]), (&json!("paid"), &json!("dispensed")));
+    house.sound().await;
+}
