@@ -1,10 +1,10 @@
 //! Which edition of the catalogue is in force in this process. Every instance
 //! holds it whole; an import puts a new one into the database. A hint tells the
 //! other instances to look, a job looks now and then because hints may be
-//! lost, and whoever prescribes looks when nobody has for that long: so nobody
-//! prescribes by what another edition has replaced for longer.
+//! lost, and whoever would change something looks first when nobody has for
+//! that long: so nobody prescribes by what another edition has replaced for longer.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 
@@ -23,11 +23,7 @@ pub const LOOK_EVERY: TimeDelta = TimeDelta::seconds(15);
 
 /// The edition in force.
 #[derive(Default)]
-pub(super) struct Edition {
-    held: RwLock<Held>,
-    /// Looks follow each other: an earlier one must not undo a later one.
-    looking: Mutex<()>,
-}
+pub(super) struct Edition(RwLock<Held>);
 
 #[derive(Clone, Default)]
 struct Held {
@@ -38,11 +34,22 @@ struct Held {
 
 impl Edition {
     fn held(&self) -> Held {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hold(&self, held: Held) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    /// Holds what a look found, unless a look that began later was faster.
+    fn hold(&self, found: Held) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let at = |held: &Held| held.seen.map(|(_, at)| at);
+        if at(&held) <= at(&found) {
+            *held = found;
+        }
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        let seen = self.0.read().unwrap_or_else(PoisonError::into_inner).seen;
+        // A clock that was set back says nothing.
+        seen.is_some_and(|(_, at)| at <= now && now < at + LOOK_EVERY)
     }
 }
 
@@ -62,17 +69,17 @@ pub async fn look(house: &Arc<House>) -> Result<usize, Failure> {
     house.read(Actor::System, look_on).await
 }
 
-/// Looks, if nobody has for too long: for the verbs that prescribe.
+/// Looks, if nobody has for too long. Before a verb and never in its
+/// transaction: there an import may be read that is not committed yet, and what
+/// this process holds is not undone with it.
 ///
 /// # Errors
 /// As [`look`].
-pub(super) fn ensure_recent(tx: &mut Tx<'_>) -> Result<(), Failure> {
-    let seen = tx.house.edition.held().seen;
-    // A clock that was set back says nothing.
-    if seen.is_some_and(|(_, at)| at <= tx.now && tx.now < at + LOOK_EVERY) {
-        return Ok(());
+pub(super) async fn ensure_recent(house: &Arc<House>) -> Result<(), Failure> {
+    if !house.edition.is_recent(house.now()) {
+        look(house).await?;
     }
-    look_on(tx.conn, tx.house).map(drop)
+    Ok(())
 }
 
 /// Notes in this transaction that products were written.
@@ -86,7 +93,6 @@ pub(super) fn changed(tx: &mut Tx<'_>) -> Result<(), Failure> {
 }
 
 fn look_on(conn: &mut Conn, house: &House) -> Result<usize, Failure> {
-    let _alone = house.edition.looking.lock().unwrap_or_else(PoisonError::into_inner);
     let began = house.now();
     // The number before the products: what is imported in between is another
     // edition at the next look.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Failure, House, Tx};
+use super::{Actor, Failure, House, Tx, edition};
 use crate::{
     crypto::seal::FieldPlace,
     domain::refusal::{Code, Refusal},
@@ -50,6 +50,7 @@ impl House {
         once: Once,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Answer<serde_json::Value>, Failure> {
+        edition::ensure_recent(self).await?;
         let (saved, replayed) = self
             .write(actor, move |tx| {
                 if let Some(saved) = claim_or_replay(tx, &once)? {

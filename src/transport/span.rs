@@ -4,7 +4,7 @@
 //! status and the id. Never the address as sent, a header or the text of an
 //! error: they may hold phones, card numbers, PINs and tokens.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
@@ -76,9 +76,13 @@ fn method_of(method: &Method) -> &'static str {
 }
 
 /// The pattern of the route that took `request`. The routing has left it
-/// there; to match it again would cost as much as the routing did.
-fn route_of(request: &HttpRequest) -> &'static str {
-    request.app_data::<Pattern>().map_or("none", |pattern| pattern.0)
+/// there; to match it again, as for the documentation's files, costs as much
+/// as the routing did.
+fn route_of(request: &HttpRequest) -> Cow<'static, str> {
+    match request.app_data::<Pattern>() {
+        Some(pattern) => Cow::Borrowed(pattern.0),
+        None => request.match_pattern().map_or(Cow::Borrowed("none"), Cow::Owned),
+    }
 }
 
 /// Surrounds a request.
@@ -106,11 +110,11 @@ pub async fn surround(
 fn tell<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) {
     let (route, status) = match outcome {
         Ok(response) => (route_of(response.request()), response.status()),
-        Err(error) => ("none", error.as_response_error().status_code()),
+        Err(error) => (Cow::Borrowed("none"), error.as_response_error().status_code()),
     };
-    span.record("route", route);
+    span.record("route", &*route);
     let (status, duration_ms) = (status.as_u16(), (took * 1e6).round() / 1e3);
-    if status < 400 && QUIET.contains(&route) {
+    if status < 400 && QUIET.contains(&&*route) {
         tracing::debug!(status, duration_ms, "answered");
     } else {
         tracing::info!(status, duration_ms, "answered");
@@ -122,7 +126,7 @@ fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64)
     let request = response.request().clone();
     let house = request.app_data::<Data<Arc<House>>>();
     if let Some(house) = house {
-        house.figures.request(method, route_of(&request), response.status().as_str(), took);
+        house.figures.request(method, &route_of(&request), response.status().as_str(), took);
     }
     let headers = response.headers_mut();
     headers::secure(headers::policy(request.path()), headers);

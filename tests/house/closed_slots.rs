@@ -2,7 +2,10 @@
 //! another slot or is paid back, at once, and never stays promised.
 
 use serde_json::json;
-use waystation::domain::{prescription::CabinetLane, vend::messages::WorkItem};
+use waystation::domain::{
+    prescription::CabinetLane,
+    vend::{journal::Body, messages::WorkItem},
+};
 
 use crate::{
     harness::TestHouse,
@@ -90,5 +93,30 @@ async fn a_doubt_does_the_same_and_its_own_pack_stays_in_doubt() {
     machine.report().await.expect(200);
     let order = house.order(&seed, &order).await;
     assert_eq!((&order["state"], &order["units"][1]["state"]), (&json!("paid"), &json!("dispensed")));
+    house.sound().await;
+}
+
+/// As when a database was restored that had not seen START: what the cabinet
+/// tells is believed, and the pack that came out is not promised again.
+#[actix_web::test]
+async fn a_pack_that_came_out_without_start_is_not_authorised_elsewhere() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 2).await;
+    let (out, behind) = (attempt_of(&order, 0), attempt_of(&order, 1));
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.write(Body::Dispensed { attempt: out, lot_no: "L1".to_owned(), serial: None });
+    machine.report().await.expect(200);
+    let after = house.order(&seed, &order).await;
+    assert_eq!(attempt_of(&after, 0), out, "its one attempt is the old one: {after}");
+    assert_eq!(after["units"][0]["slot_no"], 1, "{after}");
+    assert_eq!(house.slot(&seed, 1).await.3, json!("incident"));
+    let started = machine.start_as(machine.side.boot_id(), out, &code_of(&order)).await;
+    assert_eq!(started.status, 409, "the slot takes no attempt: {}", started.body);
+    // The pack behind it has nothing to do with that.
+    assert_ne!(attempt_of(&after, 1), behind);
+    assert_eq!(after["units"][1]["slot_no"], 2, "{after}");
     house.sound().await;
 }

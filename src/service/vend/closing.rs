@@ -110,7 +110,7 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
         AttemptEvent::Issued { .. } | AttemptEvent::Started { .. } | AttemptEvent::IncidentOpened { .. } => {
             Ok(())
         }
-        AttemptEvent::SlotClosed { slot, .. } => free_issued(tx, row.cabinet_id, slot.get()),
+        AttemptEvent::SlotClosed { slot, .. } => free_issued(tx, row, slot.get()),
         AttemptEvent::Doubted { .. } => command(tx, order, order::Command::UnitInDoubt(unit)).map(|_| ()),
         AttemptEvent::Dispensed { .. } => command(tx, order, order::Command::UnitDispensed(unit)).map(|_| ()),
         AttemptEvent::Voided { reason } => {
@@ -138,8 +138,16 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
 /// Nothing leaves a slot that closed over an attempt before somebody has
 /// counted it, and by then its workers have left: what was promised from there
 /// and is not started comes from another slot, or is paid back at once.
-fn free_issued(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Result<(), Failure> {
-    for row in attempts::attempts_issued_of_slot(tx.conn, cabinet, slot)? {
+///
+/// Not so the attempt `over` which it closed. If that one is not started, the
+/// cabinet has told of a pack that came out unasked: this may have been the
+/// worker's, and another one must not follow it. It is paid back when its time
+/// is up, and a person looks at the incident.
+fn free_issued(tx: &mut Tx<'_>, over: &AttemptRow, slot: i32) -> Result<(), Failure> {
+    for row in attempts::attempts_issued_of_slot(tx.conn, over.cabinet_id, slot)? {
+        if row.id == over.id {
+            continue;
+        }
         let void = Command::Void { reason: VoidReason::SlotClosed };
         let events = decide(&domain_attempt(&row)?, void, tx.now)?;
         apply(tx, &row, &events)?;

@@ -12,7 +12,7 @@ use crate::{
         time::civil_day,
         words::Bilingual,
     },
-    service::{Failure, Tx, edition, prescription_use},
+    service::{Failure, Tx, prescription_use},
     storage::{
         journal::CabinetRow,
         orders::{NewOrder, UnitRow},
@@ -91,7 +91,6 @@ impl OrderPlan {
         cabinet: &CabinetRow,
         lines: impl Iterator<Item = (&'l str, u32)>,
     ) -> Result<Self, Failure> {
-        edition::ensure_recent(tx)?;
         let book = tx.house.formulary();
         let mut wanted = Vec::new();
         for (at, (code, packs)) in lines.enumerate() {
