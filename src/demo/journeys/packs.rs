@@ -147,11 +147,8 @@ impl Walk<'_> {
             let shown = self.type_code(paid, true).await?;
             must(shown.fell.is_empty(), "jam", || "a pack came out of a motor that jammed".into())?;
             tried.extend(&shown.jammed);
-            if shown.refused.is_some() {
-                // A second pack lies behind the first in the slot that is closed now.
-                now = self.cancel_order(worker, paid).await?;
-                break;
-            }
+            // A second pack behind the first in its slot is sent elsewhere as well.
+            must(shown.refused.is_none(), "jam_refused", || format!("{:?}", shown.refused))?;
             now = self
                 .wait("relocated", bell, MOVED_KINDS, async || {
                     let now: OrderView = api.call(worker, Call::get(&path)).await?;
