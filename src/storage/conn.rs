@@ -67,7 +67,7 @@ impl Conn {
                 // FULL: what was answered must survive a power cut, not only a crash.
                 conn.batch_execute(
                     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+                     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;",
                 )
                 .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 if purpose == Purpose::Read {
