@@ -83,6 +83,23 @@ pub fn incident_stands(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKin
     .map(|found| found.is_some())
 }
 
+/// Whether there ever was an incident of this kind over an attempt.
+pub fn incident_over(
+    conn: &mut Conn,
+    cabinet: CabinetId,
+    attempt: AttemptId,
+    kind: IncidentKind,
+) -> QueryResult<bool> {
+    each!(conn, c => incident::table
+        .filter(incident::cabinet_id.eq(cabinet))
+        .filter(incident::attempt_id.eq(Some(attempt)))
+        .filter(incident::kind.eq(kind))
+        .select(incident::id)
+        .first::<IncidentId>(c))
+    .optional()
+    .map(|found| found.is_some())
+}
+
 /// Incidents after an id; only open ones where asked.
 pub fn incidents_after(
     conn: &mut Conn,

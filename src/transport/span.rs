@@ -1,8 +1,8 @@
 //! What surrounds every request: an id, a span for the logs, one line at the
-//! end, its figures, and the headers of every answer. One layer for all: each
-//! more costs every held poll half a kilobyte. A line holds the method, the pattern of the route, the
-//! status and the id. Never the address as sent, a header or the text of an
-//! error: they may hold phones, card numbers, PINs and tokens.
+//! end, its figures, and the headers of every answer. One layer for all, since
+//! every held poll carries each. A line holds the method, the pattern of the
+//! route, the status and the id. Never the address as sent, a header or the
+//! text of an error: they may hold phones, card numbers, PINs and tokens.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 

@@ -10,7 +10,7 @@ use waystation::domain::{
 use crate::{
     harness::TestHouse,
     machine::{DROP, JAM, Machine},
-    vending::{OTC, attempt_of, code_of},
+    vending::{OTC, RX, attempt_of, code_of},
 };
 
 #[actix_web::test]
@@ -118,5 +118,11 @@ async fn a_pack_that_came_out_without_start_is_not_authorised_elsewhere() {
     // The pack behind it has nothing to do with that.
     assert_ne!(attempt_of(&after, 1), behind);
     assert_eq!(after["units"][1]["slot_no"], 2, "{after}");
+    house.sound().await;
+    // Nor is it promised again when it is withdrawn for another reason.
+    let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "样例"});
+    house.post(&seed.operator.token, "/api/v1/lots/recall", recall).await.expect(200);
+    let after = house.order(&seed, &order).await;
+    assert_eq!(after["units"][0]["state"], "refunded", "{after}");
     house.sound().await;
 }

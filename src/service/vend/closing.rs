@@ -13,12 +13,16 @@ use crate::{
         stock::{Movement, choose_slots},
         time::civil_day,
         vend::{
-            AttemptEvent, AttemptState, Command, Outcome, attempt::VoidReason, attempt_event::Proof, decide,
+            AttemptEvent, AttemptState, Command, Outcome,
+            attempt::VoidReason,
+            attempt_event::{IncidentKind, Proof},
+            decide,
         },
     },
     service::{Failure, Hearers, Tx, prescription_use},
     storage::{
         attempts::{self, AttemptRow},
+        incidents::incident_over,
         journal,
         orders::{self, OrderRow, UnitRow},
         stock::{self as store, StockKey},
@@ -166,6 +170,11 @@ fn try_elsewhere(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
     let units = orders::units_of_order(tx.conn, row.order_id)?;
     let unit = units.into_iter().find(|unit| unit.id == row.order_unit_id);
     let (Some(order), Some(unit)) = (order, unit) else { return Ok(()) };
+    // The cabinet told of it without START: another pack must not follow it,
+    // whatever it is withdrawn for.
+    if incident_over(tx.conn, row.cabinet_id, row.id, IncidentKind::VendWithoutStart)? {
+        return give_up(tx, order.id, unit.id);
+    }
     match another_slot(tx, &order, &unit)? {
         Some(key) => relocate(tx, &order, unit, &key),
         None => give_up(tx, order.id, unit.id),
