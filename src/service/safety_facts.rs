@@ -168,23 +168,24 @@ pub fn gather(
     let breath = newest(ReadingKind::BreathAlcohol)?;
     let weight = newest(ReadingKind::Weight)?;
     let mut taking = vended(conn, worker, except, now)?;
-    taking.extend(known.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None }));
+    let said = known.known_medicines().iter().cloned();
+    taking.extend(said.map(|medicine| Taken::Reported { medicine, day_ug: None }));
     let profile = Profile {
-        birth_date: row.birth_date,
+        birth_date: row.birth_date.or(known.birth_date),
         age_years: None,
         // Scales read tenths of a kilogram, and so does the profile.
         weight_g: weight.map(|(value, _)| value).or(known.weight_kg_tenths).map(|tenths| tenths * 100),
-        sex: row.sex,
+        sex: row.sex.or(known.sex),
         pregnant: known.pregnant,
         breastfeeding: known.breastfeeding,
-        allergies: known.allergies,
-        conditions: known.conditions,
+        allergies: known.known_allergies().to_vec(),
+        conditions: known.known_conditions().to_vec(),
         egfr: known.egfr,
         creatinine_clearance: known.creatinine_clearance,
         breath_alcohol: breath.map(|(micrograms, _)| blood_alcohol(micrograms)),
         systolic: pressure.map(|(systolic, _)| systolic),
         diastolic: pressure.and_then(|(_, diastolic)| diastolic),
-        works_at_height: row.job == Some(Job::ConstructionAtHeight),
+        works_at_height: [row.job, known.job].contains(&Some(Job::ConstructionAtHeight)),
         dehydrated: false,
     };
     Ok(SafetyInput { on: civil_day(now), lines, taking, profile })

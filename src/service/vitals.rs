@@ -141,7 +141,7 @@ pub fn assess(
     let latest = latest_of_each_kind(store::readings_of_check_in(conn, caller.check_in)?);
     let today = civil_day(house.now());
     let age = worker.birth_date.and_then(|born| today.years_since(born));
-    let (version, profile) = super::profile::fetch(conn, house, caller.worker)?;
+    let (_, profile) = super::profile::fetch(conn, house, caller.worker)?;
     let applicability = applicability(age, profile.pregnant == Some(true));
     let score = match applicability {
         Applicability::Applicable => {
@@ -149,8 +149,8 @@ pub fn assess(
         }
         Applicability::UnderSixteen | Applicability::Pregnant => None,
     };
-    // A profile that was never written does not say "no".
-    let diabetic = (version > 0).then(|| profile.conditions.contains(&Condition::Diabetes));
+    // Who was never asked has not said "no".
+    let diabetic = profile.conditions.as_ref().map(|known| known.contains(&Condition::Diabetes));
     let findings = assess_all(&latest, diabetic, &VitalRules::default());
     let decision = triage(&TriageFacts {
         news2: score.as_ref(),

@@ -25,6 +25,7 @@ mod machine;
 mod mail;
 mod merge;
 mod network;
+mod never_list;
 mod operations;
 mod orders;
 mod plans;

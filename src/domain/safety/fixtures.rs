@@ -39,7 +39,7 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         sedating: false,
         contains_alcohol: false,
         storage: "室温".into(),
-        source: "test".into(),
+        source: "trial label, section 1".into(),
         in_formulary: true,
     }
 }
