@@ -35,6 +35,7 @@ mod prescriptions;
 mod privacy;
 mod profile;
 mod redis;
+mod released;
 mod report;
 mod reviews;
 mod schema;
