@@ -93,6 +93,16 @@ pub struct VendingPolicy {
     pub silence_seconds: u32,
     /// Wrong pickup codes before the order's codes are locked.
     pub pickup_tries: u32,
+    /// Unpaid orders over the counter that one person may hold.
+    pub unpaid_orders: u32,
+    /// Packs in all of these.
+    pub unpaid_packs: u32,
+    /// Days over which what one person got of an ingredient over the counter is
+    /// held against one course.
+    pub counter_days: u32,
+    /// Below this age, in years, nothing is sold without a doctor. The youngest
+    /// that may be employed in China is 16 (labour law, article 15).
+    pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
 }
@@ -105,6 +115,10 @@ impl Default for VendingPolicy {
             grant_seconds: 30,
             silence_seconds: 120,
             pickup_tries: 5,
+            unpaid_orders: 2,
+            unpaid_packs: 10,
+            counter_days: 7,
+            counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
         }
     }

@@ -37,6 +37,7 @@ pub mod report;
 pub mod review;
 pub mod safety_check;
 pub mod safety_facts;
+pub mod sale_check;
 pub mod signing;
 pub mod staff_password;
 pub mod staff_session;

@@ -5,10 +5,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type},
-};
+use utoipa::ToSchema;
 
 use super::{Failure, Hearers, House, Tx, me};
 use crate::{
@@ -85,45 +82,6 @@ impl HealthProfile {
     }
 }
 
-/// Words by which a list of conditions says that there are none.
-const NO_CONDITION: &[&str] = &[
-    "none",
-    "None",
-    "NONE",
-    "no",
-    "No",
-    "nil",
-    "n/a",
-    "N/A",
-    "none known",
-    "None known",
-    "no known conditions",
-    "No known conditions",
-    "无",
-    "没有",
-    "无病史",
-    "没有病",
-    "否认",
-    "否认病史",
-    "无基础疾病",
-];
-
-/// A condition, or a word for none.
-#[derive(Debug)]
-pub enum ConditionWord {}
-
-impl PartialSchema for ConditionWord {
-    fn schema() -> RefOr<Schema> {
-        let known = Condition::ALL.iter().map(|condition| condition.as_str());
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("A known condition, or a word for none."))
-            .enum_values(Some(known.chain(NO_CONDITION.iter().copied())))
-            .into()
-    }
-}
-impl ToSchema for ConditionWord {}
-
 /// A health profile, as it is told. `None`, `NKDA`, `无`, `否认过敏` and the
 /// like in a list mean none; the answer shows the list empty.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -140,8 +98,9 @@ pub struct ProfileInput {
     /// texts. Empty, or a word for none: no allergy. Null: not answered.
     #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
     pub allergies: Option<Vec<String>>,
-    /// Known conditions. Empty, or a word for none: no condition. Null: not answered.
-    #[schema(value_type = Option<Vec<ConditionWord>>, max_items = 30)]
+    /// Known conditions, by the codes that the answer shows. Empty, or a word
+    /// for none: no condition. Null: not answered.
+    #[schema(value_type = Option<Vec<spelling::ConditionEntry>>, max_items = 30)]
     pub conditions: Option<Vec<String>>,
     /// What the worker takes, by international name or another text. Empty, or
     /// a word for none: nothing. Null: not answered.
@@ -259,7 +218,7 @@ fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal>
     let conditions = list("conditions", &input.conditions);
     let medicines = list("medicines", &input.medicines);
     let conditions = conditions.map(|list| {
-        // The schema has shown that each is a known one.
+        // Unknown ones are refused below.
         let mut known: Vec<Condition> = list.iter().filter_map(|word| Condition::parse(word)).collect();
         known.sort_unstable();
         known.dedup();
@@ -317,8 +276,15 @@ fn problems(input: &ProfileInput, now: Timestamp) -> Vec<FieldProblem> {
                 let en = format!("must have 1 to {LONGEST_ENTRY} characters");
                 bad(format!("{field}[{at}]"), "out_of_range", zh, en);
             } else if field == "conditions" && Condition::parse(entry).is_none() && !says_none(entry) {
-                let (zh, en) = ("未知的疾病代码".to_owned(), "no known condition".to_owned());
-                bad(format!("{field}[{at}]"), "unknown_word", zh, en);
+                let codes: Vec<&str> = Condition::ALL.iter().map(|known| known.as_str()).collect();
+                let codes = codes.join(", ");
+                let zh = format!("须为“无”或以下代码之一：{codes}");
+                bad(
+                    format!("{field}[{at}]"),
+                    "unknown_value",
+                    zh,
+                    format!("must be none, or one of: {codes}"),
+                );
             }
         }
     }

@@ -27,6 +27,7 @@ pub mod messages;
 pub mod network;
 pub mod operations;
 pub mod orders;
+pub mod persons;
 pub mod places;
 mod pool_figures;
 mod postgres_greeting;

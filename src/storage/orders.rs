@@ -47,6 +47,8 @@ pub struct OrderRow {
     pub paid_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// What the safety check found over the counter, sealed.
+    pub safety_sealed: Option<Vec<u8>>,
 }
 
 /// An order on its way in; it begins in `reserved`.
@@ -70,6 +72,8 @@ pub struct NewOrder {
     pub created_at: Timestamp,
     /// For how long its stock is kept.
     pub expires_at: Timestamp,
+    /// What the safety check found over the counter, sealed.
+    pub safety_sealed: Option<Vec<u8>>,
 }
 
 /// One pack of an order.
@@ -119,6 +123,7 @@ pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
             orders::pickup_failures.eq(0),
             orders::created_at.eq(At(new.created_at)),
             orders::expires_at.eq(At(new.expires_at)),
+            orders::safety_sealed.eq(&new.safety_sealed),
         ))
         .on_conflict_do_nothing()
         .execute(c))

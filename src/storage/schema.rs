@@ -430,6 +430,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
+        safety_sealed -> Nullable<Bytea>,
     }
 }
 

@@ -49,6 +49,7 @@ async fn without_another_slot_all_of_it_is_paid_back_at_once() {
     house.fill(&seed).await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
     let visit = house.visit(&seed).await;
+    house.answer(&visit.token).await;
     // Two orders: the one behind the jam is not the one that jammed.
     let mut orders = Vec::new();
     for packs in [1, 2] {

@@ -38,6 +38,7 @@ mod redis;
 mod released;
 mod report;
 mod reviews;
+mod sale;
 mod schema;
 mod seed;
 mod shutdown;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     crypto::digest,
     domain::{
-        formulary::SaleClass,
+        formulary::{SaleClass, never},
         ids::AttemptId,
         order::OrderState,
         prescription::{CabinetLane, may_sell_without_prescription, may_vend},
@@ -115,7 +115,9 @@ fn lot_ok(
 ) -> Result<bool, Failure> {
     let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
     let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
-    Ok(in_lane && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
+    // An older order may hold what is on the never-list by now.
+    let listed = tx.house.formulary().find(&row.product_code).is_some_and(|known| never(known).is_some());
+    Ok(in_lane && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
 }
 
 /// May a cabinet of this lane vend this class, with or without a prescription?
