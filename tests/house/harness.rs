@@ -15,13 +15,15 @@ use waystation::{
     storage::{Conn, DatabaseUrl, conn::Purpose},
 };
 
-use crate::engines::Database;
+use crate::{engines::Database, screen::DeviceKeys};
 
 /// A running house.
 pub struct TestHouse {
     pub base: String,
     pub house: Arc<House>,
     pub clock: ManualClock,
+    /// By these the harness signs for screens.
+    pub keys: DeviceKeys,
     client: Client,
     server: actix_web::dev::ServerHandle,
     config: Config,
@@ -55,13 +57,13 @@ impl TestHouse {
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
         change(&mut config);
-        Self::build(config, clock, Arc::new(database), Arc::new(dir)).await
+        Self::build(config, clock, Arc::new(database), Arc::new(dir), DeviceKeys::default()).await
     }
 
     /// A second instance on the same database, under the same clock.
     pub async fn another(&self) -> Self {
         let (database, dir) = (Arc::clone(&self.database), Arc::clone(&self._dir));
-        Self::build(self.config.clone(), self.clock.clone(), database, dir).await
+        Self::build(self.config.clone(), self.clock.clone(), database, dir, self.keys.clone()).await
     }
 
     async fn build(
@@ -69,6 +71,7 @@ impl TestHouse {
         clock: ManualClock,
         database: Arc<Database>,
         dir: Arc<tempfile::TempDir>,
+        keys: DeviceKeys,
     ) -> Self {
         let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -81,6 +84,7 @@ impl TestHouse {
             base,
             house: built.house,
             clock,
+            keys,
             client: Client::new(),
             server: handle,
             config,
@@ -121,14 +125,20 @@ impl TestHouse {
 
     /// POST with a chosen idempotency key.
     pub async fn post_with_key(&self, token: &str, path: &str, key: &str, body: Value) -> Answer {
+        let body = body.to_string();
+        let signature = self.screen_signature(token, ("POST", path), key.as_bytes(), body.as_bytes());
         let mut request = self
             .client
             .post(format!("{}{path}", self.base))
             .header("Idempotency-Key", key)
             .header("Accept-Language", "en")
-            .json(&body);
+            .header("Content-Type", "application/json")
+            .body(body);
         if !token.is_empty() {
             request = request.bearer_auth(token);
+        }
+        if let Some(signature) = signature {
+            request = request.header("Waystation-Signature", signature);
         }
         Answer::of(request.send().await.expect("answered")).await
     }

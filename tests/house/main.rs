@@ -37,6 +37,8 @@ mod redis;
 mod report;
 mod reviews;
 mod schema;
+mod screen;
+mod screens;
 mod seed;
 mod shutdown;
 mod smtp;
