@@ -1,7 +1,7 @@
 //! A house of its own for every test: a database copied from a migrated one,
 //! a socket on port 0, and a clock that the test moves.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chrono::TimeDelta;
 use reqwest::{Client, Response, StatusCode};
@@ -15,7 +15,10 @@ use waystation::{
     storage::{Conn, DatabaseUrl, conn::Purpose},
 };
 
-use crate::{engines::Database, screen::DeviceKeys};
+use crate::{
+    engines::{Database, Engine, engine},
+    screen::DeviceKeys,
+};
 
 /// A running house.
 pub struct TestHouse {
@@ -49,14 +52,36 @@ impl TestHouse {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let database = Database::migrated(dir.path());
         let clock = ManualClock::at(start_of_test());
+        let mut config = Self::config(dir.path(), &database);
+        change(&mut config);
+        Self::build(config, clock, Arc::new(database), Arc::new(dir), DeviceKeys::default()).await
+    }
+
+    fn config(folder: &Path, database: &Database) -> Config {
         let mut config = Config::load(None, &Flags::default()).expect("the defaults");
         config.database_url = database.url.clone().into();
         config.database_connections = 4;
         config.instances = Instances::One;
-        config.data_dir = dir.path().join("data");
+        config.data_dir = folder.join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
-        change(&mut config);
+        config
+    }
+
+    /// Opens what a released version left; its people went on at another time,
+    /// so the test sets the clock.
+    pub async fn open_released(version: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let database = Database::released(dir.path(), version);
+        let name = match engine() {
+            Engine::Sqlite => "sqlite-master-secret",
+            Engine::Postgres => "postgres-master-secret",
+        };
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released").join(version);
+        let secret = std::fs::read_to_string(kept.join(name)).expect("a secret");
+        let mut config = Self::config(dir.path(), &database);
+        config.master_secret = Some(secret.trim().to_owned().into());
+        let clock = ManualClock::at(start_of_test());
         Self::build(config, clock, Arc::new(database), Arc::new(dir), DeviceKeys::default()).await
     }
 

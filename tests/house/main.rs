@@ -34,6 +34,7 @@ mod prescriptions;
 mod privacy;
 mod profile;
 mod redis;
+mod released;
 mod report;
 mod reviews;
 mod schema;
