@@ -40,6 +40,8 @@ mod report;
 mod reviews;
 mod sale;
 mod schema;
+mod screen;
+mod screens;
 mod seed;
 mod shutdown;
 mod smtp;
