@@ -119,7 +119,9 @@ async fn stock(house: &TestHouse, cabinet_id: CabinetId, codes: &'static [&'stat
 /// Another station with a counter of its own.
 pub async fn another_counter(house: &TestHouse, number: u32) -> Counter {
     let (station, cabinet, device) = (StationId::generate(), CabinetId::generate(), DeviceId::generate());
-    let public_key = DeviceKey::generate().expect("a key").public_key().to_string();
+    let key = DeviceKey::generate().expect("a key");
+    house.keys.keep(device, &key);
+    let public_key = key.public_key().to_string();
     house
         .house
         .write(Actor::System, move |tx| -> Result<(), Failure> {

@@ -9,6 +9,10 @@
 //! Chinese catalogues of narcotic and psychotropic drugs, as far as such products are on sale.
 //! Ephedra as a herb is no ephedrine compound and is judged by blood pressure (`safety`).
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::codes::Form;
 use super::product::Product;
 use crate::domain::words::Bilingual;
@@ -191,6 +195,31 @@ const GROUPS: &[Group] = &[
     },
 ];
 
+/// One group as it is looked for: Latin text and Chinese text.
+struct Sought {
+    group: &'static Group,
+    latin: Regex,
+    chinese: Regex,
+}
+
+/// Compiled once: a check must be quick.
+fn sought() -> &'static [Sought] {
+    static SOUGHT: LazyLock<Vec<Sought>> = LazyLock::new(|| {
+        let any = |texts: &[&str]| texts.iter().map(|text| regex::escape(text)).collect::<Vec<_>>().join("|");
+        let compiled = |pattern: &str| Regex::new(pattern).expect("escaped words are a pattern");
+        let one = |group: &'static Group| {
+            let stems = any(group.stems);
+            let latin = match group.words {
+                [] => stems,
+                words => format!("{stems}|(?:^|[^a-z0-9])(?:{})(?:[^a-z0-9]|$)", any(words)),
+            };
+            Sought { group, latin: compiled(&latin), chinese: compiled(&any(group.names)) }
+        };
+        GROUPS.iter().map(one).collect()
+    });
+    &SOUGHT
+}
+
 /// Where a product stands on the never-list; `None` where it does not.
 pub fn never(product: &Product) -> Option<Never> {
     let found = |field: &'static str, zh: &'static str, en: &'static str| {
@@ -207,24 +236,20 @@ pub fn never(product: &Product) -> Option<Never> {
         return found("generic_en", "注射剂", "an injection");
     }
     // Hyphens must not hide a name: `pseudo-ephedrine`.
-    let joined = english.replace(['-', '\u{2010}', '\u{2011}'], "");
-    for group in GROUPS {
-        let word = |text: &str| {
-            let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
-            words.any(|word| group.words.contains(&word))
-        };
-        let stem = |text: &str| group.stems.iter().any(|stem| text.contains(stem)) || word(text);
-        let code = |code: &str| stem(code) || (code.contains('-') && stem(&code.replace('-', "")));
-        if product.ingredients.iter().any(|one| code(one.code.as_str())) {
+    let joined = |text: &str| text.contains('-').then(|| text.replace('-', ""));
+    for Sought { group, latin, chinese } in sought() {
+        let named =
+            |text: &str| latin.is_match(text) || joined(text).is_some_and(|text| latin.is_match(&text));
+        if product.ingredients.iter().any(|one| named(one.code.as_str())) {
             return found("ingredients", group.zh, group.en);
         }
         if group.atc.iter().any(|prefix| product.atc.starts_with(prefix)) {
             return found("atc", group.zh, group.en);
         }
-        if group.names.iter().any(|name| product.generic_zh.contains(name)) {
+        if chinese.is_match(&product.generic_zh) {
             return found("generic_zh", group.zh, group.en);
         }
-        if stem(&english) || stem(&joined) {
+        if named(&english) {
             return found("generic_en", group.zh, group.en);
         }
     }

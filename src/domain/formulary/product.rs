@@ -116,6 +116,11 @@ impl Product {
         self.in_formulary && self.has_sourced_maximum() && self.flaws().is_empty()
     }
 
+    /// Maxima that no adult label names, by column.
+    pub fn implausible(&self) -> Vec<Flaw> {
+        implausible(self)
+    }
+
     /// What an import refuses about this row, by column. A row outside the formulary may name a
     /// drug of the never-list: it is only known, so that what a worker takes can be recognised.
     pub fn flaws(&self) -> Vec<Flaw> {

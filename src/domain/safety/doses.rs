@@ -83,8 +83,8 @@ fn check_prescribable(at: usize, product: &Product, findings: &mut Findings) {
         );
         findings.made("no_sourced_maximum", Severity::Block, &[at], message, HOUSE);
     }
-    for flaw in product.flaws().iter().filter(|flaw| flaw.code == "implausible") {
-        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message.clone(), HOUSE);
+    for flaw in product.implausible() {
+        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message, HOUSE);
     }
 }
 
