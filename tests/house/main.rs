@@ -39,6 +39,7 @@ mod report;
 mod reviews;
 mod schema;
 mod seed;
+mod settings;
 mod shutdown;
 mod smtp;
 mod staff_tokens;
