@@ -25,6 +25,8 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// Who may read health records, and for how long.
+    pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -40,6 +42,7 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
@@ -77,6 +80,15 @@ impl Default for RealtimePolicy {
     fn default() -> Self {
         Self { ping_ms: 15_000 }
     }
+}
+
+/// Who may read health records, and for how long.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsPolicy {
+    /// Minutes after the end of a consultation in which its doctor still reads the
+    /// worker's record, their messages and their complaint. Our default: none.
+    pub grace_minutes: u32,
 }
 
 /// Orders, vend authorizations and the subsidy. All defaults of the house [P].

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod doctors;
 mod error;
 pub mod events;
+pub mod health_reads;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod incidents;
@@ -253,7 +254,12 @@ impl Store {
                 let outcome = work(&mut conn);
                 let left = if conn.is_lost() { &mut dead } else { &mut tries };
                 match outcome {
-                    Err(error) if error.may_pass() && *left > 1 => *left -= 1,
+                    Err(error) if error.may_pass() && *left > 1 => {
+                        *left -= 1;
+                        if error.should_pause() {
+                            std::thread::sleep(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                        }
+                    }
                     outcome => return outcome,
                 }
             }

@@ -1,6 +1,7 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod authority;
 mod backup;
 mod bad_input;
 mod cabinet;
@@ -33,6 +34,8 @@ mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
+mod quiet;
+mod reads;
 mod redis;
 mod report;
 mod reviews;

@@ -95,6 +95,14 @@ async fn follow(
     if *request.method() == Method::HEAD {
         return Ok(response.finish());
     }
+    // That somebody follows is recorded: the events name workers.
+    house
+        .read_health(caller.0, |_, _, shown| {
+            shown.note_stream();
+            Ok(())
+        })
+        .await
+        .map_err(|failure| Problem::new(&request, failure))?;
     let listener = house.coordination.listen(topic);
     let position = match resume.0.after.or(last) {
         Some(position) => position,
