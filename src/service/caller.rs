@@ -51,6 +51,9 @@ pub struct WorkerCaller {
     pub check_in: CheckInId,
     /// Where.
     pub station: StationId,
+    /// They do something. What their screen only reads (polls, streams) is no
+    /// sign that they are there.
+    pub acts: bool,
 }
 
 /// A member of staff.
@@ -193,7 +196,8 @@ impl Actor {
         let (still, code) = match self {
             Self::System | Self::Anyone => return Ok(()),
             Self::Worker(worker) => {
-                if seen.standing.active_at.is_none_or(|at| now - at > sessions::TOUCH_EVERY)
+                if worker.acts
+                    && seen.standing.active_at.is_none_or(|at| now - at > sessions::TOUCH_EVERY)
                     && sessions::check_in_take(conn, worker.check_in)?
                 {
                     return Ok(sessions::check_in_touch(conn, worker.check_in, now)?);

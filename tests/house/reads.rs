@@ -44,7 +44,7 @@ const NOTHING: &str = "
 const OWN: &str = "
     POST /api/v1/consultations, POST /api/v1/consultations/{id}/cancel,
     POST /api/v1/consultations/{id}/rating, GET /api/v1/me, POST /api/v1/me/consents,
-    POST /api/v1/me/consents/withdraw, GET /api/v1/me/profile, PUT /api/v1/me/profile,
+    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, GET /api/v1/me/profile, PUT /api/v1/me/profile,
     GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
     GET /api/v1/report.html, GET /api/v1/triage";

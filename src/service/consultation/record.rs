@@ -72,7 +72,12 @@ pub fn read(
         return Err(Code::NotFound.into());
     }
     let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    let place = WorkerCaller { worker: row.worker_id, check_in: row.check_in_id, station: row.station_id };
+    let place = WorkerCaller {
+        worker: row.worker_id,
+        check_in: row.check_in_id,
+        station: row.station_id,
+        acts: false,
+    };
     let symptoms: Vec<_> = serde_json::from_str(&row.symptoms)?;
     let triage = vitals::assess(conn, house, place, &symptoms)?;
     let readings = readings::readings_of_check_in(conn, row.check_in_id)?.iter().map(vitals::view).collect();
