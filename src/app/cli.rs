@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
+    audit, backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
     shutdown::{self, Running, Told},
 };
 use crate::{
@@ -84,13 +84,16 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Check that the event log is what it was
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print the OpenAPI document
     Openapi,
 }
 
 /// Where the settings come from.
 #[derive(Debug, Args)]
-struct Settings {
+pub(super) struct Settings {
     /// A TOML file; the environment (WAYSTATION_..) and these flags come after it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -127,7 +130,7 @@ impl Settings {
     }
 
     /// The settings, if health data would be safe under them.
-    fn load_safe(self) -> anyhow::Result<Config> {
+    pub(super) fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
         config.check_safe().context("the settings are refused")?;
         Ok(config)
@@ -156,6 +159,7 @@ impl Cli {
             Command::Restore { settings, file, replace } => {
                 backup::restore(&settings.load_safe()?, file, replace).await
             }
+            Command::Audit(command) => audit::run(command).await,
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 
 pub mod consultation;
 pub mod formulary;
+pub mod hidden;
 pub mod ids;
 pub mod ledger;
 pub mod matching;

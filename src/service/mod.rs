@@ -97,6 +97,8 @@ pub struct House {
     pub trusted_proxies: Vec<IpNet>,
     /// What an operator watches.
     pub figures: Figures,
+    /// Where the seals of the audit chain are written down outside the database.
+    pub(crate) witness: Option<audit::Witness>,
     /// How far the process is on its way out.
     pub lifecycle: lifecycle::Lifecycle,
     pub(crate) figures_cache: figures::FiguresCache,
@@ -134,6 +136,7 @@ impl House {
             public_url,
             trusted_proxies: Vec::new(),
             figures,
+            witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
             figures_cache: figures::FiguresCache::default(),
             readiness: readiness::ReadinessCache::default(),
@@ -145,6 +148,12 @@ impl House {
     /// the audience of device assertions are made of it.
     pub fn reached_at(mut self, public_url: &str) -> Self {
         public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
+    }
+
+    /// Says under which folder the audit chain's witness is kept.
+    pub fn witnessed_under(mut self, data_dir: &std::path::Path) -> Self {
+        self.witness = Some(audit::Witness::under(data_dir));
         self
     }
 

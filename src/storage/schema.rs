@@ -638,6 +638,8 @@ diesel::table! {
         hash -> Text,
         signature -> Text,
         sealed_at -> Timestamptz,
+        version -> Int4,
+        events -> Nullable<Int8>,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod audit;
 mod authority;
 mod backup;
 mod bad_input;

@@ -22,7 +22,7 @@ use crate::{
 
 /// Shows nobody anything of a health record.
 const NOTHING: &str = "
-    GET /api/v1/account, GET /api/v1/audit/invariants, GET /api/v1/cabinets, GET /api/v1/cabinets/{id},
+    GET /api/v1/account, GET /api/v1/audit/chain, GET /api/v1/audit/invariants, GET /api/v1/cabinets, GET /api/v1/cabinets/{id},
     POST /api/v1/attempts/{id}/resolve, POST /api/v1/check-ins, POST /api/v1/check-ins/walk-in,
     GET /api/v1/check-ins/{id}, POST /api/v1/check-ins/{id}/leave, POST /api/v1/check-ins/{id}/token,
     POST /api/v1/consultations/{id}/messages, POST /api/v1/devices/{id}/revoke, GET /api/v1/duty,
@@ -272,15 +272,15 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     assert_eq!(read_by(&house, seed.doctor.id).await, ["offer"]);
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
-    house.post_with_key(&seed.doctor.token, &path, "one-key", fence.clone()).await.expect(200);
+    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
     assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation"]);
     // The saved answer, told again much later, is read again.
-    house.post_with_key(&seed.doctor.token, &path, "one-key", fence.clone()).await.expect(200);
+    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
     assert_eq!(read_by(&house, seed.doctor.id).await.len(), 2);
     later(&house);
     let token =
         house.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None);
-    house.post_with_key(&token, &path, "one-key", fence).await.expect(200);
+    house.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
     assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
 
     let officer = &seed.safety_officer;

@@ -13,6 +13,7 @@ use crate::{
     crypto::password,
     domain::{
         formulary::Product,
+        hidden::hides_something,
         network::{
             CabinetRecord, DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord, PharmacistRecord,
             Record, RestockerRecord, SafetyOfficerRecord, Secret, ShiftRecord, StationRecord, StockRecord,
@@ -321,8 +322,11 @@ impl Source<'_> {
                 Ok(false) => break,
                 Ok(true) => {
                     let line = cells.position().map_or(line, csv::Position::line);
-                    if let Err(bad) = take(&header, line, &cells) {
-                        problems.extend(bad);
+                    let hidden = hidden_cells(&header, line, &cells);
+                    if hidden.is_empty() {
+                        problems.extend(take(&header, line, &cells).err().into_iter().flatten());
+                    } else {
+                        problems.extend(hidden);
                     }
                 }
                 Err(error) if error.is_io_error() => {
@@ -343,6 +347,20 @@ impl Source<'_> {
         (self.progress)(size, size);
         if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
     }
+}
+
+/// Cells that hide something: of whatever file, whatever the column is for.
+fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord) -> Vec<RowProblem> {
+    let problem = |(at, _)| {
+        let field = header.get(at).unwrap_or("row").to_owned();
+        let message = Bilingual::fixed(
+            "含有不可见字符或改变文字方向的字符。",
+            "Holds characters that are invisible or turn the text around.",
+        );
+        let code = "control_character".to_owned();
+        RowProblem::from_field(line, crate::domain::refusal::FieldProblem { field, code, message })
+    };
+    cells.iter().enumerate().filter(|(_, cell)| hides_something(cell)).map(problem).collect()
 }
 
 fn unreadable(line: u64) -> RowProblem {
