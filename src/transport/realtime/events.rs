@@ -95,14 +95,6 @@ async fn follow(
     if *request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    // That somebody follows is recorded: the events name workers.
-    house
-        .read_health(caller.0, |_, _, shown| {
-            shown.note_stream();
-            Ok(())
-        })
-        .await
-        .map_err(|failure| Problem::new(&request, failure))?;
     let listener = house.coordination.listen(topic);
     let position = match resume.0.after.or(last) {
         Some(position) => position,
@@ -232,7 +224,14 @@ impl Following {
     async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
         self.house
-            .read(self.actor, move |conn, _| Ok(events::events_after(conn, audience, position, BATCH)?))
+            .read_health(self.actor, move |conn, _, shown| {
+                let found = events::events_after(conn, audience, position, BATCH)?;
+                if !found.events.is_empty() {
+                    // They name workers.
+                    shown.note_stream();
+                }
+                Ok(found)
+            })
             .await
     }
 }
