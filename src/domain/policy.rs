@@ -7,6 +7,8 @@ use super::{
     matching::MatchingPolicy,
     money::Fen,
     prescription::{CabinetLane, EncounterLane, PrescribingPolicy},
+    triage::TriageLimits,
+    vitals::{FitnessRules, VitalRules},
 };
 
 /// Every value that an operator may set.
@@ -25,6 +27,12 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// What a reading means.
+    pub vitals: VitalRules,
+    /// What is an emergency.
+    pub triage: TriageLimits,
+    /// Who may work at height.
+    pub fitness: FitnessRules,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -40,6 +48,9 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            vitals: VitalRules::default(),
+            triage: TriageLimits::default(),
+            fitness: FitnessRules::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }

@@ -69,6 +69,8 @@ pub struct ConsultationRow {
     pub diagnoses: Option<String>,
     /// 1 to 5.
     pub rating: Option<i32>,
+    /// Codes of the red flags raised so far, as a JSON list.
+    pub red_flags: Option<String>,
 }
 
 /// An offer as stored.
@@ -114,6 +116,8 @@ pub struct NewConsultation {
     pub triage: TriageLevel,
     /// The queue's static sort key.
     pub ranked_since: Timestamp,
+    /// Codes of red flags, as a JSON list.
+    pub red_flags: String,
 }
 
 /// Adds a consultation. Fails on a second live one of the same worker.
@@ -137,6 +141,7 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
                 consultation::requested_at.eq(At(snapshot.waiting_since)),
                 consultation::ranked_since.eq(At(new.ranked_since)),
                 consultation::fence.eq(snapshot.fence),
+                consultation::red_flags.eq(Some(new.red_flags.as_str())),
             ),
         ))
         .execute(c))
@@ -191,6 +196,7 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
         accepted_at: row.accepted_at,
         ended_at: row.ended_at,
         rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
+        triage: row.triage,
     })
 }
 
@@ -214,6 +220,30 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
+}
+
+/// Writes how soon a consultation must be seen, and its place in the queue. The
+/// caller holds the row.
+pub fn triage_set(
+    conn: &mut Conn,
+    id: ConsultationId,
+    level: TriageLevel,
+    ranked_since: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set((consultation::triage.eq(level), consultation::ranked_since.eq(At(ranked_since))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Writes the red flags raised so far, as a JSON list of codes.
+pub fn red_flags_set(conn: &mut Conn, id: ConsultationId, red_flags: &str) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set(consultation::red_flags.eq(Some(red_flags)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Writes the doctor's summary.

@@ -3,6 +3,7 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod backup;

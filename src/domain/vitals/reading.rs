@@ -41,6 +41,27 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// What a device shows instead of a number: the value lies outside of what it
+    /// can measure. It is a reading, and no number is made up for it.
+    pub enum Beyond {
+        /// `HI`: above the device's range.
+        High = "high",
+        /// `LO`: below the device's range.
+        Low = "low",
+    }
+}
+
+impl Beyond {
+    /// As the device shows it.
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::High => "HI",
+            Self::Low => "LO",
+        }
+    }
+}
+
+crate::text_enum! {
     /// How awake a person is (NEWS2). Asked by a person, not measured by a device.
     pub enum Acvpu {
         /// Alert.
@@ -137,6 +158,48 @@ impl ReadingKind {
         }
     }
 
+    /// What a device for this kind may show instead of a number. Breathing is
+    /// counted by a person, and a scale or a breath tester shows 0 when there is
+    /// nothing to measure.
+    pub const fn beyond(self) -> &'static [Beyond] {
+        match self {
+            Self::BloodPressure | Self::HeartRate | Self::Temperature | Self::Glucose => {
+                &[Beyond::High, Beyond::Low]
+            }
+            Self::Spo2 => &[Beyond::Low],
+            Self::Weight | Self::BreathAlcohol => &[Beyond::High],
+            Self::RespiratoryRate => &[],
+        }
+    }
+
+    /// The unit as people read it, in both languages. UCUM codes are for machines.
+    pub const fn unit_for_people(self) -> Bilingual {
+        match self {
+            Self::BloodPressure => Bilingual::fixed("mmHg", "mmHg"),
+            Self::HeartRate => Bilingual::fixed("次/分", "beats/min"),
+            Self::Spo2 => Bilingual::fixed("%", "%"),
+            Self::Temperature => Bilingual::fixed("℃", "℃"),
+            Self::RespiratoryRate => Bilingual::fixed("次/分", "breaths/min"),
+            Self::Glucose => Bilingual::fixed("mmol/L", "mmol/L"),
+            Self::Weight => Bilingual::fixed("kg", "kg"),
+            Self::BreathAlcohol => Bilingual::fixed("mg/L", "mg/L"),
+        }
+    }
+
+    /// A measured value for people: `37.2 ℃`, `72 次/分`, `HI`.
+    pub fn shown(self, value: Option<i64>, second: Option<i64>, beyond: Option<Beyond>) -> Bilingual {
+        let range = self.range();
+        let number = match (value, second, beyond) {
+            (_, _, Some(beyond)) => return Bilingual::fixed(beyond.shown(), beyond.shown()),
+            (None, _, None) => return Bilingual::fixed("—", "—"),
+            (Some(value), Some(second), None) => format!("{}/{}", range.show(value), range.show(second)),
+            (Some(value), None, None) => range.show(value),
+        };
+        let unit = self.unit_for_people();
+        let with = |unit: &str| if unit == "%" { format!("{number}%") } else { format!("{number} {unit}") };
+        Bilingual::made(with(&unit.zh), with(&unit.en))
+    }
+
     /// The name for people.
     pub const fn label(self) -> Bilingual {
         match self {
@@ -158,8 +221,12 @@ impl ReadingKind {
 pub struct ReadingInput {
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of `unit`.
-    pub value: i64,
+    /// The value, in whole steps of `unit`; absent where `beyond` stands.
+    #[serde(default)]
+    pub value: Option<i64>,
+    /// What the device shows instead of a number.
+    #[serde(default)]
+    pub beyond: Option<Beyond>,
     /// The diastolic pressure; for blood pressure only.
     #[serde(default)]
     pub second: Option<i64>,
@@ -180,8 +247,10 @@ pub struct ReadingInput {
 pub struct ValidReading {
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of the kind's unit.
-    pub value: i64,
+    /// The value, in whole steps of the kind's unit; `None` where `beyond` stands.
+    pub value: Option<i64>,
+    /// What the device showed instead of a number.
+    pub beyond: Option<Beyond>,
     /// The diastolic pressure, mmHg.
     pub second: Option<i64>,
     /// Which measuring device gave it.
@@ -213,6 +282,7 @@ pub fn validate(
     Ok(ValidReading {
         kind: input.kind,
         value: input.value,
+        beyond: input.beyond,
         second: input.second,
         device: input.device.trim().to_owned(),
         measured_at,
@@ -283,8 +353,36 @@ fn check_value(input: &ReadingInput, problems: &mut Problems) {
             ),
         );
     }
-    if !range.allows(input.value) {
-        problems.add("value", "out_of_range", range_message(&range, range.min, range.max));
+    match (input.value, input.beyond) {
+        (Some(value), None) if range.allows(value) => {}
+        (Some(_), None) => {
+            problems.add("value", "out_of_range", range_message(&range, range.min, range.max));
+        }
+        (None, None) => problems.add(
+            "value",
+            "missing_field",
+            Bilingual::fixed(
+                "须给出数值；仪器显示 HI 或 LO 时给出 beyond。",
+                "Give the value, or `beyond` where the device shows HI or LO.",
+            ),
+        ),
+        (Some(_), Some(_)) => problems.add(
+            "beyond",
+            "not_applicable",
+            Bilingual::fixed(
+                "仪器显示 HI 或 LO 时没有数值，请勿填写数值。",
+                "A device that shows HI or LO gives no number: leave the value out.",
+            ),
+        ),
+        (None, Some(beyond)) if input.kind.beyond().contains(&beyond) => {}
+        (None, Some(_)) => problems.add(
+            "beyond",
+            "not_applicable",
+            Bilingual::fixed(
+                "这种仪器不会这样显示。",
+                "A device for this kind of reading does not show that.",
+            ),
+        ),
     }
 }
 
@@ -297,6 +395,15 @@ fn check_second(input: &ReadingInput, problems: &mut Problems) {
             "not_applicable",
             Bilingual::fixed("只有血压有第二个值。", "Only blood pressure has a second value."),
         ),
+        (Some(_), Some(_)) if input.beyond.is_some() => problems.add(
+            "second",
+            "not_applicable",
+            Bilingual::fixed(
+                "仪器显示 HI 或 LO 时没有舒张压。",
+                "A cuff that shows HI or LO gives no diastolic.",
+            ),
+        ),
+        (Some(_), None) if input.beyond.is_some() => {}
         (Some(_), None) => problems.add(
             "second",
             "missing",
@@ -308,7 +415,7 @@ fn check_second(input: &ReadingInput, problems: &mut Problems) {
         (Some((min, max)), Some(diastolic)) => {
             if diastolic < min || diastolic > max {
                 problems.add("second", "out_of_range", range_message(&range, min, max));
-            } else if diastolic >= input.value {
+            } else if input.value.is_some_and(|systolic| diastolic >= systolic) {
                 problems.add(
                     "second",
                     "not_below_systolic",

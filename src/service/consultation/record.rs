@@ -15,9 +15,11 @@ use crate::{
     },
     service::{
         Failure, Hearers, Tx,
-        caller::{StaffCaller, WorkerCaller},
+        caller::StaffCaller,
+        me,
         profile::{self, HealthProfile},
-        vitals::{self, ReadingView, TriageView},
+        triage::{self, TriageView},
+        vitals::{self, ReadingView},
     },
     storage::{readings, workers},
 };
@@ -46,7 +48,8 @@ pub struct RecordView {
     pub worker: WorkerBrief,
     /// What the worker said of their health.
     pub profile: HealthProfile,
-    /// Readings of this check-in.
+    /// Readings of the check-in in which the doctor was asked for, and all that
+    /// came in since, at any station.
     pub readings: Vec<ReadingView>,
     /// What they mean.
     pub triage: TriageView,
@@ -57,15 +60,15 @@ pub struct RecordView {
 /// Reads the record, and writes down that it was read.
 ///
 /// # Errors
-/// `NotFound` unless the caller holds, held or is asked to take it.
+/// `NotFound` unless the caller holds, held or is asked to take it;
+/// `ConsentMissing` once the worker has withdrawn the consent to care.
 pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<RecordView, Failure> {
     let row = row_of_doctor(tx.conn, caller.staff, id)?;
     let worker = workers::worker_fetch(tx.conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    let place = WorkerCaller { worker: row.worker_id, check_in: row.check_in_id, station: row.station_id };
-    let symptoms: Vec<_> = serde_json::from_str(&row.symptoms)?;
-    let triage = vitals::assess(tx.conn, tx.house, place, &symptoms)?;
-    let readings =
-        readings::readings_of_check_in(tx.conn, row.check_in_id)?.iter().map(vitals::view).collect();
+    me::hold_care_consent(tx, row.worker_id)?;
+    let triage = triage::of_consultation(tx.conn, tx.house, &row)?;
+    let known = readings::readings_of_care(tx.conn, triage::span_of(&row))?;
+    let readings = known.iter().map(vitals::view).collect();
     let mut previous = list_for_worker(tx.conn, tx.house, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
     let payload = json!({"consultation": id, "what": "record"});

@@ -269,10 +269,9 @@ async fn fitness(
     house: Data<Arc<House>>,
     page: Query<ListPage>,
 ) -> Reply {
+    // A write: that it was told is recorded.
     let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            network::fitness(conn, house, caller.0, page.0.after(), page.0.size())
-        })
+        .write(caller.actor(), move |tx| network::fitness(tx, caller.0, page.0.after(), page.0.size()))
         .await;
     reply::json(&request, outcome)
 }

@@ -47,8 +47,7 @@ async fn put(
     version: IfMatch,
     body: Body<HealthProfile>,
 ) -> Reply {
-    let worker = caller.0.worker;
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, worker, version.0, body.0.clone())).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, version.0, body.0.clone())).await;
     reply::versioned(&request, outcome)
 }
