@@ -266,7 +266,7 @@ pub async fn alarm_unmeasured(house: &Arc<House>) -> Result<usize, Failure> {
     let due = house.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
     let mut alarmed = 0;
     for (check_in, worker, station) in due {
-        let caller = WorkerCaller { worker, check_in, station };
+        let caller = WorkerCaller { worker, check_in, station, acts: false };
         let outcome = house
             .write(Actor::System, move |tx| {
                 hold_worker(tx, worker)?;

@@ -38,6 +38,8 @@ mod released;
 mod report;
 mod reviews;
 mod schema;
+mod screen;
+mod screens;
 mod seed;
 mod shutdown;
 mod smtp;
