@@ -133,8 +133,7 @@ fn patient(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<PatientView, Failur
     let newest = newest(readings::readings_of_care(tx.conn, triage::span_of(&consultation))?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
-    let checked =
-        safety_facts::gather(tx.conn, tx.house, row.worker_id, Vec::new(), Some(row.id), tx.now)?;
+    let checked = safety_facts::gather(tx.conn, tx.house, row.worker_id, Vec::new(), Some(row.id), tx.now)?;
     let today = civil_day(tx.now);
     let age_months = worker.birth_date.and_then(|born| months_since(born, today));
     Ok(PatientView {

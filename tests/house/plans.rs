@@ -14,8 +14,8 @@ use waystation::{
         vend::AttemptState,
     },
     storage::{
-        Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors, idempotency,
-        orders, prescriptions, readings, sessions,
+        Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
+        idempotency, orders, prescriptions, readings, sessions,
     },
 };
 
@@ -25,8 +25,18 @@ use crate::{
 };
 
 /// Tables that grow for ever.
-const HISTORY: &[&str] =
-    &["attempt", "consultation", "offer", "orders", "order_unit", "prescription", "check_in", "event", "alert", "reading"];
+const HISTORY: &[&str] = &[
+    "attempt",
+    "consultation",
+    "offer",
+    "orders",
+    "order_unit",
+    "prescription",
+    "check_in",
+    "event",
+    "alert",
+    "reading",
+];
 
 #[derive(QueryableByName)]
 struct Step {

@@ -75,8 +75,7 @@ async fn fetch(
     house: Data<Arc<House>>,
     id: Path<PrescriptionId>,
 ) -> Reply {
-    let outcome =
-        house.write(caller.actor(), move |tx| review_record::read(tx, caller.0, id.0)).await;
+    let outcome = house.write(caller.actor(), move |tx| review_record::read(tx, caller.0, id.0)).await;
     reply::json(&request, outcome)
 }
 

@@ -43,9 +43,14 @@ pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
 }
 
 async fn public(walk: &mut Walk<'_>) {
-    for name in
-        ["get_healthz", "get_readyz", "get_well_known_jwks_json", "get_network_counts", "post_triage_assess", "get_symptoms"]
-    {
+    for name in [
+        "get_healthz",
+        "get_readyz",
+        "get_well_known_jwks_json",
+        "get_network_counts",
+        "post_triage_assess",
+        "get_symptoms",
+    ] {
         walk.take(name, Good::default()).await;
     }
 }
