@@ -269,6 +269,8 @@ pub async fn alarm_unmeasured(house: &Arc<House>) -> Result<usize, Failure> {
         let caller = WorkerCaller { worker, check_in, station, acts: false };
         let outcome = house
             .write(Actor::System, move |tx| {
+                // The check-in's row first, as every verb of its screen does.
+                store::measure_again_set(tx.conn, check_in, None)?;
                 hold_worker(tx, worker)?;
                 follow(tx, caller).map(drop)
             })

@@ -222,30 +222,6 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
         .map(|rows| rows == 1)
 }
 
-/// Writes how soon a consultation must be seen, and its place in the queue. The
-/// caller holds the row.
-pub fn triage_set(
-    conn: &mut Conn,
-    id: ConsultationId,
-    level: TriageLevel,
-    ranked_since: Timestamp,
-) -> QueryResult<()> {
-    diesel::update(consultation::table.find(id))
-        .set((consultation::triage.eq(level), consultation::ranked_since.eq(At(ranked_since))))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// Writes the red flags raised so far, as a JSON list of codes.
-pub fn red_flags_set(conn: &mut Conn, id: ConsultationId, red_flags: &str) -> QueryResult<()> {
-    diesel::update(consultation::table.find(id))
-        .set(consultation::red_flags.eq(Some(red_flags)))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
 /// Writes the doctor's summary.
 pub fn summary_set(
     conn: &mut Conn,

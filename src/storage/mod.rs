@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backup;
 pub mod check_in;
 pub mod conn;
+pub mod consultation_triage;
 pub mod consultations;
 pub mod devices;
 pub mod dialect;

@@ -267,5 +267,4 @@ async fn a_requeued_emergency_is_still_at_the_front() {
         (&view["state"], &view["triage"], &view["position"]),
         (&json!("waiting"), &json!("emergency"), &json!(1))
     );
-    house.folds(&id).await;
 }

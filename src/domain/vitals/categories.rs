@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    reading::{Beyond, ReadingKind, ValidReading},
+    Beyond,
+    reading::{ReadingKind, ValidReading},
     rules::{AlcoholLimits, BloodPressureFloors, GlucoseLimits, OxygenLimits, TemperatureLimits, VitalRules},
 };
 use crate::domain::words::Bilingual;

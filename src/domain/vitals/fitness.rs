@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::reading::{Beyond, ReadingKind};
+use super::{Beyond, reading::ReadingKind};
 use crate::domain::{time::Timestamp, words::Bilingual};
 
 /// The limits, as data. An employer's deployment sets them.

@@ -11,6 +11,7 @@ mod fitness;
 mod reading;
 mod reading_schema;
 mod rules;
+mod shown;
 
 pub use categories::{
     AlcoholCategory, BloodPressureCategory, GlucoseCategory, OxygenCategory, Severity, TemperatureCategory,
@@ -19,9 +20,10 @@ pub use categories::{
 pub use fitness::{Fitness, FitnessReading, FitnessRules, fitness};
 pub(crate) use reading::range_message;
 pub use reading::{
-    Acvpu, AssessmentContext, Beyond, MEASURED_AT_MAX_AGE_S, MEASURED_AT_TOLERANCE_S, ReadingInput,
-    ReadingKind, ReadingRange, ValidReading, validate, validate_all,
+    Acvpu, AssessmentContext, MEASURED_AT_MAX_AGE_S, MEASURED_AT_TOLERANCE_S, ReadingInput, ReadingKind,
+    ReadingRange, ValidReading, validate, validate_all,
 };
 pub use rules::{
     AlcoholLimits, BloodPressureFloors, GlucoseLimits, OxygenLimits, Rule, TemperatureLimits, VitalRules,
 };
+pub use shown::Beyond;

@@ -36,7 +36,7 @@ use crate::{
         refusal::{Code, Refusal},
         triage::TriageLevel,
     },
-    storage::{consultations as store, doctors},
+    storage::{consultation_triage, consultations as store, doctors},
     telemetry::figures::Fact,
 };
 
@@ -142,7 +142,7 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         }
         ConsultationEvent::Triaged { triage, .. } => {
             let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
-            store::triage_set(tx.conn, after.id, *triage, rank)?;
+            consultation_triage::triage_set(tx.conn, after.id, *triage, rank)?;
         }
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::Cancelled { .. }
@@ -204,7 +204,7 @@ pub(super) fn rise(
 ) -> Result<(), Failure> {
     let codes = view.codes();
     if codes != triage::flags_of(row)? {
-        store::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
+        consultation_triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
     }
     let after = act(tx, row.id, &Command::Triage { level: view.level })?;
     if view.level == TriageLevel::Emergency {
