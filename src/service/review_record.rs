@@ -4,11 +4,10 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Failure, Hearers, Tx,
+    Failure, House, Part, Shown,
     caller::StaffCaller,
     me::ConsentPurpose,
     prescription_view::{PrescriptionView, Reader, fetch_view},
@@ -29,7 +28,7 @@ use crate::{
         vitals::ReadingKind,
     },
     storage::{
-        consultations,
+        Conn, consultations,
         prescriptions::{self as store, PrescriptionRow},
         readings::{self, ReadingRow},
         workers,
@@ -104,37 +103,43 @@ pub struct ReviewView {
     pub withheld: Option<String>,
 }
 
-/// Reads what a review needs, and writes down that it was read.
+/// Reads what a review needs, and notes that it was read.
 ///
 /// # Errors
 /// `NotFound` unless it waits for review or the caller reviewed it.
-pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: PrescriptionId) -> Result<ReviewView, Failure> {
-    let row = store::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+pub fn read(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    id: PrescriptionId,
+) -> Result<ReviewView, Failure> {
+    let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let under_review = row.state == PrescriptionState::Signed;
     if !under_review && row.reviewed_by != Some(caller.staff) {
         return Err(Code::NotFound.into());
     }
-    let prescription = fetch_view(tx.conn, tx.house, id, Reader::Pharmacist, tx.now)?;
-    let consents = workers::consents_live(tx.conn, row.worker_id)?;
+    let prescription = fetch_view(conn, house, shown, id, Reader::Pharmacist, house.now())?;
+    let consents = workers::consents_live(conn, row.worker_id)?;
     let consents_to_care = consents.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str());
-    let patient = if consents_to_care { Some(patient(tx, &row)?) } else { None };
+    let patient = if consents_to_care { Some(patient(conn, house, &row)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
-    let payload = json!({"prescription": id, "what": "review"});
-    tx.record("worker", row.worker_id, "record.read", payload, Hearers::nobody())?;
+    if patient.is_some() {
+        shown.note(row.worker_id, Part::Record, id);
+    }
     Ok(ReviewView { prescription, patient, withheld })
 }
 
-fn patient(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<PatientView, Failure> {
-    let worker = workers::worker_fetch(tx.conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    let consultation =
-        consultations::consultation_fetch(tx.conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (version, told) = profile::fetch(tx.conn, tx.house, row.worker_id)?;
-    let triage = triage::of_consultation(tx.conn, tx.house, &consultation)?;
-    let newest = newest(readings::readings_of_care(tx.conn, triage::span_of(&consultation))?);
+fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<PatientView, Failure> {
+    let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
+    let consultation = consultations::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
+    let (version, told) = profile::fetch(conn, house, row.worker_id)?;
+    let triage = triage::of_consultation(conn, house, &consultation)?;
+    let newest = newest(readings::readings_of_care(conn, triage::span_of(&consultation))?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
-    let checked = safety_facts::gather(tx.conn, tx.house, row.worker_id, Vec::new(), Some(row.id), tx.now)?;
-    let today = civil_day(tx.now);
+    let checked = safety_facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;
+    let today = civil_day(house.now());
     let age_months = worker.birth_date.and_then(|born| months_since(born, today));
     Ok(PatientView {
         age_years: age_months.map(|months| months / 12),
@@ -149,7 +154,7 @@ fn patient(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<PatientView, Failur
         conditions: told.conditions,
         egfr: told.egfr,
         creatinine_clearance: told.creatinine_clearance,
-        taking: checked.taking.iter().map(|taken| taking_view(tx, taken)).collect(),
+        taking: checked.taking.iter().map(|taken| taking_view(house, taken)).collect(),
         symptoms: triage.symptoms.clone(),
         readings: newest.iter().map(vitals::view).collect(),
         triage,
@@ -168,10 +173,10 @@ fn newest(rows: Vec<ReadingRow>) -> Vec<ReadingRow> {
     newest
 }
 
-fn taking_view(tx: &Tx<'_>, taken: &Taken) -> TakingView {
+fn taking_view(house: &House, taken: &Taken) -> TakingView {
     match taken {
         Taken::Vended { product, units_per_day_thousandths, until, in_doubt } => {
-            let names = names_of(tx, product);
+            let names = names_of(house, product);
             TakingView {
                 reported: None,
                 product_code: Some(product.to_string()),
@@ -194,7 +199,7 @@ fn taking_view(tx: &Tx<'_>, taken: &Taken) -> TakingView {
     }
 }
 
-fn names_of(tx: &Tx<'_>, code: &ProductCode) -> Option<(String, String)> {
-    let formulary = tx.house.formulary();
+fn names_of(house: &House, code: &ProductCode) -> Option<(String, String)> {
+    let formulary = house.formulary();
     formulary.get(code).map(|product| (product.generic_zh.clone(), product.generic_en.clone()))
 }

@@ -14,6 +14,7 @@ use super::{
     symptoms::SymptomFlag,
 };
 use crate::domain::{
+    bounds::Bounds,
     time::Timestamp,
     vitals::{Acvpu, ReadingKind, Severity, VitalFinding},
     words::Bilingual,
@@ -87,6 +88,16 @@ impl Default for TriageWeights {
 }
 
 impl TriageWeights {
+    /// What the values may be: a more pressing level never has fewer points.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { version: _, source: _, emergency, urgent, standard, routine } = self;
+        let why = "a more pressing level must have more points than the next";
+        bounds.must("emergency", emergency > urgent, why);
+        bounds.must("urgent", urgent > standard, why);
+        bounds.must("standard", standard > routine, why);
+        bounds.within("emergency", *emergency, 1..=1_000_000);
+    }
+
     /// The points of `level`.
     pub const fn of(&self, level: TriageLevel) -> u32 {
         match level {

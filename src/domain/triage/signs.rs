@@ -3,7 +3,7 @@
 use super::{
     history::Latest,
     level::TriageFacts,
-    limits::{Bounds, ChildBand, Side},
+    limits::{ChildBand, Side, SignBounds},
     news2::{News2Band, News2Part, News2Score},
     red_flags::RedFlagCode,
     symptoms::SymptomFlag,
@@ -16,15 +16,15 @@ const NEWS2_EMERGENCY_FROM: i64 = 7;
 /// A part of NEWS2 from which a fever in pregnancy does not stand alone. Our default.
 const ANOTHER_SIGN_FROM: i64 = 2;
 
-/// Bounds of one kind that lead to a red flag.
+/// SignBounds of one kind that lead to a red flag.
 struct Rule {
     kind: ReadingKind,
-    bounds: Bounds,
+    bounds: SignBounds,
     low: RedFlagCode,
     high: RedFlagCode,
 }
 
-const fn rule(kind: ReadingKind, bounds: Bounds, low: RedFlagCode, high: RedFlagCode) -> Rule {
+const fn rule(kind: ReadingKind, bounds: SignBounds, low: RedFlagCode, high: RedFlagCode) -> Rule {
     Rule { kind, bounds, low, high }
 }
 
@@ -58,7 +58,7 @@ fn rules(facts: &TriageFacts<'_>) -> Vec<Rule> {
         rule(Temperature, single.temperature, Flag::TemperatureLow, Flag::TemperatureHigh),
         glucose(single.glucose),
         // A meter's HI has no number that a limit could be held against.
-        glucose(Bounds { at_most: None, at_least: Some(i64::MAX) }),
+        glucose(SignBounds { at_most: None, at_least: Some(i64::MAX) }),
         oxygen(single.spo2),
     ];
     if facts.symptomatic() {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::{Beyond, reading::ReadingKind};
-use crate::domain::{time::Timestamp, words::Bilingual};
+use crate::domain::{bounds::Bounds, time::Timestamp, words::Bilingual};
 
 /// The limits, as data. An employer's deployment sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,27 @@ impl Default for FitnessRules {
             retest_after_min: 20,
             sedating_hold_h: 24,
         }
+    }
+}
+
+impl FitnessRules {
+    /// What the values may be.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self {
+            version: _,
+            source,
+            check_holds_h,
+            hold_from: (systolic, diastolic),
+            breath_test_needed: _,
+            retest_after_min,
+            sedating_hold_h,
+        } = self;
+        bounds.must("source", !source.trim().is_empty(), "it must name the source of the values");
+        bounds.within("check_holds_h", *check_holds_h, 1..=24);
+        bounds.within("hold_from", *systolic, 120..=180);
+        bounds.within("hold_from", *diastolic, 80..=120);
+        bounds.within("retest_after_min", *retest_after_min, 0..=60);
+        bounds.within("sedating_hold_h", *sedating_hold_h, 1..=168);
     }
 }
 

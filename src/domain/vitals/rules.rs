@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::bounds::Bounds;
+
 /// One rule's values, with what a reader needs to look it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +157,61 @@ pub struct VitalRules {
     pub oxygen: Rule<OxygenLimits>,
     /// Breath to blood, and driving.
     pub alcohol: Rule<AlcoholLimits>,
+}
+
+impl VitalRules {
+    /// What the values may be: each rule names its source, and its categories
+    /// stand in ascending order.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { blood_pressure, glucose, temperature, oxygen, alcohol } = self;
+        let sources = [
+            ("blood_pressure", &blood_pressure.source),
+            ("glucose", &glucose.source),
+            ("temperature", &temperature.source),
+            ("oxygen", &oxygen.source),
+            ("alcohol", &alcohol.source),
+        ];
+        for (key, source) in sources {
+            bounds.must(key, !source.trim().is_empty(), "it must name the source of the values");
+        }
+        let why = "its limits must stand in ascending order";
+        let BloodPressureFloors { high_normal, grade_1, grade_2, grade_3, low_systolic, very_low_systolic } =
+            &blood_pressure.values;
+        let systolic = [*very_low_systolic, *low_systolic, high_normal.0, grade_1.0, grade_2.0, grade_3.0];
+        bounds.must("blood_pressure", systolic.is_sorted(), why);
+        let diastolic = [high_normal.1, grade_1.1, grade_2.1, grade_3.1];
+        bounds.must("blood_pressure", diastolic.is_sorted(), why);
+        let GlucoseLimits {
+            low_below_with_diabetes,
+            low_below_without,
+            diabetes_from_fasting,
+            diabetes_from_random,
+            urgent_from,
+            very_low_below,
+        } = &glucose.values;
+        let low = [*very_low_below, *low_below_without, *low_below_with_diabetes];
+        let high = [*low_below_with_diabetes, *diabetes_from_fasting, *diabetes_from_random, *urgent_from];
+        bounds.must("glucose", low.is_sorted() && high.is_sorted(), why);
+        let TemperatureLimits {
+            fever_from,
+            refer_above,
+            very_high_from,
+            low_below,
+            hypothermia_to,
+            deep_hypothermia_to,
+        } = &temperature.values;
+        let degrees =
+            [*deep_hypothermia_to, *hypothermia_to, *low_below, *fever_from, *refer_above, *very_high_from];
+        bounds.must("temperature", degrees.is_sorted(), why);
+        let OxygenLimits { emergency_below, low_below } = &oxygen.values;
+        bounds.must("oxygen", emergency_below <= low_below, why);
+        bounds.within("oxygen", *emergency_below, 80..=95);
+        let AlcoholLimits { breath_to_blood, drink_driving_from, drunk_driving_from, retest_after_min } =
+            &alcohol.values;
+        bounds.must("alcohol", drink_driving_from <= drunk_driving_from, why);
+        bounds.within("alcohol", *breath_to_blood, 200..=250);
+        bounds.within("alcohol", *retest_after_min, 0..=60);
+    }
 }
 
 impl Default for VitalRules {

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Page;
@@ -17,8 +16,8 @@ use crate::{
         vitals::{Fitness, FitnessReading, fitness as judge},
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx, caller::StaffCaller, me::ConsentPurpose},
-    storage::{directory as store, workers},
+    service::{Failure, House, Part, Shown, caller::StaffCaller, me::ConsentPurpose},
+    storage::{Conn, directory as store, workers},
 };
 
 /// Whether one worker may work at height now. Never why.
@@ -33,55 +32,50 @@ pub struct FitnessItem {
 }
 
 /// The fitness of an employer's own people, by what was measured before this
-/// shift and what was vended. The consent is read last, in the transaction of
-/// the answer: one that was withdrawn before the answer tells nothing. That it
-/// was told is recorded with each worker.
+/// shift and what was vended. The consent is read last, for each answer: one
+/// that was withdrawn before it tells nothing. Whose fitness was told is noted.
 ///
 /// # Errors
 /// `RoleNotAllowed` for who has no employer.
 pub fn fitness(
-    tx: &mut Tx<'_>,
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
     caller: StaffCaller,
     after: Option<WorkerId>,
     limit: i64,
 ) -> Result<Page<FitnessItem>, Failure> {
     let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
-    let people = store::workers_of_employer(tx.conn, employer, after, limit)?;
-    let rules = &tx.house.policy.fitness;
-    let since = tx.now - TimeDelta::hours(i64::from(rules.check_holds_h));
+    let people = store::workers_of_employer(conn, employer, after, limit)?;
+    let rules = &house.policy.fitness;
+    let since = house.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
     let mut measured: HashMap<WorkerId, Vec<FitnessReading>> = HashMap::new();
-    for (worker, reading) in store::fitness_readings(tx.conn, &people, since)? {
+    for (worker, reading) in store::fitness_readings(conn, &people, since)? {
         measured.entry(worker).or_default().push(reading);
     }
-    let sedated = sedated(tx, &people)?;
+    let sedated = sedated(conn, house, &people)?;
     let purpose = ConsentPurpose::EmployerFitness.as_str();
-    let willing = workers::consents_standing(tx.conn, &people, purpose)?;
+    let willing = workers::consents_standing(conn, &people, purpose)?;
     let mut items = Vec::with_capacity(people.len());
     for worker in people {
-        let told = willing.contains(&worker);
-        let fit = if told {
+        let fit = if willing.contains(&worker) {
+            shown.note(worker, Part::Fitness, worker);
             let readings = measured.get(&worker).map_or(&[][..], Vec::as_slice);
-            judge(readings, sedated.contains(&worker), rules, tx.now)
+            judge(readings, sedated.contains(&worker), rules, house.now())
         } else {
             Fitness::NoConsent
         };
         items.push(FitnessItem { worker_id: worker, fit, next: fit.next() });
-    }
-    let told: Vec<WorkerId> =
-        items.iter().filter(|item| item.fit != Fitness::NoConsent).map(|item| item.worker_id).collect();
-    for worker in told {
-        let payload = json!({"what": "fitness", "employer": employer});
-        tx.record("worker", worker, "record.read", payload, Hearers::nobody())?;
     }
     Ok(Page::of(items, limit, |item| item.worker_id.uuid()))
 }
 
 /// Who of these got a sedating drug from a cabinet within its span; a pack that
 /// may have come out counts.
-fn sedated(tx: &mut Tx<'_>, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
-    let span = TimeDelta::hours(i64::from(tx.house.policy.fitness.sedating_hold_h));
-    let vended = store::vended_since(tx.conn, people, tx.now - span)?;
-    let formulary = tx.house.formulary();
+fn sedated(conn: &mut Conn, house: &House, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
+    let span = TimeDelta::hours(i64::from(house.policy.fitness.sedating_hold_h));
+    let vended = store::vended_since(conn, people, house.now() - span)?;
+    let formulary = house.formulary();
     let sedates = |code: &str| {
         let product = ProductCode::parse(code).and_then(|code| formulary.get(&code));
         product.is_some_and(|product| product.sedating)

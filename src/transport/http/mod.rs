@@ -2,6 +2,7 @@
 //! its handlers and its part of the OpenAPI document.
 
 mod alerts;
+mod audit;
 mod cabinet;
 mod cabinets;
 mod check_ins;
@@ -27,6 +28,7 @@ use super::{pages, routes::Routes};
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
     alerts::add(&mut routes);
+    audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);
     check_ins::add(&mut routes);

@@ -271,7 +271,9 @@ async fn fitness(
 ) -> Reply {
     // A write: that it was told is recorded.
     let outcome = house
-        .write(caller.actor(), move |tx| network::fitness(tx, caller.0, page.0.after(), page.0.size()))
+        .read_health(caller.actor(), move |conn, house, shown| {
+            network::fitness(conn, house, shown, caller.0, page.0.after(), page.0.size())
+        })
         .await;
     reply::json(&request, outcome)
 }

@@ -58,7 +58,7 @@ async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Resul
     let started = Instant::now();
     let mut listener = house.coordination.listen(Topic::Reviews);
     loop {
-        let queue = house.read(actor, review::waiting).await?;
+        let queue = house.read_health(actor, review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
         if !queue.items.is_empty() || left.is_zero() || !house.hold_poll(&mut listener, left).await {
             return Ok(queue);
@@ -75,7 +75,11 @@ async fn fetch(
     house: Data<Arc<House>>,
     id: Path<PrescriptionId>,
 ) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| review_record::read(tx, caller.0, id.0)).await;
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            review_record::read(conn, house, shown, caller.0, id.0)
+        })
+        .await;
     reply::json(&request, outcome)
 }
 
