@@ -8,6 +8,8 @@ use super::{
     matching::MatchingPolicy,
     money::Fen,
     prescription::{CabinetLane, EncounterLane, PrescribingPolicy},
+    triage::TriageLimits,
+    vitals::{FitnessRules, VitalRules},
 };
 
 /// Every value that an operator may set.
@@ -26,6 +28,12 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// What a reading means.
+    pub vitals: VitalRules,
+    /// What is an emergency.
+    pub triage: TriageLimits,
+    /// Who may work at height.
+    pub fitness: FitnessRules,
     /// Who may read health records, and for how long.
     pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
@@ -43,6 +51,9 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            vitals: VitalRules::default(),
+            triage: TriageLimits::default(),
+            fitness: FitnessRules::default(),
             records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
@@ -60,6 +71,9 @@ impl Policy {
             check_in,
             vending,
             realtime,
+            vitals,
+            triage,
+            fitness,
             records,
             encounter_lanes,
             cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
@@ -76,6 +90,9 @@ impl Policy {
         check_in.check(&mut bounds.of("check_in"));
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));
+        vitals.check(&mut bounds.of("vitals"));
+        triage.check(&mut bounds.of("triage"));
+        fitness.check(&mut bounds.of("fitness"));
         records.check(&mut bounds.of("records"));
         found
     }

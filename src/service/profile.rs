@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, me};
+use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, me, triage};
 use crate::{
     domain::{
         formulary::Condition,
@@ -19,7 +19,7 @@ use crate::{
         time::{Timestamp, civil_day},
         words::Bilingual,
     },
-    storage::{Conn, profiles as store},
+    storage::{Conn, consultations::consultation_live_of, profiles as store},
 };
 
 /// Entries in each list at most. [P]
@@ -178,18 +178,23 @@ pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId) -> Result<(i64, H
 /// written in between.
 pub fn put(
     tx: &mut Tx<'_>,
-    worker: WorkerId,
+    caller: WorkerCaller,
     version: i64,
     input: &ProfileInput,
 ) -> Result<(i64, HealthProfile), Failure> {
+    let worker = caller.worker;
     let profile = meant(input, tx.now)?;
     me::hold_care_consent(tx, worker)?;
+    triage::hold_worker(tx, worker)?;
     let sealed = tx.house.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
     if !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         return Err(Code::PreconditionFailed.into());
     }
     let payload = json!({"version": version + 1});
-    tx.record("health_profile", worker, "profile.updated", payload, Hearers::worker(worker))?;
+    let doctor = consultation_live_of(tx.conn, worker)?.and_then(|row| row.doctor_id);
+    tx.record("health_profile", worker, "profile.updated", payload, Hearers::both(worker, doctor))?;
+    // A pregnancy or an illness can make the same readings an emergency.
+    triage::follow(tx, caller)?;
     Ok((version + 1, profile))
 }
 

@@ -19,7 +19,7 @@ use crate::{
         safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
         spelling,
         time::{Timestamp, civil_day},
-        vitals::ReadingKind,
+        vitals::{Beyond, ReadingKind},
         words::Bilingual,
     },
     storage::{Conn, safety_facts as store, workers},
@@ -198,7 +198,16 @@ pub fn gather_for(
     let row = workers::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
     let (_, known) = profile::fetch(conn, house, worker)?;
     let since = now - TimeDelta::hours(READING_HOURS);
-    let mut newest = |kind| store::reading_newest(conn, worker, kind, since);
+    // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
+    // reaches every limit that the device can measure; LO reaches none.
+    let mut newest = |kind: ReadingKind| -> Result<Option<(i64, Option<i64>)>, Failure> {
+        let found = store::reading_newest(conn, worker, kind, since)?;
+        Ok(found.and_then(|(value, second, beyond)| match beyond {
+            Some(Beyond::High) if kind != ReadingKind::Weight => Some((kind.range().max, None)),
+            Some(_) => None,
+            None => value.map(|value| (value, second)),
+        }))
+    };
     let pressure = newest(ReadingKind::BloodPressure)?;
     let breath = newest(ReadingKind::BreathAlcohol)?;
     let weight = newest(ReadingKind::Weight)?;

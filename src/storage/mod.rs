@@ -3,11 +3,13 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod backup;
 pub mod check_in;
 pub mod conn;
+pub mod consultation_triage;
 pub mod consultations;
 pub mod devices;
 pub mod dialect;

@@ -15,25 +15,26 @@ use crate::domain::{
     order::UnitState,
     prescription::PrescriptionState,
     time::Timestamp,
-    vitals::ReadingKind,
+    vitals::{Beyond, ReadingKind},
 };
 
 /// A worker holds a few packs at a time; more rows than this are not read.
 const MOST_UNITS: i64 = 500;
 
-/// The newest reading of a kind since an instant: value and second value.
+/// The newest reading of a kind since an instant: value and second value, and
+/// the device's word where it showed one instead of a number.
 pub fn reading_newest(
     conn: &mut Conn,
     worker: WorkerId,
     kind: ReadingKind,
     since: Timestamp,
-) -> QueryResult<Option<(i64, Option<i64>)>> {
+) -> QueryResult<Option<(Option<i64>, Option<i64>, Option<Beyond>)>> {
     each!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
         .filter(reading::kind.eq(kind))
         .filter(reading::measured_at.ge(At(since)))
         .order((reading::measured_at.desc(), reading::id.desc()))
-        .select((reading::value, reading::second))
+        .select((reading::value, reading::second, reading::beyond))
         .first(c))
     .optional()
 }

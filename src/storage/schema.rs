@@ -245,6 +245,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         end_reason -> Nullable<Text>,
         context -> Nullable<Text>,
+        symptoms -> Nullable<Text>,
+        measure_again_by -> Nullable<Timestamptz>,
     }
 }
 
@@ -256,7 +258,8 @@ diesel::table! {
         worker_id -> Uuid,
         station_id -> Uuid,
         kind -> Text,
-        value -> Int8,
+        value -> Nullable<Int8>,
+        beyond -> Nullable<Text>,
         second -> Nullable<Int8>,
         unit -> Text,
         device -> Text,
@@ -293,6 +296,23 @@ diesel::table! {
         diagnoses -> Nullable<Text>,
         rating -> Nullable<Int4>,
         rating_sealed -> Nullable<Bytea>,
+        red_flags -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    alert (id) {
+        id -> Uuid,
+        check_in_id -> Uuid,
+        worker_id -> Uuid,
+        station_id -> Uuid,
+        consultation_id -> Nullable<Uuid>,
+        red_flags -> Text,
+        raised_at -> Timestamptz,
+        closed_at -> Nullable<Timestamptz>,
+        closed_by -> Nullable<Uuid>,
+        note_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -695,6 +715,7 @@ diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
 diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
+diesel::joinable!(alert -> station (station_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
 diesel::joinable!(posting -> transfer (transfer_id));
@@ -705,6 +726,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     employer,
     station,
     cabinet,
+    alert,
     device,
     enrolment_code,
     used_assertion,

@@ -189,6 +189,7 @@ stored_as_text!(
     crate::domain::presence::Presence,
     crate::domain::role::Role,
     crate::domain::triage::TriageLevel,
+    crate::domain::vitals::Beyond,
     crate::domain::vitals::ReadingKind,
     crate::domain::words::Language,
 );

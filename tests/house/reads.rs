@@ -35,7 +35,8 @@ const NOTHING: &str = "
     POST /api/v1/staff/password-reset, POST /api/v1/staff/{id}/disable, GET /api/v1/stations,
     POST /api/v1/stations, GET /api/v1/stations/{id}, POST /api/v1/tokens/device,
     POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
-    POST /api/v1/tokens/staff, POST /api/v1/triage/assess, POST /api/v1/workers,
+    POST /api/v1/tokens/staff, POST /api/v1/triage/assess, GET /api/v1/symptoms, GET /api/v1/alerts,
+    POST /api/v1/alerts/{id}/close, POST /api/v1/workers,
     POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
     POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
     GET /front.css, GET /front.js, GET /healthz, GET /readyz";
@@ -47,7 +48,7 @@ const OWN: &str = "
     POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, GET /api/v1/me/profile, PUT /api/v1/me/profile,
     GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
-    GET /api/v1/report.html, GET /api/v1/triage";
+    GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
 
 /// Shows somebody else a worker's record: recorded, as this part of it.
 const RECORDED: &[(&str, &str)] = &[
@@ -71,6 +72,7 @@ const RECORDED: &[(&str, &str)] = &[
     ("POST /api/v1/prescriptions/{id}/sign", "prescription"),
     ("POST /api/v1/prescriptions/{id}/void", "prescription"),
     ("GET /api/v1/reviews", "prescription"),
+    ("GET /api/v1/reviews/{id}", "record"),
     ("GET /api/v1/workers", "identity"),
     ("GET /api/v1/workers/{id}", "identity"),
     ("POST /api/v1/workers/{id}/merge", "identity"),

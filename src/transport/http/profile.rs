@@ -47,7 +47,7 @@ async fn put(
     version: IfMatch,
     body: Body<ProfileInput>,
 ) -> Reply {
-    let worker = caller.0.worker;
-    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, version.0, &body.0)).await;
+    let outcome =
+        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, version.0, &body.0)).await;
     reply::versioned(&request, outcome)
 }
