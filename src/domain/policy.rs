@@ -25,6 +25,8 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// Sessions of staff.
+    pub sessions: SessionPolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -40,6 +42,7 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            sessions: SessionPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
@@ -76,6 +79,22 @@ pub struct RealtimePolicy {
 impl Default for RealtimePolicy {
     fn default() -> Self {
         Self { ping_ms: 15_000 }
+    }
+}
+
+/// Sessions of staff. Our defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionPolicy {
+    /// Seconds for which the same caller may send a refresh token again and
+    /// gets the same answer: the first one may have been lost on its way. 0:
+    /// every second use ends the session.
+    pub refresh_grace_seconds: u32,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self { refresh_grace_seconds: 10 }
     }
 }
 

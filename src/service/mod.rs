@@ -38,6 +38,7 @@ pub mod review;
 pub mod safety_check;
 pub mod safety_facts;
 pub mod signing;
+pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;

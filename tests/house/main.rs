@@ -1,6 +1,7 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod authenticator;
 mod backup;
 mod bad_input;
 mod cabinet;
@@ -20,26 +21,33 @@ mod import;
 mod instances;
 mod laws;
 mod ledger;
+mod letters;
+mod links;
 mod load;
 mod machine;
 mod mail;
 mod merge;
 mod network;
 mod operations;
+mod operator_command;
 mod orders;
 mod plans;
 mod postgres_tls;
+mod preconditions;
 mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
 mod redis;
+mod refresh;
 mod report;
 mod reviews;
+mod roster;
 mod schema;
 mod seed;
 mod shutdown;
 mod smtp;
+mod staff_changes;
 mod staff_tokens;
 mod startup;
 mod stock;

@@ -19,6 +19,7 @@ use crate::{
             WorkerRecord,
             import::{Intake, RowProblem},
         },
+        refusal::FieldProblem,
         role::Role,
         time::civil_day,
         words::Bilingual,
@@ -181,13 +182,27 @@ fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
     Box::new(move |tx| super::staff(tx, &rows, options.invite))
 }
 
+/// Passwords are held to the rule that holds where people set their own.
 fn people<R>(
     rows: Vec<Lined<R>>,
     make: impl Fn(R) -> (PreparedStaff, Option<Secret>),
 ) -> Result<Vec<Lined<PreparedStaff>>, ImportError> {
+    let rows: Vec<Lined<(PreparedStaff, Option<Secret>)>> =
+        rows.into_iter().map(|(line, row)| (line, make(row))).collect();
+    let problems: Vec<RowProblem> = rows
+        .iter()
+        .filter_map(|(line, (person, secret))| Some((line, person, secret.as_ref()?)))
+        .flat_map(|(line, person, secret)| {
+            let weak = person.check_password("password", secret.expose());
+            weak.into_iter().map(|problem| RowProblem::from_field(*line, problem))
+        })
+        .take(MOST_PROBLEMS)
+        .collect();
+    if !problems.is_empty() {
+        return Err(ImportError::Rows(problems));
+    }
     rows.into_iter()
-        .map(|(line, row)| {
-            let (mut person, secret) = make(row);
+        .map(|(line, (mut person, secret))| {
             let hash = secret.map(|secret| password::hash(secret.expose())).transpose();
             person.password_hash = hash.map_err(Failure::from)?;
             Ok((line, person))
@@ -208,6 +223,12 @@ impl PreparedStaff {
             totp: None,
             signing_pin: None,
         }
+    }
+
+    /// What is wrong with a password for this person.
+    pub fn check_password(&self, field: &str, typed: &str) -> Vec<FieldProblem> {
+        let local = self.email.split('@').next().unwrap_or_default();
+        password::check_policy(field, typed, &[local, &self.name_zh, &self.name_en])
     }
 
     /// A doctor, and the password to hash.
@@ -350,7 +371,6 @@ fn unreadable(line: u64) -> RowProblem {
         "无法读取该行（须为 UTF-8 编码的 CSV）。",
         "The row cannot be read: CSV in UTF-8 is due.",
     );
-    let problem =
-        crate::domain::refusal::FieldProblem { field: "row".into(), code: "bad_row".into(), message };
+    let problem = FieldProblem { field: "row".into(), code: "bad_row".into(), message };
     RowProblem::from_field(line, problem)
 }

@@ -3,18 +3,21 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use super::{Found, ImportError, Lined, record};
 use crate::{
     crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace},
     domain::{
         ids::{ShiftId, StaffId, WorkerId},
-        network::{DoctorRecord, ShiftRecord, WorkerRecord},
+        network::{DoctorRecord, ShiftRecord, WorkerRecord, overlap_words},
         presence::Presence,
         role::Role,
     },
-    service::{Failure, House, Tx, staff_password},
+    mail::LetterKind,
+    service::{Failure, Hearers, House, Tx, staff_password},
     storage::{
-        intake,
+        directory, intake,
         network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff},
         sql_types::At,
         workers::NewWorker,
@@ -194,9 +197,12 @@ fn load(
     store::staff_add(tx.conn, &people)?;
     store::doctors_add(tx.conn, &doctors)?;
     store::doctor_departments_add(tx.conn, &departments)?;
-    if invite {
-        for person in people.iter().filter(|person| person.password_hash.is_none()) {
-            staff_password::send_link(tx, person.id, "invite")?;
+    for person in &people {
+        if invite && person.password_hash.is_none() {
+            staff_password::send_link(tx, person.id, LetterKind::Invite)?;
+            tx.record("staff", person.id, "staff.invited", json!({"role": person.role}), Hearers::nobody())?;
+        } else {
+            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Hearers::nobody())?;
         }
     }
     record(tx, "staff", rows.len())?;
@@ -254,11 +260,11 @@ fn new_doctor(
     }
 }
 
-/// Loads shifts. With `top_up`, one that stands already is skipped; else it is
-/// a problem.
+/// Loads shifts. With `top_up`, one that meets another is skipped; else it is a
+/// problem.
 ///
 /// # Errors
-/// A problem for each unknown member of staff.
+/// A problem for each unknown member of staff, and each shift that meets another.
 pub fn shifts(tx: &mut Tx<'_>, rows: &[Lined<ShiftRecord>], top_up: bool) -> Result<usize, ImportError> {
     let emails: Vec<&str> = rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
     let unique: std::collections::BTreeSet<&str> = emails.into_iter().collect();
@@ -271,10 +277,15 @@ pub fn shifts(tx: &mut Tx<'_>, rows: &[Lined<ShiftRecord>], top_up: bool) -> Res
             found.unknown(*line, "staff_email");
             continue;
         };
-        if intake::shift_add(tx.conn, ShiftId::generate(), *person, row.starts_at, row.ends_at)? {
+        let id = ShiftId::generate();
+        if let Some(met) = directory::shift_meeting(tx.conn, *person, None, row.starts_at, row.ends_at)? {
+            if !top_up {
+                found.note(*line, "starts_at", "overlaps", overlap_words(met.starts_at, met.ends_at));
+            }
+        } else if intake::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)? {
+            let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
+            tx.record("staff", *person, "staff.shift_added", payload, Hearers::staff(*person))?;
             added += 1;
-        } else if !top_up {
-            found.taken(*line, "starts_at");
         }
     }
     found.done()?;

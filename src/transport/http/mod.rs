@@ -6,6 +6,7 @@ mod cabinets;
 mod check_ins;
 mod consultations;
 mod devices;
+mod letters;
 mod me;
 mod network;
 mod offers;
@@ -17,6 +18,7 @@ mod products;
 mod profile;
 mod report;
 mod reviews;
+mod staff;
 mod staff_tokens;
 mod vitals;
 
@@ -36,6 +38,9 @@ pub fn routes() -> Routes {
     devices::add(&mut routes);
     network::add(&mut routes);
     staff_tokens::add(&mut routes);
+    // After the words that stand in the place of an id.
+    staff::add(&mut routes);
+    letters::add(&mut routes);
     prescriptions::add(&mut routes);
     products::add(&mut routes);
     profile::add(&mut routes);
