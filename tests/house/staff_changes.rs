@@ -15,7 +15,12 @@ fn path(who: &Person) -> String {
 }
 
 /// The document as it is written: what was read, without what cannot be changed.
+/// The seeded licence numbers are no labels.
 fn editable(document: &Value) -> Value {
+    let mut document = document.clone();
+    if document["doctor"].is_object() {
+        document["doctor"]["licence_no"] = json!("OLD-1");
+    }
     json!({"name_zh": document["staff"]["name_zh"], "name_en": document["staff"]["name_en"],
         "hospital_id": document["staff"]["hospital_id"], "employer_id": document["staff"]["employer_id"],
         "doctor": document["doctor"]})
@@ -46,7 +51,10 @@ async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
     assert_eq!(written["doctor"]["licence_no"], "NEW-1");
     assert_eq!(house.put(doctor, "/api/v1/duty", "*", want).await.expect(200)["capacity"], 3);
     // Of somebody else's licence, and of nothing at all.
-    renewed["doctor"]["licence_no"] = json!("SAMPLE-doctor-b@example.cn");
+    let mut other = editable(&house.get(operator, &path(&seed.doctor_b)).await.expect(200));
+    other["doctor"]["licence_no"] = json!("THEIRS-1");
+    house.put(operator, &path(&seed.doctor_b), "*", other).await.expect(200);
+    renewed["doctor"]["licence_no"] = json!("THEIRS-1");
     let taken = house
         .put(operator, &path(&seed.doctor), "\"3\"", renewed.clone())
         .await
@@ -129,12 +137,14 @@ async fn the_address_and_the_licence_of_a_disabled_doctor_are_free_for_another()
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     let operator = &seed.operator.token;
+    let own = editable(&house.get(operator, &path(&seed.doctor)).await.expect(200));
+    house.put(operator, &path(&seed.doctor), "\"1\"", own).await.expect(200);
     let disabled =
         house.post(operator, &format!("{}/disable", path(&seed.doctor)), json!({})).await.expect(200);
     // They are still known by their address.
     assert_eq!(disabled["staff"]["email"], seed.doctor.email.as_str());
     let body = json!({"role": "doctor", "email": seed.doctor.email, "name_zh": "新医生", "name_en": "New",
-        "hospital_id": seed.hospital, "doctor": {"licence_no": "SAMPLE-doctor-a@example.cn",
+        "hospital_id": seed.hospital, "doctor": {"licence_no": "OLD-1",
         "licence_valid_until": "2030-01-01", "licence_verified": true, "practising_since": "2010-01-01",
         "departments": ["general_practice"], "languages": ["zh"], "capacity": 2}});
     let new = house.post(operator, "/api/v1/staff", body).await.expect(201);
@@ -151,7 +161,7 @@ async fn the_address_and_the_licence_of_a_disabled_doctor_are_free_for_another()
         (&Value::Null, &json!(seed.doctor.email))
     );
     let document = house.get(operator, &path(&seed.doctor)).await.expect(200);
-    assert_eq!(document["doctor"]["licence_no"], "SAMPLE-doctor-a@example.cn");
+    assert_eq!(document["doctor"]["licence_no"], "OLD-1");
     house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
     let sign_in =
         json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
