@@ -22,7 +22,7 @@ use crate::{
     service::{
         Failure, Hearers, Tx,
         caller::StaffCaller,
-        import::{self, PreparedStaff},
+        import::{self, Existing, PreparedStaff},
         staff_password,
         staff_session::{self, StaffView},
     },
@@ -132,7 +132,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
             .ok_or_else(|| Code::NotFound.into());
     }
     let email = prepared.email.clone();
-    import::doctors(tx, &[(1, prepared)], true, verified).map_err(one_row)?;
+    import::doctors(tx, &[(1, prepared)], true, verified, Existing::Refuse).map_err(one_row)?;
     let row = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
     Ok(staff_summary(row))
 }
@@ -142,7 +142,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
 /// # Errors
 /// `AlreadyExists` for an address that is taken.
 pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), Failure> {
-    import::staff(tx, &[(1, operator)], false).map_err(one_row)?;
+    import::staff(tx, &[(1, operator)], false, Existing::Refuse).map_err(one_row)?;
     Ok(())
 }
 
