@@ -22,7 +22,7 @@ use crate::{
     service::{
         Failure, Hearers, Tx,
         caller::StaffCaller,
-        import::{self, Existing, PreparedStaff},
+        import::{self, Existing, ImportError, PreparedStaff},
         staff_password,
         staff_session::{self, StaffView},
     },
@@ -113,28 +113,27 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
     let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
     let role = input.role;
     let prepared = prepare_staff(tx, input)?;
-    if let Some(known) = staff::staff_by_email(tx.conn, &prepared.email)? {
-        let known = staff::staff_hold(tx.conn, known.id)?.ok_or(Code::NotFound)?;
-        if known.is_open() || known.role != role {
-            return Err(already("email").into());
-        }
-        staff_change::write(tx, &known, prepared, verified)?;
-        staff_password::invite_anew(tx, known.id, LetterKind::Invite)?;
-        tx.record(
-            "staff",
-            known.id,
-            "staff.invited",
-            json!({"role": role, "again": true}),
-            Hearers::nobody(),
-        )?;
-        return staff::staff_fetch(tx.conn, known.id)?
-            .map(staff_summary)
-            .ok_or_else(|| Code::NotFound.into());
-    }
     let email = prepared.email.clone();
-    import::doctors(tx, &[(1, prepared)], true, verified, Existing::Refuse).map_err(one_row)?;
-    let row = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
-    Ok(staff_summary(row))
+    if staff::staff_by_email(tx.conn, &email)?.is_none() {
+        let new = import::doctors(tx, &[(1, prepared.clone())], true, verified, Existing::Refuse);
+        let row = staff::staff_by_email(tx.conn, &email)?;
+        match (new, row) {
+            (Ok(_), row) => return Ok(staff_summary(row.ok_or(Code::NotFound)?)),
+            // Somebody else invited them a moment ago: so they are invited again.
+            (Err(ImportError::Rows(_)), Some(_)) => {}
+            (Err(error), _) => return Err(one_row(error)),
+        }
+    }
+    let known = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
+    let known = staff::staff_hold(tx.conn, known.id)?.ok_or(Code::NotFound)?;
+    if known.is_open() || known.role != role || known.email != email {
+        return Err(already("email").into());
+    }
+    staff_change::write(tx, &known, prepared, verified)?;
+    staff_password::invite_anew(tx, known.id, LetterKind::Invite)?;
+    let payload = json!({"role": role, "again": true});
+    tx.record("staff", known.id, "staff.invited", payload, Hearers::nobody())?;
+    staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
 /// Adds an operator who needs no invitation: they were made on the machine itself.
