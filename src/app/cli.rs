@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    backup, build, demo, fill, import, load, serve_for, serve_metrics, settings,
+    audit, backup, build, demo, fill, import, load, serve_for, serve_metrics, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
@@ -85,6 +85,9 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Check that the event log is what it was
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look at the settings; opens nothing and prints no secret
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -94,7 +97,7 @@ enum Command {
 
 /// Where the settings come from.
 #[derive(Debug, Args)]
-struct Settings {
+pub(super) struct Settings {
     /// A TOML file; the environment (WAYSTATION_..) and these flags come after it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -143,7 +146,7 @@ impl Settings {
     }
 
     /// The settings, if health data would be safe under them.
-    fn load_safe(self) -> anyhow::Result<Config> {
+    pub(super) fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
         let problems = settings::problems(&config);
         if problems.is_empty() {
@@ -175,6 +178,7 @@ impl Cli {
             Command::Restore { settings, file, replace } => {
                 backup::restore(&settings.load_safe()?, file, replace).await
             }
+            Command::Audit(command) => audit::run(command).await,
             Command::Config(ConfigCommand::Check(settings)) => {
                 Ok(settings::check(settings.read().map_err(|error| error.problems())))
             }

@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod consultation;
 pub mod formulary;
+pub mod hidden;
 pub mod ids;
 pub mod ledger;
 pub mod letter;

@@ -28,6 +28,8 @@ pub struct Policy {
     pub realtime: RealtimePolicy,
     /// Sessions of staff.
     pub sessions: SessionPolicy,
+    /// Who may read health records, and for how long.
+    pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -44,6 +46,7 @@ impl Default for Policy {
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
             sessions: SessionPolicy::default(),
+            records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
@@ -61,6 +64,7 @@ impl Policy {
             vending,
             realtime,
             sessions,
+            records,
             encounter_lanes,
             cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
         } = self;
@@ -77,6 +81,7 @@ impl Policy {
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));
         sessions.check(&mut bounds.of("sessions"));
+        records.check(&mut bounds.of("records"));
         found
     }
 }
@@ -150,6 +155,22 @@ impl RealtimePolicy {
     fn check(&self, bounds: &mut Bounds<'_>) {
         let Self { ping_ms } = self;
         bounds.within("ping_ms", *ping_ms, 10..=60_000);
+    }
+}
+
+/// Who may read health records, and for how long.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsPolicy {
+    /// Minutes after the end of a consultation in which its doctor still reads the
+    /// worker's record, their messages and their complaint. Our default: none.
+    pub grace_minutes: u32,
+}
+
+impl RecordsPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { grace_minutes } = self;
+        bounds.within("grace_minutes", *grace_minutes, 0..=1440);
     }
 }
 

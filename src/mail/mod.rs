@@ -18,6 +18,7 @@ use self::smtp::SmtpServer;
 use crate::{
     config::MailConfig,
     domain::{letter::Trouble, time::Timestamp},
+    private_files,
 };
 
 crate::text_enum! {
@@ -186,10 +187,14 @@ async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<
         tracing::warn!(%error, "a letter could not be written");
         MailError::NotTaken { trouble: Trouble::File, code: None }
     };
-    tokio::fs::create_dir_all(folder).await.map_err(later)?;
     let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
-    tokio::fs::write(&half, bytes).await.map_err(later)?;
-    tokio::fs::rename(&half, &whole).await.map_err(later)
+    let (folder, bytes) = (folder.to_owned(), bytes.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        private_files::make_folder(&folder)?;
+        private_files::write(&half, &bytes)?;
+        std::fs::rename(&half, &whole)
+    });
+    written.await.map_err(|_| MailError::NotTaken { trouble: Trouble::File, code: None })?.map_err(later)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod audit;
 mod authenticator;
+mod authority;
 mod backup;
 mod bad_input;
 mod cabinet;
@@ -38,6 +40,8 @@ mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
+mod quiet;
+mod reads;
 mod redis;
 mod refresh;
 mod released;
