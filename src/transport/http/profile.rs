@@ -48,6 +48,6 @@ async fn put(
     body: Body<ProfileInput>,
 ) -> Reply {
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, version.0, &body.0)).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, &version.0, &body.0)).await;
     reply::versioned(&request, outcome)
 }
