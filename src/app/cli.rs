@@ -11,14 +11,14 @@ use super::{
     shutdown::{self, Running, Told},
 };
 use crate::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{Config, Flags},
     crypto::{password, totp::TotpSecret},
     demo::sample::DEFAULT_WORKERS,
     domain::role::Role,
     jobs::Jobs,
     service::Actor,
-    storage::{self, DatabaseUrl},
+    storage::{self, DatabaseUrl, serving::Serving},
     telemetry,
     transport::http::openapi,
 };
@@ -167,6 +167,7 @@ impl Cli {
 async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "info");
     let told = Told::listen().context("signals")?;
+    let _serving = hold_database(&config)?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
@@ -188,11 +189,43 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let url = DatabaseUrl::parse(config.database_url.expose_secret())
-        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
+    let url = database_url(config)?;
+    ensure_unchanged_if_served(config)?;
     let engine = storage::migrate(&url)?;
     println!("{engine}: 数据库已是最新版本 / the database is up to date");
     Ok(ExitCode::SUCCESS)
+}
+
+fn database_url(config: &Config) -> anyhow::Result<DatabaseUrl> {
+    DatabaseUrl::parse(config.database_url.expose_secret())
+        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))
+}
+
+/// Takes the right to serve an embedded database, which one process has at a
+/// time. Before anything else is done to it: the other may be of another version.
+///
+/// # Errors
+/// Another process serves it.
+pub(super) fn hold_database(config: &Config) -> anyhow::Result<Option<Serving>> {
+    let url = database_url(config)?;
+    url.file().map(|path| Serving::hold(path, SystemClock.now())).transpose().map_err(Into::into)
+}
+
+/// A command beside a running server reads and writes what that one knows, and
+/// never brings the database up to another version under it.
+///
+/// # Errors
+/// A server runs, and migrations would be carried out.
+pub(super) fn ensure_unchanged_if_served(config: &Config) -> anyhow::Result<()> {
+    let url = database_url(config)?;
+    let Some(path) = url.file() else { return Ok(()) };
+    let Some(holder) = Serving::holder(path)? else { return Ok(()) };
+    anyhow::ensure!(
+        storage::is_up_to_date(&url)?,
+        "{}: 正在使用；请先停止服务，再升级 / a server of another version runs on it ({holder}): stop it before this version changes the database",
+        path.display()
+    );
+    Ok(())
 }
 
 /// The first operator cannot be invited by another one, so this command makes
@@ -200,6 +233,7 @@ fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
 async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(email.contains('@') && email.len() <= 254, "--email: not an e-mail address");
     anyhow::ensure!(!name.trim().is_empty() && name.chars().count() <= 64, "--name: 1 to 64 characters");
+    ensure_unchanged_if_served(&config)?;
     let secret = read_password()?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let hash = tokio::task::spawn_blocking(move || password::hash(&secret)).await??;

@@ -76,6 +76,7 @@ impl From<Kind> for ImportKind {
 /// # Errors
 /// A file that cannot be read, or a fault of the house.
 pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
+    super::cli::ensure_unchanged_if_served(config)?;
     let built = build(config, Arc::new(SystemClock)).await?;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:40.green} {bytes}/{total_bytes} {msg}")

@@ -473,6 +473,7 @@ diesel::table! {
         doubted_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         outcome -> Nullable<Text>,
+        other_lot_no -> Nullable<Text>,
     }
 }
 
@@ -482,6 +483,20 @@ diesel::table! {
         cabinet_id -> Uuid,
         boot_id -> Text,
         first_heard_at -> Timestamptz,
+        mono_ms -> Nullable<Int8>,
+        token_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+
+    cabinet_discrepancy (cabinet_id, kind, slot_no) {
+        cabinet_id -> Uuid,
+        kind -> Text,
+        slot_no -> Int4,
+        detail -> Text,
+        since -> Timestamptz,
     }
 }
 
@@ -680,6 +695,7 @@ diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
 diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_discrepancy -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
@@ -719,6 +735,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_unit,
     attempt,
     cabinet_boot,
+    cabinet_discrepancy,
     journal,
     incident,
     account,

@@ -3,6 +3,7 @@
 
 mod backup;
 mod bad_input;
+mod bad_moment;
 mod cabinet;
 mod check_in;
 mod closed_slots;
@@ -25,6 +26,7 @@ mod machine;
 mod mail;
 mod merge;
 mod network;
+mod one_process;
 mod operations;
 mod orders;
 mod plans;
@@ -33,6 +35,7 @@ mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
+mod reconcile;
 mod redis;
 mod released;
 mod report;
