@@ -4,21 +4,20 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Du
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use secrecy::ExposeSecret;
 
 use super::{
-    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
+    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics, serving, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    config::{Config, Flags},
+    clock::SystemClock,
+    config::{Config, ConfigError, Flags, example},
     crypto::{password, totp::TotpSecret},
     demo::sample::DEFAULT_WORKERS,
     domain::role::Role,
     jobs::Jobs,
     service::Actor,
-    storage::{self, DatabaseUrl, serving::Serving},
+    storage,
     telemetry,
     transport::http::openapi,
 };
@@ -84,6 +83,9 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Look at the settings; opens nothing and prints no secret
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -120,17 +122,32 @@ enum Operator {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with the settings, or what they are
+    Check(Settings),
+    /// Print an annotated example of every setting
+    Example,
+}
+
 impl Settings {
-    fn load(self) -> anyhow::Result<Config> {
+    fn read(self) -> Result<Config, ConfigError> {
         let flags = Flags { listen: self.listen, database_url: self.database_url, data_dir: self.data_dir };
-        Config::load(self.config.as_deref(), &flags).context("the settings are refused")
+        Config::load(self.config.as_deref(), &flags)
+    }
+
+    fn load(self) -> anyhow::Result<Config> {
+        self.read().context("the settings are refused")
     }
 
     /// The settings, if health data would be safe under them.
     fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
-        config.check_safe().context("the settings are refused")?;
-        Ok(config)
+        let problems = settings::problems(&config);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError::Refused(problems)).context("the settings are refused")
     }
 }
 
@@ -156,6 +173,13 @@ impl Cli {
             Command::Restore { settings, file, replace } => {
                 backup::restore(&settings.load_safe()?, file, replace).await
             }
+            Command::Config(ConfigCommand::Check(settings)) => {
+                Ok(settings::check(settings.read().map_err(|error| error.problems())))
+            }
+            Command::Config(ConfigCommand::Example) => {
+                print!("{}", example::EXAMPLE);
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
@@ -167,7 +191,7 @@ impl Cli {
 async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "info");
     let told = Told::listen().context("signals")?;
-    let _serving = hold_database(&config)?;
+    let _serving = serving::hold(&config)?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
@@ -189,43 +213,11 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let url = database_url(config)?;
-    ensure_unchanged_if_served(config)?;
+    let url = serving::database_url(config)?;
+    serving::ensure_unchanged(config)?;
     let engine = storage::migrate(&url)?;
     println!("{engine}: 数据库已是最新版本 / the database is up to date");
     Ok(ExitCode::SUCCESS)
-}
-
-fn database_url(config: &Config) -> anyhow::Result<DatabaseUrl> {
-    DatabaseUrl::parse(config.database_url.expose_secret())
-        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))
-}
-
-/// Takes the right to serve an embedded database, which one process has at a
-/// time. Before anything else is done to it: the other may be of another version.
-///
-/// # Errors
-/// Another process serves it.
-pub(super) fn hold_database(config: &Config) -> anyhow::Result<Option<Serving>> {
-    let url = database_url(config)?;
-    url.file().map(|path| Serving::hold(path, SystemClock.now())).transpose().map_err(Into::into)
-}
-
-/// A command beside a running server reads and writes what that one knows, and
-/// never brings the database up to another version under it.
-///
-/// # Errors
-/// A server runs, and migrations would be carried out.
-pub(super) fn ensure_unchanged_if_served(config: &Config) -> anyhow::Result<()> {
-    let url = database_url(config)?;
-    let Some(path) = url.file() else { return Ok(()) };
-    let Some(holder) = Serving::holder(path)? else { return Ok(()) };
-    anyhow::ensure!(
-        storage::is_up_to_date(&url)?,
-        "{}: 正在使用；请先停止服务，再升级 / a server of another version runs on it ({holder}): stop it before this version changes the database",
-        path.display()
-    );
-    Ok(())
 }
 
 /// The first operator cannot be invited by another one, so this command makes
@@ -233,7 +225,7 @@ pub(super) fn ensure_unchanged_if_served(config: &Config) -> anyhow::Result<()> 
 async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(email.contains('@') && email.len() <= 254, "--email: not an e-mail address");
     anyhow::ensure!(!name.trim().is_empty() && name.chars().count() <= 64, "--name: 1 to 64 characters");
-    ensure_unchanged_if_served(&config)?;
+    serving::ensure_unchanged(&config)?;
     let secret = read_password()?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let hash = tokio::task::spawn_blocking(move || password::hash(&secret)).await??;

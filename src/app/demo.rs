@@ -133,7 +133,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let port = listener.local_addr()?.port();
     let config = config(&folder, port, arguments.database_url.as_deref())?;
     telemetry::start(config.log, "warn");
-    let _serving = super::cli::hold_database(&config)?;
+    let _serving = super::serving::hold(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Built { house, mailer } = build(&config, Arc::clone(&clock)).await?;
     let memory_path = folder.join("demo.json");

@@ -9,6 +9,8 @@ mod import;
 mod load;
 mod plans;
 mod sample;
+mod serving;
+mod settings;
 mod shutdown;
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     clock::Clock,
-    config::{Config, Instances},
+    config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
     crypto::{
         keyring::Keyring,
@@ -27,7 +29,6 @@ use crate::{
         seal::{FieldPlace, FieldSealer, SealKeyId},
         tokens::{TokenKey, TokenKeys},
     },
-    domain::policy::Policy,
     mail::Mailer,
     service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
@@ -47,7 +48,7 @@ pub struct Built {
 /// # Errors
 /// What could not be opened or read, and why.
 pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Built> {
-    let policy = policy(config)?;
+    let policy = settings::policy(config).map_err(ConfigError::Refused)?;
     let url = DatabaseUrl::parse(config.database_url.expose_secret())
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
     let store = Store::open(&url, config.database_connections)?;
@@ -80,11 +81,6 @@ fn coordination(config: &Config, url: &DatabaseUrl, network: &str) -> anyhow::Re
             Memory::beside_others()
         }
     }))
-}
-
-/// The rules' values: defaults, changed where the configuration says so.
-fn policy(config: &Config) -> anyhow::Result<Policy> {
-    serde_json::from_value(serde_json::Value::Object(config.policy.clone())).context("setting `policy`")
 }
 
 async fn keyring(

@@ -44,6 +44,7 @@ mod schema;
 mod screen;
 mod screens;
 mod seed;
+mod settings;
 mod shutdown;
 mod smtp;
 mod staff_tokens;
