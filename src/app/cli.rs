@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Du
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use secrecy::ExposeSecret;
 
 use super::{
     backup, build, demo, fill, import, load, sample, serve_for, serve_metrics, serving, settings,
@@ -17,8 +18,7 @@ use crate::{
     domain::role::Role,
     jobs::Jobs,
     service::Actor,
-    storage,
-    telemetry,
+    storage, telemetry,
     transport::http::openapi,
 };
 
