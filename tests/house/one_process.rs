@@ -122,7 +122,10 @@ fn of_many_servers_that_start_at_once_one_serves() {
     let mut started: Vec<Child> =
         (0..4).map(|_| program(folder.path(), &["serve"]).spawn().expect("it starts")).collect();
     let ended = loop {
-        let ended = started.iter_mut().filter(|child| matches!(child.try_wait(), Ok(Some(_)))).count();
+        let ended = started
+            .iter_mut()
+            .map(|child| usize::from(matches!(child.try_wait(), Ok(Some(_)))))
+            .sum::<usize>();
         if ended >= 3 {
             break ended;
         }
