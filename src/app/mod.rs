@@ -10,6 +10,7 @@ mod import;
 mod load;
 mod plans;
 mod sample;
+mod serving;
 mod settings;
 mod shutdown;
 

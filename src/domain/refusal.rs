@@ -225,6 +225,7 @@ codes! {
     PickupCodeLocked = "pickup_code_locked", TooMany, "取药码错误次数过多。", "Too many wrong pickup codes.";
     DoorOpen = "door_open", Conflict, "柜门未关。", "The cabinet door is open.";
     CabinetTampered = "cabinet_tampered", Conflict, "药柜触发了防拆报警。", "The cabinet has a tamper alarm.";
+    CabinetNotReconciled = "cabinet_not_reconciled", Conflict, "药柜与账目不一致，须先核对。", "The cabinet and the books differ; they must be reconciled first.";
     CabinetClosed = "cabinet_closed", Conflict, "药柜或货道已停用。", "The cabinet or slot is closed.";
     CabinetNotRebooted = "cabinet_not_rebooted", Conflict, "请先重启药柜，再清点。", "Restart the cabinet first, then count.";
     LotNotAllowed = "lot_not_allowed", Rule, "该批次已过期或被召回。", "The lot is expired or recalled.";

@@ -43,9 +43,11 @@ pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
+pub mod reconcile;
 pub mod safety_facts;
 pub mod schema;
 pub mod server_keys;
+pub mod serving;
 pub mod sessions;
 pub mod sql_types;
 pub mod staff;
@@ -291,6 +293,15 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
             Err(error)
         }
     }
+}
+
+/// Whether [`migrate`] would change nothing: a look, and no more.
+///
+/// # Errors
+/// What the database said.
+pub fn is_up_to_date(url: &DatabaseUrl) -> Result<bool, StoreError> {
+    let mut conn = Conn::open(url, Purpose::Read)?;
+    Ok(operations::schema_state(&mut conn)?.pending == 0)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.

@@ -203,12 +203,17 @@ pub fn units_reserved_in_slot(
         .load(c))
 }
 
-/// Workers who were ever given a pack of a lot.
+/// Workers who were ever given a pack of a lot, and those whose pack of it is on
+/// its way or in doubt.
 pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
     each!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.eq_any_word(&[UnitState::Dispensed, UnitState::InDoubt]))
+        .filter(order_unit::state.eq_any_word(&[
+            UnitState::Authorised,
+            UnitState::InDoubt,
+            UnitState::Dispensed,
+        ]))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()

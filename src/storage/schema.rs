@@ -514,6 +514,7 @@ diesel::table! {
         doubted_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         outcome -> Nullable<Text>,
+        other_lot_no -> Nullable<Text>,
     }
 }
 
@@ -523,6 +524,20 @@ diesel::table! {
         cabinet_id -> Uuid,
         boot_id -> Text,
         first_heard_at -> Timestamptz,
+        mono_ms -> Nullable<Int8>,
+        token_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+
+    cabinet_discrepancy (cabinet_id, kind, slot_no) {
+        cabinet_id -> Uuid,
+        kind -> Text,
+        slot_no -> Int4,
+        detail -> Text,
+        since -> Timestamptz,
     }
 }
 
@@ -739,6 +754,7 @@ diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
 diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_discrepancy -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(alert -> station (station_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
@@ -781,6 +797,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_unit,
     attempt,
     cabinet_boot,
+    cabinet_discrepancy,
     journal,
     incident,
     account,

@@ -96,6 +96,7 @@ fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
             device: claims.device?,
             station: claims.station?,
             epoch: claims.epoch?,
+            token_at: claims.issued_at,
         }),
         Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
             Actor::Staff(StaffCaller {

@@ -69,7 +69,13 @@ mod tests {
 
     fn cabinet() -> Actor {
         let (device, cabinet) = (DeviceId::generate(), CabinetId::generate());
-        Actor::Cabinet(CabinetCaller { device, cabinet, station: StationId::generate(), epoch: 1 })
+        Actor::Cabinet(CabinetCaller {
+            device,
+            cabinet,
+            station: StationId::generate(),
+            epoch: 1,
+            token_at: at(0),
+        })
     }
 
     #[test]
