@@ -28,7 +28,7 @@ use crate::{
             Amount, Answered, Buyer, LabelUse, check_amounts, judge, label_use, self_care_findings,
             unanswered,
         },
-        vitals::{ReadingKind, VitalRules},
+        vitals::{Beyond, ReadingKind},
     },
     storage::{orders::UnitRow, persons as store, prescriptions, safety_facts as facts, workers},
 };
@@ -182,7 +182,11 @@ fn amounts(
 fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
     let since = tx.now - TimeDelta::hours(FEVER_HOURS);
     let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
-    Ok(newest.is_some_and(|(tenths, _)| tenths >= VitalRules::default().temperature.values.fever_from))
+    let fever_from = tx.house.policy.vitals.temperature.values.fever_from;
+    // HI of a thermometer is a fever, LO is none.
+    Ok(newest.is_some_and(|(tenths, _, beyond)| {
+        beyond == Some(Beyond::High) || tenths.is_some_and(|tenths| tenths >= fever_from)
+    }))
 }
 
 /// Runs the engine again on a prescription that is ordered or paid: what the

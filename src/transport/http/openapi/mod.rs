@@ -17,8 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers, orders,
-    prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
+    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
+    orders, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
 };
 use crate::{
     domain::role::Role,
