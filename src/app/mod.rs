@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every floor, and the only
 //! one that chooses a backend.
 
+mod audit;
 mod backup;
 pub mod cli;
 mod demo;
@@ -57,10 +58,15 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
     let house = House::new(store, clock, policy, keys, coordination);
-    let house = Arc::new(house.reached_at(&config.public_url).behind(&config.trusted_proxies));
+    let house = Arc::new(
+        house
+            .reached_at(&config.public_url)
+            .behind(&config.trusted_proxies)
+            .witnessed_under(&config.data_dir),
+    );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
-    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
+    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
     Ok(Built { house, mailer })
 }
 
