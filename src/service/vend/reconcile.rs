@@ -200,9 +200,8 @@ pub fn journal_arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow, head: JournalHead)
                 if named.seq > head.seq {
                     continue;
                 }
-                if kept_at(tx, cabinet, named.seq)? == Some(named.hash) {
-                    settle(tx, cabinet.id, row.kind, 0)?;
-                } else {
+                settle(tx, cabinet.id, row.kind, 0)?;
+                if kept_at(tx, cabinet, named.seq)? != Some(named.hash) {
                     let detail = json!({"seq": named.seq});
                     raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
                     journal_forked(tx, cabinet.id, named.seq)?;
