@@ -218,6 +218,7 @@ async fn a_gap_is_asked_for_and_a_fork_raises_the_alarm() {
     house.post(&token, &path, json!({"note": "样例"})).await.problem(409, "state_moved_on");
     // The journal is still another than the one that arrived.
     other.start(attempt_of(&order, 0), &code_of(&order)).await.problem(409, "cabinet_not_reconciled");
+    machine.runs_on();
     machine.hello().await.expect(200);
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     house.sound().await;

@@ -73,8 +73,13 @@ impl<'h> Machine<'h> {
         ran
     }
 
-    pub fn write(&mut self, body: Body) {
+    /// Its clock runs on.
+    pub fn runs_on(&mut self) {
         self.mono_ms += 1;
+    }
+
+    pub fn write(&mut self, body: Body) {
+        self.runs_on();
         self.journal.append(self.side.boot_id(), self.mono_ms, self.house.now(), body);
     }
 

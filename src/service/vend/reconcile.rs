@@ -118,21 +118,21 @@ pub fn at_hello(
             found.push((DiscrepancyKind::OtherProduct, report.slot.get(), detail));
         }
     }
-    keep(tx, cabinet.id, &found)?;
-    Ok((arrived.seq, !found.is_empty()))
-}
-
-/// What was found is kept, and what was kept and is not found is settled.
-fn keep(tx: &mut Tx<'_>, cabinet: CabinetId, found: &[(DiscrepancyKind, i32, Value)]) -> Result<(), Failure> {
-    for (kind, slot, detail) in found {
-        note(tx, cabinet, *kind, *slot, detail)?;
+    for (kind, slot, detail) in &found {
+        note(tx, cabinet.id, *kind, *slot, detail)?;
     }
-    for row in store::discrepancies_of(tx.conn, cabinet)? {
-        if !found.iter().any(|(kind, slot, _)| (*kind, *slot) == (row.kind, row.slot_no)) {
-            settle(tx, cabinet, row.kind, row.slot_no)?;
+    let mut stands = false;
+    for row in store::discrepancies_of(tx.conn, cabinet.id)? {
+        let again = found.iter().any(|(kind, slot, _)| (*kind, *slot) == (row.kind, row.slot_no));
+        // A slot of which nothing was said is as it was.
+        let spoken_of = row.slot_no == 0 || slots.iter().any(|report| report.slot.get() == row.slot_no);
+        if again || !spoken_of {
+            stands = true;
+        } else {
+            settle(tx, cabinet.id, row.kind, row.slot_no)?;
         }
     }
-    Ok(())
+    Ok((arrived.seq, stands))
 }
 
 fn note(
@@ -200,9 +200,8 @@ pub fn journal_arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow, head: JournalHead)
                 if named.seq > head.seq {
                     continue;
                 }
-                if kept_at(tx, cabinet, named.seq)? == Some(named.hash) {
-                    settle(tx, cabinet.id, row.kind, 0)?;
-                } else {
+                settle(tx, cabinet.id, row.kind, 0)?;
+                if kept_at(tx, cabinet, named.seq)? != Some(named.hash) {
                     let detail = json!({"seq": named.seq});
                     raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
                     journal_forked(tx, cabinet.id, named.seq)?;
@@ -228,5 +227,8 @@ pub fn slot_scanned(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Result<()
 /// The cabinet was replaced or enrolled again: it begins a new journal, and its
 /// first hello says what lies in it.
 pub fn begin_anew(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    keep(tx, cabinet, &[])
+    for row in store::discrepancies_of(tx.conn, cabinet)? {
+        settle(tx, cabinet, row.kind, row.slot_no)?;
+    }
+    Ok(())
 }
