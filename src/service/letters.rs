@@ -57,6 +57,7 @@ pub(super) fn write(tx: &mut Tx<'_>, kind: &str, staff: StaffId, link: &str) -> 
 /// Claims the letters that are due. Whoever claims one has until its next try
 /// to send it and say so; if they die, it is sent again.
 pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
+    super::staff_password::answer_requests(house).await?;
     // Looked up first, so that a quiet outbox costs no write.
     let now = house.now();
     let due = house.read(Actor::System, move |conn, _| Ok(store::letters_due(conn, now, ROUND)?)).await?;

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, signing, staff_session};
 use crate::{
+    coordination::Topic,
     crypto::{
         digest, password,
         pin::{self, PinSalt},
@@ -27,6 +28,8 @@ use crate::{
         words::Bilingual,
     },
     storage::{
+        events::AnyId,
+        reset_requests,
         staff::{self, StaffRow},
         staff_sessions as store,
     },
@@ -34,6 +37,8 @@ use crate::{
 
 /// Hours for which an invitation is good. [P]
 const INVITE_HOURS: i64 = 72;
+/// Requests of a new password that one round answers, at most.
+const ROUND: i64 = 50;
 /// Minutes for which a reset is good. [P]
 const RESET_MINUTES: i64 = 30;
 
@@ -93,15 +98,42 @@ pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bo
     Ok(limits::RESET_ACCOUNT.spend(house, &email.trim().to_lowercase()).await)
 }
 
-/// Sends a link to the account, if there is one.
+/// Takes a request. Whether there is such an account is looked up afterwards
+/// ([`answer_requests`]): up to its answer a request does the same for everybody,
+/// so that nobody learns from its time either.
 pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
-    let found = staff::staff_by_email(tx.conn, &input.email.trim().to_lowercase())?;
-    if let Some(row) = found.filter(|row| may_send && row.disabled_at.is_none()) {
-        // Whoever never answered their invitation gets a fresh one.
-        let purpose = if row.password_hash.is_some() { "reset" } else { "invite" };
-        send_link(tx, row.id, purpose)?;
-    }
+    let id = AnyId::generate();
+    let email = tx.house.seal("reset_request", "email_sealed", id, &input.email.trim().to_lowercase())?;
+    reset_requests::request_add(tx.conn, id, &email, may_send, tx.now)?;
+    tx.wake(Topic::Letters);
     Ok(Accepted { accepted: true })
+}
+
+/// Sends a link for each request whose account there is.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) async fn answer_requests(house: &Arc<House>) -> Result<(), Failure> {
+    let waiting = house.read(Actor::System, |conn, _| Ok(reset_requests::requests(conn, ROUND)?)).await?;
+    for request in waiting {
+        house
+            .write(Actor::System, move |tx| {
+                if !reset_requests::request_take(tx.conn, request.id)? {
+                    return Ok(());
+                }
+                let email =
+                    tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
+                let found = staff::staff_by_email(tx.conn, &email)?;
+                if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
+                    // Whoever never answered their invitation gets a fresh one.
+                    let purpose = if row.password_hash.is_some() { "reset" } else { "invite" };
+                    send_link(tx, row.id, purpose)?;
+                }
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// Makes a link and puts the letter with it into the outbox.

@@ -40,8 +40,11 @@ pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
+pub mod reseal;
+pub mod reset_requests;
 pub mod safety_facts;
 pub mod schema;
+pub mod seal_keys;
 pub mod server_keys;
 pub mod sessions;
 pub mod sql_types;
@@ -287,6 +290,18 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
             Err(error)
         }
     }
+}
+
+/// Runs a write on a connection of one's own, in a transaction: for a command
+/// beside the processes that serve.
+///
+/// # Errors
+/// Those of `work`; then nothing was kept.
+pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    in_transaction(conn, work)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.
