@@ -348,6 +348,9 @@ pub fn reseal(
         let place = match &name {
             RowName::Id(id) => FieldPlace::of(network, column.table, column.name, *id),
             RowName::Text(text) => FieldPlace::of_text(network, column.table, column.name, text),
+            RowName::Digest(digest) => {
+                FieldPlace::of_text(network, column.table, column.name, &digest::hex(digest))
+            }
         };
         let Ok(plain) = keys.sealer.open(&place, &sealed) else {
             done.unreadable += 1;

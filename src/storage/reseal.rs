@@ -15,6 +15,8 @@ pub enum Named {
     Id,
     /// A text.
     Text,
+    /// A digest; the place is sealed in as its hexadecimal text.
+    Digest,
 }
 
 /// One sealed column.
@@ -52,6 +54,7 @@ pub const COLUMNS: &[Column] = &[
     by_id("incident", "note_sealed"),
     Column { table: "idempotency", key: "key", named: Named::Text, name: "answer_sealed" },
     by_id("letter", "body_sealed"),
+    Column { table: "refresh_token", key: "digest", named: Named::Digest, name: "answer_sealed" },
     Column { table: "reset_request", key: "id", named: Named::Id, name: "email_sealed" },
 ];
 
@@ -62,6 +65,8 @@ pub enum RowName {
     Id(AnyId),
     /// By text.
     Text(String),
+    /// By digest.
+    Digest(Vec<u8>),
 }
 
 #[derive(QueryableByName)]
@@ -110,6 +115,21 @@ pub fn sealed_otherwise(
             };
             Ok(rows.into_iter().map(|row| (RowName::Id(row.key), row.sealed)).collect())
         }
+        Named::Digest => {
+            let after = match after {
+                Some(RowName::Digest(digest)) => digest.clone(),
+                _ => Vec::new(),
+            };
+            let query = diesel::sql_query(text)
+                .bind::<Binary, _>(after)
+                .bind::<Binary, _>(header)
+                .bind::<BigInt, _>(limit);
+            let rows: Vec<DigestRow> = match conn {
+                Conn::Pg(conn) => query.load(conn)?,
+                Conn::Sqlite(conn) => query.load(conn)?,
+            };
+            Ok(rows.into_iter().map(|row| (RowName::Digest(row.key), row.sealed)).collect())
+        }
         Named::Text => {
             let after = match after {
                 Some(RowName::Text(text)) => text.clone(),
@@ -126,6 +146,14 @@ pub fn sealed_otherwise(
             Ok(rows.into_iter().map(|row| (RowName::Text(row.key), row.sealed)).collect())
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct DigestRow {
+    #[diesel(sql_type = Binary)]
+    key: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    sealed: Vec<u8>,
 }
 
 #[derive(QueryableByName)]
@@ -167,6 +195,12 @@ pub fn sealed_replace(
         }
         (RowName::Id(id), Conn::Sqlite(conn)) => {
             query.bind::<Uuid, _>(id).bind::<Binary, _>(before).execute(conn)?
+        }
+        (RowName::Digest(id), Conn::Pg(conn)) => {
+            query.bind::<Binary, _>(id).bind::<Binary, _>(before).execute(conn)?
+        }
+        (RowName::Digest(id), Conn::Sqlite(conn)) => {
+            query.bind::<Binary, _>(id).bind::<Binary, _>(before).execute(conn)?
         }
         (RowName::Text(id), Conn::Pg(conn)) => {
             query.bind::<Text, _>(id).bind::<Binary, _>(before).execute(conn)?
