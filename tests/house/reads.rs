@@ -38,7 +38,14 @@ const NOTHING: &str = "
     POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
     POST /api/v1/tokens/staff, POST /api/v1/triage/assess, POST /api/v1/workers,
     POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
-    POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
+    GET /api/v1/letters, POST /api/v1/letters/{id}/resend, GET /api/v1/shifts/{id},
+    PUT /api/v1/shifts/{id}, POST /api/v1/shifts/{id}/cancel, POST /api/v1/staff/email,
+    POST /api/v1/staff/link, GET /api/v1/staff/{id}, PUT /api/v1/staff/{id},
+    POST /api/v1/staff/{id}/authenticator-reset,
+    POST /api/v1/staff/{id}/authenticator-reset/approve,
+    POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
+    POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
+    GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
     GET /front.css, GET /front.js, GET /healthz, GET /readyz";
 
 /// Shows workers their own record, and nobody else anything: not recorded.
