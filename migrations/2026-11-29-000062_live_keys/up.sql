@@ -11,6 +11,7 @@ CREATE TABLE seal_key (
 CREATE TABLE reset_request (
   id UUID PRIMARY KEY NOT NULL,
   email_sealed BYTEA NOT NULL,
+  email_index BYTEA NOT NULL,
   may_send BOOLEAN NOT NULL,
   created_at TIMESTAMPTZ NOT NULL
 );

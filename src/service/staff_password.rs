@@ -14,6 +14,7 @@ use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, sign
 use crate::{
     coordination::Topic,
     crypto::{
+        blind::BlindField,
         digest, password,
         pin::{self, PinSalt},
         qr, random,
@@ -106,8 +107,10 @@ pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bo
 /// so that nobody learns from its time either.
 pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
     let id = AnyId::generate();
-    let email = tx.house.seal("reset_request", "email_sealed", id, &input.email.trim().to_lowercase())?;
-    reset_requests::request_add(tx.conn, id, &email, may_send, tx.now)?;
+    let email = input.email.trim().to_lowercase();
+    let sealed = tx.house.seal("reset_request", "email_sealed", id, &email)?;
+    let index = tx.house.keys.blind.of(BlindField::Email, &email);
+    reset_requests::request_add(tx.conn, id, (&sealed, &index), may_send, tx.now)?;
     tx.wake(Topic::Letters);
     Ok(Accepted { accepted: true })
 }
@@ -310,6 +313,8 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
     }
     store::links_void(tx.conn, row.id, tx.now)?;
+    // Whoever has set a password needs no other link that they asked for before.
+    reset_requests::requests_drop(tx.conn, &tx.house.keys.blind.of(BlindField::Email, &row.email))?;
     let ended = staff_session::end_all(tx, row.id)?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;

@@ -21,7 +21,7 @@ pub struct RequestRow {
 pub fn request_add(
     conn: &mut Conn,
     id: AnyId,
-    email_sealed: &[u8],
+    (email_sealed, email_index): (&[u8], &[u8]),
     may_send: bool,
     now: Timestamp,
 ) -> QueryResult<()> {
@@ -29,6 +29,7 @@ pub fn request_add(
         .values((
             reset_request::id.eq(id),
             reset_request::email_sealed.eq(email_sealed),
+            reset_request::email_index.eq(email_index),
             reset_request::may_send.eq(may_send),
             reset_request::created_at.eq(At(now)),
         ))
@@ -43,6 +44,12 @@ pub fn requests(conn: &mut Conn, limit: i64) -> QueryResult<Vec<RequestRow>> {
         .limit(limit)
         .select(RequestRow::as_select())
         .load(c))
+}
+
+/// Drops the requests for an address.
+pub fn requests_drop(conn: &mut Conn, email_index: &[u8]) -> QueryResult<usize> {
+    let of_address = reset_request::table.filter(reset_request::email_index.eq(email_index));
+    each!(conn, c => diesel::delete(of_address).execute(c))
 }
 
 /// Takes a request out; `false` when another instance has.

@@ -660,6 +660,7 @@ diesel::table! {
     reset_request (id) {
         id -> Uuid,
         email_sealed -> Bytea,
+        email_index -> Bytea,
         may_send -> Bool,
         created_at -> Timestamptz,
     }
