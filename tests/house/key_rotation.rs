@@ -13,7 +13,7 @@ use waystation::{
         Failure,
         keys::{self, KeyError, KeyKind},
     },
-    storage::{StoreError, reseal::COLUMNS},
+    storage::reseal::COLUMNS,
 };
 
 use crate::{harness::TestHouse, prescribing::Scene, seed::Seed};
@@ -180,7 +180,6 @@ async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_t
     let third = scene.house.another().await;
     third.get(&scene.seed.doctor.token, &messages).await.expect(200);
     assert_eq!(third.house.keys.sealer.ids(), [SealKeyId(2)]);
-    let _: Option<StoreError> = None;
 }
 
 #[test]
