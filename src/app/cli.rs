@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, demo, fill, import, load, serve_for, serve_metrics, serving, settings,
+    audit, backup, build, demo, fill, import, keys, load, serve_for, serve_metrics, serving, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
@@ -90,6 +90,9 @@ enum Command {
     /// Look at the settings; opens nothing and prints no secret
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Rotate and retire keys while the network is served
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -185,6 +188,7 @@ impl Cli {
                 print!("{}", example::EXAMPLE);
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Keys(command) => keys::run(command).await,
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)

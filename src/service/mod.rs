@@ -17,6 +17,7 @@ pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
 pub mod import;
+pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod lifecycle;

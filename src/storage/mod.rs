@@ -44,8 +44,11 @@ pub mod products;
 pub mod profiles;
 pub mod readings;
 pub mod reconcile;
+pub mod reseal;
+pub mod reset_requests;
 pub mod safety_facts;
 pub mod schema;
+pub mod seal_keys;
 pub mod server_keys;
 pub mod serving;
 pub mod sessions;
@@ -302,6 +305,18 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
 pub fn is_up_to_date(url: &DatabaseUrl) -> Result<bool, StoreError> {
     let mut conn = Conn::open(url, Purpose::Read)?;
     Ok(operations::schema_state(&mut conn)?.pending == 0)
+}
+
+/// Runs a write on a connection of one's own, in a transaction: for a command
+/// beside the processes that serve.
+///
+/// # Errors
+/// Those of `work`; then nothing was kept.
+pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    in_transaction(conn, work)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.

@@ -683,6 +683,27 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    seal_key (id) {
+        id -> Int8,
+        seals_from -> Timestamptz,
+        created_at -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    reset_request (id) {
+        id -> Uuid,
+        email_sealed -> Bytea,
+        email_index -> Bytea,
+        may_send -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     health_read (reader_id, subject_id, part) {
         reader_id -> Uuid,
         subject_id -> Uuid,
@@ -807,6 +828,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency,
     letter,
     server_key,
+    seal_key,
+    reset_request,
     health_read,
     audit_seal,
 );
