@@ -40,6 +40,7 @@ pub mod safety_facts;
 pub mod sale_check;
 pub mod shown;
 pub mod signing;
+pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;

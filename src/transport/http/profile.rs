@@ -48,6 +48,6 @@ async fn put(
     body: Body<ProfileInput>,
 ) -> Reply {
     let worker = caller.0.worker;
-    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, version.0, &body.0)).await;
+    let outcome = house.write(caller.actor(), move |tx| profile::put(tx, worker, &version.0, &body.0)).await;
     reply::versioned(&request, outcome)
 }
