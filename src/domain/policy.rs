@@ -34,6 +34,8 @@ pub struct Policy {
     pub triage: TriageLimits,
     /// Who may work at height.
     pub fitness: FitnessRules,
+    /// Sessions of staff.
+    pub sessions: SessionPolicy,
     /// Who may read health records, and for how long.
     pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
@@ -54,6 +56,7 @@ impl Default for Policy {
             vitals: VitalRules::default(),
             triage: TriageLimits::default(),
             fitness: FitnessRules::default(),
+            sessions: SessionPolicy::default(),
             records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
@@ -74,6 +77,7 @@ impl Policy {
             vitals,
             triage,
             fitness,
+            sessions,
             records,
             encounter_lanes,
             cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
@@ -93,6 +97,7 @@ impl Policy {
         vitals.check(&mut bounds.of("vitals"));
         triage.check(&mut bounds.of("triage"));
         fitness.check(&mut bounds.of("fitness"));
+        sessions.check(&mut bounds.of("sessions"));
         records.check(&mut bounds.of("records"));
         found
     }
@@ -137,6 +142,29 @@ pub struct RealtimePolicy {
 impl Default for RealtimePolicy {
     fn default() -> Self {
         Self { ping_ms: 15_000 }
+    }
+}
+
+/// Sessions of staff. Our defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionPolicy {
+    /// Seconds for which the same caller may send a refresh token again and
+    /// gets the same answer: the first one may have been lost on its way. 0:
+    /// every second use ends the session.
+    pub refresh_grace_seconds: u32,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self { refresh_grace_seconds: 10 }
+    }
+}
+
+impl SessionPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { refresh_grace_seconds } = self;
+        bounds.within("refresh_grace_seconds", *refresh_grace_seconds, 0..=60);
     }
 }
 

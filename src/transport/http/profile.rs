@@ -48,6 +48,6 @@ async fn put(
     body: Body<HealthProfile>,
 ) -> Reply {
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, version.0, body.0.clone())).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, &version.0, body.0.clone())).await;
     reply::versioned(&request, outcome)
 }

@@ -17,8 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders,
-    prescriptions, products, profile, report, reviews, routes, staff_tokens, vitals,
+    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
+    orders, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
 };
 use crate::{
     domain::role::Role,
@@ -52,6 +52,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
         devices::Doc::openapi(),
+        letters::Doc::openapi(),
         me::Doc::openapi(),
         network::Doc::openapi(),
         offers::Doc::openapi(),
@@ -62,6 +63,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         profile::Doc::openapi(),
         report::Doc::openapi(),
         reviews::Doc::openapi(),
+        staff::Doc::openapi(),
         staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
         crate::transport::realtime::events::Doc::openapi(),
