@@ -231,13 +231,18 @@ pub fn symptoms_set(conn: &mut Conn, id: CheckInId, symptoms: &[SymptomFlag]) ->
 }
 
 /// Notes until when a single extreme of this check-in waits for its second
-/// measurement.
+/// measurement; `None` ends the wait.
 pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) -> QueryResult<()> {
-    diesel::update(check_in::table.find(id))
-        .set(check_in::measure_again_by.eq(by.map(At)))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
+    let row = diesel::update(check_in::table.find(id));
+    match by {
+        Some(by) => row.set(check_in::measure_again_by.eq(Some(At(by)))).prepared().execute(conn),
+        None => row
+            .filter(check_in::measure_again_by.is_not_null())
+            .set(check_in::measure_again_by.eq(None::<At>))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|_| ())
 }
 
 /// Check-ins whose extreme was not measured again in time: who and where.

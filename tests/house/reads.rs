@@ -219,6 +219,8 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     read!(pharmacist, "GET /api/v1/reviews", get!(pharmacist, "/api/v1/reviews"), 200);
     read!(pharmacist, "GET /api/v1/prescriptions", get!(pharmacist, "/api/v1/prescriptions"), 200);
     read!(pharmacist, "GET /api/v1/prescriptions/{id}", get!(pharmacist, &one), 200);
+    let review = one.replace("prescriptions", "reviews");
+    read!(pharmacist, "GET /api/v1/reviews/{id}", get!(pharmacist, &review), 200);
     let back = json!({"reason": "too long", "code": "dose"});
     read!(
         pharmacist,
