@@ -58,6 +58,8 @@ pub struct Config {
     pub seal_keys: Vec<u32>,
     /// How letters leave.
     pub mail: MailConfig,
+    /// How text messages leave: codes to phones.
+    pub sms: SmsConfig,
     /// Logs as text or JSON.
     pub log: LogFormat,
     /// Values of the rules; what is left out keeps its default.
@@ -95,6 +97,25 @@ pub enum MailConfig {
         /// The environment variable that holds the password.
         #[serde(default)]
         password_env: Option<String>,
+    },
+}
+
+/// How text messages leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+pub enum SmsConfig {
+    /// As text files under the data directory: the embedded default. Nobody's
+    /// phone gets them.
+    Files,
+    /// Into the log, codes and all: on this machine's loopback address only.
+    Log,
+    /// Through a gateway beside this process, which gets `POST {id, to, body}`.
+    Gateway {
+        /// `http://127.0.0.1:..`: it speaks to the provider over TLS.
+        url: String,
+        /// The environment variable that holds its bearer token.
+        #[serde(default)]
+        token_env: Option<String>,
     },
 }
 
@@ -189,6 +210,7 @@ impl Config {
             "drain_seconds": 0,
             "shutdown_seconds": 30,
             "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
+            "sms": {"transport": "files"},
             "log": "text",
             "policy": {},
         })));
@@ -267,6 +289,21 @@ impl Config {
         {
             return no("mail.tls", "mail leaves this machine unencrypted; use `wrapped` or `starttls`");
         }
+        let local = |url: &str| {
+            loopback_url.iter().any(|local| {
+                let rest = url.strip_prefix(local);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+            })
+        };
+        match &self.sms {
+            SmsConfig::Log if !local(&self.public_url) => {
+                return no("sms.transport", "the log would hold codes that open people's records");
+            }
+            SmsConfig::Gateway { url, .. } if !local(url) => {
+                return no("sms.url", "it must be http:// on this machine's loopback address");
+            }
+            SmsConfig::Files | SmsConfig::Log | SmsConfig::Gateway { .. } => {}
+        }
         Ok(())
     }
 }
@@ -300,6 +337,8 @@ mod tests {
             ("seal_keys = []", "seal_keys"),
             ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
+            ("sms = {transport = \"log\"}\npublic_url = \"https://clinic.example\"", "sms.transport"),
+            ("sms = {transport = \"gateway\", url = \"http://localhost.example/send\"}", "sms.url"),
             (
                 "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
                 "mail.tls",

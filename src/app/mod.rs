@@ -28,7 +28,7 @@ use crate::{
         tokens::{TokenKey, TokenKeys},
     },
     domain::policy::Policy,
-    mail::Mailer,
+    mail::{Mailer, TextSender},
     service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
     transport,
@@ -40,6 +40,8 @@ pub struct Built {
     pub house: Arc<House>,
     /// How letters leave: for the jobs.
     pub mailer: Arc<Mailer>,
+    /// How text messages leave: for the jobs.
+    pub texts: Arc<TextSender>,
 }
 
 /// Opens the database, loads the keys and puts the house together.
@@ -60,7 +62,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
-    Ok(Built { house, mailer })
+    let texts = Arc::new(TextSender::new(&config.sms, &config.data_dir)?);
+    Ok(Built { house, mailer, texts })
 }
 
 /// What may be lost: in memory, or shared with other instances.

@@ -56,11 +56,28 @@ pub struct CheckInPolicy {
     pub pin_tries: u32,
     /// The pause, in seconds.
     pub pin_pause_seconds: u32,
+    /// Whether codes are sent to phones, so that somebody without a card can
+    /// prove theirs.
+    pub phone_codes: bool,
+    /// Seconds for which such a code is good.
+    pub phone_code_seconds: u32,
+    /// Wrong tries before it is good for nothing.
+    pub phone_code_tries: u32,
+    /// Hours for which a change of a worker waits for a second operator.
+    pub change_hours: u32,
 }
 
 impl Default for CheckInPolicy {
     fn default() -> Self {
-        Self { idle_seconds: 90, pin_tries: 5, pin_pause_seconds: 900 }
+        Self {
+            idle_seconds: 90,
+            pin_tries: 5,
+            pin_pause_seconds: 900,
+            phone_codes: true,
+            phone_code_seconds: 300,
+            phone_code_tries: 5,
+            change_hours: 72,
+        }
     }
 }
 
@@ -95,6 +112,10 @@ pub struct VendingPolicy {
     pub pickup_tries: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
+    /// Whether somebody without a card and without an identity document has an
+    /// allowance: one for each phone that a code proved, however many records
+    /// name it. Nobody whose phone was not proved has one.
+    pub walk_in_subsidy: bool,
 }
 
 impl Default for VendingPolicy {
@@ -106,6 +127,7 @@ impl Default for VendingPolicy {
             silence_seconds: 120,
             pickup_tries: 5,
             monthly_subsidy: Fen(20_000),
+            walk_in_subsidy: false,
         }
     }
 }

@@ -4,6 +4,9 @@
 //! keeps no queue: what is to be sent, and when again, is the outbox's matter.
 
 mod text;
+mod texts;
+
+pub use texts::TextSender;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -14,6 +14,7 @@ mod failure;
 pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
+pub mod identity;
 pub mod import;
 pub mod ledger;
 pub mod letters;
@@ -25,6 +26,7 @@ pub mod network;
 mod once;
 pub mod order;
 pub mod passwords;
+pub mod phone_codes;
 pub mod places;
 pub mod prescription;
 pub mod prescription_draft;
@@ -41,9 +43,11 @@ pub mod signing;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;
+pub mod texts;
 mod tx;
 pub mod vend;
 pub mod vitals;
+pub mod walk_in;
 
 use std::sync::Arc;
 

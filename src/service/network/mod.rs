@@ -22,7 +22,10 @@ mod staff;
 
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
-pub use merge::{MergeInput, worker_merge};
+pub(in crate::service) use merge::merge;
+pub use merge::{
+    Contradiction, MergeInput, MergePreview, MergeQuery, merge_preview, worker_merge, worker_unmerge,
+};
 pub use people::{WorkerInput, WorkerQuery, WorkerSummary, worker_add, worker_fetch, worker_find};
 pub use places::{
     EmployerInput, EmployerView, HospitalInput, HospitalView, StationInput, StationView, employer_add,

@@ -12,6 +12,7 @@ mod offers;
 pub mod openapi;
 mod orders;
 mod page;
+mod phone_codes;
 mod prescriptions;
 mod products;
 mod profile;
@@ -19,6 +20,7 @@ mod report;
 mod reviews;
 mod staff_tokens;
 mod vitals;
+mod worker_merges;
 
 use super::{pages, routes::Routes};
 
@@ -31,6 +33,8 @@ pub fn routes() -> Routes {
     consultations::add(&mut routes);
     me::add(&mut routes);
     offers::add(&mut routes);
+    phone_codes::add(&mut routes);
+    worker_merges::add(&mut routes);
     vitals::add(&mut routes);
     super::realtime::events::add(&mut routes);
     devices::add(&mut routes);

@@ -104,8 +104,13 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     let unknown = text(&walk_in, "/check_in/worker_id").to_owned();
     let visit = text(&walk_in, "/check_in/id").to_owned();
     walk.take("post_check_ins_id_leave", of(station, &visit)).await;
-    let merge = json!({"into": seed.worker});
+    let query = format!("into={}", seed.worker);
+    walk.take("get_workers_id_merge_preview", Good { query: &query, ..of(operator, &unknown) }).await;
+    let merge = json!({"into": seed.worker, "accept": ["birth_date"]});
+    walk.take("post_workers_id_merge", Good { id: &unknown, ..with(operator, merge.clone()) }).await;
+    walk.take("post_workers_id_unmerge", of(operator, &unknown)).await;
     walk.take("post_workers_id_merge", Good { id: &unknown, ..with(operator, merge) }).await;
+    walk.take("post_phone_codes", of(station, "")).await;
     let mut other = good_body("post_check_ins_walk_in");
     other["phone"] = json!("15400000009");
     let other = walk.take("post_check_ins_walk_in", with(other_station, other)).await;

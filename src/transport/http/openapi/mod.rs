@@ -17,8 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
-    products, profile, report, reviews, routes, staff_tokens, vitals,
+    cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, phone_codes,
+    prescriptions, products, profile, report, reviews, routes, staff_tokens, vitals, worker_merges,
 };
 use crate::{
     domain::role::Role,
@@ -55,6 +55,8 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         offers::Doc::openapi(),
         orders::Doc::openapi(),
         pages::Doc::openapi(),
+        phone_codes::Doc::openapi(),
+        worker_merges::Doc::openapi(),
         prescriptions::Doc::openapi(),
         products::Doc::openapi(),
         profile::Doc::openapi(),
