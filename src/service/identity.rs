@@ -234,14 +234,3 @@ pub(super) fn document_problem(fault: crate::domain::network::DocumentFault) -> 
         ),
     }
 }
-
-/// A document as a refusal names its fault.
-///
-/// # Errors
-/// The problem of this field.
-pub(super) fn read_document(field: &str, kind: DocumentKind, typed: &str) -> Result<DocumentNumber, Refusal> {
-    DocumentNumber::parse(kind, typed).map_err(|fault| {
-        let (code, words) = document_problem(fault);
-        Refusal::field(field, code, words)
-    })
-}

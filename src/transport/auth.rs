@@ -26,6 +26,15 @@ use crate::{
 /// # Errors
 /// `Unauthenticated` without a token, `TokenInvalid`, `TokenExpired`.
 pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
+    let mut actor = holder_of_token(request)?;
+    if let Actor::Worker(worker) = &mut actor {
+        // A read that has to write something down is a read all the same.
+        worker.acts = !request.method().is_safe();
+    }
+    Ok(actor)
+}
+
+fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     let house = request
         .app_data::<web::Data<Arc<House>>>()
         .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
@@ -57,7 +66,8 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
     Ok(actor)
 }
 
-/// A worker who only reads is still there: it must not end the check-in.
+/// Who was heard, by whatever request. A worker's screen that only reads is
+/// heard and no more: a check-in is kept open by what its worker does.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
     let who = match actor {
         Actor::Worker(worker) => Speaker::CheckIn(worker.check_in),
@@ -79,6 +89,7 @@ fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
             worker: claims.subject.parse::<WorkerId>().ok()?,
             check_in: claims.check_in?,
             station: claims.station?,
+            acts: false,
         }),
         Role::Cabinet => Actor::Cabinet(CabinetCaller {
             cabinet: claims.subject.parse::<CabinetId>().ok()?,

@@ -68,7 +68,9 @@ impl TestHouse {
     /// The token of one more screen, at a station of its own.
     pub async fn another_screen(&self, nth: usize) -> String {
         let (station, device) = (StationId::generate(), DeviceId::generate());
-        let public_key = DeviceKey::generate().expect("a key").public_key().to_string();
+        let key = DeviceKey::generate().expect("a key");
+        self.keys.keep(device, &key);
+        let public_key = key.public_key().to_string();
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let created_at = At(tx.now);

@@ -22,7 +22,6 @@ mod staff;
 
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
-pub(in crate::service) use merge::merge;
 pub use merge::{
     Contradiction, MergeInput, MergePreview, MergeQuery, merge_preview, worker_merge, worker_unmerge,
 };
