@@ -15,7 +15,7 @@ use crate::{
     domain::{
         ids::{IdentityId, WorkerId},
         network::{DocumentKind, DocumentNumber, Identified, IdentityKind, Phone, comparable_name},
-        refusal::{Code, Refusal},
+        refusal::Code,
         words::Bilingual,
     },
     storage::{
@@ -100,6 +100,14 @@ pub(super) fn hold_root(tx: &mut Tx<'_>, owner: WorkerId) -> Result<WorkerRow, F
             None => return Ok(row),
         }
     }
+}
+
+/// Whether a proof leads to anybody.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn is_known(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Failure> {
+    Ok(store::identity_owner(tx.conn, &key.lookup)?.is_some())
 }
 
 /// Notes that a proof leads to a worker. One that leads to somebody already,
@@ -192,6 +200,35 @@ pub(super) fn set_phone(
     let (sealed, index) = phone_columns(tx.house, worker, phone)?;
     let checked_at = (proved && phone.is_some()).then_some(tx.now);
     workers::phone_set(tx.conn, worker, &sealed, &index, checked_at)?;
+    Ok(())
+}
+
+/// A worker is called otherwise now: what finds them together with their name
+/// follows. Where somebody is found by it already, it is taken away.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<(), Failure> {
+    for (id, kind, sealed, checked) in store::identities_with_name(tx.conn, worker)? {
+        let value = tx.house.open("worker_identity", "value_sealed", id, &sealed)?;
+        let document = |kind| DocumentNumber::parse(kind, &value).ok();
+        let key = match kind {
+            IdentityKind::Phone => Phone::parse(&value).map(|phone| Key::phone(tx.house, &phone, name)),
+            IdentityKind::Passport => {
+                document(DocumentKind::Passport).map(|known| Key::document(tx.house, &known, name))
+            }
+            IdentityKind::Other => {
+                document(DocumentKind::Other).map(|known| Key::document(tx.house, &known, name))
+            }
+            IdentityKind::ResidentId => None,
+        };
+        let key = key.ok_or_else(|| Failure::Fault("a kept phone or document number".to_owned()))?;
+        match store::identity_owner(tx.conn, &key.lookup)? {
+            Some(owner) if owner == worker => {}
+            Some(_) if checked => store::identity_remove(tx.conn, id)?,
+            _ => store::identity_lookup_set(tx.conn, id, &key.lookup)?,
+        }
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod access;
 pub mod audit;
 pub mod backup;
 pub mod caller;
@@ -48,6 +49,7 @@ mod tx;
 pub mod vend;
 pub mod vitals;
 pub mod walk_in;
+pub mod worker_change;
 
 use std::sync::Arc;
 

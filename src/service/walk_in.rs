@@ -135,12 +135,12 @@ fn welcome_back(
     if changed {
         workers::person_set(tx.conn, worker.id, birth_date, sex, worker.job)?;
     }
-    if let Some(phone) = proved {
-        let (_, index) = identity::phone_columns(tx.house, worker.id, Some(phone))?;
-        if worker.phone_checked_at.is_none() || worker.phone_index != index {
-            identity::set_phone(tx, worker.id, Some(phone), true)?;
-            changed = true;
-        }
+    // A phone that leads here already, or to somebody else, stays where it is.
+    if let Some(phone) = proved
+        && !identity::is_known(tx, &Key::phone(tx.house, phone, &said.name))?
+    {
+        identity::set_phone(tx, worker.id, Some(phone), true)?;
+        changed = true;
     }
     if !changed {
         return Ok(worker);

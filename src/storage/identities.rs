@@ -6,7 +6,6 @@ use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::worker_ide
 use crate::domain::{
     ids::{IdentityId, WorkerId},
     network::IdentityKind,
-    time::Timestamp,
 };
 
 /// One of them on the way into the database.
@@ -87,13 +86,33 @@ pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize
     each!(conn, c => diesel::delete(phones).execute(c))
 }
 
-/// Notes that a phone was proved again.
-pub fn identity_checked(conn: &mut Conn, lookup: &[u8], now: Timestamp) -> QueryResult<()> {
-    diesel::update(worker_identity::table)
-        .filter(worker_identity::lookup.eq(lookup))
-        .filter(worker_identity::checked_at.is_not_null())
-        .set(worker_identity::checked_at.eq(Some(At(now))))
+/// What is known of a worker together with a name: which, what, its sealed number.
+pub fn identities_with_name(
+    conn: &mut Conn,
+    worker: WorkerId,
+) -> QueryResult<Vec<(IdentityId, IdentityKind, Vec<u8>, bool)>> {
+    each!(conn, c => worker_identity::table
+        .filter(worker_identity::worker_id.eq(worker))
+        .filter(worker_identity::kind.ne(IdentityKind::ResidentId))
+        .select((
+            worker_identity::id,
+            worker_identity::kind,
+            worker_identity::value_sealed,
+            worker_identity::checked_at.is_not_null(),
+        ))
+        .load(c))
+}
+
+/// Gives one another digest.
+pub fn identity_lookup_set(conn: &mut Conn, id: IdentityId, lookup: &[u8]) -> QueryResult<()> {
+    diesel::update(worker_identity::table.find(id))
+        .set(worker_identity::lookup.eq(lookup))
         .prepared()
         .execute(conn)
         .map(|_| ())
+}
+
+/// Takes one away.
+pub fn identity_remove(conn: &mut Conn, id: IdentityId) -> QueryResult<()> {
+    each!(conn, c => diesel::delete(worker_identity::table.find(id)).execute(c)).map(|_| ())
 }

@@ -51,6 +51,7 @@ pub mod stock;
 pub mod stock_check;
 pub mod text_messages;
 pub mod words;
+pub mod worker_changes;
 pub mod workers;
 mod writer;
 

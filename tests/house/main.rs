@@ -53,4 +53,5 @@ mod vending;
 mod vitals;
 mod walk_ins;
 mod walker;
+mod worker_changes;
 mod writer;

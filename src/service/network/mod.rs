@@ -12,6 +12,7 @@ use crate::domain::{
     words::Bilingual,
 };
 
+mod details;
 mod figures;
 mod fitness;
 mod merge;
@@ -20,8 +21,10 @@ mod places;
 mod roster;
 mod staff;
 
+pub use details::{WorkerDetailsInput, worker_change_details};
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
+pub(in crate::service) use merge::merge;
 pub use merge::{
     Contradiction, MergeInput, MergePreview, MergeQuery, merge_preview, worker_merge, worker_unmerge,
 };
@@ -43,7 +46,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
+    pub(in crate::service) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
         let full = i64::try_from(items.len()).unwrap_or(0) == limit;
         Self { next_after: items.last().filter(|_| full).map(id), items }
     }

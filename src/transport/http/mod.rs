@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod access;
 mod cabinet;
 mod cabinets;
 mod check_ins;
@@ -20,6 +21,7 @@ mod report;
 mod reviews;
 mod staff_tokens;
 mod vitals;
+mod worker_changes;
 mod worker_merges;
 
 use super::{pages, routes::Routes};
@@ -27,6 +29,8 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    // Before the check-ins by id: the first pattern that fits is taken.
+    access::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);
     check_ins::add(&mut routes);
@@ -34,6 +38,7 @@ pub fn routes() -> Routes {
     me::add(&mut routes);
     offers::add(&mut routes);
     phone_codes::add(&mut routes);
+    worker_changes::add(&mut routes);
     worker_merges::add(&mut routes);
     vitals::add(&mut routes);
     super::realtime::events::add(&mut routes);

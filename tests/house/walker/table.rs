@@ -34,6 +34,17 @@ pub fn good_body(operation: &str) -> Value {
         "post_check_ins_walk_in" => json!({"name": "样例乙", "phone": "15400000002", "consent": true,
             "birth_date": "1990-01-01", "sex": "female", "language": "en",
             "document": {"kind": "passport", "number": "M12345678", "evidence": "typed"}}),
+        "post_workers_id_details" => {
+            json!({"name": "样例丁", "phone": "0535-1234567", "birth_date": "1990-01-01",
+            "sex": "male", "job": "driver", "employer_id": null, "self_employed": true, "language": "zh"})
+        }
+        "post_workers_id_changes" => json!({"kind": "pin", "pin": "582930"}),
+        "post_me_pin" => json!({"old_pin": seed::PIN, "new_pin": seed::PIN}),
+        "post_me_phone" => {
+            json!({"phone": "15400000002", "phone_code": {"id": NOBODY, "code": "000000"}})
+        }
+        "post_check_ins_pin" => json!({"card_number": seed::CARD, "phone": "15400000002",
+            "phone_code": {"id": NOBODY, "code": "000000"}, "new_pin": "582930"}),
         "post_phone_codes" => json!({"phone": "15400000002", "purpose": "check_in"}),
         "post_me_consents" | "post_me_consents_withdraw" => json!({"purpose": "employer_fitness"}),
         "put_me_profile" => json!({"weight_kg_tenths": 700, "pregnant": false, "breastfeeding": false,

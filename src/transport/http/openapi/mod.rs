@@ -17,8 +17,9 @@ use utoipa::{
 };
 
 use super::{
-    cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, phone_codes,
-    prescriptions, products, profile, report, reviews, routes, staff_tokens, vitals, worker_merges,
+    access, cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, phone_codes,
+    prescriptions, products, profile, report, reviews, routes, staff_tokens, vitals, worker_changes,
+    worker_merges,
 };
 use crate::{
     domain::role::Role,
@@ -45,7 +46,9 @@ struct Base;
 
 fn parts() -> Vec<utoipa::openapi::OpenApi> {
     vec![
+        access::Doc::openapi(),
         cabinet::Doc::openapi(),
+        worker_changes::Doc::openapi(),
         cabinets::Doc::openapi(),
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
