@@ -9,6 +9,7 @@ use waystation::{
         ids::{DeviceId, StationId, WorkerId},
         ledger,
         money::Fen,
+        network::Phone,
     },
     jobs,
     mail::TextSender,
@@ -41,7 +42,8 @@ impl TestHouse {
         let body = json!({"phone": phone, "purpose": purpose});
         let sent = self.post(&self.station_token(seed), "/api/v1/phone-codes", body).await.expect(201);
         let texts = self.texts().await;
-        let (_, words) = texts.last().expect("a message");
+        let to = Phone::parse(phone).expect("a number");
+        let (_, words) = texts.iter().rfind(|(number, _)| number == to.as_str()).expect("a message");
         json!({"id": sent["id"], "code": digits_of(words)})
     }
 

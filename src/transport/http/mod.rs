@@ -2,6 +2,7 @@
 //! its handlers and its part of the OpenAPI document.
 
 mod access;
+mod audit;
 mod cabinet;
 mod cabinets;
 mod check_ins;
@@ -31,6 +32,7 @@ pub fn routes() -> Routes {
     let mut routes = Routes::default();
     // Before the check-ins by id: the first pattern that fits is taken.
     access::add(&mut routes);
+    audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);
     check_ins::add(&mut routes);

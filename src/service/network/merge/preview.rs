@@ -12,7 +12,7 @@ use crate::{
         refusal::{Code, Refusal},
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx, identity, network::WorkerSummary, profile::HealthProfile},
+    service::{Failure, Part, Tx, identity, network::WorkerSummary, profile::HealthProfile},
     storage::{
         merge as store,
         workers::{self, WorkerRow},
@@ -97,7 +97,7 @@ pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<
     let contradictions = contradictions(tx, &source, &target)?;
     // A part of the health record was compared, though none of it is shown.
     for who in [from, into] {
-        tx.record("worker", who, "record.read", json!({"part": "merge_preview"}), Hearers::nobody())?;
+        tx.shown.note(who, Part::Record, who);
     }
     Ok(MergePreview {
         from: one,
