@@ -67,7 +67,7 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
-    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
+    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
     let texts = Arc::new(TextSender::new(&config.sms, &config.data_dir)?);
     Ok(Built { house, mailer, texts })
 }

@@ -8,6 +8,7 @@ mod cabinets;
 mod check_ins;
 mod consultations;
 mod devices;
+mod letters;
 mod me;
 mod network;
 mod offers;
@@ -20,6 +21,7 @@ mod products;
 mod profile;
 mod report;
 mod reviews;
+mod staff;
 mod staff_tokens;
 mod vitals;
 mod worker_changes;
@@ -47,6 +49,9 @@ pub fn routes() -> Routes {
     devices::add(&mut routes);
     network::add(&mut routes);
     staff_tokens::add(&mut routes);
+    // After the words that stand in the place of an id.
+    staff::add(&mut routes);
+    letters::add(&mut routes);
     prescriptions::add(&mut routes);
     products::add(&mut routes);
     profile::add(&mut routes);

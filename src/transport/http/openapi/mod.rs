@@ -17,9 +17,9 @@ use utoipa::{
 };
 
 use super::{
-    access, audit, cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders,
-    phone_codes, prescriptions, products, profile, report, reviews, routes, staff_tokens, vitals,
-    worker_changes, worker_merges,
+    access, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
+    orders, phone_codes, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens,
+    vitals, worker_changes, worker_merges,
 };
 use crate::{
     domain::role::Role,
@@ -54,6 +54,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
         devices::Doc::openapi(),
+        letters::Doc::openapi(),
         me::Doc::openapi(),
         network::Doc::openapi(),
         offers::Doc::openapi(),
@@ -66,6 +67,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         profile::Doc::openapi(),
         report::Doc::openapi(),
         reviews::Doc::openapi(),
+        staff::Doc::openapi(),
         staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
         crate::transport::realtime::events::Doc::openapi(),

@@ -25,7 +25,7 @@ const NAMES_THINGS: [&str; 6] = [
 ];
 
 /// Routes that prove somebody by something short, so that tries are counted.
-const COUNTS_TRIES: [&str; 11] = [
+const COUNTS_TRIES: [&str; 13] = [
     "/api/v1/check-ins",
     "/api/v1/phone-codes",
     "/api/v1/check-ins/pin",
@@ -33,6 +33,8 @@ const COUNTS_TRIES: [&str; 11] = [
     "/api/v1/session/signing-window",
     "/api/v1/staff/password",
     "/api/v1/staff/password-reset",
+    "/api/v1/staff/link",
+    "/api/v1/staff/email",
     "/api/v1/prescriptions/{id}/sign",
     "/api/v1/prescriptions/{id}/approve",
     "/api/v1/offers/{id}/accept",
