@@ -3,6 +3,8 @@
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
 pub mod access;
+pub mod alerts;
+pub mod assess;
 pub mod audit;
 pub mod backup;
 pub mod caller;
@@ -17,6 +19,7 @@ pub mod formulary;
 pub mod housekeeping;
 pub mod identity;
 pub mod import;
+pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod lifecycle;
@@ -38,15 +41,19 @@ pub mod profile;
 pub mod readiness;
 pub mod report;
 pub mod review;
+pub mod review_record;
 pub mod safety_check;
 pub mod safety_facts;
+pub mod sale_check;
 pub mod shown;
 pub mod signing;
 pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;
+pub mod symptoms;
 pub mod texts;
+pub mod triage;
 mod tx;
 pub mod vend;
 pub mod vitals;

@@ -8,8 +8,8 @@ use super::{
     dialect::each,
     prepared::PreparedDsl,
     schema::{
-        check_in, consent, consultation, health_profile, order_unit, orders, prescription, reading, worker,
-        worker_merge, worker_merge_row,
+        alert, check_in, consent, consultation, health_profile, order_unit, orders, prescription, reading,
+        worker, worker_merge, worker_merge_row,
     },
     sql_types::{At, Uuid},
     words::WordDsl,
@@ -138,7 +138,7 @@ pub fn records_move(conn: &mut Conn, merge: MergeId, from: WorkerId, into: Worke
                 .execute(conn)?;
         )+};
     }
-    moved!(check_in, reading, consultation, orders, order_unit, prescription without signature);
+    moved!(alert, check_in, reading, consultation, orders, order_unit, prescription without signature);
     Ok(())
 }
 
@@ -156,7 +156,7 @@ pub fn records_return(conn: &mut Conn, merge: MergeId, from: WorkerId) -> QueryR
                 .execute(conn)?;
         )+};
     }
-    returned!(check_in, reading, consultation, orders, order_unit, prescription);
+    returned!(alert, check_in, reading, consultation, orders, order_unit, prescription);
     let rows = worker_merge_row::table.filter(worker_merge_row::merge_id.eq(merge));
     each!(conn, c => diesel::delete(rows).execute(c)).map(|_| ())
 }
@@ -190,7 +190,7 @@ pub fn records_since_return(
                 .execute(c))?;
         )+};
     }
-    of_visits!(orders, consultation, reading);
+    of_visits!(alert, orders, consultation, reading);
     let ids: Vec<crate::domain::ids::CheckInId> = each!(conn, c => visits!().load(c))?;
     each!(conn, c => diesel::update(check_in::table.filter(check_in::id.eq_any(ids.iter().copied())))
         .set(check_in::worker_id.eq(from))

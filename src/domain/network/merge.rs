@@ -38,6 +38,19 @@ pub fn careful_list<T: Clone>(one: &[T], other: &[T], spelt: impl Fn(&T) -> Stri
     all
 }
 
+/// As [`careful_list`], where a list may never have been asked for: then the
+/// other's stands. An empty one was asked for, and is none.
+pub fn careful_lists<T: Clone>(
+    one: Option<&[T]>,
+    other: Option<&[T]>,
+    spelt: impl Fn(&T) -> String,
+) -> Option<Vec<T>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(careful_list(one, other, spelt)),
+        (asked, None) | (None, asked) => asked.map(<[T]>::to_vec),
+    }
+}
+
 /// A fact after a merge is undone: as it was before, unless it was changed
 /// since the merge.
 pub fn undone_value<T: PartialEq>(before: T, merged: &T, now: T) -> T {
@@ -50,6 +63,19 @@ pub fn undone_list<T: Clone + PartialEq>(before: &[T], merged: &[T], now: &[T]) 
     let struck = |entry: &&T| !merged.contains(entry) || now.contains(entry);
     let added = now.iter().filter(|entry| !merged.contains(entry) && !before.contains(entry));
     before.iter().filter(struck).chain(added).cloned().collect()
+}
+
+/// As [`undone_list`], where a list may never have been asked for.
+pub fn undone_lists<T: Clone + PartialEq>(
+    before: Option<&[T]>,
+    merged: Option<&[T]>,
+    now: Option<Vec<T>>,
+) -> Option<Vec<T>> {
+    if now.as_deref() == merged {
+        return before.map(<[T]>::to_vec);
+    }
+    let now = now?;
+    Some(undone_list(before.unwrap_or_default(), merged.unwrap_or_default(), &now))
 }
 
 /// How an entry of a list is compared.

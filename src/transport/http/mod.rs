@@ -2,6 +2,7 @@
 //! its handlers and its part of the OpenAPI document.
 
 mod access;
+mod alerts;
 mod audit;
 mod cabinet;
 mod cabinets;
@@ -34,6 +35,7 @@ pub fn routes() -> Routes {
     let mut routes = Routes::default();
     // Before the check-ins by id: the first pattern that fits is taken.
     access::add(&mut routes);
+    alerts::add(&mut routes);
     audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);

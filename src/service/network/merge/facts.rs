@@ -11,7 +11,7 @@ use crate::{
         network::{
             Job, Sex,
             merge::{
-                careful_answer, careful_list, careful_number, comparable_entry, undone_list, undone_value,
+                careful_answer, careful_lists, careful_number, comparable_entry, undone_lists, undone_value,
             },
         },
     },
@@ -91,6 +91,9 @@ const HEALTH_FIELDS: &[&str] = &[
     "medicines",
     "egfr",
     "creatinine_clearance",
+    "birth_date",
+    "sex",
+    "job",
 ];
 
 /// The more careful of two profiles. Who was never asked has none: then the
@@ -108,11 +111,16 @@ pub(super) fn merged_profile(
         weight_kg_tenths: careful_number(one.weight_kg_tenths, other.weight_kg_tenths),
         pregnant: careful_answer(one.pregnant, other.pregnant),
         breastfeeding: careful_answer(one.breastfeeding, other.breastfeeding),
-        allergies: careful_list(&one.allergies, &other.allergies, comparable_entry),
-        conditions: careful_list(&one.conditions, &other.conditions, |code| code.as_str().to_owned()),
-        medicines: careful_list(&one.medicines, &other.medicines, comparable_entry),
+        allergies: careful_lists(one.allergies.as_deref(), other.allergies.as_deref(), comparable_entry),
+        conditions: careful_lists(one.conditions.as_deref(), other.conditions.as_deref(), |code| {
+            code.as_str().to_owned()
+        }),
+        medicines: careful_lists(one.medicines.as_deref(), other.medicines.as_deref(), comparable_entry),
         egfr: careful_number(one.egfr, other.egfr),
         creatinine_clearance: careful_number(one.creatinine_clearance, other.creatinine_clearance),
+        birth_date: one.birth_date.or(other.birth_date),
+        sex: one.sex.or(other.sex),
+        job: careful_job(one.job, other.job),
     })
 }
 
@@ -126,15 +134,18 @@ fn undone_profile(before: &HealthProfile, merged: &HealthProfile, now: HealthPro
         ),
         pregnant: undone_value(before.pregnant, &merged.pregnant, now.pregnant),
         breastfeeding: undone_value(before.breastfeeding, &merged.breastfeeding, now.breastfeeding),
-        allergies: undone_list(&before.allergies, &merged.allergies, &now.allergies),
-        conditions: undone_list(&before.conditions, &merged.conditions, &now.conditions),
-        medicines: undone_list(&before.medicines, &merged.medicines, &now.medicines),
+        allergies: undone_lists(before.allergies.as_deref(), merged.allergies.as_deref(), now.allergies),
+        conditions: undone_lists(before.conditions.as_deref(), merged.conditions.as_deref(), now.conditions),
+        medicines: undone_lists(before.medicines.as_deref(), merged.medicines.as_deref(), now.medicines),
         egfr: undone_value(before.egfr, &merged.egfr, now.egfr),
         creatinine_clearance: undone_value(
             before.creatinine_clearance,
             &merged.creatinine_clearance,
             now.creatinine_clearance,
         ),
+        birth_date: undone_value(before.birth_date, &merged.birth_date, now.birth_date),
+        sex: undone_value(before.sex, &merged.sex, now.sex),
+        job: undone_value(before.job, &merged.job, now.job),
     }
 }
 
@@ -142,12 +153,16 @@ fn undone_profile(before: &HealthProfile, merged: &HealthProfile, now: HealthPro
 /// is not known of them is taken from the other. Work at height of either
 /// stands: it is the more careful job.
 fn merged_person(source: &WorkerRow, target: &WorkerRow) -> Person {
-    let at_height = |job: &Option<Job>| *job == Some(Job::ConstructionAtHeight);
     Person {
         birth_date: target.birth_date.or(source.birth_date),
         sex: target.sex.or(source.sex),
-        job: [target.job, source.job].into_iter().find(at_height).unwrap_or(target.job.or(source.job)),
+        job: careful_job(target.job, source.job),
     }
+}
+
+fn careful_job(one: Option<Job>, other: Option<Job>) -> Option<Job> {
+    let at_height = |job: &Option<Job>| *job == Some(Job::ConstructionAtHeight);
+    [one, other].into_iter().find(at_height).unwrap_or(one.or(other))
 }
 
 /// A worker's profile; `None` where none was ever written.
@@ -205,7 +220,7 @@ fn write_profile(
     profile: &HealthProfile,
     merged: WorkerId,
 ) -> Result<(), Failure> {
-    let body = serde_json::to_string(profile)?;
+    let body = profile::written(profile)?;
     let sealed = tx.house.seal("health_profile", "body_sealed", worker, &body)?;
     if !profiles::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         // Whoever writes a profile holds the worker's row, and so do we.

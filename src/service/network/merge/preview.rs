@@ -87,7 +87,11 @@ pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<
     ] {
         differs.extend(differ.then(|| name.to_owned()));
     }
-    differs.extend(facts::fields_that_differ(theirs, own).into_iter().map(str::to_owned));
+    for name in facts::fields_that_differ(theirs, own) {
+        if !differs.iter().any(|known| known == name) {
+            differs.push(name.to_owned());
+        }
+    }
     let changed = facts::fields_that_differ(own, merged.as_ref().unwrap_or(&none));
     let mut running = store::checked_in(tx.conn, from)?.then_some("checked_in");
     for who in [from, into] {

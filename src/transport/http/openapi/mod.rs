@@ -17,9 +17,9 @@ use utoipa::{
 };
 
 use super::{
-    access, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
-    orders, phone_codes, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens,
-    vitals, worker_changes, worker_merges,
+    access, alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network,
+    offers, orders, phone_codes, prescriptions, products, profile, report, reviews, routes, staff,
+    staff_tokens, vitals, worker_changes, worker_merges,
 };
 use crate::{
     domain::role::Role,
@@ -47,6 +47,7 @@ struct Base;
 fn parts() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         access::Doc::openapi(),
+        alerts::Doc::openapi(),
         audit::Doc::openapi(),
         cabinet::Doc::openapi(),
         worker_changes::Doc::openapi(),
