@@ -37,6 +37,11 @@ pub const RESET_ADDRESS: Limit = Limit { name: "reset-address", most: 30, second
 /// Letters with a new link to one account. [P]
 pub const RESET_ACCOUNT: Limit = Limit { name: "reset-account", most: 3, seconds: 3600 };
 
+/// Codes to one phone: each costs a message, and is a few tries. Our default.
+pub const PHONE_CODE_PHONE: Limit = Limit { name: "phone-code-phone", most: 5, seconds: 3600 };
+/// Codes from one screen. Our default.
+pub const PHONE_CODE_SCREEN: Limit = Limit { name: "phone-code-screen", most: 30, seconds: 3600 };
+
 impl Limit {
     /// Subjects are addresses and mail addresses; the counter sees a digest.
     fn key(self, subject: &str) -> String {
@@ -70,6 +75,17 @@ impl Limit {
             house.figures.limited(self.name);
         }
         within
+    }
+
+    /// As [`Self::spend`], and refuses when the subject has had all of them.
+    ///
+    /// # Errors
+    /// `TooManyRequests`, with the window's length as the time to wait.
+    pub async fn spend_or_refuse(self, house: &House, subject: &str) -> Result<(), Failure> {
+        if self.spend(house, subject).await {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::TooManyRequests).retry_after(self.seconds).into())
     }
 
     async fn reached(self, house: &House, subject: &str, by: u32) -> bool {

@@ -2,6 +2,7 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod access;
 pub mod alerts;
 pub mod assess;
 pub mod audit;
@@ -16,6 +17,7 @@ mod failure;
 pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
+pub mod identity;
 pub mod import;
 pub mod keys;
 pub mod ledger;
@@ -28,6 +30,7 @@ pub mod network;
 mod once;
 pub mod order;
 pub mod passwords;
+pub mod phone_codes;
 pub mod places;
 pub mod prescription;
 pub mod prescription_draft;
@@ -49,10 +52,13 @@ pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;
 pub mod symptoms;
+pub mod texts;
 pub mod triage;
 mod tx;
 pub mod vend;
 pub mod vitals;
+pub mod walk_in;
+pub mod worker_change;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
