@@ -17,6 +17,9 @@ pub fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// No wait may be longer than an hour, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 3_600_000;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +32,19 @@ pub struct Config {
     pub database_url: SecretString,
     /// Connections beside the writer.
     pub database_connections: u32,
+    /// Milliseconds that a write waits for a row (PostgreSQL) or for the writer
+    /// (SQLite) before it is told to try later.
+    pub database_lock_ms: u64,
+    /// Milliseconds that one statement may take. PostgreSQL only.
+    pub database_statement_ms: u64,
+    /// Milliseconds after which a transaction that says nothing is ended. PostgreSQL only.
+    pub database_idle_ms: u64,
+    /// Milliseconds that work waits for a connection before it is told to try later.
+    pub database_checkout_ms: u64,
+    /// Milliseconds that a request's body may take to arrive whole.
+    pub body_ms: u64,
+    /// Milliseconds that it may pause while it arrives.
+    pub body_pause_ms: u64,
     /// `rediss://..`, or `redis://..` on this machine: what lets several
     /// instances hear each other. `redis://` to another machine must say
     /// `?sslmode=disable`.
@@ -181,6 +197,12 @@ impl Config {
             "public_url": "http://127.0.0.1:8080",
             "database_url": "sqlite:waystation.db",
             "database_connections": 8,
+            "database_lock_ms": 10_000,
+            "database_statement_ms": 30_000,
+            "database_idle_ms": 60_000,
+            "database_checkout_ms": 10_000,
+            "body_ms": 30_000,
+            "body_pause_ms": 10_000,
             "instances": "several",
             "http_workers": 0,
             "data_dir": "data",
@@ -262,6 +284,19 @@ impl Config {
         if self.seal_keys.is_empty() {
             return no("seal_keys", "there must be at least one");
         }
+        // Zero would mean "for ever" to the database, and "never" to a body.
+        for (key, value) in [
+            ("database_lock_ms", self.database_lock_ms),
+            ("database_statement_ms", self.database_statement_ms),
+            ("database_idle_ms", self.database_idle_ms),
+            ("database_checkout_ms", self.database_checkout_ms),
+            ("body_ms", self.body_ms),
+            ("body_pause_ms", self.body_pause_ms),
+        ] {
+            if value == 0 || value > LONGEST_WAIT_MS {
+                return no(key, "it must be from 1 to 3600000");
+            }
+        }
         if let MailConfig::Smtp { host, tls: SmtpTls::None, .. } = &self.mail
             && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1")
         {
@@ -298,6 +333,11 @@ mod tests {
             ("listen = \"0.0.0.0:80\"", "listen"),
             ("database_connections = 0", "database_connections"),
             ("seal_keys = []", "seal_keys"),
+            ("database_lock_ms = 0", "database_lock_ms"),
+            ("database_statement_ms = 0", "database_statement_ms"),
+            ("database_checkout_ms = 3600001", "database_checkout_ms"),
+            ("body_ms = 0", "body_ms"),
+            ("body_pause_ms = 0", "body_pause_ms"),
             ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
             (

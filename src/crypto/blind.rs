@@ -19,6 +19,8 @@ crate::text_enum! {
         IdentityNumber = "identity_number",
         /// An e-mail address.
         Email = "email",
+        /// A code that was typed at a cabinet's hatch.
+        PickupCode = "pickup_code",
     }
 }
 
@@ -37,6 +39,7 @@ impl BlindField {
                 half_width.filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
             }
             Self::Phone => without_prefix(half_width.filter(char::is_ascii_digit).collect()),
+            Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
         }
     }

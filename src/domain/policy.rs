@@ -52,15 +52,27 @@ impl Default for Policy {
 pub struct CheckInPolicy {
     /// Seconds of silence after which it ends.
     pub idle_seconds: u32,
-    /// Wrong PINs before a pause.
+    /// Wrong PINs of one card at one station before a pause.
     pub pin_tries: u32,
     /// The pause, in seconds.
     pub pin_pause_seconds: u32,
+    /// Wrong PINs at one screen, whatever the cards, in `screen_pause_seconds`.
+    /// Our default: more than a queue of people mistypes, and too few to go
+    /// through cards with.
+    pub screen_tries: u32,
+    /// The window of them, in seconds.
+    pub screen_pause_seconds: u32,
 }
 
 impl Default for CheckInPolicy {
     fn default() -> Self {
-        Self { idle_seconds: 90, pin_tries: 5, pin_pause_seconds: 900 }
+        Self {
+            idle_seconds: 90,
+            pin_tries: 5,
+            pin_pause_seconds: 900,
+            screen_tries: 20,
+            screen_pause_seconds: 300,
+        }
     }
 }
 
@@ -91,8 +103,10 @@ pub struct VendingPolicy {
     pub grant_seconds: u32,
     /// Seconds of silence after which a started attempt is in doubt.
     pub silence_seconds: u32,
-    /// Wrong pickup codes before the order's codes are locked.
+    /// Wrong pickup codes before the order takes none for a while.
     pub pickup_tries: u32,
+    /// How long that is, in seconds. Our default.
+    pub pickup_pause_seconds: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
 }
@@ -105,6 +119,7 @@ impl Default for VendingPolicy {
             grant_seconds: 30,
             silence_seconds: 120,
             pickup_tries: 5,
+            pickup_pause_seconds: 120,
             monthly_subsidy: Fen(20_000),
         }
     }

@@ -32,6 +32,8 @@ pub enum LetterKind {
     Invite,
     /// Somebody forgot their password.
     Reset,
+    /// Somebody else may be trying to sign in as them.
+    SignInAlarm,
 }
 
 impl LetterKind {
@@ -40,6 +42,7 @@ impl LetterKind {
         match text {
             "invite" => Some(Self::Invite),
             "reset" => Some(Self::Reset),
+            "sign_in_alarm" => Some(Self::SignInAlarm),
             _ => None,
         }
     }

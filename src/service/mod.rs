@@ -4,7 +4,9 @@
 
 pub mod audit;
 pub mod backup;
+pub mod bodies;
 pub mod caller;
+pub mod card_pin;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
@@ -37,6 +39,7 @@ pub mod report;
 pub mod review;
 pub mod safety_check;
 pub mod safety_facts;
+mod sign_in_alarm;
 pub mod signing;
 pub mod staff_password;
 pub mod staff_session;
@@ -86,6 +89,8 @@ pub struct House {
     pub public_url: String,
     /// Networks whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The bounds of requests' bodies.
+    pub bodies: bodies::Bodies,
     /// What an operator watches.
     pub figures: Figures,
     /// How far the process is on its way out.
@@ -124,6 +129,7 @@ impl House {
             opened_at,
             public_url,
             trusted_proxies: Vec::new(),
+            bodies: bodies::Bodies::default(),
             figures,
             lifecycle: lifecycle::Lifecycle::default(),
             figures_cache: figures::FiguresCache::default(),
@@ -142,6 +148,12 @@ impl House {
     /// Says which proxies stand in front of this house.
     pub fn behind(mut self, proxies: &[IpNet]) -> Self {
         proxies.clone_into(&mut self.trusted_proxies);
+        self
+    }
+
+    /// Says how long bodies may take.
+    pub fn taking(mut self, bodies: bodies::Bodies) -> Self {
+        self.bodies = bodies;
         self
     }
 

@@ -88,9 +88,9 @@ pub struct PasswordSet {
 /// `TooManyRequests` for an address that asks too often. An account that was
 /// asked for too often gets no more letters, and the caller the same answer.
 pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bool, Failure> {
-    limits::RESET_ADDRESS.ensure_below(house, address).await?;
-    limits::RESET_ADDRESS.count(house, address).await;
-    Ok(limits::RESET_ACCOUNT.spend(house, &email.trim().to_lowercase()).await)
+    // Taken and never given back: each costs a letter.
+    let _spent = limits::RESET_ADDRESS.reserve(house, &[address]).await?.keep(house);
+    Ok(limits::RESET_ACCOUNT.spend(house, &[&email.trim().to_lowercase()]).await)
 }
 
 /// Sends a link to the account, if there is one.
@@ -126,22 +126,26 @@ pub struct Prepared {
     totp_confirm: Option<String>,
 }
 
-/// Checks what can be checked without a transaction, and hashes.
+/// Checks what can be checked without a transaction, and hashes. The link is
+/// looked for first: 256 random bits are cheap to look for, and one that is good
+/// passes whatever else came from its `address`.
 ///
 /// # Errors
-/// One problem per bad field; `LinkInvalid`; `TooManyRequests`.
+/// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too
+/// many links that are none.
 pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
-    limits::LINK_ADDRESS.ensure_below(house, address).await?;
     let link = digest::sha256(input.token.as_bytes());
     let person = house
-        .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
-            Some(row) => Ok(staff::staff_fetch(conn, row.staff_id)?),
-            None => Ok(None),
+        .read(Actor::Anyone, move |conn, house| match store::link_fetch(conn, &link)? {
+            // One that is spent is as good as none, and costs no hashing.
+            Some(row) if row.used_at.is_none() && row.expires_at > house.now() => {
+                Ok(staff::staff_fetch(conn, row.staff_id)?)
+            }
+            Some(_) | None => Ok(None),
         })
         .await?;
     let Some(person) = person else {
-        limits::LINK_ADDRESS.count(house, address).await;
-        return Err(Code::LinkInvalid.into());
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
     };
     let local = person.email.split('@').next().unwrap_or_default();
     let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];

@@ -430,6 +430,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
+        pickup_locked_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -627,6 +628,27 @@ diesel::table! {
         hash -> Text,
         signature -> Text,
         sealed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    card_try (card_index, place) {
+        card_index -> Bytea,
+        place -> Text,
+        failures -> Int4,
+        tried_at -> Timestamptz,
+        locked_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    hatch_try (cabinet_id) {
+        cabinet_id -> Uuid,
+        code_index -> Bytea,
+        order_id -> Uuid,
+        tried_at -> Timestamptz,
     }
 }
 

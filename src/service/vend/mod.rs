@@ -11,6 +11,7 @@ mod events;
 mod hello;
 mod incidents;
 mod issue;
+mod pickup;
 mod plan;
 mod recall;
 mod resolve;

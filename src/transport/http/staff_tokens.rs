@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
 use crate::{
-    domain::refusal::Code,
     service::{
-        Actor, Failure, House, limits,
+        Actor, House,
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
         staff_session::{
             self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
@@ -77,17 +76,7 @@ async fn refresh(
     address: Address,
     body: Body<RefreshInput>,
 ) -> Reply {
-    if let Err(failure) = limits::REFRESH_ADDRESS.ensure_below(&house, &address.0).await {
-        return Err(Problem::new(&request, failure));
-    }
-    let outcome =
-        house.write(Actor::Anyone, move |tx| staff_session::refresh(tx, &body.0.refresh_token)).await;
-    if let Err(Failure::Refused(refusal)) = &outcome
-        && refusal.code == Code::TokenInvalid
-    {
-        limits::REFRESH_ADDRESS.count(&house, &address.0).await;
-    }
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::exchange(&house, body.0.refresh_token, &address.0).await)
 }
 
 /// End the session of a refresh token
@@ -99,9 +88,7 @@ async fn revoke(
     house: Data<Arc<House>>,
     body: Body<RefreshInput>,
 ) -> Reply {
-    let outcome =
-        house.write(Actor::Anyone, move |tx| staff_session::revoke(tx, &body.0.refresh_token)).await;
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::revoke_token(&house, body.0.refresh_token).await)
 }
 
 /// Who is signed in
