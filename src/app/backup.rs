@@ -18,10 +18,10 @@ use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 
-use super::policy;
+use super::settings;
 use crate::{
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, ConfigError},
     crypto::{
         digest::{self, Sha256},
         keys::MasterSecret,
@@ -77,7 +77,8 @@ fn judge(config: &Config) -> anyhow::Result<Judge> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     let seal_keys: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
-    Ok(Judge::new(&policy(config)?.network, &master, &seal_keys)?)
+    let policy = settings::policy(config).map_err(ConfigError::Refused)?;
+    Ok(Judge::new(&policy.network, &master, &seal_keys)?)
 }
 
 fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()> {

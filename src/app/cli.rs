@@ -7,12 +7,12 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
+    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
     clock::SystemClock,
-    config::{Config, Flags},
+    config::{Config, ConfigError, Flags, example},
     crypto::{password, totp::TotpSecret},
     demo::sample::DEFAULT_WORKERS,
     domain::role::Role,
@@ -84,6 +84,9 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Look at the settings; opens nothing and prints no secret
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -120,17 +123,32 @@ enum Operator {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with the settings, or what they are
+    Check(Settings),
+    /// Print an annotated example of every setting
+    Example,
+}
+
 impl Settings {
-    fn load(self) -> anyhow::Result<Config> {
+    fn read(self) -> Result<Config, ConfigError> {
         let flags = Flags { listen: self.listen, database_url: self.database_url, data_dir: self.data_dir };
-        Config::load(self.config.as_deref(), &flags).context("the settings are refused")
+        Config::load(self.config.as_deref(), &flags)
+    }
+
+    fn load(self) -> anyhow::Result<Config> {
+        self.read().context("the settings are refused")
     }
 
     /// The settings, if health data would be safe under them.
     fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
-        config.check_safe().context("the settings are refused")?;
-        Ok(config)
+        let problems = settings::problems(&config);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError::Refused(problems)).context("the settings are refused")
     }
 }
 
@@ -155,6 +173,13 @@ impl Cli {
             Command::Backup { settings, file } => backup::backup(&settings.load_safe()?, file).await,
             Command::Restore { settings, file, replace } => {
                 backup::restore(&settings.load_safe()?, file, replace).await
+            }
+            Command::Config(ConfigCommand::Check(settings)) => {
+                Ok(settings::check(settings.read().map_err(|error| error.problems())))
+            }
+            Command::Config(ConfigCommand::Example) => {
+                print!("{}", example::EXAMPLE);
+                Ok(ExitCode::SUCCESS)
             }
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);

@@ -9,6 +9,7 @@ mod import;
 mod load;
 mod plans;
 mod sample;
+mod settings;
 mod shutdown;
 
 use std::{sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     clock::Clock,
-    config::{Config, Instances},
+    config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
     crypto::{
         keyring::Keyring,
@@ -27,7 +28,6 @@ use crate::{
         seal::{FieldPlace, FieldSealer, SealKeyId},
         tokens::{TokenKey, TokenKeys},
     },
-    domain::policy::Policy,
     mail::Mailer,
     service::{self, House, bodies::Bodies},
     storage::{DatabaseUrl, Store, StoreError, Waits, server_keys},
@@ -47,7 +47,7 @@ pub struct Built {
 /// # Errors
 /// What could not be opened or read, and why.
 pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Built> {
-    let policy = policy(config)?;
+    let policy = settings::policy(config).map_err(ConfigError::Refused)?;
     let url = DatabaseUrl::parse(config.database_url.expose_secret())
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
     let store = Store::open_with(&url, config.database_connections, waits(config))?;
@@ -93,11 +93,6 @@ fn coordination(config: &Config, url: &DatabaseUrl, network: &str) -> anyhow::Re
             Memory::beside_others()
         }
     }))
-}
-
-/// The rules' values: defaults, changed where the configuration says so.
-fn policy(config: &Config) -> anyhow::Result<Policy> {
-    serde_json::from_value(serde_json::Value::Object(config.policy.clone())).context("setting `policy`")
 }
 
 async fn keyring(

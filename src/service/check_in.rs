@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 
 use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin};
 use crate::{
-    coordination::Speaker,
     crypto::{
         blind::BlindField,
         tokens::{Claims, Role},
@@ -23,7 +22,7 @@ use crate::{
         words::{Bilingual, Language},
     },
     storage::{
-        Conn, check_in as store, sessions,
+        Conn, check_in as store,
         sql_types::At,
         workers::{self, NewWorker, WorkerRow},
     },
@@ -33,6 +32,8 @@ use crate::{
 /// Source: house rules, prescribing table, "consent" [V].
 pub const CARE_CONSENT: &str = "health_care";
 
+/// Idle check-ins that one round ends, at most.
+const IDLE_AT_ONCE: i64 = 500;
 /// Seconds for which an access token is good.
 pub const TOKEN_SECONDS: i64 = 300;
 
@@ -81,7 +82,7 @@ pub struct CheckInView {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended: `left`, `idle`, `new_check_in`.
+    /// Why it ended: `left`, `idle`, `new_check_in`, `screen_revoked`, `screen_replaced`.
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
@@ -203,41 +204,36 @@ pub fn fetch(
     of_station(conn, station, id).map(|row| view(row, house))
 }
 
-/// Ends check-ins that were silent too long. Who only reads is heard outside
-/// the database; a word from there can keep a check-in, never end one. Beside
-/// other instances it is written down, so that none of them ends what another
-/// one hears.
+/// The check-ins of a screen that may no longer act end with it: their tokens
+/// are good for nothing from now on.
+pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
+    for row in store::check_ins_at(tx.conn, station)? {
+        end(tx, row.id, row.worker_id, reason)?;
+    }
+    Ok(())
+}
+
+/// Ends check-ins whose worker did nothing for too long. What a screen only
+/// reads for them (polls, streams) is no sign of a person; every verb that acts
+/// for them has noted itself in the database, whichever instance took it.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
-    let alone = house.coordination.alone();
     let idle = TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
-    let before = house.now() - idle - house.hearsay();
-    let (doubtful, limit) = if alone { (before, 500) } else { (house.now() - idle / 2, 5_000) };
-    let silent =
-        house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, doubtful, limit)?)).await?;
+    let before = house.now() - idle;
+    let silent = house
+        .read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, before, IDLE_AT_ONCE)?))
+        .await?;
     let mut ended = 0;
     for row in silent {
-        let heard = house.coordination.last_heard(Speaker::CheckIn(row.id)).await;
-        match heard {
-            Some(heard) if heard > before => {
-                if !alone && heard > row.active_at {
-                    let note = move |tx: &mut Tx<'_>| Ok(sessions::check_in_touch(tx.conn, row.id, heard)?);
-                    house.write(Actor::System, note).await?;
-                }
-            }
-            Some(_) | None if row.active_at < before => {
-                let done = house
-                    .write(Actor::System, move |tx| {
-                        let ended = store::check_in_end_idle(tx.conn, row.id, before, tx.now)?;
-                        told_ended(tx, row.id, row.worker_id, "idle", ended)
-                    })
-                    .await?;
-                ended += usize::from(done);
-            }
-            Some(_) | None => {}
-        }
+        let done = house
+            .write(Actor::System, move |tx| {
+                let ended = store::check_in_end_idle(tx.conn, row.id, before, tx.now)?;
+                told_ended(tx, row.id, row.worker_id, "idle", ended)
+            })
+            .await?;
+        ended += usize::from(done);
     }
     Ok(ended)
 }

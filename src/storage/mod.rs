@@ -21,6 +21,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod incidents;
 pub mod intake;
+pub mod intake_update;
 pub mod journal;
 pub mod ledger;
 pub mod letters;

@@ -33,6 +33,16 @@ pub struct Known;
 /// # Errors
 /// `Unauthenticated` without a token, `TokenInvalid`, `TokenExpired`.
 pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
+    let mut actor = holder_of_token(request)?;
+    request.extensions_mut().insert(Known);
+    if let Actor::Worker(worker) = &mut actor {
+        // A read that has to write something down is a read all the same.
+        worker.acts = !request.method().is_safe();
+    }
+    Ok(actor)
+}
+
+fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     let house = request
         .app_data::<web::Data<Arc<House>>>()
         .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
@@ -67,7 +77,8 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
     Ok(actor)
 }
 
-/// A worker who only reads is still there: it must not end the check-in.
+/// Who was heard, by whatever request. A worker's screen that only reads is
+/// heard and no more: a check-in is kept open by what its worker does.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
     let who = match actor {
         Actor::Worker(worker) => Speaker::CheckIn(worker.check_in),
@@ -89,6 +100,7 @@ fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
             worker: claims.subject.parse::<WorkerId>().ok()?,
             check_in: claims.check_in?,
             station: claims.station?,
+            acts: false,
         }),
         Role::Cabinet => Actor::Cabinet(CabinetCaller {
             cabinet: claims.subject.parse::<CabinetId>().ok()?,
@@ -125,9 +137,6 @@ fn admit(request: &HttpRequest, roles: &[Role]) -> Result<Actor, Problem> {
         .and_then(|actor| match role_of(actor) {
             Some(role) if roles.contains(&role) => Ok(actor),
             _ => Err(Code::RoleNotAllowed.into()),
-        })
-        .inspect(|_| {
-            request.extensions_mut().insert(Known);
         })
         .map_err(|failure| Problem::new(request, failure))
 }

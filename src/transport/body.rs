@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     crypto::digest,
-    domain::refusal::{Code, Refusal},
+    domain::refusal::Code,
     service::{Failure, House, bodies::Bodies},
 };
 
@@ -55,12 +55,13 @@ type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
 /// The body arrives once, and several extractors of one handler (body, key,
 /// signature) want it at the same time: they share one reading of it.
-type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
+pub(super) type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
 
 #[derive(Clone)]
 struct SharedBody(Arriving);
 
-fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
+/// The body of `request`, read once for whoever wants it.
+pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
     if let Some(shared) = request.extensions().get::<SharedBody>() {
         return shared.0.clone();
     }
@@ -109,20 +110,13 @@ impl Intake {
     }
 }
 
-/// Why a body was not taken in.
-fn unread(request: &HttpRequest, code: Code) -> Problem {
-    let refusal = Refusal::new(code);
-    let refusal = if code == Code::Overloaded { refusal.retry_after(1) } else { refusal };
-    Problem::new(request, refusal)
-}
-
 impl FromRequest for RawBody {
     type Error = Problem;
     type Future = Extracted<Self>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, arriving) = (request.clone(), receive(request, payload));
         Box::pin(async move {
-            let bytes = arriving.await.map_err(|code| unread(&request, code))?;
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             Ok(RawBody(bytes))
         })
     }
@@ -141,7 +135,7 @@ impl FromRequest for IdempotencyKey {
             if !(8..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(no(Code::IdempotencyKeyInvalid));
             }
-            let bytes = arriving.await.map_err(|code| unread(&request, code))?;
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             Ok(Self { key, body_digest: digest::sha256(&bytes) })
         })
     }
@@ -153,7 +147,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, arriving) = (request.clone(), receive(request, payload));
         Box::pin(async move {
-            let bytes = arriving.await.map_err(|code| unread(&request, code))?;
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             if !is_plain_json(&request) {
                 return Err(Problem::new(&request, Failure::from(Code::UnsupportedMediaType)));
             }

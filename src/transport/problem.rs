@@ -100,6 +100,11 @@ impl Problem {
                 Box::new(Refusal::new(Code::Internal).retry_after(1))
             }
         };
+        let refusal = match refusal.code {
+            // Whoever is told to come back is told when.
+            Code::Overloaded if refusal.retry_after_s.is_none() => Box::new(refusal.retry_after(1)),
+            _ => refusal,
+        };
         Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
     }
 }

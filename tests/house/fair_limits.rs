@@ -223,6 +223,7 @@ async fn another_screen(house: &TestHouse, seed: &Seed, number: u32) -> String {
     let enrol = json!({"code": code["code"], "public_key": key.public_key().to_string()});
     let enrolled = house.post("", "/api/v1/tokens/enrol", enrol).await.expect(201);
     let id: DeviceId = enrolled["device_id"].as_str().expect("an id").parse().expect("an id");
+    house.keys.keep(id, &key);
     let token = assertion(house, &key, id, 0).await.expect(200);
     token["access_token"].as_str().expect("a token").to_owned()
 }

@@ -141,8 +141,8 @@ async fn trickle(house: &TestHouse, head: &str, part: &str, piece: &str, every: 
 async fn a_body_that_trickles_or_pauses_is_ended() {
     let house = TestHouse::open_with(|config| (config.body_ms, config.body_pause_ms) = (600, 200)).await;
     let seed = house.seed().await;
-    let bearer = format!("Authorization: Bearer {}\r\n", seed.station_token);
-    for (path, bearer) in [("/api/v1/triage/assess", ""), ("/api/v1/check-ins", &bearer)] {
+    let bearer = format!("Authorization: Bearer {}\r\n", seed.operator.token);
+    for (path, bearer) in [("/api/v1/triage/assess", ""), ("/api/v1/stations", &bearer)] {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: 12345678\r\nAccept-Language: en\r\n{bearer}\
              Content-Type: application/json\r\n"
@@ -185,8 +185,8 @@ async fn a_body_is_refused_by_what_it_announces_and_strangers_announce_less() {
             .body(blank(bytes));
         async move { Answer::of(request.send().await.expect("answered")).await }
     };
-    ask("/api/v1/check-ins", &seed.station_token, 256 * 1024).await.problem(422, "invalid_field");
-    ask("/api/v1/check-ins", &seed.station_token, 256 * 1024 + 1).await.problem(413, "body_too_large");
+    ask("/api/v1/stations", &seed.operator.token, 256 * 1024).await.problem(422, "invalid_field");
+    ask("/api/v1/stations", &seed.operator.token, 256 * 1024 + 1).await.problem(413, "body_too_large");
     ask("/api/v1/tokens/staff", "", 16 * 1024).await.problem(422, "invalid_field");
     ask("/api/v1/tokens/staff", "", 16 * 1024 + 1).await.problem(413, "body_too_large");
 }

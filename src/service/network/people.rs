@@ -15,7 +15,10 @@ use crate::{
         spelling,
         words::Language,
     },
-    service::{Failure, Hearers, House, Tx, import},
+    service::{
+        Failure, Hearers, House, Tx,
+        import::{self, Existing},
+    },
     storage::{Conn, directory as store, workers},
 };
 
@@ -109,7 +112,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     checked(tx, &record)?;
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
     let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
-    import::workers(tx, &prepared, None).map_err(one_row)?;
+    import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = workers::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
     worker_summary(tx.conn, tx.house, row)

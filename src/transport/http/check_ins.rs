@@ -98,8 +98,15 @@ async fn leave(
 /// A fresh worker token for a check-in that is still open
 #[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = WorkerToken)))]
-async fn renew(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
-    let outcome =
-        house.read(caller.actor(), move |conn, house| check_in::renew(conn, house, caller.0, id.0)).await;
-    reply::json(&request, outcome)
+async fn renew(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<CheckInId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        check_in::renew(tx.conn, tx.house, caller.0, id.0)
+    })
+    .await
 }

@@ -26,7 +26,7 @@ const SERVER: &str = "TEST_POSTGRES_URL";
 const REQUIRE: &str = "TEST_REQUIRE";
 
 /// Tests that open no house, and tests of the embedded database alone.
-const OF_NO_ENGINE: [&str; 9] = [
+const OF_NO_ENGINE: [&str; 10] = [
     "engines::the_same_suite",
     "engines::cluster",
     "floors::",
@@ -35,6 +35,7 @@ const OF_NO_ENGINE: [&str; 9] = [
     "coordination::",
     "postgres_tls::",
     "backup::",
+    "settings::",
     "shutdown::",
 ];
 
@@ -78,6 +79,11 @@ impl Database {
             Engine::Sqlite => fresh::sqlite(folder, true),
             Engine::Postgres => fresh::server().create(true),
         }
+    }
+
+    /// A copy of what a released version left, not migrated yet.
+    pub fn released(folder: &Path, version: &str) -> Self {
+        fresh::released(engine(), folder, version)
     }
 
     /// A database of this run's engine without any table.
