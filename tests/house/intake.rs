@@ -168,6 +168,15 @@ async fn a_body_that_trickles_or_pauses_is_ended() {
             assert!(heard.to_ascii_lowercase().contains("connection: close"), "{heard}");
         }
     }
+    // Whoever is refused, or answered, before the body is there is not drained either.
+    for (start, status) in
+        [("POST /api/v1/stations", "401"), ("GET /healthz", "200"), ("POST /nowhere", "404")]
+    {
+        let head = format!("{start} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let ended = trickle(&house, &head, "1\r\n{\r\n", "1\r\n \r\n", Duration::from_millis(50));
+        let heard = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it is ended");
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {heard}");
+    }
 }
 
 #[actix_web::test]
