@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every floor, and the only
 //! one that chooses a backend.
 
+mod audit;
 mod backup;
 pub mod cli;
 mod demo;
@@ -58,11 +59,16 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let house = House::new(store, clock, policy, keys, coordination);
     let bodies =
         Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
-    let house = house.reached_at(&config.public_url).behind(&config.trusted_proxies).taking(bodies);
-    let house = Arc::new(house);
+    let house = Arc::new(
+        house
+            .reached_at(&config.public_url)
+            .behind(&config.trusted_proxies)
+            .taking(bodies)
+            .witnessed_under(&config.data_dir),
+    );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
-    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
+    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
     Ok(Built { house, mailer })
 }
 

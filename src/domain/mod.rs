@@ -4,13 +4,16 @@
 pub mod bounds;
 pub mod consultation;
 pub mod formulary;
+pub mod hidden;
 pub mod ids;
 pub mod ledger;
+pub mod letter;
 pub mod matching;
 pub mod money;
 pub mod network;
 pub mod order;
 pub mod policy;
+pub mod precondition;
 pub mod prescription;
 pub mod presence;
 pub mod refusal;

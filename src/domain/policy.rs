@@ -26,6 +26,10 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// Sessions of staff.
+    pub sessions: SessionPolicy,
+    /// Who may read health records, and for how long.
+    pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -41,6 +45,8 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            sessions: SessionPolicy::default(),
+            records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
@@ -57,6 +63,8 @@ impl Policy {
             check_in,
             vending,
             realtime,
+            sessions,
+            records,
             encounter_lanes,
             cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
         } = self;
@@ -72,6 +80,8 @@ impl Policy {
         check_in.check(&mut bounds.of("check_in"));
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));
+        sessions.check(&mut bounds.of("sessions"));
+        records.check(&mut bounds.of("records"));
         found
     }
 }
@@ -132,10 +142,49 @@ impl Default for RealtimePolicy {
     }
 }
 
+/// Sessions of staff. Our defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionPolicy {
+    /// Seconds for which the same caller may send a refresh token again and
+    /// gets the same answer: the first one may have been lost on its way. 0:
+    /// every second use ends the session.
+    pub refresh_grace_seconds: u32,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self { refresh_grace_seconds: 10 }
+    }
+}
+
+impl SessionPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { refresh_grace_seconds } = self;
+        bounds.within("refresh_grace_seconds", *refresh_grace_seconds, 0..=60);
+    }
+}
+
 impl RealtimePolicy {
     fn check(&self, bounds: &mut Bounds<'_>) {
         let Self { ping_ms } = self;
         bounds.within("ping_ms", *ping_ms, 10..=60_000);
+    }
+}
+
+/// Who may read health records, and for how long.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsPolicy {
+    /// Minutes after the end of a consultation in which its doctor still reads the
+    /// worker's record, their messages and their complaint. Our default: none.
+    pub grace_minutes: u32,
+}
+
+impl RecordsPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { grace_minutes } = self;
+        bounds.within("grace_minutes", *grace_minutes, 0..=1440);
     }
 }
 

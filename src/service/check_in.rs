@@ -272,6 +272,9 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
 
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
     let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+    if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
+        tx.ends_own_authority();
+    }
     told_ended(tx, id, worker, reason, ended)
 }
 

@@ -27,6 +27,10 @@ impl TryAgain for Failure {
     fn is_unnamed(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_unnamed())
     }
+
+    fn should_pause(&self) -> bool {
+        matches!(self, Self::Store(error) if error.should_pause())
+    }
 }
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {

@@ -9,6 +9,7 @@ use super::{Actor, Failure, Hearers, House, letters, limits};
 use crate::{
     crypto::{blind::BlindField, digest},
     domain::ids::{Id, kind},
+    mail::LetterKind,
     storage::staff,
 };
 
@@ -32,7 +33,7 @@ pub async fn tell_owner(house: &Arc<House>, email: String) -> Result<(), Failure
             if let Some(row) = owner.filter(|_| write) {
                 // No link that opens anything: whoever reads it decides.
                 let link = tx.house.public_url.clone();
-                letters::write(tx, "sign_in_alarm", row.id, &link)?;
+                letters::write(tx, LetterKind::SignInAlarm, row.id, None, &link)?;
             }
             Ok(())
         })

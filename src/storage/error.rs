@@ -21,6 +21,10 @@ pub enum StoreError {
     /// A row, a connection or the writer was waited for too long; nothing was kept.
     #[error("waited in vain for {0}")]
     Busy(&'static str),
+    /// Another transaction is changing a row that this one may not wait for;
+    /// all of its work was undone.
+    #[error("a row that must not be waited for is being changed")]
+    Contended,
     /// More writes wait than may.
     #[error("too many writes are waiting")]
     Overloaded,
@@ -46,11 +50,24 @@ pub trait TryAgain {
     fn is_unnamed(&self) -> bool {
         false
     }
+
+    /// True where the other transaction should be given a moment first.
+    fn should_pause(&self) -> bool {
+        false
+    }
 }
 
 impl TryAgain for StoreError {
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Database(error) if error.may_pass())
+        match self {
+            Self::Database(error) => error.may_pass(),
+            Self::Contended => true,
+            _ => false,
+        }
+    }
+
+    fn should_pause(&self) -> bool {
+        matches!(self, Self::Contended)
     }
     fn is_unnamed(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_unnamed())
@@ -85,7 +102,8 @@ impl StoreError {
     /// Whether the database cannot be reached, or not now.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) | Self::Overloaded | Self::Busy(_) => true,
+            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) => true,
+            Self::Contended | Self::Overloaded | Self::Busy(_) => true,
             Self::Database(Error::BrokenTransactionManager) => true,
             Self::Database(Error::DatabaseError(kind, _)) => {
                 matches!(

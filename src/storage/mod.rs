@@ -17,6 +17,7 @@ pub mod doctors;
 mod error;
 pub mod events;
 pub mod hatches;
+pub mod health_reads;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod incidents;
@@ -47,6 +48,7 @@ pub mod server_keys;
 pub mod sessions;
 pub mod sql_types;
 pub mod staff;
+pub mod staff_changes;
 pub mod staff_sessions;
 pub mod stock;
 pub mod stock_check;
@@ -76,7 +78,7 @@ pub use postgres_url::PostgresUrl;
 pub use waits::Waits;
 pub use writer::WriterFigures;
 
-use crate::telemetry::figures::Figures;
+use crate::{private_files, telemetry::figures::Figures};
 
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
@@ -349,6 +351,10 @@ impl Store {
                     }
                     Err(error) if error.may_pass() && *left > 1 && began.elapsed() < waits.lock * 2 => {
                         *left -= 1;
+                        if error.should_pause() {
+                            drop(conn);
+                            std::thread::sleep(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                        }
                     }
                     outcome => break Ended::So(outcome),
                 }
@@ -394,6 +400,20 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
 /// # Errors
 /// What the database said; an engine that is too old.
 pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
+    if let Some(file) = url.file() {
+        // The engine makes its log and index beside it with the same mode.
+        let private = |path: &std::path::Path| {
+            private_files::ensure(path)
+                .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
+        };
+        private(file)?;
+        for ending in ["-wal", "-shm"] {
+            let beside = backup::beside(file, ending);
+            if beside.exists() {
+                private(&beside)?;
+            }
+        }
+    }
     let mut conn = Conn::open(url, Purpose::Write)?;
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
     in_transaction(&mut conn, None, |conn| {

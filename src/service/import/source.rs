@@ -13,6 +13,7 @@ use super::{Found, ImportError, Lined, MOST_PROBLEMS};
 use crate::{
     domain::{
         formulary::{COLUMNS, Product},
+        hidden::hides_something,
         network::{
             Record,
             import::{Intake, RowProblem},
@@ -122,6 +123,7 @@ impl Source<'_> {
         mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
     ) -> Result<(), ImportError> {
         let Opened { mut reader, size, above, skipped } = opened;
+        let header = reader.headers().map(Clone::clone).unwrap_or_default();
         let mut problems = Vec::new();
         let mut empty = Empty::default();
         let mut cells = csv::StringRecord::new();
@@ -134,8 +136,10 @@ impl Source<'_> {
                     let line = cells.position().map_or(line, |place| place.line() + above);
                     if cells.iter().all(|cell| cell.trim().is_empty()) {
                         empty.note(line);
-                    } else if let Err(bad) = take(line, &cells) {
-                        problems.extend(bad);
+                    } else {
+                        let hidden = hidden_cells(&header, line, &cells);
+                        let bad = if hidden.is_empty() { take(line, &cells) } else { Err(hidden) };
+                        problems.extend(bad.err().into_iter().flatten());
                     }
                 }
                 Err(error) if error.is_io_error() => {
@@ -157,6 +161,19 @@ impl Source<'_> {
         problems.extend(empty.problem());
         if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
     }
+}
+
+/// Cells that hide something, of whatever file and in whatever column.
+fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord) -> Vec<RowProblem> {
+    let problem = |(at, _): (usize, &str)| {
+        let field = header.get(at).unwrap_or("row").to_owned();
+        let message = Bilingual::fixed(
+            "含有不可见字符或改变文字方向的字符。",
+            "Holds characters that are invisible or turn the text around.",
+        );
+        RowProblem::from_field(line, FieldProblem { field, code: "control_character".to_owned(), message })
+    };
+    cells.iter().enumerate().filter(|(_, cell)| hides_something(cell)).map(problem).collect()
 }
 
 /// A line above the header is read up to here.

@@ -16,7 +16,7 @@ use crate::{
         words::Language,
     },
     service::{
-        Failure, Hearers, House, Tx,
+        Failure, Hearers, House, Part, Tx,
         import::{self, Existing},
     },
     storage::{Conn, directory as store, workers},
@@ -141,7 +141,7 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
 /// One worker; the reading is logged.
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
     let row = workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    tx.record("worker", id, "record.read", json!({"part": "identity"}), Hearers::nobody())?;
+    tx.shown.note(id, Part::Identity, id);
     worker_summary(tx.conn, tx.house, row)
 }
 

@@ -1,11 +1,13 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod audit;
 mod cabinet;
 mod cabinets;
 mod check_ins;
 mod consultations;
 mod devices;
+mod letters;
 mod me;
 mod network;
 mod offers;
@@ -17,6 +19,7 @@ mod products;
 mod profile;
 mod report;
 mod reviews;
+mod staff;
 mod staff_tokens;
 mod vitals;
 
@@ -25,6 +28,7 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);
     check_ins::add(&mut routes);
@@ -36,6 +40,9 @@ pub fn routes() -> Routes {
     devices::add(&mut routes);
     network::add(&mut routes);
     staff_tokens::add(&mut routes);
+    // After the words that stand in the place of an id.
+    staff::add(&mut routes);
+    letters::add(&mut routes);
     prescriptions::add(&mut routes);
     products::add(&mut routes);
     profile::add(&mut routes);
