@@ -5,6 +5,7 @@
 //! Every verb first takes the cabinet's row, then the order's: one order of
 //! locks for all, and no START between a new boot and its doubts.
 
+mod boots;
 mod cabinets;
 mod closing;
 mod events;
@@ -14,6 +15,7 @@ mod issue;
 mod pickup;
 mod plan;
 mod recall;
+mod reconcile;
 mod resolve;
 mod restocking;
 mod start;
@@ -27,6 +29,7 @@ pub use events::accept;
 pub use hello::hello;
 pub use incidents::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
 pub use recall::{RecallInput, RecallView, recall};
+pub use reconcile::DiscrepancyView;
 pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
