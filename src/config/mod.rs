@@ -34,6 +34,19 @@ pub struct Config {
     pub database_url: SecretString,
     /// Connections beside the writer.
     pub database_connections: u32,
+    /// Milliseconds that a write waits for a row (PostgreSQL) or for the writer
+    /// (SQLite) before it is told to try later.
+    pub database_lock_ms: u64,
+    /// Milliseconds that one statement may take. PostgreSQL only.
+    pub database_statement_ms: u64,
+    /// Milliseconds after which a transaction that says nothing is ended. PostgreSQL only.
+    pub database_idle_ms: u64,
+    /// Milliseconds that work waits for a connection before it is told to try later.
+    pub database_checkout_ms: u64,
+    /// Milliseconds that a request's body may take to arrive whole.
+    pub body_ms: u64,
+    /// Milliseconds that it may pause while it arrives.
+    pub body_pause_ms: u64,
     /// `rediss://..`, or `redis://..` on this machine: what lets several
     /// instances hear each other. `redis://` to another machine must say
     /// `?sslmode=disable`.
@@ -209,6 +222,11 @@ mod tests {
             ("listen = \"0.0.0.0:80\"", "listen"),
             ("database_connections = 0", "database_connections"),
             ("seal_keys = []", "seal_keys"),
+            ("database_lock_ms = 0", "database_lock_ms"),
+            ("database_statement_ms = 0", "database_statement_ms"),
+            ("database_checkout_ms = 3600001", "database_checkout_ms"),
+            ("body_ms = 0", "body_ms"),
+            ("body_pause_ms = 0", "body_pause_ms"),
             ("seal_keys = [1, 2, 1]", "seal_keys"),
             ("public_url = \"clinic\"", "public_url"),
             ("database_connections = 100000", "database_connections"),

@@ -13,6 +13,8 @@ const METRICS_TOKEN_LENGTH: usize = 24;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000;
 /// HTTP threads; 0 is one per core. Our default.
 const WORKERS: RangeInclusive<u64> = 0..=512;
+/// Milliseconds of waits: none is endless, and none is over before it began. Our default.
+const WAITS: RangeInclusive<u64> = 1..=3_600_000;
 /// Seconds on the way out. Our default.
 const WAY_OUT: RangeInclusive<u64> = 0..=3_600;
 
@@ -143,6 +145,12 @@ impl Config {
         let workers = u64::try_from(self.http_workers).unwrap_or(u64::MAX);
         for (key, value, allowed) in [
             ("database_connections", connections, CONNECTIONS),
+            ("database_lock_ms", self.database_lock_ms, WAITS),
+            ("database_statement_ms", self.database_statement_ms, WAITS),
+            ("database_idle_ms", self.database_idle_ms, WAITS),
+            ("database_checkout_ms", self.database_checkout_ms, WAITS),
+            ("body_ms", self.body_ms, WAITS),
+            ("body_pause_ms", self.body_pause_ms, WAITS),
             ("http_workers", workers, WORKERS),
             ("drain_seconds", self.drain_seconds, WAY_OUT),
             ("shutdown_seconds", self.shutdown_seconds, WAY_OUT),

@@ -24,6 +24,8 @@ crate::text_enum! {
         IdentityNumber = "identity_number",
         /// An e-mail address.
         Email = "email",
+        /// A code that was typed at a cabinet's hatch.
+        PickupCode = "pickup_code",
     }
 }
 
@@ -43,6 +45,7 @@ impl BlindField {
             },
             // Made of parts that are in one spelling already.
             Self::PhoneAndName | Self::DocumentAndName => typed.to_owned(),
+            Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
         }
     }

@@ -159,6 +159,7 @@ codes! {
     InvalidParameter = "invalid_parameter", Malformed, "地址中的参数无效。", "A parameter of the address is not valid.";
     UnsupportedMediaType = "unsupported_media_type", Malformed, "请求内容必须是 application/json。", "The body must be application/json.";
     BodyTooLarge = "body_too_large", TooLarge, "请求内容过大。", "The body is too large.";
+    RequestTimeout = "request_timeout", Malformed, "请求内容未能及时送达。", "The body did not arrive in time.";
     RouteNotFound = "route_not_found", NotFound, "没有这个地址。", "There is no such address.";
     MethodNotAllowed = "method_not_allowed", NotFound, "此地址不支持该方法。", "This address does not take that method.";
     IdempotencyKeyMissing = "idempotency_key_missing", Malformed, "缺少 Idempotency-Key 请求头。", "The Idempotency-Key header is missing.";

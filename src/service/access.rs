@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{
     Failure, Hearers, Tx,
     caller::{StationCaller, WorkerCaller},
+    card_pin,
     check_in::{self, CheckInOpened},
     identity::{self, Key},
     phone_codes::{self, PhoneCodeInput},
@@ -88,7 +89,7 @@ pub fn change_pin(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPinInput) ->
     if worker.pin_mac.is_none() {
         return Err(Refusal::moved_on("no_card").into());
     }
-    check_in::check_pin(tx, &worker, input.old_pin.expose())?;
+    card_pin::ensure_pin_of(tx, caller.station, &worker, input.old_pin.expose())?;
     set_pin(tx, worker.id, &input.new_pin)?;
     tx.record("worker", worker.id, "pin.changed", json!({}), Hearers::worker(worker.id))?;
     view(tx, worker.id)
@@ -150,6 +151,7 @@ fn read(typed: &str) -> Result<Phone, Refusal> {
 fn set_pin(tx: &mut Tx<'_>, worker: WorkerId, pin: &Secret) -> Result<(), Failure> {
     let salt = PinSalt::generate();
     let mac = tx.house.keys.worker_pins.mac(&salt, pin.expose());
+    card_pin::forget_tries(tx, worker)?;
     Ok(store::pin_set(tx.conn, worker, &salt.0, &mac)?)
 }
 

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin};
 use crate::{
     crypto::{
         blind::BlindField,
-        pin::PinSalt,
         tokens::{Claims, Role},
     },
     domain::{
@@ -103,13 +102,13 @@ pub struct WorkerToken {
 /// `CardStopped` for one that was lost or replaced.
 pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
-    let worker = workers::worker_by_card_held(tx.conn, &index)?.ok_or(Code::PinWrong)?;
-    // Whoever found a lost card learns nothing of its PIN. A card of a record
-    // that was merged into another has been replaced by that one's.
+    let worker = card_pin::worker_by_pin(tx, caller.station, &index, &input.pin)?;
+    // Told to whoever knows the PIN: to anybody else it is a card like one that
+    // nobody has. A card of a record that was merged into another has been
+    // replaced by that one's.
     if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
         return Err(Code::CardStopped.into());
     }
-    check_pin(tx, &worker, &input.pin)?;
     start(tx, caller, &worker, worker.id, Identified::Card)
 }
 
@@ -190,34 +189,6 @@ fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<stor
         Some(row) if row.station_id == station => Ok(row),
         _ => Err(Code::NotFound.into()),
     }
-}
-
-pub(super) fn check_pin(tx: &mut Tx<'_>, worker: &WorkerRow, pin: &str) -> Result<(), Failure> {
-    if let Some(until) = worker.pin_locked_until.filter(|until| *until > tx.now) {
-        let seconds = (until - tx.now).num_seconds().clamp(1, i64::from(u32::MAX));
-        return Err(Refusal::new(Code::PinLocked).retry_after(u32::try_from(seconds).unwrap_or(1)).into());
-    }
-    let (Some(salt), Some(mac)) = (&worker.pin_salt, &worker.pin_mac) else {
-        return Err(Code::PinWrong.into());
-    };
-    let salt = PinSalt(salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?);
-    if tx.house.keys.worker_pins.verify(&salt, pin, mac) {
-        if worker.pin_failures > 0 {
-            workers::pin_failures_set(tx.conn, worker.id, 0, None)?;
-        }
-        return Ok(());
-    }
-    // The count must stand although the check-in is refused.
-    tx.keep_on_refusal();
-    let policy = &tx.house.policy.check_in;
-    let failures = worker.pin_failures + 1;
-    if failures >= i32::try_from(policy.pin_tries).unwrap_or(i32::MAX) {
-        let until = tx.now + TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
-        workers::pin_failures_set(tx.conn, worker.id, 0, Some(until))?;
-        return Err(Refusal::new(Code::PinLocked).retry_after(policy.pin_pause_seconds).into());
-    }
-    workers::pin_failures_set(tx.conn, worker.id, failures, None)?;
-    Err(Code::PinWrong.into())
 }
 
 /// Opens a check-in of `worker`, who was found as `opened_as`: by a record that

@@ -7,7 +7,9 @@ pub mod alerts;
 pub mod assess;
 pub mod audit;
 pub mod backup;
+pub mod bodies;
 pub mod caller;
+pub mod card_pin;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
@@ -46,6 +48,7 @@ pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
 pub mod shown;
+mod sign_in_alarm;
 pub mod signing;
 pub mod staff_email;
 pub mod staff_password;
@@ -109,6 +112,8 @@ pub struct House {
     pub public_url: String,
     /// Networks whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The bounds of requests' bodies.
+    pub bodies: bodies::Bodies,
     /// What an operator watches.
     pub figures: Figures,
     /// Where the seals of the audit chain are written down outside the database.
@@ -149,6 +154,7 @@ impl House {
             opened_at,
             public_url,
             trusted_proxies: Vec::new(),
+            bodies: bodies::Bodies::default(),
             figures,
             witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
@@ -174,6 +180,12 @@ impl House {
     /// Says which proxies stand in front of this house.
     pub fn behind(mut self, proxies: &[IpNet]) -> Self {
         proxies.clone_into(&mut self.trusted_proxies);
+        self
+    }
+
+    /// Says how long bodies may take.
+    pub fn taking(mut self, bodies: bodies::Bodies) -> Self {
+        self.bodies = bodies;
         self
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::time::Timestamp;
 
-/// Deletes used assertions, refresh tokens, codes and messages that have expired.
+/// Deletes used assertions, refresh tokens, codes and messages that have expired, and old counts.
 pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
     let spent = used_assertion::table.filter(used_assertion::expires_at.lt(At(now)));
     let assertions = each!(conn, c => diesel::delete(spent).execute(c))?;
@@ -24,5 +24,6 @@ pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usi
         .filter(text_message::expires_at.lt(At(before)))
         .filter(text_message::next_try_at.is_null());
     let texts = each!(conn, c => diesel::delete(texts).execute(c))?;
-    Ok(assertions + refresh + codes + texts)
+    let tries = super::card_tries::card_tries_forget(conn, now)?;
+    Ok(assertions + refresh + codes + texts + tries)
 }

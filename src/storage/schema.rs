@@ -474,6 +474,7 @@ diesel::table! {
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         safety_sealed -> Nullable<Bytea>,
+        pickup_locked_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -806,6 +807,27 @@ diesel::table! {
         expires_at -> Timestamptz,
         decided_by -> Nullable<Uuid>,
         decided_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    card_try (card_index, place) {
+        card_index -> Bytea,
+        place -> Text,
+        failures -> Int4,
+        tried_at -> Timestamptz,
+        locked_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    hatch_try (cabinet_id) {
+        cabinet_id -> Uuid,
+        code_index -> Bytea,
+        order_id -> Uuid,
+        tried_at -> Timestamptz,
     }
 }
 

@@ -60,8 +60,8 @@ async fn a_lost_card_stops_at_once_and_two_operators_give_a_new_one() {
     // The old card and what it opened have ended; the new one opens nothing yet.
     house.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
-    // Whoever found it learns nothing of its PIN.
-    office.check_in(seed::CARD, "000111").await.problem(401, "card_stopped");
+    // To whoever does not know its PIN it is a card like one that nobody has.
+    office.check_in(seed::CARD, "000111").await.problem(401, "pin_wrong");
     office.check_in(NEW_CARD, seed::PIN).await.problem(401, "pin_wrong");
     let waiting = house.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
     assert_eq!(waiting["items"][0]["id"], change["id"]);

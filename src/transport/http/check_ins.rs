@@ -8,13 +8,14 @@ use utoipa::OpenApi;
 use crate::{
     domain::ids::CheckInId,
     service::{
-        House,
+        House, Tx, card_pin,
         check_in::{self, CheckInInput, CheckInOpened, CheckInView, WorkerToken},
         walk_in::{self, WalkInInput},
     },
     transport::{
         auth::Station,
         body::{Body, IdempotencyKey, Path},
+        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -45,10 +46,12 @@ async fn open(
     key: IdempotencyKey,
     body: Body<CheckInInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
-        check_in::open(tx, caller.0, &body.0)
-    })
-    .await
+    let problem = |failure| Problem::new(&request, failure);
+    let tried = card_pin::screen_try(&house, caller.0).await.map_err(problem)?;
+    let work = move |tx: &mut Tx<'_>| check_in::open(tx, caller.0, &body.0);
+    let outcome = reply::try_once(&request, &house, caller.actor(), key, work).await;
+    card_pin::screen_tried(&house, caller.0, tried, &outcome).await.map_err(problem)?;
+    reply::answer_once(&request, StatusCode::CREATED, outcome)
 }
 
 /// Check somebody without a card in, under the record that a proof finds or a new one

@@ -11,9 +11,8 @@ use utoipa::OpenApi;
 
 use crate::{
     crypto::digest,
-    domain::refusal::Code,
     service::{
-        Actor, Failure, House, limits,
+        Actor, House,
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
         staff_session::{
             self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
@@ -85,19 +84,8 @@ async fn refresh(
     address: Address,
     body: Body<RefreshInput>,
 ) -> Reply {
-    if let Err(failure) = limits::REFRESH_ADDRESS.ensure_below(&house, &address.0).await {
-        return Err(Problem::new(&request, failure));
-    }
     let client = client_of(&request, &address);
-    let outcome = house
-        .write(Actor::Anyone, move |tx| staff_session::refresh(tx, &body.0.refresh_token, &client))
-        .await;
-    if let Err(Failure::Refused(refusal)) = &outcome
-        && refusal.code == Code::TokenInvalid
-    {
-        limits::REFRESH_ADDRESS.count(&house, &address.0).await;
-    }
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::exchange(&house, body.0.refresh_token, &address.0, client).await)
 }
 
 /// Tells callers apart: where they come from, and what they say they are. A
@@ -123,9 +111,7 @@ async fn revoke(
     house: Data<Arc<House>>,
     body: Body<RefreshInput>,
 ) -> Reply {
-    let outcome =
-        house.write(Actor::Anyone, move |tx| staff_session::revoke(tx, &body.0.refresh_token)).await;
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::revoke_token(&house, body.0.refresh_token).await)
 }
 
 /// Who is signed in
