@@ -9,6 +9,7 @@ use crate::domain::{
     matching::MatchingPolicy,
     refusal::{Code, Refusal},
     time::Timestamp,
+    triage::TriageLevel,
     words::Bilingual,
 };
 
@@ -68,6 +69,12 @@ pub enum Command {
         /// Who completes.
         doctor: StaffId,
     },
+    /// What is known by now asks for this level. It only rises: a later normal
+    /// reading takes nobody back in the queue.
+    Triage {
+        /// How soon.
+        level: TriageLevel,
+    },
     /// No doctor was found for long enough.
     GiveUp,
     /// The worker rates it.
@@ -101,6 +108,7 @@ pub fn decide(
         Command::Requeue { doctor, lost_since } => requeue(consultation, doctor, lost_since, now, policy),
         Command::Cancel { reason } => cancel(consultation, reason, now),
         Command::Complete { doctor } => complete(consultation, doctor, now),
+        Command::Triage { level } => triage(consultation, level, now),
         Command::GiveUp => give_up(consultation, now, policy),
         Command::Rate { rating } => rate(consultation, rating),
     }
@@ -252,6 +260,16 @@ fn complete(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Ans
         | State::Offered
         | State::Cancelled
         | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn triage(consultation: &Consultation, level: TriageLevel, now: Timestamp) -> Answer {
+    match consultation.state {
+        _ if level >= consultation.triage => ALREADY_DONE,
+        State::Waiting | State::Offered | State::Active => {
+            Ok(vec![Event::Triaged { triage: level, at: now }])
+        }
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
     }
 }
 
