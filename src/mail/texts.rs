@@ -2,10 +2,16 @@
 //! machine that nobody else reads, or through a gateway beside this process
 //! that speaks the provider's own language.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::{MailError, PATIENCE};
-use crate::config::SmsConfig;
+use super::MailError;
+use crate::{config::SmsConfig, domain::letter::Trouble};
+
+/// How long the gateway may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends text messages.
 pub struct TextSender(Way);
@@ -43,7 +49,7 @@ impl TextSender {
     /// Hands a message over. `id` is the same at every try.
     ///
     /// # Errors
-    /// `Later`: it may be taken at the next try.
+    /// `NotTaken`: it may be taken at the next try.
     pub async fn send(&self, id: &str, to: &str, body: &str) -> Result<(), MailError> {
         match &self.0 {
             Way::Files(folder) => write_file(folder, id, &format!("To: {to}\n\n{body}\n")).await,
@@ -58,23 +64,24 @@ impl TextSender {
                     request = request.bearer_auth(token);
                 }
                 // The error's own words may hold the address with its secrets.
-                let answer = request
-                    .send()
-                    .await
-                    .map_err(|_| MailError::Later("the text gateway cannot be reached".to_owned()))?;
+                let answer = request.send().await.map_err(|_| not_taken(None))?;
                 if answer.status().is_success() {
                     return Ok(());
                 }
-                Err(MailError::Later(format!("the text gateway answered {}", answer.status().as_u16())))
+                Err(not_taken(Some(answer.status().as_u16())))
             }
         }
     }
 }
 
+fn not_taken(code: Option<u16>) -> MailError {
+    MailError::NotTaken { trouble: Trouble::Connection, code }
+}
+
 /// Written beside and renamed, readable by its owner only: it holds a code.
 async fn write_file(folder: &Path, id: &str, text: &str) -> Result<(), MailError> {
     use tokio::io::AsyncWriteExt;
-    let later = |error: std::io::Error| MailError::Later(error.to_string());
+    let later = |_: std::io::Error| not_taken(None);
     tokio::fs::create_dir_all(folder).await.map_err(later)?;
     let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.txt")));
     let mut options = tokio::fs::OpenOptions::new();

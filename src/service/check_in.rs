@@ -16,7 +16,7 @@ use crate::{
     domain::{
         ids::{CheckInId, StationId, WorkerId},
         network::Identified,
-        refusal::{Code, Refusal},
+        refusal::Code,
         spelling,
         words::Language,
     },

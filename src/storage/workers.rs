@@ -103,12 +103,6 @@ pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerR
     each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
-/// Takes a worker's row for this transaction: facts of one worker follow each
-/// other.
-pub fn worker_hold(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerId>> {
-    each!(conn, c => worker::table.find(id).select(worker::id).held().get_result(c)).optional()
-}
-
 /// A worker by id, whose row nobody else can even refer to until the end of
 /// this transaction.
 pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use actix_web::{
+    HttpMessage,
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     web::Bytes,
