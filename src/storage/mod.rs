@@ -361,7 +361,9 @@ impl Store {
                         *left -= 1;
                         if error.should_pause() {
                             drop(conn);
-                            std::thread::park_timeout(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                            std::thread::park_timeout(Duration::from_millis(
+                                1 << (TRIES - (*left).min(TRIES)),
+                            ));
                         }
                     }
                     outcome => break Ended::So(outcome),
