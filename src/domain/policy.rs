@@ -205,6 +205,16 @@ pub struct VendingPolicy {
     pub silence_seconds: u32,
     /// Wrong pickup codes before the order's codes are locked.
     pub pickup_tries: u32,
+    /// Unpaid orders over the counter that one person may hold.
+    pub unpaid_orders: u32,
+    /// Packs in all of these.
+    pub unpaid_packs: u32,
+    /// Days over which what one person got of an ingredient over the counter is
+    /// held against one course.
+    pub counter_days: u32,
+    /// Below this age, in years, nothing is sold without a doctor. The youngest
+    /// that may be employed in China is 16 (labour law, article 15).
+    pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
 }
@@ -217,6 +227,10 @@ impl Default for VendingPolicy {
             grant_seconds: 30,
             silence_seconds: 120,
             pickup_tries: 5,
+            unpaid_orders: 2,
+            unpaid_packs: 10,
+            counter_days: 7,
+            counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
         }
     }
@@ -230,6 +244,10 @@ impl VendingPolicy {
             grant_seconds,
             silence_seconds,
             pickup_tries,
+            unpaid_orders,
+            unpaid_packs,
+            counter_days,
+            counter_from_years,
             monthly_subsidy,
         } = self;
         bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
@@ -239,6 +257,10 @@ impl VendingPolicy {
         let reported = silence_seconds > grant_seconds;
         bounds.must("silence_seconds", reported, "it must be longer than grant_seconds");
         bounds.within("pickup_tries", *pickup_tries, 1..=20);
+        bounds.within("unpaid_orders", *unpaid_orders, 1..=100);
+        bounds.within("unpaid_packs", *unpaid_packs, 1..=1_000);
+        bounds.within("counter_days", *counter_days, 1..=90);
+        bounds.within("counter_from_years", *counter_from_years, 12..=21);
         bounds.within("monthly_subsidy", monthly_subsidy.0, 0..=10_000_000);
     }
 }

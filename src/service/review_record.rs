@@ -65,19 +65,16 @@ pub struct PatientView {
     pub sex: Option<Sex>,
     /// Kind of work.
     pub job: Option<Job>,
-    /// Whether the person ever wrote a health profile. Before that the lists
-    /// below are empty because nobody asked.
-    pub profile_written: bool,
     /// Pregnant now?
     pub pregnant: Option<bool>,
     /// Breast feeding now?
     pub breastfeeding: Option<bool>,
     /// Tenths of a kilogram: measured in this consultation, or else as told.
     pub weight_kg_tenths: Option<i64>,
-    /// Allergies.
-    pub allergies: Vec<String>,
+    /// Allergies; an empty list was asked and is none.
+    pub allergies: Option<Vec<String>>,
     /// Known conditions; liver and kidney disease are among them.
-    pub conditions: Vec<Condition>,
+    pub conditions: Option<Vec<Condition>>,
     /// Estimated glomerular filtration rate, mL/min/1.73 m2.
     pub egfr: Option<i64>,
     /// Creatinine clearance, mL/min.
@@ -133,20 +130,19 @@ pub fn read(
 fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<PatientView, Failure> {
     let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     let consultation = consultations::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (version, told) = profile::fetch(conn, house, row.worker_id)?;
+    let (_, told) = profile::fetch(conn, house, row.worker_id)?;
     let triage = triage::of_consultation(conn, house, &consultation)?;
     let newest = newest(readings::readings_of_care(conn, triage::span_of(&consultation))?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
     let checked = safety_facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;
     let today = civil_day(house.now());
-    let age_months = worker.birth_date.and_then(|born| months_since(born, today));
+    let age_months = worker.birth_date.or(told.birth_date).and_then(|born| months_since(born, today));
     Ok(PatientView {
         age_years: age_months.map(|months| months / 12),
         age_months,
-        sex: worker.sex,
-        job: worker.job,
-        profile_written: version > 0,
+        sex: worker.sex.or(told.sex),
+        job: worker.job.or(told.job),
         pregnant: told.pregnant,
         breastfeeding: told.breastfeeding,
         weight_kg_tenths,

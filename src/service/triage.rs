@@ -128,17 +128,17 @@ fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, 
 
 fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<TriageView, Failure> {
     let worker = workers::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
-    let (version, profile) = profile::fetch(conn, house, case.worker)?;
+    let (_, profile) = profile::fetch(conn, house, case.worker)?;
     let today = civil_day(house.now());
-    let months = worker.birth_date.and_then(|born| months_since(born, today));
+    let months = worker.birth_date.or(profile.birth_date).and_then(|born| months_since(born, today));
     let pregnant = profile.pregnant == Some(true);
     let applicability = applicability(months.map(|months| months / 12), pregnant);
     let latest = latest_of_each_kind(&case.readings);
     let valid: Vec<ValidReading> = latest.iter().map(|known| known.reading.clone()).collect();
     let score = news2(&News2Input::from_readings(&valid, &case.said.context)).map_err(Refusal::fields)?;
     let holds = applicability == Applicability::Applicable;
-    // A profile that was never written does not say "no".
-    let diabetic = (version > 0).then(|| profile.conditions.contains(&Condition::Diabetes));
+    // Who was never asked has not said "no".
+    let diabetic = profile.conditions.as_ref().map(|known| known.contains(&Condition::Diabetes));
     let findings = assess_all(&valid, diabetic, &house.policy.vitals);
     case.said.symptoms.sort_unstable();
     case.said.symptoms.dedup();

@@ -470,6 +470,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
+        safety_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -513,6 +514,7 @@ diesel::table! {
         doubted_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         outcome -> Nullable<Text>,
+        other_lot_no -> Nullable<Text>,
     }
 }
 
@@ -522,6 +524,20 @@ diesel::table! {
         cabinet_id -> Uuid,
         boot_id -> Text,
         first_heard_at -> Timestamptz,
+        mono_ms -> Nullable<Int8>,
+        token_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+
+    cabinet_discrepancy (cabinet_id, kind, slot_no) {
+        cabinet_id -> Uuid,
+        kind -> Text,
+        slot_no -> Int4,
+        detail -> Text,
+        since -> Timestamptz,
     }
 }
 
@@ -667,6 +683,27 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    seal_key (id) {
+        id -> Int8,
+        seals_from -> Timestamptz,
+        created_at -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    reset_request (id) {
+        id -> Uuid,
+        email_sealed -> Bytea,
+        email_index -> Bytea,
+        may_send -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     health_read (reader_id, subject_id, part) {
         reader_id -> Uuid,
         subject_id -> Uuid,
@@ -738,6 +775,7 @@ diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
 diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_discrepancy -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(alert -> station (station_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
@@ -780,6 +818,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_unit,
     attempt,
     cabinet_boot,
+    cabinet_discrepancy,
     journal,
     incident,
     account,
@@ -789,6 +828,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency,
     letter,
     server_key,
+    seal_key,
+    reset_request,
     health_read,
     audit_seal,
 );

@@ -30,7 +30,6 @@ async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
         ("conditions", json!(["asthma"])),
         ("egfr", json!(75)),
         ("creatinine_clearance", json!(80)),
-        ("profile_written", json!(true)),
     ] {
         assert_eq!(patient[field], wanted, "{field}");
     }

@@ -44,7 +44,7 @@ pub fn good_body(operation: &str) -> Value {
         "post_me_consents" | "post_me_consents_withdraw" => json!({"purpose": "employer_fitness"}),
         "put_me_profile" => json!({"weight_kg_tenths": 700, "pregnant": false, "breastfeeding": false,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 90,
-            "creatinine_clearance": 90}),
+            "creatinine_clearance": 90, "birth_date": "1990-01-01", "sex": "female", "job": "courier"}),
         "post_readings" => json!({"readings": [{"kind": "blood_pressure", "value": 120, "second": 80,
             "unit": "mm[Hg]", "device": "cuff", "measured_at": null},
             {"kind": "glucose", "beyond": "high", "unit": "10*-1.mmol/L", "device": "meter"}],
@@ -74,7 +74,9 @@ pub fn good_body(operation: &str) -> Value {
         "post_prescriptions_id_approve" => json!({"pin": seed::SIGNING_PIN}),
         "post_prescriptions_id_return" => json!({"reason": "Too high a dose.", "code": "dose"}),
         "post_prescriptions_id_void" => json!({"reason": "Not needed any more.", "code": "doctor_withdrew"}),
-        "post_orders" => json!({"lines": [{"product_code": "PCM-T500", "packs": 1}]}),
+        "post_orders" => {
+            json!({"lines": [{"product_code": "PCM-T500", "packs": 1}], "accepted_warnings": ["none"]})
+        }
         "post_orders_id_pay" => json!({"method": "subsidy"}),
         "post_symptoms" => json!({"symptoms": ["breathlessness"]}),
         "post_alerts_id_close" => json!({"note": "Somebody is with them."}),
