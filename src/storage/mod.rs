@@ -267,7 +267,10 @@ impl Store {
                     Err(error) if error.may_pass() && *left > 1 => {
                         *left -= 1;
                         if error.should_pause() {
-                            std::thread::sleep(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                            // A thread that may block; nobody wakes it when the other one ends.
+                            std::thread::park_timeout(Duration::from_millis(
+                                1 << (TRIES - (*left).min(TRIES)),
+                            ));
                         }
                     }
                     outcome => return outcome,
