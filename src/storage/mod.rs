@@ -423,7 +423,7 @@ pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
-    in_transaction(conn, work)
+    in_transaction(conn, None, work)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.
