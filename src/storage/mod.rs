@@ -365,6 +365,7 @@ impl Store {
                         *left -= 1;
                         if error.should_pause() {
                             drop(conn);
+                            // A thread that may block; nobody wakes it when the other one ends.
                             std::thread::park_timeout(Duration::from_millis(
                                 1 << (TRIES - (*left).min(TRIES)),
                             ));

@@ -32,7 +32,7 @@ impl Stream for Kept {
 
 /// Keeps the body of `request`, if it has one; it is read as before.
 pub fn keep(request: &mut ServiceRequest) -> Option<Kept> {
-    match request.take_payload() {
+    match request.parts_mut().1.take() {
         Payload::None => None,
         payload => {
             let kept = Kept(Rc::new(RefCell::new(payload)));
