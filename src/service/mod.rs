@@ -50,6 +50,7 @@ pub mod sale_check;
 pub mod shown;
 mod sign_in_alarm;
 pub mod signing;
+pub mod signing_window;
 pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;

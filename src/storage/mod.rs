@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod letters;
 pub mod merge;
 pub mod messages;
+mod migrating;
 pub mod network;
 pub mod operations;
 pub mod orders;
@@ -78,24 +79,22 @@ use std::{
 };
 
 use diesel::r2d2::Pool;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
 pub use error::{StoreError, TryAgain};
+pub use migrating::{is_up_to_date, migrate};
 use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
 pub use waits::Waits;
 pub use writer::WriterFigures;
 
-use crate::{private_files, telemetry::figures::Figures};
+use crate::telemetry::figures::Figures;
 
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// How often a transaction is tried that stood in another one's way.
 const TRIES: u32 = 8;
@@ -410,15 +409,6 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     }
 }
 
-/// Whether [`migrate`] would change nothing: a look, and no more.
-///
-/// # Errors
-/// What the database said.
-pub fn is_up_to_date(url: &DatabaseUrl) -> Result<bool, StoreError> {
-    let mut conn = Conn::open(url, Purpose::Read)?;
-    Ok(operations::schema_state(&mut conn)?.pending == 0)
-}
-
 /// Runs a write on a connection of one's own, in a transaction: for a command
 /// beside the processes that serve.
 ///
@@ -429,34 +419,4 @@ pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     in_transaction(conn, None, work)
-}
-
-/// Brings the database at `url` to the newest schema; returns the engine's name.
-///
-/// # Errors
-/// What the database said; an engine that is too old.
-pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
-    if let Some(file) = url.file() {
-        // The engine makes its log and index beside it with the same mode.
-        let private = |path: &std::path::Path| {
-            private_files::ensure(path)
-                .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
-        };
-        private(file)?;
-        for ending in ["-wal", "-shm"] {
-            let beside = backup::beside(file, ending);
-            if beside.exists() {
-                private(&beside)?;
-            }
-        }
-    }
-    let mut conn = Conn::open(url, Purpose::Write)?;
-    let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
-    in_transaction(&mut conn, None, |conn| {
-        dialect::stand_in_line(conn, dialect::Line::Migrations)?;
-        dialect::each!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
-            .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
-        Ok::<_, StoreError>(dialect::settle_events(conn)?)
-    })?;
-    Ok(engine)
 }

@@ -11,7 +11,6 @@ use std::{
 };
 
 use actix_web::{
-    HttpMessage,
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     web::Bytes,

@@ -13,11 +13,9 @@ use crate::{
     crypto::digest,
     service::{
         Actor, House,
+        signing_window::{self, SigningWindow, SigningWindowInput},
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
-        staff_session::{
-            self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
-            SigningWindowInput, StaffTokens,
-        },
+        staff_session::{self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
     },
     transport::{
         address::Address,
@@ -127,7 +125,7 @@ async fn open_signing_window(
     body: Body<SigningWindowInput>,
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
-        staff_session::open_signing_window(tx, caller.0, &body.0)
+        signing_window::open_signing_window(tx, caller.0, &body.0)
     })
     .await
 }
