@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller};
+use super::{
+    Actor, Failure, Hearers, House, Tx,
+    caller::{StationCaller, WorkerCaller},
+    consultation,
+};
 use crate::{
-    coordination::Speaker,
     crypto::{
         blind::BlindField,
         pin::PinSalt,
@@ -24,7 +27,7 @@ use crate::{
         words::{Bilingual, Language},
     },
     storage::{
-        Conn, check_in as store, sessions,
+        Conn, check_in as store,
         sql_types::At,
         workers::{self, NewWorker, WorkerRow},
     },
@@ -86,6 +89,10 @@ pub struct CheckInView {
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
+    /// When that is, unless the worker does something: reading is nothing done.
+    /// A doctor who has the worker, an emergency that waits and a pack on its
+    /// way put it off. None once it has ended.
+    pub idle_at: Option<DateTime<Utc>>,
 }
 
 /// A fresh check-in with the token that acts for it.
@@ -175,24 +182,42 @@ pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<Check
     Ok(view(row, tx.house))
 }
 
-/// A fresh worker token for a check-in that is still open at this screen.
+/// A fresh worker token for a check-in that is still open at this screen. It is
+/// the screen that asks, so it is no sign of the worker; a check-in that was
+/// silent too long ends here, if no sweep has come to it yet.
 ///
 /// # Errors
 /// `NotFound` for another screen's; `CheckInEnded`.
-pub fn renew(
-    conn: &mut Conn,
-    house: &House,
-    caller: StationCaller,
-    id: CheckInId,
-) -> Result<WorkerToken, Failure> {
-    let row = of_station(conn, caller.station, id)?;
-    if row.ended_at.is_some() {
-        return Err(Code::CheckInEnded.into());
+pub async fn renew(house: &Arc<House>, caller: StationCaller, id: CheckInId) -> Result<WorkerToken, Failure> {
+    let before = idle_before(house);
+    let found = house.read(Actor::Station(caller), move |conn, house| {
+        let row = of_station(conn, caller.station, id)?;
+        if row.ended_at.is_some() {
+            return Err(Code::CheckInEnded.into());
+        }
+        if store::check_in_is_idle(conn, id, before)? {
+            return Ok(None);
+        }
+        let access_token = token(house, row.worker_id, row.id, row.station_id)?;
+        Ok(Some(WorkerToken { access_token, expires_in: TOKEN_SECONDS }))
+    });
+    if let Some(renewed) = found.await? {
+        return Ok(renewed);
     }
-    Ok(WorkerToken {
-        access_token: token(house, row.worker_id, row.id, row.station_id)?,
-        expires_in: TOKEN_SECONDS,
-    })
+    house.write(Actor::System, move |tx| end_idle(tx, id, before)).await?;
+    Err(Code::CheckInEnded.into())
+}
+
+/// Somebody touched the screen: the worker is there. That it was called is what
+/// counts, see [`Actor::touch`].
+///
+/// # Errors
+/// `NotFound` for another check-in than the caller's.
+pub fn touch(tx: &mut Tx<'_>, caller: WorkerCaller, id: CheckInId) -> Result<CheckInView, Failure> {
+    if caller.check_in != id {
+        return Err(Code::NotFound.into());
+    }
+    fetch(tx.conn, tx.house, caller.station, id)
 }
 
 /// A check-in of this screen.
@@ -205,43 +230,42 @@ pub fn fetch(
     of_station(conn, station, id).map(|row| view(row, house))
 }
 
-/// Ends check-ins that were silent too long. Who only reads is heard outside
-/// the database; a word from there can keep a check-in, never end one. Beside
-/// other instances it is written down, so that none of them ends what another
-/// one hears.
+/// Ends check-ins that were silent too long. Only what a worker does is heard,
+/// and it is written down where it is done: a screen that goes on asking keeps
+/// nobody checked in. The operator is told, once, of an emergency that waits
+/// while its screen is silent; that one is not ended.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
-    let alone = house.coordination.alone();
-    let idle = TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
-    let before = house.now() - idle - house.hearsay();
-    let (doubtful, limit) = if alone { (before, 500) } else { (house.now() - idle / 2, 5_000) };
-    let silent =
-        house.read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, doubtful, limit)?)).await?;
+    let before = idle_before(house);
+    let (silent, emergencies) = house
+        .read(Actor::System, move |conn, _| {
+            Ok((store::check_ins_idle(conn, before, 500)?, store::emergencies_silent(conn, before, 100)?))
+        })
+        .await?;
     let mut ended = 0;
     for row in silent {
-        let heard = house.coordination.last_heard(Speaker::CheckIn(row.id)).await;
-        match heard {
-            Some(heard) if heard > before => {
-                if !alone && heard > row.active_at {
-                    let note = move |tx: &mut Tx<'_>| Ok(sessions::check_in_touch(tx.conn, row.id, heard)?);
-                    house.write(Actor::System, note).await?;
-                }
-            }
-            Some(_) | None if row.active_at < before => {
-                let done = house
-                    .write(Actor::System, move |tx| {
-                        let ended = store::check_in_end_idle(tx.conn, row.id, before, tx.now)?;
-                        told_ended(tx, row.id, row.worker_id, "idle", ended)
-                    })
-                    .await?;
-                ended += usize::from(done);
-            }
-            Some(_) | None => {}
-        }
+        let done = house.write(Actor::System, move |tx| end_idle(tx, row.id, before)).await?;
+        ended += usize::from(done);
+    }
+    for (id, station, since) in emergencies {
+        house.write(Actor::System, move |tx| consultation::alert_silent(tx, id, station, since)).await?;
     }
     Ok(ended)
+}
+
+fn idle_before(house: &House) -> Timestamp {
+    house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))
+}
+
+/// Ends a check-in unless it was heard, or something began, in the meantime.
+fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, Failure> {
+    if !store::check_in_is_idle(tx.conn, id, before)? {
+        return Ok(false);
+    }
+    let Some(row) = store::check_in_fetch(tx.conn, id)? else { return Ok(false) };
+    end(tx, id, row.worker_id, "idle")
 }
 
 fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
@@ -281,7 +305,12 @@ fn check_pin(tx: &mut Tx<'_>, worker: &WorkerRow, pin: &str) -> Result<(), Failu
 
 fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<CheckInOpened, Failure> {
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
-        end(tx, row.id, row.worker_id, "new_check_in")?;
+        if row.worker_id == worker.id {
+            // Who goes from screen to screen is not gone.
+            note_end(tx, row.id, row.worker_id, "new_check_in")?;
+        } else {
+            end(tx, row.id, row.worker_id, "new_check_in")?;
+        }
     }
     let id = CheckInId::generate();
     store::check_in_open(tx.conn, id, worker.id, caller.station, tx.now)?;
@@ -292,6 +321,7 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
         json!({"worker": worker.id, "station": caller.station}),
         Hearers::worker(worker.id),
     )?;
+    consultation::worker_back(tx, worker.id)?;
     let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(CheckInOpened {
@@ -304,18 +334,18 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
     })
 }
 
+/// Ends a check-in of somebody who is checked in nowhere then: what waits for a
+/// doctor waits for them first.
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
-    let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
-    told_ended(tx, id, worker, reason, ended)
+    let ended = note_end(tx, id, worker, reason)?;
+    if ended {
+        consultation::worker_left(tx, worker)?;
+    }
+    Ok(ended)
 }
 
-fn told_ended(
-    tx: &mut Tx<'_>,
-    id: CheckInId,
-    worker: WorkerId,
-    reason: &str,
-    ended: bool,
-) -> Result<bool, Failure> {
+fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+    let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
     if ended {
         let payload = json!({"reason": reason});
         tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;
@@ -345,6 +375,10 @@ fn view(row: store::CheckInRow, house: &House) -> CheckInView {
         ended_at: row.ended_at,
         end_reason: row.end_reason,
         idle_seconds: house.policy.check_in.idle_seconds,
+        idle_at: row
+            .ended_at
+            .is_none()
+            .then(|| row.active_at + TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))),
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, limits, passwords};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits, passwords};
 use crate::{
     crypto::{
         digest, random,
@@ -275,7 +275,9 @@ pub fn open_signing_window(
 
 /// Ends every session of a member of staff; tells how many there were.
 pub(super) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
-    Ok(store::sessions_revoke(tx.conn, staff_id, tx.now)?)
+    let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
+    consultation::release_signed_out(tx, staff_id)?;
+    Ok(ended)
 }
 
 /// A member of staff as shown.
@@ -303,6 +305,9 @@ fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
         let hearers = Hearers { worker: None, staff };
         tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;
+        if let Some(staff) = staff {
+            consultation::release_signed_out(tx, staff)?;
+        }
     }
     Ok(())
 }

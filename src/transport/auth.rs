@@ -57,13 +57,13 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
     Ok(actor)
 }
 
-/// A worker who only reads is still there: it must not end the check-in.
+/// A worker's screen asks by itself: only what a worker does is a sign of them,
+/// and the database notes that.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
     let who = match actor {
-        Actor::Worker(worker) => Speaker::CheckIn(worker.check_in),
         Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
         Actor::Staff(staff) => Speaker::Staff(staff.staff),
-        Actor::System | Actor::Anyone | Actor::Station(_) => return,
+        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Worker(_) => return,
     };
     house.coordination.heard(who, now);
 }

@@ -257,7 +257,8 @@ async fn no_check_in_ends_whose_worker_is_heard_at_another_instance() {
                 let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
                 let renewed = one.post(&one.station_token(&seed), &renew, json!({})).await.expect(200);
                 let token = renewed["access_token"].as_str().expect("a token");
-                one.get(token, "/api/v1/me").await.expect(200);
+                let here = format!("/api/v1/check-ins/{}/presence", visit.check_in);
+                one.post(token, &here, json!({})).await.expect(200);
             }
             for house in [&other, &one] {
                 ended += check_in::sweep_idle(&house.house).await.expect("a round");

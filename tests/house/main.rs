@@ -4,6 +4,7 @@
 mod backup;
 mod bad_input;
 mod cabinet;
+mod care;
 mod check_in;
 mod closed_slots;
 mod concurrency;

@@ -2,6 +2,7 @@
 //! here the decision is written, the doctor's places are counted, and whoever
 //! it concerns is told. Every change goes through [`act`].
 
+mod attendance;
 mod close;
 mod estimate;
 mod offers;
@@ -10,6 +11,10 @@ mod start;
 mod talk;
 mod view;
 
+pub use attendance::{
+    WorkerPresence, alert_silent, no_show, release_signed_out, sweep_absent, sweep_signed_out, worker_back,
+    worker_left,
+};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub use estimate::{Estimate, EstimateCache};
 pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
@@ -22,9 +27,9 @@ use super::{Failure, Hearers, Tx};
 use crate::{
     coordination::Topic,
     domain::{
-        consultation::{Command, Consultation, ConsultationEvent, OfferState, apply, decide},
+        consultation::{CancelReason, Command, Consultation, ConsultationEvent, OfferState, apply, decide},
         ids::{ConsultationId, StaffId},
-        matching::advance_virtual_time,
+        matching::turns,
         refusal::{Code, Refusal},
     },
     storage::{consultations as store, doctors},
@@ -49,7 +54,7 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
     }
     // An offer's row must stand before the consultation can point to it.
     for event in &events {
-        follow(tx, &after, event)?;
+        follow(tx, &before, &after, event)?;
     }
     if !store::consultation_store(tx.conn, &before, &after)? {
         let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -81,9 +86,16 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::Requested { .. } => became("requested"),
         ConsultationEvent::Requeued { .. } => became("requeued"),
         ConsultationEvent::Completed { .. } => became("completed"),
-        ConsultationEvent::Cancelled { .. } => became("cancelled"),
+        ConsultationEvent::Cancelled { reason, .. } => became(match reason {
+            CancelReason::ByWorker | CancelReason::ByOperator => "cancelled",
+            CancelReason::NoShow => "no_show",
+            CancelReason::WorkerLeft => "worker_left",
+        }),
         ConsultationEvent::Unserved { .. } => became("unserved"),
-        ConsultationEvent::Offered { .. } | ConsultationEvent::Rated { .. } => None,
+        ConsultationEvent::Offered { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Rated { .. } => None,
     };
     if let Some(fact) = fact {
         tx.count(fact);
@@ -91,7 +103,12 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
 }
 
 /// What an event changes beside the consultation's own row.
-fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> Result<(), Failure> {
+fn follow(
+    tx: &mut Tx<'_>,
+    before: &Consultation,
+    after: &Consultation,
+    event: &ConsultationEvent,
+) -> Result<(), Failure> {
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
             if !doctors::place_take(tx.conn, *doctor, tx.now)? {
@@ -103,8 +120,9 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         }
         ConsultationEvent::Accepted { offer, hospital, .. } => {
             end_offer(tx, *offer, OfferState::Accepted)?;
-            let weight = u32::try_from(doctors::hospital_weight(tx.conn, *hospital)?).unwrap_or(1);
-            doctors::hospital_turn_add(tx.conn, *hospital, advance_virtual_time(0, None, weight))?;
+            let (weight, clock) = doctors::hospital_turn(tx.conn, *hospital)?;
+            let turn = turns(1, u32::try_from(weight).unwrap_or(1));
+            doctors::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
         }
         ConsultationEvent::Declined { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Declined)?;
@@ -121,6 +139,10 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
             doctors::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
+            // Else nobody could accept it again.
+            if let Some(accepted) = &before.offer {
+                store::offer_take_back(tx.conn, accepted.id)?;
+            }
             // The next doctor starts with a clean sheet.
             super::prescription::withdraw_unsigned_of(tx, after.id)?;
             doctors::place_free(tx.conn, *doctor)?;
@@ -129,8 +151,15 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         ConsultationEvent::Completed { doctor, .. } => {
             doctors::place_free(tx.conn, *doctor)?;
         }
+        ConsultationEvent::Cancelled { .. } => {
+            // A doctor who has it is free again; an open offer was withdrawn before.
+            if let Some(doctor) = before.doctor {
+                doctors::place_free(tx.conn, doctor)?;
+            }
+        }
         ConsultationEvent::Requested { .. }
-        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
     }
@@ -155,6 +184,8 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
         | ConsultationEvent::Requeued { doctor, .. }
         | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
         ConsultationEvent::Requested { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Cancelled { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => None,

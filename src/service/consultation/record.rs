@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::view::{ConsultationView, list_for_worker, row_of_doctor};
+use super::{
+    attendance::{WorkerPresence, presence},
+    view::{ConsultationView, list_for_worker, row_of_doctor},
+};
 use crate::{
     domain::{
         ids::{ConsultationId, WorkerId},
@@ -44,6 +47,8 @@ pub struct WorkerBrief {
 pub struct RecordView {
     /// Who.
     pub worker: WorkerBrief,
+    /// Whether they are there.
+    pub presence: WorkerPresence,
     /// What the worker said of their health.
     pub profile: HealthProfile,
     /// Readings of this check-in.
@@ -80,6 +85,7 @@ pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<
             job: worker.job,
             language: worker.language,
         },
+        presence: presence(tx.conn, &row)?,
         profile: profile::fetch(tx.conn, tx.house, row.worker_id)?.1,
         readings,
         triage,

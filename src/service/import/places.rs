@@ -101,8 +101,8 @@ pub fn cabinets(tx: &mut Tx<'_>, rows: &[Lined<CabinetRecord>]) -> Result<usize,
     Ok(rows.len())
 }
 
-/// Loads hospitals. A new one starts level with those that were served least,
-/// or it would be owed all the work of the past.
+/// Loads hospitals. A new one starts where the others are now, or it would be
+/// owed all the work of the past.
 ///
 /// # Errors
 /// A problem for each code that is taken.
@@ -113,7 +113,7 @@ pub fn hospitals(tx: &mut Tx<'_>, rows: &[Lined<HospitalRecord>]) -> Result<usiz
         .filter(|(_, row)| known.contains_key(&row.code))
         .for_each(|(line, _)| found.taken(*line, "code"));
     found.done()?;
-    let virtual_time = crate::storage::directory::hospital_virtual_time(tx.conn)?;
+    let virtual_time = crate::storage::doctors::matching_clock(tx.conn)?;
     let new: Vec<NewHospital> = rows
         .iter()
         .map(|(_, row)| NewHospital {

@@ -35,7 +35,8 @@ const LINES: &[Line] = &[
     ("get_workers", "$response.body#/items/0/id", &["get_workers_id"]),
 ];
 
-const CHECK_IN: &[&str] = &["get_check_ins_id", "post_check_ins_id_token", "post_check_ins_id_leave"];
+const CHECK_IN: &[&str] =
+    &["get_check_ins_id", "post_check_ins_id_presence", "post_check_ins_id_token", "post_check_ins_id_leave"];
 const CONSULTATION: &[&str] = &[
     "get_consultations_id",
     "post_consultations_id_cancel",
@@ -44,6 +45,7 @@ const CONSULTATION: &[&str] = &[
     "get_consultations_id_record",
     "post_consultations_id_prescriptions",
     "post_consultations_id_complete",
+    "post_consultations_id_no_show",
     "post_consultations_id_rating",
 ];
 const PRESCRIPTION: &[&str] = &[
