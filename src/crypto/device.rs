@@ -1,8 +1,9 @@
 //! What an enrolled device signs with its own Ed25519 key: client assertions,
 //! by which it gets access tokens, and each of its POSTs.
 //!
-//! A signature here says who sent what. It says nothing about replay: a journal
-//! is protected by its `seq`, an assertion by its `jti`, both in the database.
+//! A signature here says who sent what. Replay is stopped elsewhere: a journal
+//! by its `seq`, an assertion by its `jti`, both in the database; a screen's
+//! request by the idempotency key and the access token that it is bound to.
 
 use std::fmt;
 
@@ -23,6 +24,8 @@ use crate::domain::{ids::DeviceId, time::Timestamp};
 /// The longest life of a client assertion.
 pub const LONGEST_ASSERTION: TimeDelta = TimeDelta::seconds(60);
 const ASSERTION_TYP: &str = "client-auth+jwt";
+/// The first line of what a cabinet signs.
+const REQUEST: &str = "waystation-request-v1";
 
 /// A device's own key, made on the device and never sent anywhere.
 #[derive(Clone)]
@@ -184,7 +187,7 @@ pub fn sign_request(
     body: &[u8],
 ) -> Result<String, CryptoError> {
     let signer = key.signer.clone().named(device_id.to_string());
-    sign_detached(&signer, DetachedKind::Request, &canonical_request(method, path, body)?)
+    sign_detached(&signer, DetachedKind::Request, &canonical_request(REQUEST, method, path, body)?)
 }
 
 /// Checks a request's signature with the key of the device that [`peek_device`]
@@ -199,8 +202,65 @@ pub fn verify_request(
     path: &str,
     body: &[u8],
 ) -> Result<DeviceId, CryptoError> {
-    let bytes = canonical_request(method, path, body)?;
+    let bytes = canonical_request(REQUEST, method, path, body)?;
     let key = *public_key;
+    let name = verify_detached(header_value, DetachedKind::Request, &bytes, |_| Some(Box::new(key)))?;
+    device_named(&name)
+}
+
+/// A request of a station's screen, as far as its signature covers it.
+///
+/// A screen keeps no journal whose `seq` could stop a replay, and its clock may
+/// be wrong. So the signature covers the idempotency key, by which the same
+/// request a second time does nothing and gets the first answer, and the access
+/// token, with which the signature ends after five minutes: long before the key
+/// is forgotten. A recorded request is good for nothing that was not done by it.
+#[derive(Debug, Clone, Copy)]
+pub struct BoundRequest<'r> {
+    /// POST, PUT, ...
+    pub method: &'r str,
+    /// The path with its query, exactly as sent.
+    pub path: &'r str,
+    /// The body as sent.
+    pub body: &'r [u8],
+    /// The access token as sent, without `Bearer `.
+    pub access_token: &'r str,
+    /// The value of `Idempotency-Key` as sent; empty without one.
+    pub idempotency_key: &'r [u8],
+}
+
+impl BoundRequest<'_> {
+    fn canonical(&self) -> Result<Vec<u8>, CryptoError> {
+        let plain = canonical_request("waystation-request-v2", self.method, self.path, self.body)?;
+        let token = digest::hex(&digest::sha256(self.access_token.as_bytes()));
+        let key = digest::hex(&digest::sha256(self.idempotency_key));
+        Ok([&plain[..], format!("\n{token}\n{key}").as_bytes()].concat())
+    }
+}
+
+/// Signs a screen's request, for a header of it.
+///
+/// # Errors
+/// As [`sign_request`].
+pub fn sign_bound_request(
+    key: &DeviceKey,
+    device_id: DeviceId,
+    request: &BoundRequest<'_>,
+) -> Result<String, CryptoError> {
+    let signer = key.signer.clone().named(device_id.to_string());
+    sign_detached(&signer, DetachedKind::Request, &request.canonical()?)
+}
+
+/// Checks the signature of a screen's request, and returns the device that signed.
+///
+/// # Errors
+/// As [`verify_detached`].
+pub fn verify_bound_request(
+    public_key: &Ed25519PublicKey,
+    header_value: &str,
+    request: &BoundRequest<'_>,
+) -> Result<DeviceId, CryptoError> {
+    let (bytes, key) = (request.canonical()?, *public_key);
     let name = verify_detached(header_value, DetachedKind::Request, &bytes, |_| Some(Box::new(key)))?;
     device_named(&name)
 }
@@ -233,13 +293,13 @@ fn device_named(text: &str) -> Result<DeviceId, CryptoError> {
 
 /// The bytes that are signed. A line break in a part could make one request
 /// read like another, so none is let in.
-fn canonical_request(method: &str, path: &str, body: &[u8]) -> Result<Vec<u8>, CryptoError> {
+fn canonical_request(kind: &str, method: &str, path: &str, body: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain(method) || !is_plain(path) {
         return Err(CryptoError::Malformed);
     }
     let digest = digest::hex(&digest::sha256(body));
-    Ok(format!("waystation-request-v1\n{method}\n{path}\n{digest}").into_bytes())
+    Ok(format!("{kind}\n{method}\n{path}\n{digest}").into_bytes())
 }
 
 #[cfg(test)]

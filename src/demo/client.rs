@@ -19,7 +19,10 @@ use tokio::time::Instant;
 use super::sessions::{Device, Staff, WorkerPass};
 use crate::{
     clock::Clock,
-    crypto::{device::sign_request, random},
+    crypto::{
+        device::{BoundRequest, sign_bound_request, sign_request},
+        random,
+    },
 };
 use secrecy::ExposeSecret;
 
@@ -146,7 +149,7 @@ pub enum As<'a> {
     Nobody,
     /// A member of staff.
     Staff(&'a Staff),
-    /// A station.
+    /// A station, which signs its POSTs.
     Station(&'a Device),
     /// A cabinet, which signs its POSTs.
     Cabinet(&'a Device),
@@ -361,7 +364,11 @@ impl Api {
             .http
             .request(call.method.clone(), format!("{}{}", self.base, call.path))
             .header(header::ACCEPT_LANGUAGE, "en");
-        if let Some(token) = who.token().await? {
+        let token = who.token().await?;
+        if let Some(signed) = signature(who, call, token.as_deref())? {
+            request = request.header("Waystation-Signature", signed);
+        }
+        if let Some(token) = token {
             request = request.bearer_auth(token);
         }
         if let Some(key) = &call.key {
@@ -371,10 +378,6 @@ impl Api {
             request = request.header(header::IF_MATCH, tag);
         }
         if let Some(body) = &call.body {
-            if let As::Cabinet(device) = who {
-                let signed = sign_request(&device.key, device.id, call.method.as_str(), &call.path, body)?;
-                request = request.header("Waystation-Signature", signed);
-            }
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
         self.tally.sent.fetch_add(1, Ordering::Relaxed);
@@ -392,6 +395,23 @@ impl Api {
         let why = format!("status {}", answer.status());
         let refusal = Some(refusal_of(call, answer).await);
         Ok(Try::Again { after: seconds.map(Duration::from_secs), why, refusal })
+    }
+}
+
+/// What a device signs: whatever it sends to change something.
+fn signature(who: As<'_>, call: &Call, token: Option<&str>) -> Result<Option<String>, CallError> {
+    let (method, path) = (call.method.as_str(), call.path.as_str());
+    match (who, &call.body) {
+        (As::Cabinet(device), Some(body)) => {
+            Ok(Some(sign_request(&device.key, device.id, method, path, body)?))
+        }
+        (As::Station(device), Some(body)) => {
+            let key = call.key.as_deref().unwrap_or_default().as_bytes();
+            let access_token = token.unwrap_or_default();
+            let bound = BoundRequest { method, path, body, access_token, idempotency_key: key };
+            Ok(Some(sign_bound_request(&device.key, device.id, &bound)?))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::{
@@ -270,7 +270,7 @@ impl WorkerPass {
             && now + EARLY >= kept.1
         {
             let path = format!("/api/v1/check-ins/{check_in}/token");
-            let call = Call::post_plain(path, &Value::Object(serde_json::Map::new()));
+            let call = Call::post(path, &json!({}));
             let fresh: WorkerToken = self.api.call(As::Station(station), call).await?;
             *kept = (fresh.access_token, now + TimeDelta::seconds(fresh.expires_in));
         }

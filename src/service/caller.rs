@@ -36,6 +36,9 @@ pub struct WorkerCaller {
     pub check_in: CheckInId,
     /// Where.
     pub station: StationId,
+    /// They do something. What their screen only reads (polls, streams) is no
+    /// sign that they are there.
+    pub acts: bool,
 }
 
 /// A member of staff.
@@ -159,9 +162,9 @@ impl Actor {
     /// Notes that the caller is still there, where silence would end something.
     pub(super) fn touch(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
         match self {
-            Self::Worker(worker) => sessions::check_in_touch(conn, worker.check_in, now)?,
+            Self::Worker(worker) if worker.acts => sessions::check_in_touch(conn, worker.check_in, now)?,
             Self::Staff(staff) => sessions::session_touch(conn, staff.session, now)?,
-            Self::System | Self::Anyone | Self::Station(_) | Self::Cabinet(_) => {}
+            Self::System | Self::Anyone | Self::Station(_) | Self::Worker(_) | Self::Cabinet(_) => {}
         }
         Ok(())
     }

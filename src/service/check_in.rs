@@ -7,11 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{
-    Actor, Failure, Hearers, House, Tx,
-    caller::{StationCaller, WorkerCaller},
-    consultation,
-};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, consultation};
 use crate::{
     crypto::{
         blind::BlindField,
@@ -37,6 +33,8 @@ use crate::{
 /// Source: house rules, prescribing table, "consent" [V].
 pub const CARE_CONSENT: &str = "health_care";
 
+/// Idle check-ins that one round ends, at most.
+const IDLE_AT_ONCE: i64 = 500;
 /// Seconds for which an access token is good.
 pub const TOKEN_SECONDS: i64 = 300;
 
@@ -85,7 +83,7 @@ pub struct CheckInView {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended: `left`, `idle`, `new_check_in`.
+    /// Why it ended: `left`, `idle`, `new_check_in`, `screen_revoked`, `screen_replaced`.
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
@@ -188,36 +186,18 @@ pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<Check
 ///
 /// # Errors
 /// `NotFound` for another screen's; `CheckInEnded`.
-pub async fn renew(house: &Arc<House>, caller: StationCaller, id: CheckInId) -> Result<WorkerToken, Failure> {
-    let before = idle_before(house);
-    let found = house.read(Actor::Station(caller), move |conn, house| {
-        let row = of_station(conn, caller.station, id)?;
-        if row.ended_at.is_some() {
-            return Err(Code::CheckInEnded.into());
-        }
-        if store::check_in_is_idle(conn, id, before)? {
-            return Ok(None);
-        }
-        let access_token = token(house, row.worker_id, row.id, row.station_id)?;
-        Ok(Some(WorkerToken { access_token, expires_in: TOKEN_SECONDS }))
-    });
-    if let Some(renewed) = found.await? {
-        return Ok(renewed);
+pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<WorkerToken, Failure> {
+    let row = of_station(tx.conn, caller.station, id)?;
+    if row.ended_at.is_some() {
+        return Err(Code::CheckInEnded.into());
     }
-    house.write(Actor::System, move |tx| end_idle(tx, id, before)).await?;
-    Err(Code::CheckInEnded.into())
-}
-
-/// Somebody touched the screen: the worker is there. That it was called is what
-/// counts, see [`Actor::touch`].
-///
-/// # Errors
-/// `NotFound` for another check-in than the caller's.
-pub fn touch(tx: &mut Tx<'_>, caller: WorkerCaller, id: CheckInId) -> Result<CheckInView, Failure> {
-    if caller.check_in != id {
-        return Err(Code::NotFound.into());
+    if end_idle(tx, id, idle_before(tx.house))? {
+        // It has ended although the renewal is refused.
+        tx.keep_on_refusal();
+        return Err(Code::CheckInEnded.into());
     }
-    fetch(tx.conn, tx.house, caller.station, id)
+    let access_token = token(tx.house, row.worker_id, row.id, row.station_id)?;
+    Ok(WorkerToken { access_token, expires_in: TOKEN_SECONDS })
 }
 
 /// A check-in of this screen.
@@ -228,6 +208,15 @@ pub fn fetch(
     id: CheckInId,
 ) -> Result<CheckInView, Failure> {
     of_station(conn, station, id).map(|row| view(row, house))
+}
+
+/// The check-ins of a screen that may no longer act end with it: their tokens
+/// are good for nothing from now on.
+pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
+    for row in store::check_ins_at(tx.conn, station)? {
+        end(tx, row.id, row.worker_id, reason)?;
+    }
+    Ok(())
 }
 
 /// Ends check-ins that were silent too long. Only what a worker does is heard,
@@ -241,7 +230,10 @@ pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
     let before = idle_before(house);
     let (silent, emergencies) = house
         .read(Actor::System, move |conn, _| {
-            Ok((store::check_ins_idle(conn, before, 500)?, store::emergencies_silent(conn, before, 100)?))
+            Ok((
+                store::check_ins_idle(conn, before, IDLE_AT_ONCE)?,
+                store::emergencies_silent(conn, before, 100)?,
+            ))
         })
         .await?;
     let mut ended = 0;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, check_in};
 use crate::{
     coordination::Topic,
     crypto::{
@@ -273,6 +273,10 @@ fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: &str) -> Result<(), Failure>
         let payload = json!({"kind": row.kind, "station": row.station_id, "reason": reason});
         tx.record("device", row.id, "device.revoked", payload, Hearers::nobody())?;
         tx.wake(Topic::Operators);
+        if row.kind == DeviceKind::Station.as_str() {
+            // Whoever is known to this screen alone is known to nobody any more.
+            check_in::end_at(tx, row.station_id, &format!("screen_{reason}"))?;
+        }
     }
     Ok(())
 }

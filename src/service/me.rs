@@ -65,6 +65,19 @@ pub struct MeView {
     pub station_id: StationId,
 }
 
+/// Until when a worker is taken to be at the screen.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PresenceView {
+    /// The check-in ends after this many seconds without another sign of the worker.
+    pub idle_seconds: u32,
+}
+
+/// The worker is still there. The frame of every verb notes that of its caller;
+/// here there is nothing else to do.
+pub fn stay(tx: &Tx<'_>) -> PresenceView {
+    PresenceView { idle_seconds: tx.house.policy.check_in.idle_seconds }
+}
+
 /// The caller.
 pub fn fetch(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<MeView, Failure> {
     let worker = workers::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;

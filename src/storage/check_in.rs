@@ -63,6 +63,15 @@ pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<Chec
     each!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
 }
 
+/// The open check-ins at a station's screen.
+pub fn check_ins_at(conn: &mut Conn, station: StationId) -> QueryResult<Vec<CheckInRow>> {
+    each!(conn, c => check_in::table
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::station_id.eq(station))
+        .select(CheckInRow::as_select())
+        .load(c))
+}
+
 /// The open check-ins that a new one would push out.
 pub fn check_ins_in_the_way(
     conn: &mut Conn,

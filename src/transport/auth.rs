@@ -26,6 +26,15 @@ use crate::{
 /// # Errors
 /// `Unauthenticated` without a token, `TokenInvalid`, `TokenExpired`.
 pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
+    let mut actor = holder_of_token(request)?;
+    if let Actor::Worker(worker) = &mut actor {
+        // A read that has to write something down is a read all the same.
+        worker.acts = !request.method().is_safe();
+    }
+    Ok(actor)
+}
+
+fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     let house = request
         .app_data::<web::Data<Arc<House>>>()
         .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
@@ -57,8 +66,8 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
     Ok(actor)
 }
 
-/// A worker's screen asks by itself: only what a worker does is a sign of them,
-/// and the database notes that.
+/// Who was heard, by whatever request. A worker's screen asks by itself: a
+/// check-in is kept open by what its worker does, and the database notes that.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
     let who = match actor {
         Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
@@ -79,6 +88,7 @@ fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
             worker: claims.subject.parse::<WorkerId>().ok()?,
             check_in: claims.check_in?,
             station: claims.station?,
+            acts: false,
         }),
         Role::Cabinet => Actor::Cabinet(CabinetCaller {
             cabinet: claims.subject.parse::<CabinetId>().ok()?,

@@ -46,12 +46,13 @@ type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
 /// The body arrives once, and several extractors of one handler (body, key,
 /// signature) want it at the same time: they share one reading of it.
-type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
+pub(super) type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
 
 #[derive(Clone)]
 struct SharedBody(Arriving);
 
-fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
+/// The body of `request`, read once for whoever wants it.
+pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
     if let Some(shared) = request.extensions().get::<SharedBody>() {
         return shared.0.clone();
     }

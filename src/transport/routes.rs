@@ -6,7 +6,7 @@ use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder, guard, http::Method, middleware::from_fn, web,
 };
 
-use super::{address::Address, reply};
+use super::{address::Address, reply, signed};
 use crate::domain::role::Role;
 
 /// What a handler takes out of a request, as its arguments say: one bit each.
@@ -16,7 +16,7 @@ pub type Takes = u8;
 pub const KEY: Takes = 1;
 /// A JSON body.
 pub const BODY: Takes = 1 << 1;
-/// A signature of the device over the request.
+/// A signature of the cabinet over the request.
 pub const SIGNATURE: Takes = 1 << 2;
 /// Parameters of the address.
 pub const QUERY: Takes = 1 << 3;
@@ -24,6 +24,10 @@ pub const QUERY: Takes = 1 << 3;
 pub const IF_MATCH: Takes = 1 << 4;
 /// An id or code in the path.
 pub const PATH: Takes = 1 << 5;
+
+/// A signature of the station's screen over the request. No handler asks for
+/// it: each route that changes something and that a screen may call takes it.
+pub const SCREEN_SIGNATURE: Takes = 1 << 6;
 
 /// An argument of a handler.
 pub trait Part: FromRequest {
@@ -77,6 +81,11 @@ impl RouteLine {
         self.takes & what != 0
     }
 
+    /// Whether it asks for more than an answer.
+    pub fn moves(&self) -> bool {
+        self.method != Method::GET
+    }
+
     /// Whether it is part of the interface for programs, and not a page.
     pub fn is_interface(&self) -> bool {
         self.path.starts_with("/api/") || self.path.starts_with("/cabinet/")
@@ -102,13 +111,19 @@ impl Routes {
         Args: Guarded + 'static,
         F::Output: Responder + 'static,
     {
-        let line = RouteLine { method: method.clone(), path, roles: Args::ROLES, takes: Args::TAKES };
+        let mut line = RouteLine { method: method.clone(), path, roles: Args::ROLES, takes: Args::TAKES };
+        if line.moves() && line.roles.contains(&Role::Station) {
+            line.takes |= SCREEN_SIGNATURE;
+        }
         // Whoever may GET may also ask for the headers alone.
         let mut route = match method {
             Method::GET => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
             _ => web::method(method.clone()),
         }
         .to(handler);
+        if line.takes(SCREEN_SIGNATURE) {
+            route = route.wrap(from_fn(signed::by_screen));
+        }
         if line.is_interface() && !line.takes(QUERY) {
             route = route.wrap(from_fn(reply::no_parameters));
         }

@@ -41,13 +41,19 @@ impl<'a> Ask<'a> {
     async fn refused(self, house: &TestHouse, status: u16, code: Code, fields: &[&str]) {
         for (tag, language) in [("zh", Language::Chinese), ("en", Language::English)] {
             let method = self.method.parse().expect("a method");
+            let key = uuid::Uuid::now_v7().to_string();
+            let asked = (self.method, self.path.as_str());
+            let signature = house.screen_signature(self.token, asked, key.as_bytes(), &self.body);
             let mut request = house
                 .client()
                 .request(method, format!("{}{}", house.base, self.path))
                 .header("Accept-Language", tag)
                 .header("Content-Type", self.media)
-                .header("Idempotency-Key", uuid::Uuid::now_v7().to_string())
+                .header("Idempotency-Key", key)
                 .body(self.body.clone());
+            if let Some(signature) = signature {
+                request = request.header("Waystation-Signature", signature);
+            }
             if !self.token.is_empty() {
                 request = request.bearer_auth(self.token);
             }

@@ -1,7 +1,7 @@
 //! A house of its own for every test: a database copied from a migrated one,
 //! a socket on port 0, and a clock that the test moves.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use chrono::TimeDelta;
 use reqwest::{Client, Response, StatusCode};
@@ -15,13 +15,18 @@ use waystation::{
     storage::{Conn, DatabaseUrl, conn::Purpose},
 };
 
-use crate::engines::Database;
+use crate::{
+    engines::{Database, Engine, engine},
+    screen::DeviceKeys,
+};
 
 /// A running house.
 pub struct TestHouse {
     pub base: String,
     pub house: Arc<House>,
     pub clock: ManualClock,
+    /// By these the harness signs for screens.
+    pub keys: DeviceKeys,
     client: Client,
     server: actix_web::dev::ServerHandle,
     config: Config,
@@ -47,21 +52,43 @@ impl TestHouse {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let database = Database::migrated(dir.path());
         let clock = ManualClock::at(start_of_test());
+        let mut config = Self::config(dir.path(), &database);
+        change(&mut config);
+        Self::build(config, clock, Arc::new(database), Arc::new(dir), DeviceKeys::default()).await
+    }
+
+    fn config(folder: &Path, database: &Database) -> Config {
         let mut config = Config::load(None, &Flags::default()).expect("the defaults");
         config.database_url = database.url.clone().into();
         config.database_connections = 4;
         config.instances = Instances::One;
-        config.data_dir = dir.path().join("data");
+        config.data_dir = folder.join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
-        change(&mut config);
-        Self::build(config, clock, Arc::new(database), Arc::new(dir)).await
+        config
+    }
+
+    /// Opens what a released version left; its people went on at another time,
+    /// so the test sets the clock.
+    pub async fn open_released(version: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let database = Database::released(dir.path(), version);
+        let name = match engine() {
+            Engine::Sqlite => "sqlite-master-secret",
+            Engine::Postgres => "postgres-master-secret",
+        };
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released").join(version);
+        let secret = std::fs::read_to_string(kept.join(name)).expect("a secret");
+        let mut config = Self::config(dir.path(), &database);
+        config.master_secret = Some(secret.trim().to_owned().into());
+        let clock = ManualClock::at(start_of_test());
+        Self::build(config, clock, Arc::new(database), Arc::new(dir), DeviceKeys::default()).await
     }
 
     /// A second instance on the same database, under the same clock.
     pub async fn another(&self) -> Self {
         let (database, dir) = (Arc::clone(&self.database), Arc::clone(&self._dir));
-        Self::build(self.config.clone(), self.clock.clone(), database, dir).await
+        Self::build(self.config.clone(), self.clock.clone(), database, dir, self.keys.clone()).await
     }
 
     async fn build(
@@ -69,6 +96,7 @@ impl TestHouse {
         clock: ManualClock,
         database: Arc<Database>,
         dir: Arc<tempfile::TempDir>,
+        keys: DeviceKeys,
     ) -> Self {
         let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -81,6 +109,7 @@ impl TestHouse {
             base,
             house: built.house,
             clock,
+            keys,
             client: Client::new(),
             server: handle,
             config,
@@ -121,14 +150,20 @@ impl TestHouse {
 
     /// POST with a chosen idempotency key.
     pub async fn post_with_key(&self, token: &str, path: &str, key: &str, body: Value) -> Answer {
+        let body = body.to_string();
+        let signature = self.screen_signature(token, ("POST", path), key.as_bytes(), body.as_bytes());
         let mut request = self
             .client
             .post(format!("{}{path}", self.base))
             .header("Idempotency-Key", key)
             .header("Accept-Language", "en")
-            .json(&body);
+            .header("Content-Type", "application/json")
+            .body(body);
         if !token.is_empty() {
             request = request.bearer_auth(token);
+        }
+        if let Some(signature) = signature {
+            request = request.header("Waystation-Signature", signature);
         }
         Answer::of(request.send().await.expect("answered")).await
     }

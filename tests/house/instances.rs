@@ -245,20 +245,19 @@ async fn nobody_is_lost_who_is_heard_at_another_instance() {
 }
 
 #[actix_web::test]
-async fn no_check_in_ends_whose_worker_is_heard_at_another_instance() {
+async fn no_check_in_ends_whose_worker_is_seen_at_another_instance() {
     let (one, other) = two_at("redis+unix:///nowhere/redis.sock", false).await;
     let seed = one.seed().await;
     let visit = one.visit(&seed).await;
-    let rounds = async |seconds: i64, speaks: bool| {
+    let rounds = async |seconds: i64, touches: bool| {
         let mut ended = 0;
         for second in (0..seconds).step_by(5) {
             one.pass(5);
-            if speaks && second % 80 == 0 {
+            if touches && second % 80 == 0 {
                 let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
                 let renewed = one.post(&one.station_token(&seed), &renew, json!({})).await.expect(200);
                 let token = renewed["access_token"].as_str().expect("a token");
-                let here = format!("/api/v1/check-ins/{}/presence", visit.check_in);
-                one.post(token, &here, json!({})).await.expect(200);
+                one.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
             }
             for house in [&other, &one] {
                 ended += check_in::sweep_idle(&house.house).await.expect("a round");
@@ -266,6 +265,6 @@ async fn no_check_in_ends_whose_worker_is_heard_at_another_instance() {
         }
         ended
     };
-    assert_eq!(rounds(400, true).await, 0, "heard at one of them");
-    assert_eq!(rounds(200, false).await, 1, "silent everywhere");
+    assert_eq!(rounds(400, true).await, 0, "seen at one of them");
+    assert_eq!(rounds(200, false).await, 1, "gone");
 }

@@ -72,6 +72,8 @@ impl TestHouse {
         let (hospital, employer, worker) =
             (HospitalId::generate(), EmployerId::generate(), WorkerId::generate());
         let keys = (station_key.public_key().to_string(), cabinet_key.public_key().to_string());
+        self.keys.keep(station_device, &station_key);
+        self.keys.keep(cabinet_device, &cabinet_key);
         self.house
             .write(Actor::System, move |tx| {
                 let created_at = At(tx.now);

@@ -48,12 +48,16 @@ class Tokens:
 
 
 class Signature(AuthBase):
-    """Signs a request as the cabinet, when its bytes are known."""
+    """Signs a request as the device that sends it, when its bytes are known."""
+
+    def __init__(self, role):
+        self.role = role
 
     def __call__(self, request):
         body = request.body or b""
         body = body.encode() if isinstance(body, str) else body
-        request.headers["Waystation-Signature"] = PEOPLE.signature(request.method, request.path_url, body)
+        signed = PEOPLE.signature(self.role, request.method, request.path_url, body, request.headers)
+        request.headers["Waystation-Signature"] = signed
         return request
 
 
@@ -112,7 +116,7 @@ def before_call(context, case, kwargs):
         if str(case.path_parameters.get("id")) in protected():
             case.path_parameters["id"] = str(uuid.uuid4())
     if "Waystation-Signature" in case.headers:
-        kwargs["auth"] = Signature()
+        kwargs["auth"] = Signature(role_of(case))
 
 
 def protected():

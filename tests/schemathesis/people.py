@@ -50,11 +50,15 @@ class People:
             for name in ("station", "cabinet")
         }
 
-    def post(self, path, body, token=None):
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
+    def post(self, path, body, token=None, signs=None):
+        """Posts; `signs` is the device that signs, where one must."""
+        headers = {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
+        sent = json.dumps(body).encode()
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        answer = requests.post(self.base + path, json=body, headers=headers, timeout=20)
+        if signs:
+            headers["Waystation-Signature"] = self.signature(signs, "POST", path, sent, headers)
+        answer = requests.post(self.base + path, data=sent, headers=headers, timeout=20)
         if not answer.ok:
             raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
         return answer.json()
@@ -107,10 +111,10 @@ class People:
         station = self.token("station")
         if self.check_in and "worker" in self.tokens:
             try:
-                return self.post(f"/api/v1/check-ins/{self.check_in}/token", {}, station)
+                return self.post(f"/api/v1/check-ins/{self.check_in}/token", {}, station, "station")
             except RuntimeError:
                 pass
-        opened = self.post("/api/v1/check-ins", self.ready["worker"], station)
+        opened = self.post("/api/v1/check-ins", self.ready["worker"], station, "station")
         self.check_in = opened["check_in"]["id"]
         return opened
 
@@ -143,15 +147,28 @@ class People:
         text = compact(header, payload)
         return f"{text}.{b64(self.keys[role].sign(text.encode()))}"
 
-    def signature(self, method, path, body):
-        """The detached JWS that every POST of a cabinet carries."""
-        device = self.ready["cabinet"]["device_id"]
-        header = {"alg": "EdDSA", "typ": "request+jws", "kid": device}
+    def signature(self, role, method, path, body, headers):
+        """The detached JWS of what a device sends to change something. A screen's
+        also covers the access token and the idempotency key that go with it."""
+        header = {"alg": "EdDSA", "typ": "request+jws", "kid": self.ready[role]["device_id"]}
         head = b64(json.dumps(header, separators=(",", ":")).encode())
-        digest = hashlib.sha256(body).hexdigest()
-        payload = "\n".join(["waystation-request-v1", method, path, digest])
-        signed = self.keys["cabinet"].sign(f"{head}.{b64(payload.encode())}".encode())
+        lines = ["waystation-request-v1", method, path, hexed(body)]
+        if role == "station":
+            token = text_of(headers.get("Authorization")).removeprefix("Bearer ")
+            key = text_of(headers.get("Idempotency-Key"))
+            lines[0] = "waystation-request-v2"
+            lines += [hexed(token.encode()), hexed(key.encode("latin-1", "replace"))]
+        signed = self.keys[role].sign(f"{head}.{b64(chr(10).join(lines).encode())}".encode())
         return f"{head}..{b64(signed)}"
+
+
+def hexed(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def text_of(value):
+    """A header as text: it may be missing, or be bytes."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value or ""
 
 
 def totp(secret, step):

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::demo::{
@@ -13,6 +14,9 @@ use crate::demo::{
 
 /// How often a worker looks when nothing wakes them.
 const LOOK: Duration = Duration::from_millis(1_500);
+/// How often somebody who waits touches the screen, so that it does not take
+/// them for gone: half of the 90 seconds after which it would.
+const TOUCH: Duration = Duration::from_secs(45);
 /// The longest wait for a doctor, a pharmacist or a cabinet, each.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
@@ -23,6 +27,7 @@ type Heard = HashMap<String, u32>;
 pub struct Bell {
     heard: watch::Receiver<Heard>,
     listener: JoinHandle<()>,
+    toucher: JoinHandle<()>,
 }
 
 /// Why a wait ended without what was waited for.
@@ -37,6 +42,7 @@ impl Bell {
     /// Listens to what concerns this worker, from the first event on.
     pub fn listen(api: Api, pass: Arc<WorkerPass>) -> Self {
         let (ring, heard) = watch::channel(Heard::new());
+        let toucher = tokio::spawn(touch(api.clone(), Arc::clone(&pass)));
         let listener = tokio::spawn(async move {
             let mut stream = Stream::default();
             loop {
@@ -55,7 +61,7 @@ impl Bell {
                 }
             }
         });
-        Self { heard, listener }
+        Self { heard, listener, toucher }
     }
 
     /// How many events of these kinds were heard.
@@ -95,9 +101,21 @@ impl Bell {
     }
 }
 
+async fn touch(api: Api, pass: Arc<WorkerPass>) {
+    loop {
+        tokio::time::sleep(TOUCH).await;
+        let call = Call::post_plain("/api/v1/me/presence", &json!({})).once().may_refuse(&[401]);
+        let touched: Result<Value, CallError> = api.call(As::Worker(&pass), call).await;
+        if touched.is_err_and(|error| error.status() == 401) {
+            return;
+        }
+    }
+}
+
 impl Drop for Bell {
     fn drop(&mut self) {
         self.listener.abort();
+        self.toucher.abort();
     }
 }
 

@@ -20,16 +20,11 @@ use crate::{
         sessions::WorkerPass,
         turns::Turn,
     },
-    domain::{
-        ids::{AttemptId, CheckInId},
-        money::Fen,
-    },
+    domain::{ids::AttemptId, money::Fen},
 };
 
 /// The longest that a worker stays.
 pub const LONGEST: Duration = Duration::from_secs(300);
-/// How often who waits touches the screen: silence ends a check-in.
-const TOUCH: Duration = Duration::from_secs(30);
 
 /// What all workers on the way share.
 pub struct World {
@@ -73,7 +68,6 @@ pub(super) struct Walk<'w> {
     pub(super) turn: Turn,
     steps: Vec<(&'static str, Duration)>,
     step: &'static str,
-    screen: Option<(Arc<WorkerPass>, CheckInId)>,
 }
 
 /// Walks the whole way.
@@ -86,7 +80,6 @@ pub async fn walk(world: &World, trip: &Trip<'_>) -> Journey {
         turn: trip.turn,
         steps: Vec::new(),
         step: "check_in",
-        screen: None,
     };
     let ending = match walk.go(trip.card, trip.came_at).await {
         Ok(ending) => ending,
@@ -117,7 +110,6 @@ impl Walk<'_> {
             opened.expires_in,
         );
         let pass = Arc::new(pass);
-        self.screen = Some((Arc::clone(&pass), opened.check_in.id));
         let bell = Bell::listen(self.api.clone(), Arc::clone(&pass));
         let outcome = self.visit(&pass, &bell).await;
         let leave = Call::post(format!("/api/v1/check-ins/{}/leave", opened.check_in.id), &json!({}));
@@ -201,21 +193,9 @@ impl Walk<'_> {
         step: &'static str,
         bell: &Bell,
         kinds: &[&str],
-        mut look: impl AsyncFnMut() -> Result<Option<T>, CallError>,
+        look: impl AsyncFnMut() -> Result<Option<T>, CallError>,
     ) -> Result<T, Trouble> {
         self.step = step;
-        let (api, screen) = (self.api, self.screen.clone());
-        let mut touched = Instant::now();
-        let look = async || {
-            if let Some((pass, check_in)) = &screen
-                && touched.elapsed() > TOUCH
-            {
-                touched = Instant::now();
-                let path = format!("/api/v1/check-ins/{check_in}/presence");
-                let _: CheckIn = api.call(As::Worker(pass), Call::post_plain(path, &json!({}))).await?;
-            }
-            look().await
-        };
         match bell.wait(kinds, look).await {
             Ok((found, took)) => {
                 self.took(step, took);

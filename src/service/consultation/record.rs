@@ -66,7 +66,12 @@ pub struct RecordView {
 pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<RecordView, Failure> {
     let row = row_of_doctor(tx.conn, caller.staff, id)?;
     let worker = workers::worker_fetch(tx.conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    let place = WorkerCaller { worker: row.worker_id, check_in: row.check_in_id, station: row.station_id };
+    let place = WorkerCaller {
+        worker: row.worker_id,
+        check_in: row.check_in_id,
+        station: row.station_id,
+        acts: false,
+    };
     let symptoms: Vec<_> = serde_json::from_str(&row.symptoms)?;
     let triage = vitals::assess(tx.conn, tx.house, place, &symptoms)?;
     let readings =

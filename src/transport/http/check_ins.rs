@@ -12,7 +12,7 @@ use crate::{
         check_in::{self, CheckInInput, CheckInOpened, CheckInView, WalkInInput, WorkerToken},
     },
     transport::{
-        auth::{Station, Worker},
+        auth::Station,
         body::{Body, IdempotencyKey, Path},
         reply::{self, Reply},
         routes::Routes,
@@ -26,13 +26,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/check-ins/walk-in", open_walk_in)
         .get("/api/v1/check-ins/{id}", fetch)
         .post("/api/v1/check-ins/{id}/leave", leave)
-        .post("/api/v1/check-ins/{id}/token", renew)
-        .post("/api/v1/check-ins/{id}/presence", touch);
+        .post("/api/v1/check-ins/{id}/token", renew);
 }
 
 /// This file's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(open, open_walk_in, fetch, leave, renew, touch))]
+#[openapi(paths(open, open_walk_in, fetch, leave, renew))]
 pub struct Doc;
 
 /// Check in by card number and PIN
@@ -96,14 +95,15 @@ async fn leave(
 /// A fresh worker token for a check-in that is still open
 #[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = WorkerToken)))]
-async fn renew(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
-    reply::json(&request, check_in::renew(&house, caller.0, id.0).await)
-}
-
-/// The screen was touched: the worker is still there
-#[utoipa::path(post, path = "/api/v1/check-ins/{id}/presence", tag = "check-in",
-    params(("id" = CheckInId, Path)), responses((status = 200, body = CheckInView)))]
-async fn touch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| check_in::touch(tx, caller.0, id.0)).await;
-    reply::json(&request, outcome)
+async fn renew(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<CheckInId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        check_in::renew(tx, caller.0, id.0)
+    })
+    .await
 }

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use crate::{
     service::{
         House,
-        me::{self, ConsentInput, ConsentsView, MeView},
+        me::{self, ConsentInput, ConsentsView, MeView, PresenceView},
     },
     transport::{
         auth::Worker,
@@ -22,19 +22,31 @@ use crate::{
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/me", fetch)
+        .post("/api/v1/me/presence", stay)
         .post("/api/v1/me/consents", grant)
         .post("/api/v1/me/consents/withdraw", withdraw);
 }
 
 /// This file's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(fetch, grant, withdraw))]
+#[openapi(paths(fetch, stay, grant, withdraw))]
 pub struct Doc;
 
 /// Who I am to the network
 #[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
 async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
     let outcome = house.read(caller.actor(), move |conn, house| me::fetch(conn, house, caller.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// I am still here
+///
+/// For a screen that was touched. Whatever the worker does counts as well; what
+/// the screen only reads (polls, streams) does not.
+#[utoipa::path(post, path = "/api/v1/me/presence", tag = "check-in",
+    responses((status = 200, body = PresenceView)))]
+async fn stay(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house.write(caller.actor(), |tx| Ok(me::stay(tx))).await;
     reply::json(&request, outcome)
 }
 

@@ -119,18 +119,15 @@ async fn a_touched_screen_keeps_its_worker_who_waits() {
     let (house, seed) = opened().await;
     let mut visit = house.visit(&seed).await;
     let id = house.ask(&visit.token).await;
-    let touch = format!("/api/v1/check-ins/{}/presence", visit.check_in);
     let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
     for _ in 0..10 {
         house.pass(60);
         assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
         let renewed = house.post(&house.station_token(&seed), &renew, json!({})).await.expect(200);
         visit.token = text(&renewed, "access_token").to_owned();
-        house.post(&visit.token, &touch, json!({})).await.expect(200);
+        house.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
     }
     assert_eq!(house.get(&visit.token, &path(&id)).await.expect(200)["state"], "waiting");
-    let other = format!("/api/v1/check-ins/{}/presence", id);
-    house.post(&visit.token, &other, json!({})).await.problem(404, "not_found");
 }
 
 #[actix_web::test]

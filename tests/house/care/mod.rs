@@ -8,7 +8,10 @@ mod requeued;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use waystation::{
-    crypto::tokens::{Claims, Role},
+    crypto::{
+        device::DeviceKey,
+        tokens::{Claims, Role},
+    },
     domain::ids::{DeviceId, StationId},
     service::{Actor, Failure, matching},
     storage::{network as store, sql_types::At},
@@ -26,16 +29,17 @@ pub struct Screen {
 }
 
 /// Somebody at a screen.
-#[derive(Clone)]
 pub struct Guest {
     pub token: String,
-    pub check_in: String,
 }
 
 impl TestHouse {
     /// One more station, with an enrolled screen.
     pub async fn another_screen(&self) -> Screen {
         let (station, device) = (StationId::generate(), DeviceId::generate());
+        let key = DeviceKey::generate().expect("a key");
+        self.keys.keep(device, &key);
+        let public_key = key.public_key().to_string();
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let created_at = At(tx.now);
@@ -61,7 +65,7 @@ impl TestHouse {
                         station_id: station,
                         cabinet_id: None,
                         epoch: 1,
-                        public_key: "A".repeat(43),
+                        public_key: public_key.clone(),
                         enrolled_at: created_at,
                     }],
                 )?)
@@ -87,10 +91,7 @@ impl TestHouse {
         let body = json!({"name": "样例乙", "phone": format!("155{number:08}"), "consent": true});
         let opened =
             self.post(&self.screen_token(screen), "/api/v1/check-ins/walk-in", body).await.expect(201);
-        Guest {
-            token: opened["access_token"].as_str().expect("a token").to_owned(),
-            check_in: opened["check_in"]["id"].as_str().expect("an id").to_owned(),
-        }
+        Guest { token: opened["access_token"].as_str().expect("a token").to_owned() }
     }
 
     /// A fresh token of a doctor of the seeded hospital.

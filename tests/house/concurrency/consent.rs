@@ -129,7 +129,7 @@ async fn a_withdrawal_waits_for_the_step_that_came_first() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     let me = house.get(&worker, "/api/v1/me").await.expect(200);
     let check_in = me["check_in_id"].as_str().expect("an id").parse().expect("an id");
-    let caller = WorkerCaller { worker: seed.worker, check_in, station: seed.station };
+    let caller = WorkerCaller { worker: seed.worker, check_in, station: seed.station, acts: true };
     let input: ReadingsInput = serde_json::from_value(heart_rate(&house)).expect("readings");
     let store = Arc::clone(&house.house);
     let step = tokio::spawn(async move {

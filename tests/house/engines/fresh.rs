@@ -1,6 +1,7 @@
 //! A database of its own for every test, copied from a migrated one.
 
 use std::{
+    io::Read,
     path::Path,
     sync::{
         Mutex, OnceLock, PoisonError,
@@ -11,7 +12,7 @@ use std::{
 use diesel::{connection::SimpleConnection, prelude::*, sql_types};
 use waystation::storage::{self, Conn, DatabaseUrl, conn::Purpose};
 
-use super::Database;
+use super::{Database, Engine};
 
 /// Our part of the server's advisory locks.
 const LOCKS: i32 = 723_987;
@@ -30,6 +31,30 @@ pub fn sqlite(folder: &Path, migrated: bool) -> Database {
         std::fs::write(&file, bytes).expect("written");
     }
     Database { url: format!("sqlite:{}", file.display()), name: None }
+}
+
+/// What `tests/released/make` kept of `version`.
+pub fn released(engine: Engine, folder: &Path, version: &str) -> Database {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released").join(version);
+    let unpacked = |name: &str| {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(kept.join(name)).expect(name);
+        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("unpacked");
+        bytes
+    };
+    match engine {
+        Engine::Sqlite => {
+            let database = sqlite(folder, false);
+            std::fs::write(folder.join("house.db"), unpacked("sqlite.db.gz")).expect("written");
+            database
+        }
+        Engine::Postgres => {
+            let database = server().create(false);
+            let sql = String::from_utf8(unpacked("postgres.sql.gz")).expect("text");
+            run_sql(&mut Conn::open(&parsed(&database.url), Purpose::Write).expect("opened"), &sql);
+            database
+        }
+    }
 }
 
 fn parsed(url: &str) -> DatabaseUrl {

@@ -80,6 +80,11 @@ impl Database {
         }
     }
 
+    /// A copy of what a released version left, not migrated yet.
+    pub fn released(folder: &Path, version: &str) -> Self {
+        fresh::released(engine(), folder, version)
+    }
+
     /// A database of this run's engine without any table.
     pub fn empty(folder: &Path) -> Self {
         Self::empty_on(engine(), folder)

@@ -27,8 +27,9 @@ impl Operation {
         self.parameters.iter().any(|parameter| parameter["name"] == name)
     }
 
-    pub fn is_signed(&self) -> bool {
-        self.has("Waystation-Signature")
+    /// Whether callers of this role sign it: devices do.
+    pub fn is_signed_by(&self, role: Option<Role>) -> bool {
+        self.has("Waystation-Signature") && matches!(role, Some(Role::Station | Role::Cabinet))
     }
 
     pub fn is_interface(&self) -> bool {

@@ -91,6 +91,7 @@ async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {
     let screen = walk.take("post_tokens_enrol", with("", body)).await;
     let audience = format!("{}/api/v1/tokens/device", walk.house.house.public_url.trim_end_matches('/'));
     let device = text(&screen, "/device_id").parse().expect("an id");
+    walk.house.keys.keep(device, &key);
     let assertion = make_assertion(&key, device, &audience, "walker-1", walk.house.now()).expect("signed");
     let token = walk.take("post_tokens_device", with("", json!({"client_assertion": assertion}))).await;
     text(&token, "/access_token").to_owned()
@@ -116,11 +117,10 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     walk.take("get_check_ins_id", own()).await;
     let renewed = walk.take("post_check_ins_id_token", own()).await;
     let worker = text(&renewed, "/access_token").to_owned();
-    let stranger = text(&other, "/access_token");
-    walk.take("post_check_ins_id_presence", Good { stranger: Some(stranger), ..of(&worker, &id) }).await;
     for name in ["get_me", "get_readings", "get_triage", "get_account", "get_consultations", "get_orders"] {
         walk.take(name, of(&worker, "")).await;
     }
+    walk.take("post_me_presence", of(&worker, "")).await;
     walk.take("post_me_consents", of(&worker, "")).await;
     walk.take("post_me_consents_withdraw", of(&worker, "")).await;
     let light = json!({"weight_kg_tenths": 700});

@@ -131,12 +131,7 @@ impl Gathering<'_> {
         if self.operation.body.is_some() {
             ask = ask.json(&good_body(&self.operation.id));
         }
-        self.as_sent(ask)
-    }
-
-    /// Signed anew, where the operation wants it.
-    fn as_sent(&self, ask: Ask) -> Ask {
-        if self.operation.is_signed() { ask.signed(self.world.seed) } else { ask }
+        ask
     }
 
     fn add(&mut self, why: &str, ask: Ask, status: u16, code: Code, field: Option<&str>) {
@@ -174,7 +169,7 @@ impl Gathering<'_> {
         let Some(schema) = &self.operation.body else { return };
         let (good, body) = (self.good(role), good_body(&self.operation.id));
         for wrong in wrong_bodies(schema, &body) {
-            let ask = self.as_sent(good.clone().json(&wrong.body));
+            let ask = good.clone().json(&wrong.body);
             let why = format!("{}: {} {}", wrong.kind, wrong.field, shortened(&wrong.body));
             self.add(&why, ask, 422, Code::InvalidField, Some(&wrong.field));
         }
@@ -188,16 +183,16 @@ impl Gathering<'_> {
             ("too deep", b"[".repeat(10_000)),
         ];
         for (why, bytes) in unreadable {
-            let ask = self.as_sent(good.clone().bytes(bytes));
+            let ask = good.clone().bytes(bytes);
             self.add(why, ask, 400, Code::MalformedBody, None);
         }
         if let Some(first) = body.as_object().and_then(|body| body.keys().next()) {
             let twice = text.replacen('{', &format!("{{{}:1,", Value::from(first.as_str())), 1);
-            let ask = self.as_sent(good.clone().bytes(twice));
+            let ask = good.clone().bytes(twice);
             self.add("a member twice", ask, 422, Code::InvalidField, Some(first));
         }
         let large = [text.as_bytes(), &vec![b' '; 256 * 1024]].concat();
-        let ask = self.as_sent(good.clone().bytes(large));
+        let ask = good.clone().bytes(large);
         self.add("too large", ask, 413, Code::BodyTooLarge, None);
         let media = Code::UnsupportedMediaType;
         self.add("plain text", good.clone().header("Content-Type", "text/plain"), 415, media, None);
@@ -234,10 +229,10 @@ impl Gathering<'_> {
                 self.add("a bad version", ask, 412, Code::PreconditionFailed, None);
             }
         }
-        if self.operation.is_signed() {
+        if self.operation.is_signed_by(role) {
             let no = Code::SignatureInvalid;
             self.add("not signed", good.clone().without("Waystation-Signature"), 401, no, None);
-            let other = Ask { body: b"{}".to_vec(), ..good.clone() };
+            let other = good.clone().signed_for_another();
             self.add("signed for another body", other, 401, no, None);
             for text in ["", "x", "..", "a..b"] {
                 self.add("a bad signature", good.clone().header("Waystation-Signature", text), 401, no, None);
@@ -249,7 +244,7 @@ impl Gathering<'_> {
     fn parameters(&mut self, role: Option<Role>) {
         if self.operation.path.contains('{') {
             for id in ["not-an-id", "%00", "0", "%ff", "00000000-0000-7000-8000-00000000000g"] {
-                let ask = self.as_sent(Ask { url: self.url(id), ..self.good(role) });
+                let ask = Ask { url: self.url(id), ..self.good(role) };
                 self.add("no id", ask, 404, Code::NotFound, None);
             }
         }
@@ -259,7 +254,7 @@ impl Gathering<'_> {
         let bare = self.operation.path.clone();
         let with = |gathering: &Self, query: &str| {
             let url = format!("{}?{query}", filled(&bare, NOBODY));
-            gathering.as_sent(Ask { url, ..gathering.good(role) })
+            Ask { url, ..gathering.good(role) }
         };
         let bad = Code::InvalidParameter;
         let ask = with(self, "nobody_asked=1");

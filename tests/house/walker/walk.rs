@@ -69,7 +69,7 @@ impl Walk<'_> {
         if let Some(version) = &good.version {
             ask = ask.header("If-Match", version.clone());
         }
-        if operation.is_signed() { ask.signed(self.seed) } else { ask }
+        ask
     }
 
     /// Takes a route with a good request.

@@ -12,7 +12,7 @@ use super::{operation_id, problems};
 use crate::{
     domain::role::Role,
     transport::{
-        routes::{IF_MATCH, KEY, RouteLine, SIGNATURE},
+        routes::{IF_MATCH, KEY, RouteLine, SCREEN_SIGNATURE, SIGNATURE},
         signed::SIGNATURE_HEADER,
     },
 };
@@ -38,6 +38,10 @@ pub fn complete(operation: &mut Operation, line: &RouteLine) {
     let headers = [(KEY, idempotency_key as fn() -> Parameter), (SIGNATURE, signature), (IF_MATCH, if_match)];
     for (_, header) in headers.iter().filter(|(what, _)| line.takes(*what)) {
         operation.parameters.get_or_insert_default().push(RefOr::T(header()));
+    }
+    if line.takes(SCREEN_SIGNATURE) {
+        let screens_only = line.roles == [Role::Station];
+        operation.parameters.get_or_insert_default().push(RefOr::T(screen_signature(screens_only)));
     }
     say_answer_headers(operation, line);
     for status in problems::statuses(line) {
@@ -79,6 +83,23 @@ fn signature() -> Parameter {
     let text =
         ObjectBuilder::new().max_length(Some(1024)).pattern(Some(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$"));
     header(SIGNATURE_HEADER, said, text)
+}
+
+/// Where others may call as well, a screen signs all the same.
+fn screen_signature(screens_only: bool) -> Parameter {
+    let said = "From a station's screen: a compact JWS with detached payload (`header..signature`, EdDSA by \
+                the device's key, header members `alg`, `kid` = the device's id, `typ` = `request+jws`). Its \
+                payload is the text `waystation-request-v2`, the method, path and query exactly as sent, and \
+                the SHA-256 in lower hex of the body, of the access token and of the `Idempotency-Key`, each \
+                on a line of its own, joined by `\\n`. The key that is signed makes a repeated request do \
+                nothing; the token that is signed ends the signature with itself.";
+    let text =
+        ObjectBuilder::new().max_length(Some(1024)).pattern(Some(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$"));
+    let mut parameter = header(SIGNATURE_HEADER, said, text);
+    if !screens_only {
+        parameter.required = Required::False;
+    }
+    parameter
 }
 
 fn if_match() -> Parameter {

@@ -1,0 +1,73 @@
+//! Data outlives code: a database that a released version filled, and that was
+//! cut off in the middle of journeys, opens with this one, keeps every
+//! invariant, and whatever was half done in it reaches an end.
+//! `tests/released/make` says how such a database is made.
+
+use chrono::TimeDelta;
+use diesel::{dsl::max, prelude::*};
+use waystation::{
+    domain::time::Timestamp,
+    each,
+    service::{Actor, audit, check_in, matching, prescription_use, stock_check, vend},
+    storage::{
+        Conn,
+        schema::{consultation, event, orders},
+    },
+};
+
+use crate::harness::TestHouse;
+
+const VERSION: &str = "0.1.0";
+
+/// Consultations and orders that have not reached an end.
+fn unfinished(conn: &mut Conn) -> (i64, i64) {
+    let consultations =
+        each!(conn, c => consultation::table.filter(consultation::ended_at.is_null()).count().get_result(c));
+    let open = each!(conn, c => orders::table.filter(orders::ended_at.is_null()).count().get_result(c));
+    (consultations.expect("counted"), open.expect("counted"))
+}
+
+/// What the jobs would carry out at this moment; how much there was to do.
+async fn sweep(house: &TestHouse) -> usize {
+    let app = &house.house;
+    let mut done = matching::requeue_lost(app).await.expect("requeued");
+    done += matching::expire_offers(app).await.expect("expired");
+    done += matching::give_up_unserved(app).await.expect("given up");
+    done += check_in::sweep_idle(app).await.expect("ended");
+    let due = app.write(Actor::System, |tx| {
+        Ok(vend::doubt_silent(tx, 100)?
+            + vend::void_expired(tx, 100)?
+            + vend::expire_orders(tx, 100)?
+            + prescription_use::expire_due(tx, 100)?)
+    });
+    done + due.await.expect("swept")
+}
+
+async fn violations(house: &TestHouse) -> Vec<String> {
+    let found = house.house.read(Actor::System, |conn, _| stock_check::invariants(conn));
+    found.await.expect("checked")
+}
+
+#[actix_web::test]
+async fn a_database_of_the_last_release_opens_and_all_that_was_half_done_in_it_ends() {
+    let house = TestHouse::open_released(VERSION).await;
+    let mut conn = house.connection();
+    let newest =
+        each!(&mut conn, c => event::table.select(max(event::at)).get_result::<Option<Timestamp>>(c))
+            .expect("read")
+            .expect("events");
+    house.clock.advance(newest - house.now() + TimeDelta::seconds(5));
+    assert_eq!(violations(&house).await, Vec::<String>::new());
+    let chain = house.house.read(Actor::System, audit::verify).await.expect("checked");
+    assert!(chain.unbroken && chain.sealed_to > 0, "{chain:?}");
+    let (consultations, _) = unfinished(&mut conn);
+    assert!(consultations > 10, "{VERSION} was cut off in the middle: {consultations}");
+
+    // Nobody who was there comes back: in a day and a half everything ends.
+    for _ in 0..72 {
+        while sweep(&house).await > 0 {}
+        house.pass(1_800);
+    }
+    assert_eq!(unfinished(&mut conn), (0, 0));
+    assert_eq!(violations(&house).await, Vec::<String>::new());
+}
