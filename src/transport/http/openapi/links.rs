@@ -35,8 +35,7 @@ const LINES: &[Line] = &[
     ("get_workers", "$response.body#/items/0/id", &["get_workers_id"]),
 ];
 
-const CHECK_IN: &[&str] =
-    &["get_check_ins_id", "post_check_ins_id_presence", "post_check_ins_id_token", "post_check_ins_id_leave"];
+const CHECK_IN: &[&str] = &["get_check_ins_id", "post_check_ins_id_token", "post_check_ins_id_leave"];
 const CONSULTATION: &[&str] = &[
     "get_consultations_id",
     "post_consultations_id_cancel",
