@@ -20,7 +20,7 @@
 //! | 3 | `service`: one transaction per verb |
 //! | 2 | `storage`: SQL; `coordination`: what may be lost; `mail` |
 //! | 1 | `domain`: pure rules; `crypto`: tokens, signatures, sealing |
-//! | 0 | `clock`, `config`, `telemetry` |
+//! | 0 | `clock`, `config`, `private_files`, `telemetry` |
 //!
 //! The invariants, asserted in tests and checked by the crash test:
 //!
@@ -50,6 +50,7 @@ pub mod demo;
 pub mod domain;
 pub mod jobs;
 pub mod mail;
+pub mod private_files;
 pub mod service;
 pub mod storage;
 pub mod telemetry;

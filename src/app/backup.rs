@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -18,15 +17,16 @@ use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 
-use super::policy;
+use super::settings;
 use crate::{
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, ConfigError},
     crypto::{
         digest::{self, Sha256},
         keys::MasterSecret,
         seal::SealKeyId,
     },
+    private_files,
     service::backup::{Judge, Sound},
     storage::{
         DatabaseUrl,
@@ -55,7 +55,10 @@ pub(super) async fn backup(config: &Config, file: PathBuf) -> anyhow::Result<Exi
 pub(super) async fn restore(config: &Config, file: PathBuf, replace: bool) -> anyhow::Result<ExitCode> {
     let (url, target) = embedded(config)?;
     let judge = judge(config)?;
-    tokio::task::spawn_blocking(move || copy_in(&url, &target, &judge, &file, replace)).await??;
+    let sealed_to =
+        tokio::task::spawn_blocking(move || copy_in(&url, &target, &judge, &file, replace)).await??;
+    // Else the witness would say for ever that the log was cut off.
+    super::audit::mark_restored(config, sealed_to)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,7 +80,8 @@ fn judge(config: &Config) -> anyhow::Result<Judge> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     let seal_keys: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
-    Ok(Judge::new(&policy(config)?.network, &master, &seal_keys)?)
+    let policy = settings::policy(config).map_err(ConfigError::Refused)?;
+    Ok(Judge::new(&policy.network, &master, &seal_keys)?)
 }
 
 fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()> {
@@ -128,7 +132,7 @@ fn copy_in(
     judge: &Judge,
     file: &Path,
     replace: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<i64> {
     ensure!(file.exists(), "{}: 没有此文件 / there is no such file", file.display());
     let known = listed_digest(file)?;
     let sum = digest_of(file, "校验 digesting")?;
@@ -166,7 +170,7 @@ fn copy_in(
     if sound.pending > 0 {
         println!("{} 个迁移将在下次启动时执行 / migrations run at the next start", sound.pending);
     }
-    Ok(())
+    Ok(sound.sealed_to)
 }
 
 fn tell(sound: &Sound) {
@@ -284,7 +288,7 @@ impl Partial {
         if path.exists() {
             fs::remove_file(&path).with_context(|| path.display().to_string())?;
         }
-        let made = File::options().write(true).create_new(true).mode(0o600).open(&path);
+        let made = private_files::options().write(true).create_new(true).open(&path);
         made.with_context(|| path.display().to_string())?;
         Ok(Self(Some(path)))
     }

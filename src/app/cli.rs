@@ -7,12 +7,12 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    backup, build, demo, fill, import, load, sample, serve_for, serve_metrics,
+    audit, backup, build, demo, fill, import, load, sample, serve_for, serve_metrics, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
     clock::SystemClock,
-    config::{Config, Flags},
+    config::{Config, ConfigError, Flags, example},
     crypto::{password, totp::TotpSecret},
     demo::sample::DEFAULT_WORKERS,
     domain::role::Role,
@@ -84,13 +84,19 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Check that the event log is what it was
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Look at the settings; opens nothing and prints no secret
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document
     Openapi,
 }
 
 /// Where the settings come from.
 #[derive(Debug, Args)]
-struct Settings {
+pub(super) struct Settings {
     /// A TOML file; the environment (WAYSTATION_..) and these flags come after it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -120,17 +126,32 @@ enum Operator {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with the settings, or what they are
+    Check(Settings),
+    /// Print an annotated example of every setting
+    Example,
+}
+
 impl Settings {
-    fn load(self) -> anyhow::Result<Config> {
+    fn read(self) -> Result<Config, ConfigError> {
         let flags = Flags { listen: self.listen, database_url: self.database_url, data_dir: self.data_dir };
-        Config::load(self.config.as_deref(), &flags).context("the settings are refused")
+        Config::load(self.config.as_deref(), &flags)
+    }
+
+    fn load(self) -> anyhow::Result<Config> {
+        self.read().context("the settings are refused")
     }
 
     /// The settings, if health data would be safe under them.
-    fn load_safe(self) -> anyhow::Result<Config> {
+    pub(super) fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
-        config.check_safe().context("the settings are refused")?;
-        Ok(config)
+        let problems = settings::problems(&config);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError::Refused(problems)).context("the settings are refused")
     }
 }
 
@@ -155,6 +176,14 @@ impl Cli {
             Command::Backup { settings, file } => backup::backup(&settings.load_safe()?, file).await,
             Command::Restore { settings, file, replace } => {
                 backup::restore(&settings.load_safe()?, file, replace).await
+            }
+            Command::Audit(command) => audit::run(command).await,
+            Command::Config(ConfigCommand::Check(settings)) => {
+                Ok(settings::check(settings.read().map_err(|error| error.problems())))
+            }
+            Command::Config(ConfigCommand::Example) => {
+                print!("{}", example::EXAMPLE);
+                Ok(ExitCode::SUCCESS)
             }
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);

@@ -5,7 +5,6 @@ use std::{
     collections::HashSet,
     fs,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -39,6 +38,7 @@ use crate::{
     },
     domain::{network::ShiftRecord, time::Timestamp},
     jobs::Jobs,
+    private_files,
     service::House,
     storage::{StoreError, places},
     telemetry,
@@ -51,10 +51,11 @@ const OWN_FILES: &[&str] = &[
     "demo.db-shm",
     "demo.db.lock",
     "demo.json",
+    "demo.json.tmp",
     "acknowledged.jsonl",
     "master-secret",
 ];
-const OWN_FOLDERS: &[&str] = &["cabinets", "letters"];
+const OWN_FOLDERS: &[&str] = &["audit-witness", "cabinets", "letters", "mail"];
 /// The guests of the ready file are on shift this long.
 const GUEST_SHIFT: TimeDelta = TimeDelta::hours(24);
 const HTTP_WORKERS: usize = 2;
@@ -117,7 +118,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         (None, Some(folder)) => folder.path().to_owned(),
         (None, None) => anyhow::bail!("no folder for the demonstration"),
     };
-    fs::create_dir_all(&folder).with_context(|| format!("--data {}", folder.display()))?;
+    private_files::make_folder(&folder).with_context(|| format!("--data {}", folder.display()))?;
     if half_loaded(&folder) {
         anyhow::ensure!(
             arguments.database_url.is_none(),
@@ -274,7 +275,7 @@ fn master_secret(folder: &Path) -> anyhow::Result<String> {
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     }
     let secret = MasterSecret::generate().to_base64().expose_secret().to_owned();
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let mut file = private_files::options().write(true).create_new(true).open(&path)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     Ok(secret)
@@ -294,7 +295,7 @@ fn remember(path: &Path, arguments: &Arguments, now: Timestamp) -> anyhow::Resul
 
 fn save(path: &Path, memory: &Memory) -> anyhow::Result<()> {
     let unfinished = path.with_extension("json.tmp");
-    fs::write(&unfinished, serde_json::to_vec_pretty(memory)?)?;
+    private_files::write(&unfinished, &serde_json::to_vec_pretty(memory)?)?;
     fs::rename(&unfinished, path)?;
     Ok(())
 }

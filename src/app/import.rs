@@ -11,7 +11,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     service::import::{
-        ImportError,
+        Existing, ImportError, Loaded,
         csv_file::{ImportKind, ImportOptions, import_csv},
     },
 };
@@ -32,8 +32,16 @@ pub enum Kind {
     Hospitals,
     /// Employers
     Employers,
+    /// Cabinets of stations that have none
+    Cabinets,
     /// Pharmacists
     Pharmacists,
+    /// Restockers
+    Restockers,
+    /// Operators
+    Operators,
+    /// Safety officers of employers that are known
+    SafetyOfficers,
     /// Shifts of staff who are known
     Shifts,
     /// First stock of cabinets
@@ -45,14 +53,43 @@ pub enum Kind {
 pub struct Source {
     /// What the file holds
     kind: Kind,
-    /// The file: UTF-8, with a header line
+    /// The file: UTF-8, with a header line; commas, semicolons or tabs between the cells.
+    /// Lines that begin with # above the header are comments, below it they are rows
     file: PathBuf,
+    /// What happens to rows whose code, card, address or shift is known already; without a
+    /// word, a catalogue updates and everything else refuses
+    #[arg(long, value_name = "WHAT")]
+    existing: Option<Known>,
+    /// Do everything but keep it: say what would happen
+    #[arg(long)]
+    dry_run: bool,
     /// Invite staff who come without a password
     #[arg(long)]
     invite: bool,
     /// The licences of these doctors were seen and are verified
     #[arg(long)]
     licences_verified: bool,
+}
+
+/// What happens to rows whose key is known.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Known {
+    /// Nothing of the file is loaded
+    Refuse,
+    /// They are left out
+    Skip,
+    /// They replace what is known; PINs and passwords stay
+    Update,
+}
+
+impl From<Known> for Existing {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Refuse => Self::Refuse,
+            Known::Skip => Self::Skip,
+            Known::Update => Self::Update,
+        }
+    }
 }
 
 impl From<Kind> for ImportKind {
@@ -64,7 +101,11 @@ impl From<Kind> for ImportKind {
             Kind::Catalogue => Self::Catalogue,
             Kind::Hospitals => Self::Hospitals,
             Kind::Employers => Self::Employers,
+            Kind::Cabinets => Self::Cabinets,
             Kind::Pharmacists => Self::Pharmacists,
+            Kind::Restockers => Self::Restockers,
+            Kind::Operators => Self::Operators,
+            Kind::SafetyOfficers => Self::SafetyOfficers,
             Kind::Shifts => Self::Shifts,
             Kind::Stock => Self::Stock,
         }
@@ -82,7 +123,12 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let shown = bar.clone();
-    let options = ImportOptions { invite: source.invite, licences_verified: source.licences_verified };
+    let options = ImportOptions {
+        invite: source.invite,
+        licences_verified: source.licences_verified,
+        existing: source.existing.map(Existing::from),
+        dry_run: source.dry_run,
+    };
     let outcome = import_csv(&built.house, source.kind.into(), &source.file, options, move |read, total| {
         shown.set_length(total);
         shown.set_position(read);
@@ -91,8 +137,14 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     built.house.coordination.close().await;
     match outcome {
-        Ok(rows) => {
-            println!("已导入 {rows} 行 / {rows} rows were loaded");
+        Ok(Loaded { added, updated, skipped }) => {
+            let (zh, en) = if source.dry_run {
+                ("试运行，未保存：", "dry run, nothing was kept: ")
+            } else {
+                ("", "")
+            };
+            println!("{zh}新增 {added} 行，更新 {updated} 行，跳过 {skipped} 行");
+            println!("{en}{added} rows added, {updated} updated, {skipped} skipped");
             Ok(ExitCode::SUCCESS)
         }
         Err(ImportError::Rows(problems)) => {

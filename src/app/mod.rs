@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every floor, and the only
 //! one that chooses a backend.
 
+mod audit;
 mod backup;
 pub mod cli;
 mod demo;
@@ -9,6 +10,7 @@ mod import;
 mod load;
 mod plans;
 mod sample;
+mod settings;
 mod shutdown;
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     clock::Clock,
-    config::{Config, Instances},
+    config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
     crypto::{
         keyring::Keyring,
@@ -27,7 +29,6 @@ use crate::{
         seal::{FieldPlace, FieldSealer, SealKeyId},
         tokens::{TokenKey, TokenKeys},
     },
-    domain::policy::Policy,
     mail::Mailer,
     service::{self, House},
     storage::{DatabaseUrl, Store, StoreError, server_keys},
@@ -47,7 +48,7 @@ pub struct Built {
 /// # Errors
 /// What could not be opened or read, and why.
 pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Built> {
-    let policy = policy(config)?;
+    let policy = settings::policy(config).map_err(ConfigError::Refused)?;
     let url = DatabaseUrl::parse(config.database_url.expose_secret())
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
     let store = Store::open(&url, config.database_connections)?;
@@ -56,7 +57,12 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
     let house = House::new(store, clock, policy, keys, coordination);
-    let house = Arc::new(house.reached_at(&config.public_url).behind(&config.trusted_proxies));
+    let house = Arc::new(
+        house
+            .reached_at(&config.public_url)
+            .behind(&config.trusted_proxies)
+            .witnessed_under(&config.data_dir),
+    );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
@@ -80,11 +86,6 @@ fn coordination(config: &Config, url: &DatabaseUrl, network: &str) -> anyhow::Re
             Memory::beside_others()
         }
     }))
-}
-
-/// The rules' values: defaults, changed where the configuration says so.
-fn policy(config: &Config) -> anyhow::Result<Policy> {
-    serde_json::from_value(serde_json::Value::Object(config.policy.clone())).context("setting `policy`")
 }
 
 async fn keyring(

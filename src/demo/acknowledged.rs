@@ -8,13 +8,15 @@
 
 use std::{
     fmt::Display,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
     path::Path,
     sync::{Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::private_files;
 
 /// One thing that a worker was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ impl Acknowledged {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = private_files::append(path)?;
         let bytes = std::fs::read(path)?;
         let whole = whole_length(&bytes);
         if whole < bytes.len() {
@@ -86,6 +88,8 @@ fn whole_length(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,6 @@
 //! file may start.
 
 use std::{
-    fs::File,
     io::{self, Write},
     path::Path,
 };
@@ -16,6 +15,7 @@ use super::sample::{SAMPLE_PASSWORD, SampleNetwork};
 use crate::{
     crypto::device::DeviceKey,
     domain::ids::{CabinetId, DeviceId, StationId},
+    private_files,
 };
 
 /// All of it.
@@ -110,7 +110,8 @@ pub fn private_key(key: &DeviceKey) -> String {
 }
 
 impl Ready {
-    /// Writes the file beside its place and moves it there: nobody reads half of it.
+    /// Writes the file beside its place and moves it there: nobody reads half of it,
+    /// and nobody but its owner reads it at all.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -118,7 +119,7 @@ impl Ready {
         let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         name.push(".tmp");
         let unfinished = path.with_file_name(name);
-        let mut file = File::create(&unfinished)?;
+        let mut file = private_files::create(&unfinished)?;
         serde_json::to_writer(&mut file, self)?;
         file.write_all(b"\n")?;
         file.sync_all()?;

@@ -1,8 +1,10 @@
 //! FLOOR 1: the pure rules. No async, no I/O, no database, no clock of its own:
 //! time comes in as an argument, so every rule can be tested at any hour.
 
+pub mod bounds;
 pub mod consultation;
 pub mod formulary;
+pub mod hidden;
 pub mod ids;
 pub mod ledger;
 pub mod matching;

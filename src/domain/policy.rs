@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bounds::{Bounds, OutOfBounds},
     matching::MatchingPolicy,
     money::Fen,
     prescription::{CabinetLane, EncounterLane, PrescribingPolicy},
@@ -25,6 +26,8 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// Who may read health records, and for how long.
+    pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
@@ -40,9 +43,41 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
         }
+    }
+}
+
+impl Policy {
+    /// Every value under which a network could not work.
+    pub fn out_of_bounds(&self) -> Vec<OutOfBounds> {
+        let Self {
+            network,
+            matching,
+            prescribing,
+            check_in,
+            vending,
+            realtime,
+            records,
+            encounter_lanes,
+            cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
+        } = self;
+        let mut found = Vec::new();
+        let mut bounds = Bounds::new(&mut found);
+        let plain =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let named = (1..=64).contains(&network.len()) && plain(network);
+        bounds.must("network", named, "it must be 1 to 64 letters, digits and -_. without spaces");
+        bounds.must("encounter_lanes", !encounter_lanes.is_empty(), "there must be at least one");
+        matching.check(&mut bounds.of("matching"));
+        prescribing.check(&mut bounds.of("prescribing"));
+        check_in.check(&mut bounds.of("check_in"));
+        vending.check(&mut bounds.of("vending"));
+        realtime.check(&mut bounds.of("realtime"));
+        records.check(&mut bounds.of("records"));
+        found
     }
 }
 
@@ -64,6 +99,15 @@ impl Default for CheckInPolicy {
     }
 }
 
+impl CheckInPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { idle_seconds, pin_tries, pin_pause_seconds } = self;
+        bounds.within("idle_seconds", *idle_seconds, 15..=900);
+        bounds.within("pin_tries", *pin_tries, 1..=10);
+        bounds.within("pin_pause_seconds", *pin_pause_seconds, 60..=86_400);
+    }
+}
+
 /// Event streams. The defaults are the house's own [P].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +120,29 @@ pub struct RealtimePolicy {
 impl Default for RealtimePolicy {
     fn default() -> Self {
         Self { ping_ms: 15_000 }
+    }
+}
+
+impl RealtimePolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { ping_ms } = self;
+        bounds.within("ping_ms", *ping_ms, 10..=60_000);
+    }
+}
+
+/// Who may read health records, and for how long.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsPolicy {
+    /// Minutes after the end of a consultation in which its doctor still reads the
+    /// worker's record, their messages and their complaint. Our default: none.
+    pub grace_minutes: u32,
+}
+
+impl RecordsPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { grace_minutes } = self;
+        bounds.within("grace_minutes", *grace_minutes, 0..=1440);
     }
 }
 
@@ -107,5 +174,63 @@ impl Default for VendingPolicy {
             pickup_tries: 5,
             monthly_subsidy: Fen(20_000),
         }
+    }
+}
+
+impl VendingPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self {
+            reserve_minutes,
+            authorization_minutes,
+            grant_seconds,
+            silence_seconds,
+            pickup_tries,
+            monthly_subsidy,
+        } = self;
+        bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
+        bounds.within("authorization_minutes", *authorization_minutes, 1..=1_440);
+        bounds.within("grant_seconds", *grant_seconds, 5..=300);
+        bounds.within("silence_seconds", *silence_seconds, 30..=3_600);
+        let reported = silence_seconds > grant_seconds;
+        bounds.must("silence_seconds", reported, "it must be longer than grant_seconds");
+        bounds.within("pickup_tries", *pickup_tries, 1..=20);
+        bounds.within("monthly_subsidy", monthly_subsidy.0, 0..=10_000_000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Vec<String> {
+        let policy: Policy = serde_json::from_str(text).expect("readable");
+        policy.out_of_bounds().into_iter().map(|value| value.key).collect()
+    }
+
+    #[test]
+    fn the_defaults_can_work() {
+        assert_eq!(Policy::default().out_of_bounds(), vec![]);
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_named_all_at_once() {
+        let text = r#"{"network": "", "encounter_lanes": [], "matching": {"offer_expiry_s": 0},
+            "check_in": {"idle_seconds": 0, "pin_tries": 0}, "vending": {"monthly_subsidy": -1},
+            "prescribing": {"max_drugs": 6, "valid_days": 3, "max_valid_days": 2}, "realtime": {"ping_ms": 0}}"#;
+        let named = [
+            "network",
+            "encounter_lanes",
+            "matching.offer_expiry_s",
+            "prescribing.max_drugs",
+            "prescribing.max_valid_days",
+            "check_in.idle_seconds",
+            "check_in.pin_tries",
+            "vending.monthly_subsidy",
+            "realtime.ping_ms",
+        ];
+        assert_eq!(refused(text), named);
+        assert_eq!(refused(r#"{"vending": {"grant_seconds": 200}}"#), ["vending.silence_seconds"]);
+        let upside_down = r#"{"matching": {"weights": {"urgent": 2000}}}"#;
+        assert_eq!(refused(upside_down), ["matching.weights.emergency"]);
     }
 }

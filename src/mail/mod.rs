@@ -20,6 +20,7 @@ use lettre::{
 use crate::{
     config::{MailConfig, SmtpTls},
     domain::time::Timestamp,
+    private_files,
 };
 
 /// How long a mail server may take.
@@ -184,10 +185,17 @@ fn kind_of(error: &lettre::transport::smtp::Error) -> &'static str {
 /// replaces the same file.
 async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<(), MailError> {
     let later = |error: std::io::Error| MailError::Later(error.to_string());
-    tokio::fs::create_dir_all(folder).await.map_err(later)?;
     let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
-    tokio::fs::write(&half, bytes).await.map_err(later)?;
-    tokio::fs::rename(&half, &whole).await.map_err(later)
+    let (folder, bytes) = (folder.to_owned(), bytes.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        private_files::make_folder(&folder)?;
+        private_files::write(&half, &bytes)?;
+        std::fs::rename(&half, &whole)
+    });
+    written
+        .await
+        .map_err(|_| MailError::Later("the writing of a file ended early".to_owned()))?
+        .map_err(later)
 }
 
 #[cfg(test)]

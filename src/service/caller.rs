@@ -1,6 +1,17 @@
 //! Who is calling, as proven by their token. What a token proves may have
-//! ended since: every write checks that in its own transaction, reads of
-//! health records too.
+//! ended since: every read and every write looks at the caller's row in the
+//! database first, and a write looks once more in its last step.
+//!
+//! On PostgreSQL a verb may wait for a row while another transaction ends the
+//! caller's authority. So the last step reads the authority's row again and keeps
+//! it unchanged until the commit ([`Actor::confirm`]). It does not wait for that
+//! row while holding others: whoever ends an authority may need those. Where the
+//! row is being changed, the verb is undone and run again; after a few such turns
+//! it waits. The rule for verbs that end an authority follows: change its row
+//! (`session`, `check_in`, `device`) in the same transaction as whatever else
+//! says so (`staff.disabled_at`).
+
+use chrono::TimeDelta;
 
 use crate::{
     domain::{
@@ -13,7 +24,11 @@ use crate::{
         time::Timestamp,
     },
     service::Failure,
-    storage::{Conn, events::AnyId, sessions},
+    storage::{
+        Conn, StoreError,
+        events::AnyId,
+        sessions::{self, Still},
+    },
 };
 
 /// A station's screen.
@@ -129,43 +144,145 @@ impl Actor {
     /// # Errors
     /// `CheckInEnded`, `SessionEnded` or `DeviceRevoked`.
     pub fn ensure_live(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
-        let (live, code) = match self {
-            Self::System | Self::Anyone => return Ok(()),
-            Self::Worker(worker) => (sessions::check_in_is_live(conn, worker.check_in)?, Code::CheckInEnded),
-            Self::Staff(staff) => {
-                let oldest = now - chrono::TimeDelta::hours(SESSION_HOURS);
-                let live = sessions::session_is_live(conn, staff.session, staff.session_version, oldest)?;
-                (live, Code::SessionEnded)
-            }
-            Self::Station(station) => {
-                (sessions::device_is_live(conn, station.device, station.epoch)?, Code::DeviceRevoked)
-            }
-            Self::Cabinet(cabinet) => {
-                (sessions::device_is_live(conn, cabinet.device, cabinet.epoch)?, Code::DeviceRevoked)
-            }
-        };
-        if live { Ok(()) } else { Err(code.into()) }
+        match self {
+            Self::Worker(worker) if sessions::check_in_is_live(conn, worker.check_in)? => Ok(()),
+            Self::Worker(_) => Err(Code::CheckInEnded.into()),
+            _ => self.hold_live(conn, now).map(drop),
+        }
     }
 
-    /// As [`Self::ensure_live`], for a transaction that writes.
+    /// As [`Self::ensure_live`], for a transaction that writes; tells what stood
+    /// in the caller's row before this transaction touches it.
     ///
     /// # Errors
     /// As there.
-    pub(super) fn hold_live(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
-        match self {
-            Self::Worker(worker) if sessions::check_in_hold(conn, worker.check_in)? => Ok(()),
-            Self::Worker(_) => Err(Code::CheckInEnded.into()),
-            _ => self.ensure_live(conn, now),
-        }
+    pub(super) fn hold_live(&self, conn: &mut Conn, now: Timestamp) -> Result<Standing, Failure> {
+        Ok(match self {
+            Self::System | Self::Anyone => Standing::default(),
+            Self::Worker(worker) => {
+                let active_at = sessions::check_in_hold(conn, worker.check_in)?.ok_or(Code::CheckInEnded)?;
+                Standing { active_at: Some(active_at), attended_at: None }
+            }
+            Self::Staff(staff) => {
+                let row =
+                    sessions::session_live(conn, staff.session, staff.session_version, oldest_session(now))?
+                        .ok_or(Code::SessionEnded)?;
+                let attended_at = Some(row.attended_at.unwrap_or(row.active_at));
+                Standing { active_at: Some(row.active_at), attended_at }
+            }
+            Self::Station(StationCaller { device, epoch, .. })
+            | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
+                if !sessions::device_is_live(conn, *device, *epoch)? {
+                    return Err(Code::DeviceRevoked.into());
+                }
+                Standing::default()
+            }
+        })
     }
 
-    /// Notes that the caller is still there, where silence would end something.
-    pub(super) fn touch(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
-        match self {
-            Self::Worker(worker) if worker.acts => sessions::check_in_touch(conn, worker.check_in, now)?,
-            Self::Staff(staff) => sessions::session_touch(conn, staff.session, now)?,
-            Self::System | Self::Anyone | Self::Station(_) | Self::Worker(_) | Self::Cabinet(_) => {}
+    /// The last step of a write: notes that the caller was there, and checks that
+    /// what the token proved still holds and will until the commit.
+    ///
+    /// # Errors
+    /// As [`Self::ensure_live`]; `Contended` while the row is being changed,
+    /// unless `patient`.
+    pub(super) fn confirm(
+        &self,
+        conn: &mut Conn,
+        now: Timestamp,
+        seen: Seen,
+        patient: bool,
+    ) -> Result<(), Failure> {
+        let (still, code) = match self {
+            Self::System | Self::Anyone => return Ok(()),
+            Self::Worker(worker) => {
+                if worker.acts
+                    && seen.standing.active_at.is_none_or(|at| now - at > sessions::TOUCH_EVERY)
+                    && sessions::check_in_take(conn, worker.check_in)?
+                {
+                    return Ok(sessions::check_in_touch(conn, worker.check_in, now)?);
+                }
+                (sessions::check_in_still(conn, worker.check_in, patient)?, Code::CheckInEnded)
+            }
+            Self::Staff(staff) => {
+                let oldest = oldest_session(now);
+                let (id, version) = (staff.session, staff.session_version);
+                if let Some(touch) = seen.touch(now)
+                    && sessions::session_take(conn, id, version, oldest)?
+                {
+                    return Ok(match touch {
+                        Touch::Attend => sessions::session_attend(conn, id, now)?,
+                        Touch::Hear => sessions::session_touch(conn, id, now)?,
+                    });
+                }
+                (sessions::session_still(conn, id, version, oldest, patient)?, Code::SessionEnded)
+            }
+            Self::Station(StationCaller { device, epoch, .. })
+            | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
+                (sessions::device_still(conn, *device, *epoch, patient)?, Code::DeviceRevoked)
+            }
+        };
+        match still {
+            Still::Holds => Ok(()),
+            Still::Ended => Err(code.into()),
+            Still::Contended => Err(StoreError::Contended.into()),
         }
-        Ok(())
+    }
+}
+
+/// No session that was opened before this is live.
+fn oldest_session(now: Timestamp) -> Timestamp {
+    now - TimeDelta::hours(SESSION_HOURS)
+}
+
+/// After this much quiet, accepting an offer takes the PIN.
+/// Source: security check 20.
+const QUIET: TimeDelta = TimeDelta::minutes(15);
+
+/// What the caller's row said before a transaction touched it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    /// When the caller last did something; none where nothing ends by silence.
+    pub active_at: Option<Timestamp>,
+    /// When a member of staff was last there without doubt: at sign-in, at each
+    /// write that followed another within [`QUIET`], and by their PIN. Reads,
+    /// held polls, streams and renewed tokens are their program's, not theirs;
+    /// and a write after a quiet span is anybody's who sits at the screen.
+    pub attended_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Whether a member of staff was quiet for so long that only their PIN shows
+    /// who is there.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        self.attended_at.is_some_and(|at| now - at > QUIET)
+    }
+}
+
+/// What a transaction saw of its caller.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// Before it touched anything.
+    pub standing: Standing,
+    /// Whether the caller proved to be there, by their PIN.
+    pub proven: bool,
+}
+
+enum Touch {
+    Attend,
+    Hear,
+}
+
+impl Seen {
+    /// What is worth a write; a touch within seconds of the last is not.
+    fn touch(&self, now: Timestamp) -> Option<Touch> {
+        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > sessions::TOUCH_EVERY);
+        if self.proven || !self.standing.is_quiet(now) && due(self.standing.attended_at) {
+            Some(Touch::Attend)
+        } else if due(self.standing.active_at) {
+            Some(Touch::Hear)
+        } else {
+            None
+        }
     }
 }

@@ -338,6 +338,9 @@ fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result
 
 fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
     let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+    if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
+        tx.ends_own_authority();
+    }
     if ended {
         let payload = json!({"reason": reason});
         tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;

@@ -171,6 +171,11 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
     if !store::code_use(tx.conn, &digest, kind.as_str(), tx.now)? {
         return Err(Code::EnrolmentCodeInvalid.into());
     }
+    // The cabinet's row comes before its device's: a cabinet's own verbs hold the
+    // first one when they look at the second one in their last step.
+    if kind == DeviceKind::Cabinet {
+        store::cabinet_at_held(tx.conn, code.station_id)?;
+    }
     if let Some(old) = store::device_at(tx.conn, code.station_id, kind.as_str())? {
         retire(tx, &old, "replaced")?;
     }

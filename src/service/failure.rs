@@ -24,6 +24,10 @@ impl TryAgain for Failure {
     fn may_pass(&self) -> bool {
         matches!(self, Self::Store(error) if error.may_pass())
     }
+
+    fn should_pause(&self) -> bool {
+        matches!(self, Self::Store(error) if error.should_pause())
+    }
 }
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{Actor, Failure, House};
-use crate::storage::{housekeeping as store, idempotency};
+use super::{Actor, Failure, House, shown};
+use crate::storage::{health_reads, housekeeping as store, idempotency};
 
 /// For how long a repeated request gets the answer of the first.
 const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
@@ -20,6 +20,7 @@ pub async fn forget(house: &Arc<House>) -> Result<usize, Failure> {
         .write(Actor::System, |tx| {
             let answers = idempotency::keys_forget(tx.conn, tx.now - ANSWERS_KEPT)?;
             let proofs = store::expired_proofs_forget(tx.conn, tx.now)?;
+            health_reads::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
             Ok(answers + proofs)
         })
         .await

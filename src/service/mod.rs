@@ -37,6 +37,7 @@ pub mod report;
 pub mod review;
 pub mod safety_check;
 pub mod safety_facts;
+pub mod shown;
 pub mod signing;
 pub mod staff_password;
 pub mod staff_session;
@@ -45,7 +46,10 @@ mod tx;
 pub mod vend;
 pub mod vitals;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
@@ -53,6 +57,7 @@ use ipnet::IpNet;
 pub use caller::Actor;
 pub use failure::Failure;
 pub use once::{Answer, Once};
+pub use shown::{Part, Shown};
 pub use tx::{Hearers, Tx};
 
 use crate::{
@@ -63,6 +68,10 @@ use crate::{
     storage::{Conn, Store},
     telemetry::figures::Figures,
 };
+
+/// So often a write is undone and run again when its caller's row is being
+/// changed in its last step; after that it waits for the row.
+const PATIENT_AFTER: u32 = 3;
 
 /// Everything a verb may lean on, built once by the composition root.
 pub struct House {
@@ -88,6 +97,8 @@ pub struct House {
     pub trusted_proxies: Vec<IpNet>,
     /// What an operator watches.
     pub figures: Figures,
+    /// Where the seals of the audit chain are written down outside the database.
+    pub(crate) witness: Option<audit::Witness>,
     /// How far the process is on its way out.
     pub lifecycle: lifecycle::Lifecycle,
     pub(crate) figures_cache: figures::FiguresCache,
@@ -125,6 +136,7 @@ impl House {
             public_url,
             trusted_proxies: Vec::new(),
             figures,
+            witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
             figures_cache: figures::FiguresCache::default(),
             readiness: readiness::ReadinessCache::default(),
@@ -136,6 +148,12 @@ impl House {
     /// the audience of device assertions are made of it.
     pub fn reached_at(mut self, public_url: &str) -> Self {
         public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
+    }
+
+    /// Says under which folder the audit chain's witness is kept.
+    pub fn witnessed_under(mut self, data_dir: &std::path::Path) -> Self {
+        self.witness = Some(audit::Witness::under(data_dir));
         self
     }
 
@@ -156,7 +174,8 @@ impl House {
         if self.coordination.alone() { TimeDelta::zero() } else { TimeDelta::seconds(15) }
     }
 
-    /// Runs a read for a caller whose authority still holds.
+    /// Runs a read for a caller whose authority still holds. What shows anybody
+    /// else's health data runs in [`House::read_health`] instead.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
@@ -174,6 +193,9 @@ impl House {
     /// Runs a verb in one transaction, then wakes whoever it concerns. The
     /// database may have it run more than once ([`Store::write`]); it is kept once.
     ///
+    /// The caller's authority is looked at first, and once more in the last step:
+    /// nothing is kept that a caller did whose authority ended meanwhile.
+    ///
     /// # Errors
     /// A refusal undoes the verb's work, unless it said `keep_on_refusal`;
     /// a fault always does.
@@ -183,21 +205,40 @@ impl House {
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let house = Arc::clone(self);
+        let tries = AtomicU32::new(0);
+        // What an undone verb has shown: a refusal may tell of a record.
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
         let done = self
             .store
             .write(move |conn| {
-                actor.hold_live(conn, house.now())?;
-                actor.touch(conn, house.now())?;
-                let mut tx = Tx::new(conn, &house, actor);
+                let patient = tries.fetch_add(1, Ordering::Relaxed) >= PATIENT_AFTER;
+                let standing = actor.hold_live(conn, house.now())?;
+                let mut tx = Tx::new(conn, &house, actor, standing);
                 let outcome = work(&mut tx);
-                let (after, keep) = tx.finish();
-                match outcome {
-                    Ok(value) => Ok((Ok(value), after)),
-                    Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
-                    Err(failure) => Err(failure),
+                let now = tx.now;
+                let (mut after, keep) = tx.finish();
+                let kept = match outcome {
+                    Ok(value) => Ok(value),
+                    Err(Failure::Refused(refusal)) if keep => Err(Failure::Refused(refusal)),
+                    Err(failure) => {
+                        *tell.lock().unwrap_or_else(PoisonError::into_inner) = after.readings;
+                        return Err(failure);
+                    }
+                };
+                if shown::record(conn, actor, &after.readings, now)? > 0 {
+                    after.woken.push(Topic::Operators);
                 }
+                if !after.ended_own {
+                    actor.confirm(conn, now, after.seen(standing), patient)?;
+                }
+                Ok((kept, after))
             })
             .await;
+        if let Err(Failure::Refused(_)) = &done {
+            let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+            self.record_readings(actor, told).await?;
+        }
         let (outcome, after) = done?;
         self.wake(after.woken);
         for fact in after.facts {

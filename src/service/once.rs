@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Failure, House, Tx, edition};
+use super::{Actor, Failure, House, Tx, edition, shown::Reading};
 use crate::{
     crypto::seal::FieldPlace,
     domain::refusal::{Code, Refusal},
@@ -39,6 +39,11 @@ pub struct Answer<T> {
 #[serde(rename_all = "snake_case")]
 enum Saved {
     Done(serde_json::Value),
+    /// An answer that shows health data, and whose: told again, it is read again.
+    Shown {
+        body: serde_json::Value,
+        readings: Vec<Reading>,
+    },
     Refused(Refusal),
 }
 
@@ -54,10 +59,17 @@ impl House {
         let (saved, replayed) = self
             .write(actor, move |tx| {
                 if let Some(saved) = claim_or_replay(tx, &once)? {
+                    if let Saved::Shown { readings, .. } = &saved {
+                        tx.shown.extend(readings.clone());
+                    }
                     return Ok((saved, true));
                 }
                 let saved = match run_in_savepoint(tx, &work) {
-                    Ok(value) => Saved::Done(serde_json::to_value(value)?),
+                    Ok(value) => {
+                        let (body, readings) = (serde_json::to_value(value)?, tx.shown.take());
+                        tx.shown.extend(readings.clone());
+                        if readings.is_empty() { Saved::Done(body) } else { Saved::Shown { body, readings } }
+                    }
                     Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
                     Err(failure) => return Err(failure),
                 };
@@ -69,7 +81,7 @@ impl House {
             self.figures.replays.inc();
         }
         match saved {
-            Saved::Done(body) => Ok(Answer { body, replayed }),
+            Saved::Done(body) | Saved::Shown { body, .. } => Ok(Answer { body, replayed }),
             Saved::Refused(refusal) => Err(refusal.into()),
         }
     }
@@ -99,17 +111,25 @@ fn run_in_savepoint<T>(
     let house = tx.house;
     let actor = tx.actor;
     let now = tx.now;
-    let (outcome, after) = tx.conn.savepoint(|conn| {
-        let mut inner = Tx::new(conn, house, actor);
+    let standing = tx.standing();
+    let mut told = Vec::new();
+    let done = tx.conn.savepoint(|conn| {
+        let mut inner = Tx::new(conn, house, actor, standing);
         inner.now = now;
         let outcome = work(&mut inner);
         let (after, keep) = inner.finish();
         match outcome {
             Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                told = after.readings;
+                Err(failure)
+            }
             Ok(value) => Ok((Ok(value), after)),
         }
-    })?;
+    });
+    // A refusal may tell of a record.
+    tx.shown.extend(told);
+    let (outcome, after) = done?;
     tx.follow(after);
     outcome
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, Failure, Hearers, House, Part, Shown, Tx,
     caller::StaffCaller,
     prescription_draft::{LONGEST_REASON, PrescriptionInput, body_of},
     prescription_view::{Body, PrescriptionPage, PrescriptionView, Reader, fetch_view, machine_of, views},
@@ -65,6 +65,7 @@ pub fn draft(
         return Err(Code::DoctorNotEligible.into());
     }
     let id = PrescriptionId::generate();
+    tx.shown.note(facts.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, 0, input)?;
     let hospital = facts.hospital_id.or(caller.hospital).ok_or(Code::NotFound)?;
     let new = NewPrescription {
@@ -83,7 +84,7 @@ pub fn draft(
     let payload = json!({"consultation": consultation, "prescriber": caller.staff, "revision": 0});
     let hearers = Hearers::both(facts.worker_id, Some(caller.staff));
     tx.record("prescription", id, "prescription.drafted", payload, hearers)?;
-    fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 /// Puts another text in the place of a draft or of a returned prescription.
@@ -107,13 +108,14 @@ pub fn edit(
         return Err(Code::PreconditionFailed.into());
     }
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
+    tx.shown.note(row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
     if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.house, id)?)? {
         return Err(Code::PreconditionFailed.into());
     }
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
     record(tx, &row, &events)?;
-    let view = fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)?;
+    let view = fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)?;
     Ok((view.version, view))
 }
 
@@ -135,7 +137,7 @@ pub fn void(
         return Err(Code::NotFound.into());
     }
     withdraw(tx, &row, Some(caller.staff), input.code.unwrap_or(VoidReason::DoctorWithdrew), reason)?;
-    fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 /// Withdraws what a consultation leaves open and unsigned when it ends without
@@ -172,6 +174,7 @@ pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<b
 pub fn fetch(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     actor: Actor,
     id: PrescriptionId,
 ) -> Result<(i64, PrescriptionView), Failure> {
@@ -185,7 +188,7 @@ pub fn fetch(
     if !theirs {
         return Err(Code::NotFound.into());
     }
-    let view = fetch_view(conn, house, id, reader, house.now())?;
+    let view = fetch_view(conn, house, shown, id, reader, house.now())?;
     Ok((view.version, view))
 }
 
@@ -197,6 +200,7 @@ pub fn fetch(
 pub fn list(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     actor: Actor,
     after: Option<PrescriptionId>,
     limit: u32,
@@ -206,7 +210,7 @@ pub fn list(
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_after = rows.last().filter(|_| more).map(|row| row.id);
-    Ok(PrescriptionPage { items: views(conn, house, &rows, reader, house.now())?, next_after })
+    Ok(PrescriptionPage { items: views(conn, house, shown, &rows, reader, house.now())?, next_after })
 }
 
 /// Logs what the machine decided: codes, ids and digests.

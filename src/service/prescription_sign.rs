@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Failure, Tx,
+    Failure, Part, Tx,
     caller::StaffCaller,
     prescription::{moved_on, own, own_consultation, reason_of, record, standing},
     prescription_draft::in_wire_words,
@@ -84,6 +84,7 @@ pub fn sign(
     refuse_long_reasons(&input.overrides)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
+    tx.shown.note(row.worker_id, Part::Prescription, id);
     let mut body = Body::open(tx.house, &row)?;
     let machine = machine_of(&row, &body);
     let checked =
@@ -113,7 +114,7 @@ pub fn sign(
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
     record(tx, &row, &events)?;
     tx.wake(Topic::Reviews);
-    fetch_view(tx.conn, tx.house, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 fn refuse_long_reasons(overrides: &[OverrideInput]) -> Result<(), Refusal> {

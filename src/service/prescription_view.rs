@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, House, formulary::TwoLanguages, safety_facts::SafetyReportView};
+use super::{Failure, House, Part, Shown, formulary::TwoLanguages, safety_facts::SafetyReportView};
 use crate::{
     domain::{
         formulary::ProductCode,
@@ -228,12 +228,14 @@ pub(super) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
 pub(super) fn fetch_view(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     id: PrescriptionId,
     reader: Reader,
     now: Timestamp,
 ) -> Result<PrescriptionView, Failure> {
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let lines = store::lines_of(conn, id)?;
+    shown.note(row.worker_id, Part::Prescription, id);
     view(house, &row, &lines, reader, now)
 }
 
@@ -241,12 +243,16 @@ pub(super) fn fetch_view(
 pub(super) fn views(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     rows: &[PrescriptionRow],
     reader: Reader,
     now: Timestamp,
 ) -> Result<Vec<PrescriptionView>, Failure> {
     let ids: Vec<PrescriptionId> = rows.iter().map(|row| row.id).collect();
     let lines = store::lines_of_all(conn, &ids)?;
+    for row in rows {
+        shown.note(row.worker_id, Part::Prescription, row.id);
+    }
     rows.iter()
         .map(|row| {
             let own: Vec<LineRow> =

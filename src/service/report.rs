@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Actor, Failure, House,
+    Actor, Failure, House, Shown,
     caller::WorkerCaller,
     consultation::{self, ConsultationView, MessageView},
     me::{self, MeView},
@@ -71,7 +71,12 @@ pub struct ReportView {
 
 /// The record of the caller's present visit: this check-in, and whatever of
 /// the care was still open when it began.
-pub fn of_visit(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<ReportView, Failure> {
+pub fn of_visit(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: WorkerCaller,
+) -> Result<ReportView, Failure> {
     let actor = Actor::Worker(caller);
     let visit = check_in::check_in_fetch(conn, caller.check_in)?.ok_or(Code::NotFound)?;
     let since = visit.started_at;
@@ -80,10 +85,10 @@ pub fn of_visit(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<
     let own = consultation::list_for_worker(conn, house, caller.worker, None, i64::from(MOST))?;
     for consultation in own.items.into_iter().filter(|known| of_visit(known.ended_at)) {
         let id = consultation.id;
-        let messages = consultation::messages(conn, house, actor, id, None, 100)?.items;
+        let messages = consultation::messages(conn, house, shown, actor, id, (None, 100))?.items;
         consultations.push(ReportedConsultation { consultation, messages });
     }
-    let mut prescriptions = prescription::list(conn, house, actor, None, MOST)?.items;
+    let mut prescriptions = prescription::list(conn, house, shown, actor, None, MOST)?.items;
     prescriptions
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
     let mut orders = order::list(conn, house, caller.worker, None, MOST)?.items;

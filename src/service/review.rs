@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Failure, House, Tx,
+    Failure, House, Part, Shown, Tx,
     caller::StaffCaller,
     prescription::{moved_on, reason_of, record},
     prescription_use::signature_fits,
@@ -61,10 +61,10 @@ pub struct ReturnInput {
 ///
 /// # Errors
 /// What the storage said.
-pub fn waiting(conn: &mut Conn, house: &House) -> Result<ReviewQueue, Failure> {
+pub fn waiting(conn: &mut Conn, house: &House, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
     let now = house.now();
     let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
-    Ok(ReviewQueue { items: views(conn, house, &rows, Reader::Pharmacist, now)? })
+    Ok(ReviewQueue { items: views(conn, house, shown, &rows, Reader::Pharmacist, now)? })
 }
 
 /// Approves a signed prescription. Approving it again is no error for the
@@ -82,6 +82,7 @@ pub fn approve(
     input: &ApproveInput,
 ) -> Result<PrescriptionView, Failure> {
     let row = reviewable(tx.conn, id)?;
+    tx.shown.note(row.worker_id, Part::Prescription, id);
     let mut body = Body::open(tx.house, &row)?;
     let machine = machine_of(&row, &body);
     let pharmacist = standing(caller.staff, tx.now);
@@ -90,7 +91,7 @@ pub fn approve(
     let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
-        return fetch_view(tx.conn, tx.house, id, Reader::Pharmacist, tx.now);
+        return fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now);
     }
     if !signature_fits(tx.conn, tx.house, &row)? {
         return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(row.state).into());
@@ -105,7 +106,7 @@ pub fn approve(
         return Err(moved_on(tx.conn, id)?.into());
     }
     record(tx, &row, &events)?;
-    fetch_view(tx.conn, tx.house, id, Reader::Pharmacist, tx.now)
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
 }
 
 /// Sends a signed prescription back to its doctor, who hears of it and may
@@ -135,7 +136,7 @@ pub fn send_back(
         }
         record(tx, &row, &events)?;
     }
-    fetch_view(tx.conn, tx.house, id, Reader::Pharmacist, tx.now)
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
 }
 
 fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Failure, House,
+    Failure, House, Part, Shown,
     caller::StaffCaller,
+    consultation::in_care,
     safety_facts::{LineInput, SafetyReportView, gather, lines_of, run},
 };
 use crate::{
@@ -127,6 +128,7 @@ pub struct CheckInput {
 pub fn check_only(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     caller: StaffCaller,
     input: CheckInput,
 ) -> Result<SafetyReportView, Failure> {
@@ -135,13 +137,17 @@ pub fn check_only(
         (Some(consultation), None) if input.taking.is_empty() => {
             let facts = prescriptions::consultation_facts(conn, consultation)?.ok_or(Code::NotFound)?;
             let theirs = match caller.role {
-                Role::Doctor => facts.doctor_id == Some(caller.staff),
+                Role::Doctor => {
+                    facts.doctor_id == Some(caller.staff)
+                        && in_care(conn, house, consultation, facts.state, facts.ended_at)?
+                }
                 Role::Pharmacist => true,
                 _ => false,
             };
             if !theirs {
                 return Err(Code::NotFound.into());
             }
+            shown.note(facts.worker_id, Part::SafetyCheck, consultation);
             gather(conn, house, facts.worker_id, lines, None, house.now())?
         }
         (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {

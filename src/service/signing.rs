@@ -53,6 +53,7 @@ pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(),
     };
     if right {
         staff::signing_pin_failures_set(tx.conn, row.id, 0, None)?;
+        tx.caller_is_proven();
         return Ok(());
     }
     Err(refuse_try(tx, row.id, tried, Code::SigningPinWrong))

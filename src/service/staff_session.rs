@@ -276,6 +276,9 @@ pub fn open_signing_window(
 /// Ends every session of a member of staff; tells how many there were.
 pub(super) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
     let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
+    if ended > 0 && matches!(tx.actor, Actor::Staff(caller) if caller.staff == staff_id) {
+        tx.ends_own_authority();
+    }
     consultation::release_signed_out(tx, staff_id)?;
     Ok(ended)
 }
@@ -302,6 +305,9 @@ pub(super) fn totp_secret(house: &House, row: &StaffRow) -> Result<Option<TotpSe
 
 fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
     if store::session_revoke(tx.conn, id, tx.now)? {
+        if matches!(tx.actor, Actor::Staff(caller) if caller.session == id) {
+            tx.ends_own_authority();
+        }
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
         let hearers = Hearers { worker: None, staff };
         tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Actor, Failure, House};
+use super::{
+    Actor, Failure, House,
+    caller::{Seen, Standing},
+    shown::{Reading, Shown},
+};
 use crate::{
     coordination::Topic,
     domain::{
@@ -51,6 +55,12 @@ pub(super) struct AfterCommit {
     pub woken: Vec<Topic>,
     /// What is counted.
     pub facts: Vec<Fact>,
+    /// Whose health data is shown; recorded before the commit.
+    pub readings: Vec<Reading>,
+    /// Whether the caller proved to be there.
+    pub proven: bool,
+    /// Whether the verb ended the authority of its own caller.
+    pub ended_own: bool,
 }
 
 /// An open transaction, with all that a verb needs beside the database.
@@ -63,23 +73,56 @@ pub struct Tx<'a> {
     pub house: &'a House,
     /// Who acts.
     pub actor: Actor,
+    /// Whose health data the verb shows.
+    pub shown: Shown,
+    standing: Standing,
     after: AfterCommit,
     keep_on_refusal: bool,
 }
 
+impl AfterCommit {
+    /// What was seen of the caller.
+    pub(super) fn seen(&self, standing: Standing) -> Seen {
+        Seen { standing, proven: self.proven }
+    }
+}
+
 impl<'a> Tx<'a> {
-    pub(super) fn new(conn: &'a mut Conn, house: &'a House, actor: Actor) -> Self {
-        Self { conn, now: house.now(), house, actor, after: AfterCommit::default(), keep_on_refusal: false }
+    pub(super) fn new(conn: &'a mut Conn, house: &'a House, actor: Actor, standing: Standing) -> Self {
+        let shown = Shown::to(actor);
+        let after = AfterCommit::default();
+        Self { conn, now: house.now(), house, actor, shown, standing, after, keep_on_refusal: false }
     }
 
-    pub(super) fn finish(self) -> (AfterCommit, bool) {
+    pub(super) fn finish(mut self) -> (AfterCommit, bool) {
+        self.after.readings = self.shown.take();
         (self.after, self.keep_on_refusal)
+    }
+
+    /// What the caller's row said before this transaction touched it: a check of
+    /// how long somebody was silent must look at this, and never at the row.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The caller has proven that it is them who sit there.
+    pub fn caller_is_proven(&mut self) {
+        self.after.proven = true;
+    }
+
+    /// This verb ends the authority of its own caller: what follows is not held
+    /// against them. Only after the row was changed by this transaction itself.
+    pub fn ends_own_authority(&mut self) {
+        self.after.ended_own = true;
     }
 
     /// Takes over what follows from a part of this transaction.
     pub(super) fn follow(&mut self, part: AfterCommit) {
         self.after.woken.extend(part.woken);
         self.after.facts.extend(part.facts);
+        self.shown.extend(part.readings);
+        self.after.proven |= part.proven;
+        self.after.ended_own |= part.ended_own;
     }
 
     /// Counts `fact` after the commit.

@@ -16,6 +16,7 @@ use super::{
     schema::event,
     server_keys::{self, ServerKeyRow},
 };
+use crate::private_files;
 
 pub use super::operations::SchemaState;
 
@@ -38,7 +39,7 @@ pub struct InUse(#[expect(dead_code, reason = "held for its lock")] File);
 impl InUse {
     fn file(database: &Path) -> Result<File, StoreError> {
         let path = beside(database, ".lock");
-        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let opened = private_files::options().create(true).truncate(false).write(true).open(&path);
         opened.map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
     }
 

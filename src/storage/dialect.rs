@@ -75,6 +75,20 @@ pub trait PortableDsl: Sized {
     fn held_alone(self) -> Locked<Self, ForReplacement> {
         Locked(self, ForReplacement)
     }
+    /// Keeps the rows unchanged until the end of this transaction; several may.
+    fn shared(self) -> Locked<Self, ForShare> {
+        Locked(self, ForShare)
+    }
+    /// The same, but rows that somebody is changing at this moment are left out
+    /// instead of waited for.
+    fn shared_if_free(self) -> Locked<Self, ForShareIfFree> {
+        Locked(self, ForShareIfFree)
+    }
+    /// Takes the rows as [`held`](Self::held) does, but leaves out those that
+    /// anybody else has locked.
+    fn held_if_free(self) -> Locked<Self, ForChangeIfFree> {
+        Locked(self, ForChangeIfFree)
+    }
 }
 impl<Q: QueryId> PortableDsl for Q {}
 
@@ -120,6 +134,18 @@ locking! {
     ForReference = " FOR KEY SHARE",
     /// Others may not even refer to the row.
     ForReplacement = " FOR UPDATE",
+    /// Nobody changes the row.
+    ForShare = " FOR SHARE",
+    /// Nobody changes the row; one that is being changed is left out.
+    ForShareIfFree = " FOR SHARE SKIP LOCKED",
+    /// Others may not change the row; one that is locked is left out.
+    ForChangeIfFree = " FOR NO KEY UPDATE SKIP LOCKED",
+}
+
+/// Whether two transactions can write at once. SQLite has one writer, so there
+/// nothing changes between the first and the last statement of a write.
+pub(super) fn writes_overlap(conn: &Conn) -> bool {
+    matches!(conn, Conn::Pg(_))
 }
 
 /// One row of the event log, ready to be appended.

@@ -18,6 +18,10 @@ pub enum StoreError {
     /// The connection ended during COMMIT: nobody knows whether it was kept.
     #[error("connection lost while committing: {0}")]
     Unsure(String),
+    /// Another transaction is changing a row that this one may not wait for;
+    /// all of its work was undone.
+    #[error("a row that must not be waited for is being changed")]
+    Contended,
     /// More writes wait than may.
     #[error("too many writes are waiting")]
     Overloaded,
@@ -37,11 +41,24 @@ pub enum StoreError {
 pub trait TryAgain {
     /// True where the database itself, and not the work, was in the way.
     fn may_pass(&self) -> bool;
+
+    /// True where the other transaction should be given a moment first.
+    fn should_pause(&self) -> bool {
+        false
+    }
 }
 
 impl TryAgain for StoreError {
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Database(error) if error.may_pass())
+        match self {
+            Self::Database(error) => error.may_pass(),
+            Self::Contended => true,
+            _ => false,
+        }
+    }
+
+    fn should_pause(&self) -> bool {
+        matches!(self, Self::Contended)
     }
 }
 
@@ -70,7 +87,9 @@ impl StoreError {
     /// Whether the database cannot be reached, or not now.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) | Self::Overloaded => true,
+            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) | Self::Contended | Self::Overloaded => {
+                true
+            }
             Self::Database(Error::BrokenTransactionManager) => true,
             Self::Database(Error::DatabaseError(kind, _)) => {
                 matches!(

@@ -66,27 +66,27 @@ pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<Stri
     Ok(known)
 }
 
-/// Those of these licence numbers that a doctor has.
-pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashSet<String>> {
-    let mut taken = HashSet::new();
+/// Those of these licence numbers that a doctor has, and who.
+pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
+    let mut taken = HashMap::new();
     for part in numbers.chunks(AT_ONCE) {
         let rows = each!(conn, c => doctor::table
             .filter(doctor::licence_no.eq_any(part.iter().copied()))
-            .select(doctor::licence_no)
-            .load::<String>(c))?;
+            .select((doctor::licence_no, doctor::staff_id))
+            .load::<(String, StaffId)>(c))?;
         taken.extend(rows);
     }
     Ok(taken)
 }
 
-/// Those of these keyed digests of card numbers that a worker has.
-pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashSet<Vec<u8>>> {
-    let mut taken = HashSet::new();
+/// Those of these keyed digests of card numbers that a worker has, and who.
+pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<Vec<u8>, WorkerId>> {
+    let mut taken = HashMap::new();
     for part in indexes.chunks(AT_ONCE) {
         let rows = each!(conn, c => worker::table
             .filter(worker::card_index.eq_any(part.iter().map(|index| index.as_slice())))
-            .select(worker::card_index.assume_not_null())
-            .load::<Vec<u8>>(c))?;
+            .select((worker::card_index.assume_not_null(), worker::id))
+            .load::<(Vec<u8>, WorkerId)>(c))?;
         taken.extend(rows);
     }
     Ok(taken)

@@ -15,10 +15,12 @@ pub mod directory;
 pub mod doctors;
 mod error;
 pub mod events;
+pub mod health_reads;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod incidents;
 pub mod intake;
+pub mod intake_update;
 pub mod journal;
 pub mod ledger;
 pub mod letters;
@@ -71,7 +73,7 @@ use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
 pub use writer::WriterFigures;
 
-use crate::telemetry::figures::Figures;
+use crate::{private_files, telemetry::figures::Figures};
 
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
@@ -253,7 +255,12 @@ impl Store {
                 let outcome = work(&mut conn);
                 let left = if conn.is_lost() { &mut dead } else { &mut tries };
                 match outcome {
-                    Err(error) if error.may_pass() && *left > 1 => *left -= 1,
+                    Err(error) if error.may_pass() && *left > 1 => {
+                        *left -= 1;
+                        if error.should_pause() {
+                            std::thread::sleep(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                        }
+                    }
                     outcome => return outcome,
                 }
             }
@@ -287,6 +294,20 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
 /// # Errors
 /// What the database said; an engine that is too old.
 pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
+    if let Some(file) = url.file() {
+        // The engine makes its log and index beside it with the same mode.
+        let private = |path: &std::path::Path| {
+            private_files::ensure(path)
+                .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
+        };
+        private(file)?;
+        for ending in ["-wal", "-shm"] {
+            let beside = backup::beside(file, ending);
+            if beside.exists() {
+                private(&beside)?;
+            }
+        }
+    }
     let mut conn = Conn::open(url, Purpose::Write)?;
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
     in_transaction(&mut conn, |conn| {

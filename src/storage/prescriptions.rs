@@ -94,6 +94,8 @@ pub struct ConsultationFacts {
     pub lane: EncounterLane,
     /// Where it stands.
     pub state: ConsultationState,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// A doctor's licence.

@@ -207,6 +207,7 @@ diesel::table! {
         active_at -> Timestamptz,
         signing_until -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
+        attended_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -632,11 +633,23 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    health_read (reader_id, subject_id, part) {
+        reader_id -> Uuid,
+        subject_id -> Uuid,
+        part -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     audit_seal (position) {
         position -> Int8,
         hash -> Text,
         signature -> Text,
         sealed_at -> Timestamptz,
+        version -> Int4,
+        events -> Nullable<Int8>,
     }
 }
 
@@ -739,5 +752,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency,
     letter,
     server_key,
+    health_read,
     audit_seal,
 );

@@ -9,7 +9,7 @@ use std::{
 /// Rooms from the ground up. Rooms of one entry never import each other.
 /// `domain` lies below `crypto`, which speaks of its ids, times and roles.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "config"],
+    &["clock", "config", "private_files"],
     &["telemetry"],
     &["domain"],
     &["crypto"],

@@ -123,6 +123,16 @@ impl TestHouse {
         DatabaseUrl::parse(&self.database.url).expect("a URL")
     }
 
+    /// The same as text, for a command.
+    pub fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// Where the house keeps its files.
+    pub fn data_dir(&self) -> &Path {
+        &self.config.data_dir
+    }
+
     /// A connection of one's own to the house's database.
     pub fn connection(&self) -> Conn {
         Conn::open(&self.database(), Purpose::Write).expect("opened")

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use waystation::service::import::{
-    ImportError,
+    Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
 
@@ -23,8 +23,18 @@ fn file(text: &str) -> TestFile {
 }
 
 async fn load(house: &TestHouse, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
+    let loaded = load_with(house, kind, text, ImportOptions::default()).await?;
+    Ok(loaded.added + loaded.updated)
+}
+
+async fn load_with(
+    house: &TestHouse,
+    kind: ImportKind,
+    text: &str,
+    options: ImportOptions,
+) -> Result<Loaded, ImportError> {
     let file = file(text);
-    import_csv(&house.house, kind, &file.path, ImportOptions::default(), |_, _| ()).await
+    import_csv(&house.house, kind, &file.path, options, |_, _| ()).await
 }
 
 fn told(error: ImportError) -> Vec<(u64, String, String)> {
@@ -87,4 +97,126 @@ async fn the_shipped_formulary_is_a_catalogue_and_replaces_itself() {
     let rows = load(&house, ImportKind::Catalogue, text).await.expect("loaded");
     assert_eq!(load(&house, ImportKind::Catalogue, text).await.expect("loaded again"), rows);
     assert_eq!(house.house.formulary().len(), rows);
+}
+
+const TWO: &str = "zhifu-02,样例二,Two,zhifu,37500000,121300000\n";
+
+#[actix_web::test]
+async fn no_row_vanishes_and_comments_stand_above_the_header_only() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let commented = format!(
+        "# made by hand\n# on a Monday\n{STATIONS}{TWO}#zhifu-03,三,Three,zhifu,37500000,121300000\n"
+    );
+    let problems = told(load(&house, ImportKind::Stations, &commented).await.expect_err("refused"));
+    assert_eq!(problems, [(5, "code".to_owned(), "bad_format".to_owned())]);
+    let named = format!("# made by hand\n{STATIONS}zhifu-04,#4 驿站,No. 4,zhifu,37500000,121300000\n");
+    assert_eq!(load(&house, ImportKind::Stations, &named).await.expect("loaded"), 1);
+    let no_header =
+        told(load(&house, ImportKind::Stations, "# only a comment\ncode\n").await.expect_err("refused"));
+    assert_eq!(no_header[0].0, 2, "the header's own line: {no_header:?}");
+}
+
+#[actix_web::test]
+async fn semicolons_tabs_decimals_and_full_width_digits_are_understood() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let header = STATIONS.trim_end();
+    for (separator, code) in [(";", "zhifu-11"), ("\t", "zhifu-12"), (",", "zhifu-13")] {
+        let row = format!("{code},样例,Sample,zhifu,37.54,１２１３０００００");
+        let text = format!("\u{FEFF}{header}\r\n{row}\r\n").replace(',', separator);
+        assert_eq!(load(&house, ImportKind::Stations, &text).await.expect("loaded"), 1, "{separator:?}");
+    }
+    let wide = format!("{}\n", header.replace(',', "，"));
+    let problems = told(load(&house, ImportKind::Stations, &wide).await.expect_err("refused"));
+    assert_eq!(problems, [(1, "row".to_owned(), "bad_separator".to_owned())]);
+    let utf16: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(header.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let file = file("");
+    std::fs::write(&file.path, utf16).expect("written");
+    let options = ImportOptions::default();
+    let refused = import_csv(&house.house, ImportKind::Stations, &file.path, options, |_, _| ()).await;
+    assert_eq!(told(refused.expect_err("refused")), [(1, "row".to_owned(), "bad_row".to_owned())]);
+}
+
+#[actix_web::test]
+async fn rows_of_separators_are_one_problem() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let text = format!("{STATIONS}{TWO}{}", ",,,,,\n".repeat(500));
+    let problems = told(load(&house, ImportKind::Stations, &text).await.expect_err("refused"));
+    assert_eq!(problems, [(3, "row".to_owned(), "empty_row".to_owned())]);
+}
+
+#[actix_web::test]
+async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_nothing() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let first = format!("{STATIONS}{TWO}");
+    load(&house, ImportKind::Stations, &first).await.expect("loaded");
+    let second = format!(
+        "{STATIONS}zhifu-02,样例二新,Two anew,zhifu,37500000,121300000\nzhifu-03,样例三,Three,zhifu,37500000,121300000\n"
+    );
+    let with = |existing, dry_run| ImportOptions { existing, dry_run, ..ImportOptions::default() };
+    let names = async || {
+        let list = house.get(&seed.operator.token, "/api/v1/stations").await.expect(200);
+        let items = list["items"].as_array().expect("a list").clone();
+        items.iter().map(|item| item["name_en"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let refused = told(load(&house, ImportKind::Stations, &second).await.expect_err("refused"));
+    assert_eq!(refused, [(2, "code".to_owned(), "already_exists".to_owned())]);
+
+    let dry = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Update), true)).await;
+    assert_eq!(dry.expect("tried"), Loaded { added: 1, updated: 1, skipped: 0 });
+    assert!(!names().await.contains(&"Three".to_owned()), "a dry run keeps nothing");
+
+    let skipped = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Skip), false)).await;
+    assert_eq!(skipped.expect("loaded"), Loaded { added: 1, updated: 0, skipped: 1 });
+    let known = names().await;
+    assert!(known.contains(&"Three".to_owned()) && known.contains(&"Two".to_owned()), "{known:?}");
+
+    let updated = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Update), false)).await;
+    assert_eq!(updated.expect("loaded"), Loaded { added: 0, updated: 2, skipped: 0 });
+    let known = names().await;
+    assert!(known.contains(&"Two anew".to_owned()) && !known.contains(&"Two".to_owned()), "{known:?}");
+}
+
+#[actix_web::test]
+async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
+    let worker = |pin: &str, name: &str, phone: &str| {
+        let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code";
+        format!("{header}\n990000000028,{pin},{name},{phone},1990-01-02,male,driver,employer-1\n")
+    };
+    let first = worker("482913", "样例乙", "15400000002");
+    load(&house, ImportKind::Workers, &first).await.expect("loaded");
+    let second = worker("739154", "样例工人甲改", "15400000009");
+    let loaded = load_with(&house, ImportKind::Workers, &second, update).await.expect("loaded");
+    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
+    let found = house.get(&seed.operator.token, "/api/v1/workers?phone=15400000009").await.expect(200);
+    assert_eq!(found["items"][0]["name"], "样例工人甲改");
+    let card = |pin: &str| json!({"card_number": "990000000028", "pin": pin});
+    house.post(&seed.station_token, "/api/v1/check-ins", card("482913")).await.expect(201);
+    house.post(&seed.station_token, "/api/v1/check-ins", card("739154")).await.problem(401, "pin_wrong");
+
+    let header = "email,name_zh,name_en,hospital_code,licence_no,licence_valid_until,practising_since,departments,languages,capacity\n";
+    let doctor = |email: &str, licence: &str| {
+        format!(
+            "{header}{email},样例医生,Doctor,hospital-1,{licence},2031-01-01,2010-01-01,general_practice;ent,zh,3\n"
+        )
+    };
+    let mine = doctor("doctor-a@example.cn", "NEW-1");
+    let loaded = load_with(&house, ImportKind::Doctors, &mine, update).await.expect("loaded");
+    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
+    let unseen = house.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await;
+    unseen.problem(422, "doctor_not_eligible");
+    let theirs = doctor("doctor-b@example.cn", "NEW-1");
+    let refused = told(load_with(&house, ImportKind::Doctors, &theirs, update).await.expect_err("refused"));
+    assert_eq!(refused, [(2, "licence_no".to_owned(), "already_exists".to_owned())]);
+    let not_a_doctor = doctor("pharmacist@example.cn", "NEW-2");
+    let refused =
+        told(load_with(&house, ImportKind::Doctors, &not_a_doctor, update).await.expect_err("refused"));
+    assert_eq!(refused, [(2, "email".to_owned(), "other_role".to_owned())]);
 }

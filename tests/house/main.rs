@@ -1,6 +1,8 @@
 //! The one integration test binary: stories told over HTTP, and laws of the
 //! house. One binary, because each links the whole program.
 
+mod audit;
+mod authority;
 mod backup;
 mod bad_input;
 mod cabinet;
@@ -34,6 +36,8 @@ mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
+mod quiet;
+mod reads;
 mod redis;
 mod released;
 mod report;
@@ -42,6 +46,7 @@ mod schema;
 mod screen;
 mod screens;
 mod seed;
+mod settings;
 mod shutdown;
 mod smtp;
 mod staff_tokens;

@@ -67,6 +67,14 @@ struct Hints {
 }
 
 impl Redis {
+    /// Whether `url` names a Redis to which the way is protected; connects to nothing.
+    ///
+    /// # Errors
+    /// Why the URL is refused, without repeating it.
+    pub fn check(url: &str) -> Result<(), String> {
+        server::client(url).map(drop)
+    }
+
     /// Begins to keep a line to the server at `url`; it need not answer yet.
     /// All keys and the channel begin with the network's name. Runs on the
     /// runtime of its caller.

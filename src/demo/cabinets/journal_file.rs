@@ -18,6 +18,7 @@ use crate::domain::{
         journal::{Body, Journal, JournalEntry},
     },
 };
+use crate::private_files;
 
 /// A pack that fell: what a person standing at the hatch would have seen.
 /// The file of drops is no part of the protocol; tests compare it with the
@@ -48,7 +49,7 @@ impl Disk {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(&folder)?;
+        private_files::make_folder(&folder)?;
         Ok(Self { folder })
     }
 
@@ -111,7 +112,7 @@ fn append(path: &Path, line: &impl Serialize) -> io::Result<()> {
     bytes.push(b'\n');
     let is_new = !path.exists();
     // Opened for each line: hundreds of cabinets share one process's files.
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut file = private_files::append(path)?;
     file.write_all(&bytes)?;
     file.sync_data()?;
     if is_new && let Some(folder) = path.parent() {

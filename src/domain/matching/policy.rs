@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{time::Timestamp, triage::TriageWeights};
+use crate::domain::{bounds::Bounds, time::Timestamp, triage::TriageWeights};
 
 /// How the queue runs. Source: the house design, matching; waits and weights are [P].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,34 @@ impl Default for MatchingPolicy {
 }
 
 impl MatchingPolicy {
+    /// What the values may be.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self {
+            version: _,
+            source: _,
+            offer_expiry_s,
+            wait_limit_s,
+            reconnect_grace_s,
+            ageing_points_per_minute,
+            continuity_days,
+            unserved_after_s,
+            worker_return_s,
+            no_show_after_s,
+            weights,
+        } = self;
+        bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
+        bounds.within("wait_limit_s", *wait_limit_s, 60..=86_400);
+        bounds.within("reconnect_grace_s", *reconnect_grace_s, 10..=3_600);
+        bounds.within("ageing_points_per_minute", *ageing_points_per_minute, 0..=10_000);
+        bounds.within("continuity_days", *continuity_days, 0..=365);
+        bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
+        bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
+        bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
+        let patient = unserved_after_s > offer_expiry_s;
+        bounds.must("unserved_after_s", patient, "it must be longer than offer_expiry_s");
+        weights.check(&mut bounds.of("weights"));
+    }
+
     /// When an offer made `now` expires.
     pub fn offer_expires_at(&self, now: Timestamp) -> Timestamp {
         now + seconds(self.offer_expiry_s)

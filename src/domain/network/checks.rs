@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use crate::domain::{refusal::FieldProblem, words::Bilingual};
+use crate::domain::{hidden, refusal::FieldProblem, words::Bilingual};
 
 use super::{Secret, identity};
 
@@ -206,8 +206,7 @@ impl Findings {
 
 /// Control characters, and those that hide or turn the text around them.
 fn unfit_for_a_line(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    character.is_control() || hidden::is_hidden(character)
 }
 
 fn control_character() -> Bilingual {

@@ -13,7 +13,7 @@ use crate::domain::{
 use super::{
     Record, Secret,
     checks::{Findings, NAME_CHARS},
-    import::{Cells, language_word, read_language},
+    import::{Cells, LANGUAGES, language_word},
 };
 
 crate::text_enum! {
@@ -86,15 +86,15 @@ impl Record for WorkerRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
-            card_number: cells.text("card_number"),
-            pin: Secret::new(cells.text("pin")),
+            card_number: cells.code("card_number"),
+            pin: Secret::new(cells.code("pin")),
             name: cells.text("name"),
-            phone: cells.text("phone"),
+            phone: cells.code("phone"),
             birth_date: cells.date("birth_date"),
-            sex: cells.word("sex", Sex::parse, Sex::Male),
-            job: cells.word("job", Job::parse, Job::Courier),
-            employer_code: cells.optional_text("employer_code"),
-            language: cells.optional_word("language", read_language).unwrap_or_default(),
+            sex: cells.word("sex", Sex::ALL, Sex::as_str, Sex::Male),
+            job: cells.word("job", Job::ALL, Job::as_str, Job::Courier),
+            employer_code: cells.optional_code("employer_code"),
+            language: cells.optional_word("language", LANGUAGES, language_word).unwrap_or_default(),
         }
     }
 

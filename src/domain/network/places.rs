@@ -38,14 +38,14 @@ impl Record for StationRecord {
     const OPTIONAL: &'static [&'static str] = &["encounter_lanes"];
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
-        let lanes = cells.optional_list("encounter_lanes", EncounterLane::parse);
+        let lanes = cells.optional_list("encounter_lanes", EncounterLane::ALL, EncounterLane::as_str);
         Self {
-            code: cells.text("code"),
+            code: cells.code("code"),
             name_zh: cells.text("name_zh"),
             name_en: cells.text("name_en"),
-            district: cells.text("district"),
-            latitude_e6: cells.number("latitude_e6"),
-            longitude_e6: cells.number("longitude_e6"),
+            district: cells.code("district"),
+            latitude_e6: cells.degrees_e6("latitude_e6"),
+            longitude_e6: cells.degrees_e6("longitude_e6"),
             // Where a file says nothing, a station gets the lanes that need no permission.
             encounter_lanes: lanes.unwrap_or_else(|| {
                 vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly]
@@ -100,8 +100,10 @@ impl Record for CabinetRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         // The default is the narrow lane: more must be declared.
-        let lane = cells.optional_word("lane", CabinetLane::parse).unwrap_or(CabinetLane::RetailBOnly);
-        Self { station_code: cells.text("station_code"), lane }
+        let lane = cells
+            .optional_word("lane", CabinetLane::ALL, CabinetLane::as_str)
+            .unwrap_or(CabinetLane::RetailBOnly);
+        Self { station_code: cells.code("station_code"), lane }
     }
 
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
@@ -142,10 +144,10 @@ impl Record for HospitalRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
-            code: cells.text("code"),
+            code: cells.code("code"),
             name_zh: cells.text("name_zh"),
             name_en: cells.text("name_en"),
-            district: cells.text("district"),
+            district: cells.code("district"),
             weight: cells.number("weight"),
         }
     }
@@ -193,7 +195,7 @@ impl Record for EmployerRecord {
     const OPTIONAL: &'static [&'static str] = &[];
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
-        Self { code: cells.text("code"), name_zh: cells.text("name_zh"), name_en: cells.text("name_en") }
+        Self { code: cells.code("code"), name_zh: cells.text("name_zh"), name_en: cells.text("name_en") }
     }
 
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {

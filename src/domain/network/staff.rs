@@ -14,7 +14,7 @@ use crate::domain::{
 use super::{
     Record, Secret,
     checks::{Findings, NAME_CHARS},
-    import::{Cells, join, language_word, read_language},
+    import::{Cells, LANGUAGES, join, language_word},
 };
 
 /// The longest shift that a roster may hold, in hours (a policy default of ours).
@@ -70,15 +70,15 @@ impl Record for DoctorRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
-            email: cells.text("email").to_lowercase(),
+            email: cells.code("email").to_lowercase(),
             name_zh: cells.text("name_zh"),
             name_en: cells.text("name_en"),
-            hospital_code: cells.text("hospital_code"),
-            licence_no: cells.text("licence_no"),
+            hospital_code: cells.code("hospital_code"),
+            licence_no: cells.code("licence_no"),
             licence_valid_until: cells.date("licence_valid_until"),
             practising_since: cells.date("practising_since"),
-            departments: cells.list("departments", Department::parse),
-            languages: cells.list("languages", read_language),
+            departments: cells.list("departments", Department::ALL, Department::as_str),
+            languages: cells.list("languages", LANGUAGES, language_word),
             capacity: cells.number("capacity"),
             password: cells.optional_text("password").map(Secret::new),
         }
@@ -160,7 +160,7 @@ macro_rules! plain_staff {
 
             fn parse(cells: &mut Cells<'_, '_>) -> Self {
                 Self {
-                    email: cells.text("email").to_lowercase(),
+                    email: cells.code("email").to_lowercase(),
                     name_zh: cells.text("name_zh"),
                     name_en: cells.text("name_en"),
                     password: cells.optional_text("password").map(Secret::new),
@@ -221,10 +221,10 @@ impl Record for SafetyOfficerRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
-            email: cells.text("email").to_lowercase(),
+            email: cells.code("email").to_lowercase(),
             name_zh: cells.text("name_zh"),
             name_en: cells.text("name_en"),
-            employer_code: cells.text("employer_code"),
+            employer_code: cells.code("employer_code"),
             password: cells.optional_text("password").map(Secret::new),
         }
     }
@@ -275,7 +275,7 @@ impl Record for ShiftRecord {
         let (starts_at, ends_at) = (cells.instant("starts_at"), cells.instant("ends_at"));
         // Without a start, nothing can be said of the length.
         let starts_at = if cells.failed("starts_at") { ends_at - TimeDelta::hours(1) } else { starts_at };
-        Self { staff_email: cells.text("staff_email").to_lowercase(), starts_at, ends_at }
+        Self { staff_email: cells.code("staff_email").to_lowercase(), starts_at, ends_at }
     }
 
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {

@@ -40,10 +40,10 @@ impl Record for StockRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
-            station_code: cells.text("station_code"),
+            station_code: cells.code("station_code"),
             slot_no: cells.number("slot_no"),
-            product_code: cells.text("product_code"),
-            lot_no: cells.text("lot_no"),
+            product_code: cells.code("product_code"),
+            lot_no: cells.code("lot_no"),
             expires_on: cells.date("expires_on"),
             quantity: cells.number("quantity"),
             capacity: cells.number("capacity"),

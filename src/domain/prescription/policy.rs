@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::bounds::Bounds;
+
 /// What a deployment sets for prescribing. The defaults are those of the house rules,
 /// prescribing table; [V] two sources agree, [v] one source, [P] a default of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,5 +57,41 @@ impl Default for PrescribingPolicy {
             min_reason_chars: 4,
             max_times_per_day: 24,
         }
+    }
+}
+
+impl PrescribingPolicy {
+    /// What the values may be. A deployment may be stricter than the law, never
+    /// laxer. Source of the upper (or lower) ends: the rules named beside each field.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self {
+            version: _,
+            source: _,
+            max_drugs,
+            ordinary_days,
+            emergency_days,
+            reasoned_days,
+            long_term_days,
+            valid_days,
+            max_valid_days,
+            propose_extension_below_hours,
+            min_practice_years,
+            attested_below_years,
+            min_reason_chars,
+            max_times_per_day,
+        } = self;
+        bounds.within("max_drugs", *max_drugs, 1..=5);
+        bounds.within("ordinary_days", *ordinary_days, 1..=7);
+        bounds.within("emergency_days", *emergency_days, 1..=3);
+        bounds.within("reasoned_days", *reasoned_days, 1..=84);
+        bounds.within("long_term_days", *long_term_days, 1..=84);
+        bounds.within("valid_days", *valid_days, 1..=3);
+        bounds.within("max_valid_days", *max_valid_days, 1..=3);
+        bounds.must("max_valid_days", max_valid_days >= valid_days, "it must not be less than valid_days");
+        bounds.within("propose_extension_below_hours", *propose_extension_below_hours, 0..=24);
+        bounds.within("min_practice_years", *min_practice_years, 3..=60);
+        bounds.within("attested_below_years", *attested_below_years, 6..=18);
+        bounds.within("min_reason_chars", *min_reason_chars, 1..=200);
+        bounds.within("max_times_per_day", *max_times_per_day, 1..=24);
     }
 }

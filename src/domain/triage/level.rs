@@ -8,6 +8,7 @@ use super::{
     news2::{News2Band, News2Score},
     red_flags::{RedFlag, SymptomFlag, red_flags},
 };
+use crate::domain::bounds::Bounds;
 use crate::domain::vitals::{Acvpu, Severity, VitalFinding};
 
 crate::text_enum! {
@@ -74,6 +75,16 @@ impl Default for TriageWeights {
 }
 
 impl TriageWeights {
+    /// What the values may be: a more pressing level never has fewer points.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { version: _, source: _, emergency, urgent, standard, routine } = self;
+        let why = "a more pressing level must have more points than the next";
+        bounds.must("emergency", emergency > urgent, why);
+        bounds.must("urgent", urgent > standard, why);
+        bounds.must("standard", standard > routine, why);
+        bounds.within("emergency", *emergency, 1..=1_000_000);
+    }
+
     /// The points of `level`.
     pub const fn of(&self, level: TriageLevel) -> u32 {
         match level {

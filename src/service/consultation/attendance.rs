@@ -75,12 +75,12 @@ pub fn no_show(
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    let last_heard = of_doctor(tx.conn, tx.house, caller.staff, id)?.worker.last_heard_at;
+    let last_heard = of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
     let command = Command::NoShow { doctor: caller.staff, last_heard };
     act(tx, id, &command)?;
     // Asked after the write: drafting holds the consultation's row.
     prescription::withdraw_unsigned_of(tx, id)?;
-    of_doctor(tx.conn, tx.house, caller.staff, id)
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
 }
 
 /// The worker is checked in nowhere any more: an offer is withdrawn, and what

@@ -86,7 +86,7 @@ pub fn complete(
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    of_doctor(tx.conn, tx.house, caller.staff, id)?;
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?;
     act(tx, id, &Command::Complete { doctor: caller.staff })?;
     // Asked after the write: drafting holds the consultation's row, so that
     // completing and drafting cannot pass each other.
@@ -95,7 +95,7 @@ pub fn complete(
     }
     let sealed = tx.house.seal("consultation", "summary_sealed", id, input.summary.trim())?;
     store::summary_set(tx.conn, id, &sealed, &serde_json::to_string(&input.diagnoses)?)?;
-    of_doctor(tx.conn, tx.house, caller.staff, id)
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
 }
 
 /// The worker rates it, once.

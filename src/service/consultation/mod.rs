@@ -18,7 +18,7 @@ pub use attendance::{
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub use estimate::{Estimate, EstimateCache};
 pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
-pub use record::{RecordView, WorkerBrief, read as read_record};
+pub use record::{RecordView, WorkerBrief, in_care, read as read_record};
 pub use start::{StartInput, start};
 pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
 pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};

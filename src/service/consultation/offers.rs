@@ -1,6 +1,6 @@
 //! A doctor answers an offer.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,17 +18,12 @@ use crate::{
         spelling,
         triage::TriageLevel,
     },
-    service::{Failure, House, Tx, caller::StaffCaller, signing},
+    service::{Failure, House, Part, Shown, Tx, caller::StaffCaller, signing},
     storage::{
         Conn,
         consultations::{self as store, OfferRow},
-        sessions,
     },
 };
-
-/// After this much quiet, accepting takes the PIN.
-/// Source: the house's security checks, no. 20.
-const QUIET: TimeDelta = TimeDelta::minutes(15);
 
 /// Taking an offer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -82,11 +77,17 @@ pub struct OffersView {
 }
 
 /// The caller's open offers.
-pub fn open_of(conn: &mut Conn, house: &House, caller: StaffCaller) -> Result<OffersView, Failure> {
+pub fn open_of(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+) -> Result<OffersView, Failure> {
     let mut items = Vec::new();
     for offer in store::offers_open_of(conn, caller.staff)? {
         let Some(row) = store::consultation_fetch(conn, offer.consultation_id)? else { continue };
         let worker = presence(conn, &row)?;
+        shown.note(row.worker_id, Part::Offer, row.id);
         items.push(OfferView {
             worker,
             id: offer.id,
@@ -113,14 +114,13 @@ pub fn accept(
     input: &AcceptInput,
 ) -> Result<ConsultationView, Failure> {
     let offer = of_caller(tx.conn, caller, id)?;
-    let quiet_since = sessions::session_quiet_since(tx.conn, caller.session)?;
-    if quiet_since.is_some_and(|since| tx.now - since > QUIET) {
+    if tx.standing().is_quiet(tx.now) {
         let pin = input.pin.as_deref().ok_or(Code::ReauthenticationNeeded)?;
         signing::ensure_pin(tx, caller, pin)?;
     }
     let command = Command::Accept { offer: id, doctor: caller.staff, fence: input.fence };
     act(tx, offer.consultation_id, &command)?;
-    of_doctor(tx.conn, tx.house, caller.staff, offer.consultation_id)
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, offer.consultation_id)
 }
 
 /// Turns an offer down: the consultation goes to the next doctor.

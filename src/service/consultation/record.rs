@@ -1,7 +1,7 @@
 //! What a doctor may read of the worker in front of them. Reading is recorded.
 
+use chrono::TimeDelta;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -10,19 +10,21 @@ use super::{
 };
 use crate::{
     domain::{
+        consultation::ConsultationState,
         ids::{ConsultationId, WorkerId},
         network::{Job, Sex},
+        prescription::PrescriptionState,
         refusal::Code,
-        time::civil_day,
+        time::{Timestamp, civil_day},
         words::Language,
     },
     service::{
-        Failure, Hearers, Tx,
+        Failure, House, Part, Shown,
         caller::{StaffCaller, WorkerCaller},
         profile::{self, HealthProfile},
         vitals::{self, ReadingView, TriageView},
     },
-    storage::{readings, workers},
+    storage::{Conn, prescriptions, readings, workers},
 };
 
 /// Who the worker is, as far as care needs it.
@@ -59,13 +61,22 @@ pub struct RecordView {
     pub previous: Vec<ConsultationView>,
 }
 
-/// Reads the record, and writes down that it was read.
+/// Reads the record.
 ///
 /// # Errors
-/// `NotFound` unless the caller holds, held or is asked to take it.
-pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<RecordView, Failure> {
-    let row = row_of_doctor(tx.conn, caller.staff, id)?;
-    let worker = workers::worker_fetch(tx.conn, row.worker_id)?.ok_or(Code::NotFound)?;
+/// `NotFound` unless the caller holds the consultation or is asked to take it.
+pub fn read(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    id: ConsultationId,
+) -> Result<RecordView, Failure> {
+    let row = row_of_doctor(conn, caller.staff, id)?;
+    if !in_care(conn, house, id, row.state, row.ended_at)? {
+        return Err(Code::NotFound.into());
+    }
+    let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     let place = WorkerCaller {
         worker: row.worker_id,
         check_in: row.check_in_id,
@@ -73,27 +84,48 @@ pub fn read(tx: &mut Tx<'_>, caller: StaffCaller, id: ConsultationId) -> Result<
         acts: false,
     };
     let symptoms: Vec<_> = serde_json::from_str(&row.symptoms)?;
-    let triage = vitals::assess(tx.conn, tx.house, place, &symptoms)?;
-    let readings =
-        readings::readings_of_check_in(tx.conn, row.check_in_id)?.iter().map(vitals::view).collect();
-    let mut previous = list_for_worker(tx.conn, tx.house, row.worker_id, Some(id), 10)?.items;
+    let triage = vitals::assess(conn, house, place, &symptoms)?;
+    let readings = readings::readings_of_check_in(conn, row.check_in_id)?.iter().map(vitals::view).collect();
+    let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
-    let payload = json!({"consultation": id, "what": "record"});
-    tx.record("worker", row.worker_id, "record.read", payload, Hearers::nobody())?;
-    let today = civil_day(tx.now);
+    shown.note(row.worker_id, Part::Record, id);
+    let today = civil_day(house.now());
     Ok(RecordView {
         worker: WorkerBrief {
             id: worker.id,
-            name: tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
+            name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
             sex: worker.sex,
             age: worker.birth_date.and_then(|born| today.years_since(born)),
             job: worker.job,
             language: worker.language,
         },
-        presence: presence(tx.conn, &row)?,
-        profile: profile::fetch(tx.conn, tx.house, row.worker_id)?.1,
+        presence: presence(conn, &row)?,
+        profile: profile::fetch(conn, house, row.worker_id)?.1,
         readings,
         triage,
         previous,
     })
+}
+
+/// Whether the doctor of a consultation still cares for the worker: until it ends
+/// and the policy's grace after it, and as long as a prescription was sent back to
+/// them to be mended. What they wrote themselves stays theirs to read.
+pub fn in_care(
+    conn: &mut Conn,
+    house: &House,
+    id: ConsultationId,
+    state: ConsultationState,
+    ended_at: Option<Timestamp>,
+) -> Result<bool, Failure> {
+    match state {
+        ConsultationState::Waiting | ConsultationState::Offered | ConsultationState::Active => Ok(true),
+        ConsultationState::Completed | ConsultationState::Cancelled | ConsultationState::Unserved => {
+            let grace = TimeDelta::minutes(house.policy.records.grace_minutes.into());
+            if ended_at.is_some_and(|ended| house.now() < ended + grace) {
+                return Ok(true);
+            }
+            let open = prescriptions::prescription_open_of(conn, id)?;
+            Ok(open.is_some_and(|row| row.state == PrescriptionState::Returned))
+        }
+    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::record::in_care;
 use crate::{
     domain::{
         consultation::ConsultationState,
@@ -14,7 +15,7 @@ use crate::{
         spelling,
         words::Bilingual,
     },
-    service::{Actor, Failure, Hearers, House, Tx},
+    service::{Actor, Failure, Hearers, House, Part, Shown, Tx},
     storage::{
         Conn,
         consultations::{self as store, ConsultationRow},
@@ -89,12 +90,17 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
 pub fn list(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     actor: Actor,
     id: ConsultationId,
-    after: Option<MessageId>,
-    limit: i64,
+    page: (Option<MessageId>, i64),
 ) -> Result<MessagesView, Failure> {
-    party(conn, actor, id)?;
+    let (row, (sender, _)) = party(conn, actor, id)?;
+    if sender == Role::Doctor && !in_care(conn, house, id, row.state, row.ended_at)? {
+        return Err(Code::NotFound.into());
+    }
+    shown.note(row.worker_id, Part::Messages, id);
+    let (after, limit) = page;
     let rows = messages::messages_after(conn, id, after, limit)?;
     let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
     let next_after = if full { rows.last().map(|row| row.id) } else { None };

@@ -8,6 +8,7 @@ use super::{
     attendance::{WorkerPresence, presence},
     close::Diagnosis,
     estimate::{self, Estimate},
+    record::in_care,
 };
 use crate::{
     domain::{
@@ -18,7 +19,7 @@ use crate::{
         refusal::Code,
         triage::{EMERGENCY_NUMBER, SymptomFlag, TriageLevel},
     },
-    service::{Failure, House},
+    service::{Failure, House, Part, Shown},
     storage::{
         Conn,
         consultations::{self as store, ConsultationRow},
@@ -41,9 +42,9 @@ pub struct ConsultationView {
     pub lane: EncounterLane,
     /// Which department.
     pub department: Department,
-    /// In the worker's own words.
+    /// In the worker's own words; empty for the doctor of one that has ended.
     pub complaint: String,
-    /// Signs that were reported.
+    /// Signs that were reported; none for the doctor of one that has ended.
     pub symptoms: Vec<SymptomFlag>,
     /// How soon a doctor must see the worker.
     pub triage: TriageLevel,
@@ -130,10 +131,12 @@ pub fn of_worker(
 pub fn of_doctor(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     doctor: StaffId,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     let row = row_of_doctor(conn, doctor, id)?;
+    shown.note(row.worker_id, Part::Consultation, id);
     build(conn, house, &row)
 }
 
@@ -155,16 +158,25 @@ pub(super) fn row_of_doctor(
     if asked { Ok(row) } else { Err(Code::NotFound.into()) }
 }
 
-/// A consultation for one of its parties.
+/// A consultation for one of its parties. When it has ended, its doctor reads
+/// what they wrote themselves, and not what the worker had told them.
 pub fn fetch(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     actor: crate::service::Actor,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     match actor {
         crate::service::Actor::Worker(worker) => of_worker(conn, house, worker.worker, id),
-        crate::service::Actor::Staff(staff) => of_doctor(conn, house, staff.staff, id),
+        crate::service::Actor::Staff(staff) => {
+            let mut view = of_doctor(conn, house, shown, staff.staff, id)?;
+            if !in_care(conn, house, id, view.state, view.ended_at)? {
+                view.complaint.clear();
+                view.symptoms.clear();
+            }
+            Ok(view)
+        }
         _ => Err(Code::RoleNotAllowed.into()),
     }
 }
@@ -187,9 +199,13 @@ pub fn list_for_worker(
 pub fn list_for_doctor(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     doctor: StaffId,
 ) -> Result<ConsultationsView, Failure> {
     let rows = store::consultations_of_doctor(conn, doctor)?;
+    for row in &rows {
+        shown.note(row.worker_id, Part::Consultation, row.id);
+    }
     Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after: None })
 }
 

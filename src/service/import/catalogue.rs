@@ -1,7 +1,7 @@
 //! The catalogue of drugs. A row whose code is known replaces the old one:
 //! prices and sources change.
 
-use super::{ImportError, Lined, record};
+use super::{Existing, Found, ImportError, Lined, Loaded, record};
 use crate::{
     domain::formulary::Product,
     service::{Failure, Tx, edition},
@@ -11,12 +11,15 @@ use crate::{
     },
 };
 
-/// Loads products; tells how many rows there were. [`edition::look`] puts
-/// them in force.
-pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>]) -> Result<usize, ImportError> {
+/// Loads products. [`edition::look`] puts them in force.
+///
+/// # Errors
+/// A problem for each known code, unless known ones are to be updated or skipped.
+pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>], existing: Existing) -> Result<Loaded, ImportError> {
     let known = intake::product_codes(tx.conn)?;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let mut new = Vec::new();
-    for (_, product) in rows {
+    for (line, product) in rows {
         let row = NewProduct {
             code: product.code.as_str().to_owned(),
             generic_zh: product.generic_zh.clone(),
@@ -28,14 +31,16 @@ pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>]) -> Result<usize, Impor
             body: serde_json::to_string(product).map_err(Failure::from)?,
             updated_at: At(tx.now),
         };
-        if known.contains(&row.code) {
-            intake::product_replace(tx.conn, &row)?;
-        } else {
+        if !known.contains(&row.code) {
             new.push(row);
+        } else if found.known(existing, &mut loaded, *line, "code") {
+            intake::product_replace(tx.conn, &row)?;
         }
     }
+    found.done()?;
+    loaded.added = new.len();
     intake::products_insert(tx.conn, &new)?;
     edition::changed(tx)?;
-    record(tx, "catalogue", rows.len())?;
-    Ok(rows.len())
+    record(tx, "catalogue", loaded)?;
+    Ok(loaded)
 }

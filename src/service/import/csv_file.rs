@@ -1,27 +1,18 @@
 //! CSV files: read as a stream, checked row by row, and handed in as a whole.
 //! Reading, sealing and hashing happen off the async threads.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs::File,
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
-use super::{Found, ImportError, Lined, MOST_PROBLEMS, PreparedStaff, PreparedWorkers};
+use super::{Existing, ImportError, Lined, Loaded, PreparedStaff, PreparedWorkers, source::Source};
 use crate::{
     crypto::password,
     domain::{
-        formulary::Product,
         network::{
             CabinetRecord, DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord, PharmacistRecord,
-            Record, RestockerRecord, SafetyOfficerRecord, Secret, ShiftRecord, StationRecord, StockRecord,
+            RestockerRecord, SafetyOfficerRecord, Secret, ShiftRecord, StationRecord, StockRecord,
             WorkerRecord,
-            import::{Intake, RowProblem},
         },
         role::Role,
-        time::civil_day,
-        words::Bilingual,
     },
     service::{Actor, Failure, House, Tx, edition},
     storage::StoreError,
@@ -66,9 +57,14 @@ pub struct ImportOptions {
     pub invite: bool,
     /// The licences of these doctors were seen and are verified.
     pub licences_verified: bool,
+    /// What happens to rows whose key is known. Without a word, a catalogue
+    /// updates, and everything else refuses.
+    pub existing: Option<Existing>,
+    /// Do everything but keep it.
+    pub dry_run: bool,
 }
 
-/// Loads a file, or nothing of it; tells how many rows came in. `progress` is
+/// Loads a file, or nothing of it; tells what became of its rows. `progress` is
 /// told how many bytes were read, of how many.
 ///
 /// # Errors
@@ -79,42 +75,39 @@ pub async fn import_csv(
     path: &Path,
     options: ImportOptions,
     progress: impl Fn(u64, u64) + Send + 'static,
-) -> Result<usize, ImportError> {
+) -> Result<Loaded, ImportError> {
     let (reader_house, path) = (Arc::clone(house), path.to_owned());
     let work = tokio::task::spawn_blocking(move || prepare(&reader_house, kind, &path, options, &progress))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    let loaded = load(house, work).await?;
-    if kind == ImportKind::Catalogue {
+    let loaded = load(house, work, options.dry_run).await?;
+    if kind == ImportKind::Catalogue && !options.dry_run {
         edition::look(house).await?;
     }
     Ok(loaded)
 }
 
 /// A checked file, ready for its transaction.
-type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<usize, ImportError> + Send>;
+type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
 
-/// Bad rows undo the transaction like any refusal, and are told afterwards.
-pub(super) async fn load(
-    house: &Arc<House>,
-    work: impl Fn(&mut Tx<'_>) -> Result<usize, ImportError> + Send + 'static,
-) -> Result<usize, ImportError> {
-    let (tell, told) = std::sync::mpsc::channel();
+/// Bad rows undo the transaction like any refusal, and are told afterwards; so
+/// does a dry run, whose outcome is told the same way.
+async fn load(house: &Arc<House>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
+    let (sender, undone) = std::sync::mpsc::channel();
+    let undo = || Failure::from(crate::domain::refusal::Code::InvalidField);
     let outcome = house
-        .write(Actor::System, move |tx| match work(tx) {
-            Ok(loaded) => Ok(loaded),
-            Err(ImportError::Failed(failure)) => Err(failure),
-            Err(error) => {
-                // Whoever listens is still there: this is its own transaction.
-                let _ = tell.send(error);
-                Err(Failure::from(crate::domain::refusal::Code::InvalidField))
-            }
+        .write(Actor::System, move |tx| {
+            let outcome = match work(tx) {
+                Ok(loaded) if !dry_run => return Ok(loaded),
+                Err(ImportError::Failed(failure)) => return Err(failure),
+                undone => undone,
+            };
+            // The receiver waits for this very transaction.
+            let _ = sender.send(outcome);
+            Err(undo())
         })
         .await;
-    match told.try_recv() {
-        Ok(error) => Err(error),
-        Err(_) => Ok(outcome?),
-    }
+    undone.try_iter().last().unwrap_or_else(|| Ok(outcome?))
 }
 
 fn prepare(
@@ -125,42 +118,44 @@ fn prepare(
     progress: &dyn Fn(u64, u64),
 ) -> Result<Work, ImportError> {
     let read = Source { house, path, progress };
+    let usual = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
+    let existing = options.existing.unwrap_or(usual);
     Ok(match kind {
         ImportKind::Stations => {
             let rows = read.records::<StationRecord>()?;
-            Box::new(move |tx| super::stations(tx, &rows, true))
+            Box::new(move |tx| super::stations(tx, &rows, true, existing))
         }
         ImportKind::Cabinets => {
             let rows = read.records::<CabinetRecord>()?;
-            Box::new(move |tx| super::cabinets(tx, &rows))
+            Box::new(move |tx| super::cabinets(tx, &rows, existing))
         }
         ImportKind::Hospitals => {
             let rows = read.records::<HospitalRecord>()?;
-            Box::new(move |tx| super::hospitals(tx, &rows))
+            Box::new(move |tx| super::hospitals(tx, &rows, existing))
         }
         ImportKind::Employers => {
             let rows = read.records::<EmployerRecord>()?;
-            Box::new(move |tx| super::employers(tx, &rows))
+            Box::new(move |tx| super::employers(tx, &rows, existing))
         }
         ImportKind::Shifts => {
             let rows = read.records::<ShiftRecord>()?;
-            Box::new(move |tx| super::shifts(tx, &rows, false))
+            Box::new(move |tx| super::shifts(tx, &rows, existing))
         }
         ImportKind::Stock => {
             let rows = read.records::<StockRecord>()?;
-            Box::new(move |tx| super::stock(tx, &rows))
+            Box::new(move |tx| super::stock(tx, &rows, existing))
         }
         ImportKind::Catalogue => {
             let rows = read.products()?;
-            Box::new(move |tx| super::products(tx, &rows))
+            Box::new(move |tx| super::products(tx, &rows, existing))
         }
         ImportKind::Workers => {
             let rows = PreparedWorkers::make(house, read.records::<WorkerRecord>()?)?;
-            Box::new(move |tx| super::workers(tx, &rows, None))
+            Box::new(move |tx| super::workers(tx, &rows, None, existing))
         }
         ImportKind::Doctors => {
             let rows = people(read.records::<DoctorRecord>()?, PreparedStaff::doctor)?;
-            Box::new(move |tx| super::doctors(tx, &rows, options.invite, options.licences_verified))
+            Box::new(move |tx| super::doctors(tx, &rows, options.invite, options.licences_verified, existing))
         }
         ImportKind::Pharmacists => {
             staff(people(read.records::<PharmacistRecord>()?, PreparedStaff::pharmacist)?, options)
@@ -178,7 +173,8 @@ fn prepare(
 }
 
 fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
-    Box::new(move |tx| super::staff(tx, &rows, options.invite))
+    let existing = options.existing.unwrap_or(Existing::Refuse);
+    Box::new(move |tx| super::staff(tx, &rows, options.invite, existing))
 }
 
 fn people<R>(
@@ -239,118 +235,4 @@ impl PreparedStaff {
         person.employer_code = Some(row.employer_code);
         (person, row.password)
     }
-}
-
-/// One file that is being read.
-struct Source<'a> {
-    house: &'a House,
-    path: &'a Path,
-    progress: &'a dyn Fn(u64, u64),
-}
-
-impl Source<'_> {
-    fn records<R: Record>(&self) -> Result<Vec<Lined<R>>, ImportError> {
-        let today = civil_day(self.house.now());
-        let mut intake = None;
-        self.walk(|header| {
-            intake = Some(Intake::<R>::open(header.iter(), today)?);
-            Ok(())
-        })?;
-        let mut intake = intake.ok_or_else(|| ImportError::Rows(vec![unreadable(1)]))?;
-        let mut rows = Vec::new();
-        self.rows(|_, line, cells| {
-            rows.push((line, intake.take(line, cells.iter())?));
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
-        let mut seen = HashSet::new();
-        let mut rows = Vec::new();
-        self.rows(|header, line, cells| {
-            let row: HashMap<&str, &str> = header.iter().zip(cells.iter()).collect();
-            let mut found = Found::default();
-            match Product::from_fields(&row) {
-                Ok(product) if seen.insert(product.code.as_str().to_owned()) => rows.push((line, product)),
-                Ok(_) => {
-                    let message = Bilingual::fixed("编码重复。", "The code stands twice.");
-                    found.note(line, "code", "duplicate", message);
-                }
-                Err(issues) => {
-                    for issue in issues {
-                        found.note(line, issue.field, "invalid", issue.message);
-                    }
-                }
-            }
-            if found.0.is_empty() { Ok(()) } else { Err(found.0) }
-        })?;
-        Ok(rows)
-    }
-
-    fn open(&self) -> Result<(csv::Reader<File>, u64), ImportError> {
-        let file = File::open(self.path)?;
-        let size = file.metadata()?.len();
-        // Flexible: a row of the wrong length is that row's problem, told by its line.
-        Ok((csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).from_reader(file), size))
-    }
-
-    /// Looks at the header alone.
-    fn walk(
-        &self,
-        mut look: impl FnMut(&csv::StringRecord) -> Result<(), Vec<RowProblem>>,
-    ) -> Result<(), ImportError> {
-        let (mut reader, _) = self.open()?;
-        let header = reader.headers().map_err(|_| vec![unreadable(1)])?.clone();
-        Ok(look(&header)?)
-    }
-
-    /// Takes every row, and gathers what is wrong with them.
-    fn rows(
-        &self,
-        mut take: impl FnMut(&csv::StringRecord, u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
-    ) -> Result<(), ImportError> {
-        let (mut reader, size) = self.open()?;
-        let header = reader.headers().map_err(|_| vec![unreadable(1)])?.clone();
-        let mut problems = Vec::new();
-        let mut cells = csv::StringRecord::new();
-        let mut count = 0_u64;
-        loop {
-            let line = reader.position().line();
-            match reader.read_record(&mut cells) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let line = cells.position().map_or(line, csv::Position::line);
-                    if let Err(bad) = take(&header, line, &cells) {
-                        problems.extend(bad);
-                    }
-                }
-                Err(error) if error.is_io_error() => {
-                    return Err(ImportError::File(std::io::Error::other(error)));
-                }
-                Err(error) => {
-                    problems.push(unreadable(error.position().map_or(line, csv::Position::line)));
-                }
-            }
-            count += 1;
-            if count.is_multiple_of(500) {
-                (self.progress)(reader.position().byte(), size);
-            }
-            if problems.len() >= MOST_PROBLEMS {
-                break;
-            }
-        }
-        (self.progress)(size, size);
-        if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
-    }
-}
-
-fn unreadable(line: u64) -> RowProblem {
-    let message = Bilingual::fixed(
-        "无法读取该行（须为 UTF-8 编码的 CSV）。",
-        "The row cannot be read: CSV in UTF-8 is due.",
-    );
-    let problem =
-        crate::domain::refusal::FieldProblem { field: "row".into(), code: "bad_row".into(), message };
-    RowProblem::from_field(line, problem)
 }

@@ -7,6 +7,8 @@ mod catalogue;
 pub mod csv_file;
 mod people;
 mod places;
+mod source;
+mod update;
 
 use serde_json::json;
 
@@ -30,6 +32,28 @@ pub const MOST_PROBLEMS: usize = 1_000;
 
 /// A record with the line of the file that it stood in.
 pub type Lined<R> = (u64, R);
+
+/// What happens to a row whose key is known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is a problem, and nothing of the file is loaded.
+    Refuse,
+    /// The row is left out.
+    Skip,
+    /// What the row says replaces what is known; PINs and passwords stay.
+    Update,
+}
+
+/// What became of a file's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// New ones.
+    pub added: usize,
+    /// Known ones that were changed.
+    pub updated: usize,
+    /// Known ones that were left out.
+    pub skipped: usize,
+}
 
 /// Why nothing of a file was loaded.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +106,28 @@ impl Found {
         self.note(line, field, "already_exists", Bilingual::fixed("已存在。", "It already exists."));
     }
 
+    /// Sorts a known key: refused or skipped, or `true` if the row is to be updated.
+    fn known(&mut self, existing: Existing, loaded: &mut Loaded, line: u64, field: &str) -> bool {
+        match existing {
+            Existing::Refuse => self.taken(line, field),
+            Existing::Skip => loaded.skipped += 1,
+            Existing::Update => {
+                loaded.updated += 1;
+                return true;
+            }
+        }
+        false
+    }
+
     fn done(self) -> Result<(), ImportError> {
         if self.0.is_empty() { Ok(()) } else { Err(ImportError::Rows(self.0)) }
     }
 }
 
 /// Logs that a file came in.
-fn record(tx: &mut Tx<'_>, kind: &str, rows: usize) -> Result<(), Failure> {
+fn record(tx: &mut Tx<'_>, kind: &str, loaded: Loaded) -> Result<(), Failure> {
     let id: Id<kind::Transfer> = Id::generate();
-    tx.record("import", id, "import.loaded", json!({"kind": kind, "rows": rows}), Hearers::nobody())
+    let Loaded { added, updated, skipped } = loaded;
+    let payload = json!({"kind": kind, "rows": added, "updated": updated, "skipped": skipped});
+    tx.record("import", id, "import.loaded", payload, Hearers::nobody())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Found, ImportError, Lined, record};
+use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{
     crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace},
     domain::{
@@ -14,7 +14,7 @@ use crate::{
     },
     service::{Failure, House, Tx, staff_password},
     storage::{
-        intake,
+        intake, intake_update,
         network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff},
         sql_types::At,
         workers::NewWorker,
@@ -23,7 +23,7 @@ use crate::{
 
 /// Workers, sealed and ready to be stored once their employers are known.
 pub struct PreparedWorkers {
-    rows: Vec<(u64, NewWorker, Option<String>)>,
+    rows: Vec<(u64, NewWorker, WorkerRecord)>,
 }
 
 impl PreparedWorkers {
@@ -34,7 +34,7 @@ impl PreparedWorkers {
     pub fn make(house: &House, rows: impl IntoIterator<Item = Lined<WorkerRecord>>) -> Result<Self, Failure> {
         let rows = rows.into_iter().map(|(line, row)| {
             let worker = new_worker(house, WorkerId::generate(), &row)?;
-            Ok((line, worker, row.employer_code))
+            Ok((line, worker, row))
         });
         Ok(Self { rows: rows.collect::<Result<_, Failure>>()? })
     }
@@ -74,33 +74,38 @@ pub fn workers(
     tx: &mut Tx<'_>,
     prepared: &PreparedWorkers,
     consent: Option<&str>,
-) -> Result<usize, ImportError> {
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let employers = intake::employer_codes(tx.conn)?;
     let cards: Vec<Vec<u8>> = prepared.rows.iter().filter_map(|(_, row, _)| row.card_index.clone()).collect();
     let taken = intake::cards_taken(tx.conn, &cards)?;
-    let mut found = Found::default();
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let mut new = Vec::with_capacity(prepared.rows.len());
-    for (line, row, employer) in &prepared.rows {
+    for (line, row, record) in &prepared.rows {
         let (line, mut row) = (*line, row.clone());
-        if row.card_index.as_ref().is_some_and(|card| taken.contains(card)) {
-            found.taken(line, "card_number");
-        }
-        if let Some(code) = employer {
+        if let Some(code) = &record.employer_code {
             row.employer_id = employers.get(code).copied();
             if row.employer_id.is_none() {
                 found.unknown(line, "employer_code");
             }
         }
-        new.push(row);
+        match row.card_index.as_ref().and_then(|card| taken.get(card)) {
+            None => new.push(row),
+            Some(id) if found.known(existing, &mut loaded, line, "card_number") => {
+                update::worker(tx, *id, record, row.employer_id)?;
+            }
+            Some(_) => {}
+        }
     }
     found.done()?;
+    loaded.added = new.len();
     intake::workers_add(tx.conn, &new)?;
     if let Some(purpose) = consent {
         let ids: Vec<WorkerId> = new.iter().map(|row| row.id).collect();
         intake::consents_add(tx.conn, &ids, purpose, tx.now)?;
     }
-    record(tx, "workers", new.len())?;
-    Ok(new.len())
+    record(tx, "workers", loaded)?;
+    Ok(loaded)
 }
 
 /// One member of staff of any role, with what was hashed beforehand.
@@ -135,8 +140,9 @@ pub fn doctors(
     rows: &[Lined<PreparedStaff>],
     invite: bool,
     verified: bool,
-) -> Result<usize, ImportError> {
-    load(tx, rows, invite, verified)
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    load(tx, rows, invite, verified, existing)
 }
 
 /// Loads staff who are no doctors. With `invite`, whoever has no password gets
@@ -145,8 +151,13 @@ pub fn doctors(
 /// # Errors
 /// A problem for each address or licence that is taken, and each unknown
 /// hospital or employer.
-pub fn staff(tx: &mut Tx<'_>, rows: &[Lined<PreparedStaff>], invite: bool) -> Result<usize, ImportError> {
-    load(tx, rows, invite, false)
+pub fn staff(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    load(tx, rows, invite, false, existing)
 }
 
 fn load(
@@ -154,39 +165,43 @@ fn load(
     rows: &[Lined<PreparedStaff>],
     invite: bool,
     verified: bool,
-) -> Result<usize, ImportError> {
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let (hospitals, employers) = (intake::hospital_codes(tx.conn)?, intake::employer_codes(tx.conn)?);
     let emails: Vec<&str> = rows.iter().map(|(_, row)| row.email.as_str()).collect();
     let known = intake::staff_known(tx.conn, &emails)?;
     let licences: Vec<&str> =
         rows.iter().filter_map(|(_, row)| row.doctor.as_ref().map(|one| one.licence_no.as_str())).collect();
     let taken = intake::licences_taken(tx.conn, &licences)?;
-    let mut found = Found::default();
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
     for (line, row) in rows {
-        if known.contains_key(&row.email) {
-            found.taken(*line, "email");
+        let employer = row.employer_code.as_ref().and_then(|code| employers.get(code).copied());
+        if row.employer_code.is_some() && employer.is_none() {
+            found.unknown(*line, "employer_code");
+        }
+        let hospital = row.doctor.as_ref().and_then(|doctor| hospitals.get(&doctor.hospital_code).copied());
+        if row.doctor.is_some() && hospital.is_none() {
+            found.unknown(*line, "hospital_code");
+        }
+        let id = known.get(&row.email);
+        let holder = row.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
+        if holder.is_some_and(|holder| Some(holder) != id) {
+            found.taken(*line, "licence_no");
+            continue;
+        }
+        if let Some(id) = id {
+            if found.known(existing, &mut loaded, *line, "email") {
+                update::staff(tx, *id, *line, row, (hospital, employer), verified, &mut found)?;
+            }
+            continue;
         }
         let mut person = new_staff(tx, row)?;
-        if let Some(code) = &row.employer_code {
-            person.employer_id = employers.get(code).copied();
-            if person.employer_id.is_none() {
-                found.unknown(*line, "employer_code");
-            }
-        }
-        if let Some(doctor) = &row.doctor {
-            if taken.contains(&doctor.licence_no) {
-                found.taken(*line, "licence_no");
-            }
-            match hospitals.get(&doctor.hospital_code) {
-                None => found.unknown(*line, "hospital_code"),
-                Some(hospital) => {
-                    person.hospital_id = Some(*hospital);
-                    doctors.push(new_doctor(tx, person.id, *hospital, doctor, verified));
-                    let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
-                    departments.extend(doctor.departments.iter().copied().map(of));
-                }
-            }
+        (person.hospital_id, person.employer_id) = (hospital, employer);
+        if let (Some(doctor), Some(hospital)) = (&row.doctor, hospital) {
+            doctors.push(new_doctor(tx, person.id, hospital, doctor, verified));
+            let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
+            departments.extend(doctor.departments.iter().copied().map(of));
         }
         people.push(person);
     }
@@ -199,8 +214,9 @@ fn load(
             staff_password::send_link(tx, person.id, "invite")?;
         }
     }
-    record(tx, "staff", rows.len())?;
-    Ok(rows.len())
+    loaded.added = people.len();
+    record(tx, "staff", loaded)?;
+    Ok(loaded)
 }
 
 fn new_staff(tx: &Tx<'_>, row: &PreparedStaff) -> Result<NewStaff, Failure> {
@@ -254,30 +270,32 @@ fn new_doctor(
     }
 }
 
-/// Loads shifts. With `top_up`, one that stands already is skipped; else it is
-/// a problem.
+/// Loads shifts. One that stands already may be skipped, or given another end.
 ///
 /// # Errors
 /// A problem for each unknown member of staff.
-pub fn shifts(tx: &mut Tx<'_>, rows: &[Lined<ShiftRecord>], top_up: bool) -> Result<usize, ImportError> {
-    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
-    let unique: std::collections::BTreeSet<&str> = emails.into_iter().collect();
+pub fn shifts(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<ShiftRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    let unique: std::collections::BTreeSet<&str> =
+        rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
     let known: HashMap<String, StaffId> =
         intake::staff_known(tx.conn, &unique.into_iter().collect::<Vec<_>>())?;
-    let mut found = Found::default();
-    let mut added = 0;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     for (line, row) in rows {
         let Some(person) = known.get(&row.staff_email) else {
             found.unknown(*line, "staff_email");
             continue;
         };
         if intake::shift_add(tx.conn, ShiftId::generate(), *person, row.starts_at, row.ends_at)? {
-            added += 1;
-        } else if !top_up {
-            found.taken(*line, "starts_at");
+            loaded.added += 1;
+        } else if found.known(existing, &mut loaded, *line, "starts_at") {
+            intake_update::shift_update(tx.conn, *person, row.starts_at, row.ends_at)?;
         }
     }
     found.done()?;
-    record(tx, "shifts", added)?;
-    Ok(added)
+    record(tx, "shifts", loaded)?;
+    Ok(loaded)
 }

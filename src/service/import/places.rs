@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Found, ImportError, Lined, record};
+use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{
     crypto::digest,
     domain::{
@@ -13,7 +13,7 @@ use crate::{
     },
     service::Tx,
     storage::{
-        intake,
+        intake, intake_update,
         network::{
             self as store, NewCabinet, NewEmployer, NewHospital, NewLot, NewSlot, NewSlotStock, NewStation,
         },
@@ -60,45 +60,58 @@ pub fn stations(
     tx: &mut Tx<'_>,
     rows: &[Lined<StationRecord>],
     with_cabinets: bool,
-) -> Result<usize, ImportError> {
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let known = intake::station_codes(tx.conn)?;
-    let mut found = Found::default();
-    for (line, row) in rows.iter().filter(|(_, row)| known.contains_key(&row.code)) {
-        let _ = row;
-        found.taken(*line, "code");
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
+    let at = At(tx.now);
+    let mut new: Vec<NewStation> = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
+        match known.get(&row.code) {
+            None => new.push(new_station(row, at)),
+            Some(id) if found.known(existing, &mut loaded, *line, "code") => update::station(tx, *id, row)?,
+            Some(_) => {}
+        }
     }
     found.done()?;
-    let at = At(tx.now);
-    let new: Vec<NewStation> = rows.iter().map(|(_, row)| new_station(row, at)).collect();
+    loaded.added = new.len();
     store::stations_add(tx.conn, &new)?;
     if with_cabinets {
         let lane = tx.house.policy.cabinet_lane;
         let cabinets: Vec<NewCabinet> = new.iter().map(|row| new_cabinet(row.id, lane, at)).collect();
         store::cabinets_add(tx.conn, &cabinets)?;
     }
-    record(tx, "stations", rows.len())?;
-    Ok(rows.len())
+    record(tx, "stations", loaded)?;
+    Ok(loaded)
 }
 
 /// Loads cabinets of stations that have none.
 ///
 /// # Errors
 /// A problem for each unknown station, or one that has a cabinet.
-pub fn cabinets(tx: &mut Tx<'_>, rows: &[Lined<CabinetRecord>]) -> Result<usize, ImportError> {
+pub fn cabinets(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<CabinetRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let (stations, taken) = (intake::station_codes(tx.conn)?, intake::cabinet_codes(tx.conn)?);
-    let mut found = Found::default();
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let mut new = Vec::with_capacity(rows.len());
     for (line, row) in rows {
-        match stations.get(&row.station_code) {
-            None => found.unknown(*line, "station_code"),
-            Some(_) if taken.contains_key(&row.station_code) => found.taken(*line, "station_code"),
-            Some(station) => new.push(new_cabinet(*station, row.lane, At(tx.now))),
+        match (stations.get(&row.station_code), taken.get(&row.station_code)) {
+            (None, _) => found.unknown(*line, "station_code"),
+            (Some(station), None) => new.push(new_cabinet(*station, row.lane, At(tx.now))),
+            (Some(_), Some(id)) if found.known(existing, &mut loaded, *line, "station_code") => {
+                intake_update::cabinet_update(tx.conn, *id, row.lane)?;
+            }
+            (Some(_), Some(_)) => {}
         }
     }
     found.done()?;
+    loaded.added = new.len();
     store::cabinets_add(tx.conn, &new)?;
-    record(tx, "cabinets", rows.len())?;
-    Ok(rows.len())
+    record(tx, "cabinets", loaded)?;
+    Ok(loaded)
 }
 
 /// Loads hospitals. A new one starts where the others are now, or it would be
@@ -106,68 +119,90 @@ pub fn cabinets(tx: &mut Tx<'_>, rows: &[Lined<CabinetRecord>]) -> Result<usize,
 ///
 /// # Errors
 /// A problem for each code that is taken.
-pub fn hospitals(tx: &mut Tx<'_>, rows: &[Lined<HospitalRecord>]) -> Result<usize, ImportError> {
+pub fn hospitals(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<HospitalRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let known = intake::hospital_codes(tx.conn)?;
-    let mut found = Found::default();
-    rows.iter()
-        .filter(|(_, row)| known.contains_key(&row.code))
-        .for_each(|(line, _)| found.taken(*line, "code"));
-    found.done()?;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let virtual_time = crate::storage::doctors::matching_clock(tx.conn)?;
-    let new: Vec<NewHospital> = rows
-        .iter()
-        .map(|(_, row)| NewHospital {
-            id: HospitalId::generate(),
-            code: row.code.clone(),
-            name_zh: row.name_zh.clone(),
-            name_en: row.name_en.clone(),
-            district: row.district.clone(),
-            weight: row.weight,
-            virtual_time,
-            created_at: At(tx.now),
-        })
-        .collect();
+    let mut new = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
+        match known.get(&row.code) {
+            None => new.push(NewHospital {
+                id: HospitalId::generate(),
+                code: row.code.clone(),
+                name_zh: row.name_zh.clone(),
+                name_en: row.name_en.clone(),
+                district: row.district.clone(),
+                weight: row.weight,
+                virtual_time,
+                created_at: At(tx.now),
+            }),
+            Some(id) if found.known(existing, &mut loaded, *line, "code") => {
+                update::hospital(tx, *id, row)?;
+            }
+            Some(_) => {}
+        }
+    }
+    found.done()?;
+    loaded.added = new.len();
     store::hospitals_add(tx.conn, &new)?;
-    record(tx, "hospitals", rows.len())?;
-    Ok(rows.len())
+    record(tx, "hospitals", loaded)?;
+    Ok(loaded)
 }
 
 /// Loads employers.
 ///
 /// # Errors
 /// A problem for each code that is taken.
-pub fn employers(tx: &mut Tx<'_>, rows: &[Lined<EmployerRecord>]) -> Result<usize, ImportError> {
+pub fn employers(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<EmployerRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let known = intake::employer_codes(tx.conn)?;
-    let mut found = Found::default();
-    rows.iter()
-        .filter(|(_, row)| known.contains_key(&row.code))
-        .for_each(|(line, _)| found.taken(*line, "code"));
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
+    let mut new = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
+        match known.get(&row.code) {
+            None => new.push(NewEmployer {
+                id: EmployerId::generate(),
+                code: row.code.clone(),
+                name_zh: row.name_zh.clone(),
+                name_en: row.name_en.clone(),
+                created_at: At(tx.now),
+            }),
+            Some(id) if found.known(existing, &mut loaded, *line, "code") => {
+                update::employer(tx, *id, row)?;
+            }
+            Some(_) => {}
+        }
+    }
     found.done()?;
-    let new: Vec<NewEmployer> = rows
-        .iter()
-        .map(|(_, row)| NewEmployer {
-            id: EmployerId::generate(),
-            code: row.code.clone(),
-            name_zh: row.name_zh.clone(),
-            name_en: row.name_en.clone(),
-            created_at: At(tx.now),
-        })
-        .collect();
+    loaded.added = new.len();
     store::employers_add(tx.conn, &new)?;
-    record(tx, "employers", rows.len())?;
-    Ok(rows.len())
+    record(tx, "employers", loaded)?;
+    Ok(loaded)
 }
 
 /// Loads the first stock of cabinets: slots, the lots in them, and their packs.
+/// A slot that exists may be skipped and is never updated: what lies in it is
+/// the restocker's and the cabinet's to say.
 ///
 /// # Errors
 /// A problem for each unknown station or product, each slot that exists, and
 /// each lot whose expiry is told in two ways.
-pub fn stock(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>]) -> Result<usize, ImportError> {
+pub fn stock(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<StockRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
     let (cabinets, products) = (intake::cabinet_codes(tx.conn)?, intake::product_codes(tx.conn)?);
     let taken = intake::slots_taken(tx.conn)?;
     let mut expiries = intake::lots_known(tx.conn)?;
-    let mut found = Found::default();
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let mut lots: HashMap<(String, String), NewLot> = HashMap::new();
     let (mut slots, mut stocks) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for (line, row) in rows {
@@ -179,7 +214,11 @@ pub fn stock(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>]) -> Result<usize, Impo
             found.unknown(*line, "product_code");
         }
         if taken.contains(&(*cabinet, row.slot_no)) {
-            found.taken(*line, "slot_no");
+            match existing {
+                Existing::Skip => loaded.skipped += 1,
+                Existing::Refuse | Existing::Update => found.taken(*line, "slot_no"),
+            }
+            continue;
         }
         let key = (row.product_code.clone(), row.lot_no.clone());
         match expiries.get(&key) {
@@ -202,8 +241,9 @@ pub fn stock(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>]) -> Result<usize, Impo
     store::lots_add(tx.conn, &lots.into_values().collect::<Vec<_>>())?;
     store::slots_add(tx.conn, &slots)?;
     store::slot_stocks_add(tx.conn, &stocks)?;
-    record(tx, "stock", rows.len())?;
-    Ok(rows.len())
+    loaded.added = slots.len();
+    record(tx, "stock", loaded)?;
+    Ok(loaded)
 }
 
 fn slot_of(cabinet_id: CabinetId, row: &StockRecord) -> NewSlot {

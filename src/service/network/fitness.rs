@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::Page;
 use crate::{
     domain::{ids::WorkerId, refusal::Code, vitals::ReadingKind},
-    service::{Failure, House, caller::StaffCaller},
+    service::{Failure, House, Part, Shown, caller::StaffCaller},
     storage::{Conn, directory as store},
 };
 
@@ -32,12 +32,16 @@ const HOLD_FROM: (i64, i64) = (160, 100);
 pub fn fitness(
     conn: &mut Conn,
     house: &House,
+    shown: &mut Shown,
     caller: StaffCaller,
     after: Option<WorkerId>,
     limit: i64,
 ) -> Result<Page<FitnessItem>, Failure> {
     let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
     let people = store::workers_of_employer(conn, employer, after, limit)?;
+    for worker in &people {
+        shown.note(*worker, Part::Fitness, *worker);
+    }
     let mut holds: HashMap<(WorkerId, bool), bool> = HashMap::new();
     for (worker, kind, value, second) in
         store::fitness_readings(conn, &people, house.now() - TimeDelta::hours(24))?

@@ -15,7 +15,10 @@ use crate::{
         spelling,
         words::Language,
     },
-    service::{Failure, Hearers, House, Tx, import},
+    service::{
+        Failure, Hearers, House, Part, Tx,
+        import::{self, Existing},
+    },
     storage::{Conn, directory as store, workers},
 };
 
@@ -109,7 +112,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     checked(tx, &record)?;
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
     let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
-    import::workers(tx, &prepared, None).map_err(one_row)?;
+    import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = workers::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
     worker_summary(tx.conn, tx.house, row)
@@ -138,7 +141,7 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
 /// One worker; the reading is logged.
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
     let row = workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    tx.record("worker", id, "record.read", json!({"part": "identity"}), Hearers::nobody())?;
+    tx.shown.note(id, Part::Identity, id);
     worker_summary(tx.conn, tx.house, row)
 }
 

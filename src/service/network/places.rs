@@ -16,7 +16,10 @@ use crate::{
         refusal::Code,
         spelling,
     },
-    service::{Failure, Hearers, Tx, import},
+    service::{
+        Failure, Hearers, Tx,
+        import::{self, Existing},
+    },
     storage::{Conn, directory as store, intake},
 };
 
@@ -140,10 +143,10 @@ pub fn station_add(tx: &mut Tx<'_>, input: StationInput) -> Result<StationView, 
     checked(tx, &record)?;
     let code = record.code.clone();
     let lane = input.cabinet_lane.unwrap_or(tx.house.policy.cabinet_lane);
-    import::stations(tx, &[(1, record)], false).map_err(one_row)?;
+    import::stations(tx, &[(1, record)], false, Existing::Refuse).map_err(one_row)?;
     if input.cabinet.unwrap_or(true) {
         let cabinet = CabinetRecord { station_code: code.clone(), lane };
-        import::cabinets(tx, &[(1, cabinet)]).map_err(one_row)?;
+        import::cabinets(tx, &[(1, cabinet)], Existing::Refuse).map_err(one_row)?;
     }
     let id = intake::station_codes(tx.conn)?.get(&code).copied().ok_or(Code::NotFound)?;
     tx.record("station", id, "station.added", json!({"code": code}), Hearers::nobody())?;
@@ -196,7 +199,7 @@ pub fn hospital_add(tx: &mut Tx<'_>, input: HospitalInput) -> Result<HospitalVie
     let HospitalInput { code, name_zh, name_en, district, weight } = input;
     let record = HospitalRecord { code, name_zh, name_en, district, weight };
     checked(tx, &record)?;
-    import::hospitals(tx, &[(1, record.clone())]).map_err(one_row)?;
+    import::hospitals(tx, &[(1, record.clone())], Existing::Refuse).map_err(one_row)?;
     let id = intake::hospital_codes(tx.conn)?.get(&record.code).copied().ok_or(Code::NotFound)?;
     tx.record("hospital", id, "hospital.added", json!({"code": record.code}), Hearers::nobody())?;
     let HospitalRecord { code, name_zh, name_en, district, weight } = record;
@@ -229,7 +232,7 @@ pub fn employer_add(tx: &mut Tx<'_>, input: EmployerInput) -> Result<EmployerVie
     let EmployerInput { code, name_zh, name_en } = input;
     let record = EmployerRecord { code, name_zh, name_en };
     checked(tx, &record)?;
-    import::employers(tx, &[(1, record.clone())]).map_err(one_row)?;
+    import::employers(tx, &[(1, record.clone())], Existing::Refuse).map_err(one_row)?;
     let id = intake::employer_codes(tx.conn)?.get(&record.code).copied().ok_or(Code::NotFound)?;
     tx.record("employer", id, "employer.added", json!({"code": record.code}), Hearers::nobody())?;
     let EmployerRecord { code, name_zh, name_en } = record;

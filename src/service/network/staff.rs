@@ -19,7 +19,7 @@ use crate::{
     service::{
         Failure, Hearers, Tx,
         caller::StaffCaller,
-        import::{self, PreparedStaff},
+        import::{self, Existing, PreparedStaff},
         staff_session::{self, StaffView},
     },
     storage::{Conn, directory as store, staff, staff_sessions},
@@ -106,7 +106,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
     let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
     let prepared = prepare_staff(tx, input)?;
     let email = prepared.email.clone();
-    import::doctors(tx, &[(1, prepared)], true, verified).map_err(one_row)?;
+    import::doctors(tx, &[(1, prepared)], true, verified, Existing::Refuse).map_err(one_row)?;
     let row = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
     tx.record("staff", row.id, "staff.invited", json!({"role": row.role}), Hearers::nobody())?;
     Ok(staff_summary(row))

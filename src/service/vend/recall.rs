@@ -19,7 +19,7 @@ use crate::{
         vend::{AttemptState, Command, attempt::VoidReason, decide},
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx},
+    service::{Failure, Hearers, Part, Tx},
     storage::{attempts, events::Any, orders, stock as store},
 };
 
@@ -107,6 +107,9 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
     }
     let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     let workers_served = orders::workers_served_with(tx.conn, product, lot)?;
+    for worker in &workers_served {
+        tx.shown.note(*worker, Part::Recall, lot_stream(product, lot));
+    }
     Ok(RecallView { slots_frozen, attempts_voided, workers_served })
 }
 

@@ -65,11 +65,11 @@ async fn start(
 async fn list(caller: Party, request: HttpRequest, house: Data<Arc<House>>, page: Query<Page>) -> Reply {
     let limit = page.0.size();
     let outcome = house
-        .read(caller.0, move |conn, house| match caller.0 {
+        .read_health(caller.0, move |conn, house, shown| match caller.0 {
             Actor::Worker(worker) => {
                 consultation::list_for_worker(conn, house, worker.worker, page.0.after(), limit)
             }
-            Actor::Staff(staff) => consultation::list_for_doctor(conn, house, staff.staff),
+            Actor::Staff(staff) => consultation::list_for_doctor(conn, house, shown, staff.staff),
             _ => Err(Failure::from(crate::domain::refusal::Code::RoleNotAllowed)),
         })
         .await;
@@ -85,8 +85,11 @@ async fn fetch(
     house: Data<Arc<House>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let outcome =
-        house.read(caller.0, move |conn, house| consultation::fetch(conn, house, caller.0, id.0)).await;
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            consultation::fetch(conn, house, shown, caller.0, id.0)
+        })
+        .await;
     reply::json(&request, outcome)
 }
 
@@ -188,8 +191,8 @@ async fn messages(
 ) -> Reply {
     let limit = page.0.size();
     let outcome = house
-        .read(caller.0, move |conn, house| {
-            consultation::messages(conn, house, caller.0, id.0, page.0.after(), limit)
+        .read_health(caller.0, move |conn, house, shown| {
+            consultation::messages(conn, house, shown, caller.0, id.0, (page.0.after(), limit))
         })
         .await;
     reply::json(&request, outcome)
@@ -204,6 +207,10 @@ async fn record(
     house: Data<Arc<House>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| consultation::read_record(tx, caller.0, id.0)).await;
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            consultation::read_record(conn, house, shown, caller.0, id.0)
+        })
+        .await;
     reply::json(&request, outcome)
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod audit;
 mod cabinet;
 mod cabinets;
 mod check_ins;
@@ -25,6 +26,7 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);
     check_ins::add(&mut routes);

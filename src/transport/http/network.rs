@@ -270,8 +270,8 @@ async fn fitness(
     page: Query<ListPage>,
 ) -> Reply {
     let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            network::fitness(conn, house, caller.0, page.0.after(), page.0.size())
+        .read_health(caller.actor(), move |conn, house, shown| {
+            network::fitness(conn, house, shown, caller.0, page.0.after(), page.0.size())
         })
         .await;
     reply::json(&request, outcome)

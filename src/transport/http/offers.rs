@@ -65,8 +65,11 @@ async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wai
     // Listening starts before looking: what happens in between is not missed.
     let mut listener = house.coordination.listen(Topic::Staff(caller.0.staff));
     loop {
-        let found =
-            house.read(caller.actor(), move |conn, house| consultation::open_of(conn, house, caller.0)).await;
+        let found = house
+            .read_health(caller.actor(), move |conn, house, shown| {
+                consultation::open_of(conn, house, shown, caller.0)
+            })
+            .await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
         if !empty || left.is_zero() || !house.hold_poll(&mut listener, left).await {

@@ -52,8 +52,8 @@ async fn check(
     body: Body<CheckInput>,
 ) -> Reply {
     let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            safety_check::check_only(conn, house, caller.0, body.0.clone())
+        .read_health(caller.actor(), move |conn, house, shown| {
+            safety_check::check_only(conn, house, shown, caller.0, body.0.clone())
         })
         .await;
     reply::json(&request, outcome)
@@ -87,8 +87,8 @@ async fn list(
     page: Query<Page>,
 ) -> Reply {
     let outcome = house
-        .read(caller.0, move |conn, house| {
-            prescription::list(conn, house, caller.0, page.0.after(), page.0.limit())
+        .read_health(caller.0, move |conn, house, shown| {
+            prescription::list(conn, house, shown, caller.0, page.0.after(), page.0.limit())
         })
         .await;
     reply::json(&request, outcome)
@@ -103,8 +103,11 @@ async fn fetch(
     house: Data<Arc<House>>,
     id: Path<PrescriptionId>,
 ) -> Reply {
-    let outcome =
-        house.read(caller.0, move |conn, house| prescription::fetch(conn, house, caller.0, id.0)).await;
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            prescription::fetch(conn, house, shown, caller.0, id.0)
+        })
+        .await;
     reply::versioned(&request, outcome)
 }
 

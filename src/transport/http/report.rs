@@ -33,8 +33,9 @@ pub struct Doc;
 #[utoipa::path(get, path = "/api/v1/report", tag = "report",
     responses((status = 200, body = ReportView)))]
 async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome =
-        house.read(caller.actor(), move |conn, house| report::of_visit(conn, house, caller.0)).await;
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| report::of_visit(conn, house, shown, caller.0))
+        .await;
     reply::json(&request, outcome)
 }
 
@@ -42,8 +43,9 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 #[utoipa::path(get, path = "/api/v1/report.html", tag = "report",
     responses((status = 200, content_type = "text/html", body = String)))]
 async fn print(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome =
-        house.read(caller.actor(), move |conn, house| report::of_visit(conn, house, caller.0)).await;
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| report::of_visit(conn, house, shown, caller.0))
+        .await;
     let report = outcome.map_err(|failure| Problem::new(&request, failure))?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")

@@ -56,7 +56,7 @@ async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Resul
     let started = Instant::now();
     let mut listener = house.coordination.listen(Topic::Reviews);
     loop {
-        let queue = house.read(actor, review::waiting).await?;
+        let queue = house.read_health(actor, review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
         if !queue.items.is_empty() || left.is_zero() || !house.hold_poll(&mut listener, left).await {
             return Ok(queue);

@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::wrong::{Problems, Wrong};
+use crate::domain::hidden::hides_something;
 
 /// What a value must look like.
 #[derive(Debug)]
@@ -136,6 +137,8 @@ impl Text {
         let length = value.chars().count();
         if value.contains('\0') {
             problems.add(&Wrong::Nul);
+        } else if hides_something(value) && !problems.path.told().ends_with("password") {
+            problems.add(&Wrong::Hidden);
         } else if length > self.most {
             problems.add(&Wrong::Long(self.most));
         } else if length < self.least {

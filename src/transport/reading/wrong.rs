@@ -36,6 +36,8 @@ pub enum Wrong<'s> {
     Pattern(&'s str),
     /// Holds U+0000, which no text holds.
     Nul,
+    /// Holds a character that hides, or that turns the text around it.
+    Hidden,
     /// Not valid, for a reason that only its type knows.
     Invalid,
 }
@@ -54,7 +56,7 @@ impl Wrong<'_> {
             Self::Few(_) => "too_few",
             Self::Many(_) => "too_many",
             Self::Format(_) | Self::Pattern(_) => "bad_format",
-            Self::Nul => "control_character",
+            Self::Nul | Self::Hidden => "control_character",
             Self::Invalid => "invalid",
         }
     }
@@ -92,6 +94,10 @@ impl Wrong<'_> {
                 made(format!("格式须为 {pattern} 。"), format!("Must match {pattern} ."))
             }
             Self::Nul => Bilingual::fixed("含有空字符（U+0000）。", "Holds the character U+0000."),
+            Self::Hidden => Bilingual::fixed(
+                "含有不可见字符或改变文字方向的字符。",
+                "Holds characters that are invisible or turn the text around.",
+            ),
             Self::Invalid => Bilingual::fixed("无效。", "It is not valid."),
         }
     }

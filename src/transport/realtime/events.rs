@@ -224,7 +224,14 @@ impl Following {
     async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
         self.house
-            .read(self.actor, move |conn, _| Ok(events::events_after(conn, audience, position, BATCH)?))
+            .read_health(self.actor, move |conn, _, shown| {
+                let found = events::events_after(conn, audience, position, BATCH)?;
+                if !found.events.is_empty() {
+                    // They name workers.
+                    shown.note_stream();
+                }
+                Ok(found)
+            })
             .await
     }
 }

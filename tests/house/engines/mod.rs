@@ -26,7 +26,7 @@ const SERVER: &str = "TEST_POSTGRES_URL";
 const REQUIRE: &str = "TEST_REQUIRE";
 
 /// Tests that open no house, and tests of the embedded database alone.
-const OF_NO_ENGINE: [&str; 9] = [
+const OF_NO_ENGINE: [&str; 10] = [
     "engines::the_same_suite",
     "engines::cluster",
     "floors::",
@@ -35,6 +35,7 @@ const OF_NO_ENGINE: [&str; 9] = [
     "coordination::",
     "postgres_tls::",
     "backup::",
+    "settings::",
     "shutdown::",
 ];
 

@@ -57,9 +57,15 @@ async fn network(walk: &mut Walk<'_>) -> String {
     let operator = seed.operator.token.as_str();
     let station = walk.take("post_stations", of(operator, "")).await;
     let station = text(&station, "/id");
-    for name in
-        ["get_stations", "get_hospitals", "get_employers", "get_staff", "get_shifts", "get_audit_invariants"]
-    {
+    for name in [
+        "get_stations",
+        "get_hospitals",
+        "get_employers",
+        "get_staff",
+        "get_shifts",
+        "get_audit_invariants",
+        "get_audit_chain",
+    ] {
         walk.take(name, of(operator, "")).await;
     }
     walk.take("get_stations_id", of(operator, station)).await;

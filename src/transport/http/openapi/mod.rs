@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::{
-    cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
+    audit, cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
     products, profile, report, reviews, routes, staff_tokens, vitals,
 };
 use crate::{
@@ -45,6 +45,7 @@ struct Base;
 
 fn parts() -> Vec<utoipa::openapi::OpenApi> {
     vec![
+        audit::Doc::openapi(),
         cabinet::Doc::openapi(),
         cabinets::Doc::openapi(),
         check_ins::Doc::openapi(),

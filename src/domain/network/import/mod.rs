@@ -1,23 +1,20 @@
 //! Rows of a file become records. The file itself is read elsewhere: here a
 //! header and cells come in as text, and every problem goes out with its line.
 //!
-//! A cell is trimmed; a list in a cell is separated by `;`; a date is
-//! `2026-11-23`, an instant is RFC 3339 with an offset.
+//! How cells are read, and what spreadsheets do to them, is in `cells`.
 
-use std::{collections::HashMap, marker::PhantomData, str::FromStr};
+mod cells;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::{collections::HashMap, marker::PhantomData};
 
-use crate::domain::{
-    refusal::FieldProblem,
-    time::{Timestamp, to_micros},
-    words::{Bilingual, Language},
-};
+use chrono::NaiveDate;
+
+use crate::domain::{refusal::FieldProblem, words::Bilingual};
 
 use super::Record;
 
-/// Between the items of a list in one cell.
-const LIST_SEPARATOR: char = ';';
+pub use cells::Cells;
+pub(super) use cells::{LANGUAGES, join, language_word};
 
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -103,135 +100,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Reads the cells of one row and notes those that cannot be read.
-#[derive(Debug)]
-pub struct Cells<'r, 'a> {
-    row: &'r Row<'a>,
-    problems: Vec<RowProblem>,
-}
-
-impl<'r, 'a> Cells<'r, 'a> {
-    /// A reader of `row`.
-    pub fn new(row: &'r Row<'a>) -> Self {
-        let mut problems = Vec::new();
-        let (wanted, given) = (row.header.columns.len(), row.cells.len());
-        if wanted != given {
-            let message = Bilingual::made(
-                format!("应有 {wanted} 列，实有 {given} 列。"),
-                format!("{wanted} cells are due and {given} are there."),
-            );
-            problems.push(RowProblem::new(row.line, "row", "bad_row", message));
-        }
-        Self { row, problems }
-    }
-
-    /// Every cell that could not be read.
-    pub fn into_problems(self) -> Vec<RowProblem> {
-        self.problems
-    }
-
-    /// Whether `column` has been found unreadable.
-    pub fn failed(&self, column: &str) -> bool {
-        self.problems.iter().any(|problem| problem.field == column)
-    }
-
-    fn note(&mut self, column: &str, code: &str, message: Bilingual) {
-        self.problems.push(RowProblem::new(self.row.line, column, code, message));
-    }
-
-    /// The text of a column that must be there; whether it may be empty is the record's to say.
-    pub fn text(&mut self, column: &str) -> String {
-        match self.row.cell(column) {
-            Some(cell) => cell.to_owned(),
-            None => {
-                self.problems.push(missing_column(self.row.line, column));
-                String::new()
-            }
-        }
-    }
-
-    /// The text of a column that may be left out or empty.
-    pub fn optional_text(&mut self, column: &str) -> Option<String> {
-        self.row.cell(column).filter(|cell| !cell.is_empty()).map(str::to_owned)
-    }
-
-    /// A whole number in ASCII digits, with a sign or without.
-    pub fn number<T: FromStr + Default>(&mut self, column: &str) -> T {
-        let message = Bilingual::fixed("须为整数。", "Must be a whole number that fits.");
-        self.read(column, "bad_number", message, |cell| cell.parse().ok()).unwrap_or_default()
-    }
-
-    /// A calendar day.
-    pub fn date(&mut self, column: &str) -> NaiveDate {
-        let message = Bilingual::fixed("日期须写作 2026-11-23。", "A date is written 2026-11-23.");
-        let read = |cell: &str| NaiveDate::parse_from_str(cell, "%Y-%m-%d").ok().filter(|_| cell.len() == 10);
-        self.read(column, "bad_date", message, read).unwrap_or_default()
-    }
-
-    /// An instant with its offset.
-    pub fn instant(&mut self, column: &str) -> Timestamp {
-        let message = Bilingual::fixed(
-            "时间须写作 2026-11-23T08:00:00+08:00。",
-            "An instant is written 2026-11-23T08:00:00+08:00.",
-        );
-        let read = |cell: &str| DateTime::parse_from_rfc3339(cell).ok();
-        self.read(column, "bad_time", message, read)
-            .map(|at| to_micros(at.with_timezone(&Utc)))
-            .unwrap_or_default()
-    }
-
-    /// One word of a closed set; `otherwise` stands in where it is none of them.
-    pub fn word<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>, otherwise: T) -> T {
-        self.read(column, "unknown_value", unknown_value(), parse).unwrap_or(otherwise)
-    }
-
-    /// One word of a closed set, or nothing.
-    pub fn optional_word<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let cell = self.row.cell(column).filter(|cell| !cell.is_empty())?;
-        let word = parse(cell);
-        if word.is_none() {
-            self.note(column, "unknown_value", unknown_value());
-        }
-        word
-    }
-
-    /// Words of a closed set, separated by `;`.
-    pub fn list<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        if self.row.cell(column).is_none() {
-            self.problems.push(missing_column(self.row.line, column));
-        }
-        self.optional_list(column, parse).unwrap_or_default()
-    }
-
-    /// Words of a closed set, separated by `;`, or nothing.
-    pub fn optional_list<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-        let cell = self.row.cell(column).filter(|cell| !cell.is_empty())?;
-        let words: Option<Vec<T>> = cell.split(LIST_SEPARATOR).map(|word| parse(word.trim())).collect();
-        if words.is_none() {
-            self.note(column, "unknown_value", unknown_value());
-        }
-        Some(words.unwrap_or_default())
-    }
-
-    fn read<T>(
-        &mut self,
-        column: &str,
-        code: &str,
-        message: Bilingual,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        match self.row.cell(column) {
-            None => self.problems.push(missing_column(self.row.line, column)),
-            Some("") => self.note(column, "empty", Bilingual::fixed("不能为空。", "Must not be empty.")),
-            Some(cell) => match parse(cell) {
-                Some(value) => return Some(value),
-                None => self.note(column, code, message),
-            },
-        }
-        None
-    }
-}
-
 /// Keys that a file has already used, and where.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -294,28 +162,6 @@ impl<R: Record> Intake<R> {
     }
 }
 
-/// The items of a list as one cell.
-pub(super) fn join<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    items.collect::<Vec<_>>().join(";")
-}
-
-/// The word for a language in a file: the same as on the wire.
-pub(super) fn language_word(language: Language) -> &'static str {
-    match language {
-        Language::Chinese => "zh",
-        Language::English => "en",
-    }
-}
-
-/// The language that `word` names.
-pub(super) fn read_language(word: &str) -> Option<Language> {
-    [Language::Chinese, Language::English].into_iter().find(|language| language_word(*language) == word)
-}
-
-fn unknown_value() -> Bilingual {
-    Bilingual::fixed("不在允许的取值之内。", "Not one of the values that are allowed.")
-}
-
 fn missing_column(line: u64, column: &str) -> RowProblem {
     RowProblem::new(line, column, "missing_column", Bilingual::fixed("缺少该列。", "This column is missing."))
 }
@@ -337,5 +183,4 @@ fn unknown_column(known: &[&str]) -> Bilingual {
 }
 
 #[cfg(test)]
-#[path = "import_tests.rs"]
 mod tests;

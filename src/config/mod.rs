@@ -1,16 +1,21 @@
 //! FLOOR 0: typed settings. Defaults, then a TOML file, then the environment
-//! (`WAYSTATION_..`), then flags. An unknown key or an unsafe setting stops
-//! the start, saying which.
+//! (`WAYSTATION_..`), then flags. An unknown key, and a setting that is unsafe
+//! or cannot work, stop the start; all of them are named at once, and no
+//! secret is ever printed.
+
+mod environment;
+pub mod example;
+mod layers;
+mod problem;
+mod safety;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
-};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+pub use problem::{ConfigError, SettingProblem};
 
 /// Whether a host that a setting names is this machine: the way to it needs no TLS.
 pub fn is_this_machine(host: &str) -> bool {
@@ -130,32 +135,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why the settings were refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A key is unknown, or a value cannot be read.
-    #[error("setting: {0}")]
-    Unreadable(#[from] Box<figment::Error>),
-    /// A file that a setting names cannot be read.
-    #[error("setting `{key}`: {path}: {source}")]
-    File {
-        /// Which setting.
-        key: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A setting would be unsafe.
-    #[error("unsafe setting `{key}`: {why}")]
-    Unsafe {
-        /// Which.
-        key: &'static str,
-        /// Why.
-        why: String,
-    },
-}
-
 /// What flags may set; `None` leaves the layers below in force.
 #[derive(Debug, Default, Serialize)]
 pub struct Flags {
@@ -170,109 +149,10 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
 }
 
-impl Config {
-    /// Reads all layers.
-    ///
-    /// # Errors
-    /// The first key that is unknown or unreadable, with where it stands.
-    pub fn load(file: Option<&std::path::Path>, flags: &Flags) -> Result<Self, ConfigError> {
-        let mut layers = Figment::from(Serialized::defaults(serde_json::json!({
-            "listen": "127.0.0.1:8080",
-            "public_url": "http://127.0.0.1:8080",
-            "database_url": "sqlite:waystation.db",
-            "database_connections": 8,
-            "instances": "several",
-            "http_workers": 0,
-            "data_dir": "data",
-            "seal_keys": [1],
-            "trusted_proxies": ["127.0.0.0/8", "::1/128"],
-            "drain_seconds": 0,
-            "shutdown_seconds": 30,
-            "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
-            "log": "text",
-            "policy": {},
-        })));
-        if let Some(path) = file {
-            layers = layers.merge(Toml::file_exact(path));
-        }
-        let config: Self = layers
-            .merge(Env::prefixed("WAYSTATION_").split("__"))
-            .merge(Serialized::defaults(flags))
-            .extract()
-            .map_err(Box::new)?;
-        config.with_secret_file()
-    }
-
-    /// Reads the master secret from its file, if there is one.
-    fn with_secret_file(mut self) -> Result<Self, ConfigError> {
-        const KEY: &str = "master_secret_file";
-        let Some(path) = &self.master_secret_file else { return Ok(self) };
-        if self.master_secret.is_some() {
-            let why = "`master_secret` is set as well; one of them must go".to_owned();
-            return Err(ConfigError::Unsafe { key: KEY, why });
-        }
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
-            key: KEY,
-            path: path.clone(),
-            source,
-        })?;
-        self.master_secret = Some(text.trim().to_owned().into());
-        Ok(self)
-    }
-
-    /// Refuses settings under which health data would not be safe.
-    ///
-    /// # Errors
-    /// The first unsafe key, and why.
-    pub fn check_safe(&self) -> Result<(), ConfigError> {
-        let no = |key, why: &str| Err(ConfigError::Unsafe { key, why: why.to_owned() });
-        if self.master_secret.is_none() {
-            return no(
-                "master_secret",
-                "it must be set: 32 random bytes in base64, kept outside the database",
-            );
-        }
-        let loopback_url = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        if !self.public_url.starts_with("https://")
-            && !loopback_url.iter().any(|local| self.public_url.starts_with(local))
-        {
-            return no("public_url", "it must be https:// unless it is this machine's loopback address");
-        }
-        if !self.listen.ip().is_loopback() && !self.public_url.starts_with("https://") {
-            return no(
-                "listen",
-                "a public address needs an https:// public_url (TLS in front of this process)",
-            );
-        }
-        if let Some(metrics) = self.metrics_listen {
-            let token = self.metrics_token.as_ref().map_or(0, |token| token.expose_secret().len());
-            if metrics == self.listen && metrics.port() != 0 {
-                return no("metrics_listen", "it must not be the public address");
-            }
-            if !metrics.ip().is_loopback() && token < 24 {
-                return no(
-                    "metrics_token",
-                    "beyond loopback a scrape must bring a token of 24 characters or more",
-                );
-            }
-        }
-        if self.database_connections == 0 {
-            return no("database_connections", "there must be at least one");
-        }
-        if self.seal_keys.is_empty() {
-            return no("seal_keys", "there must be at least one");
-        }
-        if let MailConfig::Smtp { host, tls: SmtpTls::None, .. } = &self.mail
-            && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1")
-        {
-            return no("mail.tls", "mail leaves this machine unencrypted; use `wrapped` or `starttls`");
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn with_file(text: &str) -> Result<Config, ConfigError> {
@@ -280,6 +160,11 @@ mod tests {
         let path = dir.path().join("waystation.toml");
         std::fs::write(&path, text).expect("written");
         Config::load(Some(&path), &Flags::default())
+    }
+
+    fn with_variables(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load_from(None, &Flags::default(), variables)
     }
 
     const SECRET: &str = "master_secret = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n";
@@ -298,6 +183,10 @@ mod tests {
             ("listen = \"0.0.0.0:80\"", "listen"),
             ("database_connections = 0", "database_connections"),
             ("seal_keys = []", "seal_keys"),
+            ("seal_keys = [1, 2, 1]", "seal_keys"),
+            ("public_url = \"clinic\"", "public_url"),
+            ("database_connections = 100000", "database_connections"),
+            ("shutdown_seconds = 100000", "shutdown_seconds"),
             ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
             (
@@ -308,10 +197,8 @@ mod tests {
         for (text, key) in cases {
             let secret = if key == "master_secret" { "" } else { SECRET };
             let config = with_file(&format!("{secret}{text}")).expect("readable");
-            match config.check_safe() {
-                Err(ConfigError::Unsafe { key: told, .. }) => assert_eq!(told, key),
-                other => panic!("{key}: {other:?}"),
-            }
+            let keys: Vec<String> = config.problems().into_iter().map(|problem| problem.key).collect();
+            assert_eq!(keys, [key]);
         }
         with_file(SECRET).expect("readable").check_safe().expect("the defaults with a secret are safe");
     }
@@ -338,5 +225,60 @@ mod tests {
             .expect("readable");
         let shown = format!("{config:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("AAAA"), "{shown}");
+    }
+
+    #[test]
+    fn every_unknown_or_unreadable_variable_is_named_and_an_injected_one_is_none() {
+        let injected = [
+            ("WAYSTATION_SERVICE_HOST", "10.0.0.7"),
+            ("WAYSTATION_PORT", "tcp://10.0.0.7:8080"),
+            ("WAYSTATION_PORT_8080_TCP_ADDR", "10.0.0.7"),
+            ("WAYSTATION_MAIL_PASSWORD", "12345678"),
+            ("WAYSTATION_LISTEN", "127.0.0.1:9"),
+            ("WAYSTATION_POLICY__CHECK_IN__IDLE_SECONDS", "60"),
+        ];
+        let config = with_variables(&injected).expect("readable");
+        assert_eq!(config.listen.port(), 9);
+        assert_eq!(config.policy["check_in"]["idle_seconds"], 60);
+        let unknown =
+            with_variables(&[("WAYSTATION_LISEN", "127.0.0.1:9")]).expect_err("refused").to_string();
+        assert!(unknown.contains("`lisen`") && unknown.contains("listen"), "{unknown}");
+        let wrong =
+            with_variables(&[("WAYSTATION_DATABASE_CONNECTIONS", "many")]).expect_err("refused").to_string();
+        assert!(wrong.contains("database_connections"), "{wrong}");
+    }
+
+    #[test]
+    fn a_variable_that_a_setting_names_is_no_setting() {
+        let named = [
+            ("WAYSTATION_MAIL__TRANSPORT", "smtp"),
+            ("WAYSTATION_MAIL__HOST", "mail.example.org"),
+            ("WAYSTATION_MAIL__PORT", "465"),
+            ("WAYSTATION_MAIL__TLS", "wrapped"),
+            ("WAYSTATION_MAIL__USER", "4711"),
+            ("WAYSTATION_MAIL__PASSWORD_ENV", "WAYSTATION_LETTERS_PASSWORD"),
+            ("WAYSTATION_LETTERS_PASSWORD", "987654"),
+        ];
+        let config = with_variables(&named).expect("readable");
+        assert_eq!(config.mail.password_variable(), Some("WAYSTATION_LETTERS_PASSWORD"));
+    }
+
+    #[test]
+    fn a_secret_of_digits_is_a_text_and_no_refusal_shows_it() {
+        let digits = "8432198432198432198432198432198432198432198";
+        let config = with_variables(&[
+            ("WAYSTATION_MASTER_SECRET", digits),
+            ("WAYSTATION_METRICS_TOKEN", "00012345678901234567890123"),
+        ])
+        .expect("readable");
+        assert_eq!(config.master_secret.expect("set").expose_secret(), digits);
+        let token = config.metrics_token.expect("set");
+        assert_eq!(token.expose_secret(), "00012345678901234567890123", "with its zeros");
+        for key in ["master_secret", "database_url", "redis_url", "metrics_token"] {
+            let refused = with_file(&format!("{key} = 843219")).expect_err("refused").to_string();
+            assert!(refused.contains(key) && !refused.contains("843219"), "{refused}");
+            let refused = with_file(&format!("{key} = [\"hunter2\"]")).expect_err("refused").to_string();
+            assert!(refused.contains(key) && !refused.contains("hunter2"), "{refused}");
+        }
     }
 }

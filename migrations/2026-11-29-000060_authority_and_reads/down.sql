@@ -1,0 +1,2 @@
+DROP TABLE health_read;
+ALTER TABLE session DROP COLUMN attended_at;

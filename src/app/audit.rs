@@ -1,0 +1,117 @@
+//! Checking the audit chain from the command line, also while the network is
+//! being served.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+
+use super::cli::Settings;
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    crypto::{
+        keys::{MasterSecret, Purpose},
+        signer::Ed25519Signer,
+    },
+    service::audit::{self, AuditView, Statement, Witness},
+    storage::{Conn, DatabaseUrl, conn::Purpose as For},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Compare the event log, its seals and the witness; status 1 when they differ
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+        /// A file or folder of another witness, also a copy kept elsewhere; may be given
+        /// several times, beside the one under the data directory
+        #[arg(long, value_name = "FILE")]
+        witness: Vec<PathBuf>,
+    },
+    /// Say in the witness that an older state of the database was put back on
+    /// purpose; `restore` does so by itself
+    Restored {
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Verify { settings, witness } => {
+            let config = settings.load_safe()?;
+            tokio::task::spawn_blocking(move || verify(&config, &witness)).await?
+        }
+        Command::Restored { settings } => {
+            let config = settings.load_safe()?;
+            tokio::task::spawn_blocking(move || restored(&config)).await?
+        }
+    }
+}
+
+pub(super) fn signer(config: &Config) -> anyhow::Result<Ed25519Signer> {
+    let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
+    let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
+    Ok(Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?)
+}
+
+pub(super) fn connection(config: &Config, purpose: For) -> anyhow::Result<Conn> {
+    let url = DatabaseUrl::parse(config.database_url.expose_secret())
+        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
+    if let Some(path) = url.file() {
+        anyhow::ensure!(path.exists(), "{}: 没有数据库 / there is no database", path.display());
+    }
+    Ok(Conn::open(&url, purpose)?)
+}
+
+fn verify(config: &Config, more: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let own = Witness::under(&config.data_dir);
+    let mut statements = own.read()?;
+    for path in more {
+        let read = audit::read_statements(path).with_context(|| path.display().to_string())?;
+        statements.extend(read);
+    }
+    if statements.is_empty() {
+        println!("没有见证文件：无法发现末尾被截断 / no witness: a cut end cannot be noticed");
+    }
+    let view = audit::verify_with(&mut connection(config, For::Read)?, &signer(config)?, statements)?;
+    tell(&view);
+    Ok(if view.unbroken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(view: &AuditView) {
+    let AuditView { sealed_to, events, seals, .. } = view;
+    println!("{events} events and {seals} seals checked, up to position {sealed_to}");
+    if let Some(position) = view.witnessed_to {
+        println!("the witness knows the log up to position {position}");
+    }
+    for finding in &view.findings {
+        println!("{}: after {}, at {}", finding.kind, finding.after, finding.position);
+    }
+    if view.unbroken {
+        println!("审计链完好 / the audit chain is unbroken");
+    } else {
+        println!("审计链已断裂 / the audit chain is BROKEN");
+    }
+}
+
+fn restored(config: &Config) -> anyhow::Result<ExitCode> {
+    let view = audit::verify_signed_by(&mut connection(config, For::Read)?, &signer(config)?)?;
+    anyhow::ensure!(view.unbroken, "审计链已断裂 / the audit chain itself is broken");
+    mark_restored(config, view.sealed_to)?;
+    println!("已记录 / noted: {}", view.sealed_to);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Notes in the witness, where there is one, that the database was put back.
+pub(super) fn mark_restored(config: &Config, sealed_to: i64) -> anyhow::Result<()> {
+    let witness = Witness::under(&config.data_dir);
+    if !witness.read()?.iter().any(|line| matches!(line, Statement::Seal { .. })) {
+        return Ok(());
+    }
+    let statement = audit::restored_statement(&signer(config)?, sealed_to, SystemClock.now())?;
+    witness.append(&[statement])?;
+    Ok(())
+}

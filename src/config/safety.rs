@@ -1,0 +1,130 @@
+//! Settings under which health data would not be safe, and settings that
+//! cannot work, are refused before anything is opened.
+
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use secrecy::ExposeSecret;
+
+use super::{Config, ConfigError, MailConfig, SettingProblem, SmtpTls, is_this_machine};
+
+/// A metrics token has at least this many characters. Our default.
+const METRICS_TOKEN_LENGTH: usize = 24;
+/// Connections beside the writer. Our default; PostgreSQL itself allows 100 unless told otherwise.
+const CONNECTIONS: RangeInclusive<u64> = 1..=1_000;
+/// HTTP threads; 0 is one per core. Our default.
+const WORKERS: RangeInclusive<u64> = 0..=512;
+/// Seconds on the way out. Our default.
+const WAY_OUT: RangeInclusive<u64> = 0..=3_600;
+
+impl Config {
+    /// Refuses settings under which health data would not be safe, and those
+    /// that cannot work.
+    ///
+    /// # Errors
+    /// Every such key, and why.
+    pub fn check_safe(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
+    }
+
+    /// Every setting that is unsafe or cannot work.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let mut found = Vec::new();
+        self.addresses(&mut found);
+        self.metrics(&mut found);
+        self.secrets(&mut found);
+        self.mail(&mut found);
+        self.numbers(&mut found);
+        found
+    }
+
+    fn addresses(&self, found: &mut Vec<SettingProblem>) {
+        let url = url::Url::parse(&self.public_url);
+        let host = url.as_ref().ok().and_then(|url| url.host_str().map(str::to_owned));
+        match (&url, host) {
+            (Ok(url), Some(_)) if url.scheme() == "https" => {}
+            (Ok(url), Some(host))
+                if url.scheme() == "http" && is_this_machine(host.trim_matches(['[', ']'])) => {}
+            (Ok(_), Some(_)) => found.push(SettingProblem::new(
+                "public_url",
+                "it must be https:// unless it is this machine's loopback address",
+            )),
+            _ => found.push(SettingProblem::new(
+                "public_url",
+                "it must be an address: https://waystation.example.org",
+            )),
+        }
+        if !self.listen.ip().is_loopback() && !self.public_url.starts_with("https://") {
+            found.push(SettingProblem::new(
+                "listen",
+                "a public address needs an https:// public_url (TLS in front of this process)",
+            ));
+        }
+    }
+
+    fn metrics(&self, found: &mut Vec<SettingProblem>) {
+        let Some(metrics) = self.metrics_listen else { return };
+        let token = self.metrics_token.as_ref().map_or(0, |token| token.expose_secret().len());
+        if metrics == self.listen && metrics.port() != 0 {
+            found.push(SettingProblem::new("metrics_listen", "it must not be the public address"));
+        }
+        if !metrics.ip().is_loopback() && token < METRICS_TOKEN_LENGTH {
+            found.push(SettingProblem::new(
+                "metrics_token",
+                format!(
+                    "beyond loopback a scrape must bring a token of {METRICS_TOKEN_LENGTH} characters or more"
+                ),
+            ));
+        }
+    }
+
+    fn secrets(&self, found: &mut Vec<SettingProblem>) {
+        if self.master_secret.is_none() {
+            found.push(SettingProblem::new(
+                "master_secret",
+                "it must be set: 32 random bytes in base64, kept outside the database",
+            ));
+        }
+        if self.seal_keys.is_empty() {
+            found.push(SettingProblem::new("seal_keys", "there must be at least one"));
+        }
+        if self.seal_keys.iter().collect::<BTreeSet<_>>().len() < self.seal_keys.len() {
+            found.push(SettingProblem::new("seal_keys", "a number stands there twice"));
+        }
+    }
+
+    fn mail(&self, found: &mut Vec<SettingProblem>) {
+        let MailConfig::Smtp { host, tls, .. } = &self.mail else { return };
+        if *tls == SmtpTls::None && !is_this_machine(host) {
+            found.push(SettingProblem::new(
+                "mail.tls",
+                "mail leaves this machine unencrypted; use `wrapped` or `starttls`",
+            ));
+        }
+        if host.trim().is_empty() {
+            found.push(SettingProblem::new("mail.host", "it must be the mail server's name"));
+        }
+        if let Some(variable) = self.mail.password_variable()
+            && std::env::var_os(variable).is_none_or(|password| password.is_empty())
+        {
+            let why = format!("the mail server wants a password, and {variable} is not set");
+            found.push(SettingProblem::new("mail.password_env", why));
+        }
+    }
+
+    fn numbers(&self, found: &mut Vec<SettingProblem>) {
+        let connections = u64::from(self.database_connections);
+        let workers = u64::try_from(self.http_workers).unwrap_or(u64::MAX);
+        for (key, value, allowed) in [
+            ("database_connections", connections, CONNECTIONS),
+            ("http_workers", workers, WORKERS),
+            ("drain_seconds", self.drain_seconds, WAY_OUT),
+            ("shutdown_seconds", self.shutdown_seconds, WAY_OUT),
+        ] {
+            if !allowed.contains(&value) {
+                let why = format!("it must be {} to {}, and is {value}", allowed.start(), allowed.end());
+                found.push(SettingProblem::new(key, why));
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The audit chain: whatever is changed in the log, its seals or its end shows,
+//! and is named by its position.
+
+use std::process::{Command, Stdio};
+
+use diesel::connection::SimpleConnection;
+use serde_json::{Value, json};
+use waystation::{
+    domain::ids::{EmployerId, Id},
+    service::{
+        Actor, Hearers,
+        audit::{self, AuditView, FindingKind},
+    },
+    storage::Conn,
+};
+
+use crate::{
+    engines::{Engine, engine},
+    harness::TestHouse,
+    seed::Seed,
+};
+
+fn run(conn: &mut Conn, sql: &str) {
+    conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+}
+
+impl TestHouse {
+    /// Logs `count` events that name the worker and the doctor, and seals them.
+    async fn log_and_seal(&self, seed: &Seed, count: usize) -> AuditView {
+        let (worker, doctor) = (seed.worker, seed.doctor.id);
+        self.house
+            .write(Actor::System, move |tx| {
+                for _ in 0..count {
+                    let hearers = Hearers::both(worker, Some(doctor));
+                    tx.record("employer", EmployerId::generate(), "employer.added", json!({}), hearers)?;
+                }
+                Ok(())
+            })
+            .await
+            .expect("logged");
+        self.seal_all().await;
+        self.chain().await
+    }
+
+    /// On PostgreSQL other tests' transactions hold the seal back for a while.
+    async fn seal_all(&self) {
+        use waystation::storage::operations;
+        loop {
+            audit::seal(&self.house).await.expect("sealed");
+            let open = self.house.read(Actor::System, |conn, _| Ok(operations::events_unsealed(conn)?.0));
+            if open.await.expect("read") == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn chain(&self) -> AuditView {
+        self.house.read(Actor::System, audit::verify).await.expect("checked")
+    }
+
+    /// What a change of the database leads to.
+    async fn after(&self, sql: &str) -> Vec<FindingKind> {
+        run(&mut self.connection(), sql);
+        let view = self.chain().await;
+        assert_eq!(view.unbroken, view.findings.is_empty());
+        assert_eq!(view.broken_at, view.findings.first().map(|finding| finding.position));
+        view.findings.iter().map(|finding| finding.kind).collect()
+    }
+
+    fn files(&self) -> Vec<std::path::PathBuf> {
+        let folder = self.data_dir().join("audit-witness");
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+    }
+}
+
+/// A log of three seals of ten events each; gives the positions of the seals.
+async fn sealed() -> (TestHouse, Seed, [i64; 3]) {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let mut positions = [0; 3];
+    for position in &mut positions {
+        let view = house.log_and_seal(&seed, 10).await;
+        assert!(view.unbroken, "{view:?}");
+        *position = view.sealed_to;
+        house.pass(10);
+    }
+    (house, seed, positions)
+}
+
+#[actix_web::test]
+async fn a_column_that_is_changed_or_emptied_shows_at_its_seal() {
+    let columns = [
+        "stream = 'x'",
+        "kind = 'x'",
+        "payload = '{\"a\":1}'",
+        "actor_role = 'operator'",
+        "worker_id = NULL",
+        "staff_id = NULL",
+        "worker_id = staff_id",
+        "version = version + 1000",
+    ];
+    for change in columns {
+        let (house, _, [first, second, _]) = sealed().await;
+        let one = format!("UPDATE event SET {change} WHERE position = {}", second - 4);
+        assert_eq!(house.after(&one).await, [FindingKind::EventsChanged], "{change}");
+        let finding = &house.chain().await.findings[0];
+        assert_eq!((finding.after, finding.position), (first, second));
+    }
+}
+
+#[actix_web::test]
+async fn events_that_are_taken_out_put_in_or_hidden_show() {
+    let (house, _, [_, second, _]) = sealed().await;
+    let all = format!("DELETE FROM event WHERE position = {}", second - 2);
+    assert_eq!(house.after(&all).await, [FindingKind::EventsMissing]);
+    let (house, _, [_, second, _]) = sealed().await;
+    let last = format!("DELETE FROM event WHERE position = {second}");
+    assert_eq!(house.after(&last).await, [FindingKind::EventsMissing]);
+    let (house, ..) = sealed().await;
+    let put = "INSERT INTO event (position, stream, stream_id, version, kind, payload, actor_role, at, writer_xid) \
+               SELECT -5, stream, stream_id, 999, kind, payload, actor_role, at, writer_xid FROM event LIMIT 1";
+    assert_eq!(house.after(put).await, [FindingKind::EventsAdded]);
+    let (house, _, [_, _, third]) = sealed().await;
+    let hide = format!("UPDATE event SET writer_xid = 4611686018427387904 WHERE position = {}", third - 1);
+    let kinds = house.after(&hide).await;
+    assert!(kinds.contains(&FindingKind::EventHidden), "{kinds:?}");
+}
+
+#[actix_web::test]
+async fn a_cut_end_shows_by_the_witness() {
+    let (house, seed, [first, _, third]) = sealed().await;
+    let cut = format!(
+        "DELETE FROM event WHERE position > {first}; DELETE FROM audit_seal WHERE position > {first}"
+    );
+    let kinds = house.after(&cut).await;
+    assert_eq!(kinds, [FindingKind::CutOrRolledBack; 2]);
+    let view = house.chain().await;
+    assert_eq!((view.sealed_to, view.witnessed_to), (first, Some(third)));
+    // Without the witness nothing of it could be seen.
+    let signer = house.house.keys.audit.clone();
+    let alone = house.house.read(Actor::System, move |conn, _| audit::verify_signed_by(conn, &signer));
+    assert!(alone.await.expect("checked").unbroken);
+    // Whoever lets the log grow over the cut is found out, too.
+    house.log_and_seal(&seed, 40).await;
+    let view = house.chain().await;
+    assert!(!view.unbroken, "{view:?}");
+    let chain = house.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
+    assert_eq!(chain["unbroken"], false);
+}
+
+#[actix_web::test]
+async fn seals_that_are_changed_swapped_or_taken_out_show() {
+    let (house, _, [_, second, _]) = sealed().await;
+    let kinds = house.after(&format!("DELETE FROM audit_seal WHERE position = {second}")).await;
+    assert_eq!(kinds, [FindingKind::SealMissing]);
+    let fields = ["hash = repeat('0', 64)", "events = events + 1", "version = 1", "signature = 'x..y'"];
+    for field in fields {
+        let (house, _, [_, second, _]) = sealed().await;
+        let field = match engine() {
+            Engine::Sqlite => field.replace("repeat('0', 64)", &format!("'{}'", "0".repeat(64))),
+            Engine::Postgres => field.to_owned(),
+        };
+        let kinds = house.after(&format!("UPDATE audit_seal SET {field} WHERE position = {second}")).await;
+        assert!(kinds.contains(&FindingKind::SealInvalid), "{field}: {kinds:?}");
+    }
+    let (house, _, [first, second, _]) = sealed().await;
+    let kinds = house
+        .after(&format!(
+            "UPDATE audit_seal SET position = -1 WHERE position = {first}; \
+             UPDATE audit_seal SET position = {first} WHERE position = {second}; \
+             UPDATE audit_seal SET position = {second} WHERE position = -1"
+        ))
+        .await;
+    assert!(kinds.iter().filter(|kind| **kind == FindingKind::SealInvalid).count() == 2, "{kinds:?}");
+}
+
+#[actix_web::test]
+async fn the_first_whole_seal_takes_in_what_older_seals_did_not_cover() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.log_and_seal(&seed, 10).await;
+    let signer = house.house.keys.audit.clone();
+    // What version 0.1.0 left: seals without the two columns.
+    run(&mut house.connection(), "DELETE FROM audit_seal");
+    std::fs::remove_dir_all(house.data_dir().join("audit-witness")).expect("removed");
+    seal_as_released(&house, &signer).await;
+    let old = house.chain().await;
+    assert!(old.unbroken && old.seals == 1, "{old:?}");
+    let house_again = house.another().await;
+    let view = house_again.log_and_seal(&seed, 3).await;
+    assert!(view.unbroken && view.seals == 2, "{view:?}");
+    let emptied = format!("UPDATE event SET worker_id = NULL WHERE position = {}", old.sealed_to - 1);
+    assert_eq!(house_again.after(&emptied).await, [FindingKind::EventsChanged]);
+}
+
+/// One seal of version 1 over all that is logged.
+async fn seal_as_released(house: &TestHouse, signer: &waystation::crypto::signer::Ed25519Signer) {
+    use waystation::{
+        crypto::{
+            digest,
+            signer::{DetachedKind, sign_detached},
+        },
+        storage::{
+            audit::{SealRow, seal_add},
+            events::{Audience, events_after},
+        },
+    };
+    let signer = signer.clone();
+    house
+        .house
+        .write(Actor::System, move |tx| {
+            let events = loop {
+                let found = events_after(tx.conn, Audience::All, 0, 10_000)?;
+                if !found.more_soon {
+                    break found.events;
+                }
+            };
+            let head = events.iter().fold(digest::CHAIN_START, |head, event| {
+                let actor = event.actor_id.map(|id: Id<_>| id.to_string()).unwrap_or_default();
+                let parts = [
+                    event.position.to_string(),
+                    event.stream.clone(),
+                    event.stream_id.to_string(),
+                    event.version.to_string(),
+                    event.kind.clone(),
+                    event.payload.clone(),
+                    event.actor_role.clone(),
+                    actor,
+                    event.at.timestamp_micros().to_string(),
+                ];
+                let mut bytes = Vec::new();
+                for part in parts {
+                    bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                    bytes.extend_from_slice(part.as_bytes());
+                }
+                digest::chain(&head, &bytes)
+            });
+            let position = events.last().expect("events").position;
+            let mut signed = position.to_be_bytes().to_vec();
+            signed.extend_from_slice(&head);
+            let signature = sign_detached(&signer, DetachedKind::AuditHead, &signed)?;
+            let sealed_at = tx.now;
+            seal_add(
+                tx.conn,
+                &SealRow {
+                    position,
+                    hash: digest::hex(&head),
+                    signature,
+                    sealed_at,
+                    version: 1,
+                    events: None,
+                },
+            )?;
+            Ok(())
+        })
+        .await
+        .expect("sealed");
+}
+
+#[actix_web::test]
+async fn the_witness_is_private_and_catches_up_after_half_a_line() {
+    use std::os::unix::fs::PermissionsExt;
+    let (house, seed, _) = sealed().await;
+    let files = house.files();
+    assert_eq!(files.len(), 1, "one month");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&files[0]), mode(files[0].parent().expect("a folder"))), (0o600, 0o700));
+    // The last line is torn, as by a power cut; the instance starts anew.
+    let text = std::fs::read_to_string(&files[0]).expect("read");
+    std::fs::write(&files[0], &text[..text.len() - 20]).expect("torn");
+    let again = house.another().await;
+    let view = again.log_and_seal(&seed, 1).await;
+    assert!(view.unbroken && view.witnessed_to == Some(view.sealed_to), "{view:?}");
+    let lines = std::fs::read_to_string(&files[0]).expect("read");
+    let whole = lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
+    assert_eq!(whole, 4, "{lines}");
+    // A line that nobody signed is told.
+    let forged = lines.lines().next().expect("a line").replace("\"events\":", "\"events\":1");
+    std::fs::write(&files[0], format!("{lines}{forged}\n")).expect("written");
+    assert_eq!(again.chain().await.findings[0].kind, FindingKind::WitnessInvalid);
+}
+
+#[actix_web::test]
+async fn every_instance_witnesses_what_any_of_them_seals() {
+    let (house, seed, _) = sealed().await;
+    let other = house.another().await;
+    other.log_and_seal(&seed, 2).await;
+    house.pass(10);
+    house.log_and_seal(&seed, 2).await;
+    let view = other.chain().await;
+    assert!(view.unbroken && view.witnessed_to == Some(view.sealed_to), "{view:?}");
+}
+
+#[actix_web::test]
+async fn the_command_finds_what_the_route_finds() {
+    let (house, _, [first, ..]) = sealed().await;
+    let verify = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_waystation"))
+            .args(["audit", "verify"])
+            .args(more)
+            .env("WAYSTATION_DATABASE_URL", house.url())
+            .env("WAYSTATION_DATA_DIR", house.data_dir())
+            .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (status, said) = verify(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    let copy = house.data_dir().join("copy.jsonl");
+    std::fs::copy(&house.files()[0], &copy).expect("copied");
+    run(&mut house.connection(), &format!("DELETE FROM event WHERE position > {first}"));
+    run(&mut house.connection(), &format!("DELETE FROM audit_seal WHERE position > {first}"));
+    let (status, said) = verify(&[]);
+    assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
+    // Whoever takes the witness away as well is found out by a copy of it.
+    std::fs::remove_file(&house.files()[0]).expect("removed");
+    assert_eq!(verify(&[]).0, Some(0));
+    let (status, said) = verify(&["--witness", &copy.display().to_string()]);
+    assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
+}

@@ -1,0 +1,184 @@
+//! Authority holds when a verb is kept, not only when it begins. On PostgreSQL
+//! a verb may wait for a row while its caller is disabled, leaves or is revoked:
+//! then nothing of it is kept. (SQLite has one writer: nobody comes in between.)
+
+use diesel::{connection::SimpleConnection, prelude::*, sql_types::BigInt};
+use serde_json::json;
+use waystation::{crypto::tokens::Role, domain::vend::BootId, each, storage::Conn};
+
+use crate::{
+    engines::{self, Engine},
+    harness::{Answer, TestHouse},
+    machine::Machine,
+    seed::{CARD, PIN, Seed},
+    vending::RX,
+};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn count(conn: &mut Conn, sql: &str) -> i64 {
+    each!(conn, c => diesel::sql_query(sql).get_result::<Count>(c)).expect(sql).count
+}
+
+fn run(conn: &mut Conn, sql: &str) {
+    conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+}
+
+/// How many transactions wait for a lock in this house's database.
+const WAITING: &str = "SELECT count(*) AS count FROM pg_stat_activity \
+     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+async fn until_somebody_waits(house: &TestHouse) {
+    let mut watcher = house.connection();
+    while count(&mut watcher, WAITING) == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Holds `table` until `verb` waits to write into it and `ended` has ended its
+/// caller's authority. Then the verb is refused, and nothing new stands in the
+/// log or in `tables`.
+async fn refused(
+    house: &TestHouse,
+    table: &str,
+    verb: impl Future<Output = Answer>,
+    ended: impl Future<Output = ()>,
+    code: &str,
+    tables: &[&str],
+) {
+    let counts = |conn: &mut Conn| -> Vec<i64> {
+        let all = ["event", "idempotency"].iter().chain(tables);
+        all.map(|table| count(conn, &format!("SELECT count(*) AS count FROM {table}"))).collect()
+    };
+    let (mut holder, mut watcher) = (house.connection(), house.connection());
+    run(&mut holder, &format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"));
+    let between = async {
+        until_somebody_waits(house).await;
+        ended.await;
+        let before = counts(&mut house.connection());
+        run(&mut holder, "COMMIT");
+        before
+    };
+    let (answer, before) = futures_util::future::join(verb, between).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["code"]), (401, &json!(code)), "{}", answer.body);
+    assert_eq!(counts(&mut watcher), before, "something was kept");
+}
+
+async fn scene() -> Option<(TestHouse, Seed)> {
+    if engines::engine() == Engine::Sqlite {
+        return None;
+    }
+    let house = TestHouse::open_with(|config| config.database_connections = 8).await;
+    let seed = house.seed().await;
+    Some((house, seed))
+}
+
+async fn disable(house: &TestHouse, by: &str, id: impl std::fmt::Display) {
+    house.post(by, &format!("/api/v1/staff/{id}/disable"), json!({})).await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_doctor_who_is_disabled_while_a_message_waits_has_not_said_it() {
+    let Some((house, seed)) = scene().await else { return };
+    let worker = house.check_in(&seed).await;
+    let id = house.active(&seed, &worker).await;
+    let path = format!("/api/v1/consultations/{id}/messages");
+    let verb = house.post(&seed.doctor.token, &path, json!({"text": "too late"}));
+    let ended = disable(&house, &seed.operator.token, seed.doctor.id);
+    refused(&house, "message", verb, ended, "session_ended", &["message"]).await;
+}
+
+/// Whoever writes `disabled_at` alone has disabled them, too.
+#[actix_web::test]
+async fn that_somebody_is_disabled_counts_although_their_session_stands() {
+    let Some((house, seed)) = scene().await else { return };
+    let worker = house.check_in(&seed).await;
+    let id = house.active(&seed, &worker).await;
+    let path = format!("/api/v1/consultations/{id}/messages");
+    let verb = house.post(&seed.doctor.token, &path, json!({"text": "too late"}));
+    let ended = async {
+        run(&mut house.connection(), "UPDATE staff SET disabled_at = now() WHERE role = 'doctor'");
+    };
+    refused(&house, "message", verb, ended, "session_ended", &["message"]).await;
+    house.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
+}
+
+#[actix_web::test]
+async fn an_operator_who_is_disabled_while_a_recall_waits_has_recalled_nothing() {
+    let Some((house, seed)) = scene().await else { return };
+    house.fill(&seed).await;
+    let other = house.person(Role::Operator, "other@example.cn", None, None).await;
+    let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
+    let verb = house.post(&seed.operator.token, "/api/v1/lots/recall", recall);
+    let ended = disable(&house, &other.token, seed.operator.id);
+    refused(&house, "lot", verb, ended, "session_ended", &["lot WHERE recalled_at IS NOT NULL"]).await;
+}
+
+#[actix_web::test]
+async fn a_worker_who_leaves_while_a_payment_waits_has_not_paid() {
+    let Some((house, seed)) = scene().await else { return };
+    house.fill(&seed).await;
+    let visit = house.visit(&seed).await;
+    let body = json!({"prescription_id": house.prescribe(&seed, &visit, 1).await});
+    let order = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
+    // The account stands already.
+    house.get(&visit.token, "/api/v1/account").await.expect(200);
+    let verb = house.post(&visit.token, &path, json!({"method": "subsidy"}));
+    let station = house.station_token(&seed);
+    let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
+    let ended = async {
+        house.post(&station, &leave, json!({})).await.expect(200);
+    };
+    refused(&house, "posting", verb, ended, "check_in_ended", &["posting", "attempt"]).await;
+}
+
+#[actix_web::test]
+async fn a_screen_that_is_revoked_while_a_check_in_waits_has_checked_nobody_in() {
+    let Some((house, seed)) = scene().await else { return };
+    let card = json!({"card_number": CARD, "pin": PIN});
+    let verb = house.post(&seed.station_token, "/api/v1/check-ins", card);
+    let revoke = format!("/api/v1/devices/{}/revoke", seed.station_device);
+    let ended = async {
+        house.post(&seed.operator.token, &revoke, json!({})).await.expect(200);
+    };
+    refused(&house, "check_in", verb, ended, "device_revoked", &["check_in"]).await;
+}
+
+#[actix_web::test]
+async fn a_cabinet_that_is_revoked_while_it_says_hello_has_not_said_it() {
+    let Some((house, seed)) = scene().await else { return };
+    house.fill(&seed).await;
+    let machine = Machine::on(&house, &seed).await;
+    let body = machine.hello_body(BootId::from_bytes(waystation::crypto::random::bytes()));
+    let verb = machine.post("/cabinet/v1/hello", &body);
+    let ended = house.revoke_cabinet(&seed);
+    refused(&house, "cabinet_boot", verb, ended, "device_revoked", &["cabinet_boot"]).await;
+}
+
+#[actix_web::test]
+async fn whoever_signs_out_ends_their_own_session_and_is_told_so() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
+    house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+}
+
+/// A revocation that has its row, and is not committed yet, is waited for.
+#[actix_web::test]
+async fn a_revocation_in_the_middle_is_waited_for() {
+    let Some((house, seed)) = scene().await else { return };
+    let mut revoking = house.connection();
+    run(&mut revoking, "BEGIN; UPDATE session SET revoked_at = now()");
+    let duty = house.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"}));
+    let commit = async {
+        until_somebody_waits(&house).await;
+        run(&mut revoking, "COMMIT");
+    };
+    let (answer, ()) = futures_util::future::join(duty, commit).await;
+    answer.problem(401, "session_ended");
+}

@@ -1,0 +1,109 @@
+//! Settings as whoever runs a network meets them: through the program.
+
+use std::process::{Command, Stdio};
+
+const SECRET: &str = "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=";
+
+/// Runs the program with these variables and no others of ours; its status and all it says.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WAYSTATION_")) {
+        command.env_remove(name);
+    }
+    let done = command
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    (done.status.success(), said)
+}
+
+#[test]
+fn settings_that_cannot_work_are_all_named_before_anything_is_opened() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite:{}", dir.path().join("never.db").display());
+    let cannot_work = [
+        ("WAYSTATION_MASTER_SECRET", SECRET),
+        ("WAYSTATION_DATABASE_URL", database.as_str()),
+        ("WAYSTATION_POLICY__MATCHING__OFFER_EXPIRY_S", "0"),
+        ("WAYSTATION_POLICY__CHECK_IN__IDLE_SECONDS", "0"),
+        ("WAYSTATION_POLICY__CHECK_IN__PIN_TRIES", "0"),
+        ("WAYSTATION_POLICY__VENDING__MONTHLY_SUBSIDY", "-1"),
+        ("WAYSTATION_SEAL_KEYS", "[]"),
+    ];
+    for command in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let (worked, said) = run(command, &cannot_work);
+        assert!(!worked, "{said}");
+        for key in
+            ["offer_expiry_s", "check_in.idle_seconds", "check_in.pin_tries", "monthly_subsidy", "seal_keys"]
+        {
+            assert!(said.contains(key), "{key} is not named: {said}");
+        }
+    }
+    assert!(!dir.path().join("never.db").exists());
+}
+
+#[test]
+fn what_an_orchestrator_injects_and_the_mail_password_do_not_stop_the_start() {
+    let fine = [
+        ("WAYSTATION_MASTER_SECRET", SECRET),
+        ("WAYSTATION_SERVICE_HOST", "10.0.0.7"),
+        ("WAYSTATION_SERVICE_PORT", "8080"),
+        ("WAYSTATION_PORT", "tcp://10.0.0.7:8080"),
+        ("WAYSTATION_PORT_8080_TCP_PROTO", "tcp"),
+        ("WAYSTATION_MAIL__TRANSPORT", "smtp"),
+        ("WAYSTATION_MAIL__HOST", "mail.example.org"),
+        ("WAYSTATION_MAIL__PORT", "465"),
+        ("WAYSTATION_MAIL__TLS", "wrapped"),
+        ("WAYSTATION_MAIL__USER", "waystation"),
+        ("WAYSTATION_MAIL_PASSWORD", "86420975318642"),
+    ];
+    let (worked, said) = run(&["config", "check"], &fine);
+    assert!(worked, "{said}");
+    assert!(said.contains("mail.example.org:465") && said.contains("master_secret = (set)"), "{said}");
+    for secret in [SECRET, "86420975318642"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    let without_password: Vec<_> = fine.into_iter().take(fine.len() - 1).collect();
+    let (worked, said) = run(&["config", "check"], &without_password);
+    assert!(!worked && said.contains("WAYSTATION_MAIL_PASSWORD"), "{said}");
+}
+
+#[test]
+fn no_refusal_prints_a_secret() {
+    let digits = "843219843219843219";
+    for (name, value) in [
+        ("WAYSTATION_MASTER_SECRET", digits),
+        ("WAYSTATION_DATABASE_URL", digits),
+        ("WAYSTATION_REDIS_URL", digits),
+    ] {
+        for command in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"], &["migrate"]] {
+            if command == ["migrate"] && name != "WAYSTATION_DATABASE_URL" {
+                continue;
+            }
+            let (worked, said) = run(command, &[(name, value)]);
+            assert!(!worked && !said.contains(digits), "{name} {command:?}: {said}");
+        }
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("waystation.toml");
+    for key in ["master_secret", "database_url", "redis_url", "metrics_token"] {
+        std::fs::write(&file, format!("{key} = {digits}\n")).expect("written");
+        let (worked, said) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
+        assert!(!worked && said.contains(key) && !said.contains(digits), "{said}");
+    }
+}
+
+#[test]
+fn the_annotated_example_is_printed_and_can_work_once_it_has_a_secret() {
+    let (worked, example) = run(&["config", "example"], &[]);
+    assert!(worked && example.contains("[policy.vending]"), "{example}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("waystation.toml");
+    std::fs::write(&file, example).expect("written");
+    let path = file.to_str().expect("a path");
+    let (worked, said) = run(&["config", "check", "--config", path], &[("WAYSTATION_MASTER_SECRET", SECRET)]);
+    assert!(worked, "{said}");
+}
