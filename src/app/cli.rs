@@ -7,24 +7,25 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, demo, fill, import, load, sample, serve_for, serve_metrics, settings,
+    audit, backup, build, demo, fill, import, load, serve_for, serve_metrics, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{Config, ConfigError, Flags, example},
     crypto::{password, totp::TotpSecret},
     demo::sample::DEFAULT_WORKERS,
-    domain::role::Role,
+    domain::{
+        network::{OperatorRecord, Record},
+        refusal::FieldProblem,
+        time::civil_day,
+    },
     jobs::Jobs,
-    service::Actor,
+    service::{Actor, Failure, import::PreparedStaff, network},
     storage::{self, DatabaseUrl},
     telemetry,
     transport::http::openapi,
 };
-
-/// Passwords of staff are at least this long.
-const SHORTEST_PASSWORD: usize = 12;
 
 /// The backend of a network of health points for people who work outdoors.
 #[derive(Debug, Parser)]
@@ -227,39 +228,61 @@ fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
 /// The first operator cannot be invited by another one, so this command makes
 /// them on the machine itself.
 async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(email.contains('@') && email.len() <= 254, "--email: not an e-mail address");
-    anyhow::ensure!(!name.trim().is_empty() && name.chars().count() <= 64, "--name: 1 to 64 characters");
     let secret = read_password()?;
-    let built = build(&config, Arc::new(SystemClock)).await?;
-    let hash = tokio::task::spawn_blocking(move || password::hash(&secret)).await??;
-    let totp = TotpSecret::generate();
-    let uri = totp.uri("Waystation", email);
-    let base32 = totp.to_base32();
-    let person = sample::Person {
-        role: Role::Operator,
-        email: email.to_lowercase(),
-        name_zh: name.trim().to_owned(),
-        name_en: name.trim().to_owned(),
-        hospital: None,
-        employer: None,
-        password_hash: hash,
-        totp: totp.expose_bytes().to_vec(),
-        // Operators sign nothing.
-        signing_pin: None,
+    let name = name.trim();
+    let record = OperatorRecord {
+        email: email.trim().to_lowercase(),
+        name_zh: name.to_owned(),
+        name_en: name.to_owned(),
+        password: None,
     };
-    built
-        .house
-        .write(Actor::System, move |tx| sample::add_staff(tx, vec![person.clone()]).map(|_| ()))
-        .await
-        .map_err(|failure| {
-            anyhow::anyhow!("the operator was not added (is the address taken?): {failure}")
-        })?;
+    let mut problems = record.validate(civil_day(SystemClock.now()));
+    let email = record.email.clone();
+    let (mut operator, _) = PreparedStaff::operator(record);
+    problems.extend(operator.check_password("password", &secret));
+    if !problems.is_empty() {
+        return Ok(tell_problems(&problems));
+    }
+    let built = build(&config, Arc::new(SystemClock)).await?;
+    operator.password_hash = Some(tokio::task::spawn_blocking(move || password::hash(&secret)).await??);
+    let totp = TotpSecret::generate();
+    let uri = totp.uri("Waystation", &email);
+    let base32 = totp.to_base32();
+    operator.totp = Some(totp.expose_bytes().to_vec());
+    let outcome =
+        built.house.write(Actor::System, move |tx| network::operator_create(tx, operator.clone())).await;
     built.house.coordination.close().await;
+    match outcome {
+        Ok(()) => {}
+        Err(Failure::Refused(refusal)) if !refusal.fields.is_empty() => {
+            return Ok(tell_problems(&refusal.fields));
+        }
+        Err(failure) => return Err(anyhow::anyhow!("the operator was not added: {failure}")),
+    }
     println!("已添加 / added: {email}");
     println!("TOTP: {}", base32.expose_secret());
     println!("{}", uri.expose_secret());
     println!("不需要签名密码 / no signing PIN is needed");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells each bad field by the flag that it came from.
+fn tell_problems(problems: &[FieldProblem]) -> ExitCode {
+    let mut told = std::collections::BTreeSet::new();
+    for problem in problems {
+        let flag = match problem.field.as_str() {
+            "email" => "--email",
+            "name_zh" | "name_en" => "--name",
+            _ => "password",
+        };
+        // Both names come from one flag.
+        if told.insert((flag, problem.code.as_str())) {
+            eprintln!("{flag}：{}", problem.message.zh);
+            eprintln!("  {flag}: {}", problem.message.en);
+        }
+    }
+    eprintln!("未添加 / the operator was not added");
+    ExitCode::FAILURE
 }
 
 /// One line of standard input: typed, or piped in by a script.
@@ -272,10 +295,6 @@ fn read_password() -> anyhow::Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let secret = line.trim_end_matches(['\r', '\n']).to_owned();
-    anyhow::ensure!(
-        secret.chars().count() >= SHORTEST_PASSWORD,
-        "the password has fewer than {SHORTEST_PASSWORD} characters"
-    );
     Ok(secret)
 }
 

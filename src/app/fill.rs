@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     demo::sample::{MOST_WORKERS, SampleNetwork},
     domain::{network::ShiftRecord, time::Timestamp},
-    service::House,
+    service::{Actor, House, import},
     storage::{StoreError, places},
     telemetry,
 };
@@ -43,7 +43,10 @@ pub async fn fill(house: &Arc<House>, network: &Arc<SampleNetwork>, codes: &[Str
     )?);
     sample::load(house, network, codes, &bar).await?;
     bar.finish_and_clear();
-    Ok(())
+    // As every file that is loaded.
+    let rows = network.worker_count();
+    let told = house.write(Actor::System, move |tx| import::record_loaded(tx, "sample", rows)).await;
+    told.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }
 
 /// Brings the roster up to date, and tells how far it reaches. `from`: how far

@@ -65,7 +65,7 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
-    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?);
+    let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
     Ok(Built { house, mailer })
 }
 

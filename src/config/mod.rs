@@ -100,6 +100,11 @@ pub enum MailConfig {
         /// The environment variable that holds the password.
         #[serde(default)]
         password_env: Option<String>,
+        /// The name to greet the mail server with (EHLO): this machine's name
+        /// as the Internet knows it, or an address in brackets. The host of
+        /// `public_url` if left out.
+        #[serde(default)]
+        hello_name: Option<String>,
     },
 }
 

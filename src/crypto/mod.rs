@@ -19,6 +19,7 @@ pub mod keys;
 pub mod password;
 pub mod pin;
 pub mod public_key;
+pub mod qr;
 pub mod random;
 pub mod seal;
 pub mod signer;

@@ -96,7 +96,7 @@ impl Staff {
         }
         if let Some(old) = signed_in.token.take() {
             let body = json!({"refresh_token": old.refresh_token});
-            // Tried once: a refresh token that comes a second time ends the session.
+            // Tried once: a repeat that comes later than some seconds ends the session.
             let fresh = self.api.call(As::Nobody, Call::post_plain("/api/v1/tokens/refresh", &body).once());
             if let Ok(fresh) = fresh.await {
                 return Ok(self.keep(&mut signed_in, fresh));

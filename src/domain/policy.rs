@@ -26,6 +26,8 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// Sessions of staff.
+    pub sessions: SessionPolicy,
     /// Who may read health records, and for how long.
     pub records: RecordsPolicy,
     /// Lanes that stations open with when their row names none.
@@ -43,6 +45,7 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            sessions: SessionPolicy::default(),
             records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
             cabinet_lane: CabinetLane::RetailBOnly,
@@ -60,6 +63,7 @@ impl Policy {
             check_in,
             vending,
             realtime,
+            sessions,
             records,
             encounter_lanes,
             cabinet_lane: CabinetLane::RetailBOnly | CabinetLane::InstitutionDispense,
@@ -76,6 +80,7 @@ impl Policy {
         check_in.check(&mut bounds.of("check_in"));
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));
+        sessions.check(&mut bounds.of("sessions"));
         records.check(&mut bounds.of("records"));
         found
     }
@@ -120,6 +125,29 @@ pub struct RealtimePolicy {
 impl Default for RealtimePolicy {
     fn default() -> Self {
         Self { ping_ms: 15_000 }
+    }
+}
+
+/// Sessions of staff. Our defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionPolicy {
+    /// Seconds for which the same caller may send a refresh token again and
+    /// gets the same answer: the first one may have been lost on its way. 0:
+    /// every second use ends the session.
+    pub refresh_grace_seconds: u32,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self { refresh_grace_seconds: 10 }
+    }
+}
+
+impl SessionPolicy {
+    fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { refresh_grace_seconds } = self;
+        bounds.within("refresh_grace_seconds", *refresh_grace_seconds, 0..=60);
     }
 }
 

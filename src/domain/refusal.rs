@@ -165,6 +165,7 @@ codes! {
     IdempotencyKeyInvalid = "idempotency_key_invalid", Malformed, "Idempotency-Key 须为 8 到 128 个可见 ASCII 字符。", "Idempotency-Key must be 8 to 128 visible ASCII characters.";
     IdempotencyKeyReused = "idempotency_key_reused", Rule, "同一 Idempotency-Key 已用于不同的请求内容。", "This Idempotency-Key was already used with another body.";
     PreconditionMissing = "precondition_missing", Malformed, "缺少 If-Match 请求头。", "The If-Match header is missing.";
+    PreconditionInvalid = "precondition_invalid", Malformed, "If-Match 请求头须为 *、\"版本号\" 或其列表。", "If-Match must be *, a version in quotes (\"3\"), or a list of them.";
     PreconditionFailed = "precondition_failed", Stale, "内容已被他人修改，请重新读取。", "The document has changed; read it again.";
     // Who is asking
     Unauthenticated = "unauthenticated", Unauthenticated, "请先登录。", "Sign in first.";

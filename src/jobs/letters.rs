@@ -7,9 +7,12 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, Turn};
 use crate::{
     coordination::Topic,
-    mail::{Letter, LetterKind, MailError, Mailer},
+    mail::{Letter, Mailer},
     service::{Actor, Failure, House, letters},
 };
+
+/// Letters sent in one round at most, so that the job can be ended.
+const ROUND: usize = 50;
 
 pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, mailer: &Arc<Mailer>) {
     let mailer = Arc::clone(mailer);
@@ -20,42 +23,39 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, mailer: &Arc<Mailer>) {
     });
 }
 
-/// Sends every letter that is due; tells how many left.
+/// Sends every letter that is due; tells how many left. Ends early when the
+/// mail server takes none: the others keep their turn and their count of tries.
 ///
 /// # Errors
 /// A fault of the storage. What the mail server refuses is no error: the
-/// letter waits for its next try.
+/// letter waits for its next try, or an operator finds it among the dead.
 pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Failure> {
     let mut sent = 0;
-    for letter in letters::claim_due(house).await? {
-        let outcome = match LetterKind::parse(&letter.kind) {
-            Some(kind) => {
-                mailer
-                    .send(&Letter {
-                        id: letter.id.to_string(),
-                        kind,
-                        to: &letter.email,
-                        name_zh: &letter.name_zh,
-                        name_en: &letter.name_en,
-                        link: &letter.link,
-                        written_at: letter.written_at,
-                    })
-                    .await
-            }
-            None => Err(MailError::Unfit("its kind")),
+    for _ in 0..ROUND {
+        let Some(letter) = letters::claim_next(house).await? else { break };
+        let (claim, id) = (letter.claim, letter.claim.letter);
+        let outcome = mailer
+            .send(&Letter {
+                id: id.to_string(),
+                kind: letter.kind,
+                to: &letter.email,
+                name_zh: &letter.name_zh,
+                name_en: &letter.name_en,
+                link: &letter.link,
+                written_at: letter.written_at,
+            })
+            .await;
+        let Err(error) = outcome else {
+            house.write(Actor::System, move |tx| letters::sent(tx, claim)).await?;
+            sent += 1;
+            continue;
         };
-        let id = letter.id;
-        match outcome {
-            Ok(()) => {
-                let now = house.now();
-                house.write(Actor::System, move |tx| letters::finish(tx, id, Some(now))).await?;
-                sent += 1;
-            }
-            Err(error @ MailError::Unfit(_)) => {
-                tracing::error!(%id, %error, "a letter is given up");
-                house.write(Actor::System, move |tx| letters::finish(tx, id, None)).await?;
-            }
-            Err(error) => tracing::warn!(%id, %error, "a letter waits for its next try"),
+        let (trouble, code) = error.trouble();
+        let state =
+            house.write(Actor::System, move |tx| letters::not_taken(tx, claim, trouble, code)).await?;
+        tracing::warn!(%id, %error, %state, tries = letter.tries, "a letter was not taken");
+        if error.is_of_the_server() {
+            break;
         }
     }
     Ok(sent)

@@ -3,46 +3,46 @@
 //! server or, for a house without one, into files that a person can open. It
 //! keeps no queue: what is to be sent, and when again, is the outbox's matter.
 
+mod smtp;
 mod text;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Message,
     address::AddressError,
     message::{Mailbox, header::ContentType},
-    transport::smtp::{
-        authentication::Credentials,
-        client::{Tls, TlsParameters},
-    },
 };
 
+use self::smtp::SmtpServer;
 use crate::{
-    config::{MailConfig, SmtpTls},
-    domain::time::Timestamp,
+    config::MailConfig,
+    domain::{letter::Trouble, time::Timestamp},
     private_files,
 };
 
-/// How long a mail server may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What a letter is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LetterKind {
-    /// Somebody joins the staff and sets their first password.
-    Invite,
-    /// Somebody forgot their password.
-    Reset,
+crate::text_enum! {
+    /// What a letter is about.
+    pub enum LetterKind {
+        /// Somebody joins the staff and sets their first password.
+        Invite = "invite",
+        /// Somebody forgot their password.
+        Reset = "reset",
+        /// Two operators took an account's password and one-time codes away: a link to set new ones.
+        Reinvite = "reinvite",
+        /// To the old device's owner: an operator asks to take the one-time codes away.
+        AuthenticatorReset = "authenticator_reset",
+        /// To a new address: a link that confirms it.
+        EmailConfirm = "email_confirm",
+        /// To the old address: another one is in use now.
+        EmailChanged = "email_changed",
+    }
 }
 
 impl LetterKind {
-    /// The kind spelt `text`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "invite" => Some(Self::Invite),
-            "reset" => Some(Self::Reset),
-            _ => None,
-        }
+    /// Whether it joins somebody who has no password: its link may be renewed.
+    pub fn invites(self) -> bool {
+        matches!(self, Self::Invite | Self::Reinvite)
     }
 }
 
@@ -73,9 +73,32 @@ pub enum MailError {
     /// The settings are wrong.
     #[error("mail settings: {0}")]
     Settings(String),
-    /// The mail server or the disk did not take it; it may later.
-    #[error("not handed over: {0}")]
-    Later(String),
+    /// It was not taken. A server's own words may repeat the recipient, so only
+    /// the kind of trouble and the reply's number are told.
+    #[error("not taken: {trouble}{}", .code.map(|code| format!(", reply {code}")).unwrap_or_default())]
+    NotTaken {
+        /// Why.
+        trouble: Trouble,
+        /// The number of the mail server's reply, where it was one.
+        code: Option<u16>,
+    },
+}
+
+impl MailError {
+    /// The kind of trouble, and the mail server's reply.
+    pub fn trouble(&self) -> (Trouble, Option<u16>) {
+        match self {
+            Self::Unfit(_) | Self::Settings(_) => (Trouble::Unfit, None),
+            Self::NotTaken { trouble, code } => (*trouble, *code),
+        }
+    }
+
+    /// Whether the next letter would meet the same: the server is away, or
+    /// refuses us.
+    pub fn is_of_the_server(&self) -> bool {
+        let (trouble, _) = self.trouble();
+        matches!(trouble, Trouble::Authentication | Trouble::Greeting | Trouble::Connection)
+    }
 }
 
 /// Sends letters.
@@ -85,7 +108,7 @@ pub struct Mailer {
 }
 
 enum Way {
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp(Box<SmtpServer>),
     Files(PathBuf),
 }
 
@@ -93,46 +116,33 @@ impl Mailer {
     /// A mailer as configured. Files go into the folder `mail` under `data_dir`.
     ///
     /// # Errors
-    /// `Settings` for a sender that is none, or TLS that cannot be set up.
+    /// `Settings` for a sender that is none, TLS that cannot be set up, or a
+    /// greeting that no mail server would understand.
     pub fn new(config: &MailConfig, data_dir: &std::path::Path) -> Result<Self, MailError> {
-        match config {
-            MailConfig::Files { from } => {
-                Ok(Self { from: sender(from)?, way: Way::Files(data_dir.join("mail")) })
-            }
-            MailConfig::Smtp { from, host, port, tls, user, password_env } => {
-                let parameters = || TlsParameters::new(host.clone()).map_err(settings);
-                let tls = match tls {
-                    SmtpTls::Wrapped => Tls::Wrapper(parameters()?),
-                    SmtpTls::Starttls => Tls::Required(parameters()?),
-                    SmtpTls::None => Tls::None,
-                };
-                let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host.as_str())
-                    .port(*port)
-                    .tls(tls)
-                    .timeout(Some(PATIENCE));
-                if let Some(user) = user {
-                    let variable = password_env.as_deref().unwrap_or("WAYSTATION_MAIL_PASSWORD");
-                    let password = std::env::var(variable)
-                        .map_err(|_| MailError::Settings(format!("{variable} is not set")))?;
-                    builder = builder.credentials(Credentials::new(user.clone(), password));
-                }
-                Ok(Self { from: sender(from)?, way: Way::Smtp(Box::new(builder.build())) })
-            }
+        let (from, way) = match config {
+            MailConfig::Files { from } => (from, Way::Files(data_dir.join("mail"))),
+            MailConfig::Smtp { from, .. } => (from, Way::Smtp(Box::new(SmtpServer::new(config)?))),
+        };
+        Ok(Self { from: sender(from)?, way })
+    }
+
+    /// Says under which address callers reach the house: mail servers are
+    /// greeted with its host, unless the settings name another.
+    pub fn reached_at(mut self, public_url: &str) -> Self {
+        if let Way::Smtp(server) = &mut self.way {
+            server.reached_at(public_url);
         }
+        self
     }
 
     /// Hands a letter over.
     ///
     /// # Errors
-    /// `Unfit` for one that can never be sent, `Later` for one that may be.
+    /// `Unfit` for one that can never be sent, `NotTaken` with the reason.
     pub async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
         let message = self.build(letter)?;
         match &self.way {
-            Way::Smtp(server) => match server.send(message).await {
-                Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(MailError::Unfit("the mail server refused it")),
-                Err(error) => Err(MailError::Later(kind_of(&error).to_owned())),
-            },
+            Way::Smtp(server) => server.send(&message).await,
             Way::Files(folder) => write_file(folder, &letter.id, &message.formatted()).await,
         }
     }
@@ -170,21 +180,13 @@ fn settings(error: impl std::fmt::Display) -> MailError {
     MailError::Settings(error.to_string())
 }
 
-/// A server's own words may repeat the recipient, so only the kind is told.
-fn kind_of(error: &lettre::transport::smtp::Error) -> &'static str {
-    if error.is_timeout() {
-        "the mail server took too long"
-    } else if error.is_transient() {
-        "the mail server asks to try later"
-    } else {
-        "the mail server cannot be reached"
-    }
-}
-
 /// Written beside and renamed, so that nobody reads half a letter; a repeat
 /// replaces the same file.
 async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<(), MailError> {
-    let later = |error: std::io::Error| MailError::Later(error.to_string());
+    let later = |error: std::io::Error| {
+        tracing::warn!(%error, "a letter could not be written");
+        MailError::NotTaken { trouble: Trouble::File, code: None }
+    };
     let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
     let (folder, bytes) = (folder.to_owned(), bytes.to_owned());
     let written = tokio::task::spawn_blocking(move || {
@@ -192,10 +194,7 @@ async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<
         private_files::write(&half, &bytes)?;
         std::fs::rename(&half, &whole)
     });
-    written
-        .await
-        .map_err(|_| MailError::Later("the writing of a file ended early".to_owned()))?
-        .map_err(later)
+    written.await.map_err(|_| MailError::NotTaken { trouble: Trouble::File, code: None })?.map_err(later)
 }
 
 #[cfg(test)]

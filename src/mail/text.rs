@@ -34,5 +34,49 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
                  The link works once. If it was not you, ignore this letter: your password stays as it is.\n"
             ),
         },
+        LetterKind::Reinvite => Text {
+            subject: "请重新设置驿站账号 / Set up your Waystation account again".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n两位运营人员已确认您的身份，您原来的密码和动态码已停用。请在 72 小时内打开以下链接，\
+                 重新设置密码并绑定动态码：\n\n{link}\n\n\
+                 链接只能使用一次。若这不是您本人的要求，请立即联系运营人员。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nTwo operators have vouched for you. Your old password and one-time codes no longer \
+                 work. Within 72 hours, open this link to set new ones:\n\n{link}\n\n\
+                 The link works once. If you did not ask for this, call an operator now.\n"
+            ),
+        },
+        LetterKind::AuthenticatorReset => Text {
+            subject: "有人申请停用您的动态码 / Your one-time codes are about to be reset".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n一位运营人员申请停用您在 {link} 的密码和动态码，待另一位运营人员批准后生效。\n\n\
+                 若这不是您本人的要求，请立即联系运营人员。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nAn operator has asked to take away your password and one-time codes at {link}. It \
+                 takes effect when a second operator approves.\n\n\
+                 If you did not ask for this, call an operator now.\n"
+            ),
+        },
+        LetterKind::EmailConfirm => Text {
+            subject: "请确认新的邮箱地址 / Confirm your new mail address".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n此地址将成为您的驿站登录地址。请在 72 小时内打开以下链接确认：\n\n{link}\n\n\
+                 链接只能使用一次。若您并未等待此邮件，请忽略。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nThis is to become your address to sign in to Waystation with. Within 72 hours, \
+                 open this link to confirm it:\n\n{link}\n\n\
+                 The link works once. If you did not expect this letter, ignore it.\n"
+            ),
+        },
+        LetterKind::EmailChanged => Text {
+            subject: "您的登录邮箱已更改 / Your mail address was changed".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n您在 {link} 的登录邮箱已改为另一个地址，此地址不再使用。\n\n\
+                 若这不是您本人的要求，请立即联系运营人员。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nYou now sign in at {link} with another mail address; this one is no longer used.\n\n\
+                 If you did not ask for this, call an operator now.\n"
+            ),
+        },
     }
 }

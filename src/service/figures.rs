@@ -28,6 +28,7 @@ struct Reading {
     doubted: store::Pile,
     units: i64,
     letters: store::Pile,
+    letters_dead: i64,
     unsealed: store::Pile,
 }
 
@@ -39,6 +40,7 @@ fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
         doubted: store::attempts_doubted(conn)?,
         units: store::units_live(conn)?,
         letters: store::letters_waiting(conn)?,
+        letters_dead: store::letters_dead(conn)?,
         unsealed: store::events_unsealed(conn)?,
     })
 }
@@ -89,6 +91,7 @@ fn take(house: &House, reading: &Reading, now: Timestamp) {
     shared.units_live.set(reading.units);
     shared.letters.set(reading.letters.0);
     shared.oldest_letter.set(age(now, reading.letters.1));
+    shared.letters_dead.set(reading.letters_dead);
     shared.unsealed.set(reading.unsealed.0);
     shared.oldest_unsealed.set(age(now, reading.unsealed.1));
 }

@@ -1,36 +1,52 @@
 //! Letters are written in the transaction of the verb that wants them, and
 //! sent by a job afterwards. They hold a link and a name, never health data.
+//! No letter leaves with a link that is used or has lapsed: an invitation gets
+//! a fresh one, anything else is given up, and its reader asks again.
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx};
+use super::{
+    Actor, Failure, Hearers, House, Tx,
+    network::Page,
+    staff_email,
+    staff_password::{self, LinkPurpose},
+};
 use crate::{
     coordination::Topic,
+    crypto::digest,
     domain::{
         ids::{LetterId, StaffId},
+        letter::{LetterState, Next, Trouble, next},
+        refusal::{Code, Refusal},
         time::Timestamp,
     },
-    storage::letters as store,
+    mail::LetterKind,
+    storage::{
+        Conn,
+        letters::{self as store, Claim, FailedTry, LetterRow, NewLetter},
+        staff, staff_sessions,
+    },
+    telemetry::figures::Fact,
 };
 
 /// Letters looked at in one round.
 const ROUND: i64 = 50;
-/// The first pause after a failed try; each next one is twice as long. [P]
-const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
-/// The longest pause. [P]
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
-/// After this a letter is given up: its link has lapsed.
-const GIVEN_UP_AFTER: TimeDelta = TimeDelta::hours(72);
+/// For how long a letter is claimed: longer than a mail server may take.
+const CLAIM: TimeDelta = TimeDelta::seconds(60);
+/// A link must be good for so long after its letter leaves. Our default.
+const LEAST_LIFE: TimeDelta = TimeDelta::minutes(2);
 
 /// A letter, claimed and opened for sending.
 pub struct OpenLetter {
-    /// Which letter; the same at every try.
-    pub id: LetterId,
-    /// `invite` or `reset`.
-    pub kind: String,
+    /// Which letter, and until when it is ours.
+    pub claim: Claim,
+    /// What it is about.
+    pub kind: LetterKind,
     /// Where it goes.
     pub email: String,
     /// The recipient's name in Chinese.
@@ -41,25 +57,82 @@ pub struct OpenLetter {
     pub link: String,
     /// When it was written.
     pub written_at: Timestamp,
+    /// Which try this is, from 1.
+    pub tries: u32,
 }
 
-/// Puts a letter with a link into the outbox.
-pub(super) fn write(tx: &mut Tx<'_>, kind: &str, staff: StaffId, link: &str) -> Result<(), Failure> {
+/// A letter, as operators see it: never what it says.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LetterView {
+    /// Which letter.
+    pub id: LetterId,
+    /// What it is about.
+    pub kind: String,
+    /// Where it stands.
+    pub state: LetterState,
+    /// Whom it is for.
+    pub staff_id: StaffId,
+    /// Where it goes.
+    pub email: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// How often it was tried.
+    pub tries: i32,
+    /// When it is tried next; null when it is not.
+    pub next_try_at: Option<DateTime<Utc>>,
+    /// When a mail server took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When the last try failed.
+    pub failed_at: Option<DateTime<Utc>>,
+    /// Why.
+    pub trouble: Option<Trouble>,
+    /// The mail server's reply to it.
+    pub reply_code: Option<i32>,
+}
+
+/// Puts a letter with a link into the outbox, to its reader's own address or to `email`.
+pub(super) fn write(
+    tx: &mut Tx<'_>,
+    kind: LetterKind,
+    staff: StaffId,
+    email: Option<&str>,
+    link: &str,
+) -> Result<LetterId, Failure> {
     let id = LetterId::generate();
-    let body = tx.house.seal("letter", "body_sealed", id, link)?;
-    store::letter_add(tx.conn, id, kind, staff, &body, tx.now)?;
+    let body_sealed = tx.house.seal("letter", "body_sealed", id, link)?;
+    let new = NewLetter { id, kind: kind.as_str(), staff_id: staff, email, body_sealed: &body_sealed };
+    store::letter_add(tx.conn, &new, tx.now)?;
     let payload = json!({"staff": staff, "kind": kind});
     tx.record("letter", id, "letter.written", payload, Hearers::nobody())?;
     tx.wake(Topic::Letters);
-    Ok(())
+    Ok(id)
 }
 
-/// Claims the letters that are due. Whoever claims one has until its next try
-/// to send it and say so; if they die, it is sent again.
+/// Claims the letters that are due. Whoever claims one has a minute to send it
+/// and say so; if they die, it is sent again.
 pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
+    claim(house, ROUND).await
+}
+
+/// Claims the letter that is due first.
+pub async fn claim_next(house: &Arc<House>) -> Result<Option<OpenLetter>, Failure> {
+    loop {
+        // Some that are due are not fit to be sent: look further.
+        let due =
+            house.read(Actor::System, |conn, house| Ok(store::letters_due(conn, house.now(), 1)?)).await?;
+        if due.is_empty() {
+            return Ok(None);
+        }
+        if let Some(letter) = claim(house, 1).await?.pop() {
+            return Ok(Some(letter));
+        }
+    }
+}
+
+async fn claim(house: &Arc<House>, most: i64) -> Result<Vec<OpenLetter>, Failure> {
     // Looked up first, so that a quiet outbox costs no write.
     let now = house.now();
-    let due = house.read(Actor::System, move |conn, _| Ok(store::letters_due(conn, now, ROUND)?)).await?;
+    let due = house.read(Actor::System, move |conn, _| Ok(store::letters_due(conn, now, most)?)).await?;
     if due.is_empty() {
         return Ok(Vec::new());
     }
@@ -67,18 +140,9 @@ pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
         .write(Actor::System, move |tx| {
             let mut claimed = Vec::with_capacity(due.len());
             for row in &due {
-                if tx.now - row.created_at > GIVEN_UP_AFTER {
-                    finish(tx, row.id, None)?;
-                } else if store::letter_claim(tx.conn, row.id, row.tries, tx.now + pause(row.tries))? {
-                    claimed.push(OpenLetter {
-                        link: tx.house.open("letter", "body_sealed", row.id, &row.body_sealed)?,
-                        id: row.id,
-                        kind: row.kind.clone(),
-                        email: row.email.clone(),
-                        name_zh: row.name_zh.clone(),
-                        name_en: row.name_en.clone(),
-                        written_at: row.created_at,
-                    });
+                let claim = Claim { letter: row.id, until: tx.now + CLAIM };
+                if store::letter_claim(tx.conn, row.id, row.tries, claim.until)? {
+                    claimed.extend(open(tx, row, claim)?);
                 }
             }
             Ok(claimed)
@@ -86,16 +150,192 @@ pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
         .await
 }
 
-/// Notes that a letter was handed over, or can never be.
-pub fn finish(tx: &mut Tx<'_>, id: LetterId, sent_at: Option<Timestamp>) -> Result<(), Failure> {
-    if store::letter_finish(tx.conn, id, sent_at)? {
-        let kind = if sent_at.is_some() { "letter.sent" } else { "letter.given_up" };
-        tx.record("letter", id, kind, json!({}), Hearers::nobody())?;
+/// Opens a claimed letter, if it may leave as it is; one that may not is ended.
+fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLetter>, Failure> {
+    let Some(kind) = LetterKind::parse(&row.kind) else {
+        fail(tx, claim, row, Trouble::Unfit, None)?;
+        return Ok(None);
+    };
+    // One that cannot be opened must not stand in the way of all others.
+    let Ok(mut link) = tx.house.open("letter", "body_sealed", row.id, &row.body_sealed) else {
+        fail(tx, claim, row, Trouble::Unfit, None)?;
+        return Ok(None);
+    };
+    match standing(tx.conn, row, kind, &link, tx.now)? {
+        Standing::Good => {}
+        Standing::NotWanted => {
+            store::letter_supersede(tx.conn, row.id)?;
+            tx.record("letter", row.id, "letter.superseded", json!({}), Hearers::nobody())?;
+            return Ok(None);
+        }
+        Standing::Lapsed if kind.invites() && tx.now - row.created_at < crate::domain::letter::PATIENCE => {
+            link = staff_password::fresh_link(tx, row.staff_id, LinkPurpose::Invite)?;
+            let sealed = tx.house.seal("letter", "body_sealed", row.id, &link)?;
+            store::letter_rewrite(tx.conn, row.id, &sealed)?;
+        }
+        Standing::Lapsed => {
+            fail(tx, claim, row, Trouble::LinkExpired, None)?;
+            return Ok(None);
+        }
+    }
+    Ok(Some(OpenLetter {
+        claim,
+        kind,
+        link,
+        email: row.email().to_owned(),
+        name_zh: row.name_zh.clone(),
+        name_en: row.name_en.clone(),
+        written_at: row.created_at,
+        tries: u32::try_from(row.tries).unwrap_or(0) + 1,
+    }))
+}
+
+/// What has become of the reason to send a letter.
+enum Standing {
+    Good,
+    /// Its link lapses too soon for its reader.
+    Lapsed,
+    /// Its link was used or replaced, or its reader is gone.
+    NotWanted,
+}
+
+fn standing(
+    conn: &mut Conn,
+    row: &LetterRow,
+    kind: LetterKind,
+    link: &str,
+    now: Timestamp,
+) -> Result<Standing, Failure> {
+    // A notice has no link that could lapse, and is sent to whoever has left too.
+    let Some(token) = link.split_once("#token=").map(|(_, token)| token) else {
+        return Ok(Standing::Good);
+    };
+    let digest = digest::sha256(token.as_bytes());
+    let found = match kind {
+        LetterKind::EmailConfirm => staff_email::link_standing(conn, &digest)?,
+        _ => staff_sessions::link_fetch(conn, &digest)?.map(|link| (link.expires_at, link.used_at)),
+    };
+    Ok(match found {
+        _ if row.disabled_at.is_some() => Standing::NotWanted,
+        Some((_, Some(_))) | None => Standing::NotWanted,
+        Some((expires_at, None)) if expires_at <= now + LEAST_LIFE => Standing::Lapsed,
+        Some(_) => Standing::Good,
+    })
+}
+
+/// A mail server took the letter.
+pub fn sent(tx: &mut Tx<'_>, claim: Claim) -> Result<(), Failure> {
+    if store::letter_sent(tx.conn, claim, tx.now)? {
+        tx.count(Fact::Letter("sent"));
+        tx.record("letter", claim.letter, "letter.sent", json!({}), Hearers::nobody())?;
     }
     Ok(())
 }
 
-fn pause(tries: i32) -> TimeDelta {
-    let doubled = u32::try_from(tries).unwrap_or(0).min(12);
-    (FIRST_PAUSE * 2_i32.pow(doubled)).min(LONGEST_PAUSE)
+/// The letter was not taken: it waits for its next try, or is given up.
+pub fn not_taken(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    trouble: Trouble,
+    reply_code: Option<u16>,
+) -> Result<LetterState, Failure> {
+    match store::letter_fetch(tx.conn, claim.letter)? {
+        Some(row) => fail(tx, claim, &row, trouble, reply_code),
+        None => Ok(LetterState::Superseded),
+    }
+}
+
+fn fail(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    row: &LetterRow,
+    trouble: Trouble,
+    reply_code: Option<u16>,
+) -> Result<LetterState, Failure> {
+    let failed = FailedTry { trouble, reply_code: reply_code.map(i32::from), at: tx.now };
+    let tries = u32::try_from(row.tries).unwrap_or(0);
+    match next(trouble, tries, tx.now - row.created_at) {
+        Next::After(pause) => {
+            if store::letter_failed(tx.conn, claim, failed, tx.now + pause)? {
+                tx.count(Fact::Letter("retried"));
+            }
+            Ok(LetterState::Waiting)
+        }
+        Next::GiveUp => {
+            if store::letter_give_up(tx.conn, claim, failed)? {
+                tx.count(Fact::Letter("dead"));
+                let payload = json!({"trouble": trouble, "reply_code": reply_code});
+                tx.record("letter", row.id, "letter.given_up", payload, Hearers::nobody())?;
+            }
+            Ok(LetterState::Dead)
+        }
+    }
+}
+
+/// Letters by id, in one state or in any.
+pub fn list(
+    conn: &mut Conn,
+    state: Option<LetterState>,
+    after: Option<LetterId>,
+    limit: i64,
+) -> Result<Page<LetterView>, Failure> {
+    let views = store::letters_list(conn, state, after, limit)?.into_iter().map(view);
+    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+}
+
+/// Sends a letter again, with a fresh link; links that went before it are void.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` with `opened` when the reader has set a password
+/// since they were invited, `disabled` when they are, `superseded` when there is
+/// nothing left to say.
+pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
+    let row = store::letter_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let kind = LetterKind::parse(&row.kind).ok_or_else(|| Refusal::moved_on(row.state))?;
+    if row.disabled_at.is_some() && kind != LetterKind::EmailChanged {
+        return Err(Refusal::moved_on("disabled").into());
+    }
+    let reader = staff::staff_hold(tx.conn, row.staff_id)?.ok_or(Code::NotFound)?;
+    let link = match kind {
+        LetterKind::Invite | LetterKind::Reinvite if reader.is_open() => {
+            return Err(Refusal::moved_on("opened").into());
+        }
+        LetterKind::Invite | LetterKind::Reinvite => {
+            staff_sessions::links_void(tx.conn, reader.id, tx.now)?;
+            staff_password::fresh_link(tx, reader.id, LinkPurpose::Invite)?
+        }
+        LetterKind::Reset => staff_password::fresh_link(tx, reader.id, LinkPurpose::Reset)?,
+        LetterKind::EmailConfirm => staff_email::fresh_link_again(tx, reader.id, row.email())?,
+        LetterKind::AuthenticatorReset | LetterKind::EmailChanged => tx.house.public_url.clone(),
+    };
+    let sealed = tx.house.seal("letter", "body_sealed", id, &link)?;
+    let again = if store::letter_restart(tx.conn, id, &sealed, tx.now)? {
+        tx.record("letter", id, "letter.resent", json!({}), Hearers::nobody())?;
+        tx.wake(Topic::Letters);
+        id
+    } else if row.state == LetterState::Sent {
+        // It was taken once: a repeat under the same Message-ID might be dropped.
+        write(tx, kind, reader.id, row.own_email.as_deref(), &link)?
+    } else {
+        return Err(Refusal::moved_on(row.state).into());
+    };
+    tx.count(Fact::Letter("resent"));
+    store::letter_fetch(tx.conn, again)?.map(view).ok_or_else(|| Code::NotFound.into())
+}
+
+fn view(row: LetterRow) -> LetterView {
+    LetterView {
+        email: row.email().to_owned(),
+        id: row.id,
+        kind: row.kind,
+        state: row.state,
+        staff_id: row.staff_id,
+        created_at: row.created_at,
+        tries: row.tries,
+        next_try_at: row.next_try_at,
+        sent_at: row.sent_at,
+        failed_at: row.failed_at,
+        trouble: row.trouble,
+        reply_code: row.reply_code,
+    }
 }

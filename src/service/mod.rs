@@ -39,6 +39,7 @@ pub mod safety_check;
 pub mod safety_facts;
 pub mod shown;
 pub mod signing;
+pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;

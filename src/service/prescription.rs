@@ -18,6 +18,7 @@ use crate::{
         consultation::ConsultationState,
         ids::{ConsultationId, PrescriptionId, StaffId},
         order::UnitState,
+        precondition::Expected,
         prescription::{Command, DoctorStanding, Event, LIVE, PrescriptionState, VoidReason, decide, rules},
         refusal::{Code, Refusal},
         role::Role,
@@ -90,13 +91,13 @@ pub fn draft(
 /// Puts another text in the place of a draft or of a returned prescription.
 ///
 /// # Errors
-/// `NotFound`; `PreconditionFailed` when it was changed since `version`;
+/// `NotFound`; `PreconditionFailed` when it was changed since it was read;
 /// `StateMovedOn`; broken fields as in [`draft`].
 pub fn edit(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: PrescriptionId,
-    version: i64,
+    expected: &Expected,
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
     let row = own(tx.conn, caller.staff, id)?;
@@ -104,9 +105,7 @@ pub fn edit(
     let machine = machine_of(&row, &old);
     let command = Command::EditDraft { by: caller.staff };
     let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
-    if row.version != version {
-        return Err(Code::PreconditionFailed.into());
-    }
+    let version = expected.resolve(row.version)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;

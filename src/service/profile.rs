@@ -10,6 +10,7 @@ use crate::{
     domain::{
         formulary::Condition,
         ids::WorkerId,
+        precondition::Expected,
         refusal::{Code, FieldProblem, Refusal},
         spelling,
         words::Bilingual,
@@ -73,7 +74,7 @@ pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId) -> Result<(i64, H
 pub fn put(
     tx: &mut Tx<'_>,
     worker: WorkerId,
-    version: i64,
+    expected: &Expected,
     input: HealthProfile,
 ) -> Result<(i64, HealthProfile), Failure> {
     let problems = problems(&input);
@@ -82,8 +83,18 @@ pub fn put(
     }
     me::hold_care_consent(tx, worker)?;
     let sealed = tx.house.seal("health_profile", "body_sealed", worker, &serde_json::to_string(&input)?)?;
-    if !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
-        return Err(Code::PreconditionFailed.into());
+    let stands = |tx: &mut Tx<'_>| {
+        Ok::<_, Failure>(store::profile_fetch(tx.conn, worker)?.map_or(0, |row| row.version))
+    };
+    let current = stands(tx)?;
+    let mut version = expected.resolve(current)?;
+    // Another writer may come in between; `*` then means their version.
+    while !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
+        let newer = stands(tx)?;
+        if newer <= version {
+            return Err(Code::PreconditionFailed.into());
+        }
+        version = expected.resolve(newer)?;
     }
     let payload = json!({"version": version + 1});
     tx.record("health_profile", worker, "profile.updated", payload, Hearers::worker(worker))?;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::{
     crypto::{
         digest, password,
         pin::{self, PinSalt},
-        random,
+        qr, random,
         seal::FieldPlace,
         totp::{self, TotpSecret},
     },
@@ -26,7 +26,9 @@ use crate::{
         spelling,
         words::Bilingual,
     },
+    mail::LetterKind,
     storage::{
+        letters as letter_rows,
         staff::{self, StaffRow},
         staff_sessions as store,
     },
@@ -78,6 +80,8 @@ pub struct PasswordSet {
     pub totp_uri: Option<String>,
     /// The same secret in base32, for typing it in.
     pub totp_secret: Option<String>,
+    /// The same address as a QR code: a picture in SVG.
+    pub totp_qr_svg: Option<String>,
     /// Whether this doctor or pharmacist has no signing PIN yet.
     pub signing_pin_needed: bool,
 }
@@ -98,24 +102,113 @@ pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Ac
     let found = staff::staff_by_email(tx.conn, &input.email.trim().to_lowercase())?;
     if let Some(row) = found.filter(|row| may_send && row.disabled_at.is_none()) {
         // Whoever never answered their invitation gets a fresh one.
-        let purpose = if row.password_hash.is_some() { "reset" } else { "invite" };
-        send_link(tx, row.id, purpose)?;
+        let kind = if row.password_hash.is_some() { LetterKind::Reset } else { LetterKind::Invite };
+        send_link(tx, row.id, kind)?;
     }
     Ok(Accepted { accepted: true })
 }
 
+/// What a link sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkPurpose {
+    /// The first password, and one-time codes.
+    Invite,
+    /// Another password.
+    Reset,
+}
+
+impl LinkPurpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Reset => "reset",
+        }
+    }
+
+    fn life(self) -> TimeDelta {
+        match self {
+            Self::Invite => TimeDelta::hours(INVITE_HOURS),
+            Self::Reset => TimeDelta::minutes(RESET_MINUTES),
+        }
+    }
+}
+
 /// Makes a link and puts the letter with it into the outbox.
-pub(super) fn send_link(tx: &mut Tx<'_>, id: StaffId, purpose: &str) -> Result<(), Failure> {
-    let life = match purpose {
-        "invite" => TimeDelta::hours(INVITE_HOURS),
-        _ => TimeDelta::minutes(RESET_MINUTES),
-    };
+pub(super) fn send_link(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
+    let purpose = if kind.invites() { LinkPurpose::Invite } else { LinkPurpose::Reset };
+    let link = fresh_link(tx, id, purpose)?;
+    letters::write(tx, kind, id, None, &link)?;
+    Ok(())
+}
+
+/// As [`send_link`]; links and letters that invited before are void.
+pub(super) fn invite_anew(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
+    store::links_void(tx.conn, id, tx.now)?;
+    let before = [LetterKind::Invite, LetterKind::Reinvite, LetterKind::Reset].map(LetterKind::as_str);
+    letter_rows::letters_supersede(tx.conn, id, &before)?;
+    send_link(tx, id, kind)
+}
+
+/// A new link; its token is kept as a digest.
+pub(super) fn fresh_link(tx: &mut Tx<'_>, id: StaffId, purpose: LinkPurpose) -> Result<String, Failure> {
     let token = random::token_256();
     let token = token.expose_secret();
-    store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose, tx.now, tx.now + life)?;
+    let expires_at = tx.now + purpose.life();
+    store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose.as_str(), tx.now, expires_at)?;
     // Behind `#`, so that the token stays out of logs of web servers.
-    let link = format!("{}/staff/password#token={token}", tx.house.public_url.trim_end_matches('/'));
-    letters::write(tx, purpose, id, &link)
+    Ok(format!("{}/staff/password#token={token}", tx.house.public_url.trim_end_matches('/')))
+}
+
+/// A link, handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkInput {
+    /// What stands in the link after `#token=`.
+    #[schema(value_type = spelling::Token)]
+    pub token: String,
+}
+
+/// What a link is good for. Looking does not use it up.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    /// `invite` for a first password, `reset` for another one.
+    pub purpose: String,
+    /// Until when it is good.
+    pub expires_at: DateTime<Utc>,
+    /// The address to sign in with.
+    pub email: String,
+    /// Whether this person signs, and has no signing PIN yet.
+    pub signing_pin_needed: bool,
+    /// Whether a signing PIN stands; changing it takes a one-time code.
+    pub signing_pin_stands: bool,
+}
+
+/// What a link is good for.
+///
+/// # Errors
+/// `LinkInvalid`; `TooManyRequests` after too many that are none.
+pub async fn look(house: &Arc<House>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
+    limits::LINK_ADDRESS.ensure_below(house, address).await?;
+    let digest = digest::sha256(input.token.as_bytes());
+    let found = house
+        .read(Actor::Anyone, move |conn, house| {
+            let link = store::link_fetch(conn, &digest)?
+                .filter(|link| link.used_at.is_none() && link.expires_at > house.now());
+            let Some(link) = link else { return Ok(None) };
+            Ok(staff::staff_fetch(conn, link.staff_id)?.map(|row| (link, row)))
+        })
+        .await?;
+    let Some((link, row)) = found.filter(|(_, row)| row.disabled_at.is_none()) else {
+        limits::LINK_ADDRESS.count(house, address).await;
+        return Err(Code::LinkInvalid.into());
+    };
+    Ok(LinkView {
+        purpose: link.purpose,
+        expires_at: link.expires_at,
+        email: row.email,
+        signing_pin_needed: signs(row.role) && row.pin_mac.is_none(),
+        signing_pin_stands: signs(row.role) && row.pin_mac.is_some(),
+    })
 }
 
 /// A new password, looked at and hashed: ready for the transaction.
@@ -189,8 +282,10 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;
     let issuer = format!("Waystation {}", tx.house.policy.network);
+    let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
     Ok(PasswordSet {
-        totp_uri: fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned()),
+        totp_qr_svg: uri.as_deref().and_then(qr::svg_of),
+        totp_uri: uri,
         totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
         signing_pin_needed: signs(row.role) && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
     })

@@ -27,7 +27,7 @@ use crate::{
     storage::{
         Conn, sessions,
         staff::{self, StaffRow},
-        staff_sessions::{self as store, SessionRow},
+        staff_sessions::{self as store, RefreshRow, SessionRow},
     },
 };
 
@@ -189,27 +189,89 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     tokens(tx, row.clone(), &opened)
 }
 
-/// Exchanges a refresh token for a new pair. One that comes back shows that
-/// somebody copied it: the whole session ends, without grace.
+/// What a refresh token was exchanged for, and for whom.
+#[derive(Serialize, Deserialize)]
+struct Exchanged {
+    /// The caller, as `refresh` was told.
+    client: String,
+    /// The answer.
+    tokens: StaffTokens,
+}
+
+/// Exchanges a refresh token for a new pair. One that comes back may be a
+/// repeat of the same caller whose answer was lost: within seconds, and until
+/// the new token is used, they get the same answer, so nobody gains a second
+/// one. Otherwise somebody copied it, and the whole session ends. `client`
+/// tells callers apart: where they come from and what they say they are.
 ///
 /// # Errors
 /// `TokenInvalid`, `RefreshReused`, `SessionEnded`.
-pub fn refresh(tx: &mut Tx<'_>, token: &str) -> Result<StaffTokens, Failure> {
+pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens, Failure> {
     let digest = digest::sha256(token.as_bytes());
-    let row = store::refresh_fetch(tx.conn, &digest)?.ok_or(Code::TokenInvalid)?;
-    if row.used_at.is_some() || !store::refresh_use(tx.conn, &digest, tx.now)? {
+    let row = store::refresh_hold(tx.conn, &digest)?.ok_or(Code::TokenInvalid)?;
+    if row.used_at.is_some() {
+        if let Some(again) = exchanged_before(tx, &digest, &row, client)? {
+            return Ok(again);
+        }
         // The end of the session must stand although the exchange is refused.
         tx.keep_on_refusal();
         end(tx, row.session_id, "refresh_reused")?;
         return Err(Code::RefreshReused.into());
     }
+    let (person, session) = live_session(tx, &row)?;
+    sessions::session_touch(tx.conn, session.id, tx.now)?;
+    let tokens = tokens(tx, person, &session)?;
+    let kept = Exchanged { client: client.to_owned(), tokens };
+    let sealed = match tx.house.policy.sessions.refresh_grace_seconds {
+        0 => None,
+        _ => Some(
+            tx.house
+                .keys
+                .sealer
+                .seal(&answer_place(tx.house, &digest::hex(&digest)), &serde_json::to_vec(&kept)?)?,
+        ),
+    };
+    if !store::refresh_use(tx.conn, &digest, sealed.as_deref(), tx.now)? {
+        return Err(Failure::Fault("a held refresh token was exchanged by somebody else".to_owned()));
+    }
+    Ok(kept.tokens)
+}
+
+/// The answer that this caller was given for this token a moment ago.
+fn exchanged_before(
+    tx: &mut Tx<'_>,
+    digest: &[u8; 32],
+    row: &RefreshRow,
+    client: &str,
+) -> Result<Option<StaffTokens>, Failure> {
+    let grace = TimeDelta::seconds(tx.house.policy.sessions.refresh_grace_seconds.into());
+    let (Some(used_at), Some(sealed)) = (row.used_at, &row.answer_sealed) else { return Ok(None) };
+    if tx.now > used_at + grace {
+        return Ok(None);
+    }
+    let plain = tx.house.keys.sealer.open(&answer_place(tx.house, &digest::hex(digest)), sealed)?;
+    let kept: Exchanged = serde_json::from_slice(&plain)?;
+    let successor = digest::sha256(kept.tokens.refresh_token.as_bytes());
+    let unused = store::refresh_fetch(tx.conn, &successor)?.is_some_and(|next| next.used_at.is_none());
+    if kept.client != client || !unused {
+        return Ok(None);
+    }
+    live_session(tx, row)?;
+    Ok(Some(kept.tokens))
+}
+
+fn answer_place<'a>(house: &'a House, digest: &'a str) -> FieldPlace<'a> {
+    FieldPlace::of_text(&house.policy.network, "refresh_token", "answer_sealed", digest)
+}
+
+/// Whose session a token belongs to, if it has not ended.
+fn live_session(tx: &mut Tx<'_>, row: &RefreshRow) -> Result<(StaffRow, SessionRow), Failure> {
     let session = store::session_fetch(tx.conn, row.session_id)?.ok_or(Code::SessionEnded)?;
     let person = staff::staff_fetch(tx.conn, session.staff_id)?.ok_or(Code::SessionEnded)?;
     if row.expires_at <= tx.now || session.revoked_at.is_some() || person.disabled_at.is_some() {
         return Err(Code::SessionEnded.into());
     }
-    sessions::session_touch(tx.conn, session.id, tx.now)?;
-    tokens(tx, person, &session)
+    Ok((person, session))
 }
 
 /// Ends the session of a refresh token. A token of no session is as good as ended.
@@ -290,7 +352,8 @@ pub(super) fn view(row: StaffRow) -> StaffView {
         role: row.role,
         name_zh: row.name_zh,
         name_en: row.name_en,
-        email: row.email,
+        // Whoever is disabled gave the address back; it is still how they are known.
+        email: row.released_email.unwrap_or(row.email),
         hospital_id: row.hospital_id,
         employer_id: row.employer_id,
     }

@@ -95,6 +95,37 @@ pub struct ShiftRow {
     pub staff_id: StaffId,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
+    pub version: i64,
+}
+
+/// A shift by id.
+pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>> {
+    each!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
+}
+
+/// Moves a shift; `false` when another version of it stands.
+pub fn shift_write(
+    conn: &mut Conn,
+    id: ShiftId,
+    version: i64,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(shift::table.find(id))
+        .filter(shift::version.eq(version))
+        .set((
+            shift::version.eq(version + 1),
+            shift::starts_at.eq(At(starts_at)),
+            shift::ends_at.eq(At(ends_at)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Takes a shift off the roster; `false` when it is not on it.
+pub fn shift_remove(conn: &mut Conn, id: ShiftId) -> QueryResult<bool> {
+    each!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
 }
 
 /// Shifts that have not ended, of one member of staff or of all, by id.
@@ -118,30 +149,23 @@ pub fn shift_list(
     })
 }
 
-/// Whether a member of staff has a shift that meets this span.
-pub fn shift_overlaps(
+/// A shift of this member of staff, other than `but`, that meets this span.
+pub fn shift_meeting(
     conn: &mut Conn,
     staff_id: StaffId,
+    but: Option<ShiftId>,
     starts_at: Timestamp,
     ends_at: Timestamp,
-) -> QueryResult<bool> {
-    let found = each!(conn, c => shift::table
+) -> QueryResult<Option<ShiftRow>> {
+    let met: Vec<ShiftRow> = each!(conn, c => shift::table
         .filter(shift::staff_id.eq(staff_id))
         .filter(shift::starts_at.lt(At(ends_at)))
         .filter(shift::ends_at.gt(At(starts_at)))
-        .select(shift::id)
-        .first::<ShiftId>(c))
-    .optional()?;
-    Ok(found.is_some())
-}
-
-/// A disabled doctor is off duty.
-pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<()> {
-    diesel::update(doctor::table.find(id))
-        .set(doctor::presence.eq(Presence::Off))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
+        .order(shift::starts_at)
+        .limit(2)
+        .select(ShiftRow::as_select())
+        .load(c))?;
+    Ok(met.into_iter().find(|row| Some(row.id) != but))
 }
 
 /// Ids and birth of workers with this phone, who were not merged away.

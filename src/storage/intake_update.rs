@@ -105,6 +105,7 @@ pub fn staff_update(
 ) -> QueryResult<()> {
     diesel::update(staff::table.find(id))
         .set((
+            staff::version.eq(staff::version + 1),
             staff::name_zh.eq(names.0.to_owned()),
             staff::name_en.eq(names.1.to_owned()),
             staff::hospital_id.eq(places.0),
@@ -175,7 +176,7 @@ pub fn shift_update(
     diesel::update(
         shift::table.filter(shift::staff_id.eq(staff_id)).filter(shift::starts_at.eq(At(starts_at))),
     )
-    .set(shift::ends_at.eq(At(ends_at)))
+    .set((shift::ends_at.eq(At(ends_at)), shift::version.eq(shift::version + 1)))
     .prepared()
     .execute(conn)
     .map(|_| ())

@@ -46,6 +46,7 @@ pub mod server_keys;
 pub mod sessions;
 pub mod sql_types;
 pub mod staff;
+pub mod staff_changes;
 pub mod staff_sessions;
 pub mod stock;
 pub mod stock_check;

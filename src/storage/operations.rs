@@ -149,6 +149,12 @@ struct Count {
     count: i64,
 }
 
+/// Letters that were given up.
+pub fn letters_dead(conn: &mut Conn) -> QueryResult<i64> {
+    const SQL: &str = "SELECT count(*) AS count FROM letter WHERE state = 'dead'";
+    each!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
+}
+
 /// Packs that are reserved or authorised.
 pub fn units_live(conn: &mut Conn) -> QueryResult<i64> {
     const SQL: &str = "SELECT count(*) AS count FROM order_unit WHERE state IN ('reserved', 'authorised')";

@@ -158,6 +158,10 @@ diesel::table! {
         pin_locked_until -> Nullable<Timestamptz>,
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        version -> Int8,
+        released_email -> Nullable<Text>,
+        reset_asked_by -> Nullable<Uuid>,
+        reset_asked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -176,6 +180,7 @@ diesel::table! {
         idle_since -> Timestamptz,
         live -> Int4,
         heard_at -> Nullable<Timestamptz>,
+        released_licence_no -> Nullable<Text>,
     }
 }
 
@@ -194,6 +199,7 @@ diesel::table! {
         staff_id -> Uuid,
         starts_at -> Timestamptz,
         ends_at -> Timestamptz,
+        version -> Int8,
     }
 }
 
@@ -219,6 +225,7 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
+        answer_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -228,6 +235,18 @@ diesel::table! {
         digest -> Bytea,
         staff_id -> Uuid,
         purpose -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    email_change (digest) {
+        digest -> Bytea,
+        staff_id -> Uuid,
+        email -> Text,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
@@ -617,6 +636,11 @@ diesel::table! {
         tries -> Int4,
         next_try_at -> Nullable<Timestamptz>,
         sent_at -> Nullable<Timestamptz>,
+        state -> Text,
+        email -> Nullable<Text>,
+        trouble -> Nullable<Text>,
+        reply_code -> Nullable<Int4>,
+        failed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -670,6 +694,7 @@ diesel::joinable!(shift -> staff (staff_id));
 diesel::joinable!(session -> staff (staff_id));
 diesel::joinable!(refresh_token -> session (session_id));
 diesel::joinable!(staff_link -> staff (staff_id));
+diesel::joinable!(email_change -> staff (staff_id));
 diesel::joinable!(check_in -> worker (worker_id));
 diesel::joinable!(check_in -> station (station_id));
 diesel::joinable!(reading -> check_in (check_in_id));
@@ -727,6 +752,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     refresh_token,
     staff_link,
+    email_change,
     check_in,
     reading,
     consultation,

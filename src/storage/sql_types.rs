@@ -181,6 +181,8 @@ stored_as_text!(
     crate::domain::consultation::ConsultationState,
     crate::domain::consultation::OfferState,
     crate::domain::formulary::SaleClass,
+    crate::domain::letter::LetterState,
+    crate::domain::letter::Trouble,
     crate::domain::matching::Department,
     crate::domain::network::Job,
     crate::domain::network::Sex,

@@ -3,7 +3,13 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::staff, sql_types::At};
+use super::{
+    conn::Conn,
+    dialect::{PortableDsl, each},
+    prepared::PreparedDsl,
+    schema::staff,
+    sql_types::At,
+};
 use crate::domain::{
     ids::{EmployerId, HospitalId, StaffId},
     role::Role,
@@ -46,6 +52,21 @@ pub struct StaffRow {
     pub disabled_at: Option<Timestamp>,
     /// Since when they are known.
     pub created_at: Timestamp,
+    /// Goes up with every change of what operators edit.
+    pub version: i64,
+    /// The address that a disabled member gave back; theirs again if they return.
+    pub released_email: Option<String>,
+    /// Who asked to take their password and one-time codes away.
+    pub reset_asked_by: Option<StaffId>,
+    /// When.
+    pub reset_asked_at: Option<Timestamp>,
+}
+
+impl StaffRow {
+    /// Whether an invitation was answered: password and one-time codes are set.
+    pub fn is_open(&self) -> bool {
+        self.password_hash.is_some() && self.totp_sealed.is_some()
+    }
 }
 
 /// Shows who, and none of the secrets.
@@ -58,6 +79,11 @@ impl std::fmt::Debug for StaffRow {
 /// A member of staff by id.
 pub fn staff_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
     each!(conn, c => staff::table.find(id).select(StaffRow::as_select()).first(c)).optional()
+}
+
+/// As [`staff_fetch`], and nobody else changes them until the end of this transaction.
+pub fn staff_hold(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
+    each!(conn, c => staff::table.find(id).select(StaffRow::as_select()).held().get_result(c)).optional()
 }
 
 /// A member of staff by their address, in lower case.
@@ -136,16 +162,6 @@ pub fn signing_pin_failures_set(
         .prepared()
         .execute(conn)
         .map(|_| ())
-}
-
-/// Disables a member of staff; `false` when they are disabled or unknown.
-pub fn staff_disable(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(staff::table.find(id))
-        .filter(staff::disabled_at.is_null())
-        .set(staff::disabled_at.eq(Some(At(now))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
 }
 
 /// Sets a new password.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::{PortableDsl, each},
     prepared::PreparedDsl,
     schema::{refresh_token, session, staff_link},
     sql_types::At,
@@ -42,6 +42,8 @@ pub struct RefreshRow {
     pub expires_at: Timestamp,
     /// When it was exchanged.
     pub used_at: Option<Timestamp>,
+    /// What it was exchanged for, sealed; kept for a few seconds.
+    pub answer_sealed: Option<Vec<u8>>,
 }
 
 /// A link that sets a password, as stored: its digest only.
@@ -141,14 +143,36 @@ pub fn refresh_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<Refre
     each!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).first(c)).optional()
 }
 
-/// Exchanges a refresh token; `false` when somebody has already.
-pub fn refresh_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<bool> {
+/// As [`refresh_fetch`], and nobody else exchanges it until the end of this transaction.
+pub fn refresh_hold(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
+    each!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).held().get_result(c))
+        .optional()
+}
+
+/// Exchanges a refresh token for what `answer_sealed` holds; `false` when
+/// somebody has already.
+pub fn refresh_use(
+    conn: &mut Conn,
+    digest: &[u8],
+    answer_sealed: Option<&[u8]>,
+    now: Timestamp,
+) -> QueryResult<bool> {
     diesel::update(refresh_token::table.find(digest))
         .filter(refresh_token::used_at.is_null())
-        .set(refresh_token::used_at.eq(Some(At(now))))
+        .set((refresh_token::used_at.eq(Some(At(now))), refresh_token::answer_sealed.eq(answer_sealed)))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
+}
+
+/// Forgets what tokens were exchanged for before `before`.
+pub fn refresh_answers_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
+    diesel::update(refresh_token::table)
+        .filter(refresh_token::answer_sealed.is_not_null())
+        .filter(refresh_token::used_at.lt(At(before)))
+        .set(refresh_token::answer_sealed.eq(None::<Vec<u8>>))
+        .prepared()
+        .execute(conn)
 }
 
 /// Adds a link that sets a password.

@@ -28,6 +28,8 @@ pub enum Fact {
         /// After so many seconds of waiting.
         seconds: f64,
     },
+    /// This became of a letter, or of one try to send it.
+    Letter(&'static str),
     /// This became of an attempt to vend.
     Vend {
         /// `dispensed`, `not_dispensed`, `in_doubt`, `voided`.
@@ -52,6 +54,7 @@ pub struct Figures {
     consultations: IntCounterVec,
     time_to_doctor: HistogramVec,
     vends: IntCounterVec,
+    letters: IntCounterVec,
     /// Repeated requests that got the answer of the first.
     pub replays: IntCounter,
     limited: IntCounterVec,
@@ -84,6 +87,8 @@ pub struct SharedFigures {
     pub letters: IntGauge,
     /// How old the oldest of them is, in seconds.
     pub oldest_letter: IntGauge,
+    /// Letters that were given up and not sent again.
+    pub letters_dead: IntGauge,
     /// Events that the audit chain does not cover yet.
     pub unsealed: IntGauge,
     /// How old the oldest of them is, in seconds.
@@ -174,6 +179,11 @@ impl Default for Figures {
                 PATIENCE,
             ),
             vends: build.counters("vends_total", "What became of attempts", &["outcome", "reason"]),
+            letters: build.counters(
+                "letters_total",
+                "Letters sent, tried in vain, given up, sent again by hand",
+                &["outcome"],
+            ),
             replays: build.counter("idempotency_replays_total", "Repeated requests, answered as the first"),
             limited: build.counters("limited_total", "Requests refused by a limit", &["limit"]),
             counted: build.counters(
@@ -201,6 +211,9 @@ impl Default for Figures {
             figures.offers.with_label_values(&[outcome]);
         }
         figures.vends.with_label_values(&["dispensed", ""]);
+        for outcome in ["sent", "retried", "dead", "resent"] {
+            figures.letters.with_label_values(&[outcome]);
+        }
         // Absent where there is no /proc; the rest stands all the same.
         let _ = registry.register(Box::new(ProcessCollector::for_self()));
         figures
@@ -234,6 +247,7 @@ impl SharedFigures {
             units_live: gauge("units_live", "Packs that are reserved or authorised"),
             letters: gauge("letters_waiting", "Letters still to be sent"),
             oldest_letter: gauge("letters_oldest_seconds", "Age of the oldest letter still to be sent"),
+            letters_dead: gauge("letters_dead", "Letters that were given up and not sent again"),
             unsealed: gauge(
                 "audit_unsealed_events",
                 "Events that the audit chain does not cover yet, 10,000 at most",
@@ -280,6 +294,7 @@ impl Figures {
             Fact::Doctor { department, seconds } => {
                 self.time_to_doctor.with_label_values(&[department]).observe(seconds);
             }
+            Fact::Letter(outcome) => self.letters.with_label_values(&[outcome]).inc(),
             Fact::Vend { outcome, reason } => self.vends.with_label_values(&[outcome, reason]).inc(),
         }
     }

@@ -15,7 +15,11 @@ use super::{
     reading,
     routes::{self, Part, Takes},
 };
-use crate::{crypto::digest, domain::refusal::Code, service::Failure};
+use crate::{
+    crypto::digest,
+    domain::{precondition::Expected, refusal::Code},
+    service::Failure,
+};
 
 /// A request body is at most this many bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -149,23 +153,21 @@ impl<T: DeserializeOwned + IntoParams + 'static> FromRequest for Query<T> {
     }
 }
 
-/// The version that an `If-Match` header names.
-pub struct IfMatch(pub i64);
+/// The versions that an `If-Match` header names; several of its lines are one list.
+pub struct IfMatch(pub Expected);
 
 impl FromRequest for IfMatch {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(header) = request.headers().get(header::IF_MATCH) else {
-            return std::future::ready(Err(Problem::new(request, Failure::from(Code::PreconditionMissing))));
+        let lines: Option<Vec<&str>> =
+            request.headers().get_all(header::IF_MATCH).map(|line| line.to_str().ok()).collect();
+        let read = match lines {
+            Some(lines) if lines.is_empty() => Err(Code::PreconditionMissing),
+            Some(lines) => Expected::parse(&lines.join(",")).ok_or(Code::PreconditionInvalid),
+            None => Err(Code::PreconditionInvalid),
         };
-        let version = header.to_str().ok().and_then(|text| text.trim().trim_matches('"').parse().ok());
-        // What is no version of ours is none that the document has now.
-        std::future::ready(
-            version
-                .map(IfMatch)
-                .ok_or_else(|| Problem::new(request, Failure::from(Code::PreconditionFailed))),
-        )
+        std::future::ready(read.map(IfMatch).map_err(|code| Problem::new(request, Failure::from(code))))
     }
 }
 

@@ -42,6 +42,7 @@ async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a
         tls: SmtpTls::None,
         user: None,
         password_env: None,
+        hello_name: None,
     };
     let unused = std::path::Path::new("unused");
     // Port 1 takes no connection.
@@ -73,6 +74,7 @@ async fn the_job_wakes_for_a_letter_and_ends_when_asked() {
         tls: SmtpTls::None,
         user: None,
         password_env: None,
+        hello_name: None,
     };
     let mailer = Mailer::new(&config, std::path::Path::new("unused")).expect("a mailer");
     let running = jobs::Jobs::start(&house.house, &std::sync::Arc::new(mailer));

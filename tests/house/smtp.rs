@@ -1,6 +1,10 @@
-//! A mail server that takes every letter: enough SMTP for one client.
+//! A mail server that takes every letter, or refuses at the step that it is told
+//! to: enough SMTP for one client.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -12,7 +16,12 @@ pub struct SmtpServer {
     pub port: u16,
     letters: Arc<Mutex<Vec<String>>>,
     count: watch::Receiver<usize>,
+    refusals: Refusals,
 }
+
+/// What is answered to a verb instead of yes. `CONNECT` is the greeting, `TEXT`
+/// the end of a letter's text.
+type Refusals = Arc<Mutex<HashMap<&'static str, &'static str>>>;
 
 impl SmtpServer {
     pub async fn open() -> Self {
@@ -21,16 +30,42 @@ impl SmtpServer {
         let letters = Arc::new(Mutex::new(Vec::new()));
         let (tell, count) = watch::channel(0);
         let (taken, tell) = (Arc::clone(&letters), Arc::new(tell));
+        let refusals = Refusals::default();
+        let told = Arc::clone(&refusals);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (taken, tell) = (Arc::clone(&taken), Arc::clone(&tell));
+                let (taken, tell, told) = (Arc::clone(&taken), Arc::clone(&tell), Arc::clone(&told));
                 tokio::spawn(async move {
                     // A client that hangs up in the middle is its own business.
-                    let _ = talk(stream, &taken, &tell).await;
+                    let _ = talk(stream, &taken, &tell, &told).await;
                 });
             }
         });
-        Self { port, letters, count }
+        Self { port, letters, count, refusals }
+    }
+
+    /// From now on `reply` is the answer to `verb`.
+    pub fn refuse(&self, verb: &'static str, reply: &'static str) {
+        self.refusals.lock().expect("not poisoned").insert(verb, reply);
+    }
+
+    /// Takes everything again.
+    pub fn relent(&self) {
+        self.refusals.lock().expect("not poisoned").clear();
+    }
+
+    /// The token of the link in the newest letter.
+    pub fn newest_token(&self) -> String {
+        let letters = self.letters();
+        let (head, body) = letters.last().expect("a letter").split_once("\n\n").expect("a head and a body");
+        let body = if head.to_lowercase().contains("base64") {
+            let packed: String = body.split_whitespace().collect();
+            String::from_utf8(data_encoding::BASE64.decode(packed.as_bytes()).expect("base64")).expect("text")
+        } else {
+            body.replace("=\n", "").replace("=3D", "=")
+        };
+        let (_, rest) = body.split_once("#token=").unwrap_or_else(|| panic!("no link in {body}"));
+        rest.split_whitespace().next().expect("a token").to_owned()
     }
 
     /// Envelope and text of every letter taken.
@@ -50,21 +85,35 @@ async fn talk(
     stream: TcpStream,
     letters: &Mutex<Vec<String>>,
     tell: &watch::Sender<usize>,
+    refusals: &Refusals,
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 test\r\n").await?;
+    let refused =
+        |verb: &str| refusals.lock().expect("not poisoned").get(verb).map(|reply| format!("{reply}\r\n"));
+    let greeting = refused("CONNECT").unwrap_or_else(|| "220 test\r\n".to_owned());
+    write.write_all(greeting.as_bytes()).await?;
     let mut letter = String::new();
     while let Some(line) = lines.next_line().await? {
         let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
         letter.push_str(&line);
         letter.push('\n');
+        if let Some(no) = refused(&verb) {
+            write.write_all(no.as_bytes()).await?;
+            continue;
+        }
         let answer: &[u8] = match verb.as_str() {
+            "EHLO" => b"250-test\r\n250 AUTH PLAIN LOGIN\r\n",
+            "AUTH" => b"235 known\r\n",
             "DATA" => {
                 write.write_all(b"354 go on\r\n").await?;
                 while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
                     letter.push_str(&line);
                     letter.push('\n');
+                }
+                if let Some(no) = refused("TEXT") {
+                    write.write_all(no.as_bytes()).await?;
+                    continue;
                 }
                 letters.lock().expect("not poisoned").push(std::mem::take(&mut letter));
                 tell.send_modify(|taken| *taken += 1);

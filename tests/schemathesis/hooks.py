@@ -18,6 +18,13 @@ GUESTS = play()
 
 # Where several roles may call, the first of these does. The restocker is last:
 # signing out is theirs, so that nobody else is signed out.
+GUESTS_STAY = (
+    "post_staff_id_disable",
+    "put_staff_id",
+    "post_staff_id_email",
+    "post_staff_id_authenticator_reset_approve",
+    "post_devices_id_revoke",
+)
 ORDER = ("doctor", "worker", "pharmacist", "operator", "station", "cabinet", "employer", "restocker")
 # A token of these is good for nothing any more: somebody signed out, or checked in anew.
 ENDED = ("session_ended", "check_in_ended", "token_expired", "token_invalid", "device_revoked")
@@ -111,8 +118,8 @@ def before_call(context, case, kwargs):
     if isinstance(case.query, dict) and isinstance(case.query.get("wait"), int):
         # A long poll is held as long as it asks for: a second is enough here.
         case.query["wait"] = min(case.query["wait"], 1)
-    if name in ("post_staff_id_disable", "post_devices_id_revoke") and case.path_parameters:
-        # The guests themselves must stay.
+    if name in GUESTS_STAY and case.path_parameters:
+        # The guests themselves must stay as they are.
         if str(case.path_parameters.get("id")) in protected():
             case.path_parameters["id"] = str(uuid.uuid4())
     if "Waystation-Signature" in case.headers:

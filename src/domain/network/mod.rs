@@ -26,6 +26,7 @@ pub use places::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord};
 pub use secret::Secret;
 pub use staff::{
     DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
+    overlap_words,
 };
 pub use stock::StockRecord;
 

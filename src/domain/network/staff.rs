@@ -307,6 +307,15 @@ impl Record for ShiftRecord {
     }
 }
 
+/// What is said of a shift that meets another one of the same person.
+pub fn overlap_words(starts_at: Timestamp, ends_at: Timestamp) -> Bilingual {
+    let span = format!("{} - {}", instant_cell(starts_at), instant_cell(ends_at));
+    Bilingual::made(
+        format!("与该员工的另一班次重叠：{span}。"),
+        format!("It meets another shift of this person: {span}."),
+    )
+}
+
 fn password_cell(password: Option<&Secret>) -> String {
     password.map(|secret| secret.expose().to_owned()).unwrap_or_default()
 }

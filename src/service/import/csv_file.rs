@@ -3,15 +3,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Existing, ImportError, Lined, Loaded, PreparedStaff, PreparedWorkers, source::Source};
+use super::{
+    Existing, ImportError, Lined, Loaded, MOST_PROBLEMS, PreparedStaff, PreparedWorkers, source::Source,
+};
 use crate::{
     crypto::password,
     domain::{
         network::{
             CabinetRecord, DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord, PharmacistRecord,
             RestockerRecord, SafetyOfficerRecord, Secret, ShiftRecord, StationRecord, StockRecord,
-            WorkerRecord,
+            WorkerRecord, import::RowProblem,
         },
+        refusal::FieldProblem,
         role::Role,
     },
     service::{Actor, Failure, House, Tx, edition},
@@ -177,13 +180,27 @@ fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
     Box::new(move |tx| super::staff(tx, &rows, options.invite, existing))
 }
 
+/// Passwords are held to the rule that holds where people set their own.
 fn people<R>(
     rows: Vec<Lined<R>>,
     make: impl Fn(R) -> (PreparedStaff, Option<Secret>),
 ) -> Result<Vec<Lined<PreparedStaff>>, ImportError> {
+    let rows: Vec<Lined<(PreparedStaff, Option<Secret>)>> =
+        rows.into_iter().map(|(line, row)| (line, make(row))).collect();
+    let problems: Vec<RowProblem> = rows
+        .iter()
+        .filter_map(|(line, (person, secret))| Some((line, person, secret.as_ref()?)))
+        .flat_map(|(line, person, secret)| {
+            let weak = person.check_password("password", secret.expose());
+            weak.into_iter().map(|problem| RowProblem::from_field(*line, problem))
+        })
+        .take(MOST_PROBLEMS)
+        .collect();
+    if !problems.is_empty() {
+        return Err(ImportError::Rows(problems));
+    }
     rows.into_iter()
-        .map(|(line, row)| {
-            let (mut person, secret) = make(row);
+        .map(|(line, (mut person, secret))| {
             let hash = secret.map(|secret| password::hash(secret.expose())).transpose();
             person.password_hash = hash.map_err(Failure::from)?;
             Ok((line, person))
@@ -204,6 +221,12 @@ impl PreparedStaff {
             totp: None,
             signing_pin: None,
         }
+    }
+
+    /// What is wrong with a password for this person.
+    pub fn check_password(&self, field: &str, typed: &str) -> Vec<FieldProblem> {
+        let local = self.email.split('@').next().unwrap_or_default();
+        password::check_policy(field, typed, &[local, &self.name_zh, &self.name_en])
     }
 
     /// A doctor, and the password to hash.

@@ -124,6 +124,14 @@ impl Found {
     }
 }
 
+/// Logs that a network came in by another way than a file.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn record_loaded(tx: &mut Tx<'_>, kind: &str, rows: usize) -> Result<(), Failure> {
+    record(tx, kind, Loaded { added: rows, ..Loaded::default() })
+}
+
 /// Logs that a file came in.
 fn record(tx: &mut Tx<'_>, kind: &str, loaded: Loaded) -> Result<(), Failure> {
     let id: Id<kind::Transfer> = Id::generate();

@@ -3,18 +3,21 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{
     crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace},
     domain::{
         ids::{ShiftId, StaffId, WorkerId},
-        network::{DoctorRecord, ShiftRecord, WorkerRecord},
+        network::{DoctorRecord, ShiftRecord, WorkerRecord, overlap_words},
         presence::Presence,
         role::Role,
     },
-    service::{Failure, House, Tx, staff_password},
+    mail::LetterKind,
+    service::{Failure, Hearers, House, Tx, staff_password},
     storage::{
-        intake, intake_update,
+        directory, intake, intake_update,
         network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff},
         sql_types::At,
         workers::NewWorker,
@@ -209,9 +212,12 @@ fn load(
     store::staff_add(tx.conn, &people)?;
     store::doctors_add(tx.conn, &doctors)?;
     store::doctor_departments_add(tx.conn, &departments)?;
-    if invite {
-        for person in people.iter().filter(|person| person.password_hash.is_none()) {
-            staff_password::send_link(tx, person.id, "invite")?;
+    for person in &people {
+        if invite && person.password_hash.is_none() {
+            staff_password::send_link(tx, person.id, LetterKind::Invite)?;
+            tx.record("staff", person.id, "staff.invited", json!({"role": person.role}), Hearers::nobody())?;
+        } else {
+            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Hearers::nobody())?;
         }
     }
     loaded.added = people.len();
@@ -273,7 +279,7 @@ fn new_doctor(
 /// Loads shifts. One that stands already may be skipped, or given another end.
 ///
 /// # Errors
-/// A problem for each unknown member of staff.
+/// A problem for each unknown member of staff, and each shift that meets another.
 pub fn shifts(
     tx: &mut Tx<'_>,
     rows: &[Lined<ShiftRecord>],
@@ -289,10 +295,31 @@ pub fn shifts(
             found.unknown(*line, "staff_email");
             continue;
         };
-        if intake::shift_add(tx.conn, ShiftId::generate(), *person, row.starts_at, row.ends_at)? {
-            loaded.added += 1;
-        } else if found.known(existing, &mut loaded, *line, "starts_at") {
-            intake_update::shift_update(tx.conn, *person, row.starts_at, row.ends_at)?;
+        let met = directory::shift_meeting(tx.conn, *person, None, row.starts_at, row.ends_at)?;
+        match met {
+            None => {
+                let id = ShiftId::generate();
+                intake::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)?;
+                let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
+                tx.record("staff", *person, "staff.shift_added", payload, Hearers::staff(*person))?;
+                loaded.added += 1;
+            }
+            // The same shift, perhaps with another end.
+            Some(met) if met.starts_at == row.starts_at => {
+                if found.known(existing, &mut loaded, *line, "starts_at") {
+                    let other =
+                        directory::shift_meeting(tx.conn, *person, Some(met.id), row.starts_at, row.ends_at)?;
+                    if let Some(other) = other {
+                        let words = overlap_words(other.starts_at, other.ends_at);
+                        found.note(*line, "ends_at", "overlaps", words);
+                    } else {
+                        intake_update::shift_update(tx.conn, *person, row.starts_at, row.ends_at)?;
+                    }
+                }
+            }
+            Some(met) => {
+                found.note(*line, "starts_at", "overlaps", overlap_words(met.starts_at, met.ends_at));
+            }
         }
     }
     found.done()?;

@@ -12,6 +12,7 @@ use crate::domain::{
     words::Bilingual,
 };
 
+mod authenticator;
 mod figures;
 mod fitness;
 mod merge;
@@ -19,7 +20,9 @@ mod people;
 mod places;
 mod roster;
 mod staff;
+mod staff_change;
 
+pub use authenticator::{ResetReason, ResetView, reset_approve, reset_ask, reset_withdraw};
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
 pub use merge::{MergeInput, worker_merge};
@@ -28,8 +31,16 @@ pub use places::{
     EmployerInput, EmployerView, HospitalInput, HospitalView, StationInput, StationView, employer_add,
     employer_list, hospital_add, hospital_list, station_add, station_fetch, station_list,
 };
-pub use roster::{ShiftInput, ShiftView, shift_add, shift_list};
-pub use staff::{DoctorInput, StaffInput, StaffSummary, staff_disable, staff_invite, staff_list};
+pub use roster::{
+    ShiftCancelled, ShiftChange, ShiftInput, ShiftView, shift_add, shift_cancel, shift_change, shift_fetch,
+    shift_list,
+};
+pub use staff::{
+    DoctorInput, StaffInput, StaffSummary, operator_create, staff_disable, staff_enable, staff_invite,
+    staff_list,
+};
+pub use staff_change::{StaffChange, StaffDocument, staff_change, staff_fetch};
+pub(super) use staff_change::{check_email, taken};
 
 /// A page of a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -41,7 +52,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
+    pub(super) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
         let full = i64::try_from(items.len()).unwrap_or(0) == limit;
         Self { next_after: items.last().filter(|_| full).map(id), items }
     }

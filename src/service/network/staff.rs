@@ -1,12 +1,14 @@
-//! Members of staff: invited, listed, disabled. Never signs anybody in.
+//! Members of staff: invited, listed, disabled, enabled again. Never signs
+//! anybody in.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Page, checked, missing, one_row, unknown};
+use super::{Page, checked, missing, one_row, staff_change, taken, unknown};
 use crate::{
+    coordination::Topic,
     domain::{
         ids::{EmployerId, HospitalId, StaffId},
         matching::Department,
@@ -16,13 +18,15 @@ use crate::{
         spelling,
         words::{Bilingual, Language},
     },
+    mail::LetterKind,
     service::{
         Failure, Hearers, Tx,
         caller::StaffCaller,
-        import::{self, Existing, PreparedStaff},
+        import::{self, Existing, ImportError, PreparedStaff},
+        staff_password,
         staff_session::{self, StaffView},
     },
-    storage::{Conn, directory as store, staff, staff_sessions},
+    storage::{Conn, directory as store, letters, staff, staff_changes as changes, staff_sessions},
 };
 
 /// The roles of staff; for the document.
@@ -62,7 +66,7 @@ pub struct StaffInput {
 }
 
 /// What a doctor has beside other staff.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorInput {
     /// Number of the licence to practise.
@@ -98,21 +102,56 @@ pub struct StaffSummary {
     pub created_at: DateTime<Utc>,
 }
 
-/// Adds somebody to the staff and sends an invitation.
+/// Adds somebody to the staff and sends an invitation. Whoever was invited
+/// before and has not answered is invited anew, as the form says now: the
+/// links that went out before are void.
 ///
 /// # Errors
-/// One problem per bad field; `AlreadyExists` for an address or licence that is taken.
+/// One problem per bad field; `AlreadyExists` for an address of somebody who
+/// has answered or has another role, and for a licence that is taken.
 pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, Failure> {
     let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+    let role = input.role;
     let prepared = prepare_staff(tx, input)?;
     let email = prepared.email.clone();
-    import::doctors(tx, &[(1, prepared)], true, verified, Existing::Refuse).map_err(one_row)?;
-    let row = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
-    tx.record("staff", row.id, "staff.invited", json!({"role": row.role}), Hearers::nobody())?;
-    Ok(staff_summary(row))
+    if staff::staff_by_email(tx.conn, &email)?.is_none() {
+        let new = import::doctors(tx, &[(1, prepared.clone())], true, verified, Existing::Refuse);
+        let row = staff::staff_by_email(tx.conn, &email)?;
+        match (new, row) {
+            (Ok(_), row) => return Ok(staff_summary(row.ok_or(Code::NotFound)?)),
+            // Somebody else invited them a moment ago: so they are invited again.
+            (Err(ImportError::Rows(_)), Some(_)) => {}
+            (Err(error), _) => return Err(one_row(error)),
+        }
+    }
+    let known = staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
+    let known = staff::staff_hold(tx.conn, known.id)?.ok_or(Code::NotFound)?;
+    if known.is_open() || known.role != role || known.email != email {
+        return Err(already("email").into());
+    }
+    staff_change::write(tx, &known, prepared, verified)?;
+    staff_password::invite_anew(tx, known.id, LetterKind::Invite)?;
+    let payload = json!({"role": role, "again": true});
+    tx.record("staff", known.id, "staff.invited", payload, Hearers::nobody())?;
+    staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
-fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
+/// Adds an operator who needs no invitation: they were made on the machine itself.
+///
+/// # Errors
+/// `AlreadyExists` for an address that is taken.
+pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), Failure> {
+    import::staff(tx, &[(1, operator)], false, Existing::Refuse).map_err(one_row)?;
+    Ok(())
+}
+
+fn already(field: &str) -> Refusal {
+    let mut refusal = taken(field);
+    refusal.code = Code::AlreadyExists;
+    refusal
+}
+
+pub(super) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
     let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor } = input;
     let email = email.trim().to_lowercase();
     let password = None;
@@ -179,27 +218,59 @@ pub fn staff_list(
     Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
 }
 
-/// Disables a member of staff: their sessions end at once.
+/// Disables a member of staff: their sessions end at once, a doctor's offers and
+/// patients go to others, and address and licence number are free for somebody
+/// else.
 ///
 /// # Errors
 /// `NotFound`; nobody disables themselves. Disabling twice is no error.
 pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
-    let row = staff::staff_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
     if id == caller.staff {
         return Err(Code::RoleNotAllowed.into());
     }
-    if staff::staff_disable(tx.conn, id, tx.now)? {
+    if changes::staff_disable(tx.conn, id, &row.email, tx.now)? {
         let ended = staff_session::end_all(tx, id)?;
         staff_sessions::links_void(tx.conn, id, tx.now)?;
+        changes::email_changes_void(tx.conn, id, tx.now)?;
+        letters::letters_supersede(tx.conn, id, &[])?;
         if row.role == Role::Doctor {
-            store::doctor_off(tx.conn, id)?;
+            changes::doctor_off(tx.conn, id)?;
+            tx.wake(Topic::Matching);
         }
         tx.record("staff", id, "staff.disabled", json!({"sessions_ended": ended}), Hearers::staff(id))?;
     }
     staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
-fn staff_summary(row: staff::StaffRow) -> StaffSummary {
+/// A disabled member of staff returns, with the password and one-time codes
+/// they had. Enabling twice is no error.
+///
+/// # Errors
+/// `NotFound`; `AlreadyExists` when address or licence number are somebody
+/// else's by now.
+pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failure> {
+    let row = staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if row.disabled_at.is_none() {
+        return Ok(staff_summary(row));
+    }
+    let email = row.released_email.clone().ok_or(Code::NotFound)?;
+    if staff::staff_by_email(tx.conn, &email)?.is_some() {
+        return Err(already("email").into());
+    }
+    let licence_no = changes::doctor_details(tx.conn, id)?.and_then(|doctor| doctor.released_licence_no);
+    if let Some(licence_no) = &licence_no
+        && changes::licence_holder(tx.conn, licence_no)?.is_some()
+    {
+        return Err(already("licence_no").into());
+    }
+    if changes::staff_enable(tx.conn, id, &email, licence_no.as_deref())? {
+        tx.record("staff", id, "staff.enabled", json!({}), Hearers::staff(id))?;
+    }
+    staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
+}
+
+pub(super) fn staff_summary(row: staff::StaffRow) -> StaffSummary {
     StaffSummary {
         invited: row.password_hash.is_none(),
         disabled_at: row.disabled_at,

@@ -7,6 +7,7 @@ mod cabinets;
 mod check_ins;
 mod consultations;
 mod devices;
+mod letters;
 mod me;
 mod network;
 mod offers;
@@ -18,6 +19,7 @@ mod products;
 mod profile;
 mod report;
 mod reviews;
+mod staff;
 mod staff_tokens;
 mod vitals;
 
@@ -38,6 +40,9 @@ pub fn routes() -> Routes {
     devices::add(&mut routes);
     network::add(&mut routes);
     staff_tokens::add(&mut routes);
+    // After the words that stand in the place of an id.
+    staff::add(&mut routes);
+    letters::add(&mut routes);
     prescriptions::add(&mut routes);
     products::add(&mut routes);
     profile::add(&mut routes);

@@ -124,7 +124,7 @@ async fn edit(
     body: Body<PrescriptionInput>,
 ) -> Reply {
     let outcome = house
-        .write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, version.0, &body.0))
+        .write(caller.actor(), move |tx| prescription::edit(tx, caller.0, id.0, &version.0, &body.0))
         .await;
     reply::versioned(&request, outcome)
 }

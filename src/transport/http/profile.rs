@@ -49,6 +49,6 @@ async fn put(
 ) -> Reply {
     let worker = caller.0.worker;
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, worker, version.0, body.0.clone())).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, worker, &version.0, body.0.clone())).await;
     reply::versioned(&request, outcome)
 }

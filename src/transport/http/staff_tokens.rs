@@ -1,11 +1,16 @@
 //! Staff sign in and out, refresh, open the signing window, set passwords.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+    web::Data,
+};
 use utoipa::OpenApi;
 
 use crate::{
+    crypto::digest,
     domain::refusal::Code,
     service::{
         Actor, Failure, House, limits,
@@ -67,7 +72,10 @@ async fn sign_in(
 
 /// Exchange a refresh token for a new pair
 ///
-/// A refresh token is good once; one that comes back ends the whole session.
+/// A refresh token is good once. The same caller (address, or /64 of IPv6, and
+/// user agent) who sends it again within 10 seconds, before the new one is
+/// used, gets the same answer; in any other case one that comes back ends the
+/// whole session.
 #[utoipa::path(post, path = "/api/v1/tokens/refresh", tag = "identity", request_body = RefreshInput,
     responses((status = 200, body = StaffTokens)))]
 async fn refresh(
@@ -80,14 +88,30 @@ async fn refresh(
     if let Err(failure) = limits::REFRESH_ADDRESS.ensure_below(&house, &address.0).await {
         return Err(Problem::new(&request, failure));
     }
-    let outcome =
-        house.write(Actor::Anyone, move |tx| staff_session::refresh(tx, &body.0.refresh_token)).await;
+    let client = client_of(&request, &address);
+    let outcome = house
+        .write(Actor::Anyone, move |tx| staff_session::refresh(tx, &body.0.refresh_token, &client))
+        .await;
     if let Err(Failure::Refused(refusal)) = &outcome
         && refusal.code == Code::TokenInvalid
     {
         limits::REFRESH_ADDRESS.count(&house, &address.0).await;
     }
     reply::json(&request, outcome)
+}
+
+/// Tells callers apart: where they come from, and what they say they are. A
+/// household's IPv6 addresses change within one /64.
+fn client_of(request: &HttpRequest, address: &Address) -> String {
+    let network = match address.0.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(_)) | Err(_) => address.0.clone(),
+    };
+    let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |value| value.as_bytes());
+    digest::hex(&digest::sha256(&[network.as_bytes(), b"\n", agent].concat()))
 }
 
 /// End the session of a refresh token

@@ -206,7 +206,7 @@ pub async fn script(_: Anyone) -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("front.js"))
 }
 
-fn file(kind: &'static str, text: &'static str) -> HttpResponse {
+pub(super) fn file(kind: &'static str, text: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(kind)
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))

@@ -4,6 +4,7 @@
 
 mod front;
 pub mod headers;
+mod links;
 mod ready;
 pub mod report;
 
@@ -28,6 +29,10 @@ pub fn add(routes: &mut Routes) {
         .get("/", front::page)
         .get("/front.css", front::style)
         .get("/front.js", front::script)
+        .get("/staff/password", links::password)
+        .get("/staff/email", links::email)
+        .get("/links.css", links::style)
+        .get("/links.js", links::script)
         .get("/docs", docs)
         .get("/healthz", health)
         .get("/readyz", ready::ready)

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use waystation::{
     crypto::device::{DeviceKey, make_assertion},
-    domain::{stock::SlotNo, vend::journal::Body},
+    domain::{role::Role, stock::SlotNo, vend::journal::Body},
     service::matching,
 };
 
@@ -74,15 +74,56 @@ async fn network(walk: &mut Walk<'_>) -> String {
     let mut doctor = good_body("post_staff");
     doctor["hospital_id"] = json!(seed.hospital);
     let joined = walk.take("post_staff", with(operator, doctor)).await;
-    walk.take("post_staff_id_disable", of(operator, text(&joined, "/staff/id"))).await;
+    let joined = text(&joined, "/staff/id").to_owned();
+    walk.take("post_staff_id_disable", of(operator, &joined)).await;
+    people(walk, operator, &joined).await;
     let worker = walk.take("post_workers", of(operator, "")).await;
     walk.take("get_workers", Good { query: "phone=15400000003", ..of(operator, "") }).await;
     walk.take("get_workers_id", of(operator, text(&worker, "/id"))).await;
     let mut shift = good_body("post_shifts");
     shift["staff_id"] = json!(seed.doctor.id);
-    walk.take("post_shifts", with(operator, shift)).await;
+    let shift = walk.take("post_shifts", with(operator, shift)).await;
+    let shift = text(&shift, "/id").to_owned();
+    walk.take("get_shifts_id", of(operator, &shift)).await;
+    let version = Some("\"1\"".to_owned());
+    walk.take("put_shifts_id", Good { version, ..of(operator, &shift) }).await;
+    walk.take("post_shifts_id_cancel", of(operator, &shift)).await;
     walk.take("get_employees_fitness", of(&seed.safety_officer.token, "")).await;
     enrol(walk, operator, station).await
+}
+
+/// One who was disabled returns, changes, and gets another authenticator.
+async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
+    let seed = walk.seed;
+    walk.take("post_staff_id_enable", of(operator, joined)).await;
+    walk.take("get_staff_id", of(operator, joined)).await;
+    let mut names = good_body("put_staff_id");
+    names["hospital_id"] = json!(seed.hospital);
+    names["employer_id"] = serde_json::Value::Null;
+    let any = Some("*".to_owned());
+    walk.take("put_staff_id", Good { version: any, id: joined, ..with(operator, names) }).await;
+    // Whoever is known is sent a link to confirm by; and another authenticator.
+    let known = walk.house.person(Role::Restocker, "walker-known@example.cn", None, None).await;
+    let second = walk.house.person(Role::Operator, "walker-second@example.cn", None, None).await;
+    let known = known.id.to_string();
+    walk.take("post_staff_id_email", of(operator, &known)).await;
+    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
+    let token = link.split("#token=").nth(1).expect("a token").to_owned();
+    walk.take("post_staff_email", with("", json!({"token": token}))).await;
+    walk.take("post_staff_id_authenticator_reset", of(operator, &known)).await;
+    walk.take("post_staff_id_authenticator_reset_withdraw", of(operator, &known)).await;
+    let ask = walk.ask("post_staff_id_authenticator_reset", &of(operator, &known));
+    ask.send(walk.house).await.expect(200);
+    walk.take("post_staff_id_authenticator_reset_approve", of(&second.token, &known)).await;
+    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
+    let token = link.split("#token=").nth(1).expect("a token").to_owned();
+    walk.take("post_staff_link", with("", json!({"token": token}))).await;
+    let page = walk.take("get_letters", of(operator, "")).await;
+    let waiting = page["items"].as_array().and_then(|all| all.iter().find(|one| one["kind"] == "reinvite"));
+    let letter = waiting.map(|one| text(one, "/id").to_owned()).expect("a letter");
+    walk.take("post_letters_id_resend", of(operator, &letter)).await;
 }
 
 async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {

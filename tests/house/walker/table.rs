@@ -28,6 +28,14 @@ pub fn good_body(operation: &str) -> Value {
         "post_staff_password" => {
             json!({"token": "none", "password": "long enough 12", "signing_pin": "739154", "totp_confirm": "000000"})
         }
+        "post_staff_link" | "post_staff_email" => json!({"token": "none"}),
+        "put_staff_id" => json!({"name_zh": "样例", "name_en": "Sample", "hospital_id": NOBODY,
+            "employer_id": NOBODY, "doctor": {"licence_no": "W-1", "licence_valid_until": "2030-01-01",
+            "licence_verified": true, "practising_since": "2010-01-01", "departments": ["general_practice"],
+            "languages": ["zh"], "capacity": 2}}),
+        "post_staff_id_email" => json!({"email": "walker-moved@example.cn"}),
+        "post_staff_id_authenticator_reset" => json!({"reason": "Lost the phone; known in person."}),
+        "put_shifts_id" => json!({"starts_at": "2026-12-01T01:00:00Z", "ends_at": "2026-12-01T09:00:00Z"}),
         "post_session_signing_window" => json!({"totp": "000000"}),
         "post_enrolment_codes" => json!({"kind": "station", "station_id": NOBODY}),
         "post_check_ins" => json!({"card_number": seed::CARD, "pin": seed::PIN}),

@@ -224,9 +224,9 @@ impl Gathering<'_> {
         }
         if self.operation.has("If-Match") {
             self.add("no version", good.clone().without("If-Match"), 428, Code::PreconditionMissing, None);
-            for version in ["", "x", "\"", "W/\"1\"", "*", "\"99999999999999999999\""] {
+            for version in ["", "x", "\"", "W/", "*, \"1\"", "\"1\" \"2\""] {
                 let ask = good.clone().header("If-Match", version);
-                self.add("a bad version", ask, 412, Code::PreconditionFailed, None);
+                self.add("an unreadable version", ask, 400, Code::PreconditionInvalid, None);
             }
         }
         if self.operation.is_signed_by(role) {

@@ -30,7 +30,10 @@ const LINES: &[Line] = &[
     ("get_incidents", "$response.body#/items/0/id", &["post_incidents_id_close"]),
     ("post_stations", "$response.body#/id", &["get_stations_id"]),
     ("get_stations", "$response.body#/items/0/id", &["get_stations_id"]),
-    ("post_staff", "$response.body#/staff/id", &["post_staff_id_disable"]),
+    ("post_staff", "$response.body#/staff/id", &["get_staff_id", "post_staff_id_disable"]),
+    ("get_staff", "$response.body#/items/0/staff/id", &["get_staff_id"]),
+    ("post_shifts", "$response.body#/id", &["get_shifts_id", "post_shifts_id_cancel"]),
+    ("get_letters", "$response.body#/items/0/id", &["post_letters_id_resend"]),
     ("post_workers", "$response.body#/id", &["get_workers_id"]),
     ("get_workers", "$response.body#/items/0/id", &["get_workers_id"]),
 ];
@@ -89,6 +92,18 @@ const RICH: &[Rich] = &[
         from: "get_me_profile",
         to: "put_me_profile",
         parameters: &[("If-Match", "$response.header.ETag")],
+        body: None,
+    },
+    Rich {
+        from: "get_staff_id",
+        to: "put_staff_id",
+        parameters: &[("id", "$response.body#/staff/id"), ("If-Match", "$response.header.ETag")],
+        body: None,
+    },
+    Rich {
+        from: "get_shifts_id",
+        to: "put_shifts_id",
+        parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
     Rich {

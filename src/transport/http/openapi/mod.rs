@@ -17,8 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    audit, cabinet, cabinets, check_ins, consultations, devices, me, network, offers, orders, prescriptions,
-    products, profile, report, reviews, routes, staff_tokens, vitals,
+    audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers, orders,
+    prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
 };
 use crate::{
     domain::role::Role,
@@ -51,6 +51,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
         devices::Doc::openapi(),
+        letters::Doc::openapi(),
         me::Doc::openapi(),
         network::Doc::openapi(),
         offers::Doc::openapi(),
@@ -61,6 +62,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         profile::Doc::openapi(),
         report::Doc::openapi(),
         reviews::Doc::openapi(),
+        staff::Doc::openapi(),
         staff_tokens::Doc::openapi(),
         vitals::Doc::openapi(),
         crate::transport::realtime::events::Doc::openapi(),

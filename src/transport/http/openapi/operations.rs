@@ -103,12 +103,18 @@ fn screen_signature(screens_only: bool) -> Parameter {
 }
 
 fn if_match() -> Parameter {
-    let text = ObjectBuilder::new().min_length(Some(3)).max_length(Some(22)).pattern(Some(r#"^"[0-9]+"$"#));
-    header("If-Match", "The version that was read, as its `ETag` told.", text)
+    let text = ObjectBuilder::new()
+        .min_length(Some(1))
+        .max_length(Some(500))
+        .pattern(Some(r#"^(\*|(W/)?"[0-9]+"( *, *(W/)?"[0-9]+")*)$"#));
+    let said = "The version that was read, as its `ETag` told; a list of versions; or `*` for whichever stands. A weak \
+                tag (`W/\"3\"`) stands for its version.";
+    header("If-Match", said, text)
 }
 
 /// The document whose version may be named is told with it.
-const VERSIONED: [&str; 2] = ["/api/v1/me/profile", "/api/v1/prescriptions/{id}"];
+const VERSIONED: [&str; 4] =
+    ["/api/v1/me/profile", "/api/v1/prescriptions/{id}", "/api/v1/staff/{id}", "/api/v1/shifts/{id}"];
 
 fn say_answer_headers(operation: &mut Operation, line: &RouteLine) {
     let good = operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));

@@ -25,11 +25,13 @@ const NAMES_THINGS: [&str; 6] = [
 ];
 
 /// Routes that prove somebody by something short, so that tries are counted.
-const COUNTS_TRIES: [&str; 8] = [
+const COUNTS_TRIES: [&str; 10] = [
     "/api/v1/check-ins",
     "/api/v1/session/signing-window",
     "/api/v1/staff/password",
     "/api/v1/staff/password-reset",
+    "/api/v1/staff/link",
+    "/api/v1/staff/email",
     "/api/v1/prescriptions/{id}/sign",
     "/api/v1/prescriptions/{id}/approve",
     "/api/v1/offers/{id}/accept",
