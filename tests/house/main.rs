@@ -64,4 +64,5 @@ mod streams;
 mod vending;
 mod vitals;
 mod walker;
+mod walks;
 mod writer;
