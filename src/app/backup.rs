@@ -24,7 +24,6 @@ use crate::{
     crypto::{
         digest::{self, Sha256},
         keys::MasterSecret,
-        seal::SealKeyId,
     },
     private_files,
     service::backup::{Judge, Sound},
@@ -79,9 +78,8 @@ fn embedded(config: &Config) -> anyhow::Result<(DatabaseUrl, PathBuf)> {
 fn judge(config: &Config) -> anyhow::Result<Judge> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
-    let seal_keys: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
     let policy = settings::policy(config).map_err(ConfigError::Refused)?;
-    Ok(Judge::new(&policy.network, &master, &seal_keys)?)
+    Ok(Judge::new(&policy.network, master)?)
 }
 
 fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()> {

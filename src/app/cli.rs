@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, demo, fill, import, load, serve_for, serve_metrics, settings,
+    audit, backup, build, demo, fill, import, keys, load, serve_for, serve_metrics, serving, settings,
     shutdown::{self, Running, Told},
 };
 use crate::{
@@ -22,8 +22,7 @@ use crate::{
     },
     jobs::Jobs,
     service::{Actor, Failure, import::PreparedStaff, network},
-    storage::{self, DatabaseUrl},
-    telemetry,
+    storage, telemetry,
     transport::http::openapi,
 };
 
@@ -91,6 +90,9 @@ enum Command {
     /// Look at the settings; opens nothing and prints no secret
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Rotate and retire keys while the network is served
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -186,6 +188,7 @@ impl Cli {
                 print!("{}", example::EXAMPLE);
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Keys(command) => keys::run(command).await,
             Command::Openapi => {
                 println!("{}", openapi::document().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
@@ -197,6 +200,7 @@ impl Cli {
 async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "info");
     let told = Told::listen().context("signals")?;
+    let _serving = serving::hold(&config)?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
@@ -218,8 +222,8 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let url = DatabaseUrl::parse(config.database_url.expose_secret())
-        .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
+    let url = serving::database_url(config)?;
+    serving::ensure_unchanged(config)?;
     let engine = storage::migrate(&url)?;
     println!("{engine}: 数据库已是最新版本 / the database is up to date");
     Ok(ExitCode::SUCCESS)
@@ -228,6 +232,7 @@ fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
 /// The first operator cannot be invited by another one, so this command makes
 /// them on the machine itself.
 async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
+    serving::ensure_unchanged(&config)?;
     let secret = read_password()?;
     let name = name.trim();
     let record = OperatorRecord {

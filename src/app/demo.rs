@@ -50,6 +50,7 @@ const OWN_FILES: &[&str] = &[
     "demo.db-wal",
     "demo.db-shm",
     "demo.db.lock",
+    "demo.db.server",
     "demo.json",
     "demo.json.tmp",
     "acknowledged.jsonl",
@@ -133,6 +134,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let port = listener.local_addr()?.port();
     let config = config(&folder, port, arguments.database_url.as_deref())?;
     telemetry::start(config.log, "warn");
+    let _serving = super::serving::hold(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Built { house, mailer } = build(&config, Arc::clone(&clock)).await?;
     let memory_path = folder.join("demo.json");

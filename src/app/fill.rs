@@ -77,6 +77,7 @@ pub async fn roster(
 pub async fn run(config: &Config, workers: usize, seed: u64) -> anyhow::Result<ExitCode> {
     ensure!((1..=MOST_WORKERS).contains(&workers), "--workers: must be 1 to {MOST_WORKERS}");
     telemetry::start(config.log, "warn");
+    super::serving::ensure_unchanged(config)?;
     let built = build(config, Arc::new(SystemClock)).await?;
     let house = &built.house;
     ensure!(

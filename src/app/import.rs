@@ -117,6 +117,7 @@ impl From<Kind> for ImportKind {
 /// # Errors
 /// A file that cannot be read, or a fault of the house.
 pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
+    super::serving::ensure_unchanged(config)?;
     let built = build(config, Arc::new(SystemClock)).await?;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:40.green} {bytes}/{total_bytes} {msg}")

@@ -7,9 +7,11 @@ pub mod cli;
 mod demo;
 mod fill;
 mod import;
+mod keys;
 mod load;
 mod plans;
 mod sample;
+mod serving;
 mod settings;
 mod shutdown;
 
@@ -23,15 +25,10 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
-    crypto::{
-        keyring::Keyring,
-        keys::MasterSecret,
-        seal::{FieldPlace, FieldSealer, SealKeyId},
-        tokens::{TokenKey, TokenKeys},
-    },
+    crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId},
     mail::Mailer,
-    service::{self, House},
-    storage::{DatabaseUrl, Store, StoreError, server_keys},
+    service::{self, Failure, House},
+    storage::{DatabaseUrl, Store},
     transport,
 };
 
@@ -96,35 +93,12 @@ async fn keyring(
     network: &str,
 ) -> anyhow::Result<Keyring> {
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
-    let seal_keys: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
-    let sealer = FieldSealer::new(&master, &seal_keys)?;
-    let place = |kid: &str| (network.to_owned(), kid.to_owned());
-    let fresh = TokenKey::generate(clock.now())?;
-    let (network_name, kid) = place(fresh.key_id());
-    let sealed = sealer.seal(
-        &FieldPlace::of_text(&network_name, "server_key", "private_sealed", &kid),
-        fresh.to_pkcs8().expose_secret(),
-    )?;
-    let now = clock.now();
-    let rows = store
-        .write::<_, StoreError>(move |conn| {
-            // Several processes may start at once: whoever is first makes the key.
-            server_keys::server_keys_hold(conn)?;
-            if server_keys::server_keys_live(conn, "token")?.is_empty() {
-                server_keys::server_key_add(conn, &kid, "token", &sealed, now)?;
-            }
-            Ok(server_keys::server_keys_live(conn, "token")?)
-        })
-        .await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for row in rows {
-        let place = FieldPlace::of_text(network, "server_key", "private_sealed", &row.kid);
-        let private = sealer
-            .open(&place, &row.private_sealed)
-            .context("a token key does not open: another master secret?")?;
-        keys.push(TokenKey::from_pkcs8(&private, row.created_at)?);
-    }
-    Ok(Keyring::new(&master, &seal_keys, TokenKeys::new(keys)?)?)
+    let configured: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
+    let (network, now) = (network.to_owned(), clock.now());
+    let loading = store
+        .write::<_, Failure>(move |conn| service::keys::load(conn, &master, &configured, &network, now))
+        .await;
+    Ok(loading?)
 }
 
 /// How long accepted requests may take to end, unless the settings say so.

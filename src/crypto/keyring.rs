@@ -31,6 +31,8 @@ pub struct Keyring {
     pub prescriptions: Ed25519Signer,
     /// Signs the head of the audit chain.
     pub audit: Ed25519Signer,
+    /// Sealing keys that are made later are derived from it.
+    master: MasterSecret,
 }
 
 impl Keyring {
@@ -52,7 +54,17 @@ impl Keyring {
             prescriptions: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Prescriptions))?,
             audit: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?,
             tokens,
+            master: master.copy(),
         })
+    }
+
+    /// From now on these sealing keys open, and `current` seals.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none, one given twice, or a current one
+    /// that is not among them.
+    pub fn use_sealing_keys(&self, ids: &[SealKeyId], current: SealKeyId) -> Result<(), CryptoError> {
+        self.sealer.replace(ids.iter().map(|id| (*id, self.master.derive(Purpose::Seal(*id)))), current)
     }
 
     /// Verifies an access token of whichever audience it claims; the claim is

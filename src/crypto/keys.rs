@@ -38,6 +38,11 @@ impl MasterSecret {
         BASE64.encode(self.0.expose_secret()).into()
     }
 
+    /// The same secret once more.
+    pub(super) fn copy(&self) -> Self {
+        Self(SecretBox::new(Box::new(*self.0.expose_secret())))
+    }
+
     /// The key for one purpose (HKDF-SHA256, RFC 5869).
     pub fn derive(&self, purpose: Purpose) -> PurposeKey {
         let label = purpose.label();

@@ -5,7 +5,11 @@
 //! is part of what is authenticated. Several keys live at once: the newest
 //! seals, all open, and [`FieldSealer::needs_reseal`] finds what is left of the old.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
 
@@ -66,9 +70,28 @@ impl<'a> FieldPlace<'a> {
 ///
 /// A sealed value is: version (1 byte), key id (4, big endian), nonce (12),
 /// ciphertext and tag (as long as the text, plus 16).
-pub struct FieldSealer {
+///
+/// Its keys can be replaced while it is in use.
+pub struct FieldSealer(RwLock<Arc<Ring>>);
+
+struct Ring {
     keys: BTreeMap<SealKeyId, RandomizedNonceKey>,
     current: SealKeyId,
+}
+
+impl Ring {
+    fn of(given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>) -> Result<Self, CryptoError> {
+        let mut keys = BTreeMap::new();
+        for (id, key) in given {
+            let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, key.expose())
+                .map_err(|_| CryptoError::KeyInvalid)?;
+            if keys.insert(id, key).is_some() {
+                return Err(CryptoError::KeyInvalid);
+            }
+        }
+        let current = *keys.keys().next_back().ok_or(CryptoError::KeyInvalid)?;
+        Ok(Self { keys, current })
+    }
 }
 
 impl FieldSealer {
@@ -86,21 +109,65 @@ impl FieldSealer {
     /// # Errors
     /// [`CryptoError::KeyInvalid`] for no key at all, or an id given twice.
     pub fn from_keys(given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>) -> Result<Self, CryptoError> {
-        let mut keys = BTreeMap::new();
-        for (id, key) in given {
-            let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, key.expose())
-                .map_err(|_| CryptoError::KeyInvalid)?;
-            if keys.insert(id, key).is_some() {
-                return Err(CryptoError::KeyInvalid);
-            }
+        Ok(Self(RwLock::new(Arc::new(Ring::of(given)?))))
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these keys open, and `current` seals.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for no key at all, an id given twice, or a
+    /// current one that is not among them.
+    pub fn replace(
+        &self,
+        given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>,
+        current: SealKeyId,
+    ) -> Result<(), CryptoError> {
+        let mut ring = Ring::of(given)?;
+        if !ring.keys.contains_key(&current) {
+            return Err(CryptoError::KeyInvalid);
         }
-        let current = *keys.keys().next_back().ok_or(CryptoError::KeyInvalid)?;
-        Ok(Self { keys, current })
+        ring.current = current;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        Ok(())
+    }
+
+    /// Has one of the keys seal, which need not be the newest: that one may have
+    /// been made for later.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyUnknown`] for a key that is not here.
+    pub fn choose(&self, current: SealKeyId) -> Result<(), CryptoError> {
+        let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !ring.keys.contains_key(&current) {
+            return Err(CryptoError::KeyUnknown);
+        }
+        // Nobody else holds a ring that is being made.
+        match Arc::get_mut(&mut ring) {
+            Some(ring) => ring.current = current,
+            None => return Err(CryptoError::OperationFailed),
+        }
+        Ok(())
     }
 
     /// The key that seals now.
     pub fn current(&self) -> SealKeyId {
-        self.current
+        self.ring().current
+    }
+
+    /// The keys that open.
+    pub fn ids(&self) -> Vec<SealKeyId> {
+        self.ring().keys.keys().copied().collect()
+    }
+
+    /// What every value begins with that this key sealed.
+    pub fn header(id: SealKeyId) -> [u8; 5] {
+        let mut header = [VERSION; 5];
+        header[KEY_ID_AT..NONCE_AT].copy_from_slice(&id.0.to_be_bytes());
+        header
     }
 
     /// Seals `plain` for this place with the newest key. Twice the same text
@@ -109,9 +176,9 @@ impl FieldSealer {
     /// # Errors
     /// [`CryptoError::OperationFailed`] if the backend fails (a text of many gigabytes).
     pub fn seal(&self, place: &FieldPlace<'_>, plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let key = self.keys.get(&self.current).ok_or(CryptoError::KeyUnknown)?;
-        let mut header = vec![VERSION];
-        header.extend_from_slice(&self.current.0.to_be_bytes());
+        let ring = self.ring();
+        let key = ring.keys.get(&ring.current).ok_or(CryptoError::KeyUnknown)?;
+        let header = Self::header(ring.current).to_vec();
         let aad = Aad::from(place.associated_data(&header));
         let mut text = plain.to_vec();
         let nonce = key.seal_in_place_append_tag(aad, &mut text).map_err(|_| CryptoError::OperationFailed)?;
@@ -128,7 +195,8 @@ impl FieldSealer {
     /// if its key is not live, [`CryptoError::OpenFailed`] if it was changed or moved.
     pub fn open(&self, place: &FieldPlace<'_>, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let id = sealed_with(sealed)?;
-        let key = self.keys.get(&id).ok_or(CryptoError::KeyUnknown)?;
+        let ring = self.ring();
+        let key = ring.keys.get(&id).ok_or(CryptoError::KeyUnknown)?;
         let nonce = Nonce::try_assume_unique_for_key(&sealed[NONCE_AT..TEXT_AT])
             .map_err(|_| CryptoError::Malformed)?;
         let aad = Aad::from(place.associated_data(&sealed[..NONCE_AT]));
@@ -156,13 +224,13 @@ impl FieldSealer {
 
     /// Whether a value should be sealed again: any key but the newest, or an unreadable header.
     pub fn needs_reseal(&self, sealed: &[u8]) -> bool {
-        sealed_with(sealed) != Ok(self.current)
+        sealed_with(sealed) != Ok(self.current())
     }
 }
 
 impl fmt::Debug for FieldSealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FieldSealer").field("keys", &self.keys.keys()).finish_non_exhaustive()
+        f.debug_struct("FieldSealer").field("keys", &self.ring().keys.keys()).finish_non_exhaustive()
     }
 }
 

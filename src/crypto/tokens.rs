@@ -4,7 +4,13 @@
 //! and a role belongs to one audience only. Keys rotate: several are live at
 //! once, any of them verifies.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use chrono::{SubsecRound, TimeDelta, serde::ts_seconds};
@@ -227,28 +233,71 @@ impl TokenKey {
     }
 }
 
-/// All live signing keys of the service.
-#[derive(Debug, Clone)]
-pub struct TokenKeys(Vec<TokenKey>);
+/// All live signing keys of the service. They can be replaced while they are in
+/// use; a ring that was replaced is kept for the life of the process, because
+/// somebody may hold a key of it. There are a few in a year.
+#[derive(Debug)]
+pub struct TokenKeys {
+    ring: RwLock<&'static [TokenKey]>,
+    /// How often the ring was replaced.
+    generation: AtomicU64,
+}
+
+impl Clone for TokenKeys {
+    fn clone(&self) -> Self {
+        Self { ring: RwLock::new(self.ring()), generation: AtomicU64::new(self.generation()) }
+    }
+}
 
 impl TokenKeys {
     /// The ring of these keys.
     ///
     /// # Errors
     /// [`CryptoError::KeyInvalid`] for no key at all, or one given twice.
-    pub fn new(mut keys: Vec<TokenKey>) -> Result<Self, CryptoError> {
+    pub fn new(keys: Vec<TokenKey>) -> Result<Self, CryptoError> {
+        Ok(Self { ring: RwLock::new(Self::ring_of(keys)?), generation: AtomicU64::new(0) })
+    }
+
+    /// From now on these keys sign and verify.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); then the old ones stay.
+    pub fn replace(&self, keys: Vec<TokenKey>) -> Result<(), CryptoError> {
+        let fresh = Self::ring_of(keys)?;
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// How often the keys were replaced: whoever remembers what a key verified
+    /// forgets it when this has grown.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The ids of the keys.
+    pub fn key_ids(&self) -> Vec<String> {
+        self.ring().iter().map(|key| key.key_id.clone()).collect()
+    }
+
+    fn ring(&self) -> &'static [TokenKey] {
+        *self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring_of(mut keys: Vec<TokenKey>) -> Result<&'static [TokenKey], CryptoError> {
         keys.sort_by(|a, b| (a.signs_from, &a.key_id).cmp(&(b.signs_from, &b.key_id)));
         let ids: std::collections::BTreeSet<_> = keys.iter().map(|key| &key.key_id).collect();
         if keys.is_empty() || ids.len() < keys.len() {
             return Err(CryptoError::KeyInvalid);
         }
-        Ok(Self(keys))
+        Ok(keys.leak())
     }
 
     /// The newest key that may sign at `at`; the oldest if none may yet.
     pub fn signing_key(&self, at: Timestamp) -> &TokenKey {
-        let newest = self.0.iter().rev().find(|key| key.signs_from <= at);
-        newest.or(self.0.first()).expect("a ring is never empty")
+        let ring = self.ring();
+        let newest = ring.iter().rev().find(|key| key.signs_from <= at);
+        newest.or(ring.first()).expect("a ring is never empty")
     }
 
     /// Signs a token with the newest key that may sign when it is issued.
@@ -277,7 +326,7 @@ impl TokenKeys {
     ) -> Result<Claims, TokenError> {
         let expected = Expected { typ: audience.typ(), issuer, audience: audience.as_str() };
         let claims: Claims = jwt::decode(token, &expected, |kid| {
-            self.0.iter().find(|key| key.key_id == kid).map(|key| key.public.decoding_key())
+            self.ring().iter().find(|key| key.key_id == kid).map(|key| key.public.decoding_key())
         })
         .map_err(|_| TokenError::Invalid)?;
         if !claims.is_consistent() {
@@ -292,7 +341,7 @@ impl TokenKeys {
 
     /// The public keys of the ring.
     pub fn public_keys(&self) -> PublicKeys {
-        self.0.iter().map(|key| (key.key_id.clone(), key.public)).collect()
+        self.ring().iter().map(|key| (key.key_id.clone(), key.public)).collect()
     }
 
     /// The JWKS document to serve.

@@ -42,7 +42,7 @@ answers! {
     /// A check-in that has just begun.
     CheckInOpened { check_in: CheckIn, access_token: String, expires_in: i64 }
     /// A reading as kept.
-    ReadingView { kind: String, value: i64, display: String }
+    ReadingView { kind: String, value: Option<i64>, display: String }
     /// What the readings come to.
     ReadingsTaken { readings: Vec<ReadingView>, triage: Value }
     /// The doctor of a consultation.

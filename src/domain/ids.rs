@@ -119,6 +119,8 @@ kinds! {
     Attempt => AttemptId,
     /// Something at a cabinet that a person must look at.
     Incident => IncidentId,
+    /// An emergency at a station that an operator must see to.
+    Alert => AlertId,
     /// A ledger account.
     Account => AccountId,
     /// A balanced set of postings.

@@ -19,6 +19,7 @@ pub mod presence;
 pub mod refusal;
 pub mod role;
 pub mod safety;
+pub mod self_care;
 pub mod spelling;
 pub mod stock;
 pub mod text_enum;

@@ -8,6 +8,8 @@ use super::{
     matching::MatchingPolicy,
     money::Fen,
     prescription::{CabinetLane, EncounterLane, PrescribingPolicy},
+    triage::TriageLimits,
+    vitals::{FitnessRules, VitalRules},
 };
 
 /// Every value that an operator may set.
@@ -26,6 +28,12 @@ pub struct Policy {
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
+    /// What a reading means.
+    pub vitals: VitalRules,
+    /// What is an emergency.
+    pub triage: TriageLimits,
+    /// Who may work at height.
+    pub fitness: FitnessRules,
     /// Sessions of staff.
     pub sessions: SessionPolicy,
     /// Who may read health records, and for how long.
@@ -45,6 +53,9 @@ impl Default for Policy {
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
+            vitals: VitalRules::default(),
+            triage: TriageLimits::default(),
+            fitness: FitnessRules::default(),
             sessions: SessionPolicy::default(),
             records: RecordsPolicy::default(),
             encounter_lanes: vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly],
@@ -63,6 +74,9 @@ impl Policy {
             check_in,
             vending,
             realtime,
+            vitals,
+            triage,
+            fitness,
             sessions,
             records,
             encounter_lanes,
@@ -80,6 +94,9 @@ impl Policy {
         check_in.check(&mut bounds.of("check_in"));
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));
+        vitals.check(&mut bounds.of("vitals"));
+        triage.check(&mut bounds.of("triage"));
+        fitness.check(&mut bounds.of("fitness"));
         sessions.check(&mut bounds.of("sessions"));
         records.check(&mut bounds.of("records"));
         found
@@ -188,6 +205,16 @@ pub struct VendingPolicy {
     pub silence_seconds: u32,
     /// Wrong pickup codes before the order's codes are locked.
     pub pickup_tries: u32,
+    /// Unpaid orders over the counter that one person may hold.
+    pub unpaid_orders: u32,
+    /// Packs in all of these.
+    pub unpaid_packs: u32,
+    /// Days over which what one person got of an ingredient over the counter is
+    /// held against one course.
+    pub counter_days: u32,
+    /// Below this age, in years, nothing is sold without a doctor. The youngest
+    /// that may be employed in China is 16 (labour law, article 15).
+    pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
 }
@@ -200,6 +227,10 @@ impl Default for VendingPolicy {
             grant_seconds: 30,
             silence_seconds: 120,
             pickup_tries: 5,
+            unpaid_orders: 2,
+            unpaid_packs: 10,
+            counter_days: 7,
+            counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
         }
     }
@@ -213,6 +244,10 @@ impl VendingPolicy {
             grant_seconds,
             silence_seconds,
             pickup_tries,
+            unpaid_orders,
+            unpaid_packs,
+            counter_days,
+            counter_from_years,
             monthly_subsidy,
         } = self;
         bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
@@ -222,6 +257,10 @@ impl VendingPolicy {
         let reported = silence_seconds > grant_seconds;
         bounds.must("silence_seconds", reported, "it must be longer than grant_seconds");
         bounds.within("pickup_tries", *pickup_tries, 1..=20);
+        bounds.within("unpaid_orders", *unpaid_orders, 1..=100);
+        bounds.within("unpaid_packs", *unpaid_packs, 1..=1_000);
+        bounds.within("counter_days", *counter_days, 1..=90);
+        bounds.within("counter_from_years", *counter_from_years, 12..=21);
         bounds.within("monthly_subsidy", monthly_subsidy.0, 0..=10_000_000);
     }
 }

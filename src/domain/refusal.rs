@@ -202,8 +202,12 @@ codes! {
     NotOnShift = "not_on_shift", Rule, "您当前不在班。", "You are not on shift now.";
     PrescriptionOpen = "prescription_open", Conflict, "还有未完成的处方。", "A prescription is still open.";
     // Prescribing
-    SafetyBlocked = "safety_blocked", Rule, "用药安全检查未通过。", "The safety check blocks this prescription.";
+    SafetyBlocked = "safety_blocked", Rule, "用药安全检查未通过。", "The safety check found a reason against this.";
     SafetyWarningsUnanswered = "safety_warnings_unanswered", Rule, "请为每条用药警告填写理由。", "Give a reason for each warning.";
+    SafetyUnknown = "safety_unknown", Rule, "现有资料无法判断该药对您是否安全，请先咨询医生。", "What is known does not tell whether this is safe for you; ask a doctor first.";
+    SafetyWarningsUnaccepted = "safety_warnings_unaccepted", Rule, "请阅读并接受每条用药警告。", "Read and accept each warning first.";
+    SafetyRecheckNeeded = "safety_recheck_needed", Rule, "开方后您的健康资料有变化，请医生重新确认。", "Your record has changed since the prescription was signed; the doctor must look again.";
+    HealthQuestionsUnanswered = "health_questions_unanswered", Rule, "购药前请先回答几个健康问题。", "Answer the health questions first.";
     PrescribingRule = "prescribing_rule", Rule, "违反处方规则。", "A prescribing rule is broken.";
     OwnReview = "own_review", Forbidden, "不能审核自己开具的处方。", "Nobody reviews their own prescription.";
     PrescriptionSignatureInvalid = "prescription_signature_invalid", Conflict, "处方签名与内容不符。", "The signature does not fit the prescription.";
@@ -212,6 +216,7 @@ codes! {
     OutOfStock = "out_of_stock", Conflict, "药柜库存不足。", "The cabinet does not hold enough.";
     LaneNotVendable = "lane_not_vendable", Rule, "此药柜不可售出该药品。", "This cabinet's lane does not permit this product.";
     UnitsExceeded = "units_exceeded", Conflict, "超出处方数量。", "More than was prescribed.";
+    UnpaidOrdersExceeded = "unpaid_orders_exceeded", Conflict, "您还有未付款的订单，请先付款或取消。", "You hold unpaid orders already; pay or cancel them first.";
     BalanceTooLow = "balance_too_low", Rule, "补贴余额不足。", "The subsidy balance is too low.";
     AttemptVoid = "attempt_void", Conflict, "取药授权已作废。", "The vend authorization is void.";
     AttemptInDoubt = "attempt_in_doubt", Conflict, "上一次出药结果待查。", "The attempt is in doubt.";
@@ -220,6 +225,7 @@ codes! {
     PickupCodeLocked = "pickup_code_locked", TooMany, "取药码错误次数过多。", "Too many wrong pickup codes.";
     DoorOpen = "door_open", Conflict, "柜门未关。", "The cabinet door is open.";
     CabinetTampered = "cabinet_tampered", Conflict, "药柜触发了防拆报警。", "The cabinet has a tamper alarm.";
+    CabinetNotReconciled = "cabinet_not_reconciled", Conflict, "药柜与账目不一致，须先核对。", "The cabinet and the books differ; they must be reconciled first.";
     CabinetClosed = "cabinet_closed", Conflict, "药柜或货道已停用。", "The cabinet or slot is closed.";
     CabinetNotRebooted = "cabinet_not_rebooted", Conflict, "请先重启药柜，再清点。", "Restart the cabinet first, then count.";
     LotNotAllowed = "lot_not_allowed", Rule, "该批次已过期或被召回。", "The lot is expired or recalled.";

@@ -55,6 +55,8 @@ spellings! {
     WalkInName = 1..=60, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "样例甲";
     /// One entry of a health profile, in one line.
     ProfileEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "ibuprofen";
+    /// A condition by its code, or a word for none, in one line.
+    ConditionEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "asthma";
     /// The name of a measuring device, in one line.
     DeviceName = 1..=64, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "cuff-1";
     /// The code of a place or firm: `a-z 0-9 -`, no hyphen first or last.

@@ -1,6 +1,6 @@
 //! Instants and the Chinese civil day. Time is always an argument here.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, SubsecRound, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, SubsecRound, TimeDelta, TimeZone, Utc};
 
 /// A UTC instant, in whole microseconds: what both databases keep.
 pub type Timestamp = DateTime<Utc>;
@@ -28,4 +28,11 @@ pub fn end_of_civil_day(at: Timestamp, days_later: u32) -> Timestamp {
         .single()
         .expect("a fixed offset maps every local time once");
     midnight.with_timezone(&Utc) - TimeDelta::microseconds(1)
+}
+
+/// Whole months from `born` to `today`; `None` when `born` lies ahead.
+pub fn months_since(born: NaiveDate, today: NaiveDate) -> Option<u32> {
+    let months = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
+    let whole = months(today) - months(born) - i64::from(today.day() < born.day());
+    u32::try_from(whole).ok()
 }

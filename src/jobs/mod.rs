@@ -3,6 +3,7 @@
 //! due, through the same verbs as everybody else.
 
 mod catalogue;
+mod keys;
 pub mod letters;
 mod matching;
 mod sweeps;
@@ -29,6 +30,7 @@ impl Jobs {
     pub fn start(house: &Arc<House>, mailer: &Arc<Mailer>) -> Self {
         let mut jobs = Self { stop: watch::Sender::new(false), running: JoinSet::new() };
         catalogue::start(&mut jobs, house);
+        keys::start(&mut jobs, house);
         letters::start(&mut jobs, house, mailer);
         matching::start(&mut jobs, house);
         sweeps::start(&mut jobs, house);

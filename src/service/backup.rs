@@ -6,7 +6,7 @@ use crate::{
     crypto::{
         CryptoError,
         keys::{MasterSecret, Purpose},
-        seal::{FieldPlace, FieldSealer, SealKeyId},
+        seal::{FieldPlace, FieldSealer, sealed_with},
         signer::Ed25519Signer,
     },
     domain::words::Bilingual,
@@ -16,7 +16,7 @@ use crate::{
 /// What must be known to judge a copy.
 pub struct Judge {
     network: String,
-    sealer: FieldSealer,
+    master: MasterSecret,
     audit: Ed25519Signer,
 }
 
@@ -41,11 +41,11 @@ impl Judge {
     ///
     /// # Errors
     /// When a key cannot be made.
-    pub fn new(network: &str, master: &MasterSecret, seal_keys: &[SealKeyId]) -> Result<Self, CryptoError> {
+    pub fn new(network: &str, master: MasterSecret) -> Result<Self, CryptoError> {
         Ok(Self {
             network: network.to_owned(),
-            sealer: FieldSealer::new(master, seal_keys)?,
             audit: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?,
+            master,
         })
     }
 
@@ -73,7 +73,10 @@ impl Judge {
         }
         let opens = |row: &crate::storage::server_keys::ServerKeyRow| {
             let place = FieldPlace::of_text(&self.network, "server_key", "private_sealed", &row.kid);
-            self.sealer.open(&place, &row.private_sealed).is_ok()
+            // Whichever sealing key it was: all come from the master secret.
+            sealed_with(&row.private_sealed)
+                .and_then(|id| FieldSealer::new(&self.master, &[id])?.open(&place, &row.private_sealed))
+                .is_ok()
         };
         if !found.token_keys.iter().all(opens) {
             return no(

@@ -84,6 +84,8 @@ pub struct CabinetCaller {
     pub station: StationId,
     /// The epoch of the key.
     pub epoch: i64,
+    /// When the token was made: of two boots the later one has the later token.
+    pub token_at: Timestamp,
 }
 
 /// Any caller, or the house itself.

@@ -111,11 +111,13 @@ pub(super) fn write(
 /// Claims the letters that are due. Whoever claims one has a minute to send it
 /// and say so; if they die, it is sent again.
 pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
+    super::staff_password::answer_requests(house).await?;
     claim(house, ROUND).await
 }
 
 /// Claims the letter that is due first.
 pub async fn claim_next(house: &Arc<House>) -> Result<Option<OpenLetter>, Failure> {
+    super::staff_password::answer_requests(house).await?;
     loop {
         // Some that are due are not fit to be sent: look further.
         let due =

@@ -2,6 +2,8 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod alerts;
+pub mod assess;
 pub mod audit;
 pub mod backup;
 pub mod caller;
@@ -15,6 +17,7 @@ pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
 pub mod import;
+pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod lifecycle;
@@ -35,14 +38,18 @@ pub mod profile;
 pub mod readiness;
 pub mod report;
 pub mod review;
+pub mod review_record;
 pub mod safety_check;
 pub mod safety_facts;
+pub mod sale_check;
 pub mod shown;
 pub mod signing;
 pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;
+pub mod symptoms;
+pub mod triage;
 mod tx;
 pub mod vend;
 pub mod vitals;

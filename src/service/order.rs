@@ -10,11 +10,13 @@ use super::{
     Failure, Hearers, House, Tx,
     caller::WorkerCaller,
     ledger as books, prescription_use,
+    sale_check::{self, CounterLine, OrderSafety, Person},
     vend::{self, OrderPlan},
 };
 use crate::{
     crypto::random,
     domain::{
+        formulary::ProductCode,
         ids::{AttemptId, OrderId, OrderUnitId, PrescriptionId, StationId, WorkerId},
         ledger,
         money::Fen,
@@ -46,6 +48,10 @@ pub struct OrderInput {
     /// Over the counter, where the cabinet's lane permits it; 1 to 5 lines.
     #[schema(min_items = 1, max_items = 5)]
     pub lines: Option<Vec<OrderLineInput>>,
+    /// Over the counter: the rules of warnings that the buyer has read and
+    /// accepts, as the refusal `safety_warnings_unaccepted` told them.
+    #[schema(value_type = Option<Vec<spelling::RuleCode>>, max_items = 50)]
+    pub accepted_warnings: Option<Vec<String>>,
 }
 
 /// Packs of one product.
@@ -101,6 +107,9 @@ pub struct OrderView {
     pub paid_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Over the counter: what the safety check told the buyer, and which
+    /// warnings they accepted.
+    pub safety: Option<OrderSafety>,
 }
 
 /// One pack.
@@ -141,26 +150,45 @@ pub struct OrderList {
     pub next_after: Option<OrderId>,
 }
 
-/// Sets the packs aside.
+/// Sets the packs aside. Over the counter the safety check runs first, on the
+/// worker's own record; for a prescription it runs again.
 ///
 /// # Errors
 /// `OutOfStock`, `UnitsExceeded`, `LaneNotVendable`, `CabinetClosed` where the
-/// station has no cabinet, and what the prescription says.
+/// station has no cabinet, what the prescription says, and what
+/// [`sale_check::over_the_counter`] and [`sale_check::limit_unpaid`] say.
 pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Result<OrderView, Failure> {
     let problems = problems(input);
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
     let cabinet = journal::cabinet_of_station(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
+    let person = sale_check::hold_person(tx, caller.worker)?;
     let cabinet = vend::lock_cabinet(tx, cabinet)?;
-    let plan = match (input.prescription_id, &input.lines) {
-        (Some(prescription), _) => OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?,
+    let (plan, safety) = match (input.prescription_id, &input.lines) {
+        (Some(prescription), _) => {
+            let plan = OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?;
+            sale_check::prescribed(tx, &person, prescription)?;
+            (plan, None)
+        }
         (None, lines) => {
-            let lines = lines.iter().flatten().map(|line| (line.product_code.as_str(), line.packs));
-            OrderPlan::over_the_counter(tx, &cabinet, lines)?
+            let lines = lines.as_deref().unwrap_or_default();
+            let named = lines.iter().map(|line| (line.product_code.as_str(), line.packs));
+            let plan = OrderPlan::over_the_counter(tx, &cabinet, named)?;
+            sale_check::limit_unpaid(tx, &person, lines.iter().map(|line| line.packs).sum())?;
+            let accepted = input.accepted_warnings.as_deref().unwrap_or_default();
+            let wanted = counter_lines(lines)?;
+            let safety = sale_check::over_the_counter(tx, &person, &wanted, accepted, None)?;
+            (plan, Some(safety))
         }
     };
     let id = OrderId::generate();
+    let sealed = match &safety {
+        Some(safety) => {
+            Some(tx.house.seal("orders", "safety_sealed", id, &serde_json::to_string(safety)?)?)
+        }
+        None => None,
+    };
     let new = NewOrder {
         id,
         worker_id: caller.worker,
@@ -171,6 +199,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         total_fen: plan.total()?,
         created_at: tx.now,
         expires_at: tx.now + TimeDelta::minutes(i64::from(tx.house.policy.vending.reserve_minutes)),
+        safety_sealed: sealed,
     };
     // The prescription's other live order holds what is left of it.
     if !store::order_add(tx.conn, &new)? {
@@ -178,19 +207,35 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     }
     let units = plan.reserve(tx, &new)?;
     store::units_add(tx.conn, &units)?;
+    // Which warnings they were says something of the worker's health: that is sealed.
+    let warnings = safety.as_ref().map(|safety| safety.accepted_warnings.len());
     let payload = json!({
         "cabinet": cabinet.id, "prescription": input.prescription_id, "total_fen": new.total_fen,
         "units": units.iter().map(|unit| unit.id).collect::<Vec<_>>(),
+        "warnings_accepted": warnings,
+        "ruleset": safety.as_ref().map(|safety| safety.ruleset_version.as_str()),
     });
     tx.record("order", id, "order.reserved", payload, Hearers::worker(caller.worker))?;
     fetch(tx.conn, tx.house, caller.worker, id)
+}
+
+fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> {
+    let one = |(at, line): (usize, &OrderLineInput)| {
+        let product = ProductCode::parse(&line.product_code).ok_or_else(|| {
+            let words = Bilingual::fixed("没有这种药品", "there is no such product");
+            Refusal::field(format!("lines[{at}].product_code"), "unknown", words)
+        })?;
+        Ok(CounterLine { product, packs: line.packs })
+    };
+    lines.iter().enumerate().map(one).collect()
 }
 
 /// Pays an order from the subsidy and authorises its packs. Paying again
 /// changes nothing.
 ///
 /// # Errors
-/// `BalanceTooLow`; `StateMovedOn` after its time; `PrescriptionExpired`,
+/// `BalanceTooLow`; `StateMovedOn` after its time; what the safety check says
+/// now; `PrescriptionExpired`,
 /// `LotNotAllowed`, `CabinetClosed` where a pack can no longer be vended.
 pub fn pay(
     tx: &mut Tx<'_>,
@@ -199,11 +244,13 @@ pub fn pay(
     method: PayMethod,
 ) -> Result<OrderView, Failure> {
     let PayMethod::Subsidy = method;
+    let person = sale_check::hold_person(tx, caller.worker)?;
     let row = lock_own(tx, caller.worker, id)?;
     let units = store::units_of_order(tx.conn, id)?;
     let events = order::decide(&vend::domain_order(&row, &units), Command::Pay, tx.now)?;
     for event in &events {
         if let OrderEvent::Paid { total } = event {
+            check_again(tx, &person, &row, &units)?;
             take_payment(tx, &row, *total)?;
             tx.record("order", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
             let paid = store::order_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -211,6 +258,24 @@ pub fn pay(
         }
     }
     fetch(tx.conn, tx.house, caller.worker, id)
+}
+
+/// The record may have changed since the packs were set aside.
+fn check_again(tx: &mut Tx<'_>, person: &Person, row: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
+    match row.prescription_id {
+        Some(prescription) => sale_check::prescribed(tx, person, prescription),
+        None => {
+            let accepted = safety_of(tx.house, row)?.map(|kept| kept.accepted_warnings).unwrap_or_default();
+            let lines = sale_check::lines_of(units)?;
+            sale_check::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
+        }
+    }
+}
+
+fn safety_of(house: &House, row: &OrderRow) -> Result<Option<OrderSafety>, Failure> {
+    let Some(sealed) = &row.safety_sealed else { return Ok(None) };
+    let body = house.open("orders", "safety_sealed", row.id, sealed)?;
+    Ok(Some(serde_json::from_str(&body)?))
 }
 
 fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failure> {
@@ -295,7 +360,9 @@ fn view(conn: &mut Conn, house: &House, row: OrderRow) -> Result<OrderView, Fail
         (Some(sealed), OrderState::Paid) => Some(house.open("orders", "pickup_sealed", row.id, sealed)?),
         _ => None,
     };
+    let safety = safety_of(house, &row)?;
     Ok(OrderView {
+        safety,
         id: row.id,
         state: row.state,
         prescription_id: row.prescription_id,
@@ -328,7 +395,14 @@ fn problems(input: &OrderInput) -> Vec<FieldProblem> {
         problems.push(FieldProblem { field, code: code.to_owned(), message: Bilingual::fixed(zh, en) });
     };
     let lines = match (&input.prescription_id, &input.lines) {
-        (Some(_), None) => return problems,
+        (Some(_), None) => {
+            if input.accepted_warnings.is_some() {
+                let (zh, en) =
+                    ("处方的警告由医生处理", "the warnings of a prescription are the doctor's to answer");
+                bad("accepted_warnings".into(), "not_here", zh, en);
+            }
+            return problems;
+        }
         (None, Some(lines)) => lines,
         (Some(_), Some(_)) | (None, None) => {
             let en = "give either prescription_id or lines";

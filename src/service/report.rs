@@ -14,7 +14,8 @@ use super::{
     order::{self, OrderView},
     prescription,
     prescription_view::PrescriptionView,
-    vitals::{self, ReadingView, TriageView},
+    triage::{self, TriageView},
+    vitals::{self, ReadingView},
 };
 use crate::{
     domain::{ids::StationId, refusal::Code},
@@ -103,7 +104,7 @@ pub fn of_visit(
         station: StationBrief { id: caller.station, code, name_zh, name_en },
         worker: me::fetch(conn, house, caller)?,
         readings: vitals::list(conn, caller.check_in)?.items,
-        triage: vitals::assess(conn, house, caller, &symptoms)?,
+        triage: triage::assess_visit(conn, house, caller, &symptoms)?,
         consultations,
         prescriptions,
         orders,

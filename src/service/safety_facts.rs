@@ -12,14 +12,14 @@ use super::{Failure, House, formulary::TwoLanguages, profile};
 use crate::{
     domain::{
         formulary::ProductCode,
-        ids::{PrescriptionId, WorkerId},
+        ids::{OrderId, PrescriptionId, WorkerId},
         network::Job,
         order::UnitState,
         refusal::{Code, FieldProblem, Refusal},
         safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
         spelling,
         time::{Timestamp, civil_day},
-        vitals::ReadingKind,
+        vitals::{Beyond, ReadingKind},
         words::Bilingual,
     },
     storage::{Conn, safety_facts as store, workers},
@@ -99,11 +99,16 @@ impl From<&SafetyReport> for SafetyReportView {
     }
 }
 
-/// Runs the rules in force.
-pub fn run(house: &House, input: &SafetyInput) -> SafetyReport {
+/// The rules in force.
+pub fn rules() -> &'static RuleSet {
     // Compiling the tables takes longer than a check against them.
     static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::standard);
-    check(input, &house.formulary(), &RULES)
+    &RULES
+}
+
+/// Runs the rules in force.
+pub fn run(house: &House, input: &SafetyInput) -> SafetyReport {
+    check(input, &house.formulary(), rules())
 }
 
 /// Lines of the wire as lines of the domain.
@@ -147,6 +152,20 @@ pub fn lines_of(inputs: &[LineInput]) -> Result<Vec<DraftLine>, Refusal> {
     if problems.is_empty() { Ok(lines) } else { Err(Refusal::fields(problems)) }
 }
 
+/// Whose facts a check looks at, and what it leaves out.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// Whose profile and readings.
+    pub worker: WorkerId,
+    /// Whose packs and prescriptions: the worker's, and at a sale those of
+    /// everybody who counts as the same person.
+    pub person: &'a [WorkerId],
+    /// The prescription that the lines belong to: it does not meet itself.
+    pub prescription: Option<PrescriptionId>,
+    /// The order that the lines belong to.
+    pub order: Option<OrderId>,
+}
+
 /// All that a check of `lines` for `worker` looks at. `except` is the
 /// prescription that the lines belong to: it does not meet itself.
 ///
@@ -160,31 +179,57 @@ pub fn gather(
     except: Option<PrescriptionId>,
     now: Timestamp,
 ) -> Result<SafetyInput, Failure> {
+    let whose = Whose { worker, person: &[worker], prescription: except, order: None };
+    gather_for(conn, house, &whose, lines, now)
+}
+
+/// As [`gather`], for a person who may have several rows.
+///
+/// # Errors
+/// As there.
+pub fn gather_for(
+    conn: &mut Conn,
+    house: &House,
+    whose: &Whose<'_>,
+    lines: Vec<DraftLine>,
+    now: Timestamp,
+) -> Result<SafetyInput, Failure> {
+    let worker = whose.worker;
     let row = workers::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
     let (_, known) = profile::fetch(conn, house, worker)?;
     let since = now - TimeDelta::hours(READING_HOURS);
-    let mut newest = |kind| store::reading_newest(conn, worker, kind, since);
+    // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
+    // reaches every limit that the device can measure; LO reaches none.
+    let mut newest = |kind: ReadingKind| -> Result<Option<(i64, Option<i64>)>, Failure> {
+        let found = store::reading_newest(conn, worker, kind, since)?;
+        Ok(found.and_then(|(value, second, beyond)| match beyond {
+            Some(Beyond::High) if kind != ReadingKind::Weight => Some((kind.range().max, None)),
+            Some(_) => None,
+            None => value.map(|value| (value, second)),
+        }))
+    };
     let pressure = newest(ReadingKind::BloodPressure)?;
     let breath = newest(ReadingKind::BreathAlcohol)?;
     let weight = newest(ReadingKind::Weight)?;
-    let mut taking = vended(conn, worker, except, now)?;
-    taking.extend(known.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None }));
+    let mut taking = vended(conn, whose, now)?;
+    let said = known.known_medicines().iter().cloned();
+    taking.extend(said.map(|medicine| Taken::Reported { medicine, day_ug: None }));
     let profile = Profile {
-        birth_date: row.birth_date,
+        birth_date: row.birth_date.or(known.birth_date),
         age_years: None,
         // Scales read tenths of a kilogram, and so does the profile.
         weight_g: weight.map(|(value, _)| value).or(known.weight_kg_tenths).map(|tenths| tenths * 100),
-        sex: row.sex,
+        sex: row.sex.or(known.sex),
         pregnant: known.pregnant,
         breastfeeding: known.breastfeeding,
-        allergies: known.allergies,
-        conditions: known.conditions,
+        allergies: known.known_allergies().to_vec(),
+        conditions: known.known_conditions().to_vec(),
         egfr: known.egfr,
         creatinine_clearance: known.creatinine_clearance,
         breath_alcohol: breath.map(|(micrograms, _)| blood_alcohol(micrograms)),
         systolic: pressure.map(|(systolic, _)| systolic),
         diastolic: pressure.and_then(|(_, diastolic)| diastolic),
-        works_at_height: row.job == Some(Job::ConstructionAtHeight),
+        works_at_height: [row.job, known.job].contains(&Some(Job::ConstructionAtHeight)),
         dehydrated: false,
     };
     Ok(SafetyInput { on: civil_day(now), lines, taking, profile })
@@ -199,16 +244,12 @@ fn blood_alcohol(micrograms: i64) -> i64 {
 /// What was vended and is still being taken, what may still be vended, and
 /// what other prescriptions in effect will bring. A course counts once,
 /// however many packs it came in.
-fn vended(
-    conn: &mut Conn,
-    worker: WorkerId,
-    except: Option<PrescriptionId>,
-    now: Timestamp,
-) -> Result<Vec<Taken>, Failure> {
+fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Taken>, Failure> {
+    let (person, except) = (whose.person, whose.prescription);
     let today = civil_day(now);
     let last_day = |from: NaiveDate, days: i32| from + TimeDelta::days(i64::from(days.max(1)) - 1);
     let mut courses: HashMap<_, Taken> = HashMap::new();
-    for line in store::other_lines(conn, worker, except, now)? {
+    for line in store::other_lines(conn, person, except, now)? {
         let course = Taken::Vended {
             product: code_of(&line.product_code)?,
             units_per_day_thousandths: line
@@ -222,9 +263,9 @@ fn vended(
     }
     let since = now - TimeDelta::days(LONGEST_COURSE_DAYS + 1);
     // The newest pack of a course stands last, and so says how long it is taken.
-    for unit in store::units_taken(conn, worker, since)?.into_iter().rev() {
+    for unit in store::units_taken(conn, person, since)?.into_iter().rev() {
         let from = unit.ended_at.filter(|_| unit.state == UnitState::Dispensed).map_or(today, civil_day);
-        let ours = except.is_some() && unit.prescription_id == except;
+        let ours = (except.is_some() && unit.prescription_id == except) || whose.order == Some(unit.order_id);
         if ours || last_day(from, unit.days) < today {
             continue;
         }

@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 
 use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, signing, staff_session};
 use crate::{
+    coordination::Topic,
     crypto::{
+        blind::BlindField,
         digest, password,
         pin::{self, PinSalt},
         qr, random,
@@ -28,7 +30,8 @@ use crate::{
     },
     mail::LetterKind,
     storage::{
-        letters as letter_rows,
+        events::AnyId,
+        letters as letter_rows, reset_requests,
         staff::{self, StaffRow},
         staff_sessions as store,
     },
@@ -36,6 +39,8 @@ use crate::{
 
 /// Hours for which an invitation is good. [P]
 const INVITE_HOURS: i64 = 72;
+/// Requests of a new password that one round answers, at most.
+const ROUND: i64 = 50;
 /// Minutes for which a reset is good. [P]
 const RESET_MINUTES: i64 = 30;
 
@@ -97,15 +102,45 @@ pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bo
     Ok(limits::RESET_ACCOUNT.spend(house, &email.trim().to_lowercase()).await)
 }
 
-/// Sends a link to the account, if there is one.
+/// Takes a request. Whether there is such an account is looked up afterwards
+/// ([`answer_requests`]): up to its answer a request does the same for everybody,
+/// so that nobody learns from its time either.
 pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
-    let found = staff::staff_by_email(tx.conn, &input.email.trim().to_lowercase())?;
-    if let Some(row) = found.filter(|row| may_send && row.disabled_at.is_none()) {
-        // Whoever never answered their invitation gets a fresh one.
-        let kind = if row.password_hash.is_some() { LetterKind::Reset } else { LetterKind::Invite };
-        send_link(tx, row.id, kind)?;
-    }
+    let id = AnyId::generate();
+    let email = input.email.trim().to_lowercase();
+    let sealed = tx.house.seal("reset_request", "email_sealed", id, &email)?;
+    let index = tx.house.keys.blind.of(BlindField::Email, &email);
+    reset_requests::request_add(tx.conn, id, (&sealed, &index), may_send, tx.now)?;
+    tx.wake(Topic::Letters);
     Ok(Accepted { accepted: true })
+}
+
+/// Sends a link for each request whose account there is.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) async fn answer_requests(house: &Arc<House>) -> Result<(), Failure> {
+    let waiting = house.read(Actor::System, |conn, _| Ok(reset_requests::requests(conn, ROUND)?)).await?;
+    for request in waiting {
+        house
+            .write(Actor::System, move |tx| {
+                if !reset_requests::request_take(tx.conn, request.id)? {
+                    return Ok(());
+                }
+                let email =
+                    tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
+                let found = staff::staff_by_email(tx.conn, &email)?;
+                if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
+                    // Whoever never answered their invitation gets a fresh one.
+                    let known = row.password_hash.is_some();
+                    let kind = if known { LetterKind::Reset } else { LetterKind::Invite };
+                    send_link(tx, row.id, kind)?;
+                }
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// What a link sets.
@@ -278,6 +313,8 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
     }
     store::links_void(tx.conn, row.id, tx.now)?;
+    // Whoever has set a password needs no other link that they asked for before.
+    reset_requests::requests_drop(tx.conn, &tx.house.keys.blind.of(BlindField::Email, &row.email))?;
     let ended = staff_session::end_all(tx, row.id)?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;

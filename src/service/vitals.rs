@@ -5,27 +5,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, me};
+use super::{
+    Failure, Hearers, Tx,
+    caller::WorkerCaller,
+    me,
+    triage::{self, TriageView},
+};
 use crate::{
     domain::{
-        formulary::Condition,
         ids::{CheckInId, ReadingId},
-        refusal::{Code, FieldProblem, Refusal},
-        time::civil_day,
-        triage::{
-            Applicability, News2Input, News2Score, RedFlag, SymptomFlag, TriageFacts, TriageLevel,
-            TriageReason, applicability, news2, triage,
-        },
-        vitals::{
-            AssessmentContext, ReadingInput, ReadingKind, ValidReading, VitalFinding, VitalRules, assess_all,
-            validate_all,
-        },
+        refusal::{FieldProblem, Refusal},
+        vitals::{AssessmentContext, Beyond, ReadingInput, ReadingKind, ValidReading, validate_all},
         words::Bilingual,
     },
     storage::{
         Conn,
+        consultations::consultation_live_of,
         readings::{self as store, ReadingPlace, ReadingRow},
-        workers,
     },
 };
 
@@ -50,8 +46,10 @@ pub struct ReadingView {
     pub id: ReadingId,
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in `unit`.
-    pub value: i64,
+    /// The value, in `unit`; none where the device showed HI or LO.
+    pub value: Option<i64>,
+    /// What the device showed instead of a number: HI (`high`) or LO (`low`).
+    pub beyond: Option<Beyond>,
     /// The diastolic value of a blood pressure.
     pub second: Option<i64>,
     /// UCUM code; it says the scale.
@@ -62,25 +60,12 @@ pub struct ReadingView {
     pub fasting: Option<bool>,
     /// When.
     pub measured_at: DateTime<Utc>,
-    /// For people: `37.2 Cel`.
+    /// For people: `37.2 ℃`, `72 次/分 (72 beats/min)`, `HI`.
     pub display: String,
-}
-
-/// What the readings of a check-in mean together.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TriageView {
-    /// How soon a doctor must see the worker.
-    pub level: TriageLevel,
-    /// Why.
-    pub reasons: Vec<TriageReason>,
-    /// Shown at once, with the emergency number.
-    pub red_flags: Vec<RedFlag>,
-    /// The score; none where NEWS2 does not hold for this person.
-    pub news2: Option<News2Score>,
-    /// Whether NEWS2 holds for this person.
-    pub news2_applicability: Applicability,
-    /// What each reading means.
-    pub findings: Vec<VitalFinding>,
+    /// The same in Chinese alone.
+    pub display_zh: String,
+    /// The same in English alone.
+    pub display_en: String,
 }
 
 /// The stored readings, and what they mean with the earlier ones.
@@ -110,6 +95,7 @@ pub fn record(
 ) -> Result<ReadingsStored, Failure> {
     let valid = check(input, tx)?;
     me::hold_care_consent(tx, caller.worker)?;
+    triage::hold_worker(tx, caller.worker)?;
     let place = ReadingPlace { check_in: caller.check_in, worker: caller.worker, station: caller.station };
     let ids = store::readings_add(tx.conn, place, &valid, tx.now)?;
     if let Some(context) = &input.context {
@@ -117,10 +103,12 @@ pub fn record(
     }
     let kinds: Vec<ReadingKind> = valid.iter().map(|reading| reading.kind).collect();
     let payload = json!({"check_in": caller.check_in, "kinds": kinds});
-    tx.record("check_in", caller.check_in, "readings.recorded", payload, Hearers::worker(caller.worker))?;
+    let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
+    let hearers = Hearers::both(caller.worker, doctor);
+    tx.record("check_in", caller.check_in, "readings.recorded", payload, hearers)?;
     let all = store::readings_of_check_in(tx.conn, caller.check_in)?;
     let new = all.iter().filter(|row| ids.contains(&row.id)).map(view).collect();
-    Ok(ReadingsStored { readings: new, triage: assess(tx.conn, tx.house, caller, &[])? })
+    Ok(ReadingsStored { readings: new, triage: triage::follow(tx, caller)? })
 }
 
 /// The readings of a check-in.
@@ -129,70 +117,24 @@ pub fn list(conn: &mut Conn, check_in: CheckInId) -> Result<ReadingsView, Failur
     Ok(ReadingsView { items })
 }
 
-/// What the readings of the caller's check-in mean, with what the worker says.
-pub fn assess(
-    conn: &mut Conn,
-    house: &House,
-    caller: WorkerCaller,
-    symptoms: &[SymptomFlag],
-) -> Result<TriageView, Failure> {
-    let worker = workers::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;
-    let context = store::context_fetch(conn, caller.check_in)?;
-    let latest = latest_of_each_kind(store::readings_of_check_in(conn, caller.check_in)?);
-    let today = civil_day(house.now());
-    let age = worker.birth_date.and_then(|born| today.years_since(born));
-    let (version, profile) = super::profile::fetch(conn, house, caller.worker)?;
-    let applicability = applicability(age, profile.pregnant == Some(true));
-    let score = match applicability {
-        Applicability::Applicable => {
-            Some(news2(&News2Input::from_readings(&latest, &context)).map_err(Refusal::fields)?)
-        }
-        Applicability::UnderSixteen | Applicability::Pregnant => None,
-    };
-    // A profile that was never written does not say "no".
-    let diabetic = (version > 0).then(|| profile.conditions.contains(&Condition::Diabetes));
-    let findings = assess_all(&latest, diabetic, &VitalRules::default());
-    let decision = triage(&TriageFacts {
-        news2: score.as_ref(),
-        symptoms,
-        findings: &findings,
-        consciousness: context.consciousness,
-    });
-    Ok(TriageView {
-        level: decision.level,
-        reasons: decision.reasons,
-        red_flags: decision.red_flags,
-        news2: score,
-        news2_applicability: applicability,
-        findings,
-    })
-}
-
-/// Scores a set of readings without storing anything.
-///
-/// # Errors
-/// One problem per value that is out of range.
-pub fn score(input: &News2Input) -> Result<News2Score, Failure> {
-    Ok(news2(input).map_err(Refusal::fields)?)
-}
-
 /// A reading as its reader sees it.
 pub fn view(row: &ReadingRow) -> ReadingView {
-    let range = row.kind.range();
-    let shown = match row.second {
-        Some(second) => format!("{}/{}", range.show(row.value), range.show(second)),
-        None => range.show(row.value),
-    };
+    let shown = row.kind.shown(row.value, row.second, row.beyond);
+    let display =
+        if shown.zh == shown.en { shown.zh.to_string() } else { format!("{} ({})", shown.zh, shown.en) };
     ReadingView {
         id: row.id,
         kind: row.kind,
         value: row.value,
+        beyond: row.beyond,
         second: row.second,
         unit: row.unit.clone(),
         device: row.device.clone(),
         fasting: row.fasting,
         measured_at: row.measured_at,
-        display: format!("{shown} {}", range.display_unit),
+        display,
+        display_zh: shown.zh.into_owned(),
+        display_en: shown.en.into_owned(),
     }
 }
 
@@ -219,14 +161,4 @@ fn check(input: &ReadingsInput, tx: &Tx<'_>) -> Result<Vec<ValidReading>, Failur
             Err(Refusal::fields(problems).into())
         }
     }
-}
-
-/// A later reading of the same kind replaces the earlier one.
-fn latest_of_each_kind(rows: Vec<ReadingRow>) -> Vec<ValidReading> {
-    let mut latest: Vec<ValidReading> = Vec::new();
-    for row in rows {
-        latest.retain(|known| known.kind != row.kind);
-        latest.push(row.to_valid());
-    }
-    latest
 }

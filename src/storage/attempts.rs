@@ -181,6 +181,43 @@ pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryRes
         .map(|rows| rows == 1)
 }
 
+/// The same, once more if need be, and nobody holds its GRANT any more.
+pub fn attempt_disown(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(attempt::table.find(id))
+        .filter(attempt::state.eq_any_word(&[AttemptState::Started, AttemptState::InDoubt]))
+        .set((
+            attempt::state.eq(AttemptState::InDoubt),
+            attempt::doubted_at.eq(Some(At(now))),
+            attempt::boot_id.eq(None::<String>),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Notes the lot that came out, where it was not the one that was authorised.
+pub fn attempt_other_lot(conn: &mut Conn, id: AttemptId, lot_no: &str) -> QueryResult<()> {
+    diesel::update(attempt::table.find(id))
+        .set(attempt::other_lot_no.eq(Some(lot_no)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Workers whose pack came out of this lot, though another was authorised.
+pub fn workers_with_other_lot(
+    conn: &mut Conn,
+    product_code: &str,
+    lot_no: &str,
+) -> QueryResult<Vec<WorkerId>> {
+    each!(conn, c => attempt::table
+        .inner_join(orders::table)
+        .filter(attempt::product_code.eq(product_code))
+        .filter(attempt::other_lot_no.eq(Some(lot_no)))
+        .select(orders::worker_id)
+        .load(c))
+}
+
 /// Closes an attempt that was started, or is in doubt, on evidence.
 pub fn attempt_close(
     conn: &mut Conn,

@@ -21,12 +21,17 @@ use crate::private_files;
 pub use super::operations::SchemaState;
 
 impl DatabaseUrl {
-    /// The file of an embedded database.
+    /// The file of an embedded database, be it named by its path or by a URI.
     pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Sqlite(path) if path != ":memory:" && !path.starts_with("file:") => Some(Path::new(path)),
-            Self::Sqlite(_) | Self::Postgres(_) => None,
-        }
+        let Self::Sqlite(name) = self else { return None };
+        let Some(uri) = name.strip_prefix("file:") else {
+            return (name != ":memory:").then_some(Path::new(name));
+        };
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let in_memory =
+            path.is_empty() || path == ":memory:" || query.split('&').any(|part| part == "mode=memory");
+        (!in_memory).then_some(Path::new(path))
     }
 }
 

@@ -69,6 +69,8 @@ pub struct ConsultationRow {
     pub diagnoses: Option<String>,
     /// 1 to 5.
     pub rating: Option<i32>,
+    /// Codes of the red flags raised so far, as a JSON list.
+    pub red_flags: Option<String>,
     /// Since when the worker is checked in nowhere, while it is live.
     pub left_at: Option<Timestamp>,
     /// Why it was cancelled.
@@ -118,6 +120,8 @@ pub struct NewConsultation {
     pub triage: TriageLevel,
     /// The queue's static sort key.
     pub ranked_since: Timestamp,
+    /// Codes of red flags, as a JSON list.
+    pub red_flags: String,
 }
 
 /// Adds a consultation. Fails on a second live one of the same worker.
@@ -141,6 +145,7 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
                 consultation::requested_at.eq(At(snapshot.waiting_since)),
                 consultation::ranked_since.eq(At(new.ranked_since)),
                 consultation::fence.eq(snapshot.fence),
+                consultation::red_flags.eq(Some(new.red_flags.as_str())),
             ),
         ))
         .execute(c))
@@ -197,6 +202,7 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
         cancel_reason: row.cancel_reason,
         left_at: row.left_at,
         rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
+        triage: row.triage,
     })
 }
 

@@ -6,17 +6,21 @@ use super::{
     conn::Conn,
     dialect::each,
     prepared::PreparedDsl,
-    schema::{attempt, cabinet, consultation, doctor, employer, hospital, reading, shift, station, worker},
+    schema::{
+        attempt, cabinet, consultation, doctor, employer, hospital, order_unit, reading, shift, station,
+        worker,
+    },
     sql_types::At,
     words::WordDsl,
 };
 use crate::domain::{
     consultation::ConsultationState,
     ids::{CabinetId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
+    order::UnitState,
     presence::Presence,
     time::Timestamp,
     vend::AttemptState,
-    vitals::ReadingKind,
+    vitals::{Beyond, FitnessReading, ReadingKind},
 };
 
 /// Declares a row that is listed by id.
@@ -208,22 +212,46 @@ pub fn workers_of_employer(
     })
 }
 
-/// Worker, kind, value, second value.
-pub type FitnessReading = (WorkerId, ReadingKind, i64, Option<i64>);
-
 /// Blood pressures and breath tests of these workers since `since`, the oldest
 /// first.
 pub fn fitness_readings(
     conn: &mut Conn,
     workers: &[WorkerId],
     since: Timestamp,
-) -> QueryResult<Vec<FitnessReading>> {
-    each!(conn, c => reading::table
+) -> QueryResult<Vec<(WorkerId, FitnessReading)>> {
+    type Row = (WorkerId, ReadingKind, Option<i64>, Option<i64>, Option<Beyond>, Timestamp);
+    let rows: Vec<Row> = each!(conn, c => reading::table
         .filter(reading::worker_id.eq_any(workers.iter().copied()))
         .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))
         .filter(reading::measured_at.gt(At(since)))
         .order((reading::measured_at, reading::id))
-        .select((reading::worker_id, reading::kind, reading::value, reading::second))
+        .select((
+            reading::worker_id,
+            reading::kind,
+            reading::value,
+            reading::second,
+            reading::beyond,
+            reading::measured_at,
+        ))
+        .load(c))?;
+    let known = |(worker, kind, value, second, beyond, measured_at)| {
+        (worker, FitnessReading { kind, value, second, beyond, measured_at })
+    };
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// Packs of these workers that came out since `since`, and those of which nobody
+/// knows: whose, and what.
+pub fn vended_since(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<(WorkerId, String)>> {
+    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    each!(conn, c => order_unit::table
+        .filter(order_unit::worker_id.eq_any(workers.iter().copied()))
+        .filter(order_unit::state.eq_word(UnitState::InDoubt).or(out.assume_not_null()))
+        .select((order_unit::worker_id, order_unit::product_code))
         .load(c))
 }
 

@@ -6,7 +6,7 @@ use super::{
     conn::Conn,
     dialect::{PortableDsl, each, insert_few},
     prepared::PreparedDsl,
-    schema::{cabinet, cabinet_boot, device, journal},
+    schema::{cabinet, device, journal},
     sql_types::At,
 };
 use crate::domain::{
@@ -129,26 +129,6 @@ pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryRes
         .map(|_| ())
 }
 
-/// Notes a boot that was never heard of before; `false` when it is known.
-pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> QueryResult<bool> {
-    let added = each!(conn, c => diesel::insert_into(cabinet_boot::table)
-        .values((
-            cabinet_boot::cabinet_id.eq(id),
-            cabinet_boot::boot_id.eq(boot),
-            cabinet_boot::first_heard_at.eq(At(now)),
-        ))
-        .on_conflict_do_nothing()
-        .execute(c))?;
-    if added == 0 {
-        return Ok(false);
-    }
-    diesel::update(cabinet::table.find(id))
-        .set((cabinet::boot_id.eq(Some(boot)), cabinet::booted_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
 /// Says whether a door is open.
 pub fn cabinet_door(conn: &mut Conn, id: CabinetId, open: bool) -> QueryResult<bool> {
     diesel::update(cabinet::table.find(id))
@@ -176,6 +156,17 @@ pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<O
         .filter(journal::epoch.eq(epoch))
         .order(journal::seq.desc())
         .select((journal::seq, journal::hash))
+        .first(c))
+    .optional()
+}
+
+/// Which boot wrote the last entry that has arrived, and when by its own clock.
+pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<(String, i64)>> {
+    each!(conn, c => journal::table
+        .filter(journal::cabinet_id.eq(id))
+        .filter(journal::epoch.eq(epoch))
+        .order(journal::seq.desc())
+        .select((journal::boot_id, journal::mono_ms))
         .first(c))
     .optional()
 }

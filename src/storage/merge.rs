@@ -7,8 +7,8 @@ use super::{
     dialect::each,
     prepared::PreparedDsl,
     schema::{
-        account, check_in, consultation, health_profile, order_unit, orders, posting, prescription, reading,
-        transfer, worker,
+        account, alert, check_in, consultation, health_profile, order_unit, orders, posting, prescription,
+        reading, transfer, worker,
     },
     words::WordDsl,
 };
@@ -65,7 +65,7 @@ pub fn records_move(conn: &mut Conn, from: WorkerId, into: WorkerId) -> QueryRes
                 .prepared().execute(conn)?;
         )+};
     }
-    moved!(check_in, reading, consultation, orders, order_unit);
+    moved!(alert, check_in, reading, consultation, orders, order_unit);
     diesel::update(prescription::table.filter(prescription::worker_id.eq(from)))
         .filter(prescription::signature.is_null())
         .set(prescription::worker_id.eq(into))

@@ -3,11 +3,13 @@
 //! `consultation_fetch`, `offer_accept`. They take a connection, decide
 //! nothing, and repeat the state they rely on in their WHERE clause.
 
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod backup;
 pub mod check_in;
 pub mod conn;
+pub mod consultation_triage;
 pub mod consultations;
 pub mod devices;
 pub mod dialect;
@@ -29,6 +31,7 @@ pub mod messages;
 pub mod network;
 pub mod operations;
 pub mod orders;
+pub mod persons;
 pub mod places;
 mod pool_figures;
 mod postgres_greeting;
@@ -40,9 +43,14 @@ pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
+pub mod reconcile;
+pub mod reseal;
+pub mod reset_requests;
 pub mod safety_facts;
 pub mod schema;
+pub mod seal_keys;
 pub mod server_keys;
+pub mod serving;
 pub mod sessions;
 pub mod sql_types;
 pub mod staff;
@@ -288,6 +296,27 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
             Err(error)
         }
     }
+}
+
+/// Whether [`migrate`] would change nothing: a look, and no more.
+///
+/// # Errors
+/// What the database said.
+pub fn is_up_to_date(url: &DatabaseUrl) -> Result<bool, StoreError> {
+    let mut conn = Conn::open(url, Purpose::Read)?;
+    Ok(operations::schema_state(&mut conn)?.pending == 0)
+}
+
+/// Runs a write on a connection of one's own, in a transaction: for a command
+/// beside the processes that serve.
+///
+/// # Errors
+/// Those of `work`; then nothing was kept.
+pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    in_transaction(conn, work)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.

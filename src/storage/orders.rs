@@ -47,6 +47,8 @@ pub struct OrderRow {
     pub paid_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// What the safety check found over the counter, sealed.
+    pub safety_sealed: Option<Vec<u8>>,
 }
 
 /// An order on its way in; it begins in `reserved`.
@@ -70,6 +72,8 @@ pub struct NewOrder {
     pub created_at: Timestamp,
     /// For how long its stock is kept.
     pub expires_at: Timestamp,
+    /// What the safety check found over the counter, sealed.
+    pub safety_sealed: Option<Vec<u8>>,
 }
 
 /// One pack of an order.
@@ -119,6 +123,7 @@ pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
             orders::pickup_failures.eq(0),
             orders::created_at.eq(At(new.created_at)),
             orders::expires_at.eq(At(new.expires_at)),
+            orders::safety_sealed.eq(&new.safety_sealed),
         ))
         .on_conflict_do_nothing()
         .execute(c))
@@ -198,12 +203,17 @@ pub fn units_reserved_in_slot(
         .load(c))
 }
 
-/// Workers who were ever given a pack of a lot.
+/// Workers who were ever given a pack of a lot, and those whose pack of it is on
+/// its way or in doubt.
 pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
     each!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.eq_any_word(&[UnitState::Dispensed, UnitState::InDoubt]))
+        .filter(order_unit::state.eq_any_word(&[
+            UnitState::Authorised,
+            UnitState::InDoubt,
+            UnitState::Dispensed,
+        ]))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()

@@ -12,7 +12,8 @@ use super::{
 use crate::domain::{
     ids::{CheckInId, ReadingId, StationId, WorkerId},
     time::Timestamp,
-    vitals::{AssessmentContext, ReadingKind, ValidReading},
+    triage::{SymptomFlag, TimedReading},
+    vitals::{AssessmentContext, Beyond, ReadingKind, ValidReading},
 };
 
 /// A reading as stored; units are those of its kind.
@@ -23,8 +24,10 @@ pub struct ReadingRow {
     pub id: ReadingId,
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in the kind's unit.
-    pub value: i64,
+    /// The value, in the kind's unit; none where the device showed a word.
+    pub value: Option<i64>,
+    /// The device's word instead of a number.
+    pub beyond: Option<Beyond>,
     /// The diastolic value of a blood pressure.
     pub second: Option<i64>,
     /// The unit, as UCUM code.
@@ -35,6 +38,8 @@ pub struct ReadingRow {
     pub fasting: Option<bool>,
     /// When.
     pub measured_at: Timestamp,
+    /// When it came in.
+    pub recorded_at: Timestamp,
 }
 
 impl ReadingRow {
@@ -43,11 +48,17 @@ impl ReadingRow {
         ValidReading {
             kind: self.kind,
             value: self.value,
+            beyond: self.beyond,
             second: self.second,
             device: self.device.clone(),
             measured_at: self.measured_at,
             fasting: self.fasting,
         }
+    }
+
+    /// The same with the time at which it came in.
+    pub fn to_timed(&self) -> TimedReading {
+        TimedReading { reading: self.to_valid(), recorded_at: self.recorded_at }
     }
 }
 
@@ -59,7 +70,8 @@ struct NewReading<'a> {
     worker_id: WorkerId,
     station_id: StationId,
     kind: ReadingKind,
-    value: i64,
+    value: Option<i64>,
+    beyond: Option<Beyond>,
     second: Option<i64>,
     unit: &'static str,
     device: &'a str,
@@ -95,6 +107,7 @@ pub fn readings_add(
             station_id: place.station,
             kind: valid.kind,
             value: valid.value,
+            beyond: valid.beyond,
             second: valid.second,
             unit: valid.kind.range().unit,
             device: &valid.device,
@@ -107,13 +120,143 @@ pub fn readings_add(
     Ok(rows.iter().map(|row| row.id).collect())
 }
 
-/// The readings of one check-in, oldest first.
+/// Readings of one check-in or of one consultation at most: the newest of them count.
+const MOST: i64 = 500;
+
+/// The newest readings of one check-in, oldest first.
 pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<ReadingRow>> {
-    each!(conn, c => reading::table
+    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
         .filter(reading::check_in_id.eq(id))
-        .order(reading::id)
-        .limit(500)
+        .order(reading::id.desc())
+        .limit(MOST)
         .select(ReadingRow::as_select())
+        .load(c))?;
+    rows.reverse();
+    Ok(rows)
+}
+
+/// The span of a consultation, as far as readings belong to it.
+#[derive(Debug, Clone, Copy)]
+pub struct CareSpan {
+    /// Whose.
+    pub worker: WorkerId,
+    /// The check-in in which it was asked for, whole.
+    pub check_in: CheckInId,
+    /// What came in later belongs to it, at any screen.
+    pub since: Timestamp,
+    /// When it ended.
+    pub until: Option<Timestamp>,
+}
+
+/// The newest readings of a consultation, oldest first: those of the check-in in
+/// which it was asked for, and whatever came in until it ended.
+pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
+    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+        .filter(reading::worker_id.eq(span.worker))
+        .filter(reading::check_in_id.eq(span.check_in).or(reading::recorded_at.ge(At(span.since))))
+        .order(reading::id.desc())
+        .limit(MOST)
+        .select(ReadingRow::as_select())
+        .load(c))?;
+    rows.retain(|row| span.until.is_none_or(|until| row.recorded_at <= until));
+    rows.reverse();
+    Ok(rows)
+}
+
+/// What was said at a check-in's screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The state of the worker.
+    pub context: AssessmentContext,
+    /// Signs that were ticked.
+    pub symptoms: Vec<SymptomFlag>,
+}
+
+type SaidRow = (Option<String>, Option<String>);
+
+fn said_of((context, symptoms): SaidRow) -> QueryResult<Said> {
+    let wrong = |error| diesel::result::Error::DeserializationError(Box::new(error));
+    Ok(Said {
+        context: context
+            .map_or(Ok(AssessmentContext::default()), |text| serde_json::from_str(&text).map_err(wrong))?,
+        symptoms: symptoms.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(wrong))?,
+    })
+}
+
+/// What was said in one check-in.
+pub fn said_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
+    let row: SaidRow = each!(conn, c => check_in::table
+        .find(id)
+        .select((check_in::context, check_in::symptoms))
+        .first(c))?;
+    said_of(row)
+}
+
+/// What was said during a consultation, from the check-in in which it was asked
+/// for onwards: the newest word on each part of the state, and every symptom.
+pub fn said_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
+    type Row = (Timestamp, Option<String>, Option<String>);
+    let mut rows: Vec<Row> = each!(conn, c => check_in::table
+        .filter(check_in::worker_id.eq(span.worker))
+        .filter(check_in::id.ge(span.check_in))
+        .order(check_in::id.desc())
+        .limit(20)
+        .select((check_in::started_at, check_in::context, check_in::symptoms))
+        .load(c))?;
+    rows.retain(|(started_at, ..)| span.until.is_none_or(|until| *started_at <= until));
+    rows.reverse();
+    let mut all = Said::default();
+    for (_, context, symptoms) in rows {
+        let said = said_of((context, symptoms))?;
+        all.context = AssessmentContext {
+            consciousness: said.context.consciousness.or(all.context.consciousness),
+            supplemental_oxygen: said.context.supplemental_oxygen.or(all.context.supplemental_oxygen),
+            spo2_scale: said.context.spo2_scale.or(all.context.spo2_scale),
+        };
+        all.symptoms.extend(said.symptoms);
+    }
+    all.symptoms.sort_unstable();
+    all.symptoms.dedup();
+    Ok(all)
+}
+
+/// Keeps the symptoms that were ticked in this check-in.
+pub fn symptoms_set(conn: &mut Conn, id: CheckInId, symptoms: &[SymptomFlag]) -> QueryResult<()> {
+    let text = serde_json::to_string(symptoms).unwrap_or_default();
+    diesel::update(check_in::table.find(id))
+        .set(check_in::symptoms.eq(Some(text)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Notes until when a single extreme of this check-in waits for its second
+/// measurement; `None` ends the wait.
+pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) -> QueryResult<()> {
+    let row = diesel::update(check_in::table.find(id));
+    match by {
+        Some(by) => row.set(check_in::measure_again_by.eq(Some(At(by)))).prepared().execute(conn),
+        None => row
+            .filter(check_in::measure_again_by.is_not_null())
+            .set(check_in::measure_again_by.eq(None::<At>))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|_| ())
+}
+
+/// Check-ins whose extreme was not measured again in time: who and where.
+pub fn measure_again_due(
+    conn: &mut Conn,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<(CheckInId, WorkerId, StationId)>> {
+    each!(conn, c => check_in::table
+        .filter(check_in::measure_again_by.is_not_null())
+        .filter(check_in::measure_again_by.le(Some(At(now))))
+        .order(check_in::measure_again_by)
+        .limit(limit)
+        .select((check_in::id, check_in::worker_id, check_in::station_id))
         .load(c))
 }
 
@@ -125,13 +268,4 @@ pub fn context_set(conn: &mut Conn, id: CheckInId, context: &AssessmentContext) 
         .prepared()
         .execute(conn)
         .map(|_| ())
-}
-
-/// What was said of the worker's state in this check-in.
-pub fn context_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<AssessmentContext> {
-    let text: Option<String> = each!(conn, c => check_in::table.find(id).select(check_in::context).first(c))?;
-    text.map_or(Ok(AssessmentContext::default()), |text| {
-        serde_json::from_str(&text)
-            .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))
-    })
 }

@@ -15,25 +15,26 @@ use crate::domain::{
     order::UnitState,
     prescription::PrescriptionState,
     time::Timestamp,
-    vitals::ReadingKind,
+    vitals::{Beyond, ReadingKind},
 };
 
 /// A worker holds a few packs at a time; more rows than this are not read.
 const MOST_UNITS: i64 = 500;
 
-/// The newest reading of a kind since an instant: value and second value.
+/// The newest reading of a kind since an instant: value and second value, and
+/// the device's word where it showed one instead of a number.
 pub fn reading_newest(
     conn: &mut Conn,
     worker: WorkerId,
     kind: ReadingKind,
     since: Timestamp,
-) -> QueryResult<Option<(i64, Option<i64>)>> {
+) -> QueryResult<Option<(Option<i64>, Option<i64>, Option<Beyond>)>> {
     each!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
         .filter(reading::kind.eq(kind))
         .filter(reading::measured_at.ge(At(since)))
         .order((reading::measured_at.desc(), reading::id.desc()))
-        .select((reading::value, reading::second))
+        .select((reading::value, reading::second, reading::beyond))
         .first(c))
     .optional()
 }
@@ -60,8 +61,17 @@ pub struct TakenUnit {
     pub ended_at: Option<Timestamp>,
 }
 
-/// Packs that came out since `since`, and those that may still come out.
-pub fn units_taken(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
+/// Packs of a person that came out since `since`, and those that may still come
+/// out; of each row of the person the newest first.
+pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
+    let mut units = Vec::new();
+    for who in person {
+        units.extend(units_taken_by(conn, *who, since)?);
+    }
+    Ok(units)
+}
+
+fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
     let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
     each!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq(worker))
@@ -89,8 +99,21 @@ pub struct OtherLine {
     pub days: i32,
 }
 
-/// The lines of a worker's signed and approved prescriptions, but for `except`.
+/// The lines of a person's signed and approved prescriptions, but for `except`.
 pub fn other_lines(
+    conn: &mut Conn,
+    person: &[WorkerId],
+    except: Option<PrescriptionId>,
+    now: Timestamp,
+) -> QueryResult<Vec<OtherLine>> {
+    let mut lines = Vec::new();
+    for who in person {
+        lines.extend(other_lines_of(conn, *who, except, now)?);
+    }
+    Ok(lines)
+}
+
+fn other_lines_of(
     conn: &mut Conn,
     worker: WorkerId,
     except: Option<PrescriptionId>,

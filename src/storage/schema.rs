@@ -264,6 +264,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         end_reason -> Nullable<Text>,
         context -> Nullable<Text>,
+        symptoms -> Nullable<Text>,
+        measure_again_by -> Nullable<Timestamptz>,
     }
 }
 
@@ -275,7 +277,8 @@ diesel::table! {
         worker_id -> Uuid,
         station_id -> Uuid,
         kind -> Text,
-        value -> Int8,
+        value -> Nullable<Int8>,
+        beyond -> Nullable<Text>,
         second -> Nullable<Int8>,
         unit -> Text,
         device -> Text,
@@ -312,6 +315,7 @@ diesel::table! {
         diagnoses -> Nullable<Text>,
         rating -> Nullable<Int4>,
         rating_sealed -> Nullable<Bytea>,
+        red_flags -> Nullable<Text>,
         left_at -> Nullable<Timestamptz>,
         cancel_reason -> Nullable<Text>,
     }
@@ -322,6 +326,22 @@ diesel::table! {
     matching_clock (one) {
         one -> Int8,
         virtual_time -> Int8,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    alert (id) {
+        id -> Uuid,
+        check_in_id -> Uuid,
+        worker_id -> Uuid,
+        station_id -> Uuid,
+        consultation_id -> Nullable<Uuid>,
+        red_flags -> Text,
+        raised_at -> Timestamptz,
+        closed_at -> Nullable<Timestamptz>,
+        closed_by -> Nullable<Uuid>,
+        note_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -460,6 +480,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
+        safety_sealed -> Nullable<Bytea>,
     }
 }
 
@@ -503,6 +524,7 @@ diesel::table! {
         doubted_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         outcome -> Nullable<Text>,
+        other_lot_no -> Nullable<Text>,
     }
 }
 
@@ -512,6 +534,20 @@ diesel::table! {
         cabinet_id -> Uuid,
         boot_id -> Text,
         first_heard_at -> Timestamptz,
+        mono_ms -> Nullable<Int8>,
+        token_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+
+    cabinet_discrepancy (cabinet_id, kind, slot_no) {
+        cabinet_id -> Uuid,
+        kind -> Text,
+        slot_no -> Int4,
+        detail -> Text,
+        since -> Timestamptz,
     }
 }
 
@@ -657,6 +693,27 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    seal_key (id) {
+        id -> Int8,
+        seals_from -> Timestamptz,
+        created_at -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    reset_request (id) {
+        id -> Uuid,
+        email_sealed -> Bytea,
+        email_index -> Bytea,
+        may_send -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     health_read (reader_id, subject_id, part) {
         reader_id -> Uuid,
         subject_id -> Uuid,
@@ -728,7 +785,9 @@ diesel::joinable!(attempt -> order_unit (order_unit_id));
 diesel::joinable!(attempt -> orders (order_id));
 diesel::joinable!(attempt -> cabinet (cabinet_id));
 diesel::joinable!(cabinet_boot -> cabinet (cabinet_id));
+diesel::joinable!(cabinet_discrepancy -> cabinet (cabinet_id));
 diesel::joinable!(journal -> cabinet (cabinet_id));
+diesel::joinable!(alert -> station (station_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
 diesel::joinable!(posting -> transfer (transfer_id));
@@ -739,6 +798,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     employer,
     station,
     cabinet,
+    alert,
     device,
     enrolment_code,
     used_assertion,
@@ -769,6 +829,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_unit,
     attempt,
     cabinet_boot,
+    cabinet_discrepancy,
     journal,
     incident,
     account,
@@ -778,6 +839,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency,
     letter,
     server_key,
+    seal_key,
+    reset_request,
     health_read,
     audit_seal,
 );

@@ -178,6 +178,7 @@ stored_as_text!(
     crate::domain::vend::Outcome,
     crate::domain::vend::attempt_event::IncidentKind,
     crate::domain::consultation::CancelReason,
+    crate::domain::vend::reconcile::DiscrepancyKind,
     crate::domain::consultation::ConsultationState,
     crate::domain::consultation::OfferState,
     crate::domain::formulary::SaleClass,
@@ -192,6 +193,7 @@ stored_as_text!(
     crate::domain::presence::Presence,
     crate::domain::role::Role,
     crate::domain::triage::TriageLevel,
+    crate::domain::vitals::Beyond,
     crate::domain::vitals::ReadingKind,
     crate::domain::words::Language,
 );

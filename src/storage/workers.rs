@@ -1,5 +1,7 @@
 //! Workers, their consents and their PIN tries.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
@@ -93,6 +95,12 @@ pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerR
     each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
+/// Takes a worker's row for this transaction: facts of one worker follow each
+/// other.
+pub fn worker_hold(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerId>> {
+    each!(conn, c => worker::table.find(id).select(worker::id).held().get_result(c)).optional()
+}
+
 /// A worker by id, whose row nobody else can even refer to until the end of
 /// this transaction.
 pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
@@ -171,6 +179,21 @@ pub fn consents_live(conn: &mut Conn, worker_id: WorkerId) -> QueryResult<Vec<St
         .order(consent::purpose)
         .select(consent::purpose)
         .load(c))
+}
+
+/// Those of these workers who consent to this purpose now.
+pub fn consents_standing(
+    conn: &mut Conn,
+    people: &[WorkerId],
+    purpose: &str,
+) -> QueryResult<HashSet<WorkerId>> {
+    let rows: Vec<WorkerId> = each!(conn, c => consent::table
+        .filter(consent::worker_id.eq_any(people.iter().copied()))
+        .filter(consent::purpose.eq(purpose))
+        .filter(consent::withdrawn_at.is_null())
+        .select(consent::worker_id)
+        .load(c))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Whether the worker consents to this purpose. A consent that stands is held:

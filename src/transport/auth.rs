@@ -51,6 +51,8 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
         .ok_or(Code::TokenInvalid)?;
     let now = house.now();
     let key = digest::sha256(token.as_bytes());
+    let generation = house.keys.tokens.generation();
+    cache.keep_to(generation);
     if let Some(actor) = cache.get(&key, now) {
         note_heard(house, actor, now);
         return Ok(actor);
@@ -61,7 +63,10 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
             tokens::TokenError::Invalid => Code::TokenInvalid,
         })?;
     let actor = actor_from(&claims).ok_or(Code::TokenInvalid)?;
-    cache.insert(key, actor, claims.expires_at, now);
+    // Keys that were replaced meanwhile may have verified it.
+    if house.keys.tokens.generation() == generation {
+        cache.insert(key, actor, claims.expires_at, now);
+    }
     note_heard(house, actor, now);
     Ok(actor)
 }
@@ -95,6 +100,7 @@ fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
             device: claims.device?,
             station: claims.station?,
             epoch: claims.epoch?,
+            token_at: claims.issued_at,
         }),
         Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
             Actor::Staff(StaffCaller {

@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{domain::time::Timestamp, service::Actor};
@@ -15,7 +18,11 @@ const SHARDS: usize = 64;
 const SWEEP_AT: usize = 256;
 
 /// The tokens that this process has verified.
-pub struct TokenCache(Vec<RwLock<Shard>>);
+pub struct TokenCache {
+    shards: Vec<RwLock<Shard>>,
+    /// Of which generation of keys these tokens are.
+    generation: AtomicU64,
+}
 
 struct Shard {
     tokens: HashMap<[u8; 32], (Actor, Timestamp)>,
@@ -25,11 +32,22 @@ struct Shard {
 impl Default for TokenCache {
     fn default() -> Self {
         let shard = || RwLock::new(Shard { tokens: HashMap::new(), sweep_at: SWEEP_AT });
-        Self((0..SHARDS).map(|_| shard()).collect())
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), generation: AtomicU64::new(0) }
     }
 }
 
 impl TokenCache {
+    /// Forgets everything when the keys were replaced since the last time: one
+    /// of them may verify nothing any more.
+    pub fn keep_to(&self, generation: u64) {
+        if self.generation.load(Ordering::Acquire) != generation {
+            for shard in &self.shards {
+                shard.write().unwrap_or_else(PoisonError::into_inner).tokens.clear();
+            }
+            self.generation.store(generation, Ordering::Release);
+        }
+    }
+
     /// Whose token has this SHA-256, if it was verified and has not expired.
     pub fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<Actor> {
         let shard = self.shard(digest).read().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +68,7 @@ impl TokenCache {
 
     fn shard(&self, digest: &[u8; 32]) -> &RwLock<Shard> {
         // A digest is as good as chance.
-        &self.0[usize::from(digest[0]) % SHARDS]
+        &self.shards[usize::from(digest[0]) % SHARDS]
     }
 }
 
@@ -69,7 +87,13 @@ mod tests {
 
     fn cabinet() -> Actor {
         let (device, cabinet) = (DeviceId::generate(), CabinetId::generate());
-        Actor::Cabinet(CabinetCaller { device, cabinet, station: StationId::generate(), epoch: 1 })
+        Actor::Cabinet(CabinetCaller {
+            device,
+            cabinet,
+            station: StationId::generate(),
+            epoch: 1,
+            token_at: at(0),
+        })
     }
 
     #[test]
@@ -86,7 +110,8 @@ mod tests {
     fn expired_tokens_make_room_and_live_ones_stay() {
         let cache = TokenCache::default();
         let actor = cabinet();
-        let held = || cache.0.iter().map(|shard| shard.read().expect("whole").tokens.len()).sum::<usize>();
+        let held =
+            || cache.shards.iter().map(|shard| shard.read().expect("whole").tokens.len()).sum::<usize>();
         let key = |round: u32, number: u32| sha256(&[round.to_be_bytes(), number.to_be_bytes()].concat());
         // Every caller fetches a token of five minutes every four.
         for round in 0..20 {

@@ -49,6 +49,7 @@ async fn without_another_slot_all_of_it_is_paid_back_at_once() {
     house.fill(&seed).await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
     let visit = house.visit(&seed).await;
+    house.answer(&visit.token).await;
     // Two orders: the one behind the jam is not the one that jammed.
     let mut orders = Vec::new();
     for packs in [1, 2] {
@@ -89,6 +90,9 @@ async fn a_doubt_does_the_same_and_its_own_pack_stays_in_doubt() {
         (&json!("authorised"), &json!(2))
     );
     assert_eq!(house.slot(&seed, 1).await, (1, 0, 1, json!("in_doubt")));
+    // Nothing starts before the journal is there, which says "unknown".
+    machine.start(attempt_of(&order, 1), &code).await.problem(409, "cabinet_not_reconciled");
+    machine.report().await.expect(200);
     machine.vend(attempt_of(&order, 1), &code, DROP).await;
     machine.report().await.expect(200);
     let order = house.order(&seed, &order).await;

@@ -73,13 +73,23 @@ impl<'h> Machine<'h> {
         ran
     }
 
-    pub fn write(&mut self, body: Body) {
+    /// Its clock runs on.
+    pub fn runs_on(&mut self) {
         self.mono_ms += 1;
+    }
+
+    pub fn write(&mut self, body: Body) {
+        self.runs_on();
         self.journal.append(self.side.boot_id(), self.mono_ms, self.house.now(), body);
     }
 
     /// A signed POST.
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
+        self.post_with(&self.house.cabinet_token(self.seed), path, body).await
+    }
+
+    /// The same with a token of the test's choice.
+    pub async fn post_with(&self, token: &str, path: &str, body: &impl Serialize) -> Answer {
         let bytes = serde_json::to_vec(body).expect("JSON");
         let signature =
             sign_request(&self.key, self.seed.cabinet_device, "POST", path, &bytes).expect("signed");
@@ -89,7 +99,7 @@ impl<'h> Machine<'h> {
             .post(format!("{}{path}", self.house.base))
             .header("Content-Type", "application/json")
             .header("Waystation-Signature", signature)
-            .bearer_auth(self.house.cabinet_token(self.seed))
+            .bearer_auth(token)
             .body(bytes);
         Answer::of(request.send().await.expect("answered")).await
     }

@@ -39,6 +39,7 @@ async fn what_may_not_be_ordered_is_refused_with_its_reason() {
     let seed = house.seed().await;
     house.fill(&seed).await;
     let visit = house.visit(&seed).await;
+    house.answer(&visit.token).await;
     let post = |body| house.post(&visit.token, "/api/v1/orders", body);
     post(json!({})).await.problem(422, "invalid_field");
     post(json!({"lines": []})).await.problem(422, "invalid_field");
@@ -66,11 +67,15 @@ async fn what_may_not_be_ordered_is_refused_with_its_reason() {
 
 #[actix_web::test]
 async fn fifty_clients_for_the_last_three_packs_make_three_orders() {
-    let house = TestHouse::open().await;
+    let house = TestHouse::open_with(|config| {
+        config.policy.insert("vending".to_owned(), json!({"unpaid_orders": 50}));
+    })
+    .await;
     let seed = house.seed().await;
     house.fill(&seed).await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
     let visit = house.visit(&seed).await;
+    house.answer(&visit.token).await;
     let body = json!({"lines": [{"product_code": OTC, "packs": 1}]});
     let answers = join_all((0..50).map(|_| house.post(&visit.token, "/api/v1/orders", body.clone()))).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();

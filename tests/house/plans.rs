@@ -14,8 +14,8 @@ use waystation::{
         vend::AttemptState,
     },
     storage::{
-        Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, directory, doctors, idempotency,
-        orders, prescriptions, sessions,
+        Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
+        idempotency, orders, prescriptions, readings, sessions,
     },
 };
 
@@ -25,8 +25,18 @@ use crate::{
 };
 
 /// Tables that grow for ever.
-const HISTORY: &[&str] =
-    &["attempt", "consultation", "offer", "orders", "order_unit", "prescription", "check_in", "event"];
+const HISTORY: &[&str] = &[
+    "attempt",
+    "consultation",
+    "offer",
+    "orders",
+    "order_unit",
+    "prescription",
+    "check_in",
+    "event",
+    "alert",
+    "reading",
+];
 
 #[derive(QueryableByName)]
 struct Step {
@@ -57,6 +67,9 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     consultations::offers_open_of(conn, doctor)?;
     consultations::offers_expired(conn, now, 200)?;
     consultations::offers_refused(conn, ConsultationId::generate(), now)?;
+    alerts::alerts_after(conn, true, None, 50)?;
+    alerts::alerts_of_check_in(conn, CheckInId::generate())?;
+    readings::measure_again_due(conn, now, 100)?;
     directory::figures(conn, now, now)?;
     doctors::candidates(conn, now, 200)?;
     orders::orders_overdue(conn, now, 100)?;

@@ -13,7 +13,7 @@ async fn a_profile_begins_empty_and_the_first_of_two_writers_wins() {
     let token = house.check_in(&seed).await;
     let empty = house.get(&token, PATH).await;
     assert_eq!(empty.headers["etag"], "\"0\"");
-    assert_eq!(empty.expect(200)["allergies"], json!([]));
+    assert_eq!(empty.expect(200)["allergies"], json!(null), "nobody has asked");
     let body = json!({"weight_kg_tenths": 705, "allergies": ["penicillins"], "conditions": ["asthma"],
         "medicines": ["aspirin"]});
     let one = house.put(&token, PATH, "\"0\"", body.clone());
@@ -41,4 +41,56 @@ async fn every_bad_field_is_named() {
     let fields: Vec<&str> =
         problem["errors"].as_array().expect("errors").iter().filter_map(|e| e["field"].as_str()).collect();
     assert_eq!(fields, ["allergies[1]", "egfr", "weight_kg_tenths"]);
+}
+
+#[actix_web::test]
+async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let token = house.check_in(&seed).await;
+    let mut version = 0;
+    let mut write = async |body: serde_json::Value| {
+        let answer = house.put(&token, PATH, &format!("\"{version}\""), body).await;
+        version += i64::from(answer.status == 200);
+        answer
+    };
+    for word in
+        ["None", "NKDA", "no known allergies", "无", "没有", "无过敏史", "不过敏", "否认过敏", "N/A", "-"]
+    {
+        let told = write(json!({"allergies": [word], "medicines": [word]})).await.expect(200);
+        assert_eq!((&told["allergies"], &told["medicines"]), (&json!([]), &json!([])), "{word}");
+        assert_eq!(told["conditions"], json!(null), "{word}: nobody has asked");
+    }
+    for word in ["None", "无", "没有"] {
+        let told = write(json!({"conditions": [word]})).await.expect(200);
+        assert_eq!((&told["conditions"], &told["allergies"]), (&json!([]), &json!(null)), "{word}");
+    }
+    // What is no clear none stays as it was written.
+    let told = write(json!({"allergies": ["未知"], "medicines": ["不清楚"]})).await.expect(200);
+    assert_eq!((&told["allergies"], &told["medicines"]), (&json!(["未知"]), &json!(["不清楚"])));
+    for (field, list) in [
+        ("allergies", json!(["无", "青霉素"])),
+        ("allergies", json!(["penicillins", "NKDA"])),
+        ("medicines", json!(["没有", "aspirin"])),
+        ("conditions", json!(["asthma", "无"])),
+    ] {
+        let problem = write(json!({field: list})).await.problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["code"], "contradictory", "{problem}");
+    }
+    write(json!({"conditions": ["boredom"]})).await.problem(422, "invalid_field");
+    assert_eq!(house.get(&token, PATH).await.expect(200)["allergies"], json!(["未知"]));
+}
+
+#[actix_web::test]
+async fn a_word_for_none_makes_no_drug_unknown_in_a_check() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    for word in ["None", "NKDA", "无", "否认过敏"] {
+        let body = json!({
+            "profile": {"age_years": 40, "sex": "male", "allergies": [word], "medicines": [word]},
+            "lines": [{"product_code": "PCM-T500", "dose_units_thousandths": 1000, "times_per_day": 3, "days": 3}],
+        });
+        let report = house.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        assert_eq!(report["verdict"], "ok", "{word}: {report}");
+    }
 }

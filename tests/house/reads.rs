@@ -15,9 +15,10 @@ use waystation::{
 
 use crate::{
     harness::TestHouse,
+    machine::{DROP, Machine},
     prescribing::{Scene, draft_of},
     seed::SIGNING_PIN,
-    vending::OTC,
+    vending::{RX, attempt_of, code_of},
 };
 
 /// Shows nobody anything of a health record.
@@ -35,9 +36,17 @@ const NOTHING: &str = "
     POST /api/v1/staff/password-reset, POST /api/v1/staff/{id}/disable, GET /api/v1/stations,
     POST /api/v1/stations, GET /api/v1/stations/{id}, POST /api/v1/tokens/device,
     POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
-    POST /api/v1/tokens/staff, POST /api/v1/triage/assess, POST /api/v1/workers,
+    POST /api/v1/tokens/staff, POST /api/v1/triage/assess, GET /api/v1/symptoms, GET /api/v1/alerts,
+    POST /api/v1/alerts/{id}/close, POST /api/v1/workers,
     POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
-    POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
+    GET /api/v1/letters, POST /api/v1/letters/{id}/resend, GET /api/v1/shifts/{id},
+    PUT /api/v1/shifts/{id}, POST /api/v1/shifts/{id}/cancel, POST /api/v1/staff/email,
+    POST /api/v1/staff/link, GET /api/v1/staff/{id}, PUT /api/v1/staff/{id},
+    POST /api/v1/staff/{id}/authenticator-reset,
+    POST /api/v1/staff/{id}/authenticator-reset/approve,
+    POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
+    POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
+    GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
     GET /front.css, GET /front.js, GET /healthz, GET /readyz";
 
 /// Shows workers their own record, and nobody else anything: not recorded.
@@ -47,7 +56,7 @@ const OWN: &str = "
     POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, GET /api/v1/me/profile, PUT /api/v1/me/profile,
     GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
-    GET /api/v1/report.html, GET /api/v1/triage";
+    GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
 
 /// Shows somebody else a worker's record: recorded, as this part of it.
 const RECORDED: &[(&str, &str)] = &[
@@ -71,6 +80,7 @@ const RECORDED: &[(&str, &str)] = &[
     ("POST /api/v1/prescriptions/{id}/sign", "prescription"),
     ("POST /api/v1/prescriptions/{id}/void", "prescription"),
     ("GET /api/v1/reviews", "prescription"),
+    ("GET /api/v1/reviews/{id}", "record"),
     ("GET /api/v1/workers", "identity"),
     ("GET /api/v1/workers/{id}", "identity"),
     ("POST /api/v1/workers/{id}/merge", "identity"),
@@ -209,6 +219,8 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     read!(pharmacist, "GET /api/v1/reviews", get!(pharmacist, "/api/v1/reviews"), 200);
     read!(pharmacist, "GET /api/v1/prescriptions", get!(pharmacist, "/api/v1/prescriptions"), 200);
     read!(pharmacist, "GET /api/v1/prescriptions/{id}", get!(pharmacist, &one), 200);
+    let review = one.replace("prescriptions", "reviews");
+    read!(pharmacist, "GET /api/v1/reviews/{id}", get!(pharmacist, &review), 200);
     let back = json!({"reason": "too long", "code": "dose"});
     read!(
         pharmacist,
@@ -286,15 +298,24 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
 
     let officer = &seed.safety_officer;
     let token = house.staff_token(Role::Employer, officer.id, officer.session, None, employer(&house).await);
-    house.get(&token, "/api/v1/employees/fitness").await;
+    let people = house.get(&token, "/api/v1/employees/fitness").await.expect(200);
+    if people["items"].as_array().is_some_and(|items| !items.is_empty()) {
+        assert_eq!(read_by(&house, officer.id).await, ["fitness"]);
+    }
     let operator = house.operator_token(&seed);
     house.get(&operator, &format!("/api/v1/workers/{}", seed.worker)).await.expect(200);
     house.get(&operator, "/api/v1/workers?phone=15400000001").await.expect(200);
     assert_eq!(read_by(&house, seed.operator.id).await, ["identity"], "the same part, twice in ten minutes");
     let visit = house.visit(&seed).await;
     let order = house.paid(&seed, &visit, 1).await;
-    assert_eq!(order["state"], "paid");
-    let _ = OTC;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
+    machine.report().await.expect(200);
+    let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
+    let served = house.post(&operator, "/api/v1/lots/recall", recall).await.expect(200);
+    assert_eq!(served["workers_served"], json!([seed.worker]));
+    assert_eq!(read_by(&house, seed.operator.id).await, ["identity", "recall"]);
 }
 
 async fn employer(house: &TestHouse) -> Option<waystation::domain::ids::EmployerId> {

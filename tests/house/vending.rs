@@ -11,14 +11,16 @@ use waystation::{
         tokens::{Claims, Role},
     },
     domain::{
+        formulary::{Formulary, IngredientCode, Product, ProductCode},
         ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
+        money::Fen,
         prescription::{CabinetLane, canonical_bytes},
     },
     each,
-    service::{Actor, Failure},
+    service::{Actor, Failure, edition, formulary},
     storage::{
         network as store,
-        schema::{cabinet, consultation, lot, prescription, prescription_line, product},
+        schema::{cabinet, consultation, lot, prescription, prescription_line},
         sql_types::At,
     },
 };
@@ -30,6 +32,23 @@ use crate::{
 
 pub const RX: &str = "amoxicillin-250";
 pub const OTC: &str = "smectite-3g";
+
+/// A capsule on prescription, and a cream over the counter of which five packs
+/// are one course.
+fn sample_products() -> [Product; 2] {
+    let book = Formulary::shipped().expect("the shipped file is good");
+    let like = |code: &str, other: &str, price: i64| {
+        let mut product = book.find(other).expect("shipped").clone();
+        product.code = ProductCode::parse(code).expect("a code");
+        (product.generic_zh, product.generic_en) = ("样例药".into(), "Sample".into());
+        product.price = Fen(price);
+        product
+    };
+    let mut cream = like(OTC, "DIC-G1", 500);
+    cream.ingredients[0].code = IngredientCode::parse("urea").expect("an ingredient");
+    cream.contraindications.clear();
+    [like(RX, "AMX-C250", 1200), cream]
+}
 
 /// A worker at the screen.
 pub struct Visit {
@@ -48,21 +67,8 @@ impl TestHouse {
         let id = seed.cabinet;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                for (code, class, price) in [(RX, "rx", 1200_i64), (OTC, "otc_b", 500)] {
-                    each!(tx.conn, c => diesel::insert_into(product::table)
-                        .values((
-                            product::code.eq(code),
-                            product::generic_zh.eq("样例药"),
-                            product::generic_en.eq("Sample"),
-                            product::atc.eq("-"),
-                            product::class.eq(class),
-                            product::in_formulary.eq(true),
-                            product::price_fen.eq(price),
-                            product::body.eq("{}"),
-                            product::updated_at.eq(At(tx.now)),
-                        ))
-                        .execute(c))?;
-                }
+                let products = sample_products();
+                formulary::put(tx, &products.iter().collect::<Vec<_>>())?;
                 let filled = [
                     (1, RX, "L1", "2027-06-30", 2),
                     (2, RX, "L2", "2027-12-31", 3),
@@ -106,6 +112,15 @@ impl TestHouse {
             })
             .await
             .expect("filled");
+        edition::look(&self.house).await.expect("looked");
+    }
+
+    /// The worker says that they are allergic to nothing: all that a sale of
+    /// `OTC` asks for.
+    pub async fn answer(&self, token: &str) {
+        let said = json!({"allergies": []});
+        let answer = self.put(token, "/api/v1/me/profile", "\"0\"", said).await;
+        assert!(matches!(answer.status.as_u16(), 200 | 412), "{}", answer.body);
     }
 
     /// Puts the cabinet in another lane.
@@ -176,7 +191,13 @@ impl TestHouse {
         let body = json!({
             "revision": 1,
             "draft": {"lane": document["lane"], "kind": document["kind"], "diagnoses": document["diagnoses"],
-                "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5}]},
+                "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5}],
+                // The doctor has answered what several prescriptions at once, and a
+                // walk-in of unknown age, make the check say.
+                "overrides": [
+                    {"rule": "duplicate_ingredient", "lines": [0], "reason": "已问明，剂量合适"},
+                    {"rule": "age_unknown", "lines": [], "reason": "已问明，为成年人"},
+                ]},
             "names": [{"generic_zh": "x", "generic_en": "x", "label": {"zh": "x", "en": "x"}, "packs": packs}],
             "report": {"verdict": "ok", "findings": [], "ruleset_version": "test"},
             "digest": digest::hex(&digest::sha256(&canonical)),

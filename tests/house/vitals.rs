@@ -21,8 +21,8 @@ async fn readings_are_stored_with_units_and_scored_together() {
         "context": {"consciousness": "A", "supplemental_oxygen": false},
     });
     let stored = house.post(&worker, "/api/v1/readings", body).await.expect(201);
-    assert_eq!(stored["readings"][0]["display"], "118/76 mm[Hg]");
-    assert_eq!(stored["readings"][3]["display"], "37.0 Cel");
+    assert_eq!(stored["readings"][0]["display"], "118/76 mmHg");
+    assert_eq!(stored["readings"][3]["display"], "37.0 ℃");
     assert_eq!(stored["triage"]["news2"]["total"], 0);
     assert_eq!(stored["triage"]["level"], "routine");
     let listed = house.get(&worker, "/api/v1/readings").await.expect(200);

@@ -5,6 +5,7 @@ use std::{collections::HashSet, convert::Infallible, io, sync::Arc, time::Durati
 
 use tokio::{
     sync::mpsc,
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -169,9 +170,13 @@ impl Machine {
         loop {
             let (api, device) = (self.fleet.api.clone(), Arc::clone(&self.device));
             let path = format!("/cabinet/v1/work?cursor={}&wait={POLL_SECONDS}", self.cursor);
-            let poll =
-                async move { api.call::<WorkAnswer>(As::Cabinet(&device), Call::get(path).once()).await };
-            tokio::pin!(poll);
+            // In a task of its own, which goes on whatever this one does. The poll
+            // may hold the lock of the device's token to renew it: standing still
+            // while a typed code waits for that lock, it would never let go of it.
+            let mut poll = JoinSet::new();
+            poll.spawn(
+                async move { api.call::<WorkAnswer>(As::Cabinet(&device), Call::get(path).once()).await },
+            );
             let answer = loop {
                 let kept_until = self.held.as_ref().map(|(_, until)| *until);
                 tokio::select! {
@@ -180,7 +185,7 @@ impl Machine {
                         self.on_code(typed).await?;
                         self.restock_if_low().await?;
                     }
-                    answer = &mut poll => break answer?,
+                    answer = poll.join_next() => break polled(answer)?,
                     () = passes(kept_until) => self.show_held("nothing_waits"),
                 }
             };
@@ -318,6 +323,16 @@ impl Machine {
 
     pub(super) fn wall(&self) -> Timestamp {
         self.fleet.api.clock.now()
+    }
+}
+
+fn polled(
+    answer: Option<Result<Result<WorkAnswer, CallError>, tokio::task::JoinError>>,
+) -> Result<WorkAnswer, CallError> {
+    match answer {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) => Err(CallError::Ours(error.to_string())),
+        None => Err(CallError::Ours("the poll was answered twice".to_owned())),
     }
 }
 

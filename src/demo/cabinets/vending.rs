@@ -84,12 +84,21 @@ impl Machine {
         let path = format!("/cabinet/v1/attempts/{attempt}/start");
         let request = StartRequest { boot_id: self.boot, pickup_code: code.to_owned() };
         let until = Instant::now() + START_PATIENCE;
+        let mut greeted = false;
         loop {
             if self.side.ask_start(attempt, self.mono_ms()).is_empty() {
                 return Ok(Err("not_now".to_owned()));
             }
             match self.say::<Grant>(path.clone(), &request).await {
                 Ok(grant) => return Ok(Ok(grant)),
+                // Another boot passed for the present one, or the journal is not all
+                // there yet: a hello and a report say how it is.
+                Err(error)
+                    if !greeted && matches!(error.code(), "boot_unknown" | "cabinet_not_reconciled") =>
+                {
+                    greeted = true;
+                    self.connect().await?;
+                }
                 Err(error @ CallError::Refused { .. }) if !matches!(error.status(), 500 | 503) => {
                     let over =
                         ["attempt_void", "attempt_closed", "attempt_in_doubt", "state_moved_on", "not_found"];

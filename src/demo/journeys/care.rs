@@ -50,7 +50,7 @@ impl Walk<'_> {
         for reading in sent["readings"].as_array().into_iter().flatten() {
             let kept =
                 taken.readings.iter().find(|kept| Some(kept.kind.as_str()) == reading["kind"].as_str());
-            must(kept.is_some_and(|kept| Some(kept.value) == reading["value"].as_i64()), "readings", || {
+            must(kept.is_some_and(|kept| kept.value == reading["value"].as_i64()), "readings", || {
                 format!("reading {} was not kept as sent", reading["kind"])
             })?;
         }

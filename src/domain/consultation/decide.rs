@@ -9,6 +9,7 @@ use crate::domain::{
     matching::MatchingPolicy,
     refusal::{Code, Refusal},
     time::Timestamp,
+    triage::TriageLevel,
     words::Bilingual,
 };
 
@@ -87,6 +88,12 @@ pub enum Command {
         /// Who completes.
         doctor: StaffId,
     },
+    /// What is known by now asks for this level. It only rises: a later normal
+    /// reading takes nobody back in the queue.
+    Triage {
+        /// How soon.
+        level: TriageLevel,
+    },
     /// No doctor was found for long enough.
     GiveUp,
     /// The worker rates it.
@@ -125,6 +132,7 @@ pub fn decide(
         Command::NoShow { doctor, last_heard } => no_show(consultation, doctor, last_heard, now, policy),
         Command::Cancel { reason } => cancel(consultation, reason, now),
         Command::Complete { doctor } => complete(consultation, doctor, now),
+        Command::Triage { level } => triage(consultation, level, now),
         Command::GiveUp => give_up(consultation, now, policy),
         Command::Rate { rating } => rate(consultation, rating),
     }
@@ -362,6 +370,16 @@ fn complete(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Ans
         | State::Offered
         | State::Cancelled
         | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn triage(consultation: &Consultation, level: TriageLevel, now: Timestamp) -> Answer {
+    match consultation.state {
+        _ if level >= consultation.triage => ALREADY_DONE,
+        State::Waiting | State::Offered | State::Active => {
+            Ok(vec![Event::Triaged { triage: level, at: now }])
+        }
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
     }
 }
 

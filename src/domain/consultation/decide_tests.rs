@@ -22,7 +22,7 @@ struct Story {
 
 impl Story {
     fn waiting() -> Self {
-        let event = request(ConsultationId::generate(), WorkerId::generate(), at(0));
+        let event = request(ConsultationId::generate(), WorkerId::generate(), TriageLevel::Standard, at(0));
         let consultation = fold(&[event]).expect("a request opens");
         Self { consultation, offer: OfferId::generate(), doctor: StaffId::generate() }
     }

@@ -6,6 +6,7 @@ use super::state::{CancelReason, Consultation, ConsultationState, Offer, OfferSt
 use crate::domain::{
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     time::Timestamp,
+    triage::TriageLevel,
 };
 
 /// One change of state. Holds ids, codes and times only, never personal data, so
@@ -16,7 +17,17 @@ use crate::domain::{
 pub enum ConsultationEvent {
     /// A worker asked for care.
     #[serde(rename = "consultation.requested")]
-    Requested { consultation: ConsultationId, worker: WorkerId, at: Timestamp },
+    Requested {
+        consultation: ConsultationId,
+        worker: WorkerId,
+        at: Timestamp,
+        // Logs of before 2026-11-29 do not tell it.
+        #[serde(default = "untold")]
+        triage: TriageLevel,
+    },
+    /// Something that was measured or said made it more pressing.
+    #[serde(rename = "consultation.triaged")]
+    Triaged { triage: TriageLevel, at: Timestamp },
     /// It was put to one doctor.
     #[serde(rename = "consultation.offered")]
     Offered { offer: OfferId, doctor: StaffId, hospital: HospitalId, fence: i64, expires_at: Timestamp },
@@ -56,11 +67,16 @@ pub enum ConsultationEvent {
     Rated { rating: u8 },
 }
 
+const fn untold() -> TriageLevel {
+    TriageLevel::Standard
+}
+
 impl ConsultationEvent {
     /// The kind in the event log, e.g. `consultation.accepted`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Requested { .. } => "consultation.requested",
+            Self::Triaged { .. } => "consultation.triaged",
             Self::Offered { .. } => "consultation.offered",
             Self::Accepted { .. } => "consultation.accepted",
             Self::Declined { .. } => "consultation.declined",
@@ -92,14 +108,19 @@ impl ConsultationEvent {
 }
 
 /// The first event of every consultation: `worker` asks for care at `now`.
-pub fn request(consultation: ConsultationId, worker: WorkerId, now: Timestamp) -> ConsultationEvent {
-    ConsultationEvent::Requested { consultation, worker, at: now }
+pub fn request(
+    consultation: ConsultationId,
+    worker: WorkerId,
+    triage: TriageLevel,
+    now: Timestamp,
+) -> ConsultationEvent {
+    ConsultationEvent::Requested { consultation, worker, at: now, triage }
 }
 
 /// The snapshot after `events`, which must open with the request; `None` otherwise.
 pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
     let (first, rest) = events.split_first()?;
-    let ConsultationEvent::Requested { consultation, worker, at } = first else { return None };
+    let ConsultationEvent::Requested { consultation, worker, at, triage } = first else { return None };
     let mut snapshot = Consultation {
         id: *consultation,
         worker: *worker,
@@ -115,6 +136,7 @@ pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
         cancel_reason: None,
         left_at: None,
         rating: None,
+        triage: *triage,
     };
     for event in rest {
         apply(&mut snapshot, event);
@@ -127,6 +149,7 @@ pub fn apply(consultation: &mut Consultation, event: &ConsultationEvent) {
     match event {
         // Only the first event of a log requests; a fold starts from it.
         ConsultationEvent::Requested { .. } => {}
+        ConsultationEvent::Triaged { triage, .. } => consultation.triage = *triage,
         ConsultationEvent::Offered { offer, doctor, hospital, fence, expires_at } => {
             let (id, doctor, hospital, fence, expires_at) = (*offer, *doctor, *hospital, *fence, *expires_at);
             consultation.offer =

@@ -9,6 +9,7 @@ use crate::domain::{
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     matching::MatchingPolicy,
     time::Timestamp,
+    triage::TriageLevel,
 };
 
 fn start() -> Timestamp {
@@ -56,6 +57,7 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
         }),
         1 => who.prop_map(|who| Command::Complete { doctor: doctor(who) }),
         1 => Just(Command::GiveUp),
+        1 => (0..4_usize).prop_map(|level| Command::Triage { level: TriageLevel::ALL[level] }),
         1 => (0..7_u8).prop_map(|rating| Command::Rate { rating }),
     ];
     (command, prop_oneof![9 => 0..15_i64, 1 => 0..4_000_i64])
@@ -124,6 +126,7 @@ fn check_step(before: &Consultation, after: &Consultation, events: &[Consultatio
         assert!(before.offer.as_ref().is_some_and(|offer| now < offer.expires_at), "never accepted late");
     }
     assert_eq!(before.waiting_since, after.waiting_since, "the original time stays");
+    assert!(after.triage <= before.triage, "it only becomes more pressing");
 }
 
 proptest! {
@@ -133,7 +136,7 @@ proptest! {
     fn any_sequence_keeps_the_invariants(steps in prop::collection::vec((command(), any::<bool>()), 1..60)) {
         let policy = MatchingPolicy::default();
         let (id, worker) = (ConsultationId::from_uuid(Uuid::nil()), WorkerId::from_uuid(Uuid::nil()));
-        let mut log = vec![request(id, worker, start())];
+        let mut log = vec![request(id, worker, TriageLevel::Standard, start())];
         let mut snapshot = fold(&log).expect("a request opens");
         let mut now = start();
         for ((command, passed), aim) in steps {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     time::Timestamp,
+    triage::TriageLevel,
 };
 
 crate::text_enum! {
@@ -122,6 +123,8 @@ pub struct Consultation {
     pub left_at: Option<Timestamp>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<u8>,
+    /// How soon a doctor must see the worker; it only rises.
+    pub triage: TriageLevel,
 }
 
 #[cfg(test)]

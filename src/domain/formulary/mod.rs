@@ -4,12 +4,16 @@
 //! Amounts are whole micrograms and thousandths of a unit; there are no floats.
 
 mod book;
+mod bounds;
 mod codes;
+mod never;
 mod parse;
 mod product;
 
 pub use book::Formulary;
+pub use bounds::{Flaw, names_a_source};
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+pub use never::{Never, never};
 pub use parse::{COLUMNS, FieldIssue, RowProblem};
 pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
 

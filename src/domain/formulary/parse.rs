@@ -42,6 +42,8 @@ pub const COLUMNS: &[&str] = &[
 pub struct FieldIssue {
     /// The column.
     pub field: &'static str,
+    /// A stable word: `invalid`, `never_list`, `implausible`, `no_source`.
+    pub code: &'static str,
     /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
@@ -90,7 +92,7 @@ impl<'a> Row<'a> {
     fn issue(&mut self, field: &'static str, zh: &str, en: &str) {
         let seen: String = self.cell(field).chars().take(60).collect();
         let message = Bilingual::made(format!("{zh}（现为“{seen}”）"), format!("{en} (found \"{seen}\")"));
-        self.issues.push(FieldIssue { field, message });
+        self.issues.push(FieldIssue { field, code: "invalid", message });
     }
 
     fn required(&mut self, field: &'static str, longest: usize) -> String {
@@ -259,7 +261,7 @@ impl Product {
                 Some(contraindications),
                 Some(flags),
                 Some(in_formulary),
-            ) if row.issues.is_empty() => Ok(Product {
+            ) if row.issues.is_empty() => sound(Product {
                 code,
                 generic_zh,
                 generic_en,
@@ -285,6 +287,18 @@ impl Product {
     }
 }
 
+/// The row as a whole: not on the never-list, plausible, and with a source.
+fn sound(product: Product) -> Result<Product, Vec<FieldIssue>> {
+    let flaws = product.flaws();
+    if flaws.is_empty() {
+        return Ok(product);
+    }
+    Err(flaws
+        .into_iter()
+        .map(|flaw| FieldIssue { field: flaw.field, code: flaw.code, message: flaw.message })
+        .collect())
+}
+
 fn adult_maximum(row: &mut Row<'_>) -> AdultMaximum {
     AdultMaximum {
         dose_ug: row.amount("max_dose_mg"),
@@ -308,6 +322,9 @@ fn check_maximum(row: &mut Row<'_>, most: &AdultMaximum, ingredients: Option<&[I
     }
     if most.day_ug.is_some() && most.dose_ug > most.day_ug {
         row.issue("max_dose_mg", "单次上限超过每日上限", "a dose's maximum is above the day's");
+    }
+    if most.day_units_thousandths.is_some() && most.dose_units_thousandths > most.day_units_thousandths {
+        row.issue("max_dose_units", "单次上限超过每日上限", "a dose's maximum is above the day's");
     }
 }
 

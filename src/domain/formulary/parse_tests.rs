@@ -98,6 +98,8 @@ fn a_row_without_a_maximum_is_carried_but_not_prescribable() {
     cells.insert("max_times", "4");
     assert!(Product::from_fields(&cells).expect("by times").prescribable());
     cells.insert("form", "injection");
+    assert_eq!(Product::from_fields(&cells).expect_err("never")[0].field, "form");
+    cells.insert("in_formulary", "no");
     assert!(!Product::from_fields(&cells).expect("known").prescribable());
 }
 

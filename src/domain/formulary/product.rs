@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{Flaw, implausible, names_a_source};
 use super::codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+use super::never::never;
 use crate::domain::money::Fen;
+use crate::domain::words::Bilingual;
 
 /// One active ingredient and how much of it one unit holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,13 +106,43 @@ impl Product {
 
     /// Has somebody read, in a named source, the most an adult may take in a day?
     pub fn has_sourced_maximum(&self) -> bool {
-        self.adult_max.limits_a_day() && !self.source.trim().is_empty()
+        self.adult_max.limits_a_day() && names_a_source(&self.source)
     }
 
-    /// May it stand on a prescription at all? Not without a sourced maximum, not outside
-    /// the formulary, and never as an injection (source: house rules, prescribing table [V]).
+    /// May it stand on a prescription, or be sold, at all? Not without a sourced and plausible
+    /// maximum, not outside the formulary, and never from the never-list
+    /// (source: clinical rules, prescribing table [V]). A row of an old database is asked the same.
     pub fn prescribable(&self) -> bool {
-        self.in_formulary && self.has_sourced_maximum() && self.form != Form::Injection
+        self.in_formulary && self.has_sourced_maximum() && self.flaws().is_empty()
+    }
+
+    /// Maxima that no adult label names, by column.
+    pub fn implausible(&self) -> Vec<Flaw> {
+        implausible(self)
+    }
+
+    /// What an import refuses about this row, by column. A row outside the formulary may name a
+    /// drug of the never-list: it is only known, so that what a worker takes can be recognised.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws = implausible(self);
+        if let Some(found) = never(self).filter(|_| self.in_formulary) {
+            let message = Bilingual::made(
+                format!("{}：此处不得开具或售出；目录外登记请将 in_formulary 填为 no。", found.group.zh),
+                format!(
+                    "{}: never prescribed or sold here; a row with in_formulary no may stand in the catalogue.",
+                    found.group.en
+                ),
+            );
+            flaws.push(Flaw { field: found.field, code: "never_list", message });
+        }
+        if !names_a_source(&self.source) {
+            let message = Bilingual::fixed(
+                "须写明查阅的文件和章节；“无”“nobody”“test”等不是来源。",
+                "name the document and section that was read; \"nobody\", \"n/a\", \"test\" and the like are no source.",
+            );
+            flaws.push(Flaw { field: "source", code: "no_source", message });
+        }
+        flaws
     }
 
     /// Is it an antimicrobial for systemic use? Those are never long-term

@@ -8,6 +8,7 @@ use super::classes::DrugClass::{
 use super::findings::Findings;
 use super::input::Profile;
 use super::items::{Items, number_of_text};
+use super::nothing::says_none;
 use super::report::Severity;
 use super::rules::RuleSet;
 use crate::domain::words::Bilingual;
@@ -66,7 +67,6 @@ const CLASSES: &[ClassAllergy] = &[
 
 /// Allergies that no drug of ours has to do with.
 const NOT_DRUGS: &[&str] = &[
-    "none",
     "pollen",
     "dust",
     "dust_mites",
@@ -78,7 +78,6 @@ const NOT_DRUGS: &[&str] = &[
     "latex",
     "insect_stings",
     "cold",
-    "无",
     "花粉",
     "尘螨",
     "食物",
@@ -86,6 +85,33 @@ const NOT_DRUGS: &[&str] = &[
     "花生",
     "牛奶",
     "鸡蛋",
+    "mango",
+    "shrimp",
+    "crab",
+    "shellfish",
+    "nuts",
+    "mould",
+    "mold",
+    "cat",
+    "dog",
+    "animal_hair",
+    "芒果",
+    "虾",
+    "蟹",
+    "虾蟹",
+    "海产品",
+    "坚果",
+    "霉菌",
+    "柳絮",
+    "杨絮",
+    "宠物毛发",
+    "猫毛",
+    "狗毛",
+    "冷空气",
+    "紫外线",
+    "日光",
+    "乳胶",
+    "蜂蜇",
 ];
 
 /// Classes of one drug that block its relatives too.
@@ -112,7 +138,7 @@ enum Meaning {
 
 fn meaning(text: &str, rules: &RuleSet) -> Meaning {
     let spelt = text.trim().to_lowercase().replace([' ', '-'], "_");
-    if NOT_DRUGS.contains(&spelt.as_str()) {
+    if says_none(text) || NOT_DRUGS.contains(&spelt.as_str()) {
         return Meaning::NotADrug;
     }
     if let Some(row) = CLASSES.iter().find(|row| row.spellings.contains(&spelt.as_str())) {

@@ -12,7 +12,7 @@ use super::pairs::When;
 use super::people::{check_people, kidney_disease};
 use super::report::{SafetyReport, Severity};
 use super::rules::RuleSet;
-use crate::domain::formulary::Formulary;
+use crate::domain::formulary::{Formulary, Product, never};
 use crate::domain::words::Bilingual;
 
 /// Holds one prescription against the rules. Pure and quick: it compares small numbers and
@@ -30,16 +30,24 @@ pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> Saf
     findings.report(&rules.version)
 }
 
-/// The never-list holds for every form, the skin included.
+/// The never-list holds for every form, the skin included: by what the rules know of an
+/// ingredient, and by what the product's row says (`formulary::never`).
 fn check_never(items: &Items<'_>, findings: &mut Findings) {
-    for item in items.prescribed().filter(|item| item.allergy_classes.has(DrugClass::Never)) {
+    let by_class = items.prescribed().filter(|item| item.allergy_classes.has(DrugClass::Never));
+    let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(listed));
+    let lines: Vec<usize> = by_class.filter_map(Item::line).chain(by_row.map(|(at, _)| at)).collect();
+    for line in lines {
         let message = Bilingual::fixed(
-            "该药不得在此开具（麻醉、精神药品、麻黄碱复方或须监测血药浓度）。",
-            "This drug is never prescribed here (narcotic, psychotropic, ephedrine compound, or one that needs measured levels).",
+            "该药不得在此开具或售出（麻醉、精神药品、注射剂、麻黄碱复方或须监测血药浓度）。",
+            "This drug is never prescribed or sold here (narcotic, psychotropic, injection, ephedrine compound, or one that needs measured levels).",
         );
         let source = "Waystation house rules, prescribing table (never)";
-        findings.fixed("never_list", Severity::Block, item.line().as_slice(), message, source);
+        findings.fixed("never_list", Severity::Block, &[line], message, source);
     }
+}
+
+fn listed(product: &Product) -> bool {
+    never(product).is_some()
 }
 
 fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: &mut Findings) {

@@ -83,6 +83,9 @@ fn check_prescribable(at: usize, product: &Product, findings: &mut Findings) {
         );
         findings.made("no_sourced_maximum", Severity::Block, &[at], message, HOUSE);
     }
+    for flaw in product.implausible() {
+        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message, HOUSE);
+    }
 }
 
 fn check_age(at: usize, product: &Product, input: &SafetyInput, rules: &RuleSet, findings: &mut Findings) {

@@ -32,14 +32,14 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         units_per_pack: 10,
         price: Fen(1000),
         class: SaleClass::Rx,
-        adult_max: AdultMaximum { times_per_day: Some(24), ..AdultMaximum::default() },
+        adult_max: AdultMaximum { times_per_day: Some(12), ..AdultMaximum::default() },
         min_age_years: Some(0),
         child_dose: None,
         contraindications: Vec::new(),
         sedating: false,
         contains_alcohol: false,
         storage: "室温".into(),
-        source: "test".into(),
+        source: "trial label, section 1".into(),
         in_formulary: true,
     }
 }

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::classes::{Classes, DrugClass};
 use super::findings::Findings;
 use super::input::{SafetyInput, Taken};
+use super::nothing::says_none;
 use super::report::Severity;
 use super::rules::{Match, RuleSet};
 use crate::domain::formulary::{Formulary, Product, ProductCode};
@@ -130,6 +131,7 @@ impl<'a> Items<'a> {
                 let known = formulary.get(product);
                 self.add_product(origin, product, known, *units_per_day_thousandths, rules, findings);
             }
+            Taken::Reported { medicine, .. } if says_none(medicine) => {}
             Taken::Reported { medicine, day_ug } => match number_of_text(medicine, rules) {
                 Some(number) => {
                     let mut item = plain(origin, Some(number), *day_ug, rules);

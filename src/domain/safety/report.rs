@@ -83,6 +83,15 @@ pub struct SafetyReport {
 }
 
 impl SafetyReport {
+    /// The same report with more findings, the gravest first again.
+    pub fn with(mut self, more: Vec<Finding>) -> Self {
+        self.findings.extend(more);
+        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.lines).cmp(&(a.severity, &b.rule, &b.lines)));
+        let gravest = self.findings.iter().map(|finding| Verdict::from(finding.severity)).max();
+        self.verdict = gravest.unwrap_or(Verdict::Ok);
+        self
+    }
+
     /// Does anything block?
     pub fn blocked(&self) -> bool {
         self.verdict == Verdict::Block

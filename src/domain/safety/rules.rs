@@ -207,6 +207,11 @@ impl RuleSet {
         LIMITS
     }
 
+    /// The limit of the ingredient spelt `code` across all products, where there is one.
+    pub fn limit_of(&self, code: &str) -> Option<&'static IngredientLimit> {
+        self.limit(self.number(code)?)
+    }
+
     pub(super) fn number(&self, code: &str) -> Option<u16> {
         self.index.get(code).copied()
     }

@@ -2,14 +2,23 @@
 
 use std::borrow::Cow;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    history::Latest,
+    limits::{ChildBand, TriageLimits},
     news2::{News2Band, News2Score},
-    red_flags::{RedFlag, SymptomFlag, red_flags},
+    red_flags::{EMERGENCY_NUMBER, RedFlag, RedFlagCode},
+    signs::{measured, others, urgent_for_age},
+    symptoms::SymptomFlag,
 };
-use crate::domain::bounds::Bounds;
-use crate::domain::vitals::{Acvpu, Severity, VitalFinding};
+use crate::domain::{
+    bounds::Bounds,
+    time::Timestamp,
+    vitals::{Acvpu, ReadingKind, Severity, VitalFinding},
+    words::Bilingual,
+};
 
 crate::text_enum! {
     /// How soon, most pressing first. Source: house rules, vitals; the mapping is [P].
@@ -30,8 +39,12 @@ crate::text_enum! {
     pub enum TriageReason {
         /// A red flag.
         RedFlag = "red_flag",
+        /// A single extreme that waits for its second measurement.
+        MeasureAgain = "measure_again",
         /// NEWS2 5-6, or a single 3 in it.
         News2Raised = "news2_raised",
+        /// A child's reading is beyond what its age allows.
+        GroupLimit = "group_limit",
         /// NEWS2 could not be completed or does not hold for this person.
         News2Unknown = "news2_unknown",
         /// A reading's category is urgent.
@@ -97,16 +110,91 @@ impl TriageWeights {
 }
 
 /// What triage looks at.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct TriageFacts<'a> {
+    /// The limits in force.
+    pub limits: &'a TriageLimits,
     /// The score; `None` where NEWS2 does not hold for this person.
     pub news2: Option<&'a News2Score>,
+    /// The parts of the score, whether it holds or not.
+    pub parts: Option<&'a News2Score>,
+    /// Age in whole months; an unknown age counts as adult.
+    pub age_months: Option<u32>,
+    /// Whether the person is pregnant, as far as known.
+    pub pregnant: bool,
     /// Complaints that are red flags by themselves.
     pub symptoms: &'a [SymptomFlag],
+    /// Whether the person asked for a doctor: then there is a complaint.
+    pub asked: bool,
     /// What the readings mean.
     pub findings: &'a [VitalFinding],
+    /// The latest reading of each kind.
+    pub latest: &'a [Latest],
     /// How awake the worker is.
     pub consciousness: Option<Acvpu>,
+    /// Red flags that were raised before in the same visit or consultation: a
+    /// later reading that is normal does not hide them.
+    pub earlier: &'a [RedFlagCode],
+    /// The present instant; `None` where nobody will look again later, and a
+    /// single extreme counts at once.
+    pub now: Option<Timestamp>,
+}
+
+impl<'a> TriageFacts<'a> {
+    /// Of somebody of whom nothing is known.
+    pub const fn nothing(limits: &'a TriageLimits) -> Self {
+        Self {
+            limits,
+            news2: None,
+            parts: None,
+            age_months: None,
+            pregnant: false,
+            symptoms: &[],
+            asked: false,
+            findings: &[],
+            latest: &[],
+            consciousness: None,
+            earlier: &[],
+            now: None,
+        }
+    }
+
+    /// The limits of the person's age, below 16 years.
+    pub(super) fn child(&self) -> Option<&'a ChildBand> {
+        self.age_months.and_then(|months| self.limits.band_of(months))
+    }
+
+    /// Whether anything beside measurements speaks of an illness.
+    pub(super) fn symptomatic(&self) -> bool {
+        let awake = matches!(self.consciousness, None | Some(Acvpu::Alert));
+        self.asked || !self.symptoms.is_empty() || !awake
+    }
+}
+
+/// A single extreme that is measured once more before it alarms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct MeasureAgain {
+    /// What to measure.
+    pub kind: ReadingKind,
+    /// Until when; from then on it counts as an emergency.
+    pub until: chrono::DateTime<chrono::Utc>,
+    /// What to say to the worker.
+    pub advice: Bilingual,
+}
+
+impl MeasureAgain {
+    fn of(kind: ReadingKind, until: Timestamp) -> Self {
+        let label = kind.label();
+        let advice = Bilingual::made(
+            format!("{}读数异常：请坐好，马上再测一次。如有不适，请立即拨打 120。", label.zh),
+            format!(
+                "The {} reading is far out of range: sit down and measure once more now. If you feel \
+                 unwell, call 120.",
+                label.en
+            ),
+        );
+        Self { kind, until, advice }
+    }
 }
 
 /// A level with its reasons.
@@ -118,6 +206,11 @@ pub struct TriageDecision {
     pub reasons: Vec<TriageReason>,
     /// Show these at once.
     pub red_flags: Vec<RedFlag>,
+    /// A single extreme that waits for its second measurement.
+    pub measure_again: Option<MeasureAgain>,
+    /// Whom to call; shown at once with an emergency, and while an extreme waits
+    /// for its second measurement.
+    pub emergency_number: Option<&'static str>,
 }
 
 impl TriageReason {
@@ -125,7 +218,9 @@ impl TriageReason {
     const fn level(self) -> TriageLevel {
         match self {
             Self::RedFlag => TriageLevel::Emergency,
-            Self::News2Raised | Self::ReadingUrgent => TriageLevel::Urgent,
+            Self::MeasureAgain | Self::News2Raised | Self::ReadingUrgent | Self::GroupLimit => {
+                TriageLevel::Urgent
+            }
             Self::News2Unknown | Self::ReadingWarning => TriageLevel::Standard,
             Self::NothingFound => TriageLevel::Routine,
         }
@@ -134,11 +229,14 @@ impl TriageReason {
 
 /// The level of `facts`: the most pressing of all reasons.
 pub fn triage(facts: &TriageFacts<'_>) -> TriageDecision {
-    let red_flags = red_flags(facts);
+    let (red_flags, measure_again) = emergencies(facts);
     let worst = facts.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Normal);
     let mut reasons = Vec::new();
     if !red_flags.is_empty() {
         reasons.push(TriageReason::RedFlag);
+    }
+    if measure_again.is_some() {
+        reasons.push(TriageReason::MeasureAgain);
     }
     match facts.news2.map(|score| (score.band, score.any_single_three)) {
         Some(
@@ -149,6 +247,9 @@ pub fn triage(facts: &TriageFacts<'_>) -> TriageDecision {
         Some((News2Band::Incomplete, false)) | None => reasons.push(TriageReason::News2Unknown),
         Some((News2Band::Low, _)) => {}
     }
+    if facts.child().is_some_and(|band| urgent_for_age(band, facts.latest)) {
+        reasons.push(TriageReason::GroupLimit);
+    }
     match worst {
         Severity::Emergency | Severity::Urgent => reasons.push(TriageReason::ReadingUrgent),
         Severity::Warning => reasons.push(TriageReason::ReadingWarning),
@@ -158,86 +259,39 @@ pub fn triage(facts: &TriageFacts<'_>) -> TriageDecision {
         reasons.push(TriageReason::NothingFound);
     }
     reasons.sort_by_key(|reason| (reason.level(), *reason));
-    TriageDecision { level: reasons[0].level(), reasons, red_flags }
+    let call = !red_flags.is_empty() || measure_again.is_some();
+    TriageDecision {
+        level: reasons[0].level(),
+        reasons,
+        red_flags,
+        measure_again,
+        emergency_number: call.then_some(EMERGENCY_NUMBER),
+    }
+}
+
+/// Every red flag, each once, in the order of [`RedFlagCode`]; and what is
+/// measured once more instead. That is one extreme alone, without a symptom,
+/// not confirmed by the measurement before it and not older than the policy's
+/// span. Who asks for a doctor has a complaint: then it counts at once.
+fn emergencies(facts: &TriageFacts<'_>) -> (Vec<RedFlag>, Option<MeasureAgain>) {
+    let signs = measured(facts);
+    let mut codes = others(facts, &signs);
+    codes.extend_from_slice(facts.earlier);
+    let mut again = None;
+    if let ([sign], true, false, Some(now)) = (&signs[..], codes.is_empty(), facts.symptomatic(), facts.now) {
+        let until = sign.latest.recorded_at + TimeDelta::seconds(i64::from(facts.limits.measure_again_s));
+        if !sign.confirmed && now < until {
+            again = Some(MeasureAgain::of(sign.latest.reading.kind, until));
+        }
+    }
+    if again.is_none() {
+        codes.extend(signs.iter().map(|sign| sign.code));
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    (codes.into_iter().map(RedFlag::from).collect(), again)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{
-        triage::{News2Input, news2},
-        vitals::ReadingKind,
-        words::Bilingual,
-    };
-
-    fn score(change: impl FnOnce(&mut News2Input)) -> News2Score {
-        let mut input = News2Input {
-            respiratory_rate_per_min: Some(16),
-            spo2_percent: Some(98),
-            supplemental_oxygen: Some(false),
-            systolic_mmhg: Some(120),
-            heart_rate_per_min: Some(70),
-            temperature_tenths_c: Some(370),
-            acvpu: Some(Acvpu::Alert),
-            spo2_scale: None,
-        };
-        change(&mut input);
-        news2(&input).expect("in range")
-    }
-
-    fn finding(severity: Severity) -> VitalFinding {
-        VitalFinding {
-            kind: ReadingKind::BloodPressure,
-            category: "x",
-            severity,
-            label: Bilingual::fixed("", ""),
-            blood_alcohol_tenths: None,
-            rule_version: String::new(),
-            rule_source: String::new(),
-        }
-    }
-
-    fn level(score: &News2Score, findings: &[VitalFinding]) -> TriageLevel {
-        triage(&TriageFacts { news2: Some(score), findings, ..Default::default() }).level
-    }
-
-    #[test]
-    fn routine_needs_everything_measured_and_nothing_found() {
-        assert_eq!(level(&score(|_| ()), &[]), TriageLevel::Routine);
-        assert_eq!(level(&score(|_| ()), &[finding(Severity::Notice)]), TriageLevel::Routine);
-        assert_eq!(level(&score(|input| input.acvpu = None), &[]), TriageLevel::Standard);
-        assert_eq!(triage(&TriageFacts::default()).reasons, [TriageReason::News2Unknown]);
-    }
-
-    #[test]
-    fn news2_and_readings_raise_the_level() {
-        assert_eq!(level(&score(|input| input.acvpu = Some(Acvpu::Confused)), &[]), TriageLevel::Urgent);
-        let single_three_but_incomplete = score(|input| {
-            input.acvpu = None;
-            input.heart_rate_per_min = Some(140);
-        });
-        assert_eq!(level(&single_three_but_incomplete, &[]), TriageLevel::Urgent);
-        assert_eq!(level(&score(|_| ()), &[finding(Severity::Warning)]), TriageLevel::Standard);
-        assert_eq!(level(&score(|_| ()), &[finding(Severity::Urgent)]), TriageLevel::Urgent);
-    }
-
-    #[test]
-    fn a_red_flag_is_an_emergency_whatever_else_is_known() {
-        let fine = score(|_| ());
-        let symptoms = [SymptomFlag::ChestPain];
-        let decision = triage(&TriageFacts { news2: Some(&fine), symptoms: &symptoms, ..Default::default() });
-        assert_eq!((decision.level, decision.red_flags.len()), (TriageLevel::Emergency, 1));
-        let high = score(|input| {
-            input.heart_rate_per_min = Some(140);
-            input.systolic_mmhg = Some(80);
-            input.temperature_tenths_c = Some(385);
-        });
-        assert_eq!(level(&high, &[]), TriageLevel::Emergency);
-    }
-
-    #[test]
-    fn weights_fall_with_the_level() {
-        let weights = TriageWeights::default();
-        assert!(TriageLevel::ALL.windows(2).all(|pair| weights.of(pair[0]) > weights.of(pair[1])));
-    }
-}
+#[path = "level_tests.rs"]
+mod tests;

@@ -1,13 +1,24 @@
 //! Triage: how soon somebody must be seen, out of readings, complaints and NEWS2.
 //!
 //! It never lowers a level because something was not measured: a missing part
-//! makes a score incomplete, never 0. It never turns anybody away; a red flag
+//! makes a score incomplete, never 0. Single signs are an emergency whatever the
+//! score says, and where the score does not hold (pregnancy, below 16 years) the
+//! limits of the group take its place. It never turns anybody away; a red flag
 //! shows the emergency number at once and the worker still gets a doctor.
 
+mod history;
 mod level;
+mod limits;
 mod news2;
 mod red_flags;
+mod signs;
+mod symptoms;
 
-pub use level::{TriageDecision, TriageFacts, TriageLevel, TriageReason, TriageWeights, triage};
+pub use history::{Latest, TimedReading, latest_of_each_kind};
+pub use level::{
+    MeasureAgain, TriageDecision, TriageFacts, TriageLevel, TriageReason, TriageWeights, triage,
+};
+pub use limits::{ChildBand, PregnancySigns, Side, SignBounds, SingleSigns, TriageLimits};
 pub use news2::{Applicability, News2Band, News2Input, News2Part, News2Score, applicability, news2};
-pub use red_flags::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SymptomFlag, red_flags};
+pub use red_flags::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SUPPORT_NUMBER};
+pub use symptoms::SymptomFlag;

@@ -119,10 +119,11 @@ pub const fn applicability(age: Option<u32>, pregnant: bool) -> Applicability {
 
 impl News2Input {
     /// The input out of checked readings (the latest of each kind counts) and what a person saw.
+    /// HI and LO of a device score nothing: there is no number, and the part is missing.
     pub fn from_readings(readings: &[ValidReading], context: &AssessmentContext) -> Self {
         let latest = |kind| {
             let of_kind = readings.iter().filter(|reading| reading.kind == kind);
-            of_kind.max_by_key(|reading| reading.measured_at).map(|reading| reading.value)
+            of_kind.max_by_key(|reading| reading.measured_at).and_then(|reading| reading.value)
         };
         Self {
             respiratory_rate_per_min: latest(ReadingKind::RespiratoryRate),

@@ -149,6 +149,9 @@ crate::text_enum! {
         Unknown = "unknown",
         /// A jam without an empty-hatch sensor.
         Jam = "jam",
+        /// The cabinet restarted and drew the id of its boot a second time: nobody
+        /// can say any more which of the two an entry of the journal is from.
+        SameBoot = "same_boot",
     }
 }
 
@@ -169,7 +172,7 @@ pub struct Attempt {
     pub state: AttemptState,
     /// From here on a START is refused, by the server's clock.
     pub expires_at: Timestamp,
-    /// The boot that START was granted to.
+    /// The boot that START was granted to; none either once its id was drawn again.
     pub granted_boot: Option<BootId>,
     /// When START was committed.
     pub started_at: Option<Timestamp>,
@@ -219,9 +222,12 @@ impl Attempt {
                 self.state = AttemptState::Voided;
                 self.ended_at = Some(at);
             }
-            AttemptEvent::Doubted { .. } => {
+            AttemptEvent::Doubted { cause } => {
                 self.state = AttemptState::InDoubt;
                 self.doubted_at = Some(at);
+                if *cause == DoubtCause::SameBoot {
+                    self.granted_boot = None;
+                }
             }
             AttemptEvent::Dispensed { .. } => {
                 self.state = AttemptState::Dispensed;

@@ -32,6 +32,8 @@ crate::text_enum! {
         VendWithoutStart = "vend_without_start",
         /// The journal was rewritten: the same seq with another hash.
         JournalFork = "journal_fork",
+        /// The cabinet's journal is shorter than what has arrived of it.
+        JournalLost = "journal_lost",
         /// The cabinet's own tamper alarm.
         Tamper = "tamper",
         /// A scan did not match what the slot should hold.

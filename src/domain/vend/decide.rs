@@ -37,6 +37,9 @@ pub struct StartGate {
     pub door_closed: bool,
     /// A tamper alarm stands.
     pub tampered: bool,
+    /// The cabinet and the books do not differ in anything that must be
+    /// reconciled first.
+    pub reconciled: bool,
     /// The slot takes attempts.
     pub slot_open: bool,
     /// The lot is neither expired nor recalled, and may be sold in this lane.
@@ -54,6 +57,7 @@ impl StartGate {
         epoch_is_current: true,
         door_closed: true,
         tampered: false,
+        reconciled: true,
         slot_open: true,
         lot_ok: true,
         prescription_ok: true,
@@ -70,6 +74,9 @@ impl StartGate {
         }
         if self.tampered {
             return no(Code::CabinetTampered);
+        }
+        if !self.reconciled {
+            return no(Code::CabinetNotReconciled);
         }
         if !self.door_closed {
             return no(Code::DoorOpen);
@@ -145,6 +152,11 @@ pub enum Command {
         /// The boot it is in.
         boot: BootId,
     },
+    /// The cabinet restarted under an id that it had drawn before.
+    SameBoot {
+        /// Which.
+        boot: BootId,
+    },
     /// The cabinet was replaced or enrolled again.
     NewEpoch,
     /// The sweep found that nothing was heard since START.
@@ -179,6 +191,7 @@ pub fn decide(attempt: &Attempt, command: Command, now: Timestamp) -> Result<Vec
         Command::Start { boot, epoch, gate } => start(attempt, boot, epoch, &gate, now),
         Command::Void { reason } => void(attempt, reason, now),
         Command::NewBoot { boot } => Ok(new_boot(attempt, boot)),
+        Command::SameBoot { boot } => Ok(same_boot(attempt, boot)),
         Command::NewEpoch => Ok(new_epoch(attempt)),
         Command::Silence => Ok(silence(attempt, now)),
         Command::JournalEvidence { boot, epoch, evidence } => Ok(weigh(attempt, boot, epoch, evidence)),
@@ -238,9 +251,11 @@ fn void(attempt: &Attempt, reason: VoidReason, now: Timestamp) -> Result<Vec<Att
 fn doubt(attempt: &Attempt, cause: DoubtCause) -> Vec<AttemptEvent> {
     let reason = match cause {
         DoubtCause::Jam => SlotClosedReason::Jam,
-        DoubtCause::NewBoot | DoubtCause::NewEpoch | DoubtCause::Silence | DoubtCause::Unknown => {
-            SlotClosedReason::InDoubt
-        }
+        DoubtCause::NewBoot
+        | DoubtCause::SameBoot
+        | DoubtCause::NewEpoch
+        | DoubtCause::Silence
+        | DoubtCause::Unknown => SlotClosedReason::InDoubt,
     };
     vec![AttemptEvent::Doubted { cause }, AttemptEvent::SlotClosed { slot: attempt.slot, reason }]
 }
@@ -254,6 +269,22 @@ fn new_boot(attempt: &Attempt, boot: BootId) -> Vec<AttemptEvent> {
         | AttemptState::Dispensed
         | AttemptState::NotDispensed
         | AttemptState::InDoubt => vec![],
+    }
+}
+
+/// An attempt in doubt loses its boot, too: what the second boot of that name
+/// says must not count as the word of the first, which held the GRANT.
+fn same_boot(attempt: &Attempt, boot: BootId) -> Vec<AttemptEvent> {
+    match attempt.state {
+        AttemptState::Started | AttemptState::InDoubt if attempt.granted_boot == Some(boot) => {
+            doubt(attempt, DoubtCause::SameBoot)
+        }
+        AttemptState::Started
+        | AttemptState::InDoubt
+        | AttemptState::Issued
+        | AttemptState::Voided
+        | AttemptState::Dispensed
+        | AttemptState::NotDispensed => vec![],
     }
 }
 

@@ -91,6 +91,7 @@ fn each_part_of_the_gate_stops_start() {
         (StartGate { epoch_is_current: false, ..clear }, Code::EpochRevoked, true),
         (StartGate { boot_is_current: false, ..clear }, Code::BootUnknown, true),
         (StartGate { tampered: true, ..clear }, Code::CabinetTampered, true),
+        (StartGate { reconciled: false, ..clear }, Code::CabinetNotReconciled, true),
         (StartGate { door_closed: false, ..clear }, Code::DoorOpen, true),
         (StartGate { slot_open: false, ..clear }, Code::CabinetClosed, true),
         (StartGate { pickup: PickupCheck::Wrong, ..clear }, Code::PickupCodeWrong, true),
@@ -270,5 +271,30 @@ proptest! {
                 prop_assert!(attempt.outcome == before.outcome);
             }
         }
+    }
+}
+
+#[test]
+fn a_boot_id_that_was_drawn_twice_belongs_to_nobody_any_more() {
+    let again = Command::SameBoot { boot: BOOT };
+    let mut started = in_state(AttemptState::Started);
+    assert_eq!(run(&mut started, Command::SameBoot { boot: OTHER }), Ok(vec![]));
+    assert_eq!(run(&mut started, again).unwrap().len(), 2);
+    assert_eq!((started.state, started.granted_boot), (AttemptState::InDoubt, None));
+    assert_eq!(run(&mut started, start(BOOT)), Err(Code::AttemptInDoubt));
+    // One that was in doubt already: the second boot's word is not the first's.
+    let mut doubted = in_state(AttemptState::InDoubt);
+    assert_eq!(doubted.granted_boot, Some(BOOT));
+    run(&mut doubted, again).unwrap();
+    let abandoned =
+        Command::JournalEvidence { boot: BOOT, epoch: Epoch::FIRST, evidence: Evidence::Abandoned };
+    assert_eq!(run(&mut doubted, abandoned), Ok(vec![]));
+    let dispensed =
+        Command::JournalEvidence { boot: BOOT, epoch: Epoch::FIRST, evidence: Evidence::Dispensed };
+    assert_eq!(run(&mut doubted, dispensed).unwrap().len(), 1);
+    for state in
+        [AttemptState::Issued, AttemptState::Voided, AttemptState::Dispensed, AttemptState::NotDispensed]
+    {
+        assert_eq!(run(&mut in_state(state), again), Ok(vec![]), "{state}");
     }
 }

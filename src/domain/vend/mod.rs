@@ -15,6 +15,7 @@ pub mod identity;
 pub mod journal;
 mod journal_schema;
 pub mod messages;
+pub mod reconcile;
 
 #[cfg(test)]
 mod decide_tests;

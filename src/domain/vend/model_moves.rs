@@ -10,7 +10,7 @@ use super::{
     journal::Body,
     messages::Grant,
     model_world::{
-        BOOTS, Cabinet, EVIDENCE, Mutation, World, attempt_id, boot_id, early, index_of, late, slot,
+        BOOTS, Cabinet, EVIDENCE, Mutation, Wire, World, attempt_id, boot_id, early, index_of, late, slot,
     },
 };
 use crate::domain::{ids::AttemptId, time::Timestamp};
@@ -36,6 +36,7 @@ impl World {
         for c in 0..2 {
             if self.cabinets[c].cuts > 0 && (0..2).any(|k| self.attempts[k].is_some() && self.at[k] == c) {
                 self.power_cut(c, "power cut", true, &mut next);
+                self.same_boot_again(c, &mut next);
             }
         }
         for (_, world) in &mut next {
@@ -252,6 +253,38 @@ impl World {
             }
             world.carry_out(c, steps);
             next.push((label, world));
+        }
+    }
+
+    /// The power fails, and the cabinet comes back under the boot id that it had:
+    /// its random numbers are broken. It says hello and waits for the answer before
+    /// anything else, as always, and the server sees that its clock has gone back.
+    ///
+    /// Nothing but the chain of the journal, which this model does not have, tells
+    /// what the first boot of that name had sent from what the second one sends: it
+    /// is taken to have arrived, or to be lost. Answers end with their connection.
+    fn same_boot_again(&self, c: usize, next: &mut Next) {
+        for loses in [false, true] {
+            let mut world = self.clone();
+            let cabinet = &mut world.cabinets[c];
+            if loses && cabinet.disk.pop().is_none() {
+                continue;
+            }
+            cabinet.cuts -= 1;
+            (cabinet.motor, cabinet.felt) = (None, None);
+            let boot = boot_id(cabinet.boot);
+            let (side, steps) = CabinetSide::boot(boot, &cabinet.disk);
+            cabinet.side = side;
+            for k in (0..2).filter(|k| self.at[*k] == c) {
+                world.wires[k] = Wire::default();
+                if self.mutation != Mutation::SameBootIsNoRestart
+                    && let Some(after) = world.after(k, Command::SameBoot { boot }, early())
+                {
+                    world = after;
+                }
+            }
+            world.carry_out(c, steps);
+            next.push(("power cut, and the same boot id", world));
         }
     }
 

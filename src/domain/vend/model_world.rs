@@ -24,7 +24,7 @@ use super::{
     journal::Body,
 };
 
-/// The ten weakenings that the cabinet protocol names.
+/// The ten weakenings that the cabinet protocol names, and one of boot ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
     None,
@@ -38,10 +38,11 @@ pub enum Mutation {
     CountWhileLive,
     AbandonmentTakesGrant,
     AbandonmentFromAnotherBoot,
+    SameBootIsNoRestart,
 }
 
 impl Mutation {
-    pub const WEAKENINGS: [Mutation; 10] = [
+    pub const WEAKENINGS: [Mutation; 11] = [
         Mutation::MotorAgainAfterReboot,
         Mutation::StartAcrossBoots,
         Mutation::TimeoutIsFailure,
@@ -52,6 +53,7 @@ impl Mutation {
         Mutation::CountWhileLive,
         Mutation::AbandonmentTakesGrant,
         Mutation::AbandonmentFromAnotherBoot,
+        Mutation::SameBootIsNoRestart,
     ];
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    Beyond,
     reading::{ReadingKind, ValidReading},
     rules::{AlcoholLimits, BloodPressureFloors, GlucoseLimits, OxygenLimits, TemperatureLimits, VitalRules},
 };
@@ -44,7 +45,11 @@ macro_rules! categories {
 categories! {
     /// Chinese blood pressure categories, of one reading. Source: house rules, vitals [V].
     BloodPressureCategory {
-        /// Below 120 and below 80.
+        /// Systolic below 80.
+        VeryLow = "very_low", Emergency, "血压过低，请立即拨打 120", "blood pressure very low: call 120";
+        /// Systolic 80 to 90.
+        Low = "low", Urgent, "血压偏低，请尽快就诊", "low blood pressure: see a doctor soon";
+        /// Below 120 and below 80, and not low.
         Normal = "normal", Normal, "血压正常", "normal blood pressure";
         /// 120-139 or 80-89.
         HighNormal = "high_normal", Notice, "血压正常高值", "high normal blood pressure";
@@ -60,6 +65,8 @@ categories! {
 categories! {
     /// Capillary glucose. Source: house rules, vitals [V], urgent [P].
     GlucoseCategory {
+        /// Below the meter's range, or below 2.2.
+        VeryLow = "very_low", Emergency, "血糖过低，能吞咽时立即补充糖分，并拨打 120", "glucose very low: take sugar now if able to swallow, and call 120";
         /// Low: sugar first, then a doctor.
         Low = "low", Urgent, "血糖偏低，请立即补充糖分", "low glucose: take sugar now";
         /// Neither low nor in the diabetes range.
@@ -68,26 +75,38 @@ categories! {
         DiabetesRange = "diabetes_range", Warning, "血糖达糖尿病范围", "glucose in the diabetes range";
         /// From 16.7.
         VeryHigh = "very_high", Urgent, "血糖过高，请尽快就诊", "very high glucose: see a doctor soon";
+        /// The meter shows HI: above 33.3.
+        AboveMeter = "above_meter", Emergency, "血糖超出仪器上限（高于 33.3 mmol/L），请立即拨打 120", "glucose above the meter's range (over 33.3 mmol/L): call 120";
     }
 }
 
 categories! {
     /// Body temperature. Source: house rules, vitals [v].
     TemperatureCategory {
-        /// Below 37.3.
+        /// At or below 34.0.
+        DeepHypothermia = "deep_hypothermia", Emergency, "体温极低，请立即拨打 120 并保暖", "body temperature dangerously low: call 120 and keep warm";
+        /// 34.1 to 35.0.
+        Hypothermia = "hypothermia", Urgent, "体温过低，请保暖并尽快就诊", "body temperature too low: keep warm and see a doctor soon";
+        /// 35.1 to 36.0: cool skin, or the wrong place measured.
+        Low = "low", Notice, "体温偏低", "body temperature on the low side";
+        /// 36.1 to 37.2.
         NoFever = "no_fever", Normal, "无发热", "no fever";
         /// 37.3 to 38.5.
         Fever = "fever", Warning, "发热", "fever";
         /// Above 38.5.
         Refer = "refer", Urgent, "高热，建议转诊", "high fever: refer";
+        /// From 40.0.
+        VeryHigh = "very_high", Emergency, "体温过高，请立即拨打 120 并降温", "body temperature dangerously high: call 120 and cool";
     }
 }
 
 categories! {
     /// Oxygen saturation. Source: house rules, vitals [P].
     OxygenCategory {
-        /// From 90.
+        /// From 95.
         NoEmergency = "no_emergency", Normal, "血氧未达急救标准", "oxygen saturation is no emergency";
+        /// 90 to 94.
+        Low = "low", Warning, "血氧偏低", "oxygen saturation is low";
         /// Below 90.
         Emergency = "emergency", Emergency, "血氧过低，请立即拨打 120", "oxygen saturation very low: call 120";
     }
@@ -110,7 +129,11 @@ categories! {
 impl BloodPressureCategory {
     /// The category of a pressure in mmHg; the higher of the two counts.
     pub const fn of(systolic: i64, diastolic: i64, floors: &BloodPressureFloors) -> Self {
-        if systolic >= floors.grade_3.0 || diastolic >= floors.grade_3.1 {
+        if systolic < floors.very_low_systolic {
+            Self::VeryLow
+        } else if systolic <= floors.low_systolic {
+            Self::Low
+        } else if systolic >= floors.grade_3.0 || diastolic >= floors.grade_3.1 {
             Self::Grade3
         } else if systolic >= floors.grade_2.0 || diastolic >= floors.grade_2.1 {
             Self::Grade2
@@ -132,7 +155,9 @@ impl GlucoseCategory {
             if diabetic == Some(false) { limits.low_below_without } else { limits.low_below_with_diabetes };
         let diabetes_from =
             if fasting == Some(true) { limits.diabetes_from_fasting } else { limits.diabetes_from_random };
-        if value < low_below {
+        if value < limits.very_low_below {
+            Self::VeryLow
+        } else if value < low_below {
             Self::Low
         } else if value >= limits.urgent_from {
             Self::VeryHigh
@@ -147,7 +172,15 @@ impl GlucoseCategory {
 impl TemperatureCategory {
     /// The category of a temperature in tenths of a degree Celsius.
     pub const fn of(value: i64, limits: &TemperatureLimits) -> Self {
-        if value > limits.refer_above {
+        if value <= limits.deep_hypothermia_to {
+            Self::DeepHypothermia
+        } else if value <= limits.hypothermia_to {
+            Self::Hypothermia
+        } else if value < limits.low_below {
+            Self::Low
+        } else if value >= limits.very_high_from {
+            Self::VeryHigh
+        } else if value > limits.refer_above {
             Self::Refer
         } else if value >= limits.fever_from {
             Self::Fever
@@ -160,7 +193,13 @@ impl TemperatureCategory {
 impl OxygenCategory {
     /// The category of a saturation in percent.
     pub const fn of(value: i64, limits: &OxygenLimits) -> Self {
-        if value < limits.emergency_below { Self::Emergency } else { Self::NoEmergency }
+        if value < limits.emergency_below {
+            Self::Emergency
+        } else if value < limits.low_below {
+            Self::Low
+        } else {
+            Self::NoEmergency
+        }
     }
 }
 
@@ -221,25 +260,47 @@ pub fn assess(reading: &ValidReading, diabetic: Option<bool>, rules: &VitalRules
             })
         };
     }
-    let value = reading.value;
+    let (value, beyond) = (reading.value, reading.beyond);
     match reading.kind {
         ReadingKind::BloodPressure => {
-            // A stored pressure always has its second value; without one there is nothing to judge.
-            let category = BloodPressureCategory::of(value, reading.second?, &rules.blood_pressure.values);
+            let category = match beyond {
+                Some(Beyond::High) => BloodPressureCategory::Grade3,
+                Some(Beyond::Low) => BloodPressureCategory::VeryLow,
+                // A stored pressure always has its second value; without one there is nothing to judge.
+                None => BloodPressureCategory::of(value?, reading.second?, &rules.blood_pressure.values),
+            };
             finding!(category, rules.blood_pressure)
         }
         ReadingKind::Glucose => {
-            let category = GlucoseCategory::of(value, reading.fasting, diabetic, &rules.glucose.values);
+            let category = match beyond {
+                Some(Beyond::High) => GlucoseCategory::AboveMeter,
+                Some(Beyond::Low) => GlucoseCategory::VeryLow,
+                None => GlucoseCategory::of(value?, reading.fasting, diabetic, &rules.glucose.values),
+            };
             finding!(category, rules.glucose)
         }
         ReadingKind::Temperature => {
-            finding!(TemperatureCategory::of(value, &rules.temperature.values), rules.temperature)
+            let category = match beyond {
+                Some(Beyond::High) => TemperatureCategory::VeryHigh,
+                Some(Beyond::Low) => TemperatureCategory::DeepHypothermia,
+                None => TemperatureCategory::of(value?, &rules.temperature.values),
+            };
+            finding!(category, rules.temperature)
         }
-        ReadingKind::Spo2 => finding!(OxygenCategory::of(value, &rules.oxygen.values), rules.oxygen),
+        ReadingKind::Spo2 => {
+            let category = match beyond {
+                Some(_) => OxygenCategory::Emergency,
+                None => OxygenCategory::of(value?, &rules.oxygen.values),
+            };
+            finding!(category, rules.oxygen)
+        }
         ReadingKind::BreathAlcohol => {
-            let finding: Option<VitalFinding> =
-                finding!(AlcoholCategory::of(value, &rules.alcohol.values), rules.alcohol);
-            let blood_alcohol_tenths = Some(blood_alcohol_tenths(value, &rules.alcohol.values));
+            let category = match beyond {
+                Some(_) => AlcoholCategory::DrunkDriving,
+                None => AlcoholCategory::of(value?, &rules.alcohol.values),
+            };
+            let finding: Option<VitalFinding> = finding!(category, rules.alcohol);
+            let blood_alcohol_tenths = value.map(|value| blood_alcohol_tenths(value, &rules.alcohol.values));
             finding.map(|found| VitalFinding { blood_alcohol_tenths, ..found })
         }
         ReadingKind::HeartRate | ReadingKind::RespiratoryRate | ReadingKind::Weight => None,
@@ -265,8 +326,12 @@ mod tests {
 
     #[test]
     fn the_higher_blood_pressure_category_wins() {
-        use BloodPressureCategory::{Grade1, Grade2, Grade3, HighNormal, Normal};
+        use BloodPressureCategory::{Grade1, Grade2, Grade3, HighNormal, Low, Normal, VeryLow};
         for (systolic, diastolic, expected) in [
+            (79, 50, VeryLow),
+            (80, 50, Low),
+            (90, 60, Low),
+            (91, 60, Normal),
             (119, 79, Normal),
             (120, 79, HighNormal),
             (119, 80, HighNormal),
@@ -287,11 +352,13 @@ mod tests {
 
     #[test]
     fn glucose_depends_on_diabetes_and_fasting() {
-        use GlucoseCategory::{DiabetesRange, InRange, Low, VeryHigh};
+        use GlucoseCategory::{DiabetesRange, InRange, Low, VeryHigh, VeryLow};
         for (value, fasting, diabetic, expected) in [
             (38, None, Some(true), Low),
             (39, None, Some(true), InRange),
             (38, None, Some(false), InRange),
+            (21, None, Some(false), VeryLow),
+            (22, None, Some(false), Low),
             (27, None, Some(false), Low),
             (28, None, Some(false), InRange),
             (38, None, None, Low),
@@ -311,13 +378,20 @@ mod tests {
     #[test]
     fn fever_and_oxygen_limits() {
         let fever = |value| TemperatureCategory::of(value, &rules().temperature.values);
+        assert_eq!(fever(320), TemperatureCategory::DeepHypothermia);
+        assert_eq!(fever(341), TemperatureCategory::Hypothermia);
+        assert_eq!(fever(351), TemperatureCategory::Low);
+        assert_eq!(fever(361), TemperatureCategory::NoFever);
+        assert_eq!(fever(399), TemperatureCategory::Refer);
+        assert_eq!(fever(400), TemperatureCategory::VeryHigh);
         assert_eq!(fever(372), TemperatureCategory::NoFever);
         assert_eq!(fever(373), TemperatureCategory::Fever);
         assert_eq!(fever(385), TemperatureCategory::Fever);
         assert_eq!(fever(386), TemperatureCategory::Refer);
         let oxygen = |value| OxygenCategory::of(value, &rules().oxygen.values);
         assert_eq!(oxygen(89), OxygenCategory::Emergency);
-        assert_eq!(oxygen(90), OxygenCategory::NoEmergency);
+        assert_eq!(oxygen(90), OxygenCategory::Low);
+        assert_eq!(oxygen(95), OxygenCategory::NoEmergency);
     }
 
     #[test]

@@ -7,14 +7,17 @@
 //! one reading and names the rule that it comes from.
 
 mod categories;
+mod fitness;
 mod reading;
 mod reading_schema;
 mod rules;
+mod shown;
 
 pub use categories::{
     AlcoholCategory, BloodPressureCategory, GlucoseCategory, OxygenCategory, Severity, TemperatureCategory,
     VitalFinding, assess, assess_all, blood_alcohol_tenths,
 };
+pub use fitness::{Fitness, FitnessReading, FitnessRules, fitness};
 pub(crate) use reading::range_message;
 pub use reading::{
     Acvpu, AssessmentContext, MEASURED_AT_MAX_AGE_S, MEASURED_AT_TOLERANCE_S, ReadingInput, ReadingKind,
@@ -23,3 +26,4 @@ pub use reading::{
 pub use rules::{
     AlcoholLimits, BloodPressureFloors, GlucoseLimits, OxygenLimits, Rule, TemperatureLimits, VitalRules,
 };
+pub use shown::Beyond;

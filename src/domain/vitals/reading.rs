@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::shown::Beyond;
 use crate::domain::{
     refusal::FieldProblem,
     time::{Timestamp, to_micros},
@@ -158,8 +159,12 @@ impl ReadingKind {
 pub struct ReadingInput {
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of `unit`.
-    pub value: i64,
+    /// The value, in whole steps of `unit`; absent where `beyond` stands.
+    #[serde(default)]
+    pub value: Option<i64>,
+    /// What the device shows instead of a number.
+    #[serde(default)]
+    pub beyond: Option<Beyond>,
     /// The diastolic pressure; for blood pressure only.
     #[serde(default)]
     pub second: Option<i64>,
@@ -180,8 +185,10 @@ pub struct ReadingInput {
 pub struct ValidReading {
     /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of the kind's unit.
-    pub value: i64,
+    /// The value, in whole steps of the kind's unit; `None` where `beyond` stands.
+    pub value: Option<i64>,
+    /// What the device showed instead of a number.
+    pub beyond: Option<Beyond>,
     /// The diastolic pressure, mmHg.
     pub second: Option<i64>,
     /// Which measuring device gave it.
@@ -213,6 +220,7 @@ pub fn validate(
     Ok(ValidReading {
         kind: input.kind,
         value: input.value,
+        beyond: input.beyond,
         second: input.second,
         device: input.device.trim().to_owned(),
         measured_at,
@@ -283,8 +291,36 @@ fn check_value(input: &ReadingInput, problems: &mut Problems) {
             ),
         );
     }
-    if !range.allows(input.value) {
-        problems.add("value", "out_of_range", range_message(&range, range.min, range.max));
+    match (input.value, input.beyond) {
+        (Some(value), None) if range.allows(value) => {}
+        (Some(_), None) => {
+            problems.add("value", "out_of_range", range_message(&range, range.min, range.max));
+        }
+        (None, None) => problems.add(
+            "value",
+            "missing_field",
+            Bilingual::fixed(
+                "须给出数值；仪器显示 HI 或 LO 时给出 beyond。",
+                "Give the value, or `beyond` where the device shows HI or LO.",
+            ),
+        ),
+        (Some(_), Some(_)) => problems.add(
+            "beyond",
+            "not_applicable",
+            Bilingual::fixed(
+                "仪器显示 HI 或 LO 时没有数值，请勿填写数值。",
+                "A device that shows HI or LO gives no number: leave the value out.",
+            ),
+        ),
+        (None, Some(beyond)) if input.kind.beyond().contains(&beyond) => {}
+        (None, Some(_)) => problems.add(
+            "beyond",
+            "not_applicable",
+            Bilingual::fixed(
+                "这种仪器不会这样显示。",
+                "A device for this kind of reading does not show that.",
+            ),
+        ),
     }
 }
 
@@ -297,6 +333,15 @@ fn check_second(input: &ReadingInput, problems: &mut Problems) {
             "not_applicable",
             Bilingual::fixed("只有血压有第二个值。", "Only blood pressure has a second value."),
         ),
+        (Some(_), Some(_)) if input.beyond.is_some() => problems.add(
+            "second",
+            "not_applicable",
+            Bilingual::fixed(
+                "仪器显示 HI 或 LO 时没有舒张压。",
+                "A cuff that shows HI or LO gives no diastolic.",
+            ),
+        ),
+        (Some(_), None) if input.beyond.is_some() => {}
         (Some(_), None) => problems.add(
             "second",
             "missing",
@@ -308,7 +353,7 @@ fn check_second(input: &ReadingInput, problems: &mut Problems) {
         (Some((min, max)), Some(diastolic)) => {
             if diastolic < min || diastolic > max {
                 problems.add("second", "out_of_range", range_message(&range, min, max));
-            } else if diastolic >= input.value {
+            } else if input.value.is_some_and(|systolic| diastolic >= systolic) {
                 problems.add(
                     "second",
                     "not_below_systolic",

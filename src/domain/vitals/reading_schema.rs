@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use super::{ReadingInput, ReadingKind};
+use super::{Beyond, ReadingInput, ReadingKind};
 use crate::domain::spelling::DeviceName;
 
 impl PartialSchema for ReadingInput {
@@ -29,27 +29,42 @@ impl ToSchema for ReadingInput {}
 fn of_kind(kind: ReadingKind) -> ObjectBuilder {
     let range = kind.range();
     let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
-    let whole = |least: i64, most: i64| {
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most))
-    };
     let nullable = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
     let instant = SchemaFormat::KnownFormat(KnownFormat::DateTime);
     let mut object = ObjectBuilder::new()
         .description(Some(kind.label().en.clone()))
         .property("kind", word(kind.as_str()))
-        .property("value", whole(range.min, range.max).description(Some("In whole steps of `unit`.")))
+        .property(
+            "value",
+            ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+                .minimum(Some(range.min))
+                .maximum(Some(range.max))
+                .description(Some("In whole steps of `unit`; absent where `beyond` stands.")),
+        )
         .property("unit", word(range.unit))
         .property("device", DeviceName::schema())
         .property(
             "measured_at",
             nullable(Type::String).format(Some(instant)).description(Some("Now, where absent.")),
         );
-    for name in ["kind", "value", "unit", "device"] {
+    if !kind.beyond().is_empty() {
+        let beyond = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .enum_values(Some(kind.beyond().iter().map(|word: &Beyond| Some(word.as_str())).chain([None])))
+            .description(Some("What the device shows instead of a number: HI (`high`) or LO (`low`)."));
+        object = object.property("beyond", beyond);
+    }
+    for name in ["kind", "unit", "device"] {
         object = object.required(name);
     }
     if let Some((least, most)) = range.second {
-        let diastolic = whole(least, most).description(Some("The diastolic; below the systolic."));
-        object = object.property("second", diastolic).required("second");
+        let diastolic = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+            .minimum(Some(least))
+            .maximum(Some(most))
+            .description(Some("The diastolic; below the systolic. It stands beside a value."));
+        object = object.property("second", diastolic);
     }
     if kind == ReadingKind::Glucose {
         let fasting = nullable(Type::Boolean).description(Some("Whether the worker had fasted."));

@@ -10,7 +10,13 @@ fn now() -> Timestamp {
 fn input(kind: ReadingKind, value: i64) -> ReadingInput {
     let second = (kind == ReadingKind::BloodPressure).then_some(40);
     let unit = kind.range().unit.to_owned();
-    ReadingInput { kind, value, second, unit, device: "bp-1".into(), measured_at: None, fasting: None }
+    let device = "bp-1".into();
+    let value = Some(value);
+    ReadingInput { kind, value, beyond: None, second, unit, device, measured_at: None, fasting: None }
+}
+
+fn beyond(kind: ReadingKind, beyond: Beyond) -> ReadingInput {
+    ReadingInput { value: None, second: None, beyond: Some(beyond), ..input(kind, 0) }
 }
 
 fn codes(input: &ReadingInput) -> Vec<(String, String)> {
@@ -106,4 +112,34 @@ fn unknown_fields_are_refused() {
     let text = r#"{"kind":"spo2","value":98,"unit":"%","device":"o","colour":"red"}"#;
     assert!(serde_json::from_str::<ReadingInput>(text).is_err());
     assert!(serde_json::from_str::<ReadingInput>(&text.replace(r#","colour":"red""#, "")).is_ok());
+}
+
+#[test]
+fn hi_and_lo_are_readings_without_a_number() {
+    for &kind in ReadingKind::ALL {
+        for &word in Beyond::ALL {
+            let wanted = if kind.beyond().contains(&word) { vec![] } else { one("beyond", "not_applicable") };
+            assert_eq!(codes(&beyond(kind, word)), wanted, "{kind} {word}");
+        }
+    }
+    let high = beyond(ReadingKind::Glucose, Beyond::High);
+    assert_eq!(validate(&high, 0, now()).expect("a reading").value, None);
+    assert_eq!(codes(&ReadingInput { value: Some(333), ..high.clone() }), one("beyond", "not_applicable"));
+    assert_eq!(codes(&ReadingInput { beyond: None, ..high }), one("value", "missing_field"));
+    let cuff = ReadingInput { second: Some(80), ..beyond(ReadingKind::BloodPressure, Beyond::High) };
+    assert_eq!(codes(&cuff), one("second", "not_applicable"));
+}
+
+#[test]
+fn units_are_shown_as_people_read_them() {
+    let shown = |kind: ReadingKind, value, second| {
+        let words = kind.shown(Some(value), second, None);
+        (words.zh.into_owned(), words.en.into_owned())
+    };
+    let same = |text: &str| (text.to_owned(), text.to_owned());
+    assert_eq!(shown(ReadingKind::BloodPressure, 118, Some(76)), same("118/76 mmHg"));
+    assert_eq!(shown(ReadingKind::Temperature, 372, None), same("37.2 ℃"));
+    assert_eq!(shown(ReadingKind::Spo2, 98, None), same("98%"));
+    assert_eq!(shown(ReadingKind::HeartRate, 72, None), ("72 次/分".into(), "72 beats/min".into()));
+    assert_eq!(ReadingKind::Glucose.shown(None, None, Some(Beyond::Low)).zh, "LO");
 }

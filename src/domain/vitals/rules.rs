@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::bounds::Bounds;
+
 /// One rule's values, with what a reader needs to look it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,20 @@ pub struct BloodPressureFloors {
     pub grade_2: (i64, i64),
     /// Grade 3.
     pub grade_3: (i64, i64),
+    /// A systolic pressure at or below this is low.
+    #[serde(default = "low_systolic")]
+    pub low_systolic: i64,
+    /// A systolic pressure below this is very low.
+    #[serde(default = "very_low_systolic")]
+    pub very_low_systolic: i64,
+}
+
+const fn low_systolic() -> i64 {
+    90
+}
+
+const fn very_low_systolic() -> i64 {
+    80
 }
 
 /// Glucose limits, in tenths of mmol/L.
@@ -51,6 +67,13 @@ pub struct GlucoseLimits {
     pub diabetes_from_random: i64,
     /// From here a doctor must look soon.
     pub urgent_from: i64,
+    /// Below this nobody waits, with diabetes or without.
+    #[serde(default = "very_low_glucose")]
+    pub very_low_below: i64,
+}
+
+const fn very_low_glucose() -> i64 {
+    22
 }
 
 /// Temperature limits, in tenths of a degree Celsius.
@@ -61,6 +84,34 @@ pub struct TemperatureLimits {
     pub fever_from: i64,
     /// Refer above this.
     pub refer_above: i64,
+    /// From here the heat itself endangers.
+    #[serde(default = "very_high_temperature")]
+    pub very_high_from: i64,
+    /// Below this is too cool to be called normal.
+    #[serde(default = "low_temperature")]
+    pub low_below: i64,
+    /// At or below this is hypothermia.
+    #[serde(default = "hypothermia")]
+    pub hypothermia_to: i64,
+    /// At or below this is deep hypothermia.
+    #[serde(default = "deep_hypothermia")]
+    pub deep_hypothermia_to: i64,
+}
+
+const fn very_high_temperature() -> i64 {
+    400
+}
+
+const fn low_temperature() -> i64 {
+    361
+}
+
+const fn hypothermia() -> i64 {
+    350
+}
+
+const fn deep_hypothermia() -> i64 {
+    340
 }
 
 /// Oxygen saturation limits, in percent.
@@ -69,6 +120,13 @@ pub struct TemperatureLimits {
 pub struct OxygenLimits {
     /// Below this is an emergency.
     pub emergency_below: i64,
+    /// Below this is low.
+    #[serde(default = "low_oxygen")]
+    pub low_below: i64,
+}
+
+const fn low_oxygen() -> i64 {
+    95
 }
 
 /// Alcohol: the conversion and the driving limits.
@@ -101,35 +159,105 @@ pub struct VitalRules {
     pub alcohol: Rule<AlcoholLimits>,
 }
 
+impl VitalRules {
+    /// What the values may be: each rule names its source, and its categories
+    /// stand in ascending order.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self { blood_pressure, glucose, temperature, oxygen, alcohol } = self;
+        let sources = [
+            ("blood_pressure", &blood_pressure.source),
+            ("glucose", &glucose.source),
+            ("temperature", &temperature.source),
+            ("oxygen", &oxygen.source),
+            ("alcohol", &alcohol.source),
+        ];
+        for (key, source) in sources {
+            bounds.must(key, !source.trim().is_empty(), "it must name the source of the values");
+        }
+        let why = "its limits must stand in ascending order";
+        let BloodPressureFloors { high_normal, grade_1, grade_2, grade_3, low_systolic, very_low_systolic } =
+            &blood_pressure.values;
+        let systolic = [*very_low_systolic, *low_systolic, high_normal.0, grade_1.0, grade_2.0, grade_3.0];
+        bounds.must("blood_pressure", systolic.is_sorted(), why);
+        let diastolic = [high_normal.1, grade_1.1, grade_2.1, grade_3.1];
+        bounds.must("blood_pressure", diastolic.is_sorted(), why);
+        let GlucoseLimits {
+            low_below_with_diabetes,
+            low_below_without,
+            diabetes_from_fasting,
+            diabetes_from_random,
+            urgent_from,
+            very_low_below,
+        } = &glucose.values;
+        let low = [*very_low_below, *low_below_without, *low_below_with_diabetes];
+        let high = [*low_below_with_diabetes, *diabetes_from_fasting, *diabetes_from_random, *urgent_from];
+        bounds.must("glucose", low.is_sorted() && high.is_sorted(), why);
+        let TemperatureLimits {
+            fever_from,
+            refer_above,
+            very_high_from,
+            low_below,
+            hypothermia_to,
+            deep_hypothermia_to,
+        } = &temperature.values;
+        let degrees =
+            [*deep_hypothermia_to, *hypothermia_to, *low_below, *fever_from, *refer_above, *very_high_from];
+        bounds.must("temperature", degrees.is_sorted(), why);
+        let OxygenLimits { emergency_below, low_below } = &oxygen.values;
+        bounds.must("oxygen", emergency_below <= low_below, why);
+        bounds.within("oxygen", *emergency_below, 80..=95);
+        let AlcoholLimits { breath_to_blood, drink_driving_from, drunk_driving_from, retest_after_min } =
+            &alcohol.values;
+        bounds.must("alcohol", drink_driving_from <= drunk_driving_from, why);
+        bounds.within("alcohol", *breath_to_blood, 200..=250);
+        bounds.within("alcohol", *retest_after_min, 0..=60);
+    }
+}
+
 impl Default for VitalRules {
     fn default() -> Self {
         Self {
             blood_pressure: Rule::shipped(
-                "house rules, vitals: blood pressure, China [V]",
+                "house rules, vitals: blood pressure, China [V]. Our default: low from 90, where NEWS2 \
+                 scores 3, and very low below 80; a deployment's clinicians confirm",
                 BloodPressureFloors {
                     high_normal: (120, 80),
                     grade_1: (140, 90),
                     grade_2: (160, 100),
                     grade_3: (180, 110),
+                    low_systolic: low_systolic(),
+                    very_low_systolic: very_low_systolic(),
                 },
             ),
             glucose: Rule::shipped(
-                "house rules, vitals: glucose [V]; urgent from 16.7 [P]",
+                "house rules, vitals: glucose [V]. Our default: urgent from 16.7, very low below 2.2; a \
+                 deployment's clinicians confirm",
                 GlucoseLimits {
                     low_below_with_diabetes: 39,
                     low_below_without: 28,
                     diabetes_from_fasting: 70,
                     diabetes_from_random: 111,
                     urgent_from: 167,
+                    very_low_below: very_low_glucose(),
                 },
             ),
             temperature: Rule::shipped(
-                "house rules, vitals: fever >=37.3, refer >38.5 [v]",
-                TemperatureLimits { fever_from: 373, refer_above: 385 },
+                "house rules, vitals: fever >=37.3, refer >38.5 [v]. Our default: very high from 40.0, \
+                 low below 36.1 and hypothermia from 35.0, where NEWS2 scores 1 and 3, deep from 34.0; a \
+                 deployment's clinicians confirm",
+                TemperatureLimits {
+                    fever_from: 373,
+                    refer_above: 385,
+                    very_high_from: very_high_temperature(),
+                    low_below: low_temperature(),
+                    hypothermia_to: hypothermia(),
+                    deep_hypothermia_to: deep_hypothermia(),
+                },
             ),
             oxygen: Rule::shipped(
-                "house rules, vitals: SpO2 <90 is an emergency [P]",
-                OxygenLimits { emergency_below: 90 },
+                "house rules, vitals. Our default: SpO2 below 90 is an emergency, below 95 is low; a \
+                 deployment's clinicians confirm",
+                OxygenLimits { emergency_below: 90, low_below: low_oxygen() },
             ),
             alcohol: Rule::shipped(
                 "house rules, vitals: breath mg/L x 220 [v]; limits 20 and 80, GB 19522",

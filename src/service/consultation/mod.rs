@@ -23,16 +23,26 @@ pub use start::{StartInput, start};
 pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
 pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
 
-use super::{Failure, Hearers, Tx};
+use serde_json::json;
+
+use super::{
+    Failure, Hearers, Tx, alerts,
+    caller::WorkerCaller,
+    triage::{self, TriageView},
+};
 use crate::{
     coordination::Topic,
     domain::{
-        consultation::{CancelReason, Command, Consultation, ConsultationEvent, OfferState, apply, decide},
-        ids::{ConsultationId, StaffId},
-        matching::turns,
+        consultation::{
+            CancelReason, Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply,
+            decide,
+        },
+        ids::{ConsultationId, StaffId, WorkerId},
+        matching::{ranked_since, turns},
         refusal::{Code, Refusal},
+        triage::TriageLevel,
     },
-    storage::{consultations as store, doctors},
+    storage::{consultation_triage, consultations as store, doctors},
     telemetry::figures::Fact,
 };
 
@@ -61,7 +71,7 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
         return Err(Refusal::moved_on(now.state).into());
     }
     for event in &events {
-        let staff = doctor_of(event).or(after.doctor);
+        let staff = doctor_of(event).or(after.doctor).or_else(|| asked_doctor(&after));
         let hearers = Hearers::both(after.worker, staff);
         tx.record("consultation", id, event.kind(), event.payload(), hearers)?;
         count(tx, event, &row);
@@ -95,6 +105,7 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::Offered { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::Rated { .. } => None,
     };
     if let Some(fact) = fact {
@@ -157,6 +168,10 @@ fn follow(
                 doctors::place_free(tx.conn, doctor)?;
             }
         }
+        ConsultationEvent::Triaged { triage, .. } => {
+            let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
+            consultation_triage::triage_set(tx.conn, after.id, *triage, rank)?;
+        }
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::WorkerBack { .. }
@@ -186,8 +201,63 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::Cancelled { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => None,
     }
+}
+
+/// The doctor who is being asked to take it.
+fn asked_doctor(after: &Consultation) -> Option<StaffId> {
+    let offer = after.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
+    offer.filter(|_| after.state == ConsultationState::Offered).map(|offer| offer.doctor)
+}
+
+/// Takes the row of the worker's consultation under way, if there is one that
+/// has not ended meanwhile.
+pub(super) fn hold_live_of(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+) -> Result<Option<store::ConsultationRow>, Failure> {
+    let Some(found) = store::consultation_live_of(tx.conn, worker)? else { return Ok(None) };
+    let row = store::consultation_lock(tx.conn, found.id)?;
+    Ok(row.filter(|row| row.state.is_live()))
+}
+
+/// Carries over what is known by now into a consultation under way, whose row
+/// the caller holds: its level, the red flags that stay, and the alarm.
+pub(super) fn rise(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    row: &store::ConsultationRow,
+    view: &TriageView,
+) -> Result<(), Failure> {
+    let codes = view.codes();
+    if codes != triage::flags_of(row)? {
+        consultation_triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
+    }
+    let after = act(tx, row.id, &Command::Triage { level: view.level })?;
+    if view.level == TriageLevel::Emergency {
+        let doctor = after.doctor.or_else(|| asked_doctor(&after));
+        if row.triage != TriageLevel::Emergency {
+            red_flag(tx, row.id, caller, doctor)?;
+        }
+        alerts::raise(tx, caller, Some(row.id), doctor, &codes)?;
+    }
+    Ok(())
+}
+
+/// Tells that a consultation is an emergency: the operator beside the doctor,
+/// never instead of one.
+fn red_flag(
+    tx: &mut Tx<'_>,
+    id: ConsultationId,
+    caller: WorkerCaller,
+    doctor: Option<StaffId>,
+) -> Result<(), Failure> {
+    let payload = json!({"consultation": id, "station": caller.station});
+    tx.record("consultation", id, "consultation.red_flag", payload, Hearers { worker: None, staff: doctor })?;
+    tx.wake(Topic::Operators);
+    Ok(())
 }

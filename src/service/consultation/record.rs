@@ -20,9 +20,11 @@ use crate::{
     },
     service::{
         Failure, House, Part, Shown,
-        caller::{StaffCaller, WorkerCaller},
+        caller::StaffCaller,
+        me::ConsentPurpose,
         profile::{self, HealthProfile},
-        vitals::{self, ReadingView, TriageView},
+        triage::{self, TriageView},
+        vitals::{self, ReadingView},
     },
     storage::{Conn, prescriptions, readings, workers},
 };
@@ -53,7 +55,8 @@ pub struct RecordView {
     pub presence: WorkerPresence,
     /// What the worker said of their health.
     pub profile: HealthProfile,
-    /// Readings of this check-in.
+    /// Readings of the check-in in which the doctor was asked for, and all that
+    /// came in since, at any station.
     pub readings: Vec<ReadingView>,
     /// What they mean.
     pub triage: TriageView,
@@ -64,7 +67,8 @@ pub struct RecordView {
 /// Reads the record.
 ///
 /// # Errors
-/// `NotFound` unless the caller holds the consultation or is asked to take it.
+/// `NotFound` unless the caller holds the consultation or is asked to take it;
+/// `ConsentMissing` once the worker has withdrawn the consent to care.
 pub fn read(
     conn: &mut Conn,
     house: &House,
@@ -77,15 +81,15 @@ pub fn read(
         return Err(Code::NotFound.into());
     }
     let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    let place = WorkerCaller {
-        worker: row.worker_id,
-        check_in: row.check_in_id,
-        station: row.station_id,
-        acts: false,
-    };
-    let symptoms: Vec<_> = serde_json::from_str(&row.symptoms)?;
-    let triage = vitals::assess(conn, house, place, &symptoms)?;
-    let readings = readings::readings_of_check_in(conn, row.check_in_id)?.iter().map(vitals::view).collect();
+    if !workers::consents_live(conn, row.worker_id)?
+        .iter()
+        .any(|purpose| purpose == ConsentPurpose::HealthCare.as_str())
+    {
+        return Err(Code::ConsentMissing.into());
+    }
+    let triage = triage::of_consultation(conn, house, &row)?;
+    let known = readings::readings_of_care(conn, triage::span_of(&row))?;
+    let readings = known.iter().map(vitals::view).collect();
     let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
     shown.note(row.worker_id, Part::Record, id);

@@ -4,7 +4,10 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::view::{ConsultationView, of_worker};
+use super::{
+    red_flag,
+    view::{ConsultationView, of_worker},
+};
 use crate::{
     coordination::Topic,
     domain::{
@@ -17,10 +20,10 @@ use crate::{
         triage::{SymptomFlag, TriageLevel},
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx, caller::WorkerCaller, me, vitals},
+    service::{Failure, Hearers, Tx, alerts, caller::WorkerCaller, me, triage},
     storage::{
         consultations::{self as store, NewConsultation},
-        places, workers,
+        places, readings, workers,
     },
     telemetry::figures::Fact,
 };
@@ -38,7 +41,7 @@ pub struct StartInput {
     pub lane: EncounterLane,
     /// Signs that need a doctor at once.
     #[serde(default)]
-    #[schema(max_items = 11)]
+    #[schema(max_items = 26)]
     pub symptoms: Vec<SymptomFlag>,
 }
 
@@ -58,6 +61,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         return Err(Code::LaneNotPermitted.into());
     }
     me::hold_care_consent(tx, caller.worker)?;
+    triage::hold_worker(tx, caller.worker)?;
     if let Some(live) = store::consultation_live_of(tx.conn, caller.worker)? {
         let data = json!({"consultation_id": live.id});
         return Err(Refusal::new(Code::ConsultationLive).in_state(live.state).with_data(data).into());
@@ -65,10 +69,11 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     let mut symptoms = input.symptoms.clone();
     symptoms.sort_unstable();
     symptoms.dedup();
-    let triage = vitals::assess(tx.conn, tx.house, caller, &symptoms)?;
+    let triage = triage::of_request(tx.conn, tx.house, caller, &symptoms)?;
+    let red_flags = triage.codes();
     let worker = workers::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let id = ConsultationId::generate();
-    let event = request(id, caller.worker, tx.now);
+    let event = request(id, caller.worker, triage.level, tx.now);
     let snapshot = fold(std::slice::from_ref(&event))
         .ok_or_else(|| Failure::Fault("a request that opens nothing".to_owned()))?;
     store::consultation_add(
@@ -84,16 +89,17 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
             symptoms: serde_json::to_string(&symptoms)?,
             triage: triage.level,
             ranked_since: ranked_since(triage.level, tx.now, &tx.house.policy.matching),
+            red_flags: serde_json::to_string(&red_flags)?,
         },
     )?;
     tx.record("consultation", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
     tx.count(Fact::Consultation("requested"));
     if triage.level == TriageLevel::Emergency {
-        // The operator is told beside the doctor, never instead of one.
-        let payload = json!({"consultation": id, "station": caller.station});
-        tx.record("consultation", id, "consultation.red_flag", payload, Hearers::nobody())?;
-        tx.wake(Topic::Operators);
+        red_flag(tx, id, caller, None)?;
+        alerts::raise(tx, caller, Some(id), None, &red_flags)?;
     }
+    // Who asks for a doctor waits for no second measurement.
+    readings::measure_again_set(tx.conn, caller.check_in, None)?;
     tx.wake(Topic::Matching);
     of_worker(tx.conn, tx.house, caller.worker, id)
 }

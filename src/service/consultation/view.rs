@@ -17,9 +17,9 @@ use crate::{
         matching::Department,
         prescription::EncounterLane,
         refusal::Code,
-        triage::{EMERGENCY_NUMBER, SymptomFlag, TriageLevel},
+        triage::{EMERGENCY_NUMBER, RedFlag, SymptomFlag, TriageLevel},
     },
-    service::{Failure, House, Part, Shown},
+    service::{Failure, House, Part, Shown, triage},
     storage::{
         Conn,
         consultations::{self as store, ConsultationRow},
@@ -50,6 +50,9 @@ pub struct ConsultationView {
     pub triage: TriageLevel,
     /// The number to call at once; only in an emergency.
     pub emergency_number: Option<String>,
+    /// Why it is an emergency, and what to do until help comes. What was raised
+    /// once stays until the consultation ends.
+    pub red_flags: Vec<RedFlag>,
     /// Since when the worker waits.
     pub requested_at: DateTime<Utc>,
     /// Place in the queue, from 1; only while waiting.
@@ -250,6 +253,7 @@ fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<Consul
         symptoms: serde_json::from_str(&row.symptoms)?,
         triage: row.triage,
         emergency_number: (row.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),
+        red_flags: triage::flags_of(row)?.into_iter().map(RedFlag::from).collect(),
         requested_at: row.requested_at,
         position: ahead.map(|ahead| ahead + 1),
         estimate,

@@ -81,7 +81,7 @@ impl Source<'_> {
                 }
                 Err(issues) => {
                     for issue in issues {
-                        found.note(line, issue.field, "invalid", issue.message);
+                        found.note(line, issue.field, issue.code, issue.message);
                     }
                 }
             }

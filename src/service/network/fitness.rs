@@ -1,6 +1,7 @@
-//! Whether an employer's people may work at height. Never tells why.
+//! Whether an employer's people may work at height. Never tells why, nor of
+//! anybody who does not consent to it at this moment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,15 @@ use utoipa::ToSchema;
 
 use super::Page;
 use crate::{
-    domain::{ids::WorkerId, refusal::Code, vitals::ReadingKind},
-    service::{Failure, House, Part, Shown, caller::StaffCaller},
-    storage::{Conn, directory as store},
+    domain::{
+        formulary::ProductCode,
+        ids::WorkerId,
+        refusal::Code,
+        vitals::{Fitness, FitnessReading, fitness as judge},
+        words::Bilingual,
+    },
+    service::{Failure, House, Part, Shown, caller::StaffCaller, me::ConsentPurpose},
+    storage::{Conn, directory as store, workers},
 };
 
 /// Whether one worker may work at height now. Never why.
@@ -18,17 +25,18 @@ use crate::{
 pub struct FitnessItem {
     /// Who.
     pub worker_id: WorkerId,
-    /// `fit` or `hold`.
-    pub fit: String,
+    /// `fit`, `hold`, `not_checked` before this shift, or `no_consent`.
+    pub fit: Fitness,
+    /// What to do next.
+    pub next: Option<Bilingual>,
 }
 
-/// Blood pressure from which nobody works at height, mmHg.
-/// Source: house rules, fitness for work at height [P].
-const HOLD_FROM: (i64, i64) = (160, 100);
-
-/// The fitness of an employer's own people, from the newest blood pressure and
-/// breath test of the last 24 hours: hold at 160/100 and over, and at any
-/// alcohol. No reading is shown. Source: house rules, fitness for work at height [P].
+/// The fitness of an employer's own people, by what was measured before this
+/// shift and what was vended. The consent is read last, for each answer: one
+/// that was withdrawn before it tells nothing. Whose fitness was told is noted.
+///
+/// # Errors
+/// `RoleNotAllowed` for who has no employer.
 pub fn fitness(
     conn: &mut Conn,
     house: &House,
@@ -39,21 +47,38 @@ pub fn fitness(
 ) -> Result<Page<FitnessItem>, Failure> {
     let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
     let people = store::workers_of_employer(conn, employer, after, limit)?;
-    for worker in &people {
-        shown.note(*worker, Part::Fitness, *worker);
+    let rules = &house.policy.fitness;
+    let since = house.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
+    let mut measured: HashMap<WorkerId, Vec<FitnessReading>> = HashMap::new();
+    for (worker, reading) in store::fitness_readings(conn, &people, since)? {
+        measured.entry(worker).or_default().push(reading);
     }
-    let mut holds: HashMap<(WorkerId, bool), bool> = HashMap::new();
-    for (worker, kind, value, second) in
-        store::fitness_readings(conn, &people, house.now() - TimeDelta::hours(24))?
-    {
-        let alcohol = kind == ReadingKind::BreathAlcohol;
-        let hold =
-            if alcohol { value > 0 } else { value >= HOLD_FROM.0 || second.unwrap_or(0) >= HOLD_FROM.1 };
-        // The newest of each kind stands: they come oldest first.
-        holds.insert((worker, alcohol), hold);
+    let sedated = sedated(conn, house, &people)?;
+    let purpose = ConsentPurpose::EmployerFitness.as_str();
+    let willing = workers::consents_standing(conn, &people, purpose)?;
+    let mut items = Vec::with_capacity(people.len());
+    for worker in people {
+        let fit = if willing.contains(&worker) {
+            shown.note(worker, Part::Fitness, worker);
+            let readings = measured.get(&worker).map_or(&[][..], Vec::as_slice);
+            judge(readings, sedated.contains(&worker), rules, house.now())
+        } else {
+            Fitness::NoConsent
+        };
+        items.push(FitnessItem { worker_id: worker, fit, next: fit.next() });
     }
-    let held = |worker| [true, false].iter().any(|kind| holds.get(&(worker, *kind)) == Some(&true));
-    let item =
-        |worker_id| FitnessItem { worker_id, fit: if held(worker_id) { "hold" } else { "fit" }.to_owned() };
-    Ok(Page::of(people.into_iter().map(item).collect(), limit, |item| item.worker_id.uuid()))
+    Ok(Page::of(items, limit, |item| item.worker_id.uuid()))
+}
+
+/// Who of these got a sedating drug from a cabinet within its span; a pack that
+/// may have come out counts.
+fn sedated(conn: &mut Conn, house: &House, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
+    let span = TimeDelta::hours(i64::from(house.policy.fitness.sedating_hold_h));
+    let vended = store::vended_since(conn, people, house.now() - span)?;
+    let formulary = house.formulary();
+    let sedates = |code: &str| {
+        let product = ProductCode::parse(code).and_then(|code| formulary.get(&code));
+        product.is_some_and(|product| product.sedating)
+    };
+    Ok(vended.into_iter().filter(|(_, code)| sedates(code)).map(|(worker, _)| worker).collect())
 }

@@ -19,6 +19,8 @@ use crate::{
     },
 };
 
+use super::reconcile::{self, DiscrepancyView};
+
 /// A cabinet.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CabinetView {
@@ -37,6 +39,8 @@ pub struct CabinetView {
     pub tampered: bool,
     /// When it last wrote.
     pub heard_at: Option<DateTime<Utc>>,
+    /// Where it and the books differ: nothing starts before that is reconciled.
+    pub discrepancies: Vec<DiscrepancyView>,
     /// Its places.
     pub slots: Vec<SlotView>,
 }
@@ -104,6 +108,7 @@ fn view(conn: &mut Conn, row: CabinetRow) -> Result<CabinetView, Failure> {
         door_open: row.door_open,
         tampered: row.tampered,
         heard_at: row.heard_at,
+        discrepancies: reconcile::standing(conn, row.id)?,
         slots,
     })
 }

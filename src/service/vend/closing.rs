@@ -14,7 +14,7 @@ use crate::{
         time::civil_day,
         vend::{
             AttemptEvent, AttemptState, Command, Outcome,
-            attempt::VoidReason,
+            attempt::{DoubtCause, VoidReason},
             attempt_event::{IncidentKind, Proof},
             decide,
         },
@@ -33,7 +33,7 @@ use crate::{
 use super::{
     domain_attempt, incidents,
     issue::{authorization_end, candidate, issue},
-    slot_no,
+    reconcile, slot_no,
     stock::move_packs,
     units::{command, key_of},
 };
@@ -84,6 +84,9 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
         AttemptEvent::Voided { .. } => {
             tx.wake(Topic::Cabinet(row.cabinet_id));
             attempts::attempt_void(tx.conn, row.id, tx.now)?
+        }
+        AttemptEvent::Doubted { cause: DoubtCause::SameBoot } => {
+            attempts::attempt_disown(tx.conn, row.id, tx.now)?
         }
         AttemptEvent::Doubted { .. } => attempts::attempt_doubt(tx.conn, row.id, tx.now)?,
         AttemptEvent::Dispensed { .. } => {
@@ -190,6 +193,11 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
     let tries = tried.iter().filter(|attempt| attempt.order_unit_id == unit.id).count();
     if tries >= ATTEMPTS_PER_UNIT || journal::cabinet_device(tx.conn, order.cabinet_id)?.is_none() {
         return Ok(None);
+    }
+    match reconcile::ensure_may_issue(tx, order.cabinet_id) {
+        Ok(()) => {}
+        Err(Failure::Refused(_)) => return Ok(None),
+        Err(failure) => return Err(failure),
     }
     if let Some(prescription) = order.prescription_id
         && !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)?

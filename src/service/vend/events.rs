@@ -9,7 +9,7 @@ use crate::{
         ids::CabinetId,
         refusal::{Code, FieldProblem, Refusal},
         vend::{
-            Command, Evidence, JournalHash,
+            BootId, Command, Evidence, JournalHash,
             attempt_event::IncidentKind,
             decide,
             journal::{BATCH_MAX, BatchVerdict, Body, JournalEntry, JournalHead, verify_batch},
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-use super::{closing::apply, domain_attempt, incidents, lock_cabinet, restocking};
+use super::{boots, closing::apply, domain_attempt, incidents, lock_cabinet, reconcile, restocking};
 
 /// Takes a batch of journal entries.
 ///
@@ -49,9 +49,21 @@ pub fn accept(
     match verify_batch(head, |seq| kept.get(&seq).copied(), &request.entries) {
         BatchVerdict::Accepted { known, head } => {
             let fresh = request.entries.get(known..).unwrap_or_default();
+            let before = store::journal_last_boot(tx.conn, cabinet.id, request.epoch.0)?;
             keep(tx, cabinet.id, request.epoch.0, fresh)?;
+            if request.epoch.0 == cabinet.epoch && !fresh.is_empty() {
+                reconcile::journal_arrived(tx, &cabinet, head)?;
+            }
+            let mut last = before.and_then(|(boot, mono_ms)| Some((BootId::parse(&boot)?, mono_ms)));
             for entry in fresh {
+                if last.is_some_and(|(boot, mono_ms)| boot == entry.boot_id && entry.mono_ms < mono_ms) {
+                    boots::restarted(tx, &cabinet, entry.boot_id)?;
+                }
+                last = Some((entry.boot_id, entry.mono_ms));
                 weigh(tx, &cabinet, request.epoch.0, entry)?;
+            }
+            if let Some((boot, mono_ms)) = last.filter(|_| !fresh.is_empty()) {
+                boots::heard(tx, cabinet.id, boot, mono_ms)?;
             }
             Ok(EventsAnswer { acked_seq: head.seq })
         }
@@ -63,6 +75,9 @@ pub fn accept(
             tx.keep_on_refusal();
             let detail = json!({"epoch": request.epoch, "seq": seq});
             raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
+            if request.epoch.0 == cabinet.epoch {
+                reconcile::journal_forked(tx, cabinet.id, seq)?;
+            }
             Err(Refusal::new(Code::CabinetTampered).with_data(json!({"forked_seq": seq})).into())
         }
     }
@@ -77,7 +92,7 @@ fn check_size(entries: &[JournalEntry]) -> Result<(), Refusal> {
     Err(Refusal::fields(vec![FieldProblem { field: "entries".into(), code: "too_many".into(), message }]))
 }
 
-fn parse_hash(text: &str) -> Result<JournalHash, Failure> {
+pub(super) fn parse_hash(text: &str) -> Result<JournalHash, Failure> {
     JournalHash::parse(text).ok_or_else(|| Failure::Fault("a stored journal hash".to_owned()))
 }
 
@@ -161,6 +176,10 @@ fn weigh_evidence(
     {
         let detail = json!({"expected_lot": row.lot_no, "seq": entry.seq});
         incidents::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
+        // A recall of that lot must find whoever has the pack.
+        if restocking::is_label(lot_no) {
+            attempts::attempt_other_lot(tx.conn, id, lot_no)?;
+        }
     }
     let command =
         Command::JournalEvidence { boot: entry.boot_id, epoch: crate::domain::vend::Epoch(epoch), evidence };

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{slot_no, units::command};
+use super::{reconcile, slot_no, units::command};
 
 /// Until when an authorization made now may be started.
 pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
@@ -35,9 +35,11 @@ pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
 /// slots that may vend now.
 ///
 /// # Errors
-/// `CabinetClosed` without a live device or for a closed slot; `LotNotAllowed`;
+/// `CabinetTampered`; `CabinetNotReconciled`; `CabinetClosed` without a live
+/// device or for a closed slot; `LotNotAllowed`;
 /// `StateMovedOn` and the like where an attempt stands in the way.
 pub fn issue(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
+    reconcile::ensure_may_issue(tx, order.cabinet_id)?;
     let (device, epoch) = journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
     let earlier = attempts::attempts_of_order(tx.conn, order.id)?;
     for unit in units {

@@ -5,6 +5,7 @@
 //! Every verb first takes the cabinet's row, then the order's: one order of
 //! locks for all, and no START between a new boot and its doubts.
 
+mod boots;
 mod cabinets;
 mod closing;
 mod events;
@@ -13,6 +14,7 @@ mod incidents;
 mod issue;
 mod plan;
 mod recall;
+mod reconcile;
 mod resolve;
 mod restocking;
 mod start;
@@ -26,6 +28,7 @@ pub use events::accept;
 pub use hello::hello;
 pub use incidents::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
 pub use recall::{RecallInput, RecallView, recall};
+pub use reconcile::DiscrepancyView;
 pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};

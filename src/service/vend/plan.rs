@@ -3,7 +3,6 @@
 
 use crate::{
     domain::{
-        formulary::Product,
         ids::{OrderUnitId, PrescriptionId, WorkerId},
         money::Fen,
         order::{Line, UnitState, price, units_left},
@@ -12,7 +11,7 @@ use crate::{
         time::civil_day,
         words::Bilingual,
     },
-    service::{Failure, Tx, prescription_use},
+    service::{Failure, Tx, prescription_use, sale_check},
     storage::{
         journal::CabinetRow,
         orders::{NewOrder, UnitRow},
@@ -21,10 +20,6 @@ use crate::{
 };
 
 use super::{issue::candidate, start::lane_permits, stock::move_packs, units::key_of};
-
-/// Days for which a drug sold over the counter counts as being taken, where
-/// its label names none [P].
-const COUNTER_DAYS: u32 = 3;
 
 /// Packs of one product, with what the safety check will want to know.
 struct Wanted {
@@ -91,7 +86,6 @@ impl OrderPlan {
         cabinet: &CabinetRow,
         lines: impl Iterator<Item = (&'l str, u32)>,
     ) -> Result<Self, Failure> {
-        let book = tx.house.formulary();
         let mut wanted = Vec::new();
         for (at, (code, packs)) in lines.enumerate() {
             let Some(sale) = store::product_sale(tx.conn, code)?.filter(|sale| sale.in_formulary) else {
@@ -101,14 +95,14 @@ impl OrderPlan {
             if !lane_permits(cabinet.lane, &sale.class, false) {
                 return Err(not_vendable(code).into());
             }
-            let (daily_units_thousandths, days) = book.find(code).map_or((0, COUNTER_DAYS), label_use);
+            let (daily_units_thousandths, days) = sale_check::course_of(tx, code);
             wanted.push(Wanted {
                 line_no: None,
                 product_code: sale.code,
                 packs,
                 price: sale.price,
                 daily_units_thousandths,
-                days: i32::try_from(days).unwrap_or(i32::MAX),
+                days,
             });
         }
         Ok(Self { prescription: None, wanted })
@@ -163,17 +157,6 @@ impl OrderPlan {
             state: UnitState::Reserved,
         }
     }
-}
-
-/// Nobody was asked how they take it: the most that the label allows.
-fn label_use(product: &Product) -> (i64, u32) {
-    let most = &product.adult_max;
-    let by_weight = match (most.day_ug, product.strength_ug) {
-        (Some(day), Some(strength)) if strength > 0 => Some(day.saturating_mul(1000) / strength),
-        _ => None,
-    };
-    let daily = most.day_units_thousandths.or(by_weight).unwrap_or(0);
-    (daily, most.days.unwrap_or(COUNTER_DAYS))
 }
 
 fn out_of_stock(product_code: &str) -> Refusal {

@@ -51,7 +51,8 @@ pub struct RecallView {
     pub slots_frozen: u32,
     /// Authorizations that were withdrawn.
     pub attempts_voided: u32,
-    /// Workers who have, or may have, a pack of it.
+    /// Workers who have, or may have, a pack of it: it came out, or is in doubt, or
+    /// was on its way.
     pub workers_served: Vec<WorkerId>,
 }
 
@@ -88,6 +89,10 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
     for slot in &slots {
         close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
     }
+    // Before anything is withdrawn: whose pack is on its way may have it by now.
+    let mut workers_served: BTreeSet<WorkerId> =
+        orders::workers_served_with(tx.conn, product, lot)?.into_iter().collect();
+    workers_served.extend(attempts::workers_with_other_lot(tx.conn, product, lot)?);
     let mut attempts_voided = 0;
     for (_, id) in issued {
         // Read again: an earlier turn of this loop may have moved it.
@@ -106,7 +111,7 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         }
     }
     let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-    let workers_served = orders::workers_served_with(tx.conn, product, lot)?;
+    let workers_served: Vec<WorkerId> = workers_served.into_iter().collect();
     for worker in &workers_served {
         tx.shown.note(*worker, Part::Recall, lot_stream(product, lot));
     }

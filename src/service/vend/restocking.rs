@@ -29,7 +29,7 @@ use crate::{
 
 use super::{
     closing::{apply, close_slot},
-    domain_attempt, incidents, slot_no,
+    domain_attempt, incidents, reconcile, slot_no,
     stock::{move_packs, packs},
     units::command,
 };
@@ -136,18 +136,22 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
         "slot": slot, "product_code": load.product_code, "lot_no": load.lot_no, "packs": load.packs,
     });
     note(tx, cabinet, "cabinet.restocked", payload)?;
+    reconcile::slot_scanned(tx, cabinet, slot)?;
     match lot_fault(tx, load.product_code, load.lot_no)? {
         Some(reason) => close_slot(tx, cabinet, slot, reason),
         None => await_count(tx, &row),
     }
 }
 
+/// Whether a scanned text may be the name of a product or lot.
+pub fn is_label(text: &str) -> bool {
+    (1..=LONGEST_LABEL).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// Why a load must not be booked: a slot holds one lot at a time, and a lot has
 /// one last day.
 fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&'static str>, Failure> {
-    let readable =
-        |label: &str| (1..=LONGEST_LABEL).contains(&label.len()) && !label.chars().any(char::is_control);
-    if !readable(load.product_code) || !readable(load.lot_no) {
+    if !is_label(load.product_code) || !is_label(load.lot_no) {
         return Ok(Some("unreadable_label"));
     }
     if load.packs > MOST_PACKS {

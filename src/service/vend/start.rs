@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     crypto::digest,
     domain::{
-        formulary::SaleClass,
+        formulary::{SaleClass, never},
         ids::AttemptId,
         order::OrderState,
         prescription::{CabinetLane, may_sell_without_prescription, may_vend},
@@ -22,11 +22,11 @@ use crate::{
         attempts::{self, AttemptRow},
         journal::{self, CabinetRow},
         orders::{self, OrderRow},
-        stock as store,
+        sessions, stock as store,
     },
 };
 
-use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet};
+use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, reconcile};
 
 /// Grants one attempt to the boot that asks; the same boot gets the same
 /// GRANT again.
@@ -45,12 +45,17 @@ pub fn start(
         .filter(|row| row.cabinet_id == cabinet.id)
         .ok_or(Code::NotFound)?;
     let order = orders::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
+    // Looked at again: rows were waited for since this transaction began.
+    if !sessions::device_is_live(tx.conn, caller.device, caller.epoch)? {
+        return Err(Code::DeviceRevoked.into());
+    }
     let gate = StartGate {
         pickup: pickup(tx, &order, &request.pickup_code)?,
         boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),
         epoch_is_current: caller.epoch == cabinet.epoch,
         door_closed: !cabinet.door_open,
         tampered: cabinet.tampered,
+        reconciled: reconcile::is_reconciled(tx, cabinet.id)?,
         slot_open: slot_open(tx, &row)?,
         lot_ok: lot_ok(tx, &cabinet, &order, &row)?,
         prescription_ok: paid_and_prescribed(tx, &order)?,
@@ -115,7 +120,9 @@ fn lot_ok(
 ) -> Result<bool, Failure> {
     let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
     let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
-    Ok(in_lane && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
+    // An older order may hold what has left the catalogue since, or is on the never-list by now.
+    let listed = tx.house.formulary().find(&row.product_code).is_some_and(|known| never(known).is_some());
+    Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
 }
 
 /// May a cabinet of this lane vend this class, with or without a prescription?

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     closing::{apply, give_up},
-    domain_attempt, lock_cabinet,
+    domain_attempt, lock_cabinet, reconcile,
     units::command,
 };
 
@@ -66,6 +66,7 @@ pub fn expire_orders(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
 /// raises the epoch.
 pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
     lock_cabinet(tx, cabinet)?;
+    reconcile::begin_anew(tx, cabinet)?;
     // What is not started goes first: a doubt closes its slot, and would send
     // the packs that wait there elsewhere in a cabinet that is no more.
     for states in [const { &[AttemptState::Issued] }, &[AttemptState::Started]] {

@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod alerts;
 mod audit;
 mod cabinet;
 mod cabinets;
@@ -28,6 +29,7 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    alerts::add(&mut routes);
     audit::add(&mut routes);
     cabinet::add(&mut routes);
     cabinets::add(&mut routes);

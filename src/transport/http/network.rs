@@ -269,6 +269,7 @@ async fn fitness(
     house: Data<Arc<House>>,
     page: Query<ListPage>,
 ) -> Reply {
+    // A write: that it was told is recorded.
     let outcome = house
         .read_health(caller.actor(), move |conn, house, shown| {
             network::fitness(conn, house, shown, caller.0, page.0.after(), page.0.size())

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use crate::{
     service::{
         House,
-        profile::{self, HealthProfile},
+        profile::{self, HealthProfile, ProfileInput},
     },
     transport::{
         auth::Worker,
@@ -38,17 +38,16 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 }
 
 /// Write my health profile over the version that I saw
-#[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = HealthProfile,
+#[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = ProfileInput,
     responses((status = 200, body = HealthProfile)))]
 async fn put(
     caller: Worker,
     request: HttpRequest,
     house: Data<Arc<House>>,
     version: IfMatch,
-    body: Body<HealthProfile>,
+    body: Body<ProfileInput>,
 ) -> Reply {
-    let worker = caller.0.worker;
     let outcome =
-        house.write(caller.actor(), move |tx| profile::put(tx, worker, &version.0, body.0.clone())).await;
+        house.write(caller.actor(), move |tx| profile::put(tx, caller.0, &version.0, &body.0)).await;
     reply::versioned(&request, outcome)
 }

@@ -16,6 +16,7 @@ use crate::{
         Actor, Failure, House,
         prescription_view::PrescriptionView,
         review::{self, ApproveInput, ReturnInput, ReviewQueue},
+        review_record::{self, ReviewView},
     },
     transport::{
         auth::Pharmacist,
@@ -29,13 +30,14 @@ use crate::{
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/reviews", waiting)
+        .get("/api/v1/reviews/{id}", fetch)
         .post("/api/v1/prescriptions/{id}/approve", approve)
         .post("/api/v1/prescriptions/{id}/return", send_back);
 }
 
 /// This file's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(waiting, approve, send_back))]
+#[openapi(paths(waiting, fetch, approve, send_back))]
 pub struct Doc;
 
 /// Signed prescriptions that wait for review, the oldest first
@@ -62,6 +64,23 @@ async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Resul
             return Ok(queue);
         }
     }
+}
+
+/// A prescription under review, with what must be judged; that it was read is recorded
+#[utoipa::path(get, path = "/api/v1/reviews/{id}", tag = "review", params(("id" = PrescriptionId, Path)),
+    responses((status = 200, body = ReviewView)))]
+async fn fetch(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            review_record::read(conn, house, shown, caller.0, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
 }
 
 /// Approve a signed prescription

@@ -6,10 +6,12 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
 use crate::{
-    domain::triage::{News2Input, News2Score},
     service::{
-        House,
-        vitals::{self, ReadingsInput, ReadingsStored, ReadingsView, TriageView},
+        Failure, House,
+        assess::{self, AssessInput, Assessment},
+        symptoms::{self, SymptomList, SymptomsInput},
+        triage::{self, TriageView},
+        vitals::{self, ReadingsInput, ReadingsStored, ReadingsView},
     },
     transport::{
         auth::{Anyone, Worker},
@@ -22,29 +24,53 @@ use crate::{
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
-        .post("/api/v1/triage/assess", assess)
-        .get("/api/v1/triage", triage)
+        .post("/api/v1/triage/assess", judge)
+        .get("/api/v1/triage", current)
+        .get("/api/v1/symptoms", asked)
+        .post("/api/v1/symptoms", say)
         .post("/api/v1/readings", record)
         .get("/api/v1/readings", list);
 }
 
 /// This file's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(assess, triage, record, list))]
+#[openapi(paths(judge, current, asked, say, record, list))]
 pub struct Doc;
 
-/// Score a set of readings by NEWS2; nothing is stored
-#[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = News2Input,
-    responses((status = 200, body = News2Score)))]
-async fn assess(_: Anyone, request: HttpRequest, body: Body<News2Input>) -> Reply {
-    reply::json(&request, vitals::score(&body.0))
+/// Judge a set of values by the rules of triage, with NEWS2; nothing is stored
+#[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = AssessInput,
+    responses((status = 200, body = Assessment)))]
+async fn judge(_: Anyone, request: HttpRequest, house: Data<Arc<House>>, body: Body<AssessInput>) -> Reply {
+    reply::json(&request, assess::assess(&house, &body.0))
 }
 
-/// What the readings of this check-in mean together
+/// What a screen asks, with first aid for each
+#[utoipa::path(get, path = "/api/v1/symptoms", tag = "vitals",
+    responses((status = 200, body = SymptomList)))]
+async fn asked(_: Anyone, request: HttpRequest) -> Reply {
+    reply::json(&request, Ok::<_, Failure>(symptoms::asked()))
+}
+
+/// Say which symptoms I have; added to what I said before
+#[utoipa::path(post, path = "/api/v1/symptoms", tag = "vitals", request_body = SymptomsInput,
+    responses((status = 201, body = TriageView)))]
+async fn say(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<SymptomsInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        symptoms::record(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// How soon a doctor must see me, by all that is known now
 #[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
-async fn triage(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome =
-        house.read(caller.actor(), move |conn, house| vitals::assess(conn, house, caller.0, &[])).await;
+async fn current(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house.read(caller.actor(), move |conn, house| triage::assess(conn, house, caller.0)).await;
     reply::json(&request, outcome)
 }
 

@@ -71,7 +71,10 @@ fn vitals(report: &ReportView) -> Markup {
                             @let finding = report.triage.findings.iter().find(|known| known.kind == reading.kind);
                             tr {
                                 td { (reading.kind.label().zh) " " small { (reading.kind.label().en) } }
-                                td.number { (reading.display) }
+                                td.number {
+                                    (reading.display_zh)
+                                    @if reading.display_zh != reading.display_en { " " small { (reading.display_en) } }
+                                }
                                 td class=[finding.map(|known| tone(known.severity))] {
                                     @if let Some(known) = finding { (known.label.zh) " " small { (known.label.en) } }
                                 }

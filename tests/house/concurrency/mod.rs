@@ -23,7 +23,14 @@ use crate::{
 
 /// A house whose database is really asked by many at once.
 pub async fn crowded() -> TestHouse {
-    TestHouse::open_with(|config| config.database_connections = 12).await
+    TestHouse::open_with(|config| {
+        config.database_connections = 12;
+        // How many one person may hold is told elsewhere.
+        config
+            .policy
+            .insert("vending".to_owned(), serde_json::json!({"unpaid_orders": 100, "unpaid_packs": 100}));
+    })
+    .await
 }
 
 /// The same, with the small network.

@@ -18,6 +18,7 @@ fn slot(number: i32) -> SlotNo {
 async fn a_hundred_clients_for_the_last_unit_make_one_order() {
     let (house, seed, visit) = at_the_cabinet().await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
+    house.answer(&visit.token).await;
     let body = json!({"lines": [{"product_code": OTC, "packs": 1}]});
     // Two of the three are gone.
     for _ in 0..2 {
@@ -103,6 +104,7 @@ async fn starts_reports_and_sweeps_at_once_vend_once() {
 async fn a_recall_among_orders_leaves_no_pack_unaccounted_for() {
     let (house, seed, visit) = at_the_cabinet().await;
     house.lane(&seed, CabinetLane::RetailBOnly).await;
+    house.answer(&visit.token).await;
     let order = json!({"lines": [{"product_code": OTC, "packs": 1}]});
     let recall = json!({"product_code": OTC, "lot_no": "B1", "reason": "样例"});
     let answers = join_all((0..16).map(|n| match n % 4 {

@@ -44,9 +44,14 @@ pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
 }
 
 async fn public(walk: &mut Walk<'_>) {
-    for name in
-        ["get_healthz", "get_readyz", "get_well_known_jwks_json", "get_network_counts", "post_triage_assess"]
-    {
+    for name in [
+        "get_healthz",
+        "get_readyz",
+        "get_well_known_jwks_json",
+        "get_network_counts",
+        "post_triage_assess",
+        "get_symptoms",
+    ] {
         walk.take(name, Good::default()).await;
     }
 }
@@ -174,6 +179,12 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     walk.take("put_me_profile", Good { version: Some("\"0\"".into()), ..with(&worker, light) }).await;
     walk.take("get_me_profile", of(&worker, "")).await;
     walk.take("post_readings", of(&worker, "")).await;
+    walk.take("post_symptoms", of(&worker, "")).await;
+    walk.take("get_alerts", of(operator, "")).await;
+    let open = walk.take("get_alerts", Good { query: "open=true", ..of(operator, "") }).await;
+    let alert = text(&open, "/items/0/id").to_owned();
+    walk.take("post_alerts_id_close", of(operator, &alert)).await;
+    walk.too_late("post_alerts_id_close", of(operator, &alert), "state_moved_on").await;
     (worker, id, text(&other, "/access_token").to_owned())
 }
 
@@ -246,6 +257,7 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
     walk.take("post_prescriptions_id_sign", sign()).await;
     walk.too_late("post_prescriptions_id_sign", sign(), "state_moved_on").await;
     walk.take("get_reviews", of(pharmacist, "")).await;
+    walk.take("get_reviews_id", of(pharmacist, &id)).await;
     walk.take("post_prescriptions_id_return", of(pharmacist, &id)).await;
     walk.too_late("post_prescriptions_id_approve", of(pharmacist, &id), "state_moved_on").await;
     let read = walk.ask("get_prescriptions_id", &own()).send(walk.house).await;

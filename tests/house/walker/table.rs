@@ -44,13 +44,15 @@ pub fn good_body(operation: &str) -> Value {
         "post_me_consents" | "post_me_consents_withdraw" => json!({"purpose": "employer_fitness"}),
         "put_me_profile" => json!({"weight_kg_tenths": 700, "pregnant": false, "breastfeeding": false,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 90,
-            "creatinine_clearance": 90}),
+            "creatinine_clearance": 90, "birth_date": "1990-01-01", "sex": "female", "job": "courier"}),
         "post_readings" => json!({"readings": [{"kind": "blood_pressure", "value": 120, "second": 80,
-            "unit": "mm[Hg]", "device": "cuff", "measured_at": null}],
+            "unit": "mm[Hg]", "device": "cuff", "measured_at": null},
+            {"kind": "glucose", "beyond": "high", "unit": "10*-1.mmol/L", "device": "meter"}],
             "context": {"consciousness": "A", "supplemental_oxygen": false, "spo2_scale": 1}}),
         "post_triage_assess" => json!({"respiratory_rate_per_min": 16, "spo2_percent": 97,
             "supplemental_oxygen": false, "systolic_mmhg": 120, "heart_rate_per_min": 70,
-            "temperature_tenths_c": 368, "acvpu": "A", "spo2_scale": 1}),
+            "temperature_tenths_c": 368, "acvpu": "A", "spo2_scale": 1, "diastolic_mmhg": 80,
+            "glucose_tenths_mmol_l": 55, "age_years": 40, "pregnant": false, "symptoms": []}),
         "post_consultations" => json!({"complaint": "喉咙痛三天", "department": null,
             "lane": "minor_ailment_pilot", "symptoms": []}),
         "post_consultations_id_messages" => json!({"text": "Since when?"}),
@@ -72,8 +74,12 @@ pub fn good_body(operation: &str) -> Value {
         "post_prescriptions_id_approve" => json!({"pin": seed::SIGNING_PIN}),
         "post_prescriptions_id_return" => json!({"reason": "Too high a dose.", "code": "dose"}),
         "post_prescriptions_id_void" => json!({"reason": "Not needed any more.", "code": "doctor_withdrew"}),
-        "post_orders" => json!({"lines": [{"product_code": "PCM-T500", "packs": 1}]}),
+        "post_orders" => {
+            json!({"lines": [{"product_code": "PCM-T500", "packs": 1}], "accepted_warnings": ["none"]})
+        }
         "post_orders_id_pay" => json!({"method": "subsidy"}),
+        "post_symptoms" => json!({"symptoms": ["breathlessness"]}),
+        "post_alerts_id_close" => json!({"note": "Somebody is with them."}),
         "post_incidents_id_close" => json!({"note": "Looked at it."}),
         "post_attempts_id_resolve" => json!({"decision": "dispensed", "reason": "jam"}),
         "post_lots_recall" => {

@@ -17,8 +17,8 @@ use utoipa::{
 };
 
 use super::{
-    audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers, orders,
-    prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
+    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
+    orders, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
 };
 use crate::{
     domain::role::Role,
@@ -45,6 +45,7 @@ struct Base;
 
 fn parts() -> Vec<utoipa::openapi::OpenApi> {
     vec![
+        alerts::Doc::openapi(),
         audit::Doc::openapi(),
         cabinet::Doc::openapi(),
         cabinets::Doc::openapi(),

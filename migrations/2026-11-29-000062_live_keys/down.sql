@@ -1,0 +1,2 @@
+DROP TABLE reset_request;
+DROP TABLE seal_key;

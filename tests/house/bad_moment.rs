@@ -1,0 +1,129 @@
+//! A code is typed at a simulated cabinet while its poll is renewing the
+//! cabinet's token: the poll holds what the code needs, and must go on all the same.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::Notify;
+use waystation::demo::{
+    cabinets::{CabinetPlan, Fleet},
+    client::Api,
+    hatch::Hatches,
+    pace::Pace,
+};
+
+use crate::{
+    harness::TestHouse,
+    vending::{attempt_of, code_of},
+};
+
+const TOKENS: &str = "/api/v1/tokens/device";
+
+/// What stands between the cabinet and the house: everything is passed on, but
+/// tokens only while the gate is open.
+struct Gate {
+    behind: String,
+    client: reqwest::Client,
+    shut: AtomicBool,
+    /// Somebody stands before the shut gate.
+    asked: Notify,
+    opened: Notify,
+}
+
+async fn pass_on(gate: web::Data<Gate>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let path = request.uri().path_and_query().expect("a path").as_str();
+    if path == TOKENS && gate.shut.load(Ordering::SeqCst) {
+        gate.asked.notify_one();
+        gate.opened.notified().await;
+    }
+    let method = request.method().as_str().parse().expect("a method");
+    let base = &gate.behind;
+    let mut onward = gate.client.request(method, format!("{base}{path}")).body(body.to_vec());
+    for name in ["authorization", "content-type", "waystation-signature", "idempotency-key"] {
+        if let Some(value) = request.headers().get(name) {
+            onward = onward.header(name, value.as_bytes());
+        }
+    }
+    let answer = onward.send().await.expect("answered");
+    let status = actix_web::http::StatusCode::from_u16(answer.status().as_u16()).expect("a status");
+    HttpResponse::build(status)
+        .content_type("application/json")
+        .body(answer.bytes().await.expect("a body").to_vec())
+}
+
+#[actix_web::test]
+async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let house = TestHouse::open_with(|config| config.public_url.clone_from(&base)).await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let gate = web::Data::new(Gate {
+        behind: house.base.clone(),
+        client: reqwest::Client::new(),
+        shut: AtomicBool::new(false),
+        asked: Notify::new(),
+        opened: Notify::new(),
+    });
+    let shared = gate.clone();
+    let server =
+        HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(pass_on)));
+    tokio::spawn(server.workers(1).disable_signals().listen(listener).expect("heard").run());
+
+    let api = Api::new(&base, Arc::new(house.clock.clone())).expect("a client");
+    let hatches = Arc::new(Hatches::default());
+    let network = house.house.policy.network.clone();
+    let fleet = Fleet::new(api, &network, Arc::clone(&hatches), None, Pace::quick());
+    let station = "zhifu-01";
+    let plan = CabinetPlan {
+        station_code: station.to_owned(),
+        device: seed.cabinet_device,
+        key: seed.cabinet_key.clone(),
+        epoch: 1,
+        slots: Vec::new(),
+        door_open: false,
+        restocker: None,
+    };
+    let cabinet = tokio::spawn(fleet.run(plan));
+    let waits_for = async |packs: Vec<_>| {
+        let held = async {
+            while hatches.until_held(station, &packs).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), held).await.expect("the cabinet takes its work");
+    };
+    let visit = house.visit(&seed).await;
+    let first = house.paid(&seed, &visit, 1).await;
+    waits_for(vec![attempt_of(&first, 0)]).await;
+
+    // Its token is near its end now, and the next poll will ask for another. The
+    // poll that it holds ends with the news of a second order.
+    gate.shut.store(true, Ordering::SeqCst);
+    house.pass(260);
+    let visit = house.visit(&seed).await;
+    let second = house.paid(&seed, &visit, 1).await;
+    waits_for(vec![attempt_of(&second, 0)]).await;
+    gate.asked.notified().await;
+
+    // The code reaches the keypad before the gate opens.
+    let code = code_of(&second);
+    let typed = hatches.type_code(station, &code, false);
+    let open = async {
+        gate.shut.store(false, Ordering::SeqCst);
+        gate.opened.notify_one();
+    };
+    let both = futures_util::future::join(typed, open);
+    let (shown, ()) = tokio::time::timeout(Duration::from_secs(30), both).await.expect("the cabinet hangs");
+    let shown = shown.expect("the cabinet listens");
+    assert_eq!((shown.dispensed, shown.failed, shown.refused), (1, 0, None));
+    cabinet.abort();
+    house.sound().await;
+}
