@@ -104,7 +104,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
             (false, None) if key.used_from > SystemClock.now() => format!("used from {}", key.used_from),
             (false, None) => "opens and verifies only".to_owned(),
         };
-        println!("{:<6} {}  {state}", key.kind, key.id);
+        println!("{:<6} {}  {state}", key.kind.as_str(), key.id);
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ mod serving;
 mod settings;
 mod shutdown;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::Server, web};
 use anyhow::Context;
@@ -26,9 +26,9 @@ use crate::{
     config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
     crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId},
-    mail::Mailer,
-    service::{self, Failure, House},
-    storage::{DatabaseUrl, Store},
+    mail::{Mailer, TextSender},
+    service::{self, Failure, House, bodies::Bodies},
+    storage::{DatabaseUrl, Store, Waits},
     transport,
 };
 
@@ -38,6 +38,8 @@ pub struct Built {
     pub house: Arc<House>,
     /// How letters leave: for the jobs.
     pub mailer: Arc<Mailer>,
+    /// How text messages leave: for the jobs.
+    pub texts: Arc<TextSender>,
 }
 
 /// Opens the database, loads the keys and puts the house together.
@@ -48,22 +50,36 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let policy = settings::policy(config).map_err(ConfigError::Refused)?;
     let url = DatabaseUrl::parse(config.database_url.expose_secret())
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
-    let store = Store::open(&url, config.database_connections)?;
+    let store = Store::open_with(&url, config.database_connections, waits(config))?;
     tracing::info!(engine = store.engine(), "database is open");
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
     let house = House::new(store, clock, policy, keys, coordination);
+    let bodies =
+        Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
     let house = Arc::new(
         house
             .reached_at(&config.public_url)
             .behind(&config.trusted_proxies)
+            .taking(bodies)
             .witnessed_under(&config.data_dir),
     );
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
-    Ok(Built { house, mailer })
+    let texts = Arc::new(TextSender::new(&config.sms, &config.data_dir)?);
+    Ok(Built { house, mailer, texts })
+}
+
+/// How long the database is waited for.
+fn waits(config: &Config) -> Waits {
+    Waits {
+        lock: Duration::from_millis(config.database_lock_ms),
+        statement: Duration::from_millis(config.database_statement_ms),
+        idle: Duration::from_millis(config.database_idle_ms),
+        checkout: Duration::from_millis(config.database_checkout_ms),
+    }
 }
 
 /// What may be lost: in memory, or shared with other instances.
@@ -99,6 +115,19 @@ async fn keyring(
         .write::<_, Failure>(move |conn| service::keys::load(conn, &master, &configured, &network, now))
         .await;
     Ok(loading?)
+}
+
+/// What was sent and not acknowledged for so long, or what a caller does not read
+/// for so long, ends the connection. Our default.
+const UNREAD: Duration = Duration::from_secs(60);
+
+/// Bounds what the system keeps for a caller who does not read: connections that
+/// are accepted inherit it.
+fn end_unread(listener: &std::net::TcpListener) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(UNREAD)) {
+        tracing::warn!(%error, "connections of callers who do not read are not ended");
+    }
 }
 
 /// How long accepted requests may take to end, unless the settings say so.
@@ -142,6 +171,7 @@ fn serve_for(
     http_workers: usize,
     shutdown_seconds: u64,
 ) -> std::io::Result<Server> {
+    end_unread(&listener);
     let house = web::Data::new(Arc::clone(house));
     let tokens = web::Data::new(transport::token_cache::TokenCache::default());
     let mut server = HttpServer::new(move || {

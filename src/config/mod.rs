@@ -34,6 +34,19 @@ pub struct Config {
     pub database_url: SecretString,
     /// Connections beside the writer.
     pub database_connections: u32,
+    /// Milliseconds that a write waits for a row (PostgreSQL) or for the writer
+    /// (SQLite) before it is told to try later.
+    pub database_lock_ms: u64,
+    /// Milliseconds that one statement may take. PostgreSQL only.
+    pub database_statement_ms: u64,
+    /// Milliseconds after which a transaction that says nothing is ended. PostgreSQL only.
+    pub database_idle_ms: u64,
+    /// Milliseconds that work waits for a connection before it is told to try later.
+    pub database_checkout_ms: u64,
+    /// Milliseconds that a request's body may take to arrive whole.
+    pub body_ms: u64,
+    /// Milliseconds that it may pause while it arrives.
+    pub body_pause_ms: u64,
     /// `rediss://..`, or `redis://..` on this machine: what lets several
     /// instances hear each other. `redis://` to another machine must say
     /// `?sslmode=disable`.
@@ -63,6 +76,8 @@ pub struct Config {
     pub seal_keys: Vec<u32>,
     /// How letters leave.
     pub mail: MailConfig,
+    /// How text messages leave: codes to phones.
+    pub sms: SmsConfig,
     /// Logs as text or JSON.
     pub log: LogFormat,
     /// Values of the rules; what is left out keeps its default.
@@ -105,6 +120,25 @@ pub enum MailConfig {
         /// `public_url` if left out.
         #[serde(default)]
         hello_name: Option<String>,
+    },
+}
+
+/// How text messages leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+pub enum SmsConfig {
+    /// As text files under the data directory: the embedded default. Nobody's
+    /// phone gets them.
+    Files,
+    /// Into the log, codes and all: on this machine's loopback address only.
+    Log,
+    /// Through a gateway beside this process, which gets `POST {id, to, body}`.
+    Gateway {
+        /// `http://127.0.0.1:..`: it speaks to the provider over TLS.
+        url: String,
+        /// The environment variable that holds its bearer token.
+        #[serde(default)]
+        token_env: Option<String>,
     },
 }
 
@@ -188,12 +222,19 @@ mod tests {
             ("listen = \"0.0.0.0:80\"", "listen"),
             ("database_connections = 0", "database_connections"),
             ("seal_keys = []", "seal_keys"),
+            ("database_lock_ms = 0", "database_lock_ms"),
+            ("database_statement_ms = 0", "database_statement_ms"),
+            ("database_checkout_ms = 3600001", "database_checkout_ms"),
+            ("body_ms = 0", "body_ms"),
+            ("body_pause_ms = 0", "body_pause_ms"),
             ("seal_keys = [1, 2, 1]", "seal_keys"),
             ("public_url = \"clinic\"", "public_url"),
             ("database_connections = 100000", "database_connections"),
             ("shutdown_seconds = 100000", "shutdown_seconds"),
             ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
+            ("sms = {transport = \"log\"}\npublic_url = \"https://clinic.example\"", "sms.transport"),
+            ("sms = {transport = \"gateway\", url = \"http://localhost.example/send\"}", "sms.url"),
             (
                 "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
                 "mail.tls",

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, MailConfig, SettingProblem, SmtpTls, is_this_machine};
+use super::{Config, ConfigError, MailConfig, SettingProblem, SmsConfig, SmtpTls, is_this_machine};
 
 /// A metrics token has at least this many characters. Our default.
 const METRICS_TOKEN_LENGTH: usize = 24;
@@ -13,6 +13,8 @@ const METRICS_TOKEN_LENGTH: usize = 24;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000;
 /// HTTP threads; 0 is one per core. Our default.
 const WORKERS: RangeInclusive<u64> = 0..=512;
+/// Milliseconds of waits: none is endless, and none is over before it began. Our default.
+const WAITS: RangeInclusive<u64> = 1..=3_600_000;
 /// Seconds on the way out. Our default.
 const WAY_OUT: RangeInclusive<u64> = 0..=3_600;
 
@@ -34,6 +36,7 @@ impl Config {
         self.metrics(&mut found);
         self.secrets(&mut found);
         self.mail(&mut found);
+        self.text_messages(&mut found);
         self.numbers(&mut found);
         found
     }
@@ -112,11 +115,42 @@ impl Config {
         }
     }
 
+    fn text_messages(&self, found: &mut Vec<SettingProblem>) {
+        let local = |text: &str| {
+            url::Url::parse(text).is_ok_and(|url| {
+                url.scheme() == "http"
+                    && url.host_str().is_some_and(|host| is_this_machine(host.trim_matches(['[', ']'])))
+            })
+        };
+        match &self.sms {
+            SmsConfig::Log if !local(&self.public_url) => found.push(SettingProblem::new(
+                "sms.transport",
+                "the log would hold codes that open people's records",
+            )),
+            SmsConfig::Gateway { url, .. } if !local(url) => found.push(SettingProblem::new(
+                "sms.url",
+                "it must be http:// on this machine's loopback address",
+            )),
+            SmsConfig::Gateway { token_env: Some(variable), .. }
+                if std::env::var_os(variable).is_none_or(|token| token.is_empty()) =>
+            {
+                found.push(SettingProblem::new("sms.token_env", format!("{variable} is not set")));
+            }
+            SmsConfig::Files | SmsConfig::Log | SmsConfig::Gateway { .. } => {}
+        }
+    }
+
     fn numbers(&self, found: &mut Vec<SettingProblem>) {
         let connections = u64::from(self.database_connections);
         let workers = u64::try_from(self.http_workers).unwrap_or(u64::MAX);
         for (key, value, allowed) in [
             ("database_connections", connections, CONNECTIONS),
+            ("database_lock_ms", self.database_lock_ms, WAITS),
+            ("database_statement_ms", self.database_statement_ms, WAITS),
+            ("database_idle_ms", self.database_idle_ms, WAITS),
+            ("database_checkout_ms", self.database_checkout_ms, WAITS),
+            ("body_ms", self.body_ms, WAITS),
+            ("body_pause_ms", self.body_pause_ms, WAITS),
             ("http_workers", workers, WORKERS),
             ("drain_seconds", self.drain_seconds, WAY_OUT),
             ("shutdown_seconds", self.shutdown_seconds, WAY_OUT),

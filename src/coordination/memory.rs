@@ -17,6 +17,8 @@ use crate::{crypto::random, domain::time::Timestamp};
 
 /// A map with fewer entries is never swept.
 pub(super) const SWEEP_AT: usize = 100_000;
+/// So many counters at most: whoever makes subjects up fills no memory. Our default.
+const MOST_COUNTERS: usize = 500_000;
 /// Nobody asks for an older word than this.
 pub(super) const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
@@ -64,6 +66,35 @@ impl Memory {
     /// For one of several instances: the others' hints do not come in.
     pub fn beside_others() -> Self {
         Self::new(false)
+    }
+
+    /// The counter that has not lapsed.
+    fn counter(
+        counters: &mut Swept<String, (u32, Timestamp)>,
+        key: &str,
+        window: Duration,
+        now: Timestamp,
+        change: impl FnOnce(u32) -> u32,
+    ) {
+        counters.make_room(|_, (_, until)| *until > now);
+        if let Some((count, until)) = counters.entries.get_mut(key)
+            && *until > now
+        {
+            *count = change(*count);
+            return;
+        }
+        let count = change(0);
+        if count == 0 {
+            return;
+        }
+        if counters.entries.len() >= MOST_COUNTERS {
+            // What has failed once or twice is forgotten before what fails often.
+            counters.entries.retain(|_, (count, until)| *until > now && *count > 2);
+            if counters.entries.len() >= MOST_COUNTERS {
+                counters.entries.clear();
+            }
+        }
+        counters.entries.insert(key.to_owned(), (count, now + window));
     }
 
     fn new(alone: bool) -> Self {
@@ -141,20 +172,36 @@ impl Coordination for Memory {
     }
 
     fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
-        let mut counters = lock(&self.counters);
-        counters.make_room(|_, (_, until)| *until > now);
-        let value = match counters.entries.get_mut(key) {
-            Some((count, until)) if *until > now => {
-                *count = count.saturating_add(by);
-                *count
-            }
-            _ if by == 0 => 0,
-            _ => {
-                counters.entries.insert(key.to_owned(), (by, now + window));
-                by
-            }
-        };
+        let mut value = 0;
+        Self::counter(&mut lock(&self.counters), key, window, now, |count| {
+            value = count.saturating_add(by);
+            value
+        });
         Box::pin(std::future::ready(value))
+    }
+
+    fn take<'a>(
+        &'a self,
+        key: &'a str,
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> Soon<'a, Option<u32>> {
+        let mut number = None;
+        Self::counter(&mut lock(&self.counters), key, window, now, |count| {
+            number = (count < most).then_some(count + 1);
+            number.unwrap_or(count)
+        });
+        Box::pin(std::future::ready(number))
+    }
+
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()> {
+        if let Some((count, until)) = lock(&self.counters).entries.get_mut(key)
+            && *until > now
+        {
+            *count = count.saturating_sub(1);
+        }
+        Box::pin(std::future::ready(()))
     }
 
     fn alone(&self) -> bool {
@@ -183,6 +230,20 @@ mod tests {
         assert_eq!(memory.count("a", 0, minute, at(59)).await, 2);
         assert_eq!(memory.count("a", 1, minute, at(60)).await, 1);
         assert_eq!(memory.count("b", 0, minute, at(60)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn counters_of_made_up_subjects_fill_no_memory() {
+        let memory = Memory::alone();
+        let minute = Duration::from_secs(60);
+        for _ in 0..3 {
+            memory.count("often", 1, minute, at(0)).await;
+        }
+        for number in 0..MOST_COUNTERS * 2 {
+            memory.count(&number.to_string(), 1, minute, at(0)).await;
+        }
+        assert!(lock(&memory.counters).entries.len() <= MOST_COUNTERS);
+        assert_eq!(memory.count("often", 0, minute, at(0)).await, 3);
     }
 
     #[tokio::test]

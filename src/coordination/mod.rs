@@ -128,6 +128,15 @@ pub trait Coordination: Send + Sync {
     /// `by` = 0 only looks.
     fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32>;
 
+    /// Takes one of the `most` that a counter has in each `window`, in one step:
+    /// of many at once no more than `most` get one. Tells its number, from 1;
+    /// `None` when all are taken.
+    fn take<'a>(&'a self, key: &'a str, most: u32, window: Duration, now: Timestamp)
+    -> Soon<'a, Option<u32>>;
+
+    /// Gives one back that was taken in this window.
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()>;
+
     /// Whether this is the only instance, so that what is unknown here is
     /// unknown everywhere.
     fn alone(&self) -> bool;

@@ -109,24 +109,64 @@ impl Policy {
 pub struct CheckInPolicy {
     /// Seconds of silence after which it ends.
     pub idle_seconds: u32,
-    /// Wrong PINs before a pause.
+    /// Wrong PINs of one card at one station before a pause.
     pub pin_tries: u32,
     /// The pause, in seconds.
     pub pin_pause_seconds: u32,
+    /// Whether codes are sent to phones, so that somebody without a card can
+    /// prove theirs.
+    pub phone_codes: bool,
+    /// Seconds for which such a code is good.
+    pub phone_code_seconds: u32,
+    /// Wrong tries before it is good for nothing.
+    pub phone_code_tries: u32,
+    /// Hours for which a change of a worker waits for a second operator.
+    pub change_hours: u32,
+    /// Wrong PINs at one screen, whatever the cards, in `screen_pause_seconds`.
+    /// Our default: more than a queue of people mistypes, and too few to go
+    /// through cards with.
+    pub screen_tries: u32,
+    /// The window of them, in seconds.
+    pub screen_pause_seconds: u32,
 }
 
 impl Default for CheckInPolicy {
     fn default() -> Self {
-        Self { idle_seconds: 90, pin_tries: 5, pin_pause_seconds: 900 }
+        Self {
+            idle_seconds: 90,
+            pin_tries: 5,
+            pin_pause_seconds: 900,
+            phone_codes: true,
+            phone_code_seconds: 300,
+            phone_code_tries: 5,
+            change_hours: 72,
+            screen_tries: 20,
+            screen_pause_seconds: 300,
+        }
     }
 }
 
 impl CheckInPolicy {
     fn check(&self, bounds: &mut Bounds<'_>) {
-        let Self { idle_seconds, pin_tries, pin_pause_seconds } = self;
+        let Self {
+            idle_seconds,
+            pin_tries,
+            pin_pause_seconds,
+            phone_codes: true | false,
+            phone_code_seconds,
+            phone_code_tries,
+            change_hours,
+            screen_tries,
+            screen_pause_seconds,
+        } = self;
         bounds.within("idle_seconds", *idle_seconds, 15..=900);
         bounds.within("pin_tries", *pin_tries, 1..=10);
         bounds.within("pin_pause_seconds", *pin_pause_seconds, 60..=86_400);
+        bounds.within("phone_code_seconds", *phone_code_seconds, 60..=900);
+        bounds.within("phone_code_tries", *phone_code_tries, 1..=10);
+        bounds.within("change_hours", *change_hours, 1..=720);
+        bounds.within("screen_tries", *screen_tries, 5..=1_000);
+        bounds.within("screen_pause_seconds", *screen_pause_seconds, 10..=3_600);
     }
 }
 
@@ -203,8 +243,10 @@ pub struct VendingPolicy {
     pub grant_seconds: u32,
     /// Seconds of silence after which a started attempt is in doubt.
     pub silence_seconds: u32,
-    /// Wrong pickup codes before the order's codes are locked.
+    /// Wrong pickup codes before the order takes none for a while.
     pub pickup_tries: u32,
+    /// How long that is, in seconds. Our default.
+    pub pickup_pause_seconds: u32,
     /// Unpaid orders over the counter that one person may hold.
     pub unpaid_orders: u32,
     /// Packs in all of these.
@@ -217,6 +259,10 @@ pub struct VendingPolicy {
     pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
+    /// Whether somebody without a card and without an identity document has an
+    /// allowance: one for each phone that a code proved, however many records
+    /// name it. Nobody whose phone was not proved has one.
+    pub walk_in_subsidy: bool,
 }
 
 impl Default for VendingPolicy {
@@ -227,11 +273,13 @@ impl Default for VendingPolicy {
             grant_seconds: 30,
             silence_seconds: 120,
             pickup_tries: 5,
+            pickup_pause_seconds: 120,
             unpaid_orders: 2,
             unpaid_packs: 10,
             counter_days: 7,
             counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
+            walk_in_subsidy: false,
         }
     }
 }
@@ -244,11 +292,13 @@ impl VendingPolicy {
             grant_seconds,
             silence_seconds,
             pickup_tries,
+            pickup_pause_seconds,
             unpaid_orders,
             unpaid_packs,
             counter_days,
             counter_from_years,
             monthly_subsidy,
+            walk_in_subsidy: true | false,
         } = self;
         bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
         bounds.within("authorization_minutes", *authorization_minutes, 1..=1_440);
@@ -257,6 +307,7 @@ impl VendingPolicy {
         let reported = silence_seconds > grant_seconds;
         bounds.must("silence_seconds", reported, "it must be longer than grant_seconds");
         bounds.within("pickup_tries", *pickup_tries, 1..=20);
+        bounds.within("pickup_pause_seconds", *pickup_pause_seconds, 10..=3_600);
         bounds.within("unpaid_orders", *unpaid_orders, 1..=100);
         bounds.within("unpaid_packs", *unpaid_packs, 1..=1_000);
         bounds.within("counter_days", *counter_days, 1..=90);

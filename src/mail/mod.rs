@@ -5,6 +5,9 @@
 
 mod smtp;
 mod text;
+mod texts;
+
+pub use texts::TextSender;
 
 use std::path::PathBuf;
 
@@ -36,6 +39,8 @@ crate::text_enum! {
         EmailConfirm = "email_confirm",
         /// To the old address: another one is in use now.
         EmailChanged = "email_changed",
+        /// Somebody else may be trying to sign in as them.
+        SignInAlarm = "sign_in_alarm",
     }
 }
 

@@ -34,6 +34,19 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
                  The link works once. If it was not you, ignore this letter: your password stays as it is.\n"
             ),
         },
+        LetterKind::SignInAlarm => Text {
+            subject: "驿站账号登录异常 / Failed sign-ins to your Waystation account".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n有人多次尝试登录您的账号，均未成功。您的账号没有被锁定，您仍可照常登录。\n\n\
+                 若是您本人忘记了密码，请在登录页面申请重设：{link}\n\
+                 若不是您本人，请告知管理员；切勿把密码或动态码告诉任何人。\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nSomebody tried several times to sign in to your account, and failed. The account \
+                 is not locked: you can sign in as ever.\n\n\
+                 If it was you and you forgot your password, ask for a new one where you sign in: {link}\n\
+                 If it was not you, tell an operator; give your password or one-time code to nobody.\n"
+            ),
+        },
         LetterKind::Reinvite => Text {
             subject: "请重新设置驿站账号 / Set up your Waystation account again".to_owned(),
             body: format!(

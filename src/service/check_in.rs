@@ -2,30 +2,28 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, consultation};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin, consultation};
 use crate::{
     crypto::{
         blind::BlindField,
-        pin::PinSalt,
         tokens::{Claims, Role},
     },
     domain::{
         ids::{CheckInId, StationId, WorkerId},
-        network::{Sex, phone_is_valid},
-        refusal::{Code, FieldProblem, Refusal},
+        network::Identified,
+        refusal::Code,
         spelling,
         time::Timestamp,
-        words::{Bilingual, Language},
+        words::Language,
     },
     storage::{
         Conn, check_in as store,
-        sql_types::At,
-        workers::{self, NewWorker, WorkerRow},
+        workers::{self, WorkerRow},
     },
 };
 
@@ -50,26 +48,6 @@ pub struct CheckInInput {
     pub pin: String,
 }
 
-/// Somebody without a card.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WalkInInput {
-    /// The person's name, 1 to 60 characters.
-    #[schema(value_type = spelling::WalkInName)]
-    pub name: String,
-    /// A Chinese mobile number, 11 digits.
-    #[schema(value_type = spelling::Phone)]
-    pub phone: String,
-    /// Consent to keep and use health data for care; must be given.
-    pub consent: bool,
-    /// Day of birth, if told.
-    pub birth_date: Option<NaiveDate>,
-    /// Sex, if told.
-    pub sex: Option<Sex>,
-    /// Language of the screen; Chinese if left out.
-    pub language: Option<Language>,
-}
-
 /// A check-in, as its screen sees it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckInView {
@@ -83,7 +61,7 @@ pub struct CheckInView {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended: `left`, `idle`, `new_check_in`, `screen_revoked`, `screen_replaced`.
+    /// Why it ended: `left`, `idle`, `new_check_in`, `access_changed`, `screen_revoked`, `screen_replaced`.
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
@@ -104,6 +82,8 @@ pub struct CheckInOpened {
     pub language: Language,
     /// Purposes that the worker consents to.
     pub consents: Vec<String>,
+    /// How sure the network is of who they are.
+    pub identified_by: Identified,
     /// The worker's access token.
     pub access_token: String,
     /// Seconds for which it is good; a new one comes from the same screen.
@@ -123,53 +103,18 @@ pub struct WorkerToken {
 /// and this worker anywhere else, is checked out.
 ///
 /// # Errors
-/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
+/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many;
+/// `CardStopped` for one that was lost or replaced.
 pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
-    let worker = workers::worker_by_card_held(tx.conn, &index)?.ok_or(Code::PinWrong)?;
-    check_pin(tx, &worker, &input.pin)?;
-    start(tx, caller, &worker)
-}
-
-/// Registers a worker without a card and checks them in.
-///
-/// # Errors
-/// One problem per bad field; `ConsentMissing` without consent.
-pub fn open_walk_in(
-    tx: &mut Tx<'_>,
-    caller: StationCaller,
-    input: &WalkInInput,
-) -> Result<CheckInOpened, Failure> {
-    let problems = walk_in_problems(input, tx.now);
-    if !problems.is_empty() {
-        return Err(Refusal::fields(problems).into());
+    let worker = card_pin::worker_by_pin(tx, caller.station, &index, &input.pin)?;
+    // Told to whoever knows the PIN: to anybody else it is a card like one that
+    // nobody has. A card of a record that was merged into another has been
+    // replaced by that one's.
+    if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
+        return Err(Code::CardStopped.into());
     }
-    if !input.consent {
-        return Err(Code::ConsentMissing.into());
-    }
-    let id = WorkerId::generate();
-    let house = tx.house;
-    let new = NewWorker {
-        id,
-        card_index: None,
-        name_sealed: house.seal("worker", "name_sealed", id, input.name.trim())?,
-        phone_sealed: house.seal("worker", "phone_sealed", id, &input.phone)?,
-        phone_index: house.keys.blind.of(BlindField::Phone, &input.phone).to_vec(),
-        pin_salt: None,
-        pin_mac: None,
-        pin_failures: 0,
-        birth_date: input.birth_date,
-        sex: input.sex,
-        job: None,
-        employer_id: None,
-        language: input.language.unwrap_or_default(),
-        created_at: At(tx.now),
-    };
-    workers::worker_add(tx.conn, &new)?;
-    workers::consent_grant(tx.conn, id, CARE_CONSENT, Some(caller.station), tx.now)?;
-    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Hearers::nobody())?;
-    let worker = workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    start(tx, caller, &worker)
+    start(tx, caller, &worker, worker.id, Identified::Card)
 }
 
 /// Ends the caller's check-in. Ending one that has ended is no error.
@@ -267,35 +212,15 @@ fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<stor
     }
 }
 
-fn check_pin(tx: &mut Tx<'_>, worker: &WorkerRow, pin: &str) -> Result<(), Failure> {
-    if let Some(until) = worker.pin_locked_until.filter(|until| *until > tx.now) {
-        let seconds = (until - tx.now).num_seconds().clamp(1, i64::from(u32::MAX));
-        return Err(Refusal::new(Code::PinLocked).retry_after(u32::try_from(seconds).unwrap_or(1)).into());
-    }
-    let (Some(salt), Some(mac)) = (&worker.pin_salt, &worker.pin_mac) else {
-        return Err(Code::PinWrong.into());
-    };
-    let salt = PinSalt(salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?);
-    if tx.house.keys.worker_pins.verify(&salt, pin, mac) {
-        if worker.pin_failures > 0 {
-            workers::pin_failures_set(tx.conn, worker.id, 0, None)?;
-        }
-        return Ok(());
-    }
-    // The count must stand although the check-in is refused.
-    tx.keep_on_refusal();
-    let policy = &tx.house.policy.check_in;
-    let failures = worker.pin_failures + 1;
-    if failures >= i32::try_from(policy.pin_tries).unwrap_or(i32::MAX) {
-        let until = tx.now + TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
-        workers::pin_failures_set(tx.conn, worker.id, 0, Some(until))?;
-        return Err(Refusal::new(Code::PinLocked).retry_after(policy.pin_pause_seconds).into());
-    }
-    workers::pin_failures_set(tx.conn, worker.id, failures, None)?;
-    Err(Code::PinWrong.into())
-}
-
-fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<CheckInOpened, Failure> {
+/// Opens a check-in of `worker`, who was found as `opened_as`: by a record that
+/// was merged into theirs, or by their own.
+pub(super) fn start(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    worker: &WorkerRow,
+    opened_as: WorkerId,
+    identified_by: Identified,
+) -> Result<CheckInOpened, Failure> {
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
         if row.worker_id == worker.id {
             // Who goes from screen to screen is not gone.
@@ -305,12 +230,12 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
         }
     }
     let id = CheckInId::generate();
-    store::check_in_open(tx.conn, id, worker.id, caller.station, tx.now)?;
+    store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
     tx.record(
         "check_in",
         id,
         "check_in.opened",
-        json!({"worker": worker.id, "station": caller.station}),
+        json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
         Hearers::worker(worker.id),
     )?;
     consultation::worker_back(tx, worker.id)?;
@@ -322,8 +247,17 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
         greeting: greeting(&name),
         language: worker.language,
         consents: workers::consents_live(tx.conn, worker.id)?,
+        identified_by,
         expires_in: TOKEN_SECONDS,
     })
+}
+
+/// Ends whatever check-in a worker has: how they come in has changed.
+pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    for id in store::check_ins_open(tx.conn, worker)? {
+        end(tx, id, worker, "access_changed")?;
+    }
+    Ok(())
 }
 
 /// Ends a check-in of somebody who is checked in nowhere then: what waits for a
@@ -382,29 +316,4 @@ fn greeting(name: &str) -> String {
     let mut chars = name.chars();
     let first: String = chars.next().into_iter().collect();
     first + &"*".repeat(chars.count().min(2))
-}
-
-fn walk_in_problems(input: &WalkInInput, now: Timestamp) -> Vec<FieldProblem> {
-    let mut problems = Vec::new();
-    let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
-        problems.push(FieldProblem {
-            field: field.to_owned(),
-            code: code.to_owned(),
-            message: Bilingual::fixed(zh, en),
-        });
-    };
-    let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
-        bad("name", "out_of_range", "姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
-    }
-    if !phone_is_valid(&input.phone) {
-        bad("phone", "bad_format", "手机号须为 11 位数字", "the phone must be an 11-digit mobile number");
-    }
-    if let Some(born) = input.birth_date {
-        let today = crate::domain::time::civil_day(now);
-        if born > today || today.years_since(born).is_none_or(|years| years > 120) {
-            bad("birth_date", "out_of_range", "出生日期不合理", "the day of birth must be within 120 years");
-        }
-    }
-    problems
 }

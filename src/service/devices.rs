@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, check_in};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, check_in, limits};
 use crate::{
     coordination::Topic,
     crypto::{
@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         ids::{CabinetId, DeviceId, StationId},
-        refusal::{Code, Refusal},
+        refusal::{Code, Refusal, RefusalKind},
         role::Role,
         spelling,
         words::Bilingual,
@@ -217,40 +217,106 @@ pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
     Ok(RevokedDevice { id, revoked_at: row.revoked_at.unwrap_or(tx.now) })
 }
 
-/// Gives a device that proves itself an access token.
+/// Enrols a device as [`enrol`] does. The code is looked for first: 128 random
+/// bits are cheap to look for, and one that is good passes whatever else came
+/// from its `address`.
+///
+/// # Errors
+/// As there; `TooManyRequests` for codes that are none, after too many of them.
+pub async fn enrol_from(
+    house: &Arc<House>,
+    kind: DeviceKind,
+    input: EnrolInput,
+    address: &str,
+) -> Result<EnrolledView, Failure> {
+    let known = match EnrolmentCode::parse(&input.code) {
+        Ok(code) => {
+            let digest = code.digest();
+            house.read(Actor::Anyone, move |conn, _| Ok(store::code_fetch(conn, &digest)?.is_some())).await?
+        }
+        Err(_) => false,
+    };
+    // A key that is none is told before a code that is none, as ever.
+    let outcome = if known || input.public_key.parse::<Ed25519PublicKey>().is_err() {
+        house.write(Actor::Anyone, move |tx| enrol(tx, kind, &input)).await
+    } else {
+        Err(Code::EnrolmentCodeInvalid.into())
+    };
+    match outcome {
+        Err(Failure::Refused(refusal)) if refusal.code == Code::EnrolmentCodeInvalid => {
+            Err(limits::DEVICE_ADDRESS.refuse(house, &[address], Failure::Refused(refusal)).await)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Why somebody got no token: the device that was named, if there is one, and
+/// what was wrong.
+type Unproven = (Option<DeviceId>, Failure);
+
+/// Gives a device that proves itself an access token. What proves nothing is
+/// counted against the device that it names, together with the `address`: no
+/// other device behind it is slowed down, and not even this one once it proves
+/// itself. A try costs one look and one signature.
 ///
 /// # Errors
 /// `TokenInvalid` for an assertion that is none, was used, or is meant for
-/// somebody else; `TokenExpired`; `DeviceRevoked`.
-pub async fn token(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken, Failure> {
-    let id = device::peek_device(&input.client_assertion).map_err(|_| Code::TokenInvalid)?;
-    let row = house.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await?;
-    let row = row.ok_or(Code::TokenInvalid)?;
+/// somebody else; `TokenExpired`; `DeviceRevoked`; `TooManyRequests` instead of
+/// them after too many.
+pub async fn token(
+    house: &Arc<House>,
+    input: &AssertionInput,
+    address: &str,
+) -> Result<DeviceToken, Failure> {
+    let (named, failure) = match prove(house, input).await {
+        Ok(token) => return Ok(token),
+        Err(unproven) => unproven,
+    };
+    let refused = matches!(&failure, Failure::Refused(refusal)
+        if refusal.code.kind() == RefusalKind::Unauthenticated && refusal.code != Code::TokenExpired);
+    if !refused {
+        // A slow clock is no attack, and a fault is ours.
+        return Err(failure);
+    }
+    Err(match named {
+        Some(id) => limits::DEVICE_SOURCE.refuse(house, &[&id.to_string(), address], failure).await,
+        None => limits::DEVICE_ADDRESS.refuse(house, &[address], failure).await,
+    })
+}
+
+async fn prove(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken, Unproven> {
+    let nobody = |code: Code| (None, Failure::from(code));
+    let id = device::peek_device(&input.client_assertion).map_err(|_| nobody(Code::TokenInvalid))?;
+    let row = house.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await;
+    let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| nobody(Code::TokenInvalid))?;
+    let somebody = |failure: Failure| (Some(id), failure);
     let key: Ed25519PublicKey =
-        row.public_key.parse().map_err(|_| Failure::Fault("a stored public key".to_owned()))?;
+        row.public_key.parse().map_err(|_| somebody(Failure::Fault("a stored public key".to_owned())))?;
     let audience = format!("{}{TOKEN_PATH}", house.public_url);
     // Only whoever holds the key learns that the device is revoked.
     let proven =
         device::verify_assertion(&key, &input.client_assertion, &audience, house.now()).map_err(|error| {
-            match error {
-                CryptoError::Expired => Code::TokenExpired,
-                _ => Code::TokenInvalid,
-            }
+            somebody(match error {
+                CryptoError::Expired => Code::TokenExpired.into(),
+                _ => Code::TokenInvalid.into(),
+            })
         })?;
-    house
-        .write(Actor::Anyone, move |tx| {
-            let used = digest::sha256(format!("{id}\n{}", proven.jti).as_bytes());
-            let remembered = proven.expires_at + TimeDelta::seconds(REMEMBERED_SECONDS);
-            if !store::assertion_use(tx.conn, &used, remembered)? {
-                return Err(Code::TokenInvalid.into());
-            }
-            let row = store::device_fetch(tx.conn, id)?.ok_or(Code::TokenInvalid)?;
-            if row.revoked_at.is_some() {
-                return Err(Code::DeviceRevoked.into());
-            }
-            issue(tx.house, &row)
-        })
-        .await
+    if row.revoked_at.is_some() {
+        return Err(somebody(Code::DeviceRevoked.into()));
+    }
+    let taken = house.write(Actor::Anyone, move |tx| {
+        let used = digest::sha256(format!("{id}\n{}", proven.jti).as_bytes());
+        let remembered = proven.expires_at + TimeDelta::seconds(REMEMBERED_SECONDS);
+        if !store::assertion_use(tx.conn, &used, remembered)? {
+            return Err(Code::TokenInvalid.into());
+        }
+        let row = store::device_fetch(tx.conn, id)?.ok_or(Code::TokenInvalid)?;
+        if row.revoked_at.is_some() {
+            return Err(Code::DeviceRevoked.into());
+        }
+        issue(tx.house, &row)
+    });
+    taken.await.map_err(somebody)
 }
 
 fn issue(house: &House, row: &DeviceRow) -> Result<DeviceToken, Failure> {

@@ -24,6 +24,9 @@ impl TryAgain for Failure {
     fn may_pass(&self) -> bool {
         matches!(self, Self::Store(error) if error.may_pass())
     }
+    fn is_unnamed(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unnamed())
+    }
 
     fn should_pause(&self) -> bool {
         matches!(self, Self::Store(error) if error.should_pause())

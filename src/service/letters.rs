@@ -308,7 +308,9 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
         }
         LetterKind::Reset => staff_password::fresh_link(tx, reader.id, LinkPurpose::Reset)?,
         LetterKind::EmailConfirm => staff_email::fresh_link_again(tx, reader.id, row.email())?,
-        LetterKind::AuthenticatorReset | LetterKind::EmailChanged => tx.house.public_url.clone(),
+        LetterKind::AuthenticatorReset | LetterKind::EmailChanged | LetterKind::SignInAlarm => {
+            tx.house.public_url.clone()
+        }
     };
     let sealed = tx.house.seal("letter", "body_sealed", id, &link)?;
     let again = if store::letter_restart(tx.conn, id, &sealed, tx.now)? {

@@ -2,11 +2,14 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod access;
 pub mod alerts;
 pub mod assess;
 pub mod audit;
 pub mod backup;
+pub mod bodies;
 pub mod caller;
+pub mod card_pin;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
@@ -16,6 +19,7 @@ mod failure;
 pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
+pub mod identity;
 pub mod import;
 pub mod keys;
 pub mod ledger;
@@ -28,6 +32,7 @@ pub mod network;
 mod once;
 pub mod order;
 pub mod passwords;
+pub mod phone_codes;
 pub mod places;
 pub mod prescription;
 pub mod prescription_draft;
@@ -43,16 +48,20 @@ pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
 pub mod shown;
+mod sign_in_alarm;
 pub mod signing;
 pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
 pub mod stock_check;
 pub mod symptoms;
+pub mod texts;
 pub mod triage;
 mod tx;
 pub mod vend;
 pub mod vitals;
+pub mod walk_in;
+pub mod worker_change;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -103,6 +112,8 @@ pub struct House {
     pub public_url: String,
     /// Networks whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The bounds of requests' bodies.
+    pub bodies: bodies::Bodies,
     /// What an operator watches.
     pub figures: Figures,
     /// Where the seals of the audit chain are written down outside the database.
@@ -143,6 +154,7 @@ impl House {
             opened_at,
             public_url,
             trusted_proxies: Vec::new(),
+            bodies: bodies::Bodies::default(),
             figures,
             witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
@@ -168,6 +180,12 @@ impl House {
     /// Says which proxies stand in front of this house.
     pub fn behind(mut self, proxies: &[IpNet]) -> Self {
         proxies.clone_into(&mut self.trusted_proxies);
+        self
+    }
+
+    /// Says how long bodies may take.
+    pub fn taking(mut self, bodies: bodies::Bodies) -> Self {
+        self.bodies = bodies;
         self
     }
 

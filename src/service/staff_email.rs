@@ -129,18 +129,17 @@ pub(super) fn link_standing(
     Ok(store::email_change_fetch(conn, digest)?.map(|row| (row.expires_at, row.used_at)))
 }
 
-/// Looks whether a link is one, so that those who guess are slowed down.
+/// Looks whether a link is one, so that those who guess are slowed down; one
+/// that is good passes whatever else came from its `address`.
 ///
 /// # Errors
 /// `LinkInvalid`; `TooManyRequests` after too many that are none.
 pub async fn look(house: &Arc<House>, input: &LinkInput, address: &str) -> Result<[u8; 32], Failure> {
-    limits::LINK_ADDRESS.ensure_below(house, address).await?;
     let digest = digest::sha256(input.token.as_bytes());
     let found =
         house.read(Actor::Anyone, move |conn, _| Ok(store::email_change_fetch(conn, &digest)?)).await?;
     if found.is_none() {
-        limits::LINK_ADDRESS.count(house, address).await;
-        return Err(Code::LinkInvalid.into());
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
     }
     Ok(digest)
 }

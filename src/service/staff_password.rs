@@ -97,9 +97,9 @@ pub struct PasswordSet {
 /// `TooManyRequests` for an address that asks too often. An account that was
 /// asked for too often gets no more letters, and the caller the same answer.
 pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bool, Failure> {
-    limits::RESET_ADDRESS.ensure_below(house, address).await?;
-    limits::RESET_ADDRESS.count(house, address).await;
-    Ok(limits::RESET_ACCOUNT.spend(house, &email.trim().to_lowercase()).await)
+    // Taken and never given back: each costs a letter.
+    let _spent = limits::RESET_ADDRESS.reserve(house, &[address]).await?.keep(house);
+    Ok(limits::RESET_ACCOUNT.spend(house, &[&email.trim().to_lowercase()]).await)
 }
 
 /// Takes a request. Whether there is such an account is looked up afterwards
@@ -223,7 +223,6 @@ pub struct LinkView {
 /// # Errors
 /// `LinkInvalid`; `TooManyRequests` after too many that are none.
 pub async fn look(house: &Arc<House>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
-    limits::LINK_ADDRESS.ensure_below(house, address).await?;
     let digest = digest::sha256(input.token.as_bytes());
     let found = house
         .read(Actor::Anyone, move |conn, house| {
@@ -234,8 +233,7 @@ pub async fn look(house: &Arc<House>, input: LinkInput, address: &str) -> Result
         })
         .await?;
     let Some((link, row)) = found.filter(|(_, row)| row.disabled_at.is_none()) else {
-        limits::LINK_ADDRESS.count(house, address).await;
-        return Err(Code::LinkInvalid.into());
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
     };
     Ok(LinkView {
         purpose: link.purpose,
@@ -254,22 +252,24 @@ pub struct Prepared {
     totp_confirm: Option<String>,
 }
 
-/// Checks what can be checked without a transaction, and hashes.
+/// Checks what can be checked without a transaction, and hashes. The link is
+/// looked for first: 256 random bits are cheap to look for, and one that is good
+/// passes whatever else came from its `address`.
 ///
 /// # Errors
-/// One problem per bad field; `LinkInvalid`; `TooManyRequests`.
+/// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too
+/// many links that are none.
 pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
-    limits::LINK_ADDRESS.ensure_below(house, address).await?;
     let link = digest::sha256(input.token.as_bytes());
     let person = house
         .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
+            // One that is spent may be a repeated request, which gets its first answer.
             Some(row) => Ok(staff::staff_fetch(conn, row.staff_id)?),
             None => Ok(None),
         })
         .await?;
     let Some(person) = person else {
-        limits::LINK_ADDRESS.count(house, address).await;
-        return Err(Code::LinkInvalid.into());
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
     };
     let local = person.email.split('@').next().unwrap_or_default();
     let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits, passwords};
+use super::{
+    Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits, passwords, sign_in_alarm,
+};
 use crate::{
     crypto::{
         digest, random,
@@ -142,31 +144,59 @@ pub struct SigningWindow {
 /// Signs a member of staff in. `address` is where the request came from.
 ///
 /// # Errors
-/// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many failures.
+/// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many
+/// failures of this account from this address. From elsewhere its owner still
+/// signs in, and is told by a letter.
 pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
     let email = input.email.trim().to_lowercase();
-    limits::SIGN_IN_ACCOUNT.ensure_below(house, &email).await?;
-    limits::SIGN_IN_ADDRESS.ensure_below(house, address).await?;
-    let outcome = try_sign_in(house, email.clone(), input).await;
-    if let Err(Failure::Refused(refusal)) = &outcome
-        && refusal.code == Code::CredentialsWrong
-    {
-        limits::SIGN_IN_ACCOUNT.count(house, &email).await;
-        limits::SIGN_IN_ADDRESS.count(house, address).await;
+    let tried = limits::SIGN_IN_SOURCE.reserve(house, &[&email, address]).await?;
+    let cheap_first = limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await
+        || limits::SIGN_IN_ANYWHERE.is_spent(house, &[&email]).await;
+    let outcome = try_sign_in(house, email.clone(), input, cheap_first).await;
+    let wrong = matches!(
+        &outcome,
+        Err(Failure::Refused(refusal)) if refusal.code == Code::CredentialsWrong
+    );
+    if !wrong {
+        tried.give_back(house).await;
+        return outcome;
+    }
+    limits::SIGN_IN_ADDRESS.note(house, &[address]).await;
+    let anywhere = limits::SIGN_IN_ANYWHERE.note(house, &[&email]).await;
+    if tried.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
+        sign_in_alarm::tell_owner(house, email).await?;
     }
     outcome
 }
 
-async fn try_sign_in(house: &Arc<House>, email: String, input: SignInInput) -> Result<StaffTokens, Failure> {
+/// With `cheap_first` a password is only looked at behind a right one-time
+/// code, so that made-up sign-ins cost no hashing; who has both still gets in.
+async fn try_sign_in(
+    house: &Arc<House>,
+    email: String,
+    input: SignInInput,
+    cheap_first: bool,
+) -> Result<StaffTokens, Failure> {
     let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
-    // Hashing is slow, so it is done before the transaction; for nobody as for somebody.
+    let row = row.filter(|row| row.disabled_at.is_none());
+    // For nobody the same work is done as for somebody.
+    let secret = match &row {
+        Some(row) => totp_secret(house, row)?,
+        None => None,
+    };
+    let used = row.as_ref().and_then(|row| u64::try_from(row.totp_step).ok());
+    let step = match &secret {
+        Some(secret) => totp::verify(secret, input.totp.trim(), house.now(), used).ok(),
+        None => totp::verify(&TotpSecret::generate(), input.totp.trim(), house.now(), None).ok().and(None),
+    };
+    if cheap_first && step.is_none() {
+        return Err(Code::CredentialsWrong.into());
+    }
+    // Hashing is slow, so it is done before the transaction.
     let stored = row.as_ref().and_then(|row| row.password_hash.clone());
     let looked = passwords::verify(stored, input.password).await?;
-    let row = row.filter(|row| looked.right && row.disabled_at.is_none()).ok_or(Code::CredentialsWrong)?;
-    let secret = totp_secret(house, &row)?.ok_or(Code::CredentialsWrong)?;
-    let used = u64::try_from(row.totp_step).ok();
-    let step =
-        totp::verify(&secret, input.totp.trim(), house.now(), used).map_err(|_| Code::CredentialsWrong)?;
+    let row = row.filter(|_| looked.right).ok_or(Code::CredentialsWrong)?;
+    let step = step.ok_or(Code::CredentialsWrong)?;
     house.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
 }
 
@@ -187,6 +217,38 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
     tokens(tx, row.clone(), &opened)
+}
+
+/// Exchanges a refresh token as [`refresh`] does. It is looked for first: 256
+/// random bits are cheap to look for, and a token that is one passes whatever
+/// else came from its `address`.
+///
+/// # Errors
+/// As there; `TooManyRequests` for one that is none, after too many of them.
+pub async fn exchange(
+    house: &Arc<House>,
+    token: String,
+    address: &str,
+    client: String,
+) -> Result<StaffTokens, Failure> {
+    if !is_refresh_token(house, &token).await? {
+        return Err(limits::REFRESH_ADDRESS.refuse(house, &[address], Code::TokenInvalid.into()).await);
+    }
+    house.write(Actor::Anyone, move |tx| refresh(tx, &token, &client)).await
+}
+
+async fn is_refresh_token(house: &Arc<House>, token: &str) -> Result<bool, Failure> {
+    let digest = digest::sha256(token.as_bytes());
+    house.read(Actor::Anyone, move |conn, _| Ok(store::refresh_fetch(conn, &digest)?.is_some())).await
+}
+
+/// Ends the session of a refresh token, as [`revoke`] does. One that is none
+/// costs no write.
+pub async fn revoke_token(house: &Arc<House>, token: String) -> Result<Revoked, Failure> {
+    if !is_refresh_token(house, &token).await? {
+        return Ok(Revoked { revoked: true });
+    }
+    house.write(Actor::Anyone, move |tx| revoke(tx, &token)).await
 }
 
 /// What a refresh token was exchanged for, and for whom.

@@ -7,7 +7,7 @@ use diesel::{
     result::Error,
 };
 
-use super::postgres_url::PostgresUrl;
+use super::{postgres_url::PostgresUrl, waits::Waits};
 
 /// A connection to either database. Statements run on the one inside, by
 /// `dialect::each`: they are then written and prepared once.
@@ -78,6 +78,16 @@ impl Conn {
                 Ok(Conn::Sqlite(conn))
             }
         }
+    }
+
+    /// Bounds what this connection waits for.
+    pub(super) fn bounded(mut self, waits: &Waits) -> ConnectionResult<Self> {
+        let told = match &self {
+            Conn::Pg(_) => waits.for_postgres(),
+            Conn::Sqlite(_) => waits.for_sqlite(),
+        };
+        self.batch_execute(&told).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(self)
     }
 
     /// Begins a transaction that intends to write. SQLite takes its write lock
@@ -181,6 +191,7 @@ impl SimpleConnection for Conn {
 pub struct Manager {
     pub(super) url: DatabaseUrl,
     pub(super) purpose: Purpose,
+    pub(super) waits: Waits,
 }
 
 impl ManageConnection for Manager {
@@ -188,7 +199,9 @@ impl ManageConnection for Manager {
     type Error = diesel::r2d2::Error;
 
     fn connect(&self) -> Result<Conn, Self::Error> {
-        Conn::open(&self.url, self.purpose).map_err(diesel::r2d2::Error::ConnectionError)
+        Conn::open(&self.url, self.purpose)
+            .and_then(|conn| conn.bounded(&self.waits))
+            .map_err(diesel::r2d2::Error::ConnectionError)
     }
     fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
         match conn {

@@ -148,6 +148,21 @@ pub(super) fn writes_overlap(conn: &Conn) -> bool {
     matches!(conn, Conn::Pg(_))
 }
 
+/// Waits so long for each row that others hold, until the end of this
+/// transaction. On SQLite nobody holds rows.
+pub(super) fn wait_for_rows(conn: &mut Conn, patience: std::time::Duration) -> QueryResult<()> {
+    match conn {
+        Conn::Pg(conn) => {
+            let millis = super::waits::millis(patience);
+            diesel::connection::SimpleConnection::batch_execute(
+                conn,
+                &format!("SET LOCAL lock_timeout = {millis}"),
+            )
+        }
+        Conn::Sqlite(_) => Ok(()),
+    }
+}
+
 /// One row of the event log, ready to be appended.
 pub(super) struct EventRow<'a, K: 'static, A: 'static, W: 'static, S: 'static> {
     pub stream: &'a str,

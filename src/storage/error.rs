@@ -18,6 +18,9 @@ pub enum StoreError {
     /// The connection ended during COMMIT: nobody knows whether it was kept.
     #[error("connection lost while committing: {0}")]
     Unsure(String),
+    /// A row, a connection or the writer was waited for too long; nothing was kept.
+    #[error("waited in vain for {0}")]
+    Busy(&'static str),
     /// Another transaction is changing a row that this one may not wait for;
     /// all of its work was undone.
     #[error("a row that must not be waited for is being changed")]
@@ -42,6 +45,12 @@ pub trait TryAgain {
     /// True where the database itself, and not the work, was in the way.
     fn may_pass(&self) -> bool;
 
+    /// True where diesel cannot say what was in the way: a deadlock, or a wait
+    /// that took too long. Only the time that has passed tells them apart.
+    fn is_unnamed(&self) -> bool {
+        false
+    }
+
     /// True where the other transaction should be given a moment first.
     fn should_pause(&self) -> bool {
         false
@@ -59,6 +68,9 @@ impl TryAgain for StoreError {
 
     fn should_pause(&self) -> bool {
         matches!(self, Self::Contended)
+    }
+    fn is_unnamed(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unnamed())
     }
 }
 
@@ -81,15 +93,17 @@ impl TryAgain for Error {
             _ => false,
         }
     }
+    fn is_unnamed(&self) -> bool {
+        matches!(self, Self::DatabaseError(Kind::Unknown, _))
+    }
 }
 
 impl StoreError {
     /// Whether the database cannot be reached, or not now.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) | Self::Contended | Self::Overloaded => {
-                true
-            }
+            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) => true,
+            Self::Contended | Self::Overloaded | Self::Busy(_) => true,
             Self::Database(Error::BrokenTransactionManager) => true,
             Self::Database(Error::DatabaseError(kind, _)) => {
                 matches!(

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod backup;
+pub mod card_tries;
 pub mod check_in;
 pub mod conn;
 pub mod consultation_triage;
@@ -17,9 +18,11 @@ pub mod directory;
 pub mod doctors;
 mod error;
 pub mod events;
+pub mod hatches;
 pub mod health_reads;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod identities;
 pub mod incidents;
 pub mod intake;
 pub mod intake_update;
@@ -32,6 +35,7 @@ pub mod network;
 pub mod operations;
 pub mod orders;
 pub mod persons;
+pub mod phone_codes;
 pub mod places;
 mod pool_figures;
 mod postgres_greeting;
@@ -58,7 +62,10 @@ pub mod staff_changes;
 pub mod staff_sessions;
 pub mod stock;
 pub mod stock_check;
+pub mod text_messages;
+mod waits;
 pub mod words;
+pub mod worker_changes;
 pub mod workers;
 mod writer;
 
@@ -72,7 +79,7 @@ use std::{
 
 use diesel::r2d2::Pool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 
 pub use conn::{Conn, DatabaseUrl};
@@ -80,6 +87,7 @@ use conn::{Manager, Purpose};
 pub use error::{StoreError, TryAgain};
 use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
+pub use waits::Waits;
 pub use writer::WriterFigures;
 
 use crate::{private_files, telemetry::figures::Figures};
@@ -91,6 +99,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// How often a transaction is tried that stood in another one's way.
 const TRIES: u32 = 8;
+/// Work that waits for a connection, at most: more is told at once to come
+/// back later. Our default.
+const LINE: i64 = 4096;
 
 /// The one door to the database.
 #[derive(Clone)]
@@ -99,6 +110,9 @@ pub struct Store {
     writer: WriteDoor,
     /// As many blocking threads as there are connections, and no more.
     places: Arc<Semaphore>,
+    /// Of them, those that may wait long for a row that somebody holds.
+    patient: Arc<Semaphore>,
+    waits: Waits,
     connections: u32,
     pool: Arc<PoolFigures>,
     engine: String,
@@ -122,11 +136,19 @@ impl Store {
     /// # Errors
     /// What the database said; an engine that is too old.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, StoreError> {
+        Self::open_with(url, connections, Waits::default())
+    }
+
+    /// The same, with bounds of its own for every wait.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with(url: &DatabaseUrl, connections: u32, waits: Waits) -> Result<Self, StoreError> {
         let in_use = url.file().map(backup::InUse::shared).transpose()?.map(Arc::new);
         let engine = migrate(url)?;
         let (purpose, writer) = match url {
             DatabaseUrl::Sqlite(_) => {
-                (Purpose::Read, WriteDoor::Grouped(writer::Writer::start(url.clone())?))
+                (Purpose::Read, WriteDoor::Grouped(writer::Writer::start(url.clone(), waits)?))
             }
             DatabaseUrl::Postgres(_) => (Purpose::Write, WriteDoor::Pooled),
         };
@@ -134,14 +156,16 @@ impl Store {
             .max_size(connections)
             .min_idle(Some(1))
             .test_on_check_out(false)
-            .connection_timeout(Duration::from_secs(5))
-            .build(Manager { url: url.clone(), purpose })
+            .connection_timeout(waits.checkout.min(Duration::from_secs(5)))
+            .build(Manager { url: url.clone(), purpose, waits })
             .map_err(|error| StoreError::Pool(error.to_string()))?;
         let places = Arc::new(Semaphore::new(connections as usize));
         Ok(Self {
             readers,
             writer,
             places,
+            patient: Arc::new(Semaphore::new(Waits::patient(connections))),
+            waits,
             connections,
             pool: Arc::default(),
             engine,
@@ -210,7 +234,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + TryAgain + Send + 'static,
     {
-        self.on_pool(work).await
+        self.on_pool(move |conn, _| work(conn)).await
     }
 
     /// Runs a write in a transaction of its own. It answers after the commit.
@@ -221,6 +245,10 @@ impl Store {
     /// that wrote the same row first, or waited for each other. The next try
     /// sees what the other one wrote. What was lost during COMMIT itself is not
     /// tried again: it may have been kept.
+    ///
+    /// # Errors
+    /// Those of the closure; `Busy` when what it needs was held by somebody else
+    /// for longer than [`Waits`] allows.
     pub async fn write<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -228,63 +256,146 @@ impl Store {
     {
         match &self.writer {
             WriteDoor::Grouped(writer) => writer.run(work).await,
-            WriteDoor::Pooled => self.on_pool(move |conn| in_transaction(conn, &work)).await,
+            WriteDoor::Pooled => {
+                self.on_pool(move |conn, patience| in_transaction(conn, patience, &work)).await
+            }
         }
     }
 
-    async fn on_pool<T, E>(&self, work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    async fn on_pool<T, E>(
+        &self,
+        work: impl Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + TryAgain + Send + 'static,
     {
         let began = Instant::now();
-        let waiting = self.pool.wait();
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| StoreError::Broken("the pool is closed".to_owned()))?;
+        let (mut work, mut guard) = (work, None);
+        loop {
+            let place = self.place(began).await?;
+            let patience = guard.is_some().then(|| self.left(began).max(self.waits.first()));
+            let (back, ended) = self.on_connection(began, place, guard, patience, work).await?;
+            match ended {
+                Ended::So(outcome) => return outcome,
+                Ended::Waited if patience.is_some() => return Err(StoreError::Busy("a row").into()),
+                Ended::Waited => work = back,
+            }
+            // Somebody holds the row. Whoever waits for it here has no connection.
+            let line = Arc::clone(&self.patient).acquire_owned();
+            guard = match tokio::time::timeout(self.left(began), line).await {
+                Ok(Ok(permit)) => Some(permit),
+                Ok(Err(_)) | Err(_) => return Err(StoreError::Busy("a row").into()),
+            };
+        }
+    }
+
+    /// What is left of the time for rows.
+    fn left(&self, began: Instant) -> Duration {
+        self.waits.lock.saturating_sub(began.elapsed())
+    }
+
+    /// A place beside the other work, within its time.
+    async fn place(&self, began: Instant) -> Result<(Instant, OwnedSemaphorePermit), StoreError> {
+        if self.pool.waiting() >= LINE {
+            return Err(StoreError::Overloaded);
+        }
+        let _waiting = self.pool.wait();
+        let place = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout(self.waits.checkout, place).await {
+            Ok(Ok(place)) => Ok((began, place)),
+            Ok(Err(_)) => Err(StoreError::Broken("the pool is closed".to_owned())),
+            Err(_) => Err(StoreError::Busy("a connection")),
+        }
+    }
+
+    /// Works on a connection, in a thread that may block. What guards the
+    /// connections is held by the work itself: a caller who goes away frees
+    /// nothing early, and leaves nothing behind.
+    async fn on_connection<T, E, W>(
+        &self,
+        began: Instant,
+        place: (Instant, OwnedSemaphorePermit),
+        guard: Option<OwnedSemaphorePermit>,
+        patience: Option<Duration>,
+        work: W,
+    ) -> Result<(W, Ended<T, E>), E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + TryAgain + Send + 'static,
+        W: Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
+    {
         let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
         let taken = Arc::clone(&self.taken);
+        let (waits, grouped) = (self.waits, matches!(self.writer, WriteDoor::Grouped(_)));
         // What the closure logs belongs to the request that it works for.
         let span = Span::current();
         tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _held = (place, guard);
             let _span = span.entered();
-            let mut waiting = Some(waiting);
+            let mut first = true;
             // After a restart of the server every connection in the pool may be
             // a dead one, and each is found out only by being used.
             let mut dead = pool.max_size();
             let mut tries = TRIES;
-            loop {
-                let mut conn = pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+            let ended = loop {
+                let mut conn = match pool.get() {
+                    Ok(conn) => conn,
+                    Err(error) => break Ended::So(Err(StoreError::Pool(error.to_string()).into())),
+                };
                 taken.fetch_add(1, Ordering::Relaxed);
-                if waiting.take().is_some() {
+                if std::mem::take(&mut first) {
                     figures.wait_seconds.observe(began.elapsed().as_secs_f64());
                 }
-                let outcome = work(&mut conn);
-                let left = if conn.is_lost() { &mut dead } else { &mut tries };
+                let tried = Instant::now();
+                let outcome = work(&mut conn, patience);
+                let lost = conn.is_lost();
+                let left = if lost { &mut dead } else { &mut tries };
                 match outcome {
-                    Err(error) if error.may_pass() && *left > 1 => {
+                    // Deadlocks are found sooner than a wait ends.
+                    Err(error)
+                        if !grouped
+                            && !lost
+                            && error.is_unnamed()
+                            && tried.elapsed() >= patience.unwrap_or(waits.first()) =>
+                    {
+                        break Ended::Waited;
+                    }
+                    Err(error) if error.may_pass() && *left > 1 && began.elapsed() < waits.lock * 2 => {
                         *left -= 1;
                         if error.should_pause() {
-                            std::thread::sleep(Duration::from_millis(1 << (TRIES - (*left).min(TRIES))));
+                            drop(conn);
+                            std::thread::park_timeout(Duration::from_millis(
+                                1 << (TRIES - (*left).min(TRIES)),
+                            ));
                         }
                     }
-                    outcome => return outcome,
+                    outcome => break Ended::So(outcome),
                 }
-            }
+            };
+            (work, ended)
         })
         .await
-        .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+        .map_err(|_| StoreError::Panicked.into())
     }
+}
+
+/// How work on a connection ended.
+enum Ended<T, E> {
+    /// With an answer.
+    So(Result<T, E>),
+    /// A row was waited for in vain; all of it was undone.
+    Waited,
 }
 
 fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     conn: &mut Conn,
+    patience: Option<Duration>,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     conn.begin_write()?;
-    match work(conn) {
+    let told = patience.map_or(Ok(()), |patience| dialect::wait_for_rows(conn, patience));
+    match told.map_err(E::from).and_then(|()| work(conn)) {
         Ok(value) => {
             conn.commit_write().map_err(|error| StoreError::Unsure(error.to_string()))?;
             Ok(value)
@@ -316,7 +427,7 @@ pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
-    in_transaction(conn, work)
+    in_transaction(conn, None, work)
 }
 
 /// Brings the database at `url` to the newest schema; returns the engine's name.
@@ -340,7 +451,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     }
     let mut conn = Conn::open(url, Purpose::Write)?;
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
-    in_transaction(&mut conn, |conn| {
+    in_transaction(&mut conn, None, |conn| {
         dialect::stand_in_line(conn, dialect::Line::Migrations)?;
         dialect::each!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
             .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;

@@ -39,6 +39,8 @@ pub struct OrderRow {
     pub pickup_sealed: Option<Vec<u8>>,
     /// Wrong codes typed at the hatch.
     pub pickup_failures: i32,
+    /// No code is looked at before this.
+    pub pickup_locked_until: Option<Timestamp>,
     /// Since when.
     pub created_at: Timestamp,
     /// From here on it may be expired.
@@ -278,16 +280,6 @@ pub fn order_extend(conn: &mut Conn, id: OrderId, expires_at: Timestamp) -> Quer
     diesel::update(orders::table.find(id))
         .filter(orders::state.eq_word(OrderState::Paid))
         .set(orders::expires_at.eq(At(expires_at)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Counts a wrong pickup code, if fewer than `most` were counted.
-pub fn pickup_failure_add(conn: &mut Conn, id: OrderId, most: i32) -> QueryResult<bool> {
-    diesel::update(orders::table.find(id))
-        .filter(orders::pickup_failures.lt(most))
-        .set(orders::pickup_failures.eq(orders::pickup_failures + 1))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)

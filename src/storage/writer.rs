@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     time::Instant,
@@ -17,7 +17,8 @@ use tracing::Span;
 
 use super::{
     conn::{Conn, DatabaseUrl, Purpose},
-    error::StoreError,
+    error::{StoreError, TryAgain},
+    waits::Waits,
 };
 use crate::telemetry::figures;
 
@@ -28,7 +29,22 @@ pub(super) const QUEUE: usize = 4096;
 
 /// What became of the shared transaction, told to each closure's answerer.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// Runs a closure; or answers it with why it was not run.
+type Run = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> Answer + Send>;
+
+/// A closure in line.
+struct Job {
+    /// Set once: by the writer that takes it up, or by a caller who waited too long.
+    decided: Arc<AtomicBool>,
+    run: Run,
+}
+
+impl Job {
+    /// Takes it up, unless its caller has given up.
+    fn take(self) -> Option<Run> {
+        (!self.decided.swap(true, Ordering::AcqRel)).then_some(self.run)
+    }
+}
 
 /// How full the batches are; for operators.
 #[derive(Debug)]
@@ -76,20 +92,21 @@ impl WriterFigures {
 pub struct Writer {
     jobs: mpsc::SyncSender<Job>,
     figures: Arc<WriterFigures>,
+    waits: Waits,
 }
 
 impl Writer {
     /// Opens the writing connection and starts its thread.
-    pub fn start(url: DatabaseUrl) -> Result<Self, StoreError> {
-        let conn = Conn::open(&url, Purpose::Write)?;
+    pub fn start(url: DatabaseUrl, waits: Waits) -> Result<Self, StoreError> {
+        let conn = Conn::open(&url, Purpose::Write)?.bounded(&waits)?;
         let (jobs, waiting) = mpsc::sync_channel::<Job>(QUEUE);
         let figures = Arc::new(WriterFigures::default());
         let counted = Arc::clone(&figures);
         std::thread::Builder::new()
             .name("waystation-writer".to_owned())
-            .spawn(move || write_batches(conn, &url, &waiting, &counted))
+            .spawn(move || write_batches(conn, (&url, &waits), &waiting, &counted))
             .map_err(|error| StoreError::Broken(error.to_string()))?;
-        Ok(Self { jobs, figures })
+        Ok(Self { jobs, figures, waits })
     }
 
     /// How full the batches are.
@@ -100,7 +117,8 @@ impl Writer {
     /// Hands a closure to the writer and waits for the commit that carries it.
     ///
     /// # Errors
-    /// `Overloaded` when the queue is full; `Panicked` when the closure
+    /// `Overloaded` when the queue is full; `Busy` when the writer did not take
+    /// it up in time, so that it never will; `Panicked` when the closure
     /// panicked (its work is undone, its neighbours' is kept); what the
     /// database said when the shared commit failed.
     pub async fn run<T, E>(
@@ -111,13 +129,17 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
     {
-        let (reply, answer) = tokio::sync::oneshot::channel();
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let decided = Arc::new(AtomicBool::new(false));
         // What the closure logs belongs to the request that it works for.
         let span = Span::current();
-        let job: Job = Box::new(move |conn| {
-            let outcome = span
-                .in_scope(|| catch_unwind(AssertUnwindSafe(|| conn.savepoint(work))))
-                .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+        let run: Run = Box::new(move |conn| {
+            let outcome = match conn {
+                Ok(conn) => span
+                    .in_scope(|| catch_unwind(AssertUnwindSafe(|| conn.savepoint(work))))
+                    .unwrap_or_else(|_| Err(StoreError::Panicked.into())),
+                Err(why) => Err(why.into()),
+            };
             Box::new(move |committed| {
                 // The caller may have gone; its work is committed all the same.
                 let _ = reply.send(match committed {
@@ -127,12 +149,22 @@ impl Writer {
             })
         });
         self.figures.waiting.fetch_add(1, Ordering::Relaxed);
-        let sent = self.jobs.try_send(job);
+        let sent = self.jobs.try_send(Job { decided: Arc::clone(&decided), run });
         if sent.is_err() {
             self.figures.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         match sent {
-            Ok(()) => answer.await.unwrap_or_else(|_| Err(StoreError::Panicked.into())),
+            Ok(()) => {
+                let told = match tokio::time::timeout(self.waits.lock, &mut answer).await {
+                    Ok(told) => told,
+                    Err(_) if !decided.swap(true, Ordering::AcqRel) => {
+                        return Err(StoreError::Busy("the writer").into());
+                    }
+                    // It is at work on it: only its end says what became of it.
+                    Err(_) => answer.await,
+                };
+                told.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+            }
             Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
             Err(mpsc::TrySendError::Disconnected(_)) => {
                 Err(StoreError::Broken("the writer has stopped".to_owned()).into())
@@ -141,8 +173,15 @@ impl Writer {
     }
 }
 
-fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job>, figures: &WriterFigures) {
+fn write_batches(
+    mut conn: Conn,
+    (url, waits): (&DatabaseUrl, &Waits),
+    waiting: &mpsc::Receiver<Job>,
+    figures: &WriterFigures,
+) {
     while let Ok(first) = waiting.recv() {
+        figures.waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(first) = first.take() else { continue };
         let mut answers = Vec::with_capacity(BATCH);
         let committed = write_batch(&mut conn, first, waiting, figures, &mut answers);
         figures.batches.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +190,7 @@ fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job
         figures.batch_size.observe(answers.len() as f64);
         if committed.is_err() {
             // Whatever state it is in, a new connection is in a known one.
-            match Conn::open(url, Purpose::Write) {
+            match Conn::open(url, Purpose::Write).and_then(|conn| conn.bounded(waits)) {
                 Ok(fresh) => conn = fresh,
                 Err(error) => tracing::error!(%error, "the writer cannot reopen the database"),
             }
@@ -164,23 +203,27 @@ fn write_batches(mut conn: Conn, url: &DatabaseUrl, waiting: &mpsc::Receiver<Job
 
 fn write_batch(
     conn: &mut Conn,
-    first: Job,
+    first: Run,
     waiting: &mpsc::Receiver<Job>,
     figures: &WriterFigures,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
-    figures.waiting.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = conn.begin_write() {
         // The closure must still be answered; outside a transaction it is not run.
-        answers.push(refuse_unrun(first));
+        // Another process that holds the file is no fault of anybody's.
+        let unnamed = error.is_unnamed();
+        let why = if unnamed { StoreError::Busy("the file") } else { StoreError::Broken(error.to_string()) };
+        answers.push(first(Err(why)));
         return Err(error.into());
     }
-    answers.push(first(conn));
+    answers.push(first(Ok(conn)));
     while answers.len() < BATCH {
         match waiting.try_recv() {
             Ok(job) => {
                 figures.waiting.fetch_sub(1, Ordering::Relaxed);
-                answers.push(job(conn));
+                if let Some(run) = job.take() {
+                    answers.push(run(Ok(conn)));
+                }
             }
             Err(_) => break,
         }
@@ -189,10 +232,4 @@ fn write_batch(
     conn.commit_write()?;
     figures.commit_seconds.observe(began.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Dropping the job drops its reply channel, which its caller reads as a fault.
-fn refuse_unrun(job: Job) -> Answer {
-    drop(job);
-    Box::new(|_| ())
 }

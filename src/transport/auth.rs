@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 
 use super::{problem::Problem, routes::Caller, token_cache::TokenCache};
 use crate::{
@@ -21,12 +21,20 @@ use crate::{
     },
 };
 
+/// Bytes of a token, at most: ours have some 600. Our default.
+const LONGEST_TOKEN: usize = 4096;
+
+/// Somebody has proven who they are: their bodies may be larger.
+#[derive(Debug, Clone, Copy)]
+pub struct Known;
+
 /// Who calls, by the token in `request`.
 ///
 /// # Errors
 /// `Unauthenticated` without a token, `TokenInvalid`, `TokenExpired`.
 pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
     let mut actor = holder_of_token(request)?;
+    request.extensions_mut().insert(Known);
     if let Actor::Worker(worker) = &mut actor {
         // A read that has to write something down is a read all the same.
         worker.acts = !request.method().is_safe();
@@ -49,6 +57,9 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
         .ok()
         .and_then(|text| text.strip_prefix("Bearer "))
         .ok_or(Code::TokenInvalid)?;
+    if token.len() > LONGEST_TOKEN {
+        return Err(Code::TokenInvalid.into());
+    }
     let now = house.now();
     let key = digest::sha256(token.as_bytes());
     let generation = house.keys.tokens.generation();

@@ -1,6 +1,6 @@
 //! Reading requests: bounded, strict, and with every bad field told at once.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 use futures_util::{
@@ -8,9 +8,11 @@ use futures_util::{
     future::{LocalBoxFuture, Shared},
 };
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    auth::Known,
     problem::Problem,
     reading,
     routes::{self, Part, Takes},
@@ -18,11 +20,14 @@ use super::{
 use crate::{
     crypto::digest,
     domain::{precondition::Expected, refusal::Code},
-    service::Failure,
+    service::{Failure, House, bodies::Bodies},
 };
 
 /// A request body is at most this many bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
+/// One of a caller who has proven nothing: the largest that any such route takes
+/// is a tenth of it. Our default.
+pub const STRANGER_LIMIT: usize = 16 * 1024;
 
 /// A JSON body, read strictly: unknown fields are refused.
 pub struct Body<T>(pub T);
@@ -60,21 +65,49 @@ pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving 
     if let Some(shared) = request.extensions().get::<SharedBody>() {
         return shared.0.clone();
     }
-    let arriving = read_bounded(payload.take()).boxed_local().shared();
+    // The caller stands first among a handler's arguments.
+    let known = request.extensions().contains::<Known>();
+    let bodies = request.app_data::<web::Data<Arc<House>>>().map(|house| house.bodies.clone());
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let intake = Intake { known, bodies: bodies.unwrap_or_default(), announced };
+    let arriving = intake.read(payload.take()).boxed_local().shared();
     request.extensions_mut().insert(SharedBody(arriving.clone()));
     arriving
 }
 
-async fn read_bounded(mut payload: Payload) -> Result<web::Bytes, Code> {
-    let mut bytes = web::BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Code::MalformedBody)?;
-        if bytes.len() + chunk.len() > BODY_LIMIT {
+/// How one body is taken in.
+struct Intake {
+    known: bool,
+    bodies: Bodies,
+    /// Bytes, as the caller says.
+    announced: Option<usize>,
+}
+
+impl Intake {
+    /// Nothing is set aside for what was only announced.
+    async fn read(self, mut payload: Payload) -> Result<web::Bytes, Code> {
+        let most = if self.known { BODY_LIMIT } else { STRANGER_LIMIT };
+        if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(Code::BodyTooLarge);
         }
-        bytes.extend_from_slice(&chunk);
+        let whole = Instant::now() + self.bodies.whole;
+        let mut held = self.bodies.arriving(self.known);
+        let mut bytes = web::BytesMut::new();
+        loop {
+            let until = whole.min(Instant::now() + self.bodies.pause);
+            let Ok(next) = timeout_at(until, payload.next()).await else { return Err(Code::RequestTimeout) };
+            let Some(chunk) = next else { return Ok(bytes.freeze()) };
+            let chunk = chunk.map_err(|_| Code::MalformedBody)?;
+            if bytes.len() + chunk.len() > most {
+                return Err(Code::BodyTooLarge);
+            }
+            if !held.grow_to(bytes.len() + chunk.len()) {
+                return Err(Code::Overloaded);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
     }
-    Ok(bytes.freeze())
 }
 
 impl FromRequest for RawBody {
@@ -102,7 +135,7 @@ impl FromRequest for IdempotencyKey {
             if !(8..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(no(Code::IdempotencyKeyInvalid));
             }
-            let bytes = arriving.await.map_err(no)?;
+            let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             Ok(Self { key, body_digest: digest::sha256(&bytes) })
         })
     }

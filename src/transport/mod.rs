@@ -15,6 +15,7 @@ pub mod routes;
 pub mod signed;
 pub mod span;
 pub mod token_cache;
+mod unread;
 
 use actix_web::web;
 

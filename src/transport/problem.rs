@@ -18,6 +18,12 @@ use crate::{
     storage::StoreError,
 };
 
+/// Seconds after which whoever waited in vain for a row may come back. Our default.
+const BUSY_RETRY_S: u32 = 3;
+
+/// Languages of a caller that are looked at. Our default.
+const MOST_LANGUAGES: usize = 16;
+
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProblemBody {
@@ -77,6 +83,10 @@ impl Problem {
                 tracing::warn!(%error, "overloaded");
                 Box::new(Refusal::new(Code::Overloaded).retry_after(1))
             }
+            Failure::Store(error @ StoreError::Busy(_)) => {
+                tracing::warn!(%error, "busy");
+                Box::new(Refusal::new(Code::Overloaded).retry_after(BUSY_RETRY_S))
+            }
             Failure::Store(error) if error.is_unreachable() => {
                 tracing::error!(%error, "the database is out of reach");
                 Box::new(Refusal::new(Code::Overloaded).retry_after(1))
@@ -90,6 +100,11 @@ impl Problem {
                 Box::new(Refusal::new(Code::Internal).retry_after(1))
             }
         };
+        let refusal = match refusal.code {
+            // Whoever is told to come back is told when.
+            Code::Overloaded if refusal.retry_after_s.is_none() => Box::new(refusal.retry_after(1)),
+            _ => refusal,
+        };
         Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
     }
 }
@@ -98,15 +113,15 @@ impl Problem {
 pub fn language_of(request: &HttpRequest) -> Language {
     let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let mut best = (Language::Chinese, 0.0_f32);
-    for part in wanted.unwrap_or("zh").split(',') {
+    for part in wanted.unwrap_or("zh").split(',').take(MOST_LANGUAGES) {
         let mut pieces = part.split(';');
-        let tag = pieces.next().unwrap_or("").trim().to_ascii_lowercase();
+        let tag = pieces.next().unwrap_or("").trim();
         let weight = pieces
             .find_map(|piece| piece.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
             .unwrap_or(1.0);
         let language = match tag.split('-').next() {
-            Some("en") => Language::English,
-            Some("zh") => Language::Chinese,
+            Some(tag) if tag.eq_ignore_ascii_case("en") => Language::English,
+            Some(tag) if tag.eq_ignore_ascii_case("zh") => Language::Chinese,
             _ => continue,
         };
         if weight > best.1 {
@@ -137,6 +152,7 @@ pub fn status_of_code(code: Code) -> StatusCode {
     match code {
         // Ours, not a matter of waiting.
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::PreconditionMissing => StatusCode::PRECONDITION_REQUIRED,
@@ -182,6 +198,10 @@ impl ResponseError for Problem {
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if let Some(seconds) = refusal.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if matches!(refusal.code, Code::RequestTimeout | Code::BodyTooLarge) {
+            // The rest of the body is not waited for.
+            response.force_close();
         }
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

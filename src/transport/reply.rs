@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{body::IdempotencyKey, problem::Problem, reading};
 use crate::{
     domain::refusal::Code,
-    service::{Actor, Failure, House, Once, Tx},
+    service::{Actor, Answer, Failure, House, Once, Tx},
 };
 
 /// What every handler returns.
@@ -67,13 +67,37 @@ pub async fn once<T: Serialize + Send + 'static>(
     status: StatusCode,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Reply {
+    answer_once(request, status, try_once(request, house, actor, key, work).await)
+}
+
+/// Runs a verb once per idempotency key, for a handler that looks at what came
+/// of it before it answers.
+///
+/// # Errors
+/// Those of the verb.
+pub async fn try_once<T: Serialize + Send + 'static>(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    actor: Actor,
+    key: IdempotencyKey,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+) -> Result<Answer<serde_json::Value>, Failure> {
     let once = Once {
         principal: actor.principal(),
         route: format!("{} {}", request.method(), request.path()),
         key: key.key,
         body_digest: key.body_digest,
     };
-    match house.once(actor, once, work).await {
+    house.once(actor, once, work).await
+}
+
+/// The answer to a verb that ran once.
+pub fn answer_once(
+    request: &HttpRequest,
+    status: StatusCode,
+    outcome: Result<Answer<serde_json::Value>, Failure>,
+) -> Reply {
+    match outcome {
         Ok(answer) => {
             let mut response = HttpResponse::build(status);
             response.insert_header((header::CACHE_CONTROL, "no-store"));

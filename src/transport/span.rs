@@ -19,7 +19,7 @@ use actix_web::{
 };
 use tracing::{Instrument, Span};
 
-use super::{pages::headers, routes::Pattern};
+use super::{pages::headers, routes::Pattern, unread};
 use crate::service::House;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -90,10 +90,11 @@ fn route_of(request: &HttpRequest) -> Cow<'static, str> {
 /// # Errors
 /// Those of the inner service.
 pub async fn surround(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
+    let body = unread::keep(&mut request);
     let id = RequestId::of(request.headers());
     let method = method_of(request.method());
     let span = tracing::info_span!("request", method, route = tracing::field::Empty, request_id = %id.0);
@@ -102,6 +103,7 @@ pub async fn surround(
     let took = began.elapsed().as_secs_f64();
     span.in_scope(|| tell(&span, &outcome, took));
     let mut response = outcome?;
+    unread::send_with(body, &mut response);
     finish(&mut response, method, took);
     Ok(response)
 }

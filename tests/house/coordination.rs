@@ -93,6 +93,23 @@ async fn behaves(one: &dyn Coordination, other: &dyn Coordination) {
     assert_eq!(one.count("a", 0, minute, at(59)).await, 2);
     assert_eq!(one.count("a", 1, minute, at(60)).await, 1, "a new window");
     assert_eq!(one.count("b", 0, minute, at(60)).await, 0);
+    // Of many at once no more get one than there are; what was right is given back.
+    let rush = |now| async move {
+        let asks = (0..64).map(|n| [one, other][n % 2].take("c", 10, minute, now));
+        futures_util::future::join_all(asks).await.into_iter().flatten().collect::<Vec<u32>>()
+    };
+    let mut numbers = rush(at(0)).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers.len(), 10, "{numbers:?}");
+    assert_eq!(numbers.last(), Some(&10));
+    assert_eq!(
+        (one.take("c", 10, minute, at(1)).await, other.take("c", 10, minute, at(1)).await),
+        (None, None)
+    );
+    one.give_back("c", at(2)).await;
+    assert_eq!(one.take("c", 10, minute, at(2)).await, Some(10));
+    assert_eq!(other.take("c", 10, minute, at(59)).await, None);
+    assert_eq!(rush(at(60)).await.len(), 10, "a new window");
 }
 
 #[tokio::test]

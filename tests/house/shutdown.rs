@@ -42,7 +42,7 @@ fn database_url(folder: &Path) -> String {
 }
 
 /// Adds an operator; gives the secret of their codes.
-fn operator(folder: &Path) -> TotpSecret {
+pub fn operator(folder: &Path) -> TotpSecret {
     let arguments = ["operator", "create", "--email", EMAIL, "--name", "Op"];
     let mut child = program(folder).args(arguments).spawn().expect("it starts");
     writeln!(child.stdin.take().expect("its input"), "{PASSWORD}").expect("written");
@@ -53,13 +53,13 @@ fn operator(folder: &Path) -> TotpSecret {
 }
 
 /// A running server; it is killed when the test ends early.
-struct Server {
-    child: Child,
-    base: String,
+pub struct Server {
+    pub child: Child,
+    pub base: String,
 }
 
 impl Server {
-    fn start(folder: &Path, drain_seconds: u32) -> Self {
+    pub fn start(folder: &Path, drain_seconds: u32) -> Self {
         let mut child = program(folder)
             .arg("serve")
             .env("WAYSTATION_DRAIN_SECONDS", drain_seconds.to_string())
@@ -103,7 +103,7 @@ impl Drop for Server {
     }
 }
 
-async fn sign_in(server: &Server, secret: &TotpSecret) -> String {
+pub async fn sign_in(server: &Server, secret: &TotpSecret) -> String {
     let totp = code_at(secret, step_of(SystemClock.now()));
     let body = json!({"email": EMAIL, "password": PASSWORD, "totp": totp});
     let request = Client::new().post(format!("{}/api/v1/tokens/staff", server.base)).json(&body);

@@ -39,6 +39,27 @@ redis.call('HSET', KEYS[1], 'n', ARGV[1], 'until', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return tonumber(ARGV[1])";
 
+/// Takes one of so many in a window that the caller's clock opens, or none (0).
+/// `KEYS[1]`; most, now and until in microseconds, life in milliseconds.
+const TAKE: &str = "\
+local till = redis.call('HGET', KEYS[1], 'until')
+if till and tonumber(till) > tonumber(ARGV[2]) then
+  if tonumber(redis.call('HGET', KEYS[1], 'n')) >= tonumber(ARGV[1]) then return 0 end
+  return redis.call('HINCRBY', KEYS[1], 'n', 1)
+end
+if tonumber(ARGV[1]) < 1 then return 0 end
+redis.call('HSET', KEYS[1], 'n', 1, 'until', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1";
+
+/// Gives one back. `KEYS[1]`; now in microseconds.
+const GIVE_BACK: &str = "\
+local till = redis.call('HGET', KEYS[1], 'until')
+if till and tonumber(till) > tonumber(ARGV[1]) and tonumber(redis.call('HGET', KEYS[1], 'n')) > 0 then
+  redis.call('HINCRBY', KEYS[1], 'n', -1)
+end
+return 0";
+
 /// Memory, shared through Redis.
 pub struct Redis {
     shared: Arc<Shared>,
@@ -109,6 +130,23 @@ impl Shared {
         lock(&self.line).clone()
     }
 
+    fn counter_key(&self, key: &str) -> String {
+        format!("{}count:{key}", self.prefix)
+    }
+
+    /// A script over one counter, with a number and a window.
+    fn script(&self, script: &str, key: &str, number: u32, window: Duration, now: Timestamp) -> redis::Cmd {
+        redis::cmd("EVAL")
+            .arg(script)
+            .arg(1)
+            .arg(self.counter_key(key))
+            .arg(number)
+            .arg(now.timestamp_micros())
+            .arg((now + window).timestamp_micros())
+            .arg(u64::try_from(window.as_millis()).unwrap_or(u64::MAX / 2))
+            .to_owned()
+    }
+
     /// Asks Redis; `None` is "unknown".
     async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
         let mut line = self.line()?;
@@ -170,17 +208,43 @@ impl Coordination for Redis {
             // Counted here as well: a limit holds while Redis is away, and
             // after it was emptied.
             let here = self.shared.here.count(key, by, window, now).await;
-            let asked = redis::cmd("EVAL")
-                .arg(COUNT)
-                .arg(1)
-                .arg(format!("{}count:{key}", self.shared.prefix))
-                .arg(by)
-                .arg(now.timestamp_micros())
-                .arg((now + window).timestamp_micros())
-                .arg(u64::try_from(window.as_millis()).unwrap_or(u64::MAX / 2))
-                .to_owned();
-            let there: Option<u32> = self.shared.ask(&asked).await;
+            let there: Option<u32> = self.shared.ask(&self.shared.script(COUNT, key, by, window, now)).await;
             there.map_or(here, |there| there.max(here))
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        key: &'a str,
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> Soon<'a, Option<u32>> {
+        Box::pin(async move {
+            let here = self.shared.here.take(key, most, window, now).await?;
+            let asked = self.shared.script(TAKE, key, most, window, now);
+            match self.shared.ask::<u32>(&asked).await {
+                Some(0) => {
+                    self.shared.here.give_back(key, now).await;
+                    None
+                }
+                Some(there) => Some(there.max(here)),
+                None => Some(here),
+            }
+        })
+    }
+
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()> {
+        Box::pin(async move {
+            self.shared.here.give_back(key, now).await;
+            let asked = redis::cmd("EVAL")
+                .arg(GIVE_BACK)
+                .arg(1)
+                .arg(self.shared.counter_key(key))
+                .arg(now.timestamp_micros())
+                .to_owned();
+            // What cannot be given back lapses with its window.
+            let _given: Option<u32> = self.shared.ask(&asked).await;
         })
     }
 

@@ -83,7 +83,7 @@ impl Person {
 const EXTREMES: &[(ReadingKind, i64, i64, RedFlagCode)] = &[
     (ReadingKind::Temperature, 399, 400, RedFlagCode::TemperatureHigh),
     (ReadingKind::Temperature, 341, 340, RedFlagCode::TemperatureLow),
-    (ReadingKind::Glucose, 22, 21, RedFlagCode::GlucoseLow),
+    (ReadingKind::Glucose, 30, 21, RedFlagCode::GlucoseLow),
     (ReadingKind::Spo2, 90, 89, RedFlagCode::OxygenLow),
     (ReadingKind::BloodPressure, 80, 79, RedFlagCode::PressureLow),
     (ReadingKind::HeartRate, 150, 151, RedFlagCode::HeartRateHigh),

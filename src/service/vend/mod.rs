@@ -12,6 +12,7 @@ mod events;
 mod hello;
 mod incidents;
 mod issue;
+mod pickup;
 mod plan;
 mod recall;
 mod reconcile;

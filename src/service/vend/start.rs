@@ -1,10 +1,7 @@
 //! START: the exactly-once point. All of it is checked and written in one
 //! transaction that holds the cabinet's row.
 
-use serde_json::json;
-
 use crate::{
-    crypto::digest,
     domain::{
         formulary::{SaleClass, never},
         ids::AttemptId,
@@ -13,11 +10,10 @@ use crate::{
         refusal::Code,
         vend::{
             Command, Epoch, StartGate, decide,
-            decide::PickupCheck,
             messages::{Grant, StartRequest},
         },
     },
-    service::{Failure, Hearers, Tx, caller::CabinetCaller, prescription_use},
+    service::{Failure, Tx, caller::CabinetCaller, prescription_use},
     storage::{
         attempts::{self, AttemptRow},
         journal::{self, CabinetRow},
@@ -26,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, reconcile};
+use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile};
 
 /// Grants one attempt to the boot that asks; the same boot gets the same
 /// GRANT again.
@@ -50,7 +46,7 @@ pub fn start(
         return Err(Code::DeviceRevoked.into());
     }
     let gate = StartGate {
-        pickup: pickup(tx, &order, &request.pickup_code)?,
+        pickup: pickup::check(tx, &order, &request.pickup_code)?,
         boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),
         epoch_is_current: caller.epoch == cabinet.epoch,
         door_closed: !cabinet.door_open,
@@ -70,37 +66,14 @@ pub fn start(
         }
         Err(refusal) => {
             if refusal.code == Code::PickupCodeWrong {
-                count_wrong_code(tx, &order)?;
+                pickup::count_wrong(tx, cabinet.id, &order, &request.pickup_code)?;
             }
-            Err(refusal.into())
+            match pickup::pause_left(tx, &order).filter(|_| refusal.code == Code::PickupCodeLocked) {
+                Some(seconds) => Err(refusal.retry_after(seconds).into()),
+                None => Err(refusal.into()),
+            }
         }
     }
-}
-
-fn most_tries(tx: &Tx<'_>) -> i32 {
-    i32::try_from(tx.house.policy.vending.pickup_tries).unwrap_or(i32::MAX)
-}
-
-fn pickup(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<PickupCheck, Failure> {
-    if order.pickup_failures >= most_tries(tx) {
-        return Ok(PickupCheck::Locked);
-    }
-    let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
-    let code = tx.house.open("orders", "pickup_sealed", order.id, sealed)?;
-    let right = digest::same_bytes(code.as_bytes(), typed.as_bytes());
-    Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
-}
-
-/// The count must stand although START is refused.
-fn count_wrong_code(tx: &mut Tx<'_>, order: &OrderRow) -> Result<(), Failure> {
-    tx.keep_on_refusal();
-    let most = most_tries(tx);
-    orders::pickup_failure_add(tx.conn, order.id, most)?;
-    if order.pickup_failures + 1 >= most {
-        let payload = json!({"tries": most});
-        tx.record("order", order.id, "order.pickup_locked", payload, Hearers::worker(order.worker_id))?;
-    }
-    Ok(())
 }
 
 fn slot_open(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<bool, Failure> {

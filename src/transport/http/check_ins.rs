@@ -8,12 +8,14 @@ use utoipa::OpenApi;
 use crate::{
     domain::ids::CheckInId,
     service::{
-        House,
-        check_in::{self, CheckInInput, CheckInOpened, CheckInView, WalkInInput, WorkerToken},
+        House, Tx, card_pin,
+        check_in::{self, CheckInInput, CheckInOpened, CheckInView, WorkerToken},
+        walk_in::{self, WalkInInput},
     },
     transport::{
         auth::Station,
         body::{Body, IdempotencyKey, Path},
+        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -44,13 +46,15 @@ async fn open(
     key: IdempotencyKey,
     body: Body<CheckInInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
-        check_in::open(tx, caller.0, &body.0)
-    })
-    .await
+    let problem = |failure| Problem::new(&request, failure);
+    let tried = card_pin::screen_try(&house, caller.0).await.map_err(problem)?;
+    let work = move |tx: &mut Tx<'_>| check_in::open(tx, caller.0, &body.0);
+    let outcome = reply::try_once(&request, &house, caller.actor(), key, work).await;
+    card_pin::screen_tried(&house, caller.0, tried, &outcome).await.map_err(problem)?;
+    reply::answer_once(&request, StatusCode::CREATED, outcome)
 }
 
-/// Register a worker without a card, and check them in
+/// Check somebody without a card in, under the record that a proof finds or a new one
 #[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn open_walk_in(
@@ -61,7 +65,7 @@ async fn open_walk_in(
     body: Body<WalkInInput>,
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
-        check_in::open_walk_in(tx, caller.0, &body.0)
+        walk_in::open(tx, caller.0, &body.0)
     })
     .await
 }

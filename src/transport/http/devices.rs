@@ -1,22 +1,18 @@
 //! Enrolment and tokens of stations and cabinets.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
 use crate::{
-    domain::{
-        ids::DeviceId,
-        refusal::{Code, RefusalKind},
-    },
+    domain::ids::DeviceId,
     service::{
-        Actor, Failure, House,
+        House,
         devices::{
             self, AssertionInput, CodeInput, CodeView, DeviceKind, DeviceToken, EnrolInput, EnrolledView,
             RevokedDevice,
         },
-        limits,
     },
     transport::{
         address::Address,
@@ -99,8 +95,7 @@ async fn token(
     address: Address,
     body: Body<AssertionInput>,
 ) -> Reply {
-    let outcome = limited(&house, &address, devices::token(&house, &body.0)).await;
-    reply::json(&request, outcome)
+    reply::json(&request, devices::token(&house, &body.0, &address.0).await)
 }
 
 /// Revoke a device at once
@@ -124,24 +119,6 @@ async fn enrol(
     kind: DeviceKind,
     input: EnrolInput,
 ) -> Reply {
-    let work = house.write(Actor::Anyone, move |tx| devices::enrol(tx, kind, &input));
-    reply::with_status(request, StatusCode::CREATED, limited(house, address, work).await)
-}
-
-/// Codes and assertions that prove nothing count against the address. An
-/// assertion that only came late does not: a slow clock is no attack.
-async fn limited<T>(
-    house: &House,
-    address: &Address,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    limits::DEVICE_ADDRESS.ensure_below(house, &address.0).await?;
-    let outcome = work.await;
-    if let Err(Failure::Refused(refusal)) = &outcome
-        && refusal.code.kind() == RefusalKind::Unauthenticated
-        && refusal.code != Code::TokenExpired
-    {
-        limits::DEVICE_ADDRESS.count(house, &address.0).await;
-    }
-    outcome
+    let outcome = devices::enrol_from(house, kind, input, &address.0).await;
+    reply::with_status(request, StatusCode::CREATED, outcome)
 }

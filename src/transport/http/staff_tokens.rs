@@ -1,6 +1,6 @@
 //! Staff sign in and out, refresh, open the signing window, set passwords.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
@@ -11,9 +11,8 @@ use utoipa::OpenApi;
 
 use crate::{
     crypto::digest,
-    domain::refusal::Code,
     service::{
-        Actor, Failure, House, limits,
+        Actor, House,
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
         staff_session::{
             self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
@@ -85,33 +84,15 @@ async fn refresh(
     address: Address,
     body: Body<RefreshInput>,
 ) -> Reply {
-    if let Err(failure) = limits::REFRESH_ADDRESS.ensure_below(&house, &address.0).await {
-        return Err(Problem::new(&request, failure));
-    }
     let client = client_of(&request, &address);
-    let outcome = house
-        .write(Actor::Anyone, move |tx| staff_session::refresh(tx, &body.0.refresh_token, &client))
-        .await;
-    if let Err(Failure::Refused(refusal)) = &outcome
-        && refusal.code == Code::TokenInvalid
-    {
-        limits::REFRESH_ADDRESS.count(&house, &address.0).await;
-    }
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::exchange(&house, body.0.refresh_token, &address.0, client).await)
 }
 
-/// Tells callers apart: where they come from, and what they say they are. A
-/// household's IPv6 addresses change within one /64.
+/// Tells callers apart: where they come from (of IPv6 a /64), and what they say
+/// they are.
 fn client_of(request: &HttpRequest, address: &Address) -> String {
-    let network = match address.0.parse() {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(_)) | Err(_) => address.0.clone(),
-    };
     let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |value| value.as_bytes());
-    digest::hex(&digest::sha256(&[network.as_bytes(), b"\n", agent].concat()))
+    digest::hex(&digest::sha256(&[address.0.as_bytes(), b"\n", agent].concat()))
 }
 
 /// End the session of a refresh token
@@ -123,9 +104,7 @@ async fn revoke(
     house: Data<Arc<House>>,
     body: Body<RefreshInput>,
 ) -> Reply {
-    let outcome =
-        house.write(Actor::Anyone, move |tx| staff_session::revoke(tx, &body.0.refresh_token)).await;
-    reply::json(&request, outcome)
+    reply::json(&request, staff_session::revoke_token(&house, body.0.refresh_token).await)
 }
 
 /// Who is signed in

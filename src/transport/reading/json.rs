@@ -1,41 +1,121 @@
-//! JSON as a value, with the members that stand in an object twice: which of
+//! JSON as a value, read along the shape that is wanted: only what has a place
+//! in it is kept, so that a body costs no more memory than its shape has room
+//! for. What does not belong is passed over; where it stood, stays, so that it
+//! is told. Members that stand in an object twice are told as well: which of
 //! them counts is anybody's guess, so none does.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::wrong::Path;
+use super::{
+    MOST_PROBLEMS,
+    shape::{Kind, Member, Shape},
+    wrong::Path,
+};
+
+/// Values in one body, at most: the largest that any request has is some 9,000
+/// (a cabinet's hello with a thousand slots). Our default.
+pub const MOST_VALUES: usize = 20_000;
+
+/// Why a body was not read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is no JSON, or something stands behind it.
+    Malformed,
+    /// It holds more than [`MOST_VALUES`].
+    TooMany,
+}
 
 /// The value, and the paths of repeated members. Nesting is bounded by the reader.
 ///
 /// # Errors
-/// When it is no JSON, or something stands behind it.
-pub fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
+/// Why it was not read to its end.
+pub fn read(bytes: &[u8], shape: &Shape) -> Result<(Value, Vec<String>), Unread> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let mut repeated = Vec::new();
-    let value = Reader { path: &mut Path::default(), repeated: &mut repeated }.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok((value, repeated))
+    let mut seen = Seen::default();
+    let read = Reader { shape: Some(shape), seen: &mut seen }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value));
+    match read {
+        Ok(value) => Ok((value, seen.repeated)),
+        Err(_) if seen.values > MOST_VALUES => Err(Unread::TooMany),
+        Err(_) => Err(Unread::Malformed),
+    }
 }
 
 /// Every whole number below is a float of its own: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-struct Reader<'r> {
-    path: &'r mut Path,
-    repeated: &'r mut Vec<String>,
+/// What was met so far, and where the reader is.
+#[derive(Default)]
+struct Seen {
+    path: Path,
+    repeated: Vec<String>,
+    /// Members that the shape does not have.
+    unknown: usize,
+    values: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl Seen {
+    /// Whether an unknown member is still told.
+    fn keeps_unknown(&mut self) -> bool {
+        self.unknown += 1;
+        self.unknown <= MOST_PROBLEMS
+    }
+}
+
+struct Reader<'r, 's> {
+    /// `None` where anything may stand.
+    shape: Option<&'s Shape>,
+    seen: &'r mut Seen,
+}
+
+impl<'s> Reader<'_, 's> {
+    fn kind(&self) -> &'s Kind {
+        self.shape.map_or(&Kind::Any, |shape| &shape.kind)
+    }
+}
+
+/// What the shape has under a name.
+enum Place<'s> {
+    /// Nothing.
+    None,
+    /// Anything.
+    Any,
+    /// A value of this shape.
+    Of(&'s Shape),
+}
+
+impl<'s> Place<'s> {
+    fn of(kind: &'s Kind, name: &str) -> Self {
+        let has = |members: &'s [Member]| members.iter().find(|member| member.name == name);
+        match kind {
+            Kind::Any => Place::Any,
+            Kind::Record(members) => has(members).map_or(Place::None, |member| Place::Of(&member.shape)),
+            // Which variant it is may be said last.
+            Kind::Tagged { tag, variants, .. } => {
+                let known = tag == name || variants.iter().any(|(_, members)| has(members).is_some());
+                if known { Place::Any } else { Place::None }
+            }
+            _ => Place::None,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_, '_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.seen.values += 1;
+        if self.seen.values > MOST_VALUES {
+            return Err(D::Error::custom("too many values"));
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for Reader<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,28 +148,111 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let (shape, most) = match self.kind() {
+            Kind::Any => (None, usize::MAX),
+            // One more than may be there tells that there are too many.
+            Kind::List { items, most, .. } => (Some(&**items), most.saturating_add(1)),
+            _ => (None, 0),
+        };
         let mut list = Vec::new();
-        loop {
-            self.path.enter_item(list.len());
-            let next = seq.next_element_seed(Reader { path: self.path, repeated: self.repeated })?;
-            self.path.leave();
+        while list.len() < most {
+            self.seen.path.enter_item(list.len());
+            let next = seq.next_element_seed(Reader { shape, seen: self.seen })?;
+            self.seen.path.leave();
             match next {
                 Some(value) => list.push(value),
                 None => return Ok(Value::Array(list)),
             }
         }
+        while seq.next_element::<Skipped>()?.is_some() {}
+        Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let kind = self.kind();
         let mut object = Map::new();
+        if !matches!(kind, Kind::Any | Kind::Record(_) | Kind::Tagged { .. }) {
+            while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+            return Ok(Value::Object(object));
+        }
         while let Some(key) = map.next_key::<String>()? {
-            self.path.enter_field(&key);
-            let value = map.next_value_seed(Reader { path: self.path, repeated: self.repeated })?;
-            if object.insert(key, value).is_some() {
-                self.repeated.push(self.path.told());
-            }
-            self.path.leave();
+            let shape = match Place::of(kind, &key) {
+                Place::Of(shape) => Some(shape),
+                Place::Any => None,
+                Place::None => {
+                    map.next_value::<Skipped>()?;
+                    if self.seen.keeps_unknown() {
+                        keep(&mut object, key, Value::Null, self.seen);
+                    }
+                    continue;
+                }
+            };
+            self.seen.path.enter_field(&key);
+            let value = map.next_value_seed(Reader { shape, seen: self.seen })?;
+            self.seen.path.leave();
+            keep(&mut object, key, value, self.seen);
         }
         Ok(Value::Object(object))
+    }
+}
+
+/// Keeps a member; notes one that was there already, while that is told.
+fn keep(object: &mut Map<String, Value>, key: String, value: Value, seen: &mut Seen) {
+    use serde_json::map::Entry;
+    match object.entry(key) {
+        Entry::Vacant(place) => {
+            place.insert(value);
+        }
+        Entry::Occupied(mut place) => {
+            if seen.repeated.len() < MOST_PROBLEMS {
+                seen.path.enter_field(place.key());
+                seen.repeated.push(seen.path.told());
+                seen.path.leave();
+            }
+            place.insert(value);
+        }
+    }
+}
+
+/// A value that is read and not kept; what is no JSON is still noticed.
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }

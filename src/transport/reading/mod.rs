@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::refusal::{Code, FieldProblem, Refusal};
+use json::Unread;
 use shape::Shape;
 use wrong::{Problems, Wrong};
 
@@ -48,13 +49,17 @@ fn known<T: 'static, S>(shapes: &Known<S>, make: impl FnOnce() -> S) -> Arc<S> {
 /// `MalformedBody` when it is no JSON at all, else one entry per bad field.
 pub fn body<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Refusal> {
     static SHAPES: Known<Shape> = LazyLock::new(RwLock::default);
-    let (value, repeated) = json::read(bytes).map_err(|_| Refusal::new(Code::MalformedBody))?;
+    let shape = known::<T, _>(&SHAPES, compile::of_type::<T>);
+    let (value, repeated) = json::read(bytes, &shape).map_err(|unread| match unread {
+        Unread::Malformed => Refusal::new(Code::MalformedBody),
+        Unread::TooMany => Refusal::fields(vec![Wrong::Many(json::MOST_VALUES).told(String::new())]),
+    })?;
     let mut problems = Problems::default();
     for field in repeated {
         problems.add_at(field, &Wrong::Repeated);
     }
-    known::<T, _>(&SHAPES, compile::of_type::<T>).check(&value, &mut problems);
-    let found = problems.done(MOST_PROBLEMS);
+    shape.check(&value, &mut problems);
+    let found = problems.done();
     if !found.is_empty() {
         return Err(Refusal::fields(found));
     }

@@ -10,6 +10,11 @@ use super::{
 };
 use crate::domain::refusal::FieldProblem;
 
+/// Bytes of a query string, at most. Our default.
+const LONGEST_QUERY: usize = 8192;
+/// Parameters of an address, at most; no route has as many. Our default.
+const MOST_PARAMETERS: usize = 64;
+
 /// All parameters that an address may carry.
 #[derive(Debug)]
 pub struct Parameters(Vec<Member>);
@@ -36,6 +41,15 @@ impl Parameters {
     /// Everything that is wrong with a query string.
     pub fn check(&self, query: &str) -> Vec<FieldProblem> {
         let mut problems = Problems::default();
+        // Counted before anything is taken apart.
+        if query.len() > LONGEST_QUERY {
+            problems.add(&Wrong::Long(LONGEST_QUERY));
+            return problems.done();
+        }
+        if query.bytes().filter(|byte| *byte == b'&').count() >= MOST_PARAMETERS {
+            problems.add(&Wrong::Many(MOST_PARAMETERS));
+            return problems.done();
+        }
         let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
             .map(actix_web::web::Query::into_inner)
             .unwrap_or_default();
@@ -57,7 +71,7 @@ impl Parameters {
                 problems.add_field(&member.name, &Wrong::Missing);
             }
         }
-        problems.done(super::MOST_PROBLEMS)
+        problems.done()
     }
 }
 

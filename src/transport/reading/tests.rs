@@ -160,3 +160,79 @@ fn messages_hold_nobody_elses_words() {
         assert!(!bad.message.zh.is_ascii(), "{bad:?}");
     }
 }
+
+/// How many values a reader keeps, whatever it was sent.
+fn kept(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(list) => 1 + list.iter().map(kept).sum::<usize>(),
+        serde_json::Value::Object(object) => 1 + object.values().map(kept).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn read_of(text: &str) -> (serde_json::Value, Vec<String>) {
+    json::read(text.as_bytes(), &compile::of_type::<Sample>()).expect("JSON")
+}
+
+#[test]
+fn what_has_no_place_is_not_kept_and_is_told_as_far_as_anything_is() {
+    let nested = "[{\"a\":0},".repeat(20) + "0" + &"]".repeat(20);
+    for text in [
+        format!("{{\"name\":[{}0]}}", "{\"a\":{\"b\":[]}},".repeat(10_000)),
+        format!("{{\"parts\":[{}{{}}]}}", "{\"a\":{\"b\":[]}},".repeat(10_000)),
+        format!("{{\"x\":[{}0]}}", format!("{nested},").repeat(500)),
+        format!("[{}0]", "{},".repeat(80_000)),
+    ] {
+        let (value, _) = read_of(&text);
+        assert!(kept(&value) < 120, "{} values of {} bytes", kept(&value), text.len());
+    }
+    let many = format!("{{{}\"z\":0}}", (0..20_000).map(|n| format!("\"k{n}\":{{}},")).collect::<String>());
+    let (value, _) = read_of(&many);
+    assert!(kept(&value) <= MOST_PROBLEMS + 1, "{}", kept(&value));
+    assert_eq!(told_of::<Sample>(&many).len(), MOST_PROBLEMS);
+    let twice = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(20_000));
+    assert_eq!(read_of(&twice).1.len(), MOST_PROBLEMS);
+    // What is read and not kept must still be JSON, and not too deep.
+    assert_eq!(told_of::<Sample>("{\"x\":[1,}"), ["malformed_body"]);
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(told_of::<Sample>(&deep), ["malformed_body"]);
+    let repeated = format!("{{\"x\":0,{}\"x\":0}}", "\"x\":0,".repeat(3));
+    assert!(told_of::<Sample>(&repeated).contains(&"x repeated".to_owned()));
+}
+
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Loose {
+    any: serde_json::Value,
+}
+
+#[test]
+fn where_anything_may_stand_there_is_a_bound_all_the_same() {
+    let with = |count: usize| format!("{{\"any\":[{}0]}}", "0,".repeat(count));
+    assert!(told_of::<Loose>(&with(1_000)).is_empty());
+    assert_eq!(told_of::<Loose>(&with(json::MOST_VALUES)), [" too_many"]);
+}
+
+#[test]
+fn paths_and_names_are_said_back_shortened() {
+    let name = "药".repeat(10_000);
+    for told in told_of::<Sample>(&format!("{{\"{name}\":0}}")) {
+        assert!(told.len() < 300, "{}", told.len());
+    }
+    let mut path = wrong::Path::default();
+    for _ in 0..100 {
+        path.enter_field(&name);
+    }
+    assert!(path.told().len() < 600, "{}", path.told().len());
+}
+
+#[test]
+fn a_query_is_counted_before_it_is_taken_apart() {
+    let told = |text: &str| query::<Wanted>(text).expect_err("refused").fields;
+    let many = (0..10_000).map(|n| format!("a{n}=")).collect::<Vec<_>>().join("&");
+    assert_eq!(told(&many[..8_000])[0].code, "too_many");
+    assert_eq!(told(&many)[0].code, "too_long");
+    assert_eq!(no_query(&many).expect_err("refused").fields.len(), 1);
+    assert_eq!(told(&"a=1&".repeat(63)).len(), 63);
+}

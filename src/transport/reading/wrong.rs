@@ -1,11 +1,14 @@
 //! What can be wrong with a value, as a stable word and a sentence in both
 //! languages, and where.
 
-use super::shape::Format;
+use super::{MOST_PROBLEMS, shape::Format};
 use crate::domain::{refusal::FieldProblem, words::Bilingual};
 
 /// Characters of a caller's own name for something that are said back.
 const NAME_SHOWN: usize = 64;
+/// Bytes of a path that are said back, about: the paths of all requests are
+/// shorter, and the rest would be the caller's own words.
+const PATH_SHOWN: usize = 200;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +141,10 @@ impl Path {
     pub fn told(&self) -> String {
         let mut text = String::new();
         for step in &self.0 {
+            if text.len() > PATH_SHOWN {
+                text.push('…');
+                break;
+            }
             match step {
                 Step::Field(name) if text.is_empty() => text.push_str(name),
                 Step::Field(name) => text.extend([".", name]),
@@ -159,7 +166,10 @@ pub struct Problems {
 impl Problems {
     /// Notes something that is wrong here.
     pub fn add(&mut self, wrong: &Wrong<'_>) {
-        self.found.push(wrong.told(self.path.told()));
+        // Beyond what is told nothing is even written down.
+        if self.found.len() < MOST_PROBLEMS {
+            self.found.push(wrong.told(self.path.told()));
+        }
     }
 
     /// Notes something that is wrong with a member of what is here.
@@ -171,12 +181,13 @@ impl Problems {
 
     /// Notes something that is wrong elsewhere.
     pub fn add_at(&mut self, field: String, wrong: &Wrong<'_>) {
-        self.found.push(wrong.told(field));
+        if self.found.len() < MOST_PROBLEMS {
+            self.found.push(wrong.told(field));
+        }
     }
 
-    /// The first `most` of them.
-    pub fn done(mut self, most: usize) -> Vec<FieldProblem> {
-        self.found.truncate(most);
+    /// All of them that are told.
+    pub fn done(self) -> Vec<FieldProblem> {
         self.found
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Every status of a problem.
-const STATUSES: [u16; 15] = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, 500, 503];
+const STATUSES: [u16; 16] = [400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 /// Routes whose body names something that may not be there.
 const NAMES_THINGS: [&str; 6] = [
@@ -25,8 +25,11 @@ const NAMES_THINGS: [&str; 6] = [
 ];
 
 /// Routes that prove somebody by something short, so that tries are counted.
-const COUNTS_TRIES: [&str; 10] = [
+const COUNTS_TRIES: [&str; 13] = [
     "/api/v1/check-ins",
+    "/api/v1/phone-codes",
+    "/api/v1/check-ins/pin",
+    "/api/v1/me/pin",
     "/api/v1/session/signing-window",
     "/api/v1/staff/password",
     "/api/v1/staff/password-reset",
@@ -50,6 +53,7 @@ pub fn statuses(line: &RouteLine) -> Vec<u16> {
         401 => !line.roles.is_empty() || anonymous_proof,
         403 => !line.roles.is_empty(),
         404 => line.takes(PATH) || NAMES_THINGS.contains(&line.path),
+        408 => line.takes(BODY) || line.takes(KEY),
         409 => moves && (line.takes(KEY) || !line.roles.is_empty()),
         412 | 428 => line.takes(IF_MATCH),
         413 => line.takes(BODY) || line.takes(KEY),

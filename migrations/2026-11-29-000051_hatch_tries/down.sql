@@ -1,0 +1,2 @@
+DROP TABLE hatch_try;
+ALTER TABLE orders DROP COLUMN pickup_locked_until;
