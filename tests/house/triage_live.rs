@@ -63,7 +63,7 @@ async fn an_extreme_that_is_measured_after_asking_goes_to_the_front_and_alarms()
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     // Somebody who has waited longer, at another screen.
-    let screen = house.another_screen().await;
+    let screen = house.open_screen().await;
     house.ask(&house.guest(&screen, 2).await.token).await;
     house.pass(5);
     let worker = house.check_in(&seed).await;

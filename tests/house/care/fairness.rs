@@ -76,7 +76,7 @@ fn near(taken: &[usize], ideal: &[usize]) {
 async fn weights_hold_and_a_hospital_that_was_away_takes_no_more_than_its_share() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
-    let screen = house.another_screen().await;
+    let screen = house.open_screen().await;
     let one = Hospital::open(&house, &seed, "fair-1", 1, 1).await;
     let three = Hospital::open(&house, &seed, "fair-3", 3, 1).await;
     one.presence(&house, "available").await;
@@ -103,7 +103,7 @@ async fn weights_hold_and_a_hospital_that_was_away_takes_no_more_than_its_share(
 async fn a_new_hospital_starts_where_the_others_are() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
-    let screen = house.another_screen().await;
+    let screen = house.open_screen().await;
     let old = Hospital::open(&house, &seed, "fair-old", 1, 1).await;
     old.presence(&house, "available").await;
     seen(&house, &screen, &[&old], 12).await;
@@ -125,7 +125,7 @@ async fn a_crowd_that_waits_at_once_is_shared_and_so_are_offers_that_nobody_answ
     // Half of them come in one round, the others while the first offers still ring.
     for half in 0..2 {
         for number in 0..4 {
-            let screen = house.another_screen().await;
+            let screen = house.open_screen().await;
             house.ask(&house.guest(&screen, 100 + half * 10 + number).await.token).await;
         }
         made += matching::offer_waiting(&house.house).await.expect("a round");
@@ -145,7 +145,7 @@ async fn a_crowd_that_waits_at_once_is_shared_and_so_are_offers_that_nobody_answ
     near(&[offered[&0], offered[&1]], &[2, 6]);
     // Taken at the same moment, each turn counts.
     join_all(accepts).await;
-    let screen = house.another_screen().await;
+    let screen = house.open_screen().await;
     let taken = seen(&house, &screen, &[&one, &three], 8).await;
     near(&[offered[&0] + taken[0], offered[&1] + taken[1]], &[4, 12]);
 }

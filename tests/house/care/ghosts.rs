@@ -25,7 +25,7 @@ fn path(id: &str) -> String {
 #[actix_web::test]
 async fn an_offer_whose_worker_leaves_is_withdrawn_and_comes_again_when_they_come_back_elsewhere() {
     let (house, seed) = opened().await;
-    let (here, there) = (house.another_screen().await, house.another_screen().await);
+    let (here, there) = (house.open_screen().await, house.open_screen().await);
     let visit = house.visit(&seed).await;
     let id = house.ask(&visit.token).await;
     house.on_duty(&seed.doctor).await;
@@ -47,7 +47,7 @@ async fn an_offer_whose_worker_leaves_is_withdrawn_and_comes_again_when_they_com
     // Back at another screen, within the time, the place in the queue is kept.
     house.pass(200);
     let body = json!({"card_number": crate::seed::CARD, "pin": crate::seed::PIN});
-    let again = house.post(&house.screen_token(&there), "/api/v1/check-ins", body).await.expect(201);
+    let again = house.post(&house.token_of_screen(&there), "/api/v1/check-ins", body).await.expect(201);
     let doctor = house.fresh(&seed, &seed.doctor);
     let offers = house.offers_to(&doctor).await;
     let mine = offers.iter().find(|offer| text(offer, "consultation_id") == id).expect("offered again");
@@ -152,7 +152,7 @@ async fn a_doctor_who_has_the_worker_keeps_them_and_then_they_have_as_long_as_an
 #[actix_web::test]
 async fn a_doctor_who_signs_out_gives_everything_back_at_once() {
     let (house, seed) = opened().await;
-    let screen = house.another_screen().await;
+    let screen = house.open_screen().await;
     let first = house.check_in(&seed).await;
     let held = house.active(&seed, &first).await;
     let second = house.guest(&screen, 1).await;

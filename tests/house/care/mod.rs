@@ -35,7 +35,7 @@ pub struct Guest {
 
 impl TestHouse {
     /// One more station, with an enrolled screen.
-    pub async fn another_screen(&self) -> Screen {
+    pub async fn open_screen(&self) -> Screen {
         let (station, device) = (StationId::generate(), DeviceId::generate());
         let key = DeviceKey::generate().expect("a key");
         self.keys.keep(device, &key);
@@ -76,7 +76,7 @@ impl TestHouse {
     }
 
     /// A fresh token of a screen.
-    pub fn screen_token(&self, screen: &Screen) -> String {
+    pub fn token_of_screen(&self, screen: &Screen) -> String {
         let life = TimeDelta::seconds(300);
         let subject = screen.station.to_string();
         let mut claims = Claims::new(&self.house.policy.network, Role::Station, subject, self.now(), life);
@@ -90,7 +90,7 @@ impl TestHouse {
     pub async fn guest(&self, screen: &Screen, number: usize) -> Guest {
         let body = json!({"name": "样例乙", "phone": format!("155{number:08}"), "consent": true});
         let opened =
-            self.post(&self.screen_token(screen), "/api/v1/check-ins/walk-in", body).await.expect(201);
+            self.post(&self.token_of_screen(screen), "/api/v1/check-ins/walk-in", body).await.expect(201);
         Guest { token: opened["access_token"].as_str().expect("a token").to_owned() }
     }
 

@@ -129,7 +129,7 @@ async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
     let (house, seed) = peopled().await;
     for number in 0..6 {
         // Who left is put to nobody, so each stands at a screen of their own.
-        let screen = house.another_screen().await;
+        let screen = house.open_screen().await;
         house.ask(&house.guest(&screen, number).await.token).await;
     }
     house.on_duty(&seed.doctor).await;

@@ -86,7 +86,7 @@ impl Walk {
         let mut screens = Vec::new();
         let mut workers = Vec::new();
         for number in 0..3 {
-            screens.push(house.another_screen().await);
+            screens.push(house.open_screen().await);
             let digits = format!("9900000088{number}");
             let card = format!("{digits}{}", luhn_check_digit(&digits).expect("digits"));
             let body = json!({"card_number": card, "pin": PIN, "name": "样例丁",
@@ -232,7 +232,7 @@ impl Walk {
     }
 
     async fn check_in(&mut self, worker: usize, screen: usize) {
-        let token = self.house.screen_token(&self.screens[screen]);
+        let token = self.house.token_of_screen(&self.screens[screen]);
         let body = json!({"card_number": self.workers[worker].card, "pin": PIN});
         let answer = self.house.post(&token, "/api/v1/check-ins", body).await;
         let answer = self.no_fault(answer);
@@ -247,7 +247,7 @@ impl Walk {
     async fn leave(&mut self, worker: usize) {
         let Some((id, station)) = self.workers[worker].at else { return };
         let screen = self.screens.iter().find(|screen| screen.station == station).expect("a screen");
-        let token = self.house.screen_token(screen);
+        let token = self.house.token_of_screen(screen);
         let answer = self.house.post(&token, &format!("/api/v1/check-ins/{id}/leave"), json!({})).await;
         self.no_fault(answer);
     }
