@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, limits, passwords, sign_in_alarm};
+use super::{
+    Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits, passwords, sign_in_alarm,
+};
 use crate::{
     crypto::{
         digest, random,
@@ -346,6 +348,7 @@ pub(super) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failu
     if ended > 0 && matches!(tx.actor, Actor::Staff(caller) if caller.staff == staff_id) {
         tx.ends_own_authority();
     }
+    consultation::release_signed_out(tx, staff_id)?;
     Ok(ended)
 }
 
@@ -378,6 +381,9 @@ fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
         let hearers = Hearers { worker: None, staff };
         tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;
+        if let Some(staff) = staff {
+            consultation::release_signed_out(tx, staff)?;
+        }
     }
     Ok(())
 }
