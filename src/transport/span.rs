@@ -103,9 +103,8 @@ pub async fn surround(
     let took = began.elapsed().as_secs_f64();
     span.in_scope(|| tell(&span, &outcome, took));
     let mut response = outcome?;
-    unread::send_with(body, &mut response);
     finish(&mut response, method, took);
-    Ok(response)
+    Ok(unread::send_beside(body, response))
 }
 
 /// One line about a request that has ended.

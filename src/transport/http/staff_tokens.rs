@@ -18,6 +18,7 @@ use crate::{
             self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
             SigningWindowInput, StaffTokens,
         },
+        staff_sign_in,
     },
     transport::{
         address::Address,
@@ -66,7 +67,7 @@ async fn sign_in(
     address: Address,
     body: Body<SignInInput>,
 ) -> Reply {
-    reply::json(&request, staff_session::sign_in(&house, body.0, &address.0).await)
+    reply::json(&request, staff_sign_in::sign_in(&house, body.0, &address.0).await)
 }
 
 /// Exchange a refresh token for a new pair
