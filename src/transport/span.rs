@@ -91,7 +91,7 @@ fn route_of(request: &HttpRequest) -> Cow<'static, str> {
 /// Those of the inner service.
 pub async fn surround(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
     let body = unread::keep(&mut request);
