@@ -214,7 +214,8 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
             Some(serve_metrics(&built.house, listener, config.metrics_token.as_ref())?)
         }
     };
-    let jobs = Jobs::start(&built.house, &built.mailer);
+    let mut jobs = Jobs::start(&built.house, &built.mailer);
+    jobs.send_texts(&built.house, &built.texts);
     let server = serve_for(&built.house, listener, config.http_workers, config.shutdown_seconds)?;
     tracing::info!(%address, "open");
     let drain = Duration::from_secs(config.drain_seconds);

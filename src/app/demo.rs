@@ -136,7 +136,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "warn");
     let _serving = super::serving::hold(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Built { house, mailer } = build(&config, Arc::clone(&clock)).await?;
+    let Built { house, mailer, texts } = build(&config, Arc::clone(&clock)).await?;
     let memory_path = folder.join("demo.json");
     let mut memory = remember(&memory_path, &arguments, clock.now())?;
     let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
@@ -145,7 +145,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let server = serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    let jobs = Jobs::start(&house, &mailer);
+    let mut jobs = Jobs::start(&house, &mailer);
+    jobs.send_texts(&house, &texts);
     let stage = Stage { port, folder, house, clock, network, codes };
     let outcome = open(stage, &arguments, &mut memory).await;
     // The simulated callers are gone; whoever else holds a poll may ask again.

@@ -26,7 +26,7 @@ use crate::{
     config::{Config, ConfigError, Instances},
     coordination::{Coordination, Memory, Redis},
     crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId},
-    mail::Mailer,
+    mail::{Mailer, TextSender},
     service::{self, Failure, House, bodies::Bodies},
     storage::{DatabaseUrl, Store, Waits},
     transport,
@@ -38,6 +38,8 @@ pub struct Built {
     pub house: Arc<House>,
     /// How letters leave: for the jobs.
     pub mailer: Arc<Mailer>,
+    /// How text messages leave: for the jobs.
+    pub texts: Arc<TextSender>,
 }
 
 /// Opens the database, loads the keys and puts the house together.
@@ -66,7 +68,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let products = service::formulary::load(&house).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
-    Ok(Built { house, mailer })
+    let texts = Arc::new(TextSender::new(&config.sms, &config.data_dir)?);
+    Ok(Built { house, mailer, texts })
 }
 
 /// How long the database is waited for.

@@ -33,6 +33,9 @@ const TEXTS: &[&str] = &[
     "mail.user",
     "mail.password_env",
     "mail.hello_name",
+    "sms.transport",
+    "sms.url",
+    "sms.token_env",
     "policy.network",
 ];
 
@@ -48,9 +51,12 @@ impl Environment {
         let all: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         let named = all.get("WAYSTATION_MAIL__PASSWORD_ENV").cloned();
         let named = named.or_else(|| below.extract_inner::<String>("mail.password_env").ok());
+        let token = all.get("WAYSTATION_SMS__TOKEN_ENV").cloned();
+        let token = token.or_else(|| below.extract_inner::<String>("sms.token_env").ok());
         let settings = all
             .into_iter()
-            .filter(|(name, _)| name != MAIL_PASSWORD && Some(name) != named.as_ref() && !is_injected(name))
+            .filter(|(name, _)| name != MAIL_PASSWORD && !is_injected(name))
+            .filter(|(name, _)| Some(name) != named.as_ref() && Some(name) != token.as_ref())
             .collect();
         Self { settings }
     }

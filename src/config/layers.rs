@@ -32,6 +32,7 @@ pub(super) fn defaults() -> serde_json::Value {
         "drain_seconds": 0,
         "shutdown_seconds": 30,
         "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
+        "sms": {"transport": "files"},
         "log": "text",
         "policy": {},
     })

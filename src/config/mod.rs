@@ -76,6 +76,8 @@ pub struct Config {
     pub seal_keys: Vec<u32>,
     /// How letters leave.
     pub mail: MailConfig,
+    /// How text messages leave: codes to phones.
+    pub sms: SmsConfig,
     /// Logs as text or JSON.
     pub log: LogFormat,
     /// Values of the rules; what is left out keeps its default.
@@ -118,6 +120,25 @@ pub enum MailConfig {
         /// `public_url` if left out.
         #[serde(default)]
         hello_name: Option<String>,
+    },
+}
+
+/// How text messages leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+pub enum SmsConfig {
+    /// As text files under the data directory: the embedded default. Nobody's
+    /// phone gets them.
+    Files,
+    /// Into the log, codes and all: on this machine's loopback address only.
+    Log,
+    /// Through a gateway beside this process, which gets `POST {id, to, body}`.
+    Gateway {
+        /// `http://127.0.0.1:..`: it speaks to the provider over TLS.
+        url: String,
+        /// The environment variable that holds its bearer token.
+        #[serde(default)]
+        token_env: Option<String>,
     },
 }
 
@@ -212,6 +233,8 @@ mod tests {
             ("shutdown_seconds = 100000", "shutdown_seconds"),
             ("metrics_listen = \"0.0.0.0:9464\"", "metrics_token"),
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
+            ("sms = {transport = \"log\"}\npublic_url = \"https://clinic.example\"", "sms.transport"),
+            ("sms = {transport = \"gateway\", url = \"http://localhost.example/send\"}", "sms.url"),
             (
                 "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
                 "mail.tls",

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, MailConfig, SettingProblem, SmtpTls, is_this_machine};
+use super::{Config, ConfigError, MailConfig, SettingProblem, SmsConfig, SmtpTls, is_this_machine};
 
 /// A metrics token has at least this many characters. Our default.
 const METRICS_TOKEN_LENGTH: usize = 24;
@@ -36,6 +36,7 @@ impl Config {
         self.metrics(&mut found);
         self.secrets(&mut found);
         self.mail(&mut found);
+        self.text_messages(&mut found);
         self.numbers(&mut found);
         found
     }
@@ -111,6 +112,31 @@ impl Config {
         {
             let why = format!("the mail server wants a password, and {variable} is not set");
             found.push(SettingProblem::new("mail.password_env", why));
+        }
+    }
+
+    fn text_messages(&self, found: &mut Vec<SettingProblem>) {
+        let local = |text: &str| {
+            url::Url::parse(text).is_ok_and(|url| {
+                url.scheme() == "http"
+                    && url.host_str().is_some_and(|host| is_this_machine(host.trim_matches(['[', ']'])))
+            })
+        };
+        match &self.sms {
+            SmsConfig::Log if !local(&self.public_url) => found.push(SettingProblem::new(
+                "sms.transport",
+                "the log would hold codes that open people's records",
+            )),
+            SmsConfig::Gateway { url, .. } if !local(url) => found.push(SettingProblem::new(
+                "sms.url",
+                "it must be http:// on this machine's loopback address",
+            )),
+            SmsConfig::Gateway { token_env: Some(variable), .. }
+                if std::env::var_os(variable).is_none_or(|token| token.is_empty()) =>
+            {
+                found.push(SettingProblem::new("sms.token_env", format!("{variable} is not set")));
+            }
+            SmsConfig::Files | SmsConfig::Log | SmsConfig::Gateway { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 use aws_lc_rs::hmac;
 
 use super::keys::PurposeKey;
+use crate::domain::network::{Phone, phone::half_width};
 
 crate::text_enum! {
     /// The fields that can be looked up while sealed. The spelling is part of
@@ -13,8 +14,12 @@ crate::text_enum! {
     pub enum BlindField {
         /// The number of a worker's union or work card.
         CardNumber = "card_number",
-        /// A phone number; a mainland prefix (+86, 0086) is dropped.
+        /// A telephone number in the one spelling that the network reads it in.
         Phone = "phone",
+        /// A telephone number and the name of who has it.
+        PhoneAndName = "phone_and_name",
+        /// The kind and number of a document, and the name in it.
+        DocumentAndName = "document_and_name",
         /// A resident identity number; its last place may be an X.
         IdentityNumber = "identity_number",
         /// An e-mail address.
@@ -28,30 +33,21 @@ impl BlindField {
     /// One spelling for every way in which people write the same value:
     /// full-width characters, blanks, hyphens and letter case do not matter.
     pub fn normalise(self, typed: &str) -> String {
-        let half_width = typed.chars().map(|letter| match letter {
-            '\u{FF01}'..='\u{FF5E}' => {
-                char::from_u32(u32::from(letter) - 0xFEE0).expect("full-width forms map onto ASCII")
-            }
-            other => other,
-        });
+        let half_width = typed.chars().map(half_width);
         match self {
             Self::CardNumber | Self::IdentityNumber => {
                 half_width.filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
             }
-            Self::Phone => without_prefix(half_width.filter(char::is_ascii_digit).collect()),
+            // A number that cannot be one is found by its digits alone.
+            Self::Phone => match Phone::parse(typed) {
+                Some(phone) => phone.as_str().to_owned(),
+                None => half_width.filter(char::is_ascii_digit).collect(),
+            },
+            // Made of parts that are in one spelling already.
+            Self::PhoneAndName | Self::DocumentAndName => typed.to_owned(),
             Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
         }
-    }
-}
-
-/// Mainland mobile numbers have eleven digits and start with 1; only before
-/// such a number is 86 a prefix rather than a part of the number itself.
-fn without_prefix(digits: String) -> String {
-    let national = digits.strip_prefix("0086").or_else(|| digits.strip_prefix("86"));
-    match national {
-        Some(rest) if rest.len() == 11 && rest.starts_with('1') => rest.to_owned(),
-        _ => digits,
     }
 }
 

@@ -38,13 +38,13 @@ fn part(value: &Value) -> String {
 /// Signs any header and payload with the ring's own key.
 fn forge(keys: &TokenKeys, header: &Value, payload: &Value) -> String {
     let message = format!("{}.{}", part(header), part(payload));
-    let pair = Ed25519KeyPair::from_pkcs8(keys.0[0].private.as_bytes()).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(keys.ring()[0].private.as_bytes()).unwrap();
     let signature = BASE64URL_NOPAD.encode(pair.sign(message.as_bytes()).as_ref());
     format!("{message}.{signature}")
 }
 
 fn good_header(keys: &TokenKeys) -> Value {
-    json!({ "alg": "EdDSA", "typ": "staff-access+jwt", "kid": keys.0[0].key_id })
+    json!({ "alg": "EdDSA", "typ": "staff-access+jwt", "kid": keys.ring()[0].key_id })
 }
 
 fn good_payload() -> Value {
@@ -124,7 +124,7 @@ fn a_foreign_key_under_a_known_id_is_refused() {
     let token = forge(&foreign, &good_header(&keys), &good_payload());
     assert_eq!(verify(&keys, &token, 1), Err(TokenError::Invalid));
     // One live key's signature under the other live key's id.
-    let both = TokenKeys::new(vec![keys.0[0].clone(), foreign.0[0].clone()]).unwrap();
+    let both = TokenKeys::new(vec![keys.ring()[0].clone(), foreign.ring()[0].clone()]).unwrap();
     assert_eq!(verify(&both, &token, 1), Err(TokenError::Invalid));
     assert!(verify(&both, &forge(&foreign, &good_header(&foreign), &good_payload()), 1).is_ok());
 }
@@ -162,7 +162,7 @@ fn the_public_key_is_no_hmac_secret() {
     let mut header = good_header(&keys);
     header["alg"] = json!("HS256");
     let message = format!("{}.{}", part(&header), part(&good_payload()));
-    let public = keys.0[0].public;
+    let public = keys.ring()[0].public;
     for secret in [public.as_bytes().as_slice(), public.to_string().as_bytes()] {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
         let token = format!("{message}.{}", BASE64URL_NOPAD.encode(tag.as_ref()));
@@ -173,7 +173,7 @@ fn the_public_key_is_no_hmac_secret() {
 #[test]
 fn a_header_cannot_bring_its_own_key() {
     let (keys, attacker) = (ring(), ring());
-    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": attacker.0[0].public.to_string() });
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": attacker.ring()[0].public.to_string() });
     let brought = [
         ("jwk", jwk),
         ("jku", json!("https://attacker.example/keys")),

@@ -127,6 +127,16 @@ kinds! {
     Transfer => TransferId,
     /// A letter waiting to be sent.
     Letter => LetterId,
+    /// A phone or document by which a worker is found again.
+    Identity => IdentityId,
+    /// A code sent to a phone.
+    PhoneCode => PhoneCodeId,
+    /// A text message waiting to be sent.
+    TextMessage => TextMessageId,
+    /// One worker's record brought under another's.
+    Merge => MergeId,
+    /// A change of a worker that a second operator decides on.
+    WorkerChange => WorkerChangeId,
     /// One consent, for one purpose.
     Consent => ConsentId,
 }

@@ -113,6 +113,15 @@ pub struct CheckInPolicy {
     pub pin_tries: u32,
     /// The pause, in seconds.
     pub pin_pause_seconds: u32,
+    /// Whether codes are sent to phones, so that somebody without a card can
+    /// prove theirs.
+    pub phone_codes: bool,
+    /// Seconds for which such a code is good.
+    pub phone_code_seconds: u32,
+    /// Wrong tries before it is good for nothing.
+    pub phone_code_tries: u32,
+    /// Hours for which a change of a worker waits for a second operator.
+    pub change_hours: u32,
     /// Wrong PINs at one screen, whatever the cards, in `screen_pause_seconds`.
     /// Our default: more than a queue of people mistypes, and too few to go
     /// through cards with.
@@ -127,6 +136,10 @@ impl Default for CheckInPolicy {
             idle_seconds: 90,
             pin_tries: 5,
             pin_pause_seconds: 900,
+            phone_codes: true,
+            phone_code_seconds: 300,
+            phone_code_tries: 5,
+            change_hours: 72,
             screen_tries: 20,
             screen_pause_seconds: 300,
         }
@@ -135,10 +148,23 @@ impl Default for CheckInPolicy {
 
 impl CheckInPolicy {
     fn check(&self, bounds: &mut Bounds<'_>) {
-        let Self { idle_seconds, pin_tries, pin_pause_seconds, screen_tries, screen_pause_seconds } = self;
+        let Self {
+            idle_seconds,
+            pin_tries,
+            pin_pause_seconds,
+            phone_codes: true | false,
+            phone_code_seconds,
+            phone_code_tries,
+            change_hours,
+            screen_tries,
+            screen_pause_seconds,
+        } = self;
         bounds.within("idle_seconds", *idle_seconds, 15..=900);
         bounds.within("pin_tries", *pin_tries, 1..=10);
         bounds.within("pin_pause_seconds", *pin_pause_seconds, 60..=86_400);
+        bounds.within("phone_code_seconds", *phone_code_seconds, 60..=900);
+        bounds.within("phone_code_tries", *phone_code_tries, 1..=10);
+        bounds.within("change_hours", *change_hours, 1..=720);
         bounds.within("screen_tries", *screen_tries, 5..=1_000);
         bounds.within("screen_pause_seconds", *screen_pause_seconds, 10..=3_600);
     }
@@ -233,6 +259,10 @@ pub struct VendingPolicy {
     pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
+    /// Whether somebody without a card and without an identity document has an
+    /// allowance: one for each phone that a code proved, however many records
+    /// name it. Nobody whose phone was not proved has one.
+    pub walk_in_subsidy: bool,
 }
 
 impl Default for VendingPolicy {
@@ -249,6 +279,7 @@ impl Default for VendingPolicy {
             counter_days: 7,
             counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
+            walk_in_subsidy: false,
         }
     }
 }
@@ -267,6 +298,7 @@ impl VendingPolicy {
             counter_days,
             counter_from_years,
             monthly_subsidy,
+            walk_in_subsidy: true | false,
         } = self;
         bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
         bounds.within("authorization_minutes", *authorization_minutes, 1..=1_440);

@@ -178,6 +178,12 @@ codes! {
     TotpUsed = "totp_used", Unauthenticated, "该动态码已使用，请等待下一个。", "That one-time code was already used; wait for the next.";
     PinWrong = "pin_wrong", Unauthenticated, "卡号或密码不正确。", "The card number or PIN is wrong.";
     PinLocked = "pin_locked", TooMany, "密码错误次数过多，请稍后再试。", "Too many wrong PINs; try again later.";
+    CardStopped = "card_stopped", Unauthenticated, "此卡已挂失或已更换，请使用新卡。", "This card was stopped or replaced; use the new one.";
+    PhoneCodeWrong = "phone_code_wrong", Rule, "验证码不正确。", "The code is wrong.";
+    PhoneCodeGone = "phone_code_gone", Rule, "验证码无效、已使用、已过期或错误次数过多，请重新获取。", "The code is unknown, used, expired or was tried too often; ask for another.";
+    PhoneCodesOff = "phone_codes_off", Rule, "本网络未开通短信验证码。", "This network sends no codes to phones.";
+    ApprovalNeeded = "approval_needed", Forbidden, "此操作会打开他人的健康档案，须作为变更申请，由另一名运营人员批准。", "This opens somebody's record: ask for it as a change, and another operator approves it.";
+    OwnApproval = "own_approval", Forbidden, "须由另一名运营人员批准。", "Another operator must approve this.";
     RefreshReused = "refresh_reused", Unauthenticated, "刷新令牌已被使用，相关登录全部失效。", "The refresh token was already used; the session is revoked.";
     RoleNotAllowed = "role_not_allowed", Forbidden, "您的角色不能执行此操作。", "Your role may not do this.";
     DeviceRevoked = "device_revoked", Unauthenticated, "设备已停用或已更换。", "The device is revoked or was replaced.";

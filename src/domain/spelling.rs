@@ -47,8 +47,13 @@ spellings! {
     OneTimeCode = 6..=6, r"^[0-9]{6}$", "271828";
     /// A pickup code: six digits.
     PickupCode = 6..=6, r"^[0-9]{6}$", "314159";
-    /// A mobile number of mainland China.
-    Phone = 11..=11, r"^1[3-9][0-9]{9}$", "15400000001";
+    /// A telephone number as people write it: a mobile, a fixed line with its
+    /// area code, or `+` and the country code for numbers abroad.
+    Phone = 7..=40, r"\S", "15400000001";
+    /// A code sent to a phone: six digits.
+    PhoneCode = 6..=6, r"^[0-9]{6}$", "271828";
+    /// The number of an identity document.
+    DocumentNumber = 4..=40, r"\S", "11010519491231002X";
     /// A name in one line: no control, invisible or turning characters.
     Name = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff][^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$", "样例甲";
     /// The name of a walk-in, in one line.

@@ -7,6 +7,7 @@ mod keys;
 pub mod letters;
 mod matching;
 mod sweeps;
+pub mod texts;
 mod vending;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     coordination::Topic,
-    mail::Mailer,
+    mail::{Mailer, TextSender},
     service::{Failure, House},
 };
 
@@ -36,6 +37,11 @@ impl Jobs {
         sweeps::start(&mut jobs, house);
         vending::start(&mut jobs, house);
         jobs
+    }
+
+    /// Starts the job that sends text messages.
+    pub fn send_texts(&mut self, house: &Arc<House>, sender: &Arc<TextSender>) {
+        texts::start(self, house, sender);
     }
 
     /// Lets each job finish what it is doing, then ends it. What takes longer

@@ -5,6 +5,9 @@
 
 mod smtp;
 mod text;
+mod texts;
+
+pub use texts::TextSender;
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ use crate::{
     coordination::Topic,
     crypto::pin::PinSalt,
     domain::{
-        ids::StationId,
+        ids::{StationId, WorkerId},
         refusal::{Code, Refusal},
         time::Timestamp,
     },
@@ -63,6 +63,27 @@ pub(super) fn worker_by_pin(
         }
         None => Err(tries.wrong(tx)?),
     }
+}
+
+/// Whether `pin` is that of `worker`, who is checked in at `station`; counted as
+/// at the check-in.
+///
+/// # Errors
+/// `PinWrong`; `PinLocked` after too many.
+pub(super) fn ensure_pin_of(
+    tx: &mut Tx<'_>,
+    station: StationId,
+    worker: &WorkerRow,
+    pin: &str,
+) -> Result<(), Failure> {
+    let Some(card_index) = &worker.card_index else { return Err(Code::PinWrong.into()) };
+    worker_by_pin(tx, station, card_index, pin).map(drop)
+}
+
+/// A new PIN begins without the wrong ones of the old.
+pub(super) fn forget_tries(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let card = workers::worker_fetch(tx.conn, worker)?.and_then(|row| row.card_index);
+    card.map_or(Ok(()), |card| Ok(store::card_tries_clear(tx.conn, &card)?))
 }
 
 /// What is counted for the card here and anywhere; held.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -15,16 +15,14 @@ use crate::{
     },
     domain::{
         ids::{CheckInId, StationId, WorkerId},
-        network::{Sex, phone_is_valid},
-        refusal::{Code, FieldProblem, Refusal},
+        network::Identified,
+        refusal::Code,
         spelling,
-        time::Timestamp,
-        words::{Bilingual, Language},
+        words::Language,
     },
     storage::{
         Conn, check_in as store,
-        sql_types::At,
-        workers::{self, NewWorker, WorkerRow},
+        workers::{self, WorkerRow},
     },
 };
 
@@ -49,26 +47,6 @@ pub struct CheckInInput {
     pub pin: String,
 }
 
-/// Somebody without a card.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WalkInInput {
-    /// The person's name, 1 to 60 characters.
-    #[schema(value_type = spelling::WalkInName)]
-    pub name: String,
-    /// A Chinese mobile number, 11 digits.
-    #[schema(value_type = spelling::Phone)]
-    pub phone: String,
-    /// Consent to keep and use health data for care; must be given.
-    pub consent: bool,
-    /// Day of birth, if told.
-    pub birth_date: Option<NaiveDate>,
-    /// Sex, if told.
-    pub sex: Option<Sex>,
-    /// Language of the screen; Chinese if left out.
-    pub language: Option<Language>,
-}
-
 /// A check-in, as its screen sees it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckInView {
@@ -82,7 +60,7 @@ pub struct CheckInView {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended: `left`, `idle`, `new_check_in`, `screen_revoked`, `screen_replaced`.
+    /// Why it ended: `left`, `idle`, `new_check_in`, `access_changed`, `screen_revoked`, `screen_replaced`.
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
@@ -99,6 +77,8 @@ pub struct CheckInOpened {
     pub language: Language,
     /// Purposes that the worker consents to.
     pub consents: Vec<String>,
+    /// How sure the network is of who they are.
+    pub identified_by: Identified,
     /// The worker's access token.
     pub access_token: String,
     /// Seconds for which it is good; a new one comes from the same screen.
@@ -118,52 +98,18 @@ pub struct WorkerToken {
 /// and this worker anywhere else, is checked out.
 ///
 /// # Errors
-/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
+/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many;
+/// `CardStopped` for one that was lost or replaced.
 pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
     let worker = card_pin::worker_by_pin(tx, caller.station, &index, &input.pin)?;
-    start(tx, caller, &worker)
-}
-
-/// Registers a worker without a card and checks them in.
-///
-/// # Errors
-/// One problem per bad field; `ConsentMissing` without consent.
-pub fn open_walk_in(
-    tx: &mut Tx<'_>,
-    caller: StationCaller,
-    input: &WalkInInput,
-) -> Result<CheckInOpened, Failure> {
-    let problems = walk_in_problems(input, tx.now);
-    if !problems.is_empty() {
-        return Err(Refusal::fields(problems).into());
+    // Told to whoever knows the PIN: to anybody else it is a card like one that
+    // nobody has. A card of a record that was merged into another has been
+    // replaced by that one's.
+    if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
+        return Err(Code::CardStopped.into());
     }
-    if !input.consent {
-        return Err(Code::ConsentMissing.into());
-    }
-    let id = WorkerId::generate();
-    let house = tx.house;
-    let new = NewWorker {
-        id,
-        card_index: None,
-        name_sealed: house.seal("worker", "name_sealed", id, input.name.trim())?,
-        phone_sealed: house.seal("worker", "phone_sealed", id, &input.phone)?,
-        phone_index: house.keys.blind.of(BlindField::Phone, &input.phone).to_vec(),
-        pin_salt: None,
-        pin_mac: None,
-        pin_failures: 0,
-        birth_date: input.birth_date,
-        sex: input.sex,
-        job: None,
-        employer_id: None,
-        language: input.language.unwrap_or_default(),
-        created_at: At(tx.now),
-    };
-    workers::worker_add(tx.conn, &new)?;
-    workers::consent_grant(tx.conn, id, CARE_CONSENT, Some(caller.station), tx.now)?;
-    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Hearers::nobody())?;
-    let worker = workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    start(tx, caller, &worker)
+    start(tx, caller, &worker, worker.id, Identified::Card)
 }
 
 /// Ends the caller's check-in. Ending one that has ended is no error.
@@ -245,17 +191,25 @@ fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<stor
     }
 }
 
-fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<CheckInOpened, Failure> {
+/// Opens a check-in of `worker`, who was found as `opened_as`: by a record that
+/// was merged into theirs, or by their own.
+pub(super) fn start(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    worker: &WorkerRow,
+    opened_as: WorkerId,
+    identified_by: Identified,
+) -> Result<CheckInOpened, Failure> {
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
         end(tx, row.id, row.worker_id, "new_check_in")?;
     }
     let id = CheckInId::generate();
-    store::check_in_open(tx.conn, id, worker.id, caller.station, tx.now)?;
+    store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
     tx.record(
         "check_in",
         id,
         "check_in.opened",
-        json!({"worker": worker.id, "station": caller.station}),
+        json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
         Hearers::worker(worker.id),
     )?;
     let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
@@ -266,8 +220,17 @@ fn start(tx: &mut Tx<'_>, caller: StationCaller, worker: &WorkerRow) -> Result<C
         greeting: greeting(&name),
         language: worker.language,
         consents: workers::consents_live(tx.conn, worker.id)?,
+        identified_by,
         expires_in: TOKEN_SECONDS,
     })
+}
+
+/// Ends whatever check-in a worker has: how they come in has changed.
+pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    for id in store::check_ins_open(tx.conn, worker)? {
+        end(tx, id, worker, "access_changed")?;
+    }
+    Ok(())
 }
 
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
@@ -322,29 +285,4 @@ fn greeting(name: &str) -> String {
     let mut chars = name.chars();
     let first: String = chars.next().into_iter().collect();
     first + &"*".repeat(chars.count().min(2))
-}
-
-fn walk_in_problems(input: &WalkInInput, now: Timestamp) -> Vec<FieldProblem> {
-    let mut problems = Vec::new();
-    let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
-        problems.push(FieldProblem {
-            field: field.to_owned(),
-            code: code.to_owned(),
-            message: Bilingual::fixed(zh, en),
-        });
-    };
-    let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
-        bad("name", "out_of_range", "姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
-    }
-    if !phone_is_valid(&input.phone) {
-        bad("phone", "bad_format", "手机号须为 11 位数字", "the phone must be an 11-digit mobile number");
-    }
-    if let Some(born) = input.birth_date {
-        let today = crate::domain::time::civil_day(now);
-        if born > today || today.years_since(born).is_none_or(|years| years > 120) {
-            bad("birth_date", "out_of_range", "出生日期不合理", "the day of birth must be within 120 years");
-        }
-    }
-    problems
 }

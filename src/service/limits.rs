@@ -56,6 +56,10 @@ pub const RESET_ADDRESS: Limit = Limit { name: "reset-address", most: 30, second
 /// Letters with a new link to one account. Our default.
 pub const RESET_ACCOUNT: Limit = Limit { name: "reset-account", most: 3, seconds: 3600 };
 
+/// Codes to one phone: each costs a message, and is a few tries. Our default.
+pub const PHONE_CODE_PHONE: Limit = Limit { name: "phone-code-phone", most: 5, seconds: 3600 };
+/// Codes from one screen. Our default.
+pub const PHONE_CODE_SCREEN: Limit = Limit { name: "phone-code-screen", most: 30, seconds: 3600 };
 /// Wrong PINs at one station's screen, whatever the card: `most` in `seconds`
 /// come from the policy.
 pub const fn screen_pins(most: u32, seconds: u32) -> Limit {

@@ -2,6 +2,7 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
+pub mod access;
 pub mod alerts;
 pub mod assess;
 pub mod audit;
@@ -18,6 +19,7 @@ mod failure;
 pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
+pub mod identity;
 pub mod import;
 pub mod keys;
 pub mod ledger;
@@ -30,6 +32,7 @@ pub mod network;
 mod once;
 pub mod order;
 pub mod passwords;
+pub mod phone_codes;
 pub mod places;
 pub mod prescription;
 pub mod prescription_draft;
@@ -53,10 +56,13 @@ pub mod staff_session;
 pub mod staff_sign_in;
 pub mod stock_check;
 pub mod symptoms;
+pub mod texts;
 pub mod triage;
 mod tx;
 pub mod vend;
 pub mod vitals;
+pub mod walk_in;
+pub mod worker_change;
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -284,8 +284,12 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
     {
         return Err(Code::PrescriptionExpired.into());
     }
-    books::allowance(tx, row.worker_id)?;
-    ledger::can_pay(books::balance(tx, row.worker_id)?, total)?;
+    let allowance = books::allowance(tx, row.worker_id)?;
+    let balance = books::balance(tx, row.worker_id)?;
+    // The screen says what would help: a card or a document, or another month.
+    ledger::can_pay(balance, total).map_err(|refusal| {
+        refusal.with_data(json!({"allowance": allowance, "balance_fen": balance, "total_fen": total}))
+    })?;
     let code = random::pickup_code();
     let sealed = tx.house.seal("orders", "pickup_sealed", row.id, code.expose_secret())?;
     let until = vend::authorization_end(tx);

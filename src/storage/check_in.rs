@@ -42,6 +42,7 @@ pub fn check_in_open(
     conn: &mut Conn,
     id: CheckInId,
     worker: WorkerId,
+    opened_as: WorkerId,
     station: StationId,
     now: Timestamp,
 ) -> QueryResult<()> {
@@ -52,6 +53,7 @@ pub fn check_in_open(
             check_in::station_id.eq(station),
             check_in::started_at.eq(At(now)),
             check_in::active_at.eq(At(now)),
+            check_in::opened_as.eq(Some(opened_as)),
         ))
         .execute(c))
     .map(|_| ())
@@ -81,6 +83,15 @@ pub fn check_ins_in_the_way(
         .filter(check_in::ended_at.is_null())
         .filter(check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
         .select(CheckInRow::as_select())
+        .load(c))
+}
+
+/// The open check-ins of a worker: one at most.
+pub fn check_ins_open(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<CheckInId>> {
+    each!(conn, c => check_in::table
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::worker_id.eq(worker))
+        .select(check_in::id)
         .load(c))
 }
 

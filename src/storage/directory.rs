@@ -191,12 +191,9 @@ pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> Quer
         .load(c))
 }
 
-/// Whether a worker has a card, and since when they are known.
-pub fn worker_standing(conn: &mut Conn, id: WorkerId) -> QueryResult<(bool, Timestamp)> {
-    each!(conn, c => worker::table
-        .find(id)
-        .select((worker::card_index.is_not_null(), worker::created_at))
-        .first(c))
+/// Since when a worker is known.
+pub fn worker_since(conn: &mut Conn, id: WorkerId) -> QueryResult<Timestamp> {
+    each!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
 }
 
 /// An employer's people, by id.

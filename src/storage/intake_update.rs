@@ -77,8 +77,6 @@ pub fn employer_update(conn: &mut Conn, id: EmployerId, names: (&str, &str)) -> 
 #[allow(missing_docs)]
 pub struct WorkerChange {
     pub name_sealed: Vec<u8>,
-    pub phone_sealed: Vec<u8>,
-    pub phone_index: Vec<u8>,
     pub birth_date: Option<NaiveDate>,
     pub sex: Option<Sex>,
     pub job: Option<Job>,

@@ -11,8 +11,8 @@ use super::{
     sql_types::At,
 };
 use crate::domain::{
-    ids::{AccountId, TransferId},
-    ledger::{AccountKind, AccountRef, TransferReason},
+    ids::{AccountId, TransferId, WorkerId},
+    ledger::{AccountKind, AccountOwnerId, AccountRef, TransferReason},
     money::Fen,
     time::Timestamp,
 };
@@ -99,6 +99,34 @@ pub fn posting_add(
         ))
         .execute(c))
     .map(|rows| rows == 1)
+}
+
+/// The allowances that these workers were granted: whose, what for, how much.
+pub fn allowances_of(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+) -> QueryResult<Vec<(AccountOwnerId, String, Fen)>> {
+    let owners: Vec<Option<AccountOwnerId>> =
+        workers.iter().map(|worker| AccountRef::WorkerSubsidy(*worker).owner()).collect();
+    each!(conn, c => posting::table
+        .inner_join(transfer::table)
+        .inner_join(account::table)
+        .filter(account::kind.eq(AccountKind::WorkerSubsidy))
+        .filter(account::owner_id.eq_any(owners))
+        .filter(transfer::reason.eq(TransferReason::AllowanceGranted))
+        .select((account::owner_id.assume_not_null(), transfer::reference, posting::amount_fen))
+        .load(c))
+}
+
+/// Whether this was booked.
+pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) -> QueryResult<bool> {
+    let found = each!(conn, c => transfer::table
+        .filter(transfer::reason.eq(reason))
+        .filter(transfer::reference.eq(reference))
+        .select(transfer::id)
+        .first::<TransferId>(c))
+    .optional()?;
+    Ok(found.is_some())
 }
 
 /// The newest entries of an account, newest first.

@@ -10,6 +10,7 @@ use super::{
     schema::{order_unit, orders, worker},
     sql_types::At,
     words::WordDsl,
+    workers,
 };
 use crate::domain::{
     ids::{OrderId, WorkerId},
@@ -32,19 +33,16 @@ struct Known {
 /// The rows of the person that `who` is, in the order in which they are locked.
 pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let columns = (worker::id, worker::card_index, worker::phone_index, worker::merged_into);
-    let own = each!(conn, c => worker::table.find(who).select(columns).first::<Known>(c)).optional()?;
-    let Some(own) = own else { return Ok(vec![who]) };
-    let root = own.merged_into.unwrap_or(who);
+    let root = workers::worker_merged_root(conn, who)?;
+    let family = workers::worker_with_merged(conn, root)?;
     let mut rows = each!(conn, c => worker::table
-        .filter(worker::merged_into.eq(Some(root)))
+        .filter(worker::id.eq_any(family.iter().copied()))
         .order(worker::id.desc())
         .limit(MOST_ROWS)
         .select(columns)
         .load::<Known>(c))?;
-    let has_card = own.card_index.is_some();
-    let mut phones: Vec<Vec<u8>> =
-        rows.iter().map(|row| row.phone_index.clone()).chain([own.phone_index.clone()]).collect();
-    rows.push(own);
+    let has_card = rows.iter().any(|row| row.card_index.is_some());
+    let mut phones: Vec<Vec<u8>> = rows.iter().map(|row| row.phone_index.clone()).collect();
     phones.sort_unstable();
     phones.dedup();
     // Nobody's phone is nobody's.
@@ -57,7 +55,10 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
             .load::<Known>(c))?;
         rows.extend(same.into_iter().filter(|row| !(has_card && row.card_index.is_some())));
     }
-    let targets: Vec<WorkerId> = rows.iter().filter_map(|row| row.merged_into).collect();
+    let mut targets: Vec<WorkerId> = rows.iter().filter_map(|row| row.merged_into).collect();
+    for target in &mut targets {
+        *target = workers::worker_merged_root(conn, *target)?;
+    }
     let mut person: Vec<WorkerId> = rows.into_iter().map(|row| row.id).chain(targets).chain([root]).collect();
     person.sort_unstable();
     person.dedup();

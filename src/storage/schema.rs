@@ -114,6 +114,8 @@ diesel::table! {
         language -> Text,
         merged_into -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        phone_checked_at -> Nullable<Timestamptz>,
+        card_stopped_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -266,6 +268,7 @@ diesel::table! {
         context -> Nullable<Text>,
         symptoms -> Nullable<Text>,
         measure_again_by -> Nullable<Timestamptz>,
+        opened_as -> Nullable<Uuid>,
     }
 }
 
@@ -727,6 +730,88 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    worker_identity (id) {
+        id -> Uuid,
+        worker_id -> Uuid,
+        kind -> Text,
+        lookup -> Bytea,
+        value_sealed -> Bytea,
+        created_at -> Timestamptz,
+        checked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    phone_code (id) {
+        id -> Uuid,
+        station_id -> Uuid,
+        purpose -> Text,
+        phone_index -> Bytea,
+        salt -> Bytea,
+        mac -> Bytea,
+        tries -> Int4,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    text_message (id) {
+        id -> Uuid,
+        phone_sealed -> Bytea,
+        body_sealed -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        tries -> Int4,
+        next_try_at -> Nullable<Timestamptz>,
+        sent_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    worker_merge (id) {
+        id -> Uuid,
+        from_id -> Uuid,
+        into_id -> Uuid,
+        before_sealed -> Bytea,
+        balance_fen -> Int8,
+        returned_fen -> Int8,
+        merged_at -> Timestamptz,
+        undone_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    worker_merge_row (merge_id, kind, row_id) {
+        merge_id -> Uuid,
+        kind -> Text,
+        row_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    worker_change (id) {
+        id -> Uuid,
+        worker_id -> Uuid,
+        kind -> Text,
+        body_sealed -> Bytea,
+        state -> Text,
+        requested_by -> Uuid,
+        requested_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     card_try (card_index, place) {
         card_index -> Bytea,
         place -> Text,
@@ -802,6 +887,9 @@ diesel::joinable!(journal -> cabinet (cabinet_id));
 diesel::joinable!(alert -> station (station_id));
 diesel::joinable!(incident -> cabinet (cabinet_id));
 diesel::joinable!(incident -> attempt (attempt_id));
+diesel::joinable!(worker_identity -> worker (worker_id));
+diesel::joinable!(worker_merge_row -> worker_merge (merge_id));
+diesel::joinable!(worker_change -> worker (worker_id));
 diesel::joinable!(posting -> transfer (transfer_id));
 diesel::joinable!(posting -> account (account_id));
 diesel::joinable!(letter -> staff (staff_id));
@@ -854,4 +942,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     reset_request,
     health_read,
     audit_seal,
+    worker_identity,
+    phone_code,
+    text_message,
+    worker_merge,
+    worker_merge_row,
+    worker_change,
 );

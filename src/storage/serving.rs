@@ -131,7 +131,7 @@ mod tests {
         for name in [&database, &other] {
             let Err(ServingError::Served { holder, .. }) = Serving::hold(name, now) else { panic!("twice") };
             assert!(holder.contains(&format!("pid {} on ", std::process::id())), "{holder}");
-            assert!(holder.ends_with("since 2026-11-18T09:46:40Z"), "{holder}");
+            assert!(holder.ends_with("since 2026-11-18T11:06:40Z"), "{holder}");
             assert_eq!(Serving::holder(name).unwrap(), Some(holder));
         }
         drop(held);

@@ -49,6 +49,14 @@ pub struct WorkerRow {
     pub language: Language,
     /// The worker that a walk-in turned out to be.
     pub merged_into: Option<WorkerId>,
+    /// Keyed digest of the card number; none for somebody without a card.
+    pub card_index: Option<Vec<u8>>,
+    /// When the card was reported lost.
+    pub card_stopped_at: Option<Timestamp>,
+    /// Keyed digest of the phone; drawn at random where there is none.
+    pub phone_index: Vec<u8>,
+    /// When a code proved the phone.
+    pub phone_checked_at: Option<Timestamp>,
 }
 
 /// A worker on the way into the database.
@@ -95,12 +103,6 @@ pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerR
     each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
-/// Takes a worker's row for this transaction: facts of one worker follow each
-/// other.
-pub fn worker_hold(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerId>> {
-    each!(conn, c => worker::table.find(id).select(worker::id).held().get_result(c)).optional()
-}
-
 /// A worker by id, whose row nobody else can even refer to until the end of
 /// this transaction.
 pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
@@ -128,12 +130,84 @@ pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<
     .optional()
 }
 
-/// A worker and the walk-ins that were merged into them.
+/// A worker by id, whose row is taken for this transaction: whoever else would
+/// change it waits.
+pub fn worker_hold(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
+    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).held().get_result(c)).optional()
+}
+
+/// A worker and everybody who was merged into them, also by way of others.
 pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<WorkerId>> {
-    let mut everyone: Vec<WorkerId> =
-        each!(conn, c => worker::table.filter(worker::merged_into.eq(Some(id))).select(worker::id).load(c))?;
-    everyone.push(id);
+    let mut everyone = vec![id];
+    let mut newest = vec![id];
+    while !newest.is_empty() {
+        newest = each!(conn, c => worker::table
+            .filter(worker::merged_into.eq_any(newest.iter().copied().map(Some)))
+            .select(worker::id)
+            .load(c))?;
+        newest.retain(|one| !everyone.contains(one));
+        everyone.extend(&newest);
+    }
     Ok(everyone)
+}
+
+/// The worker under whom this one's record stands now, through all merges.
+pub fn worker_merged_root(conn: &mut Conn, id: WorkerId) -> QueryResult<WorkerId> {
+    let mut root = id;
+    // A merge into oneself is refused, and so is one into somebody merged.
+    while let Some(next) = each!(conn, c => worker::table
+        .find(root)
+        .select(worker::merged_into)
+        .first::<Option<WorkerId>>(c))
+    .optional()?
+    .flatten()
+    {
+        root = next;
+    }
+    Ok(root)
+}
+
+/// Sets a worker's phone.
+pub fn phone_set(
+    conn: &mut Conn,
+    id: WorkerId,
+    sealed: &[u8],
+    index: &[u8],
+    checked_at: Option<Timestamp>,
+) -> QueryResult<()> {
+    diesel::update(worker::table.find(id))
+        .set((
+            worker::phone_sealed.eq(sealed),
+            worker::phone_index.eq(index),
+            worker::phone_checked_at.eq(checked_at.map(At)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Notes that a code proved a worker's phone.
+pub fn phone_checked(conn: &mut Conn, id: WorkerId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(worker::table.find(id))
+        .set(worker::phone_checked_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Sets what is known of a person beside name and phone.
+pub fn person_set(
+    conn: &mut Conn,
+    id: WorkerId,
+    birth_date: Option<NaiveDate>,
+    sex: Option<Sex>,
+    job: Option<Job>,
+) -> QueryResult<()> {
+    diesel::update(worker::table.find(id))
+        .set((worker::birth_date.eq(birth_date), worker::sex.eq(sex), worker::job.eq(job)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Sets the count of wrong PINs, and the pause that may follow.

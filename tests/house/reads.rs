@@ -296,6 +296,8 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     house.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
     assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
 
+    let worker = house.check_in(&seed).await;
+    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
     let officer = &seed.safety_officer;
     let token = house.staff_token(Role::Employer, officer.id, officer.session, None, employer(&house).await);
     let people = house.get(&token, "/api/v1/employees/fitness").await.expect(200);

@@ -1,14 +1,18 @@
 //! People change: their names, addresses, licences, and whether they are here.
 
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::domain::role::Role;
+use waystation::{domain::role::Role, each};
 
 use crate::{
     harness::TestHouse,
     seed::{PASSWORD, Person},
     staff_tokens::code,
 };
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 fn path(who: &Person) -> String {
     format!("/api/v1/staff/{}", who.id)
@@ -205,4 +209,32 @@ async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
     house.post(operator, &format!("{}/email", path(&person)), ask).await.problem(409, "state_moved_on");
     let shift = json!({"staff_id": person.id, "starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-12-01T08:00:00Z"});
     house.post(operator, "/api/v1/shifts", shift).await.problem(409, "state_moved_on");
+}
+
+#[actix_web::test]
+async fn who_was_disabled_by_an_earlier_version_gives_the_address_back_too() {
+    let before = TestHouse::open().await;
+    let seed = before.seed().await;
+    let mut conn = before.connection();
+    loop {
+        let version = each!(&mut conn, c => c.revert_last_migration(MIGRATIONS)).expect("taken back");
+        if version.to_string() == "20261129000082" {
+            break;
+        }
+    }
+    let disable = "UPDATE staff SET disabled_at = created_at WHERE email = 'pharmacist@example.cn'";
+    each!(&mut conn, c => diesel::sql_query(disable).execute(c)).expect("disabled");
+    each!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
+    let house = before.another().await;
+    let operator = &seed.operator.token;
+    let known = house.get(operator, &path(&seed.pharmacist)).await.expect(200);
+    assert_eq!(known["staff"]["email"], seed.pharmacist.email.as_str());
+    let invite =
+        json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New"});
+    let new = house.post(operator, "/api/v1/staff", invite).await.expect(201);
+    assert_ne!(new["staff"]["id"], json!(seed.pharmacist.id));
+    house
+        .post(operator, &format!("{}/enable", path(&seed.pharmacist)), json!({}))
+        .await
+        .problem(409, "already_exists");
 }

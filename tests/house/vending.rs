@@ -12,7 +12,7 @@ use waystation::{
     },
     domain::{
         formulary::{Formulary, IngredientCode, Product, ProductCode},
-        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId},
+        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId, StationId},
         money::Fen,
         prescription::{CabinetLane, canonical_bytes},
     },
@@ -158,6 +158,17 @@ impl TestHouse {
             token: opened["access_token"].as_str().expect("a token").to_owned(),
             check_in: opened["check_in"]["id"].as_str().expect("an id").parse().expect("an id"),
         }
+    }
+
+    /// A fresh token for a screen of another station.
+    pub fn screen_token(&self, station: StationId, device: DeviceId) -> String {
+        let life = TimeDelta::seconds(300);
+        let mut claims =
+            Claims::new(&self.house.policy.network, Role::Station, station.to_string(), self.now(), life);
+        claims.device = Some(device);
+        claims.epoch = Some(1);
+        claims.station = Some(station);
+        self.house.keys.tokens.issue(&claims).expect("a token")
     }
 
     pub fn station_token(&self, seed: &Seed) -> String {

@@ -136,6 +136,27 @@ pub fn grant_allowance(worker: WorkerId, month: &str, amount: Fen) -> Result<Opt
     moved(TransferReason::AllowanceGranted, format!("{worker}/{month}"), from, to, amount)
 }
 
+/// As [`grant_allowance`], for somebody who is known by a proved phone only:
+/// one for each phone and month, whoever of its people is first. `phone` is its
+/// keyed digest.
+///
+/// # Errors
+/// As there.
+pub fn grant_phone_allowance(
+    worker: WorkerId,
+    phone: &str,
+    month: &str,
+    amount: Fen,
+) -> Result<Option<Transfer>, Refusal> {
+    let (from, to) = (AccountRef::NetworkFund, AccountRef::WorkerSubsidy(worker));
+    moved(TransferReason::AllowanceGranted, format!("phone/{phone}/{month}"), from, to, amount)
+}
+
+/// The month of an allowance, from the reference of its transfer.
+pub fn allowance_month(reference: &str) -> Option<&str> {
+    reference.rsplit_once('/').map(|(_, month)| month)
+}
+
 /// A payment: worker to the order's clearing. Ask `can_pay` first.
 ///
 /// # Errors
@@ -168,39 +189,63 @@ pub fn refund_unit(
     moved(TransferReason::UnitRefunded, unit.to_string(), from, to, amount)
 }
 
-/// What becomes of the balance of a walk-in who turned out to be somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MergedBalance {
-    /// Back to the fund: both had an allowance of the same month.
-    Returned,
-    /// To the worker, of whose balance `taken_back` returns to the fund: an
-    /// allowance that they had twice.
-    Moved {
-        /// At most what the worker holds; not negative.
-        taken_back: Fen,
-    },
+/// What of two people's balances goes back to the fund when they turn out to be
+/// one: what both were granted for the same months, as far as it is not spent.
+/// So what either of them used counts against the one allowance.
+pub fn merged_return(from: Fen, into: Fen, granted_twice: Fen) -> Fen {
+    Fen(granted_twice.0.min(from.0.saturating_add(into.0)).max(0))
 }
 
-/// Closes a walk-in's account: to the worker, or back to the fund.
+/// Brings the balance of one worker under another. `returned` goes back to the
+/// fund ([`merged_return`]). `reference` is the merge.
 ///
 /// # Errors
 /// As `grant_allowance`.
 pub fn merge_worker(
     from: WorkerId,
     into: WorkerId,
+    reference: &str,
     balance: Fen,
-    fate: MergedBalance,
+    returned: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
-    let (to_worker, to_fund) = match fate {
-        MergedBalance::Returned => (Fen::ZERO, balance),
-        MergedBalance::Moved { taken_back } => (Fen(balance.0 - taken_back.0), taken_back),
-    };
-    if balance < Fen::ZERO || to_fund < Fen::ZERO {
+    if balance < Fen::ZERO || returned < Fen::ZERO {
         return Err(Refusal::new(Code::InvalidField));
     }
+    three_ways(from, into, reference.to_owned(), -balance, Fen(balance.0 - returned.0), returned)
+}
+
+/// Undoes a merge: `from` has again what they had. What `into` cannot give back,
+/// since they have spent it, comes out of the fund: the other person has no
+/// part in it.
+///
+/// # Errors
+/// As `grant_allowance`.
+pub fn unmerge_worker(
+    from: WorkerId,
+    into: WorkerId,
+    reference: &str,
+    balance: Fen,
+    returned: Fen,
+    into_holds: Fen,
+) -> Result<Option<Transfer>, Refusal> {
+    if balance < Fen::ZERO || returned < Fen::ZERO || into_holds < Fen::ZERO {
+        return Err(Refusal::new(Code::InvalidField));
+    }
+    let back = Fen((balance.0 - returned.0).min(into_holds.0));
+    three_ways(from, into, format!("{reference}/undone"), balance, -back, Fen(back.0 - balance.0))
+}
+
+fn three_ways(
+    from: WorkerId,
+    into: WorkerId,
+    reference: String,
+    to_from: Fen,
+    to_into: Fen,
+    to_fund: Fen,
+) -> Result<Option<Transfer>, Refusal> {
     let sides = [
-        (AccountRef::WorkerSubsidy(from), -balance),
-        (AccountRef::WorkerSubsidy(into), to_worker),
+        (AccountRef::WorkerSubsidy(from), to_from),
+        (AccountRef::WorkerSubsidy(into), to_into),
         (AccountRef::NetworkFund, to_fund),
     ];
     let sides = sides.into_iter().filter(|(_, amount)| *amount != Fen::ZERO);
@@ -208,7 +253,7 @@ pub fn merge_worker(
     if sides.is_empty() {
         return Ok(None);
     }
-    Transfer::new(TransferReason::WorkerMerge, from.to_string(), sides).map(Some)
+    Transfer::new(TransferReason::WorkerMerge, reference, sides).map(Some)
 }
 
 fn moved(

@@ -19,6 +19,42 @@ fn bad_postings_are_refused() {
     assert_eq!(code(&[(fund, i64::MAX), (revenue, i64::MAX)]), "unbalanced");
 }
 
+#[test]
+fn two_who_are_one_have_one_allowance_and_what_either_used_counts() {
+    // Balances, granted twice, what the one person then has.
+    for (from, into, twice, left) in
+        [(20, 20, 20, 20), (5, 20, 20, 5), (5, 10, 20, 0), (0, 0, 20, 0), (20, 0, 0, 20), (25, 40, 20, 45)]
+    {
+        let returned = merged_return(Fen(from), Fen(into), Fen(twice));
+        assert_eq!(from + into - returned.0, left, "{from} {into} {twice}");
+    }
+}
+
+#[test]
+fn an_undone_merge_gives_back_what_there_was() {
+    let (one, other) = (WorkerId::generate(), WorkerId::generate());
+    // Balance before, returned then, what the other holds now: what each gets.
+    for (balance, returned, holds, into, fund) in
+        [(20, 20, 20, 0, -20), (20, 0, 20, -20, 0), (20, 0, 5, -5, -15), (5, 20, 5, 15, -20), (0, 0, 9, 0, 0)]
+    {
+        let transfer =
+            unmerge_worker(one, other, "m", Fen(balance), Fen(returned), Fen(holds)).expect("fine");
+        let amount = |account| {
+            let of = |transfer: &Transfer| {
+                transfer
+                    .postings()
+                    .iter()
+                    .find(|side| side.account == account)
+                    .map_or(0, |side| side.amount.0)
+            };
+            transfer.as_ref().map_or(0, of)
+        };
+        assert_eq!(amount(AccountRef::WorkerSubsidy(one)), balance);
+        assert_eq!(amount(AccountRef::WorkerSubsidy(other)), into);
+        assert_eq!(amount(AccountRef::NetworkFund), fund);
+    }
+}
+
 proptest! {
     /// Allowances, orders, settlements and refunds in any order.
     #[test]

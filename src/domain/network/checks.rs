@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use crate::domain::{hidden, refusal::FieldProblem, words::Bilingual};
 
-use super::{Secret, identity};
+use super::{Phone, Secret, identity};
 
 /// Characters of a name, the longest that a screen shows in one line.
 pub(super) const NAME_CHARS: usize = 80;
@@ -164,17 +164,10 @@ impl Findings {
         }
     }
 
-    /// A mobile phone number of mainland China.
+    /// A telephone number of any kind; empty means that there is none.
     pub(super) fn phone(&mut self, field: &str, value: &str) {
-        if !identity::phone_is_valid(value) {
-            self.add(
-                field,
-                if value.is_empty() { "empty" } else { "bad_format" },
-                Bilingual::fixed(
-                    "须为以 1 开头的 11 位手机号。",
-                    "A mobile number has 11 digits and starts with 1.",
-                ),
-            );
+        if !value.trim().is_empty() && Phone::parse(value).is_none() {
+            self.add(field, "bad_format", phone_words());
         }
     }
 
@@ -207,6 +200,15 @@ impl Findings {
 /// Control characters, and those that hide or turn the text around them.
 fn unfit_for_a_line(character: char) -> bool {
     character.is_control() || hidden::is_hidden(character)
+}
+
+/// How a telephone number is written.
+pub fn phone_words() -> Bilingual {
+    Bilingual::fixed(
+        "电话：手机号 11 位；固定电话请带区号（如 0535-1234567）；境外号码以 + 和国家代码开头。",
+        "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-1234567), or + and the \
+         country code for numbers abroad.",
+    )
 }
 
 fn control_character() -> Bilingual {

@@ -1,4 +1,4 @@
-//! The numbers that tell people apart: card, phone and PIN.
+//! The numbers that tell people apart: card and PIN.
 
 /// Digits of a worker's card, the check digit included.
 pub const CARD_DIGITS: usize = 12;
@@ -29,16 +29,6 @@ pub fn card_number_is_valid(number: &str) -> bool {
     number.len() == CARD_DIGITS
         && all_digits(number)
         && luhn_check_digit(&number[..CARD_DIGITS - 1]) == number.chars().next_back()
-}
-
-/// Whether `phone` is written like a mobile number of mainland China: 11
-/// digits, the first 1, the second 3 to 9 (10, 11 and 12 open the emergency
-/// and service numbers).
-pub fn phone_is_valid(phone: &str) -> bool {
-    phone.len() == 11
-        && all_digits(phone)
-        && phone.starts_with('1')
-        && matches!(phone.as_bytes().get(1), Some(b'3'..=b'9'))
 }
 
 /// Whether a PIN is one of those that are tried first: one or two digits
@@ -73,18 +63,6 @@ mod tests {
         assert_eq!(luhn_check_digit(""), None);
         assert_eq!(luhn_check_digit("12a"), None);
         assert_eq!(luhn_check_digit("１２"), None);
-    }
-
-    #[test]
-    fn phones_look_like_mobile_numbers() {
-        for good in ["13800138000", "15400000001", "19912345678"] {
-            assert!(phone_is_valid(good), "{good}");
-        }
-        for bad in
-            ["", "12012345678", "1380013800", "138001380000", "23800138000", "1380013800x", "１3800138"]
-        {
-            assert!(!phone_is_valid(bad), "{bad}");
-        }
     }
 
     #[test]

@@ -8,9 +8,13 @@
 //! never hashes or seals: it only hides secrets from `Debug`.
 
 mod checks;
+mod document;
+mod identified;
 mod identity;
 pub mod import;
+pub mod merge;
 mod people;
+pub mod phone;
 mod places;
 mod secret;
 mod staff;
@@ -19,7 +23,11 @@ mod stock;
 use chrono::NaiveDate;
 
 pub use crate::domain::prescription::{CabinetLane, EncounterLane};
-pub use identity::{card_number_is_valid, luhn_check_digit, phone_is_valid, pin_is_trivial};
+pub use checks::phone_words;
+pub use document::{DocumentEvidence, DocumentFault, DocumentKind, DocumentNumber, comparable_name};
+pub use identified::{ChangeKind, ChangeState, CodePurpose, Identified, IdentityKind};
+pub use identity::{card_number_is_valid, luhn_check_digit, pin_is_trivial};
+pub use phone::{Phone, PhoneKind};
 
 pub use people::{Job, Sex, WorkerRecord};
 pub use places::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord};

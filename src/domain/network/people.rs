@@ -57,7 +57,7 @@ pub struct WorkerRecord {
     pub pin: Secret,
     /// Name, as on the identity document.
     pub name: String,
-    /// Mobile phone, 11 digits.
+    /// A telephone number of any kind; empty where there is none.
     pub phone: String,
     /// Day of birth.
     pub birth_date: NaiveDate,
@@ -82,14 +82,14 @@ impl Record for WorkerRecord {
     const KIND: &'static str = "workers";
     const COLUMNS: &'static [&'static str] =
         &["card_number", "pin", "name", "phone", "birth_date", "sex", "job", "employer_code", "language"];
-    const OPTIONAL: &'static [&'static str] = &["employer_code", "language"];
+    const OPTIONAL: &'static [&'static str] = &["phone", "employer_code", "language"];
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
             card_number: cells.code("card_number"),
             pin: Secret::new(cells.code("pin")),
             name: cells.text("name"),
-            phone: cells.code("phone"),
+            phone: cells.optional_code("phone").unwrap_or_default(),
             birth_date: cells.date("birth_date"),
             sex: cells.word("sex", Sex::ALL, Sex::as_str, Sex::Male),
             job: cells.word("job", Job::ALL, Job::as_str, Job::Courier),

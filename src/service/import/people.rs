@@ -10,12 +10,12 @@ use crate::{
     crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace},
     domain::{
         ids::{ShiftId, StaffId, WorkerId},
-        network::{DoctorRecord, ShiftRecord, WorkerRecord, overlap_words},
+        network::{DoctorRecord, Phone, ShiftRecord, WorkerRecord, overlap_words},
         presence::Presence,
         role::Role,
     },
     mail::LetterKind,
-    service::{Failure, Hearers, House, Tx, staff_password},
+    service::{Failure, Hearers, House, Tx, identity, staff_password},
     storage::{
         directory, intake, intake_update,
         network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff},
@@ -50,12 +50,14 @@ pub(in crate::service) fn new_worker(
     row: &WorkerRecord,
 ) -> Result<NewWorker, Failure> {
     let salt = PinSalt::generate();
+    let phone = Phone::parse(&row.phone);
+    let (phone_sealed, phone_index) = identity::phone_columns(house, id, phone.as_ref())?;
     Ok(NewWorker {
         id,
         card_index: Some(house.keys.blind.of(BlindField::CardNumber, &row.card_number).to_vec()),
         name_sealed: house.seal("worker", "name_sealed", id, row.name.trim())?,
-        phone_sealed: house.seal("worker", "phone_sealed", id, &row.phone)?,
-        phone_index: house.keys.blind.of(BlindField::Phone, &row.phone).to_vec(),
+        phone_sealed,
+        phone_index,
         pin_mac: Some(house.keys.worker_pins.mac(&salt, row.pin.expose()).to_vec()),
         pin_salt: Some(salt.0.to_vec()),
         pin_failures: 0,

@@ -6,13 +6,14 @@ use crate::{
     crypto::blind::BlindField,
     domain::{
         ids::{EmployerId, HospitalId, StaffId, StationId, WorkerId},
-        network::{DoctorRecord, EmployerRecord, HospitalRecord, StationRecord, WorkerRecord},
+        network::{DoctorRecord, EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
         words::Bilingual,
     },
-    service::{Failure, Tx},
+    service::{Failure, Tx, identity, me::ConsentPurpose},
     storage::{
         intake_update::{self as store, DoctorChange, WorkerChange},
         sql_types::At,
+        workers,
     },
 };
 
@@ -35,11 +36,21 @@ pub(super) fn worker(
     row: &WorkerRecord,
     employer_id: Option<EmployerId>,
 ) -> Result<(), Failure> {
-    let house = tx.house;
+    let Some(known) = workers::worker_hold(tx.conn, id)? else { return Ok(()) };
+    let phone = Phone::parse(&row.phone);
+    let index = phone.as_ref().map(|phone| tx.house.keys.blind.of(BlindField::Phone, phone.as_str()));
+    // A file proves no phone; one that a code proved stays so while it is the same.
+    if index.is_none_or(|index| index != *known.phone_index) {
+        identity::set_phone(tx, id, phone.as_ref(), false)?;
+    }
+    identity::rename(tx, id, row.name.trim())?;
+    if known.employer_id != employer_id {
+        // It was given for the employer of that time.
+        let purpose = ConsentPurpose::EmployerFitness.as_str();
+        workers::consent_withdraw(tx.conn, id, purpose, tx.now)?;
+    }
     let change = WorkerChange {
-        name_sealed: house.seal("worker", "name_sealed", id, row.name.trim())?,
-        phone_sealed: house.seal("worker", "phone_sealed", id, &row.phone)?,
-        phone_index: house.keys.blind.of(BlindField::Phone, &row.phone).to_vec(),
+        name_sealed: tx.house.seal("worker", "name_sealed", id, row.name.trim())?,
         birth_date: Some(row.birth_date),
         sex: Some(row.sex),
         job: Some(row.job),

@@ -13,6 +13,7 @@ use crate::domain::{
 };
 
 mod authenticator;
+mod details;
 mod figures;
 mod fitness;
 mod merge;
@@ -23,9 +24,13 @@ mod staff;
 mod staff_change;
 
 pub use authenticator::{ResetReason, ResetView, reset_approve, reset_ask, reset_withdraw};
+pub use details::{WorkerDetailsInput, worker_change_details};
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
-pub use merge::{MergeInput, worker_merge};
+pub(in crate::service) use merge::merge;
+pub use merge::{
+    Contradiction, MergeInput, MergePreview, MergeQuery, merge_preview, worker_merge, worker_unmerge,
+};
 pub use people::{WorkerInput, WorkerQuery, WorkerSummary, worker_add, worker_fetch, worker_find};
 pub use places::{
     EmployerInput, EmployerView, HospitalInput, HospitalView, StationInput, StationView, employer_add,
@@ -52,7 +57,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(super) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
+    pub(in crate::service) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
         let full = i64::try_from(items.len()).unwrap_or(0) == limit;
         Self { next_after: items.last().filter(|_| full).map(id), items }
     }

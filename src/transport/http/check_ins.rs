@@ -9,7 +9,8 @@ use crate::{
     domain::ids::CheckInId,
     service::{
         House, Tx, card_pin,
-        check_in::{self, CheckInInput, CheckInOpened, CheckInView, WalkInInput, WorkerToken},
+        check_in::{self, CheckInInput, CheckInOpened, CheckInView, WorkerToken},
+        walk_in::{self, WalkInInput},
     },
     transport::{
         auth::Station,
@@ -53,7 +54,7 @@ async fn open(
     reply::answer_once(&request, StatusCode::CREATED, outcome)
 }
 
-/// Register a worker without a card, and check them in
+/// Check somebody without a card in, under the record that a proof finds or a new one
 #[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn open_walk_in(
@@ -64,7 +65,7 @@ async fn open_walk_in(
     body: Body<WalkInInput>,
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
-        check_in::open_walk_in(tx, caller.0, &body.0)
+        walk_in::open(tx, caller.0, &body.0)
     })
     .await
 }

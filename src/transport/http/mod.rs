@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per step of the journey, each with its routes,
 //! its handlers and its part of the OpenAPI document.
 
+mod access;
 mod alerts;
 mod audit;
 mod cabinet;
@@ -15,6 +16,7 @@ mod offers;
 pub mod openapi;
 mod orders;
 mod page;
+mod phone_codes;
 mod prescriptions;
 mod products;
 mod profile;
@@ -23,12 +25,16 @@ mod reviews;
 mod staff;
 mod staff_tokens;
 mod vitals;
+mod worker_changes;
+mod worker_merges;
 
 use super::{pages, routes::Routes};
 
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
+    // Before the check-ins by id: the first pattern that fits is taken.
+    access::add(&mut routes);
     alerts::add(&mut routes);
     audit::add(&mut routes);
     cabinet::add(&mut routes);
@@ -37,6 +43,9 @@ pub fn routes() -> Routes {
     consultations::add(&mut routes);
     me::add(&mut routes);
     offers::add(&mut routes);
+    phone_codes::add(&mut routes);
+    worker_changes::add(&mut routes);
+    worker_merges::add(&mut routes);
     vitals::add(&mut routes);
     super::realtime::events::add(&mut routes);
     devices::add(&mut routes);

@@ -16,9 +16,9 @@ use crate::{
     service::{
         Actor, House,
         network::{
-            self, EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, MergeInput,
-            NetworkCounts, Page, ShiftInput, ShiftView, StaffInput, StaffSummary, StationInput, StationView,
-            WorkerInput, WorkerQuery, WorkerSummary,
+            self, EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, Page,
+            ShiftInput, ShiftView, StaffInput, StaffSummary, StationInput, StationView, WorkerInput,
+            WorkerQuery, WorkerSummary,
         },
     },
     transport::{
@@ -45,7 +45,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/workers", worker_add)
         .get("/api/v1/workers", worker_find)
         .get("/api/v1/workers/{id}", worker_fetch)
-        .post("/api/v1/workers/{id}/merge", worker_merge)
         .post("/api/v1/shifts", shift_add)
         .get("/api/v1/shifts", shift_list)
         .get("/api/v1/employees/fitness", fitness)
@@ -68,7 +67,6 @@ pub fn add(routes: &mut Routes) {
     worker_add,
     worker_find,
     worker_fetch,
-    worker_merge,
     shift_add,
     shift_list,
     fitness,
@@ -218,7 +216,7 @@ async fn staff_disable(
     .await
 }
 
-/// Find a worker by exact phone or card number; the reading is logged
+/// Find a worker by exact phone, card number or document; the reading is logged
 #[utoipa::path(get, path = "/api/v1/workers", tag = "network", params(WorkerQuery),
     responses((status = 200, body = Page<WorkerSummary>)))]
 async fn worker_find(
@@ -241,23 +239,6 @@ async fn worker_fetch(
     id: Path<WorkerId>,
 ) -> Reply {
     reply::json(&request, house.write(caller.actor(), move |tx| network::worker_fetch(tx, id.0)).await)
-}
-
-/// Merge a walk-in into the worker with a card that they turned out to be
-#[utoipa::path(post, path = "/api/v1/workers/{id}/merge", tag = "network", params(("id" = WorkerId, Path)),
-    request_body = MergeInput, responses((status = 200, body = WorkerSummary)))]
-async fn worker_merge(
-    caller: Operator,
-    request: HttpRequest,
-    house: Data<Arc<House>>,
-    key: IdempotencyKey,
-    id: Path<WorkerId>,
-    body: Body<MergeInput>,
-) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
-        network::worker_merge(tx, id.0, &body.0)
-    })
-    .await
 }
 
 /// Whether the caller's own people may work at height now; never why

@@ -84,6 +84,7 @@ async fn network(walk: &mut Walk<'_>) -> String {
     let worker = walk.take("post_workers", of(operator, "")).await;
     walk.take("get_workers", Good { query: "phone=15400000003", ..of(operator, "") }).await;
     walk.take("get_workers_id", of(operator, text(&worker, "/id"))).await;
+    changes(walk, operator, text(&worker, "/id")).await;
     let mut shift = good_body("post_shifts");
     shift["staff_id"] = json!(seed.doctor.id);
     let shift = walk.take("post_shifts", with(operator, shift)).await;
@@ -94,6 +95,33 @@ async fn network(walk: &mut Walk<'_>) -> String {
     walk.take("post_shifts_id_cancel", of(operator, &shift)).await;
     walk.take("get_employees_fitness", of(&seed.safety_officer.token, "")).await;
     enrol(walk, operator, station).await
+}
+
+/// A worker's card is lost; one operator asks, and another one approves.
+async fn changes(walk: &mut Walk<'_>, operator: &str, worker: &str) {
+    let second = walk.house.person(Role::Operator, "operator-b@example.cn", None, None).await;
+    walk.take("post_workers_id_details", of(operator, worker)).await;
+    walk.take("post_workers_id_card_stop", of(operator, worker)).await;
+    let change = walk.take("post_workers_id_changes", of(operator, worker)).await;
+    walk.take("get_worker_changes", of(operator, "")).await;
+    let id = text(&change, "/id");
+    walk.take("post_worker_changes_id_approve", of(&second.token, id)).await;
+    walk.too_late("post_worker_changes_id_approve", of(&second.token, id), "state_moved_on").await;
+    let change = walk.take("post_workers_id_changes", of(operator, worker)).await;
+    walk.take("post_worker_changes_id_refuse", of(operator, text(&change, "/id"))).await;
+}
+
+/// A worker's own PIN and phone; then the PIN is forgotten. Gives the check-in.
+async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::Value {
+    let seed = walk.seed;
+    walk.take("post_me_pin", of(token, "")).await;
+    let phone = "15400000007";
+    let code = walk.house.code(seed, phone, "change_phone").await;
+    walk.take("post_me_phone", with(token, json!({"phone": phone, "phone_code": code}))).await;
+    let code = walk.house.code(seed, phone, "reset_pin").await;
+    let body = json!({"card_number": crate::seed::CARD, "phone": phone, "phone_code": code,
+        "new_pin": crate::seed::PIN});
+    walk.take("post_check_ins_pin", with(station, body)).await
 }
 
 /// One who was disabled returns, changes, and gets another authenticator.
@@ -157,12 +185,18 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     let unknown = text(&walk_in, "/check_in/worker_id").to_owned();
     let visit = text(&walk_in, "/check_in/id").to_owned();
     walk.take("post_check_ins_id_leave", of(station, &visit)).await;
-    let merge = json!({"into": seed.worker});
+    let query = format!("into={}", seed.worker);
+    walk.take("get_workers_id_merge_preview", Good { query: &query, ..of(operator, &unknown) }).await;
+    let merge = json!({"into": seed.worker, "accept": ["birth_date"]});
+    walk.take("post_workers_id_merge", Good { id: &unknown, ..with(operator, merge.clone()) }).await;
+    walk.take("post_workers_id_unmerge", of(operator, &unknown)).await;
     walk.take("post_workers_id_merge", Good { id: &unknown, ..with(operator, merge) }).await;
+    walk.take("post_phone_codes", of(station, "")).await;
     let mut other = good_body("post_check_ins_walk_in");
     other["phone"] = json!("15400000009");
     let other = walk.take("post_check_ins_walk_in", with(other_station, other)).await;
     let opened = walk.take("post_check_ins", of(station, "")).await;
+    let opened = forget(walk, station, text(&opened, "/access_token")).await;
     let id = text(&opened, "/check_in/id").to_owned();
     let own = || Good { stranger: Some(other_station), ..of(station, &id) };
     walk.take("get_check_ins_id", own()).await;

@@ -40,7 +40,20 @@ pub fn good_body(operation: &str) -> Value {
         "post_enrolment_codes" => json!({"kind": "station", "station_id": NOBODY}),
         "post_check_ins" => json!({"card_number": seed::CARD, "pin": seed::PIN}),
         "post_check_ins_walk_in" => json!({"name": "样例乙", "phone": "15400000002", "consent": true,
-            "birth_date": "1990-01-01", "sex": "female", "language": "en"}),
+            "birth_date": "1990-01-01", "sex": "female", "language": "en",
+            "document": {"kind": "passport", "number": "M12345678", "evidence": "typed"}}),
+        "post_workers_id_details" => {
+            json!({"name": "样例丁", "phone": "0535-1234567", "birth_date": "1990-01-01",
+            "sex": "male", "job": "driver", "employer_id": null, "self_employed": true, "language": "zh"})
+        }
+        "post_workers_id_changes" => json!({"kind": "pin", "pin": "582930"}),
+        "post_me_pin" => json!({"old_pin": seed::PIN, "new_pin": seed::PIN}),
+        "post_me_phone" => {
+            json!({"phone": "15400000002", "phone_code": {"id": NOBODY, "code": "000000"}})
+        }
+        "post_check_ins_pin" => json!({"card_number": seed::CARD, "phone": "15400000002",
+            "phone_code": {"id": NOBODY, "code": "000000"}, "new_pin": "582930"}),
+        "post_phone_codes" => json!({"phone": "15400000002", "purpose": "check_in"}),
         "post_me_consents" | "post_me_consents_withdraw" => json!({"purpose": "employer_fitness"}),
         "put_me_profile" => json!({"weight_kg_tenths": 700, "pregnant": false, "breastfeeding": false,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 90,
@@ -103,7 +116,7 @@ pub fn good_body(operation: &str) -> Value {
         "post_workers" => json!({"card_number": another_card(), "pin": "482913", "name": "样例丙",
             "phone": "15400000003", "birth_date": "1990-01-01", "sex": "male", "job": "courier",
             "employer_id": null, "language": "zh"}),
-        "post_workers_id_merge" => json!({"into": NOBODY}),
+        "post_workers_id_merge" => json!({"into": NOBODY, "accept": ["birth_date"]}),
         "post_shifts" => json!({"staff_id": NOBODY, "starts_at": "2026-12-01T00:00:00Z",
             "ends_at": "2026-12-01T08:00:00Z"}),
         "post_cabinet_v1_hello" => json!({"epoch": 1, "boot_id": "0".repeat(32), "mono_ms": 1,

@@ -17,8 +17,9 @@ use utoipa::{
 };
 
 use super::{
-    alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network, offers,
-    orders, prescriptions, products, profile, report, reviews, routes, staff, staff_tokens, vitals,
+    access, alerts, audit, cabinet, cabinets, check_ins, consultations, devices, letters, me, network,
+    offers, orders, phone_codes, prescriptions, products, profile, report, reviews, routes, staff,
+    staff_tokens, vitals, worker_changes, worker_merges,
 };
 use crate::{
     domain::role::Role,
@@ -45,9 +46,11 @@ struct Base;
 
 fn parts() -> Vec<utoipa::openapi::OpenApi> {
     vec![
+        access::Doc::openapi(),
         alerts::Doc::openapi(),
         audit::Doc::openapi(),
         cabinet::Doc::openapi(),
+        worker_changes::Doc::openapi(),
         cabinets::Doc::openapi(),
         check_ins::Doc::openapi(),
         consultations::Doc::openapi(),
@@ -58,6 +61,8 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         offers::Doc::openapi(),
         orders::Doc::openapi(),
         pages::Doc::openapi(),
+        phone_codes::Doc::openapi(),
+        worker_merges::Doc::openapi(),
         prescriptions::Doc::openapi(),
         products::Doc::openapi(),
         profile::Doc::openapi(),

@@ -25,8 +25,11 @@ const NAMES_THINGS: [&str; 6] = [
 ];
 
 /// Routes that prove somebody by something short, so that tries are counted.
-const COUNTS_TRIES: [&str; 10] = [
+const COUNTS_TRIES: [&str; 13] = [
     "/api/v1/check-ins",
+    "/api/v1/phone-codes",
+    "/api/v1/check-ins/pin",
+    "/api/v1/me/pin",
     "/api/v1/session/signing-window",
     "/api/v1/staff/password",
     "/api/v1/staff/password-reset",

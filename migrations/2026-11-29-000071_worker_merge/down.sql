@@ -1,0 +1,2 @@
+DROP TABLE worker_merge_row;
+DROP TABLE worker_merge;

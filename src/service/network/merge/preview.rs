@@ -1,0 +1,158 @@
+//! What a merge would bring together, before it is done: both people as
+//! operators see them, the facts that differ, and those that speak against it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{facts, worker_fetch};
+use crate::{
+    domain::{
+        ids::WorkerId,
+        refusal::{Code, Refusal},
+        words::Bilingual,
+    },
+    service::{Failure, Part, Tx, identity, network::WorkerSummary, profile::HealthProfile},
+    storage::{
+        merge as store,
+        workers::{self, WorkerRow},
+    },
+};
+
+crate::text_enum! {
+    /// A fact in which one person cannot differ: either it was written down
+    /// wrongly, or these are two people.
+    pub enum Contradiction {
+        /// The day of birth.
+        BirthDate = "birth_date",
+        /// The sex.
+        Sex = "sex",
+        /// Both have identity documents, and not the same.
+        Document = "document",
+    }
+}
+
+/// Into whom a merge is looked at.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MergeQuery {
+    /// The worker under whom the record would come.
+    #[param(inline)]
+    pub into: WorkerId,
+}
+
+/// What a merge would do. Names of health facts, never what they say: an
+/// operator decides whether two records are one person's, not what they take.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct MergePreview {
+    /// Whose record goes under.
+    pub from: WorkerSummary,
+    /// Under whose.
+    pub into: WorkerSummary,
+    /// Names of the facts in which the two differ.
+    pub differs: Vec<String>,
+    /// Names of the facts that change for the worker who stays.
+    pub changes: Vec<String>,
+    /// What speaks against it; a merge must accept each of these by name.
+    pub contradictions: Vec<Contradiction>,
+    /// Whether a second operator must approve.
+    pub approval_needed: bool,
+    /// What is running and must end first, of either.
+    pub running: Option<String>,
+}
+
+/// Looks at a merge without doing it; the reading is logged.
+///
+/// # Errors
+/// `NotFound`.
+pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<MergePreview, Failure> {
+    let source = workers::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
+    let target = workers::worker_fetch(tx.conn, into)?.ok_or(Code::NotFound)?;
+    let (theirs, own) = (facts::profile_of(tx, from)?, facts::profile_of(tx, into)?);
+    let (theirs, own) = (theirs.map(|(_, profile)| profile), own.map(|(_, profile)| profile));
+    let none = HealthProfile::default();
+    let merged = facts::merged_profile(own.as_ref(), theirs.as_ref());
+    let (theirs, own) = (theirs.as_ref().unwrap_or(&none), own.as_ref().unwrap_or(&none));
+    let mut differs: Vec<String> = Vec::new();
+    let (one, other) = (worker_fetch(tx, from)?, worker_fetch(tx, into)?);
+    for (name, differ) in [
+        ("name", one.name != other.name),
+        ("phone", source.phone_index != target.phone_index),
+        ("birth_date", source.birth_date != target.birth_date),
+        ("sex", source.sex != target.sex),
+        ("job", source.job != target.job),
+        ("employer", source.employer_id != target.employer_id),
+        ("language", source.language != target.language),
+    ] {
+        differs.extend(differ.then(|| name.to_owned()));
+    }
+    for name in facts::fields_that_differ(theirs, own) {
+        if !differs.iter().any(|known| known == name) {
+            differs.push(name.to_owned());
+        }
+    }
+    let changed = facts::fields_that_differ(own, merged.as_ref().unwrap_or(&none));
+    let mut running = store::checked_in(tx.conn, from)?.then_some("checked_in");
+    for who in [from, into] {
+        running = running.or(store::running(tx.conn, who)?);
+    }
+    let known = identity::standing(tx.conn, &source)?;
+    let contradictions = contradictions(tx, &source, &target)?;
+    // A part of the health record was compared, though none of it is shown.
+    for who in [from, into] {
+        tx.shown.note(who, Part::Record, who);
+    }
+    Ok(MergePreview {
+        from: one,
+        into: other,
+        differs,
+        changes: changed.into_iter().map(str::to_owned).collect(),
+        contradictions,
+        approval_needed: known != crate::domain::network::Identified::Unchecked,
+        running: running.map(str::to_owned),
+    })
+}
+
+fn contradictions(
+    tx: &mut Tx<'_>,
+    source: &WorkerRow,
+    target: &WorkerRow,
+) -> Result<Vec<Contradiction>, Failure> {
+    let differ = |one: bool, other: bool, same: bool| one && other && !same;
+    let mut found = Vec::new();
+    let (one, other) = (source.birth_date, target.birth_date);
+    if differ(one.is_some(), other.is_some(), one == other) {
+        found.push(Contradiction::BirthDate);
+    }
+    if differ(source.sex.is_some(), target.sex.is_some(), source.sex == target.sex) {
+        found.push(Contradiction::Sex);
+    }
+    if identity::residents_differ(tx.conn, source.id, target.id)? {
+        found.push(Contradiction::Document);
+    }
+    Ok(found)
+}
+
+/// The operator has seen all that speaks against a merge.
+pub(super) fn check_accepted(
+    tx: &mut Tx<'_>,
+    source: &WorkerRow,
+    target: &WorkerRow,
+    accepted: &[Contradiction],
+) -> Result<(), Failure> {
+    let missing: Vec<Contradiction> = contradictions(tx, source, target)?
+        .into_iter()
+        .filter(|contradiction| !accepted.contains(contradiction))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|one| one.as_str()).collect();
+    let names = names.join(", ");
+    let words = Bilingual::made(
+        format!("两份档案在以下方面互相矛盾，请核对后写入 accept：{names}"),
+        format!("The two records contradict each other; look, and name these in accept: {names}"),
+    );
+    Err(Refusal::field("accept", "contradiction", words).with_data(json!({"contradictions": missing})).into())
+}
