@@ -54,6 +54,7 @@ pub mod signing_window;
 pub mod staff_email;
 pub mod staff_password;
 pub mod staff_session;
+pub mod staff_sign_in;
 pub mod stock_check;
 pub mod symptoms;
 pub mod texts;

@@ -16,6 +16,7 @@ use crate::{
         signing_window::{self, SigningWindow, SigningWindowInput},
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
         staff_session::{self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
+        staff_sign_in,
     },
     transport::{
         address::Address,
@@ -64,7 +65,7 @@ async fn sign_in(
     address: Address,
     body: Body<SignInInput>,
 ) -> Reply {
-    reply::json(&request, staff_session::sign_in(&house, body.0, &address.0).await)
+    reply::json(&request, staff_sign_in::sign_in(&house, body.0, &address.0).await)
 }
 
 /// Exchange a refresh token for a new pair
