@@ -12,12 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits};
 use crate::{
-    crypto::{
-        digest, random,
-        seal::FieldPlace,
-        tokens::Claims,
-        totp::{self, TotpSecret},
-    },
+    crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret},
     domain::{
         ids::{EmployerId, HospitalId, SessionId, StaffId},
         refusal::Code,

@@ -47,13 +47,15 @@ const NOTHING: &str = "
     POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
     POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
     GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
-    GET /front.css, GET /front.js, GET /healthz, GET /readyz";
+    GET /front.css, GET /front.js, GET /healthz, GET /readyz,
+    POST /api/v1/check-ins/pin, POST /api/v1/phone-codes";
 
 /// Shows workers their own record, and nobody else anything: not recorded.
 const OWN: &str = "
     POST /api/v1/consultations, POST /api/v1/consultations/{id}/cancel,
     POST /api/v1/consultations/{id}/rating, GET /api/v1/me, POST /api/v1/me/consents,
-    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, GET /api/v1/me/profile, PUT /api/v1/me/profile,
+    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, POST /api/v1/me/phone, POST /api/v1/me/pin,
+    GET /api/v1/me/profile, PUT /api/v1/me/profile,
     GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
     GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
