@@ -48,7 +48,9 @@ const NOTHING: &str = "
     POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
     GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
     GET /front.css, GET /front.js, GET /healthz, GET /readyz,
-    POST /api/v1/check-ins/pin, POST /api/v1/phone-codes";
+    POST /api/v1/check-ins/pin, POST /api/v1/phone-codes, GET /api/v1/worker-changes,
+    POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
+    POST /api/v1/workers/{id}/changes";
 
 /// Shows workers their own record, and nobody else anything: not recorded.
 const OWN: &str = "
@@ -85,7 +87,11 @@ const RECORDED: &[(&str, &str)] = &[
     ("GET /api/v1/reviews/{id}", "record"),
     ("GET /api/v1/workers", "identity"),
     ("GET /api/v1/workers/{id}", "identity"),
+    ("POST /api/v1/workers/{id}/card/stop", "identity"),
+    ("POST /api/v1/workers/{id}/details", "identity"),
+    ("GET /api/v1/workers/{id}/merge-preview", "record"),
     ("POST /api/v1/workers/{id}/merge", "identity"),
+    ("POST /api/v1/workers/{id}/unmerge", "identity"),
 ];
 
 #[test]
