@@ -56,6 +56,11 @@ pub const COLUMNS: &[Column] = &[
     by_id("alert", "note_sealed"),
     Column { table: "idempotency", key: "key", named: Named::Text, name: "answer_sealed" },
     by_id("letter", "body_sealed"),
+    by_id("worker_identity", "value_sealed"),
+    by_id("text_message", "phone_sealed"),
+    by_id("text_message", "body_sealed"),
+    by_id("worker_merge", "before_sealed"),
+    by_id("worker_change", "body_sealed"),
     Column { table: "refresh_token", key: "digest", named: Named::Digest, name: "answer_sealed" },
     Column { table: "reset_request", key: "id", named: Named::Id, name: "email_sealed" },
 ];
@@ -88,7 +93,7 @@ struct TextRow {
 }
 
 /// Values that do not begin with `header`, which names a key, in the order of their
-/// rows' names and after one of them.
+/// rows' names and after one of them. What was forgotten is empty, and left alone.
 pub fn sealed_otherwise(
     conn: &mut Conn,
     column: Column,
@@ -99,7 +104,7 @@ pub fn sealed_otherwise(
     let Column { table, key, name, .. } = column;
     let text = format!(
         "SELECT {key} AS key, {name} AS sealed FROM {table} \
-         WHERE {name} IS NOT NULL AND {key} > $1 AND substr({name}, 1, 5) <> $2 ORDER BY {key} LIMIT $3"
+         WHERE length({name}) > 0 AND {key} > $1 AND substr({name}, 1, 5) <> $2 ORDER BY {key} LIMIT $3"
     );
     match column.named {
         Named::Id => {
