@@ -25,7 +25,7 @@ use std::{
 };
 
 use crate::domain::{
-    ids::{CabinetId, CheckInId, StaffId, WorkerId},
+    ids::{CabinetId, StaffId, WorkerId},
     time::Timestamp,
 };
 
@@ -53,8 +53,6 @@ pub enum Topic {
 /// Whoever is listened for. An id and no text: every request names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Speaker {
-    /// A worker, by their check-in.
-    CheckIn(CheckInId),
     /// A cabinet.
     Cabinet(CabinetId),
     /// A member of staff.
@@ -65,7 +63,6 @@ pub enum Speaker {
 impl fmt::Display for Speaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CheckIn(id) => write!(f, "check-in:{id}"),
             Self::Cabinet(id) => write!(f, "cabinet:{id}"),
             Self::Staff(id) => write!(f, "staff:{id}"),
         }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, Turn};
 use crate::{
     coordination::Topic,
-    service::{House, matching},
+    service::{House, consultation, matching},
 };
 
 pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
@@ -21,6 +21,15 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
     );
     let often = Turn { pause: Duration::from_secs(5), topic: None };
     jobs.every("lost-doctors", house, often, |house| async move { matching::requeue_lost(&house).await });
+    jobs.every(
+        "absent-workers",
+        house,
+        often,
+        |house| async move { consultation::sweep_absent(&house).await },
+    );
+    jobs.every("signed-out-doctors", house, often, |house| async move {
+        consultation::sweep_signed_out(&house).await
+    });
     let each_minute = Turn { pause: Duration::from_secs(60), topic: None };
     jobs.every(
         "unserved",

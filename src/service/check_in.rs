@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin, consultation};
 use crate::{
     crypto::{
         blind::BlindField,
@@ -18,6 +18,7 @@ use crate::{
         network::Identified,
         refusal::Code,
         spelling,
+        time::Timestamp,
         words::Language,
     },
     storage::{
@@ -64,6 +65,10 @@ pub struct CheckInView {
     pub end_reason: Option<String>,
     /// After how many silent seconds it ends by itself.
     pub idle_seconds: u32,
+    /// When that is, unless the worker does something: reading is nothing done.
+    /// A doctor who has the worker, an emergency that waits and a pack on its
+    /// way put it off. None once it has ended.
+    pub idle_at: Option<DateTime<Utc>>,
 }
 
 /// A fresh check-in with the token that acts for it.
@@ -120,24 +125,24 @@ pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<Check
     Ok(view(row, tx.house))
 }
 
-/// A fresh worker token for a check-in that is still open at this screen.
+/// A fresh worker token for a check-in that is still open at this screen. It is
+/// the screen that asks, so it is no sign of the worker; a check-in that was
+/// silent too long ends here, if no sweep has come to it yet.
 ///
 /// # Errors
 /// `NotFound` for another screen's; `CheckInEnded`.
-pub fn renew(
-    conn: &mut Conn,
-    house: &House,
-    caller: StationCaller,
-    id: CheckInId,
-) -> Result<WorkerToken, Failure> {
-    let row = of_station(conn, caller.station, id)?;
+pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<WorkerToken, Failure> {
+    let row = of_station(tx.conn, caller.station, id)?;
     if row.ended_at.is_some() {
         return Err(Code::CheckInEnded.into());
     }
-    Ok(WorkerToken {
-        access_token: token(house, row.worker_id, row.id, row.station_id)?,
-        expires_in: TOKEN_SECONDS,
-    })
+    if end_idle(tx, id, idle_before(tx.house))? {
+        // It has ended although the renewal is refused.
+        tx.keep_on_refusal();
+        return Err(Code::CheckInEnded.into());
+    }
+    let access_token = token(tx.house, row.worker_id, row.id, row.station_id)?;
+    Ok(WorkerToken { access_token, expires_in: TOKEN_SECONDS })
 }
 
 /// A check-in of this screen.
@@ -159,29 +164,45 @@ pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Resul
     Ok(())
 }
 
-/// Ends check-ins whose worker did nothing for too long. What a screen only
-/// reads for them (polls, streams) is no sign of a person; every verb that acts
-/// for them has noted itself in the database, whichever instance took it.
+/// Ends check-ins that were silent too long. Only what a worker does is heard,
+/// and it is written down where it is done: a screen that goes on asking keeps
+/// nobody checked in. The operator is told, once, of an emergency that waits
+/// while its screen is silent; that one is not ended.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
-    let idle = TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds));
-    let before = house.now() - idle;
-    let silent = house
-        .read(Actor::System, move |conn, _| Ok(store::check_ins_idle(conn, before, IDLE_AT_ONCE)?))
+    let before = idle_before(house);
+    let (silent, emergencies) = house
+        .read(Actor::System, move |conn, _| {
+            Ok((
+                store::check_ins_idle(conn, before, IDLE_AT_ONCE)?,
+                store::emergencies_silent(conn, before, 100)?,
+            ))
+        })
         .await?;
     let mut ended = 0;
     for row in silent {
-        let done = house
-            .write(Actor::System, move |tx| {
-                let ended = store::check_in_end_idle(tx.conn, row.id, before, tx.now)?;
-                told_ended(tx, row.id, row.worker_id, "idle", ended)
-            })
-            .await?;
+        let done = house.write(Actor::System, move |tx| end_idle(tx, row.id, before)).await?;
         ended += usize::from(done);
     }
+    for (id, station, since) in emergencies {
+        house.write(Actor::System, move |tx| consultation::alert_silent(tx, id, station, since)).await?;
+    }
     Ok(ended)
+}
+
+fn idle_before(house: &House) -> Timestamp {
+    house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))
+}
+
+/// Ends a check-in unless it was heard, or something began, in the meantime.
+fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, Failure> {
+    if !store::check_in_is_idle(tx.conn, id, before)? {
+        return Ok(false);
+    }
+    let Some(row) = store::check_in_fetch(tx.conn, id)? else { return Ok(false) };
+    end(tx, id, row.worker_id, "idle")
 }
 
 fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
@@ -201,7 +222,12 @@ pub(super) fn start(
     identified_by: Identified,
 ) -> Result<CheckInOpened, Failure> {
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
-        end(tx, row.id, row.worker_id, "new_check_in")?;
+        if row.worker_id == worker.id {
+            // Who goes from screen to screen is not gone.
+            note_end(tx, row.id, row.worker_id, "new_check_in")?;
+        } else {
+            end(tx, row.id, row.worker_id, "new_check_in")?;
+        }
     }
     let id = CheckInId::generate();
     store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
@@ -212,6 +238,7 @@ pub(super) fn start(
         json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
         Hearers::worker(worker.id),
     )?;
+    consultation::worker_back(tx, worker.id)?;
     let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(CheckInOpened {
@@ -233,21 +260,21 @@ pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Fai
     Ok(())
 }
 
+/// Ends a check-in of somebody who is checked in nowhere then: what waits for a
+/// doctor waits for them first.
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+    let ended = note_end(tx, id, worker, reason)?;
+    if ended {
+        consultation::worker_left(tx, worker)?;
+    }
+    Ok(ended)
+}
+
+fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
     let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
     if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
         tx.ends_own_authority();
     }
-    told_ended(tx, id, worker, reason, ended)
-}
-
-fn told_ended(
-    tx: &mut Tx<'_>,
-    id: CheckInId,
-    worker: WorkerId,
-    reason: &str,
-    ended: bool,
-) -> Result<bool, Failure> {
     if ended {
         let payload = json!({"reason": reason});
         tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;
@@ -277,6 +304,10 @@ fn view(row: store::CheckInRow, house: &House) -> CheckInView {
         ended_at: row.ended_at,
         end_reason: row.end_reason,
         idle_seconds: house.policy.check_in.idle_seconds,
+        idle_at: row
+            .ended_at
+            .is_none()
+            .then(|| row.active_at + TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))),
     }
 }
 

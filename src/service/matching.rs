@@ -1,7 +1,7 @@
 //! The call distributor at work: the front of the queue is put to doctors, and
 //! offers that nobody answered come back. The rules are `domain::matching`'s.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -11,8 +11,11 @@ use crate::{
     coordination::Speaker,
     domain::{
         consultation::Command,
-        ids::{ConsultationId, OfferId, StaffId},
-        matching::{Candidate, Choice, MatchRequest, PreviousDoctor, QueueKey, choose_doctor},
+        ids::{ConsultationId, HospitalId, OfferId, StaffId},
+        matching::{
+            Candidate, Choice, ChoiceReason, MatchRequest, PreviousDoctor, QueueKey, choose_doctor,
+            start_time, turns,
+        },
         time::Timestamp,
     },
     storage::{
@@ -41,13 +44,24 @@ struct Plan {
     choice: Choice,
 }
 
+/// What one round brings.
+#[derive(Debug, Default)]
+struct Round {
+    plans: Vec<Plan>,
+    /// The system's virtual time, where the round moved it on.
+    clock: Option<i64>,
+}
+
 /// Puts as much of the queue's front to doctors as there are free ones.
 /// Returns how many offers were made.
 ///
 /// # Errors
 /// Faults of the storage; a race that somebody else won is no error.
 pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
-    let plans = house.read(Actor::System, plan).await?;
+    let Round { plans, clock } = house.read(Actor::System, plan).await?;
+    if let Some(clock) = clock {
+        house.write(Actor::System, move |tx| Ok(doctors::matching_clock_advance(tx.conn, clock)?)).await?;
+    }
     // Side by side: they share commits, and no worker waits for another's.
     let outcomes = join_all(plans.into_iter().map(|plan| offer(house, plan))).await;
     let mut made = 0;
@@ -188,16 +202,23 @@ async fn requeue_patients(
 }
 
 /// Chooses doctors for the front of the queue, most pressing first. A doctor
-/// chosen once has one place less for the rest of the round.
-fn plan(conn: &mut Conn, house: &House) -> Result<Vec<Plan>, Failure> {
+/// chosen once has one place less for the rest of the round, and their hospital
+/// has had a turn; so has one that did not answer an offer yet.
+fn plan(conn: &mut Conn, house: &House) -> Result<Round, Failure> {
     let now = house.now();
     let policy = &house.policy.matching;
     let mut waiting = store::consultations_waiting(conn, FRONT)?;
     if waiting.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Round::default());
     }
     waiting.sort_by_key(|row| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
     let mut candidates = doctors::candidates(conn, now, CANDIDATES)?;
+    if candidates.is_empty() {
+        return Ok(Round::default());
+    }
+    let system = doctors::matching_clock(conn)?;
+    let starts = start_together(conn, &mut candidates, system)?;
+    let mut reached = system;
     let mut plans = Vec::new();
     for row in &waiting {
         if candidates.iter().all(|known| known.candidate.live >= known.candidate.capacity) {
@@ -206,11 +227,34 @@ fn plan(conn: &mut Conn, house: &House) -> Result<Vec<Plan>, Failure> {
         let request = request_for(conn, house, row, now)?;
         let seen = seen_from(&candidates, &doctors::station_district(conn, row.station_id)?);
         if let Some(choice) = choose_doctor(&request, &seen, now, policy) {
+            // A doctor whom the worker knows is chosen out of turn.
+            if choice.reason == ChoiceReason::Fairness {
+                reached = reached.max(starts.get(&choice.hospital).copied().unwrap_or(system));
+            }
             hold_place(&mut candidates, &choice);
             plans.push(Plan { consultation: row.id, fence: row.fence, choice });
         }
     }
-    Ok(plans)
+    Ok(Round { plans, clock: (reached > system).then_some(reached) })
+}
+
+/// Lifts each hospital's virtual time to the system's, and counts the offers
+/// that are open as turns. Returns where each hospital starts without these.
+fn start_together(
+    conn: &mut Conn,
+    candidates: &mut [LocatedCandidate],
+    system: i64,
+) -> Result<HashMap<HospitalId, i64>, Failure> {
+    let open: HashMap<HospitalId, i64> = store::offers_open_by_hospital(conn)?.into_iter().collect();
+    let mut starts = HashMap::new();
+    for known in candidates {
+        let hospital = known.candidate.hospital;
+        let start = start_time(known.candidate.hospital_virtual_time, system);
+        starts.insert(hospital, start);
+        let pending = turns(open.get(&hospital).copied().unwrap_or(0), known.weight);
+        known.candidate.hospital_virtual_time = start.saturating_add(pending);
+    }
+    Ok(starts)
 }
 
 /// The candidates as a station sees them: hospitals elsewhere are neighbours.
@@ -224,6 +268,10 @@ fn seen_from(candidates: &[LocatedCandidate], district: &str) -> Vec<Candidate> 
 fn hold_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
     if let Some(chosen) = candidates.iter_mut().find(|known| known.candidate.doctor == choice.doctor) {
         chosen.candidate.live += 1;
+    }
+    for known in candidates.iter_mut().filter(|known| known.candidate.hospital == choice.hospital) {
+        let later = known.candidate.hospital_virtual_time.saturating_add(turns(1, known.weight));
+        known.candidate.hospital_virtual_time = later;
     }
 }
 

@@ -118,7 +118,8 @@ pub fn edit(
     Ok((view.version, view))
 }
 
-/// Withdraws a prescription of the caller. Withdrawing it again is no error.
+/// Withdraws a prescription of the caller, or of the doctor who had the caller's
+/// consultation before. Withdrawing it again is no error.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn` with the state of a live order, or `redeemed`
@@ -130,7 +131,10 @@ pub fn void(
     input: &VoidInput,
 ) -> Result<PrescriptionView, Failure> {
     let reason = reason_of("reason", &input.reason)?;
-    let row = own(tx.conn, caller.staff, id)?;
+    let row = store::prescription_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if !is_theirs(tx.conn, caller.staff, &row)? {
+        return Err(Code::NotFound.into());
+    }
     withdraw(tx, &row, Some(caller.staff), input.code.unwrap_or(VoidReason::DoctorWithdrew), reason)?;
     fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
@@ -177,7 +181,7 @@ pub fn fetch(
     let (reader, shelf) = reader_of(actor)?;
     let theirs = match shelf {
         Shelf::Worker(worker) => workers::worker_with_merged(conn, worker)?.contains(&row.worker_id),
-        Shelf::Doctor(doctor) => row.doctor_id == doctor,
+        Shelf::Doctor(doctor) => is_theirs(conn, doctor, &row)?,
         Shelf::Signed => row.state != PrescriptionState::Draft,
     };
     if !theirs {
@@ -247,6 +251,16 @@ pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Resul
         Some(row) if row.doctor_id == doctor => Ok(row),
         _ => Err(Code::NotFound.into()),
     }
+}
+
+/// Whether the doctor wrote it, or has the consultation in which one who was
+/// lost wrote it: they must see it, and may withdraw it to write their own.
+fn is_theirs(conn: &mut Conn, doctor: StaffId, row: &PrescriptionRow) -> Result<bool, Failure> {
+    if row.doctor_id == doctor {
+        return Ok(true);
+    }
+    let facts = store::consultation_facts(conn, row.consultation_id)?;
+    Ok(facts.is_some_and(|facts| facts.doctor_id == Some(doctor) && facts.state == ConsultationState::Active))
 }
 
 /// A consultation that the doctor has or had: one that was returned after the

@@ -17,7 +17,7 @@ use crate::{
         formulary::ProductCode,
         ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
         order::UnitState,
-        prescription::{Command, PrescriptionDocument, PrescriptionState, decide},
+        prescription::{Command, EXPIRING, PrescriptionDocument, PrescriptionState, decide},
         refusal::{Code, Refusal},
         time::Timestamp,
     },
@@ -227,8 +227,7 @@ pub fn expire_due(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
         let body = Body::open(tx.house, &row)?;
         let command = Command::Expire { units_moving: 0 };
         let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
-        let from = [PrescriptionState::Signed, PrescriptionState::Approved];
-        if store::prescription_end(tx.conn, &row, &from, PrescriptionState::Expired, None, tx.now)? {
+        if store::prescription_end(tx.conn, &row, EXPIRING, PrescriptionState::Expired, None, tx.now)? {
             record(tx, &row, &events)?;
             ended += 1;
         }

@@ -10,14 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, limits, passwords, sign_in_alarm};
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits};
 use crate::{
-    crypto::{
-        digest, random,
-        seal::FieldPlace,
-        tokens::Claims,
-        totp::{self, TotpSecret},
-    },
+    crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret},
     domain::{
         ids::{EmployerId, HospitalId, SessionId, StaffId},
         refusal::Code,
@@ -33,10 +28,6 @@ use crate::{
 
 /// Seconds for which an access token is good.
 pub const TOKEN_SECONDS: i64 = 300;
-
-/// Minutes for which a one-time code opens the signing window.
-/// Source: the house's security checks, no. 19.
-const SIGNING_MINUTES: i64 = 5;
 
 /// What a member of staff signs in with.
 #[derive(Deserialize, ToSchema)]
@@ -60,15 +51,6 @@ pub struct RefreshInput {
     /// As the last answer gave it.
     #[schema(value_type = spelling::Token)]
     pub refresh_token: String,
-}
-
-/// A one-time code, handed in.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SigningWindowInput {
-    /// The one-time code of now, six digits.
-    #[schema(value_type = spelling::OneTimeCode)]
-    pub totp: String,
 }
 
 /// A member of staff, as shown to themselves.
@@ -130,91 +112,6 @@ pub struct SessionView {
     pub created_at: DateTime<Utc>,
     /// Until when signatures may be made; null while the window is closed.
     pub signing_until: Option<DateTime<Utc>>,
-}
-
-/// An open signing window.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct SigningWindow {
-    /// Until when signatures may be made.
-    pub signing_until: DateTime<Utc>,
-}
-
-/// Signs a member of staff in. `address` is where the request came from.
-///
-/// # Errors
-/// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many
-/// failures of this account from this address. From elsewhere its owner still
-/// signs in, and is told by a letter.
-pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
-    let email = input.email.trim().to_lowercase();
-    let tried = limits::SIGN_IN_SOURCE.reserve(house, &[&email, address]).await?;
-    let cheap_first = limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await
-        || limits::SIGN_IN_ANYWHERE.is_spent(house, &[&email]).await;
-    let outcome = try_sign_in(house, email.clone(), input, cheap_first).await;
-    let wrong = matches!(
-        &outcome,
-        Err(Failure::Refused(refusal)) if refusal.code == Code::CredentialsWrong
-    );
-    if !wrong {
-        tried.give_back(house).await;
-        return outcome;
-    }
-    limits::SIGN_IN_ADDRESS.note(house, &[address]).await;
-    let anywhere = limits::SIGN_IN_ANYWHERE.note(house, &[&email]).await;
-    if tried.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
-        sign_in_alarm::tell_owner(house, email).await?;
-    }
-    outcome
-}
-
-/// With `cheap_first` a password is only looked at behind a right one-time
-/// code, so that made-up sign-ins cost no hashing; who has both still gets in.
-async fn try_sign_in(
-    house: &Arc<House>,
-    email: String,
-    input: SignInInput,
-    cheap_first: bool,
-) -> Result<StaffTokens, Failure> {
-    let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
-    let row = row.filter(|row| row.disabled_at.is_none());
-    // For nobody the same work is done as for somebody.
-    let secret = match &row {
-        Some(row) => totp_secret(house, row)?,
-        None => None,
-    };
-    let used = row.as_ref().and_then(|row| u64::try_from(row.totp_step).ok());
-    let step = match &secret {
-        Some(secret) => totp::verify(secret, input.totp.trim(), house.now(), used).ok(),
-        None => totp::verify(&TotpSecret::generate(), input.totp.trim(), house.now(), None).ok().and(None),
-    };
-    if cheap_first && step.is_none() {
-        return Err(Code::CredentialsWrong.into());
-    }
-    // Hashing is slow, so it is done before the transaction.
-    let stored = row.as_ref().and_then(|row| row.password_hash.clone());
-    let looked = passwords::verify(stored, input.password).await?;
-    let row = row.filter(|_| looked.right).ok_or(Code::CredentialsWrong)?;
-    let step = step.ok_or(Code::CredentialsWrong)?;
-    house.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
-}
-
-/// The code's step is taken, and the password is still the one that was looked
-/// at: of many sign-ins with one code, exactly one opens a session.
-fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> Result<StaffTokens, Failure> {
-    let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
-    let looked_at = row.password_hash.as_deref().unwrap_or_default();
-    if !staff::sign_in_take(tx.conn, row.id, looked_at, step)? {
-        return Err(Code::CredentialsWrong.into());
-    }
-    if let Some(hash) = rehashed {
-        staff::password_set(tx.conn, row.id, hash)?;
-    }
-    let session = SessionId::generate();
-    sessions::session_open(tx.conn, session, row.id, tx.now)?;
-    let payload = json!({"staff": row.id, "role": row.role});
-    tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
-    let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
-    tokens(tx, row.clone(), &opened)
 }
 
 /// Exchanges a refresh token as [`refresh`] does. It is looked for first: 256
@@ -360,47 +257,13 @@ pub fn fetch(conn: &mut Conn, house: &House, caller: StaffCaller) -> Result<Sess
     })
 }
 
-/// Opens the signing window of the caller's session by a one-time code. Wrong
-/// codes count with wrong signing PINs, in the database.
-///
-/// # Errors
-/// `CredentialsWrong`, `TotpUsed`; `PinLocked` after five wrong ones.
-pub fn open_signing_window(
-    tx: &mut Tx<'_>,
-    caller: StaffCaller,
-    input: &SigningWindowInput,
-) -> Result<SigningWindow, Failure> {
-    let row = staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
-    let tried = super::signing::count_try(tx, &row)?;
-    let secret = totp_secret(tx.house, &row)?.ok_or(Code::CredentialsWrong)?;
-    let used = u64::try_from(row.totp_step).ok();
-    let step = match totp::verify(&secret, input.totp.trim(), tx.now, used) {
-        Ok(step) => i64::try_from(step).unwrap_or(i64::MAX),
-        Err(totp::TotpFailure::Wrong) => {
-            return Err(super::signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));
-        }
-        Err(totp::TotpFailure::AlreadyUsed) => return Err(Code::TotpUsed.into()),
-    };
-    if !staff::totp_step_use(tx.conn, row.id, step)? {
-        return Err(Code::TotpUsed.into());
-    }
-    // The code was right, but earlier wrong PINs stay counted.
-    staff::signing_pin_failures_set(tx.conn, row.id, tried - 1, None)?;
-    let until = tx.now + TimeDelta::minutes(SIGNING_MINUTES);
-    if !store::signing_window_open(tx.conn, caller.session, until)? {
-        return Err(Code::SessionEnded.into());
-    }
-    let payload = json!({"until": until});
-    tx.record("session", caller.session, "session.signing_opened", payload, Hearers::staff(row.id))?;
-    Ok(SigningWindow { signing_until: until })
-}
-
 /// Ends every session of a member of staff; tells how many there were.
 pub(super) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
     let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
     if ended > 0 && matches!(tx.actor, Actor::Staff(caller) if caller.staff == staff_id) {
         tx.ends_own_authority();
     }
+    consultation::release_signed_out(tx, staff_id)?;
     Ok(ended)
 }
 
@@ -433,11 +296,14 @@ fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
         let hearers = Hearers { worker: None, staff };
         tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;
+        if let Some(staff) = staff {
+            consultation::release_signed_out(tx, staff)?;
+        }
     }
     Ok(())
 }
 
-fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Result<StaffTokens, Failure> {
+pub(super) fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Result<StaffTokens, Failure> {
     let ends_at = session.created_at + TimeDelta::hours(super::caller::SESSION_HOURS);
     if ends_at <= tx.now {
         return Err(Code::SessionEnded.into());

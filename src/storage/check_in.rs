@@ -12,8 +12,9 @@ use super::{
 };
 use crate::domain::{
     consultation::ConsultationState,
-    ids::{CheckInId, StationId, WorkerId},
+    ids::{CheckInId, ConsultationId, StationId, WorkerId},
     time::Timestamp,
+    triage::TriageLevel,
     vend::AttemptState,
 };
 
@@ -105,39 +106,76 @@ pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp
         .map(|rows| rows == 1)
 }
 
-/// Ends a check-in that is still silent since `before`; `false` when it is not.
-pub fn check_in_end_idle(
-    conn: &mut Conn,
-    id: CheckInId,
-    before: Timestamp,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(check_in::table.find(id))
-        .filter(check_in::ended_at.is_null())
-        .filter(check_in::active_at.lt(At(before)))
-        .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some("idle"))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+/// What keeps a check-in alive while its worker does nothing: a doctor who has
+/// them, an emergency that waits for one, a pack on its way; and the same for a
+/// while after any of these has ended.
+macro_rules! silent_and_alone {
+    ($before:expr) => {{
+        let before = $before;
+        let attended = consultation::table.filter(consultation::worker_id.eq(check_in::worker_id)).filter(
+            consultation::state
+                .eq_word(ConsultationState::Active)
+                .or(consultation::ended_at.ge(Some(At(before))))
+                .or(consultation::requeued_at.ge(Some(At(before))))
+                .or(consultation::triage
+                    .eq_word(TriageLevel::Emergency)
+                    .and(consultation::state.eq_any_word(ConsultationState::LIVE))),
+        );
+        let vending = orders::table
+            .inner_join(attempt::table)
+            .filter(orders::worker_id.eq(check_in::worker_id))
+            .filter(attempt::state.eq_word(AttemptState::Started).or(attempt::ended_at.ge(Some(At(before)))));
+        check_in::table
+            .filter(check_in::ended_at.is_null())
+            .filter(check_in::active_at.lt(At(before)))
+            .filter(diesel::dsl::not(diesel::dsl::exists(attended)))
+            .filter(diesel::dsl::not(diesel::dsl::exists(vending)))
+    }};
 }
 
-/// Open check-ins that were silent since `before` and have nothing under way:
-/// no live consultation, and no order that is still being vended.
+/// Open check-ins that were silent since `before` and have nothing under way.
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
-    let consulting = consultation::table
-        .filter(consultation::worker_id.eq(check_in::worker_id))
-        .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-    let vending = orders::table
-        .inner_join(attempt::table)
-        .filter(orders::worker_id.eq(check_in::worker_id))
-        .filter(attempt::state.eq_word(AttemptState::Started));
-    each!(conn, c => check_in::table
-        .filter(check_in::ended_at.is_null())
-        .filter(check_in::active_at.lt(At(before)))
-        .filter(diesel::dsl::not(diesel::dsl::exists(consulting)))
-        .filter(diesel::dsl::not(diesel::dsl::exists(vending)))
+    each!(conn, c => silent_and_alone!(before)
         .order(check_in::active_at)
         .limit(limit)
         .select(CheckInRow::as_select())
         .load(c))
+}
+
+/// Whether this one is such a check-in.
+pub fn check_in_is_idle(conn: &mut Conn, id: CheckInId, before: Timestamp) -> QueryResult<bool> {
+    let found = each!(conn, c => silent_and_alone!(before)
+        .filter(check_in::id.eq(id))
+        .select(check_in::id)
+        .first::<CheckInId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
+/// Emergencies that wait for a doctor while their check-in is silent since
+/// `before`: the consultation, its check-in and since when.
+pub fn emergencies_silent(
+    conn: &mut Conn,
+    before: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<(ConsultationId, StationId, Timestamp)>> {
+    each!(conn, c => consultation::table
+        .inner_join(check_in::table.on(check_in::worker_id.eq(consultation::worker_id)))
+        .filter(consultation::state.eq_any_word(&[ConsultationState::Waiting, ConsultationState::Offered]))
+        .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+        .filter(check_in::ended_at.is_null())
+        .filter(check_in::active_at.lt(At(before)))
+        .limit(limit)
+        .select((consultation::id, check_in::station_id, check_in::active_at))
+        .load(c))
+}
+
+/// The open check-in of a worker, if any.
+pub fn check_in_open_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<CheckInRow>> {
+    each!(conn, c => check_in::table
+        .filter(check_in::worker_id.eq(worker))
+        .filter(check_in::ended_at.is_null())
+        .select(CheckInRow::as_select())
+        .first(c))
+    .optional()
 }

@@ -7,12 +7,12 @@ use super::{
     conn::Conn,
     dialect::{PortableDsl, each},
     prepared::PreparedDsl,
-    schema::{consultation, offer},
+    schema::{check_in, consultation, offer},
     sql_types::At,
     words::WordDsl,
 };
 use crate::domain::{
-    consultation::{Consultation, ConsultationState, Offer, OfferState},
+    consultation::{CancelReason, Consultation, ConsultationState, Offer, OfferState},
     ids::{CheckInId, ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
@@ -71,6 +71,10 @@ pub struct ConsultationRow {
     pub rating: Option<i32>,
     /// Codes of the red flags raised so far, as a JSON list.
     pub red_flags: Option<String>,
+    /// Since when the worker is checked in nowhere, while it is live.
+    pub left_at: Option<Timestamp>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<CancelReason>,
 }
 
 /// An offer as stored.
@@ -195,6 +199,8 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
         hospital: row.hospital_id,
         accepted_at: row.accepted_at,
         ended_at: row.ended_at,
+        cancel_reason: row.cancel_reason,
+        left_at: row.left_at,
         rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
         triage: row.triage,
     })
@@ -215,6 +221,8 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
             consultation::hospital_id.eq(after.hospital),
             consultation::accepted_at.eq(after.accepted_at.map(At)),
             consultation::ended_at.eq(after.ended_at.map(At)),
+            consultation::cancel_reason.eq(after.cancel_reason),
+            consultation::left_at.eq(after.left_at.map(At)),
             consultation::rating.eq(after.rating.map(i32::from)),
         ))
         .prepared()
@@ -279,9 +287,14 @@ pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<
         .load(c))
 }
 
-/// The front of the queue: emergencies, then by the static sort key.
+/// The front of the queue: emergencies, then by the static sort key. Whose
+/// worker left is in no doctor's way.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
-    let waiting = || consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
+    let waiting = || {
+        consultation::table
+            .filter(consultation::state.eq_word(ConsultationState::Waiting))
+            .filter(consultation::left_at.is_null())
+    };
     let mut front: Vec<ConsultationRow> = each!(conn, c => waiting()
         .filter(consultation::triage.eq_word(TriageLevel::Emergency))
         .order(consultation::requested_at)
@@ -300,7 +313,9 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
 
 /// How many wait before `row`.
 pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
-    let waiting = consultation::table.filter(consultation::state.eq_word(ConsultationState::Waiting));
+    let waiting = consultation::table
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::left_at.is_null());
     if row.triage == TriageLevel::Emergency {
         return each!(conn, c => waiting
             .filter(consultation::triage.eq_word(TriageLevel::Emergency))
@@ -327,6 +342,42 @@ pub fn consultations_unserved(
     each!(conn, c => consultation::table
         .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
+        .limit(limit)
+        .select(consultation::id)
+        .load(c))
+}
+
+/// Live consultations that say that their worker is checked in though they are
+/// not, or the other way round: a check-in began or ended at the same moment.
+pub fn consultations_astray(
+    conn: &mut Conn,
+    limit: i64,
+) -> QueryResult<Vec<(ConsultationId, WorkerId, Option<Timestamp>)>> {
+    let present = || {
+        check_in::table
+            .filter(check_in::worker_id.eq(consultation::worker_id))
+            .filter(check_in::ended_at.is_null())
+    };
+    let says_here = consultation::left_at.is_null();
+    let is_here = diesel::dsl::exists(present());
+    let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
+    each!(conn, c => consultation::table
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
+        .filter(says_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
+        .limit(limit)
+        .select((consultation::id, consultation::worker_id, consultation::left_at))
+        .load(c))
+}
+
+/// Waiting consultations whose worker left before `before` and did not come back.
+pub fn consultations_absent(
+    conn: &mut Conn,
+    before: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationId>> {
+    each!(conn, c => consultation::table
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::left_at.le(Some(At(before))))
         .limit(limit)
         .select(consultation::id)
         .load(c))
@@ -379,6 +430,17 @@ pub fn offer_add(
     .map(|_| ())
 }
 
+/// Takes an accepted offer back; `false` when it is not accepted. Else the next
+/// doctor could not accept: a consultation has one accepted offer at most.
+pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
+    diesel::update(offer::table.find(id))
+        .filter(offer::state.eq_word(OfferState::Accepted))
+        .set(offer::state.eq(OfferState::Withdrawn))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
 /// Ends an open offer; `false` when it is not open any more.
 pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(offer::table.find(id))
@@ -402,6 +464,15 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
+        .load(c))
+}
+
+/// How many offers are open, by hospital.
+pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
+    each!(conn, c => offer::table
+        .filter(offer::state.eq_word(OfferState::Open))
+        .group_by(offer::hospital_id)
+        .select((offer::hospital_id, diesel::dsl::count_star()))
         .load(c))
 }
 

@@ -23,14 +23,6 @@ use crate::domain::{
     vitals::{Beyond, FitnessReading, ReadingKind},
 };
 
-/// The least virtual time of all hospitals: where a new one starts.
-pub fn hospital_virtual_time(conn: &mut Conn) -> QueryResult<i64> {
-    let least = each!(conn, c => hospital::table
-        .select(diesel::dsl::min(hospital::virtual_time))
-        .first::<Option<i64>>(c))?;
-    Ok(least.unwrap_or(0))
-}
-
 /// Declares a row that is listed by id.
 macro_rules! listed {
     ($(#[$doc:meta])* $name:ident of $table:ident by $list:ident($id:ty) { $($field:ident: $type:ty),+ $(,)? }) => {

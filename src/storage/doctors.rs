@@ -1,13 +1,13 @@
 //! Doctors as the matching sees them: presence, load, departments, shifts.
 
 use chrono::NaiveDate;
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 
 use super::{
     conn::Conn,
     dialect::each,
     prepared::{PreparedDsl, padded},
-    schema::{doctor, doctor_department, hospital, shift, staff, station},
+    schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff, station},
     sql_types::At,
     words::WordDsl,
 };
@@ -119,6 +119,8 @@ pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
 pub struct LocatedCandidate {
     /// Where the hospital is; who is elsewhere is a neighbour.
     pub district: String,
+    /// The hospital's weight.
+    pub weight: u32,
     /// The doctor.
     pub candidate: Candidate,
 }
@@ -127,7 +129,7 @@ pub struct LocatedCandidate {
 /// place, on shift. Longest idle first; bounded, so that a busy network does
 /// not make one offer dearer.
 pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
-    let rows: Vec<(DoctorRow, i64, String, Timestamp)> = each!(conn, c => doctor::table
+    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = each!(conn, c => doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
         .filter(doctor::presence.eq_word(Presence::Available))
@@ -137,7 +139,12 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .filter(shift::ends_at.gt(At(now)))
         .order(doctor::idle_since)
         .limit(limit)
-        .select((DoctorRow::as_select(), hospital::virtual_time, hospital::district, shift::ends_at))
+        .select((
+            DoctorRow::as_select(),
+            (hospital::virtual_time, hospital::weight),
+            hospital::district,
+            shift::ends_at,
+        ))
         .load(c))?;
     let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
     let departments: Vec<(StaffId, Department)> = each!(conn, c => doctor_department::table
@@ -147,8 +154,9 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .load(c))?;
     Ok(rows
         .into_iter()
-        .map(|(row, virtual_time, district, ends_at)| LocatedCandidate {
+        .map(|(row, (virtual_time, weight), district, ends_at)| LocatedCandidate {
             district,
+            weight: u32::try_from(weight).unwrap_or(1),
             candidate: Candidate {
                 doctor: row.staff_id,
                 hospital: row.hospital_id,
@@ -197,17 +205,54 @@ pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
         .get_result(c))
 }
 
-/// A hospital's weight.
-pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
-    each!(conn, c => hospital::table.find(id).select(hospital::weight).first(c))
+/// A hospital's weight, and the system's virtual time.
+pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i32, i64)> {
+    let clock = matching_clock::table.select(matching_clock::virtual_time).single_value();
+    let (weight, clock): (i32, Option<i64>) =
+        each!(conn, c => hospital::table.find(id).select((hospital::weight, clock)).first(c))?;
+    Ok((weight, clock.unwrap_or(0)))
 }
 
-/// Moves a hospital's virtual time on by one turn; in one statement, for two of
-/// its doctors may accept at the same time.
-pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, turn: i64) -> QueryResult<()> {
+/// Moves a hospital's virtual time on by one turn, which began at `system` or
+/// later; in one statement, for two of its doctors may accept at the same time.
+pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, system: i64, turn: i64) -> QueryResult<()> {
+    let begins = diesel::dsl::case_when(hospital::virtual_time.lt(system), system.into_sql::<BigInt>())
+        .otherwise(hospital::virtual_time);
     diesel::update(hospital::table.find(id))
-        .set(hospital::virtual_time.eq(hospital::virtual_time + turn))
+        .set(hospital::virtual_time.eq(begins + turn))
         .prepared()
         .execute(conn)
         .map(|_| ())
+}
+
+/// The system's virtual time: where a new hospital starts.
+pub fn matching_clock(conn: &mut Conn) -> QueryResult<i64> {
+    each!(conn, c => matching_clock::table.select(matching_clock::virtual_time).first(c))
+        .optional()
+        .map(|time| time.unwrap_or(0))
+}
+
+/// Moves the system's virtual time on; never back.
+pub fn matching_clock_advance(conn: &mut Conn, to: i64) -> QueryResult<bool> {
+    diesel::update(matching_clock::table)
+        .filter(matching_clock::virtual_time.lt(to))
+        .set(matching_clock::virtual_time.eq(to))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Doctors who hold or take something though no session of theirs is live:
+/// signed out, disabled, or signed in before `oldest`.
+pub fn doctors_signed_out(conn: &mut Conn, oldest: Timestamp, limit: i64) -> QueryResult<Vec<StaffId>> {
+    let signed_in = session::table
+        .filter(session::staff_id.eq(doctor::staff_id))
+        .filter(session::revoked_at.is_null())
+        .filter(session::created_at.gt(At(oldest)));
+    each!(conn, c => doctor::table
+        .filter(doctor::live.gt(0).or(doctor::presence.eq_word(Presence::Available)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(signed_in)))
+        .limit(limit)
+        .select(doctor::staff_id)
+        .load(c))
 }

@@ -31,12 +31,14 @@ pub mod ledger;
 pub mod letters;
 pub mod merge;
 pub mod messages;
+mod migrating;
 pub mod network;
 pub mod operations;
 pub mod orders;
 pub mod persons;
 pub mod phone_codes;
 pub mod places;
+mod pool;
 mod pool_figures;
 mod postgres_greeting;
 mod postgres_tls;
@@ -74,34 +76,25 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use diesel::r2d2::Pool;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::Span;
+use tokio::sync::Semaphore;
 
 pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
 pub use error::{StoreError, TryAgain};
+pub use migrating::{is_up_to_date, migrate};
 use pool_figures::PoolFigures;
 pub use postgres_url::PostgresUrl;
 pub use waits::Waits;
 pub use writer::WriterFigures;
 
-use crate::{private_files, telemetry::figures::Figures};
+use crate::telemetry::figures::Figures;
 
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// How often a transaction is tried that stood in another one's way.
-const TRIES: u32 = 8;
-/// Work that waits for a connection, at most: more is told at once to come
-/// back later. Our default.
-const LINE: i64 = 4096;
 
 /// The one door to the database.
 #[derive(Clone)]
@@ -261,131 +254,6 @@ impl Store {
             }
         }
     }
-
-    async fn on_pool<T, E>(
-        &self,
-        work: impl Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + TryAgain + Send + 'static,
-    {
-        let began = Instant::now();
-        let (mut work, mut guard) = (work, None);
-        loop {
-            let place = self.place(began).await?;
-            let patience = guard.is_some().then(|| self.left(began).max(self.waits.first()));
-            let (back, ended) = self.on_connection(began, place, guard, patience, work).await?;
-            match ended {
-                Ended::So(outcome) => return outcome,
-                Ended::Waited if patience.is_some() => return Err(StoreError::Busy("a row").into()),
-                Ended::Waited => work = back,
-            }
-            // Somebody holds the row. Whoever waits for it here has no connection.
-            let line = Arc::clone(&self.patient).acquire_owned();
-            guard = match tokio::time::timeout(self.left(began), line).await {
-                Ok(Ok(permit)) => Some(permit),
-                Ok(Err(_)) | Err(_) => return Err(StoreError::Busy("a row").into()),
-            };
-        }
-    }
-
-    /// What is left of the time for rows.
-    fn left(&self, began: Instant) -> Duration {
-        self.waits.lock.saturating_sub(began.elapsed())
-    }
-
-    /// A place beside the other work, within its time.
-    async fn place(&self, began: Instant) -> Result<(Instant, OwnedSemaphorePermit), StoreError> {
-        if self.pool.waiting() >= LINE {
-            return Err(StoreError::Overloaded);
-        }
-        let _waiting = self.pool.wait();
-        let place = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.waits.checkout, place).await {
-            Ok(Ok(place)) => Ok((began, place)),
-            Ok(Err(_)) => Err(StoreError::Broken("the pool is closed".to_owned())),
-            Err(_) => Err(StoreError::Busy("a connection")),
-        }
-    }
-
-    /// Works on a connection, in a thread that may block. What guards the
-    /// connections is held by the work itself: a caller who goes away frees
-    /// nothing early, and leaves nothing behind.
-    async fn on_connection<T, E, W>(
-        &self,
-        began: Instant,
-        place: (Instant, OwnedSemaphorePermit),
-        guard: Option<OwnedSemaphorePermit>,
-        patience: Option<Duration>,
-        work: W,
-    ) -> Result<(W, Ended<T, E>), E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + TryAgain + Send + 'static,
-        W: Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
-    {
-        let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
-        let taken = Arc::clone(&self.taken);
-        let (waits, grouped) = (self.waits, matches!(self.writer, WriteDoor::Grouped(_)));
-        // What the closure logs belongs to the request that it works for.
-        let span = Span::current();
-        tokio::task::spawn_blocking(move || {
-            let _held = (place, guard);
-            let _span = span.entered();
-            let mut first = true;
-            // After a restart of the server every connection in the pool may be
-            // a dead one, and each is found out only by being used.
-            let mut dead = pool.max_size();
-            let mut tries = TRIES;
-            let ended = loop {
-                let mut conn = match pool.get() {
-                    Ok(conn) => conn,
-                    Err(error) => break Ended::So(Err(StoreError::Pool(error.to_string()).into())),
-                };
-                taken.fetch_add(1, Ordering::Relaxed);
-                if std::mem::take(&mut first) {
-                    figures.wait_seconds.observe(began.elapsed().as_secs_f64());
-                }
-                let tried = Instant::now();
-                let outcome = work(&mut conn, patience);
-                let lost = conn.is_lost();
-                let left = if lost { &mut dead } else { &mut tries };
-                match outcome {
-                    // Deadlocks are found sooner than a wait ends.
-                    Err(error)
-                        if !grouped
-                            && !lost
-                            && error.is_unnamed()
-                            && tried.elapsed() >= patience.unwrap_or(waits.first()) =>
-                    {
-                        break Ended::Waited;
-                    }
-                    Err(error) if error.may_pass() && *left > 1 && began.elapsed() < waits.lock * 2 => {
-                        *left -= 1;
-                        if error.should_pause() {
-                            drop(conn);
-                            std::thread::park_timeout(Duration::from_millis(
-                                1 << (TRIES - (*left).min(TRIES)),
-                            ));
-                        }
-                    }
-                    outcome => break Ended::So(outcome),
-                }
-            };
-            (work, ended)
-        })
-        .await
-        .map_err(|_| StoreError::Panicked.into())
-    }
-}
-
-/// How work on a connection ended.
-enum Ended<T, E> {
-    /// With an answer.
-    So(Result<T, E>),
-    /// A row was waited for in vain; all of it was undone.
-    Waited,
 }
 
 fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
@@ -409,15 +277,6 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     }
 }
 
-/// Whether [`migrate`] would change nothing: a look, and no more.
-///
-/// # Errors
-/// What the database said.
-pub fn is_up_to_date(url: &DatabaseUrl) -> Result<bool, StoreError> {
-    let mut conn = Conn::open(url, Purpose::Read)?;
-    Ok(operations::schema_state(&mut conn)?.pending == 0)
-}
-
 /// Runs a write on a connection of one's own, in a transaction: for a command
 /// beside the processes that serve.
 ///
@@ -428,34 +287,4 @@ pub fn write_apart<T, E: From<diesel::result::Error> + From<StoreError>>(
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
     in_transaction(conn, None, work)
-}
-
-/// Brings the database at `url` to the newest schema; returns the engine's name.
-///
-/// # Errors
-/// What the database said; an engine that is too old.
-pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
-    if let Some(file) = url.file() {
-        // The engine makes its log and index beside it with the same mode.
-        let private = |path: &std::path::Path| {
-            private_files::ensure(path)
-                .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
-        };
-        private(file)?;
-        for ending in ["-wal", "-shm"] {
-            let beside = backup::beside(file, ending);
-            if beside.exists() {
-                private(&beside)?;
-            }
-        }
-    }
-    let mut conn = Conn::open(url, Purpose::Write)?;
-    let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
-    in_transaction(&mut conn, None, |conn| {
-        dialect::stand_in_line(conn, dialect::Line::Migrations)?;
-        dialect::each!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
-            .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
-        Ok::<_, StoreError>(dialect::settle_events(conn)?)
-    })?;
-    Ok(engine)
 }

@@ -12,9 +12,10 @@ use diesel::{
 };
 
 use super::{
-    MIGRATIONS, StoreError,
+    StoreError,
     conn::Conn,
     dialect::{self, each},
+    migrating::MIGRATIONS,
     schema::{audit_seal, event},
     sql_types::{At, Timestamptz},
 };

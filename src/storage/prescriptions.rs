@@ -16,7 +16,7 @@ use crate::domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
     order::{OrderState, UnitState},
-    prescription::{EncounterLane, LIVE, PrescriptionState},
+    prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
 };
 
@@ -402,7 +402,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
     each!(conn, c => prescription::table
-        .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::state.eq_any_word(EXPIRING))
         .filter(prescription::valid_until.lt(Some(At(now))))
         .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
         .order(prescription::valid_until)

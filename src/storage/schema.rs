@@ -319,6 +319,16 @@ diesel::table! {
         rating -> Nullable<Int4>,
         rating_sealed -> Nullable<Bytea>,
         red_flags -> Nullable<Text>,
+        left_at -> Nullable<Timestamptz>,
+        cancel_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
+    matching_clock (one) {
+        one -> Int8,
+        virtual_time -> Int8,
     }
 }
 
@@ -916,6 +926,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     check_in,
     reading,
     consultation,
+    matching_clock,
     offer,
     message,
     product,

@@ -177,6 +177,7 @@ stored_as_text!(
     crate::domain::vend::AttemptState,
     crate::domain::vend::Outcome,
     crate::domain::vend::attempt_event::IncidentKind,
+    crate::domain::consultation::CancelReason,
     crate::domain::vend::reconcile::DiscrepancyKind,
     crate::domain::consultation::ConsultationState,
     crate::domain::consultation::OfferState,

@@ -65,6 +65,18 @@ pub fn session_fetch(conn: &mut Conn, id: SessionId) -> QueryResult<Option<Sessi
     each!(conn, c => session::table.find(id).select(SessionRow::as_select()).first(c)).optional()
 }
 
+/// Whether a member of staff has a live session that began after `oldest`.
+pub fn signed_in(conn: &mut Conn, staff_id: StaffId, oldest: Timestamp) -> QueryResult<bool> {
+    let found = each!(conn, c => session::table
+        .filter(session::staff_id.eq(staff_id))
+        .filter(session::revoked_at.is_null())
+        .filter(session::created_at.gt(At(oldest)))
+        .select(session::id)
+        .first::<SessionId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
 /// Whether signatures may be made in this session now.
 pub fn signing_window_is_open(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<bool> {
     let found = each!(conn, c => session::table

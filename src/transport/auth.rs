@@ -82,14 +82,13 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     Ok(actor)
 }
 
-/// Who was heard, by whatever request. A worker's screen that only reads is
-/// heard and no more: a check-in is kept open by what its worker does.
+/// Who was heard, by whatever request. A worker's screen asks by itself: a
+/// check-in is kept open by what its worker does, and the database notes that.
 fn note_heard(house: &House, actor: Actor, now: Timestamp) {
     let who = match actor {
-        Actor::Worker(worker) => Speaker::CheckIn(worker.check_in),
         Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
         Actor::Staff(staff) => Speaker::Staff(staff.staff),
-        Actor::System | Actor::Anyone | Actor::Station(_) => return,
+        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Worker(_) => return,
     };
     house.coordination.heard(who, now);
 }

@@ -91,7 +91,7 @@ fn route_of(request: &HttpRequest) -> Cow<'static, str> {
 /// Those of the inner service.
 pub async fn surround(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
     let body = unread::keep(&mut request);
@@ -103,9 +103,8 @@ pub async fn surround(
     let took = began.elapsed().as_secs_f64();
     span.in_scope(|| tell(&span, &outcome, took));
     let mut response = outcome?;
-    unread::send_with(body, &mut response);
     finish(&mut response, method, took);
-    Ok(response)
+    Ok(unread::send_beside(body, response))
 }
 
 /// One line about a request that has ended.

@@ -1,7 +1,7 @@
 //! Bodies that nobody reads to their end. The server drains what is left of a
 //! chunked one whose reader is gone, for as long as its sender likes; one whose
-//! reader is still there when the answer leaves, it closes. So the body stays
-//! with the answer.
+//! reader is still there when the answer ends, it closes. So the body of the
+//! request stays with the body of the answer.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix_web::{
-    HttpMessage,
+    body::{BodySize, EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     web::Bytes,
@@ -32,7 +32,7 @@ impl Stream for Kept {
 
 /// Keeps the body of `request`, if it has one; it is read as before.
 pub fn keep(request: &mut ServiceRequest) -> Option<Kept> {
-    match request.take_payload() {
+    match request.parts_mut().1.take() {
         Payload::None => None,
         payload => {
             let kept = Kept(Rc::new(RefCell::new(payload)));
@@ -42,9 +42,33 @@ pub fn keep(request: &mut ServiceRequest) -> Option<Kept> {
     }
 }
 
-/// Lets the body go when the answer has left, and not before.
-pub fn send_with<B>(kept: Option<Kept>, response: &mut ServiceResponse<B>) {
-    if let Some(kept) = kept {
-        response.response_mut().extensions_mut().insert(kept);
+/// The body of an answer, with that of its request.
+pub struct Beside<B> {
+    answer: Pin<Box<B>>,
+    /// Held for its end.
+    _kept: Kept,
+}
+
+impl<B: MessageBody> MessageBody for Beside<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.get_mut().answer.as_mut().poll_next(cx)
+    }
+}
+
+/// Lets the body go when the answer has ended, and not before.
+pub fn send_beside<B: MessageBody>(
+    kept: Option<Kept>,
+    response: ServiceResponse<B>,
+) -> ServiceResponse<EitherBody<B, Beside<B>>> {
+    match kept {
+        None => response.map_into_left_body(),
+        Some(kept) => {
+            response.map_body(|_, answer| EitherBody::right(Beside { answer: Box::pin(answer), _kept: kept }))
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use waystation::{
     coordination::{Coordination, Memory, Redis, Speaker, Topic},
     domain::{
-        ids::{CabinetId, CheckInId, StaffId},
+        ids::{CabinetId, StaffId},
         time::Timestamp,
     },
 };
@@ -45,7 +45,7 @@ fn url() -> Option<(String, Option<RedisServer>)> {
 }
 
 fn somebody() -> [Speaker; 2] {
-    [Speaker::Staff(StaffId::generate()), Speaker::CheckIn(CheckInId::generate())]
+    [Speaker::Staff(StaffId::generate()), Speaker::Cabinet(CabinetId::generate())]
 }
 
 /// Nobody else's keys.

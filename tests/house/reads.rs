@@ -47,13 +47,15 @@ const NOTHING: &str = "
     POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
     POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
     GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
-    GET /front.css, GET /front.js, GET /healthz, GET /readyz";
+    GET /front.css, GET /front.js, GET /healthz, GET /readyz,
+    POST /api/v1/check-ins/pin, POST /api/v1/phone-codes";
 
 /// Shows workers their own record, and nobody else anything: not recorded.
 const OWN: &str = "
     POST /api/v1/consultations, POST /api/v1/consultations/{id}/cancel,
     POST /api/v1/consultations/{id}/rating, GET /api/v1/me, POST /api/v1/me/consents,
-    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, GET /api/v1/me/profile, PUT /api/v1/me/profile,
+    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, POST /api/v1/me/phone, POST /api/v1/me/pin,
+    GET /api/v1/me/profile, PUT /api/v1/me/profile,
     GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
     GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
@@ -279,6 +281,7 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     let seed = house.seed().await;
     house.fill(&seed).await;
     let worker = house.check_in(&seed).await;
+    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
     house.ask(&worker).await;
     house.on_duty(&seed.doctor).await;
     let offer = house.offer_of(&seed.doctor).await;
@@ -296,8 +299,6 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     house.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
     assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
 
-    let worker = house.check_in(&seed).await;
-    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
     let officer = &seed.safety_officer;
     let token = house.staff_token(Role::Employer, officer.id, officer.session, None, employer(&house).await);
     let people = house.get(&token, "/api/v1/employees/fitness").await.expect(200);

@@ -560,8 +560,10 @@ async fn what_a_walk_in_bought_counts_after_the_merge() {
     let leave = format!("/api/v1/check-ins/{}/leave", guest["check_in_id"].as_str().expect("an id"));
     house.post(&counter.station_token, &leave, json!({})).await.expect(200);
     let path = format!("/api/v1/workers/{}/merge", guest["id"].as_str().expect("an id"));
-    let body = json!({"into": seed.worker, "accept": ["birth_date"]});
-    house.post(&seed.operator.token, &path, body).await.expect(200);
+    house
+        .post(&seed.operator.token, &path, json!({"into": seed.worker, "accept": ["birth_date"]}))
+        .await
+        .expect(200);
     let visit = house.visit(&seed).await;
     answers(&house, &visit.token, json!({})).await;
     buy(&house, &visit.token, &[("PCM-T500", 1)]).await.problem(422, "safety_blocked");

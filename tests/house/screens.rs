@@ -323,13 +323,16 @@ async fn a_worker_who_does_something_or_says_so_stays() {
 }
 
 #[actix_web::test]
-async fn nobody_who_waits_for_a_doctor_goes_idle() {
+async fn who_waits_for_a_doctor_and_touches_the_screen_does_not_go_idle() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     let visit = house.visit(&seed).await;
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
     house.post(&visit.token, "/api/v1/consultations", ask).await.expect(201);
-    house.pass(200);
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+    for _ in 0..3 {
+        house.pass(80);
+        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        house.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
+    }
     house.get(&visit.token, "/api/v1/me").await.expect(200);
 }

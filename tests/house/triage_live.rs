@@ -62,10 +62,9 @@ impl TestHouse {
 async fn an_extreme_that_is_measured_after_asking_goes_to_the_front_and_alarms() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
-    // Somebody who has waited longer.
-    let body = json!({"name": "样例乙", "phone": "15400000002", "consent": true});
-    let other = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
-    house.ask(other["access_token"].as_str().expect("a token")).await;
+    // Somebody who has waited longer, at another screen.
+    let screen = house.open_screen().await;
+    house.ask(&house.guest(&screen, 2).await.token).await;
     house.pass(5);
     let worker = house.check_in(&seed).await;
     let id = house.ask(&worker).await;

@@ -59,6 +59,25 @@ pub enum Command {
         /// When that doctor was last heard. Unknown is not a time: then do not ask.
         lost_since: Timestamp,
     },
+    /// The doctor signed out, or may not act any more: whatever they hold of
+    /// it, offered or active, goes back at once.
+    Release {
+        /// Who.
+        doctor: StaffId,
+    },
+    /// The worker is checked in nowhere any more.
+    WorkerLeft,
+    /// The worker is checked in again, wherever.
+    WorkerBack,
+    /// The worker left, and did not come back in time.
+    EndAbsent,
+    /// The doctor ends it: the worker does not come.
+    NoShow {
+        /// Who ends it.
+        doctor: StaffId,
+        /// When the worker last did anything.
+        last_heard: Option<Timestamp>,
+    },
     /// It is taken back.
     Cancel {
         /// By whom.
@@ -106,6 +125,11 @@ pub fn decide(
         Command::Decline { offer, doctor, fence } => decline(consultation, (offer, doctor, fence)),
         Command::ExpireOffer { offer } => expire(consultation, offer, now),
         Command::Requeue { doctor, lost_since } => requeue(consultation, doctor, lost_since, now, policy),
+        Command::Release { doctor } => release(consultation, doctor, now),
+        Command::WorkerLeft => worker_left(consultation, now),
+        Command::WorkerBack => worker_back(consultation, now),
+        Command::EndAbsent => end_absent(consultation, now, policy),
+        Command::NoShow { doctor, last_heard } => no_show(consultation, doctor, last_heard, now, policy),
         Command::Cancel { reason } => cancel(consultation, reason, now),
         Command::Complete { doctor } => complete(consultation, doctor, now),
         Command::Triage { level } => triage(consultation, level, now),
@@ -135,6 +159,8 @@ fn offer_gone(consultation: &Consultation) -> Answer {
 fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Answer {
     match consultation.state {
         State::Waiting if wanted.fence != consultation.fence.saturating_add(1) => moved_on(consultation),
+        // Nobody is there to be seen.
+        State::Waiting if consultation.left_at.is_some() => moved_on(consultation),
         State::Waiting if wanted.expires_at <= now => Err(Refusal::field(
             "expires_at",
             "in_the_past",
@@ -227,23 +253,107 @@ fn requeue(
     }
 }
 
-/// While waiting, a withdrawn last offer can only be that of a lost doctor.
+/// While waiting, a withdrawn last offer is that of a doctor who was lost, or
+/// under whom the worker left: either way that doctor holds nothing of it.
 fn was_lost(consultation: &Consultation, doctor: StaffId) -> bool {
     let last = consultation.offer.as_ref();
     last.is_some_and(|offer| offer.doctor == doctor && offer.state == OfferState::Withdrawn)
+}
+
+fn withdrawn(consultation: &Consultation) -> Option<Event> {
+    let offer = consultation.offer.as_ref();
+    offer.map(|offer| Event::OfferWithdrawn { offer: offer.id, doctor: offer.doctor })
+}
+
+fn release(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Active if consultation.doctor == Some(doctor) => Ok(vec![Event::Requeued { doctor, at: now }]),
+        State::Offered if consultation.offer.as_ref().is_some_and(|offer| offer.doctor == doctor) => {
+            Ok(withdrawn(consultation).into_iter().collect())
+        }
+        State::Waiting if was_lost(consultation, doctor) => ALREADY_DONE,
+        State::Active
+        | State::Waiting
+        | State::Offered
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn worker_left(consultation: &Consultation, now: Timestamp) -> Answer {
+    let left = Event::WorkerLeft { at: now };
+    match consultation.state {
+        State::Waiting | State::Offered | State::Active if consultation.left_at.is_some() => ALREADY_DONE,
+        // A doctor who has the worker decides what it means.
+        State::Waiting | State::Active => Ok(vec![left]),
+        State::Offered => Ok(withdrawn(consultation).into_iter().chain([left]).collect()),
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn worker_back(consultation: &Consultation, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Waiting | State::Offered | State::Active if consultation.left_at.is_none() => ALREADY_DONE,
+        State::Waiting | State::Offered | State::Active => Ok(vec![Event::WorkerBack { at: now }]),
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn end_absent(consultation: &Consultation, now: Timestamp, policy: &MatchingPolicy) -> Answer {
+    match (consultation.state, consultation.left_at) {
+        (State::Waiting, Some(left_at)) => {
+            let until = policy.absent_ends_at(left_at);
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Cancelled { reason: CancelReason::WorkerLeft, at: now }])
+        }
+        (State::Cancelled, _) if consultation.cancel_reason == Some(CancelReason::WorkerLeft) => ALREADY_DONE,
+        (
+            State::Waiting
+            | State::Offered
+            | State::Active
+            | State::Completed
+            | State::Cancelled
+            | State::Unserved,
+            _,
+        ) => moved_on(consultation),
+    }
+}
+
+fn no_show(
+    consultation: &Consultation,
+    doctor: StaffId,
+    last_heard: Option<Timestamp>,
+    now: Timestamp,
+    policy: &MatchingPolicy,
+) -> Answer {
+    let own = consultation.doctor == Some(doctor);
+    match consultation.state {
+        State::Active if own => {
+            let since = consultation.accepted_at.max(last_heard).unwrap_or(consultation.waiting_since);
+            let until = policy.no_show_at(since);
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Cancelled { reason: CancelReason::NoShow, at: now }])
+        }
+        State::Cancelled if own && consultation.cancel_reason == Some(CancelReason::NoShow) => ALREADY_DONE,
+        State::Active
+        | State::Waiting
+        | State::Offered
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
 }
 
 fn cancel(consultation: &Consultation, reason: CancelReason, now: Timestamp) -> Answer {
     let cancelled = Event::Cancelled { reason, at: now };
     match consultation.state {
         State::Waiting => Ok(vec![cancelled]),
-        State::Offered => {
-            let withdrawn = consultation
-                .offer
-                .as_ref()
-                .map(|offer| Event::OfferWithdrawn { offer: offer.id, doctor: offer.doctor });
-            Ok(withdrawn.into_iter().chain([cancelled]).collect())
-        }
+        State::Offered => Ok(withdrawn(consultation).into_iter().chain([cancelled]).collect()),
         State::Cancelled => ALREADY_DONE,
         State::Active | State::Completed | State::Unserved => moved_on(consultation),
     }

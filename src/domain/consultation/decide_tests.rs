@@ -91,6 +91,11 @@ impl Story {
             Command::Cancel { reason: CancelReason::ByWorker },
             Command::Complete { doctor: self.doctor },
             Command::GiveUp,
+            Command::Release { doctor: self.doctor },
+            Command::WorkerLeft,
+            Command::WorkerBack,
+            Command::EndAbsent,
+            Command::NoShow { doctor: self.doctor, last_heard: None },
         ]
     }
 }
@@ -196,6 +201,52 @@ fn a_worker_cancels_until_a_doctor_has_it() {
     offered.done(&CANCEL, 1);
     assert_eq!(offered.refused(&offered.accept(), 2), (Code::StateMovedOn, "cancelled".into()));
     assert_eq!(Story::active().refused(&CANCEL, 2), (Code::StateMovedOn, "active".into()));
+}
+
+#[test]
+fn who_left_is_put_to_nobody_and_comes_back_or_ends() {
+    let mut story = Story::offered();
+    let kinds: Vec<_> =
+        story.decide(&Command::WorkerLeft, 2).expect("allowed").iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["consultation.offer_withdrawn", "consultation.worker_left"]);
+    story.done(&Command::WorkerLeft, 2);
+    assert_eq!(story.refused(&story.accept(), 3), (Code::OfferNotYours, "waiting".into()));
+    assert_eq!(story.refused(&story.put(2), 3), (Code::StateMovedOn, "waiting".into()));
+    assert_eq!(story.decide(&Command::EndAbsent, 301).expect_err("early").retry_after_s, Some(1));
+    let mut back = Story { consultation: story.consultation.clone(), ..story };
+    back.done(&Command::WorkerBack, 100);
+    assert_eq!(back.refused(&Command::EndAbsent, 99_999), (Code::StateMovedOn, "waiting".into()));
+    story.done(&Command::EndAbsent, 302);
+    assert_eq!(story.consultation.cancel_reason, Some(CancelReason::WorkerLeft));
+    // Whoever a doctor has is the doctor's to decide about.
+    let mut active = Story::active();
+    active.done(&Command::WorkerLeft, 2);
+    assert_eq!(active.refused(&Command::EndAbsent, 99_999), (Code::StateMovedOn, "active".into()));
+}
+
+#[test]
+fn a_doctor_ends_a_no_show_after_a_wait_from_the_last_word() {
+    let mut story = Story::active();
+    let doctor = story.doctor;
+    let no_show = |heard: Option<i64>| Command::NoShow { doctor, last_heard: heard.map(at) };
+    assert_eq!(story.decide(&no_show(None), 180).expect_err("early").retry_after_s, Some(1));
+    assert_eq!(story.decide(&no_show(Some(100)), 279).expect_err("early").retry_after_s, Some(1));
+    let stranger = Command::NoShow { doctor: StaffId::generate(), last_heard: None };
+    assert_eq!(story.refused(&stranger, 999), (Code::StateMovedOn, "active".into()));
+    story.done(&no_show(Some(100)), 280);
+    assert_eq!(story.consultation.cancel_reason, Some(CancelReason::NoShow));
+    assert_eq!(story.consultation.doctor, Some(story.doctor));
+}
+
+#[test]
+fn a_doctor_who_signs_out_holds_nothing_any_more() {
+    for mut story in [Story::offered(), Story::active()] {
+        let stranger = Command::Release { doctor: StaffId::generate() };
+        assert_eq!(story.refused(&stranger, 2).0, Code::StateMovedOn);
+        story.done(&Command::Release { doctor: story.doctor }, 2);
+        assert_eq!((story.consultation.state, story.consultation.doctor), (State::Waiting, None));
+        assert_eq!(story.consultation.waiting_since, at(0));
+    }
 }
 
 #[test]

@@ -40,13 +40,20 @@ pub enum ConsultationEvent {
     /// That doctor did not answer; the service makes the doctor away.
     #[serde(rename = "consultation.offer_expired")]
     OfferExpired { offer: OfferId, doctor: StaffId },
-    /// The offer was taken back, because the consultation was cancelled.
+    /// The offer was taken back: the consultation was cancelled, its worker
+    /// left, or its doctor signed out.
     #[serde(rename = "consultation.offer_withdrawn")]
     OfferWithdrawn { offer: OfferId, doctor: StaffId },
     /// Its doctor was lost; it is back in the queue with its original time.
     #[serde(rename = "consultation.requeued")]
     Requeued { doctor: StaffId, at: Timestamp },
-    /// It was taken back.
+    /// Its worker is checked in nowhere: it is put to nobody until they are.
+    #[serde(rename = "consultation.worker_left")]
+    WorkerLeft { at: Timestamp },
+    /// Its worker is checked in again.
+    #[serde(rename = "consultation.worker_back")]
+    WorkerBack { at: Timestamp },
+    /// It ended without being completed.
     #[serde(rename = "consultation.cancelled")]
     Cancelled { reason: CancelReason, at: Timestamp },
     /// Its doctor completed it.
@@ -76,6 +83,8 @@ impl ConsultationEvent {
             Self::OfferExpired { .. } => "consultation.offer_expired",
             Self::OfferWithdrawn { .. } => "consultation.offer_withdrawn",
             Self::Requeued { .. } => "consultation.requeued",
+            Self::WorkerLeft { .. } => "consultation.worker_left",
+            Self::WorkerBack { .. } => "consultation.worker_back",
             Self::Cancelled { .. } => "consultation.cancelled",
             Self::Completed { .. } => "consultation.completed",
             Self::Unserved { .. } => "consultation.unserved",
@@ -124,6 +133,8 @@ pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
         hospital: None,
         accepted_at: None,
         ended_at: None,
+        cancel_reason: None,
+        left_at: None,
         rating: None,
         triage: *triage,
     };
@@ -163,7 +174,12 @@ pub fn apply(consultation: &mut Consultation, event: &ConsultationEvent) {
             consultation.accepted_at = None;
             consultation.requeued_at = Some(*at);
         }
-        ConsultationEvent::Cancelled { at, .. } => end(consultation, ConsultationState::Cancelled, *at),
+        ConsultationEvent::WorkerLeft { at } => consultation.left_at = Some(*at),
+        ConsultationEvent::WorkerBack { .. } => consultation.left_at = None,
+        ConsultationEvent::Cancelled { reason, at } => {
+            consultation.cancel_reason = Some(*reason);
+            end(consultation, ConsultationState::Cancelled, *at);
+        }
         ConsultationEvent::Completed { at, .. } => end(consultation, ConsultationState::Completed, *at),
         ConsultationEvent::Unserved { at } => end(consultation, ConsultationState::Unserved, *at),
         ConsultationEvent::Rated { rating } => consultation.rating = Some(*rating),

@@ -2,14 +2,18 @@
 //!
 //! [`decide`] answers a command with events or a refusal and [`apply`] folds an
 //! event into the snapshot; nothing else changes a state. Nothing is ever completed
-//! by a timeout: a lost doctor leads back to the queue, and only a consultation
-//! that no doctor ever took ends as unserved, so that the failure stays visible.
+//! by a timeout: a lost doctor leads back to the queue, and a consultation that no
+//! doctor took ends as unserved, so that the failure stays visible. A worker who is
+//! checked in nowhere is put to no doctor; who does not come back in time, or does
+//! not come to the doctor who accepted, ends it as cancelled, with its own reason.
 //!
 //! ```text
 //! waiting --offer--> offered --accept--> active --complete--> completed
 //!   ^  ^---decline, expiry---'             |
 //!   '-----------requeue (doctor lost)------'
 //! waiting, offered --cancel--> cancelled      waiting --give up--> unserved
+//! offered --worker left, doctor signed out--> waiting
+//! waiting --absent too long--> cancelled <--no show-- active
 //! ```
 
 mod decide;

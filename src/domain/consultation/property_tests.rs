@@ -48,6 +48,13 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
             doctor: doctor(who), lost_since: start() + TimeDelta::seconds(lost),
         }),
         1 => Just(Command::Cancel { reason: CancelReason::ByWorker }),
+        1 => who.clone().prop_map(|who| Command::Release { doctor: doctor(who) }),
+        1 => Just(Command::WorkerLeft),
+        1 => Just(Command::WorkerBack),
+        1 => Just(Command::EndAbsent),
+        1 => (who.clone(), prop::option::of(0..300_i64)).prop_map(|(who, heard)| Command::NoShow {
+            doctor: doctor(who), last_heard: heard.map(|heard| start() + TimeDelta::seconds(heard)),
+        }),
         1 => who.prop_map(|who| Command::Complete { doctor: doctor(who) }),
         1 => Just(Command::GiveUp),
         1 => (0..4_usize).prop_map(|level| Command::Triage { level: TriageLevel::ALL[level] }),
@@ -71,6 +78,10 @@ fn aimed(command: Command, snapshot: &Consultation, now: Timestamp, aim: bool) -
             Command::Decline { offer: last.id, doctor: last.doctor, fence: last.fence }
         }
         (Command::ExpireOffer { .. }, Some(last)) => Command::ExpireOffer { offer: last.id },
+        (Command::Release { .. }, Some(last)) => Command::Release { doctor: last.doctor },
+        (Command::NoShow { last_heard, .. }, Some(last)) => {
+            Command::NoShow { doctor: last.doctor, last_heard }
+        }
         (Command::Complete { .. }, Some(last)) => Command::Complete { doctor: last.doctor },
         (Command::Requeue { lost_since, .. }, Some(last)) => {
             Command::Requeue { doctor: last.doctor, lost_since }
@@ -81,8 +92,11 @@ fn aimed(command: Command, snapshot: &Consultation, now: Timestamp, aim: bool) -
 
 fn check_snapshot(snapshot: &Consultation) {
     let state = snapshot.state;
-    let with_doctor = matches!(state, ConsultationState::Active | ConsultationState::Completed);
-    assert_eq!(snapshot.doctor.is_some(), with_doctor, "a doctor exactly while active or completed");
+    let with_doctor = matches!(state, ConsultationState::Active | ConsultationState::Completed)
+        || snapshot.cancel_reason == Some(CancelReason::NoShow);
+    assert_eq!(snapshot.doctor.is_some(), with_doctor, "a doctor exactly once one has it");
+    assert_eq!(snapshot.cancel_reason.is_some(), state == ConsultationState::Cancelled);
+    assert!(snapshot.left_at.is_none() || state != ConsultationState::Offered, "nobody is there");
     assert_eq!(snapshot.hospital.is_some(), with_doctor);
     assert_eq!(snapshot.accepted_at.is_some(), with_doctor);
     assert_eq!(snapshot.ended_at.is_some(), !state.is_live());

@@ -19,7 +19,7 @@ crate::text_enum! {
         Active = "active",
         /// Its doctor completed it.
         Completed = "completed",
-        /// Taken back before a doctor had it.
+        /// Ended without a doctor's completion; [`CancelReason`] says why.
         Cancelled = "cancelled",
         /// No doctor could be found; never the worker's doing.
         Unserved = "unserved",
@@ -56,18 +56,22 @@ crate::text_enum! {
         Declined = "declined",
         /// The doctor did not answer in time.
         Expired = "expired",
-        /// The consultation was cancelled under it, or its doctor was lost.
+        /// The consultation was cancelled under it, its worker left, or its doctor was lost.
         Withdrawn = "withdrawn",
     }
 }
 
 crate::text_enum! {
-    /// Who took a consultation back.
+    /// Why a consultation ended without being completed.
     pub enum CancelReason {
         /// The worker.
         ByWorker = "by_worker",
         /// An operator, for the worker.
         ByOperator = "by_operator",
+        /// Its doctor: the worker did not come.
+        NoShow = "no_show",
+        /// Nobody: the worker left while waiting, and did not come back in time.
+        WorkerLeft = "worker_left",
     }
 }
 
@@ -113,6 +117,10 @@ pub struct Consultation {
     pub accepted_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<CancelReason>,
+    /// Since when the worker is checked in nowhere; `None` while they are.
+    pub left_at: Option<Timestamp>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<u8>,
     /// How soon a doctor must see the worker; it only rises.

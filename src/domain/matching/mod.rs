@@ -19,6 +19,6 @@ pub use department::Department;
 pub use erlang_c::{
     EstimateBasis, LiveFigures, QueueForecast, WaitEstimate, doctors_needed, erlang_c, estimate_wait,
 };
-pub use fairness::{VIRTUAL_TURN, advance_virtual_time};
+pub use fairness::{VIRTUAL_TURN, advance_virtual_time, start_time, turns};
 pub use policy::MatchingPolicy;
 pub use score::{QueueClass, QueueKey, ranked_since};

@@ -27,6 +27,12 @@ pub struct MatchingPolicy {
     pub continuity_days: u32,
     /// How long a consultation may find no doctor before it ends as unserved, in seconds.
     pub unserved_after_s: u32,
+    /// How long a worker who left while waiting may come back, in seconds;
+    /// meanwhile they are put to nobody.
+    pub worker_return_s: u32,
+    /// How long a doctor waits for a silent worker, in seconds, before the
+    /// consultation may be ended as a no-show.
+    pub no_show_after_s: u32,
     /// Points that each triage level brings.
     pub weights: TriageWeights,
 }
@@ -42,6 +48,9 @@ impl Default for MatchingPolicy {
             ageing_points_per_minute: 10,
             continuity_days: 7,
             unserved_after_s: 2 * 60 * 60,
+            // Our defaults: the way to another station; two more silences than an idle screen allows.
+            worker_return_s: 5 * 60,
+            no_show_after_s: 3 * 60,
             weights: TriageWeights::default(),
         }
     }
@@ -59,6 +68,8 @@ impl MatchingPolicy {
             ageing_points_per_minute,
             continuity_days,
             unserved_after_s,
+            worker_return_s,
+            no_show_after_s,
             weights,
         } = self;
         bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
@@ -67,6 +78,8 @@ impl MatchingPolicy {
         bounds.within("ageing_points_per_minute", *ageing_points_per_minute, 0..=10_000);
         bounds.within("continuity_days", *continuity_days, 0..=365);
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
+        bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
+        bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
         let patient = unserved_after_s > offer_expiry_s;
         bounds.must("unserved_after_s", patient, "it must be longer than offer_expiry_s");
         weights.check(&mut bounds.of("weights"));
@@ -85,6 +98,16 @@ impl MatchingPolicy {
     /// From when somebody who waits since `waiting_since` outranks all but emergencies.
     pub fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
         waiting_since + seconds(self.wait_limit_s)
+    }
+
+    /// When a waiting consultation ends whose worker left at `left_at`.
+    pub fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
+        left_at + seconds(self.worker_return_s)
+    }
+
+    /// From when a doctor may end as a no-show what has been silent since `since`.
+    pub fn no_show_at(&self, since: Timestamp) -> Timestamp {
+        since + seconds(self.no_show_after_s)
     }
 
     /// From when a consultation that found no doctor since `since` may end as unserved.

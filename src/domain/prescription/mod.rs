@@ -19,6 +19,6 @@ pub use lanes::{CabinetLane, EncounterLane, may_prescribe, may_sell_without_pres
 pub use machine::{Command, Event, ReturnReason, Signing, VoidReason, decide};
 pub use policy::PrescribingPolicy;
 pub use rules::{DoctorStanding, PharmacistStanding, ReviewParty};
-pub use state::{ENDED, LIVE, Prescription, PrescriptionState};
+pub use state::{ENDED, EXPIRING, LIVE, Prescription, PrescriptionState};
 pub use supply::{label, packs_needed};
 pub use validity::{ExtensionProposal, propose_extension, valid_until};

@@ -27,6 +27,10 @@ crate::text_enum! {
     }
 }
 
+/// States that the end of the validity ends.
+pub const EXPIRING: &[PrescriptionState] =
+    &[PrescriptionState::Signed, PrescriptionState::Returned, PrescriptionState::Approved];
+
 /// States that can still change.
 pub const LIVE: &[PrescriptionState] = &[
     PrescriptionState::Draft,

@@ -2,6 +2,7 @@
 //! here the decision is written, the doctor's places are counted, and whoever
 //! it concerns is told. Every change goes through [`act`].
 
+mod attendance;
 mod close;
 mod estimate;
 mod offers;
@@ -10,6 +11,10 @@ mod start;
 mod talk;
 mod view;
 
+pub use attendance::{
+    WorkerPresence, alert_silent, no_show, release_signed_out, sweep_absent, sweep_signed_out, worker_back,
+    worker_left,
+};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub use estimate::{Estimate, EstimateCache};
 pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
@@ -29,10 +34,11 @@ use crate::{
     coordination::Topic,
     domain::{
         consultation::{
-            Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply, decide,
+            CancelReason, Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply,
+            decide,
         },
         ids::{ConsultationId, StaffId, WorkerId},
-        matching::{advance_virtual_time, ranked_since},
+        matching::{ranked_since, turns},
         refusal::{Code, Refusal},
         triage::TriageLevel,
     },
@@ -58,7 +64,7 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
     }
     // An offer's row must stand before the consultation can point to it.
     for event in &events {
-        follow(tx, &after, event)?;
+        follow(tx, &before, &after, event)?;
     }
     if !store::consultation_store(tx.conn, &before, &after)? {
         let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -90,9 +96,15 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::Requested { .. } => became("requested"),
         ConsultationEvent::Requeued { .. } => became("requeued"),
         ConsultationEvent::Completed { .. } => became("completed"),
-        ConsultationEvent::Cancelled { .. } => became("cancelled"),
+        ConsultationEvent::Cancelled { reason, .. } => became(match reason {
+            CancelReason::ByWorker | CancelReason::ByOperator => "cancelled",
+            CancelReason::NoShow => "no_show",
+            CancelReason::WorkerLeft => "worker_left",
+        }),
         ConsultationEvent::Unserved { .. } => became("unserved"),
         ConsultationEvent::Offered { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::Rated { .. } => None,
     };
@@ -102,7 +114,12 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
 }
 
 /// What an event changes beside the consultation's own row.
-fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> Result<(), Failure> {
+fn follow(
+    tx: &mut Tx<'_>,
+    before: &Consultation,
+    after: &Consultation,
+    event: &ConsultationEvent,
+) -> Result<(), Failure> {
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
             if !doctors::place_take(tx.conn, *doctor, tx.now)? {
@@ -114,8 +131,9 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         }
         ConsultationEvent::Accepted { offer, hospital, .. } => {
             end_offer(tx, *offer, OfferState::Accepted)?;
-            let weight = u32::try_from(doctors::hospital_weight(tx.conn, *hospital)?).unwrap_or(1);
-            doctors::hospital_turn_add(tx.conn, *hospital, advance_virtual_time(0, None, weight))?;
+            let (weight, clock) = doctors::hospital_turn(tx.conn, *hospital)?;
+            let turn = turns(1, u32::try_from(weight).unwrap_or(1));
+            doctors::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
         }
         ConsultationEvent::Declined { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Declined)?;
@@ -132,6 +150,10 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
             doctors::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
+            // Else nobody could accept it again.
+            if let Some(accepted) = &before.offer {
+                store::offer_take_back(tx.conn, accepted.id)?;
+            }
             // The next doctor starts with a clean sheet.
             super::prescription::withdraw_unsigned_of(tx, after.id)?;
             doctors::place_free(tx.conn, *doctor)?;
@@ -140,12 +162,19 @@ fn follow(tx: &mut Tx<'_>, after: &Consultation, event: &ConsultationEvent) -> R
         ConsultationEvent::Completed { doctor, .. } => {
             doctors::place_free(tx.conn, *doctor)?;
         }
+        ConsultationEvent::Cancelled { .. } => {
+            // A doctor who has it is free again; an open offer was withdrawn before.
+            if let Some(doctor) = before.doctor {
+                doctors::place_free(tx.conn, doctor)?;
+            }
+        }
         ConsultationEvent::Triaged { triage, .. } => {
             let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
             consultation_triage::triage_set(tx.conn, after.id, *triage, rank)?;
         }
         ConsultationEvent::Requested { .. }
-        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
     }
@@ -170,6 +199,8 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
         | ConsultationEvent::Requeued { doctor, .. }
         | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
         ConsultationEvent::Requested { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::Cancelled { .. }
         | ConsultationEvent::Unserved { .. }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     act,
+    attendance::{WorkerPresence, presence},
     view::{ConsultationView, of_doctor},
 };
 use crate::{
@@ -64,6 +65,8 @@ pub struct OfferView {
     pub triage: TriageLevel,
     /// In the worker's own words.
     pub complaint: String,
+    /// Whether the worker is there.
+    pub worker: WorkerPresence,
 }
 
 /// A doctor's open offers.
@@ -83,8 +86,10 @@ pub fn open_of(
     let mut items = Vec::new();
     for offer in store::offers_open_of(conn, caller.staff)? {
         let Some(row) = store::consultation_fetch(conn, offer.consultation_id)? else { continue };
+        let worker = presence(conn, &row)?;
         shown.note(row.worker_id, Part::Offer, row.id);
         items.push(OfferView {
+            worker,
             id: offer.id,
             consultation_id: offer.consultation_id,
             fence: offer.fence,

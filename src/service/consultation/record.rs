@@ -4,7 +4,10 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::{ConsultationView, list_for_worker, row_of_doctor};
+use super::{
+    attendance::{WorkerPresence, presence},
+    view::{ConsultationView, list_for_worker, row_of_doctor},
+};
 use crate::{
     domain::{
         consultation::ConsultationState,
@@ -48,6 +51,8 @@ pub struct WorkerBrief {
 pub struct RecordView {
     /// Who.
     pub worker: WorkerBrief,
+    /// Whether they are there.
+    pub presence: WorkerPresence,
     /// What the worker said of their health.
     pub profile: HealthProfile,
     /// Readings of the check-in in which the doctor was asked for, and all that
@@ -98,6 +103,7 @@ pub fn read(
             job: worker.job,
             language: worker.language,
         },
+        presence: presence(conn, &row)?,
         profile: profile::fetch(conn, house, row.worker_id)?.1,
         readings,
         triage,

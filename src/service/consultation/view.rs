@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    attendance::{WorkerPresence, presence},
     close::Diagnosis,
     estimate::{self, Estimate},
     record::in_care,
 };
 use crate::{
     domain::{
-        consultation::{ConsultationState, OfferState},
+        consultation::{CancelReason, ConsultationState, OfferState},
         ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
         matching::Department,
         prescription::EncounterLane,
@@ -68,6 +69,11 @@ pub struct ConsultationView {
     pub accepted_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Why it was cancelled: taken back, the worker did not come to the doctor
+    /// who accepted (`no_show`), or left the queue and did not come back in time.
+    pub cancel_reason: Option<CancelReason>,
+    /// Whether the worker is there.
+    pub worker: WorkerPresence,
     /// The doctor's summary.
     pub summary: Option<String>,
     /// The doctor's diagnoses.
@@ -256,6 +262,8 @@ fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<Consul
         hospital_id: row.hospital_id,
         accepted_at: row.accepted_at,
         ended_at: row.ended_at,
+        cancel_reason: row.cancel_reason,
+        worker: presence(conn, row)?,
         summary,
         diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
         rating: row.rating,

@@ -114,8 +114,8 @@ pub fn cabinets(
     Ok(loaded)
 }
 
-/// Loads hospitals. A new one starts level with those that were served least,
-/// or it would be owed all the work of the past.
+/// Loads hospitals. A new one starts where the others are now, or it would be
+/// owed all the work of the past.
 ///
 /// # Errors
 /// A problem for each code that is taken.
@@ -126,7 +126,7 @@ pub fn hospitals(
 ) -> Result<Loaded, ImportError> {
     let known = intake::hospital_codes(tx.conn)?;
     let (mut found, mut loaded) = (Found::default(), Loaded::default());
-    let virtual_time = crate::storage::directory::hospital_virtual_time(tx.conn)?;
+    let virtual_time = crate::storage::doctors::matching_clock(tx.conn)?;
     let mut new = Vec::with_capacity(rows.len());
     for (line, row) in rows {
         match known.get(&row.code) {

@@ -107,7 +107,7 @@ async fn renew(
     id: Path<CheckInId>,
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
-        check_in::renew(tx.conn, tx.house, caller.0, id.0)
+        check_in::renew(tx, caller.0, id.0)
     })
     .await
 }

@@ -31,6 +31,7 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/consultations/{id}", fetch)
         .post("/api/v1/consultations/{id}/cancel", cancel)
         .post("/api/v1/consultations/{id}/complete", complete)
+        .post("/api/v1/consultations/{id}/no-show", no_show)
         .post("/api/v1/consultations/{id}/rating", rate)
         .post("/api/v1/consultations/{id}/messages", say)
         .get("/api/v1/consultations/{id}/messages", messages)
@@ -39,7 +40,7 @@ pub fn add(routes: &mut Routes) {
 
 /// This file's part of the document.
 #[derive(OpenApi)]
-#[openapi(paths(start, list, fetch, cancel, complete, rate, say, messages, record))]
+#[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, say, messages, record))]
 pub struct Doc;
 
 /// Ask for a doctor
@@ -122,6 +123,22 @@ async fn complete(
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
         consultation::complete(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// End it because the worker does not come
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/no-show", tag = "consultation",
+    params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
+async fn no_show(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        consultation::no_show(tx, caller.0, id.0)
     })
     .await
 }

@@ -13,11 +13,10 @@ use crate::{
     crypto::digest,
     service::{
         Actor, House,
+        signing_window::{self, SigningWindow, SigningWindowInput},
         staff_password::{self, Accepted, PasswordInput, PasswordSet, ResetInput},
-        staff_session::{
-            self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, SigningWindow,
-            SigningWindowInput, StaffTokens,
-        },
+        staff_session::{self, RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
+        staff_sign_in,
     },
     transport::{
         address::Address,
@@ -66,7 +65,7 @@ async fn sign_in(
     address: Address,
     body: Body<SignInInput>,
 ) -> Reply {
-    reply::json(&request, staff_session::sign_in(&house, body.0, &address.0).await)
+    reply::json(&request, staff_sign_in::sign_in(&house, body.0, &address.0).await)
 }
 
 /// Exchange a refresh token for a new pair
@@ -127,7 +126,7 @@ async fn open_signing_window(
     body: Body<SigningWindowInput>,
 ) -> Reply {
     reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
-        staff_session::open_signing_window(tx, caller.0, &body.0)
+        signing_window::open_signing_window(tx, caller.0, &body.0)
     })
     .await
 }

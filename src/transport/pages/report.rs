@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
-    domain::{money::Fen, time::shanghai, vitals::Severity},
+    domain::{consultation::CancelReason, money::Fen, time::shanghai, vitals::Severity},
     service::{
         order::OrderView,
         prescription_view::PrescriptionView,
@@ -111,6 +111,7 @@ fn consultation(seen: &ReportedConsultation) -> Markup {
     html! {
         section {
             h2 { "问诊" small { "Consultation · " (known.state) } }
+            @if let Some(reason) = known.cancel_reason { p { (ended_because(reason)) } }
             dl {
                 dt { "主诉 Complaint" } dd { (known.complaint) }
                 @if let Some(doctor) = &known.doctor {
@@ -129,6 +130,19 @@ fn consultation(seen: &ReportedConsultation) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn ended_because(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::ByWorker => "您已取消问诊。 You took the request back.",
+        CancelReason::ByOperator => "工作人员已取消问诊。 The operator took the request back.",
+        CancelReason::NoShow => {
+            "医生已接诊但未能联系到您，问诊已结束。 A doctor was ready, but you did not come."
+        }
+        CancelReason::WorkerLeft => {
+            "您离开后未在时限内返回，问诊已结束。 You left and did not come back in time."
         }
     }
 }

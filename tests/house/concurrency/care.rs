@@ -128,11 +128,9 @@ async fn an_offer_that_is_accepted_and_declined_and_withdrawn_at_once_ends_one_w
 async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
     let (house, seed) = peopled().await;
     for number in 0..6 {
-        // Each at a screen of their own would take six stations; the queue does
-        // not ask who still stands there.
-        let body = json!({"name": "样例甲", "phone": format!("1540000{number:04}"), "consent": true});
-        let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
-        house.ask(opened["access_token"].as_str().expect("a token")).await;
+        // Who left is put to nobody, so each stands at a screen of their own.
+        let screen = house.open_screen().await;
+        house.ask(&house.guest(&screen, number).await.token).await;
     }
     house.on_duty(&seed.doctor).await;
     house.on_duty(&seed.doctor_b).await;

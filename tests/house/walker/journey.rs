@@ -38,6 +38,7 @@ pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
     vend(&mut walk, &worker, &other_worker).await;
     leave(&mut walk, &worker, &check_in, &other_station).await;
     sessions(&mut walk).await;
+    not_come(&mut walk, &other_worker).await;
     house.sound().await;
     walk.taken
 }
@@ -385,6 +386,22 @@ async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station:
     walk.take("post_check_ins_id_leave", own()).await;
     let ended = walk.ask("get_me", &of(worker, "")).send(walk.house).await;
     ended.problem(401, "check_in_ended");
+}
+
+/// Somebody who asked and does not come.
+async fn not_come(walk: &mut Walk<'_>, worker: &str) {
+    let (doctor, stranger) = (walk.seed.doctor_b.token.as_str(), walk.seed.doctor.token.as_str());
+    let wish = json!({"complaint": "头痛", "lane": "consultation_only"});
+    let talk = walk.take("post_consultations", with(worker, wish)).await;
+    let talk = text(&talk, "/id").to_owned();
+    let offer = offered(walk, doctor).await;
+    let body = json!({"fence": offer["fence"]});
+    let accept = Good { id: text(&offer, "/id"), ..with(doctor, body) };
+    walk.take("post_offers_id_accept", accept).await;
+    walk.too_late("post_consultations_id_no_show", of(doctor, &talk), "state_moved_on").await;
+    walk.house.pass(180);
+    let own = Good { stranger: Some(stranger), ..of(doctor, &talk) };
+    walk.take("post_consultations_id_no_show", own).await;
 }
 
 async fn sessions(walk: &mut Walk<'_>) {

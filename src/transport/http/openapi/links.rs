@@ -47,6 +47,7 @@ const CONSULTATION: &[&str] = &[
     "get_consultations_id_record",
     "post_consultations_id_prescriptions",
     "post_consultations_id_complete",
+    "post_consultations_id_no_show",
     "post_consultations_id_rating",
 ];
 const PRESCRIPTION: &[&str] = &[
