@@ -60,6 +60,17 @@ impl Key {
     }
 }
 
+/// Whom proofs find.
+pub(super) enum Found {
+    /// The record that they lead to, and the one under which it stands now.
+    Person(WorkerId, Box<WorkerRow>),
+    /// Nobody; `others` are the digests of those that lead to somebody else.
+    Nobody {
+        /// Not to be proved again.
+        others: Vec<[u8; 32]>,
+    },
+}
+
 /// Whom these proofs find: the record that they lead to, and the one under
 /// which it stands now, whose row is taken. The strongest proof stands first.
 ///
@@ -68,7 +79,8 @@ impl Key {
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Option<(WorkerId, WorkerRow)>, Failure> {
+pub(super) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Found, Failure> {
+    let mut others = Vec::new();
     let resident = keys.iter().find(|key| key.kind == IdentityKind::ResidentId);
     for key in keys {
         let Some(owner) = store::identity_owner(tx.conn, &key.lookup)? else { continue };
@@ -81,12 +93,13 @@ pub(super) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Option<(WorkerId, Wo
                 .into_iter()
                 .any(|(_, kind, lookup)| kind == IdentityKind::ResidentId && lookup != resident.lookup);
             if other {
+                others.push(key.lookup);
                 continue;
             }
         }
-        return Ok(Some((owner, worker)));
+        return Ok(Found::Person(owner, Box::new(worker)));
     }
-    Ok(None)
+    Ok(Found::Nobody { others })
 }
 
 /// The worker under whom a record stands, with the row taken. A merge that was
@@ -110,9 +123,21 @@ pub(super) fn is_known(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Failure> {
     Ok(store::identity_owner(tx.conn, &key.lookup)?.is_some())
 }
 
-/// Notes that a proof leads to a worker. One that leads to somebody already,
-/// also to this worker, stays as it is. Two at once meet at the unique index:
-/// the later one is run again and finds the earlier one's worker.
+/// Notes that a proof leads to somebody who was registered in this transaction,
+/// since it found nobody. Where another transaction has registered somebody by
+/// it meanwhile, the unique index refuses: this one is run again as a whole, and
+/// finds them.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn prove_first(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<(), Failure> {
+    add(tx, worker, key, true)?;
+    let payload = json!({"kind": key.kind});
+    tx.record("worker", worker, "identity.proved", payload, Hearers::worker(worker))
+}
+
+/// Notes that a proof leads to a worker who is known. One that leads to somebody
+/// already, also to this worker, stays as it is.
 ///
 /// # Errors
 /// Faults of the storage.

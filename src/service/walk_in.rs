@@ -11,7 +11,7 @@ use super::{
     Failure, Hearers, Tx,
     caller::StationCaller,
     check_in::{self, CARE_CONSENT, CheckInOpened},
-    identity::{self, Key},
+    identity::{self, Found, Key},
     phone_codes::{self, PhoneCodeInput},
 };
 use crate::{
@@ -106,15 +106,21 @@ pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &WalkInInput) -> Resu
     }
     keys.extend(proved.map(|phone| Key::phone(tx.house, phone, &said.name)));
     let (opened_as, worker) = match identity::find(tx, &keys)? {
-        Some((owner, worker)) => (owner, welcome_back(tx, worker, &said, proved)?),
-        None => {
+        Found::Person(owner, worker) => {
+            let worker = welcome_back(tx, *worker, &said, proved)?;
+            for key in &keys {
+                identity::prove(tx, worker.id, key)?;
+            }
+            (owner, worker)
+        }
+        Found::Nobody { others } => {
             let id = register(tx, caller, &said, input.language, proved.is_some())?;
+            for key in keys.iter().filter(|key| !others.contains(&key.lookup)) {
+                identity::prove_first(tx, id, key)?;
+            }
             (id, workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?)
         }
     };
-    for key in &keys {
-        identity::prove(tx, worker.id, key)?;
-    }
     if let Some(claim) = claim {
         identity::claim(tx, worker.id, &claim)?;
     }
