@@ -56,6 +56,7 @@ impl Bare {
             device: claims.device?,
             station: claims.station?,
             epoch: claims.epoch?,
+            token_at: claims.issued_at,
         });
         cache.insert(key, actor, claims.expires_at, now);
         Some(actor)

@@ -43,7 +43,7 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
     config.data_dir = folder.path().to_owned();
     config.master_secret = Some(MasterSecret::generate().to_base64());
     telemetry::start(config.log, "info");
-    let Built { house, mailer } = app::build(&config, Arc::new(SystemClock)).await?;
+    let Built { house, mailer, texts: _ } = app::build(&config, Arc::new(SystemClock)).await?;
     if products > house.formulary().len() {
         let grown = grown(products)?;
         let put = move |tx: &mut Tx<'_>| formulary::put(tx, &grown.iter().collect::<Vec<_>>());

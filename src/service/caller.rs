@@ -202,7 +202,8 @@ impl Actor {
                     && seen.standing.active_at.is_none_or(|at| now - at > sessions::TOUCH_EVERY)
                     && sessions::check_in_take(conn, worker.check_in)?
                 {
-                    return Ok(sessions::check_in_touch(conn, worker.check_in, now)?);
+                    sessions::check_in_touch(conn, worker.check_in, now)?;
+                    return Ok(());
                 }
                 (sessions::check_in_still(conn, worker.check_in, patient)?, Code::CheckInEnded)
             }
@@ -212,10 +213,11 @@ impl Actor {
                 if let Some(touch) = seen.touch(now)
                     && sessions::session_take(conn, id, version, oldest)?
                 {
-                    return Ok(match touch {
+                    match touch {
                         Touch::Attend => sessions::session_attend(conn, id, now)?,
                         Touch::Hear => sessions::session_touch(conn, id, now)?,
-                    });
+                    }
+                    return Ok(());
                 }
                 (sessions::session_still(conn, id, version, oldest, patient)?, Code::SessionEnded)
             }

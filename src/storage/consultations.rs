@@ -1,4 +1,4 @@
-//! Consultations and their offers. Each write repeats the state and the fence
+//! Consultations; their offers are in `offers`. Each write repeats the state and the fence
 //! that it was decided on; `false` means that somebody else was faster.
 
 use diesel::prelude::*;
@@ -7,18 +7,23 @@ use super::{
     conn::Conn,
     dialect::{PortableDsl, each},
     prepared::PreparedDsl,
-    schema::{check_in, consultation, offer},
+    schema::{check_in, consultation},
     sql_types::At,
     words::WordDsl,
 };
 use crate::domain::{
-    consultation::{CancelReason, Consultation, ConsultationState, Offer, OfferState},
+    consultation::{CancelReason, Consultation, ConsultationState, Offer},
     ids::{CheckInId, ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
     time::Timestamp,
     triage::TriageLevel,
     words::Language,
+};
+
+pub use super::offers::{
+    OfferRow, offer_add, offer_end, offer_fetch, offer_take_back, offers_expired, offers_open_by_hospital,
+    offers_open_of, offers_refused,
 };
 
 /// A consultation as stored.
@@ -75,28 +80,6 @@ pub struct ConsultationRow {
     pub left_at: Option<Timestamp>,
     /// Why it was cancelled.
     pub cancel_reason: Option<CancelReason>,
-}
-
-/// An offer as stored.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = offer)]
-pub struct OfferRow {
-    /// Which offer.
-    pub id: OfferId,
-    /// Of which consultation.
-    pub consultation_id: ConsultationId,
-    /// To whom.
-    pub doctor_id: StaffId,
-    /// Whose doctor.
-    pub hospital_id: HospitalId,
-    /// The consultation's how-manieth offer.
-    pub fence: i64,
-    /// Where it stands.
-    pub state: OfferState,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends unanswered.
-    pub expires_at: Timestamp,
 }
 
 /// What a new consultation needs beside its snapshot.
@@ -406,94 +389,4 @@ pub fn doctor_of_last_visit(
         .first(c))
     .optional()?;
     Ok(found.and_then(|(doctor, at)| doctor.zip(at)))
-}
-
-/// Adds an open offer.
-pub fn offer_add(
-    conn: &mut Conn,
-    consultation_id: ConsultationId,
-    new: &Offer,
-    now: Timestamp,
-) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(offer::table)
-        .values((
-            offer::id.eq(new.id),
-            offer::consultation_id.eq(consultation_id),
-            offer::doctor_id.eq(new.doctor),
-            offer::hospital_id.eq(new.hospital),
-            offer::fence.eq(new.fence),
-            offer::state.eq(OfferState::Open),
-            offer::created_at.eq(At(now)),
-            offer::expires_at.eq(At(new.expires_at)),
-        ))
-        .execute(c))
-    .map(|_| ())
-}
-
-/// Takes an accepted offer back; `false` when it is not accepted. Else the next
-/// doctor could not accept: a consultation has one accepted offer at most.
-pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
-    diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_word(OfferState::Accepted))
-        .set(offer::state.eq(OfferState::Withdrawn))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Ends an open offer; `false` when it is not open any more.
-pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_word(OfferState::Open))
-        .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// An offer by id.
-pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
-    each!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
-}
-
-/// A doctor's open offers, oldest first.
-pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
-    each!(conn, c => offer::table
-        .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.eq_word(OfferState::Open))
-        .order(offer::id)
-        .limit(100)
-        .select(OfferRow::as_select())
-        .load(c))
-}
-
-/// How many offers are open, by hospital.
-pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
-    each!(conn, c => offer::table
-        .filter(offer::state.eq_word(OfferState::Open))
-        .group_by(offer::hospital_id)
-        .select((offer::hospital_id, diesel::dsl::count_star()))
-        .load(c))
-}
-
-/// Open offers whose time is over.
-pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
-    each!(conn, c => offer::table
-        .filter(offer::state.eq_word(OfferState::Open))
-        .filter(offer::expires_at.le(At(now)))
-        .order(offer::expires_at)
-        .limit(limit)
-        .select(OfferRow::as_select())
-        .load(c))
-}
-
-/// Doctors who turned this consultation down or let it lapse since `since`:
-/// it is not put to them again at once.
-pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
-    each!(conn, c => offer::table
-        .filter(offer::consultation_id.eq(id))
-        .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
-        .filter(offer::answered_at.gt(Some(At(since))))
-        .select(offer::doctor_id)
-        .load(c))
 }

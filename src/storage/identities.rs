@@ -86,11 +86,11 @@ pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize
     each!(conn, c => diesel::delete(phones).execute(c))
 }
 
-/// What is known of a worker together with a name: which, what, its sealed number.
-pub fn identities_with_name(
-    conn: &mut Conn,
-    worker: WorkerId,
-) -> QueryResult<Vec<(IdentityId, IdentityKind, Vec<u8>, bool)>> {
+/// Which, what, its sealed number, and whether it was checked.
+pub type NamedIdentity = (IdentityId, IdentityKind, Vec<u8>, bool);
+
+/// What is known of a worker together with a name.
+pub fn identities_with_name(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<NamedIdentity>> {
     each!(conn, c => worker_identity::table
         .filter(worker_identity::worker_id.eq(worker))
         .filter(worker_identity::kind.ne(IdentityKind::ResidentId))

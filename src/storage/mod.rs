@@ -33,6 +33,7 @@ pub mod merge;
 pub mod messages;
 mod migrating;
 pub mod network;
+pub mod offers;
 pub mod operations;
 pub mod orders;
 pub mod persons;

@@ -21,6 +21,9 @@ use crate::domain::{
 /// A worker holds a few packs at a time; more rows than this are not read.
 const MOST_UNITS: i64 = 500;
 
+/// Value, diastolic value, and on which side it lay beyond the device.
+pub type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
+
 /// The newest reading of a kind since an instant: value and second value, and
 /// the device's word where it showed one instead of a number.
 pub fn reading_newest(
@@ -28,7 +31,7 @@ pub fn reading_newest(
     worker: WorkerId,
     kind: ReadingKind,
     since: Timestamp,
-) -> QueryResult<Option<(Option<i64>, Option<i64>, Option<Beyond>)>> {
+) -> QueryResult<Option<NewestReading>> {
     each!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
         .filter(reading::kind.eq(kind))

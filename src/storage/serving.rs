@@ -52,7 +52,7 @@ impl Serving {
         for turn in 1.. {
             match file.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) if turn < TRIES => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if turn < TRIES => std::thread::park_timeout(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     let database = database.display().to_string();
                     return Err(ServingError::Served { database, holder: noted(&mut file) });

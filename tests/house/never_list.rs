@@ -49,7 +49,7 @@ pub async fn refused(house: &TestHouse, changed: &[(&str, &str)]) -> Vec<(u64, S
     };
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).expect("a header");
-    writer.write_record(COLUMNS.iter().map(|column| cell(column))).expect("a row");
+    writer.write_record(COLUMNS.iter().map(cell)).expect("a row");
     let text = writer.into_inner().expect("flushed");
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("catalogue.csv");

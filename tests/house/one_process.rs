@@ -129,7 +129,7 @@ fn of_many_servers_that_start_at_once_one_serves() {
         if ended >= 3 {
             break ended;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
     };
     assert_eq!(ended, 3);
     let mut serving = 0;
@@ -156,7 +156,7 @@ fn a_demonstration_holds_its_database_too() {
     let mut first = program(folder.path(), &arguments).spawn().expect("it starts");
     while !ready.exists() {
         assert!(first.try_wait().expect("its status").is_none(), "the demonstration ended");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
     }
     let pid = format!("pid {} on ", first.id());
     refused(folder.path(), &data, &[&pid, "demo.db"]);

@@ -123,8 +123,8 @@ impl TestHouse {
 
 /// The six digits in a message.
 pub fn digits_of(words: &str) -> String {
-    let runs = words.split(|letter: char| !letter.is_ascii_digit());
-    runs.filter(|run| run.len() == 6).next_back().expect("a code").to_owned()
+    let mut runs = words.split(|letter: char| !letter.is_ascii_digit());
+    runs.rfind(|run| run.len() == 6).expect("a code").to_owned()
 }
 
 /// A resident identity number of somebody born on `day` (`19900501`), the

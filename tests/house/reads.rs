@@ -67,6 +67,7 @@ const RECORDED: &[(&str, &str)] = &[
     ("GET /api/v1/consultations", "consultation"),
     ("GET /api/v1/consultations/{id}", "consultation"),
     ("POST /api/v1/consultations/{id}/complete", "consultation"),
+    ("POST /api/v1/consultations/{id}/no-show", "consultation"),
     ("GET /api/v1/consultations/{id}/messages", "messages"),
     ("POST /api/v1/consultations/{id}/prescriptions", "prescription"),
     ("GET /api/v1/consultations/{id}/record", "record"),
@@ -270,7 +271,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
         answer.chunk().await.expect("it goes on").expect("an event");
         step("GET /api/v1/events", read_by(&scene.house, id).await.split_off(before));
     }
-    let elsewhere = ["employees", "lots", "offers", "workers"];
+    let elsewhere = ["employees", "lots", "offers", "workers", "no-show"];
     let left: Vec<&str> = RECORDED
         .iter()
         .map(|(route, _)| *route)

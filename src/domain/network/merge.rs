@@ -79,7 +79,7 @@ pub fn undone_lists<T: Clone + PartialEq>(
 }
 
 /// How an entry of a list is compared.
-pub fn comparable_entry(entry: &String) -> String {
+pub fn comparable_entry(entry: &str) -> String {
     comparable_name(entry)
 }
 
@@ -102,8 +102,9 @@ mod tests {
         assert_eq!(careful_number(Some(60), Some(45)), Some(45));
         assert_eq!(careful_number(None, Some(45)), Some(45));
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let all =
-            careful_list(&words(&["Penicillins"]), &words(&["penicillins", "nsaids"]), comparable_entry);
+        let all = careful_list(&words(&["Penicillins"]), &words(&["penicillins", "nsaids"]), |entry| {
+            comparable_entry(entry)
+        });
         assert_eq!(all, ["Penicillins", "nsaids"]);
     }
 

@@ -124,7 +124,7 @@ pub struct FitnessReading {
 pub fn fitness(readings: &[FitnessReading], sedated: bool, rules: &FitnessRules, now: Timestamp) -> Fitness {
     let since = now - TimeDelta::hours(i64::from(rules.check_holds_h));
     let checked = || readings.iter().filter(move |reading| reading.measured_at > since);
-    let pressure = checked().filter(|reading| reading.kind == ReadingKind::BloodPressure).last();
+    let pressure = checked().rfind(|reading| reading.kind == ReadingKind::BloodPressure);
     let breath = checked().filter(|reading| reading.kind == ReadingKind::BreathAlcohol);
     let wait = TimeDelta::minutes(i64::from(rules.retest_after_min));
     let (mut tested, mut positive_at) = (false, None);

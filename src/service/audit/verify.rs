@@ -231,7 +231,7 @@ fn one_seal(
         reach.head = chain::extend(reach.head, seal.version, &events);
         reach.events += i64::try_from(events.len()).unwrap_or(0);
     }
-    check.events += reach.events - if bridges { start.events } else { start.events };
+    check.events += reach.events - start.events;
     let genuine = chain::is_genuine(seal, signer);
     if !genuine {
         check.found(FindingKind::SealInvalid, start.position, seal.position);

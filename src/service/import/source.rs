@@ -123,7 +123,7 @@ impl Source<'_> {
         mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
     ) -> Result<(), ImportError> {
         let Opened { mut reader, size, above, skipped } = opened;
-        let header = reader.headers().map(Clone::clone).unwrap_or_default();
+        let header = reader.headers().cloned().unwrap_or_default();
         let mut problems = Vec::new();
         let mut empty = Empty::default();
         let mut cells = csv::StringRecord::new();

@@ -111,11 +111,15 @@ pub(super) fn merged_profile(
         weight_kg_tenths: careful_number(one.weight_kg_tenths, other.weight_kg_tenths),
         pregnant: careful_answer(one.pregnant, other.pregnant),
         breastfeeding: careful_answer(one.breastfeeding, other.breastfeeding),
-        allergies: careful_lists(one.allergies.as_deref(), other.allergies.as_deref(), comparable_entry),
+        allergies: careful_lists(one.allergies.as_deref(), other.allergies.as_deref(), |entry| {
+            comparable_entry(entry)
+        }),
         conditions: careful_lists(one.conditions.as_deref(), other.conditions.as_deref(), |code| {
             code.as_str().to_owned()
         }),
-        medicines: careful_lists(one.medicines.as_deref(), other.medicines.as_deref(), comparable_entry),
+        medicines: careful_lists(one.medicines.as_deref(), other.medicines.as_deref(), |entry| {
+            comparable_entry(entry)
+        }),
         egfr: careful_number(one.egfr, other.egfr),
         creatinine_clearance: careful_number(one.creatinine_clearance, other.creatinine_clearance),
         birth_date: one.birth_date.or(other.birth_date),
