@@ -205,8 +205,8 @@ fn unfit_for_a_line(character: char) -> bool {
 /// How a telephone number is written.
 pub fn phone_words() -> Bilingual {
     Bilingual::fixed(
-        "电话：手机号 11 位；固定电话请带区号（如 0535-1234567）；境外号码以 + 和国家代码开头。",
-        "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-1234567), or + and the \
+        "电话：手机号 11 位；固定电话请带区号（如 0535-6600000）；境外号码以 + 和国家代码开头。",
+        "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-6600000), or + and the \
          country code for numbers abroad.",
     )
 }

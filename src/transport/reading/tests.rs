@@ -178,20 +178,23 @@ fn read_of(text: &str) -> (serde_json::Value, Vec<String>) {
 fn what_has_no_place_is_not_kept_and_is_told_as_far_as_anything_is() {
     let nested = "[{\"a\":0},".repeat(20) + "0" + &"]".repeat(20);
     for text in [
-        format!("{{\"name\":[{}0]}}", "{\"a\":{\"b\":[]}},".repeat(10_000)),
-        format!("{{\"parts\":[{}{{}}]}}", "{\"a\":{\"b\":[]}},".repeat(10_000)),
-        format!("{{\"x\":[{}0]}}", format!("{nested},").repeat(500)),
-        format!("[{}0]", "{},".repeat(80_000)),
+        format!("{{\"name\":[{}0]}}", "{\"a\":{\"b\":[]}},".repeat(6_000)),
+        format!("{{\"parts\":[{}{{}}]}}", "{\"a\":{\"b\":[]}},".repeat(6_000)),
+        format!("{{\"x\":[{}0]}}", format!("{nested},").repeat(400)),
+        format!("[{}0]", "{},".repeat(19_000)),
     ] {
         let (value, _) = read_of(&text);
         assert!(kept(&value) < 120, "{} values of {} bytes", kept(&value), text.len());
     }
-    let many = format!("{{{}\"z\":0}}", (0..20_000).map(|n| format!("\"k{n}\":{{}},")).collect::<String>());
+    let many = format!("{{{}\"z\":0}}", (0..19_000).map(|n| format!("\"k{n}\":{{}},")).collect::<String>());
     let (value, _) = read_of(&many);
     assert!(kept(&value) <= MOST_PROBLEMS + 1, "{}", kept(&value));
     assert_eq!(told_of::<Sample>(&many).len(), MOST_PROBLEMS);
-    let twice = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(20_000));
+    let twice = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(19_000));
     assert_eq!(read_of(&twice).1.len(), MOST_PROBLEMS);
+    // Beyond a number of values that have a place nothing is read at all.
+    let beyond = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(20_000));
+    assert!(json::read(beyond.as_bytes(), &compile::of_type::<Sample>()).is_err());
     // What is read and not kept must still be JSON, and not too deep.
     assert_eq!(told_of::<Sample>("{\"x\":[1,}"), ["malformed_body"]);
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
