@@ -67,6 +67,7 @@ mod sale;
 mod schema;
 mod screen;
 mod screens;
+mod security;
 mod seed;
 mod settings;
 mod shutdown;
