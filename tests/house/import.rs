@@ -220,3 +220,21 @@ async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() 
         told(load_with(&house, ImportKind::Doctors, &not_a_doctor, update).await.expect_err("refused"));
     assert_eq!(refused, [(2, "email".to_owned(), "other_role".to_owned())]);
 }
+
+#[actix_web::test]
+async fn a_quote_that_is_not_closed_swallows_no_row() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let row = |code: &str, name: &str| format!("{code},{name},Sample,zhifu,37500000,121300000\n");
+    let text = format!(
+        "{STATIONS}{}{}{}",
+        row("zhifu-21", "\"样例"),
+        row("zhifu-22", "样例"),
+        row("zhifu-23", "样例\"")
+    );
+    let problems = told(load(&house, ImportKind::Stations, &text).await.expect_err("refused"));
+    assert_eq!(problems, [(2, "row".to_owned(), "open_quote".to_owned())]);
+    let text = format!("{STATIONS}{}{}", row("zhifu-21", "\"样例"), row("zhifu-22", "样例"));
+    let problems = told(load(&house, ImportKind::Stations, &text).await.expect_err("refused"));
+    assert_eq!(problems, [(2, "row".to_owned(), "open_quote".to_owned())]);
+}

@@ -125,6 +125,29 @@ async fn a_file_brings_nothing_of_the_never_list_into_the_formulary() {
 }
 
 #[actix_web::test]
+async fn a_name_that_is_spelt_otherwise_is_found_all_the_same() {
+    let house = TestHouse::open().await;
+    for name in [
+        "伪 麻 黄 碱 片",
+        "可　待因片",
+        "華法林",
+        "卡馬西平",
+        "嗎啡",
+        "新康泰克",
+        "安定片/valium",
+        "诺和灵30R注射",
+        "头孢曲松钠粉针",
+    ] {
+        let told = refused(&house, &[("generic_zh", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        assert_eq!(told, [(2, "generic_zh".to_owned(), "never_list".to_owned())], "{name}");
+    }
+    for name in ["Ｗａｒｆａｒｉｎ", "cod\u{435}ine", "Coumadin", "Xanax"] {
+        let told = refused(&house, &[("generic_en", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        assert_eq!(told, [(2, "generic_en".to_owned(), "never_list".to_owned())], "{name}");
+    }
+}
+
+#[actix_web::test]
 async fn maxima_that_nobody_can_mean_are_refused_by_their_column() {
     let house = TestHouse::open().await;
     let one = |field: &str| vec![(2, field.to_owned(), "implausible".to_owned())];

@@ -39,6 +39,17 @@ struct Group {
 
 const GROUPS: &[Group] = &[
     Group {
+        zh: "清单内药品的商品名",
+        en: "a trade name of a listed drug",
+        words: &[],
+        stems: &[
+            "valium", "xanax", "stilnox", "ritalin", "concerta", "luminal", "tegretol", "coumadin",
+            "lanoxin", "dolantin", "zopiclon",
+        ],
+        names: &["新康泰克", "惠菲宁", "联邦止咳露", "白加黑", "安定片", "氨酚美伪", "复方甘草合剂"],
+        atc: &[],
+    },
+    Group {
         zh: "麻醉药品",
         en: "a narcotic",
         words: &["opium"],
@@ -220,16 +231,41 @@ fn sought() -> &'static [Sought] {
     &SOUGHT
 }
 
+/// A name as the list spells it: full-width and Cyrillic letters that look like
+/// plain ones, and traditional characters of listed drugs, are read as those.
+fn plain(name: &str) -> String {
+    let letter = |letter: char| match letter {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
+        'а' | 'А' => 'a',
+        'е' | 'Е' => 'e',
+        'о' | 'О' => 'o',
+        'с' | 'С' => 'c',
+        'р' | 'Р' => 'p',
+        'х' | 'Х' => 'x',
+        'і' | 'І' => 'i',
+        '華' => '华',
+        '嗎' => '吗',
+        '馬' => '马',
+        '黃' => '黄',
+        '偽' => '伪',
+        '鹼' | '硷' => '碱',
+        other => other,
+    };
+    name.chars().map(letter).flat_map(char::to_lowercase).collect()
+}
+
 /// Where a product stands on the never-list; `None` where it does not.
 pub fn never(product: &Product) -> Option<Never> {
     let found = |field: &'static str, zh: &'static str, en: &'static str| {
         Some(Never { field, group: Bilingual::fixed(zh, en) })
     };
-    let english = product.generic_en.to_lowercase();
+    let (chinese_name, english) = (plain(&product.generic_zh), plain(&product.generic_en));
+    let chinese_name: String = chinese_name.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let latin_in_chinese = chinese_name.bytes().any(|byte| byte.is_ascii_alphabetic());
     if product.form == Form::Injection {
         return found("form", "注射剂", "an injection");
     }
-    if product.generic_zh.contains("注射") {
+    if ["注射", "粉针", "静脉滴注"].iter().any(|word| chinese_name.contains(word)) {
         return found("generic_zh", "注射剂", "an injection");
     }
     if english.contains("injection") || english.contains("injectable") {
@@ -246,10 +282,10 @@ pub fn never(product: &Product) -> Option<Never> {
         if group.atc.iter().any(|prefix| product.atc.starts_with(prefix)) {
             return found("atc", group.zh, group.en);
         }
-        if chinese.is_match(&product.generic_zh) {
+        if chinese.is_match(&chinese_name) || (latin_in_chinese && named(&chinese_name)) {
             return found("generic_zh", group.zh, group.en);
         }
-        if named(&english) {
+        if named(&english) || (!english.is_ascii() && chinese.is_match(&english)) {
             return found("generic_en", group.zh, group.en);
         }
     }

@@ -136,6 +136,9 @@ impl Source<'_> {
                     let line = cells.position().map_or(line, |place| place.line() + above);
                     if cells.iter().all(|cell| cell.trim().is_empty()) {
                         empty.note(line);
+                    } else if cells.iter().any(|cell| cell.contains(['\n', '\r'])) {
+                        // Or the rows below would be part of this one, unseen.
+                        problems.push(of_row(line, "open_quote", open_quote()));
                     } else {
                         let hidden = hidden_cells(&header, line, &cells);
                         let bad = if hidden.is_empty() { take(line, &cells) } else { Err(hidden) };
@@ -230,6 +233,13 @@ impl Empty {
 
 fn of_row(line: u64, code: &str, message: Bilingual) -> RowProblem {
     RowProblem::from_field(line, FieldProblem { field: "row".into(), code: code.into(), message })
+}
+
+fn open_quote() -> Bilingual {
+    Bilingual::fixed(
+        "有一个引号没有结束，单元格跨了行；请补上引号，单元格内不要换行。",
+        "A quote is not closed, so a cell goes on in the next line: close it; a cell has no line breaks.",
+    )
 }
 
 fn unreadable(line: u64) -> RowProblem {
