@@ -219,15 +219,15 @@ fn one_seal(
         reach = Reach { position: 0, events: 0, ..start };
     }
     let mut newest = start.position;
+    // No event stands at or before 0; one that somebody put there shows.
+    let mut from = if reach.position == 0 { i64::MIN } else { reach.position };
     loop {
-        // No event stands at or before 0; one that somebody put there shows.
-        let from = if reach.position == 0 { i64::MIN } else { reach.position };
         let events = store::events_between(conn, from, seal.position, BATCH)?;
         let Some(last) = events.last() else { break };
         for event in events.iter().filter(|event| event.writer_xid >= writers_end) {
             check.found(FindingKind::EventHidden, event.position - 1, event.position);
         }
-        (reach.position, newest) = (last.position, last.position);
+        (reach.position, newest, from) = (last.position, last.position, last.position);
         reach.head = chain::extend(reach.head, seal.version, &events);
         reach.events += i64::try_from(events.len()).unwrap_or(0);
     }
