@@ -238,3 +238,50 @@ async fn a_quote_that_is_not_closed_swallows_no_row() {
     let problems = told(load(&house, ImportKind::Stations, &text).await.expect_err("refused"));
     assert_eq!(problems, [(2, "row".to_owned(), "open_quote".to_owned())]);
 }
+
+#[actix_web::test]
+async fn a_problem_is_told_by_the_line_that_an_editor_shows() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let bad = "zhifu-31,样例,Sample,zhifu,1,121300000";
+    for (text, line) in [
+        (format!("{STATIONS}{TWO}{bad}\n").replace('\n', "\r\n"), 3),
+        (format!("{STATIONS}{TWO}{bad}\n").replace('\n', "\r"), 3),
+        (format!("# one\n{STATIONS}{TWO}{bad}").replace('\n', "\r\n"), 4),
+        (format!("{STATIONS}\n\n{TWO}\n{bad}"), 6),
+        (format!("{STATIONS}\r\n\r\n{TWO}\r\n{bad}\r\n"), 6),
+    ] {
+        let problems = told(load(&house, ImportKind::Stations, &text).await.expect_err("refused"));
+        assert_eq!(problems, [(line, "latitude_e6".to_owned(), "out_of_range".to_owned())], "{text:?}");
+    }
+    let quoted = format!("{STATIONS}\n{TWO}zhifu-32,\"样例,Sample,zhifu,37500000,121300000");
+    let problems = told(load(&house, ImportKind::Stations, &quoted).await.expect_err("refused"));
+    assert_eq!(problems, [(4, "row".to_owned(), "open_quote".to_owned())]);
+}
+
+#[actix_web::test]
+async fn a_file_without_rows_or_with_unknown_columns_or_control_characters_is_refused() {
+    let house = TestHouse::open().await;
+    house.seed().await;
+    let shipped = waystation::domain::formulary::SHIPPED_CSV;
+    let header = shipped.lines().find(|line| line.starts_with("code,")).expect("a header");
+    let row = shipped.lines().find(|line| line.starts_with("PCM-T500,")).expect("a row");
+    let refused = async |kind, text: &str| told(load(&house, kind, text).await.expect_err("refused"));
+    let at = |line: u64, field: &str, code: &str| (line, field.to_owned(), code.to_owned());
+
+    assert_eq!(refused(ImportKind::Catalogue, &format!("{header}\n")).await, [at(1, "row", "no_rows")]);
+    assert_eq!(refused(ImportKind::Stations, STATIONS).await, [at(1, "row", "no_rows")]);
+    let empty = refused(ImportKind::Catalogue, "").await;
+    assert!(empty.contains(&at(1, "contraindications", "missing_column")), "{empty:?}");
+    let more = format!("{header},colour\n{row},red\n");
+    assert_eq!(refused(ImportKind::Catalogue, &more).await, [at(1, "colour", "unknown_column")]);
+    let twice = format!("{header},min_age\n{row},0\n");
+    assert_eq!(refused(ImportKind::Catalogue, &twice).await, [at(1, "min_age", "duplicate_column")]);
+    let long = format!("{header}\n{row},more\n");
+    assert_eq!(refused(ImportKind::Catalogue, &long).await, [at(2, "row", "bad_row")]);
+    let nul = format!("{header}\n{}\n", row.replacen("PCM", "P\0CM", 1));
+    assert_eq!(refused(ImportKind::Catalogue, &nul).await, [at(2, "code", "control_character")]);
+
+    let wide = format!("{header}\n{}\n", row.replacen("PCM-T500", "ＰＣＭ－Ｔ５００", 1));
+    assert_eq!(load(&house, ImportKind::Catalogue, &wide).await.expect("loaded"), 1);
+}

@@ -14,7 +14,7 @@ pub use book::Formulary;
 pub use bounds::{Flaw, names_a_source};
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 pub use never::{Never, never};
-pub use parse::{COLUMNS, FieldIssue, RowProblem};
+pub use parse::{COLUMNS, FieldIssue, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
 
 /// The formulary that ships with the house, as CSV. Its prices are samples.

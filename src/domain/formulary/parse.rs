@@ -37,6 +37,22 @@ pub const COLUMNS: &[&str] = &[
     "source",
 ];
 
+/// The columns that a file may leave out: without a maximum a product is not prescribed.
+pub const OPTIONAL: &[&str] = &[
+    "strength_mg",
+    "max_dose_mg",
+    "max_day_mg",
+    "max_dose_units",
+    "max_day_units",
+    "max_times",
+    "max_days",
+    "child_mg_kg_dose",
+    "child_mg_kg_day",
+];
+
+/// The columns of words. The others hold codes and numbers.
+pub const TEXTS: &[&str] = &["generic_zh", "generic_en", "storage", "source"];
+
 /// One bad cell of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldIssue {

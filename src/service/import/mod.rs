@@ -8,6 +8,7 @@ pub mod csv_file;
 mod people;
 mod places;
 mod source;
+mod unix_lines;
 mod update;
 
 use serde_json::json;

@@ -3,20 +3,19 @@
 //! row vanishes: what is not a comment above the header is a row.
 
 use std::{
-    collections::{HashMap, HashSet},
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
-use super::{Found, ImportError, Lined, MOST_PROBLEMS};
+use super::{Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
 use crate::{
     domain::{
-        formulary::{COLUMNS, Product},
+        formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
         hidden::hides_something,
         network::{
             Record,
-            import::{Intake, RowProblem},
+            import::{Header, Intake, Row, RowProblem, Seen},
         },
         refusal::FieldProblem,
         time::civil_day,
@@ -37,7 +36,7 @@ pub(super) struct Source<'a> {
 
 /// An open file behind its comments.
 struct Opened {
-    reader: csv::Reader<BufReader<File>>,
+    reader: csv::Reader<UnixLines<BufReader<File>>>,
     size: u64,
     /// Lines of comment above the header.
     above: u64,
@@ -51,11 +50,8 @@ impl Source<'_> {
         let today = civil_day(self.house.now());
         let mut opened = self.open(R::COLUMNS)?;
         let header = header_of(&mut opened)?;
-        let above = opened.above;
-        let mut intake = Intake::<R>::open(header.iter(), today).map_err(|mut problems| {
-            problems.iter_mut().for_each(|problem| problem.line += above);
-            problems
-        })?;
+        let mut intake =
+            Intake::<R>::open(header.iter(), today).map_err(|problems| below(problems, opened.above))?;
         let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
             rows.push((line, intake.take(line, cells.iter())?));
@@ -68,24 +64,26 @@ impl Source<'_> {
     pub fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
         let mut opened = self.open(COLUMNS)?;
         let header = header_of(&mut opened)?;
-        let mut seen = HashSet::new();
+        let header = Header::read(header.iter(), COLUMNS, OPTIONAL)
+            .map_err(|problems| below(problems, opened.above))?;
+        let mut seen = Seen::default();
         let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
-            let row: HashMap<&str, &str> = header.iter().zip(cells.iter()).collect();
-            let mut found = Found::default();
-            match Product::from_fields(&row) {
-                Ok(product) if seen.insert(product.code.as_str().to_owned()) => rows.push((line, product)),
-                Ok(_) => {
-                    let message = Bilingual::fixed("编码重复。", "The code stands twice.");
-                    found.note(line, "code", "duplicate", message);
+            let named =
+                Row::new(&header, line, cells.iter()).named(TEXTS).map_err(|problem| vec![problem])?;
+            let cells = named.iter().map(|(name, cell)| (*name, &**cell)).collect();
+            let product = Product::from_fields(&cells).map_err(|issues| {
+                let mut found = Found::default();
+                for issue in issues {
+                    found.note(line, issue.field, issue.code, issue.message);
                 }
-                Err(issues) => {
-                    for issue in issues {
-                        found.note(line, issue.field, issue.code, issue.message);
-                    }
-                }
+                found.0
+            })?;
+            if let Some(doubled) = seen.note(line, "code", product.code.as_str()) {
+                return Err(vec![doubled]);
             }
-            if found.0.is_empty() { Ok(()) } else { Err(found.0) }
+            rows.push((line, product));
+            Ok(())
         })?;
         Ok(rows)
     }
@@ -112,7 +110,8 @@ impl Source<'_> {
         let separator = separator_of(&String::from_utf8_lossy(&line), columns);
         file.seek(SeekFrom::Start(skipped))?;
         // Flexible: a row of the wrong length is that row's problem, told by its line.
-        let reader = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(file);
+        let reader =
+            csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(UnixLines::new(file));
         Ok(Opened { reader, size, above, skipped })
     }
 
@@ -129,14 +128,14 @@ impl Source<'_> {
         let mut cells = csv::StringRecord::new();
         let mut count = 0_u64;
         loop {
-            let line = reader.position().line() + above;
-            match reader.read_record(&mut cells) {
+            let read = reader.read_record(&mut cells);
+            let line = above + line_of(&reader, &cells);
+            match read {
                 Ok(false) => break,
                 Ok(true) => {
-                    let line = cells.position().map_or(line, |place| place.line() + above);
                     if cells.iter().all(|cell| cell.trim().is_empty()) {
                         empty.note(line);
-                    } else if cells.iter().any(|cell| cell.contains(['\n', '\r'])) {
+                    } else if cells.iter().any(|cell| cell.contains('\n')) {
                         // Or the rows below would be part of this one, unseen.
                         problems.push(of_row(line, "open_quote", open_quote()));
                     } else {
@@ -148,9 +147,7 @@ impl Source<'_> {
                 Err(error) if error.is_io_error() => {
                     return Err(ImportError::File(std::io::Error::other(error)));
                 }
-                Err(error) => {
-                    problems.push(unreadable(error.position().map_or(line, |place| place.line() + above)));
-                }
+                Err(_) => problems.push(unreadable(line)),
             }
             count += 1;
             if count.is_multiple_of(500) {
@@ -162,6 +159,9 @@ impl Source<'_> {
         }
         (self.progress)(size, size);
         problems.extend(empty.problem());
+        if count == 0 && problems.is_empty() {
+            problems.push(of_row(above + 1, "no_rows", no_rows()));
+        }
         if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
     }
 }
@@ -176,7 +176,23 @@ fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord
         );
         RowProblem::from_field(line, FieldProblem { field, code: "control_character".to_owned(), message })
     };
-    cells.iter().enumerate().filter(|(_, cell)| hides_something(cell)).map(problem).collect()
+    let hides = |cell: &str| hides_something(cell) || cell.trim().contains(char::is_control);
+    cells.iter().enumerate().filter(|(_, cell)| hides(cell)).map(problem).collect()
+}
+
+/// The line on which a record that was just read begins. It is counted back from its
+/// end, since a reader passes over empty lines before it.
+fn line_of<R: Read>(reader: &csv::Reader<R>, cells: &csv::StringRecord) -> u64 {
+    let inside: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
+    // An open quote swallows the last line's end.
+    let ended = cells.iter().last().is_none_or(|cell| !cell.ends_with('\n'));
+    reader.position().line().saturating_sub(inside as u64 + u64::from(ended))
+}
+
+/// Problems of a header that stands below `above` lines of comment.
+fn below(mut problems: Vec<RowProblem>, above: u64) -> Vec<RowProblem> {
+    problems.iter_mut().for_each(|problem| problem.line += above);
+    problems
 }
 
 /// A line above the header is read up to here.
@@ -233,6 +249,10 @@ impl Empty {
 
 fn of_row(line: u64, code: &str, message: Bilingual) -> RowProblem {
     RowProblem::from_field(line, FieldProblem { field: "row".into(), code: code.into(), message })
+}
+
+fn no_rows() -> Bilingual {
+    Bilingual::fixed("文件在标题行之下没有内容。", "The file holds nothing below its header.")
 }
 
 fn open_quote() -> Bilingual {

@@ -33,16 +33,7 @@ pub struct Cells<'r, 'a> {
 impl<'r, 'a> Cells<'r, 'a> {
     /// A reader of `row`.
     pub fn new(row: &'r Row<'a>) -> Self {
-        let mut problems = Vec::new();
-        let (wanted, given) = (row.header.columns.len(), row.cells.len());
-        if wanted != given {
-            let message = Bilingual::made(
-                format!("应有 {wanted} 列，实有 {given} 列。"),
-                format!("{wanted} cells are due and {given} are there."),
-            );
-            problems.push(RowProblem::new(row.line, "row", "bad_row", message));
-        }
-        Self { row, problems }
+        Self { row, problems: row.complete().err().into_iter().collect() }
     }
 
     /// Every cell that could not be read.
@@ -198,7 +189,7 @@ impl<'r, 'a> Cells<'r, 'a> {
 
 /// Full-width letters, digits, signs and spaces as plain ones.
 /// Source: Unicode, "Halfwidth and Fullwidth Forms" (U+FF01 to U+FF5E).
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     const SHIFT: u32 = 0xFEE0;
     let wide = |character: char| matches!(character, '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
     if !text.contains(wide) {

@@ -5,7 +5,7 @@
 
 mod cells;
 
-use std::{collections::HashMap, marker::PhantomData};
+use std::{borrow::Cow, collections::HashMap, marker::PhantomData};
 
 use chrono::NaiveDate;
 
@@ -47,25 +47,38 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a file's first line for records of kind `R`. A byte order mark
-    /// before the first name is dropped: spreadsheets write it.
+    /// Reads the first line of a file of records of kind `R`, as [`Header::read`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of<'a, R: Record>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<RowProblem>> {
+        Self::read(cells, R::COLUMNS, R::OPTIONAL)
+    }
+
+    /// Reads a file's first line, which names `known` columns and may leave out the
+    /// `optional` ones. A byte order mark before the first name is dropped:
+    /// spreadsheets write it.
     ///
     /// # Errors
     /// All missing, unknown and doubled columns, at line 1.
-    pub fn read<'a, R: Record>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<RowProblem>> {
+    pub fn read<'a>(
+        cells: impl IntoIterator<Item = &'a str>,
+        known: &[&str],
+        optional: &[&str],
+    ) -> Result<Self, Vec<RowProblem>> {
         let columns: Vec<String> =
             cells.into_iter().map(|cell| cell.trim_start_matches('\u{FEFF}').trim().to_owned()).collect();
         let mut problems = Vec::new();
         for (place, column) in columns.iter().enumerate() {
-            if !R::COLUMNS.contains(&column.as_str()) {
+            if !known.contains(&column.as_str()) {
                 let name = safe_column_name(column, place);
-                problems.push(RowProblem::new(1, &name, "unknown_column", unknown_column(R::COLUMNS)));
+                problems.push(RowProblem::new(1, &name, "unknown_column", unknown_column(known)));
             } else if columns[..place].contains(column) {
                 let message = Bilingual::fixed("该列出现了两次。", "This column stands twice.");
                 problems.push(RowProblem::new(1, column, "duplicate_column", message));
             }
         }
-        for wanted in R::COLUMNS.iter().filter(|wanted| !R::OPTIONAL.contains(wanted)) {
+        for wanted in known.iter().filter(|wanted| !optional.contains(wanted)) {
             if !columns.iter().any(|column| column == wanted) {
                 problems.push(missing_column(1, wanted));
             }
@@ -91,6 +104,34 @@ impl<'a> Row<'a> {
     /// The line in the file, from 1.
     pub fn line(&self) -> u64 {
         self.line
+    }
+
+    /// The columns' names and cells. In columns other than the `texts`, full-width
+    /// characters become plain ones.
+    ///
+    /// # Errors
+    /// The row has more or fewer cells than the header.
+    pub fn named(&self, texts: &[&str]) -> Result<HashMap<&'a str, Cow<'a, str>>, RowProblem> {
+        self.complete()?;
+        let pairs = self.header.columns.iter().zip(&self.cells);
+        Ok(pairs
+            .map(|(name, cell)| {
+                let text = texts.contains(&name.as_str());
+                (name.as_str(), if text { Cow::Borrowed(*cell) } else { cells::plain(cell) })
+            })
+            .collect())
+    }
+
+    fn complete(&self) -> Result<(), RowProblem> {
+        let (wanted, given) = (self.header.columns.len(), self.cells.len());
+        if wanted == given {
+            return Ok(());
+        }
+        let message = Bilingual::made(
+            format!("应有 {wanted} 列，实有 {given} 列。"),
+            format!("{wanted} cells are due and {given} are there."),
+        );
+        Err(RowProblem::new(self.line, "row", "bad_row", message))
     }
 
     /// The cell of `column`; `None` where the file has no such column.
@@ -135,12 +176,12 @@ impl<R: Record> Intake<R> {
     /// Opens a file by its header. `today` is the civil day in Asia/Shanghai.
     ///
     /// # Errors
-    /// The header's problems, as [`Header::read`] names them.
+    /// The header's problems, as [`Header::of`] names them.
     pub fn open<'a>(
         header: impl IntoIterator<Item = &'a str>,
         today: NaiveDate,
     ) -> Result<Self, Vec<RowProblem>> {
-        let header = Header::read::<R>(header)?;
+        let header = Header::of::<R>(header)?;
         Ok(Self { header, today, seen: Seen::default(), kind: PhantomData })
     }
 

@@ -11,7 +11,7 @@ fn today() -> NaiveDate {
 
 /// Reads one line of kind `R` and names what is wrong with it.
 fn faults<R: Record>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, String, String)> {
-    let header = Header::read::<R>(columns.iter().copied()).expect("a fine header");
+    let header = Header::of::<R>(columns.iter().copied()).expect("a fine header");
     match R::from_row(&Row::new(&header, line, cells.iter().copied()), today()) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect(),
@@ -178,7 +178,7 @@ fn all_faults_of_a_row_are_named_at_once_and_only_once_each() {
 #[test]
 fn a_header_must_know_its_columns() {
     let named = |cells: &[&str]| -> Vec<(u64, String, String)> {
-        Header::read::<HospitalRecord>(cells.iter().copied())
+        Header::of::<HospitalRecord>(cells.iter().copied())
             .err()
             .unwrap_or_default()
             .into_iter()
@@ -197,14 +197,14 @@ fn a_header_must_know_its_columns() {
     assert_eq!(first[0], bad("column[1]", "unknown_column"));
     assert_eq!(first[1], bad("column[2]", "unknown_column"));
     // An optional column may be left out.
-    assert!(Header::read::<CabinetRecord>(["station_code"]).is_ok());
+    assert!(Header::of::<CabinetRecord>(["station_code"]).is_ok());
 }
 
 #[test]
 fn a_short_row_and_a_row_of_another_file_are_refused() {
     let named = faults::<HospitalRecord>(5, HospitalRecord::COLUMNS, &["h-1", "医院", "Hospital", "zhifu"]);
     assert_eq!(named[0], (5, "row".into(), "bad_row".into()));
-    let cabinets = Header::read::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
+    let cabinets = Header::of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
     let row = Row::new(&cabinets, 3, ["zhifu-01", "retail_b_only"]);
     let problems = HospitalRecord::from_row(&row, today()).expect_err("another kind of file");
     assert!(
@@ -235,12 +235,12 @@ fn a_key_stands_once_in_a_file() {
 
 #[test]
 fn what_a_file_leaves_out_falls_to_the_narrow_default() {
-    let header = Header::read::<CabinetRecord>(["station_code"]).expect("a fine header");
+    let header = Header::of::<CabinetRecord>(["station_code"]).expect("a fine header");
     let record = CabinetRecord::from_row(&Row::new(&header, 2, [" zhifu-01 "]), today()).expect("fine");
     assert_eq!(record.lane, super::super::CabinetLane::RetailBOnly);
     assert_eq!(record.station_code, "zhifu-01");
     let columns = ["code", "name_zh", "name_en", "district", "latitude_e6", "longitude_e6"];
-    let header = Header::read::<StationRecord>(columns).expect("a fine header");
+    let header = Header::of::<StationRecord>(columns).expect("a fine header");
     let cells = ["s-1", "驿站", "Station", "zhifu", "37500000", "121400000"];
     let station = StationRecord::from_row(&Row::new(&header, 2, cells), today()).expect("fine");
     assert!(!station.encounter_lanes.contains(&super::super::EncounterLane::MinorAilmentPilot));
@@ -250,7 +250,7 @@ fn what_a_file_leaves_out_falls_to_the_narrow_default() {
 fn messages_never_repeat_what_a_cell_says() {
     let cells =
         ["990000000014", "123456", "王\u{7}海", "12012345678", "1899-01-01", "x", "driver", "Nope No", "qq"];
-    let header = Header::read::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
+    let header = Header::of::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
     let problems =
         WorkerRecord::from_row(&Row::new(&header, 2, cells), today()).expect_err("everything is wrong");
     let said = serde_json::to_string(&problems).expect("serializes");
@@ -261,7 +261,7 @@ fn messages_never_repeat_what_a_cell_says() {
 
 /// One record of kind `R` from a row in the order of its columns.
 fn read<R: Record>(cells: &[&str]) -> R {
-    let header = Header::read::<R>(R::COLUMNS.iter().copied()).expect("a fine header");
+    let header = Header::of::<R>(R::COLUMNS.iter().copied()).expect("a fine header");
     R::from_row(&Row::new(&header, 2, cells.iter().copied()), today())
         .map_err(|bad| format!("{bad:?}"))
         .expect("fine")
@@ -298,7 +298,7 @@ fn what_spreadsheets_and_input_methods_do_to_a_cell_is_understood() {
 
 #[test]
 fn a_wrong_word_is_told_which_words_are_allowed() {
-    let header = Header::read::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
+    let header = Header::of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
     let problems =
         CabinetRecord::from_row(&Row::new(&header, 2, ["zhifu-01", "retail"]), today()).expect_err("refused");
     for language in [&problems[0].message.zh, &problems[0].message.en] {
