@@ -1,8 +1,12 @@
-//! The doctors and pharmacists of a trial: those of the sample who are on shift.
+//! The doctors and pharmacists of a trial: those of the sample who are on shift, and
+//! those who take over from them while it runs.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
@@ -33,15 +37,64 @@ const AFTERWARDS: TimeDelta = TimeDelta::minutes(3);
 
 /// Signed in, and ready to work.
 pub struct Crew {
-    doctors: Vec<(Arc<Staff>, Timestamp)>,
-    pharmacists: Vec<(Arc<Staff>, Timestamp)>,
+    doctors: Vec<(Arc<Staff>, Shift)>,
+    pharmacists: Vec<(Arc<Staff>, Shift)>,
+}
+
+/// When somebody works.
+#[derive(Debug, Clone, Copy)]
+struct Shift {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Who works in a trial, by address.
+#[derive(Default)]
+struct Rota {
+    doctors: Vec<(String, Shift)>,
+    pharmacists: Vec<(String, Shift)>,
+}
+
+impl Rota {
+    /// Those of every shift between `now` and `stays`.
+    fn plan(network: &SampleNetwork, plan: &Plan, now: Timestamp, stays: Timestamp) -> anyhow::Result<Self> {
+        let wanted = (plan.workers / 2 + FEWEST_DOCTORS).min(MOST_DOCTORS);
+        let mut rota = Self::default();
+        let mut from = now;
+        while from <= stays {
+            let ends = on_shift(network, from);
+            let doctors = choose(network, &ends).into_iter().take(wanted);
+            let emails = network.pharmacists.iter().map(|one| one.email.clone());
+            let pharmacists = emails.filter_map(|email| ends.get(&email).map(|end| (email, *end)));
+            let during = |(email, until)| (email, Shift { from, until });
+            let doctors: Vec<_> = doctors.map(during).collect();
+            let pharmacists: Vec<_> = pharmacists.take(PHARMACISTS).map(during).collect();
+            let next = doctors.iter().chain(&pharmacists).map(|(_, shift)| shift.until).min();
+            match next {
+                Some(next) if !doctors.is_empty() && !pharmacists.is_empty() => from = next,
+                _ => bail!("the sample has no doctor or no pharmacist on shift at {from}"),
+            }
+            join(&mut rota.doctors, doctors);
+            join(&mut rota.pharmacists, pharmacists);
+        }
+        Ok(rota)
+    }
+}
+
+/// Adds those who are not there yet.
+fn join(known: &mut Vec<(String, Shift)>, more: Vec<(String, Shift)>) {
+    for one in more {
+        if !known.iter().any(|(email, _)| *email == one.0) {
+            known.push(one);
+        }
+    }
 }
 
 /// Signs everybody in and opens their signing windows, with the codes of
 /// `base_step` and the one after it.
 ///
 /// # Errors
-/// When too few are on shift long enough, or somebody cannot sign in.
+/// When nobody is on shift, or somebody cannot sign in.
 pub async fn sign_in(
     api: &Api,
     network: &SampleNetwork,
@@ -50,24 +103,13 @@ pub async fn sign_in(
     progress: &Progress,
 ) -> anyhow::Result<Crew> {
     let now = api.clock.now();
-    let ends = on_shift(network, now);
     let stays = now + TimeDelta::from_std(plan.span)? + AFTERWARDS;
-    let wanted = (plan.workers / 2 + FEWEST_DOCTORS).min(MOST_DOCTORS);
-    let chosen = choose(network, &ends, stays).into_iter().take(wanted);
-    let chosen: Vec<(String, Timestamp)> = chosen.collect();
-    let reviewers = network.pharmacists.iter().map(|one| one.email.clone());
-    let reviewers = reviewers.filter_map(|email| ends.get(&email).map(|end| (email, *end)));
-    let reviewers: Vec<(String, Timestamp)> =
-        reviewers.filter(|(_, end)| *end > stays).take(PHARMACISTS).collect();
-    ensure!(
-        !chosen.is_empty() && !reviewers.is_empty(),
-        "no sample staff are on shift for all of --seconds; a shift ends every eight hours"
-    );
-    let total = chosen.len() + reviewers.len();
+    let rota = Rota::plan(network, plan, now, stays)?;
+    let everybody: BTreeSet<String> =
+        rota.doctors.iter().chain(&rota.pharmacists).map(|(email, _)| email.clone()).collect();
+    let total = everybody.len();
     let mut done = 0;
     let mut signed = HashMap::new();
-    let everybody = chosen.iter().chain(&reviewers).map(|(email, _)| email.clone());
-    let everybody: Vec<String> = everybody.collect();
     let signing = futures_util::stream::iter(everybody).map(|email| one(api, network, email, base_step));
     let mut signing = std::pin::pin!(signing.buffer_unordered(AT_ONCE));
     while let Some(staff) = signing.try_next().await? {
@@ -75,11 +117,11 @@ pub async fn sign_in(
         done += 1;
         progress.figures(&format!("员工登录 signing staff in {done}/{total}"));
     }
-    let take = |people: Vec<(String, Timestamp)>| {
+    let take = |people: Vec<(String, Shift)>| {
         let found = people.into_iter();
-        found.filter_map(|(email, end)| Some((Arc::clone(signed.get(&email)?), end))).collect()
+        found.filter_map(|(email, shift)| Some((Arc::clone(signed.get(&email)?), shift))).collect()
     };
-    Ok(Crew { doctors: take(chosen), pharmacists: take(reviewers) })
+    Ok(Crew { doctors: take(rota.doctors), pharmacists: take(rota.pharmacists) })
 }
 
 async fn one(
@@ -95,20 +137,15 @@ async fn one(
     Ok(Arc::new(staff))
 }
 
-/// General practitioners who stay long enough: who asks for no department gets
+/// General practitioners, and when their shift ends: who asks for no department gets
 /// one of them. English speakers first, so that there are some.
-fn choose(
-    network: &SampleNetwork,
-    ends: &HashMap<String, Timestamp>,
-    stays: Timestamp,
-) -> Vec<(String, Timestamp)> {
+fn choose(network: &SampleNetwork, ends: &HashMap<String, Timestamp>) -> Vec<(String, Timestamp)> {
     let general = |doctor: &&DoctorRecord| doctor.departments.contains(&Department::GeneralPractice);
     let mut here: Vec<(&DoctorRecord, Timestamp)> = network
         .doctors
         .iter()
         .filter(general)
         .filter_map(|doctor| ends.get(&doctor.email).map(|end| (doctor, *end)))
-        .filter(|(_, end)| *end > stays)
         .collect();
     here.sort_by_key(|(doctor, _)| {
         (!doctor.languages.contains(&Language::English), std::cmp::Reverse(doctor.capacity))
@@ -117,16 +154,24 @@ fn choose(
 }
 
 impl Crew {
-    /// Begins to work, until the end of the shift or of `tasks`.
+    /// Works from the beginning of each shift to its end or that of `tasks`.
     pub fn work(self, api: &Api, tasks: &mut JoinSet<()>) {
         let pace = Pace::quick();
-        for (staff, end) in self.doctors {
-            tasks.spawn(doctors::work(api.clone(), staff, end, pace.clone()));
+        for (staff, shift) in self.doctors {
+            let (api, pace) = (api.clone(), pace.clone());
+            tasks.spawn(async move {
+                begins(&api, shift).await;
+                doctors::work(api, staff, shift.until, pace).await;
+            });
         }
-        let of = self.pharmacists.len();
-        for (place, (staff, end)) in self.pharmacists.into_iter().enumerate() {
-            let pharmacist = Pharmacist { staff, place, of, pace: pace.clone() };
-            tasks.spawn(pharmacists::work(api.clone(), pharmacist, end));
+        for (place, (staff, shift)) in self.pharmacists.into_iter().enumerate() {
+            let place = place % PHARMACISTS;
+            let (api, pharmacist) =
+                (api.clone(), Pharmacist { staff, place, of: PHARMACISTS, pace: pace.clone() });
+            tasks.spawn(async move {
+                begins(&api, shift).await;
+                pharmacists::work(api, pharmacist, shift.until).await;
+            });
         }
     }
 
@@ -142,5 +187,40 @@ impl Crew {
             "the server's roster of sample shifts has run out: fill a fresh database with `waystation sample`"
         );
         Ok(())
+    }
+}
+
+/// Waits until a shift begins.
+async fn begins(api: &Api, shift: Shift) {
+    let wait = (shift.from - api.clock.now()).to_std().unwrap_or_default();
+    tokio::time::sleep(wait).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::load::Arrivals;
+
+    #[test]
+    fn a_change_of_shift_in_the_middle_has_people_on_both_sides_of_it() {
+        // 16:00 in Shanghai is 08:00 UTC.
+        let change: Timestamp = "2026-11-23T08:00:00Z".parse().expect("an instant");
+        let now = change - TimeDelta::seconds(30);
+        let network = SampleNetwork::plan(7, 60, now);
+        let plan = Plan {
+            url: String::new(),
+            stations: 5,
+            workers: 3,
+            arrivals: Arrivals::Max,
+            span: std::time::Duration::from_secs(4),
+            seed: 7,
+        };
+        let rota = Rota::plan(&network, &plan, now, change + AFTERWARDS).expect("people");
+        for people in [&rota.doctors, &rota.pharmacists] {
+            assert!(people.iter().any(|(_, shift)| shift.from == now));
+            assert!(
+                people.iter().any(|(_, shift)| shift.from == change && shift.until > change + AFTERWARDS)
+            );
+        }
     }
 }
