@@ -68,7 +68,9 @@ spellings! {
     PlaceCode = 1..=32, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "zhifu-01";
     /// A product's code in the catalogue.
     ProductCode = 2..=40, r"^[A-Za-z0-9._-]+$", "PCM-T500";
-    /// A lot or licence number, as printed.
+    /// A lot's number, as printed: in one line, no space first or last.
+    LotNo = 1..=64, r"^\S(.*\S)?$", "LOT-2026-001";
+    /// A licence number, as printed.
     Label = 1..=64, r"^[A-Za-z0-9._/]([A-Za-z0-9._/-]*[A-Za-z0-9._/])?$", "LOT-2026-001";
     /// A mail address.
     MailAddress = 3..=254, r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$", "doctor@example.cn";

@@ -46,6 +46,41 @@ async fn a_recall_voids_what_is_issued_freezes_the_lot_and_lists_the_served() {
 }
 
 #[actix_web::test]
+async fn whatever_lot_can_be_loaded_can_be_recalled() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    let expires_on = NaiveDate::from_ymd_opt(2027, 3, 31).expect("a day");
+    for (number, lot_no, readable) in
+        [(1, "批 1/甲", true), (2, "L\u{200B}1", false), (3, "0199\u{1D}L1", false)]
+    {
+        machine.write(Body::DoorOpen { who: seed.restocker.id });
+        machine.write(Body::Count { slot: slot(number), n: 0 });
+        let (product_code, lot_no) = (RX.to_owned(), lot_no.to_owned());
+        machine.write(Body::Restock {
+            slot: slot(number),
+            product_code,
+            lot_no: lot_no.clone(),
+            expires_on,
+            packs: 4,
+        });
+        machine.write(Body::Count { slot: slot(number), n: if readable { 4 } else { 0 } });
+        machine.write(Body::DoorClose {});
+        machine.report().await.expect(200);
+        let recall = json!({"product_code": RX, "lot_no": lot_no, "reason": "样例"});
+        let answer = house.post(&seed.operator.token, "/api/v1/lots/recall", recall).await;
+        if readable {
+            assert_eq!(answer.expect(200)["slots_frozen"], 1);
+            assert_eq!(house.slot(&seed, number.into()).await, (4, 0, 0, json!("recalled")));
+        } else {
+            assert!(answer.status.is_client_error(), "{}", answer.body);
+            assert_eq!(house.slot(&seed, number.into()).await.3, "wrong_slot");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_lot_that_expires_after_it_was_paid_for_does_not_start() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use crate::domain::{hidden, refusal::FieldProblem, words::Bilingual};
+use crate::domain::{hidden, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
 
 use super::{Phone, Secret, identity};
 
@@ -13,7 +13,7 @@ pub(super) const NAME_CHARS: usize = 80;
 const CODE_CHARS: usize = 32;
 /// Characters of a product code.
 const PRODUCT_CODE_CHARS: usize = 40;
-/// Characters of a lot or licence number.
+/// Characters of a licence number, and of a lot's.
 const LABEL_CHARS: usize = 64;
 /// Characters of an e-mail address, as RFC 5321 bounds a path.
 const EMAIL_CHARS: usize = 254;
@@ -66,7 +66,17 @@ impl Findings {
         }
     }
 
-    /// A lot or licence number, as printed.
+    /// A lot's number, as printed.
+    pub(super) fn lot_no(&mut self, field: &str, value: &str) {
+        let before = self.0.len();
+        self.text(field, value, LABEL_CHARS);
+        if self.0.len() == before && !is_lot_no(value) {
+            let message = Bilingual::fixed("首尾不能有空格。", "No space may stand first or last.");
+            self.add(field, "bad_format", message);
+        }
+    }
+
+    /// A licence number, as printed.
     pub(super) fn label(&mut self, field: &str, value: &str) {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
         self.ascii(field, value, LABEL_CHARS, fits, "A-Z a-z 0-9 - _ . /");

@@ -55,7 +55,7 @@ impl Record for StockRecord {
         found.code("station_code", &self.station_code);
         found.range("slot_no", self.slot_no, 1..=MOST_SLOTS);
         found.product_code("product_code", &self.product_code);
-        found.label("lot_no", &self.lot_no);
+        found.lot_no("lot_no", &self.lot_no);
         if self.expires_on < today {
             found.add(
                 "expires_on",

@@ -5,9 +5,11 @@
 //! hands.
 
 pub mod fefo;
+mod lot;
 pub mod slot;
 pub mod slot_stock;
 
 pub use fefo::{SlotCandidate, choose_slots};
+pub use lot::is_lot_no;
 pub use slot::{SlotClosedReason, SlotNo};
 pub use slot_stock::{Correction, DoubtEnd, Movement, SlotStock};

@@ -32,7 +32,7 @@ pub enum Body {
     Intent {
         attempt: AttemptId,
         slot: SlotNo,
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         lot_no: String,
     },
     /// The motor has run.
@@ -44,9 +44,9 @@ pub enum Body {
     /// The pack came out.
     Dispensed {
         attempt: AttemptId,
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         lot_no: String,
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         serial: Option<String>,
     },
@@ -63,9 +63,9 @@ pub enum Body {
     /// Packs were put in; product and lot were scanned.
     Restock {
         slot: SlotNo,
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         product_code: String,
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         lot_no: String,
         expires_on: NaiveDate,
         #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
@@ -81,7 +81,7 @@ pub enum Body {
     Temperature { tenths: i32 },
     /// The tamper switch; `sensor` is the firmware's code for which.
     Tamper {
-        #[schema(max_length = 200)]
+        #[schema(max_length = 200, format = "scanned")]
         sensor: String,
     },
 }

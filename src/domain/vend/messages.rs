@@ -64,10 +64,10 @@ pub struct SlotReport {
     /// Which slot.
     pub slot: SlotNo,
     /// The scanned product; `None` when empty.
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, format = "scanned")]
     pub product_code: Option<String>,
     /// The scanned lot.
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, format = "scanned")]
     pub lot_no: Option<String>,
     /// The lot's last day.
     pub expires_on: Option<NaiveDate>,

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         ids::CabinetId,
         refusal::{Code, FieldProblem, Refusal},
+        stock::is_lot_no,
         vend::{
             BootId, Command, Evidence, JournalHash,
             attempt_event::IncidentKind,
@@ -177,7 +178,7 @@ fn weigh_evidence(
         let detail = json!({"expected_lot": row.lot_no, "seq": entry.seq});
         incidents::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
         // A recall of that lot must find whoever has the pack.
-        if restocking::is_label(lot_no) {
+        if is_lot_no(lot_no) {
             attempts::attempt_other_lot(tx.conn, id, lot_no)?;
         }
     }

@@ -37,7 +37,7 @@ pub struct RecallInput {
     #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// The lot.
-    #[schema(value_type = spelling::Label)]
+    #[schema(value_type = spelling::LotNo)]
     pub lot_no: String,
     /// In words, 1 to 500 characters.
     #[schema(value_type = spelling::ShortWords)]

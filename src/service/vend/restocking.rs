@@ -8,7 +8,7 @@ use crate::{
     domain::{
         ids::{CabinetId, OrderUnitId},
         order::{self, UnitState},
-        stock::{Movement, SlotClosedReason, SlotStock},
+        stock::{Movement, SlotClosedReason, SlotStock, is_lot_no},
         time::civil_day,
         vend::{
             AttemptState, Command,
@@ -42,8 +42,6 @@ const COUNTS_LOOKED_AT: i64 = 1000;
 /// No slot holds more packs: a larger number is a fault of the scanner, and
 /// must not make the whole journal unacceptable.
 const MOST_PACKS: u32 = 1000;
-/// The longest product code or lot number.
-const LONGEST_LABEL: usize = 64;
 
 /// Takes an entry that speaks of no attempt.
 pub fn take(tx: &mut Tx<'_>, cabinet: &CabinetRow, entry: &JournalEntry) -> Result<(), Failure> {
@@ -143,15 +141,10 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
     }
 }
 
-/// Whether a scanned text may be the name of a product or lot.
-pub fn is_label(text: &str) -> bool {
-    (1..=LONGEST_LABEL).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
 /// Why a load must not be booked: a slot holds one lot at a time, and a lot has
 /// one last day.
 fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&'static str>, Failure> {
-    if !is_label(load.product_code) || !is_label(load.lot_no) {
+    if !is_lot_no(load.lot_no) {
         return Ok(Some("unreadable_label"));
     }
     if load.packs > MOST_PACKS {

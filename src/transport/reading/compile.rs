@@ -186,6 +186,7 @@ fn of_text(schema: &Value) -> Kind {
             Some("date-time") => Some(Format::Instant),
             Some(_) | None => None,
         },
+        scanned: schema["format"] == "scanned",
     })
 }
 

@@ -48,6 +48,9 @@ pub struct Text {
     pub pattern: Option<Regex>,
     /// What it must be besides.
     pub format: Option<Format>,
+    /// Whether it is what a machine scanned. A journal that is refused for what stands
+    /// on a pack is refused for ever, so what does not fit is weighed, not turned away.
+    pub scanned: bool,
 }
 
 /// A spelling with a name of its own.
@@ -121,8 +124,8 @@ impl Shape {
         let kind = match self.kind {
             Kind::Whole { .. } => Kind::Whole { least: i64::MIN, most: i64::MAX },
             Kind::Text(text) if text.format.is_some() => Kind::Text(text),
-            Kind::Text(_) => Kind::Text(Text { least: 0, most: usize::MAX, pattern: None, format: None }),
-            Kind::Word(_) => Kind::Text(Text { least: 0, most: usize::MAX, pattern: None, format: None }),
+            Kind::Text(text) => Kind::Text(Text::any(text.scanned)),
+            Kind::Word(_) => Kind::Text(Text::any(false)),
             other => other,
         };
         Self { nullable, kind }
@@ -133,11 +136,15 @@ const TEXT: Wrong<'static> = Wrong::Type("文本", "a text");
 const OBJECT: Wrong<'static> = Wrong::Type("对象", "an object");
 
 impl Text {
+    fn any(scanned: bool) -> Self {
+        Self { least: 0, most: usize::MAX, pattern: None, format: None, scanned }
+    }
+
     fn check(&self, value: &str, problems: &mut Problems) {
         let length = value.chars().count();
         if value.contains('\0') {
             problems.add(&Wrong::Nul);
-        } else if hides_something(value) && !problems.path.told().ends_with("password") {
+        } else if !self.scanned && hides_something(value) && !problems.path.told().ends_with("password") {
             problems.add(&Wrong::Hidden);
         } else if length > self.most {
             problems.add(&Wrong::Long(self.most));
