@@ -96,9 +96,17 @@ fn reason(kind: &Kind, secret: bool) -> String {
             format!("it must be {wanted}, and is {}", type_of(found))
         }
         Kind::MissingField(_) => "it is missing".to_owned(),
-        Kind::Message(words) if !secret => words.clone(),
+        Kind::Message(words) if !secret => without_excerpt(words),
         _ => "it cannot be read".to_owned(),
     }
+}
+
+/// What a reader of TOML says, without the line of the file that it shows beside it:
+/// a secret may stand there.
+fn without_excerpt(words: &str) -> String {
+    let numbered = |letter: char| letter.is_ascii_digit() || letter == ' ';
+    let said = |line: &&str| !line.trim().is_empty() && !line.trim_start_matches(numbered).starts_with('|');
+    words.lines().filter(said).collect::<Vec<_>>().join(": ")
 }
 
 const fn type_of(found: &Actual) -> &'static str {

@@ -94,6 +94,20 @@ fn no_refusal_prints_a_secret() {
         let (worked, said) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
         assert!(!worked && said.contains(key) && !said.contains(digits), "{said}");
     }
+    // What is no TOML is told by its place alone: the line may hold anything.
+    for line in [
+        format!("master_secret = {digits}{digits}"),
+        format!("master_secret = \"{digits}"),
+        format!("mail = {{ transport = \"smtp\", password = \"{digits} }}"),
+        format!("database_url = postgres://u:{digits}@db/x"),
+        format!("log = \"text\"\n  redis_url = '{digits}\nlog = 1"),
+        format!("{digits}"),
+        format!("[policy]\n{digits} = \"{digits}\" x"),
+    ] {
+        std::fs::write(&file, &line).expect("written");
+        let (worked, said) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
+        assert!(!worked && said.contains("line ") && !said.contains(digits), "{line}: {said}");
+    }
 }
 
 #[test]
