@@ -192,7 +192,21 @@ fn decoded(raw: &str) -> Result<String, String> {
     text.map(Cow::into_owned).map_err(|_| "a part of it is not UTF-8".to_owned())
 }
 
+/// The client library says of a broken escape what it is part of: a password, as a rule.
+fn refuse_broken_escapes(text: &str) -> Result<(), String> {
+    let whole = |after: &str| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits != b"00" && digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if text.split('%').skip(1).all(whole) {
+        return Ok(());
+    }
+    Err("a % in it is not followed by two hexadecimal digits other than 00; a % itself is written %25"
+        .to_owned())
+}
+
 fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Target, String> {
+    refuse_broken_escapes(text)?;
     let (text, lonely) = without_lonely_user(text);
     let url = Url::parse(&text).map_err(|error| format!("it cannot be read: {error}"))?;
     let user = match (lonely, url.password()) {

@@ -99,6 +99,10 @@ fn what_is_not_safe_or_not_known_is_refused_and_nothing_secret_is_repeated() {
         ("postgres://w:hunter2@one.example,two.example/w?sslmode=require", "several"),
         ("postgres://w:hunter2@one.example:1,two.example:2/w?sslmode=require", "read"),
         ("postgres://w:hunter2@db.example/w?sslmode=require&port=x", "port"),
+        ("postgres://w:%hunter2@localhost/w", "%25"),
+        ("postgres://w:hunter2%@localhost/w", "%25"),
+        ("postgres://w:hunter2%00@localhost/w", "%25"),
+        ("postgres://w@localhost/w?password=hunter2%2", "%25"),
     ] {
         let Err(why) = read(text, nothing) else { panic!("{text}: taken") };
         assert!(why.contains(named), "{text}: {why}");
