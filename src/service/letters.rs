@@ -108,6 +108,20 @@ pub(super) fn write(
     Ok(id)
 }
 
+/// The letters of these kinds that wait for somebody are not needed any more;
+/// all of them where no kind is named.
+pub(super) fn supersede(tx: &mut Tx<'_>, staff: StaffId, kinds: &[LetterKind]) -> Result<(), Failure> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    for id in store::letters_supersede(tx.conn, staff, &kinds)? {
+        superseded(tx, id)?;
+    }
+    Ok(())
+}
+
+fn superseded(tx: &mut Tx<'_>, id: LetterId) -> Result<(), Failure> {
+    tx.record("letter", id, "letter.superseded", json!({}), Hearers::nobody())
+}
+
 /// Claims the letters that are due. Whoever claims one has a minute to send it
 /// and say so; if they die, it is sent again.
 pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
@@ -166,8 +180,9 @@ fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLet
     match standing(tx.conn, row, kind, &link, tx.now)? {
         Standing::Good => {}
         Standing::NotWanted => {
-            store::letter_supersede(tx.conn, row.id)?;
-            tx.record("letter", row.id, "letter.superseded", json!({}), Hearers::nobody())?;
+            if store::letter_supersede(tx.conn, row.id)? {
+                superseded(tx, row.id)?;
+            }
             return Ok(None);
         }
         Standing::Lapsed if kind.invites() && tx.now - row.created_at < crate::domain::letter::PATIENCE => {

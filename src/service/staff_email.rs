@@ -25,7 +25,7 @@ use crate::{
     },
     mail::LetterKind,
     storage::{
-        Conn, letters as letter_rows, staff,
+        Conn, staff,
         staff_changes::{self as store},
         staff_sessions,
     },
@@ -78,7 +78,7 @@ pub fn ask(tx: &mut Tx<'_>, id: StaffId, input: &EmailInput) -> Result<EmailChan
     }
     ensure_free(tx.conn, &email, id)?;
     store::email_changes_void(tx.conn, id, tx.now)?;
-    letter_rows::letters_supersede(tx.conn, id, &[LetterKind::EmailConfirm.as_str()])?;
+    letters::supersede(tx, id, &[LetterKind::EmailConfirm])?;
     if row.password_hash.is_none() || row.email == email {
         if row.email != email {
             store::email_set(tx.conn, id, &email)?;

@@ -31,7 +31,7 @@ use crate::{
     mail::LetterKind,
     storage::{
         events::AnyId,
-        letters as letter_rows, reset_requests,
+        reset_requests,
         staff::{self, StaffRow},
         staff_sessions as store,
     },
@@ -179,8 +179,7 @@ pub(super) fn send_link(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Resul
 /// As [`send_link`]; links and letters that invited before are void.
 pub(super) fn invite_anew(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
     store::links_void(tx.conn, id, tx.now)?;
-    let before = [LetterKind::Invite, LetterKind::Reinvite, LetterKind::Reset].map(LetterKind::as_str);
-    letter_rows::letters_supersede(tx.conn, id, &before)?;
+    letters::supersede(tx, id, &[LetterKind::Invite, LetterKind::Reinvite, LetterKind::Reset])?;
     send_link(tx, id, kind)
 }
 

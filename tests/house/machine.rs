@@ -9,7 +9,7 @@ use waystation::{
         vend_auth,
     },
     domain::{
-        ids::AttemptId,
+        ids::{AttemptId, DeviceId},
         stock::SlotNo,
         vend::{
             BootId, Epoch,
@@ -32,29 +32,48 @@ pub struct Machine<'h> {
     pub side: CabinetSide,
     pub journal: Journal,
     pub key: DeviceKey,
+    /// As which it is enrolled, and how often it was.
+    pub device: DeviceId,
+    pub epoch: i64,
     pub cursor: i64,
     mono_ms: i64,
+}
+
+/// A boot id as firmware draws it.
+pub fn drawn_boot() -> BootId {
+    BootId::from_bytes(waystation::crypto::random::bytes())
 }
 
 impl<'h> Machine<'h> {
     /// Switches the cabinet on, and lets it say hello.
     pub async fn on(house: &'h TestHouse, seed: &'h Seed) -> Self {
-        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
-        let (side, _) = CabinetSide::boot(boot, []);
-        let key = seed.cabinet_key.clone();
-        let journal = Journal::default();
-        let machine = Self { house, seed, side, journal, key, cursor: 0, mono_ms: 0 };
+        let machine = Self::off(house, seed, (seed.cabinet_device, &seed.cabinet_key, 1));
         machine.hello().await.expect(200);
         machine
     }
 
+    /// A cabinet with an empty journal that has said nothing yet, as this device.
+    pub fn off(
+        house: &'h TestHouse,
+        seed: &'h Seed,
+        (device, key, epoch): (DeviceId, &DeviceKey, i64),
+    ) -> Self {
+        let (side, _) = CabinetSide::boot(drawn_boot(), []);
+        let (key, journal) = (key.clone(), Journal::default());
+        Self { house, seed, side, journal, key, device, epoch, cursor: 0, mono_ms: 0 }
+    }
+
     /// The power goes, and comes back: memory is lost, the journal is not.
     pub async fn power_cut(&mut self) {
-        let boot = BootId::from_bytes(waystation::crypto::random::bytes());
+        self.restart(drawn_boot());
+        self.hello().await.expect(200);
+    }
+
+    /// The same, and nothing is said yet.
+    pub fn restart(&mut self, boot: BootId) {
         let (side, steps) = CabinetSide::boot(boot, self.journal.bodies());
         (self.side, self.mono_ms) = (side, 0);
         self.carry_out(steps);
-        self.hello().await.expect(200);
     }
 
     /// Writes what is to be written; says whether the motor runs.
@@ -75,7 +94,16 @@ impl<'h> Machine<'h> {
 
     /// Its clock runs on.
     pub fn runs_on(&mut self) {
-        self.mono_ms += 1;
+        self.waits(1);
+    }
+
+    pub fn waits(&mut self, milliseconds: i64) {
+        self.mono_ms += milliseconds;
+    }
+
+    /// A fresh token of this cabinet.
+    pub fn token(&self) -> String {
+        self.house.token_of_cabinet(self.seed, self.device, self.epoch)
     }
 
     pub fn write(&mut self, body: Body) {
@@ -85,14 +113,13 @@ impl<'h> Machine<'h> {
 
     /// A signed POST.
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
-        self.post_with(&self.house.cabinet_token(self.seed), path, body).await
+        self.post_with(&self.token(), path, body).await
     }
 
     /// The same with a token of the test's choice.
     pub async fn post_with(&self, token: &str, path: &str, body: &impl Serialize) -> Answer {
         let bytes = serde_json::to_vec(body).expect("JSON");
-        let signature =
-            sign_request(&self.key, self.seed.cabinet_device, "POST", path, &bytes).expect("signed");
+        let signature = sign_request(&self.key, self.device, "POST", path, &bytes).expect("signed");
         let request = self
             .house
             .client()
@@ -106,7 +133,7 @@ impl<'h> Machine<'h> {
 
     pub fn hello_body(&self, boot: BootId) -> Value {
         json!({
-            "epoch": 1, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.house.now(),
+            "epoch": self.epoch, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.house.now(),
             "journal": self.journal.head(), "open_intents": [], "door_open": self.side.door_is_open(),
             "tampered": false, "slots": [], "versions": {"firmware": "test", "protocol": 1},
         })
@@ -118,9 +145,17 @@ impl<'h> Machine<'h> {
 
     /// Polls once and takes what there is.
     pub async fn work(&mut self) -> Vec<WorkItem> {
-        let token = self.house.cabinet_token(self.seed);
+        let answer = self.poll().await.expect(200);
+        self.take(answer)
+    }
+
+    pub async fn poll(&self) -> Answer {
         let path = format!("/cabinet/v1/work?cursor={}&wait=0", self.cursor);
-        let answer = self.house.get(&token, &path).await.expect(200);
+        self.house.get(&self.token(), &path).await
+    }
+
+    /// Takes what a poll was answered.
+    pub fn take(&mut self, answer: Value) -> Vec<WorkItem> {
         let answer: WorkAnswer = serde_json::from_value(answer).expect("work");
         self.cursor = answer.cursor;
         for item in &answer.items {
@@ -136,16 +171,28 @@ impl<'h> Machine<'h> {
     fn authorize(&mut self, jws: &str) {
         let house = &self.house.house;
         let keys = house.keys.tokens.public_keys();
-        let device = self.seed.cabinet_device;
-        let said = vend_auth::verify(&keys, jws, &house.policy.network, device, 1).expect("it is for us");
+        let said = vend_auth::verify(&keys, jws, &house.policy.network, self.device, self.epoch);
+        let said = said.expect("it is for us");
         let slot = SlotNo::new(said.slot.parse().expect("a number")).expect("a slot");
         self.side.authorize(Permission { attempt: said.attempt, slot, lot_no: said.lot });
     }
 
     /// Asks START in the present boot.
     pub async fn start(&mut self, attempt: AttemptId, code: &str) -> Answer {
-        self.side.ask_start(attempt, self.mono_ms);
+        self.ask(attempt);
         self.start_as(self.side.boot_id(), attempt, code).await
+    }
+
+    /// A code was typed: whether the cabinet asks START now.
+    pub fn ask(&mut self, attempt: AttemptId) -> bool {
+        !self.side.ask_start(attempt, self.mono_ms).is_empty()
+    }
+
+    /// A GRANT came in: whether the motor runs.
+    pub fn granted(&mut self, attempt: AttemptId, grant: Value) -> bool {
+        let grant: Grant = serde_json::from_value(grant).expect("a grant");
+        let steps = self.side.grant(attempt, &grant, self.mono_ms);
+        self.carry_out(steps)
     }
 
     /// Asks START in the name of any boot.
@@ -157,10 +204,8 @@ impl<'h> Machine<'h> {
     /// START, and the motor runs.
     pub async fn run(&mut self, attempt: AttemptId, code: &str) {
         self.work().await;
-        let grant: Grant =
-            serde_json::from_value(self.start(attempt, code).await.expect(200)).expect("a grant");
-        let steps = self.side.grant(attempt, &grant, self.mono_ms);
-        assert!(self.carry_out(steps), "the motor runs");
+        let grant = self.start(attempt, code).await.expect(200);
+        assert!(self.granted(attempt, grant), "the motor runs");
     }
 
     /// START, motor, and what the sensor sees.
@@ -172,7 +217,7 @@ impl<'h> Machine<'h> {
 
     /// Reports what is not acknowledged.
     pub async fn report(&mut self) -> Answer {
-        let answer = self.events(1, self.journal.unacked().to_vec()).await;
+        let answer = self.events(self.epoch, self.journal.unacked().to_vec()).await;
         if let Some(seq) = answer.body["acked_seq"].as_i64() {
             self.journal.ack(seq);
         }

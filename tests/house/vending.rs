@@ -12,7 +12,7 @@ use waystation::{
     },
     domain::{
         formulary::{Formulary, IngredientCode, Product, ProductCode},
-        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId, StationId},
+        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId, StationId, WorkerId},
         money::Fen,
         prescription::{CabinetLane, canonical_bytes},
     },
@@ -177,7 +177,12 @@ impl TestHouse {
 
     /// A fresh token for the cabinet.
     pub fn cabinet_token(&self, seed: &Seed) -> String {
-        self.device_token(Role::Cabinet, seed.cabinet.to_string(), seed.cabinet_device, 1, seed)
+        self.token_of_cabinet(seed, seed.cabinet_device, 1)
+    }
+
+    /// The same, enrolled as another device.
+    pub fn token_of_cabinet(&self, seed: &Seed, device: DeviceId, epoch: i64) -> String {
+        self.device_token(Role::Cabinet, seed.cabinet.to_string(), device, epoch, seed)
     }
 
     fn device_token(&self, role: Role, subject: String, device: DeviceId, epoch: i64, seed: &Seed) -> String {
@@ -196,8 +201,18 @@ impl TestHouse {
 
     /// A prescription for packs of `RX`, signed and approved.
     pub async fn prescribe(&self, seed: &Seed, visit: &Visit, packs: i32) -> PrescriptionId {
+        self.prescribe_to(seed, (seed.worker, visit.check_in), packs).await
+    }
+
+    /// The same to any worker in a check-in of theirs.
+    pub async fn prescribe_to(
+        &self,
+        seed: &Seed,
+        (worker, check_in): (WorkerId, CheckInId),
+        packs: i32,
+    ) -> PrescriptionId {
         let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
-        let document = self.document(seed, id, talk, packs);
+        let document = self.document(seed, worker, (id, talk), packs);
         let canonical = canonical_bytes(&serde_json::from_value(document.clone()).expect("a document"));
         let body = json!({
             "revision": 1,
@@ -221,7 +236,7 @@ impl TestHouse {
         let until = self.now() + TimeDelta::hours(10);
         let signer = &self.house.keys.prescriptions;
         let signature = sign_detached(signer, DetachedKind::Prescription, &canonical).expect("signed");
-        let (worker, check_in, station) = (seed.worker, visit.check_in, seed.station);
+        let station = seed.station;
         let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
@@ -280,9 +295,15 @@ impl TestHouse {
         id
     }
 
-    fn document(&self, seed: &Seed, id: PrescriptionId, talk: ConsultationId, packs: i32) -> Value {
+    fn document(
+        &self,
+        seed: &Seed,
+        worker: WorkerId,
+        (id, talk): (PrescriptionId, ConsultationId),
+        packs: i32,
+    ) -> Value {
         json!({
-            "id": id, "revision": 1, "consultation": talk, "worker": seed.worker,
+            "id": id, "revision": 1, "consultation": talk, "worker": worker,
             "prescriber": seed.doctor.id, "hospital": seed.hospital, "lane": "follow_up_with_evidence",
             "kind": "ordinary", "diagnoses": [{"code": "J02", "text": "x"}],
             "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5,

@@ -23,10 +23,10 @@ use crate::{
         Failure, Hearers, Tx,
         caller::StaffCaller,
         import::{self, Existing, ImportError, PreparedStaff},
-        staff_password,
+        letters, staff_password,
         staff_session::{self, StaffView},
     },
-    storage::{Conn, directory as store, letters, staff, staff_changes as changes, staff_sessions},
+    storage::{Conn, directory as store, staff, staff_changes as changes, staff_sessions},
 };
 
 /// The roles of staff; for the document.
@@ -233,7 +233,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         let ended = staff_session::end_all(tx, id)?;
         staff_sessions::links_void(tx.conn, id, tx.now)?;
         changes::email_changes_void(tx.conn, id, tx.now)?;
-        letters::letters_supersede(tx.conn, id, &[])?;
+        letters::supersede(tx, id, &[])?;
         if row.role == Role::Doctor {
             changes::doctor_off(tx.conn, id)?;
             tx.wake(Topic::Matching);

@@ -10,7 +10,7 @@ use crate::{
         ids::{CabinetId, OrderId, OrderUnitId},
         order::{self, OrderState, UnitState},
         refusal::Refusal,
-        stock::{Movement, choose_slots},
+        stock::{Movement, SlotClosedReason, choose_slots},
         time::civil_day,
         vend::{
             AttemptEvent, AttemptState, Command, Outcome,
@@ -237,12 +237,26 @@ pub fn close_slot(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     slot: i32,
-    reason: crate::domain::stock::SlotClosedReason,
+    reason: SlotClosedReason,
 ) -> Result<(), Failure> {
     let slot = slot_no(slot)?;
     if store::slot_close(tx.conn, cabinet, slot.get(), reason, tx.now)? {
         let payload = json!({"slot": slot, "reason": reason});
         tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}
+
+/// A closed slot stays closed for another reason, if `from` is still why.
+pub fn reclose_slot(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    slot: i32,
+    (from, to): (SlotClosedReason, SlotClosedReason),
+) -> Result<(), Failure> {
+    if store::slot_reclose(tx.conn, cabinet, slot, from, to)? {
+        let payload = json!({"slot": slot, "was": from, "reason": to});
+        tx.record("cabinet", cabinet, "cabinet.slot_reclosed", payload, Hearers::nobody())?;
     }
     Ok(())
 }

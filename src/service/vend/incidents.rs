@@ -18,11 +18,11 @@ use crate::{
     storage::{
         Conn,
         incidents::{self as store, IncidentRow, NewIncident},
-        journal, stock,
+        journal,
     },
 };
 
-use super::lock_cabinet;
+use super::{closing::reclose_slot, lock_cabinet};
 
 /// An incident at a cabinet.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -132,7 +132,7 @@ pub fn close_incident(
     }
     if let Some(slot) = row.slot_no {
         let (from, to) = (SlotClosedReason::Incident, SlotClosedReason::Uncounted);
-        stock::slot_reclose(tx.conn, row.cabinet_id, slot, from, to)?;
+        reclose_slot(tx, row.cabinet_id, slot, (from, to))?;
     }
     view(row)
 }

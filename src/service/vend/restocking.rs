@@ -28,7 +28,7 @@ use crate::{
 };
 
 use super::{
-    closing::{apply, close_slot},
+    closing::{apply, close_slot, reclose_slot},
     domain_attempt, incidents, reconcile, slot_no,
     stock::{move_packs, packs},
     units::command,
@@ -186,8 +186,7 @@ fn await_count(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
     let other_lot_before =
         matches!(from, SlotClosedReason::WrongSlot | SlotClosedReason::Expired | SlotClosedReason::Recalled);
     if other_lot_before {
-        let to = SlotClosedReason::Uncounted;
-        stock::slot_reclose(tx.conn, row.cabinet_id, row.slot_no, from, to)?;
+        reclose_slot(tx, row.cabinet_id, row.slot_no, (from, SlotClosedReason::Uncounted))?;
     }
     Ok(())
 }
@@ -304,7 +303,7 @@ fn reopen(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
     }
     match lot_fault(tx, product, lot)? {
         Some(fault) => {
-            stock::slot_reclose(tx.conn, row.cabinet_id, row.slot_no, reason, fault)?;
+            reclose_slot(tx, row.cabinet_id, row.slot_no, (reason, fault))?;
         }
         None => {
             stock::slot_open(tx.conn, row.cabinet_id, row.slot_no, reason)?;

@@ -25,8 +25,39 @@ impl Chance {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 
+    /// Once in so many times.
+    pub fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
     /// One of these.
     pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
+    }
+
+    /// One of these, if there is any.
+    pub fn any<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        if of.is_empty() { None } else { Some(of[self.below(of.len())].clone()) }
+    }
+}
+
+/// Draws every step as often as its weight says before any comes again, in an
+/// order of chance: none is forgotten by bad luck.
+pub struct Bag {
+    all: Vec<&'static str>,
+    left: Vec<&'static str>,
+}
+
+impl Bag {
+    pub fn of(weights: &[(&'static str, usize)]) -> Self {
+        let all = weights.iter().flat_map(|(step, weight)| std::iter::repeat_n(*step, *weight)).collect();
+        Self { all, left: Vec::new() }
+    }
+
+    pub fn draw(&mut self, chance: &mut Chance) -> &'static str {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+        }
+        self.left.swap_remove(chance.below(self.left.len()))
     }
 }

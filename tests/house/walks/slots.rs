@@ -1,0 +1,92 @@
+//! What lies in the slots of a cabinet, as its people see it.
+
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+use waystation::domain::{
+    stock::SlotNo,
+    vend::journal::{Body, SlotCount},
+};
+
+use crate::{harness::TestHouse, seed::Seed};
+
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub number: i32,
+    pub product: String,
+    pub lot: String,
+    expires_on: NaiveDate,
+    on_hand: u32,
+    reserved: u32,
+    pub in_doubt: u32,
+    pub closed: Option<String>,
+}
+
+/// The slots of the seeded cabinet.
+pub async fn of(house: &TestHouse, seed: &Seed, operator: &str) -> Vec<Slot> {
+    let path = format!("/api/v1/cabinets/{}", seed.cabinet);
+    let cabinet = house.get(operator, &path).await.expect(200);
+    cabinet["slots"].as_array().expect("slots").iter().map(read).collect()
+}
+
+fn read(slot: &Value) -> Slot {
+    let text = |name: &str| slot[name].as_str().unwrap_or_else(|| panic!("no {name} in {slot}")).to_owned();
+    let number = |name: &str| slot[name].as_u64().and_then(|n| u32::try_from(n).ok()).expect("a number");
+    Slot {
+        number: slot["slot_no"].as_i64().and_then(|n| i32::try_from(n).ok()).expect("a number"),
+        product: text("product_code"),
+        lot: text("lot_no"),
+        expires_on: text("expires_on").parse().expect("a day"),
+        on_hand: number("on_hand"),
+        reserved: number("reserved"),
+        in_doubt: number("in_doubt"),
+        closed: slot["closed_reason"].as_str().map(str::to_owned),
+    }
+}
+
+impl Slot {
+    fn place(&self) -> SlotNo {
+        SlotNo::new(self.number).expect("a slot")
+    }
+
+    /// What whoever counts should find, packs in doubt apart.
+    pub fn as_counted(&self) -> SlotCount {
+        SlotCount { slot: self.place(), n: self.on_hand + self.reserved }
+    }
+
+    /// What lies in it must be taken out.
+    pub fn wants_another_lot(&self) -> bool {
+        matches!(self.closed.as_deref(), Some("wrong_slot" | "expired" | "recalled"))
+    }
+
+    /// More packs of what it holds.
+    pub fn load(&self, packs: u32) -> Body {
+        self.load_of(packs, &self.lot, self.expires_on)
+    }
+
+    /// Packs of its product, of this lot.
+    pub fn load_of(&self, packs: u32, lot: &str, expires_on: NaiveDate) -> Body {
+        let (product_code, lot_no) = (self.product.clone(), lot.to_owned());
+        Body::Restock { slot: self.place(), product_code, lot_no, expires_on, packs }
+    }
+
+    /// What `other` holds is put into this one.
+    pub fn load_as(&self, other: &Slot, packs: u32) -> Body {
+        let Body::Restock { product_code, lot_no, expires_on, .. } = other.load(packs) else {
+            unreachable!("a load is a restock")
+        };
+        Body::Restock { slot: self.place(), product_code, lot_no, expires_on, packs }
+    }
+
+    /// A cabinet that scans here what `other` holds.
+    pub fn told_as(&self, other: &Slot) -> Value {
+        json!({"slot": self.number, "product_code": other.product, "lot_no": other.lot,
+            "expires_on": other.expires_on, "count": 1})
+    }
+
+    /// A cabinet that scans here what the books say.
+    pub fn told(&self) -> Value {
+        let mut told = self.told_as(self);
+        told["count"] = json!(self.on_hand + self.reserved);
+        told
+    }
+}
