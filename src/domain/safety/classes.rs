@@ -67,6 +67,8 @@ classes! {
     QtDrug,
     /// Ephedra and its alkaloids.
     EphedraLike,
+    /// Narrows the vessels of the nose, and those elsewhere: by mouth, or as drops and spray.
+    Decongestant,
     /// Proton-pump inhibitor.
     ProtonPumpInhibitor,
     /// Sulfonylurea.

@@ -2,9 +2,9 @@
 //! `unknown`. Standing here without a class says: known, and no rule of ours names it.
 
 use super::classes::DrugClass::{
-    AceInhibitor, Antihistamine, Arb, BetaBlocker, CalciumBlocker, Cephalosporin, Diuretic, EphedraLike,
-    Ethanol, EthanolReactive, Macrolide, Never, Nitrate, Nitroimidazole, NotAbsorbed, Nsaid, Pde5Inhibitor,
-    Penicillin, ProtonPumpInhibitor, QtDrug, Quinolone, SedatingAntihistamine, SideChainAmino,
+    AceInhibitor, Antihistamine, Arb, BetaBlocker, CalciumBlocker, Cephalosporin, Decongestant, Diuretic,
+    EphedraLike, Ethanol, EthanolReactive, Macrolide, Never, Nitrate, Nitroimidazole, NotAbsorbed, Nsaid,
+    Pde5Inhibitor, Penicillin, ProtonPumpInhibitor, QtDrug, Quinolone, SedatingAntihistamine, SideChainAmino,
     SideChainMethoxyimino, Statin, Sulfonamide, Sulfonylurea, Tetracycline,
 };
 use super::classes::{Classes, DrugClass};
@@ -74,6 +74,10 @@ pub(super) const INGREDIENTS: &[IngredientFacts] = &[
     known("doxylamine", &[Antihistamine, SedatingAntihistamine]),
     known("ketotifen", &[Antihistamine, SedatingAntihistamine]),
     known("dimenhydrinate", &[Antihistamine, SedatingAntihistamine]),
+    known("phenylephrine", &[Decongestant]),
+    known("oxymetazoline", &[Decongestant]),
+    known("xylometazoline", &[Decongestant]),
+    known("naphazoline", &[Decongestant]),
     known("montelukast", &[]),
     known("cromoglicic_acid", &[]),
     known("azelastine", &[Antihistamine]),

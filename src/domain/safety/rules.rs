@@ -22,6 +22,10 @@ pub struct Thresholds {
     pub ephedra_systolic: i64,
     /// Diastolic from which ephedra is blocked: 100 mmHg (house rules, pair table).
     pub ephedra_diastolic: i64,
+    /// Systolic of grade 3 hypertension: 180 mmHg (house rules, vitals).
+    pub severe_systolic: i64,
+    /// Diastolic of grade 3 hypertension: 110 mmHg (house rules, vitals).
+    pub severe_diastolic: i64,
     /// eGFR below which metformin is never given: 30 (house rules, drugs table).
     pub metformin_never_below_egfr: i64,
     /// eGFR below which metformin is not started: 45 (house rules, drugs table).
@@ -51,6 +55,8 @@ impl Default for Thresholds {
             alcohol_positive_above: 0,
             ephedra_systolic: 160,
             ephedra_diastolic: 100,
+            severe_systolic: 180,
+            severe_diastolic: 110,
             metformin_never_below_egfr: 30,
             metformin_no_start_below_egfr: 45,
             amoxicillin_less_below_clearance: 30,
