@@ -42,7 +42,7 @@ pub const COLUMNS: &[&str] = &[
 pub struct FieldIssue {
     /// The column.
     pub field: &'static str,
-    /// A stable word: `invalid`, `never_list`, `implausible`, `no_source`.
+    /// A stable word: `invalid`, or that of a [`super::Flaw`].
     pub code: &'static str,
     /// What is wrong and what is allowed.
     pub message: Bilingual,

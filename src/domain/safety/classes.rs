@@ -69,6 +69,8 @@ classes! {
     EphedraLike,
     /// Narrows the vessels of the nose, and those elsewhere: by mouth, or as drops and spray.
     Decongestant,
+    /// Gives off iodine.
+    Iodine,
     /// Proton-pump inhibitor.
     ProtonPumpInhibitor,
     /// Sulfonylurea.

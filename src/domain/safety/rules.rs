@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
-use super::ingredients::{ALIASES, INGREDIENTS, IngredientFacts};
+use super::ingredients::{INGREDIENTS, IngredientFacts};
 use super::pairs::{PAIRS, PairRule, Side};
 use super::people::{PEOPLE, ProfileRule};
+use crate::domain::formulary::canonical_ingredient;
 
 /// The numbers of a rule set. [V], [v] and [P] as in the house rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,13 +160,8 @@ impl RuleSet {
 
     /// The house rules under a deployment's own numbers and version.
     pub fn with_thresholds(version: impl Into<String>, thresholds: Thresholds) -> Self {
-        let mut index: HashMap<&'static str, u16> =
+        let index: HashMap<&'static str, u16> =
             (0u16..).zip(INGREDIENTS).map(|(at, one)| (one.code, at)).collect();
-        for (alias, code) in ALIASES {
-            if let Some(&at) = index.get(code) {
-                index.entry(alias).or_insert(at);
-            }
-        }
         let mut limits = vec![None; INGREDIENTS.len()];
         for limit in LIMITS {
             if let Some(&at) = index.get(limit.code) {
@@ -218,8 +214,10 @@ impl RuleSet {
         self.limit(self.number(code)?)
     }
 
+    /// The number of the ingredient that `code` names, in any of its spellings.
     pub(super) fn number(&self, code: &str) -> Option<u16> {
-        self.index.get(code).copied()
+        let plain = self.index.get(code);
+        plain.or_else(|| self.index.get(canonical_ingredient(code)?)).copied()
     }
 
     pub(super) fn limit(&self, ingredient: u16) -> Option<&'static IngredientLimit> {
