@@ -163,7 +163,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         return Err(Refusal::fields(problems).into());
     }
     let cabinet = journal::cabinet_of_station(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
-    let person = sale_check::hold_person(tx, caller.worker)?;
+    let person = sale_check::hold_person(tx, caller)?;
     let cabinet = vend::lock_cabinet(tx, cabinet)?;
     let (plan, safety) = match (input.prescription_id, &input.lines) {
         (Some(prescription), _) => {
@@ -244,7 +244,7 @@ pub fn pay(
     method: PayMethod,
 ) -> Result<OrderView, Failure> {
     let PayMethod::Subsidy = method;
-    let person = sale_check::hold_person(tx, caller.worker)?;
+    let person = sale_check::hold_person(tx, caller)?;
     let row = lock_own(tx, caller.worker, id)?;
     let units = store::units_of_order(tx.conn, id)?;
     let events = order::decide(&vend::domain_order(&row, &units), Command::Pay, tx.now)?;

@@ -11,15 +11,18 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Failure, Tx, me,
+    Failure, Tx,
+    caller::WorkerCaller,
+    me,
     prescription_view::Body,
     profile,
     safety_facts::{self, FindingView, Whose},
+    sale_triage,
 };
 use crate::{
     domain::{
         formulary::{Condition, ProductCode},
-        ids::{OrderId, PrescriptionId, WorkerId},
+        ids::{CheckInId, OrderId, PrescriptionId, StationId, WorkerId},
         order::UnitState,
         prescription::rules,
         refusal::{Code, Refusal},
@@ -41,6 +44,10 @@ const FEVER_HOURS: i64 = 24;
 pub struct Person {
     /// Who asks.
     pub worker: WorkerId,
+    /// In which check-in.
+    pub check_in: CheckInId,
+    /// At which station.
+    pub station: StationId,
     /// All rows that count as this person.
     pub rows: Vec<WorkerId>,
 }
@@ -65,15 +72,15 @@ pub struct CounterLine {
     pub packs: u32,
 }
 
-/// Holds the person that `worker` is: whoever else orders for them waits. Take
+/// Holds the person that `caller` is: whoever else orders for them waits. Take
 /// it before a cabinet.
 ///
 /// # Errors
 /// What the storage said.
-pub fn hold_person(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Person, Failure> {
-    let rows = store::person_of(tx.conn, worker)?;
+pub fn hold_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Failure> {
+    let rows = store::person_of(tx.conn, caller.worker)?;
     store::person_hold(tx.conn, &rows)?;
-    Ok(Person { worker, rows })
+    Ok(Person { worker: caller.worker, check_in: caller.check_in, station: caller.station, rows })
 }
 
 /// Refuses another unpaid order of a person who holds enough.
@@ -133,6 +140,7 @@ pub fn over_the_counter(
     let buyer = Buyer { job, from_years: tx.house.policy.vending.counter_from_years };
     let mut more = self_care_findings(&input, buyer, &book, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
+    more.extend(sale_triage::findings(tx, person)?);
     let report = safety_facts::run(tx.house, &input).with(more);
     let questions = unanswered(&needs(&input.lines, &book, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long after its end a consultation still answers for what it saw.
-const SEEN_BY_A_DOCTOR: TimeDelta = TimeDelta::days(1);
+pub(super) const SEEN_BY_A_DOCTOR: TimeDelta = TimeDelta::days(1);
 
 /// What the readings of a check-in mean together.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,12 +68,17 @@ impl TriageView {
 }
 
 /// What belongs together.
-struct Case {
-    worker: WorkerId,
-    readings: Vec<TimedReading>,
-    said: Said,
-    asked: bool,
-    earlier: Vec<RedFlagCode>,
+pub(super) struct Case {
+    /// Whose profile counts.
+    pub worker: WorkerId,
+    /// What was measured.
+    pub readings: Vec<TimedReading>,
+    /// What was said.
+    pub said: Said,
+    /// Whether a doctor was asked for.
+    pub asked: bool,
+    /// Red flags that were raised before.
+    pub earlier: Vec<RedFlagCode>,
 }
 
 /// The span of a consultation.
@@ -126,7 +131,8 @@ fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, 
     })
 }
 
-fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<TriageView, Failure> {
+/// The level of a case.
+pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<TriageView, Failure> {
     let worker = workers::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
     let (_, profile) = profile::fetch(conn, house, case.worker)?;
     let today = civil_day(house.now());

@@ -27,6 +27,7 @@ pub mod incidents;
 pub mod intake;
 pub mod intake_update;
 pub mod journal;
+pub mod lately;
 pub mod ledger;
 pub mod letters;
 pub mod merge;

@@ -167,6 +167,7 @@ async fn maxima_that_nobody_can_mean_are_refused_by_their_column() {
     assert_eq!(refused(&house, &compound).await, one("max_day_units"));
     let other = [
         ("ingredients", "loratadine:10"),
+        ("atc", "R06AX13"),
         ("strength_mg", "10"),
         ("max_dose_mg", ""),
         ("max_day_mg", "1000"),
@@ -193,13 +194,217 @@ async fn who_names_nobody_names_no_source() {
         "TBD",
         "xxx",
         "123",
+        "nobody, section 3",
+        "nobody knows",
+        "老王",
+        "店长说的",
+        "TBD 2026",
+        "http://",
+        "as above",
+        "label",
+        "说明书",
+        "说明书，待定",
+        "my colleague, page 4",
     ] {
         let told = refused(&house, &[("source", source)]).await;
         assert_eq!(told, [(2, "source".to_owned(), "no_source".to_owned())], "{source}");
     }
+    for source in [
+        "国药准字H20051234",
+        "中国药典 2020 年版 二部，第 312 页",
+        "SmPC PL 04416-0321, section 4.2",
+        "https://www.example.org/labels/paracetamol.pdf",
+    ] {
+        let again = ("code", source.len().to_string());
+        let told = refused(&house, &[("source", source), ("code", &format!("SRC-{}", again.1))]).await;
+        assert_eq!(told, [], "{source}");
+    }
     let both = refused(&house, &[("source", "nobody"), ("max_day_mg", "20000")]).await;
     let fields: Vec<&str> = both.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["max_day_mg", "source"], "all of it is told at once");
+}
+
+#[actix_web::test]
+async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
+    let house = TestHouse::open().await;
+    let listed = async |column: &str, text: &str| {
+        let mut cells = vec![
+            ("atc", "-"),
+            ("ingredients", "glucose:5"),
+            ("strength_mg", ""),
+            ("max_dose_mg", ""),
+            ("max_day_mg", ""),
+            ("max_day_units", "2"),
+        ];
+        cells.retain(|(name, _)| *name != column);
+        cells.push((column, text));
+        let told = refused(&house, &cells).await;
+        assert_eq!(told, [(2, column.to_owned(), "never_list".to_owned())], "{column} {text}");
+    };
+    for name in [
+        "茶鹼緩釋片",
+        "二羟丙茶硷片",
+        "氨茶碱片",
+        "多索茶鹼",
+        "诺和灵30R笔芯",
+        "甘精胰島素預填充",
+        "門冬胰岛素",
+        "重组人胰岛素",
+        "复方甘草片",
+        "複方甘草片",
+        "强力枇杷露",
+        "罌粟殼",
+        "氨酚双氢可待因片",
+        "复方可待因口服溶液",
+        "洛芬待因缓释片",
+        "盐酸曲马多缓释片",
+        "曲馬朵",
+        "氨酚美沙芬",
+        "复方氨酚美沙糖浆（右美沙芬）",
+        "右旋美沙芬",
+        "地西泮片",
+        "右佐匹克隆片",
+        "艾司佐匹克隆",
+        "噻奈普汀钠片",
+        "苯妥英麻黄茶碱",
+        "复方麻黄碱",
+        "碳酸锂片",
+        "奥氮平",
+        "阿普唑侖（唑仑）",
+        "注射用头孢曲松",
+        "维生素C针剂",
+    ] {
+        listed("generic_zh", name).await;
+    }
+    for name in ["Tianeptine tablets", "Insulin glargine", "Olanzapine", "Penfill", "Theophylline", "Tramal"]
+    {
+        listed("generic_en", name).await;
+    }
+    for atc in [
+        "N02AX02", "N05AH03", "N05BA12", "N05CF02", "N06BA04", "N06AX14", "R05DA04", "R05FA02", "R03DA04",
+        "C01AA05", "B01AA07", "N03AF02", "A10AB05",
+    ] {
+        listed("atc", atc).await;
+    }
+    for code in
+        ["youmeishafen:15", "albuterol_codeine:5;codeine_phosphate:5", "sodium_warfarin:3", "qumaduo:50"]
+    {
+        listed("ingredients", code).await;
+    }
+    // What only sounds like one of them comes in.
+    for (code, name) in [("OK-1", "泰诺林（对乙酰氨基酚片）"), ("OK-2", "对乙酰氨基酚缓释片")]
+    {
+        assert_eq!(refused(&house, &[("code", code), ("generic_zh", name)]).await, [], "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn an_ingredient_is_one_whatever_it_is_called() {
+    let scene = Scene::open().await;
+    let house = &scene.house;
+    for (number, name) in
+        ["acetaminophen", "apap", "paracetamol_bp", "duiyixiananjifen"].into_iter().enumerate()
+    {
+        let ingredients = format!("{name}:500");
+        let cells = [("ingredients", ingredients.as_str())];
+        let mad = [cells[0], ("max_day_mg", "20000")];
+        assert_eq!(
+            refused(house, &mad).await,
+            [(2, "max_day_mg".to_owned(), "implausible".to_owned())],
+            "{name}"
+        );
+        let code = format!("APAP-{number}");
+        assert_eq!(refused(house, &[cells[0], ("code", &code)]).await, [], "{name}");
+        edition::look(&house.house).await.expect("looked");
+        let path = format!("/api/v1/products/{code}");
+        let shown = house.get(&scene.seed.station_token, &path).await.expect(200);
+        assert_eq!(shown["ingredients"][0]["code"], "paracetamol", "{shown}");
+        let lines = draft_of(&[&code, "PCM-T500"])["lines"].clone();
+        let body = json!({"profile": {"age_years": 40, "sex": "male"}, "lines": lines});
+        let report =
+            house.post(&scene.seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        let rules: Vec<&str> = report["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .filter_map(|one| one["rule"].as_str())
+            .collect();
+        assert!(rules.contains(&"second_product"), "{name}: {report}");
+        assert!(!rules.contains(&"unknown_ingredient"), "{name}: {report}");
+    }
+    let twice = [
+        ("ingredients", "paracetamol:250;acetaminophen:250"),
+        ("strength_mg", ""),
+        ("max_dose_mg", ""),
+        ("max_day_mg", ""),
+        ("max_day_units", "4"),
+    ];
+    assert_eq!(refused(house, &twice).await, [(2, "ingredients".to_owned(), "invalid".to_owned())]);
+}
+
+#[actix_web::test]
+async fn what_nobody_knows_has_no_maximum() {
+    let house = TestHouse::open().await;
+    let unknown = [("ingredients", "unobtainium:500"), ("atc", "-")];
+    assert_eq!(
+        refused(&house, &unknown).await,
+        [(2, "ingredients".to_owned(), "unknown_ingredient".to_owned())]
+    );
+    let known_only = [unknown[0], unknown[1], ("max_dose_mg", ""), ("max_day_mg", "")];
+    assert_eq!(refused(&house, &known_only).await, []);
+    assert!(!house.house.formulary().find("NEW-1").expect("known").prescribable());
+    // An old row of it, and one that hides the amount.
+    let mut old = disguised(&house, "OLD-UNK", "loratadine");
+    old.ingredients[0].code = IngredientCode::parse("unobtainium").expect("a code");
+    assert!(!old.prescribable());
+    let silent =
+        [("ingredients", "paracetamol:0"), ("max_dose_mg", ""), ("max_day_mg", ""), ("max_day_units", "40")];
+    assert_eq!(refused(&house, &silent).await, [(2, "ingredients".to_owned(), "implausible".to_owned())]);
+    let other = [
+        ("ingredients", "ibuprofen:200"),
+        ("strength_mg", "200"),
+        ("max_dose_mg", "400"),
+        ("max_day_mg", "1200"),
+    ];
+    assert_eq!(refused(&house, &other).await, [(2, "atc".to_owned(), "atc_mismatch".to_owned())]);
+}
+
+#[actix_web::test]
+async fn a_slip_with_a_strong_drug_a_course_or_a_childs_dose_is_refused() {
+    let house = TestHouse::open().await;
+    for (ingredient, day) in [
+        ("methotrexate:2.5", "100"),
+        ("nitroglycerin:0.5", "50"),
+        ("dexamethasone:0.75", "100"),
+        ("glibenclamide:2.5", "50"),
+        ("glyburide:2.5", "50"),
+        ("colchicine:0.5", "20"),
+        ("levothyroxine:0.05", "5"),
+        ("prednisone:5", "500"),
+        ("albuterol:2", "100"),
+    ] {
+        let cells = [
+            ("ingredients", ingredient),
+            ("atc", "-"),
+            ("strength_mg", ""),
+            ("max_dose_mg", ""),
+            ("max_day_mg", day),
+        ];
+        assert_eq!(
+            refused(&house, &cells).await,
+            [(2, "max_day_mg".to_owned(), "implausible".to_owned())],
+            "{ingredient}"
+        );
+    }
+    let one = |field: &str| vec![(2, field.to_owned(), "implausible".to_owned())];
+    assert_eq!(refused(&house, &[("max_days", "365")]).await, one("max_days"));
+    assert_eq!(refused(&house, &[("max_days", "30")]).await, one("max_days"), "sold without a doctor");
+    assert_eq!(refused(&house, &[("max_days", "85"), ("class", "rx")]).await, one("max_days"));
+    let child = [("child_mg_kg_dose", "500"), ("child_mg_kg_day", "500")];
+    let told = refused(&house, &child).await;
+    let fields: Vec<&str> = told.iter().map(|(_, field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["child_mg_kg_dose", "child_mg_kg_day"]);
+    assert_eq!(refused(&house, &[("child_mg_kg_dose", "15"), ("child_mg_kg_day", "60")]).await, []);
 }
 
 #[actix_web::test]
@@ -211,7 +416,7 @@ async fn a_row_of_an_old_database_is_neither_drafted_nor_signed() {
     mad.adult_max.day_ug = Some(1_000_000);
     put(house, mad).await;
     let mut unsourced = disguised(house, "OLD-SRC", "paracetamol");
-    unsourced.source = "nobody".into();
+    unsourced.source = "nobody, section 3".into();
     put(house, unsourced).await;
     let doctor = &scene.seed.doctor.token;
     for (code, rule) in

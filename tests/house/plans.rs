@@ -15,7 +15,7 @@ use waystation::{
     },
     storage::{
         Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
-        idempotency, orders, prescriptions, readings, sessions,
+        idempotency, lately, orders, prescriptions, readings, sessions,
     },
 };
 
@@ -70,6 +70,9 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     alerts::alerts_after(conn, true, None, 50)?;
     alerts::alerts_of_check_in(conn, CheckInId::generate())?;
     readings::measure_again_due(conn, now, 100)?;
+    lately::readings_lately(conn, &[worker], now)?;
+    lately::alerts_lately(conn, &[worker], now)?;
+    lately::completed_lately(conn, &[worker], now)?;
     directory::figures(conn, now, now)?;
     doctors::candidates(conn, now, 200)?;
     orders::orders_overdue(conn, now, 100)?;

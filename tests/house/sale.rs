@@ -39,13 +39,13 @@ const SHELF: &[&str] =
 
 /// A station that sells class B over the counter.
 pub struct Counter {
-    station: StationId,
-    device: DeviceId,
+    pub station: StationId,
+    pub device: DeviceId,
     pub station_token: String,
 }
 
 /// A fresh token of a screen.
-fn station_token(house: &TestHouse, station: StationId, device: DeviceId) -> String {
+pub fn station_token(house: &TestHouse, station: StationId, device: DeviceId) -> String {
     let life = TimeDelta::seconds(300);
     let mut claims =
         Claims::new(&house.house.policy.network, Role::Station, station.to_string(), house.now(), life);
@@ -175,14 +175,14 @@ pub async fn another_counter(house: &TestHouse, number: u32) -> Counter {
 }
 
 /// A healthy man with this phone, who has answered everything.
-async fn guest(house: &TestHouse, at: &Counter, phone: &str) -> String {
+pub async fn guest(house: &TestHouse, at: &Counter, phone: &str) -> String {
     let token = stranger(house, at, json!({"phone": phone, "birth_date": "1985-03-01", "sex": "male"})).await;
     answers(house, &token, json!({"job": "sanitation"})).await;
     token
 }
 
 /// A walk-in who has answered nothing yet.
-async fn stranger(house: &TestHouse, at: &Counter, said: Value) -> String {
+pub async fn stranger(house: &TestHouse, at: &Counter, said: Value) -> String {
     let mut body = json!({"name": "样例甲", "consent": true, "phone": "15400000077"});
     body.as_object_mut().expect("members").extend(said.as_object().expect("members").clone());
     let opened = house.post(&at.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
@@ -190,7 +190,7 @@ async fn stranger(house: &TestHouse, at: &Counter, said: Value) -> String {
 }
 
 /// Writes a profile in which there is nothing, but for `said`.
-async fn answers(house: &TestHouse, token: &str, said: Value) {
+pub async fn answers(house: &TestHouse, token: &str, said: Value) {
     let mut body = json!({"allergies": [], "conditions": [], "medicines": [], "pregnant": false,
         "breastfeeding": false});
     body.as_object_mut().expect("members").extend(said.as_object().expect("members").clone());
@@ -198,23 +198,23 @@ async fn answers(house: &TestHouse, token: &str, said: Value) {
     house.put(token, PROFILE, &version, body).await.expect(200);
 }
 
-fn lines(lines: &[(&str, u32)]) -> Value {
+pub fn lines(lines: &[(&str, u32)]) -> Value {
     let one = |(code, packs): &(&str, u32)| json!({"product_code": code, "packs": packs});
     json!({"lines": lines.iter().map(one).collect::<Vec<_>>()})
 }
 
-async fn buy(house: &TestHouse, token: &str, wanted: &[(&str, u32)]) -> Answer {
+pub async fn buy(house: &TestHouse, token: &str, wanted: &[(&str, u32)]) -> Answer {
     house.post(token, ORDERS, lines(wanted)).await
 }
 
 /// The rules of the findings in a refusal.
-fn found(problem: &Value) -> Vec<String> {
+pub fn found(problem: &Value) -> Vec<String> {
     let findings = problem["data"].as_array().expect("findings");
     findings.iter().map(|one| one["rule"].as_str().expect("a rule").to_owned()).collect()
 }
 
 /// The fields that a refusal asks for.
-fn asked(problem: &Value) -> Vec<String> {
+pub fn asked(problem: &Value) -> Vec<String> {
     let questions = problem["data"]["questions"].as_array().expect("questions");
     for one in questions {
         assert!(one["question"]["zh"].is_string() && one["question"]["en"].is_string(), "{one}");

@@ -199,19 +199,58 @@ async fn in_pregnancy_the_groups_limits_hold_and_a_pregnancy_told_later_counts()
 }
 
 #[actix_web::test]
+async fn in_pregnancy_what_only_warns_is_seen_soon_and_two_of_it_are_an_emergency() {
+    let (house, seed, worker) = opened().await;
+    house.put(&worker, "/api/v1/me/profile", "\"0\"", json!({"pregnant": true})).await.expect(200);
+    let one = house.measure(&worker, &[reading("heart_rate", 104)]).await;
+    assert_eq!((&one["level"], flags(&one)), (&json!("urgent"), vec![]), "{one}");
+    let mut pressure = reading("blood_pressure", 158);
+    pressure["second"] = json!(109);
+    let many = [
+        pressure,
+        reading("heart_rate", 118),
+        reading("respiratory_rate", 24),
+        reading("spo2", 94),
+        reading("temperature", 379),
+    ];
+    let seen = house.measure(&worker, &many).await;
+    assert_eq!((&seen["level"], &seen["emergency_number"]), (&json!("emergency"), &json!("120")), "{seen}");
+    assert_eq!(flags(&seen), ["group_warnings"]);
+    assert_eq!(house.alerts(&seed).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn an_infants_fever_is_an_emergency_and_a_toddlers_fast_breath_is_seen_soon() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    for (phone, born, measured, wanted) in [
+        ("15400000012", "2026-10-20", reading("temperature", 392), "emergency"),
+        ("15400000013", "2026-07-10", reading("temperature", 392), "urgent"),
+        ("15400000014", "2025-09-01", reading("respiratory_rate", 58), "urgent"),
+        ("15400000015", "2025-09-01", reading("respiratory_rate", 38), "standard"),
+    ] {
+        let body = json!({"name": "样例乙", "phone": phone, "consent": true, "birth_date": born});
+        let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+        let child = opened["access_token"].as_str().expect("a token");
+        assert_eq!(house.measure(child, &[measured]).await["level"], wanted, "{born}");
+    }
+}
+
+#[actix_web::test]
 async fn a_childs_limits_are_those_of_its_age() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     for (phone, born, heart_rate, wanted) in [
         ("15400000002", "2020-01-01", 165, "emergency"),
         ("15400000003", "2024-11-01", 165, "urgent"),
-        ("15400000004", "2026-05-01", 165, "standard"),
+        ("15400000004", "2026-05-01", 155, "standard"),
+        ("15400000005", "2026-05-01", 165, "urgent"),
     ] {
         let body = json!({"name": "样例乙", "phone": phone, "consent": true, "birth_date": born});
         let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
         let child = opened["access_token"].as_str().expect("a token");
         let seen =
-            house.measure(child, &[reading("heart_rate", heart_rate), reading("respiratory_rate", 45)]).await;
+            house.measure(child, &[reading("heart_rate", heart_rate), reading("respiratory_rate", 35)]).await;
         assert_eq!(seen["news2_applicability"], "under_sixteen");
         let asked = json!({"complaint": "发烧", "lane": "consultation_only"});
         let view = house.post(child, "/api/v1/consultations", asked).await.expect(201);
@@ -335,6 +374,8 @@ async fn the_stateless_assessment_obeys_the_same_rules() {
     assert_eq!(flags(&judged(child).await), ["heart_rate_high"]);
     let toddler = judged(json!({"heart_rate_per_min": 160, "age_years": 2})).await;
     assert_eq!((&toddler["level"], flags(&toddler)), (&json!("urgent"), vec![]));
+    let newborn = judged(json!({"temperature_tenths_c": 385, "age_years": 0})).await;
+    assert_eq!(newborn["level"], "emergency");
     let said = judged(json!({"symptoms": ["electric_shock"]})).await;
     assert_eq!(said["level"], "emergency");
     assert_eq!(judged(json!({"spo2_percent": 97})).await["level"], "standard");

@@ -1,16 +1,42 @@
 //! The formulary as a whole: found by code, walked, and searched.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
+use super::bounds::Flaw;
 use super::codes::ProductCode;
+use super::never::{Never, never};
 use super::parse::RowProblem;
 use super::product::Product;
 use crate::domain::words::Bilingual;
+
+/// What keeps a product from being prescribed or sold, as far as its row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its place on the never-list.
+    pub never: Option<Never>,
+    /// Maxima that cannot be, and what keeps them from being judged.
+    pub implausible: Vec<Flaw>,
+    /// Has somebody read, in a named source, the most an adult may take in a day?
+    pub sourced: bool,
+}
+
+impl Standing {
+    fn of(product: &Product) -> Self {
+        Self {
+            never: never(product),
+            implausible: product.implausible(),
+            sourced: product.has_sourced_maximum(),
+        }
+    }
+}
 
 /// All products known, by code and in the order of their rows.
 #[derive(Debug, Clone, Default)]
 pub struct Formulary {
     products: Vec<Product>,
+    /// What was found about each product, once somebody asked: it costs more than a check.
+    standings: Vec<OnceLock<Standing>>,
     by_code: HashMap<ProductCode, usize>,
     /// Lower-case names and codes, one per product: searching must not allocate per row.
     haystacks: Vec<String>,
@@ -37,10 +63,12 @@ impl Formulary {
             format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
         if let Some(&at) = self.by_code.get(&product.code) {
             self.products[at] = product;
+            self.standings[at] = OnceLock::new();
             self.haystacks[at] = haystack;
         } else {
             self.by_code.insert(product.code.clone(), self.products.len());
             self.products.push(product);
+            self.standings.push(OnceLock::new());
             self.haystacks.push(haystack);
         }
     }
@@ -111,6 +139,12 @@ impl Formulary {
     /// The product whose code is spelt `code`.
     pub fn find(&self, code: &str) -> Option<&Product> {
         self.by_code.get(code).map(|&at| &self.products[at])
+    }
+
+    /// What keeps the product of this code from being prescribed or sold.
+    pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
+        let at = *self.by_code.get(code)?;
+        Some(self.standings[at].get_or_init(|| Standing::of(&self.products[at])))
     }
 
     /// All products, in the order of their rows.

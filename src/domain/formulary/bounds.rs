@@ -1,313 +1,69 @@
-//! Bounds beyond which a maximum is a slip of the pen, and texts that name no source. They
-//! give no dosing advice: they only keep a row with 20 g of paracetamol a day out.
+//! Bounds beyond which a maximum is a slip of the pen. They give no dosing advice: they only
+//! keep a row with 20 g of paracetamol a day out. The ceilings stand in `ingredients.csv`.
 
+use super::codes::SaleClass;
+use super::names::{ingredient_of_atc, known_ingredient};
+use super::never::never;
 use super::product::{Ingredient, Product};
 use crate::domain::words::Bilingual;
-
-/// Ingredient, milligrams in one dose, milligrams in one day: the highest adult amounts by mouth
-/// that common labels and product information name anywhere, rounded up. Our default; what a
-/// worker may have is decided by the label's own maximum and by the tables of `safety`.
-const CEILINGS: &[(&str, i64, i64)] = &[
-    // Pain, fever, cold
-    ("paracetamol", 1_000, 4_000),
-    ("ibuprofen", 800, 3_200),
-    ("naproxen", 750, 1_500),
-    ("diclofenac", 150, 200),
-    ("celecoxib", 400, 800),
-    ("loxoprofen", 120, 240),
-    ("meloxicam", 15, 15),
-    ("etoricoxib", 120, 120),
-    ("nimesulide", 100, 200),
-    ("indometacin", 75, 200),
-    ("ketoprofen", 200, 300),
-    ("flurbiprofen", 100, 300),
-    ("piroxicam", 40, 40),
-    ("metamizole", 1_000, 4_000),
-    ("aspirin", 1_000, 4_000),
-    ("caffeine", 200, 600),
-    ("amantadine", 200, 400),
-    ("oseltamivir", 150, 300),
-    // Allergy
-    ("loratadine", 10, 20),
-    ("desloratadine", 10, 20),
-    ("cetirizine", 10, 20),
-    ("levocetirizine", 5, 10),
-    ("fexofenadine", 180, 360),
-    ("ebastine", 20, 20),
-    ("chlorphenamine", 8, 24),
-    ("diphenhydramine", 50, 300),
-    ("promethazine", 50, 150),
-    ("cyproheptadine", 8, 32),
-    ("doxylamine", 25, 75),
-    ("ketotifen", 4, 4),
-    ("dimenhydrinate", 100, 400),
-    ("montelukast", 10, 10),
-    // Stomach and gut
-    ("omeprazole", 60, 120),
-    ("esomeprazole", 80, 240),
-    ("lansoprazole", 90, 180),
-    ("pantoprazole", 80, 240),
-    ("rabeprazole", 60, 120),
-    ("famotidine", 40, 160),
-    ("ranitidine", 300, 600),
-    ("hydrotalcite", 2_000, 8_000),
-    ("calcium_carbonate", 3_000, 8_000),
-    ("smectite", 6_000, 18_000),
-    ("loperamide", 4, 16),
-    ("berberine", 500, 2_000),
-    ("domperidone", 20, 80),
-    ("mosapride", 15, 30),
-    ("metoclopramide", 20, 60),
-    ("bisacodyl", 20, 30),
-    ("macrogol", 40_000, 80_000),
-    ("lactulose", 60_000, 120_000),
-    // Cough
-    ("ambroxol", 75, 120),
-    ("bromhexine", 16, 48),
-    ("acetylcysteine", 600, 1_800),
-    ("carbocisteine", 1_500, 4_500),
-    ("guaifenesin", 1_200, 2_400),
-    ("pentoxyverine", 50, 150),
-    ("salbutamol", 8, 32),
-    ("terbutaline", 5, 15),
-    // Antimicrobials
-    ("amoxicillin", 3_000, 6_000),
-    ("ampicillin", 2_000, 6_000),
-    ("phenoxymethylpenicillin", 1_000, 4_000),
-    ("clavulanic_acid", 250, 500),
-    ("cefalexin", 1_500, 6_000),
-    ("cefaclor", 1_000, 4_000),
-    ("cefradine", 1_000, 4_000),
-    ("cefadroxil", 1_000, 4_000),
-    ("cefprozil", 1_000, 2_000),
-    ("cefuroxime", 1_000, 1_000),
-    ("cefixime", 400, 800),
-    ("cefdinir", 600, 600),
-    ("cefpodoxime", 400, 800),
-    ("azithromycin", 2_000, 2_000),
-    ("clarithromycin", 1_000, 1_500),
-    ("erythromycin", 1_000, 4_000),
-    ("roxithromycin", 300, 300),
-    ("levofloxacin", 750, 1_000),
-    ("moxifloxacin", 400, 400),
-    ("norfloxacin", 800, 800),
-    ("ciprofloxacin", 1_000, 1_500),
-    ("ofloxacin", 400, 800),
-    ("doxycycline", 200, 300),
-    ("minocycline", 200, 300),
-    ("metronidazole", 2_000, 4_000),
-    ("tinidazole", 2_000, 2_000),
-    ("sulfamethoxazole", 1_600, 4_800),
-    ("sulfadiazine", 2_000, 6_000),
-    ("trimethoprim", 320, 960),
-    ("rifampicin", 600, 1_200),
-    ("fluconazole", 800, 800),
-    ("itraconazole", 400, 600),
-    ("ketoconazole", 400, 800),
-    ("fosfomycin", 3_000, 6_000),
-    ("aciclovir", 800, 4_000),
-    ("valaciclovir", 2_000, 4_000),
-    ("terbinafine", 500, 500),
-    // Chronic refills
-    ("amlodipine", 10, 10),
-    ("levamlodipine", 5, 5),
-    ("nifedipine", 60, 120),
-    ("felodipine", 20, 20),
-    ("losartan", 150, 150),
-    ("valsartan", 320, 320),
-    ("irbesartan", 300, 300),
-    ("telmisartan", 80, 80),
-    ("candesartan", 32, 32),
-    ("captopril", 150, 450),
-    ("enalapril", 40, 40),
-    ("lisinopril", 80, 80),
-    ("perindopril", 16, 16),
-    ("benazepril", 40, 80),
-    ("ramipril", 10, 20),
-    ("hydrochlorothiazide", 100, 200),
-    ("indapamide", 5, 5),
-    ("furosemide", 200, 600),
-    ("torasemide", 200, 200),
-    ("spironolactone", 200, 400),
-    ("metoprolol", 200, 450),
-    ("bisoprolol", 20, 20),
-    ("atenolol", 100, 200),
-    ("propranolol", 160, 640),
-    ("metformin", 2_000, 3_000),
-    ("gliclazide", 160, 320),
-    ("glimepiride", 8, 8),
-    ("glipizide", 20, 40),
-    ("acarbose", 200, 600),
-    ("repaglinide", 4, 16),
-    ("sitagliptin", 100, 100),
-    ("dapagliflozin", 10, 10),
-    ("simvastatin", 80, 80),
-    ("atorvastatin", 80, 80),
-    ("rosuvastatin", 40, 40),
-    ("pravastatin", 80, 80),
-    ("fenofibrate", 300, 300),
-    ("ezetimibe", 10, 10),
-    ("clopidogrel", 600, 600),
-    ("allopurinol", 300, 900),
-    ("febuxostat", 120, 120),
-    ("colchicine", 2, 6),
-    ("levothyroxine", 1, 1),
-    ("folic_acid", 15, 15),
-    ("ascorbic_acid", 2_000, 4_000),
-    ("mecobalamin", 1, 3),
-    ("potassium_chloride", 4_000, 12_000),
-    ("sildenafil", 100, 100),
-    ("tadalafil", 20, 40),
-    ("vardenafil", 20, 20),
-];
-
-/// For an ingredient that the table does not hold: 100 g at a time, 200 g a day. Our default.
-const ANY: (i64, i64) = (100_000, 200_000);
-
-/// Texts that name no document, in lower case without spaces and signs.
-const NO_SOURCE: &[&str] = &[
-    "nobody",
-    "noone",
-    "somebody",
-    "someone",
-    "anybody",
-    "anyone",
-    "none",
-    "no",
-    "nosource",
-    "withoutsource",
-    "nil",
-    "null",
-    "na",
-    "nan",
-    "notavailable",
-    "notapplicable",
-    "unknown",
-    "unsourced",
-    "test",
-    "tests",
-    "testing",
-    "tester",
-    "trial",
-    "dummy",
-    "fake",
-    "example",
-    "sample",
-    "placeholder",
-    "todo",
-    "tbd",
-    "tba",
-    "tbc",
-    "fixme",
-    "pending",
-    "missing",
-    "empty",
-    "source",
-    "thesource",
-    "me",
-    "myself",
-    "self",
-    "us",
-    "internet",
-    "web",
-    "theweb",
-    "google",
-    "baidu",
-    "wikipedia",
-    "ai",
-    "chatgpt",
-    "memory",
-    "guess",
-    "guessed",
-    "hearsay",
-    "somewhere",
-    "abc",
-    "asdf",
-    "qwerty",
-    "foo",
-    "bar",
-    "foobar",
-    "无",
-    "没有",
-    "没",
-    "无来源",
-    "没有来源",
-    "暂无",
-    "暂无来源",
-    "未知",
-    "未知来源",
-    "来源未知",
-    "来源不明",
-    "不明",
-    "不详",
-    "待定",
-    "待补",
-    "待补充",
-    "待填",
-    "待查",
-    "空",
-    "测试",
-    "试验",
-    "样例",
-    "示例",
-    "来源",
-    "本人",
-    "自己",
-    "我",
-    "某人",
-    "无人",
-    "网上",
-    "网络",
-    "互联网",
-    "百度",
-    "百度百科",
-    "道听途说",
-    "同上",
-    "略",
-];
 
 /// Something about a row that keeps it from being prescribed or sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// The column.
     pub field: &'static str,
-    /// A stable word: `never_list`, `implausible`, `no_source`.
+    /// A stable word: `never_list`, `implausible`, `unknown_ingredient`, `atc_mismatch`, `no_source`.
     pub code: &'static str,
     /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
 
-/// Does this text name a document at all? `nobody`, `n/a`, `-`, `无` and the like do not.
-pub fn names_a_source(text: &str) -> bool {
-    let plain: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-    let one_sign = plain.chars().next().is_some_and(|first| plain.chars().all(|c| c == first));
-    let digits = plain.chars().all(|c| c.is_ascii_digit());
-    !(one_sign || digits || NO_SOURCE.contains(&plain.as_str()))
-}
+/// The longest course that a label may name, in days: long-term supply is 12 weeks
+/// (source: clinical rules, prescribing table).
+const LONGEST_COURSE_DAYS: u32 = 84;
 
-/// Micrograms of `ingredient` in one dose and in one day that no adult label exceeds.
-fn ceiling(ingredient: &Ingredient) -> (i64, i64) {
-    let known = CEILINGS.iter().find(|(code, ..)| *code == ingredient.code.as_str());
-    let (dose, day) = known.map_or(ANY, |(_, dose, day)| (*dose, *day));
-    (dose * 1000, day * 1000)
-}
+/// The longest one of what is swallowed and sold without a prescription: labels of
+/// over-the-counter drugs name 3 to 14 days. Our default.
+const LONGEST_SELF_CARE_DAYS: u32 = 14;
 
-/// Maxima of `product` beyond the table, by column. What acts where it is put is not measured
-/// in what is swallowed.
+/// A child's dose is held against the adult ceiling at this weight, in kilograms. Our default.
+const CHILD_AS_ADULT_KG: i64 = 60;
+
+/// No child's dose by weight is above this in a day, whatever the drug, in micrograms a kilogram:
+/// the highest in use are osmotic laxatives, 1.5 g/kg. Our default.
+const CHILD_MOST_UG_PER_KG: i64 = 1_500_000;
+
+/// Maxima of `product` beyond the table, by column, and what keeps them from being judged: an
+/// ingredient that nobody knows has no ceiling. What acts where it is put is not measured in
+/// what is swallowed.
 pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
-    let mut flaws: Vec<Flaw> = Vec::new();
+    let mut flaws = not_as_it_says(product);
+    flaws.extend(too_long(product));
     if product.form.is_local() {
         return flaws;
     }
     let most = &product.adult_max;
     let single = product.ingredients.len() == 1;
     for one in &product.ingredients {
-        let (dose_most, day_most) = ceiling(one);
+        let Some(known) = known_ingredient(one.code.as_str()) else { continue };
+        let claims = claims_a_maximum(product);
+        let Some((dose_most, day_most)) = known.ceiling_ug else {
+            if claims && one.amount_ug > 0 {
+                flaws.push(no_ceiling(one));
+            }
+            continue;
+        };
+        if claims && one.amount_ug == 0 {
+            flaws.push(no_amount(one));
+        }
         let of_units = |units: Option<i64>| units.map(|units| scaled(one.amount_ug, units));
         let dose = most.dose_ug.filter(|_| single).or(of_units(most.dose_units_thousandths));
         let times = most.times_per_day.map(i64::from);
         let by_times = times.map(|times| dose.unwrap_or(one.amount_ug).saturating_mul(times));
         let day = most.day_ug.filter(|_| single);
+        let child = product.child_dose;
+        let grown = |ug_per_kg: i64| ug_per_kg.saturating_mul(CHILD_AS_ADULT_KG);
+        let child_most = day_most.min(grown(CHILD_MOST_UG_PER_KG));
         let checks = [
             ("ingredients", Some(one.amount_ug), dose_most),
             ("max_dose_mg", most.dose_ug.filter(|_| single), dose_most),
@@ -319,6 +75,8 @@ pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
                 by_times.filter(|_| day.is_none() && most.day_units_thousandths.is_none()),
                 day_most,
             ),
+            ("child_mg_kg_dose", child.map(|child| grown(child.ug_per_kg_dose)), child_most),
+            ("child_mg_kg_day", child.map(|child| grown(child.ug_per_kg_day)), child_most),
         ];
         for (field, amount, bound) in checks {
             let over = amount.is_some_and(|amount| amount > bound);
@@ -330,8 +88,83 @@ pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
     flaws
 }
 
+/// Does the row mean to be prescribed or sold?
+fn claims_a_maximum(product: &Product) -> bool {
+    product.in_formulary && product.adult_max.limits_a_day()
+}
+
+/// Ingredients that nobody knows, and an ATC code that means another drug. What stands on the
+/// never-list is refused for that.
+fn not_as_it_says(product: &Product) -> Vec<Flaw> {
+    if !claims_a_maximum(product) {
+        return Vec::new();
+    }
+    let unknown = product.ingredients.iter().filter(|one| known_ingredient(one.code.as_str()).is_none());
+    let mut flaws: Vec<Flaw> = unknown.take(1).map(unknown_ingredient).collect();
+    if let Some(meant) = ingredient_of_atc(&product.atc)
+        && product.ingredients.iter().all(|one| one.code.as_str() != meant)
+    {
+        let message = Bilingual::made(
+            format!("ATC 编码 {} 指 {meant}，但成分中没有它，请核对。", product.atc),
+            format!("the ATC code {} means {meant}, and the ingredients do not name it", product.atc),
+        );
+        flaws.push(Flaw { field: "atc", code: "atc_mismatch", message });
+    }
+    if !flaws.is_empty() && never(product).is_some() {
+        flaws.clear();
+    }
+    flaws
+}
+
+fn unknown_ingredient(one: &Ingredient) -> Flaw {
+    let message = Bilingual::made(
+        format!(
+            "成分“{}”不在成分表中，其上限、相互作用和过敏均无法判断：请用国际通用名，或留空最大剂量（仅登记，不可开具）。",
+            one.code
+        ),
+        format!(
+            "\"{}\" is no known ingredient, so no ceiling, interaction or allergy can be judged: write the international \
+             name, or leave the maxima empty (known only, not prescribable)",
+            one.code
+        ),
+    );
+    Flaw { field: "ingredients", code: "unknown_ingredient", message }
+}
+
+fn no_ceiling(one: &Ingredient) -> Flaw {
+    let message = Bilingual::made(
+        format!("没有 {} 口服含量的上限：中药复方请填 0 并按单位数限制。", one.code),
+        format!(
+            "no amount of {} by mouth is known; a herbal compound has the amount 0 and is limited in units",
+            one.code
+        ),
+    );
+    Flaw { field: "ingredients", code: "implausible", message }
+}
+
+fn no_amount(one: &Ingredient) -> Flaw {
+    let message = Bilingual::made(
+        format!("须写明每单位含 {} 多少毫克。", one.code),
+        format!("say how many milligrams of {} a unit holds", one.code),
+    );
+    Flaw { field: "ingredients", code: "implausible", message }
+}
+
+/// Courses longer than any supply.
+fn too_long(product: &Product) -> Option<Flaw> {
+    let self_care = product.class != SaleClass::Rx && !product.form.is_local();
+    let most = if self_care { LONGEST_SELF_CARE_DAYS } else { LONGEST_COURSE_DAYS };
+    let days = product.adult_max.days.filter(|days| *days > most)?;
+    let message = Bilingual::made(
+        format!("疗程 {days} 天过长：最多 {most} 天。"),
+        format!("a course of {days} days is too long: at most {most} days"),
+    );
+    Some(Flaw { field: "max_days", code: "implausible", message })
+}
+
 fn too_much(field: &'static str, one: &Ingredient, bound: i64) -> Flaw {
     let mg = bound / 1000;
+    let mg = if mg == 0 { format!("0.{bound:03}") } else { mg.to_string() };
     let message = Bilingual::made(
         format!("{} 超过任何成人说明书的上限（{mg} 毫克），请核对。", one.code),
         format!("{} is above what any adult label allows ({mg} mg); look it up again.", one.code),
@@ -348,41 +181,6 @@ fn scaled(amount: i64, units_thousandths: i64) -> i64 {
 mod tests {
     use super::*;
     use crate::domain::formulary::Formulary;
-
-    #[test]
-    fn placeholders_are_no_source_and_documents_are() {
-        for text in [
-            "nobody",
-            " None ",
-            "N/A",
-            "n.a.",
-            "-",
-            "--",
-            "?",
-            "...",
-            "无",
-            "（无）",
-            "暂 无",
-            "test",
-            "TBD",
-            "xxx",
-            "123",
-            "",
-            "没有来源",
-            "Unknown.",
-        ] {
-            assert!(!names_a_source(text), "{text:?}");
-        }
-        for text in [
-            "a source",
-            "说明书 2023 版，用法用量",
-            "DailyMed 129cc1b1, Directions",
-            "label, section 4.2",
-            "国药准字H20051234",
-        ] {
-            assert!(names_a_source(text), "{text:?}");
-        }
-    }
 
     #[test]
     fn a_slip_of_the_pen_is_seen_in_every_column() {
@@ -408,10 +206,5 @@ mod tests {
         for product in book.iter() {
             assert_eq!(implausible(product), [], "{}", product.code);
         }
-        let mut codes: Vec<&str> = CEILINGS.iter().map(|(code, ..)| *code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), CEILINGS.len());
-        assert!(CEILINGS.iter().all(|(_, dose, day)| *dose > 0 && dose <= day));
     }
 }

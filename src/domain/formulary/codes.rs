@@ -4,8 +4,10 @@ use std::borrow::Borrow;
 
 use serde::{Deserialize, Serialize};
 
+use super::names::canonical_ingredient;
+
 macro_rules! code_type {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $read:expr, $what:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -15,7 +17,8 @@ macro_rules! code_type {
             /// The code spelt `text`, or `None` where it is not a valid one.
             pub fn parse(text: &str) -> Option<Self> {
                 let valid: fn(&str) -> bool = $valid;
-                valid(text).then(|| Self(text.to_owned()))
+                let read: fn(&str) -> &str = $read;
+                valid(text).then(|| Self(read(text).to_owned()))
             }
 
             /// The spelling.
@@ -52,14 +55,17 @@ code_type! {
     /// The code of one product: a drug of one maker in one pack. 2 to 40 of `A-Z a-z 0-9 - _ .`
     ProductCode,
     |text| (2..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
+    |text| text,
     "a product code is 2 to 40 of A-Z a-z 0-9 - _ ."
 }
 
 code_type! {
     /// One active ingredient: the international nonproprietary name in lower-case English
     /// (`paracetamol`), words joined by `_`; herbal compounds carry the name of the compound.
+    /// Another name of a known ingredient (`acetaminophen`) is read as its code.
     IngredientCode,
     |text| (2..=60).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'),
+    |text| canonical_ingredient(text).unwrap_or(text),
     "an ingredient is a lower-case international name, words joined by _"
 }
 

@@ -6,16 +6,23 @@
 mod book;
 mod bounds;
 mod codes;
+mod names;
 mod never;
+mod never_groups;
 mod parse;
 mod product;
+mod script;
+mod source;
 
-pub use book::Formulary;
-pub use bounds::{Flaw, names_a_source};
+pub use book::{Formulary, Standing};
+pub use bounds::Flaw;
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+pub use names::{KnownIngredient, canonical_ingredient, ingredient_of_atc, known_ingredient};
 pub use never::{Never, never};
 pub use parse::{COLUMNS, FieldIssue, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
+pub use script::simplified;
+pub use source::names_a_source;
 
 /// The formulary that ships with the house, as CSV. Its prices are samples.
 pub const SHIPPED_CSV: &str = include_str!("shipped.csv");

@@ -58,7 +58,7 @@ pub const TEXTS: &[&str] = &["generic_zh", "generic_en", "storage", "source"];
 pub struct FieldIssue {
     /// The column.
     pub field: &'static str,
-    /// A stable word: `invalid`, `never_list`, `implausible`, `no_source`.
+    /// A stable word: `invalid`, or that of a [`super::Flaw`].
     pub code: &'static str,
     /// What is wrong and what is allowed.
     pub message: Bilingual,

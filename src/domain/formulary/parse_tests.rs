@@ -40,7 +40,7 @@ fn row() -> HashMap<&'static str, &'static str> {
             "",
             "室温 / room",
             "yes",
-            "a source",
+            "a label, section 4.2",
         ])
         .collect()
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::{Flaw, implausible, names_a_source};
+use super::bounds::{Flaw, implausible};
 use super::codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 use super::never::never;
+use super::source::names_a_source;
 use crate::domain::money::Fen;
 use crate::domain::words::Bilingual;
 
@@ -135,10 +136,12 @@ impl Product {
             );
             flaws.push(Flaw { field: found.field, code: "never_list", message });
         }
-        if !names_a_source(&self.source) {
+        // Where nobody read a maximum the row says so, and is not prescribable.
+        if self.adult_max.limits_a_day() && !names_a_source(&self.source) {
             let message = Bilingual::fixed(
-                "须写明查阅的文件和章节；“无”“nobody”“test”等不是来源。",
-                "name the document and section that was read; \"nobody\", \"n/a\", \"test\" and the like are no source.",
+                "须写明查阅的文件和章节，例如“布洛芬片说明书 2023 版，用法用量”“国药准字H20051234”“https://……/……”。",
+                "name the document and the section that was read, such as \"Ibuprofen tablets label 2023, Directions\", \
+                 \"SmPC PL 12345/0001, section 4.2\", an approval number or a link with its path.",
             );
             flaws.push(Flaw { field: "source", code: "no_source", message });
         }

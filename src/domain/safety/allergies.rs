@@ -2,7 +2,7 @@
 
 use super::classes::Classes;
 use super::classes::DrugClass::{
-    Cephalosporin, Macrolide, Nitroimidazole, Nsaid, Penicillin, Quinolone, SideChainAmino,
+    Cephalosporin, Iodine, Macrolide, Nitroimidazole, Nsaid, Penicillin, Quinolone, SideChainAmino,
     SideChainMethoxyimino, Sulfonamide, Tetracycline,
 };
 use super::findings::Findings;
@@ -56,6 +56,11 @@ const CLASSES: &[ClassAllergy] = &[
     ClassAllergy {
         spellings: &["tetracyclines", "tetracycline", "四环素", "四环素类"],
         blocks: Classes::of(&[Tetracycline]),
+        warns: Classes::NONE,
+    },
+    ClassAllergy {
+        spellings: &["iodine", "iodide", "iodophor", "povidone_iodine", "碘", "碘伏", "碘酒", "聚维酮碘"],
+        blocks: Classes::of(&[Iodine]),
         warns: Classes::NONE,
     },
     ClassAllergy {

@@ -12,7 +12,7 @@ use super::pairs::When;
 use super::people::{check_people, kidney_disease};
 use super::report::{SafetyReport, Severity};
 use super::rules::RuleSet;
-use crate::domain::formulary::{Formulary, Product, never};
+use crate::domain::formulary::{Formulary, Product};
 use crate::domain::words::Bilingual;
 
 /// Holds one prescription against the rules. Pure and quick: it compares small numbers and
@@ -20,9 +20,9 @@ use crate::domain::words::Bilingual;
 pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> SafetyReport {
     let mut findings = Findings::default();
     let items = Items::gather(input, formulary, rules, &mut findings);
-    check_never(&items, &mut findings);
+    check_never(&items, formulary, &mut findings);
     check_age_known(input, rules, &mut findings);
-    check_doses(input, &items, rules, &mut findings);
+    check_doses(input, &items, formulary, rules, &mut findings);
     check_contraindications(input, &items, rules, &mut findings);
     check_people(&items, &input.profile, rules, &mut findings);
     check_allergies(&items, &input.profile, rules, &mut findings);
@@ -32,9 +32,12 @@ pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> Saf
 
 /// The never-list holds for every form, the skin included: by what the rules know of an
 /// ingredient, and by what the product's row says (`formulary::never`).
-fn check_never(items: &Items<'_>, findings: &mut Findings) {
+fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings) {
+    let listed = |product: &Product| {
+        formulary.standing(&product.code).is_some_and(|standing| standing.never.is_some())
+    };
     let by_class = items.prescribed().filter(|item| item.allergy_classes.has(DrugClass::Never));
-    let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(listed));
+    let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(&listed));
     let lines: Vec<usize> = by_class.filter_map(Item::line).chain(by_row.map(|(at, _)| at)).collect();
     for line in lines {
         let message = Bilingual::fixed(
@@ -44,10 +47,6 @@ fn check_never(items: &Items<'_>, findings: &mut Findings) {
         let source = "Waystation house rules, prescribing table (never)";
         findings.fixed("never_list", Severity::Block, &[line], message, source);
     }
-}
-
-fn listed(product: &Product) -> bool {
-    never(product).is_some()
 }
 
 fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: &mut Findings) {

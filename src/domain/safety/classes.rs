@@ -67,6 +67,10 @@ classes! {
     QtDrug,
     /// Ephedra and its alkaloids.
     EphedraLike,
+    /// Narrows the vessels of the nose, and those elsewhere: by mouth, or as drops and spray.
+    Decongestant,
+    /// Gives off iodine.
+    Iodine,
     /// Proton-pump inhibitor.
     ProtonPumpInhibitor,
     /// Sulfonylurea.

@@ -7,7 +7,7 @@ use super::input::{DraftLine, SafetyInput};
 use super::items::{Item, Items, Origin, per_thousand};
 use super::report::Severity;
 use super::rules::{IngredientLimit, RuleSet};
-use crate::domain::formulary::{Condition, Form, Product};
+use crate::domain::formulary::{Condition, Form, Formulary, Product};
 use crate::domain::words::Bilingual;
 
 const HOUSE: &str = "Waystation house rules, prescribing and drugs tables";
@@ -47,7 +47,13 @@ fn dosing(input: &SafetyInput, rules: &RuleSet) -> Dosing {
 }
 
 /// Everything about doses.
-pub(super) fn check_doses(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
+pub(super) fn check_doses(
+    input: &SafetyInput,
+    items: &Items<'_>,
+    formulary: &Formulary,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
     let dosing = dosing(input, rules);
     for (at, (line, product)) in input.lines.iter().zip(&items.products).enumerate() {
         if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
@@ -56,7 +62,7 @@ pub(super) fn check_doses(input: &SafetyInput, items: &Items<'_>, rules: &RuleSe
             findings.fixed("line_invalid", Severity::Block, &[at], message, HOUSE);
         }
         if let Some(product) = product {
-            check_prescribable(at, product, findings);
+            check_prescribable(at, product, formulary, findings);
             check_age(at, product, input, rules, findings);
             check_label(at, line, product, findings);
             check_child(at, line, product, dosing, findings);
@@ -66,7 +72,8 @@ pub(super) fn check_doses(input: &SafetyInput, items: &Items<'_>, rules: &RuleSe
     check_twice(input, items, findings);
 }
 
-fn check_prescribable(at: usize, product: &Product, findings: &mut Findings) {
+fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
+    let Some(standing) = formulary.standing(&product.code) else { return };
     if product.form == Form::Injection {
         let message = Bilingual::fixed("此处不得开具注射剂。", "Injections are never prescribed here.");
         findings.fixed("never_injection", Severity::Block, &[at], message, HOUSE);
@@ -76,15 +83,15 @@ fn check_prescribable(at: usize, product: &Product, findings: &mut Findings) {
             format!("{} is not in the formulary.", product.generic_en),
         );
         findings.made("not_in_formulary", Severity::Block, &[at], message, HOUSE);
-    } else if !product.has_sourced_maximum() {
+    } else if !standing.sourced {
         let message = Bilingual::made(
             format!("{} 没有已核对来源的最大剂量，不可开具。", product.generic_zh),
             format!("{} has no sourced maximum dose and cannot be prescribed.", product.generic_en),
         );
         findings.made("no_sourced_maximum", Severity::Block, &[at], message, HOUSE);
     }
-    for flaw in product.implausible() {
-        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message, HOUSE);
+    for flaw in &standing.implausible {
+        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message.clone(), HOUSE);
     }
 }
 

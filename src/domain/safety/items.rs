@@ -186,7 +186,9 @@ impl<'a> Items<'a> {
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
             if local {
                 let topical = item.classes.has(DrugClass::Nsaid);
-                item.classes = if topical { Classes::of(&[DrugClass::TopicalNsaid]) } else { Classes::NONE };
+                // Of drops and sprays for the nose enough reaches the vessels.
+                let kept = item.classes.and(Classes::of(&[DrugClass::Decongestant]));
+                item.classes = if topical { kept.or(Classes::of(&[DrugClass::TopicalNsaid])) } else { kept };
             } else {
                 lower_aspirin(&mut item, rules);
             }

@@ -39,6 +39,6 @@ pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
 pub use needs::{Needs, is_sedating, needs};
 pub use nothing::says_none;
 pub use pairs::{PairRule, Side, When};
-pub use people::{ProfileRule, ProfileTest};
+pub use people::{ProfileRule, ProfileTest, raises_severe_pressure};
 pub use report::{Finding, SafetyReport, Severity, Verdict};
 pub use rules::{IngredientLimit, RuleSet, Thresholds};

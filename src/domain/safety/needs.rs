@@ -72,6 +72,7 @@ impl Needs {
                     | ProfileTest::MetforminStart
                     | ProfileTest::MetforminOngoing
                     | ProfileTest::HighPressure
+                    | ProfileTest::SeverePressure
                     | ProfileTest::Dehydrated => {}
                 }
             }

@@ -1,7 +1,8 @@
 //! The profile table: one ingredient or class, and one thing about the worker.
 
 use super::classes::DrugClass::{
-    AceInhibitor, Arb, EphedraLike, EthanolReactive, Nsaid, QtDrug, SedatingAntihistamine, TopicalNsaid,
+    AceInhibitor, Arb, Decongestant, EphedraLike, EthanolReactive, Nsaid, QtDrug, SedatingAntihistamine,
+    TopicalNsaid,
 };
 use super::findings::Findings;
 use super::input::Profile;
@@ -9,7 +10,7 @@ use super::items::{Item, Items};
 use super::pairs::Side;
 use super::report::Severity::{self, Block, Note, Unknown, Warn};
 use super::rules::{RuleSet, Thresholds};
-use crate::domain::formulary::Condition;
+use crate::domain::formulary::{Condition, Product};
 use crate::domain::words::Bilingual;
 
 /// One thing about the worker.
@@ -27,6 +28,8 @@ pub enum ProfileTest {
     KidneyDisease,
     /// Blood pressure at which ephedra is blocked.
     HighPressure,
+    /// Blood pressure of grade 3.
+    SeverePressure,
     /// Works at height.
     AtHeight,
     /// Has this condition on file.
@@ -153,6 +156,42 @@ pub(super) const PEOPLE: &[ProfileRule] = &[
         message: (
             "血压达到 160/100（或未测）时不得使用麻黄或伪麻黄碱。",
             "Ephedra and pseudoephedrine are blocked from 160/100; the blood pressure must be known.",
+        ),
+    },
+    ProfileRule {
+        code: "decongestant_blood_pressure",
+        who: Side::Class(Decongestant),
+        test: ProfileTest::HighPressure,
+        severity: Warn,
+        missing: None,
+        source: OURS,
+        message: (
+            "血压达到 160/100：减充血剂会进一步升高血压。",
+            "From 160/100 on: a decongestant raises the blood pressure further.",
+        ),
+    },
+    ProfileRule {
+        code: "decongestant_severe_pressure",
+        who: Side::Class(Decongestant),
+        test: ProfileTest::SeverePressure,
+        severity: Block,
+        missing: None,
+        source: OURS,
+        message: (
+            "血压达到 180/110 时不得使用减充血剂。",
+            "Decongestants are blocked from a blood pressure of 180/110.",
+        ),
+    },
+    ProfileRule {
+        code: "nsaid_severe_pressure",
+        who: Side::Class(Nsaid),
+        test: ProfileTest::SeverePressure,
+        severity: Warn,
+        missing: None,
+        source: OURS,
+        message: (
+            "血压达到 180/110：非甾体抗炎药会升高血压并减弱降压药的作用。",
+            "From 180/110 on: an NSAID raises the blood pressure and weakens the drugs against it.",
         ),
     },
     ProfileRule {
@@ -294,6 +333,20 @@ pub(super) fn kidney_disease(profile: &Profile, thresholds: &Thresholds) -> bool
         || profile.egfr.is_some_and(|egfr| egfr < thresholds.kidney_disease_below_egfr)
 }
 
+/// Blood pressure of grade 3, as measured.
+pub(super) fn severe_pressure(profile: &Profile, thresholds: &Thresholds) -> bool {
+    profile.systolic.is_some_and(|mmhg| mmhg >= thresholds.severe_systolic)
+        || profile.diastolic.is_some_and(|mmhg| mmhg >= thresholds.severe_diastolic)
+}
+
+/// Does this product meet a blood pressure of grade 3 with a drug that raises it by mouth?
+pub fn raises_severe_pressure(product: &Product, profile: &Profile, rules: &RuleSet) -> bool {
+    let nsaid = |code: &str| rules.facts(code).is_some_and(|facts| facts.classes.has(Nsaid));
+    severe_pressure(profile, &rules.thresholds)
+        && !product.form.is_local()
+        && product.ingredients.iter().any(|one| nsaid(one.code.as_str()))
+}
+
 fn test(test: ProfileTest, profile: &Profile, items: &Items<'_>, rules: &RuleSet) -> Outcome {
     let limits = &rules.thresholds;
     let hit_if = |hit: bool| if hit { Outcome::Hit } else { Outcome::Clear };
@@ -325,6 +378,7 @@ fn test(test: ProfileTest, profile: &Profile, items: &Items<'_>, rules: &RuleSet
                 (false, None, _) | (false, Some(_), None) => Outcome::Missing,
             }
         }
+        ProfileTest::SeverePressure => hit_if(severe_pressure(profile, limits)),
         ProfileTest::AtHeight => hit_if(profile.works_at_height),
         ProfileTest::Has(condition) => hit_if(profile.has(condition)),
         ProfileTest::Dehydrated => hit_if(profile.dehydrated),

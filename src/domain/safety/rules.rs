@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
-use super::ingredients::{ALIASES, INGREDIENTS, IngredientFacts};
+use super::ingredients::{INGREDIENTS, IngredientFacts};
 use super::pairs::{PAIRS, PairRule, Side};
 use super::people::{PEOPLE, ProfileRule};
+use crate::domain::formulary::canonical_ingredient;
 
 /// The numbers of a rule set. [V], [v] and [P] as in the house rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct Thresholds {
     pub ephedra_systolic: i64,
     /// Diastolic from which ephedra is blocked: 100 mmHg (house rules, pair table).
     pub ephedra_diastolic: i64,
+    /// Systolic of grade 3 hypertension: 180 mmHg (house rules, vitals).
+    pub severe_systolic: i64,
+    /// Diastolic of grade 3 hypertension: 110 mmHg (house rules, vitals).
+    pub severe_diastolic: i64,
     /// eGFR below which metformin is never given: 30 (house rules, drugs table).
     pub metformin_never_below_egfr: i64,
     /// eGFR below which metformin is not started: 45 (house rules, drugs table).
@@ -51,6 +56,8 @@ impl Default for Thresholds {
             alcohol_positive_above: 0,
             ephedra_systolic: 160,
             ephedra_diastolic: 100,
+            severe_systolic: 180,
+            severe_diastolic: 110,
             metformin_never_below_egfr: 30,
             metformin_no_start_below_egfr: 45,
             amoxicillin_less_below_clearance: 30,
@@ -153,13 +160,8 @@ impl RuleSet {
 
     /// The house rules under a deployment's own numbers and version.
     pub fn with_thresholds(version: impl Into<String>, thresholds: Thresholds) -> Self {
-        let mut index: HashMap<&'static str, u16> =
+        let index: HashMap<&'static str, u16> =
             (0u16..).zip(INGREDIENTS).map(|(at, one)| (one.code, at)).collect();
-        for (alias, code) in ALIASES {
-            if let Some(&at) = index.get(code) {
-                index.entry(alias).or_insert(at);
-            }
-        }
         let mut limits = vec![None; INGREDIENTS.len()];
         for limit in LIMITS {
             if let Some(&at) = index.get(limit.code) {
@@ -212,8 +214,10 @@ impl RuleSet {
         self.limit(self.number(code)?)
     }
 
+    /// The number of the ingredient that `code` names, in any of its spellings.
     pub(super) fn number(&self, code: &str) -> Option<u16> {
-        self.index.get(code).copied()
+        let plain = self.index.get(code);
+        plain.or_else(|| self.index.get(canonical_ingredient(code)?)).copied()
     }
 
     pub(super) fn limit(&self, ingredient: u16) -> Option<&'static IngredientLimit> {

@@ -9,12 +9,15 @@ use crate::domain::{
     formulary::{Formulary, Product},
     network::Job,
     refusal::{Code, Refusal},
-    safety::{Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, is_sedating},
+    safety::{
+        Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, is_sedating, raises_severe_pressure,
+    },
     words::Bilingual,
 };
 
 const LABELS: &str =
     "Chinese labels of over-the-counter drugs: pregnancy, nursing, children, driving and work at height";
+const PRESSURE: &str = "Waystation policy default [P]: grade 3 of the house rules' blood pressure table";
 const DOSES: &str = "Waystation clinical rules, people (sedating or alcoholic products and the job)";
 
 /// Who buys, as far as the safety input does not say.
@@ -57,6 +60,13 @@ pub fn self_care_findings(
                 "When pregnant or breast feeding, ask a doctor or pharmacist before taking this.",
             );
             add("self_care_pregnancy", Severity::Warn, vec![at], words, LABELS);
+        }
+        if raises_severe_pressure(product, profile, rules) {
+            let words = (
+                "血压达到 180/110，此类止痛药会使血压更高：不得自行购用，请先由医生诊视。",
+                "At a blood pressure of 180/110 this painkiller raises it further: not sold without a doctor.",
+            );
+            add("self_care_severe_pressure", Severity::Block, vec![at], words, PRESSURE);
         }
         if product.contains_alcohol || is_sedating(product, rules) {
             if profile.works_at_height || buyer.job == Some(Job::ConstructionAtHeight) {

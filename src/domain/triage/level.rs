@@ -10,7 +10,7 @@ use super::{
     limits::{ChildBand, TriageLimits},
     news2::{News2Band, News2Score},
     red_flags::{EMERGENCY_NUMBER, RedFlag, RedFlagCode},
-    signs::{measured, others, urgent_for_age},
+    signs::{measured, others, warnings},
     symptoms::SymptomFlag,
 };
 use crate::domain::{
@@ -43,7 +43,7 @@ crate::text_enum! {
         MeasureAgain = "measure_again",
         /// NEWS2 5-6, or a single 3 in it.
         News2Raised = "news2_raised",
-        /// A child's reading is beyond what its age allows.
+        /// A reading lies in the warning band of the person's group: pregnancy, or a child's age.
         GroupLimit = "group_limit",
         /// NEWS2 could not be completed or does not hold for this person.
         News2Unknown = "news2_unknown",
@@ -247,7 +247,7 @@ pub fn triage(facts: &TriageFacts<'_>) -> TriageDecision {
         Some((News2Band::Incomplete, false)) | None => reasons.push(TriageReason::News2Unknown),
         Some((News2Band::Low, _)) => {}
     }
-    if facts.child().is_some_and(|band| urgent_for_age(band, facts.latest)) {
+    if warnings(facts).urgent > 0 {
         reasons.push(TriageReason::GroupLimit);
     }
     match worst {

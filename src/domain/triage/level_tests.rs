@@ -207,15 +207,71 @@ fn in_pregnancy_the_groups_limits_hold() {
 }
 
 #[test]
+fn in_pregnancy_one_warning_is_urgent_and_two_are_an_emergency() {
+    let pregnant = || Person { pregnant: true, ..calm() };
+    assert_ne!(pregnant().seen(1).reasons[0], TriageReason::GroupLimit);
+    for (kind, low, high) in [
+        (ReadingKind::BloodPressure, Some(100), Some(150)),
+        (ReadingKind::HeartRate, Some(50), Some(100)),
+        (ReadingKind::RespiratoryRate, Some(10), Some(21)),
+        (ReadingKind::Spo2, Some(95), None),
+        (ReadingKind::Temperature, Some(360), Some(380)),
+    ] {
+        for value in low.into_iter().chain(high) {
+            let one = pregnant().measured(kind, value, 1);
+            assert_eq!((one.seen(2).level, one.codes(400)), (TriageLevel::Urgent, vec![]), "{kind} {value}");
+            let other =
+                if kind == ReadingKind::HeartRate { ReadingKind::Spo2 } else { ReadingKind::HeartRate };
+            let other_value = if other == ReadingKind::Spo2 { 95 } else { 102 };
+            let two = one.measured(other, other_value, 1);
+            assert_eq!(two.seen(2).level, TriageLevel::Emergency, "{kind} {value}");
+        }
+    }
+    let all = pregnant()
+        .measured(ReadingKind::BloodPressure, 158, 1)
+        .measured(ReadingKind::HeartRate, 118, 1)
+        .measured(ReadingKind::RespiratoryRate, 24, 1)
+        .measured(ReadingKind::Spo2, 94, 1)
+        .measured(ReadingKind::Temperature, 379, 1);
+    assert_eq!((all.seen(2).level, all.codes(2)), (TriageLevel::Emergency, vec![RedFlagCode::GroupWarnings]));
+}
+
+#[test]
+fn an_infants_fever_and_a_childs_warning_band_count() {
+    let infant = |months| {
+        let person = Person { months: Some(months), awake: Some(Acvpu::Alert), ..Person::default() };
+        person.measured(ReadingKind::HeartRate, 140, 0).measured(ReadingKind::RespiratoryRate, 35, 0)
+    };
+    let fever = |months, tenths| infant(months).measured(ReadingKind::Temperature, tenths, 1).seen(2);
+    for tenths in [380, 392] {
+        let seen = fever(1, tenths);
+        assert_eq!((seen.level, seen.measure_again), (TriageLevel::Emergency, None), "{tenths}");
+    }
+    assert_ne!(fever(1, 379).level, TriageLevel::Emergency);
+    assert_eq!(fever(4, 390).level, TriageLevel::Urgent);
+    assert_eq!(fever(4, 386).level, TriageLevel::Urgent);
+    assert_eq!(fever(4, 380).level, TriageLevel::Standard);
+    let breath = infant(14).measured(ReadingKind::RespiratoryRate, 58, 1);
+    assert_eq!((breath.seen(2).level, breath.codes(400)), (TriageLevel::Urgent, vec![]));
+    // A fever beside one of them is no second one, another sign is.
+    let hot = breath.clone().measured(ReadingKind::Temperature, 392, 1);
+    assert_eq!(hot.seen(2).level, TriageLevel::Urgent);
+    let blue = breath.measured(ReadingKind::Spo2, 94, 1);
+    assert_eq!(
+        (blue.seen(2).level, blue.codes(2)),
+        (TriageLevel::Emergency, vec![RedFlagCode::GroupWarnings])
+    );
+}
+
+#[test]
 fn a_childs_limits_are_those_of_its_age() {
     let child = |months| Person { months: Some(months), ..calm() };
     let fast = |months, rate| child(months).measured(ReadingKind::HeartRate, rate, 1).codes(400);
-    // 165 is an emergency at six years, urgent at two, and neither at six months.
+    // 165 is an emergency at six years and urgent at two.
     assert_eq!(fast(72, 165), [RedFlagCode::HeartRateHigh]);
     assert_eq!(fast(24, 165), []);
     let toddler = child(24).measured(ReadingKind::HeartRate, 165, 1).seen(2);
     assert_eq!(toddler.reasons[0], TriageReason::GroupLimit);
-    assert_eq!(fast(6, 165), []);
     let breathing = |months| child(months).measured(ReadingKind::RespiratoryRate, 35, 1).codes(400);
     assert_eq!(breathing(24), []);
     assert_eq!(breathing(170), [RedFlagCode::BreathingFast]);
@@ -223,7 +279,8 @@ fn a_childs_limits_are_those_of_its_age() {
         child(24).measured(ReadingKind::Temperature, 401, 1).codes(400),
         [RedFlagCode::TemperatureHigh]
     );
-    assert_eq!(child(24).measured(ReadingKind::Spo2, 90, 1).codes(400), [RedFlagCode::OxygenLow]);
+    let blue = child(24).measured(ReadingKind::HeartRate, 110, 1).measured(ReadingKind::Spo2, 90, 1);
+    assert_eq!(blue.codes(400), [RedFlagCode::OxygenLow]);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub enum Side {
 }
 
 impl SignBounds {
+    const NONE: Self = Self { at_most: None, at_least: None };
+
     const fn low(at_most: i64) -> Self {
         Self { at_most: Some(at_most), at_least: None }
     }
@@ -122,6 +124,53 @@ pub struct PregnancySigns {
     pub spo2: SignBounds,
     /// Tenths of a degree: 38.0 and above, with any other sign.
     pub temperature_with_another_sign: SignBounds,
+    /// The warning band: one is seen soon, two together are an emergency.
+    pub warning: PregnancyWarnings,
+}
+
+/// The warning band in pregnancy: the yellow band of the obstetric early warning chart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PregnancyWarnings {
+    /// mmHg: 100 and below, 150 and above.
+    pub systolic: SignBounds,
+    /// mmHg: 90 and above.
+    pub diastolic: SignBounds,
+    /// Beats a minute: 50 and below, 100 and above.
+    pub heart_rate: SignBounds,
+    /// Breaths a minute: 10 and below, 21 and above.
+    pub respiratory_rate: SignBounds,
+    /// Percent: 95 and below; below 95 is the chart's red.
+    pub spo2: SignBounds,
+    /// Tenths of a degree: 36.0 and below, 38.0 and above; above 38 is the chart's red.
+    pub temperature: SignBounds,
+}
+
+impl PregnancyWarnings {
+    const SHIPPED: Self = Self {
+        systolic: SignBounds::both(100, 150),
+        diastolic: SignBounds::high(90),
+        heart_rate: SignBounds::both(50, 100),
+        respiratory_rate: SignBounds::both(10, 21),
+        spo2: SignBounds::low(95),
+        temperature: SignBounds::both(360, 380),
+    };
+
+    fn check(&self, of: &mut Bounds<'_>) {
+        let Self { systolic, diastolic, heart_rate, respiratory_rate, spo2, temperature } = self;
+        systolic.check("systolic", of, Some((80, 110)), Some((130, 160)));
+        diastolic.check("diastolic", of, None, Some((80, 110)));
+        heart_rate.check("heart_rate", of, Some((35, 60)), Some((90, 120)));
+        respiratory_rate.check("respiratory_rate", of, Some((8, 12)), Some((18, 25)));
+        spo2.check("spo2", of, Some((92, 96)), None);
+        temperature.check("temperature", of, Some((350, 365)), Some((373, 385)));
+    }
+}
+
+impl Default for PregnancyWarnings {
+    fn default() -> Self {
+        Self::SHIPPED
+    }
 }
 
 impl PregnancySigns {
@@ -132,6 +181,7 @@ impl PregnancySigns {
         respiratory_rate: SignBounds::high(25),
         spo2: SignBounds::low(93),
         temperature_with_another_sign: SignBounds::high(380),
+        warning: PregnancyWarnings::SHIPPED,
     };
 }
 
@@ -161,6 +211,12 @@ pub struct ChildBand {
     pub respiratory_rate_urgent: SignBounds,
     /// Percent: an emergency.
     pub spo2: SignBounds,
+    /// Percent: urgent.
+    pub spo2_urgent: SignBounds,
+    /// Tenths of a degree: an emergency, without a second measurement.
+    pub temperature: SignBounds,
+    /// Tenths of a degree: urgent.
+    pub temperature_urgent: SignBounds,
 }
 
 const fn band(below_months: u32, heart: [i64; 4], pressure: [i64; 4], breathing: [i64; 4]) -> ChildBand {
@@ -173,14 +229,21 @@ const fn band(below_months: u32, heart: [i64; 4], pressure: [i64; 4], breathing:
         respiratory_rate: SignBounds::both(breathing[0], breathing[3]),
         respiratory_rate_urgent: SignBounds::both(breathing[1], breathing[2]),
         spo2: SignBounds::low(90),
+        spo2_urgent: SignBounds::low(94),
+        temperature: if below_months <= 3 { SignBounds::high(380) } else { SignBounds::NONE },
+        temperature_urgent: SignBounds::both(359, 386),
     }
 }
 
-/// Sub-scores of 4 (outer values) and of 2 (inner values) of the Bedside PEWS.
+/// Outer values: sub-scores of 4 of the Bedside PEWS. Inner values: its sub-scores of 2, or the
+/// amber of the NICE traffic light where that comes first (heart rate above 160, 150 and 140
+/// below one, two and five years, breathing above 50 and 40). Oxygen and temperature: the first
+/// step of the Bedside PEWS, and NICE's red for 38.0 below three months.
 const CHILDREN: &[ChildBand] = &[
-    band(3, [80, 90, 180, 190], [45, 50, 100, 130], [15, 19, 81, 91]),
-    band(12, [70, 80, 170, 180], [60, 70, 120, 150], [15, 19, 71, 81]),
-    band(48, [60, 70, 150, 170], [65, 75, 125, 160], [12, 15, 61, 71]),
+    band(3, [80, 90, 161, 190], [45, 50, 100, 130], [15, 19, 61, 91]),
+    band(12, [70, 80, 161, 180], [60, 70, 120, 150], [15, 19, 51, 81]),
+    band(24, [60, 70, 150, 170], [65, 75, 125, 160], [12, 15, 41, 71]),
+    band(48, [60, 70, 141, 170], [65, 75, 125, 160], [12, 15, 41, 71]),
     band(144, [50, 60, 130, 151], [70, 80, 140, 170], [10, 14, 41, 51]),
     band(192, [40, 49, 120, 140], [75, 85, 150, 190], [9, 10, 23, 30]),
 ];
@@ -209,17 +272,21 @@ pub struct TriageLimits {
 impl TriageLimits {
     /// The values that come with the program.
     pub const SHIPPED: Self = Self {
-        version: Cow::Borrowed("2026-11"),
+        version: Cow::Borrowed("2026-11-29"),
         source: Cow::Borrowed(
             "Our default: the triage paragraph of the network's clinical rules, after a clinical audit \
              of 2026-11-29; a diastolic of 110 in pregnancy is severe hypertension by ACOG Practice \
-             Bulletin 222. A deployment's clinicians confirm",
+             Bulletin 222; its warning band is the yellow band of the modified early obstetric warning chart \
+             of CEMACH, Saving Mothers' Lives 2003-2005 (Singh and others, Anaesthesia 2012, 67:12-18). \
+             A deployment's clinicians confirm",
         ),
         children_source: Cow::Borrowed(
             "Parshuram, Hutchison, Middaugh: Development and initial validation of the Bedside Paediatric \
              Early Warning System score, Critical Care 2009, 13:R135, table 1: an emergency where a single \
-             item's sub-score is 4, urgent where it is 2; SpO2 at or below 90. Our default: that a single \
-             item decides. A deployment's clinicians confirm",
+             item's sub-score is 4, urgent where it is 2; NICE guideline NG143, Fever in under 5s, traffic \
+             light: amber heart rate and breathing, red for 38.0 below three months. Our default: that a \
+             single item decides, and that two urgent ones besides the temperature are an emergency. \
+             A deployment's clinicians confirm",
         ),
         measure_again_s: 180,
         single: SingleSigns::SHIPPED,
@@ -261,6 +328,7 @@ impl TriageLimits {
             respiratory_rate,
             spo2,
             temperature_with_another_sign,
+            warning,
         } = pregnancy;
         let mut of = bounds.of("pregnancy");
         systolic.check("systolic", &mut of, Some((70, 100)), Some((140, 180)));
@@ -270,6 +338,7 @@ impl TriageLimits {
         spo2.check("spo2", &mut of, Some((88, 95)), None);
         let fever = "temperature_with_another_sign";
         temperature_with_another_sign.check(fever, &mut of, None, Some((373, 400)));
+        warning.check(&mut of.of("warning"));
         let ascending = children.windows(2).all(|pair| pair[0].below_months < pair[1].below_months);
         let whole = ascending && children.last().is_some_and(|band| band.below_months == 192);
         bounds.must("children", whole, "the bands must ascend to below 192 months");

@@ -18,7 +18,7 @@ pub use history::{Latest, TimedReading, latest_of_each_kind};
 pub use level::{
     MeasureAgain, TriageDecision, TriageFacts, TriageLevel, TriageReason, TriageWeights, triage,
 };
-pub use limits::{ChildBand, PregnancySigns, Side, SignBounds, SingleSigns, TriageLimits};
+pub use limits::{ChildBand, PregnancySigns, PregnancyWarnings, Side, SignBounds, SingleSigns, TriageLimits};
 pub use news2::{Applicability, News2Band, News2Input, News2Part, News2Score, applicability, news2};
 pub use red_flags::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SUPPORT_NUMBER};
 pub use symptoms::SymptomFlag;

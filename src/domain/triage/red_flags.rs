@@ -114,6 +114,8 @@ red_flags! {
     BreathingFast = "breathing_fast", "呼吸过快：立即拨打 120，保持坐位。", "Breathing is too fast: call 120 now and stay upright.";
     /// Respiratory rate at or below the limit.
     BreathingSlow = "breathing_slow", "呼吸过慢：立即拨打 120，唤醒并看护，没有呼吸就做心肺复苏。", "Breathing is too slow: call 120 now, keep the person awake; without breathing start CPR.";
+    /// Two readings in the warning band of pregnancy, or of a child's age.
+    GroupWarnings = "group_warnings", "多项生命体征同时处于警戒范围：立即拨打 120；孕妇左侧卧，儿童由大人看护。", "Several vital signs are in their warning range together: call 120 now; when pregnant lie on the left side, keep a child in an adult's care.";
     /// Fever in pregnancy beside another sign.
     PregnancyFever = "pregnancy_fever", "孕期发热伴其他异常：立即拨打 120，左侧卧。", "Fever in pregnancy with another sign: call 120 now and lie on the left side.";
 }

@@ -3,12 +3,12 @@
 use super::{
     history::Latest,
     level::TriageFacts,
-    limits::{ChildBand, Side, SignBounds},
+    limits::{ChildBand, PregnancyWarnings, Side, SignBounds},
     news2::{News2Band, News2Part, News2Score},
     red_flags::RedFlagCode,
     symptoms::SymptomFlag,
 };
-use crate::domain::vitals::{Acvpu, Beyond, ReadingKind};
+use crate::domain::vitals::{Acvpu, Beyond, ReadingKind, ValidReading};
 
 /// From this NEWS2 total, or lower bound of one, it is an emergency. Source: house rules, vitals.
 const NEWS2_EMERGENCY_FROM: i64 = 7;
@@ -80,11 +80,7 @@ fn rules(facts: &TriageFacts<'_>) -> Vec<Rule> {
 }
 
 /// The flag of one measurement, if it is an emergency by itself.
-fn flag_of(
-    facts: &TriageFacts<'_>,
-    rules: &[Rule],
-    reading: &crate::domain::vitals::ValidReading,
-) -> Option<RedFlagCode> {
+fn flag_of(facts: &TriageFacts<'_>, rules: &[Rule], reading: &ValidReading) -> Option<RedFlagCode> {
     let of_kind = rules.iter().filter(|rule| rule.kind == reading.kind);
     let first = of_kind.filter_map(|rule| rule.flag(reading.value, reading.beyond)).next();
     let diastolic = reading.second.filter(|_| facts.pregnant && reading.kind == ReadingKind::BloodPressure);
@@ -129,6 +125,11 @@ pub(super) fn others(facts: &TriageFacts<'_>, signs: &[Sign<'_>]) -> Vec<RedFlag
     if fever_in_pregnancy(facts, !codes.is_empty() || !signs.is_empty()) {
         codes.push(RedFlagCode::PregnancyFever);
     }
+    codes.extend(temperature_of_an_infant(facts));
+    // Two extremes alarm by themselves, one would wait for its second measurement.
+    if codes.is_empty() && signs.len() < TOGETHER_FROM && warnings(facts).together >= TOGETHER_FROM {
+        codes.push(RedFlagCode::GroupWarnings);
+    }
     codes
 }
 
@@ -171,19 +172,74 @@ fn fever_in_pregnancy(facts: &TriageFacts<'_>, another_sign: bool) -> bool {
     facts.pregnant && fever && (another_sign || out_of_order)
 }
 
-/// Whether a child's reading is one that a doctor must see soon.
-pub(super) fn urgent_for_age(band: &ChildBand, latest: &[Latest]) -> bool {
-    latest.iter().any(|latest| {
-        let bounds = match latest.reading.kind {
-            ReadingKind::HeartRate => band.heart_rate_urgent,
-            ReadingKind::BloodPressure => band.systolic_urgent,
-            ReadingKind::RespiratoryRate => band.respiratory_rate_urgent,
-            ReadingKind::Spo2
-            | ReadingKind::Temperature
-            | ReadingKind::Glucose
-            | ReadingKind::Weight
-            | ReadingKind::BreathAlcohol => return false,
+/// Readings in the warning band of the person's group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Warnings {
+    /// Kinds that a doctor must see soon.
+    pub urgent: usize,
+    /// Those of them that are an emergency together. A child's fever is not: it quickens heart
+    /// and breath by itself.
+    pub together: usize,
+}
+
+/// From so many on they are an emergency together. Source: the obstetric early warning chart
+/// calls for two yellow ones as for one red. Our default for children.
+pub(super) const TOGETHER_FROM: usize = 2;
+
+/// What lies in the warning band of the person's group.
+pub(super) fn warnings(facts: &TriageFacts<'_>) -> Warnings {
+    let mut found = Warnings::default();
+    for latest in facts.latest {
+        let reading = &latest.reading;
+        let child = facts.child().is_some_and(|band| in_band(reading, child_bounds(band, reading.kind)));
+        let pregnant = facts.pregnant && {
+            let group = &facts.limits.pregnancy.warning;
+            let second = reading.kind == ReadingKind::BloodPressure
+                && reading.second.is_some_and(|value| group.diastolic.crossed(value).is_some());
+            second || in_band(reading, pregnancy_bounds(group, reading.kind))
         };
-        latest.reading.value.is_some_and(|value| bounds.crossed(value).is_some())
+        found.urgent += usize::from(child || pregnant);
+        let fever_of_a_child = child && !pregnant && reading.kind == ReadingKind::Temperature;
+        found.together += usize::from((child || pregnant) && !fever_of_a_child);
+    }
+    found
+}
+
+fn in_band(reading: &ValidReading, bounds: Option<SignBounds>) -> bool {
+    bounds.is_some_and(|bounds| match reading.beyond {
+        Some(Beyond::Low) => bounds.at_most.is_some(),
+        Some(Beyond::High) => bounds.at_least.is_some(),
+        None => reading.value.is_some_and(|value| bounds.crossed(value).is_some()),
     })
+}
+
+const fn child_bounds(band: &ChildBand, kind: ReadingKind) -> Option<SignBounds> {
+    match kind {
+        ReadingKind::HeartRate => Some(band.heart_rate_urgent),
+        ReadingKind::BloodPressure => Some(band.systolic_urgent),
+        ReadingKind::RespiratoryRate => Some(band.respiratory_rate_urgent),
+        ReadingKind::Spo2 => Some(band.spo2_urgent),
+        ReadingKind::Temperature => Some(band.temperature_urgent),
+        ReadingKind::Glucose | ReadingKind::Weight | ReadingKind::BreathAlcohol => None,
+    }
+}
+
+const fn pregnancy_bounds(group: &PregnancyWarnings, kind: ReadingKind) -> Option<SignBounds> {
+    match kind {
+        ReadingKind::HeartRate => Some(group.heart_rate),
+        ReadingKind::BloodPressure => Some(group.systolic),
+        ReadingKind::RespiratoryRate => Some(group.respiratory_rate),
+        ReadingKind::Spo2 => Some(group.spo2),
+        ReadingKind::Temperature => Some(group.temperature),
+        ReadingKind::Glucose | ReadingKind::Weight | ReadingKind::BreathAlcohol => None,
+    }
+}
+
+/// A temperature that is an emergency at this age, without a second measurement.
+fn temperature_of_an_infant(facts: &TriageFacts<'_>) -> Option<RedFlagCode> {
+    let bounds = facts.child()?.temperature;
+    let of_kind = facts.latest.iter().find(|latest| latest.reading.kind == ReadingKind::Temperature)?;
+    let rule =
+        rule(ReadingKind::Temperature, bounds, RedFlagCode::TemperatureLow, RedFlagCode::TemperatureHigh);
+    rule.flag(of_kind.reading.value, of_kind.reading.beyond)
 }
