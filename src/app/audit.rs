@@ -21,7 +21,8 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Compare the event log, its seals and the witness; status 1 when they differ
+    /// Compare the event log, its seals and the witness; status 1 when they differ,
+    /// 3 without a witness, 4 when nothing is sealed either
     Verify {
         #[command(flatten)]
         settings: Settings,
@@ -62,6 +63,9 @@ pub(super) fn connection(config: &Config, purpose: For) -> anyhow::Result<Conn> 
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
     if let Some(path) = url.file() {
         anyhow::ensure!(path.exists(), "{}: 没有数据库 / there is no database", path.display());
+        if purpose == For::Write {
+            super::serving::ensure_this_name(&url)?;
+        }
     }
     Ok(Conn::open(&url, purpose)?)
 }
@@ -73,13 +77,29 @@ fn verify(config: &Config, more: &[PathBuf]) -> anyhow::Result<ExitCode> {
         let read = audit::read_statements(path).with_context(|| path.display().to_string())?;
         statements.extend(read);
     }
-    if statements.is_empty() {
-        println!("没有见证文件：无法发现末尾被截断 / no witness: a cut end cannot be noticed");
-    }
+    let no_witness = statements.is_empty();
     let view = audit::verify_with(&mut connection(config, For::Read)?, &signer(config)?, statements)?;
     tell(&view);
-    Ok(if view.unbroken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !view.unbroken {
+        return Ok(ExitCode::FAILURE);
+    }
+    if !no_witness {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if view.seals == 0 {
+        println!(
+            "尚无封存记录，也没有见证文件：新网络应如此，已有记录的网络不应如此 / nothing is sealed and there is no witness: right for a network that has just begun, and for no other"
+        );
+        return Ok(ExitCode::from(NOTHING_SEALED));
+    }
+    println!("没有见证文件：无法发现末尾被截断 / no witness: a cut end cannot be noticed");
+    Ok(ExitCode::from(NO_WITNESS))
 }
+
+/// The chain is unbroken as far as it goes, and nothing says how far it went.
+const NO_WITNESS: u8 = 3;
+/// There is no chain yet, or none any more.
+const NOTHING_SEALED: u8 = 4;
 
 fn tell(view: &AuditView) {
     let AuditView { sealed_to, events, seals, .. } = view;
@@ -90,9 +110,9 @@ fn tell(view: &AuditView) {
     for finding in &view.findings {
         println!("{}: after {}, at {}", finding.kind, finding.after, finding.position);
     }
-    if view.unbroken {
+    if view.unbroken && view.seals > 0 {
         println!("审计链完好 / the audit chain is unbroken");
-    } else {
+    } else if !view.unbroken {
         println!("审计链已断裂 / the audit chain is BROKEN");
     }
 }

@@ -72,6 +72,10 @@ fn embedded(config: &Config) -> anyhow::Result<(DatabaseUrl, PathBuf)> {
              `waystation migrate` settle the event log before any instance starts"
         )
     };
+    if path.exists() {
+        // The newest transactions would be missing from such a copy.
+        super::serving::ensure_this_name(&url)?;
+    }
     Ok((url, path))
 }
 

@@ -26,6 +26,8 @@ crate::text_enum! {
         Email = "email",
         /// A code that was typed at a cabinet's hatch.
         PickupCode = "pickup_code",
+        /// Whose device it is that somebody signed in from.
+        KnownDevice = "known_device",
     }
 }
 
@@ -44,7 +46,7 @@ impl BlindField {
                 None => half_width.filter(char::is_ascii_digit).collect(),
             },
             // Made of parts that are in one spelling already.
-            Self::PhoneAndName | Self::DocumentAndName => typed.to_owned(),
+            Self::PhoneAndName | Self::DocumentAndName | Self::KnownDevice => typed.to_owned(),
             Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
         }

@@ -1,53 +1,107 @@
 //! Characters that hide, or that turn the text around them: a name that holds one
 //! reads as another name on somebody else's screen.
+//!
+//! What a character is, Unicode's own tables say (General_Category and
+//! Default_Ignorable_Code_Point), which know every one of them; the few that are
+//! blank without being called so stand here.
+
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{
+        DefaultIgnorableCodePoint, EmojiPresentation, ExtendedPictographic, GeneralCategory, Ideographic,
+    },
+};
 
 /// Whether a text holds a character that people do not see, or that makes what
-/// they see differ from what is stored. A joiner between two emoji, where it makes
-/// one picture of them, does neither.
-///
-/// Source: Unicode, the property Bidi_Control and the characters without width of
-/// the property Default_Ignorable_Code_Point. Variation selectors stay: rare Chinese
-/// characters are written with them.
+/// they see differ from what is stored. Between and behind emoji, where they make
+/// one picture of them, a joiner and a selector do neither; nor does the selector
+/// by which a rare Chinese character is written, behind that character.
 pub fn hides_something(text: &str) -> bool {
-    let mut before = None;
     let mut letters = text.chars().peekable();
+    // The last one that is seen, and whether a selector follows it already.
+    let (mut seen, mut selected) = (None, false);
     while let Some(letter) = letters.next() {
-        if letter == JOINER {
-            let joins = before.is_some_and(is_picture) && letters.peek().copied().is_some_and(is_picture);
-            if !joins {
-                return true;
+        let next = letters.peek().copied();
+        match letter {
+            JOINER => {
+                if !(seen.is_some_and(is_picture) && next.is_some_and(is_picture)) {
+                    return true;
+                }
+                (seen, selected) = (None, false);
             }
-        } else if is_hidden(letter) {
-            return true;
-        }
-        // Between a picture and a joiner there may be a selector or a skin tone.
-        if !matches!(letter, '\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}') {
-            before = Some(letter);
+            _ if is_selector(letter) => {
+                if selected || !seen.is_some_and(|seen| selects(letter, seen, next)) {
+                    return true;
+                }
+                selected = true;
+            }
+            _ if is_hidden(letter) => return true,
+            // A skin tone is part of the picture before it.
+            '\u{1F3FB}'..='\u{1F3FF}' => selected = false,
+            _ => (seen, selected) = (Some(letter), false),
         }
     }
     false
 }
 
-const JOINER: char = '\u{200D}';
+/// Whether a name, or another text of one line that people tell each other apart
+/// by, hides something or breaks its line. Its blanks are plain ones, or the wide
+/// one of Chinese type: no two names differ by the kind of their blanks only.
+pub fn hides_in_name(text: &str) -> bool {
+    let no_name =
+        |letter: char| letter.is_control() || letter == JOINER || PICTURE_SELECTORS.contains(&letter);
+    let odd_blank = |letter: char| letter.is_whitespace() && !matches!(letter, ' ' | '\u{3000}');
+    hides_something(text) || text.chars().any(|letter| no_name(letter) || odd_blank(letter))
+}
 
-/// Whether a character is not to be seen, or turns the text around it.
-pub fn is_hidden(letter: char) -> bool {
-    matches!(
+const JOINER: char = '\u{200D}';
+/// Text or picture.
+const PICTURE_SELECTORS: [char; 2] = ['\u{FE0E}', '\u{FE0F}'];
+
+/// Whether a character is not to be seen wherever it stands, turns the text
+/// around it, or is none that anybody can know.
+fn is_hidden(letter: char) -> bool {
+    // Line breaks; and places that Unicode keeps for Chinese characters to come.
+    if matches!(letter, '\n' | '\r' | '\t' | '\u{20000}'..='\u{2FFFD}' | '\u{30000}'..='\u{3FFFD}') {
+        return false;
+    }
+    let blank = matches!(
         letter,
-        // Soft hyphen, grapheme joiner, Arabic letter mark.
-        '\u{00AD}' | '\u{034F}' | '\u{061C}'
-        // Fillers of Hangul and Khmer, the Mongolian separator.
-        | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{3164}' | '\u{FFA0}'
-        // Zero width, marks of direction; line and paragraph separators,
-        // embeddings and overrides; invisible operators, isolates.
-        | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        // Byte order mark, annotations, tags.
-        | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
-    )
+        // Braille without dots, the object that is not there, the note without a
+        // head, the filler of Khitan.
+        '\u{2800}' | '\u{FFFC}' | '\u{1D159}' | '\u{16FE4}'
+    );
+    let kind = CodePointMapData::<GeneralCategory>::new().get(letter);
+    let unreadable = matches!(
+        kind,
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Surrogate
+            | GeneralCategory::Unassigned
+    );
+    blank || unreadable || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+}
+
+fn is_selector(letter: char) -> bool {
+    matches!(letter, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Whether `selector` chooses a form of `letter` that people see.
+fn selects(selector: char, letter: char, next: Option<char>) -> bool {
+    if PICTURE_SELECTORS.contains(&selector) {
+        // 1 in a keycap: the digit, the selector, the cap.
+        let in_keycap = matches!(letter, '0'..='9' | '#' | '*') && next == Some('\u{20E3}');
+        return is_picture(letter) || in_keycap;
+    }
+    CodePointSetData::new::<Ideographic>().contains(letter)
 }
 
 fn is_picture(letter: char) -> bool {
-    matches!(letter, '\u{00A9}' | '\u{00AE}' | '\u{203C}'..='\u{3299}' | '\u{1F000}'..='\u{1FAFF}')
+    CodePointSetData::new::<ExtendedPictographic>().contains(letter)
+        || CodePointSetData::new::<EmojiPresentation>().contains(letter)
 }
 
 #[cfg(test)]
@@ -68,13 +122,42 @@ mod tests {
             "\u{E0041}",
             "a\u{2028}b",
             "\u{1F600}\u{200D}",
+            // What no list by hand had.
+            "a\u{1BCA0}",
+            "a\u{1D173}",
+            "a\u{FFF0}",
+            "a\u{FFFB}",
+            "a\u{FFFC}",
+            "a\u{E0080}",
+            "a\u{E01F0}",
+            "a\u{13430}",
+            "a\u{70F}",
+            "a\u{2800}",
+            "a\u{FFFF}",
+            "a\u{FDD0}",
+            "a\u{10FFFE}",
+            "a\u{E000}",
+            "a\u{F0000}",
+            "a\u{378}",
+            "a\u{85}",
+            "a\u{7}",
+            "\u{0}",
+            // Selectors that choose nothing, and a second one.
+            "a\u{FE0F}",
+            "a\u{E0100}",
+            "\u{E0100}",
+            "1\u{FE0F}",
+            "葛\u{E0100}\u{E0101}",
+            "葛\u{FE0F}",
         ];
         for text in hidden {
             assert!(hides_something(text), "{text:?}");
+            assert!(hides_in_name(text), "{text:?}");
         }
         let plain = [
             "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
             "\u{1F468}\u{1F3FD}\u{200D}\u{2695}\u{FE0F}",
+            "\u{2764}\u{FE0F} 1\u{FE0F}\u{20E3}",
             "张三 (Zhang San)",
             "O'Neill-Smith",
             "多行\n文字\t",
@@ -84,6 +167,36 @@ mod tests {
         ];
         for text in plain {
             assert!(!hides_something(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_real_people_stand() {
+        for name in [
+            "张三",
+            "葛\u{E0100}西",
+            "欧阳 娜娜",
+            "买买提\u{B7}艾力",
+            "بکر",
+            "Nguyễn Văn Đức",
+            "José Ångström-O’Brien",
+            "ᠪᠠᠲᠤ",
+            "བསོད་ནམས",
+            "ꆈꌠ",
+            "\u{20BB7}野家",
+            "样例\u{3000}甲",
+        ] {
+            assert!(!hides_in_name(name), "{name:?}");
+        }
+        for name in [
+            "张\n三",
+            "张\u{A0}三",
+            "张\u{2003}三",
+            "\u{1F468}\u{200D}\u{1F469}",
+            "\u{2764}\u{FE0F}",
+            "नि\u{200C}शा",
+        ] {
+            assert!(hides_in_name(name), "{name:?}");
         }
     }
 }

@@ -243,9 +243,9 @@ pub struct VendingPolicy {
     pub grant_seconds: u32,
     /// Seconds of silence after which a started attempt is in doubt.
     pub silence_seconds: u32,
-    /// Wrong pickup codes before the order takes none for a while.
+    /// Wrong pickup codes at a hatch before it takes codes more slowly.
     pub pickup_tries: u32,
-    /// How long that is, in seconds. Our default.
+    /// Seconds without a wrong one after which it is as before. Our default.
     pub pickup_pause_seconds: u32,
     /// Unpaid orders over the counter that one person may hold.
     pub unpaid_orders: u32,

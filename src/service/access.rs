@@ -1,6 +1,7 @@
 //! How workers themselves change what opens their record: their PIN with the
-//! old one, their phone with a code, a forgotten PIN with the card and the phone
-//! that a code proved before.
+//! old one, their phone with a code and what proved them before, a forgotten PIN
+//! with the card and the phone that a code proved before. A screen that somebody
+//! left checked in is not enough for any of them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,6 +14,7 @@ use super::{
     check_in::{self, CheckInOpened},
     identity::{self, Key},
     phone_codes::{self, PhoneCodeInput},
+    walk_in::DocumentInput,
 };
 use crate::{
     crypto::{
@@ -21,11 +23,12 @@ use crate::{
     },
     domain::{
         ids::WorkerId,
-        network::{CodePurpose, Identified, Phone, Secret, phone_words},
+        network::{CodePurpose, DocumentEvidence, DocumentNumber, Identified, Phone, Secret, phone_words},
         refusal::{Code, Refusal},
         spelling,
+        words::Bilingual,
     },
-    storage::{worker_changes as store, workers},
+    storage::{identities, worker_changes as store, workers},
 };
 
 /// A worker's new PIN.
@@ -49,6 +52,15 @@ pub struct OwnPhoneInput {
     pub phone: String,
     /// The code that was sent to it for `change_phone`.
     pub phone_code: PhoneCodeInput,
+    /// The card's PIN, of whoever has a card.
+    #[schema(value_type = Option<spelling::WorkerPin>)]
+    pub pin: Option<Secret>,
+    /// Without a card: the code that was sent to the phone before, for
+    /// `change_phone`.
+    pub old_phone_code: Option<PhoneCodeInput>,
+    /// Without a card and a proved phone: the document that proved who they are,
+    /// read again.
+    pub document: Option<DocumentInput>,
 }
 
 /// A forgotten PIN.
@@ -96,16 +108,19 @@ pub fn change_pin(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPinInput) ->
 }
 
 /// Changes the caller's phone to one that a code proves. From now on it finds
-/// them, together with their name; the one before does not.
+/// them, together with their name; the one before does not. So whoever stands at
+/// a screen that was left shows first that the record is theirs.
 ///
 /// # Errors
-/// A bad `phone`; `PhoneCodeWrong`, `PhoneCodeGone`.
+/// A bad or missing field; `PinWrong`, `PinLocked`; `PhoneCodeWrong`,
+/// `PhoneCodeGone`.
 pub fn change_phone(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
     input: &OwnPhoneInput,
 ) -> Result<AccessView, Failure> {
     let phone = read(&input.phone)?;
+    ensure_owner(tx, caller, input)?;
     phone_codes::redeem(tx, caller.station, CodePurpose::ChangePhone, &phone, &input.phone_code)?;
     let worker = workers::worker_hold(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
@@ -114,6 +129,60 @@ pub fn change_phone(
     identity::prove(tx, worker.id, &key)?;
     tx.record("worker", worker.id, "phone.changed", json!({"proved": true}), Hearers::worker(worker.id))?;
     view(tx, worker.id)
+}
+
+/// The caller is the person of the record, by the best proof that stands for it:
+/// their card's PIN, the phone that they proved, or the document that was read.
+/// A record that nothing proves can be opened by nothing later but this phone.
+fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) -> Result<(), Failure> {
+    let worker = workers::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
+    if worker.card_index.is_some() && worker.card_stopped_at.is_none() && worker.pin_mac.is_some() {
+        let pin = input.pin.as_ref().ok_or_else(|| {
+            missing("pin", "更换手机号需要输入卡的密码。", "Changing the phone takes the card's PIN.")
+        })?;
+        return card_pin::ensure_pin_of(tx, caller.station, &worker, pin.expose());
+    }
+    if worker.phone_checked_at.is_some() {
+        let kept = tx.house.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
+        let old = Phone::parse(&kept).ok_or_else(|| Failure::Fault("a kept phone".to_owned()))?;
+        let code = input.old_phone_code.as_ref().ok_or_else(|| {
+            missing(
+                "old_phone_code",
+                "更换手机号需要原手机号收到的验证码；原手机已丢失的，请联系运营人员。",
+                "Changing the phone takes a code sent to the old one; who has lost it asks an operator.",
+            )
+        })?;
+        return phone_codes::redeem(tx, caller.station, CodePurpose::ChangePhone, &old, code);
+    }
+    let everyone = workers::worker_with_merged(tx.conn, worker.id)?;
+    let proofs = identities::identities_checked(tx.conn, &everyone)?;
+    if proofs.is_empty() {
+        return Ok(());
+    }
+    let read_again = match &input.document {
+        Some(given) if given.evidence == DocumentEvidence::Reader => {
+            let number = DocumentNumber::parse(given.kind, &given.number).map_err(|fault| {
+                let (code, words) = identity::document_problem(fault);
+                Refusal::field("document.number", code, words)
+            })?;
+            let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+            Key::document(tx.house, &number, &name).lookup
+        }
+        _ => {
+            let (zh, en) =
+                ("更换手机号需要再次读取证件。", "Changing the phone takes the document, read again.");
+            return Err(missing("document", zh, en).into());
+        }
+    };
+    if proofs.iter().any(|(_, _, lookup)| lookup.as_slice() == read_again) {
+        return Ok(());
+    }
+    let words = Bilingual::fixed("不是本人登记的证件。", "This is not the document that is known of you.");
+    Err(Refusal::field("document", "not_yours", words).into())
+}
+
+fn missing(field: &str, zh: &'static str, en: &'static str) -> Refusal {
+    Refusal::field(field, "missing_field", Bilingual::fixed(zh, en))
 }
 
 /// Sets a new PIN for a card whose worker proves the phone that is known as

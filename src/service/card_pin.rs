@@ -7,13 +7,16 @@
 //! opens everywhere else; only after many times as many, from several stations,
 //! is the card locked anywhere.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, Answer, Failure, Hearers, House, Tx,
     caller::StationCaller,
     limits::{self, Taken},
 };
@@ -34,35 +37,24 @@ use crate::{
 /// So many times the tries of one station lock a card at all of them. Our default.
 const STATIONS: i32 = 4;
 
-/// The worker of a card, by its keyed digest, if the PIN is theirs.
+/// The worker of a card, by its keyed digest, if the PIN is theirs; typed at a
+/// screen that has `tried`.
 ///
 /// # Errors
 /// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
-pub(super) fn worker_by_pin(
+pub(super) fn worker_at_screen(
     tx: &mut Tx<'_>,
     station: StationId,
     card_index: &[u8],
     pin: &str,
+    tried: &ScreenTry,
 ) -> Result<WorkerRow, Failure> {
+    // The database may run a verb again: its last run says what became of the try.
+    tried.was_wrong.store(false, Ordering::Relaxed);
     let tries = Tries::hold(tx, station, card_index)?;
-    let worker = workers::worker_by_card_held(tx.conn, card_index)?;
-    let nobody = PinSalt([0; 16]);
-    let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
-        Some((Some(salt), Some(mac))) => {
-            let salt = salt.as_slice().try_into();
-            (PinSalt(salt.map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?), mac.clone())
-        }
-        // The same work, which nothing can pass.
-        _ => (nobody, Vec::new()),
-    };
-    let right = tx.house.keys.worker_pins.verify(&salt, pin, &mac);
-    match worker.filter(|_| right) {
-        Some(worker) => {
-            store::card_tries_clear(tx.conn, card_index)?;
-            Ok(worker)
-        }
-        None => Err(tries.wrong(tx)?),
-    }
+    let found = tries.look(tx, pin);
+    tried.was_wrong.store(matches!(found, Err(Failure::Refused(_))), Ordering::Relaxed);
+    found
 }
 
 /// Whether `pin` is that of `worker`, who is checked in at `station`; counted as
@@ -77,7 +69,7 @@ pub(super) fn ensure_pin_of(
     pin: &str,
 ) -> Result<(), Failure> {
     let Some(card_index) = &worker.card_index else { return Err(Code::PinWrong.into()) };
-    worker_by_pin(tx, station, card_index, pin).map(drop)
+    Tries::hold(tx, station, card_index)?.look(tx, pin).map(drop)
 }
 
 /// A new PIN begins without the wrong ones of the old.
@@ -116,6 +108,28 @@ impl<'c> Tries<'c> {
         Ok(Self { card_index, places })
     }
 
+    /// The worker of the card, if the PIN is theirs.
+    fn look(self, tx: &mut Tx<'_>, pin: &str) -> Result<WorkerRow, Failure> {
+        let worker = workers::worker_by_card_held(tx.conn, self.card_index)?;
+        let nobody = PinSalt([0; 16]);
+        let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
+            Some((Some(salt), Some(mac))) => {
+                let salt = salt.as_slice().try_into();
+                (PinSalt(salt.map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?), mac.clone())
+            }
+            // The same work, which nothing can pass.
+            _ => (nobody, Vec::new()),
+        };
+        let right = tx.house.keys.worker_pins.verify(&salt, pin, &mac);
+        match worker.filter(|_| right) {
+            Some(worker) => {
+                store::card_tries_clear(tx.conn, self.card_index)?;
+                Ok(worker)
+            }
+            None => Err(self.wrong(tx)?),
+        }
+    }
+
     /// Counts a wrong PIN, and says so. The count stands although the check-in
     /// is refused.
     fn wrong(self, tx: &mut Tx<'_>) -> Result<Failure, Failure> {
@@ -139,15 +153,26 @@ fn pin_locked(until: Timestamp, now: Timestamp) -> Failure {
     Refusal::new(Code::PinLocked).retry_after(seconds).into()
 }
 
+/// A try of one screen, taken before a card and PIN are looked at.
+#[derive(Debug)]
+pub struct ScreenTry {
+    taken: Taken,
+    /// Whether a PIN was looked at and was wrong. The refusal alone does not say
+    /// so: the last wrong one of a card is told "locked", as is every one after
+    /// it that nobody looks at.
+    was_wrong: AtomicBool,
+}
+
 /// Takes a try of this screen before a card and PIN are looked at: whoever goes
 /// through cards at one screen is slowed down, whatever the cards.
 ///
 /// # Errors
 /// `TooManyRequests` when the screen has had all of its wrong ones for now.
-pub async fn screen_try(house: &House, caller: StationCaller) -> Result<Taken, Failure> {
+pub async fn screen_try(house: &House, caller: StationCaller) -> Result<ScreenTry, Failure> {
     let policy = &house.policy.check_in;
     let limit = limits::screen_pins(policy.screen_tries, policy.screen_pause_seconds);
-    limit.reserve(house, &[&caller.device.to_string()]).await
+    let taken = limit.reserve(house, &[&caller.device.to_string()]).await?;
+    Ok(ScreenTry { taken, was_wrong: AtomicBool::new(false) })
 }
 
 /// What became of the try: only a wrong PIN counts. Operators hear of a screen
@@ -155,18 +180,18 @@ pub async fn screen_try(house: &House, caller: StationCaller) -> Result<Taken, F
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn screen_tried<T>(
+pub async fn screen_tried(
     house: &Arc<House>,
     caller: StationCaller,
-    tried: Taken,
-    outcome: &Result<T, Failure>,
+    tried: &ScreenTry,
+    outcome: &Result<Answer, Failure>,
 ) -> Result<(), Failure> {
-    let wrong = matches!(outcome, Err(Failure::Refused(refusal)) if refusal.code == Code::PinWrong);
+    let wrong = outcome.is_ok() && tried.was_wrong.load(Ordering::Relaxed);
     if !wrong {
-        tried.give_back(house).await;
+        tried.taken.give_back(house).await;
         return Ok(());
     }
-    if !tried.keep(house) {
+    if !tried.taken.keep(house) {
         return Ok(());
     }
     house

@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, card_pin, consultation};
+use super::{
+    Actor, Failure, Hearers, House, Tx,
+    caller::StationCaller,
+    card_pin::{self, ScreenTry},
+    consultation,
+};
 use crate::{
     crypto::{
         blind::BlindField,
@@ -105,9 +110,14 @@ pub struct WorkerToken {
 /// # Errors
 /// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many;
 /// `CardStopped` for one that was lost or replaced.
-pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &CheckInInput) -> Result<CheckInOpened, Failure> {
+pub fn open(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    input: &CheckInInput,
+    tried: &ScreenTry,
+) -> Result<CheckInOpened, Failure> {
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
-    let worker = card_pin::worker_by_pin(tx, caller.station, &index, &input.pin)?;
+    let worker = card_pin::worker_at_screen(tx, caller.station, &index, &input.pin, tried)?;
     // Told to whoever knows the PIN: to anybody else it is a card like one that
     // nobody has. A card of a record that was merged into another has been
     // replaced by that one's.

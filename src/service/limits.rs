@@ -31,13 +31,25 @@ pub struct Limit {
     seconds: u32,
 }
 
-/// Failed sign-ins of one account from one address. Our default.
+/// Failed sign-ins from one known device of one account. Our default.
+pub const SIGN_IN_DEVICE: Limit = Limit { name: "sign-in-device", most: 10, seconds: 900 };
+/// Failed sign-ins of one account from one address: beyond them the slow tries
+/// below. Our default.
 pub const SIGN_IN_SOURCE: Limit = Limit { name: "sign-in-account", most: 10, seconds: 900 };
+/// Slow tries of one account from one address: the one-time code is looked at
+/// alone, and the password only behind a right one, so who has both gets in from
+/// where others guess. Our default.
+pub const SIGN_IN_SLOW_SOURCE: Limit = Limit { name: "sign-in-slow-account", most: 30, seconds: 900 };
+/// Slow tries of one account from anywhere. Three codes of a million are good at
+/// a time: with the quick ones, who knows the password and guesses the code needs
+/// seven weeks for an even chance, and the owner is told on the first day. Our
+/// default.
+pub const SIGN_IN_SLOW: Limit = Limit { name: "sign-in-slow", most: 80, seconds: 3600 };
 /// Failed sign-ins from one address: beyond them the cheap proof, the one-time
 /// code, is asked for before the dear one, the password. Our default.
 pub const SIGN_IN_ADDRESS: Limit = Limit { name: "sign-in-address", most: 60, seconds: 900 };
-/// Failed sign-ins of one account from anywhere: beyond them as above, and the
-/// owner is told. Our default.
+/// Failed sign-ins of one account from anywhere: beyond them every try is a slow
+/// one, and the owner is told. Our default.
 pub const SIGN_IN_ANYWHERE: Limit = Limit { name: "sign-in-anywhere", most: 30, seconds: 900 };
 /// Letters to one account that somebody tries to sign in as. Our default.
 pub const SIGN_IN_LETTER: Limit = Limit { name: "sign-in-letter", most: 1, seconds: 86_400 };
@@ -56,8 +68,14 @@ pub const RESET_ADDRESS: Limit = Limit { name: "reset-address", most: 30, second
 /// Letters with a new link to one account. Our default.
 pub const RESET_ACCOUNT: Limit = Limit { name: "reset-account", most: 3, seconds: 3600 };
 
-/// Codes to one phone: each costs a message, and is a few tries. Our default.
-pub const PHONE_CODE_PHONE: Limit = Limit { name: "phone-code-phone", most: 5, seconds: 3600 };
+/// Codes to one phone from one screen: each costs a message, and is a few tries.
+/// Our default.
+pub const PHONE_CODE_SOURCE: Limit = Limit { name: "phone-code-source", most: 5, seconds: 3600 };
+/// Codes to one phone from all screens together. Our default.
+pub const PHONE_CODE_PHONE: Limit = Limit { name: "phone-code-phone", most: 20, seconds: 3600 };
+/// Codes to one phone from a screen when the others have spent those above: the
+/// screen before which the phone's owner stands still sends them. Our default.
+pub const PHONE_CODE_SPARE: Limit = Limit { name: "phone-code-spare", most: 2, seconds: 3600 };
 /// Codes from one screen. Our default.
 pub const PHONE_CODE_SCREEN: Limit = Limit { name: "phone-code-screen", most: 30, seconds: 3600 };
 /// Wrong PINs at one station's screen, whatever the card: `most` in `seconds`
@@ -138,12 +156,12 @@ pub struct Taken {
 
 impl Taken {
     /// It was right, or was never looked at: it does not count.
-    pub async fn give_back(self, house: &House) {
+    pub async fn give_back(&self, house: &House) {
         house.coordination.give_back(&self.key, house.now()).await;
     }
 
     /// It was wrong: it counts. Tells whether it was the last of its window.
-    pub fn keep(self, house: &House) -> bool {
+    pub fn keep(&self, house: &House) -> bool {
         house.figures.counted(self.limit.name);
         self.limit.is_last(self.number)
     }

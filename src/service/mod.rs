@@ -22,6 +22,7 @@ pub mod housekeeping;
 pub mod identity;
 pub mod import;
 pub mod keys;
+mod known_device;
 pub mod ledger;
 pub mod letters;
 pub mod lifecycle;

@@ -28,9 +28,9 @@ pub struct Once {
 
 /// What was answered, now or the first time.
 #[derive(Debug, Clone)]
-pub struct Answer<T> {
-    /// The value, or its saved JSON.
-    pub body: T,
+pub struct Answer {
+    /// The value as JSON, or the refusal.
+    pub outcome: Result<serde_json::Value, Box<Refusal>>,
     /// Whether it is the answer of an earlier request.
     pub replayed: bool,
 }
@@ -54,7 +54,7 @@ impl House {
         actor: Actor,
         once: Once,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<Answer<serde_json::Value>, Failure> {
+    ) -> Result<Answer, Failure> {
         edition::ensure_recent(self).await?;
         let (saved, replayed) = self
             .write(actor, move |tx| {
@@ -80,10 +80,33 @@ impl House {
         if replayed {
             self.figures.replays.inc();
         }
-        match saved {
-            Saved::Done(body) | Saved::Shown { body, .. } => Ok(Answer { body, replayed }),
-            Saved::Refused(refusal) => Err(refusal.into()),
+        let outcome = match saved {
+            Saved::Done(body) | Saved::Shown { body, .. } => Ok(body),
+            Saved::Refused(refusal) => Err(Box::new(refusal)),
+        };
+        Ok(Answer { outcome, replayed })
+    }
+
+    /// The answer that is kept under this key, if there is one. Whoever takes a
+    /// try from a limit, or does anything dear, before a verb asks this first: a
+    /// repeated request costs its caller nothing and is never told "too often".
+    ///
+    /// # Errors
+    /// As [`House::once`] of a key that is known.
+    pub async fn kept(self: &Arc<Self>, actor: Actor, once: &Once) -> Result<Option<Answer>, Failure> {
+        let asked = once.clone();
+        let known = self
+            .read(actor, move |conn, _| {
+                Ok(idempotency::key_fetch(conn, &asked.principal, &asked.route, &asked.key)?.is_some())
+            })
+            .await?;
+        if !known {
+            return Ok(None);
         }
+        // The answer is read in the frame of a verb: what it shows is recorded again.
+        // A key that is forgotten in this moment is a fault, and a new one the next time.
+        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
+        self.once(actor, once.clone(), gone).await.map(Some)
     }
 }
 

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, limits, texts};
+use super::{
+    Answer, Failure, Hearers, House, Tx,
+    limits::{self, Taken},
+    texts,
+};
 use crate::{
     crypto::{blind::BlindField, pin::PinSalt, random},
     domain::{
@@ -62,20 +66,72 @@ pub struct PhoneCodeInput {
     pub code: String,
 }
 
-/// A phone that a code can be sent to, within the limits of its phone and of
-/// the screen that asks.
+/// A phone that a code may be sent to, and what was taken for it.
+#[derive(Debug)]
+pub struct Sending {
+    /// The phone.
+    pub phone: Phone,
+    taken: Vec<Taken>,
+}
+
+impl Sending {
+    /// Each code costs a message, right or wrong: nothing is given back for one.
+    /// A request that turned out to be a repeat, or failed, sent none.
+    pub async fn settle(&self, house: &House, outcome: &Result<Answer, Failure>) {
+        if outcome.as_ref().is_ok_and(|answer| !answer.replayed) {
+            return;
+        }
+        self.give_back(house).await;
+    }
+
+    async fn give_back(&self, house: &House) {
+        for taken in &self.taken {
+            taken.give_back(house).await;
+        }
+    }
+}
+
+/// A phone that a code can be sent to, within the limits of the screen that
+/// asks, of the phone there, and of the phone anywhere. Other screens silence a
+/// phone at none: each has a few codes that they cannot spend.
 ///
 /// # Errors
 /// A bad `phone`; `PhoneCodesOff`; `TooManyRequests`.
-pub async fn may_send(house: &House, station: StationId, input: &PhoneCodeRequest) -> Result<Phone, Failure> {
+pub async fn may_send(
+    house: &House,
+    station: StationId,
+    input: &PhoneCodeRequest,
+) -> Result<Sending, Failure> {
     if !house.policy.check_in.phone_codes {
         return Err(Code::PhoneCodesOff.into());
     }
     let phone = read(&input.phone)?;
-    // Each costs a message, right or wrong: none is given back.
-    drop(limits::PHONE_CODE_SCREEN.reserve(house, &[&station.to_string()]).await?);
-    drop(limits::PHONE_CODE_PHONE.reserve(house, &[phone.as_str()]).await?);
-    Ok(phone)
+    let (here, number) = (station.to_string(), phone.as_str());
+    let mut sending = Sending { taken: Vec::new(), phone: phone.clone() };
+    for (limit, subject) in
+        [(limits::PHONE_CODE_SCREEN, &[here.as_str()][..]), (limits::PHONE_CODE_SOURCE, &[&here, number][..])]
+    {
+        match limit.reserve(house, subject).await {
+            Ok(taken) => sending.taken.push(taken),
+            // What was taken for a code that is not sent is another phone's again.
+            Err(spent) => {
+                sending.give_back(house).await;
+                return Err(spent);
+            }
+        }
+    }
+    let anywhere = match limits::PHONE_CODE_PHONE.reserve(house, &[number]).await {
+        Ok(taken) => Ok(taken),
+        Err(_) => limits::PHONE_CODE_SPARE.reserve(house, &[&here, number]).await,
+    };
+    match anywhere {
+        Ok(taken) => sending.taken.push(taken),
+        Err(spent) => {
+            sending.give_back(house).await;
+            return Err(spent);
+        }
+    }
+    Ok(sending)
 }
 
 fn read(typed: &str) -> Result<Phone, Refusal> {
@@ -90,7 +146,8 @@ fn read(typed: &str) -> Result<Phone, Refusal> {
     Err(Refusal::field("phone", "takes_no_codes", words))
 }
 
-/// Writes a code and its message. Earlier codes of this screen are void.
+/// Writes a code and its message. Earlier codes of this screen are void, but
+/// that of the other phone of whoever changes theirs.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -102,13 +159,14 @@ pub fn send(
 ) -> Result<PhoneCodeSent, Failure> {
     let policy = &tx.house.policy.check_in;
     let expires_at = tx.now + TimeDelta::seconds(i64::from(policy.phone_code_seconds));
-    store::phone_codes_end(tx.conn, station, tx.now)?;
+    let phone_index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+    store::phone_codes_end(tx.conn, station, purpose, &phone_index, tx.now)?;
     let (id, salt, code) = (PhoneCodeId::generate(), PinSalt::generate(), random::pickup_code());
     let new = NewPhoneCode {
         id,
         station_id: station,
         purpose,
-        phone_index: tx.house.keys.blind.of(BlindField::Phone, phone.as_str()).to_vec(),
+        phone_index: phone_index.to_vec(),
         salt: salt.0.to_vec(),
         mac: tx.house.keys.worker_pins.mac(&salt, code.expose_secret()).to_vec(),
         tries: 0,

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, letters, limits, passwords, signing, staff_session};
+use super::{
+    Actor, Failure, Hearers, House, Tx, known_device, letters, limits, passwords, signing, staff_session,
+};
 use crate::{
     coordination::Topic,
     crypto::{
@@ -89,6 +91,9 @@ pub struct PasswordSet {
     pub totp_qr_svg: Option<String>,
     /// Whether this doctor or pharmacist has no signing PIN yet.
     pub signing_pin_needed: bool,
+    /// To be kept by this device, and sent with its sign-in: who has the letter
+    /// is not kept out by those who guess.
+    pub device_token: String,
 }
 
 /// Whether a reset by `address` for this account may cost a letter.
@@ -320,6 +325,7 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
     let issuer = format!("Waystation {}", tx.house.policy.network);
     let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
     Ok(PasswordSet {
+        device_token: known_device::token(tx.house, row.id),
         totp_qr_svg: uri.as_deref().and_then(qr::svg_of),
         totp_uri: uri,
         totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),

@@ -42,6 +42,10 @@ pub struct SignInInput {
     /// The one-time code of now, six digits.
     #[schema(value_type = spelling::OneTimeCode)]
     pub totp: String,
+    /// What an earlier sign-in gave this device. It proves nothing; with it
+    /// nobody who guesses elsewhere uses up the tries of this device.
+    #[schema(value_type = Option<spelling::DeviceToken>)]
+    pub device_token: Option<String>,
 }
 
 /// A refresh token, handed in.
@@ -85,6 +89,10 @@ pub struct StaffTokens {
     pub refresh_expires_at: DateTime<Utc>,
     /// Who signed in.
     pub staff: StaffView,
+    /// To be kept by this device, and sent with its next sign-in; good for 180
+    /// days. Only a sign-in gives one.
+    #[serde(default)]
+    pub device_token: Option<String>,
 }
 
 /// Whether a session was ended.
@@ -323,5 +331,6 @@ pub(super) fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Re
         refresh_token: refresh.to_owned(),
         refresh_expires_at: ends_at,
         staff: view(row),
+        device_token: None,
     })
 }

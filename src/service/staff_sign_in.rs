@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Actor, Failure, Hearers, House, Tx, limits, passwords, sign_in_alarm,
+    Actor, Failure, Hearers, House, Tx, known_device,
+    limits::{self, Taken},
+    passwords, sign_in_alarm,
     staff_session::{SignInInput, StaffTokens, tokens, totp_secret},
 };
 use crate::{
@@ -22,41 +24,99 @@ use crate::{
 /// Signs a member of staff in. `address` is where the request came from.
 ///
 /// # Errors
-/// `CredentialsWrong`, whatever was wrong; `TooManyRequests` after too many
-/// failures of this account from this address. From elsewhere its owner still
-/// signs in, and is told by a letter.
+/// `CredentialsWrong`, whatever was wrong. After too many failures of this
+/// account from this address whatever is wrong is `TooManyRequests`, and the
+/// right answer still passes; beyond a bound that keeps guessing hopeless, it
+/// passes from a device that has signed in before, and from one that has just
+/// set a password by a letter.
 pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
     let email = input.email.trim().to_lowercase();
-    let tried = limits::SIGN_IN_SOURCE.reserve(house, &[&email, address]).await?;
-    let cheap_first = limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await
-        || limits::SIGN_IN_ANYWHERE.is_spent(house, &[&email]).await;
-    let outcome = try_sign_in(house, email.clone(), input, cheap_first).await;
+    let sought = email.clone();
+    let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &sought)?)).await?;
+    let row = row.filter(|row| row.disabled_at.is_none());
+    let known = row.as_ref().zip(input.device_token.as_deref());
+    let device = known.and_then(|(row, token)| known_device::recognised(house, row.id, token));
+    let tries = Tries::take(house, &email, address, device).await?;
+    let cheap_first = tries.slow || limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await;
+    let outcome = try_sign_in(house, row, input, cheap_first).await;
     let wrong = matches!(
         &outcome,
         Err(Failure::Refused(refusal)) if refusal.code == Code::CredentialsWrong
     );
     if !wrong {
-        tried.give_back(house).await;
+        tries.give_back(house).await;
         return outcome;
     }
     limits::SIGN_IN_ADDRESS.note(house, &[address]).await;
     let anywhere = limits::SIGN_IN_ANYWHERE.note(house, &[&email]).await;
-    if tried.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
+    if tries.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
         sign_in_alarm::tell_owner(house, email).await?;
     }
-    outcome
+    match tries.spent {
+        Some(spent) => Err(spent),
+        None => outcome,
+    }
+}
+
+/// What is taken for one try, before anything is looked at.
+struct Tries {
+    taken: Vec<Taken>,
+    /// Whether a password is only looked at behind a right one-time code.
+    slow: bool,
+    /// What is told where the address has had its quick tries, if it is wrong.
+    spent: Option<Failure>,
+}
+
+impl Tries {
+    /// # Errors
+    /// `TooManyRequests` when neither a quick nor a slow try is left.
+    async fn take(
+        house: &House,
+        email: &str,
+        address: &str,
+        device: Option<String>,
+    ) -> Result<Self, Failure> {
+        if let Some(device) = device
+            && let Ok(taken) = limits::SIGN_IN_DEVICE.reserve(house, &[email, &device]).await
+        {
+            return Ok(Self { taken: vec![taken], slow: false, spent: None });
+        }
+        let (first, spent) = match limits::SIGN_IN_SOURCE.reserve(house, &[email, address]).await {
+            Ok(taken) if !limits::SIGN_IN_ANYWHERE.is_spent(house, &[email]).await => {
+                return Ok(Self { taken: vec![taken], slow: false, spent: None });
+            }
+            Ok(taken) => (taken, None),
+            Err(spent) => (limits::SIGN_IN_SLOW_SOURCE.reserve(house, &[email, address]).await?, Some(spent)),
+        };
+        match limits::SIGN_IN_SLOW.reserve(house, &[email]).await {
+            Ok(slow) => Ok(Self { taken: vec![first, slow], slow: true, spent }),
+            Err(none_left) => {
+                first.give_back(house).await;
+                Err(none_left)
+            }
+        }
+    }
+
+    async fn give_back(&self, house: &House) {
+        for taken in &self.taken {
+            taken.give_back(house).await;
+        }
+    }
+
+    /// They count. Tells whether one was the last of its window.
+    fn keep(&self, house: &House) -> bool {
+        self.taken.iter().fold(false, |last, taken| taken.keep(house) || last)
+    }
 }
 
 /// With `cheap_first` a password is only looked at behind a right one-time
 /// code, so that made-up sign-ins cost no hashing; who has both still gets in.
 async fn try_sign_in(
     house: &Arc<House>,
-    email: String,
+    row: Option<StaffRow>,
     input: SignInInput,
     cheap_first: bool,
 ) -> Result<StaffTokens, Failure> {
-    let row = house.read(Actor::Anyone, move |conn, _| Ok(staff::staff_by_email(conn, &email)?)).await?;
-    let row = row.filter(|row| row.disabled_at.is_none());
     // For nobody the same work is done as for somebody.
     let secret = match &row {
         Some(row) => totp_secret(house, row)?,
@@ -94,5 +154,6 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     let payload = json!({"staff": row.id, "role": row.role});
     tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
-    tokens(tx, row.clone(), &opened)
+    let opened = tokens(tx, row.clone(), &opened)?;
+    Ok(StaffTokens { device_token: Some(known_device::token(tx.house, row.id)), ..opened })
 }

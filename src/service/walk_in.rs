@@ -16,8 +16,12 @@ use super::{
 };
 use crate::{
     domain::{
+        hidden::hides_in_name,
         ids::WorkerId,
-        network::{CodePurpose, DocumentEvidence, DocumentKind, DocumentNumber, Phone, Sex, phone_words},
+        network::{
+            CodePurpose, DocumentEvidence, DocumentKind, DocumentNumber, Phone, Sex, control_character,
+            phone_words,
+        },
         refusal::{Code, FieldProblem, Refusal},
         spelling,
         time::{Timestamp, civil_day},
@@ -200,7 +204,9 @@ fn read(input: &WalkInInput, now: Timestamp) -> Result<Said, Refusal> {
         problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), message });
     };
     let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+    if hides_in_name(name) {
+        bad("name", "control_character", control_character());
+    } else if name.is_empty() || name.chars().count() > 60 {
         let words = Bilingual::fixed("姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
         bad("name", "out_of_range", words);
     }

@@ -167,3 +167,37 @@ pub fn writers_end(conn: &mut Conn) -> QueryResult<i64> {
         horizon => Ok(horizon),
     }
 }
+
+const WHOLE: &str = "'integer'";
+const TEXT: &str = "'text'";
+const BYTES: &str = "'blob'";
+const MAYBE_BYTES: &str = "'blob', 'null'";
+
+/// Events after a position of which a value is stored as another type than it was
+/// written as: it reads the same, and is found by no comparison.
+pub fn events_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
+    let types = [
+        ("position", WHOLE),
+        ("stream", TEXT),
+        ("stream_id", BYTES),
+        ("version", WHOLE),
+        ("kind", TEXT),
+        ("payload", TEXT),
+        ("actor_role", TEXT),
+        ("actor_id", MAYBE_BYTES),
+        ("worker_id", MAYBE_BYTES),
+        ("staff_id", MAYBE_BYTES),
+        ("at", WHOLE),
+        ("writer_xid", WHOLE),
+    ];
+    dialect::retyped(conn, "event", &types, after, limit)
+}
+
+/// The same of seals. A database that was not brought up to this version yet has
+/// not all of the columns.
+pub fn seals_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
+    let first = [("position", WHOLE), ("hash", TEXT), ("signature", TEXT), ("sealed_at", WHOLE)];
+    let whole = [&first[..], &[("version", WHOLE), ("events", "'integer', 'null'")]].concat();
+    dialect::retyped(conn, "audit_seal", &whole, after, limit)
+        .or_else(|_| dialect::retyped(conn, "audit_seal", &first, after, limit))
+}

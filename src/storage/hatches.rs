@@ -16,32 +16,33 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// The order and the keyed digest of the wrong code that was counted last at a
-/// cabinet, and when.
-pub fn hatch_try_fetch(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-) -> QueryResult<Option<(OrderId, Vec<u8>, Timestamp)>> {
-    each!(conn, c => hatch_try::table
-        .find(cabinet)
-        .select((hatch_try::order_id, hatch_try::code_index, hatch_try::tried_at))
-        .first(c))
-    .optional()
+/// The wrong code that was counted last at a cabinet.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = hatch_try)]
+pub struct HatchTryRow {
+    /// The order that it was tried on.
+    pub order_id: OrderId,
+    /// Its keyed digest.
+    pub code_index: Vec<u8>,
+    /// When.
+    pub tried_at: Timestamp,
+    /// Wrong ones up to it, without a longer pause between them.
+    pub failures: i32,
+}
+
+/// The wrong code that was counted last at a cabinet.
+pub fn hatch_try_fetch(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Option<HatchTryRow>> {
+    each!(conn, c => hatch_try::table.find(cabinet).select(HatchTryRow::as_select()).first(c)).optional()
 }
 
 /// Notes the wrong code that was counted last. The cabinet's row is held.
-pub fn hatch_try_set(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-    order: OrderId,
-    code_index: &[u8],
-    now: Timestamp,
-) -> QueryResult<()> {
+pub fn hatch_try_set(conn: &mut Conn, cabinet: CabinetId, row: &HatchTryRow) -> QueryResult<()> {
     let known = diesel::update(hatch_try::table.find(cabinet))
         .set((
-            hatch_try::order_id.eq(order),
-            hatch_try::code_index.eq(code_index),
-            hatch_try::tried_at.eq(At(now)),
+            hatch_try::order_id.eq(row.order_id),
+            hatch_try::code_index.eq(&row.code_index),
+            hatch_try::tried_at.eq(At(row.tried_at)),
+            hatch_try::failures.eq(row.failures),
         ))
         .prepared()
         .execute(conn)?;
@@ -51,9 +52,10 @@ pub fn hatch_try_set(
     each!(conn, c => diesel::insert_into(hatch_try::table)
         .values((
             hatch_try::cabinet_id.eq(cabinet),
-            hatch_try::order_id.eq(order),
-            hatch_try::code_index.eq(code_index),
-            hatch_try::tried_at.eq(At(now)),
+            hatch_try::order_id.eq(row.order_id),
+            hatch_try::code_index.eq(&row.code_index),
+            hatch_try::tried_at.eq(At(row.tried_at)),
+            hatch_try::failures.eq(row.failures),
         ))
         .execute(c))
     .map(|_| ())
@@ -72,19 +74,4 @@ pub fn pickup_codes_beside(
         .select((orders::id, orders::pickup_sealed))
         .load(c))?;
     Ok(rows.into_iter().filter_map(|(id, sealed)| Some((id, sealed?))).collect())
-}
-
-/// Writes down how many wrong codes an order has had, and until when no code is
-/// looked at.
-pub fn pickup_failures_set(
-    conn: &mut Conn,
-    id: OrderId,
-    failures: i32,
-    locked_until: Option<Timestamp>,
-) -> QueryResult<()> {
-    diesel::update(orders::table.find(id))
-        .set((orders::pickup_failures.eq(failures), orders::pickup_locked_until.eq(locked_until.map(At))))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
 }

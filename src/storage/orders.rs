@@ -37,10 +37,6 @@ pub struct OrderRow {
     pub total_fen: Fen,
     /// The sealed pickup code, once paid.
     pub pickup_sealed: Option<Vec<u8>>,
-    /// Wrong codes typed at the hatch.
-    pub pickup_failures: i32,
-    /// No code is looked at before this.
-    pub pickup_locked_until: Option<Timestamp>,
     /// Since when.
     pub created_at: Timestamp,
     /// From here on it may be expired.

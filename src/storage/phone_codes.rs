@@ -91,12 +91,21 @@ pub fn phone_code_used(conn: &mut Conn, id: PhoneCodeId, now: Timestamp) -> Quer
 }
 
 /// Ends the codes of this screen that nobody used: a new one takes their place.
-pub fn phone_codes_end(conn: &mut Conn, station: StationId, now: Timestamp) -> QueryResult<()> {
-    diesel::update(phone_code::table)
-        .filter(phone_code::station_id.eq(station))
-        .filter(phone_code::used_at.is_null())
-        .set(phone_code::used_at.eq(Some(At(now))))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
+/// Whoever changes their phone types two, one for each phone.
+pub fn phone_codes_end(
+    conn: &mut Conn,
+    station: StationId,
+    purpose: CodePurpose,
+    phone_index: &[u8],
+    now: Timestamp,
+) -> QueryResult<()> {
+    let open =
+        phone_code::table.filter(phone_code::station_id.eq(station)).filter(phone_code::used_at.is_null());
+    let used = phone_code::used_at.eq(Some(At(now)));
+    if purpose == CodePurpose::ChangePhone {
+        let others = open.filter(phone_code::purpose.ne(purpose).or(phone_code::phone_index.eq(phone_index)));
+        diesel::update(others).set(used).prepared().execute(conn).map(|_| ())
+    } else {
+        diesel::update(open).set(used).prepared().execute(conn).map(|_| ())
+    }
 }

@@ -484,7 +484,6 @@ diesel::table! {
         paid_at -> Nullable<Timestamptz>,
         ended_at -> Nullable<Timestamptz>,
         safety_sealed -> Nullable<Bytea>,
-        pickup_locked_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -838,6 +837,7 @@ diesel::table! {
         code_index -> Bytea,
         order_id -> Uuid,
         tried_at -> Timestamptz,
+        failures -> Int4,
     }
 }
 

@@ -1,6 +1,6 @@
 //! How answers leave: JSON with the right status, never cached.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError,
@@ -70,44 +70,67 @@ pub async fn once<T: Serialize + Send + 'static>(
     answer_once(request, status, try_once(request, house, actor, key, work).await)
 }
 
-/// Runs a verb once per idempotency key, for a handler that looks at what came
-/// of it before it answers.
-///
-/// # Errors
-/// Those of the verb.
-pub async fn try_once<T: Serialize + Send + 'static>(
+async fn try_once<T: Serialize + Send + 'static>(
     request: &HttpRequest,
     house: &Arc<House>,
     actor: Actor,
     key: IdempotencyKey,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
-) -> Result<Answer<serde_json::Value>, Failure> {
-    let once = Once {
+) -> Result<Answer, Failure> {
+    house.once(actor, frame(request, actor, key), work).await
+}
+
+/// A verb with something before it that must not be done for a repeated
+/// request: a try is taken from a limit, a password is hashed. A repeat is
+/// answered from what was kept.
+///
+/// Tells what was prepared, unless nothing was.
+///
+/// # Errors
+/// Those of `prepare` and of the verb.
+pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    actor: Actor,
+    key: IdempotencyKey,
+    prepare: impl Future<Output = Result<P, Failure>>,
+    work: impl Fn(&mut Tx<'_>, &P) -> Result<T, Failure> + Send + 'static,
+) -> (Option<Arc<P>>, Result<Answer, Failure>) {
+    let once = frame(request, actor, key);
+    match house.kept(actor, &once).await {
+        Ok(None) => {}
+        Ok(Some(answer)) => return (None, Ok(answer)),
+        Err(failure) => return (None, Err(failure)),
+    }
+    let prepared = match prepare.await {
+        Ok(prepared) => Arc::new(prepared),
+        Err(failure) => return (None, Err(failure)),
+    };
+    let of_work = Arc::clone(&prepared);
+    let outcome = house.once(actor, once, move |tx| work(tx, &of_work)).await;
+    (Some(prepared), outcome)
+}
+
+fn frame(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
+    Once {
         principal: actor.principal(),
         route: format!("{} {}", request.method(), request.path()),
         key: key.key,
         body_digest: key.body_digest,
-    };
-    house.once(actor, once, work).await
+    }
 }
 
 /// The answer to a verb that ran once.
-pub fn answer_once(
-    request: &HttpRequest,
-    status: StatusCode,
-    outcome: Result<Answer<serde_json::Value>, Failure>,
-) -> Reply {
-    match outcome {
-        Ok(answer) => {
-            let mut response = HttpResponse::build(status);
-            response.insert_header((header::CACHE_CONTROL, "no-store"));
-            if answer.replayed {
-                response.insert_header(("Idempotency-Replayed", "true"));
-            }
-            Ok(response.json(answer.body))
-        }
-        Err(failure) => Err(Problem::new(request, failure)),
+pub fn answer_once(request: &HttpRequest, status: StatusCode, outcome: Result<Answer, Failure>) -> Reply {
+    let problem = |failure: Failure| Problem::new(request, failure);
+    let answer = outcome.map_err(problem)?;
+    let body = answer.outcome.map_err(|refusal| problem(Failure::Refused(refusal)))?;
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    if answer.replayed {
+        response.insert_header(("Idempotency-Replayed", "true"));
     }
+    Ok(response.json(body))
 }
 
 /// Any method that a route does not take; `OPTIONS` is told which it takes.

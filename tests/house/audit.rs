@@ -110,6 +110,58 @@ async fn a_column_that_is_changed_or_emptied_shows_at_its_seal() {
 }
 
 #[actix_web::test]
+async fn a_value_that_is_stored_as_another_type_shows() {
+    // PostgreSQL's columns hold their own type only.
+    if engine() == Engine::Postgres {
+        return;
+    }
+    for change in [
+        "payload = CAST(payload AS BLOB)",
+        "kind = CAST(kind AS BLOB)",
+        "actor_role = CAST(actor_role AS BLOB)",
+        "at = CAST(at AS TEXT) || ''",
+        "worker_id = CAST(worker_id AS TEXT)",
+    ] {
+        let (house, _, [_, second, _]) = sealed().await;
+        let one = format!("UPDATE event SET {change} WHERE position = {}", second - 4);
+        run(&mut house.connection(), &one);
+        let stored = house.chain().await;
+        let retyped = |finding: &audit::Finding| finding.kind == FindingKind::EventRetyped;
+        let found = stored.findings.iter().find(|finding| retyped(finding)).map(|finding| finding.position);
+        // A column that turns it back into its own type holds it as it was.
+        let kept = change.starts_with("at ");
+        assert_eq!(found, (!kept).then_some(second - 4), "{change}: {stored:?}");
+    }
+    let (house, _, [_, second, _]) = sealed().await;
+    let kinds = house
+        .after(&format!("UPDATE audit_seal SET hash = CAST(hash AS BLOB) WHERE position = {second}"))
+        .await;
+    assert_eq!(kinds, [FindingKind::SealInvalid]);
+}
+
+#[actix_web::test]
+async fn a_witness_that_is_taken_away_or_thinned_shows() {
+    let (house, seed, [_, second, _]) = sealed().await;
+    let file = house.files().remove(0);
+    let lines = std::fs::read_to_string(&file).expect("read");
+    let without: Vec<&str> =
+        lines.lines().filter(|line| !line.contains(&format!("\"position\":{second},"))).collect();
+    std::fs::write(&file, without.join("\n") + "\n").expect("written");
+    let view = house.chain().await;
+    let finding = view.findings.first().expect("a finding");
+    assert_eq!((finding.kind, finding.position), (FindingKind::WitnessMissing, second));
+    // All of it, and the end of the log with it.
+    std::fs::remove_file(&file).expect("removed");
+    run(&mut house.connection(), &format!("DELETE FROM event WHERE position > {second}"));
+    run(&mut house.connection(), &format!("DELETE FROM audit_seal WHERE position > {second}"));
+    let chain = house.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
+    assert_eq!(
+        (&chain["unbroken"], &chain["findings"][0]["kind"]),
+        (&json!(false), &json!("witness_missing"))
+    );
+}
+
+#[actix_web::test]
 async fn events_that_are_taken_out_put_in_or_hidden_show() {
     let (house, _, [_, second, _]) = sealed().await;
     let all = format!("DELETE FROM event WHERE position = {}", second - 2);
@@ -317,7 +369,13 @@ async fn the_command_finds_what_the_route_finds() {
     assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
     // Whoever takes the witness away as well is found out by a copy of it.
     std::fs::remove_file(&house.files()[0]).expect("removed");
-    assert_eq!(verify(&[]).0, Some(0));
+    let (status, said) = verify(&[]);
+    assert!(status == Some(1) && said.contains("witness_missing"), "{said}");
     let (status, said) = verify(&["--witness", &copy.display().to_string()]);
     assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
+    // Whoever takes everything away leaves what is no network that was checked.
+    run(&mut house.connection(), "DELETE FROM event; DELETE FROM audit_seal");
+    let (status, said) = verify(&[]);
+    assert!(status == Some(4) && said.contains("nothing is sealed"), "{said}");
+    assert!(!said.contains("unbroken"), "{said}");
 }

@@ -141,7 +141,6 @@ async fn an_owner_signs_in_from_elsewhere_and_is_told_once() {
         post_from(&house, source, path, &wrong).await.problem(429, "too_many_requests");
     }
     let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
-    post_from(&house, "203.0.113.7", path, &right).await.problem(429, "too_many_requests");
     post_from(&house, "198.51.100.9", path, &right).await.expect(200);
     assert_eq!(house.logged("sign_in.failed_often").await, 2);
     let letters = claim_due(&house.house).await.expect("claimed");
@@ -155,6 +154,68 @@ async fn an_owner_signs_in_from_elsewhere_and_is_told_once() {
     post_from(&house, "203.0.113.7", path, &nobody).await.problem(429, "too_many_requests");
     assert_eq!(house.logged("sign_in.failed_often").await, 3);
     assert!(claim_due(&house.house).await.expect("claimed").is_empty());
+}
+
+#[actix_web::test]
+async fn an_owner_signs_in_from_the_very_address_that_others_guess_from() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let (path, hospital) = ("/api/v1/tokens/staff", "203.0.113.7");
+    let wrong = json!({"email": seed.doctor.email, "password": "wrong horse battery", "totp": "000000"});
+    for _ in 0..10 {
+        post_from(&house, hospital, path, &wrong).await.problem(401, "credentials_wrong");
+    }
+    // The right code without the password is told as everything else.
+    let half = json!({"email": seed.doctor.email, "password": "x", "totp": code(&house, &seed.doctor)});
+    for tried in [&wrong, &half, &wrong] {
+        post_from(&house, hospital, path, tried).await.problem(429, "too_many_requests");
+    }
+    let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
+    post_from(&house, hospital, path, &right).await.expect(200);
+}
+
+#[actix_web::test]
+async fn guesses_are_few_an_hour_and_the_owners_device_and_letter_pass_them() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let path = "/api/v1/tokens/staff";
+    let mine = |device: &Value| {
+        let mut body =
+            json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
+        if !device.is_null() {
+            body["device_token"] = device.clone();
+        }
+        body
+    };
+    let opened = post_from(&house, "203.0.113.7", path, &mine(&Value::Null)).await.expect(200);
+    let device = opened["device_token"].clone();
+    assert!(device.is_string(), "{opened}");
+    house.pass(30);
+    // Who knows the password, and guesses the code from everywhere.
+    let guess = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": "000000"});
+    let mut looked_at = 0;
+    for source in 0..25 {
+        for _ in 0..10 {
+            let answer = post_from(&house, &format!("198.51.100.{source}"), path, &guess).await;
+            looked_at += usize::from(answer.status == 401);
+        }
+    }
+    // Thirty quick ones, and eighty slow ones an hour.
+    assert_eq!(looked_at, 110);
+    // Somebody else's device, or a made-up one, is none of this account.
+    let forged = json!("AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    for device in [Value::Null, forged] {
+        post_from(&house, "203.0.113.7", path, &mine(&device)).await.problem(429, "too_many_requests");
+    }
+    post_from(&house, "203.0.113.7", path, &mine(&device)).await.expect(200);
+    // On a new device the letter helps.
+    house.pass(30);
+    let asked = json!({"email": seed.doctor.email});
+    house.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
+    let link = token_of_newest_letter(&house).await;
+    let set = json!({"token": link, "password": PASSWORD});
+    let set = house.post("", "/api/v1/staff/password", set).await.expect(200);
+    post_from(&house, "203.0.113.9", path, &mine(&set["device_token"])).await.expect(200);
 }
 
 #[actix_web::test]
@@ -329,4 +390,82 @@ async fn of_many_pins_at_once_five_are_looked_at() {
     let told = tally(&answers);
     assert_eq!(told.get("401 pin_wrong"), Some(&4), "{told:?}");
     assert_eq!(told.get("429 pin_locked"), Some(&36), "{told:?}");
+}
+
+#[actix_web::test]
+async fn a_repeated_request_has_its_answer_and_takes_no_try() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let (screen, key) = (&seed.station_token, "the-same-request");
+    let wrong = |card: u64| json!({"card_number": format!("{card:012}"), "pin": "000111"});
+    for _ in 0..25 {
+        let again = house.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
+        again.problem(401, "pin_wrong");
+    }
+    for card in 1..20 {
+        let answer = house.post(screen, "/api/v1/check-ins", wrong(700_000_000_000 + card)).await;
+        answer.problem(401, "pin_wrong");
+    }
+    let more = house.post(screen, "/api/v1/check-ins", wrong(700_000_000_020)).await;
+    more.problem(429, "too_many_requests");
+    let again = house.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
+    again.problem(401, "pin_wrong");
+    // A code for a phone: one message, however often it is asked for with one key.
+    let ask = json!({"phone": "13800138000", "purpose": "check_in"});
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        told.push(house.post_with_key(screen, "/api/v1/phone-codes", key, ask.clone()).await.expect(201));
+    }
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+    assert_eq!(house.texts().await.len(), 1);
+    for _ in 0..4 {
+        house.post(screen, "/api/v1/phone-codes", ask.clone()).await.expect(201);
+    }
+    house.post(screen, "/api/v1/phone-codes", ask.clone()).await.problem(429, "too_many_requests");
+    house.post_with_key(screen, "/api/v1/phone-codes", key, ask).await.expect(201);
+    // A new password: the same.
+    let ask = json!({"email": seed.doctor.email});
+    for _ in 0..40 {
+        house.post_with_key("", "/api/v1/staff/password-reset", key, ask.clone()).await.expect(202);
+    }
+    house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
+}
+
+#[actix_web::test]
+async fn the_wrong_pin_that_locks_a_card_counts_against_the_screen_too() {
+    let house = TestHouse::open_with(|config| {
+        config.policy.insert("check_in".to_owned(), json!({"pin_tries": 2, "screen_tries": 5}));
+    })
+    .await;
+    let seed = house.seed().await;
+    let screen = &seed.station_token;
+    for card in ["700000000001", "700000000002"] {
+        check_in(&house, screen, card, "000111").await.problem(401, "pin_wrong");
+        check_in(&house, screen, card, "000111").await.problem(429, "pin_locked");
+        // Nobody looks at this one, so it is no try.
+        if card.ends_with('1') {
+            check_in(&house, screen, card, "000111").await.problem(429, "pin_locked");
+        }
+    }
+    check_in(&house, screen, "700000000003", "000111").await.problem(401, "pin_wrong");
+    check_in(&house, screen, "700000000004", "000111").await.problem(429, "too_many_requests");
+}
+
+#[actix_web::test]
+async fn other_screens_silence_no_phone() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let ask = json!({"phone": "13800138000", "purpose": "check_in"});
+    let send = async |screen: &str| house.post(screen, "/api/v1/phone-codes", ask.clone()).await;
+    for nth in 0..5 {
+        let screen = house.another_screen(nth).await;
+        // Twenty an hour from all of them together, then two from each.
+        for _ in 0..if nth < 4 { 5 } else { 2 } {
+            send(&screen).await.expect(201);
+        }
+        send(&screen).await.problem(429, "too_many_requests");
+    }
+    send(&seed.station_token).await.expect(201);
+    send(&seed.station_token).await.expect(201);
+    send(&seed.station_token).await.problem(429, "too_many_requests");
 }

@@ -1,7 +1,7 @@
 //! A code that is typed at a hatch: a cabinet knows no codes, and asks START for
 //! whatever waits there.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     harness::TestHouse,
@@ -20,7 +20,7 @@ async fn two_orders(house: &TestHouse) -> (Seed, Value, Value) {
     (seed, one, other)
 }
 
-fn wrong_codes(right: [&str; 2]) -> impl Iterator<Item = String> {
+fn wrong_codes(right: [&str; 2]) -> impl Iterator<Item = String> + use<> {
     let right = right.map(str::to_owned);
     (0..).map(|n| format!("{n:06}")).filter(move |code| !right.contains(code))
 }
@@ -40,7 +40,7 @@ async fn a_code_that_is_somebody_elses_counts_against_nobody() {
 }
 
 #[actix_web::test]
-async fn a_wrong_code_counts_once_however_many_orders_wait() {
+async fn random_codes_at_a_hatch_pause_nobodys_order() {
     let house = TestHouse::open().await;
     let (seed, one, other) = two_orders(&house).await;
     let mut machine = Machine::on(&house, &seed).await;
@@ -50,30 +50,57 @@ async fn a_wrong_code_counts_once_however_many_orders_wait() {
             machine.start(attempt_of(order, 0), &wrong).await.problem(422, "pickup_code_wrong");
         }
     }
-    let locked = machine.start(attempt_of(&one, 0), &code_of(&one)).await;
-    assert_eq!(locked.headers["retry-after"], "120");
-    locked.problem(429, "pickup_code_locked");
-    assert_eq!(house.logged("order.pickup_locked").await, 1);
+    machine.start(attempt_of(&one, 0), &code_of(&one)).await.expect(200);
     machine.start(attempt_of(&other, 0), &code_of(&other)).await.expect(200);
 }
 
 #[actix_web::test]
-async fn a_locked_order_opens_again_after_its_pause() {
+async fn a_wrong_code_counts_once_and_many_slow_the_hatch_down_for_seconds() {
     let house = TestHouse::open().await;
     let (seed, one, other) = two_orders(&house).await;
     let mut machine = Machine::on(&house, &seed).await;
     machine.work().await;
-    let wrong = wrong_codes([&code_of(&one), &code_of(&other)]).next().expect("one");
-    for _ in 0..5 {
-        machine.start(attempt_of(&one, 0), &wrong).await.problem(422, "pickup_code_wrong");
+    let mut wrong = wrong_codes([&code_of(&one), &code_of(&other)]);
+    for code in wrong.by_ref().take(6) {
+        for order in [&one, &other] {
+            machine.start(attempt_of(order, 0), &code).await.problem(422, "pickup_code_wrong");
+        }
     }
-    machine.start(attempt_of(&one, 0), &code_of(&one)).await.problem(429, "pickup_code_locked");
-    machine.start(attempt_of(&other, 0), &code_of(&other)).await.expect(200);
-    house.pass(121);
-    // The old tries are over, and count no more.
-    for _ in 0..4 {
-        machine.start(attempt_of(&one, 0), &wrong).await.problem(422, "pickup_code_wrong");
+    assert_eq!(house.logged("cabinet.codes_tried_often").await, 1);
+    // No code is looked at, right or wrong: who goes through them learns nothing faster.
+    let next = wrong.next().expect("one");
+    for code in [&code_of(&one), &next] {
+        let early = machine.start(attempt_of(&one, 0), code).await;
+        assert_eq!(early.headers["retry-after"], "10");
+        early.problem(429, "pickup_code_locked");
     }
+    // Asking too early puts nothing off.
+    house.pass(10);
     machine.start(attempt_of(&one, 0), &code_of(&one)).await.expect(200);
-    assert_eq!(house.order(&seed, &one).await["pickup_code"], json!(code_of(&one)));
+    machine.start(attempt_of(&other, 0), &code_of(&other)).await.expect(200);
+}
+
+#[actix_web::test]
+async fn whoever_goes_on_typing_wrong_codes_is_slowed_down_further() {
+    let house = TestHouse::open().await;
+    let (seed, one, other) = two_orders(&house).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    let (mut looked_at, began) = (0, house.now());
+    for code in wrong_codes([&code_of(&one), &code_of(&other)]).take(200) {
+        let answer = machine.start(attempt_of(&one, 0), &code).await;
+        looked_at += usize::from(answer.status.as_u16() == 422);
+        house.pass(1);
+    }
+    assert_eq!((house.now() - began).num_seconds(), 200);
+    // Six at once, ten at ten seconds, the others at thirty.
+    assert!((17..=21).contains(&looked_at), "{looked_at}");
+    assert_eq!(house.logged("cabinet.codes_tried_often").await, 2);
+    house.pass(30);
+    machine.start(attempt_of(&one, 0), &code_of(&one)).await.expect(200);
+    // Left alone, the hatch is as before.
+    house.pass(121);
+    for code in wrong_codes([&code_of(&one), &code_of(&other)]).take(6) {
+        machine.start(attempt_of(&other, 0), &code).await.problem(422, "pickup_code_wrong");
+    }
 }

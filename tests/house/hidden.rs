@@ -10,8 +10,32 @@ use waystation::service::import::{
 use crate::{harness::TestHouse, seed::Seed};
 
 /// Each hides something, or turns what stands around it.
-const HIDDEN: &[&str] =
-    &["\u{202E}", "\u{200B}", "\u{2066}", "\u{FEFF}", "\u{200D}", "\u{061C}", "\u{3164}", "\u{AD}"];
+const HIDDEN: &[&str] = &[
+    "\u{202E}",
+    "\u{200B}",
+    "\u{2066}",
+    "\u{FEFF}",
+    "\u{200D}",
+    "\u{061C}",
+    "\u{3164}",
+    "\u{AD}",
+    "\u{1BCA0}",
+    "\u{1D173}",
+    "\u{FFF0}",
+    "\u{FFFC}",
+    "\u{E0080}",
+    "\u{E01F0}",
+    "\u{13430}",
+    "\u{70F}",
+    "\u{2800}",
+    "\u{FDD0}",
+    "\u{FFFF}",
+    "\u{E000}",
+    "\u{378}",
+    "\u{85}",
+    "a\u{E0100}",
+    "a\u{FE0F}",
+];
 
 #[track_caller]
 fn refused(answer: crate::harness::Answer, field: &str) {
@@ -82,10 +106,25 @@ async fn no_text_that_others_read_hides_anything() {
     for hidden in HIDDEN {
         everywhere(&house, &seed, &worker, hidden).await;
     }
+    // In names no picture is made of pictures either, and no blank passes for another.
+    for name in ["\u{1F468}\u{200D}\u{1F469}", "样\u{A0}例"] {
+        let body = json!({"name": name, "consent": true});
+        refused(house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await, "name");
+    }
+    let path = format!("/api/v1/workers/{}/details", seed.worker);
+    refused(house.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await, "name");
+    let outer = json!({"code": "e-8", "name_zh": "公司 ", "name_en": "Firm"});
+    let told =
+        house.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");
+    assert_eq!(told["errors"][0]["code"], "outer_blanks");
     // What people really write stays good.
     let family = "头痛 \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\n两天";
     let asked = json!({"complaint": family, "lane": "consultation_only"});
     assert_eq!(house.post(&worker, "/api/v1/consultations", asked).await.expect(201)["complaint"], family);
+    for name in ["葛\u{E0100}", "买买提\u{B7}艾力", "欧阳 娜娜"] {
+        let body = json!({"name": name, "consent": true});
+        house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+    }
 }
 
 #[actix_web::test]

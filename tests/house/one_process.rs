@@ -107,6 +107,14 @@ fn a_second_server_says_who_has_the_database_and_ends() {
     ] {
         refused(folder.path(), &["serve", "--database-url", &url], &[&pid]);
     }
+    // A hard link in another folder, with data of its own, is the same file too.
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
+    std::fs::hard_link(folder.path().join("w.db"), elsewhere.path().join("w.db")).expect("linked");
+    refused(elsewhere.path(), &["serve"], &[&pid, "w.db"]);
+    // Its journal is another one there: no command writes by that name either.
+    refused(elsewhere.path(), &["migrate"], &[&pid, "use that name"]);
+    let operator = ["operator", "create", "--email", "op@example.cn", "--name", "Op"];
+    refused(elsewhere.path(), &operator, &[&pid, "use that name"]);
     // It goes on undisturbed, and whoever comes after a crash finds no lock.
     first.kill();
     let second = Server::start(folder.path());

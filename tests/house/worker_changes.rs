@@ -167,7 +167,7 @@ async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
     reset(forgotten("15400000001", &code)).await.problem(401, "pin_wrong");
     let mine = house.check_in(seed).await;
     let code = house.code(seed, "13800138000", "change_phone").await;
-    let body = json!({"phone": "13800138000", "phone_code": code});
+    let body = json!({"phone": "13800138000", "phone_code": code, "pin": seed::PIN});
     let view = house.post(&mine, "/api/v1/me/phone", body).await.expect(200);
     assert_eq!((&view["phone"], &view["phone_checked"]), (&json!("138****8000"), &json!(true)));
     // A code for something else is none for this.
@@ -187,6 +187,52 @@ async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
     house.post(&seed.operator.token, &stop, json!({})).await.expect(200);
     let code = house.code(seed, "13800138000", "reset_pin").await;
     reset(forgotten("13800138000", &code)).await.problem(401, "card_stopped");
+}
+
+#[actix_web::test]
+async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
+    let office = Office::open().await;
+    let (house, seed) = (&office.house, &office.seed);
+    let change = async |mine: &str, code: &Value, more: Value| {
+        let mut body = json!({"phone": "13900139000", "phone_code": code});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        house.post(mine, "/api/v1/me/phone", body).await
+    };
+    let lacks = |answer: Answer, field: &str| {
+        let told = answer.problem(422, "invalid_field");
+        let entry = (&told["errors"][0]["field"], &told["errors"][0]["code"]);
+        assert_eq!(entry, (&json!(field), &json!("missing_field")));
+    };
+    // Somebody with a card: its PIN, whose wrong ones are counted as at the check-in.
+    let mine = house.check_in(seed).await;
+    let code = house.code(seed, "13900139000", "change_phone").await;
+    lacks(change(&mine, &code, json!({})).await, "pin");
+    for _ in 0..4 {
+        change(&mine, &code, json!({"pin": "000111"})).await.problem(401, "pin_wrong");
+    }
+    change(&mine, &code, json!({"pin": seed::PIN})).await.expect(200);
+    // Somebody whom a phone proved: a code to that one.
+    let opened = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let mine = text(&opened, "/access_token");
+    let code = house.code(seed, "13900139000", "change_phone").await;
+    lacks(change(&mine, &code, json!({})).await, "old_phone_code");
+    // The code for the other phone leaves this one good.
+    let old = house.code(seed, "13800138000", "change_phone").await;
+    let digits = if old["code"] == "000000" { "000001" } else { "000000" };
+    let wrong = json!({"old_phone_code": {"id": old["id"], "code": digits}});
+    change(&mine, &code, wrong).await.problem(422, "phone_code_wrong");
+    change(&mine, &code, json!({"old_phone_code": old})).await.expect(200);
+    // Somebody whom a document proved: the document again.
+    let (number, another) = (resident_id("19900307", 1), resident_id("19900307", 3));
+    let opened = house.walk_in_by_document(seed, "样例乙", &number).await;
+    let mine = text(&opened, "/access_token");
+    let code = house.code(seed, "13900139000", "change_phone").await;
+    let paper = |number: &str, evidence: &str| json!({"document": {"kind": "resident_id", "number": number, "evidence": evidence}});
+    lacks(change(&mine, &code, json!({})).await, "document");
+    lacks(change(&mine, &code, paper(&number, "typed")).await, "document");
+    let other = change(&mine, &code, paper(&another, "reader")).await.problem(422, "invalid_field");
+    assert_eq!(other["errors"][0]["code"], "not_yours");
+    change(&mine, &code, paper(&number, "reader")).await.expect(200);
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use crate::domain::{hidden, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
+use crate::domain::{hidden::hides_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
 
 use super::{Phone, Secret, identity};
 
@@ -39,8 +39,14 @@ impl Findings {
     pub(super) fn text(&mut self, field: &str, value: &str, most: usize) {
         if value.trim().is_empty() {
             self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
-        } else if value.chars().any(unfit_for_a_line) {
+        } else if hides_in_name(value) {
             self.add(field, "control_character", control_character());
+        } else if value.trim() != value {
+            self.add(
+                field,
+                "outer_blanks",
+                Bilingual::fixed("首尾不能有空格。", "No blanks may stand first or last."),
+            );
         } else if value.chars().count() > most {
             self.add(field, "too_long", too_long(most));
         }
@@ -207,11 +213,6 @@ impl Findings {
     }
 }
 
-/// Control characters, and those that hide or turn the text around them.
-fn unfit_for_a_line(character: char) -> bool {
-    character.is_control() || hidden::is_hidden(character)
-}
-
 /// How a telephone number is written.
 pub fn phone_words() -> Bilingual {
     Bilingual::fixed(
@@ -221,7 +222,7 @@ pub fn phone_words() -> Bilingual {
     )
 }
 
-fn control_character() -> Bilingual {
+pub fn control_character() -> Bilingual {
     Bilingual::fixed("含有控制字符或不可见字符。", "Holds control or invisible characters.")
 }
 

@@ -23,7 +23,7 @@ mod stock;
 use chrono::NaiveDate;
 
 pub use crate::domain::prescription::{CabinetLane, EncounterLane};
-pub use checks::phone_words;
+pub use checks::{control_character, phone_words};
 pub use document::{DocumentEvidence, DocumentFault, DocumentKind, DocumentNumber, comparable_name};
 pub use identified::{ChangeKind, ChangeState, CodePurpose, Identified, IdentityKind};
 pub use identity::{card_number_is_valid, luhn_check_digit, pin_is_trivial};

@@ -34,6 +34,9 @@ crate::text_enum! {
         EventsAdded = "events_added",
         /// The event at `position` was hidden from every reader.
         EventHidden = "event_hidden",
+        /// A value of the event at `position` is stored as another type than it
+        /// was written as.
+        EventRetyped = "event_retyped",
         /// The seal at `position` is not what this network's key signed.
         SealInvalid = "seal_invalid",
         /// The witness knows a seal at `position`, and the database does not.
@@ -43,6 +46,9 @@ crate::text_enum! {
         /// The log ends at `after`, and the witness knows that it reached
         /// `position`: its end was cut off, or an older state was put in its place.
         CutOrRolledBack = "cut_or_rolled_back",
+        /// The witness does not know the seal at `position`, and it was written
+        /// down there: the witness was taken away, or lines of it were.
+        WitnessMissing = "witness_missing",
         /// A line of the witness is not what this network's key signed.
         WitnessInvalid = "witness_invalid",
     }
@@ -168,13 +174,25 @@ fn check(
         }
         for seal in seals {
             reach = one_seal(conn, signer, &mut check, (reach, before.as_ref()), &seal, writers_end)?;
-            if let Some(known) = expected.remove(&seal.position)
-                && known != seal.hash
-            {
-                check.found(FindingKind::SealChanged, reach.position, seal.position);
+            match expected.remove(&seal.position) {
+                Some(known) if known != seal.hash => {
+                    check.found(FindingKind::SealChanged, reach.position, seal.position);
+                }
+                // Seals of version 1 may be older than the witness; and the newest
+                // ones may not stand there yet, but for the very first.
+                None if seal.version != 1 && witnessed.as_ref().is_some_and(|known| known.lacks(&seal)) => {
+                    check.found(FindingKind::WitnessMissing, reach.position, seal.position);
+                }
+                Some(_) | None => {}
             }
             before = Some(seal);
         }
+    }
+    for position in store::events_retyped(conn, checked_after, BATCH)? {
+        check.found(FindingKind::EventRetyped, position.saturating_sub(1), position);
+    }
+    for position in store::seals_retyped(conn, checked_after, BATCH)? {
+        check.found(FindingKind::SealInvalid, position.saturating_sub(1), position);
     }
     for position in expected.into_keys() {
         let kind =

@@ -299,6 +299,11 @@ impl Witnessed {
         self.seals.range(position + 1..).map(|(position, hash)| (*position, hash.clone())).collect()
     }
 
+    /// Whether a seal of the database should stand here and does not.
+    pub fn lacks(&self, seal: &SealRow) -> bool {
+        self.last().is_none_or(|last| seal.position <= last) && !self.seals.contains_key(&seal.position)
+    }
+
     pub fn last(&self) -> Option<i64> {
         self.seals.keys().next_back().copied()
     }

@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use super::{people::WorkerSummary, unknown, worker_fetch};
 use crate::{
     domain::{
+        hidden::hides_in_name,
         ids::{EmployerId, WorkerId},
-        network::{Job, Phone, Sex, phone_words},
+        network::{Job, Phone, Sex, control_character, phone_words},
         refusal::{Code, FieldProblem, Refusal},
         spelling,
         time::civil_day,
@@ -140,9 +141,10 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
             bad("birth_date", "out_of_range", words);
         }
     }
-    if input.name.as_deref().is_some_and(|name| name.trim().is_empty() || name.chars().any(char::is_control))
-    {
-        bad("name", "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
+    match input.name.as_deref().map(str::trim) {
+        Some("") => bad("name", "empty", Bilingual::fixed("不能为空。", "Must not be empty.")),
+        Some(name) if hides_in_name(name) => bad("name", "control_character", control_character()),
+        Some(_) | None => {}
     }
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());

@@ -1,29 +1,43 @@
 //! The pickup code that somebody typed at a hatch. A cabinet knows no codes: it
 //! asks START for what waits there, with what was typed. So a code may well be
 //! somebody else's, or be tried on several orders: it counts as wrong once, and
-//! not at all where it opens another order at the same hatch. Too many wrong
-//! ones pause the order they were counted against, and no other.
+//! not at all where it opens another order at the same hatch.
+//!
+//! A wrong code names no order, so none is paused for it. After many wrong ones
+//! the hatch takes codes more slowly, whosever they are: a right one passes a
+//! few seconds later, and going through codes takes months.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
     crypto::{blind::BlindField, digest},
-    domain::{ids::CabinetId, vend::decide::PickupCheck},
+    domain::{
+        ids::{CabinetId, OrderId},
+        vend::decide::PickupCheck,
+    },
     service::{Failure, Hearers, Tx},
-    storage::{hatches as store, orders::OrderRow},
+    storage::{
+        hatches::{self as store, HatchTryRow},
+        orders::OrderRow,
+    },
 };
 
 /// A wrong code that is tried on one order after another was typed once within
 /// this time. Our default.
 const TYPED_ONCE: TimeDelta = TimeDelta::seconds(60);
+/// Between two codes at a hatch that has had more wrong ones than
+/// `pickup_tries`. Our default.
+const SLOW: TimeDelta = TimeDelta::seconds(10);
+/// The same after three times as many: 2880 codes a day, of a million. Our default.
+const SLOWER: TimeDelta = TimeDelta::seconds(30);
 
 /// What became of the code.
 ///
 /// # Errors
 /// Faults of the storage.
 pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<PickupCheck, Failure> {
-    if pause_left(tx, order).is_some() {
+    if pause_left(tx, order.cabinet_id, typed)?.is_some() {
         return Ok(PickupCheck::Locked);
     }
     let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
@@ -31,10 +45,19 @@ pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<Pi
     Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
 }
 
-/// Seconds until a code of this order is looked at again.
-pub(super) fn pause_left(tx: &Tx<'_>, order: &OrderRow) -> Option<u32> {
-    let until = order.pickup_locked_until.filter(|until| *until > tx.now)?;
-    Some(u32::try_from((until - tx.now).num_seconds()).unwrap_or(u32::MAX).max(1))
+/// Seconds until this hatch looks at another code than the wrong one of just now.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn pause_left(tx: &mut Tx<'_>, cabinet: CabinetId, typed: &str) -> Result<Option<u32>, Failure> {
+    let Some(last) = store::hatch_try_fetch(tx.conn, cabinet)? else { return Ok(None) };
+    let until = last.tried_at + pace(tx, failures(tx, &last));
+    if until <= tx.now || digest::same_bytes(&last.code_index, &index_of(tx, typed)) {
+        return Ok(None);
+    }
+    // Rounded up: who comes back then is not too early.
+    let left = (until - tx.now).num_milliseconds().max(0).unsigned_abs().div_ceil(1000);
+    Ok(Some(u32::try_from(left).unwrap_or(u32::MAX).max(1)))
 }
 
 /// Counts a wrong code. The count must stand although START is refused.
@@ -52,37 +75,55 @@ pub(super) fn count_wrong(
             return Ok(());
         }
     }
-    let index = tx.house.keys.blind.of(BlindField::PickupCode, typed);
-    if let Some((counted, last, at)) = store::hatch_try_fetch(tx.conn, cabinet)?
-        && counted != order.id
-        && tx.now - at < TYPED_ONCE
-        && digest::same_bytes(&last, &index)
+    let index = index_of(tx, typed);
+    let last = store::hatch_try_fetch(tx.conn, cabinet)?;
+    if let Some(last) = &last
+        && last.order_id != order.id
+        && tx.now - last.tried_at < TYPED_ONCE
+        && digest::same_bytes(&last.code_index, &index)
     {
         return Ok(());
     }
     tx.keep_on_refusal();
-    store::hatch_try_set(tx.conn, cabinet, order.id, &index, tx.now)?;
-    let policy = &tx.house.policy.vending;
-    let most = i32::try_from(policy.pickup_tries).unwrap_or(i32::MAX);
-    // A pause that is over leaves nothing behind.
-    let before = if order.pickup_locked_until.is_some() { 0 } else { order.pickup_failures };
-    let failures = before.saturating_add(1);
-    let until =
-        (failures >= most).then(|| tx.now + TimeDelta::seconds(i64::from(policy.pickup_pause_seconds)));
-    store::pickup_failures_set(tx.conn, order.id, failures, until)?;
-    if until.is_some() {
-        let payload = json!({"tries": most, "until": until});
-        tx.record("order", order.id, "order.pickup_locked", payload, Hearers::worker(order.worker_id))?;
+    let before = last.map_or(0, |last| failures(tx, &last));
+    let counted = HatchTryRow {
+        order_id: order.id,
+        code_index: index.to_vec(),
+        tried_at: tx.now,
+        failures: before.saturating_add(1),
+    };
+    store::hatch_try_set(tx.conn, cabinet, &counted)?;
+    if pace(tx, counted.failures) != pace(tx, before) {
+        let slow = pace(tx, counted.failures).num_seconds();
+        let payload = json!({"wrong": counted.failures, "seconds_between": slow});
+        tx.record("cabinet", cabinet, "cabinet.codes_tried_often", payload, Hearers::nobody())?;
     }
     Ok(())
 }
 
-fn is_code(
-    tx: &Tx<'_>,
-    order: crate::domain::ids::OrderId,
-    sealed: &[u8],
-    typed: &str,
-) -> Result<bool, Failure> {
+/// The wrong codes that still count: after a while without one the hatch is as before.
+fn failures(tx: &Tx<'_>, last: &HatchTryRow) -> i32 {
+    let quiet = TimeDelta::seconds(tx.house.policy.vending.pickup_pause_seconds.into());
+    if tx.now - last.tried_at >= quiet { 0 } else { last.failures }
+}
+
+/// The time between two codes after so many wrong ones.
+fn pace(tx: &Tx<'_>, failures: i32) -> TimeDelta {
+    let policy = &tx.house.policy.vending;
+    let most = i32::try_from(policy.pickup_tries).unwrap_or(i32::MAX);
+    let slow = match failures {
+        few if few <= most => TimeDelta::zero(),
+        many if many <= most.saturating_mul(3) => SLOW,
+        _ => SLOWER,
+    };
+    slow.min(TimeDelta::seconds(policy.pickup_pause_seconds.into()))
+}
+
+fn index_of(tx: &Tx<'_>, typed: &str) -> [u8; 32] {
+    tx.house.keys.blind.of(BlindField::PickupCode, typed)
+}
+
+fn is_code(tx: &Tx<'_>, order: OrderId, sealed: &[u8], typed: &str) -> Result<bool, Failure> {
     let code = tx.house.open("orders", "pickup_sealed", order, sealed)?;
     Ok(digest::same_bytes(code.as_bytes(), typed.as_bytes()))
 }

@@ -68,10 +68,14 @@ pub fn start(
             if refusal.code == Code::PickupCodeWrong {
                 pickup::count_wrong(tx, cabinet.id, &order, &request.pickup_code)?;
             }
-            match pickup::pause_left(tx, &order).filter(|_| refusal.code == Code::PickupCodeLocked) {
-                Some(seconds) => Err(refusal.retry_after(seconds).into()),
-                None => Err(refusal.into()),
-            }
+            let left = match refusal.code {
+                Code::PickupCodeLocked => pickup::pause_left(tx, cabinet.id, &request.pickup_code)?,
+                _ => None,
+            };
+            Err(match left {
+                Some(seconds) => refusal.retry_after(seconds).into(),
+                None => refusal.into(),
+            })
         }
     }
 }

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use crate::{
     domain::ids::CheckInId,
     service::{
-        House, Tx, card_pin,
+        House, card_pin,
         check_in::{self, CheckInInput, CheckInOpened, CheckInView, WorkerToken},
         walk_in::{self, WalkInInput},
     },
@@ -46,11 +46,19 @@ async fn open(
     key: IdempotencyKey,
     body: Body<CheckInInput>,
 ) -> Reply {
-    let problem = |failure| Problem::new(&request, failure);
-    let tried = card_pin::screen_try(&house, caller.0).await.map_err(problem)?;
-    let work = move |tx: &mut Tx<'_>| check_in::open(tx, caller.0, &body.0);
-    let outcome = reply::try_once(&request, &house, caller.actor(), key, work).await;
-    card_pin::screen_tried(&house, caller.0, tried, &outcome).await.map_err(problem)?;
+    let (tried, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        caller.actor(),
+        key,
+        card_pin::screen_try(&house, caller.0),
+        move |tx, tried| check_in::open(tx, caller.0, &body.0, tried),
+    )
+    .await;
+    if let Some(tried) = tried {
+        let counted = card_pin::screen_tried(&house, caller.0, &tried, &outcome).await;
+        counted.map_err(|failure| Problem::new(&request, failure))?;
+    }
     reply::answer_once(&request, StatusCode::CREATED, outcome)
 }
 

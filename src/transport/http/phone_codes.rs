@@ -13,7 +13,6 @@ use crate::{
     transport::{
         auth::Station,
         body::{Body, IdempotencyKey},
-        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -40,12 +39,18 @@ async fn send(
     body: Body<PhoneCodeRequest>,
 ) -> Reply {
     let station = caller.0.station;
-    let phone = phone_codes::may_send(&house, station, &body.0)
-        .await
-        .map_err(|failure| Problem::new(&request, failure))?;
     let purpose = body.0.purpose;
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
-        phone_codes::send(tx, station, &phone, purpose)
-    })
-    .await
+    let (sending, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        caller.actor(),
+        key,
+        phone_codes::may_send(&house, station, &body.0),
+        move |tx, sending| phone_codes::send(tx, station, &sending.phone, purpose),
+    )
+    .await;
+    if let Some(sending) = sending {
+        sending.settle(&house, &outcome).await;
+    }
+    reply::answer_once(&request, StatusCode::CREATED, outcome)
 }

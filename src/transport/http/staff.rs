@@ -21,7 +21,6 @@ use crate::{
         address::Address,
         auth::{Anyone, Operator},
         body::{Body, IdempotencyKey, IfMatch, Path},
-        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -88,15 +87,16 @@ async fn confirm_email(
     address: Address,
     body: Body<LinkInput>,
 ) -> Reply {
-    match staff_email::look(&house, &body.0, &address.0).await {
-        Ok(digest) => {
-            reply::once(&request, &house, Actor::Anyone, key, StatusCode::OK, move |tx| {
-                staff_email::confirm(tx, &digest)
-            })
-            .await
-        }
-        Err(failure) => Err(Problem::new(&request, failure)),
-    }
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        staff_email::look(&house, &body.0, &address.0),
+        staff_email::confirm,
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::OK, outcome)
 }
 
 /// One member of staff; the version is the ETag

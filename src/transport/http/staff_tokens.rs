@@ -22,7 +22,6 @@ use crate::{
         address::Address,
         auth::{Anyone, Signer, Staff},
         body::{Body, IdempotencyKey},
-        problem::Problem,
         reply::{self, Reply},
         routes::Routes,
     },
@@ -159,14 +158,17 @@ async fn request_reset(
     address: Address,
     body: Body<ResetInput>,
 ) -> Reply {
-    let may_send = match staff_password::may_request(&house, &body.0.email, &address.0).await {
-        Ok(may_send) => may_send,
-        Err(failure) => return Err(Problem::new(&request, failure)),
-    };
-    reply::once(&request, &house, Actor::Anyone, key, StatusCode::ACCEPTED, move |tx| {
-        staff_password::request(tx, &body.0, may_send)
-    })
-    .await
+    let email = body.0.email.clone();
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        staff_password::may_request(&house, &email, &address.0),
+        move |tx, may_send| staff_password::request(tx, &body.0, *may_send),
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::ACCEPTED, outcome)
 }
 
 /// Set a password by a link
@@ -183,13 +185,14 @@ async fn set_password(
     address: Address,
     body: Body<PasswordInput>,
 ) -> Reply {
-    match staff_password::prepare(&house, body.0, &address.0).await {
-        Ok(prepared) => {
-            reply::once(&request, &house, Actor::Anyone, key, StatusCode::OK, move |tx| {
-                staff_password::set(tx, &prepared)
-            })
-            .await
-        }
-        Err(failure) => Err(Problem::new(&request, failure)),
-    }
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        staff_password::prepare(&house, body.0, &address.0),
+        staff_password::set,
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::OK, outcome)
 }
