@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use waystation::{
     crypto::{device::DeviceKey, tokens::Role},
     domain::{
-        ids::{CheckInId, OrderId, OrderUnitId, PrescriptionId, SessionId, WorkerId},
+        ids::{CheckInId, OrderId, OrderUnitId, PrescriptionId, WorkerId},
         network::luhn_check_digit,
         prescription::CabinetLane,
-        time::Timestamp,
         vend::{
             AttemptState, BootId, NotDispensedReason,
             cabinet_side::Sensed,
@@ -18,15 +17,13 @@ use waystation::{
             reconcile::BootVerdict,
         },
     },
-    service::{Actor, Failure, check_in, prescription_use},
-    storage::{
-        attempts::{self, AttemptRow},
-        sessions,
-    },
+    service::{Actor, check_in, prescription_use},
+    storage::attempts::{self, AttemptRow},
 };
 
 use super::{
     chance::Bag,
+    desk::Desk,
     folds,
     slots::{self, Slot},
     trail::Trail,
@@ -105,7 +102,7 @@ pub struct Walk<'h> {
     old: Vec<(i64, Journal)>,
     /// What fell out, whether anybody knows or not.
     fell: HashMap<OrderUnitId, usize>,
-    operator: (SessionId, Timestamp),
+    operator: Desk,
     lots: usize,
     taken: Taken,
 }
@@ -131,7 +128,7 @@ impl<'h> Walk<'h> {
             late: vec![],
             old: vec![],
             fell: HashMap::new(),
-            operator: (seed.operator.session, house.now()),
+            operator: Desk::of(house, &seed.operator, Role::Operator, None),
             lots: 0,
             taken: Taken::default(),
         }
@@ -224,23 +221,9 @@ impl<'h> Walk<'h> {
         self.house.house.read(Actor::System, |conn, _| Ok(attempts::attempts_all(conn)?)).await.expect("read")
     }
 
-    /// A token of the operator, who signs in again after some hours.
+    /// A fresh token of the operator.
     pub(super) async fn operator_token(&mut self) -> String {
-        let (session, since) = self.operator;
-        let id = self.seed.operator.id;
-        if self.house.now() - since > TimeDelta::hours(1) {
-            let session = SessionId::generate();
-            self.house
-                .house
-                .write(Actor::System, move |tx| -> Result<(), Failure> {
-                    Ok(sessions::session_open(tx.conn, session, id, tx.now)?)
-                })
-                .await
-                .expect("signed in");
-            self.operator = (session, self.house.now());
-            return self.house.staff_token(Role::Operator, id, session, None, None);
-        }
-        self.house.staff_token(Role::Operator, id, session, None, None)
+        self.operator.token(self.house).await
     }
 
     pub(super) async fn operator_posts(&mut self, path: &str, body: Value) -> Answer {
@@ -434,7 +417,7 @@ impl<'h> Walk<'h> {
     pub(super) async fn report_old(&mut self) {
         for (epoch, journal) in std::mem::take(&mut self.old) {
             let answer = self.cabinet.events(epoch, journal.unacked().to_vec()).await;
-            if self.trail.no_fault(answer).status != 200 {
+            if self.trail.no_fault(answer).status == 401 {
                 self.old.push((epoch, journal));
             }
         }

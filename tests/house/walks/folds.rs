@@ -179,7 +179,8 @@ impl Folded {
     }
 
     fn consultation(&mut self, taken: &mut Taken, id: Uuid, kind: &str, payload: Value) {
-        let event = ConsultationEvent::read(kind, payload).expect("an event of a consultation");
+        // Messages and alerts stand in the same log.
+        let Ok(event) = ConsultationEvent::read(kind, payload) else { return };
         match self.consultations.get_mut(&id) {
             Some(at) => {
                 let before = at.clone();

@@ -11,10 +11,14 @@
 
 mod care;
 mod chance;
+mod clinic;
 mod declared;
+mod desk;
 mod dispensing;
 mod dispensing_end;
 mod folds;
+mod letters;
+mod prescribing;
 mod slots;
 mod trail;
 mod transitions;
@@ -101,13 +105,16 @@ impl Plan {
 
 #[actix_web::test]
 async fn whatever_happens_in_care_is_no_fault_and_everything_asked_for_reaches_an_end() {
-    let mut plan = Plan::of(4, 120);
+    let mut plan = Plan::of(4, 120).decided(&[declared::consultations]);
     while let Some(chance) = plan.next() {
-        let mut walk = care::Walk::begin(chance).await;
+        let house = TestHouse::open().await;
+        let seed = house.seed().await;
+        let mut walk = care::Walk::begin(&house, &seed, Trail::new(chance)).await;
         for _ in 0..plan.steps {
             walk.step().await;
         }
         walk.end().await;
+        plan.taken.absorb(walk.finished().await);
     }
     plan.judge();
 }
@@ -121,6 +128,44 @@ async fn whatever_happens_at_a_cabinet_is_no_fault_and_every_pack_is_accounted_f
         let house = TestHouse::open().await;
         let seed = house.seed().await;
         let mut walk = dispensing::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        for number in 0..plan.steps {
+            walk.step().await;
+            if number % 8 == 7 {
+                walk.check().await;
+            }
+        }
+        walk.end().await;
+        plan.taken.absorb(walk.finished().await);
+    }
+    plan.judge();
+}
+
+#[actix_web::test]
+async fn whatever_happens_to_a_prescription_is_no_fault_and_every_one_of_them_ends() {
+    let mut plan = Plan::of(3, 160).decided(&[declared::prescriptions]);
+    while let Some(chance) = plan.next() {
+        let house = TestHouse::open().await;
+        let seed = house.seed().await;
+        let mut walk = prescribing::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        for number in 0..plan.steps {
+            walk.step().await;
+            if number % 8 == 7 {
+                walk.check().await;
+            }
+        }
+        walk.end().await;
+        plan.taken.absorb(walk.finished().await);
+    }
+    plan.judge();
+}
+
+#[actix_web::test]
+async fn whatever_a_mail_server_answers_is_no_fault_and_whoever_is_invited_gets_in() {
+    let mut plan = Plan::of(3, 100).also(&[declared::letters]);
+    while let Some(chance) = plan.next() {
+        let house = TestHouse::open().await;
+        let seed = house.seed().await;
+        let mut walk = letters::Walk::begin(&house, &seed, Trail::new(chance)).await;
         for number in 0..plan.steps {
             walk.step().await;
             if number % 8 == 7 {
