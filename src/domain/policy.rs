@@ -251,6 +251,10 @@ pub struct VendingPolicy {
     pub unpaid_orders: u32,
     /// Packs in all of these.
     pub unpaid_packs: u32,
+    /// Packs with one ingredient that one station sells in a civil day to all people together
+    /// whom nobody knows: without a card, a proved phone or a document. They are a new person at
+    /// every visit, so that no limit of a person binds them. Our default.
+    pub walk_in_packs: u32,
     /// Days over which what one person got of an ingredient over the counter is
     /// held against one course.
     pub counter_days: u32,
@@ -276,6 +280,7 @@ impl Default for VendingPolicy {
             pickup_pause_seconds: 120,
             unpaid_orders: 2,
             unpaid_packs: 10,
+            walk_in_packs: 4,
             counter_days: 7,
             counter_from_years: 16,
             monthly_subsidy: Fen(20_000),
@@ -295,6 +300,7 @@ impl VendingPolicy {
             pickup_pause_seconds,
             unpaid_orders,
             unpaid_packs,
+            walk_in_packs,
             counter_days,
             counter_from_years,
             monthly_subsidy,
@@ -310,6 +316,7 @@ impl VendingPolicy {
         bounds.within("pickup_pause_seconds", *pickup_pause_seconds, 10..=3_600);
         bounds.within("unpaid_orders", *unpaid_orders, 1..=100);
         bounds.within("unpaid_packs", *unpaid_packs, 1..=1_000);
+        bounds.within("walk_in_packs", *walk_in_packs, 1..=100);
         bounds.within("counter_days", *counter_days, 1..=90);
         bounds.within("counter_from_years", *counter_from_years, 12..=21);
         bounds.within("monthly_subsidy", monthly_subsidy.0, 0..=10_000_000);

@@ -20,6 +20,15 @@ pub fn civil_day(at: Timestamp) -> NaiveDate {
     at.with_timezone(&shanghai()).date_naive()
 }
 
+/// The first instant of the civil day in Asia/Shanghai on which `at` falls.
+pub fn start_of_civil_day(at: Timestamp) -> Timestamp {
+    let midnight = shanghai()
+        .from_local_datetime(&civil_day(at).and_time(NaiveTime::MIN))
+        .single()
+        .expect("a fixed offset maps every local time once");
+    midnight.with_timezone(&Utc)
+}
+
 /// The last microsecond of the civil day in Asia/Shanghai, `days_later` days after `at`'s.
 pub fn end_of_civil_day(at: Timestamp, days_later: u32) -> Timestamp {
     let next = civil_day(at) + TimeDelta::days(i64::from(days_later) + 1);

@@ -48,6 +48,7 @@ pub mod review_record;
 pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
+mod sale_strangers;
 mod sale_triage;
 pub mod shown;
 mod sign_in_alarm;

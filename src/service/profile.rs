@@ -12,7 +12,7 @@ use crate::{
     domain::{
         formulary::Condition,
         ids::WorkerId,
-        network::{Job, Sex},
+        network::{Job, Sex, Stated},
         precondition::Expected,
         refusal::{Code, FieldProblem, Refusal},
         safety::says_none,
@@ -20,7 +20,7 @@ use crate::{
         time::{Timestamp, civil_day},
         words::Bilingual,
     },
-    storage::{Conn, consultations::consultation_live_of, profiles as store},
+    storage::{Conn, consultations::consultation_live_of, profiles as store, workers::WorkerRow},
 };
 
 /// Entries in each list at most. [P]
@@ -58,15 +58,25 @@ pub struct HealthProfile {
     /// Creatinine clearance, mL/min.
     #[schema(minimum = 1, maximum = 250)]
     pub creatinine_clearance: Option<i64>,
-    /// Day of birth; counts where the worker's record has none.
+    /// Day of birth; where the worker's record has another, the later counts.
     pub birth_date: Option<NaiveDate>,
-    /// Sex; counts where the worker's record has none.
+    /// Sex; where the worker's record has another, female counts.
     pub sex: Option<Sex>,
-    /// Kind of work; counts where the worker's record has none.
+    /// Kind of work; counts where the worker's record has none, and at height.
     pub job: Option<Job>,
 }
 
+/// Who a worker is: what stands on their record and what they said, the more careful of both.
+pub fn stated(row: &WorkerRow, profile: &HealthProfile) -> Stated {
+    row.stated().with(profile.stated())
+}
+
 impl HealthProfile {
+    /// Who the person says they are.
+    pub fn stated(&self) -> Stated {
+        Stated { birth_date: self.birth_date, sex: self.sex, job: self.job }
+    }
+
     /// The allergies on file; empty where there are none, and where nobody asked.
     pub fn known_allergies(&self) -> &[String] {
         self.allergies.as_deref().unwrap_or_default()
@@ -113,11 +123,11 @@ pub struct ProfileInput {
     /// Creatinine clearance, mL/min.
     #[schema(minimum = 1, maximum = 250)]
     pub creatinine_clearance: Option<i64>,
-    /// Day of birth; counts where the worker's record has none.
+    /// Day of birth; where the worker's record has another, the later counts.
     pub birth_date: Option<NaiveDate>,
-    /// Sex; counts where the worker's record has none.
+    /// Sex; where the worker's record has another, female counts.
     pub sex: Option<Sex>,
-    /// Kind of work; counts where the worker's record has none.
+    /// Kind of work; counts where the worker's record has none, and at height.
     pub job: Option<Job>,
 }
 

@@ -214,12 +214,13 @@ pub fn gather_for(
     let mut taking = vended(conn, whose, now)?;
     let said = known.known_medicines().iter().cloned();
     taking.extend(said.map(|medicine| Taken::Reported { medicine, day_ug: None }));
+    let who = profile::stated(&row, &known);
     let profile = Profile {
-        birth_date: row.birth_date.or(known.birth_date),
+        birth_date: who.birth_date,
         age_years: None,
         // Scales read tenths of a kilogram, and so does the profile.
         weight_g: weight.map(|(value, _)| value).or(known.weight_kg_tenths).map(|tenths| tenths * 100),
-        sex: row.sex.or(known.sex),
+        sex: who.sex,
         pregnant: known.pregnant,
         breastfeeding: known.breastfeeding,
         allergies: known.known_allergies().to_vec(),
@@ -229,7 +230,7 @@ pub fn gather_for(
         breath_alcohol: breath.map(|(micrograms, _)| blood_alcohol(micrograms)),
         systolic: pressure.map(|(systolic, _)| systolic),
         diastolic: pressure.and_then(|(_, diastolic)| diastolic),
-        works_at_height: [row.job, known.job].contains(&Some(Job::ConstructionAtHeight)),
+        works_at_height: who.job == Some(Job::ConstructionAtHeight),
         dehydrated: false,
     };
     Ok(SafetyInput { on: civil_day(now), lines, taking, profile })

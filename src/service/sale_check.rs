@@ -17,7 +17,7 @@ use super::{
     prescription_view::Body,
     profile,
     safety_facts::{self, FindingView, Whose},
-    sale_triage,
+    sale_strangers, sale_triage,
 };
 use crate::{
     domain::{
@@ -130,7 +130,7 @@ pub fn over_the_counter(
     input.lines = lines.iter().zip(&uses).map(|(line, label)| label.line(&line.product)).collect();
     let (_, known) = profile::fetch(tx.conn, tx.house, person.worker)?;
     let row = workers::worker_fetch(tx.conn, person.worker)?.ok_or(Code::NotFound)?;
-    let job = row.job.or(known.job);
+    let job = profile::stated(&row, &known).job;
     let answered = Answered {
         allergies: known.allergies.is_some(),
         conditions: known.conditions.is_some(),
@@ -141,6 +141,7 @@ pub fn over_the_counter(
     let mut more = self_care_findings(&input, buyer, &book, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(sale_triage::findings(tx, person)?);
+    more.extend(sale_strangers::findings(tx, person, lines, except)?);
     let report = safety_facts::run(tx.house, &input).with(more);
     let questions = unanswered(&needs(&input.lines, &book, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;

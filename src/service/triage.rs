@@ -136,7 +136,8 @@ pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<Tr
     let worker = workers::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
     let (_, profile) = profile::fetch(conn, house, case.worker)?;
     let today = civil_day(house.now());
-    let months = worker.birth_date.or(profile.birth_date).and_then(|born| months_since(born, today));
+    let born = profile::stated(&worker, &profile).birth_date;
+    let months = born.and_then(|born| months_since(born, today));
     let pregnant = profile.pregnant == Some(true);
     let applicability = applicability(months.map(|months| months / 12), pregnant);
     let latest = latest_of_each_kind(&case.readings);

@@ -64,6 +64,7 @@ pub mod sql_types;
 pub mod staff;
 pub mod staff_changes;
 pub mod staff_sessions;
+pub mod station_sales;
 pub mod stock;
 pub mod stock_check;
 pub mod text_messages;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     ids::{ConsentId, EmployerId, StationId, WorkerId},
-    network::{Job, Sex},
+    network::{Job, Sex, Stated},
     time::Timestamp,
     words::Language,
 };
@@ -57,6 +57,13 @@ pub struct WorkerRow {
     pub phone_index: Vec<u8>,
     /// When a code proved the phone.
     pub phone_checked_at: Option<Timestamp>,
+}
+
+impl WorkerRow {
+    /// Who the record says the person is.
+    pub fn stated(&self) -> Stated {
+        Stated { birth_date: self.birth_date, sex: self.sex, job: self.job }
+    }
 }
 
 /// A worker on the way into the database.

@@ -289,3 +289,32 @@ async fn a_doctor_who_falls_silent_loses_the_patient_to_the_queue_and_one_who_is
     assert_eq!((&duty["presence"], &duty["live"]), (&json!("away"), &json!(0)));
     assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 0);
 }
+
+#[actix_web::test]
+async fn the_doctor_sees_age_sex_and_job_that_only_the_profile_holds_and_what_contradicts() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let opened = house
+        .post(&seed.station_token, "/api/v1/check-ins/walk-in", json!({"name": "样例甲", "consent": true}))
+        .await
+        .expect(201);
+    let worker = opened["access_token"].as_str().expect("a token").to_owned();
+    let said = json!({"birth_date": "1990-05-01", "sex": "female", "job": "courier"});
+    house.put(&worker, "/api/v1/me/profile", "\"0\"", said).await.expect(200);
+    let id = house.active(&seed, &worker).await;
+    let record = format!("/api/v1/consultations/{id}/record");
+    let seen = house.get(&seed.doctor.token, &record).await.expect(200)["worker"].clone();
+    assert_eq!((&seen["age"], &seen["sex"]), (&json!(36), &json!("female")), "{seen}");
+    assert_eq!((&seen["job"], &seen["contradictions"]), (&json!("courier"), &json!([])));
+    house.completes(&seed.doctor, &id).await.expect(200);
+    // The card says 1990.
+    let worker = house.check_in(&seed).await;
+    let said = json!({"birth_date": "2008-01-01"});
+    house.put(&worker, "/api/v1/me/profile", "\"0\"", said).await.expect(200);
+    let id = house.ask(&worker).await;
+    let offer = house.offer_of(&seed.doctor).await;
+    house.accepts(&seed.doctor, &offer).await.expect(200);
+    let record = format!("/api/v1/consultations/{id}/record");
+    let seen = house.get(&seed.doctor.token, &record).await.expect(200)["worker"].clone();
+    assert_eq!((&seen["age"], &seen["contradictions"]), (&json!(18), &json!(["birth_date"])), "{seen}");
+}

@@ -200,6 +200,24 @@ async fn what_contradicts_is_accepted_by_name_or_not_merged() {
 }
 
 #[actix_web::test]
+async fn what_the_profiles_contradict_is_accepted_by_name_too() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let profile = json!({"pregnant": true, "birth_date": "2001-02-03", "sex": "female"});
+    let guest = guest(&house, &seed, profile).await;
+    let (version, _, token) = my_profile(&house, &seed).await;
+    house.put(&token, "/api/v1/me/profile", &version, json!({"sex": "male"})).await.expect(200);
+    let preview = format!("/api/v1/workers/{guest}/merge-preview?into={}", seed.worker);
+    let seen = house.get(&house.operator_token(&seed), &preview).await.expect(200);
+    assert_eq!(seen["contradictions"], json!(["birth_date", "sex", "pregnancy"]), "{seen}");
+    let some = json!({"into": seed.worker, "accept": ["birth_date", "sex"]});
+    let refused = operate(&house, &seed, guest, "merge", some).await.problem(422, "invalid_field");
+    assert_eq!(refused["data"]["contradictions"], json!(["pregnancy"]));
+    let all = json!({"into": seed.worker, "accept": ["birth_date", "sex", "pregnancy"]});
+    operate(&house, &seed, guest, "merge", all).await.expect(200);
+}
+
+#[actix_web::test]
 async fn a_consent_withdrawn_on_either_side_is_withdrawn() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;

@@ -10,12 +10,14 @@ use std::{
 use diesel::{QueryableByName, RunQueryDsl, connection::InstrumentationEvent, sql_types::Text};
 use waystation::{
     domain::{
-        ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, WorkerId},
+        ids::{
+            CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId,
+        },
         vend::AttemptState,
     },
     storage::{
         Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
-        idempotency, lately, orders, prescriptions, readings, sessions,
+        idempotency, lately, orders, prescriptions, readings, sessions, station_sales,
     },
 };
 
@@ -70,6 +72,7 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     alerts::alerts_after(conn, true, None, 50)?;
     alerts::alerts_of_check_in(conn, CheckInId::generate())?;
     readings::measure_again_due(conn, now, 100)?;
+    station_sales::packs_without_card(conn, StationId::generate(), now)?;
     lately::readings_lately(conn, &[worker], now)?;
     lately::alerts_lately(conn, &[worker], now)?;
     lately::completed_lately(conn, &[worker], now)?;

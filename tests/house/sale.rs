@@ -378,6 +378,70 @@ async fn four_hundred_tablets_are_not_to_be_had() {
 }
 
 #[actix_web::test]
+async fn strangers_together_get_a_few_packs_a_day_at_one_station() {
+    let (house, _, mut counter) = counter().await;
+    let other = another_counter(&house, 1).await;
+    // Nobody says a phone: a new person each time.
+    let new = async |at: &Counter| {
+        let said = json!({"phone": null, "birth_date": "1985-03-01", "sex": "male"});
+        let token = stranger(&house, at, said).await;
+        answers(&house, &token, json!({"job": "sanitation"})).await;
+        token
+    };
+    let mut sold = 0;
+    for _ in 0..8 {
+        let token = new(&counter).await;
+        let answer = buy(&house, &token, &[("PCM-T500", 1)]).await;
+        if answer.status == 201 {
+            sold += 1;
+        } else {
+            let refused = answer.problem(422, "safety_blocked");
+            assert!(found(&refused).contains(&"strangers_amount".to_owned()), "{refused}");
+            assert!(refused["data"][0]["message"]["zh"].as_str().is_some_and(|words| words.contains("手机")));
+        }
+    }
+    assert_eq!(sold, 4, "packs of twenty");
+    // Another product with it counts alike, another drug does not.
+    let token = new(&counter).await;
+    let mut cold = lines(&[("COLD-G", 1)]);
+    cold["accepted_warnings"] = json!(["self_care_machines"]);
+    house.post(&token, ORDERS, cold).await.problem(422, "safety_blocked");
+    buy(&house, &token, &[("IBU-T200", 1)]).await.expect(201);
+    // Another station, and another day.
+    let token = new(&other).await;
+    buy(&house, &token, &[("PCM-T500", 1)]).await.expect(201);
+    all_come_out(&house).await;
+    house.pass(86_400);
+    counter.station_token = station_token(&house, counter.station, counter.device);
+    let token = new(&counter).await;
+    buy(&house, &token, &[("PCM-T500", 1)]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn who_is_known_is_not_held_by_what_strangers_bought() {
+    let (house, seed, counter) = counter_with(|config| {
+        config.policy.insert("vending".to_owned(), json!({"walk_in_packs": 1}));
+    })
+    .await;
+    let token = guest(&house, &counter, "15400000071").await;
+    buy(&house, &token, &[("PCM-T500", 1)]).await.expect(201);
+    let token = guest(&house, &counter, "15400000072").await;
+    buy(&house, &token, &[("PCM-T500", 1)]).await.problem(422, "safety_blocked");
+    let visit = house.visit(&seed).await;
+    answers(&house, &visit.token, json!({})).await;
+    buy(&house, &visit.token, &[("PCM-T500", 1)]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn of_two_statements_of_age_the_younger_counts() {
+    let (house, _, counter) = counter().await;
+    let token = guest(&house, &counter, "15400000073").await;
+    answers(&house, &token, json!({"birth_date": "2014-06-01", "job": "courier"})).await;
+    let refused = buy(&house, &token, &[("PCM-T500", 1)]).await.problem(422, "safety_blocked");
+    assert!(found(&refused).contains(&"self_care_age".to_owned()), "{refused}");
+}
+
+#[actix_web::test]
 async fn two_products_with_one_drug_in_one_order_are_judged_together() {
     let (house, _, counter) = counter().await;
     let token = guest(&house, &counter, "15400000033").await;

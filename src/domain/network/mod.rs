@@ -18,6 +18,7 @@ pub mod phone;
 mod places;
 mod secret;
 mod staff;
+mod stated;
 mod stock;
 
 use chrono::NaiveDate;
@@ -36,6 +37,7 @@ pub use staff::{
     DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
     overlap_words,
 };
+pub use stated::{Stated, careful_job};
 pub use stock::StockRecord;
 
 use super::refusal::FieldProblem;

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         ids::{ConsentId, WorkerId},
         network::{
-            Job, Sex,
+            Job, Sex, careful_job,
             merge::{
                 careful_answer, careful_lists, careful_number, comparable_entry, undone_lists, undone_value,
             },
@@ -107,6 +107,7 @@ pub(super) fn merged_profile(
         (Some(one), Some(other)) => (one, other),
         (known, None) | (None, known) => return known.cloned(),
     };
+    let who = one.stated().with(other.stated());
     Some(HealthProfile {
         weight_kg_tenths: careful_number(one.weight_kg_tenths, other.weight_kg_tenths),
         pregnant: careful_answer(one.pregnant, other.pregnant),
@@ -122,9 +123,9 @@ pub(super) fn merged_profile(
         }),
         egfr: careful_number(one.egfr, other.egfr),
         creatinine_clearance: careful_number(one.creatinine_clearance, other.creatinine_clearance),
-        birth_date: one.birth_date.or(other.birth_date),
-        sex: one.sex.or(other.sex),
-        job: careful_job(one.job, other.job),
+        birth_date: who.birth_date,
+        sex: who.sex,
+        job: who.job,
     })
 }
 
@@ -162,11 +163,6 @@ fn merged_person(source: &WorkerRow, target: &WorkerRow) -> Person {
         sex: target.sex.or(source.sex),
         job: careful_job(target.job, source.job),
     }
-}
-
-fn careful_job(one: Option<Job>, other: Option<Job>) -> Option<Job> {
-    let at_height = |job: &Option<Job>| *job == Some(Job::ConstructionAtHeight);
-    [one, other].into_iter().find(at_height).unwrap_or(one.or(other))
 }
 
 /// A worker's profile; `None` where none was ever written.

@@ -55,7 +55,7 @@ pub struct MergeInput {
     pub into: WorkerId,
     /// The contradictions that the operator has seen and holds for mistakes.
     #[serde(default)]
-    #[schema(max_items = 3)]
+    #[schema(max_items = 4)]
     pub accept: Vec<Contradiction>,
 }
 

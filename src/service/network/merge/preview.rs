@@ -9,6 +9,7 @@ use super::{facts, worker_fetch};
 use crate::{
     domain::{
         ids::WorkerId,
+        network::Sex,
         refusal::{Code, Refusal},
         words::Bilingual,
     },
@@ -29,6 +30,8 @@ crate::text_enum! {
         Sex = "sex",
         /// Both have identity documents, and not the same.
         Document = "document",
+        /// A pregnancy, or breast feeding, and the male sex.
+        Pregnancy = "pregnancy",
     }
 }
 
@@ -119,14 +122,31 @@ fn contradictions(
     source: &WorkerRow,
     target: &WorkerRow,
 ) -> Result<Vec<Contradiction>, Failure> {
-    let differ = |one: bool, other: bool, same: bool| one && other && !same;
     let mut found = Vec::new();
-    let (one, other) = (source.birth_date, target.birth_date);
-    if differ(one.is_some(), other.is_some(), one == other) {
+    // Each of the two may say one thing on the card and another in the profile.
+    let mut statements = vec![source.stated(), target.stated()];
+    let mut expecting = false;
+    for who in [source.id, target.id] {
+        if let Some((_, profile)) = facts::profile_of(tx, who)? {
+            expecting |= profile.pregnant == Some(true) || profile.breastfeeding == Some(true);
+            statements.push(profile.stated());
+        }
+    }
+    let contradicts = |name: &str| {
+        let mut pairs = statements
+            .iter()
+            .enumerate()
+            .flat_map(|(at, one)| statements[..at].iter().map(move |other| one.contradictions(*other)));
+        pairs.any(|names| names.contains(&name))
+    };
+    if contradicts("birth_date") {
         found.push(Contradiction::BirthDate);
     }
-    if differ(source.sex.is_some(), target.sex.is_some(), source.sex == target.sex) {
+    if contradicts("sex") {
         found.push(Contradiction::Sex);
+    }
+    if expecting && statements.iter().any(|one| one.sex == Some(Sex::Male)) {
+        found.push(Contradiction::Pregnancy);
     }
     if identity::residents_differ(tx.conn, source.id, target.id)? {
         found.push(Contradiction::Document);
