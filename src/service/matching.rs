@@ -282,7 +282,7 @@ fn request_for(
     now: Timestamp,
 ) -> Result<MatchRequest, Failure> {
     let since = now - TimeDelta::days(i64::from(house.policy.matching.continuity_days));
-    let previous_doctor = store::doctor_of_last_visit(conn, row.worker_id, since)?
+    let previous_doctor = store::doctor_of_last_visit(conn, row.worker_id, since, now)?
         .map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at });
     Ok(MatchRequest {
         consultation: row.id,

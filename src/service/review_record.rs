@@ -132,7 +132,8 @@ fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<Pati
     let consultation = consultations::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
     let (_, told) = profile::fetch(conn, house, row.worker_id)?;
     let triage = triage::of_consultation(conn, house, &consultation)?;
-    let newest = newest(readings::readings_of_care(conn, triage::span_of(&consultation))?);
+    let span = triage::span_of(conn, &consultation)?;
+    let newest = newest(readings::readings_of_care(conn, span)?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
     let checked = safety_facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;

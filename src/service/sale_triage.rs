@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use chrono::TimeDelta;
-
 use super::{
     Failure, Tx, alerts,
     sale_check::Person,
@@ -21,9 +19,6 @@ use crate::{
     },
     storage::{consultations, lately, readings},
 };
-
-/// What was measured or said within so many hours is of now. Our default.
-const HOURS: i64 = 12;
 
 const SOURCE: &str = "Waystation clinical rules, triage: an emergency gets help at once. Our default: nothing is sold over the counter instead";
 
@@ -47,7 +42,7 @@ pub(super) fn findings(tx: &mut Tx<'_>, person: &Person) -> Result<Vec<Finding>,
 
 /// What is known of the buyer lately.
 fn case_of(tx: &mut Tx<'_>, person: &Person) -> Result<Case, Failure> {
-    let since = tx.now - TimeDelta::hours(HOURS);
+    let since = tx.now - triage::STILL_ALARMED;
     let seen_since = tx.now - triage::SEEN_BY_A_DOCTOR;
     let seen = match lately::completed_lately(tx.conn, &person.rows, seen_since)? {
         Some(row) => Some((row.ended_at.unwrap_or(row.requested_at), triage::flags_of(&row)?)),

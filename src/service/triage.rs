@@ -15,7 +15,7 @@ use crate::{
         formulary::Condition,
         ids::WorkerId,
         refusal::{Code, Refusal},
-        time::{civil_day, months_since},
+        time::{Timestamp, civil_day, months_since},
         triage::{
             Applicability, MeasureAgain, News2Input, News2Score, RedFlag, RedFlagCode, SymptomFlag,
             TimedReading, TriageFacts, TriageLevel, TriageReason, applicability, latest_of_each_kind, news2,
@@ -24,8 +24,9 @@ use crate::{
         vitals::{ValidReading, VitalFinding, assess_all},
     },
     storage::{
-        Conn, alerts as alert_store,
+        Conn,
         consultations::{self, ConsultationRow},
+        lately,
         readings::{self as store, CareSpan, Said},
         workers,
     },
@@ -33,6 +34,12 @@ use crate::{
 
 /// How long after its end a consultation still answers for what it saw.
 pub(super) const SEEN_BY_A_DOCTOR: TimeDelta = TimeDelta::days(1);
+
+/// For how long an emergency that alarmed is one of now, until a doctor has seen it. Our default.
+pub(super) const STILL_ALARMED: TimeDelta = TimeDelta::hours(12);
+
+/// For how long what was measured in an earlier check-in is of now: vital signs change. Our default.
+const STILL_MEASURED: TimeDelta = TimeDelta::hours(1);
 
 /// What the readings of a check-in mean together.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,13 +89,24 @@ pub(super) struct Case {
 }
 
 /// The span of a consultation.
-pub(super) fn span_of(row: &ConsultationRow) -> CareSpan {
-    CareSpan {
-        worker: row.worker_id,
-        check_in: row.check_in_id,
-        since: row.requested_at,
-        until: row.ended_at,
-    }
+///
+/// # Errors
+/// What the storage said.
+pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
+    let since = counts_since(conn, row.worker_id, row.requested_at, STILL_MEASURED)?;
+    Ok(CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at })
+}
+
+/// Since when what is known of a worker counts at `at`: for `lately`, or since a doctor
+/// saw them. Leaving a screen and coming back, here or elsewhere, hides nothing.
+fn counts_since(
+    conn: &mut Conn,
+    worker: WorkerId,
+    at: Timestamp,
+    lately: TimeDelta,
+) -> Result<Timestamp, Failure> {
+    let seen = consultations::doctor_of_last_visit(conn, worker, at - lately, at)?;
+    Ok(seen.map_or(at - lately, |(_, ended_at)| ended_at))
 }
 
 /// The red flags of a consultation so far.
@@ -97,27 +115,25 @@ pub(super) fn flags_of(row: &ConsultationRow) -> Result<Vec<RedFlagCode>, Failur
 }
 
 fn case_of_check_in(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<Case, Failure> {
-    let seen_until =
-        consultations::doctor_of_last_visit(conn, caller.worker, house.now() - SEEN_BY_A_DOCTOR)?
-            .map(|(_, ended_at)| ended_at);
+    let WorkerCaller { worker, check_in, .. } = caller;
+    let alarmed_since = counts_since(conn, worker, house.now(), STILL_ALARMED)?;
     let mut earlier = Vec::new();
-    for alert in alert_store::alerts_of_check_in(conn, caller.check_in)? {
-        if seen_until.is_none_or(|seen| alert.raised_at > seen) {
-            earlier.extend(alerts::flags_of(&alert)?);
-        }
+    for alert in lately::alerts_lately(conn, &[worker], alarmed_since)? {
+        earlier.extend(alerts::flags_of(&alert)?);
     }
-    let rows = store::readings_of_check_in(conn, caller.check_in)?;
+    let since = counts_since(conn, worker, house.now(), STILL_MEASURED)?;
+    let rows = store::readings_of_care(conn, CareSpan { worker, check_in, since, until: None })?;
     Ok(Case {
-        worker: caller.worker,
+        worker,
         readings: rows.iter().map(|row| row.to_timed()).collect(),
-        said: store::said_in_check_in(conn, caller.check_in)?,
+        said: store::said_in_check_in(conn, check_in)?,
         asked: false,
         earlier,
     })
 }
 
 fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, Failure> {
-    let span = span_of(row);
+    let span = span_of(conn, row)?;
     let rows = store::readings_of_care(conn, span)?;
     let mut said = store::said_in_care(conn, span)?;
     let reported: Vec<SymptomFlag> = serde_json::from_str(&row.symptoms)?;

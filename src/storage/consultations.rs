@@ -374,16 +374,18 @@ pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64
         .get_result(c))
 }
 
-/// The doctor who saw this worker last, since `since`.
+/// The doctor who saw this worker last, after `since` and not after `until`.
 pub fn doctor_of_last_visit(
     conn: &mut Conn,
     worker: WorkerId,
     since: Timestamp,
+    until: Timestamp,
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
     let found: Option<(Option<StaffId>, Option<Timestamp>)> = each!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
         .filter(consultation::state.eq_word(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))
+        .filter(consultation::ended_at.le(Some(At(until))))
         .order(consultation::id.desc())
         .select((consultation::doctor_id, consultation::ended_at))
         .first(c))

@@ -38,13 +38,13 @@ pub fn readings_lately(
     Ok(all)
 }
 
-/// Emergencies of a person that were raised since `since`.
+/// Emergencies of a person that were raised after `since`.
 pub fn alerts_lately(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<AlertRow>> {
     let mut all = Vec::new();
     for who in person {
         let rows: Vec<AlertRow> = each!(conn, c => alert::table
             .filter(alert::worker_id.eq(*who))
-            .filter(alert::raised_at.ge(At(since)))
+            .filter(alert::raised_at.gt(At(since)))
             .limit(MOST)
             .select(AlertRow::as_select())
             .load(c))?;

@@ -135,21 +135,21 @@ pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<R
     Ok(rows)
 }
 
-/// The span of a consultation, as far as readings belong to it.
+/// The span of a check-in or consultation, as far as readings belong to it.
 #[derive(Debug, Clone, Copy)]
 pub struct CareSpan {
     /// Whose.
     pub worker: WorkerId,
-    /// The check-in in which it was asked for, whole.
+    /// The check-in, or the one in which the consultation was asked for: whole.
     pub check_in: CheckInId,
-    /// What came in later belongs to it, at any screen.
+    /// What came in from then on belongs to it, at any screen.
     pub since: Timestamp,
     /// When it ended.
     pub until: Option<Timestamp>,
 }
 
-/// The newest readings of a consultation, oldest first: those of the check-in in
-/// which it was asked for, and whatever came in until it ended.
+/// The newest readings of a span, oldest first: those of its check-in, and whatever
+/// came in from its beginning to its end.
 pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
     let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
         .filter(reading::worker_id.eq(span.worker))

@@ -65,7 +65,7 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     consultations::consultations_of_doctor(conn, doctor)?;
     consultations::consultations_waiting(conn, 50)?;
     consultations::consultations_unserved(conn, now, 100)?;
-    consultations::doctor_of_last_visit(conn, worker, now)?;
+    consultations::doctor_of_last_visit(conn, worker, now, now)?;
     consultations::offers_open_of(conn, doctor)?;
     consultations::offers_expired(conn, now, 200)?;
     consultations::offers_refused(conn, ConsultationId::generate(), now)?;

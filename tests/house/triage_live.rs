@@ -7,7 +7,7 @@ use waystation::{
         consultation::{ConsultationEvent, fold},
         ids::{ConsultationId, Id},
     },
-    service::{Actor, matching},
+    service::{Actor, check_in, matching},
     storage::{consultations, events},
 };
 
@@ -194,6 +194,59 @@ async fn what_a_doctor_has_seen_does_not_make_the_next_consultation_an_emergency
     house.pass(10);
     let next = house.ask(&worker).await;
     assert_eq!(house.consultation(&worker, &next).await["triage"], "standard");
+}
+
+#[actix_web::test]
+async fn an_emergency_outlasts_the_check_in_in_which_it_was_seen() {
+    for how in ["another check-in", "idle", "withdrawn"] {
+        let house = TestHouse::open().await;
+        let seed = house.seed().await;
+        let worker = house.check_in(&seed).await;
+        house.measure(&worker, &[reading("spo2", 62), reading("heart_rate", 155)]).await;
+        match how {
+            "idle" => {
+                house.pass(95);
+                check_in::sweep_idle(&house.house).await.expect("a round");
+            }
+            "withdrawn" => {
+                let id = house.ask(&worker).await;
+                house
+                    .post(&worker, &format!("/api/v1/consultations/{id}/cancel"), json!({}))
+                    .await
+                    .expect(200);
+            }
+            _ => {}
+        }
+        house.pass(120);
+        let worker = house.check_in(&seed).await;
+        let triage = house.get(&worker, "/api/v1/triage").await.expect(200);
+        assert_eq!(
+            (&triage["level"], &triage["emergency_number"]),
+            (&json!("emergency"), &json!("120")),
+            "{how}"
+        );
+        let id = house.ask(&worker).await;
+        let asked = house.consultation(&worker, &id).await;
+        assert_eq!(
+            (&asked["triage"], &asked["emergency_number"]),
+            (&json!("emergency"), &json!("120")),
+            "{how}"
+        );
+        house.on_duty(&seed.doctor).await;
+        let offer = house.offer_of(&seed.doctor).await;
+        house.accepts(&seed.doctor, &offer).await.expect(200);
+        let record = house.record(&seed.doctor.token, &id).await;
+        assert_eq!(record["triage"]["level"], "emergency", "{how}");
+        assert!(flags(&record["triage"]).contains(&"oxygen_low"), "{how}: {record}");
+        let known = record["readings"].as_array().expect("readings");
+        assert!(known.iter().any(|one| one["kind"] == "spo2" && one["value"] == 62), "{how}: {record}");
+        house.completes(&seed.doctor, &id).await.expect(200);
+        // Whoever has seen a doctor begins anew.
+        house.pass(10);
+        let worker = house.check_in(&seed).await;
+        let triage = house.get(&worker, "/api/v1/triage").await.expect(200);
+        assert_eq!(triage["level"], "standard", "{how}");
+    }
 }
 
 #[actix_web::test]

@@ -88,7 +88,8 @@ pub fn read(
         return Err(Code::ConsentMissing.into());
     }
     let triage = triage::of_consultation(conn, house, &row)?;
-    let known = readings::readings_of_care(conn, triage::span_of(&row))?;
+    let span = triage::span_of(conn, &row)?;
+    let known = readings::readings_of_care(conn, span)?;
     let readings = known.iter().map(vitals::view).collect();
     let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
