@@ -43,6 +43,7 @@ pub mod prescription_view;
 pub mod profile;
 pub mod readiness;
 pub mod report;
+mod resealing;
 pub mod review;
 pub mod review_record;
 pub mod safety_check;
