@@ -11,11 +11,11 @@ use super::cli::Settings;
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    crypto::{
-        keys::{MasterSecret, Purpose},
-        signer::Ed25519Signer,
+    crypto::{keys::MasterSecret, signer_ring::SignerRing},
+    service::{
+        audit::{self, AuditView, Statement, Witness},
+        keys,
     },
-    service::audit::{self, AuditView, Statement, Witness},
     storage::{Conn, DatabaseUrl, conn::Purpose as For},
 };
 
@@ -52,10 +52,11 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-pub(super) fn signer(config: &Config) -> anyhow::Result<Ed25519Signer> {
+/// The keys that sign the chain, by what the database says of them.
+fn keys_of(config: &Config, conn: &mut Conn) -> anyhow::Result<SignerRing> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
-    Ok(Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?)
+    Ok(keys::audit_keys(conn, &master)?)
 }
 
 pub(super) fn connection(config: &Config, purpose: For) -> anyhow::Result<Conn> {
@@ -78,7 +79,9 @@ fn verify(config: &Config, more: &[PathBuf]) -> anyhow::Result<ExitCode> {
         statements.extend(read);
     }
     let no_witness = statements.is_empty();
-    let view = audit::verify_with(&mut connection(config, For::Read)?, &signer(config)?, statements)?;
+    let mut conn = connection(config, For::Read)?;
+    let keys = keys_of(config, &mut conn)?;
+    let view = audit::verify_with(&mut conn, &keys, statements)?;
     tell(&view);
     if !view.unbroken {
         return Ok(ExitCode::FAILURE);
@@ -118,7 +121,9 @@ fn tell(view: &AuditView) {
 }
 
 fn restored(config: &Config) -> anyhow::Result<ExitCode> {
-    let view = audit::verify_signed_by(&mut connection(config, For::Read)?, &signer(config)?)?;
+    let mut conn = connection(config, For::Read)?;
+    let keys = keys_of(config, &mut conn)?;
+    let view = audit::verify_signed_by(&mut conn, &keys)?;
     anyhow::ensure!(view.unbroken, "审计链已断裂 / the audit chain itself is broken");
     mark_restored(config, view.sealed_to)?;
     println!("已记录 / noted: {}", view.sealed_to);
@@ -131,7 +136,8 @@ pub(super) fn mark_restored(config: &Config, sealed_to: i64) -> anyhow::Result<(
     if !witness.read()?.iter().any(|line| matches!(line, Statement::Seal { .. })) {
         return Ok(());
     }
-    let statement = audit::restored_statement(&signer(config)?, sealed_to, SystemClock.now())?;
+    let keys = keys_of(config, &mut connection(config, For::Read)?)?;
+    let statement = audit::restored_statement(&keys, sealed_to, SystemClock.now())?;
     witness.append(&[statement])?;
     Ok(())
 }

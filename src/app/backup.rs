@@ -83,7 +83,7 @@ fn judge(config: &Config) -> anyhow::Result<Judge> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     let policy = settings::policy(config).map_err(ConfigError::Refused)?;
-    Ok(Judge::new(&policy.network, master)?)
+    Ok(Judge::new(&policy.network, master))
 }
 
 fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()> {

@@ -36,7 +36,7 @@ pub(super) enum Command {
     Rotate {
         #[command(flatten)]
         settings: Settings,
-        /// `token` or `seal`
+        /// `token`, `seal`, `prescription` or `audit`
         #[arg(long, value_parser = kind)]
         kind: KeyKind,
     },
@@ -44,7 +44,7 @@ pub(super) enum Command {
     Retire {
         #[command(flatten)]
         settings: Settings,
-        /// `token` or `seal`
+        /// `token`, `seal`, `prescription` or `audit`
         #[arg(long, value_parser = kind)]
         kind: KeyKind,
         /// As `keys list` shows it
@@ -62,7 +62,7 @@ pub(super) enum Command {
 }
 
 fn kind(text: &str) -> Result<KeyKind, String> {
-    KeyKind::parse(text).ok_or_else(|| "`token` or `seal`".to_owned())
+    KeyKind::parse(text).ok_or_else(|| "`token`, `seal`, `prescription` or `audit`".to_owned())
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -104,7 +104,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
             (false, None) if key.used_from > SystemClock.now() => format!("used from {}", key.used_from),
             (false, None) => "opens and verifies only".to_owned(),
         };
-        println!("{:<6} {}  {state}", key.kind.as_str(), key.id);
+        println!("{:<12} {}  {state}", key.kind.as_str(), key.id);
     }
     Ok(())
 }

@@ -63,6 +63,7 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
             .reached_at(&config.public_url)
             .behind(&config.trusted_proxies)
             .taking(bodies)
+            .admitting(config.connections_per_address)
             .witnessed_under(&config.data_dir),
     );
     let products = service::formulary::load(&house).await?;
@@ -172,6 +173,7 @@ fn serve_for(
     shutdown_seconds: u64,
 ) -> std::io::Result<Server> {
     end_unread(&listener);
+    let connections = transport::connections::Connections::of(house);
     let house = web::Data::new(Arc::clone(house));
     let tokens = web::Data::new(transport::token_cache::TokenCache::default());
     let mut server = HttpServer::new(move || {
@@ -181,6 +183,7 @@ fn serve_for(
             .app_data(tokens.clone())
             .configure(transport::configure)
     })
+    .on_connect(move |connection, known| connections.accept(connection, known))
     .shutdown_timeout(shutdown_seconds)
     .disable_signals()
     .listen(listener)?;

@@ -24,6 +24,7 @@ pub(super) fn defaults() -> serde_json::Value {
         "database_checkout_ms": 10_000,
         "body_ms": 30_000,
         "body_pause_ms": 10_000,
+        "connections_per_address": 2_048,
         "instances": "several",
         "http_workers": 0,
         "data_dir": "data",

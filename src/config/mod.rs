@@ -47,6 +47,8 @@ pub struct Config {
     pub body_ms: u64,
     /// Milliseconds that it may pause while it arrives.
     pub body_pause_ms: u64,
+    /// Connections that one address (of IPv6 a /64) may hold, but for proxies of ours.
+    pub connections_per_address: usize,
     /// `rediss://..`, or `redis://..` on this machine: what lets several
     /// instances hear each other. `redis://` to another machine must say
     /// `?sslmode=disable`.
@@ -227,6 +229,7 @@ mod tests {
             ("database_checkout_ms = 3600001", "database_checkout_ms"),
             ("body_ms = 0", "body_ms"),
             ("body_pause_ms = 0", "body_pause_ms"),
+            ("connections_per_address = 1", "connections_per_address"),
             ("seal_keys = [1, 2, 1]", "seal_keys"),
             ("public_url = \"clinic\"", "public_url"),
             ("database_connections = 100000", "database_connections"),

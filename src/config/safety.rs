@@ -11,6 +11,8 @@ use super::{Config, ConfigError, MailConfig, SettingProblem, SmsConfig, SmtpTls,
 const METRICS_TOKEN_LENGTH: usize = 24;
 /// Connections beside the writer. Our default; PostgreSQL itself allows 100 unless told otherwise.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000;
+/// Connections of one address: a station has a few, a hospital many. Our default.
+const OF_ONE_ADDRESS: RangeInclusive<u64> = 16..=1_000_000;
 /// HTTP threads; 0 is one per core. Our default.
 const WORKERS: RangeInclusive<u64> = 0..=512;
 /// Milliseconds of waits: none is endless, and none is over before it began. Our default.
@@ -142,6 +144,7 @@ impl Config {
 
     fn numbers(&self, found: &mut Vec<SettingProblem>) {
         let connections = u64::from(self.database_connections);
+        let per_address = u64::try_from(self.connections_per_address).unwrap_or(u64::MAX);
         let workers = u64::try_from(self.http_workers).unwrap_or(u64::MAX);
         for (key, value, allowed) in [
             ("database_connections", connections, CONNECTIONS),
@@ -151,6 +154,7 @@ impl Config {
             ("database_checkout_ms", self.database_checkout_ms, WAITS),
             ("body_ms", self.body_ms, WAITS),
             ("body_pause_ms", self.body_pause_ms, WAITS),
+            ("connections_per_address", per_address, OF_ONE_ADDRESS),
             ("http_workers", workers, WORKERS),
             ("drain_seconds", self.drain_seconds, WAY_OUT),
             ("shutdown_seconds", self.shutdown_seconds, WAY_OUT),

@@ -10,7 +10,7 @@ use super::{
     keys::{MasterSecret, Purpose},
     pin::PinHasher,
     seal::{FieldSealer, SealKeyId},
-    signer::Ed25519Signer,
+    signer_ring::{RingKey, SignerRing},
     tokens::{Audience, Claims, TokenError, TokenKeys},
 };
 use crate::domain::time::Timestamp;
@@ -28,9 +28,9 @@ pub struct Keyring {
     /// Issues and verifies access tokens and vend authorizations.
     pub tokens: TokenKeys,
     /// Signs prescriptions.
-    pub prescriptions: Ed25519Signer,
+    pub prescriptions: SignerRing,
     /// Signs the head of the audit chain.
-    pub audit: Ed25519Signer,
+    pub audit: SignerRing,
     /// Sealing keys that are made later are derived from it.
     master: MasterSecret,
 }
@@ -51,8 +51,8 @@ impl Keyring {
             blind: BlindIndex::new(&master.derive(Purpose::BlindIndex)),
             worker_pins: PinHasher::new(&master.derive(Purpose::WorkerPin)),
             staff_pins: PinHasher::new(&master.derive(Purpose::StaffPin)),
-            prescriptions: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Prescriptions))?,
-            audit: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?,
+            prescriptions: SignerRing::derive(master, Purpose::Prescriptions, &[RingKey::FIRST])?,
+            audit: SignerRing::derive(master, Purpose::Audit, &[RingKey::FIRST])?,
             tokens,
             master: master.copy(),
         })
@@ -65,6 +65,22 @@ impl Keyring {
     /// that is not among them.
     pub fn use_sealing_keys(&self, ids: &[SealKeyId], current: SealKeyId) -> Result<(), CryptoError> {
         self.sealer.replace(ids.iter().map(|id| (*id, self.master.derive(Purpose::Seal(*id)))), current)
+    }
+
+    /// From now on these keys sign prescriptions and are believed of them.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none.
+    pub fn use_prescription_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
+        self.prescriptions.replace(&self.master, Purpose::Prescriptions, keys)
+    }
+
+    /// From now on these keys sign the head of the audit chain and are believed of it.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none.
+    pub fn use_audit_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
+        self.audit.replace(&self.master, Purpose::Audit, keys)
     }
 
     /// Verifies an access token of whichever audience it claims; the claim is

@@ -75,10 +75,10 @@ pub enum Purpose {
     StaffPin,
     /// Sealing fields, one key per id.
     Seal(SealKeyId),
-    /// Signing the head of the audit chain.
-    Audit,
-    /// Signing prescriptions on behalf of the network.
-    Prescriptions,
+    /// Signing the head of the audit chain, one key per number.
+    Audit(u32),
+    /// Signing prescriptions on behalf of the network, one key per number.
+    Prescriptions(u32),
 }
 
 impl Purpose {
@@ -88,8 +88,11 @@ impl Purpose {
             Self::WorkerPin => "worker-pin".into(),
             Self::StaffPin => "staff-pin".into(),
             Self::Seal(id) => format!("seal:{}", id.0),
-            Self::Audit => "audit".into(),
-            Self::Prescriptions => "prescriptions".into(),
+            // Version 0.1.0 had one of each, without a number.
+            Self::Audit(1) => "audit".into(),
+            Self::Prescriptions(1) => "prescriptions".into(),
+            Self::Audit(number) => format!("audit:{number}"),
+            Self::Prescriptions(number) => format!("prescriptions:{number}"),
         }
     }
 }
@@ -123,8 +126,10 @@ mod tests {
             Purpose::StaffPin,
             Purpose::Seal(SealKeyId(1)),
             Purpose::Seal(SealKeyId(2)),
-            Purpose::Audit,
-            Purpose::Prescriptions,
+            Purpose::Audit(1),
+            Purpose::Audit(2),
+            Purpose::Prescriptions(1),
+            Purpose::Prescriptions(2),
         ];
         let master = MasterSecret::generate();
         let again = MasterSecret::from_base64(master.to_base64().expose_secret()).unwrap();
@@ -158,6 +163,6 @@ mod tests {
     fn debug_tells_nothing() {
         let master = MasterSecret::generate();
         assert_eq!(format!("{master:?}"), "MasterSecret([redacted])");
-        assert_eq!(format!("{:?}", master.derive(Purpose::Audit)), "PurposeKey([redacted])");
+        assert_eq!(format!("{:?}", master.derive(Purpose::Audit(1))), "PurposeKey([redacted])");
     }
 }

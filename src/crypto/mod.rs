@@ -23,6 +23,7 @@ pub mod qr;
 pub mod random;
 pub mod seal;
 pub mod signer;
+pub mod signer_ring;
 pub mod tokens;
 pub mod totp;
 pub mod vend_auth;

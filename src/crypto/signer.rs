@@ -313,7 +313,7 @@ mod tests {
         assert_eq!((again.key_id(), again.public_key()), (signer.key_id(), signer.public_key()));
         assert_eq!(Ed25519Signer::from_pkcs8(b"rubbish").err(), Some(CryptoError::KeyInvalid));
         let master = MasterSecret::generate();
-        let derived = || Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit)).unwrap();
+        let derived = || Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit(1))).unwrap();
         assert_eq!(derived().public_key(), derived().public_key());
         assert!(!format!("{signer:?}").contains("pair"));
     }

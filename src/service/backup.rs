@@ -1,13 +1,11 @@
 //! Whether a copy of the database can be trusted: it is whole, it is of this
 //! program, its audit chain is unbroken, and the master secret at hand opens it.
 
-use super::{Failure, audit};
+use super::{Failure, audit, keys};
 use crate::{
     crypto::{
-        CryptoError,
-        keys::{MasterSecret, Purpose},
+        keys::MasterSecret,
         seal::{FieldPlace, FieldSealer, sealed_with},
-        signer::Ed25519Signer,
     },
     domain::words::Bilingual,
     storage::{Conn, backup as store},
@@ -17,7 +15,6 @@ use crate::{
 pub struct Judge {
     network: String,
     master: MasterSecret,
-    audit: Ed25519Signer,
 }
 
 /// A copy that can be trusted.
@@ -37,16 +34,9 @@ pub struct Sound {
 pub type Verdict = Result<Sound, Bilingual>;
 
 impl Judge {
-    /// Derives what is needed.
-    ///
-    /// # Errors
-    /// When a key cannot be made.
-    pub fn new(network: &str, master: MasterSecret) -> Result<Self, CryptoError> {
-        Ok(Self {
-            network: network.to_owned(),
-            audit: Ed25519Signer::from_purpose_key(&master.derive(Purpose::Audit))?,
-            master,
-        })
+    /// What the secret and the network's name tell.
+    pub fn new(network: &str, master: MasterSecret) -> Self {
+        Self { network: network.to_owned(), master }
     }
 
     /// Looks through the whole copy.
@@ -84,7 +74,8 @@ impl Judge {
                 "the wrong master secret: it does not open this data".to_owned(),
             );
         }
-        let chain = audit::verify_signed_by(conn, &self.audit)?;
+        let keys = keys::audit_keys(conn, &self.master)?;
+        let chain = audit::verify_signed_by(conn, &keys)?;
         if !chain.unbroken {
             let at = chain.broken_at.unwrap_or(0);
             return no(

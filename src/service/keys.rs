@@ -1,5 +1,7 @@
 //! Keys rotate and retire while the network is served: those that sign tokens and
-//! vend authorizations, and those that seal fields. What is live stands in the
+//! vend authorizations, prescriptions, and the audit chain, and those that seal
+//! fields. This is done by the command on the machine, which needs the master
+//! secret, and by no route: a stolen operator's session changes no key. What is live stands in the
 //! database; every instance looks there every few seconds ([`reload`]), and a new
 //! key is used only after all of them have had time to see it.
 
@@ -10,22 +12,25 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
 
+pub use super::resealing::{Resealed, reseal};
 use super::{Actor, Failure, House};
 use crate::{
     crypto::{
         CryptoError, digest,
         keyring::Keyring,
-        keys::MasterSecret,
+        keys::{MasterSecret, Purpose},
         seal::{FieldPlace, FieldSealer, SealKeyId},
+        signer_ring::{RingKey, SignerRing},
         tokens::{TokenKey, TokenKeys},
     },
     domain::{ids::Id, time::Timestamp},
     storage::{
         Conn,
         events::{self, NewEvent},
-        reseal::{self as columns, Column, RowName},
+        reseal as columns,
         seal_keys::{self, SealKeyRow},
         server_keys::{self, ServerKeyRow},
+        signing_keys::{self, SigningKeyRow},
     },
 };
 
@@ -37,6 +42,11 @@ pub const LEAD: TimeDelta = TimeDelta::minutes(2);
 /// life of a vend authorization. Our default: the life of a token and [`LEAD`].
 const OUTLIVED: TimeDelta = TimeDelta::minutes(7);
 
+/// A key of prescriptions is retired this long after the next one began to sign:
+/// nothing that it signed can be dispensed any more. Source: house rules, three days
+/// at most with an extension; and one for the clocks.
+const PRESCRIPTIONS_OUTLIVED: TimeDelta = TimeDelta::days(4);
+
 crate::text_enum! {
     /// Keys that rotate.
     pub enum KeyKind {
@@ -44,6 +54,10 @@ crate::text_enum! {
         Token = "token",
         /// Seals fields.
         Seal = "seal",
+        /// Signs prescriptions.
+        Prescription = "prescription",
+        /// Signs the head of the audit chain.
+        Audit = "audit",
     }
 }
 
@@ -157,7 +171,35 @@ pub fn load(
     let tokens = TokenKeys::new(open_token_keys(&sealer, network, rows)?)?;
     let keyring = Keyring::new(master, &ids, tokens)?;
     keyring.sealer.choose(current)?;
+    for kind in [KeyKind::Prescription, KeyKind::Audit] {
+        signing_keys::signing_key_add(conn, kind.as_str(), 1, now, now)?;
+    }
+    keyring.use_prescription_keys(&ring(conn, KeyKind::Prescription)?)?;
+    keyring.use_audit_keys(&ring(conn, KeyKind::Audit)?)?;
     Ok(keyring)
+}
+
+/// The numbers and times of the signing keys of a kind.
+fn ring(conn: &mut Conn, kind: KeyKind) -> Result<Vec<RingKey>, Failure> {
+    let rows = signing_keys::signing_keys(conn, kind.as_str())?;
+    let key = |row: SigningKeyRow| {
+        let number = u32::try_from(row.number).ok()?;
+        Some(RingKey { number, signs_from: row.signs_from, retired_at: row.retired_at })
+    };
+    Ok(rows.into_iter().filter_map(key).collect())
+}
+
+/// The keys that sign the audit chain of a database, which may be a copy, and of
+/// an older version that had one.
+///
+/// # Errors
+/// When a key cannot be made.
+pub fn audit_keys(conn: &mut Conn, master: &MasterSecret) -> Result<SignerRing, Failure> {
+    let mut keys = ring(conn, KeyKind::Audit).unwrap_or_default();
+    if keys.is_empty() {
+        keys.push(RingKey::FIRST);
+    }
+    Ok(SignerRing::derive(master, Purpose::Audit, &keys)?)
 }
 
 fn token_key_add(
@@ -178,9 +220,14 @@ fn token_key_add(
 /// # Errors
 /// Faults of the storage, and keys that do not open: then the old ones stay.
 pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
-    let (seals, tokens) = house
+    let (seals, tokens, prescriptions, audit) = house
         .read(Actor::System, |conn, _| {
-            Ok((seal_keys::seal_keys(conn)?, server_keys::server_keys_live(conn, KeyKind::Token.as_str())?))
+            Ok((
+                seal_keys::seal_keys(conn)?,
+                server_keys::server_keys_live(conn, KeyKind::Token.as_str())?,
+                ring(conn, KeyKind::Prescription)?,
+                ring(conn, KeyKind::Audit)?,
+            ))
         })
         .await?;
     let mut changed = 0;
@@ -201,10 +248,20 @@ pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
         keys.tokens.replace(opened)?;
         changed += 1;
     }
+    if !prescriptions.is_empty() && keys.prescriptions.keys() != prescriptions {
+        keys.use_prescription_keys(&prescriptions)?;
+        tracing::info!(keys = prescriptions.len(), "keys of prescriptions have changed");
+        changed += 1;
+    }
+    if !audit.is_empty() && keys.audit.keys() != audit {
+        keys.use_audit_keys(&audit)?;
+        tracing::info!(keys = audit.len(), "keys of the audit chain have changed");
+        changed += 1;
+    }
     Ok(changed)
 }
 
-/// All keys, the retired sealing keys too.
+/// All keys; of those that have a number the retired ones too.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -231,6 +288,19 @@ pub fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<KeyView>, Failure> {
         in_use: current == Some(row.id),
         retired_at: row.retired_at,
     }));
+    for kind in [KeyKind::Prescription, KeyKind::Audit] {
+        let rows = signing_keys::signing_keys(conn, kind.as_str())?;
+        let live = || rows.iter().filter(|row| row.retired_at.is_none());
+        let due = live().rev().find(|row| row.signs_from <= now).or_else(|| live().next());
+        let signing = due.map(|row| row.number);
+        views.extend(rows.iter().map(|row| KeyView {
+            kind,
+            id: row.number.to_string(),
+            used_from: row.signs_from,
+            in_use: signing == Some(row.number),
+            retired_at: row.retired_at,
+        }));
+    }
     Ok(views)
 }
 
@@ -252,6 +322,12 @@ pub fn rotate(
         KeyKind::Seal => {
             let next = seal_keys::seal_keys(conn)?.last().map_or(1, |row| row.id + 1);
             seal_keys::seal_key_add(conn, next, used_from, now)?;
+            next.to_string()
+        }
+        KeyKind::Prescription | KeyKind::Audit => {
+            let rows = signing_keys::signing_keys(conn, kind.as_str())?;
+            let next = rows.last().map_or(1, |row| row.number + 1);
+            signing_keys::signing_key_add(conn, kind.as_str(), next, used_from, now)?;
             next.to_string()
         }
     };
@@ -304,63 +380,22 @@ pub fn retire(
             }
             seal_keys::seal_key_retire(conn, number.into(), now)?
         }
+        // The seals of an audit key stay believed, but for those dated after this.
+        KeyKind::Prescription | KeyKind::Audit => {
+            let outlived = if kind == KeyKind::Audit { LEAD } else { PRESCRIPTIONS_OUTLIVED };
+            let free_from = in_use.used_from + outlived;
+            if was_used && !at_once && now < free_from {
+                return Err(KeyError::Needed(free_from));
+            }
+            let number = id.parse().map_err(|_| KeyError::Unknown)?;
+            signing_keys::signing_key_retire(conn, kind.as_str(), number, now)?
+        }
     };
     if !retired {
         return Err(KeyError::Unknown);
     }
     log(conn, kind, id, "key.retired", now)?;
     Ok(())
-}
-
-/// How far a column was sealed anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resealed {
-    /// Go on after this row; none at the end of the column.
-    pub next: Option<RowName>,
-    /// Values that were sealed anew.
-    pub resealed: u64,
-    /// Values that no live key opens. They are left as they are.
-    pub unreadable: u64,
-}
-
-/// Seals values of one column with the newest key, `limit` at most. It can be
-/// ended at any moment and begun again: what was done stays done.
-///
-/// # Errors
-/// Faults of the storage.
-pub fn reseal(
-    conn: &mut Conn,
-    keys: &Keyring,
-    network: &str,
-    column: Column,
-    after: Option<&RowName>,
-    limit: i64,
-) -> Result<Resealed, Failure> {
-    let header = FieldSealer::header(keys.sealer.current());
-    let rows = columns::sealed_otherwise(conn, column, &header, after, limit)?;
-    let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
-    let mut done = Resealed {
-        next: rows.last().filter(|_| full).map(|(name, _)| name.clone()),
-        resealed: 0,
-        unreadable: 0,
-    };
-    for (name, sealed) in rows {
-        let place = match &name {
-            RowName::Id(id) => FieldPlace::of(network, column.table, column.name, *id),
-            RowName::Text(text) => FieldPlace::of_text(network, column.table, column.name, text),
-            RowName::Digest(digest) => {
-                FieldPlace::of_text(network, column.table, column.name, &digest::hex(digest))
-            }
-        };
-        let Ok(plain) = keys.sealer.open(&place, &sealed) else {
-            done.unreadable += 1;
-            continue;
-        };
-        let fresh = keys.sealer.seal(&place, &plain)?;
-        // Whoever wrote another value meanwhile sealed it with the newest key.
-        done.resealed += u64::from(columns::sealed_replace(conn, column, &name, &sealed, &fresh)?);
-    }
-    Ok(done)
 }
 
 fn log(conn: &mut Conn, kind: KeyKind, id: &str, what: &str, now: Timestamp) -> Result<(), Failure> {

@@ -43,6 +43,7 @@ pub mod prescription_view;
 pub mod profile;
 pub mod readiness;
 pub mod report;
+mod resealing;
 pub mod review;
 pub mod review_record;
 pub mod safety_check;
@@ -117,6 +118,8 @@ pub struct House {
     pub public_url: String,
     /// Networks whose word on a caller's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections that one address may hold.
+    pub connections_per_address: usize,
     /// The bounds of requests' bodies.
     pub bodies: bodies::Bodies,
     /// What an operator watches.
@@ -159,6 +162,7 @@ impl House {
             opened_at,
             public_url,
             trusted_proxies: Vec::new(),
+            connections_per_address: usize::MAX,
             bodies: bodies::Bodies::default(),
             figures,
             witness: None,
@@ -185,6 +189,12 @@ impl House {
     /// Says which proxies stand in front of this house.
     pub fn behind(mut self, proxies: &[IpNet]) -> Self {
         proxies.clone_into(&mut self.trusted_proxies);
+        self
+    }
+
+    /// Says how many connections one address may hold.
+    pub fn admitting(mut self, connections_per_address: usize) -> Self {
+        self.connections_per_address = connections_per_address;
         self
     }
 

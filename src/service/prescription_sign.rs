@@ -101,7 +101,7 @@ pub fn sign(
         body_sealed: body.seal(tx.house, id)?,
         canonical_sealed: tx.house.seal("prescription", "canonical_sealed", id, &canonical)?,
         signature: sign_detached(
-            &tx.house.keys.prescriptions,
+            &tx.house.keys.prescriptions.signing(tx.now)?,
             DetachedKind::Prescription,
             canonical.as_bytes(),
         )?,

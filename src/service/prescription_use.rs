@@ -11,7 +11,7 @@ use super::{
 use crate::{
     crypto::{
         digest,
-        signer::{DetachedKind, Signer, Verifier, verify_detached},
+        signer::{DetachedKind, verify_detached},
     },
     domain::{
         formulary::ProductCode,
@@ -142,9 +142,8 @@ pub(super) fn signature_fits(conn: &mut Conn, house: &House, row: &PrescriptionR
         tracing::warn!(prescription = %row.id, "signed bytes do not open");
         return Ok(false);
     };
-    let signer = &house.keys.prescriptions;
-    let key = signer.public_key();
-    let find = |kid: &str| (kid == signer.key_id()).then(|| -> Box<dyn Verifier> { Box::new(key) });
+    let now = house.now();
+    let find = |kid: &str| house.keys.prescriptions.verifier(kid, now);
     if verify_detached(signature, DetachedKind::Prescription, canonical.as_bytes(), find).is_err() {
         tracing::warn!(prescription = %row.id, "a signature does not fit its prescription");
         return Ok(false);

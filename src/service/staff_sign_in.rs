@@ -105,7 +105,12 @@ impl Tries {
 
     /// They count. Tells whether one was the last of its window.
     fn keep(&self, house: &House) -> bool {
-        self.taken.iter().fold(false, |last, taken| taken.keep(house) || last)
+        // Each is kept, whichever was the last.
+        let mut last = false;
+        for taken in &self.taken {
+            last |= taken.keep(house);
+        }
+        last
     }
 }
 

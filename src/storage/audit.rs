@@ -190,7 +190,7 @@ pub fn events_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Ve
         ("at", WHOLE),
         ("writer_xid", WHOLE),
     ];
-    dialect::retyped(conn, "event", &types, after, limit)
+    retyped(conn, "event", &types, after, limit)
 }
 
 /// The same of seals. A database that was not brought up to this version yet has
@@ -198,6 +198,25 @@ pub fn events_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Ve
 pub fn seals_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
     let first = [("position", WHOLE), ("hash", TEXT), ("signature", TEXT), ("sealed_at", WHOLE)];
     let whole = [&first[..], &[("version", WHOLE), ("events", "'integer', 'null'")]].concat();
-    dialect::retyped(conn, "audit_seal", &whole, after, limit)
-        .or_else(|_| dialect::retyped(conn, "audit_seal", &first, after, limit))
+    retyped(conn, "audit_seal", &whole, after, limit)
+        .or_else(|_| retyped(conn, "audit_seal", &first, after, limit))
+}
+
+/// Positions in `table` at which a value is of none of its column's `types`, as
+/// SQLite calls them: it keeps any value in any column, and PostgreSQL none.
+fn retyped(
+    conn: &mut Conn,
+    table: &str,
+    types: &[(&str, &str)],
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    let odd: Vec<String> =
+        types.iter().map(|(column, kinds)| format!("typeof({column}) NOT IN ({kinds})")).collect();
+    let text = format!(
+        "SELECT CAST(position AS INTEGER) AS horizon FROM {table} \
+         WHERE (position > ? OR typeof(position) <> 'integer') AND ({}) ORDER BY position LIMIT ?",
+        odd.join(" OR ")
+    );
+    dialect::positions_on_sqlite(conn, &text, after, limit)
 }

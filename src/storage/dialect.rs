@@ -264,35 +264,17 @@ pub(super) fn event_horizon(conn: &mut Conn) -> QueryResult<i64> {
     }
 }
 
-#[derive(QueryableByName)]
-struct Place {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    position: i64,
-}
-
-/// Positions in `table` after `after` at which a value is stored as another type
-/// than its column's: `types` are the columns, each with the name of its type in
-/// SQLite, which keeps any value in any column. PostgreSQL keeps none.
-pub(super) fn retyped(
+/// Positions that a statement of SQLite's own finds after `after`: the column
+/// `horizon` of its rows. PostgreSQL is not asked.
+pub(super) fn positions_on_sqlite(
     conn: &mut Conn,
-    table: &str,
-    types: &[(&str, &str)],
+    text: &str,
     after: i64,
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
     let Conn::Sqlite(conn) = conn else { return Ok(Vec::new()) };
-    let odd: Vec<String> =
-        types.iter().map(|(column, kind)| format!("typeof({column}) NOT IN ({kind})")).collect();
-    let text = format!(
-        "SELECT CAST(position AS INTEGER) AS position FROM {table} \
-         WHERE (position > ? OR typeof(position) <> 'integer') AND ({}) ORDER BY position LIMIT ?",
-        odd.join(" OR ")
-    );
-    let found: Vec<Place> = diesel::sql_query(text)
-        .bind::<diesel::sql_types::BigInt, _>(after)
-        .bind::<diesel::sql_types::BigInt, _>(limit)
-        .load(conn)?;
-    Ok(found.into_iter().map(|place| place.position).collect())
+    let asked = diesel::sql_query(text).bind::<BigInt, _>(after).bind::<BigInt, _>(limit);
+    Ok(asked.load::<Horizon>(conn)?.into_iter().map(|row| row.horizon).collect())
 }
 
 #[derive(QueryableByName)]

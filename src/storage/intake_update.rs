@@ -5,18 +5,15 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
-    network::{NewDoctorDepartment, NewStation, doctor_departments_add},
+    network::NewStation,
     prepared::PreparedDsl,
-    schema::{cabinet, doctor, doctor_department, employer, hospital, shift, staff, station, worker},
+    schema::{cabinet, employer, hospital, shift, station, worker},
     sql_types::At,
 };
 use crate::domain::{
     ids::{CabinetId, EmployerId, HospitalId, StaffId, StationId, WorkerId},
-    matching::Department,
     network::{Job, Sex},
     prescription::CabinetLane,
-    role::Role,
     time::Timestamp,
     words::Language,
 };
@@ -87,81 +84,6 @@ pub struct WorkerChange {
 /// Changes a worker.
 pub fn worker_update(conn: &mut Conn, id: WorkerId, change: &WorkerChange) -> QueryResult<()> {
     diesel::update(worker::table.find(id)).set(change.clone()).prepared().execute(conn).map(|_| ())
-}
-
-/// The role of a member of staff.
-pub fn staff_role(conn: &mut Conn, id: StaffId) -> QueryResult<Option<Role>> {
-    each!(conn, c => staff::table.find(id).select(staff::role).first(c)).optional()
-}
-
-/// Names (Chinese, English), hospital and employer of a member of staff.
-pub fn staff_update(
-    conn: &mut Conn,
-    id: StaffId,
-    names: (&str, &str),
-    places: (Option<HospitalId>, Option<EmployerId>),
-) -> QueryResult<()> {
-    diesel::update(staff::table.find(id))
-        .set((
-            staff::version.eq(staff::version + 1),
-            staff::name_zh.eq(names.0.to_owned()),
-            staff::name_en.eq(names.1.to_owned()),
-            staff::hospital_id.eq(places.0),
-            staff::employer_id.eq(places.1),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// What is known of a doctor before a file changes it.
-#[derive(Debug, Queryable)]
-#[allow(missing_docs)]
-pub struct DoctorKnown {
-    pub licence_no: String,
-    pub licence_verified_at: Option<Timestamp>,
-    pub licence_valid_until: NaiveDate,
-    pub live: i32,
-}
-
-/// The doctor as known.
-pub fn doctor_known(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorKnown>> {
-    each!(conn, c => doctor::table
-        .find(id)
-        .select((doctor::licence_no, doctor::licence_verified_at, doctor::licence_valid_until, doctor::live))
-        .first(c))
-    .optional()
-}
-
-/// What a file may change of a doctor.
-#[derive(Debug, Clone, AsChangeset)]
-#[diesel(table_name = doctor, treat_none_as_null = true)]
-#[allow(missing_docs)]
-pub struct DoctorChange {
-    pub hospital_id: HospitalId,
-    pub licence_no: String,
-    pub licence_verified_at: Option<At>,
-    pub licence_valid_until: NaiveDate,
-    pub practising_since: NaiveDate,
-    pub languages: String,
-    pub capacity: i32,
-}
-
-/// Changes a doctor.
-pub fn doctor_update(conn: &mut Conn, id: StaffId, change: &DoctorChange) -> QueryResult<()> {
-    diesel::update(doctor::table.find(id)).set(change.clone()).prepared().execute(conn).map(|_| ())
-}
-
-/// The departments that a doctor serves.
-pub fn doctor_departments_replace(
-    conn: &mut Conn,
-    doctor_id: StaffId,
-    departments: &[Department],
-) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(doctor_department::table.filter(doctor_department::doctor_id.eq(doctor_id)))
-        .execute(c))?;
-    let of = |department: &Department| NewDoctorDepartment { doctor_id, department: *department };
-    doctor_departments_add(conn, &departments.iter().map(of).collect::<Vec<_>>())
 }
 
 /// The last instant of the shift that this member of staff begins at `starts_at`.

@@ -60,6 +60,7 @@ pub mod seal_keys;
 pub mod server_keys;
 pub mod serving;
 pub mod sessions;
+pub mod signing_keys;
 pub mod sql_types;
 pub mod staff;
 pub mod staff_changes;

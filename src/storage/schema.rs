@@ -696,6 +696,17 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    signing_key (kind, number) {
+        kind -> Text,
+        number -> Int8,
+        signs_from -> Timestamptz,
+        created_at -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     seal_key (id) {
         id -> Int8,
         seals_from -> Timestamptz,
@@ -950,6 +961,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     letter,
     server_key,
     seal_key,
+    signing_key,
     reset_request,
     health_read,
     audit_seal,

@@ -52,7 +52,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// What one subscriber has: an IPv4 address, also one that is written as IPv6
 /// (mapped, RFC 4291; translated, RFC 6052), or a /64 of IPv6, of which everybody
 /// has 2^64 addresses (RFC 6177).
-fn source(address: IpAddr) -> String {
+pub(super) fn source(address: IpAddr) -> String {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical().to_string() };
     let [a, b, c, d, e, f, high, low] = v6.segments();
     if [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0] {

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod auth;
 pub mod body;
+pub mod connections;
 pub mod http;
 pub mod metrics;
 pub mod pages;

@@ -26,7 +26,7 @@ fn run(conn: &mut Conn, sql: &str) {
 
 impl TestHouse {
     /// Logs `count` events that name the worker and the doctor, and seals them.
-    async fn log_and_seal(&self, seed: &Seed, count: usize) -> AuditView {
+    pub async fn log_and_seal(&self, seed: &Seed, count: usize) -> AuditView {
         let (worker, doctor) = (seed.worker, seed.doctor.id);
         self.house
             .write(Actor::System, move |tx| {
@@ -53,6 +53,14 @@ impl TestHouse {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// The signature of each seal.
+    pub async fn seal_signatures(&self) -> Vec<String> {
+        let read = self
+            .house
+            .read(Actor::System, |conn, _| Ok(waystation::storage::audit::seals_after(conn, 0, 100)?));
+        read.await.expect("read").into_iter().map(|seal| seal.signature).collect()
     }
 
     async fn chain(&self) -> AuditView {
@@ -236,7 +244,8 @@ async fn the_first_whole_seal_takes_in_what_older_seals_did_not_cover() {
     // What version 0.1.0 left: seals without the two columns.
     run(&mut house.connection(), "DELETE FROM audit_seal");
     std::fs::remove_dir_all(house.data_dir().join("audit-witness")).expect("removed");
-    seal_as_released(&house, &signer).await;
+    let first = signer.signing(house.now()).expect("a key");
+    seal_as_released(&house, &first).await;
     let old = house.chain().await;
     assert!(old.unbroken && old.seals == 1, "{old:?}");
     let house_again = house.another().await;

@@ -222,6 +222,33 @@ async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() 
 }
 
 #[actix_web::test]
+async fn a_doctor_whom_a_file_moves_or_whose_licence_it_changes_acts_no_more() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
+    let other = json!({"code": "hospital-9", "name_zh": "样例九院", "name_en": "Ninth", "district": "zhifu", "weight": 1});
+    house.post(&seed.operator.token, "/api/v1/hospitals", other).await.expect(201);
+    let header = "email,name_zh,name_en,hospital_code,licence_no,licence_valid_until,practising_since,departments,languages,capacity\n";
+    let doctor = |email: &str, hospital: &str, licence: &str| {
+        format!(
+            "{header}{email},样例医生,Doctor,{hospital},{licence},2031-01-01,2010-01-01,general_practice,zh,3\n"
+        )
+    };
+    // Another licence, which nobody has seen: off duty at once.
+    let available = json!({"presence": "available"});
+    house.put(&seed.doctor_b.token, "/api/v1/duty", "*", available).await.expect(200);
+    let unseen = doctor("doctor-b@example.cn", "hospital-1", "NEW-7");
+    load_with(&house, ImportKind::Doctors, &unseen, update).await.expect("loaded");
+    assert_eq!(house.duty_of(&seed.doctor_b).await.0, "off");
+    // Another hospital: tokens carry it, so whoever has one signs in anew.
+    house.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
+    let moved = doctor("doctor-a@example.cn", "hospital-9", "NEW-8");
+    load_with(&house, ImportKind::Doctors, &moved, update).await.expect("loaded");
+    house.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
+    assert_eq!(house.logged("staff.changed").await, 2);
+}
+
+#[actix_web::test]
 async fn a_quote_that_is_not_closed_swallows_no_row() {
     let house = TestHouse::open().await;
     house.seed().await;

@@ -219,3 +219,50 @@ async fn names_and_languages_without_number_are_not_looked_through() {
     let token = "x".repeat(50_000);
     house.get(&token, "/api/v1/me").await.problem(401, "token_invalid");
 }
+
+#[actix_web::test]
+async fn one_address_holds_no_more_connections_than_it_may() {
+    let opened = async |proxies: &[&str]| {
+        let trusted: Vec<_> = proxies.iter().map(|net| net.parse().expect("a network")).collect();
+        let house = TestHouse::open_with(|config| {
+            config.connections_per_address = 16;
+            config.trusted_proxies = trusted;
+        })
+        .await;
+        let address = house.base.trim_start_matches("http://").to_owned();
+        let ask = async move |request: &'static [u8]| {
+            let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connected");
+            // One that is refused may be gone before this.
+            let _gone = stream.write_all(request).await;
+            stream
+        };
+        (house, ask)
+    };
+    let answered = async |mut stream: tokio::net::TcpStream| {
+        let mut heard = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut heard)).await;
+        matches!(read, Ok(Ok(_))) && heard == *b"HTTP/1.1 200"
+    };
+    let whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (_house, ask) = opened(&[]).await;
+    // Heads that have begun; the server gives each five seconds.
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
+    }
+    assert!(!answered(ask(whole).await).await, "one too many");
+    held.clear();
+    // The server sees in its own time that they are gone.
+    let mut tries = 0;
+    while !answered(ask(whole).await).await {
+        tries += 1;
+        assert!(tries < 200, "the address is counted for ever");
+        tokio::task::yield_now().await;
+    }
+    // A proxy of ours speaks for many.
+    let (_house, ask) = opened(&["127.0.0.0/8"]).await;
+    for _ in 0..16 {
+        held.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
+    }
+    assert!(answered(ask(whole).await).await);
+}

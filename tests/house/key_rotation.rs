@@ -10,13 +10,17 @@ use waystation::{
     crypto::seal::SealKeyId,
     domain::role::Role,
     service::{
-        Failure,
+        Actor, Failure,
         keys::{self, KeyError, KeyKind},
     },
     storage::reseal::COLUMNS,
 };
 
-use crate::{harness::TestHouse, prescribing::Scene, seed::Seed};
+use crate::{
+    harness::{Answer, TestHouse},
+    prescribing::Scene,
+    seed::{SIGNING_PIN, Seed},
+};
 
 impl TestHouse {
     async fn rotate(&self, kind: KeyKind) -> String {
@@ -182,6 +186,98 @@ async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_t
     assert_eq!(third.house.keys.sealer.ids(), [SealKeyId(2)]);
 }
 
+async fn key_of(scene: &Scene, prescription: &str) -> String {
+    let id = prescription.parse().expect("an id");
+    let read = scene.house.house.read(Actor::System, move |conn, _| {
+        Ok(waystation::storage::prescriptions::prescription_fetch(conn, id)?)
+    });
+    kid(&read.await.expect("read").expect("there").signature.expect("signed"))
+}
+
+async fn approve(scene: &Scene, prescription: &str) -> Answer {
+    let path = format!("/api/v1/prescriptions/{prescription}/approve");
+    scene.house.post(&scene.seed.pharmacist.token, &path, json!({"pin": SIGNING_PIN})).await
+}
+
+#[actix_web::test]
+async fn keys_of_prescriptions_rotate_and_what_the_old_one_signed_is_believed() {
+    let mut scene = Scene::open().await;
+    let one = scene.signed(&["PCM-T500"]).await;
+    assert_eq!(scene.house.rotate(KeyKind::Prescription).await, "2");
+    scene.house.look().await;
+    scene.pass(121).await;
+    approve(&scene, &one).await.expect(200);
+    let first = key_of(&scene, &one).await;
+    // The next one is signed with the new key.
+    let mut scene = Scene::open().await;
+    scene.house.rotate(KeyKind::Prescription).await;
+    scene.house.look().await;
+    scene.pass(121).await;
+    let two = scene.signed(&["PCM-T500"]).await;
+    assert_ne!(first, key_of(&scene, &two).await);
+    let refused = scene.house.retire(KeyKind::Prescription, "2", true).await.expect_err("refused");
+    assert!(refused.contains("in use"), "{refused}");
+    let refused = scene.house.retire(KeyKind::Prescription, "1", false).await.expect_err("refused");
+    assert!(refused.contains("may still be in use"), "{refused}");
+    scene.house.retire(KeyKind::Prescription, "1", true).await.expect("retired");
+    scene.house.look().await;
+    approve(&scene, &two).await.expect(200);
+}
+
+#[actix_web::test]
+async fn what_a_key_signed_that_leaked_is_no_prescription() {
+    let mut scene = Scene::open().await;
+    let one = scene.signed(&["PCM-T500"]).await;
+    scene.house.rotate(KeyKind::Prescription).await;
+    scene.pass(121).await;
+    scene.house.retire(KeyKind::Prescription, "1", true).await.expect("retired");
+    scene.house.look().await;
+    approve(&scene, &one).await.problem(409, "prescription_signature_invalid");
+}
+
+#[actix_web::test]
+async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let other = house.another().await;
+    let check = async |house: &TestHouse| {
+        let path = "/api/v1/audit/chain?after=0";
+        house.get(&house.operator_token(&seed), path).await.expect(200)
+    };
+    house.log_and_seal(&seed, 3).await;
+    assert_eq!(house.rotate(KeyKind::Audit).await, "2");
+    for one in [&house, &other] {
+        one.look().await;
+    }
+    house.log_and_seal(&seed, 3).await;
+    house.pass(121);
+    // Sealed with the new key; every instance follows both.
+    house.log_and_seal(&seed, 3).await;
+    for one in [&house, &other] {
+        assert_eq!(check(one).await["unbroken"], true);
+    }
+    let refused = house.retire(KeyKind::Audit, "1", false).await.expect_err("refused");
+    assert!(refused.contains("may still be in use"), "{refused}");
+    house.pass(120);
+    house.retire(KeyKind::Audit, "1", false).await.expect("retired");
+    house.look().await;
+    house.log_and_seal(&seed, 3).await;
+    let view = check(&house).await;
+    assert_eq!(view["unbroken"], true, "what it sealed before stays: {view}");
+    let kids: std::collections::BTreeSet<String> =
+        house.seal_signatures().await.iter().map(|jws| kid(jws)).collect();
+    assert_eq!(kids.len(), 2);
+    // The command reads which keys there are in the database.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
+        .args(["audit", "verify"])
+        .env("WAYSTATION_DATABASE_URL", house.url())
+        .env("WAYSTATION_DATA_DIR", house.data_dir())
+        .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn every_sealed_column_can_be_sealed_anew() {
     let text = include_str!("../../src/storage/schema.rs");
@@ -219,7 +315,7 @@ async fn the_command_shows_and_rotates_keys() {
     let (good, said) = run(&["rotate", "--kind", "seal"]);
     assert!(good, "{said}");
     let (good, said) = run(&["list"]);
-    assert!(good && said.contains("seal   2") && said.contains("in use"), "{said}");
+    assert!(good && said.contains("seal         2") && said.contains("in use"), "{said}");
     let (good, said) = run(&["reseal"]);
     assert!(good, "{said}");
     let (good, said) = run(&["retire", "--kind", "seal", "1"]);

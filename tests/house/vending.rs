@@ -234,8 +234,8 @@ impl TestHouse {
             self.house.seal("prescription", "canonical_sealed", id, &text).expect("sealed"),
         );
         let until = self.now() + TimeDelta::hours(10);
-        let signer = &self.house.keys.prescriptions;
-        let signature = sign_detached(signer, DetachedKind::Prescription, &canonical).expect("signed");
+        let signer = self.house.keys.prescriptions.signing(self.now()).expect("a key");
+        let signature = sign_detached(&signer, DetachedKind::Prescription, &canonical).expect("signed");
         let station = seed.station;
         let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
         self.house

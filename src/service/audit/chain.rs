@@ -3,8 +3,10 @@
 use crate::{
     crypto::{
         digest,
-        signer::{DetachedKind, Ed25519Signer, Signer, Verifier, verify_detached},
+        signer::{DetachedKind, verify_detached},
+        signer_ring::SignerRing,
     },
+    domain::time::Timestamp,
     service::Failure,
     storage::audit::{SealRow, WholeEvent},
 };
@@ -80,14 +82,13 @@ pub fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
         .ok_or_else(|| Failure::Fault("an audit seal's hash is unreadable".to_owned()))
 }
 
-/// Whether a seal is what this key signed.
-pub fn is_genuine(seal: &SealRow, signer: &Ed25519Signer) -> bool {
-    signed_bytes(seal).is_ok_and(|bytes| fits(&seal.signature, &bytes, signer))
+/// Whether a seal is what one of these keys signed.
+pub fn is_genuine(seal: &SealRow, keys: &SignerRing) -> bool {
+    signed_bytes(seal).is_ok_and(|bytes| fits(&seal.signature, &bytes, keys, seal.sealed_at))
 }
 
-/// Whether the signature fits these bytes.
-pub fn fits(signature: &str, bytes: &[u8], signer: &Ed25519Signer) -> bool {
-    let key = signer.public_key();
-    let found = |kid: &str| (kid == signer.key_id()).then(|| Box::new(key) as Box<dyn Verifier>);
+/// Whether the signature fits these bytes, which are dated `at`.
+pub fn fits(signature: &str, bytes: &[u8], keys: &SignerRing, at: Timestamp) -> bool {
+    let found = |kid: &str| keys.verifier(kid, at);
     verify_detached(signature, DetachedKind::AuditHead, bytes, found).is_ok()
 }

@@ -97,7 +97,8 @@ fn prepare(conn: &mut Conn, house: &House) -> Result<Option<(i64, SealRow, usize
         version: chain::VERSION,
         events: Some(reach.events + added),
     };
-    seal.signature = sign_detached(&house.keys.audit, DetachedKind::AuditHead, &chain::signed_bytes(&seal)?)?;
+    let signer = house.keys.audit.signing(seal.sealed_at)?;
+    seal.signature = sign_detached(&signer, DetachedKind::AuditHead, &chain::signed_bytes(&seal)?)?;
     Ok(Some((after, seal, events.len())))
 }
 

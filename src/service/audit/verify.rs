@@ -12,7 +12,7 @@ use super::{
     witness::{Statement, Witnessed},
 };
 use crate::{
-    crypto::{digest, signer::Ed25519Signer},
+    crypto::{digest, signer_ring::SignerRing},
     service::{Failure, House},
     storage::{
         Conn,
@@ -117,7 +117,7 @@ pub fn verify_from(conn: &mut Conn, house: &House, after: Option<i64>) -> Result
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_signed_by(conn: &mut Conn, signer: &Ed25519Signer) -> Result<AuditView, Failure> {
+pub fn verify_signed_by(conn: &mut Conn, signer: &SignerRing) -> Result<AuditView, Failure> {
     check(conn, signer, 0, None)
 }
 
@@ -127,7 +127,7 @@ pub fn verify_signed_by(conn: &mut Conn, signer: &Ed25519Signer) -> Result<Audit
 /// As [`verify`].
 pub fn verify_with(
     conn: &mut Conn,
-    signer: &Ed25519Signer,
+    signer: &SignerRing,
     statements: Vec<Statement>,
 ) -> Result<AuditView, Failure> {
     check(conn, signer, 0, Some(statements))
@@ -147,7 +147,7 @@ impl Check {
 
 fn check(
     conn: &mut Conn,
-    signer: &Ed25519Signer,
+    signer: &SignerRing,
     after: i64,
     statements: Option<Vec<Statement>>,
 ) -> Result<AuditView, Failure> {
@@ -223,7 +223,7 @@ fn check(
 /// Walks the events from one seal to the next.
 fn one_seal(
     conn: &mut Conn,
-    signer: &Ed25519Signer,
+    signer: &SignerRing,
     check: &mut Check,
     (start, before): (Reach, Option<&SealRow>),
     seal: &SealRow,

@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BATCH, chain};
 use crate::{
-    crypto::signer::{DetachedKind, Ed25519Signer, sign_detached},
+    crypto::{
+        signer::{DetachedKind, sign_detached},
+        signer_ring::SignerRing,
+    },
     domain::time::Timestamp,
     private_files,
     service::{Actor, Failure, House},
@@ -81,12 +84,9 @@ impl Statement {
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn restored_statement(
-    signer: &Ed25519Signer,
-    position: i64,
-    at: Timestamp,
-) -> Result<Statement, Failure> {
-    let signature = sign_detached(signer, DetachedKind::AuditHead, &restored_bytes(position, at))?;
+pub fn restored_statement(keys: &SignerRing, position: i64, at: Timestamp) -> Result<Statement, Failure> {
+    let signature =
+        sign_detached(&keys.signing(at)?, DetachedKind::AuditHead, &restored_bytes(position, at))?;
     Ok(Statement::Restored { position, at, signature })
 }
 
@@ -262,12 +262,12 @@ pub(super) struct Witnessed {
 }
 
 impl Witnessed {
-    pub fn of(statements: Vec<Statement>, signer: &Ed25519Signer) -> Self {
+    pub fn of(statements: Vec<Statement>, signer: &SignerRing) -> Self {
         let mut all = Self::default();
         let mut restored: Vec<(i64, Timestamp)> = Vec::new();
         for statement in &statements {
             if let Statement::Restored { position, at, signature } = statement {
-                if chain::fits(signature, &restored_bytes(*position, *at), signer) {
+                if chain::fits(signature, &restored_bytes(*position, *at), signer, *at) {
                     restored.push((*position, *at));
                 } else {
                     all.invalid.push(*position);

@@ -196,8 +196,11 @@ fn load(
             continue;
         }
         if let Some(id) = id {
-            if found.known(existing, &mut loaded, *line, "email") {
-                update::staff(tx, *id, *line, row, (hospital, employer), verified, &mut found)?;
+            // A place that nobody knows is told above.
+            let placed = row.doctor.is_some() == hospital.is_some()
+                && row.employer_code.is_some() == employer.is_some();
+            if found.known(existing, &mut loaded, *line, "email") && placed {
+                update::staff(tx, *id, *line, row, verified, &mut found)?;
             }
             continue;
         }

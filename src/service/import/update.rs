@@ -1,19 +1,22 @@
 //! What a row says replaces what is known of the same thing. A secret is never
 //! replaced by a file: PINs and passwords have verbs of their own.
 
+use serde_json::json;
+
 use super::{Found, ImportError, PreparedStaff};
 use crate::{
     crypto::blind::BlindField,
     domain::{
         ids::{EmployerId, HospitalId, StaffId, StationId, WorkerId},
-        network::{DoctorRecord, EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
+        network::{EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
+        refusal::FieldProblem,
         words::Bilingual,
     },
-    service::{Failure, Tx, identity, me::ConsentPurpose},
+    service::{Failure, Hearers, Tx, identity, me::ConsentPurpose, network},
     storage::{
-        intake_update::{self as store, DoctorChange, WorkerChange},
+        intake_update::{self as store, WorkerChange},
         sql_types::At,
-        workers,
+        staff as staff_rows, staff_changes, workers,
     },
 };
 
@@ -60,65 +63,63 @@ pub(super) fn worker(
     Ok(store::worker_update(tx.conn, id, &change)?)
 }
 
-/// Names, and what a doctor has beside. The role stays: who changes it is
-/// another member of staff.
+/// Names, and what a doctor has beside, as an operator changes them: what ends
+/// with it (a session of another hospital, the duty of whoever may not practise)
+/// ends here too. The role stays: who changes it is another member of staff.
 pub(super) fn staff(
     tx: &mut Tx<'_>,
     id: StaffId,
     line: u64,
     row: &PreparedStaff,
-    places: (Option<HospitalId>, Option<EmployerId>),
     verified: bool,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let Some(role) = store::staff_role(tx.conn, id)? else { return Ok(()) };
-    if role != row.role {
+    let Some(known) = staff_rows::staff_hold(tx.conn, id)? else { return Ok(()) };
+    if known.role != row.role {
         let message = Bilingual::made(
-            format!("此邮箱已属于一名 {role}，角色不能更改。"),
-            format!("This address belongs to a {role}; a role cannot be changed."),
+            format!("此邮箱已属于一名 {}，角色不能更改。", known.role),
+            format!("This address belongs to a {}; a role cannot be changed.", known.role),
         );
         found.note(line, "email", "other_role", message);
         return Ok(());
     }
-    store::staff_update(tx.conn, id, (&row.name_zh, &row.name_en), places)?;
-    match (&row.doctor, places.0) {
-        (Some(record), Some(hospital)) => doctor(tx, id, line, record, hospital, verified, found),
-        _ => Ok(()),
-    }
-}
-
-fn doctor(
-    tx: &mut Tx<'_>,
-    id: StaffId,
-    line: u64,
-    row: &DoctorRecord,
-    hospital_id: HospitalId,
-    verified: bool,
-    found: &mut Found,
-) -> Result<(), Failure> {
-    let Some(known) = store::doctor_known(tx.conn, id)? else { return Ok(()) };
-    if row.capacity < known.live {
-        let message = Bilingual::made(
-            format!("该医生正在接诊 {} 例，暂不能少于此数。", known.live),
-            format!("This doctor holds {} consultations now; it cannot be less.", known.live),
-        );
-        found.note(line, "capacity", "out_of_range", message);
-        return Ok(());
-    }
     // What was seen was the licence as it stood.
-    let same = known.licence_no == row.licence_no && known.licence_valid_until == row.licence_valid_until;
-    let licence_verified_at =
-        if verified { Some(At(tx.now)) } else { known.licence_verified_at.filter(|_| same).map(At) };
-    let languages: Vec<&str> = row.languages.iter().map(|language| language.as_str()).collect();
-    let change = DoctorChange {
-        hospital_id,
-        licence_no: row.licence_no.clone(),
-        licence_verified_at,
-        licence_valid_until: row.licence_valid_until,
-        practising_since: row.practising_since,
-        languages: languages.join(";"),
-        capacity: row.capacity,
+    let seen = match &row.doctor {
+        None => false,
+        Some(new) => staff_changes::doctor_details(tx.conn, id)?.is_some_and(|old| {
+            old.licence_verified_at.is_some()
+                && old.licence_no == new.licence_no
+                && old.licence_valid_until == new.licence_valid_until
+        }),
     };
-    store::doctor_update(tx.conn, id, &change)?;
-    Ok(store::doctor_departments_replace(tx.conn, id, &row.departments)?)
+    match network::staff_write(tx, &known, row.clone(), verified || seen) {
+        Ok(changed) => {
+            if !changed.is_empty() {
+                tx.record("staff", id, "staff.changed", json!({"fields": changed}), Hearers::staff(id))?;
+            }
+            Ok(())
+        }
+        Err(Failure::Refused(refusal)) => {
+            let fields = refusal.fields.into_iter();
+            let mut told = false;
+            for FieldProblem { field, code, message } in fields {
+                told = true;
+                // The file names places by their codes.
+                let column = field.strip_suffix("_id").map_or(field.clone(), |place| format!("{place}_code"));
+                found.note(line, &column, &code, message);
+            }
+            if !told {
+                let column =
+                    if refusal.state.as_deref() == Some("has_patients") { "hospital_code" } else { "email" };
+                found.note(
+                    line,
+                    column,
+                    refusal.state.as_deref().unwrap_or(refusal.code.as_str()),
+                    refusal.code.title(),
+                );
+            }
+            Ok(())
+        }
+        Err(fault) => Err(fault),
+    }
 }

@@ -45,7 +45,7 @@ pub use staff::{
     staff_list,
 };
 pub use staff_change::{StaffChange, StaffDocument, staff_change, staff_fetch};
-pub(super) use staff_change::{check_email, taken};
+pub(super) use staff_change::{check_email, taken, write as staff_write};
 
 /// A page of a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -113,7 +113,7 @@ pub fn staff_change(
 }
 
 /// Writes what was prepared over a row that is held; tells which fields changed.
-pub(super) fn write(
+pub(in crate::service) fn write(
     tx: &mut Tx<'_>,
     row: &StaffRow,
     new: PreparedStaff,
