@@ -127,3 +127,21 @@ pub fn hold_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failur
     let stands = workers::consent_hold(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
     if stands { Ok(()) } else { Err(Code::ConsentMissing.into()) }
 }
+
+/// Whether the worker consents to care at this moment: asked at every answer to staff that shows
+/// something of their health.
+///
+/// # Errors
+/// What the storage said.
+pub fn consents_to_care(conn: &mut Conn, worker: WorkerId) -> Result<bool, Failure> {
+    let live = workers::consents_live(conn, worker)?;
+    Ok(live.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str()))
+}
+
+/// As [`consents_to_care`], or a refusal.
+///
+/// # Errors
+/// `ConsentMissing`.
+pub fn need_care_consent(conn: &mut Conn, worker: WorkerId) -> Result<(), Failure> {
+    if consents_to_care(conn, worker)? { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+}

@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use super::{
     Actor, Failure, Hearers, House, Part, Shown, Tx,
     caller::StaffCaller,
+    me,
     prescription_draft::{LONGEST_REASON, PrescriptionInput, body_of},
     prescription_view::{Body, PrescriptionPage, PrescriptionView, Reader, fetch_view, machine_of, views},
 };
 use crate::{
     domain::{
         consultation::ConsultationState,
-        ids::{ConsultationId, PrescriptionId, StaffId},
+        ids::{ConsultationId, PrescriptionId, StaffId, WorkerId},
         order::UnitState,
         precondition::Expected,
         prescription::{Command, DoctorStanding, Event, LIVE, PrescriptionState, VoidReason, decide, rules},
@@ -60,6 +61,7 @@ pub fn draft(
     if !store::consultation_hold(tx.conn, consultation, caller.staff)? {
         return Err(Refusal::moved_on(facts.state).into());
     }
+    me::hold_care_consent(tx, facts.worker_id)?;
     rules::check_lane(facts.lane)?;
     let doctor = standing(tx.conn, caller.staff, consultation, false)?;
     if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.house.policy.prescribing) {
@@ -107,6 +109,7 @@ pub fn edit(
     let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
     let version = expected.resolve(row.version)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
+    me::hold_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
     if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.house, id)?)? {
@@ -187,12 +190,15 @@ pub fn fetch(
     if !theirs {
         return Err(Code::NotFound.into());
     }
+    if reader == Reader::Doctor {
+        me::need_care_consent(conn, row.worker_id)?;
+    }
     let view = fetch_view(conn, house, shown, id, reader, house.now())?;
     Ok((view.version, view))
 }
 
-/// The caller's prescriptions, the newest first: a worker's or a doctor's own;
-/// for a pharmacist all but drafts.
+/// The caller's prescriptions, the newest first: a worker's; a doctor's own, of
+/// people who consent to care; for a pharmacist all but drafts.
 ///
 /// # Errors
 /// What the storage said.
@@ -209,6 +215,13 @@ pub fn list(
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_after = rows.last().filter(|_| more).map(|row| row.id);
+    if reader == Reader::Doctor {
+        // What was signed stays with whoever reviews and dispenses it.
+        let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
+        let purpose = me::ConsentPurpose::HealthCare.as_str();
+        let willing = workers::consents_standing(conn, &people, purpose)?;
+        rows.retain(|row| willing.contains(&row.worker_id));
+    }
     Ok(PrescriptionPage { items: views(conn, house, shown, &rows, reader, house.now())?, next_after })
 }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{
     Failure, Part, Tx,
     caller::StaffCaller,
+    me,
     prescription::{moved_on, own, own_consultation, reason_of, record, standing},
     prescription_draft::in_wire_words,
     prescription_view::{Body, PrescriptionView, Reader, fetch_view, machine_of, names_of},
@@ -84,6 +85,7 @@ pub fn sign(
     refuse_long_reasons(&input.overrides)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
+    me::hold_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let mut body = Body::open(tx.house, &row)?;
     let machine = machine_of(&row, &body);

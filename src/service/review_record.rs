@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     Failure, House, Part, Shown,
     caller::StaffCaller,
-    me::ConsentPurpose,
+    me,
     prescription_view::{PrescriptionView, Reader, fetch_view},
     profile, safety_facts,
     triage::{self, TriageView},
@@ -117,8 +117,7 @@ pub fn read(
         return Err(Code::NotFound.into());
     }
     let prescription = fetch_view(conn, house, shown, id, Reader::Pharmacist, house.now())?;
-    let consents = workers::consents_live(conn, row.worker_id)?;
-    let consents_to_care = consents.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str());
+    let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
     let patient = if consents_to_care { Some(patient(conn, house, &row)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
     if patient.is_some() {
@@ -138,12 +137,13 @@ fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<Pati
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
     let checked = safety_facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;
     let today = civil_day(house.now());
-    let age_months = worker.birth_date.or(told.birth_date).and_then(|born| months_since(born, today));
+    let who = profile::stated(&worker, &told);
+    let age_months = who.birth_date.and_then(|born| months_since(born, today));
     Ok(PatientView {
         age_years: age_months.map(|months| months / 12),
         age_months,
-        sex: worker.sex.or(told.sex),
-        job: worker.job.or(told.job),
+        sex: who.sex,
+        job: who.job,
         pregnant: told.pregnant,
         breastfeeding: told.breastfeeding,
         weight_kg_tenths,

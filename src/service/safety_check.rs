@@ -9,6 +9,7 @@ use super::{
     Failure, House, Part, Shown,
     caller::StaffCaller,
     consultation::in_care,
+    me,
     safety_facts::{LineInput, SafetyReportView, gather, lines_of, run},
 };
 use crate::{
@@ -124,7 +125,8 @@ pub struct CheckInput {
 ///
 /// # Errors
 /// One problem per bad field; `NotFound` for a consultation that is not the
-/// caller's to see: a doctor's own, or any for a pharmacist.
+/// caller's to see: a doctor's own, or any for a pharmacist; `ConsentMissing`
+/// once the worker has withdrawn the consent to care.
 pub fn check_only(
     conn: &mut Conn,
     house: &House,
@@ -147,6 +149,7 @@ pub fn check_only(
             if !theirs {
                 return Err(Code::NotFound.into());
             }
+            me::need_care_consent(conn, facts.worker_id)?;
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
             gather(conn, house, facts.worker_id, lines, None, house.now())?
         }

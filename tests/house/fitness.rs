@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestHouse, seed::Seed, triage::reading};
+use crate::{
+    harness::TestHouse,
+    prescribing::{Scene, draft_of},
+    seed::Seed,
+    triage::reading,
+};
 
 const PATH: &str = "/api/v1/employees/fitness";
 
@@ -95,4 +100,64 @@ async fn a_withdrawn_consent_to_care_closes_the_record_to_the_doctor() {
     house.get(&seed.doctor.token, &record).await.problem(422, "consent_missing");
     house.post(&worker, "/api/v1/me/consents", care).await.expect(201);
     house.get(&seed.doctor.token, &record).await.expect(200);
+}
+
+#[actix_web::test]
+async fn without_the_consent_to_care_the_employer_is_told_nothing_either() {
+    let (house, seed, worker) = opened().await;
+    house.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
+    house.measure(&worker, &[reading("blood_pressure", 165)]).await;
+    assert_eq!(house.told(&seed).await, "hold");
+    let care = json!({"purpose": "health_care"});
+    house.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
+    assert_eq!(house.told(&seed).await, "no_consent");
+    house.post(&worker, "/api/v1/me/consents", care).await.expect(201);
+    assert_eq!(house.told(&seed).await, "hold");
+}
+
+#[actix_web::test]
+async fn a_withdrawn_consent_to_care_is_read_at_every_answer_to_the_doctor() {
+    let scene = Scene::open().await;
+    let (house, seed, doctor) = (&scene.house, &scene.seed, &scene.seed.doctor.token);
+    let signed = scene.signed(&["PCM-T500"]).await;
+    let consultation = scene.drafts_path().trim_end_matches("/prescriptions").to_owned();
+    house
+        .post(&scene.worker_token, &format!("{consultation}/messages"), json!({"text": "头还痛"}))
+        .await
+        .expect(201);
+    let care = json!({"purpose": "health_care"});
+    house.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
+    let id = consultation.rsplit('/').next().expect("an id").to_owned();
+    let lines = draft_of(&["PCM-T500"])["lines"].clone();
+    let check = json!({"consultation_id": id, "lines": lines});
+    let path = format!("/api/v1/prescriptions/{signed}");
+    house.get(doctor, &format!("{consultation}/messages")).await.problem(422, "consent_missing");
+    house.get(doctor, &path).await.problem(422, "consent_missing");
+    house.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.problem(422, "consent_missing");
+    house.post(doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.problem(422, "consent_missing");
+    assert_eq!(house.get(doctor, "/api/v1/prescriptions").await.expect(200)["items"], json!([]));
+    for view in [
+        house.get(doctor, &consultation).await.expect(200),
+        house.get(doctor, "/api/v1/consultations").await.expect(200)["items"][0].clone(),
+    ] {
+        assert_eq!((&view["complaint"], &view["symptoms"]), (&json!(""), &json!([])), "{view}");
+    }
+    // What was signed stays with who reviews it; the worker keeps their own.
+    house.get(&seed.pharmacist.token, &path).await.expect(200);
+    house.get(&scene.worker_token, &path).await.expect(200);
+    house.get(&scene.worker_token, &format!("{consultation}/messages")).await.expect(200);
+    house.post(&scene.worker_token, "/api/v1/me/consents", care).await.expect(201);
+    house.get(doctor, &path).await.expect(200);
+    house.post(doctor, "/api/v1/prescriptions/check", check).await.expect(200);
+}
+
+#[actix_web::test]
+async fn an_offer_says_nothing_of_who_withdrew_the_consent_to_care() {
+    let (house, seed, worker) = opened().await;
+    house.ask(&worker).await;
+    house.on_duty(&seed.doctor).await;
+    assert_eq!(house.offer_of(&seed.doctor).await["complaint"], "喉咙痛三天");
+    let care = json!({"purpose": "health_care"});
+    house.post(&worker, "/api/v1/me/consents/withdraw", care).await.expect(200);
+    assert_eq!(house.offers_to(&seed.doctor).await[0]["complaint"], "");
 }

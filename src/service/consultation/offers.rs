@@ -18,7 +18,7 @@ use crate::{
         spelling,
         triage::TriageLevel,
     },
-    service::{Failure, House, Part, Shown, Tx, caller::StaffCaller, signing},
+    service::{Failure, House, Part, Shown, Tx, caller::StaffCaller, me, signing},
     storage::{
         Conn,
         consultations::{self as store, OfferRow},
@@ -63,7 +63,7 @@ pub struct OfferView {
     pub department: Department,
     /// How soon.
     pub triage: TriageLevel,
-    /// In the worker's own words.
+    /// In the worker's own words; empty once they withdrew the consent to care.
     pub complaint: String,
     /// Whether the worker is there.
     pub worker: WorkerPresence,
@@ -87,6 +87,7 @@ pub fn open_of(
     for offer in store::offers_open_of(conn, caller.staff)? {
         let Some(row) = store::consultation_fetch(conn, offer.consultation_id)? else { continue };
         let worker = presence(conn, &row)?;
+        let consents = me::consents_to_care(conn, row.worker_id)?;
         shown.note(row.worker_id, Part::Offer, row.id);
         items.push(OfferView {
             worker,
@@ -97,7 +98,11 @@ pub fn open_of(
             expires_at: offer.expires_at,
             department: row.department,
             triage: row.triage,
-            complaint: house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
+            complaint: if consents {
+                house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
+            } else {
+                String::new()
+            },
         });
     }
     Ok(OffersView { items })

@@ -21,7 +21,7 @@ use crate::{
     service::{
         Failure, House, Part, Shown,
         caller::StaffCaller,
-        me::ConsentPurpose,
+        me,
         profile::{self, HealthProfile},
         triage::{self, TriageView},
         vitals::{self, ReadingView},
@@ -42,6 +42,9 @@ pub struct WorkerBrief {
     pub age: Option<u32>,
     /// Kind of work.
     pub job: Option<Job>,
+    /// `birth_date` or `sex`, where the record and the profile contradict each
+    /// other; the more careful one is shown and used until somebody puts it right.
+    pub contradictions: Vec<String>,
     /// What the worker speaks.
     pub language: Language,
 }
@@ -81,12 +84,7 @@ pub fn read(
         return Err(Code::NotFound.into());
     }
     let worker = workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    if !workers::consents_live(conn, row.worker_id)?
-        .iter()
-        .any(|purpose| purpose == ConsentPurpose::HealthCare.as_str())
-    {
-        return Err(Code::ConsentMissing.into());
-    }
+    me::need_care_consent(conn, row.worker_id)?;
     let triage = triage::of_consultation(conn, house, &row)?;
     let span = triage::span_of(conn, &row)?;
     let known = readings::readings_of_care(conn, span)?;
@@ -95,17 +93,21 @@ pub fn read(
     previous.retain(|known| known.id != id);
     shown.note(row.worker_id, Part::Record, id);
     let today = civil_day(house.now());
+    let (_, profile) = profile::fetch(conn, house, row.worker_id)?;
+    let who = profile::stated(&worker, &profile);
+    let contradictions = worker.stated().contradictions(profile.stated());
     Ok(RecordView {
         worker: WorkerBrief {
             id: worker.id,
             name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
-            sex: worker.sex,
-            age: worker.birth_date.and_then(|born| today.years_since(born)),
-            job: worker.job,
+            sex: who.sex,
+            age: who.birth_date.and_then(|born| today.years_since(born)),
+            job: who.job,
+            contradictions: contradictions.into_iter().map(str::to_owned).collect(),
             language: worker.language,
         },
         presence: presence(conn, &row)?,
-        profile: profile::fetch(conn, house, row.worker_id)?.1,
+        profile,
         readings,
         triage,
         previous,

@@ -15,7 +15,7 @@ use crate::{
         spelling,
         words::Bilingual,
     },
-    service::{Actor, Failure, Hearers, House, Part, Shown, Tx},
+    service::{Actor, Failure, Hearers, House, Part, Shown, Tx, me},
     storage::{
         Conn,
         consultations::{self as store, ConsultationRow},
@@ -87,6 +87,9 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
 }
 
 /// A page of what was said.
+///
+/// # Errors
+/// `NotFound` for anybody else's; for a doctor `ConsentMissing` once the consent to care is withdrawn.
 pub fn list(
     conn: &mut Conn,
     house: &House,
@@ -98,6 +101,9 @@ pub fn list(
     let (row, (sender, _)) = party(conn, actor, id)?;
     if sender == Role::Doctor && !in_care(conn, house, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
+    }
+    if sender == Role::Doctor {
+        me::need_care_consent(conn, row.worker_id)?;
     }
     shown.note(row.worker_id, Part::Messages, id);
     let (after, limit) = page;

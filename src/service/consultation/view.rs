@@ -19,7 +19,7 @@ use crate::{
         refusal::Code,
         triage::{EMERGENCY_NUMBER, RedFlag, SymptomFlag, TriageLevel},
     },
-    service::{Failure, House, Part, Shown, triage},
+    service::{Failure, House, Part, Shown, me, triage},
     storage::{
         Conn,
         consultations::{self as store, ConsultationRow},
@@ -42,7 +42,8 @@ pub struct ConsultationView {
     pub lane: EncounterLane,
     /// Which department.
     pub department: Department,
-    /// In the worker's own words; empty for the doctor of one that has ended.
+    /// In the worker's own words; empty for the doctor of one that has ended, and once the
+    /// consent to care is withdrawn.
     pub complaint: String,
     /// Signs that were reported; none for the doctor of one that has ended.
     pub symptoms: Vec<SymptomFlag>,
@@ -80,6 +81,15 @@ pub struct ConsultationView {
     pub diagnoses: Vec<Diagnosis>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<i32>,
+}
+
+impl ConsultationView {
+    /// Takes out what the worker told.
+    fn withhold(&mut self) {
+        self.complaint.clear();
+        self.symptoms.clear();
+        self.red_flags.clear();
+    }
 }
 
 /// An open offer, as the worker may know it.
@@ -174,9 +184,9 @@ pub fn fetch(
         crate::service::Actor::Worker(worker) => of_worker(conn, house, worker.worker, id),
         crate::service::Actor::Staff(staff) => {
             let mut view = of_doctor(conn, house, shown, staff.staff, id)?;
-            if !in_care(conn, house, id, view.state, view.ended_at)? {
-                view.complaint.clear();
-                view.symptoms.clear();
+            let consents = me::consents_to_care(conn, view.worker_id)?;
+            if !consents || !in_care(conn, house, id, view.state, view.ended_at)? {
+                view.withhold();
             }
             Ok(view)
         }
@@ -209,7 +219,13 @@ pub fn list_for_doctor(
     for row in &rows {
         shown.note(row.worker_id, Part::Consultation, row.id);
     }
-    Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after: None })
+    let mut items = build_all(conn, house, &rows)?;
+    for view in &mut items {
+        if !me::consents_to_care(conn, view.worker_id)? {
+            view.withhold();
+        }
+    }
+    Ok(ConsultationsView { items, next_after: None })
 }
 
 fn build_all(

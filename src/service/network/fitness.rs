@@ -54,8 +54,10 @@ pub fn fitness(
         measured.entry(worker).or_default().push(reading);
     }
     let sedated = sedated(conn, house, &people)?;
-    let purpose = ConsentPurpose::EmployerFitness.as_str();
-    let willing = workers::consents_standing(conn, &people, purpose)?;
+    // Fitness is derived from readings: both consents stand, or nothing is told.
+    let told = workers::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
+    let cared_for = workers::consents_standing(conn, &people, ConsentPurpose::HealthCare.as_str())?;
+    let willing: HashSet<WorkerId> = told.intersection(&cared_for).copied().collect();
     let mut items = Vec::with_capacity(people.len());
     for worker in people {
         let fit = if willing.contains(&worker) {
