@@ -1,6 +1,7 @@
 //! Idempotency: key, work and saved answer commit together. The same key with
 //! the same body gives the same answer; with another body it is refused. A
-//! refusal is an answer and is saved; a fault rolls all of it back.
+//! refusal is an answer and is saved, unless it says when to try again; a fault
+//! rolls all of it back.
 
 use std::sync::Arc;
 
@@ -73,7 +74,13 @@ impl House {
                     Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
                     Err(failure) => return Err(failure),
                 };
-                save(tx, &once, &saved)?;
+                match &saved {
+                    // "Later" is no answer for good: whoever comes again then, as they were told, is new.
+                    Saved::Refused(refusal) if refusal.retry_after_s.is_some() => {
+                        idempotency::key_forget(tx.conn, &once.principal, &once.route, &once.key)?;
+                    }
+                    _ => save(tx, &once, &saved)?,
+                }
                 Ok((saved, false))
             })
             .await?;

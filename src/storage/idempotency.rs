@@ -64,3 +64,8 @@ pub fn keys_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     each!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before))))
         .execute(c))
 }
+
+/// Gives a claimed key back: its answer was none for good.
+pub fn key_forget(conn: &mut Conn, principal: &str, route: &str, key: &str) -> QueryResult<()> {
+    each!(conn, c => diesel::delete(idempotency::table.find((principal, route, key))).execute(c)).map(|_| ())
+}

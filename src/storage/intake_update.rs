@@ -68,24 +68,6 @@ pub fn employer_update(conn: &mut Conn, id: EmployerId, names: (&str, &str)) -> 
         .map(|_| ())
 }
 
-/// What a file may change of a worker.
-#[derive(Debug, Clone, AsChangeset)]
-#[diesel(table_name = worker, treat_none_as_null = true)]
-#[allow(missing_docs)]
-pub struct WorkerChange {
-    pub name_sealed: Vec<u8>,
-    pub birth_date: Option<NaiveDate>,
-    pub sex: Option<Sex>,
-    pub job: Option<Job>,
-    pub employer_id: Option<EmployerId>,
-    pub language: Language,
-}
-
-/// Changes a worker.
-pub fn worker_update(conn: &mut Conn, id: WorkerId, change: &WorkerChange) -> QueryResult<()> {
-    diesel::update(worker::table.find(id)).set(change.clone()).prepared().execute(conn).map(|_| ())
-}
-
 /// The last instant of the shift that this member of staff begins at `starts_at`.
 pub fn shift_update(
     conn: &mut Conn,

@@ -51,6 +51,7 @@ pub mod prescriptions;
 pub mod products;
 pub mod profiles;
 pub mod readings;
+pub mod recalls;
 pub mod reconcile;
 pub mod reseal;
 pub mod reset_requests;

@@ -439,6 +439,16 @@ diesel::table! {
 
 diesel::table! {
     use crate::storage::sql_types::*;
+    recall_notice (product_code, lot_key) {
+        product_code -> Text,
+        lot_key -> Text,
+        reason -> Text,
+        recalled_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::storage::sql_types::*;
     slot (cabinet_id, slot_no) {
         cabinet_id -> Uuid,
         slot_no -> Int4,

@@ -22,7 +22,7 @@ fn file(text: &str) -> TestFile {
     TestFile { path, _dir: dir }
 }
 
-async fn load(house: &TestHouse, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
+pub async fn load(house: &TestHouse, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
     let loaded = load_with(house, kind, text, ImportOptions::default()).await?;
     Ok(loaded.added + loaded.updated)
 }
@@ -37,7 +37,7 @@ async fn load_with(
     import_csv(&house.house, kind, &file.path, options, |_, _| ()).await
 }
 
-fn told(error: ImportError) -> Vec<(u64, String, String)> {
+pub fn told(error: ImportError) -> Vec<(u64, String, String)> {
     match error {
         ImportError::Rows(problems) => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()

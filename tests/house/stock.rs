@@ -2,10 +2,14 @@
 
 use chrono::NaiveDate;
 use serde_json::json;
-use waystation::domain::{ids::StaffId, stock::SlotNo, vend::journal::Body};
+use waystation::{
+    domain::{ids::StaffId, stock::SlotNo, vend::journal::Body},
+    service::import::csv_file::ImportKind,
+};
 
 use crate::{
     harness::TestHouse,
+    import::{load, told},
     machine::{DROP, Machine},
     vending::{OTC, RX, attempt_of, code_of},
 };
@@ -40,7 +44,7 @@ async fn a_recall_voids_what_is_issued_freezes_the_lot_and_lists_the_served() {
     assert_eq!(house.order(&seed, &order).await["state"], "completed");
     let again = house.post(&seed.operator.token, path, input).await.expect(200);
     assert_eq!(again["attempts_voided"], 0);
-    let unknown = json!({"product_code": RX, "lot_no": "nothing", "reason": "样例"});
+    let unknown = json!({"product_code": "NOTHING", "lot_no": "L1", "reason": "样例"});
     house.post(&seed.operator.token, path, unknown).await.problem(404, "not_found");
     house.sound().await;
 }
@@ -78,6 +82,42 @@ async fn whatever_lot_can_be_loaded_can_be_recalled() {
             assert_eq!(house.slot(&seed, number.into()).await.3, "wrong_slot");
         }
     }
+}
+
+#[actix_web::test]
+async fn a_recall_reaches_what_is_in_the_van_and_however_the_lot_is_typed() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let path = "/api/v1/lots/recall";
+    // Slot 1 holds L1; the lot of the second is nowhere yet.
+    for (typed, frozen) in [("l1", 1), ("van-7", 0)] {
+        let recall = json!({"product_code": RX, "lot_no": typed, "reason": "样例"});
+        let told = house.post(&seed.operator.token, path, recall).await.expect(200);
+        assert_eq!(told["slots_frozen"], frozen, "{typed}");
+    }
+    assert_eq!(house.slot(&seed, 1).await.3, "recalled");
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.write(Body::DoorOpen { who: seed.restocker.id });
+    machine.write(Body::Count { slot: slot(2), n: 0 });
+    let expires_on = NaiveDate::from_ymd_opt(2027, 3, 31).expect("a day");
+    let (product_code, lot_no) = (RX.to_owned(), "VAN-7".to_owned());
+    machine.write(Body::Restock { slot: slot(2), product_code, lot_no, expires_on, packs: 4 });
+    machine.write(Body::Count { slot: slot(2), n: 4 });
+    machine.write(Body::DoorClose {});
+    machine.report().await.expect(200);
+    assert_eq!(house.slot(&seed, 2).await, (4, 0, 0, json!("recalled")));
+    let row = |slot: i32, lot: &str| {
+        format!(
+            "station_code,slot_no,product_code,lot_no,expires_on,quantity,capacity\nzhifu-01,{slot},{RX},{lot},2027-03-31,2,9\n"
+        )
+    };
+    for lot in ["Van-7", "L1", "l1"] {
+        let refused = load(&house, ImportKind::Stock, &row(41, lot)).await.expect_err("refused");
+        assert_eq!(told(refused), [(2, "lot_no".to_owned(), "recalled".to_owned())], "{lot}");
+    }
+    assert_eq!(load(&house, ImportKind::Stock, &row(41, "VAN-8")).await.expect("loaded"), 1);
+    house.sound().await;
 }
 
 #[actix_web::test]

@@ -51,6 +51,8 @@ pub trait Record: Sized {
     const COLUMNS: &'static [&'static str];
     /// Those columns that a file may leave out, and a row may leave empty.
     const OPTIONAL: &'static [&'static str];
+    /// Those columns that replace nothing where a record is known already.
+    const NEVER_REPLACED: &'static [&'static str] = &["password"];
 
     /// Reads every cell; a cell that cannot be read is noted in `cells` and
     /// stands as a harmless value, so that the others are still checked.

@@ -14,6 +14,11 @@ pub fn is_lot_no(text: &str) -> bool {
     (1..=LONGEST).contains(&text.chars().count()) && text.trim() == text && seen(text)
 }
 
+/// What a lot's number is known by: whoever types it may not mind its case.
+pub fn lot_key(lot_no: &str) -> String {
+    lot_no.to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_lot_no;

@@ -10,6 +10,6 @@ pub mod slot;
 pub mod slot_stock;
 
 pub use fefo::{SlotCandidate, choose_slots};
-pub use lot::is_lot_no;
+pub use lot::{is_lot_no, lot_key};
 pub use slot::{SlotClosedReason, SlotNo};
 pub use slot_stock::{Correction, DoubtEnd, Movement, SlotStock};

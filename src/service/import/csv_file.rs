@@ -120,9 +120,9 @@ fn prepare(
     options: ImportOptions,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Work, ImportError> {
-    let read = Source { house, path, progress };
     let usual = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
     let existing = options.existing.unwrap_or(usual);
+    let read = Source { house, path, progress, existing };
     Ok(match kind {
         ImportKind::Stations => {
             let rows = read.records::<StationRecord>()?;

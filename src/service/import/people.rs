@@ -97,7 +97,7 @@ pub fn workers(
         match row.card_index.as_ref().and_then(|card| taken.get(card)) {
             None => new.push(row),
             Some(id) if found.known(existing, &mut loaded, line, "card_number") => {
-                update::worker(tx, *id, record, row.employer_id)?;
+                update::worker(tx, *id, line, record, row.employer_id, &mut found)?;
             }
             Some(_) => {}
         }

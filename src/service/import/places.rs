@@ -1,6 +1,6 @@
 //! Stations, cabinets, hospitals, employers, and what lies in the cabinets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
         ids::{CabinetId, EmployerId, HospitalId, StationId},
         network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord, StockRecord},
         prescription::CabinetLane,
+        stock::lot_key,
         words::Bilingual,
     },
     service::Tx,
@@ -17,6 +18,7 @@ use crate::{
         network::{
             self as store, NewCabinet, NewEmployer, NewHospital, NewLot, NewSlot, NewSlotStock, NewStation,
         },
+        recalls,
         sql_types::At,
     },
 };
@@ -238,12 +240,34 @@ pub fn stock(
         stocks.push(stock_of(*cabinet, row));
     }
     found.done()?;
-    store::lots_add(tx.conn, &lots.into_values().collect::<Vec<_>>())?;
+    let lots: Vec<NewLot> = lots.into_values().collect();
+    store::lots_add(tx.conn, &lots)?;
+    refuse_recalled(tx, rows, &lots)?;
     store::slots_add(tx.conn, &slots)?;
     store::slot_stocks_add(tx.conn, &stocks)?;
     loaded.added = slots.len();
     record(tx, "stock", loaded)?;
     Ok(loaded)
+}
+
+/// Refuses rows with a lot that was recalled, be it in this moment.
+fn refuse_recalled(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>], new: &[NewLot]) -> Result<(), ImportError> {
+    let mut found = Found::default();
+    let products: BTreeSet<&str> = new.iter().map(|lot| lot.product_code.as_str()).collect();
+    for product in products {
+        recalls::product_hold(tx.conn, product)?;
+    }
+    let notices = recalls::notices(tx.conn)?;
+    for (line, row) in rows {
+        if notices.contains(&(row.product_code.clone(), lot_key(&row.lot_no))) {
+            let message = Bilingual::fixed(
+                "该批次已被召回，不得装入。",
+                "This lot was recalled; it may not be loaded.",
+            );
+            found.note(*line, "lot_no", "recalled", message);
+        }
+    }
+    found.done()
 }
 
 fn slot_of(cabinet_id: CabinetId, row: &StockRecord) -> NewSlot {

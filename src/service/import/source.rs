@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
+use super::{Existing, Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
 use crate::{
     domain::{
         formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
@@ -32,6 +32,7 @@ pub(super) struct Source<'a> {
     pub house: &'a House,
     pub path: &'a Path,
     pub progress: &'a dyn Fn(u64, u64),
+    pub existing: Existing,
 }
 
 /// An open file behind its comments.
@@ -50,8 +51,11 @@ impl Source<'_> {
         let today = civil_day(self.house.now());
         let mut opened = self.open(R::COLUMNS)?;
         let header = header_of(&mut opened)?;
-        let mut intake =
-            Intake::<R>::open(header.iter(), today).map_err(|problems| below(problems, opened.above))?;
+        let intake = match self.existing {
+            Existing::Update => Intake::<R>::open_to_replace(header.iter(), today),
+            Existing::Refuse | Existing::Skip => Intake::<R>::open(header.iter(), today),
+        };
+        let mut intake = intake.map_err(|problems| below(problems, opened.above))?;
         let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
             rows.push((line, intake.take(line, cells.iter())?));
@@ -64,7 +68,9 @@ impl Source<'_> {
     pub fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
         let mut opened = self.open(COLUMNS)?;
         let header = header_of(&mut opened)?;
-        let header = Header::read(header.iter(), COLUMNS, OPTIONAL)
+        // A row that replaces a known product leaves out nothing of it.
+        let optional = if self.existing == Existing::Update { &[] } else { OPTIONAL };
+        let header = Header::read(header.iter(), COLUMNS, optional)
             .map_err(|problems| below(problems, opened.above))?;
         let mut seen = Seen::default();
         let mut rows = Vec::new();

@@ -12,9 +12,12 @@ use crate::{
         refusal::FieldProblem,
         words::Bilingual,
     },
-    service::{Failure, Hearers, Tx, identity, me::ConsentPurpose, network},
+    service::{
+        Failure, Hearers, Tx,
+        network::{self, WorkerDetailsInput},
+    },
     storage::{
-        intake_update::{self as store, WorkerChange},
+        intake_update as store,
         sql_types::At,
         staff as staff_rows, staff_changes, workers,
     },
@@ -32,35 +35,42 @@ pub(super) fn employer(tx: &mut Tx<'_>, id: EmployerId, row: &EmployerRecord) ->
     Ok(store::employer_update(tx.conn, id, (&row.name_zh, &row.name_en))?)
 }
 
-/// Everything but the card and the PIN.
+/// Everything but the card and the PIN, as an operator changes it: the consent that was
+/// given for another employer ends, and what changed is logged.
 pub(super) fn worker(
     tx: &mut Tx<'_>,
     id: WorkerId,
+    line: u64,
     row: &WorkerRecord,
     employer_id: Option<EmployerId>,
+    found: &mut Found,
 ) -> Result<(), Failure> {
     let Some(known) = workers::worker_hold(tx.conn, id)? else { return Ok(()) };
+    if known.merged_into.is_some() {
+        let message = Bilingual::fixed(
+            "此卡的记录已并入另一名工人；请改用其现在的卡。",
+            "This card's record was merged into another worker: name the card that they have now.",
+        );
+        found.note(line, "card_number", "merged", message);
+        return Ok(());
+    }
+    let name = tx.house.open("worker", "name_sealed", id, &known.name_sealed)?;
     let phone = Phone::parse(&row.phone);
     let index = phone.as_ref().map(|phone| tx.house.keys.blind.of(BlindField::Phone, phone.as_str()));
     // A file proves no phone; one that a code proved stays so while it is the same.
-    if index.is_none_or(|index| index != *known.phone_index) {
-        identity::set_phone(tx, id, phone.as_ref(), false)?;
-    }
-    identity::rename(tx, id, row.name.trim())?;
-    if known.employer_id != employer_id {
-        // It was given for the employer of that time.
-        let purpose = ConsentPurpose::EmployerFitness.as_str();
-        workers::consent_withdraw(tx.conn, id, purpose, tx.now)?;
-    }
-    let change = WorkerChange {
-        name_sealed: tx.house.seal("worker", "name_sealed", id, row.name.trim())?,
+    let same_phone = index.is_some_and(|index| index == *known.phone_index);
+    let input = WorkerDetailsInput {
+        name: (name != row.name.trim()).then(|| row.name.clone()),
+        phone: phone.filter(|_| !same_phone).map(|phone| phone.as_str().to_owned()),
+        no_phone: row.phone.is_empty() && !known.phone_index.is_empty(),
         birth_date: Some(row.birth_date),
         sex: Some(row.sex),
         job: Some(row.job),
         employer_id,
-        language: row.language,
+        self_employed: employer_id.is_none(),
+        language: Some(row.language),
     };
-    Ok(store::worker_update(tx.conn, id, &change)?)
+    network::worker_change_details(tx, id, &input).map(drop)
 }
 
 /// Names, and what a doctor has beside, as an operator changes them: what ends

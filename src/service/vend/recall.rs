@@ -11,16 +11,16 @@ use crate::{
     coordination::Topic,
     crypto::digest,
     domain::{
-        ids::{CabinetId, Id, WorkerId},
+        ids::{AttemptId, CabinetId, Id, OrderId, WorkerId},
         order,
         refusal::{Code, Refusal},
         spelling,
-        stock::SlotClosedReason,
+        stock::{SlotClosedReason, lot_key},
         vend::{AttemptState, Command, attempt::VoidReason, decide},
         words::Bilingual,
     },
     service::{Failure, Hearers, Part, Tx},
-    storage::{attempts, events::Any, orders, stock as store},
+    storage::{attempts, events::Any, orders, recalls, stock as store},
 };
 
 use super::{
@@ -56,10 +56,11 @@ pub struct RecallView {
     pub workers_served: Vec<WorkerId>,
 }
 
-/// Recalls a lot. Doing so again sweeps again.
+/// Recalls a lot, wherever it is: one that is loaded later is refused, or stays closed.
+/// Doing so again sweeps again.
 ///
 /// # Errors
-/// `NotFound` for an unknown lot.
+/// `NotFound` for an unknown product.
 pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failure> {
     let reason = input.reason.trim();
     if reason.is_empty() || reason.chars().count() > 500 {
@@ -67,15 +68,34 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
             Bilingual::fixed("原因须为 1 到 500 个字符", "the reason must have 1 to 500 characters");
         return Err(Refusal::field("reason", "out_of_range", message).into());
     }
-    let (product, lot) = (input.product_code.as_str(), input.lot_no.as_str());
-    store::lot_fetch(tx.conn, product, lot)?.ok_or(Code::NotFound)?;
-    if store::lot_recall(tx.conn, product, lot, reason, tx.now)? {
-        let payload = json!({"product_code": product, "lot_no": lot});
-        tx.record("lot", lot_stream(product, lot), "lot.recalled", payload, Hearers::nobody())?;
+    let product = input.product_code.as_str();
+    if !recalls::product_hold(tx.conn, product)? {
+        return Err(Code::NotFound.into());
     }
-    let slots = store::slots_with_lot(tx.conn, product, lot)?;
-    let issued = attempts::attempts_issued_of_lot(tx.conn, product, lot)?;
-    let unpaid = orders::orders_reserving_lot(tx.conn, product, lot)?;
+    let key = lot_key(&input.lot_no);
+    let mut fresh = recalls::notice_add(tx.conn, product, &key, reason, tx.now)?;
+    let mut lots = recalls::lots_spelt(tx.conn, product, &key)?;
+    for lot in &lots {
+        fresh |= store::lot_recall(tx.conn, product, lot, reason, tx.now)?;
+    }
+    if fresh {
+        let payload = json!({"product_code": product, "lot_no": input.lot_no, "lots": lots});
+        tx.record("lot", lot_stream(product, &input.lot_no), "lot.recalled", payload, Hearers::nobody())?;
+    }
+    // A pack of it may have come out of a slot of another lot.
+    if !lots.contains(&input.lot_no) {
+        lots.push(input.lot_no.clone());
+    }
+    sweep(tx, product, &lots)
+}
+
+/// Freezes, withdraws and lists whatever of these lots is anywhere.
+fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, Failure> {
+    let mut slots = Vec::new();
+    for lot in lots {
+        slots.extend(store::slots_with_lot(tx.conn, product, lot)?);
+    }
+    let (issued, unpaid) = promised(tx, product, lots)?;
     let mut cabinets: BTreeSet<CabinetId> = slots.iter().map(|slot| slot.cabinet_id).collect();
     cabinets.extend(issued.iter().map(|(cabinet, _)| *cabinet));
     cabinets.extend(unpaid.iter().map(|(cabinet, _)| *cabinet));
@@ -84,15 +104,16 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         tx.wake(Topic::Cabinet(cabinet));
     }
     // Looked up again under the locks: an order may have come in between.
-    let issued = attempts::attempts_issued_of_lot(tx.conn, product, lot)?;
-    let unpaid = orders::orders_reserving_lot(tx.conn, product, lot)?;
+    let (issued, unpaid) = promised(tx, product, lots)?;
     for slot in &slots {
         close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
     }
     // Before anything is withdrawn: whose pack is on its way may have it by now.
-    let mut workers_served: BTreeSet<WorkerId> =
-        orders::workers_served_with(tx.conn, product, lot)?.into_iter().collect();
-    workers_served.extend(attempts::workers_with_other_lot(tx.conn, product, lot)?);
+    let mut workers_served: BTreeSet<WorkerId> = BTreeSet::new();
+    for lot in lots {
+        workers_served.extend(orders::workers_served_with(tx.conn, product, lot)?);
+        workers_served.extend(attempts::workers_with_other_lot(tx.conn, product, lot)?);
+    }
     let mut attempts_voided = 0;
     for (_, id) in issued {
         // Read again: an earlier turn of this loop may have moved it.
@@ -112,10 +133,22 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
     }
     let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     let workers_served: Vec<WorkerId> = workers_served.into_iter().collect();
-    for worker in &workers_served {
+    for (worker, lot) in workers_served.iter().flat_map(|worker| lots.iter().map(move |lot| (worker, lot))) {
         tx.shown.note(*worker, Part::Recall, lot_stream(product, lot));
     }
     Ok(RecallView { slots_frozen, attempts_voided, workers_served })
+}
+
+type Promised = (Vec<(CabinetId, AttemptId)>, Vec<(CabinetId, OrderId)>);
+
+/// Authorizations that were issued for these lots, and unpaid orders that hold them.
+fn promised(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<Promised, Failure> {
+    let (mut issued, mut unpaid) = (Vec::new(), Vec::new());
+    for lot in lots {
+        issued.extend(attempts::attempts_issued_of_lot(tx.conn, product, lot)?);
+        unpaid.extend(orders::orders_reserving_lot(tx.conn, product, lot)?);
+    }
+    Ok((issued, unpaid))
 }
 
 /// A lot has no id of its own: its stream is named by a digest of its key.

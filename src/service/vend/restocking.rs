@@ -8,7 +8,7 @@ use crate::{
     domain::{
         ids::{CabinetId, OrderUnitId},
         order::{self, UnitState},
-        stock::{Movement, SlotClosedReason, SlotStock, is_lot_no},
+        stock::{Movement, SlotClosedReason, SlotStock, is_lot_no, lot_key},
         time::civil_day,
         vend::{
             AttemptState, Command,
@@ -22,7 +22,7 @@ use crate::{
     storage::{
         attempts, incidents as incident_store,
         journal::{self as store, CabinetRow},
-        orders,
+        orders, recalls,
         stock::{self, SlotRow, StockKey},
     },
 };
@@ -125,7 +125,9 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
     if let Some(why) = mismatch(tx, &row, load)? {
         return quarantine(tx, cabinet, slot, load, why);
     }
-    stock::lot_add(tx.conn, load.product_code, load.lot_no, load.expires_on)?;
+    if stock::lot_add(tx.conn, load.product_code, load.lot_no, load.expires_on)? {
+        recall_if_noticed(tx, load.product_code, load.lot_no)?;
+    }
     stock::slot_assign(tx.conn, cabinet, slot, load.product_code, load.lot_no)?;
     let key = key(cabinet, slot, load.product_code, load.lot_no);
     stock::stock_begin(tx.conn, &key)?;
@@ -163,6 +165,15 @@ fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&
     }
     let held = packs(tx, &key(slot.cabinet_id, slot.slot_no, product, lot))?;
     Ok((held.expected_count() + held.in_doubt() > 0).then_some("other_lot_inside"))
+}
+
+/// A lot that was recalled before it came here is recalled as it comes.
+fn recall_if_noticed(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<(), Failure> {
+    recalls::product_hold(tx.conn, product_code)?;
+    if let Some(reason) = recalls::notice_of(tx.conn, product_code, &lot_key(lot_no))? {
+        stock::lot_recall(tx.conn, product_code, lot_no, &reason, tx.now)?;
+    }
+    Ok(())
 }
 
 fn quarantine(

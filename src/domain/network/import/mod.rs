@@ -181,8 +181,23 @@ impl<R: Record> Intake<R> {
         header: impl IntoIterator<Item = &'a str>,
         today: NaiveDate,
     ) -> Result<Self, Vec<RowProblem>> {
-        let header = Header::of::<R>(header)?;
-        Ok(Self { header, today, seen: Seen::default(), kind: PhantomData })
+        Ok(Self::below(Header::of::<R>(header)?, today))
+    }
+
+    /// The same of a file that replaces what is known: it leaves out no column that it
+    /// would replace, or what nobody wrote would be erased.
+    ///
+    /// # Errors
+    /// As [`Intake::open`].
+    pub fn open_to_replace<'a>(
+        header: impl IntoIterator<Item = &'a str>,
+        today: NaiveDate,
+    ) -> Result<Self, Vec<RowProblem>> {
+        Ok(Self::below(Header::read(header, R::COLUMNS, R::NEVER_REPLACED)?, today))
+    }
+
+    fn below(header: Header, today: NaiveDate) -> Self {
+        Self { header, today, seen: Seen::default(), kind: PhantomData }
     }
 
     /// Takes the next row.
