@@ -95,7 +95,7 @@ spellings! {
     /// A token, as an answer or a letter gave it.
     Token = 1..=64, r"\S", "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     /// What a sign-in gave a device.
-    DeviceToken = 54..=54, r"^[A-Za-z0-9_-]{54}$", "AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    KnownDeviceToken = 54..=54, r"^[A-Za-z0-9_-]{54}$", "AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     /// An enrolment code, as typed.
     EnrolmentCode = 1..=64, r"\S", "7K3M-9QXA-2BCD-4EFG-5HJK-6MNP-8RST";
     /// An Ed25519 public key: 32 bytes in base64url.

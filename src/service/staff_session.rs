@@ -44,7 +44,7 @@ pub struct SignInInput {
     pub totp: String,
     /// What an earlier sign-in gave this device. It proves nothing; with it
     /// nobody who guesses elsewhere uses up the tries of this device.
-    #[schema(value_type = Option<spelling::DeviceToken>)]
+    #[schema(value_type = Option<spelling::KnownDeviceToken>)]
     pub device_token: Option<String>,
 }
 

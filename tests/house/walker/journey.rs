@@ -118,7 +118,15 @@ async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::
     walk.take("post_me_pin", of(token, "")).await;
     let phone = "15400000007";
     let code = walk.house.code(seed, phone, "change_phone").await;
-    walk.take("post_me_phone", with(token, json!({"phone": phone, "phone_code": code}))).await;
+    walk.take(
+        "post_me_phone",
+        with(
+            token,
+            json!({"phone": phone, "phone_code": code,
+        "pin": crate::seed::PIN}),
+        ),
+    )
+    .await;
     let code = walk.house.code(seed, phone, "reset_pin").await;
     let body = json!({"card_number": crate::seed::CARD, "phone": phone, "phone_code": code,
         "new_pin": crate::seed::PIN});

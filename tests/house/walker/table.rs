@@ -49,7 +49,7 @@ pub fn good_body(operation: &str) -> Value {
         "post_workers_id_changes" => json!({"kind": "pin", "pin": "582930"}),
         "post_me_pin" => json!({"old_pin": seed::PIN, "new_pin": seed::PIN}),
         "post_me_phone" => {
-            json!({"phone": "15400000002", "phone_code": {"id": NOBODY, "code": "000000"}})
+            json!({"phone": "15400000002", "pin": seed::PIN, "phone_code": {"id": NOBODY, "code": "000000"}})
         }
         "post_check_ins_pin" => json!({"card_number": seed::CARD, "phone": "15400000002",
             "phone_code": {"id": NOBODY, "code": "000000"}, "new_pin": "582930"}),
