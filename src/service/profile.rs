@@ -109,8 +109,9 @@ pub struct ProfileInput {
     /// texts. Empty, or a word for none: no allergy. Null: not answered.
     #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
     pub allergies: Option<Vec<String>>,
-    /// Known conditions, by the codes that the answer shows. Empty, or a word
-    /// for none: no condition. Null: not answered.
+    /// Known conditions, by the codes that the answer shows or by their everyday
+    /// names in Chinese or English. Empty, or a word for none: no condition.
+    /// Null: not answered.
     #[schema(value_type = Option<Vec<spelling::ConditionEntry>>, max_items = 30)]
     pub conditions: Option<Vec<String>>,
     /// What the worker takes, by international name or another text. Empty, or
@@ -245,18 +246,33 @@ fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal>
     let medicines = list("medicines", &input.medicines);
     let conditions = conditions.map(|list| {
         // Unknown ones are refused below.
-        let mut known: Vec<Condition> = list.iter().filter_map(|word| Condition::parse(word)).collect();
+        let mut known: Vec<Condition> = list.iter().filter_map(|word| Condition::named(word)).collect();
         known.sort_unstable();
         known.dedup();
         known
     });
+    let has = |condition| conditions.as_ref().is_some_and(|list| list.contains(&condition));
+    let mut either = |field: &str, answer: Option<bool>, condition| {
+        if answer == Some(false) && has(condition) {
+            let message = Bilingual::fixed(
+                "此处答“否”，但疾病中写了“是”：请只填其一",
+                "says no here, and the conditions say yes: give one or the other",
+            );
+            let (field, code) = (field.to_owned(), "contradictory".to_owned());
+            problems.push(FieldProblem { field, code, message });
+        }
+        answer.or_else(|| has(condition).then_some(true))
+    };
+    // Who writes it among the conditions has answered the question.
+    let pregnant = either("pregnant", input.pregnant, Condition::Pregnancy);
+    let breastfeeding = either("breastfeeding", input.breastfeeding, Condition::BreastFeeding);
     if !problems.is_empty() {
         return Err(Refusal::fields(problems));
     }
     Ok(HealthProfile {
         weight_kg_tenths: input.weight_kg_tenths,
-        pregnant: input.pregnant,
-        breastfeeding: input.breastfeeding,
+        pregnant,
+        breastfeeding,
         allergies,
         conditions,
         medicines,
@@ -301,15 +317,16 @@ fn problems(input: &ProfileInput, now: Timestamp) -> Vec<FieldProblem> {
                 let zh = format!("须为 1 至 {LONGEST_ENTRY} 个字符");
                 let en = format!("must have 1 to {LONGEST_ENTRY} characters");
                 bad(format!("{field}[{at}]"), "out_of_range", zh, en);
-            } else if field == "conditions" && Condition::parse(entry).is_none() && !says_none(entry) {
+            } else if field == "conditions" && Condition::named(entry).is_none() && !says_none(entry) {
                 let codes: Vec<&str> = Condition::ALL.iter().map(|known| known.as_str()).collect();
                 let codes = codes.join(", ");
-                let zh = format!("须为“无”或以下代码之一：{codes}");
+                let labels: Vec<&str> = Condition::ALL.iter().map(|known| known.label_zh()).collect();
+                let zh = format!("不认识“{entry}”：请填“无”或以下之一：{}", labels.join("、"));
                 bad(
                     format!("{field}[{at}]"),
                     "unknown_value",
                     zh,
-                    format!("must be none, or one of: {codes}"),
+                    format!("\"{entry}\" is not known: say none, or one of: {codes}"),
                 );
             }
         }

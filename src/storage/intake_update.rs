@@ -1,21 +1,18 @@
 //! What an import writes over rows that are known.
 
-use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
     network::NewStation,
     prepared::PreparedDsl,
-    schema::{cabinet, employer, hospital, shift, station, worker},
+    schema::{cabinet, employer, hospital, shift, station},
     sql_types::At,
 };
 use crate::domain::{
-    ids::{CabinetId, EmployerId, HospitalId, StaffId, StationId, WorkerId},
-    network::{Job, Sex},
+    ids::{CabinetId, EmployerId, HospitalId, StaffId, StationId},
     prescription::CabinetLane,
     time::Timestamp,
-    words::Language,
 };
 
 /// Names, place and lanes of a station.

@@ -94,3 +94,74 @@ async fn a_word_for_none_makes_no_drug_unknown_in_a_check() {
         assert_eq!(report["verdict"], "ok", "{word}: {report}");
     }
 }
+
+#[actix_web::test]
+async fn everyday_words_for_conditions_are_understood_in_both_languages_and_others_named() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let token = house.check_in(&seed).await;
+    let said = json!({"conditions": ["怀孕", "肝硬化", "高血壓", "high blood pressure", "Stomach ulcer"]});
+    let told = house.put(&token, PATH, "\"0\"", said).await.expect(200);
+    let known = ["pregnancy", "severe_liver_disease", "peptic_ulcer", "hypertension"];
+    assert_eq!(told["conditions"], json!(known));
+    assert_eq!(told["pregnant"], true, "who says so has answered");
+    let problem = house.put(&token, PATH, "\"1\"", json!({"conditions": ["祖传毛病"]})).await;
+    let problem = problem.problem(422, "invalid_field");
+    let message = problem["errors"][0].to_string();
+    assert!(message.contains("祖传毛病") && problem["errors"][0]["field"] == "conditions[0]", "{problem}");
+    let both = json!({"conditions": ["怀孕"], "pregnant": false});
+    let problem = house.put(&token, PATH, "\"1\"", both).await.problem(422, "invalid_field");
+    assert_eq!(
+        (&problem["errors"][0]["field"], &problem["errors"][0]["code"]),
+        (&json!("pregnant"), &json!("contradictory"))
+    );
+}
+
+#[actix_web::test]
+async fn what_people_call_a_drug_is_recognised_as_allergy_and_as_medicine() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let found = async |profile: serde_json::Value, code: &str| {
+        let mut who = json!({"age_years": 40, "sex": "male"});
+        who.as_object_mut().expect("members").extend(profile.as_object().expect("members").clone());
+        let line =
+            json!({"product_code": code, "dose_units_thousandths": 1000, "times_per_day": 1, "days": 3});
+        let body = json!({"profile": who, "lines": [line]});
+        let report = house.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        let rules = report["findings"].as_array().expect("findings").iter();
+        rules.filter_map(|one| one["rule"].as_str().map(str::to_owned)).collect::<Vec<String>>()
+    };
+    for (allergy, code) in [
+        ("双氯芬酸", "DIC-G1"),
+        ("雙氯芬酸鈉緩釋片", "DIC-G1"),
+        ("碘", "PVI-S5"),
+        ("povidone-iodine", "PVI-S5"),
+        ("对青霉素过敏", "AMX-C500"),
+        ("阿莫西林胶囊", "AMX-C500"),
+        ("头孢、磺胺", "CFU-T250"),
+        ("复方氨酚咖那敏颗粒", "PCM-T500"),
+        ("感康", "PCM-T500"),
+        ("Tylenol", "PCM-T500"),
+    ] {
+        let rules = found(json!({"allergies": [allergy]}), code).await;
+        assert!(rules.contains(&"allergy".to_owned()), "{allergy}: {rules:?}");
+        assert!(!rules.contains(&"unknown_allergy".to_owned()), "{allergy}: {rules:?}");
+    }
+    for none in ["無", "沒有", "無過敏史"] {
+        assert!(
+            !found(json!({"allergies": [none]}), "PCM-T500").await.contains(&"unknown_allergy".to_owned()),
+            "{none}"
+        );
+    }
+    for medicine in ["白加黑", "感冒灵颗粒", "acetaminophen", "对乙酰氨基酚片", "Paracetamol capsules 0.3 g"]
+    {
+        let rules = found(json!({"medicines": [medicine]}), "PCM-T500").await;
+        assert!(
+            rules.contains(&"second_product".to_owned()) || rules.contains(&"sum_unknown".to_owned()),
+            "{medicine}: {rules:?}"
+        );
+        assert!(!rules.contains(&"unknown_medicine".to_owned()), "{medicine}: {rules:?}");
+    }
+    let rules = found(json!({"medicines": ["氨氯地平、祖传秘方"]}), "PCM-T500").await;
+    assert!(rules.contains(&"unknown_medicine".to_owned()), "{rules:?}");
+}

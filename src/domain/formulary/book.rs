@@ -8,6 +8,7 @@ use super::codes::ProductCode;
 use super::never::{Never, never};
 use super::parse::RowProblem;
 use super::product::Product;
+use super::script::simplified;
 use crate::domain::words::Bilingual;
 
 /// What keeps a product from being prescribed or sold, as far as its row says.
@@ -38,6 +39,8 @@ pub struct Formulary {
     /// What was found about each product, once somebody asked: it costs more than a check.
     standings: Vec<OnceLock<Standing>>,
     by_code: HashMap<ProductCode, usize>,
+    /// Names as people may spell them; of two products of one name the first.
+    by_name: HashMap<String, usize>,
     /// Lower-case names and codes, one per product: searching must not allocate per row.
     haystacks: Vec<String>,
 }
@@ -61,6 +64,10 @@ impl Formulary {
     pub fn put(&mut self, product: Product) {
         let haystack =
             format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
+        let at = self.by_code.get(&product.code).copied().unwrap_or(self.products.len());
+        for name in [&product.generic_zh, &product.generic_en, product.code.as_str()] {
+            self.by_name.entry(spelt(name)).or_insert(at);
+        }
         if let Some(&at) = self.by_code.get(&product.code) {
             self.products[at] = product;
             self.standings[at] = OnceLock::new();
@@ -141,6 +148,16 @@ impl Formulary {
         self.by_code.get(code).map(|&at| &self.products[at])
     }
 
+    /// The product that `text` names, however its signs and characters are written.
+    pub fn named(&self, text: &str) -> Option<&Product> {
+        let at = *self.by_name.get(&spelt(text))?;
+        // A replaced row may be called otherwise now.
+        self.products.get(at).filter(|product| {
+            let names = [&product.generic_zh, &product.generic_en, product.code.as_str()];
+            names.iter().any(|name| spelt(name) == spelt(text))
+        })
+    }
+
     /// What keeps the product of this code from being prescribed or sold.
     pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
         let at = *self.by_code.get(code)?;
@@ -173,6 +190,11 @@ impl Formulary {
             (named || classed).then_some(product)
         })
     }
+}
+
+/// Letters and digits only, small, half-width and in simplified characters.
+fn spelt(name: &str) -> String {
+    simplified(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 fn header_problems(header: &csv::StringRecord) -> Vec<RowProblem> {

@@ -6,6 +6,7 @@
 mod book;
 mod bounds;
 mod codes;
+mod condition_names;
 mod names;
 mod never;
 mod never_groups;

@@ -126,7 +126,7 @@ impl Product {
     /// drug of the never-list: it is only known, so that what a worker takes can be recognised.
     pub fn flaws(&self) -> Vec<Flaw> {
         let mut flaws = implausible(self);
-        if let Some(found) = never(self).filter(|_| self.in_formulary) {
+        if let Some(found) = self.in_formulary.then(|| never(self)).flatten() {
             let message = Bilingual::made(
                 format!("{}：此处不得开具或售出；目录外登记请将 in_formulary 填为 no。", found.group.zh),
                 format!(

@@ -7,10 +7,12 @@ use super::classes::DrugClass::{
 };
 use super::findings::Findings;
 use super::input::Profile;
-use super::items::{Items, number_of_text};
+use super::items::Items;
 use super::nothing::says_none;
 use super::report::Severity;
 use super::rules::RuleSet;
+use super::spoken::{ingredients_of_text, parts};
+use crate::domain::formulary::{Formulary, simplified};
 use crate::domain::words::Bilingual;
 
 const HOUSE: &str = "Waystation house rules, pair table (allergy)";
@@ -136,38 +138,47 @@ const BETA_LACTAM: Classes = Classes::of(&[Penicillin, Cephalosporin]);
 
 /// What one allergy means.
 enum Meaning {
-    Drug { ingredient: Option<u16>, blocks: Classes, warns: Classes },
+    Drug { ingredients: Vec<u16>, blocks: Classes, warns: Classes },
     NotADrug,
     Unknown,
 }
 
-fn meaning(text: &str, rules: &RuleSet) -> Meaning {
-    let spelt = text.trim().to_lowercase().replace([' ', '-'], "_");
-    if says_none(text) || NOT_DRUGS.contains(&spelt.as_str()) {
+fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Meaning {
+    let spelt = simplified(text.trim()).replace([' ', '-'], "_");
+    // `对青霉素过敏`
+    let bare = spelt.strip_prefix('对').unwrap_or(&spelt);
+    let bare = ["药物过敏", "过敏史", "过敏"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
+    if says_none(text) || NOT_DRUGS.contains(&bare) {
         return Meaning::NotADrug;
     }
-    if let Some(row) = CLASSES.iter().find(|row| row.spellings.contains(&spelt.as_str())) {
-        return Meaning::Drug { ingredient: None, blocks: row.blocks, warns: row.warns };
+    let class = |word: &str| CLASSES.iter().find(|row| row.spellings.contains(&word));
+    if let Some(row) = class(bare).or_else(|| class(bare.strip_suffix("类药")?)) {
+        return Meaning::Drug { ingredients: Vec::new(), blocks: row.blocks, warns: row.warns };
     }
-    match number_of_text(&spelt, rules) {
-        Some(number) => {
-            let classes = rules.ingredients()[usize::from(number)].classes;
-            let warns = if classes.meets(BETA_LACTAM) { BETA_LACTAM } else { Classes::NONE };
-            Meaning::Drug { ingredient: Some(number), blocks: classes.and(SHARED), warns }
-        }
-        None => Meaning::Unknown,
+    let ingredients = ingredients_of_text(bare, formulary, rules);
+    if ingredients.is_empty() {
+        return Meaning::Unknown;
     }
+    let of = |number: &u16| rules.ingredients()[usize::from(*number)].classes;
+    let classes = ingredients.iter().map(of).fold(Classes::NONE, Classes::or);
+    let warns = if classes.meets(BETA_LACTAM) { BETA_LACTAM } else { Classes::NONE };
+    Meaning::Drug { ingredients, blocks: classes.and(SHARED), warns }
 }
 
 /// Holds every line against every allergy on file.
 pub(super) fn check_allergies(
     items: &Items<'_>,
     profile: &Profile,
+    formulary: &Formulary,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    for allergy in &profile.allergies {
-        match meaning(allergy, rules) {
+    let said = profile.allergies.iter().flat_map(|allergy| {
+        let whole = !matches!(meaning(allergy, formulary, rules), Meaning::Unknown);
+        if whole { vec![allergy.as_str()] } else { parts(allergy).collect() }
+    });
+    for allergy in said {
+        match meaning(allergy, formulary, rules) {
             Meaning::NotADrug => {}
             Meaning::Unknown => {
                 let shown: String = allergy.chars().take(60).collect();
@@ -177,9 +188,9 @@ pub(super) fn check_allergies(
                 );
                 findings.made("unknown_allergy", Severity::Unknown, &[], message, HOUSE);
             }
-            Meaning::Drug { ingredient, blocks, warns } => {
+            Meaning::Drug { ingredients, blocks, warns } => {
                 for item in items.prescribed() {
-                    let itself = ingredient.is_some() && item.ingredient == ingredient;
+                    let itself = item.ingredient.is_some_and(|number| ingredients.contains(&number));
                     let severity = if itself || item.allergy_classes.meets(blocks) {
                         Severity::Block
                     } else if item.allergy_classes.meets(warns) {

@@ -25,7 +25,7 @@ pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> Saf
     check_doses(input, &items, formulary, rules, &mut findings);
     check_contraindications(input, &items, rules, &mut findings);
     check_people(&items, &input.profile, rules, &mut findings);
-    check_allergies(&items, &input.profile, rules, &mut findings);
+    check_allergies(&items, &input.profile, formulary, rules, &mut findings);
     check_pairs(&items, &input.profile, rules, &mut findings);
     findings.report(&rules.version)
 }

@@ -8,6 +8,7 @@ use super::input::{SafetyInput, Taken};
 use super::nothing::says_none;
 use super::report::Severity;
 use super::rules::{Match, RuleSet};
+use super::spoken::{ingredients_of_text, parts};
 use crate::domain::formulary::{Formulary, Product, ProductCode};
 use crate::domain::words::Bilingual;
 
@@ -132,22 +133,30 @@ impl<'a> Items<'a> {
                 self.add_product(origin, product, known, *units_per_day_thousandths, rules, findings);
             }
             Taken::Reported { medicine, .. } if says_none(medicine) => {}
-            Taken::Reported { medicine, day_ug } => match number_of_text(medicine, rules) {
-                Some(number) => {
-                    let mut item = plain(origin, Some(number), *day_ug, rules);
-                    lower_aspirin(&mut item, rules);
-                    self.all.push(item);
+            Taken::Reported { medicine, day_ug } => {
+                let whole = ingredients_of_text(medicine, formulary, rules);
+                if let [only] = whole.as_slice() {
+                    self.add_reported(origin, *only, *day_ug, rules);
+                    return;
                 }
-                None => {
-                    let shown: String = medicine.chars().take(60).collect();
-                    let message = Bilingual::made(
-                        format!("规则库不认识“{shown}”，无法判断其相互作用。"),
-                        format!("The rules do not know \"{shown}\"; nothing can be said of it."),
-                    );
-                    findings.made("unknown_medicine", Severity::Unknown, &[], message, GAP);
+                let several = if whole.is_empty() { parts(medicine).collect() } else { vec![&**medicine] };
+                for part in several {
+                    let numbers = ingredients_of_text(part, formulary, rules);
+                    for number in &numbers {
+                        self.add_reported(origin, *number, None, rules);
+                    }
+                    if numbers.is_empty() && !says_none(part) {
+                        unknown_medicine(part, findings);
+                    }
                 }
-            },
+            }
         }
+    }
+
+    fn add_reported(&mut self, origin: Origin, number: u16, day_ug: Option<i64>, rules: &RuleSet) {
+        let mut item = plain(origin, Some(number), day_ug, rules);
+        lower_aspirin(&mut item, rules);
+        self.all.push(item);
     }
 
     fn add_product(
@@ -215,6 +224,15 @@ impl<'a> Items<'a> {
     }
 }
 
+fn unknown_medicine(medicine: &str, findings: &mut Findings) {
+    let shown: String = medicine.chars().take(60).collect();
+    let message = Bilingual::made(
+        format!("规则库不认识“{shown}”，无法判断其相互作用。"),
+        format!("The rules do not know \"{shown}\"; nothing can be said of it."),
+    );
+    findings.made("unknown_medicine", Severity::Unknown, &[], message, GAP);
+}
+
 /// `amount` per unit times thousandths of a unit, in `amount`'s own measure, rounded up.
 pub(super) fn per_thousand(amount: i64, units_thousandths: i64) -> i64 {
     let product = i128::from(amount) * i128::from(units_thousandths);
@@ -242,6 +260,5 @@ fn lower_aspirin(item: &mut Item<'_>, rules: &RuleSet) {
 
 /// The ingredient that a worker's words name, if the rules know it.
 pub(super) fn number_of_text(text: &str, rules: &RuleSet) -> Option<u16> {
-    let trimmed = text.trim();
-    rules.number(trimmed).or_else(|| rules.number(&trimmed.to_lowercase().replace([' ', '-'], "_")))
+    rules.number(text.trim())
 }

@@ -20,6 +20,7 @@ mod pairs;
 mod people;
 mod report;
 mod rules;
+mod spoken;
 
 #[cfg(test)]
 mod fixtures;

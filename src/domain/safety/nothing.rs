@@ -3,6 +3,8 @@
 //! are no unknown drug. What does not read as none for certain is left as it is: `未知`, "not
 //! known" and "unsure" are no answer, "no penicillin allergy" speaks of one drug only.
 
+use crate::domain::formulary::simplified;
+
 /// Words that deny, in Chinese; the longer ones first.
 const ZH_NO: &[&str] = &[
     "从来没有",
@@ -195,7 +197,7 @@ const PINYIN: &[&str] = &["wu", "mei", "meiyou", "wuguomin", "meiyouguomin", "bu
 
 /// Does `text` say that there is none?
 pub fn says_none(text: &str) -> bool {
-    let plain: String = text.chars().map(half_width).flat_map(char::to_lowercase).collect();
+    let plain = simplified(text).replace('\u{3000}', " ");
     let compact: String = plain.chars().filter(|c| c.is_alphanumeric()).collect();
     if compact.is_empty() {
         // A dash or a stroke in the field; a question mark is no answer.
@@ -229,15 +231,6 @@ pub fn says_none(text: &str) -> bool {
             let compact: String = part.chars().filter(|c| c.is_alphanumeric()).collect();
             !compact.is_empty() && (denies_in_chinese(&compact) || words(part))
         })
-}
-
-/// Full-width letters, digits and signs as the plain ones.
-fn half_width(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        _ => c,
-    }
 }
 
 /// Words that deny and words that say what, one after another, and nothing else.

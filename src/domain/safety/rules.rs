@@ -155,7 +155,7 @@ pub struct RuleSet {
 impl RuleSet {
     /// The house rules.
     pub fn standard() -> Self {
-        Self::with_thresholds("safety-2026-11-23", Thresholds::default())
+        Self::with_thresholds("safety-2026-11-29", Thresholds::default())
     }
 
     /// The house rules under a deployment's own numbers and version.
