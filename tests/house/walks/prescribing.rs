@@ -164,8 +164,9 @@ impl<'h> Walk<'h> {
             }
             self.clinic.see_everybody().await;
             for row in self.live().await {
-                // What is signed may be left to its last day.
-                if round > 0 || row.state == PrescriptionState::Draft || self.clinic.trail.chance.once_in(2) {
+                // What was signed may be left to its last day.
+                let unsigned = row.state == PrescriptionState::Draft;
+                if round > 0 || unsigned || self.clinic.trail.chance.once_in(4) {
                     self.withdraw_one(&row).await;
                 }
             }
