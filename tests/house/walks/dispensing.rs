@@ -60,7 +60,7 @@ const STEPS: &[(&str, usize)] = &[
     ("open the door", 1),
     ("shut the door", 1),
     ("count", 2),
-    ("restock", 2),
+    ("restock", 3),
     ("misload", 1),
     ("resolve", 3),
     ("look at incidents", 2),
@@ -376,8 +376,11 @@ impl<'h> Walk<'h> {
         }
         let runs = self.cabinet.granted(row.id, answer.body);
         self.trail.note(format!("  the motor of slot {} runs: {runs}", row.slot_no));
-        if runs && !self.trail.chance.once_in(4) {
-            self.finish().await;
+        match self.trail.chance.below(6) {
+            _ if !runs => {}
+            0 => {}
+            1 => self.fall_silent().await,
+            _ => self.finish().await,
         }
     }
 
@@ -412,6 +415,13 @@ impl<'h> Walk<'h> {
         if self.trail.chance.once_in(2) {
             self.report().await;
         }
+    }
+
+    /// Nothing is heard for too long, and then the cabinet draws the same boot.
+    async fn fall_silent(&mut self) {
+        self.house.pass(121);
+        self.jobs().await;
+        self.power_cut(self.cabinet.side.boot_id()).await;
     }
 
     pub(super) async fn report(&mut self) -> Answer {
@@ -485,7 +495,8 @@ impl<'h> Walk<'h> {
     /// The cabinet looks at the slot before the motor runs, and finds a reason not to.
     async fn decline(&mut self) {
         self.poll().await;
-        let reason = self.trail.chance.one(NotDispensedReason::ALL);
+        let any = self.trail.chance.one(NotDispensedReason::ALL);
+        let reason = if self.trail.chance.once_in(3) { NotDispensedReason::Empty } else { any };
         let all = self.attempts().await;
         let issued: Vec<&AttemptRow> = all.iter().filter(|row| row.state == AttemptState::Issued).collect();
         if let Some(row) = self.trail.chance.any(&issued) {
@@ -527,7 +538,7 @@ impl<'h> Walk<'h> {
     async fn restock(&mut self) {
         let found = self.slots().await;
         let Some(slot) = self.trail.chance.any(&found) else { return };
-        let spoilt = self.trail.chance.once_in(4);
+        let spoilt = self.trail.chance.once_in(3);
         if spoilt || slot.wants_another_lot() || self.trail.chance.once_in(3) {
             self.refill(&slot, spoilt);
         } else {

@@ -136,6 +136,9 @@ impl<'h> Walk<'h> {
             }
             // Shanghai's, and a moment more.
             "midnight" => {
+                if self.wants(PrescriptionState::Returned).await {
+                    self.send_back(pharmacist).await;
+                }
                 let now = self.clinic.house.now().timestamp() + 8 * 3600;
                 self.clinic.house.pass(86_400 - now % 86_400 + 1);
                 self.jobs().await;
