@@ -108,8 +108,7 @@ pub(super) fn write(
     Ok(id)
 }
 
-/// The letters of these kinds that wait for somebody are not needed any more;
-/// all of them where no kind is named.
+/// The letters of these kinds that wait for somebody are not needed any more.
 pub(super) fn supersede(tx: &mut Tx<'_>, staff: StaffId, kinds: &[LetterKind]) -> Result<(), Failure> {
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     for id in store::letters_supersede(tx.conn, staff, &kinds)? {

@@ -265,8 +265,8 @@ pub fn letter_supersede(conn: &mut Conn, id: LetterId) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// The letters of these kinds that wait for somebody are not needed any more;
-/// all of them where no kind is named. Returns which.
+/// The letters of these kinds that wait for somebody are not needed any more.
+/// Returns which.
 pub fn letters_supersede(conn: &mut Conn, staff_id: StaffId, kinds: &[&str]) -> QueryResult<Vec<LetterId>> {
     let waiting: Vec<(LetterId, String)> = each!(conn, c => letter::table
         .filter(letter::staff_id.eq(staff_id))
@@ -275,7 +275,7 @@ pub fn letters_supersede(conn: &mut Conn, staff_id: StaffId, kinds: &[&str]) -> 
         .load(c))?;
     let mut ended = Vec::new();
     for (id, kind) in waiting {
-        if (kinds.is_empty() || kinds.contains(&kind.as_str())) && letter_supersede(conn, id)? {
+        if kinds.contains(&kind.as_str()) && letter_supersede(conn, id)? {
             ended.push(id);
         }
     }

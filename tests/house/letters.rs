@@ -230,3 +230,28 @@ async fn the_mail_server_is_greeted_by_our_name() {
         assert!(letter.contains(greeted), "{letter}");
     }
 }
+
+/// Whoever opened a door by a changed address must not silence the notice by
+/// disabling its reader.
+#[actix_web::test]
+async fn the_old_address_hears_of_its_change_though_its_reader_is_disabled_since() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    let path = format!("/api/v1/staff/{}", seed.doctor.id);
+    let moved = json!({"email": "elsewhere@example.cn"});
+    house.post(&seed.operator.token, &format!("{path}/email"), moved).await.expect(200);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let body = json!({"token": server.newest_token()});
+    house.post("", "/api/v1/staff/email", body).await.expect(200);
+    house
+        .post("", "/api/v1/staff/password-reset", json!({"email": "elsewhere@example.cn"}))
+        .await
+        .expect(202);
+    house.post(&seed.operator.token, &format!("{path}/disable"), json!({})).await.expect(200);
+    // The notice, and nothing with a link.
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let letter = server.letters().pop().expect("a letter");
+    assert!(letter.contains("RCPT TO:<doctor-a@example.cn>"), "{letter}");
+}

@@ -56,16 +56,21 @@ impl SmtpServer {
 
     /// The token of the link in the newest letter.
     pub fn newest_token(&self) -> String {
+        let body = self.newest_body();
+        let (_, rest) = body.split_once("#token=").unwrap_or_else(|| panic!("no link in {body}"));
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
+    /// What the newest letter says.
+    pub fn newest_body(&self) -> String {
         let letters = self.letters();
         let (head, body) = letters.last().expect("a letter").split_once("\n\n").expect("a head and a body");
-        let body = if head.to_lowercase().contains("base64") {
+        if head.to_lowercase().contains("base64") {
             let packed: String = body.split_whitespace().collect();
             String::from_utf8(data_encoding::BASE64.decode(packed.as_bytes()).expect("base64")).expect("text")
         } else {
             body.replace("=\n", "").replace("=3D", "=")
-        };
-        let (_, rest) = body.split_once("#token=").unwrap_or_else(|| panic!("no link in {body}"));
-        rest.split_whitespace().next().expect("a token").to_owned()
+        }
     }
 
     /// Envelope and text of every letter taken.

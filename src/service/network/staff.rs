@@ -230,15 +230,23 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         return Err(Code::RoleNotAllowed.into());
     }
     if changes::staff_disable(tx.conn, id, &row.email, tx.now)? {
-        let ended = staff_session::end_all(tx, id)?;
+        let sessions_ended = staff_session::end_all(tx, id)?;
         staff_sessions::links_void(tx.conn, id, tx.now)?;
         changes::email_changes_void(tx.conn, id, tx.now)?;
-        letters::supersede(tx, id, &[])?;
+        // The old address hears all the same that another one took its place.
+        let ended = LetterKind::ALL.iter().copied().filter(|kind| *kind != LetterKind::EmailChanged);
+        letters::supersede(tx, id, &ended.collect::<Vec<_>>())?;
         if row.role == Role::Doctor {
             changes::doctor_off(tx.conn, id)?;
             tx.wake(Topic::Matching);
         }
-        tx.record("staff", id, "staff.disabled", json!({"sessions_ended": ended}), Hearers::staff(id))?;
+        tx.record(
+            "staff",
+            id,
+            "staff.disabled",
+            json!({"sessions_ended": sessions_ended}),
+            Hearers::staff(id),
+        )?;
     }
     staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }

@@ -310,7 +310,8 @@ pub fn slots(declared: &mut Declared) {
     }
 }
 
-/// Cabinets: their doors, alarms, keys, and what they and the books differ in.
+/// Cabinets: their doors, alarms, keys, what is taken from another slot, and what
+/// they and the books differ in.
 pub fn cabinets(declared: &mut Declared) {
     for (machine, from, to) in [
         ("door", "shut", "open"),
@@ -319,6 +320,7 @@ pub fn cabinets(declared: &mut Declared) {
         ("alarm", "raised", "silent"),
         ("device", "enrolled", "revoked"),
         ("cabinet key", "live", "replaced"),
+        ("pack", "of one slot", "of another"),
     ] {
         declared.add(machine, from, to);
     }

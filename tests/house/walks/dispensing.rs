@@ -44,9 +44,9 @@ const STEPS: &[(&str, usize)] = &[
     ("pay", 3),
     ("cancel", 2),
     ("poll", 2),
-    ("start", 12),
+    ("start", 14),
     ("type another code", 2),
-    ("finish", 12),
+    ("finish", 6),
     ("report", 5),
     ("report again", 1),
     ("report with a gap", 1),
@@ -56,11 +56,11 @@ const STEPS: &[(&str, usize)] = &[
     ("late hello", 3),
     ("hello", 1),
     ("walk away", 1),
-    ("decline", 4),
+    ("decline", 5),
     ("open the door", 1),
     ("shut the door", 1),
     ("count", 2),
-    ("restock", 2),
+    ("restock", 3),
     ("misload", 1),
     ("resolve", 3),
     ("look at incidents", 2),
@@ -111,7 +111,7 @@ impl<'h> Walk<'h> {
     pub async fn begin(house: &'h TestHouse, seed: &'h Seed, trail: Trail) -> Self {
         house.fill(seed).await;
         let mut buyers = vec![Buyer { id: seed.worker, card: CARD.to_owned(), check_in: None, known: false }];
-        for number in 0..2 {
+        for number in 0..4 {
             buyers.push(buyer(house, seed, number).await);
         }
         let cabinet = Machine::on(house, seed).await;
@@ -352,6 +352,14 @@ impl<'h> Walk<'h> {
         let Some(row) = found else { return };
         let code = self.codes.get(&row.order_id).filter(|_| rightly).cloned();
         let code = code.unwrap_or_else(|| format!("{:06}", self.trail.chance.below(1_000_000)));
+        // Whoever guesses is stopped after some tries, and so is the right code for a while.
+        if !rightly && self.trail.chance.once_in(3) {
+            for _ in 0..5 {
+                let guess = format!("{:06}", self.trail.chance.below(1_000_000));
+                let answer = self.cabinet.start_as(self.cabinet.side.boot_id(), row.id, &guess).await;
+                self.trail.no_fault(answer);
+            }
+        }
         let asked = self.cabinet.ask(row.id);
         if !asked && !self.trail.chance.once_in(3) {
             return;
@@ -368,6 +376,12 @@ impl<'h> Walk<'h> {
         }
         let runs = self.cabinet.granted(row.id, answer.body);
         self.trail.note(format!("  the motor of slot {} runs: {runs}", row.slot_no));
+        match self.trail.chance.below(6) {
+            _ if !runs => {}
+            0 => {}
+            1 => self.fall_silent().await,
+            _ => self.finish().await,
+        }
     }
 
     /// The motor stops, one way or the other.
@@ -401,6 +415,13 @@ impl<'h> Walk<'h> {
         if self.trail.chance.once_in(2) {
             self.report().await;
         }
+    }
+
+    /// Nothing is heard for too long, and then the cabinet draws the same boot.
+    async fn fall_silent(&mut self) {
+        self.house.pass(121);
+        self.jobs().await;
+        self.power_cut(self.cabinet.side.boot_id()).await;
     }
 
     pub(super) async fn report(&mut self) -> Answer {
@@ -474,7 +495,8 @@ impl<'h> Walk<'h> {
     /// The cabinet looks at the slot before the motor runs, and finds a reason not to.
     async fn decline(&mut self) {
         self.poll().await;
-        let reason = self.trail.chance.one(NotDispensedReason::ALL);
+        let any = self.trail.chance.one(NotDispensedReason::ALL);
+        let reason = if self.trail.chance.once_in(3) { NotDispensedReason::Empty } else { any };
         let all = self.attempts().await;
         let issued: Vec<&AttemptRow> = all.iter().filter(|row| row.state == AttemptState::Issued).collect();
         if let Some(row) = self.trail.chance.any(&issued) {
@@ -516,7 +538,7 @@ impl<'h> Walk<'h> {
     async fn restock(&mut self) {
         let found = self.slots().await;
         let Some(slot) = self.trail.chance.any(&found) else { return };
-        let spoilt = self.trail.chance.once_in(4);
+        let spoilt = self.trail.chance.once_in(3);
         if spoilt || slot.wants_another_lot() || self.trail.chance.once_in(3) {
             self.refill(&slot, spoilt);
         } else {

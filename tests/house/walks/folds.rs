@@ -142,6 +142,9 @@ impl Folded {
 
     fn order(&mut self, taken: &mut Taken, id: Uuid, kind: &str, payload: &Value) {
         let Some(what) = kind.strip_prefix("order.") else { return };
+        if what == "unit_relocated" {
+            taken.note("pack", "of one slot", "of another");
+        }
         if let Some(to) = OrderState::parse(what) {
             match self.orders.get_mut(&id) {
                 Some(at) => taken.step("order", at, to),

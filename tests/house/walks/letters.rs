@@ -15,7 +15,7 @@ use waystation::{
     jobs::letters::send_due,
     mail::Mailer,
     service::{Actor, Failure, letters},
-    storage::{letters as store, schema::staff, staff_sessions},
+    storage::{letters as store, schema::staff, staff_changes, staff_sessions},
 };
 
 use super::{chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
@@ -35,7 +35,8 @@ const STEPS: &[(&str, usize)] = &[
     ("refuse", 5),
     ("relent", 4),
     ("send by hand", 6),
-    ("take a link", 4),
+    ("change an address", 3),
+    ("take a link", 5),
     ("disable", 1),
     ("enable", 2),
     ("pass", 9),
@@ -67,7 +68,16 @@ pub struct Walk<'h> {
     people: Vec<StaffId>,
     /// Letters that the server had taken when somebody looked last.
     seen: usize,
-    links: Vec<String>,
+    links: Vec<Link>,
+    addresses: usize,
+}
+
+/// What somebody finds in a letter.
+#[derive(Debug, Clone)]
+struct Link {
+    token: String,
+    /// It confirms an address; else it sets a password.
+    confirms: bool,
 }
 
 impl<'h> Walk<'h> {
@@ -89,7 +99,7 @@ impl<'h> Walk<'h> {
         let operator = Desk::of(house, &seed.operator, Role::Operator, None);
         let people = vec![seed.doctor.id, seed.pharmacist.id];
         let bag = Bag::of(STEPS);
-        Self { house, trail, bag, operator, server, mailer, people, seen: 0, links: vec![] }
+        Self { house, trail, bag, operator, server, mailer, people, seen: 0, links: vec![], addresses: 0 }
     }
 
     /// Does something.
@@ -131,8 +141,16 @@ impl<'h> Walk<'h> {
                     self.operator_posts(&format!("/api/v1/letters/{id}/resend"), json!({})).await;
                 }
             }
+            "change an address" => {
+                if let Some(id) = self.trail.chance.any(&self.people) {
+                    self.addresses += 1;
+                    let body = json!({"email": format!("moved-{}@example.cn", self.addresses)});
+                    self.operator_posts(&format!("/api/v1/staff/{id}/email"), body).await;
+                }
+            }
             "take a link" => {
-                if let Some(link) = self.trail.chance.any(&self.links) {
+                let from = if self.trail.chance.once_in(3) { 0 } else { self.links.len().saturating_sub(2) };
+                if let Some(link) = self.trail.chance.any(&self.links[from..]) {
                     self.take(&link).await;
                 }
             }
@@ -186,7 +204,7 @@ impl<'h> Walk<'h> {
             }
             self.invite(&email).await;
             self.send().await;
-            let link = self.server.newest_token();
+            let link = self.newest_link().expect("an invitation");
             let answer = self.take(&link).await;
             assert_eq!(answer.status, 200, "{id}: {}{}", answer.body, self.trail.shown());
         }
@@ -230,24 +248,42 @@ impl<'h> Walk<'h> {
         }
         self.seen = taken;
         // Only the newest: those before it in one round may be void by now.
-        let token = self.server.newest_token();
-        let digest = digest::sha256(token.as_bytes());
-        let (link, now) = self
+        let Some(link) = self.newest_link() else { return };
+        let (confirms, digest) = (link.confirms, digest::sha256(link.token.as_bytes()));
+        let (found, now) = self
             .house
             .house
             .read(Actor::System, move |conn, house| -> Result<_, Failure> {
-                Ok((staff_sessions::link_fetch(conn, &digest)?, house.now()))
+                let found = if confirms {
+                    staff_changes::email_change_fetch(conn, &digest)?
+                        .map(|change| (change.used_at, change.expires_at))
+                } else {
+                    staff_sessions::link_fetch(conn, &digest)?.map(|link| (link.used_at, link.expires_at))
+                };
+                Ok((found, house.now()))
             })
             .await
             .expect("read");
-        let good = link.is_some_and(|link| link.used_at.is_none() && link.expires_at > now);
+        let good = found.is_some_and(|(used_at, expires_at)| used_at.is_none() && expires_at > now);
         assert!(good, "a letter left with a link that is good for nothing{}", self.trail.shown());
-        self.links.push(token);
+        self.links.push(link);
     }
 
-    async fn take(&mut self, link: &str) -> Answer {
-        let body = json!({"token": link, "password": PASSWORD});
-        let answer = self.house.post("", "/api/v1/staff/password", body).await;
+    /// Notices have none.
+    fn newest_link(&self) -> Option<Link> {
+        let body = self.server.newest_body();
+        let (before, rest) = body.split_once("#token=")?;
+        let token = rest.split_whitespace().next().expect("a token").to_owned();
+        Some(Link { token, confirms: before.ends_with("/staff/email") })
+    }
+
+    async fn take(&mut self, link: &Link) -> Answer {
+        let (path, body) = if link.confirms {
+            ("/api/v1/staff/email", json!({"token": link.token}))
+        } else {
+            ("/api/v1/staff/password", json!({"token": link.token, "password": PASSWORD}))
+        };
+        let answer = self.house.post("", path, body).await;
         self.trail.no_fault(answer)
     }
 

@@ -142,7 +142,7 @@ async fn whatever_happens_at_a_cabinet_is_no_fault_and_every_pack_is_accounted_f
 
 #[actix_web::test]
 async fn whatever_happens_to_a_prescription_is_no_fault_and_every_one_of_them_ends() {
-    let mut plan = Plan::of(3, 160).decided(&[declared::prescriptions]);
+    let mut plan = Plan::of(3, 100).decided(&[declared::prescriptions]);
     while let Some(chance) = plan.next() {
         let house = TestHouse::open().await;
         let seed = house.seed().await;

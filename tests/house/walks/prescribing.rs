@@ -136,6 +136,9 @@ impl<'h> Walk<'h> {
             }
             // Shanghai's, and a moment more.
             "midnight" => {
+                if self.wants(PrescriptionState::Returned).await {
+                    self.send_back(pharmacist).await;
+                }
                 let now = self.clinic.house.now().timestamp() + 8 * 3600;
                 self.clinic.house.pass(86_400 - now % 86_400 + 1);
                 self.jobs().await;
@@ -164,8 +167,9 @@ impl<'h> Walk<'h> {
             }
             self.clinic.see_everybody().await;
             for row in self.live().await {
-                // What is signed may be left to its last day.
-                if round > 0 || row.state == PrescriptionState::Draft || self.clinic.trail.chance.once_in(2) {
+                // What was signed may be left to its last day.
+                let unsigned = row.state == PrescriptionState::Draft;
+                if round > 0 || unsigned || self.clinic.trail.chance.once_in(4) {
                     self.withdraw_one(&row).await;
                 }
             }
