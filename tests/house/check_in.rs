@@ -58,3 +58,25 @@ async fn the_same_key_gives_the_same_answer_and_another_body_is_refused() {
     let refused = house.post_with_key(&seed.station_token, path, "key-00001", other).await;
     refused.problem(422, "idempotency_key_reused");
 }
+
+#[actix_web::test]
+async fn who_was_told_to_come_later_may_repeat_the_very_request() {
+    let house = TestHouse::open().await;
+    let screen = house.open_screen().await;
+    house.seed().await;
+    let body = |pin: &str| json!({"card_number": seed::CARD, "pin": pin});
+    let path = "/api/v1/check-ins";
+    for _ in 0..5 {
+        house.post(&house.token_of_screen(&screen), path, body("000111")).await;
+    }
+    let key = "the-very-same-request-1";
+    for _ in 0..2 {
+        let again = house.post_with_key(&house.token_of_screen(&screen), path, key, body(seed::PIN)).await;
+        again.problem(429, "pin_locked");
+    }
+    house.pass(901);
+    house.post_with_key(&house.token_of_screen(&screen), path, key, body(seed::PIN)).await.expect(201);
+    // From now on it is answered, and stays so.
+    let replayed = house.post_with_key(&house.token_of_screen(&screen), path, key, body(seed::PIN)).await;
+    replayed.expect(201);
+}

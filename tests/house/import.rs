@@ -8,7 +8,10 @@ use waystation::service::import::{
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
 
-use crate::harness::TestHouse;
+use crate::{harness::TestHouse, seed::PIN};
+
+/// A card with a right check digit, which nobody has yet.
+const CARD: &str = "990000000028";
 
 struct TestFile {
     path: PathBuf,
@@ -166,7 +169,14 @@ async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_
     let refused = told(load(&house, ImportKind::Stations, &second).await.expect_err("refused"));
     assert_eq!(refused, [(2, "code".to_owned(), "already_exists".to_owned())]);
 
-    let dry = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Update), true)).await;
+    // What a file says nothing of would be erased by an update.
+    let narrow = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Update), true)).await;
+    let missing = (1, "encounter_lanes".to_owned(), "missing_column".to_owned());
+    assert_eq!(told(narrow.expect_err("refused")), [missing]);
+    let whole = second
+        .replace("longitude_e6\n", "longitude_e6,encounter_lanes\n")
+        .replace("121300000\n", "121300000,consultation_only\n");
+    let dry = load_with(&house, ImportKind::Stations, &whole, with(Some(Existing::Update), true)).await;
     assert_eq!(dry.expect("tried"), Loaded { added: 1, updated: 1, skipped: 0 });
     assert!(!names().await.contains(&"Three".to_owned()), "a dry run keeps nothing");
 
@@ -175,7 +185,7 @@ async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_
     let known = names().await;
     assert!(known.contains(&"Three".to_owned()) && known.contains(&"Two".to_owned()), "{known:?}");
 
-    let updated = load_with(&house, ImportKind::Stations, &second, with(Some(Existing::Update), false)).await;
+    let updated = load_with(&house, ImportKind::Stations, &whole, with(Some(Existing::Update), false)).await;
     assert_eq!(updated.expect("loaded"), Loaded { added: 0, updated: 2, skipped: 0 });
     let known = names().await;
     assert!(known.contains(&"Two anew".to_owned()) && !known.contains(&"Two".to_owned()), "{known:?}");
@@ -187,8 +197,8 @@ async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() 
     let seed = house.seed().await;
     let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
     let worker = |pin: &str, name: &str, phone: &str| {
-        let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code";
-        format!("{header}\n990000000028,{pin},{name},{phone},1990-01-02,male,driver,employer-1\n")
+        let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code,language";
+        format!("{header}\n{CARD},{pin},{name},{phone},1990-01-02,male,driver,employer-1,zh\n")
     };
     let first = worker("482913", "样例乙", "15400000002");
     load(&house, ImportKind::Workers, &first).await.expect("loaded");
@@ -197,7 +207,7 @@ async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() 
     assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
     let found = house.get(&seed.operator.token, "/api/v1/workers?phone=15400000009").await.expect(200);
     assert_eq!(found["items"][0]["name"], "样例工人甲改");
-    let card = |pin: &str| json!({"card_number": "990000000028", "pin": pin});
+    let card = |pin: &str| json!({"card_number": CARD, "pin": pin});
     house.post(&seed.station_token, "/api/v1/check-ins", card("482913")).await.expect(201);
     house.post(&seed.station_token, "/api/v1/check-ins", card("739154")).await.problem(401, "pin_wrong");
 
@@ -311,4 +321,37 @@ async fn a_file_without_rows_or_with_unknown_columns_or_control_characters_is_re
 
     let wide = format!("{header}\n{}\n", row.replacen("PCM-T500", "ＰＣＭ－Ｔ５００", 1));
     assert_eq!(load(&house, ImportKind::Catalogue, &wide).await.expect("loaded"), 1);
+}
+
+#[actix_web::test]
+async fn an_update_of_workers_erases_nothing_unsaid_and_is_logged_as_an_operators_is() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
+    let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code,language";
+    let all = |phone: &str, employer: &str| {
+        format!("{header}\n{CARD},{PIN},样例乙,{phone},1990-01-02,male,driver,{employer},zh\n")
+    };
+    load(&house, ImportKind::Workers, &all("15400000002", "employer-1")).await.expect("loaded");
+    let card = json!({"card_number": CARD, "pin": PIN});
+    let worker = house.post(&seed.station_token, "/api/v1/check-ins", card).await.expect(201);
+    let worker = worker["access_token"].as_str().expect("a token").to_owned();
+    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
+    let known = async || {
+        let found = house.get(&seed.operator.token, &format!("/api/v1/workers?card_number={CARD}")).await;
+        found.expect(200)["items"][0].clone()
+    };
+    let before = known().await;
+    let some =
+        format!("card_number,pin,name,birth_date,sex,job\n{CARD},{PIN},样例乙,1990-01-02,male,driver\n");
+    let refused = told(load_with(&house, ImportKind::Workers, &some, update).await.expect_err("refused"));
+    let fields: Vec<&str> = refused.iter().map(|(_, field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["phone", "employer_code", "language"]);
+    assert_eq!(known().await, before);
+
+    load_with(&house, ImportKind::Workers, &all("", ""), update).await.expect("loaded");
+    assert_eq!((&known().await["employer_id"], house.logged("worker.changed").await), (&json!(null), 1));
+    assert_eq!(house.logged("consent.withdrawn").await, 1, "it was given for the employer of that time");
+    load_with(&house, ImportKind::Workers, &all("", ""), update).await.expect("loaded");
+    assert_eq!(house.logged("worker.changed").await, 1, "nothing changed the second time");
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::{Found, ImportError, PreparedStaff};
 use crate::{
-    crypto::blind::BlindField,
     domain::{
         ids::{EmployerId, HospitalId, StaffId, StationId, WorkerId},
         network::{EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
@@ -16,11 +15,7 @@ use crate::{
         Failure, Hearers, Tx,
         network::{self, WorkerDetailsInput},
     },
-    storage::{
-        intake_update as store,
-        sql_types::At,
-        staff as staff_rows, staff_changes, workers,
-    },
+    storage::{intake_update as store, sql_types::At, staff as staff_rows, staff_changes, workers},
 };
 
 pub(super) fn station(tx: &mut Tx<'_>, id: StationId, row: &StationRecord) -> Result<(), ImportError> {
@@ -56,13 +51,12 @@ pub(super) fn worker(
     }
     let name = tx.house.open("worker", "name_sealed", id, &known.name_sealed)?;
     let phone = Phone::parse(&row.phone);
-    let index = phone.as_ref().map(|phone| tx.house.keys.blind.of(BlindField::Phone, phone.as_str()));
+    let stood = tx.house.open("worker", "phone_sealed", id, &known.phone_sealed)?;
     // A file proves no phone; one that a code proved stays so while it is the same.
-    let same_phone = index.is_some_and(|index| index == *known.phone_index);
     let input = WorkerDetailsInput {
         name: (name != row.name.trim()).then(|| row.name.clone()),
-        phone: phone.filter(|_| !same_phone).map(|phone| phone.as_str().to_owned()),
-        no_phone: row.phone.is_empty() && !known.phone_index.is_empty(),
+        no_phone: phone.is_none() && !stood.is_empty(),
+        phone: phone.map(|phone| phone.as_str().to_owned()).filter(|phone| *phone != stood),
         birth_date: Some(row.birth_date),
         sex: Some(row.sex),
         job: Some(row.job),

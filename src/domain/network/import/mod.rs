@@ -193,7 +193,13 @@ impl<R: Record> Intake<R> {
         header: impl IntoIterator<Item = &'a str>,
         today: NaiveDate,
     ) -> Result<Self, Vec<RowProblem>> {
-        Ok(Self::below(Header::read(header, R::COLUMNS, R::NEVER_REPLACED)?, today))
+        let mut read = Header::read(header, R::COLUMNS, R::NEVER_REPLACED);
+        for problem in read.as_mut().err().into_iter().flatten() {
+            if R::OPTIONAL.contains(&problem.field.as_str()) {
+                problem.message = erased();
+            }
+        }
+        Ok(Self::below(read?, today))
     }
 
     fn below(header: Header, today: NaiveDate) -> Self {
@@ -216,6 +222,13 @@ impl<R: Record> Intake<R> {
             record.keys().iter().filter_map(|(field, key)| self.seen.note(line, field, key)).collect();
         if doubled.is_empty() { Ok(record) } else { Err(doubled) }
     }
+}
+
+fn erased() -> Bilingual {
+    Bilingual::fixed(
+        "更新时须有该列：没有写的内容会被清空。",
+        "An update needs this column: what is known would be replaced by nothing.",
+    )
 }
 
 fn missing_column(line: u64, column: &str) -> RowProblem {
