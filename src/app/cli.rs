@@ -1,6 +1,6 @@
 //! What can be asked of the program, and what each command does.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -182,18 +182,28 @@ impl Cli {
             }
             Command::Audit(command) => audit::run(command).await,
             Command::Config(ConfigCommand::Check(settings)) => {
-                Ok(settings::check(settings.read().map_err(|error| error.problems())))
+                let (said, outcome) = settings::check(settings.read().map_err(|error| error.problems()));
+                told(&said)?;
+                Ok(outcome)
             }
             Command::Config(ConfigCommand::Example) => {
-                print!("{}", example::EXAMPLE);
+                told(example::EXAMPLE)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Keys(command) => keys::run(command).await,
             Command::Openapi => {
-                println!("{}", openapi::document().to_pretty_json()?);
+                told(&format!("{}\n", openapi::document().to_pretty_json()?))?;
                 Ok(ExitCode::SUCCESS)
             }
         }
+    }
+}
+
+/// Writes a long text to standard output. Whoever reads only its head has had enough.
+fn told(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -58,29 +58,26 @@ pub(super) fn problems(config: &Config) -> Vec<SettingProblem> {
 }
 
 /// `waystation config check`: says what is wrong, or what the settings are.
-pub(super) fn check(loaded: Result<Config, Vec<SettingProblem>>) -> ExitCode {
+pub(super) fn check(loaded: Result<Config, Vec<SettingProblem>>) -> (String, ExitCode) {
     let found = match &loaded {
         Ok(config) => problems(config),
         Err(unreadable) => unreadable.clone(),
     };
-    for problem in &found {
-        println!("{problem}");
-    }
     match loaded {
         Ok(config) if found.is_empty() => {
-            print_settings(&config);
-            println!("设置可用 / the settings can work");
-            ExitCode::SUCCESS
+            (format!("{}设置可用 / the settings can work\n", in_force(&config)), ExitCode::SUCCESS)
         }
         Ok(_) | Err(_) => {
-            println!("有 {} 项设置不可用 / {} settings cannot work", found.len(), found.len());
-            ExitCode::FAILURE
+            let problems: String = found.iter().map(|problem| format!("{problem}\n")).collect();
+            let count = found.len();
+            let said = format!("{problems}有 {count} 项设置不可用 / {count} settings cannot work\n");
+            (said, ExitCode::FAILURE)
         }
     }
 }
 
 /// The settings in force. Of a secret, only whether there is one.
-fn print_settings(config: &Config) {
+fn in_force(config: &Config) -> String {
     let secret = |value: Option<&SecretString>| if value.is_some() { "(set)" } else { "(not set)" };
     let database = config.database_url.expose_secret().split(':').next().unwrap_or_default();
     let mail = match &config.mail {
@@ -88,7 +85,7 @@ fn print_settings(config: &Config) {
         MailConfig::Smtp { host, port, tls, .. } => format!("{host}:{port}, {tls:?}").to_lowercase(),
     };
     let metrics = config.metrics_listen.map_or_else(|| "(not set)".to_owned(), |at| at.to_string());
-    for (key, value) in [
+    let settings = [
         ("listen", config.listen.to_string()),
         ("public_url", config.public_url.clone()),
         ("database_url", format!("{database}:..")),
@@ -101,12 +98,10 @@ fn print_settings(config: &Config) {
         ("metrics_listen", metrics),
         ("metrics_token", secret(config.metrics_token.as_ref()).to_owned()),
         ("mail", mail),
-    ] {
-        println!("{key} = {value}");
-    }
-    for (path, value) in &config.policy {
-        println!("policy.{path} = {value}");
-    }
+    ];
+    let settings = settings.into_iter().map(|(key, value)| format!("{key} = {value}\n"));
+    let policy = config.policy.iter().map(|(path, value)| format!("policy.{path} = {value}\n"));
+    settings.chain(policy).collect()
 }
 
 #[cfg(test)]

@@ -46,7 +46,17 @@ impl Config {
     fn addresses(&self, found: &mut Vec<SettingProblem>) {
         let url = url::Url::parse(&self.public_url);
         let host = url.as_ref().ok().and_then(|url| url.host_str().map(str::to_owned));
+        let more = |url: &url::Url| {
+            !url.username().is_empty()
+                || url.password().is_some()
+                || url.query().is_some()
+                || url.fragment().is_some()
+        };
         match (&url, host) {
+            (Ok(url), Some(_)) if more(url) => found.push(SettingProblem::new(
+                "public_url",
+                "it is shown to everybody and put in front of paths: no user, password, ? or # belongs in it",
+            )),
             (Ok(url), Some(_)) if url.scheme() == "https" => {}
             (Ok(url), Some(host))
                 if url.scheme() == "http" && is_this_machine(host.trim_matches(['[', ']'])) => {}

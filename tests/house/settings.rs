@@ -32,13 +32,19 @@ fn settings_that_cannot_work_are_all_named_before_anything_is_opened() {
         ("WAYSTATION_POLICY__CHECK_IN__PIN_TRIES", "0"),
         ("WAYSTATION_POLICY__VENDING__MONTHLY_SUBSIDY", "-1"),
         ("WAYSTATION_SEAL_KEYS", "[]"),
+        ("WAYSTATION_PUBLIC_URL", "https://operator:86420975318642@waystation.example.org/?next=1"),
     ];
     for command in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
         let (worked, said) = run(command, &cannot_work);
-        assert!(!worked, "{said}");
-        for key in
-            ["offer_expiry_s", "check_in.idle_seconds", "check_in.pin_tries", "monthly_subsidy", "seal_keys"]
-        {
+        assert!(!worked && !said.contains("86420975318642"), "{said}");
+        for key in [
+            "public_url",
+            "offer_expiry_s",
+            "check_in.idle_seconds",
+            "check_in.pin_tries",
+            "monthly_subsidy",
+            "seal_keys",
+        ] {
             assert!(said.contains(key), "{key} is not named: {said}");
         }
     }
