@@ -8,7 +8,10 @@ use super::{Jobs, Turn};
 use crate::{
     coordination::Topic,
     mail::{Letter, Mailer},
-    service::{Actor, Failure, House, letters},
+    service::{
+        Actor, Failure, House,
+        letters::{self, Outbox},
+    },
 };
 
 /// Letters sent in one round at most, so that the job can be ended.
@@ -30,9 +33,9 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, mailer: &Arc<Mailer>) {
 /// A fault of the storage. What the mail server refuses is no error: the
 /// letter waits for its next try, or an operator finds it among the dead.
 pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Failure> {
-    let mut sent = 0;
+    let (mut outbox, mut sent) = (Outbox::open(house).await?, 0);
     for _ in 0..ROUND {
-        let Some(letter) = letters::claim_next(house).await? else { break };
+        let Some(letter) = outbox.claim_next().await? else { break };
         let (claim, id) = (letter.claim, letter.claim.letter);
         let outcome = mailer
             .send(&Letter {
@@ -46,17 +49,20 @@ pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Fail
             })
             .await;
         let Err(error) = outcome else {
-            house.write(Actor::System, move |tx| letters::sent(tx, claim)).await?;
             sent += 1;
-            continue;
+            // Waited for as long as need be: else it would leave again.
+            if outbox.note(house.write(Actor::System, move |tx| letters::sent(tx, claim)).await) {
+                continue;
+            }
+            break;
         };
         let (trouble, code) = error.trouble();
-        let state =
-            house.write(Actor::System, move |tx| letters::not_taken(tx, claim, trouble, code)).await?;
-        tracing::warn!(%id, %error, %state, tries = letter.tries, "a letter was not taken");
-        if error.is_of_the_server() {
+        let noted = house.write(Actor::System, move |tx| letters::not_taken(tx, claim, trouble, code)).await;
+        let state = noted.as_ref().ok().map(tracing::field::display);
+        tracing::warn!(%id, %error, state, tries = letter.tries, "a letter was not taken");
+        if !outbox.note(noted) || error.is_of_the_server() {
             break;
         }
     }
-    Ok(sent)
+    outbox.outcome(sent)
 }

@@ -25,17 +25,20 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, sender: &Arc<TextSender
 /// A fault of the storage. What the gateway refuses is no error: the message
 /// waits for its next try, until it is of no more use.
 pub async fn send_due(house: &Arc<House>, sender: &TextSender) -> Result<usize, Failure> {
-    let mut sent = 0;
-    for text in texts::claim_due(house).await? {
+    let (mut claimed, mut sent) = (texts::claim_due(house).await?, 0);
+    for text in std::mem::take(&mut claimed.texts) {
         let id = text.id;
         match sender.send(&id.to_string(), &text.to, &text.body).await {
             Ok(()) => {
                 let now = house.now();
-                house.write(Actor::System, move |tx| texts::finish(tx, id, Some(now))).await?;
                 sent += 1;
+                let noted = house.write(Actor::System, move |tx| texts::finish(tx, id, Some(now))).await;
+                if !claimed.note(noted) {
+                    break;
+                }
             }
             Err(error) => tracing::warn!(%id, %error, "a text message waits for its next try"),
         }
     }
-    Ok(sent)
+    claimed.outcome(sent)
 }

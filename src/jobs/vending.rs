@@ -4,25 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::service::{Actor, Failure, House, Tx, prescription_use, vend};
-
-/// Rows that one transaction takes on.
-const AT_ONCE: i64 = 100;
-
-/// A verb that carries out what is due.
-type Sweep = fn(&mut Tx<'_>, i64) -> Result<usize, Failure>;
+use crate::service::{House, prescription_use, vend};
 
 pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
-    let sweeps: [(&'static str, Duration, Sweep); 4] = [
-        ("doubt-silent", Duration::from_secs(5), vend::doubt_silent),
-        ("void-expired", Duration::from_secs(5), vend::void_expired),
-        ("expire-orders", Duration::from_secs(10), vend::expire_orders),
-        ("expire-prescriptions", Duration::from_secs(30), prescription_use::expire_due),
-    ];
-    for (name, pause, sweep) in sweeps {
-        let turn = Turn { pause, topic: None };
-        jobs.every(name, house, turn, move |house| async move {
-            house.write(Actor::System, move |tx| sweep(tx, AT_ONCE)).await
-        });
-    }
+    let after = |seconds| Turn { pause: Duration::from_secs(seconds), topic: None };
+    jobs.every("doubt-silent", house, after(5), |house| async move { vend::doubt_silent(&house).await });
+    jobs.every("void-expired", house, after(5), |house| async move { vend::void_expired(&house).await });
+    jobs.every("expire-orders", house, after(10), |house| async move { vend::expire_orders(&house).await });
+    jobs.every("expire-prescriptions", house, after(30), |house| async move {
+        prescription_use::expire_due(&house).await
+    });
 }

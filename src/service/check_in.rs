@@ -12,6 +12,7 @@ use super::{
     caller::StationCaller,
     card_pin::{self, ScreenTry},
     consultation,
+    rounds::{self, Job},
 };
 use crate::{
     crypto::{
@@ -19,7 +20,7 @@ use crate::{
         tokens::{Claims, Role},
     },
     domain::{
-        ids::{CheckInId, StationId, WorkerId},
+        ids::{CheckInId, ConsultationId, StationId, WorkerId},
         network::Identified,
         refusal::Code,
         spelling,
@@ -182,6 +183,8 @@ pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Resul
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
+    const ALERT: Job = Job::new("silent-emergencies");
+    const END: Job = Job::new("idle-check-ins");
     let before = idle_before(house);
     let (silent, emergencies) = house
         .read(Actor::System, move |conn, _| {
@@ -191,15 +194,13 @@ pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
             ))
         })
         .await?;
-    let mut ended = 0;
-    for row in silent {
-        let done = house.write(Actor::System, move |tx| end_idle(tx, row.id, before)).await?;
-        ended += usize::from(done);
-    }
-    for (id, station, since) in emergencies {
-        house.write(Actor::System, move |tx| consultation::alert_silent(tx, id, station, since)).await?;
-    }
-    Ok(ended)
+    let alert = |tx: &mut Tx<'_>, &(id, station, since): &(ConsultationId, StationId, Timestamp)| {
+        consultation::alert_silent(tx, id, station, since).map(|_| 0)
+    };
+    let alerted = rounds::each(house, ALERT, emergencies, |(id, ..)| *id, alert).await;
+    let end = move |tx: &mut Tx<'_>, row: &store::CheckInRow| end_idle(tx, row.id, before).map(usize::from);
+    let ended = rounds::each(house, END, silent, |row| row.id, end).await;
+    alerted.and(ended).outcome()
 }
 
 fn idle_before(house: &House) -> Timestamp {

@@ -20,6 +20,18 @@ pub enum Failure {
     Fault(String),
 }
 
+impl Failure {
+    /// Whether whatever is done next meets it as well: the database is out of reach.
+    pub(super) fn concerns_all(&self) -> bool {
+        matches!(self, Self::Store(error) if error.concerns_all())
+    }
+
+    /// Whether somebody else only holds a row.
+    pub(super) fn is_held_row(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_held_row())
+    }
+}
+
 impl TryAgain for Failure {
     fn may_pass(&self) -> bool {
         matches!(self, Self::Store(error) if error.may_pass())

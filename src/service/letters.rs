@@ -3,7 +3,7 @@
 //! No letter leaves with a link that is used or has lapsed: an invitation gets
 //! a fresh one, anything else is given up, and its reader asks again.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::{
     Actor, Failure, Hearers, House, Tx,
     network::Page,
+    rounds::{self, Done, Job},
     staff_email,
     staff_password::{self, LinkPurpose},
 };
@@ -34,8 +35,9 @@ use crate::{
     telemetry::figures::Fact,
 };
 
-/// Letters looked at in one round.
-const ROUND: i64 = 50;
+const JOB: Job = Job::new("letters");
+/// So many held letters a round passes over, and no more.
+const MOST_LEFT: usize = 20;
 /// For how long a letter is claimed: longer than a mail server may take.
 const CLAIM: TimeDelta = TimeDelta::seconds(60);
 /// A link must be good for so long after its letter leaves. Our default.
@@ -123,46 +125,84 @@ fn superseded(tx: &mut Tx<'_>, id: LetterId) -> Result<(), Failure> {
 
 /// Claims the letters that are due. Whoever claims one has a minute to send it
 /// and say so; if they die, it is sent again.
+///
+/// # Errors
+/// Faults of the storage.
 pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
-    super::staff_password::answer_requests(house).await?;
-    claim(house, ROUND).await
+    let mut outbox = Outbox::open(house).await?;
+    let mut claimed = Vec::new();
+    while let Some(letter) = outbox.claim_next().await? {
+        claimed.push(letter);
+    }
+    outbox.outcome(0)?;
+    Ok(claimed)
 }
 
-/// Claims the letter that is due first.
-pub async fn claim_next(house: &Arc<House>) -> Result<Option<OpenLetter>, Failure> {
-    super::staff_password::answer_requests(house).await?;
-    loop {
-        // Some that are due are not fit to be sent: look further.
-        let due =
-            house.read(Actor::System, |conn, house| Ok(store::letters_due(conn, house.now(), 1)?)).await?;
-        if due.is_empty() {
-            return Ok(None);
-        }
-        if let Some(letter) = claim(house, 1).await?.pop() {
-            return Ok(Some(letter));
-        }
-    }
+/// One round through the letters that are due. A letter whose row somebody holds
+/// keeps no other from leaving.
+pub struct Outbox {
+    house: Arc<House>,
+    left: HashSet<LetterId>,
+    done: Done,
 }
 
-async fn claim(house: &Arc<House>, most: i64) -> Result<Vec<OpenLetter>, Failure> {
-    // Looked up first, so that a quiet outbox costs no write.
-    let now = house.now();
-    let due = house.read(Actor::System, move |conn, _| Ok(store::letters_due(conn, now, most)?)).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
+impl Outbox {
+    /// Begins a round, with the letters that were asked for.
+    ///
+    /// # Errors
+    /// Faults of the storage.
+    pub async fn open(house: &Arc<House>) -> Result<Self, Failure> {
+        let done = staff_password::answer_requests(house).await?;
+        Ok(Self { house: Arc::clone(house), left: HashSet::new(), done })
     }
-    house
-        .write(Actor::System, move |tx| {
-            let mut claimed = Vec::with_capacity(due.len());
-            for row in &due {
-                let claim = Claim { letter: row.id, until: tx.now + CLAIM };
-                if store::letter_claim(tx.conn, row.id, row.tries, claim.until)? {
-                    claimed.extend(open(tx, row, claim)?);
-                }
+
+    /// Claims the letter that is due first.
+    ///
+    /// # Errors
+    /// Faults of the storage.
+    pub async fn claim_next(&mut self) -> Result<Option<OpenLetter>, Failure> {
+        // Some that are due are not fit to be sent, or held: look further.
+        while self.left.len() < MOST_LEFT {
+            // Looked up first, so that a quiet outbox costs no write.
+            let most = 1 + i64::try_from(self.left.len()).unwrap_or(0);
+            let due = self
+                .house
+                .read(Actor::System, move |conn, house| Ok(store::letters_due(conn, house.now(), most)?));
+            let Some(row) = due.await?.into_iter().find(|row| !self.left.contains(&row.id)) else { break };
+            let id = row.id;
+            let (claimed, done) = rounds::walk(&self.house, JOB, vec![row], |row| row.id, claim).await;
+            if done.has_left(id) {
+                self.left.insert(id);
             }
-            Ok(claimed)
-        })
-        .await
+            self.done = std::mem::take(&mut self.done).and(done);
+            if let Some(letter) = claimed.into_iter().flatten().next() {
+                return Ok(Some(letter));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes what was written of one; says whether the round can go on.
+    pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
+        self.done.note(written)
+    }
+
+    /// The end of a round in which `sent` letters left.
+    ///
+    /// # Errors
+    /// What was met on the way.
+    pub fn outcome(self, sent: usize) -> Result<usize, Failure> {
+        self.done.outcome().map(|_| sent)
+    }
+}
+
+fn claim(tx: &mut Tx<'_>, row: &LetterRow) -> Result<Option<OpenLetter>, Failure> {
+    let claim = Claim { letter: row.id, until: tx.now + CLAIM };
+    if store::letter_claim(tx.conn, row.id, row.tries, claim.until)? {
+        open(tx, row, claim)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Opens a claimed letter, if it may leave as it is; one that may not is ended.

@@ -1,12 +1,17 @@
 //! The call distributor at work: the front of the queue is put to doctors, and
 //! offers that nobody answered come back. The rules are `domain::matching`'s.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
 
-use super::{Actor, Failure, House, consultation};
+use super::{
+    Actor, Failure, House, Tx, consultation,
+    rounds::{self, Done, Job},
+};
 use crate::{
     coordination::Speaker,
     domain::{
@@ -22,6 +27,7 @@ use crate::{
         Conn,
         consultations::{self as store, ConsultationRow},
         doctors::{self, LocatedCandidate},
+        offers::OfferRow,
         sessions,
     },
 };
@@ -58,32 +64,75 @@ struct Round {
 /// # Errors
 /// Faults of the storage; a race that somebody else won is no error.
 pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
-    let Round { plans, clock } = house.read(Actor::System, plan).await?;
-    if let Some(clock) = clock {
-        house.write(Actor::System, move |tx| Ok(doctors::matching_clock_advance(tx.conn, clock)?)).await?;
+    let first = try_plan(house, Aside::default()).await?;
+    if first.failed.is_empty() {
+        return first.done.outcome();
     }
-    // Side by side: they share commits, and no worker waits for another's.
-    let outcomes = join_all(plans.into_iter().map(|plan| offer(house, plan))).await;
-    let mut made = 0;
-    for outcome in outcomes {
-        match outcome {
-            Ok(()) => made += 1,
-            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "an offer was overtaken"),
-            Err(failure) => return Err(failure),
-        }
+    // Somebody holds the doctor's row or the patient's: the patient is put to
+    // another doctor, and if that fails too, the doctor to another patient.
+    let doctors = first.failed.iter().map(|plan| plan.choice.doctor).collect();
+    let second = try_plan(house, Aside { doctors, consultations: HashSet::new() }).await?;
+    let (held_doctors, held): (Vec<Plan>, Vec<Plan>) =
+        first.failed.iter().partition(|plan| second.made.contains(&plan.consultation));
+    let aside = Aside {
+        doctors: held_doctors.iter().map(|plan| plan.choice.doctor).collect(),
+        consultations: held.iter().chain(&second.failed).map(|plan| plan.consultation).collect(),
+    };
+    let done = first.done.and(second.done);
+    if aside.consultations.is_empty() {
+        return done.outcome();
     }
-    Ok(made)
+    done.and(try_plan(house, aside).await?.done).outcome()
 }
 
-async fn offer(house: &Arc<House>, plan: Plan) -> Result<(), Failure> {
+/// What a plan passes over because a row could not be had.
+#[derive(Debug, Default, Clone)]
+struct Aside {
+    doctors: HashSet<StaffId>,
+    consultations: HashSet<ConsultationId>,
+}
+
+/// What became of a plan.
+struct Tried {
+    done: Done,
+    made: HashSet<ConsultationId>,
+    failed: Vec<Plan>,
+}
+
+async fn try_plan(house: &Arc<House>, aside: Aside) -> Result<Tried, Failure> {
+    const CLOCK: Job = Job::new("matching-clock");
+    // Side by side: they share commits, and no worker waits for another's.
+    const OFFER: Job = Job::new("offer").may_be_overtaken().side_by_side();
+    let Round { plans, clock } =
+        house.read(Actor::System, move |conn, house| plan(conn, house, &aside)).await?;
+    let mut done = Done::default();
+    if let Some(clock) = clock {
+        let advance = move |tx: &mut Tx<'_>| Ok(doctors::matching_clock_advance(tx.conn, clock).map(|_| 0)?);
+        done = rounds::one(house, CLOCK, advance).await;
+    }
+    let offered = rounds::each(house, OFFER, plans.clone(), |plan| plan.consultation, offer).await;
+    let (failed, made): (Vec<Plan>, Vec<Plan>) =
+        plans.into_iter().partition(|plan| offered.has_left(plan.consultation));
+    Ok(Tried {
+        done: done.and(offered),
+        made: made.into_iter().map(|plan| plan.consultation).collect(),
+        failed,
+    })
+}
+
+fn offer(tx: &mut Tx<'_>, plan: &Plan) -> Result<usize, Failure> {
     let command = Command::Offer {
         offer: OfferId::generate(),
         doctor: plan.choice.doctor,
         hospital: plan.choice.hospital,
         fence: plan.fence + 1,
-        expires_at: house.policy.matching.offer_expires_at(house.now()),
+        expires_at: tx.house.policy.matching.offer_expires_at(tx.now),
     };
-    house.write(Actor::System, move |tx| consultation::act(tx, plan.consultation, &command).map(drop)).await
+    act_on(tx, plan.consultation, &command)
+}
+
+fn act_on(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<usize, Failure> {
+    consultation::act(tx, id, command).map(|_| 1)
 }
 
 /// Ends offers whose time is over; their doctors become away.
@@ -91,21 +140,13 @@ async fn offer(house: &Arc<House>, plan: Plan) -> Result<(), Failure> {
 /// # Errors
 /// Faults of the storage.
 pub async fn expire_offers(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("offer-expiry").may_be_overtaken();
     let now = house.now();
     let due = house.read(Actor::System, move |conn, _| Ok(store::offers_expired(conn, now, 200)?)).await?;
-    let mut ended = 0;
-    for offer in due {
-        let command = Command::ExpireOffer { offer: offer.id };
-        let outcome = house
-            .write(Actor::System, move |tx| consultation::act(tx, offer.consultation_id, &command).map(drop))
-            .await;
-        match outcome {
-            Ok(()) => ended += 1,
-            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "an offer was answered in time"),
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(ended)
+    let expire = |tx: &mut Tx<'_>, offer: &OfferRow| {
+        act_on(tx, offer.consultation_id, &Command::ExpireOffer { offer: offer.id })
+    };
+    rounds::each(house, JOB, due, |offer| offer.id, expire).await.outcome()
 }
 
 /// Ends consultations that no doctor could be found for, far beyond the limit,
@@ -114,21 +155,12 @@ pub async fn expire_offers(house: &Arc<House>) -> Result<usize, Failure> {
 /// # Errors
 /// Faults of the storage.
 pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("unserved").may_be_overtaken();
     let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.unserved_after_s));
     let due = house
         .read(Actor::System, move |conn, _| Ok(store::consultations_unserved(conn, before, 100)?))
         .await?;
-    let mut ended = 0;
-    for id in due {
-        let outcome =
-            house.write(Actor::System, move |tx| consultation::act(tx, id, &Command::GiveUp).map(drop)).await;
-        match outcome {
-            Ok(()) => ended += 1,
-            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "not to be given up yet"),
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(ended)
+    rounds::each(house, JOB, due, |id| *id, |tx, id| act_on(tx, *id, &Command::GiveUp)).await.outcome()
 }
 
 /// Puts consultations back whose doctor was silent beyond the grace: as far
@@ -139,80 +171,76 @@ pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
 /// # Errors
 /// Faults of the storage; a doctor who came back in time is no error.
 pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
+    const REQUEUE: Job = Job::new("lost-doctors").may_be_overtaken();
+    const NOTE: Job = Job::new("heard-doctors");
     let busy = house.read(Actor::System, |conn, _| Ok(doctors::doctors_busy(conn)?)).await?;
-    let mut requeued = 0;
+    let (mut lost, mut words) = (Vec::new(), Vec::new());
     for (doctor, noted) in busy {
         let heard = house.coordination.last_heard(Speaker::Staff(doctor)).await.max(noted);
         match heard {
-            Some(at) if !grace_is_over(house, at) => note_heard(house, doctor, at, noted).await?,
+            Some(at) if !grace_is_over(house, at) => {
+                words.extend(is_news(house, at, noted).then_some((doctor, at)));
+            }
             Some(_) | None if grace_is_over(house, house.opened_at) => {
-                requeued += requeue_patients(house, doctor, heard).await?;
+                lost.extend(patients_of_lost(house, doctor, heard).await?);
             }
             Some(_) | None => {}
         }
     }
-    Ok(requeued)
+    let requeue = |tx: &mut Tx<'_>, (id, command): &(ConsultationId, Command)| act_on(tx, *id, command);
+    let requeued = rounds::each(house, REQUEUE, lost, |(id, _)| *id, requeue).await;
+    let note = |tx: &mut Tx<'_>, (doctor, at): &(StaffId, Timestamp)| {
+        doctors::doctor_heard(tx.conn, *doctor, *at)?;
+        Ok(0)
+    };
+    let noted = rounds::each(house, NOTE, words, |(doctor, _)| *doctor, note).await;
+    requeued.and(noted).outcome()
 }
 
 fn grace_is_over(house: &House, since: Timestamp) -> bool {
     house.now() >= house.policy.matching.grace_ends_at(since) + house.hearsay()
 }
 
-/// Writes down what the other instances cannot have heard themselves.
-async fn note_heard(
-    house: &Arc<House>,
-    doctor: StaffId,
-    at: Timestamp,
-    noted: Option<Timestamp>,
-) -> Result<(), Failure> {
+/// Whether the other instances cannot have heard it themselves, so that it is
+/// written down.
+fn is_news(house: &House, at: Timestamp, noted: Option<Timestamp>) -> bool {
     let fresh = noted.is_some_and(|noted| at <= noted || house.now() < noted + NOTED_EVERY);
-    if house.coordination.alone() || fresh {
-        return Ok(());
-    }
-    house.write(Actor::System, move |tx| Ok(doctors::doctor_heard(tx.conn, doctor, at)?)).await
+    !house.coordination.alone() && !fresh
 }
 
-async fn requeue_patients(
+/// The patients of a doctor who was heard last at `heard`, with what puts each back.
+async fn patients_of_lost(
     house: &Arc<House>,
     doctor: StaffId,
     heard: Option<Timestamp>,
-) -> Result<usize, Failure> {
+) -> Result<Vec<(ConsultationId, Command)>, Failure> {
     let (active_at, held) = house
         .read(Actor::System, move |conn, _| {
             Ok((sessions::staff_active_at(conn, doctor)?, store::consultations_of_doctor(conn, doctor)?))
         })
         .await?;
-    let mut requeued = 0;
-    for row in held {
+    let of_lost = held.into_iter().filter_map(|row| {
         // Who accepted, or wrote anything, was there.
         let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(house.opened_at);
-        if !grace_is_over(house, lost_since) {
-            continue;
-        }
-        let command = Command::Requeue { doctor, lost_since };
-        let outcome =
-            house.write(Actor::System, move |tx| consultation::act(tx, row.id, &command).map(drop)).await;
-        match outcome {
-            Ok(()) => requeued += 1,
-            Err(Failure::Refused(refusal)) => tracing::debug!(%refusal, "a doctor is not lost yet"),
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(requeued)
+        grace_is_over(house, lost_since).then_some((row.id, Command::Requeue { doctor, lost_since }))
+    });
+    Ok(of_lost.collect())
 }
 
 /// Chooses doctors for the front of the queue, most pressing first. A doctor
 /// chosen once has one place less for the rest of the round, and their hospital
 /// has had a turn; so has one that did not answer an offer yet.
-fn plan(conn: &mut Conn, house: &House) -> Result<Round, Failure> {
+fn plan(conn: &mut Conn, house: &House, aside: &Aside) -> Result<Round, Failure> {
     let now = house.now();
     let policy = &house.policy.matching;
     let mut waiting = store::consultations_waiting(conn, FRONT)?;
     if waiting.is_empty() {
         return Ok(Round::default());
     }
+    waiting.retain(|row| !aside.consultations.contains(&row.id));
     waiting.sort_by_key(|row| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
     let mut candidates = doctors::candidates(conn, now, CANDIDATES)?;
+    candidates.retain(|known| !aside.doctors.contains(&known.candidate.doctor));
     if candidates.is_empty() {
         return Ok(Round::default());
     }

@@ -46,6 +46,7 @@ pub mod report;
 mod resealing;
 pub mod review;
 pub mod review_record;
+mod rounds;
 pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
@@ -69,9 +70,12 @@ pub mod vitals;
 pub mod walk_in;
 pub mod worker_change;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use chrono::TimeDelta;
@@ -128,6 +132,8 @@ pub struct House {
     pub(crate) witness: Option<audit::Witness>,
     /// How far the process is on its way out.
     pub lifecycle: lifecycle::Lifecycle,
+    /// What jobs left for their next rounds.
+    left: rounds::Left,
     pub(crate) figures_cache: figures::FiguresCache,
     pub(crate) readiness: readiness::ReadinessCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
@@ -167,6 +173,7 @@ impl House {
             figures,
             witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
+            left: rounds::Left::default(),
             figures_cache: figures::FiguresCache::default(),
             readiness: readiness::ReadinessCache::default(),
             edition: edition::Edition::default(),
@@ -245,6 +252,17 @@ impl House {
         actor: Actor,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.write_waiting(None, actor, work).await
+    }
+
+    /// The same, and each held row is waited for once, for `only` so long: where
+    /// what is not done now is done in the next round.
+    async fn write_waiting<T: Send + 'static>(
+        self: &Arc<Self>,
+        only: Option<Duration>,
+        actor: Actor,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         let house = Arc::clone(self);
         let tries = AtomicU32::new(0);
         // What an undone verb has shown: a refusal may tell of a record.
@@ -252,7 +270,7 @@ impl House {
         let tell = Arc::clone(&told);
         let done = self
             .store
-            .write(move |conn| {
+            .write_in(only, move |conn| {
                 let patient = tries.fetch_add(1, Ordering::Relaxed) >= PATIENT_AFTER;
                 let standing = actor.hold_live(conn, house.now())?;
                 let mut tx = Tx::new(conn, &house, actor, standing);

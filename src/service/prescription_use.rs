@@ -1,12 +1,15 @@
 //! How a prescription is used and how it ends: what an order may take from it,
 //! whether its signature still fits, fulfilment and expiry. It vends nothing.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
-    Failure, House, Tx,
+    Actor, Failure, House, Tx,
     prescription::record,
     prescription_view::{Body, machine_of, product_of},
+    rounds::{self, Job},
 };
 use crate::{
     crypto::{
@@ -26,6 +29,9 @@ use crate::{
         prescriptions::{self as store, LineRow, PrescriptionRow},
     },
 };
+
+/// Prescriptions that one round ends, at most.
+const EXPIRED_AT_ONCE: i64 = 100;
 
 /// One line that an order may take packs of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -203,33 +209,35 @@ pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failu
     Ok(true)
 }
 
-/// Ends up to `limit` prescriptions whose validity is over; called by a job.
-/// One with a pack on its way or in doubt waits for it. Returns how many ended.
+/// Ends prescriptions whose validity is over; called by a job. One with a pack
+/// on its way or in doubt waits for it. Returns how many ended.
 ///
 /// # Errors
-/// What the storage said.
-pub fn expire_due(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
-    let mut ended = 0;
-    for row in store::prescriptions_due(tx.conn, tx.now, limit)? {
-        // Another process may be at the same row; whoever is first ends it.
-        if !store::prescription_hold(tx.conn, &row)? {
-            continue;
-        }
-        let units = store::units_of(tx.conn, row.id)?;
-        let moving = units
-            .iter()
-            .filter(|(_, state)| matches!(state, UnitState::Authorised | UnitState::InDoubt))
-            .count();
-        if moving > 0 {
-            continue;
-        }
-        let body = Body::open(tx.house, &row)?;
-        let command = Command::Expire { units_moving: 0 };
-        let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
-        if store::prescription_end(tx.conn, &row, EXPIRING, PrescriptionState::Expired, None, tx.now)? {
-            record(tx, &row, &events)?;
-            ended += 1;
-        }
+/// What one failed with, although the others have ended.
+pub async fn expire_due(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("expire-prescriptions");
+    let now = house.now();
+    let due = house
+        .read(Actor::System, move |conn, _| Ok(store::prescriptions_due(conn, now, EXPIRED_AT_ONCE)?))
+        .await?;
+    rounds::each(house, JOB, due, |row| row.id, expire).await.outcome()
+}
+
+fn expire(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<usize, Failure> {
+    // Another process may be at the same row; whoever is first ends it.
+    if !store::prescription_hold(tx.conn, row)? {
+        return Ok(0);
     }
-    Ok(ended)
+    let moving = |state| matches!(state, UnitState::Authorised | UnitState::InDoubt);
+    if store::units_of(tx.conn, row.id)?.into_iter().any(|(_, state)| moving(state)) {
+        return Ok(0);
+    }
+    let body = Body::open(tx.house, row)?;
+    let command = Command::Expire { units_moving: 0 };
+    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    if !store::prescription_end(tx.conn, row, EXPIRING, PrescriptionState::Expired, None, tx.now)? {
+        return Ok(0);
+    }
+    record(tx, row, &events)?;
+    Ok(1)
 }

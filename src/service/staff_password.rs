@@ -11,7 +11,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Actor, Failure, Hearers, House, Tx, known_device, letters, limits, passwords, signing, staff_session,
+    Actor, Failure, Hearers, House, Tx, known_device, letters, limits, passwords,
+    rounds::{self, Done, Job},
+    signing, staff_session,
 };
 use crate::{
     coordination::Topic,
@@ -33,7 +35,7 @@ use crate::{
     mail::LetterKind,
     storage::{
         events::AnyId,
-        reset_requests,
+        reset_requests::{self, RequestRow},
         staff::{self, StaffRow},
         staff_sessions as store,
     },
@@ -124,28 +126,24 @@ pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Ac
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) async fn answer_requests(house: &Arc<House>) -> Result<(), Failure> {
+pub(super) async fn answer_requests(house: &Arc<House>) -> Result<Done, Failure> {
+    const JOB: Job = Job::new("reset-requests");
     let waiting = house.read(Actor::System, |conn, _| Ok(reset_requests::requests(conn, ROUND)?)).await?;
-    for request in waiting {
-        house
-            .write(Actor::System, move |tx| {
-                if !reset_requests::request_take(tx.conn, request.id)? {
-                    return Ok(());
-                }
-                let email =
-                    tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
-                let found = staff::staff_by_email(tx.conn, &email)?;
-                if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
-                    // Whoever never answered their invitation gets a fresh one.
-                    let known = row.password_hash.is_some();
-                    let kind = if known { LetterKind::Reset } else { LetterKind::Invite };
-                    send_link(tx, row.id, kind)?;
-                }
-                Ok(())
-            })
-            .await?;
+    Ok(rounds::each(house, JOB, waiting, |request| request.id, answer).await)
+}
+
+fn answer(tx: &mut Tx<'_>, request: &RequestRow) -> Result<usize, Failure> {
+    if !reset_requests::request_take(tx.conn, request.id)? {
+        return Ok(0);
     }
-    Ok(())
+    let email = tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
+    let found = staff::staff_by_email(tx.conn, &email)?;
+    if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
+        // Whoever never answered their invitation gets a fresh one.
+        let known = row.password_hash.is_some();
+        send_link(tx, row.id, if known { LetterKind::Reset } else { LetterKind::Invite })?;
+    }
+    Ok(1)
 }
 
 /// What a link sets.

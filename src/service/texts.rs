@@ -6,11 +6,14 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{Actor, Failure, Hearers, House, Tx};
+use super::{
+    Actor, Failure, Hearers, House, Tx,
+    rounds::{self, Done, Job},
+};
 use crate::{
     coordination::Topic,
     domain::{ids::TextMessageId, network::Phone, time::Timestamp},
-    storage::text_messages as store,
+    storage::text_messages::{self as store, DueText},
 };
 
 /// Messages looked at in one round.
@@ -45,35 +48,55 @@ pub(super) fn write(
     Ok(id)
 }
 
+/// One round through the messages that are due.
+pub struct Claimed {
+    /// What is to be sent.
+    pub texts: Vec<OpenText>,
+    done: Done,
+}
+
+impl Claimed {
+    /// Notes what was written of one; says whether the round can go on.
+    pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
+        self.done.note(written)
+    }
+
+    /// The end of a round in which `sent` messages left.
+    ///
+    /// # Errors
+    /// What was met on the way.
+    pub fn outcome(self, sent: usize) -> Result<usize, Failure> {
+        self.done.outcome().map(|_| sent)
+    }
+}
+
 /// Claims the messages that are due. Whoever claims one has until its next try
 /// to send it and say so; if they die, it is sent again.
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenText>, Failure> {
+pub async fn claim_due(house: &Arc<House>) -> Result<Claimed, Failure> {
+    const JOB: Job = Job::new("text-messages");
     // Looked up first, so that a quiet outbox costs no write.
     let now = house.now();
     let due = house.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, ROUND)?)).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
+    let (texts, done) = rounds::walk(house, JOB, due, |row| row.id, claim).await;
+    Ok(Claimed { texts: texts.into_iter().flatten().collect(), done })
+}
+
+fn claim(tx: &mut Tx<'_>, row: &DueText) -> Result<Option<OpenText>, Failure> {
+    if row.expires_at <= tx.now {
+        finish(tx, row.id, None)?;
+        return Ok(None);
     }
-    house
-        .write(Actor::System, move |tx| {
-            let mut claimed = Vec::with_capacity(due.len());
-            for row in &due {
-                if row.expires_at <= tx.now {
-                    finish(tx, row.id, None)?;
-                } else if store::text_claim(tx.conn, row.id, row.tries, tx.now + PAUSE)? {
-                    claimed.push(OpenText {
-                        id: row.id,
-                        to: tx.house.open("text_message", "phone_sealed", row.id, &row.phone_sealed)?,
-                        body: tx.house.open("text_message", "body_sealed", row.id, &row.body_sealed)?,
-                    });
-                }
-            }
-            Ok(claimed)
-        })
-        .await
+    if !store::text_claim(tx.conn, row.id, row.tries, tx.now + PAUSE)? {
+        return Ok(None);
+    }
+    Ok(Some(OpenText {
+        id: row.id,
+        to: tx.house.open("text_message", "phone_sealed", row.id, &row.phone_sealed)?,
+        body: tx.house.open("text_message", "body_sealed", row.id, &row.body_sealed)?,
+    }))
 }
 
 /// Notes that a message was handed over, or can never be.

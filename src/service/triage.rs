@@ -9,11 +9,16 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, House, Tx, alerts, caller::WorkerCaller, consultation, profile};
+use super::{
+    Actor, Failure, House, Tx, alerts,
+    caller::WorkerCaller,
+    consultation, profile,
+    rounds::{self, Job},
+};
 use crate::{
     domain::{
         formulary::Condition,
-        ids::WorkerId,
+        ids::{CheckInId, StationId, WorkerId},
         refusal::{Code, Refusal},
         time::{Timestamp, civil_day, months_since},
         triage::{
@@ -285,24 +290,22 @@ pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView
 /// # Errors
 /// Faults of the storage.
 pub async fn alarm_unmeasured(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("unmeasured-extremes").may_be_overtaken();
     let now = house.now();
     let due = house.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
-    let mut alarmed = 0;
-    for (check_in, worker, station) in due {
-        let caller = WorkerCaller { worker, check_in, station, acts: false };
-        let outcome = house
-            .write(Actor::System, move |tx| {
-                // The check-in's row first, as every verb of its screen does.
-                store::measure_again_set(tx.conn, check_in, None)?;
-                hold_worker(tx, worker)?;
-                follow(tx, caller).map(drop)
-            })
-            .await;
-        match outcome {
-            Ok(()) => alarmed += 1,
-            Err(Failure::Refused(refusal)) => tracing::warn!(%refusal, "an extreme could not be judged"),
-            Err(failure) => return Err(failure),
-        }
+    rounds::each(house, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
+}
+
+fn alarm(
+    tx: &mut Tx<'_>,
+    &(check_in, worker, station): &(CheckInId, WorkerId, StationId),
+) -> Result<usize, Failure> {
+    let caller = WorkerCaller { worker, check_in, station, acts: false };
+    // The check-in's row first, as every verb of its screen does.
+    store::measure_again_set(tx.conn, check_in, None)?;
+    let judged = hold_worker(tx, worker).and_then(|()| follow(tx, caller));
+    if let Err(Failure::Refused(refusal)) = &judged {
+        tracing::warn!(%refusal, "an extreme could not be judged");
     }
-    Ok(alarmed)
+    judged.map(|_| 1)
 }

@@ -3,6 +3,9 @@
 
 use diesel::result::{DatabaseErrorKind as Kind, Error};
 
+/// What is waited for where somebody holds a row.
+const A_ROW: &str = "a row";
+
 /// What can go wrong below the services.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -99,6 +102,24 @@ impl TryAgain for Error {
 }
 
 impl StoreError {
+    /// A row was waited for in vain.
+    pub(super) const ROW: Self = Self::Busy(A_ROW);
+
+    /// Whether everybody meets this now, and not only who needs the same rows.
+    pub fn concerns_all(&self) -> bool {
+        match self {
+            Self::Busy(what) => *what != A_ROW,
+            Self::Contended | Self::Database(Error::DatabaseError(Kind::SerializationFailure, _)) => false,
+            Self::Broken(_) => true,
+            other => other.is_unreachable(),
+        }
+    }
+
+    /// Whether it was only a row that somebody else holds.
+    pub fn is_held_row(&self) -> bool {
+        matches!(self, Self::Contended) || matches!(self, Self::Busy(what) if *what == A_ROW)
+    }
+
     /// Whether the database cannot be reached, or not now.
     pub fn is_unreachable(&self) -> bool {
         match self {

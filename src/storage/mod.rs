@@ -101,6 +101,9 @@ use crate::telemetry::figures::Figures;
 /// What the database itself said.
 pub type QueryError = diesel::result::Error;
 
+/// Writes of one job that wait for the writer at once. Our default.
+const TOGETHER: usize = 50;
+
 /// The one door to the database.
 #[derive(Clone)]
 pub struct Store {
@@ -232,7 +235,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + TryAgain + Send + 'static,
     {
-        self.on_pool(move |conn, _| work(conn)).await
+        self.on_pool(None, move |conn, _| work(conn)).await
     }
 
     /// Runs a write in a transaction of its own. It answers after the commit.
@@ -252,11 +255,38 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + TryAgain + Send + 'static,
     {
+        self.write_in(None, work).await
+    }
+
+    /// The same; with an `only` wait each row that somebody holds is waited for once,
+    /// so long at most and never longer than anybody waits at first: for work that
+    /// can be left for later. On SQLite nobody holds rows.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_in<T, E>(
+        &self,
+        only: Option<Duration>,
+        work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + TryAgain + Send + 'static,
+    {
         match &self.writer {
             WriteDoor::Grouped(writer) => writer.run(work).await,
             WriteDoor::Pooled => {
-                self.on_pool(move |conn, patience| in_transaction(conn, patience, &work)).await
+                self.on_pool(only, move |conn, patience| in_transaction(conn, patience, &work)).await
             }
+        }
+    }
+
+    /// How many writes one job may hand over at once: in the embedded database they
+    /// share a commit, elsewhere most connections are left to others.
+    pub fn side_by_side(&self) -> usize {
+        match &self.writer {
+            WriteDoor::Grouped(_) => TOGETHER,
+            WriteDoor::Pooled => Waits::patient(self.connections),
         }
     }
 }

@@ -30,9 +30,11 @@ enum Ended<T, E> {
 
 impl Store {
     /// Runs `work`, again where another transaction was in its way; it is told how
-    /// long to wait for rows, where that is longer than at first.
+    /// long to wait for rows, where that is longer than at first. With an `only`
+    /// wait, which is no longer than that, it does not wait again.
     pub(super) async fn on_pool<T, E>(
         &self,
+        only: Option<Duration>,
         work: impl Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -43,18 +45,22 @@ impl Store {
         let (mut work, mut guard) = (work, None);
         loop {
             let place = self.place(began).await?;
-            let patience = guard.is_some().then(|| self.left(began).max(self.waits.first()));
+            let patience = match only {
+                // So long a row is waited for anyway.
+                Some(only) => Some(only).filter(|only| *only < self.waits.first()),
+                None => guard.is_some().then(|| self.left(began).max(self.waits.first())),
+            };
             let (back, ended) = self.on_connection(began, place, guard, patience, work).await?;
             match ended {
                 Ended::So(outcome) => return outcome,
-                Ended::Waited if patience.is_some() => return Err(StoreError::Busy("a row").into()),
+                Ended::Waited if only.or(patience).is_some() => return Err(StoreError::ROW.into()),
                 Ended::Waited => work = back,
             }
             // Somebody holds the row. Whoever waits for it here has no connection.
             let line = Arc::clone(&self.patient).acquire_owned();
             guard = match tokio::time::timeout(self.left(began), line).await {
                 Ok(Ok(permit)) => Some(permit),
-                Ok(Err(_)) | Err(_) => return Err(StoreError::Busy("a row").into()),
+                Ok(Err(_)) | Err(_) => return Err(StoreError::ROW.into()),
             };
         }
     }

@@ -1,6 +1,8 @@
 //! Somebody holds a row, the writer or the file, and does not let go. Whoever
 //! needs it is told in time to come back; everybody else goes on.
 
+mod jobs;
+
 use std::{
     sync::{Arc, Mutex, mpsc},
     time::Duration,
@@ -28,7 +30,8 @@ async fn impatient() -> (TestHouse, Seed) {
     (house, seed)
 }
 
-/// Runs `work` while another connection holds every row of `table`.
+/// Holds every row of `table`, or those that its WHERE clause names, on another
+/// connection.
 fn hold(house: &TestHouse, table: &str) -> Conn {
     let mut other = house.connection();
     other.batch_execute(&format!("BEGIN; SELECT * FROM {table} FOR UPDATE")).expect("held");

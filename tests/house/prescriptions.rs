@@ -255,7 +255,7 @@ async fn late_in_the_day_signing_proposes_an_extension() {
 async fn what_is_over_expires_once() {
     let scene = Scene::open().await;
     let id = scene.approved(&["PCM-T500"]).await;
-    let expire = || scene.house.house.write(Actor::System, |tx| prescription_use::expire_due(tx, 100));
+    let expire = || prescription_use::expire_due(&scene.house.house);
     assert_eq!(expire().await.expect("swept"), 0);
     scene.house.pass(14 * 3600);
     assert_eq!(expire().await.expect("swept"), 1);

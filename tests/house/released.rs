@@ -34,13 +34,10 @@ async fn sweep(house: &TestHouse) -> usize {
     done += matching::expire_offers(app).await.expect("expired");
     done += matching::give_up_unserved(app).await.expect("given up");
     done += check_in::sweep_idle(app).await.expect("ended");
-    let due = app.write(Actor::System, |tx| {
-        Ok(vend::doubt_silent(tx, 100)?
-            + vend::void_expired(tx, 100)?
-            + vend::expire_orders(tx, 100)?
-            + prescription_use::expire_due(tx, 100)?)
-    });
-    done + due.await.expect("swept")
+    done += vend::doubt_silent(app).await.expect("doubted");
+    done += vend::void_expired(app).await.expect("voided");
+    done += vend::expire_orders(app).await.expect("expired");
+    done + prescription_use::expire_due(app).await.expect("expired")
 }
 
 async fn violations(house: &TestHouse) -> Vec<String> {

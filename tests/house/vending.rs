@@ -356,14 +356,9 @@ impl TestHouse {
     /// Runs the sweeps that a job would run.
     pub async fn sweep(&self) -> (usize, usize, usize) {
         use waystation::service::vend;
-        self.house
-            .write(Actor::System, |tx| {
-                let doubted = vend::doubt_silent(tx, 100)?;
-                let voided = vend::void_expired(tx, 100)?;
-                Ok((doubted, voided, vend::expire_orders(tx, 100)?))
-            })
-            .await
-            .expect("swept")
+        let doubted = vend::doubt_silent(&self.house).await.expect("doubted");
+        let voided = vend::void_expired(&self.house).await.expect("voided");
+        (doubted, voided, vend::expire_orders(&self.house).await.expect("expired"))
     }
 
     /// What lies in a slot: on hand, reserved, in doubt, and why it is closed.

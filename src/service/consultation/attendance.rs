@@ -25,6 +25,7 @@ use crate::{
         Actor, Failure, Hearers, House, Tx,
         caller::{self, StaffCaller},
         prescription,
+        rounds::{self, Job},
     },
     storage::{
         Conn, check_in,
@@ -154,6 +155,8 @@ pub fn alert_silent(
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_absent(house: &Arc<House>) -> Result<usize, Failure> {
+    const SEE: Job = Job::new("astray-workers");
+    const END: Job = Job::new("absent-workers").may_be_overtaken();
     let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.worker_return_s));
     let (astray, absent) = house
         .read(Actor::System, move |conn, _| {
@@ -163,23 +166,23 @@ pub async fn sweep_absent(house: &Arc<House>) -> Result<usize, Failure> {
             ))
         })
         .await?;
-    for (_, worker, left_at) in astray {
-        let put_right = move |tx: &mut Tx<'_>| {
-            let here = check_in::check_in_open_of(tx.conn, worker)?.is_some();
-            match (left_at, here) {
-                (None, false) => worker_left(tx, worker),
-                (Some(_), true) => worker_back(tx, worker),
-                (None, true) | (Some(_), false) => Ok(()),
-            }
-        };
-        house.write(Actor::System, put_right).await?;
+    let seen = rounds::each(house, SEE, astray, |(id, ..)| *id, put_right).await;
+    let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
+    let ended = rounds::each(house, END, absent, |id| *id, end).await;
+    seen.and(ended).outcome()
+}
+
+fn put_right(
+    tx: &mut Tx<'_>,
+    &(_, worker, left_at): &(ConsultationId, WorkerId, Option<Timestamp>),
+) -> Result<usize, Failure> {
+    let here = check_in::check_in_open_of(tx.conn, worker)?.is_some();
+    match (left_at, here) {
+        (None, false) => worker_left(tx, worker)?,
+        (Some(_), true) => worker_back(tx, worker)?,
+        (None, true) | (Some(_), false) => {}
     }
-    let mut ended = 0;
-    for id in absent {
-        let outcome = house.write(Actor::System, move |tx| act(tx, id, &Command::EndAbsent).map(drop)).await;
-        ended += usize::from(moved(outcome)?);
-    }
-    Ok(ended)
+    Ok(0)
 }
 
 /// A doctor who has no live session left holds nobody: offers are withdrawn,
@@ -220,13 +223,11 @@ fn release_held(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_signed_out(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("signed-out-doctors");
     let oldest = house.now() - TimeDelta::hours(caller::SESSION_HOURS);
     let gone = house
         .read(Actor::System, move |conn, _| Ok(doctors::doctors_signed_out(conn, oldest, AT_ONCE)?))
         .await?;
-    let mut released = 0;
-    for doctor in gone {
-        released += usize::from(house.write(Actor::System, move |tx| release_signed_out(tx, doctor)).await?);
-    }
-    Ok(released)
+    let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
+    rounds::each(house, JOB, gone, |doctor| *doctor, release).await.outcome()
 }

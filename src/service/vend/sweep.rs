@@ -1,15 +1,20 @@
 //! What happens when nobody says anything. A sweep never reads silence as "not
 //! vended": it withdraws what was never started, and doubts what was.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use crate::{
     domain::{
-        ids::{CabinetId, OrderId},
+        ids::{AttemptId, CabinetId, OrderId},
         order::{self, OrderState, UnitState},
         vend::{AttemptState, Command, attempt::VoidReason, decide},
     },
-    service::{Failure, Tx},
+    service::{
+        Actor, Failure, House, Tx,
+        rounds::{self, Job},
+    },
     storage::{attempts, orders},
 };
 
@@ -19,46 +24,70 @@ use super::{
     units::command,
 };
 
-/// Puts started attempts in doubt whose cabinet has told no outcome in time;
-/// `limit` at most. Tells how many.
-pub fn doubt_silent(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
-    let silence = TimeDelta::seconds(i64::from(tx.house.policy.vending.silence_seconds));
-    let mut doubted = 0;
-    for (cabinet, id) in attempts::attempts_silent(tx.conn, tx.now - silence, limit)? {
-        lock_cabinet(tx, cabinet)?;
-        let Some(row) = attempts::attempt_fetch(tx.conn, id)? else { continue };
-        let events = decide(&domain_attempt(&row)?, Command::Silence, tx.now)?;
-        apply(tx, &row, &events)?;
-        doubted += usize::from(!events.is_empty());
-    }
-    Ok(doubted)
+/// Rows that one round takes on.
+const AT_ONCE: i64 = 100;
+
+/// Puts started attempts in doubt whose cabinet has told no outcome in time.
+/// Tells how many.
+///
+/// # Errors
+/// What an attempt failed with, although those of other cabinets are done.
+pub async fn doubt_silent(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("doubt-silent");
+    let silence = TimeDelta::seconds(i64::from(house.policy.vending.silence_seconds));
+    let before = house.now() - silence;
+    let due = house
+        .read(Actor::System, move |conn, _| Ok(attempts::attempts_silent(conn, before, AT_ONCE)?))
+        .await?;
+    rounds::each(house, JOB, due, |(_, id)| *id, doubt).await.outcome()
+}
+
+fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usize, Failure> {
+    lock_cabinet(tx, cabinet)?;
+    let Some(row) = attempts::attempt_fetch(tx.conn, id)? else { return Ok(0) };
+    let events = decide(&domain_attempt(&row)?, Command::Silence, tx.now)?;
+    apply(tx, &row, &events)?;
+    Ok(usize::from(!events.is_empty()))
 }
 
 /// Withdraws authorizations that have run out unused, and pays their packs
-/// back; `limit` orders at most. Tells how many attempts.
-pub fn void_expired(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
-    let mut voided = 0;
-    for (cabinet, order) in attempts::attempts_overdue(tx.conn, tx.now, limit)? {
+/// back. Tells how many attempts.
+///
+/// # Errors
+/// What an order failed with, although those of other cabinets are done.
+pub async fn void_expired(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("void-expired");
+    let now = house.now();
+    let due =
+        house.read(Actor::System, move |conn, _| Ok(attempts::attempts_overdue(conn, now, AT_ONCE)?)).await?;
+    let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
-        voided += withdraw(tx, order, VoidReason::Expired)?;
-    }
-    Ok(voided)
+        withdraw(tx, order, VoidReason::Expired)
+    };
+    rounds::each(house, JOB, due, |(_, order)| *order, void).await.outcome()
 }
 
-/// Ends unpaid orders whose time is up and frees their stock; `limit` at most.
-/// Tells how many.
-pub fn expire_orders(tx: &mut Tx<'_>, limit: i64) -> Result<usize, Failure> {
-    let mut expired = 0;
-    for (cabinet, id) in orders::orders_overdue(tx.conn, tx.now, limit)? {
-        lock_cabinet(tx, cabinet)?;
-        // Paid, or cancelled, while this sweep stood in line.
-        let row = orders::order_lock(tx.conn, id)?;
-        if row.is_some_and(|row| row.state == OrderState::Reserved && row.expires_at <= tx.now) {
-            command(tx, id, order::Command::Expire)?;
-            expired += 1;
-        }
+/// Ends unpaid orders whose time is up and frees their stock. Tells how many.
+///
+/// # Errors
+/// What an order failed with, although those of other cabinets are done.
+pub async fn expire_orders(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("expire-orders");
+    let now = house.now();
+    let due =
+        house.read(Actor::System, move |conn, _| Ok(orders::orders_overdue(conn, now, AT_ONCE)?)).await?;
+    rounds::each(house, JOB, due, |(_, order)| *order, expire).await.outcome()
+}
+
+fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {
+    lock_cabinet(tx, cabinet)?;
+    // Paid, or cancelled, while this sweep stood in line.
+    let row = orders::order_lock(tx.conn, id)?;
+    if !row.is_some_and(|row| row.state == OrderState::Reserved && row.expires_at <= tx.now) {
+        return Ok(0);
     }
-    Ok(expired)
+    command(tx, id, order::Command::Expire)?;
+    Ok(1)
 }
 
 /// A cabinet was replaced or enrolled again: what was not started is

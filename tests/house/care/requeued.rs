@@ -148,11 +148,6 @@ async fn a_prescription_that_was_sent_back_and_forgotten_ends_with_its_validity(
     let back = json!({"reason": "剂量请再核对", "code": "dose"});
     scene.house.post(&scene.seed.pharmacist.token, &format!("{path}/return"), back).await.expect(200);
     scene.pass(3 * 86_400).await;
-    let ended = scene
-        .house
-        .house
-        .write(Actor::System, |tx| waystation::service::prescription_use::expire_due(tx, 100))
-        .await
-        .expect("swept");
+    let ended = waystation::service::prescription_use::expire_due(&scene.house.house).await.expect("swept");
     assert_eq!(ended, 1);
 }

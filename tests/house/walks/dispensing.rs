@@ -679,7 +679,7 @@ impl<'h> Walk<'h> {
         let house = &self.house.house;
         let swept = self.house.sweep().await;
         check_in::sweep_idle(house).await.expect("a round");
-        house.write(Actor::System, |tx| prescription_use::expire_due(tx, 100)).await.expect("a round");
+        prescription_use::expire_due(house).await.expect("a round");
         self.trail.note(format!("  {swept:?}"));
     }
 

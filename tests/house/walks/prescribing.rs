@@ -423,6 +423,6 @@ impl<'h> Walk<'h> {
         self.clinic.jobs().await;
         self.clinic.house.sweep().await;
         let house = &self.clinic.house.house;
-        house.write(Actor::System, |tx| prescription_use::expire_due(tx, 100)).await.expect("a round");
+        prescription_use::expire_due(house).await.expect("a round");
     }
 }
