@@ -49,6 +49,7 @@ pub mod review_record;
 pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
+mod sale_start;
 mod sale_strangers;
 mod sale_triage;
 pub mod shown;

@@ -16,11 +16,7 @@ use crate::{
         Failure, Hearers, Tx,
         network::{self, WorkerDetailsInput},
     },
-    storage::{
-        intake_update as store,
-        sql_types::At,
-        staff as staff_rows, staff_changes, workers,
-    },
+    storage::{intake_update as store, sql_types::At, staff as staff_rows, staff_changes, workers},
 };
 
 pub(super) fn station(tx: &mut Tx<'_>, id: StationId, row: &StationRecord) -> Result<(), ImportError> {
