@@ -50,6 +50,7 @@ mod rounds;
 pub mod safety_check;
 pub mod safety_facts;
 pub mod sale_check;
+mod sale_start;
 mod sale_strangers;
 mod sale_triage;
 pub mod shown;

@@ -114,6 +114,20 @@ pub fn over_the_counter(
     except: Option<OrderId>,
 ) -> Result<OrderSafety, Failure> {
     me::hold_care_consent(tx, person.worker)?;
+    counter_sale(tx, person, lines, accepted, except)
+}
+
+/// As [`over_the_counter`], by a caller who has asked for the consent. It takes no row.
+///
+/// # Errors
+/// As there, but for `ConsentMissing`.
+pub(super) fn counter_sale(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    lines: &[CounterLine],
+    accepted: &[String],
+    except: Option<OrderId>,
+) -> Result<OrderSafety, Failure> {
     let (rules, book) = (safety_facts::rules(), tx.house.formulary());
     let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
     let mut input = safety_facts::gather_for(tx.conn, tx.house, &whose, Vec::new(), tx.now)?;
@@ -225,7 +239,8 @@ pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Resul
 /// A stored code that cannot be read.
 pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
     let mut lines: Vec<CounterLine> = Vec::new();
-    for unit in units.iter().filter(|unit| unit.state == UnitState::Reserved) {
+    let counts = |unit: &&UnitRow| !matches!(unit.state, UnitState::Released | UnitState::Refunded);
+    for unit in units.iter().filter(counts) {
         match lines.iter_mut().find(|line| line.product.as_str() == unit.product_code) {
             Some(line) => line.packs = line.packs.saturating_add(1),
             None => {

@@ -25,6 +25,8 @@ pub struct OrderRow {
     pub id: OrderId,
     /// Whose.
     pub worker_id: WorkerId,
+    /// In which check-in it was ordered.
+    pub check_in_id: CheckInId,
     /// At which station.
     pub station_id: StationId,
     /// At which cabinet.

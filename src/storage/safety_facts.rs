@@ -1,12 +1,13 @@
 //! What the safety check looks at beside the profile: the newest readings of a
 //! worker, packs that are or may still be taken, prescriptions in effect.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 
 use super::{
     conn::Conn,
     dialect::each,
-    schema::{order_unit, prescription, prescription_line, reading},
+    events::AnyId,
+    schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
     sql_types::At,
     words::WordDsl,
 };
@@ -138,4 +139,37 @@ fn other_lines_of(
         ))
         .load::<OtherLine>(c))?;
     Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
+}
+
+/// The rows with the phone of `who`, and `who`: walk-ins are a new row at every visit.
+pub fn same_phone(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    let own = diesel::alias!(worker as own_worker);
+    let phone = own
+        .filter(own.field(worker::id).eq(who))
+        .filter(own.field(worker::phone_index).ne(Vec::new()))
+        .select(own.field(worker::phone_index));
+    let mut rows: Vec<WorkerId> = each!(conn, c => worker::table
+        .filter(worker::phone_index.eq_any(phone))
+        .select(worker::id)
+        .load(c))?;
+    if !rows.contains(&who) {
+        rows.push(who);
+    }
+    Ok(rows)
+}
+
+/// Whether a worker's profile or record was written since `since`, something was
+/// measured or alarmed since then, or an alarm is open, which takes up what is
+/// said later. One statement.
+pub fn facts_since(conn: &mut Conn, who: WorkerId, since: Timestamp) -> QueryResult<bool> {
+    // Profile and record are streams of the worker's own id.
+    let written = event::table
+        .filter(event::stream_id.eq(AnyId::from_uuid(who.uuid())))
+        .filter(event::at.ge(At(since)));
+    let measured =
+        reading::table.filter(reading::worker_id.eq(who)).filter(reading::recorded_at.ge(At(since)));
+    let alarmed = alert::table
+        .filter(alert::worker_id.eq(who))
+        .filter(alert::raised_at.ge(At(since)).or(alert::closed_at.is_null()));
+    each!(conn, c => diesel::select(exists(written).or(exists(measured)).or(exists(alarmed))).get_result(c))
 }

@@ -64,6 +64,7 @@ mod review_record;
 mod reviews;
 mod roster;
 mod sale;
+mod sale_start;
 mod sale_triage;
 mod schema;
 mod screen;

@@ -139,7 +139,11 @@ async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened
     let refused = operate(&house, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "not_merged");
     let (_, now, mine) = my_profile(&house, &seed).await;
-    assert_eq!((&now["allergies"], &now["egfr"]), (&json!(["nsaids", "macrolides"]), &json!(70)));
+    // They said so themselves since, the other's allergy too.
+    assert_eq!(
+        (&now["allergies"], &now["egfr"]),
+        (&json!(["nsaids", "penicillins", "macrolides"]), &json!(70))
+    );
     assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
     house.sound().await;
     // The other is found by the operator again, with what was theirs; and can be merged again.
@@ -148,8 +152,33 @@ async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened
     assert_eq!(found["items"][0]["id"], json!(guest));
     operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
     let (_, now, token) = my_profile(&house, &seed).await;
-    assert_eq!(now["allergies"], json!(["nsaids", "macrolides", "penicillins"]));
+    assert_eq!(now["allergies"], json!(["nsaids", "penicillins", "macrolides"]));
     assert!(count(&token).await <= 3);
+    house.sound().await;
+}
+
+#[actix_web::test]
+async fn what_the_worker_said_again_after_a_merge_outlasts_its_undoing() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let theirs = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"],
+        "pregnant": true, "breastfeeding": true, "weight_kg_tenths": 480, "egfr": 40,
+        "creatinine_clearance": 35});
+    let (version, _, token) = my_profile(&house, &seed).await;
+    let own = json!({"allergies": [], "pregnant": false, "weight_kg_tenths": 700, "egfr": 90});
+    house.put(&token, "/api/v1/me/profile", &version, own).await.expect(200);
+    let guest = guest(&house, &seed, theirs.clone()).await;
+    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    let (version, merged, token) = my_profile(&house, &seed).await;
+    assert_eq!(merged["allergies"], json!(["penicillins"]));
+    let mut said = theirs;
+    said["allergies"] = json!(["penicillins", "nsaids"]);
+    house.put(&token, "/api/v1/me/profile", &version, said.clone()).await.expect(200);
+    operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
+    let (_, now, _) = my_profile(&house, &seed).await;
+    for (field, value) in said.as_object().expect("members") {
+        assert_eq!(&now[field], value, "{field}");
+    }
     house.sound().await;
 }
 

@@ -17,7 +17,7 @@ use waystation::{
     },
     storage::{
         Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
-        idempotency, lately, orders, prescriptions, readings, sessions, station_sales,
+        idempotency, lately, orders, prescriptions, readings, safety_facts, sessions, station_sales,
     },
 };
 
@@ -76,6 +76,8 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     lately::readings_lately(conn, &[worker], now)?;
     lately::alerts_lately(conn, &[worker], now)?;
     lately::completed_lately(conn, &[worker], now)?;
+    safety_facts::same_phone(conn, worker)?;
+    safety_facts::facts_since(conn, worker, now)?;
     directory::figures(conn, now, now)?;
     doctors::candidates(conn, now, 200)?;
     orders::orders_overdue(conn, now, 100)?;

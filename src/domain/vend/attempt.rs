@@ -131,6 +131,8 @@ crate::text_enum! {
         Replaced = "replaced",
         /// The cabinet declined before it had asked for START.
         Declined = "declined",
+        /// At START the worker's record spoke against the drug.
+        Unsafe = "unsafe",
         /// Something happened at its slot, which then takes no attempt before a count.
         SlotClosed = "slot_closed",
     }

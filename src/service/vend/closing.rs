@@ -124,7 +124,7 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
             command(tx, order, order::Command::UnitFreed(unit))?;
             match reason {
                 // Whoever voids for these reasons says what becomes of the packs.
-                VoidReason::Expired | VoidReason::Cancelled => Ok(()),
+                VoidReason::Expired | VoidReason::Cancelled | VoidReason::Unsafe => Ok(()),
                 VoidReason::Replaced => give_up(tx, order, unit),
                 VoidReason::Recalled | VoidReason::Declined | VoidReason::SlotClosed => {
                     try_elsewhere(tx, row)

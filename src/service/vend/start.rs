@@ -9,11 +9,13 @@ use crate::{
         prescription::{CabinetLane, may_sell_without_prescription, may_vend},
         refusal::Code,
         vend::{
-            Command, Epoch, StartGate, decide,
+            Command, Epoch, StartGate,
+            attempt::VoidReason,
+            decide,
             messages::{Grant, StartRequest},
         },
     },
-    service::{Failure, Tx, caller::CabinetCaller, prescription_use},
+    service::{Failure, Tx, caller::CabinetCaller, prescription_use, sale_start},
     storage::{
         attempts::{self, AttemptRow},
         journal::{self, CabinetRow},
@@ -22,14 +24,17 @@ use crate::{
     },
 };
 
-use super::{closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile};
+use super::{
+    closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
+};
 
 /// Grants one attempt to the boot that asks; the same boot gets the same
 /// GRANT again.
 ///
 /// # Errors
-/// `NotFound` for another cabinet's attempt; what the gate says. A wrong pickup
-/// code is counted although START is refused.
+/// `NotFound` for another cabinet's attempt; what the gate says; what the
+/// worker's record says, and then the order is withdrawn and paid back. A wrong
+/// pickup code is counted although START is refused.
 pub fn start(
     tx: &mut Tx<'_>,
     caller: CabinetCaller,
@@ -59,6 +64,15 @@ pub fn start(
     let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
     match decide(&domain_attempt(&row)?, asked, tx.now) {
         Ok(events) => {
+            // The same GRANT again is no START: the pack may be on its way.
+            if !events.is_empty()
+                && let Some(refusal) = sale_start::speaks_against(tx, &order)?
+            {
+                // What is withdrawn and paid back stands although START is refused.
+                tx.keep_on_refusal();
+                withdraw(tx, order.id, VoidReason::Unsafe)?;
+                return Err(refusal.into());
+            }
             apply(tx, &row, &events)?;
             journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
             let ttl_ms = tx.house.policy.vending.grant_seconds.saturating_mul(1000);

@@ -131,6 +131,7 @@ pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usiz
         let end = match reason {
             VoidReason::Expired => order::Command::Expire,
             VoidReason::Cancelled
+            | VoidReason::Unsafe
             | VoidReason::Recalled
             | VoidReason::Replaced
             | VoidReason::Declined

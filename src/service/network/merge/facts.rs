@@ -20,6 +20,7 @@ use crate::{
         profile::{self, HealthProfile},
     },
     storage::{
+        events::{self, AnyId},
         merge as store, profiles,
         workers::{self, WorkerRow},
     },
@@ -44,6 +45,9 @@ impl Person {
 pub(super) struct Before {
     profile: Option<HealthProfile>,
     merged_profile: Option<HealthProfile>,
+    /// Of the profile right after; none in what was kept before this was.
+    #[serde(default)]
+    merged_version: Option<i64>,
     person: Person,
     merged_person: Person,
     consents_withdrawn: Vec<ConsentId>,
@@ -177,12 +181,15 @@ pub(super) fn merge(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> 
     let version = own.as_ref().map_or(0, |(version, _)| *version);
     let (theirs, own) = (theirs.map(|(_, profile)| profile), own.map(|(_, profile)| profile));
     let merged = merged_profile(own.as_ref(), theirs.as_ref());
+    let mut merged_version = version;
     if let Some(merged) = merged.as_ref().filter(|merged| Some(*merged) != own.as_ref()) {
         write_profile(tx, target.id, version, merged, source.id)?;
+        merged_version += 1;
     }
     let before = Before {
         profile: own,
         merged_profile: merged,
+        merged_version: Some(merged_version),
         person: Person::of(target),
         merged_person: merged_person(source, target),
         consents_withdrawn: withdraw(tx, source.id, target.id)?,
@@ -230,7 +237,25 @@ fn write_profile(
     tx.record("health_profile", worker, "profile.updated", payload, Hearers::worker(worker))
 }
 
-/// Puts the facts of `target` back to what they were, with what changed since.
+/// Whether the worker wrote their profile after the version that a merge left. They
+/// write all of it: what it says then is their own word, also where it repeats the
+/// other record's.
+fn written_since(tx: &mut Tx<'_>, worker: WorkerId, merged: Option<i64>) -> Result<bool, Failure> {
+    let Some(merged) = merged else { return Ok(false) };
+    let events = events::events_of(tx.conn, AnyId::from_uuid(worker.uuid()))?;
+    for event in events.iter().filter(|event| event.kind == "profile.updated") {
+        let payload: serde_json::Value = serde_json::from_str(&event.payload)?;
+        let later = payload["version"].as_i64().is_some_and(|version| version > merged);
+        if later && payload.get("merged_from").is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Puts the facts of `target` back to what they were, with what changed since. A
+/// profile that the worker wrote since stays: nobody knows which of it is only the
+/// other's, and an allergy too many does less harm than one that is missing.
 pub(super) fn undo(
     tx: &mut Tx<'_>,
     source: WorkerId,
@@ -239,6 +264,7 @@ pub(super) fn undo(
 ) -> Result<(), Failure> {
     if let (Some((version, now)), Some(merged)) = (profile_of(tx, target.id)?, &before.merged_profile) {
         match &before.profile {
+            _ if written_since(tx, target.id, before.merged_version)? => {}
             None if now == *merged => store::profile_remove(tx.conn, target.id)?,
             profile => {
                 let none = HealthProfile::default();
