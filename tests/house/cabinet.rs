@@ -49,24 +49,25 @@ async fn a_whole_vend() {
 }
 
 #[actix_web::test]
-async fn wrong_codes_are_counted_and_lock_the_order() {
+async fn wrong_codes_are_counted_and_slow_the_hatch_down() {
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     house.fill(&seed).await;
     let visit = house.visit(&seed).await;
     let order = house.paid(&seed, &visit, 1).await;
     let mut machine = Machine::on(&house, &seed).await;
-    let right = code_of(&order);
+    let (attempt, right) = (attempt_of(&order, 0), code_of(&order));
     let wrong = if right == "000000" { "000001" } else { "000000" };
-    for _ in 0..5 {
-        machine.start(attempt_of(&order, 0), wrong).await.problem(422, "pickup_code_wrong");
+    for _ in 0..6 {
+        machine.start(attempt, wrong).await.problem(422, "pickup_code_wrong");
     }
-    machine.start(attempt_of(&order, 0), &right).await.problem(429, "pickup_code_locked");
-    // Its authorization runs out, and the money goes back.
-    house.pass(30 * 60);
-    assert_eq!(house.sweep().await, (0, 1, 0));
-    let order = house.order(&seed, &order).await;
-    assert_eq!((&order["state"], &order["units"][0]["state"]), (&json!("expired"), &json!("refunded")));
+    let slow = machine.start(attempt, &right).await;
+    assert_eq!(slow.headers["retry-after"], "10");
+    slow.problem(429, "pickup_code_locked");
+    house.pass(10);
+    machine.vend(attempt, &right, DROP).await;
+    machine.report().await.expect(200);
+    assert_eq!(house.order(&seed, &order).await["state"], "completed");
     house.sound().await;
 }
 
