@@ -60,7 +60,7 @@ async fn what_is_told_after_paying_stops_start_and_the_money_goes_back() {
         let order = bought(&house, &token, product).await;
         match told {
             "an allergy" => answers(&house, &token, json!({"allergies": ["paracetamol"]})).await,
-            "a pressure" => drop(house.measure(&token, &[pressure.clone()]).await),
+            "a pressure" => drop(house.measure(&token, std::slice::from_ref(&pressure)).await),
             _ => drop(house.post(&token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201)),
         }
         let attempt = attempt_of(&order, 0);
