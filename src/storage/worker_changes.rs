@@ -10,6 +10,7 @@ use super::{
     schema::{worker, worker_change},
     sql_types::At,
     words::WordDsl,
+    workers::WorkerRow,
 };
 use crate::domain::{
     ids::{EmployerId, StaffId, WorkerChangeId, WorkerId},
@@ -125,6 +126,56 @@ pub fn change_decide(
 pub fn card_set(conn: &mut Conn, id: WorkerId, card_index: &[u8]) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((worker::card_index.eq(Some(card_index)), worker::card_stopped_at.eq(None::<At>)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A card as it stands on a worker's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardFields {
+    /// Keyed digest of its number; none for somebody without one.
+    pub index: Option<Vec<u8>>,
+    /// Salt of its PIN.
+    pub pin_salt: Option<Vec<u8>>,
+    /// Keyed digest of its PIN.
+    pub pin_mac: Option<Vec<u8>>,
+    /// When it was reported lost.
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl CardFields {
+    /// The card on this row.
+    pub fn of(row: &WorkerRow) -> Self {
+        Self {
+            index: row.card_index.clone(),
+            pin_salt: row.pin_salt.clone(),
+            pin_mac: row.pin_mac.clone(),
+            stopped_at: row.card_stopped_at,
+        }
+    }
+}
+
+/// Gives two workers one another's cards and PINs, with all of their tries. The caller holds both.
+pub fn cards_exchange(conn: &mut Conn, one: &WorkerRow, other: &WorkerRow) -> QueryResult<()> {
+    let nothing = CardFields { index: None, pin_salt: None, pin_mac: None, stopped_at: None };
+    // A number stands on one row at a time.
+    card_fields_set(conn, one.id, &nothing)?;
+    card_fields_set(conn, other.id, &CardFields::of(one))?;
+    card_fields_set(conn, one.id, &CardFields::of(other))
+}
+
+/// Writes a card as it stood on a row.
+pub fn card_fields_set(conn: &mut Conn, id: WorkerId, card: &CardFields) -> QueryResult<()> {
+    diesel::update(worker::table.find(id))
+        .set((
+            worker::card_index.eq(card.index.as_deref()),
+            worker::pin_salt.eq(card.pin_salt.as_deref()),
+            worker::pin_mac.eq(card.pin_mac.as_deref()),
+            worker::card_stopped_at.eq(card.stopped_at.map(At)),
+            worker::pin_failures.eq(0),
+            worker::pin_locked_until.eq(None::<At>),
+        ))
         .prepared()
         .execute(conn)
         .map(|_| ())

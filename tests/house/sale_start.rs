@@ -60,7 +60,7 @@ async fn what_is_told_after_paying_stops_start_and_the_money_goes_back() {
         let order = bought(&house, &token, product).await;
         match told {
             "an allergy" => answers(&house, &token, json!({"allergies": ["paracetamol"]})).await,
-            "a pressure" => drop(house.measure(&token, &[pressure.clone()]).await),
+            "a pressure" => drop(house.measure(&token, std::slice::from_ref(&pressure)).await),
             _ => drop(house.post(&token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201)),
         }
         let attempt = attempt_of(&order, 0);
@@ -90,14 +90,15 @@ async fn who_tells_nothing_new_or_only_what_the_label_warns_of_gets_their_pack()
     answers(&house, &token, json!({"sex": "male"})).await;
     house.pass(120);
     let mut machine = Machine::on(&house, &seed).await;
-    let order = bought(&house, &token, "PCM-T500").await;
+    let order = bought(&house, &token, "IBU-T200").await;
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     // The same GRANT again, whatever was said since: the pack may be on its way.
-    answers(&house, &token, json!({"allergies": ["paracetamol"]})).await;
+    answers(&house, &token, json!({"allergies": ["ibuprofen"]})).await;
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
+    answers(&house, &token, json!({"sex": "male"})).await;
     let order = bought(&house, &token, "PVI-S5").await;
     house.measure(&token, &[reading("temperature", 392)]).await;
-    let warned = house.post(&token, ORDERS, lines(&[("PVI-S5", 1)])).await;
+    let warned = house.post(&token, ORDERS, lines(&[("PCM-T500", 1)])).await;
     warned.problem(422, "safety_warnings_unaccepted");
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     house.sound().await;

@@ -392,6 +392,55 @@ async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_an
     house.sound().await;
 }
 
+/// A second card of the worker of the seed, registered as a new worker; whose it is.
+async fn registered_anew(office: &Office) -> String {
+    let worker = json!({"card_number": NEW_CARD, "pin": NEW_PIN, "name": "样例工人甲",
+        "phone": "15400000003", "birth_date": "1990-05-01", "sex": "male", "job": "courier"});
+    let made = office.house.post(&office.seed.operator.token, "/api/v1/workers", worker).await.expect(201);
+    text(&made, "/id")
+}
+
+#[actix_web::test]
+async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_new_card() {
+    let office = Office::open().await;
+    let (house, seed) = (&office.house, &office.seed);
+    let operator = &seed.operator.token;
+    let second = registered_anew(&office).await;
+    let preview = async || {
+        let path = format!("/api/v1/workers/{second}/merge-preview?into={}", seed.worker);
+        house.get(operator, &path).await.expect(200)["card_comes_over"].clone()
+    };
+    assert_eq!(preview().await, json!(false));
+    let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
+    house.post(operator, &stop, json!({})).await.expect(200);
+    assert_eq!(preview().await, json!(true));
+    let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
+    office.approve(&change).await.expect(200);
+    let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
+    assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
+    office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
+    // Undone, each card is its owner's again.
+    let undo = format!("/api/v1/workers/{second}/unmerge");
+    house.post(operator, &undo, json!({})).await.expect(200);
+    let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
+    assert_eq!(text(&opened, "/check_in/worker_id"), second);
+    office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
+    let leave = format!("/api/v1/check-ins/{}/leave", text(&opened, "/check_in/id"));
+    house.post(&house.station_token(seed), &leave, json!({})).await.expect(200);
+    // Merged again, and given a third card since: that one stays, and the second goes back.
+    let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
+    office.approve(&change).await.expect(200);
+    let third = "887766554448";
+    let change = office.ask(seed.worker, json!({"kind": "card", "card_number": third})).await.expect(201);
+    office.approve(&change).await.expect(200);
+    house.post(operator, &undo, json!({})).await.expect(200);
+    // Whoever gets another card has lost the one before.
+    office.check_in(NEW_CARD, NEW_PIN).await.problem(401, "card_stopped");
+    let opened = office.check_in(third, NEW_PIN).await.expect(201);
+    assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
+    house.sound().await;
+}
+
 #[actix_web::test]
 async fn a_change_is_approved_once_and_a_card_given_once() {
     let office = Office::open().await;

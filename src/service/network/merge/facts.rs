@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::card;
 use crate::{
     domain::{
         ids::{ConsentId, WorkerId},
@@ -51,6 +52,9 @@ pub(super) struct Before {
     person: Person,
     merged_person: Person,
     consents_withdrawn: Vec<ConsentId>,
+    /// The card that came over.
+    #[serde(default)]
+    card: Option<card::Taken>,
 }
 
 impl Before {
@@ -67,6 +71,7 @@ impl Before {
             ("sex", was.sex != is.sex),
             ("job", was.job != is.job),
             ("consents", !self.consents_withdrawn.is_empty()),
+            ("card", self.card.is_some()),
         ] {
             fields.extend(differs.then_some(name));
         }
@@ -193,6 +198,7 @@ pub(super) fn merge(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> 
         person: Person::of(target),
         merged_person: merged_person(source, target),
         consents_withdrawn: withdraw(tx, source.id, target.id)?,
+        card: card::take(tx, source, target)?,
     };
     if before.person != before.merged_person {
         let Person { birth_date, sex, job } = before.merged_person;
@@ -284,6 +290,7 @@ pub(super) fn undo(
     if restored != Person::of(target) {
         workers::person_set(tx.conn, target.id, restored.birth_date, restored.sex, restored.job)?;
     }
+    card::give_back(tx, source, target, before.card)?;
     let said = store::consents_said(tx.conn, target.id)?;
     for id in before.consents_withdrawn {
         let purpose = said.iter().find(|(known, ..)| *known == id).map(|(_, purpose, _)| purpose.as_str());

@@ -9,6 +9,9 @@
 //! operator approves (`service/worker_change/`). Operators see which facts
 //! differ and contradict each other, never what a profile holds (`preview.rs`).
 //!
+//! Where the card of the one who stays was stopped and the other's works, the working
+//! one comes over (`card.rs`).
+//!
 //! Signed prescriptions keep naming the worker of that time: their signed bytes
 //! do, and a row that says otherwise would look tampered with. A worker's list
 //! of prescriptions holds those of everybody merged into them. All of these have
@@ -18,6 +21,7 @@
 //! withdrawn on either side is withdrawn. One person gets one allowance a month,
 //! and what either used counts.
 
+mod card;
 mod facts;
 mod preview;
 mod undo;

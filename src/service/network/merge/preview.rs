@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{facts, worker_fetch};
+use super::{card, facts, worker_fetch};
 use crate::{
     domain::{
         ids::WorkerId,
@@ -59,6 +59,9 @@ pub struct MergePreview {
     pub changes: Vec<String>,
     /// What speaks against it; a merge must accept each of these by name.
     pub contradictions: Vec<Contradiction>,
+    /// Whether the card of the record that goes under becomes the card of the one who
+    /// stays, whose own was stopped.
+    pub card_comes_over: bool,
     /// Whether a second operator must approve.
     pub approval_needed: bool,
     /// What is running and must end first, of either.
@@ -112,6 +115,7 @@ pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<
         differs,
         changes: changed.into_iter().map(str::to_owned).collect(),
         contradictions,
+        card_comes_over: card::comes_over(&source, &target),
         approval_needed: known != crate::domain::network::Identified::Unchecked,
         running: running.map(str::to_owned),
     })
