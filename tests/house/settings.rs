@@ -107,7 +107,7 @@ fn no_refusal_prints_a_secret() {
         format!("mail = {{ transport = \"smtp\", password = \"{digits} }}"),
         format!("database_url = postgres://u:{digits}@db/x"),
         format!("log = \"text\"\n  redis_url = '{digits}\nlog = 1"),
-        format!("{digits}"),
+        digits.to_owned(),
         format!("[policy]\n{digits} = \"{digits}\" x"),
     ] {
         std::fs::write(&file, &line).expect("written");

@@ -191,7 +191,7 @@ fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord
 fn line_of<R: Read>(reader: &csv::Reader<R>, cells: &csv::StringRecord) -> u64 {
     let inside: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
     // An open quote swallows the last line's end.
-    let ended = cells.iter().last().is_none_or(|cell| !cell.ends_with('\n'));
+    let ended = cells.iter().next_back().is_none_or(|cell| !cell.ends_with('\n'));
     reader.position().line().saturating_sub(inside as u64 + u64::from(ended))
 }
 
