@@ -119,9 +119,10 @@ async fn a_statement_and_a_silent_transaction_end() {
         return;
     }
     let house = TestHouse::open_with(|config| {
-        config.database_lock_ms = 200;
-        config.database_statement_ms = 300;
-        config.database_idle_ms = 300;
+        // Long enough for the house to open on a busy machine.
+        config.database_lock_ms = 500;
+        config.database_statement_ms = 1_000;
+        config.database_idle_ms = 1_500;
     })
     .await;
     let run = |sql: &'static str| {
@@ -136,7 +137,7 @@ async fn a_statement_and_a_silent_transaction_end() {
     let go = Mutex::new(go);
     let stuck = house.house.write(Actor::System, move |tx| {
         tx.conn.batch_execute("SELECT 1")?;
-        let _silence = go.lock().expect("whole").recv_timeout(Duration::from_secs(2));
+        let _silence = go.lock().expect("whole").recv_timeout(Duration::from_secs(4));
         Ok(tx.conn.batch_execute("SELECT 1")?)
     });
     assert!(stuck.await.is_err());
