@@ -3,7 +3,9 @@ their heads and machines in their keys. Only requests that are meant to be
 good are helped along; what is meant to be bad goes out as it was made.
 """
 
+import re
 import sys
+import unicodedata
 import uuid
 from pathlib import Path
 
@@ -74,6 +76,24 @@ def is_meant_well(case):
     return meta is None or meta.generation.mode.is_positive
 
 
+# No text may hide anything; which characters do, no schema can say. The Rust tests try them.
+HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufe00-\ufe0f"
+                   "\U00016fe4\U0001d159\U000e0100-\U000e01ef]")
+
+
+def seen(value):
+    """The same without what hides."""
+    if isinstance(value, str):
+        plain = (char if char == "\n" or unicodedata.category(char) not in HIDDEN else "x" for char in value)
+        return BLANK.sub("x", "".join(plain))
+    if isinstance(value, list):
+        return [seen(item) for item in value]
+    if isinstance(value, dict):
+        return {name: seen(item) for name, item in value.items()}
+    return value
+
+
 def signing_pin(role):
     return PEOPLE.ready[role]["signing_pin"]
 
@@ -114,6 +134,7 @@ def before_call(context, case, kwargs):
         return
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
+    case.body, case.query = seen(case.body), seen(case.query)
     known_by_heart(case)
     if isinstance(case.query, dict) and isinstance(case.query.get("wait"), int):
         # A long poll is held as long as it asks for: a second is enough here.

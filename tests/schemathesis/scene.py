@@ -50,7 +50,8 @@ def play():
     draft = {"lines": [line], "diagnoses": [{"code": "J00", "name": "普通感冒"}], "kind": "ordinary"}
     drug = call("doctor", "POST", f"/api/v1/consultations/{talk}/prescriptions", draft)["id"]
     open_window("doctor")
-    call("doctor", "POST", f"/api/v1/prescriptions/{drug}/sign", pin("doctor"))
+    # In the last hours of a day in Shanghai a longer validity must be said.
+    call("doctor", "POST", f"/api/v1/prescriptions/{drug}/sign", {"valid_days": 2, **pin("doctor")})
     open_window("pharmacist")
     call("pharmacist", "POST", f"/api/v1/prescriptions/{drug}/approve", pin("pharmacist"))
     order = call("worker", "POST", "/api/v1/orders", {"prescription_id": drug})["id"]

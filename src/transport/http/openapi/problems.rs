@@ -41,6 +41,13 @@ const COUNTS_TRIES: [&str; 13] = [
     "/cabinet/v1/attempts/{id}/start",
 ];
 
+/// Routes that read what a worker's consent to care opens.
+const NEEDS_CONSENT: [&str; 3] = [
+    "/api/v1/prescriptions/{id}",
+    "/api/v1/consultations/{id}/record",
+    "/api/v1/consultations/{id}/messages",
+];
+
 /// The statuses of the problems of a route.
 pub fn statuses(line: &RouteLine) -> Vec<u16> {
     let anonymous_proof = line.roles.is_empty() && line.takes(BODY) && !line.path.ends_with("/assess");
@@ -58,7 +65,7 @@ pub fn statuses(line: &RouteLine) -> Vec<u16> {
         412 | 428 => line.takes(IF_MATCH),
         413 => line.takes(BODY) || line.takes(KEY),
         415 => line.takes(BODY),
-        422 => line.takes(BODY) || line.takes(KEY),
+        422 => line.takes(BODY) || line.takes(KEY) || NEEDS_CONSENT.contains(&line.path),
         429 => counts_tries,
         500 | 503 => true,
         _ => false,
