@@ -98,20 +98,17 @@ pub(super) struct Case {
 /// # Errors
 /// What the storage said.
 pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
-    let since = counts_since(conn, row.worker_id, row.requested_at, STILL_MEASURED)?;
+    let (since, _) = counts_since(conn, row.worker_id, row.requested_at)?;
     Ok(CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at })
 }
 
-/// Since when what is known of a worker counts at `at`: for `lately`, or since a doctor
-/// saw them. Leaving a screen and coming back, here or elsewhere, hides nothing.
-fn counts_since(
-    conn: &mut Conn,
-    worker: WorkerId,
-    at: Timestamp,
-    lately: TimeDelta,
-) -> Result<Timestamp, Failure> {
-    let seen = consultations::doctor_of_last_visit(conn, worker, at - lately, at)?;
-    Ok(seen.map_or(at - lately, |(_, ended_at)| ended_at))
+/// Since when what was measured, and what alarmed, counts at `at`: for a while, or since
+/// a doctor saw the worker. Leaving a screen and coming back, here or elsewhere, hides nothing.
+fn counts_since(conn: &mut Conn, worker: WorkerId, at: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+    let (measured, alarmed) = (at - STILL_MEASURED, at - STILL_ALARMED);
+    let seen = consultations::doctor_of_last_visit(conn, worker, alarmed, at)?;
+    let seen = seen.map_or(alarmed, |(_, ended_at)| ended_at);
+    Ok((measured.max(seen), seen))
 }
 
 /// The red flags of a consultation so far.
@@ -121,12 +118,11 @@ pub(super) fn flags_of(row: &ConsultationRow) -> Result<Vec<RedFlagCode>, Failur
 
 fn case_of_check_in(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<Case, Failure> {
     let WorkerCaller { worker, check_in, .. } = caller;
-    let alarmed_since = counts_since(conn, worker, house.now(), STILL_ALARMED)?;
+    let (since, alarmed_since) = counts_since(conn, worker, house.now())?;
     let mut earlier = Vec::new();
     for alert in lately::alerts_lately(conn, &[worker], alarmed_since)? {
         earlier.extend(alerts::flags_of(&alert)?);
     }
-    let since = counts_since(conn, worker, house.now(), STILL_MEASURED)?;
     let rows = store::readings_of_care(conn, CareSpan { worker, check_in, since, until: None })?;
     Ok(Case {
         worker,

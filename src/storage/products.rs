@@ -120,7 +120,7 @@ pub fn products_search(
 }
 
 diesel::define_sql_function! {
-    /// Small letters.
+    /// Small letters: on both engines of ASCII at least.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 

@@ -8,15 +8,11 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::{PortableDsl, each},
+    products::lower,
     schema::{lot, product, recall_notice},
     sql_types::At,
 };
 use crate::domain::time::Timestamp;
-
-diesel::define_sql_function! {
-    /// In lower case: on both engines of ASCII letters at least.
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
 
 /// Takes a product's row, so that a recall and a first load of a lot see each other
 /// whichever comes first. `false` when there is no such product.

@@ -23,9 +23,9 @@ pub struct Thresholds {
     pub ephedra_systolic: i64,
     /// Diastolic from which ephedra is blocked: 100 mmHg (house rules, pair table).
     pub ephedra_diastolic: i64,
-    /// Systolic of grade 3 hypertension: 180 mmHg (house rules, vitals).
+    /// Systolic of grade 3 hypertension: 180 mmHg (clinical rules, vitals).
     pub severe_systolic: i64,
-    /// Diastolic of grade 3 hypertension: 110 mmHg (house rules, vitals).
+    /// Diastolic of grade 3 hypertension: 110 mmHg (clinical rules, vitals).
     pub severe_diastolic: i64,
     /// eGFR below which metformin is never given: 30 (house rules, drugs table).
     pub metformin_never_below_egfr: i64,

@@ -17,7 +17,7 @@ use crate::domain::{
 
 const LABELS: &str =
     "Chinese labels of over-the-counter drugs: pregnancy, nursing, children, driving and work at height";
-const PRESSURE: &str = "Waystation policy default [P]: grade 3 of the house rules' blood pressure table";
+const PRESSURE: &str = "Waystation policy default [P]: grade 3 of the clinical rules' blood pressure table";
 const DOSES: &str = "Waystation clinical rules, people (sedating or alcoholic products and the job)";
 
 /// Who buys, as far as the safety input does not say.

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        formulary::{SaleClass, never},
+        formulary::SaleClass,
         ids::AttemptId,
         order::OrderState,
         prescription::{CabinetLane, may_sell_without_prescription, may_vend},
@@ -112,7 +112,9 @@ fn lot_ok(
     let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
     let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
     // An older order may hold what has left the catalogue since, or is on the never-list by now.
-    let listed = tx.house.formulary().find(&row.product_code).is_some_and(|known| never(known).is_some());
+    let book = tx.house.formulary();
+    let known = book.find(&row.product_code).and_then(|known| book.standing(&known.code));
+    let listed = known.is_some_and(|known| known.never.is_some());
     Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
 }
 
