@@ -30,12 +30,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use diesel::connection::SimpleConnection;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use waystation::{
-    clock::SystemClock,
-    crypto::keys::MasterSecret,
-    demo::client::{Api, As, Call},
-    storage::{Conn, DatabaseUrl, conn::Purpose},
-};
+
+use base::clock::SystemClock;
+use crypto::keys::MasterSecret;
+use simulation::client::{Api, As, Call};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use waystation::domain::{
+
+use domain::{
     formulary::Formulary,
     safety::{RuleSet, SafetyInput, check},
 };

@@ -12,15 +12,6 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use tokio::sync::Notify;
-use waystation::{
-    clock::{Clock, SystemClock},
-    crypto::{
-        digest,
-        tokens::{Audience, TokenKey, TokenKeys},
-    },
-    service::{Actor, caller::CabinetCaller},
-    transport::token_cache::TokenCache,
-};
 
 use super::{
     cabinets::Cabinet,
@@ -28,6 +19,13 @@ use super::{
     client::Answer,
     house::HTTP_WORKERS,
 };
+use base::clock::{Clock, SystemClock};
+use crypto::{
+    digest,
+    tokens::{Audience, TokenKey, TokenKeys},
+};
+use http::token_cache::TokenCache;
+use service::{Actor, caller::CabinetCaller};
 
 const ISSUER: &str = "bare";
 

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use waystation::{
-    crypto::tokens::{Claims, Role, TokenKeys},
-    domain::{
-        ids::{CabinetId, DeviceId, StationId},
-        prescription::CabinetLane,
-    },
-    service::{Actor, House},
-    storage::{network as rows, sql_types::At},
+
+use crypto::tokens::{Claims, Role, TokenKeys};
+use domain::{
+    ids::{CabinetId, DeviceId, StationId},
+    prescription::CabinetLane,
 };
+use service::{Actor, House};
+use storage::{network as rows, sql_types::At};
 
 /// How long a token is good: a benchmark ends before.
 pub const LIFE: TimeDelta = TimeDelta::seconds(300);

@@ -4,28 +4,27 @@
 use std::{net::TcpListener, sync::Arc};
 
 use anyhow::Context;
-use waystation::{
-    app::{self, Built},
-    clock::SystemClock,
-    config::{Config, Flags},
-    crypto::{
-        keys::MasterSecret,
-        tokens::{Claims, Role},
-    },
-    domain::{
-        formulary::{Formulary, ProductCode},
-        ids::{HospitalId, SessionId, StaffId},
-    },
-    jobs::Jobs,
-    service::{Actor, House, Tx, formulary, vend},
-    storage::{network as rows, sessions, sql_types::At},
-    telemetry,
-};
 
 use super::{
     cabinets::{LIFE, enrol},
     child::{Ready, ready_until_told},
 };
+use base::{
+    clock::SystemClock,
+    config::{Config, Flags},
+    telemetry,
+};
+use crypto::{
+    keys::MasterSecret,
+    tokens::{Claims, Role},
+};
+use domain::{
+    formulary::{Formulary, ProductCode},
+    ids::{HospitalId, SessionId, StaffId},
+};
+use service::{Actor, House, Tx, jobs::Jobs};
+use storage::{network as rows, sql_types::At};
+use waystation::Built;
 
 /// Both servers have as many.
 pub const HTTP_WORKERS: usize = 2;
@@ -43,25 +42,25 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
     config.data_dir = folder.path().to_owned();
     config.master_secret = Some(MasterSecret::generate().to_base64());
     telemetry::start(config.log, "info");
-    let Built { house, mailer, texts: _ } = app::build(&config, Arc::new(SystemClock)).await?;
+    let Built { house, mailer, texts: _ } = waystation::build(&config, Arc::new(SystemClock)).await?;
     if products > house.formulary().len() {
         let grown = grown(products)?;
-        let put = move |tx: &mut Tx<'_>| formulary::put(tx, &grown.iter().collect::<Vec<_>>());
+        let put = move |tx: &mut Tx<'_>| service::formulary::put(tx, &grown.iter().collect::<Vec<_>>());
         house
             .write(Actor::System, put)
             .await
             .map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
-        let known = formulary::load(&house).await;
+        let known = service::formulary::load(&house).await;
         known.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
     }
     let doctor = doctor_token(&house).await?;
     let enrolled = enrol(&house, cabinets).await?;
     let jobs = Jobs::start(&house, &mailer);
-    let server = app::serve(&house, listener, HTTP_WORKERS)?;
+    let server = waystation::serve(&house, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
     // The one of a cabinet that has nothing to know.
-    let cursor = vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
+    let cursor = service::vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
     let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
     let tokens = enrolled.iter().map(|one| one.token(keys, issuer, house.now()));
     ready_until_told(Ready { port, cabinets, doctor, cursor }, tokens).await?;
@@ -125,7 +124,7 @@ async fn doctor_token(house: &Arc<House>) -> anyhow::Result<String> {
                 created_at,
             };
             rows::staff_add(tx.conn, &[doctor_row])?;
-            Ok(sessions::session_open(tx.conn, session, doctor, tx.now)?)
+            Ok(storage::sessions::session_open(tx.conn, session, doctor, tx.now)?)
         })
         .await
         .map_err(|failure| anyhow::anyhow!("the doctor: {failure}"))?;

@@ -5,20 +5,18 @@ use std::process::{Command, Stdio};
 
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use waystation::{
-    domain::ids::{EmployerId, Id},
-    service::{
-        Actor, Hearers,
-        audit::{self, AuditView, FindingKind},
-    },
-    storage::Conn,
-};
 
 use crate::{
     engines::{Engine, engine},
     harness::TestHouse,
     seed::Seed,
 };
+use domain::ids::{EmployerId, Id};
+use service::{
+    Actor, Hearers,
+    audit::{AuditView, FindingKind},
+};
+use storage::Conn;
 
 fn run(conn: &mut Conn, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
@@ -44,10 +42,10 @@ impl TestHouse {
 
     /// On PostgreSQL other tests' transactions hold the seal back for a while.
     async fn seal_all(&self) {
-        use waystation::storage::operations;
         loop {
-            audit::seal(&self.house).await.expect("sealed");
-            let open = self.house.read(Actor::System, |conn, _| Ok(operations::events_unsealed(conn)?.0));
+            service::audit::seal(&self.house).await.expect("sealed");
+            let open =
+                self.house.read(Actor::System, |conn, _| Ok(storage::operations::events_unsealed(conn)?.0));
             if open.await.expect("read") == 0 {
                 return;
             }
@@ -57,14 +55,12 @@ impl TestHouse {
 
     /// The signature of each seal.
     pub async fn seal_signatures(&self) -> Vec<String> {
-        let read = self
-            .house
-            .read(Actor::System, |conn, _| Ok(waystation::storage::audit::seals_after(conn, 0, 100)?));
+        let read = self.house.read(Actor::System, |conn, _| Ok(storage::audit::seals_after(conn, 0, 100)?));
         read.await.expect("read").into_iter().map(|seal| seal.signature).collect()
     }
 
     async fn chain(&self) -> AuditView {
-        self.house.read(Actor::System, audit::verify).await.expect("checked")
+        self.house.read(Actor::System, service::audit::verify).await.expect("checked")
     }
 
     /// What a change of the database leads to.
@@ -134,7 +130,7 @@ async fn a_value_that_is_stored_as_another_type_shows() {
         let one = format!("UPDATE event SET {change} WHERE position = {}", second - 4);
         run(&mut house.connection(), &one);
         let stored = house.chain().await;
-        let retyped = |finding: &audit::Finding| finding.kind == FindingKind::EventRetyped;
+        let retyped = |finding: &service::audit::Finding| finding.kind == FindingKind::EventRetyped;
         let found = stored.findings.iter().find(|finding| retyped(finding)).map(|finding| finding.position);
         // A column that turns it back into its own type holds it as it was.
         let kept = change.starts_with("at ");
@@ -199,7 +195,8 @@ async fn a_cut_end_shows_by_the_witness() {
     assert_eq!((view.sealed_to, view.witnessed_to), (first, Some(third)));
     // Without the witness nothing of it could be seen.
     let signer = house.house.keys.audit.clone();
-    let alone = house.house.read(Actor::System, move |conn, _| audit::verify_signed_by(conn, &signer));
+    let alone =
+        house.house.read(Actor::System, move |conn, _| service::audit::verify_signed_by(conn, &signer));
     assert!(alone.await.expect("checked").unbroken);
     // Whoever lets the log grow over the cut is found out, too.
     house.log_and_seal(&seed, 40).await;
@@ -256,16 +253,14 @@ async fn the_first_whole_seal_takes_in_what_older_seals_did_not_cover() {
 }
 
 /// One seal of version 1 over all that is logged.
-async fn seal_as_released(house: &TestHouse, signer: &waystation::crypto::signer::Ed25519Signer) {
-    use waystation::{
-        crypto::{
-            digest,
-            signer::{DetachedKind, sign_detached},
-        },
-        storage::{
-            audit::{SealRow, seal_add},
-            events::{Audience, events_after},
-        },
+async fn seal_as_released(house: &TestHouse, signer: &crypto::signer::Ed25519Signer) {
+    use crypto::{
+        digest,
+        signer::{DetachedKind, sign_detached},
+    };
+    use storage::{
+        audit::{SealRow, seal_add},
+        events::{Audience, events_after},
     };
     let signer = signer.clone();
     house

@@ -1,16 +1,14 @@
 //! Whoever has lost their authenticator gets another one, by two operators.
 
 use serde_json::{Value, json};
-use waystation::{
-    crypto::totp::{TotpSecret, code_at, step_of},
-    domain::role::Role,
-};
 
 use crate::{
     harness::TestHouse,
     seed::{PASSWORD, Person, Seed},
     staff_tokens::{code, token_of_newest_letter},
 };
+use crypto::totp::{TotpSecret, code_at, step_of};
+use domain::role::Role;
 
 fn path(who: &Person, verb: &str) -> String {
     format!("/api/v1/staff/{}/authenticator-reset{verb}", who.id)
@@ -100,6 +98,6 @@ async fn the_owner_is_told_when_it_is_asked() {
     assert_eq!(page["items"][0]["kind"], "authenticator_reset");
     assert_eq!(page["items"][0]["email"], seed.doctor.email.as_str());
     // A notice opens nothing.
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     assert!(letters.iter().all(|letter| !letter.link.contains("token")));
 }

@@ -4,7 +4,6 @@
 
 use diesel::{connection::SimpleConnection, prelude::*, sql_types::BigInt};
 use serde_json::json;
-use waystation::{crypto::tokens::Role, domain::vend::BootId, each, storage::Conn};
 
 use crate::{
     engines::{self, Engine},
@@ -13,6 +12,9 @@ use crate::{
     seed::{CARD, PIN, Seed},
     vending::RX,
 };
+use crypto::tokens::Role;
+use domain::vend::BootId;
+use storage::{Conn, each};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -154,7 +156,7 @@ async fn a_cabinet_that_is_revoked_while_it_says_hello_has_not_said_it() {
     let Some((house, seed)) = scene().await else { return };
     house.fill(&seed).await;
     let machine = Machine::on(&house, &seed).await;
-    let body = machine.hello_body(BootId::from_bytes(waystation::crypto::random::bytes()));
+    let body = machine.hello_body(BootId::from_bytes(crypto::random::bytes()));
     let verb = machine.post("/cabinet/v1/hello", &body);
     let ended = house.revoke_cabinet(&seed);
     refused(&house, "cabinet_boot", verb, ended, "device_revoked", &["cabinet_boot"]).await;

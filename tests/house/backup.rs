@@ -12,20 +12,19 @@ use std::{
 };
 
 use serde_json::json;
-use waystation::{
-    app,
+
+use base::{
     clock::SystemClock,
     config::{Config, Flags},
-    crypto::digest,
-    domain::ids::EmployerId,
-    service::{Actor, Hearers, House, audit, stock_check},
-    storage::{
-        Conn, DatabaseUrl,
-        conn::Purpose,
-        directory,
-        network::{NewEmployer, employers_add},
-        sql_types::At,
-    },
+};
+use crypto::digest;
+use domain::ids::EmployerId;
+use service::{Actor, Hearers, House};
+use storage::{
+    Conn, DatabaseUrl,
+    conn::Purpose,
+    network::{NewEmployer, employers_add},
+    sql_types::At,
 };
 
 const SECRET: &str = "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=";
@@ -63,7 +62,7 @@ async fn open(path: &Path) -> Arc<House> {
     config.database_url = url(path).into();
     config.data_dir = path.with_extension("data");
     config.master_secret = Some(SECRET.to_owned().into());
-    app::build(&config, Arc::new(SystemClock)).await.expect("built").house
+    waystation::build(&config, Arc::new(SystemClock)).await.expect("built").house
 }
 
 /// Adds an employer, and logs it.
@@ -86,8 +85,8 @@ async fn add(house: &Arc<House>, code: String) {
 fn codes(path: &Path) -> BTreeSet<String> {
     let mut conn =
         Conn::open(&DatabaseUrl::parse(&url(path)).expect("a URL"), Purpose::Read).expect("opened");
-    assert_eq!(stock_check::invariants(&mut conn).expect("audited"), Vec::<String>::new());
-    let rows = directory::employer_list(&mut conn, None, 1_000_000).expect("read");
+    assert_eq!(service::stock_check::invariants(&mut conn).expect("audited"), Vec::<String>::new());
+    let rows = storage::directory::employer_list(&mut conn, None, 1_000_000).expect("read");
     rows.into_iter().map(|row| row.code).collect()
 }
 
@@ -133,7 +132,7 @@ async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
     while told.lock().expect("no panic").len() < 400 {
         tokio::task::yield_now().await;
     }
-    audit::seal(&house).await.expect("sealed");
+    service::audit::seal(&house).await.expect("sealed");
     let before = told.lock().expect("no panic").clone();
     let (command, database) = (file.display().to_string(), url(&source));
     let taken = tokio::task::spawn_blocking(move || run(&["backup", &command], &database, SECRET));
@@ -160,8 +159,8 @@ async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
     }
     // And a house lives in it.
     let restored = open(&target).await;
-    while audit::seal(&restored).await.expect("sealed") > 0 {}
-    assert!(restored.read(Actor::System, audit::verify).await.expect("walked").unbroken);
+    while service::audit::seal(&restored).await.expect("sealed") > 0 {}
+    assert!(restored.read(Actor::System, service::audit::verify).await.expect("walked").unbroken);
     let leftovers: Vec<_> = std::fs::read_dir(folder.path())
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -179,7 +178,7 @@ async fn what_is_not_what_was_copied_is_refused() {
     for n in 0..50 {
         add(&house, format!("E{n}")).await;
     }
-    audit::seal(&house).await.expect("sealed");
+    service::audit::seal(&house).await.expect("sealed");
     refused(run(&["backup", &name], &url(&source), ANOTHER), "wrong master secret");
     assert!(!file.exists() && !manifest(&file).exists());
     refused(run(&["backup", &name], &url(&folder.path().join("none.db")), SECRET), "there is no database");

@@ -3,16 +3,14 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::{Claims, TokenKey, TokenKeys},
-    domain::{refusal::Code, role::Role, words::Language},
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     machine::Machine,
     seed::{self, Seed},
 };
+use crypto::tokens::{Claims, TokenKey, TokenKeys};
+use domain::{refusal::Code, role::Role, words::Language};
 
 /// A request of which the test chooses every part.
 struct Ask<'a> {

@@ -12,16 +12,16 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::Notify;
-use waystation::demo::{
-    cabinets::{CabinetPlan, Fleet},
-    client::Api,
-    hatch::Hatches,
-    pace::Pace,
-};
 
 use crate::{
     harness::TestHouse,
     vending::{attempt_of, code_of},
+};
+use simulation::{
+    cabinets::{CabinetPlan, Fleet},
+    client::Api,
+    hatch::Hatches,
+    pace::Pace,
 };
 
 const TOKENS: &str = "/api/v1/tokens/device";

@@ -3,17 +3,15 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::{
-    crypto::device::DeviceKey,
-    domain::vend::{BootId, journal::Body, messages::WorkItem},
-    service::{Actor, vend},
-};
 
 use crate::{
     harness::TestHouse,
     machine::{DROP, Machine},
     vending::{attempt_of, code_of},
 };
+use crypto::device::DeviceKey;
+use domain::vend::{BootId, journal::Body, messages::WorkItem};
+use service::Actor;
 
 #[actix_web::test]
 async fn a_whole_vend() {
@@ -143,7 +141,7 @@ async fn a_person_resolves_a_doubt_after_a_restart_and_a_count() {
     say(house.operator_token(&seed)).await.problem(409, "cabinet_not_rebooted");
     machine.power_cut().await;
     say(house.operator_token(&seed)).await.problem(409, "cabinet_not_rebooted");
-    machine.write(Body::Count { slot: waystation::domain::stock::SlotNo::new(1).expect("one"), n: 2 });
+    machine.write(Body::Count { slot: domain::stock::SlotNo::new(1).expect("one"), n: 2 });
     machine.report().await.expect(200);
     let resolved = say(house.operator_token(&seed)).await.expect(200);
     assert_eq!(resolved["state"], "not_dispensed");
@@ -236,7 +234,7 @@ async fn only_the_cabinets_own_key_and_token_speak_for_it() {
     machine.key = own;
     // Signed for another path, and not signed at all.
     let body = machine.hello_body(machine.side.boot_id()).to_string();
-    let other = waystation::crypto::device::sign_request(
+    let other = crypto::device::sign_request(
         &machine.key,
         seed.cabinet_device,
         "POST",
@@ -316,7 +314,11 @@ async fn a_replaced_cabinet_leaves_voids_and_doubts_and_its_late_journal_counts(
     let (first, second) = (attempt_of(&order, 0), attempt_of(&order, 1));
     machine.run(first, &code_of(&order)).await;
     let cabinet = seed.cabinet;
-    house.house.write(Actor::System, move |tx| vend::epoch_replaced(tx, cabinet)).await.expect("replaced");
+    house
+        .house
+        .write(Actor::System, move |tx| service::vend::epoch_replaced(tx, cabinet))
+        .await
+        .expect("replaced");
     let after = house.order(&seed, &order).await;
     assert_eq!([&after["units"][0]["state"], &after["units"][1]["state"]], ["in_doubt", "refunded"]);
     machine.start(second, &code_of(&order)).await.problem(409, "attempt_void");

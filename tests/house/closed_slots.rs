@@ -2,15 +2,15 @@
 //! another slot or is paid back, at once, and never stays promised.
 
 use serde_json::json;
-use waystation::domain::{
-    prescription::CabinetLane,
-    vend::{journal::Body, messages::WorkItem},
-};
 
 use crate::{
     harness::TestHouse,
     machine::{DROP, JAM, Machine},
     vending::{OTC, RX, attempt_of, code_of},
+};
+use domain::{
+    prescription::CabinetLane,
+    vend::{journal::Body, messages::WorkItem},
 };
 
 #[actix_web::test]

@@ -2,7 +2,6 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::service::matching;
 
 use crate::{
     harness::TestHouse,
@@ -25,7 +24,7 @@ impl TestHouse {
 
     /// The doctor's only offer.
     pub async fn offer_of(&self, doctor: &Person) -> Value {
-        matching::offer_waiting(&self.house).await.expect("a round");
+        service::matching::offer_waiting(&self.house).await.expect("a round");
         let offers = self.get(&doctor.token, "/api/v1/offers").await.expect(200);
         offers["items"][0].clone()
     }
@@ -113,7 +112,7 @@ async fn an_unanswered_offer_goes_to_the_next_doctor_and_its_doctor_is_away() {
     let first = house.offer_of(&seed.doctor).await;
     house.on_duty(&seed.doctor_b).await;
     house.pass(21);
-    assert_eq!(matching::expire_offers(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::expire_offers(&house.house).await.expect("a round"), 1);
     let second = house.offer_of(&seed.doctor_b).await;
     assert_eq!(second["consultation_id"], json!(id));
     assert_eq!(second["fence"], json!(first["fence"].as_i64().expect("a fence") + 1));
@@ -176,14 +175,11 @@ async fn a_lane_that_the_station_does_not_permit_is_refused() {
 
 #[actix_web::test]
 async fn the_state_columns_equal_the_fold_of_their_events() {
-    use waystation::{
-        domain::{
-            consultation::{ConsultationEvent, fold},
-            ids::{ConsultationId, Id},
-        },
-        service::Actor,
-        storage::{consultations, events},
+    use domain::{
+        consultation::{ConsultationEvent, fold},
+        ids::{ConsultationId, Id},
     };
+    use service::Actor;
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     let worker = house.check_in(&seed).await;
@@ -196,10 +192,10 @@ async fn the_state_columns_equal_the_fold_of_their_events() {
     let (row, logged) = house
         .house
         .read(Actor::System, move |conn, _| {
-            let row = consultations::consultation_fetch(conn, id)?.expect("a row");
+            let row = storage::consultations::consultation_fetch(conn, id)?.expect("a row");
             Ok((
-                consultations::consultation_snapshot(conn, &row)?,
-                events::events_of(conn, Id::from_uuid(id.uuid()))?,
+                storage::consultations::consultation_snapshot(conn, &row)?,
+                storage::events::events_of(conn, Id::from_uuid(id.uuid()))?,
             ))
         })
         .await
@@ -236,17 +232,17 @@ async fn the_stream_resumes_after_a_position_and_tells_only_what_is_mine() {
 
 #[actix_web::test]
 async fn the_audit_chain_is_sealed_and_unbroken() {
-    use waystation::service::{Actor, audit};
+    use service::Actor;
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     let worker = house.check_in(&seed).await;
     let id = house.ask(&worker).await;
     // On PostgreSQL other tests' transactions hold the seal back for a while.
-    let seal = async || while audit::seal(&house.house).await.expect("sealed") == 0 {};
+    let seal = async || while service::audit::seal(&house.house).await.expect("sealed") == 0 {};
     seal().await;
     house.post(&worker, &format!("/api/v1/consultations/{id}/cancel"), json!({})).await.expect(200);
     seal().await;
-    let check = || house.house.read(Actor::System, audit::verify);
+    let check = || house.house.read(Actor::System, service::audit::verify);
     assert!(check().await.expect("checked").unbroken);
     house
         .house
@@ -257,8 +253,8 @@ async fn the_audit_chain_is_sealed_and_unbroken() {
                  WHERE position = (SELECT min(position) FROM event)",
             );
             match tx.conn {
-                waystation::storage::Conn::Sqlite(conn) => forged.execute(conn).map(drop)?,
-                waystation::storage::Conn::Pg(conn) => forged.execute(conn).map(drop)?,
+                storage::Conn::Sqlite(conn) => forged.execute(conn).map(drop)?,
+                storage::Conn::Pg(conn) => forged.execute(conn).map(drop)?,
             }
             Ok(())
         })
@@ -279,15 +275,15 @@ async fn a_doctor_who_falls_silent_loses_the_patient_to_the_queue_and_one_who_is
     house.pass(80);
     house.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
     house.pass(80);
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 0, "heard in between");
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 0, "heard in between");
     let path = format!("/api/v1/consultations/{id}");
     assert_eq!(house.get(&worker, &path).await.expect(200)["state"], "active");
     house.pass(11);
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 1);
     assert_eq!(house.get(&worker, &path).await.expect(200)["state"], "waiting");
     let duty = house.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
     assert_eq!((&duty["presence"], &duty["live"]), (&json!("away"), &json!(0)));
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 0);
 }
 
 #[actix_web::test]

@@ -3,15 +3,12 @@
 
 use std::time::Duration;
 
-use waystation::{
-    coordination::{Coordination, Memory, Redis, Speaker, Topic},
-    domain::{
-        ids::{CabinetId, StaffId},
-        time::Timestamp,
-    },
-};
-
 use crate::{engines::tell, redis::RedisServer};
+use coordination::{Coordination, Memory, Redis, Speaker, Topic};
+use domain::{
+    ids::{CabinetId, StaffId},
+    time::Timestamp,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -1,12 +1,10 @@
 //! Devices enrol with a code, prove themselves by assertions, and are replaced.
 
 use serde_json::{Value, json};
-use waystation::{
-    crypto::device::{DeviceKey, make_assertion},
-    domain::ids::DeviceId,
-};
 
 use crate::harness::{Answer, TestHouse};
+use crypto::device::{DeviceKey, make_assertion};
+use domain::ids::DeviceId;
 
 async fn token(house: &TestHouse, key: &DeviceKey, device: DeviceId, audience: &str, jti: &str) -> Answer {
     let assertion = make_assertion(key, device, audience, jti, house.now()).expect("signed");

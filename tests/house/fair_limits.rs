@@ -5,12 +5,6 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::device::{DeviceKey, make_assertion},
-    domain::ids::DeviceId,
-    mail::LetterKind,
-    service::letters::claim_due,
-};
 
 use crate::{
     concurrency::tally,
@@ -18,6 +12,10 @@ use crate::{
     seed::{self, PASSWORD, Seed},
     staff_tokens::{code, token_of_newest_letter},
 };
+use crypto::device::{DeviceKey, make_assertion};
+use domain::ids::DeviceId;
+use mail::LetterKind;
+use service::letters::claim_due;
 
 /// POST as from elsewhere, by way of the proxy on this machine.
 async fn post_from(house: &TestHouse, source: &str, path: &str, body: &Value) -> Answer {

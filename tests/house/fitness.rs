@@ -63,7 +63,7 @@ async fn who_was_not_measured_before_this_shift_is_not_checked() {
     house.pass(3600);
     let officer = &seed.safety_officer;
     let token = house.staff_token(
-        waystation::crypto::tokens::Role::Employer,
+        crypto::tokens::Role::Employer,
         officer.id,
         officer.session,
         None,

@@ -2,13 +2,13 @@
 //! following another.
 
 use serde_json::json;
-use waystation::service::{Actor, edition, formulary};
 
 use crate::{
     harness::TestHouse,
     prescribing::{Scene, draft_of},
     seed::SIGNING_PIN,
 };
+use service::Actor;
 
 #[actix_web::test]
 async fn products_are_found_by_name_code_and_class_in_pages() {
@@ -51,14 +51,14 @@ async fn products_are_found_by_name_code_and_class_in_pages() {
 async fn shipping_again_changes_nothing_and_mends_what_differs() {
     let house = TestHouse::open().await;
     let known = house.house.formulary().len();
-    assert_eq!(house.house.write(Actor::System, formulary::ship).await.expect("shipped"), 0);
+    assert_eq!(house.house.write(Actor::System, service::formulary::ship).await.expect("shipped"), 0);
     let mut changed = house.house.formulary().find("PCM-T500").expect("known").clone();
     changed.price.0 = 1;
-    let put = house.house.write(Actor::System, move |tx| formulary::put(tx, &[&changed])).await;
+    let put = house.house.write(Actor::System, move |tx| service::formulary::put(tx, &[&changed])).await;
     assert_eq!(put.expect("put"), 1);
-    assert_eq!(formulary::load(&house.house).await.expect("loaded"), known);
+    assert_eq!(service::formulary::load(&house.house).await.expect("loaded"), known);
     assert_eq!(house.house.formulary().find("PCM-T500").expect("known").price.0, 1);
-    assert_eq!(house.house.write(Actor::System, formulary::ship).await.expect("shipped"), 1);
+    assert_eq!(house.house.write(Actor::System, service::formulary::ship).await.expect("shipped"), 1);
 }
 
 impl TestHouse {
@@ -66,7 +66,7 @@ impl TestHouse {
     pub async fn import_paracetamol(&self, price: i64, in_formulary: bool) {
         let mut changed = self.house.formulary().find("PCM-T500").expect("known").clone();
         (changed.price.0, changed.in_formulary) = (price, in_formulary);
-        let put = self.house.write(Actor::System, move |tx| formulary::put(tx, &[&changed])).await;
+        let put = self.house.write(Actor::System, move |tx| service::formulary::put(tx, &[&changed])).await;
         assert_eq!(put.expect("put"), 1);
     }
 
@@ -80,15 +80,15 @@ impl TestHouse {
 async fn a_look_reads_the_catalogue_only_when_it_is_another_edition() {
     let house = TestHouse::open().await;
     let other = house.another().await;
-    let look = async || edition::look(&other.house).await.expect("looked");
+    let look = async || service::edition::look(&other.house).await.expect("looked");
     assert_eq!(look().await, 0);
     house.import_paracetamol(1, true).await;
     assert_eq!((house.price_in_force(), other.price_in_force()), (900, 900));
     assert_eq!(look().await, other.house.formulary().len());
     assert_eq!((other.price_in_force(), look().await), (1, 0));
     // The same again is no edition of its own.
-    assert_eq!(house.house.write(Actor::System, formulary::ship).await.expect("shipped"), 1);
-    assert_eq!(house.house.write(Actor::System, formulary::ship).await.expect("shipped"), 0);
+    assert_eq!(house.house.write(Actor::System, service::formulary::ship).await.expect("shipped"), 1);
+    assert_eq!(house.house.write(Actor::System, service::formulary::ship).await.expect("shipped"), 0);
     assert_ne!(look().await, 0);
     assert_eq!((other.price_in_force(), look().await), (900, 0));
 }
@@ -100,7 +100,7 @@ async fn nobody_prescribes_by_an_edition_that_was_replaced_elsewhere_some_time_a
     let other = scene.house.another().await;
     let id = scene.draft(&["PCM-T500"]).await;
     scene.house.import_paracetamol(900, false).await;
-    scene.pass(edition::LOOK_EVERY.num_seconds() - 1).await;
+    scene.pass(service::edition::LOOK_EVERY.num_seconds() - 1).await;
     assert!(other.house.formulary().find("PCM-T500").expect("known").in_formulary, "not looked yet");
     scene.pass(1).await;
     let doctor = scene.seed.doctor.token.clone();
@@ -114,7 +114,7 @@ async fn nobody_prescribes_by_an_edition_that_was_replaced_elsewhere_some_time_a
     let refused = scene.house.post(&doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     scene.house.import_paracetamol(900, true).await;
-    scene.pass(edition::LOOK_EVERY.num_seconds()).await;
+    scene.pass(service::edition::LOOK_EVERY.num_seconds()).await;
     let doctor = &scene.seed.doctor.token;
     other.post(doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.expect(201);
 }

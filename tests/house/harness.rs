@@ -1,24 +1,26 @@
 //! A house of its own for every test: a database copied from a migrated one,
 //! a socket on port 0, and a clock that the test moves.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use waystation::{
-    app,
-    clock::{Clock, ManualClock},
-    config::{Config, Flags, Instances},
-    domain::time::Timestamp,
-    service::House,
-    storage::{Conn, DatabaseUrl, conn::Purpose},
-};
 
 use crate::{
     engines::{Database, Engine, engine},
     screen::DeviceKeys,
 };
+use base::{
+    clock::{Clock, ManualClock},
+    config::{Config, Flags, Instances},
+};
+use domain::time::Timestamp;
+use service::House;
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 /// A running house.
 pub struct TestHouse {
@@ -34,6 +36,11 @@ pub struct TestHouse {
     // that nobody asks any more.
     database: Arc<Database>,
     _dir: Arc<tempfile::TempDir>,
+}
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Monday 2026-11-23, 10:00 in Shanghai.
@@ -77,7 +84,7 @@ impl TestHouse {
             Engine::Sqlite => "sqlite-master-secret",
             Engine::Postgres => "postgres-master-secret",
         };
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released").join(version);
+        let kept = root().join("tests/released").join(version);
         let secret = std::fs::read_to_string(kept.join(name)).expect("a secret");
         let mut config = Self::config(dir.path(), &database);
         config.master_secret = Some(secret.trim().to_owned().into());
@@ -98,10 +105,10 @@ impl TestHouse {
         dir: Arc<tempfile::TempDir>,
         keys: DeviceKeys,
     ) -> Self {
-        let built = app::build(&config, Arc::new(clock.clone())).await.expect("built");
+        let built = waystation::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let server = app::serve(&built.house, listener, 2).expect("served");
+        let server = waystation::serve(&built.house, listener, 2).expect("served");
         let handle = server.handle();
         // actix runs on the test's own runtime.
         tokio::spawn(server);

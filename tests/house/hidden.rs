@@ -2,12 +2,12 @@
 //! whichever door they come in by.
 
 use serde_json::{Value, json};
-use waystation::service::import::{
+
+use crate::{harness::TestHouse, seed::Seed};
+use service::import::{
     ImportError,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
-
-use crate::{harness::TestHouse, seed::Seed};
 
 /// Each hides something, or turns what stands around it.
 const HIDDEN: &[&str] = &[
@@ -147,9 +147,9 @@ async fn files_with_secrets_are_their_owners_alone() {
     let seed = house.seed().await;
     let ask = json!({"email": seed.doctor.email});
     house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
-    let config = waystation::config::MailConfig::Files { from: "Waystation <w@w.example>".to_owned() };
-    let mailer = waystation::mail::Mailer::new(&config, house.data_dir()).expect("a mailer");
-    assert_eq!(waystation::jobs::letters::send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let config = base::config::MailConfig::Files { from: "Waystation <w@w.example>".to_owned() };
+    let mailer = mail::Mailer::new(&config, house.data_dir()).expect("a mailer");
+    assert_eq!(service::jobs::letters::send_due(&house.house, &mailer).await.expect("sent"), 1);
     let mut files = Vec::new();
     let mut folders = vec![house.data_dir().join("mail")];
     if let Some(database) = house.database().file() {
@@ -176,10 +176,9 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     use std::sync::{Arc, Mutex};
 
     use diesel::connection::{Connection, InstrumentationEvent};
-    use waystation::{
-        each,
-        service::{Actor, staff_password},
-    };
+
+    use service::Actor;
+    use storage::each;
     let house = TestHouse::open().await;
     let seed = house.seed().await;
     let mut heard = Vec::new();
@@ -202,7 +201,7 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
                 };
                 each!(tx.conn, c => c.set_instrumentation(listener));
                 let input = serde_json::from_value(input.clone())?;
-                let accepted = staff_password::request(tx, &input, true);
+                let accepted = service::staff_password::request(tx, &input, true);
                 each!(tx.conn, c => c.set_instrumentation(|_: InstrumentationEvent<'_>| ()));
                 accepted
             })
@@ -213,6 +212,6 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     assert_eq!(heard[0], heard[1]);
     assert!(!heard[0].is_empty());
     // And yet one of the two gets a letter.
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     assert_eq!(letters.len(), 1);
 }

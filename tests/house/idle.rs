@@ -5,9 +5,9 @@ use std::sync::mpsc;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::storage::StoreError;
 
 use crate::harness::{Answer, TestHouse};
+use storage::StoreError;
 
 /// The database of a house, all of whose connections and whose writer are taken.
 struct Taken {

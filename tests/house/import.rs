@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use waystation::service::import::{
+
+use crate::{harness::TestHouse, seed::PIN};
+use service::import::{
     Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
-
-use crate::{harness::TestHouse, seed::PIN};
 
 /// A card with a right check digit, which nobody has yet.
 const CARD: &str = "990000000028";
@@ -96,7 +96,7 @@ async fn imported_workers_are_found_and_unknown_employers_are_told() {
 #[actix_web::test]
 async fn the_shipped_formulary_is_a_catalogue_and_replaces_itself() {
     let house = TestHouse::open().await;
-    let text = waystation::domain::formulary::SHIPPED_CSV;
+    let text = domain::formulary::SHIPPED_CSV;
     let rows = load(&house, ImportKind::Catalogue, text).await.expect("loaded");
     assert_eq!(load(&house, ImportKind::Catalogue, text).await.expect("loaded again"), rows);
     assert_eq!(house.house.formulary().len(), rows);
@@ -300,7 +300,7 @@ async fn a_problem_is_told_by_the_line_that_an_editor_shows() {
 async fn a_file_without_rows_or_with_unknown_columns_or_control_characters_is_refused() {
     let house = TestHouse::open().await;
     house.seed().await;
-    let shipped = waystation::domain::formulary::SHIPPED_CSV;
+    let shipped = domain::formulary::SHIPPED_CSV;
     let header = shipped.lines().find(|line| line.starts_with("code,")).expect("a header");
     let row = shipped.lines().find(|line| line.starts_with("PCM-T500,")).expect("a row");
     let refused = async |kind, text: &str| told(load(&house, kind, text).await.expect_err("refused"));

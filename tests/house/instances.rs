@@ -4,17 +4,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future::join};
 use serde_json::{Value, json};
-use waystation::{
-    config::MailConfig,
-    coordination::Topic,
-    crypto::tokens::Role,
-    domain::vend::messages::WorkAnswer,
-    jobs::Jobs,
-    mail::Mailer,
-    service::{check_in, edition, matching},
-};
 
 use crate::{coordination::until, harness::TestHouse, redis::RedisServer, seed::Seed};
+use base::config::MailConfig;
+use coordination::Topic;
+use crypto::tokens::Role;
+use domain::vend::messages::WorkAnswer;
+use mail::Mailer;
+use service::jobs::Jobs;
 
 /// Two instances that share a Redis.
 async fn two(server: &RedisServer) -> (TestHouse, TestHouse) {
@@ -192,8 +189,8 @@ async fn emptying_redis_changes_no_durable_answer() {
     server.empty();
     let after = answers().await;
     assert_eq!(before, after);
-    assert_eq!(matching::requeue_lost(&other.house).await.expect("a round"), 0);
-    assert_eq!(check_in::sweep_idle(&other.house).await.expect("a round"), 0);
+    assert_eq!(service::matching::requeue_lost(&other.house).await.expect("a round"), 0);
+    assert_eq!(service::check_in::sweep_idle(&other.house).await.expect("a round"), 0);
     one.sound().await;
 }
 
@@ -210,7 +207,7 @@ async fn an_edition_that_is_imported_at_one_instance_is_in_force_at_the_other_at
         one.import_paracetamol(price, true).await;
         until("the edition is in force", async || other.price_in_force() == price).await;
     }
-    assert!(began.elapsed() < edition::LOOK_EVERY.to_std().expect("some time"), "it was not woken");
+    assert!(began.elapsed() < service::edition::LOOK_EVERY.to_std().expect("some time"), "it was not woken");
     jobs.stop(Duration::from_secs(10)).await;
 }
 
@@ -234,7 +231,7 @@ async fn nobody_is_lost_who_is_heard_at_another_instance() {
                 one.get(&token, "/api/v1/duty").await.expect(200);
             }
             for house in [&other, &one] {
-                lost += matching::requeue_lost(&house.house).await.expect("a round");
+                lost += service::matching::requeue_lost(&house.house).await.expect("a round");
             }
         }
         lost
@@ -260,7 +257,7 @@ async fn no_check_in_ends_whose_worker_is_seen_at_another_instance() {
                 one.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
             }
             for house in [&other, &one] {
-                ended += check_in::sweep_idle(&house.house).await.expect("a round");
+                ended += service::check_in::sweep_idle(&house.house).await.expect("a round");
             }
         }
         ended

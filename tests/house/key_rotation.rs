@@ -6,27 +6,25 @@ use chrono::TimeDelta;
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::seal::SealKeyId,
-    domain::role::Role,
-    service::{
-        Actor, Failure,
-        keys::{self, KeyError, KeyKind},
-    },
-    storage::reseal::COLUMNS,
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     prescribing::Scene,
     seed::{SIGNING_PIN, Seed},
 };
+use crypto::seal::SealKeyId;
+use domain::role::Role;
+use service::{
+    Actor, Failure,
+    keys::{KeyError, KeyKind},
+};
+use storage::reseal::COLUMNS;
 
 impl TestHouse {
     async fn rotate(&self, kind: KeyKind) -> String {
         let house = Arc::clone(&self.house);
         let made = self.house.store.write::<_, Failure>(move |conn| {
-            keys::rotate(conn, &house.keys, &house.policy.network, kind, house.now())
+            service::keys::rotate(conn, &house.keys, &house.policy.network, kind, house.now())
         });
         made.await.expect("made").id
     }
@@ -35,7 +33,7 @@ impl TestHouse {
         let (id, now) = (id.to_owned(), self.now());
         let retired = self.house.store.write::<_, Failure>(move |conn| {
             let life = TimeDelta::minutes(30);
-            match keys::retire(conn, (kind, &id), life, at_once, now) {
+            match service::keys::retire(conn, (kind, &id), life, at_once, now) {
                 Ok(()) => Ok(Ok(())),
                 Err(KeyError::Failed(failure)) => Err(failure),
                 Err(error) => Ok(Err(error.to_string())),
@@ -45,7 +43,7 @@ impl TestHouse {
     }
 
     async fn look(&self) {
-        keys::reload(&self.house).await.expect("looked");
+        service::keys::reload(&self.house).await.expect("looked");
     }
 
     /// One pass over every sealed column; how many values were sealed anew.
@@ -57,7 +55,7 @@ impl TestHouse {
                 let (house, from) = (Arc::clone(&self.house), after.clone());
                 let done = self.house.store.write::<_, Failure>(move |conn| {
                     let network = &house.policy.network;
-                    keys::reseal(conn, &house.keys, network, *column, from.as_ref(), 3)
+                    service::keys::reseal(conn, &house.keys, network, *column, from.as_ref(), 3)
                 });
                 let done = done.await.expect("sealed");
                 assert_eq!(done.unreadable, 0, "{}.{}", column.table, column.name);
@@ -188,9 +186,10 @@ async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_t
 
 async fn key_of(scene: &Scene, prescription: &str) -> String {
     let id = prescription.parse().expect("an id");
-    let read = scene.house.house.read(Actor::System, move |conn, _| {
-        Ok(waystation::storage::prescriptions::prescription_fetch(conn, id)?)
-    });
+    let read = scene
+        .house
+        .house
+        .read(Actor::System, move |conn, _| Ok(storage::prescriptions::prescription_fetch(conn, id)?));
     kid(&read.await.expect("read").expect("there").signature.expect("signed"))
 }
 
@@ -280,7 +279,7 @@ async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
 
 #[test]
 fn every_sealed_column_can_be_sealed_anew() {
-    let text = include_str!("../../src/storage/schema.rs");
+    let text = include_str!("../../src/storage/src/schema.rs");
     let mut table = "";
     let mut known = 0;
     for line in text.lines().map(str::trim) {

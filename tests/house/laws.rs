@@ -1,17 +1,14 @@
 //! Laws of the house that a file keeps: who may call what, what the document
 //! says, and how old a library may be.
 
-use std::path::PathBuf;
-
-use waystation::{
-    domain::{refusal::Code, role::Role},
-    transport::http::{openapi, routes},
-};
+use std::path::{Path, PathBuf};
 
 use crate::harness::TestHouse;
+use domain::{refusal::Code, role::Role};
+use http::api::{openapi, routes};
 
 fn root(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+    crate::harness::root().join(path)
 }
 
 /// Compares with a committed file; `UPDATE_GOLDEN=1` writes it anew.
@@ -170,4 +167,31 @@ fn libraries_with_known_faults_are_newer_than_them() {
     for unwanted in ["h2", "native-tls", "openssl-sys", "actix-governor"] {
         assert!(version_of(unwanted).is_none(), "{unwanted} must not be linked");
     }
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    let root = crate::harness::root().join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let long: Vec<String> = files
+        .iter()
+        .filter(|file| !file.ends_with("schema.rs"))
+        .filter_map(|file| {
+            let lines = std::fs::read_to_string(file).expect("readable").lines().count();
+            (lines > 450).then(|| format!("{}: {lines} lines", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
 }

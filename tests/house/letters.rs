@@ -2,14 +2,11 @@
 //! link that is good for nothing.
 
 use serde_json::{Value, json};
-use waystation::{
-    config::{MailConfig, SmtpTls},
-    jobs::letters::send_due,
-    mail::Mailer,
-    service::figures,
-};
 
 use crate::{harness::TestHouse, seed::Seed, smtp::SmtpServer};
+use base::config::{MailConfig, SmtpTls};
+use mail::Mailer;
+use service::jobs::letters::send_due;
 
 const LETTERS: &str = "/api/v1/letters";
 const PASSWORD: &str = "plums under a grey roof";
@@ -37,13 +34,8 @@ async fn invite(house: &TestHouse, seed: &Seed, email: &str) -> Value {
 
 /// The letters in a state.
 async fn letters(house: &TestHouse, seed: &Seed, state: &str) -> Vec<Value> {
-    let session = house.staff_token(
-        waystation::domain::role::Role::Operator,
-        seed.operator.id,
-        seed.operator.session,
-        None,
-        None,
-    );
+    let session =
+        house.staff_token(domain::role::Role::Operator, seed.operator.id, seed.operator.session, None, None);
     let page = house.get(&session, &format!("{LETTERS}?state={state}")).await.expect(200);
     page["items"].as_array().expect("a list").clone()
 }
@@ -111,7 +103,7 @@ async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
         let shown = letter.to_string();
         assert!(!shown.contains("token") && !shown.contains("such user"), "{shown}");
     }
-    let counted = figures::exposition(&house.house).await;
+    let counted = service::figures::exposition(&house.house).await;
     assert!(counted.contains("waystation_letters_dead 2\n"), "{counted}");
     assert!(counted.contains("waystation_letters_total{outcome=\"dead\"} 2\n"), "{counted}");
     house.get(&seed.doctor.token, LETTERS).await.problem(403, "role_not_allowed");

@@ -11,7 +11,7 @@ async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
     let input =
         json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "新药师", "name_en": "New"});
     house.post(&seed.operator.token, "/api/v1/staff", input).await.expect(201);
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     let link = letters.last().expect("a letter").link.clone();
     let (address, token) = link.split_once("#token=").expect("behind a hash");
     let path = address.strip_prefix(&house.house.public_url).expect("our own address");

@@ -3,26 +3,24 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::{
-        device::{DeviceKey, sign_request},
-        vend_auth,
-    },
-    domain::{
-        ids::{AttemptId, DeviceId},
-        stock::SlotNo,
-        vend::{
-            BootId, Epoch,
-            cabinet_side::{CabinetSide, Permission, Sensed, Step},
-            journal::{Body, Journal},
-            messages::{Grant, WorkAnswer, WorkItem},
-        },
-    },
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::Seed,
+};
+use crypto::{
+    device::{DeviceKey, sign_request},
+    vend_auth,
+};
+use domain::{
+    ids::{AttemptId, DeviceId},
+    stock::SlotNo,
+    vend::{
+        BootId, Epoch,
+        cabinet_side::{CabinetSide, Permission, Sensed, Step},
+        journal::{Body, Journal},
+        messages::{Grant, WorkAnswer, WorkItem},
+    },
 };
 
 /// A cabinet that runs the reference firmware.
@@ -41,7 +39,7 @@ pub struct Machine<'h> {
 
 /// A boot id as firmware draws it.
 pub fn drawn_boot() -> BootId {
-    BootId::from_bytes(waystation::crypto::random::bytes())
+    BootId::from_bytes(crypto::random::bytes())
 }
 
 impl<'h> Machine<'h> {
@@ -225,11 +223,7 @@ impl<'h> Machine<'h> {
     }
 
     /// Reports given entries.
-    pub async fn events(
-        &self,
-        epoch: i64,
-        entries: Vec<waystation::domain::vend::journal::JournalEntry>,
-    ) -> Answer {
+    pub async fn events(&self, epoch: i64, entries: Vec<domain::vend::journal::JournalEntry>) -> Answer {
         self.post("/cabinet/v1/events", &json!({"epoch": Epoch(epoch), "entries": entries})).await
     }
 }

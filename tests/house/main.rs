@@ -19,7 +19,6 @@ mod devices;
 mod engines;
 mod fair_limits;
 mod fitness;
-mod floors;
 mod formulary;
 mod harness;
 mod hatch_codes;

@@ -1,7 +1,6 @@
 //! A walk-in turns out to be a worker with a card.
 
 use serde_json::{Value, json};
-use waystation::domain::ids::WorkerId;
 
 use crate::{
     harness::{Answer, TestHouse},
@@ -9,6 +8,7 @@ use crate::{
     seed::Seed,
     vending::{Visit, attempt_of, code_of},
 };
+use domain::ids::WorkerId;
 
 async fn walk_in(house: &TestHouse, seed: &Seed) -> (WorkerId, Visit) {
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});

@@ -2,13 +2,13 @@
 //! what differs, and what was wrong is taken back.
 
 use serde_json::{Value, json};
-use waystation::domain::ids::WorkerId;
 
 use crate::{
     harness::{Answer, TestHouse},
     phones::text,
     seed::Seed,
 };
+use domain::ids::WorkerId;
 
 const WHO: &str = "/check_in/worker_id";
 

@@ -3,21 +3,19 @@
 //! and sources that name nothing.
 
 use serde_json::json;
-use waystation::{
-    domain::formulary::{COLUMNS, IngredientCode, Product, ProductCode},
-    service::{
-        Actor, edition, formulary,
-        import::{
-            ImportError,
-            csv_file::{ImportKind, ImportOptions, import_csv},
-        },
-    },
-};
 
 use crate::{
     harness::TestHouse,
     prescribing::{Scene, draft_of},
     seed::SIGNING_PIN,
+};
+use domain::formulary::{COLUMNS, IngredientCode, Product, ProductCode};
+use service::{
+    Actor,
+    import::{
+        ImportError,
+        csv_file::{ImportKind, ImportOptions, import_csv},
+    },
 };
 
 /// Cells of a good row: paracetamol.
@@ -68,10 +66,10 @@ pub async fn refused(house: &TestHouse, changed: &[(&str, &str)]) -> Vec<(u64, S
 pub async fn put(house: &TestHouse, product: Product) {
     house
         .house
-        .write(Actor::System, move |tx| formulary::put(tx, &[&product]).map(|_| ()))
+        .write(Actor::System, move |tx| service::formulary::put(tx, &[&product]).map(|_| ()))
         .await
         .expect("put");
-    edition::look(&house.house).await.expect("looked");
+    service::edition::look(&house.house).await.expect("looked");
 }
 
 /// Paracetamol tablets under another code and with another ingredient.
@@ -315,7 +313,7 @@ async fn an_ingredient_is_one_whatever_it_is_called() {
         );
         let code = format!("APAP-{number}");
         assert_eq!(refused(house, &[cells[0], ("code", &code)]).await, [], "{name}");
-        edition::look(&house.house).await.expect("looked");
+        service::edition::look(&house.house).await.expect("looked");
         let path = format!("/api/v1/products/{code}");
         let shown = house.get(&scene.seed.station_token, &path).await.expect(200);
         assert_eq!(shown["ingredients"][0]["code"], "paracetamol", "{shown}");

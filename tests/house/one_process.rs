@@ -214,7 +214,8 @@ fn no_command_brings_the_database_to_another_version_under_a_running_server() {
 /// Says to the database's own record of migrations whatever is to be said.
 fn said_to(folder: &Path, sql: &str) {
     use diesel::RunQueryDsl;
-    use waystation::storage::{Conn, DatabaseUrl, conn::Purpose};
+
+    use storage::{Conn, DatabaseUrl, conn::Purpose};
     let url = DatabaseUrl::parse(&format!("sqlite:{}", folder.join("w.db").display())).expect("a URL");
     let Ok(Conn::Sqlite(mut conn)) = Conn::open(&url, Purpose::Write) else { panic!("SQLite") };
     diesel::sql_query(sql).execute(&mut conn).expect("said");

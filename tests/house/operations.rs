@@ -4,11 +4,6 @@ use std::collections::BTreeMap;
 
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use waystation::{
-    app,
-    service::{Actor, Failure, audit, matching},
-    storage::StoreError,
-};
 
 use crate::{
     engines::{Engine, engine},
@@ -16,6 +11,8 @@ use crate::{
     machine::{DROP, Machine},
     vending::{attempt_of, code_of},
 };
+use service::{Actor, Failure};
+use storage::StoreError;
 
 async fn ready(house: &TestHouse) -> (u16, Value) {
     let answer = house.get("", "/readyz").await;
@@ -61,8 +58,8 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
     // The clock is set back behind what has happened.
     house.seed().await;
     let worker_exists = house.house.write(Actor::System, |tx| {
-        let hearers = waystation::service::Hearers::nobody();
-        let id = waystation::domain::ids::WorkerId::generate();
+        let hearers = service::Hearers::nobody();
+        let id = domain::ids::WorkerId::generate();
         tx.record("worker", id, "worker.test", json!({}), hearers)
     });
     worker_exists.await.expect("recorded");
@@ -176,7 +173,7 @@ impl Watched {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let metrics = format!("http://{}/metrics", listener.local_addr().expect("an address"));
         let secret = "a-token-of-24-characters".to_owned().into();
-        let server = app::serve_metrics(&house.house, listener, Some(&secret)).expect("served");
+        let server = waystation::serve_metrics(&house.house, listener, Some(&secret)).expect("served");
         let handle = server.handle();
         tokio::spawn(server);
         Self { house, metrics, server: handle }
@@ -243,7 +240,7 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     house.on_duty(&seed.doctor_b).await;
     house.offer_of(&seed.doctor_b).await;
     house.pass(21);
-    matching::expire_offers(&house.house).await.expect("a round");
+    service::matching::expire_offers(&house.house).await.expect("a round");
     house.pass(100);
     let offer = house.offer_of(&seed.doctor).await;
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
@@ -266,7 +263,7 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     let unsealed = sum(&after, "audit_unsealed_events", &[]);
     assert!(unsealed >= 7.0, "asked, thrice offered, declined, expired, accepted: {unsealed}");
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
-    let sealed = audit::seal(&house.house).await.expect("sealed") as f64;
+    let sealed = service::audit::seal(&house.house).await.expect("sealed") as f64;
     assert_eq!(sum(&watched.look().await, "audit_unsealed_events", &[]), unsealed - sealed);
     let accept = ["route=\"/api/v1/offers/{id}/accept\"", "method=\"POST\"", "status=\"200\""];
     assert_eq!(moved("http_requests_total", &accept), 3.0);
@@ -311,7 +308,7 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
     assert!(sum(&figures, "pool_wait_seconds_count", &[]) > 0.0);
     assert_eq!(sum(&figures, "database_figures_fresh", &[]), 1.0);
     // A verb that fails after it counted has counted nothing.
-    let fact = waystation::telemetry::figures::Fact::Offer("accepted");
+    let fact = base::telemetry::figures::Fact::Offer("accepted");
     let undone = house.house.write(Actor::System, move |tx| -> Result<(), Failure> {
         tx.count(fact);
         Err(Failure::Fault("on purpose".to_owned()))
@@ -392,7 +389,7 @@ async fn what_a_limit_counts_and_refuses_is_seen() {
         house.post("", "/api/v1/tokens/staff", body.clone()).await.problem(401, "credentials_wrong");
     }
     house.post("", "/api/v1/tokens/staff", body).await.problem(429, "too_many_requests");
-    let figures = samples(&waystation::service::figures::exposition(&house.house).await);
+    let figures = samples(&service::figures::exposition(&house.house).await);
     // The one that is too many is looked at slowly, and counts as well.
     assert_eq!(sum(&figures, "limit_counts_total", &["sign-in-address"]), 11.0);
     assert_eq!(sum(&figures, "limited_total", &["sign-in-account"]), 1.0);
@@ -400,10 +397,10 @@ async fn what_a_limit_counts_and_refuses_is_seen() {
 
 #[test]
 fn alarms_and_pages_speak_of_figures_that_exist() {
-    let read = |path: &str| {
-        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("readable")
-    };
-    let code = ["src/telemetry/figures.rs", "src/storage/writer.rs", "src/storage/pool_figures.rs"].map(read);
+    let read = |path: &str| std::fs::read_to_string(crate::harness::root().join(path)).expect("readable");
+    let code =
+        ["src/base/src/telemetry/figures.rs", "src/storage/src/writer.rs", "src/storage/src/pool_figures.rs"]
+            .map(read);
     let mut named = 0;
     for path in ["deploy/alerts.yml", "deploy/SIZING.md"] {
         let text = read(path);

@@ -9,17 +9,14 @@ use std::{
 
 use diesel::prelude::*;
 use serde_json::json;
-use waystation::{
-    domain::network::Record,
-    each,
-    service::import::{
-        ImportError,
-        csv_file::{ImportKind, ImportOptions, import_csv},
-    },
-    storage::{self, Conn, DatabaseUrl, conn::Purpose, schema::event},
-};
 
 use crate::harness::TestHouse;
+use domain::network::Record;
+use service::import::{
+    ImportError,
+    csv_file::{ImportKind, ImportOptions, import_csv},
+};
+use storage::{Conn, DatabaseUrl, conn::Purpose, each, schema::event};
 
 struct Ended {
     good: bool,
@@ -83,7 +80,7 @@ async fn a_weak_password_in_a_file_is_told_by_its_line() {
     house.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("file.csv");
-    let head = waystation::domain::network::PharmacistRecord::COLUMNS.join(",");
+    let head = domain::network::PharmacistRecord::COLUMNS.join(",");
     let text = format!(
         "{head}\ngood@example.cn,甲,A,plums under a grey roof\nweak@example.cn,乙,B,aaaaaaaaaaaaaa\n\
          own@example.cn,丙,Carola,carola is my name\n"

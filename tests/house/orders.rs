@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::domain::prescription::CabinetLane;
 
 use crate::{
     harness::TestHouse,
     vending::{OTC, RX},
 };
+use domain::prescription::CabinetLane;
 
 #[actix_web::test]
 async fn a_prescription_becomes_an_order_from_the_lot_that_expires_first() {

@@ -2,32 +2,29 @@
 //! what is typed at the screen.
 
 use serde_json::{Value, json};
-use waystation::{
-    config::SmsConfig,
-    crypto::device::DeviceKey,
-    domain::{
-        ids::{DeviceId, StationId, WorkerId},
-        ledger,
-        money::Fen,
-        network::Phone,
-    },
-    jobs,
-    mail::TextSender,
-    service::{Actor, Failure},
-    storage::{network as store, sql_types::At},
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::Seed,
 };
+use base::config::SmsConfig;
+use crypto::device::DeviceKey;
+use domain::{
+    ids::{DeviceId, StationId, WorkerId},
+    ledger,
+    money::Fen,
+    network::Phone,
+};
+use mail::TextSender;
+use service::{Actor, Failure};
+use storage::{network as store, sql_types::At};
 
 impl TestHouse {
     /// Everything that waits to leave, as the phones get it: number and words.
     pub async fn texts(&self) -> Vec<(String, String)> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let sender = TextSender::new(&SmsConfig::Files, dir.path()).expect("a sender");
-        jobs::texts::send_due(&self.house, &sender).await.expect("sent");
+        service::jobs::texts::send_due(&self.house, &sender).await.expect("sent");
         let Ok(files) = std::fs::read_dir(dir.path().join("sms")) else { return Vec::new() };
         let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text"));
         let read = |text: String| {
@@ -114,7 +111,7 @@ impl TestHouse {
         self.house
             .write(Actor::System, move |tx| {
                 let granted = ledger::grant_allowance(worker, "2026-11", Fen(20_000))?.expect("a sum");
-                waystation::service::ledger::book(tx, &granted, worker)
+                service::ledger::book(tx, &granted, worker)
             })
             .await
             .expect("granted");

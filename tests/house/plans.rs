@@ -8,23 +8,16 @@ use std::{
 };
 
 use diesel::{QueryableByName, RunQueryDsl, connection::InstrumentationEvent, sql_types::Text};
-use waystation::{
-    domain::{
-        ids::{
-            CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId,
-        },
-        vend::AttemptState,
-    },
-    storage::{
-        Conn, DatabaseUrl, alerts, attempts, check_in, conn::Purpose, consultations, directory, doctors,
-        idempotency, lately, orders, prescriptions, readings, safety_facts, sessions, station_sales,
-    },
-};
 
 use crate::{
     engines::{Database, Engine},
     harness::start_of_test,
 };
+use domain::{
+    ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId},
+    vend::AttemptState,
+};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 /// Tables that grow for ever.
 const HISTORY: &[&str] = &[
@@ -55,44 +48,44 @@ struct CompiledWith {
 fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
     let (cabinet, doctor, worker) = (CabinetId::generate(), StaffId::generate(), WorkerId::generate());
-    attempts::attempts_of_cabinet(conn, cabinet, AttemptState::LIVE)?;
-    attempts::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
-    attempts::attempts_voided_since(conn, cabinet, now, 100)?;
-    attempts::attempts_overdue(conn, now, 100)?;
-    attempts::attempts_silent(conn, now, 100)?;
-    check_in::check_ins_idle(conn, now, 100)?;
-    consultations::consultation_live_of(conn, worker)?;
-    consultations::consultations_of_doctor(conn, doctor)?;
-    consultations::consultations_waiting(conn, 50)?;
-    consultations::consultations_unserved(conn, now, 100)?;
-    consultations::doctor_of_last_visit(conn, worker, now, now)?;
-    consultations::offers_open_of(conn, doctor)?;
-    consultations::offers_expired(conn, now, 200)?;
-    consultations::offers_refused(conn, ConsultationId::generate(), now)?;
-    alerts::alerts_after(conn, true, None, 50)?;
-    alerts::alerts_of_check_in(conn, CheckInId::generate())?;
-    readings::measure_again_due(conn, now, 100)?;
-    station_sales::packs_without_card(conn, StationId::generate(), now)?;
-    lately::readings_lately(conn, &[worker], now)?;
-    lately::alerts_lately(conn, &[worker], now)?;
-    lately::completed_lately(conn, &[worker], now)?;
-    safety_facts::same_phone(conn, worker)?;
-    safety_facts::facts_since(conn, worker, now)?;
-    directory::figures(conn, now, now)?;
-    doctors::candidates(conn, now, 200)?;
-    orders::orders_overdue(conn, now, 100)?;
-    prescriptions::prescriptions_due(conn, now, 100)?;
-    prescriptions::reviews_waiting(conn, now, 50)?;
+    storage::attempts::attempts_of_cabinet(conn, cabinet, AttemptState::LIVE)?;
+    storage::attempts::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
+    storage::attempts::attempts_voided_since(conn, cabinet, now, 100)?;
+    storage::attempts::attempts_overdue(conn, now, 100)?;
+    storage::attempts::attempts_silent(conn, now, 100)?;
+    storage::check_in::check_ins_idle(conn, now, 100)?;
+    storage::consultations::consultation_live_of(conn, worker)?;
+    storage::consultations::consultations_of_doctor(conn, doctor)?;
+    storage::consultations::consultations_waiting(conn, 50)?;
+    storage::consultations::consultations_unserved(conn, now, 100)?;
+    storage::consultations::doctor_of_last_visit(conn, worker, now, now)?;
+    storage::consultations::offers_open_of(conn, doctor)?;
+    storage::consultations::offers_expired(conn, now, 200)?;
+    storage::consultations::offers_refused(conn, ConsultationId::generate(), now)?;
+    storage::alerts::alerts_after(conn, true, None, 50)?;
+    storage::alerts::alerts_of_check_in(conn, CheckInId::generate())?;
+    storage::readings::measure_again_due(conn, now, 100)?;
+    storage::station_sales::packs_without_card(conn, StationId::generate(), now)?;
+    storage::lately::readings_lately(conn, &[worker], now)?;
+    storage::lately::alerts_lately(conn, &[worker], now)?;
+    storage::lately::completed_lately(conn, &[worker], now)?;
+    storage::safety_facts::same_phone(conn, worker)?;
+    storage::safety_facts::facts_since(conn, worker, now)?;
+    storage::directory::figures(conn, now, now)?;
+    storage::doctors::candidates(conn, now, 200)?;
+    storage::orders::orders_overdue(conn, now, 100)?;
+    storage::prescriptions::prescriptions_due(conn, now, 100)?;
+    storage::prescriptions::reviews_waiting(conn, now, 50)?;
     Ok(())
 }
 
 /// Some of what each verb writes, and a list.
 fn write_something(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
-    sessions::check_in_touch(conn, CheckInId::generate(), now)?;
-    sessions::session_touch(conn, SessionId::generate(), now)?;
-    idempotency::answer_save(conn, "worker", "route", "key", &[])?;
-    prescriptions::lines_of_all(conn, &[PrescriptionId::generate(); 3])?;
+    storage::sessions::check_in_touch(conn, CheckInId::generate(), now)?;
+    storage::sessions::session_touch(conn, SessionId::generate(), now)?;
+    storage::idempotency::answer_save(conn, "worker", "route", "key", &[])?;
+    storage::prescriptions::lines_of_all(conn, &[PrescriptionId::generate(); 3])?;
     Ok(())
 }
 
@@ -126,7 +119,7 @@ fn overheard(
 fn opened(folder: &std::path::Path) -> Conn {
     let database = Database::empty_on(Engine::Sqlite, folder);
     let url = DatabaseUrl::parse(&database.url).expect("a URL");
-    waystation::storage::migrate(&url).expect("migrated");
+    storage::migrate(&url).expect("migrated");
     Conn::open(&url, Purpose::Write).expect("opened")
 }
 

@@ -9,9 +9,9 @@ use std::{
 
 use diesel::{connection::SimpleConnection, prelude::*, sql_types};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use waystation::storage::{Conn, DatabaseUrl, Store, StoreError, conn::Purpose};
 
 use crate::engines::{binaries, required, somebody_else, tell};
+use storage::{Conn, DatabaseUrl, Store, StoreError, conn::Purpose};
 
 /// With everything in it that a URL must escape.
 const PASSWORD: &str = "p@s/s%w:o rd?";

@@ -4,25 +4,22 @@
 use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::Role,
-    domain::{
-        consultation::ConsultationState,
-        ids::{CheckInId, ConsultationId, PrescriptionId},
-        matching::Department,
-        prescription::EncounterLane,
-        triage::TriageLevel,
-        words::Language,
-    },
-    each,
-    service::{Actor, Failure},
-    storage::{check_in, schema::consultation, sql_types::At, staff_sessions},
-};
 
 use crate::{
     harness::TestHouse,
     seed::{Person, SIGNING_PIN, Seed},
 };
+use crypto::tokens::Role;
+use domain::{
+    consultation::ConsultationState,
+    ids::{CheckInId, ConsultationId, PrescriptionId},
+    matching::Department,
+    prescription::EncounterLane,
+    triage::TriageLevel,
+    words::Language,
+};
+use service::{Actor, Failure};
+use storage::{each, schema::consultation, sql_types::At};
 
 /// A doctor with a worker in front of them.
 pub struct Scene {
@@ -50,7 +47,7 @@ impl Scene {
             .write(Actor::System, move |tx| -> Result<CheckInId, Failure> {
                 let at = At(tx.now);
                 let complaint = tx.house.seal("consultation", "complaint_sealed", id, "样例")?;
-                let check_in = check_in::check_ins_in_the_way(tx.conn, worker, station)?[0].id;
+                let check_in = storage::check_in::check_ins_in_the_way(tx.conn, worker, station)?[0].id;
                 each!(tx.conn, c => diesel::insert_into(consultation::table)
                     .values((
                         (
@@ -93,7 +90,7 @@ impl Scene {
             .house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let until = tx.now + TimeDelta::minutes(10);
-                assert!(staff_sessions::signing_window_open(tx.conn, session, until)?);
+                assert!(storage::staff_sessions::signing_window_open(tx.conn, session, until)?);
                 Ok(())
             })
             .await

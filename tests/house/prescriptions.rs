@@ -2,21 +2,18 @@
 
 use diesel::prelude::*;
 use serde_json::json;
-use waystation::{
-    domain::{
-        ids::{Id, OrderId},
-        order::OrderState,
-        prescription::EncounterLane,
-    },
-    each,
-    service::{Actor, Failure, prescription, prescription_use},
-    storage::{events, schema::orders, sql_types::At},
-};
 
 use crate::{
     prescribing::{Scene, draft_of, id_of},
     seed::SIGNING_PIN,
 };
+use domain::{
+    ids::{Id, OrderId},
+    order::OrderState,
+    prescription::EncounterLane,
+};
+use service::{Actor, Failure};
+use storage::{each, schema::orders, sql_types::At};
 
 #[actix_web::test]
 async fn a_prescription_lives_from_draft_to_approval() {
@@ -74,7 +71,10 @@ async fn a_prescription_lives_from_draft_to_approval() {
     let kinds = house
         .house
         .read(Actor::System, move |conn, _| -> Result<Vec<String>, Failure> {
-            Ok(events::events_of(conn, Id::from_uuid(id.uuid()))?.into_iter().map(|e| e.kind).collect())
+            Ok(storage::events::events_of(conn, Id::from_uuid(id.uuid()))?
+                .into_iter()
+                .map(|e| e.kind)
+                .collect())
         })
         .await
         .expect("events");
@@ -85,10 +85,12 @@ async fn a_prescription_lives_from_draft_to_approval() {
 async fn an_order_uses_only_what_is_approved_and_signed_for() {
     let scene = Scene::open().await;
     let id = id_of(&scene.signed(&["PCM-T500"]).await);
-    let (worker, other) = (scene.seed.worker, waystation::domain::ids::WorkerId::generate());
+    let (worker, other) = (scene.seed.worker, domain::ids::WorkerId::generate());
     let inner = &scene.house.house;
     let usable = move |worker| {
-        inner.write(Actor::System, move |tx| prescription_use::usable_for_order(tx.conn, id, worker, tx.now))
+        inner.write(Actor::System, move |tx| {
+            service::prescription_use::usable_for_order(tx.conn, id, worker, tx.now)
+        })
     };
     assert!(usable(worker).await.is_err(), "not approved yet");
     let approve = format!("/api/v1/prescriptions/{id}/approve");
@@ -101,7 +103,7 @@ async fn an_order_uses_only_what_is_approved_and_signed_for() {
     let starts = |seconds: i64| {
         inner.read(Actor::System, move |conn, house| {
             let at = house.now() + chrono::TimeDelta::seconds(seconds);
-            prescription_use::verify_for_start(conn, house, id, at)
+            service::prescription_use::verify_for_start(conn, house, id, at)
         })
     };
     assert!(starts(0).await.expect("verified"));
@@ -125,7 +127,7 @@ async fn signing_needs_an_open_window_and_the_right_pin() {
     scene.pass(901).await;
     scene.house.pass(601);
     let token = scene.house.staff_token(
-        waystation::crypto::tokens::Role::Doctor,
+        crypto::tokens::Role::Doctor,
         scene.seed.doctor.id,
         scene.seed.doctor.session,
         Some(scene.seed.hospital),
@@ -255,14 +257,17 @@ async fn late_in_the_day_signing_proposes_an_extension() {
 async fn what_is_over_expires_once() {
     let scene = Scene::open().await;
     let id = scene.approved(&["PCM-T500"]).await;
-    let expire = || prescription_use::expire_due(&scene.house.house);
+    let expire = || service::prescription_use::expire_due(&scene.house.house);
     assert_eq!(expire().await.expect("swept"), 0);
     scene.house.pass(14 * 3600);
     assert_eq!(expire().await.expect("swept"), 1);
     assert_eq!(expire().await.expect("swept"), 0);
     let id = id_of(&id);
-    let fulfilled =
-        scene.house.house.write(Actor::System, move |tx| prescription_use::fulfil_if_done(tx, id)).await;
+    let fulfilled = scene
+        .house
+        .house
+        .write(Actor::System, move |tx| service::prescription_use::fulfil_if_done(tx, id))
+        .await;
     assert!(!fulfilled.expect("looked"), "an expired one stays expired");
 }
 
@@ -314,9 +319,9 @@ async fn a_doctor_withdraws_unless_an_order_lives() {
     let (open, withdrawn, after) = house
         .house
         .write(Actor::System, move |tx| -> Result<_, Failure> {
-            let open = prescription::has_open_draft(tx.conn, consultation)?;
-            let withdrawn = prescription::withdraw_unsigned_of(tx, consultation)?;
-            Ok((open, withdrawn, prescription::has_open_draft(tx.conn, consultation)?))
+            let open = service::prescription::has_open_draft(tx.conn, consultation)?;
+            let withdrawn = service::prescription::withdraw_unsigned_of(tx, consultation)?;
+            Ok((open, withdrawn, service::prescription::has_open_draft(tx.conn, consultation)?))
         })
         .await
         .expect("withdrawn");

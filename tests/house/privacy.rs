@@ -9,9 +9,8 @@ use serde_json::json;
 use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
 
-use waystation::service::Actor;
-
 use crate::harness::TestHouse;
+use service::Actor;
 
 // Nobody else in this binary has these, so other tests may log what they like.
 const NAME: &str = "隐私样例丁";

@@ -2,13 +2,13 @@
 //! who sits there, before a patient is put in front of the screen.
 
 use serde_json::{Value, json};
-use waystation::crypto::tokens::Role;
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::{PASSWORD, SIGNING_PIN, Seed},
     staff_tokens::code,
 };
+use crypto::tokens::Role;
 
 const MINUTE: i64 = 60;
 
@@ -26,7 +26,7 @@ impl TestHouse {
     async fn offered(&self, seed: &Seed) -> Value {
         let visit = self.visit(seed).await;
         self.ask(&visit.token).await;
-        waystation::service::matching::offer_waiting(&self.house).await.expect("a round");
+        service::matching::offer_waiting(&self.house).await.expect("a round");
         self.get(&self.page(seed), "/api/v1/offers").await.expect(200)["items"][0].clone()
     }
 

@@ -5,13 +5,6 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use waystation::{
-    domain::{ids::Id, role::Role},
-    each,
-    service::{Actor, audit},
-    storage::{events::AnyId, schema::event},
-    transport::http::routes,
-};
 
 use crate::{
     harness::TestHouse,
@@ -20,6 +13,10 @@ use crate::{
     seed::SIGNING_PIN,
     vending::{RX, attempt_of, code_of},
 };
+use domain::{ids::Id, role::Role};
+use http::api::routes;
+use service::Actor;
+use storage::{each, events::AnyId, schema::event};
 
 /// Shows nobody anything of a health record.
 const NOTHING: &str = "
@@ -279,7 +276,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
         .filter(|route| !elsewhere.iter().any(|part| route.contains(part)))
         .collect();
     assert_eq!(left, [""; 0]);
-    assert!(scene.house.house.read(Actor::System, audit::verify).await.expect("checked").unbroken);
+    assert!(scene.house.house.read(Actor::System, service::audit::verify).await.expect("checked").unbroken);
 }
 
 #[actix_web::test]
@@ -328,8 +325,8 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     assert_eq!(read_by(&house, seed.operator.id).await, ["identity", "recall"]);
 }
 
-async fn employer(house: &TestHouse) -> Option<waystation::domain::ids::EmployerId> {
-    use waystation::storage::schema::employer;
+async fn employer(house: &TestHouse) -> Option<domain::ids::EmployerId> {
+    use storage::schema::employer;
     house
         .house
         .read(Actor::System, |conn, _| Ok(each!(conn, c => employer::table.select(employer::id).first(c))?))

@@ -4,15 +4,6 @@
 use diesel::prelude::*;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use waystation::{
-    domain::{
-        stock::SlotNo,
-        vend::{BootId, journal::Body},
-    },
-    each,
-    service::Actor,
-    storage::schema::{cabinet, product},
-};
 
 use crate::{
     engines::{Engine, engine},
@@ -20,6 +11,15 @@ use crate::{
     machine::{DROP, Machine},
     seed::Seed,
     vending::{OTC, RX, Visit, attempt_of, code_of},
+};
+use domain::{
+    stock::SlotNo,
+    vend::{BootId, journal::Body},
+};
+use service::Actor;
+use storage::{
+    each,
+    schema::{cabinet, product},
 };
 
 const HELLO: &str = "/cabinet/v1/hello";
@@ -215,7 +215,7 @@ async fn a_cabinet_that_is_enrolled_again_begins_reconciled() {
     assert_eq!(standing(&house, &seed).await, ["journal_lost"]);
     let wanted = json!({"kind": "cabinet", "station_id": seed.station});
     let made = house.post(&house.operator_token(&seed), "/api/v1/enrolment-codes", wanted).await.expect(201);
-    let key = waystation::crypto::device::DeviceKey::generate().expect("a key");
+    let key = crypto::device::DeviceKey::generate().expect("a key");
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
     house.post("", "/cabinet/v1/enrol", body).await.expect(201);
     assert_eq!(standing(&house, &seed).await, Vec::<String>::new());
@@ -329,7 +329,7 @@ async fn after_its_key_is_revoked_no_cabinet_starts_though_it_waited_meanwhile()
             continue;
         }
         // Somebody holds a row that START needs.
-        let waystation::storage::Conn::Pg(mut holder) = house.connection() else { panic!("PostgreSQL") };
+        let storage::Conn::Pg(mut holder) = house.connection() else { panic!("PostgreSQL") };
         let say = |conn: &mut PgConnection, sql: &str| {
             diesel::sql_query(sql).execute(conn).expect("said");
         };
@@ -356,7 +356,7 @@ async fn until_somebody_waits(house: &TestHouse) {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         number: i64,
     }
-    let waystation::storage::Conn::Pg(mut conn) = house.connection() else { panic!("PostgreSQL") };
+    let storage::Conn::Pg(mut conn) = house.connection() else { panic!("PostgreSQL") };
     loop {
         let found: Waiting = diesel::sql_query(
             "SELECT count(*) AS number FROM pg_stat_activity \

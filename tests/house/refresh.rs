@@ -5,13 +5,14 @@
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{each, service::Actor, storage::schema::refresh_token};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::{PASSWORD, Person},
     staff_tokens::code,
 };
+use service::Actor;
+use storage::{each, schema::refresh_token};
 
 const OURS: &str = "Screen/1.0";
 
@@ -119,6 +120,6 @@ async fn the_kept_answer_is_sealed_and_forgotten() {
     let token = second["refresh_token"].as_str().expect("a token").as_bytes();
     assert!(!rows[0].windows(token.len()).any(|part| part == token), "it stands there in clear");
     house.pass(11);
-    waystation::service::housekeeping::forget(&house.house).await.expect("forgotten");
+    service::housekeeping::forget(&house.house).await.expect("forgotten");
     assert!(kept().await.expect("read").is_empty());
 }

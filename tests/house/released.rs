@@ -5,17 +5,14 @@
 
 use chrono::TimeDelta;
 use diesel::{dsl::max, prelude::*};
-use waystation::{
-    domain::time::Timestamp,
-    each,
-    service::{Actor, audit, check_in, matching, prescription_use, stock_check, vend},
-    storage::{
-        Conn,
-        schema::{consultation, event, orders},
-    },
-};
 
 use crate::harness::TestHouse;
+use domain::time::Timestamp;
+use service::Actor;
+use storage::{
+    Conn, each,
+    schema::{consultation, event, orders},
+};
 
 const VERSION: &str = "0.1.0";
 
@@ -30,18 +27,18 @@ fn unfinished(conn: &mut Conn) -> (i64, i64) {
 /// What the jobs would carry out at this moment; how much there was to do.
 async fn sweep(house: &TestHouse) -> usize {
     let app = &house.house;
-    let mut done = matching::requeue_lost(app).await.expect("requeued");
-    done += matching::expire_offers(app).await.expect("expired");
-    done += matching::give_up_unserved(app).await.expect("given up");
-    done += check_in::sweep_idle(app).await.expect("ended");
-    done += vend::doubt_silent(app).await.expect("doubted");
-    done += vend::void_expired(app).await.expect("voided");
-    done += vend::expire_orders(app).await.expect("expired");
-    done + prescription_use::expire_due(app).await.expect("expired")
+    let mut done = service::matching::requeue_lost(app).await.expect("requeued");
+    done += service::matching::expire_offers(app).await.expect("expired");
+    done += service::matching::give_up_unserved(app).await.expect("given up");
+    done += service::check_in::sweep_idle(app).await.expect("ended");
+    done += service::vend::doubt_silent(app).await.expect("doubted");
+    done += service::vend::void_expired(app).await.expect("voided");
+    done += service::vend::expire_orders(app).await.expect("expired");
+    done + service::prescription_use::expire_due(app).await.expect("expired")
 }
 
 async fn violations(house: &TestHouse) -> Vec<String> {
-    let found = house.house.read(Actor::System, |conn, _| stock_check::invariants(conn));
+    let found = house.house.read(Actor::System, |conn, _| service::stock_check::invariants(conn));
     found.await.expect("checked")
 }
 
@@ -55,7 +52,7 @@ async fn a_database_of_the_last_release_opens_and_all_that_was_half_done_in_it_e
             .expect("events");
     house.clock.advance(newest - house.now() + TimeDelta::seconds(5));
     assert_eq!(violations(&house).await, Vec::<String>::new());
-    let chain = house.house.read(Actor::System, audit::verify).await.expect("checked");
+    let chain = house.house.read(Actor::System, service::audit::verify).await.expect("checked");
     assert!(chain.unbroken && chain.sealed_to > 0, "{chain:?}");
     let (consultations, _) = unfinished(&mut conn);
     assert!(consultations > 10, "{VERSION} was cut off in the middle: {consultations}");

@@ -1,9 +1,9 @@
 //! What a pharmacist sees of the person whose prescription is judged.
 
 use serde_json::json;
-use waystation::crypto::tokens::Role;
 
 use crate::{prescribing::Scene, seed::SIGNING_PIN, triage::reading};
+use crypto::tokens::Role;
 
 #[actix_web::test]
 async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {

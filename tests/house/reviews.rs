@@ -4,22 +4,21 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use serde_json::json;
-use waystation::{
-    crypto::tokens::Role,
-    domain::refusal::Code,
-    each,
-    service::{
-        Actor, Failure,
-        caller::StaffCaller,
-        prescription_use,
-        review::{self, ApproveInput, ReturnInput},
-    },
-    storage::schema::{prescription, prescription_line},
-};
 
 use crate::{
     prescribing::{Scene, draft_of, id_of},
     seed::SIGNING_PIN,
+};
+use crypto::tokens::Role;
+use domain::refusal::Code;
+use service::{
+    Actor, Failure,
+    caller::StaffCaller,
+    review::{ApproveInput, ReturnInput},
+};
+use storage::{
+    each,
+    schema::{prescription, prescription_line},
 };
 
 #[actix_web::test]
@@ -105,11 +104,11 @@ async fn nobody_reviews_their_own() {
     };
     let house = &scene.house.house;
     let approve = house.write(Actor::Staff(caller), move |tx| {
-        review::approve(tx, caller, id, &ApproveInput { pin: SIGNING_PIN.to_owned() })
+        service::review::approve(tx, caller, id, &ApproveInput { pin: SIGNING_PIN.to_owned() })
     });
     assert_eq!(code_of(approve.await.err()), Some(Code::OwnReview));
     let back = house.write(Actor::Staff(caller), move |tx| {
-        review::send_back(tx, caller, id, &ReturnInput { reason: "my own".to_owned(), code: None })
+        service::review::send_back(tx, caller, id, &ReturnInput { reason: "my own".to_owned(), code: None })
     });
     assert_eq!(code_of(back.await.err()), Some(Code::OwnReview));
     let staff = doctor.id;
@@ -187,7 +186,7 @@ async fn tampered_bytes_and_lines_are_refused() {
     scene.house.post(&scene.seed.pharmacist.token, &path, pin).await.expect(200);
     packs(9).await.expect("tampered");
     let started = house.read(Actor::System, move |conn, house| {
-        prescription_use::verify_for_start(conn, house, id, house.now())
+        service::prescription_use::verify_for_start(conn, house, id, house.now())
     });
     assert!(!started.await.expect("looked"), "nothing is vended on changed lines");
 }

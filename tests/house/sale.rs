@@ -6,28 +6,25 @@ use chrono::{NaiveDate, TimeDelta};
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::{
-        device::DeviceKey,
-        tokens::{Claims, Role},
-    },
-    domain::{
-        ids::{CabinetId, DeviceId, StationId},
-        prescription::CabinetLane,
-    },
-    each,
-    service::{Actor, Failure},
-    storage::{
-        network as store,
-        schema::{order_unit, orders},
-        sql_types::At,
-    },
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     never_list::{disguised, put},
     seed::Seed,
+};
+use crypto::{
+    device::DeviceKey,
+    tokens::{Claims, Role},
+};
+use domain::{
+    ids::{CabinetId, DeviceId, StationId},
+    prescription::CabinetLane,
+};
+use service::{Actor, Failure};
+use storage::{
+    each, network as store,
+    schema::{order_unit, orders},
+    sql_types::At,
 };
 
 const PROFILE: &str = "/api/v1/me/profile";
@@ -58,9 +55,7 @@ pub async fn counter() -> (TestHouse, Seed, Counter) {
     counter_with(|_| {}).await
 }
 
-pub async fn counter_with(
-    change: impl FnOnce(&mut waystation::config::Config),
-) -> (TestHouse, Seed, Counter) {
+pub async fn counter_with(change: impl FnOnce(&mut base::config::Config)) -> (TestHouse, Seed, Counter) {
     let house = TestHouse::open_with(|config| {
         config.database_connections = 12;
         change(config);

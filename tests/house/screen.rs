@@ -8,12 +8,10 @@ use std::{
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
-use waystation::{
-    crypto::device::{BoundRequest, DeviceKey, sign_bound_request},
-    domain::{ids::DeviceId, role::Role},
-};
 
 use crate::harness::TestHouse;
+use crypto::device::{BoundRequest, DeviceKey, sign_bound_request};
+use domain::{ids::DeviceId, role::Role};
 
 /// The keys of the devices that a test has, each by its device's id.
 #[derive(Clone, Default)]

@@ -2,19 +2,16 @@
 //! revoked, replaced or left alone, nobody stays checked in at it.
 
 use serde_json::{Value, json};
-use waystation::{
-    crypto::device::{BoundRequest, DeviceKey, sign_bound_request, sign_request},
-    domain::{ids::DeviceId, role::Role},
-    service::check_in,
-    transport::{
-        http::routes,
-        routes::{KEY, SCREEN_SIGNATURE, SIGNATURE},
-    },
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::{CARD, PIN, Seed},
+};
+use crypto::device::{BoundRequest, DeviceKey, sign_bound_request, sign_request};
+use domain::{ids::DeviceId, role::Role};
+use http::{
+    api::routes,
+    routes::{KEY, SCREEN_SIGNATURE, SIGNATURE},
 };
 
 const CHECK_IN: &str = "/api/v1/check-ins";
@@ -289,11 +286,11 @@ async fn a_screen_that_only_polls_goes_idle() {
         house.get(&screen, &view).await.expect(200);
         // A fresh token is the screen's doing as well.
         house.post(&screen, &format!("{view}/token"), json!({})).await.expect(200);
-        let ended = check_in::sweep_idle(&house.house).await.expect("a round");
+        let ended = service::check_in::sweep_idle(&house.house).await.expect("a round");
         assert_eq!(ended, 0, "after {second} s");
     }
     house.pass(1);
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
     is_out(&house, &visit.token).await;
     let ended = house.get(&house.station_token(&seed), &view).await.expect(200);
     assert_eq!(ended["end_reason"], "idle");
@@ -316,10 +313,10 @@ async fn a_worker_who_does_something_or_says_so_stays() {
             let told = house.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
             assert_eq!(told, json!({"idle_seconds": 90}));
         }
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
     }
     house.pass(91);
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
@@ -331,7 +328,7 @@ async fn who_waits_for_a_doctor_and_touches_the_screen_does_not_go_idle() {
     house.post(&visit.token, "/api/v1/consultations", ask).await.expect(201);
     for _ in 0..3 {
         house.pass(80);
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
         house.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
     }
     house.get(&visit.token, "/api/v1/me").await.expect(200);

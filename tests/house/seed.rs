@@ -3,29 +3,25 @@
 //! people are signed in already; how signing in works is told elsewhere.
 
 use chrono::{NaiveDate, TimeDelta};
-use waystation::{
-    crypto::{
-        blind::BlindField,
-        device::DeviceKey,
-        pin::PinSalt,
-        tokens::{Claims, Role},
-        totp::TotpSecret,
-    },
-    domain::{
-        ids::{
-            CabinetId, DeviceId, EmployerId, HospitalId, SessionId, ShiftId, StaffId, StationId, WorkerId,
-        },
-        matching::Department,
-        network::Job,
-        prescription::CabinetLane,
-        presence::Presence,
-        words::Language,
-    },
-    service::{Actor, Failure},
-    storage::{network as store, sessions, sql_types::At, workers},
-};
 
 use crate::harness::TestHouse;
+use crypto::{
+    blind::BlindField,
+    device::DeviceKey,
+    pin::PinSalt,
+    tokens::{Claims, Role},
+    totp::TotpSecret,
+};
+use domain::{
+    ids::{CabinetId, DeviceId, EmployerId, HospitalId, SessionId, ShiftId, StaffId, StationId, WorkerId},
+    matching::Department,
+    network::Job,
+    prescription::CabinetLane,
+    presence::Presence,
+    words::Language,
+};
+use service::{Actor, Failure};
+use storage::{network as store, sql_types::At};
 
 pub const CARD: &str = "990000000019";
 pub const PIN: &str = "482913";
@@ -148,9 +144,9 @@ impl TestHouse {
                 )?;
                 let salt = PinSalt::generate();
                 let house = tx.house;
-                workers::worker_add(
+                storage::workers::worker_add(
                     tx.conn,
-                    &workers::NewWorker {
+                    &storage::workers::NewWorker {
                         id: worker,
                         card_index: Some(house.keys.blind.of(BlindField::CardNumber, CARD).to_vec()),
                         name_sealed: house.seal("worker", "name_sealed", worker, "样例工人甲")?,
@@ -167,7 +163,7 @@ impl TestHouse {
                         created_at,
                     },
                 )?;
-                workers::consent_grant(tx.conn, worker, "health_care", None, tx.now)?;
+                storage::workers::consent_grant(tx.conn, worker, "health_care", None, tx.now)?;
                 Ok(())
             })
             .await
@@ -210,7 +206,7 @@ impl TestHouse {
         employer: Option<EmployerId>,
     ) -> Person {
         static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-        let hash = HASH.get_or_init(|| waystation::crypto::password::hash(PASSWORD).expect("a hash")).clone();
+        let hash = HASH.get_or_init(|| crypto::password::hash(PASSWORD).expect("a hash")).clone();
         let (id, session) = (StaffId::generate(), SessionId::generate());
         let totp = TotpSecret::generate();
         let secret = totp.expose_bytes().to_vec();
@@ -219,8 +215,7 @@ impl TestHouse {
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let salt = PinSalt::generate();
                 let place_network = tx.house.policy.network.clone();
-                let place =
-                    waystation::crypto::seal::FieldPlace::of(&place_network, "staff", "totp_sealed", id);
+                let place = crypto::seal::FieldPlace::of(&place_network, "staff", "totp_sealed", id);
                 store::staff_add(
                     tx.conn,
                     &[store::NewStaff {
@@ -274,7 +269,7 @@ impl TestHouse {
                         ends_at: At(tx.now + TimeDelta::hours(24)),
                     }],
                 )?;
-                sessions::session_open(tx.conn, session, id, tx.now)?;
+                storage::sessions::session_open(tx.conn, session, id, tx.now)?;
                 Ok(())
             })
             .await

@@ -11,11 +11,10 @@ use std::{
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use waystation::{
-    clock::{Clock, SystemClock},
-    crypto::totp::{TotpSecret, code_at, step_of},
-    storage::{Conn, DatabaseUrl, conn::Purpose, directory},
-};
+
+use base::clock::{Clock, SystemClock};
+use crypto::totp::{TotpSecret, code_at, step_of};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 const EMAIL: &str = "op@example.cn";
 const PASSWORD: &str = "correct horse battery";
@@ -186,7 +185,7 @@ async fn told_to_end_it_finishes_what_it_accepted() {
     let mut conn =
         Conn::open(&DatabaseUrl::parse(&database_url(folder.path())).expect("a URL"), Purpose::Read)
             .expect("opened");
-    let rows = directory::employer_list(&mut conn, None, 1_000_000).expect("read");
+    let rows = storage::directory::employer_list(&mut conn, None, 1_000_000).expect("read");
     let kept: BTreeSet<String> = rows.into_iter().map(|row| row.code).collect();
     let mut answered = BTreeSet::new();
     for caller in callers {

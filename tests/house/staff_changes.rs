@@ -4,15 +4,16 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{domain::role::Role, each};
 
 use crate::{
     harness::TestHouse,
     seed::{PASSWORD, Person},
     staff_tokens::code,
 };
+use domain::role::Role;
+use storage::each;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
 fn path(who: &Person) -> String {
     format!("/api/v1/staff/{}", who.id)
@@ -105,7 +106,7 @@ async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
         async move { house.post("", "/api/v1/tokens/staff", body).await }
     };
     sign_in("moved@example.cn").await.problem(401, "credentials_wrong");
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     let letter = letters.last().expect("a letter");
     assert_eq!(letter.email, "moved@example.cn");
     let (address, token) = letter.link.split_once("#token=").expect("a link");
@@ -117,7 +118,7 @@ async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
     house.post("", confirm, json!({"token": token})).await.problem(401, "link_invalid");
     sign_in(&seed.doctor.email).await.problem(401, "credentials_wrong");
     sign_in("moved@example.cn").await.expect(200);
-    let told = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let told = service::letters::claim_due(&house.house).await.expect("claimed");
     assert_eq!(told.last().expect("a letter").email, seed.doctor.email);
 }
 
@@ -131,7 +132,7 @@ async fn a_slip_in_an_invitations_address_is_mended() {
     let ask = format!("/api/v1/staff/{}/email", made["staff"]["id"].as_str().expect("an id"));
     let mended = house.post(operator, &ask, json!({"email": "right@example.cn"})).await.expect(200);
     assert_eq!(mended["confirmed"], true);
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     let to: Vec<&str> = letters.iter().map(|letter| letter.email.as_str()).collect();
     assert_eq!(to, ["right@example.cn"], "the first one is not sent any more");
 }
@@ -201,7 +202,7 @@ async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
     let person = house.person(Role::Restocker, "gone@example.cn", None, None).await;
     house.post("", "/api/v1/staff/password-reset", json!({"email": person.email})).await.expect(202);
     house.post(operator, &format!("{}/disable", path(&person)), json!({})).await.expect(200);
-    assert!(waystation::service::letters::claim_due(&house.house).await.expect("claimed").is_empty());
+    assert!(service::letters::claim_due(&house.house).await.expect("claimed").is_empty());
     let names = json!({"name_zh": "甲", "name_en": "A"});
     let told = house.put(operator, &path(&person), "*", names).await.problem(409, "state_moved_on");
     assert_eq!(told["state"], "disabled");

@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::crypto::totp::{TotpSecret, code_at, step_of};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::{PASSWORD, Person},
 };
+use crypto::totp::{TotpSecret, code_at, step_of};
 
 pub fn code(house: &TestHouse, person: &Person) -> String {
     let secret = TotpSecret::from_bytes(&person.totp).expect("a secret");
@@ -179,7 +179,7 @@ async fn a_reset_ends_every_session_and_lapses_after_half_an_hour() {
 
 /// Claims the outbox, as its job would, and takes the token out of the link.
 pub async fn token_of_newest_letter(house: &TestHouse) -> String {
-    let letters = waystation::service::letters::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&house.house).await.expect("claimed");
     let link = &letters.last().expect("a letter").link;
     link.split("#token=").nth(1).expect("a token").to_owned()
 }

@@ -9,18 +9,16 @@ use std::{
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::{
-    app,
-    clock::ManualClock,
-    config::{Config, Flags, Instances},
-    each,
-    storage::{Conn, DatabaseUrl, conn::Purpose, schema::server_key},
-};
 
 use crate::{
     engines::{self, Database, Engine},
     harness::{TestHouse, start_of_test},
 };
+use base::{
+    clock::ManualClock,
+    config::{Config, Flags, Instances},
+};
+use storage::{Conn, DatabaseUrl, conn::Purpose, each, schema::server_key};
 
 const AT_ONCE: usize = 6;
 
@@ -64,7 +62,7 @@ fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
                     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
                 together.wait();
                 let clock = Arc::new(ManualClock::at(start_of_test()));
-                runtime.block_on(app::build(&config, clock)).map(|built| built.house).expect("built")
+                runtime.block_on(waystation::build(&config, clock)).map(|built| built.house).expect("built")
             })
         })
         .collect();

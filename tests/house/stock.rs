@@ -2,10 +2,6 @@
 
 use chrono::NaiveDate;
 use serde_json::json;
-use waystation::{
-    domain::{ids::StaffId, stock::SlotNo, vend::journal::Body},
-    service::import::csv_file::ImportKind,
-};
 
 use crate::{
     harness::TestHouse,
@@ -13,6 +9,8 @@ use crate::{
     machine::{DROP, Machine},
     vending::{OTC, RX, attempt_of, code_of},
 };
+use domain::{ids::StaffId, stock::SlotNo, vend::journal::Body};
+use service::import::csv_file::ImportKind;
 
 fn slot(n: i32) -> SlotNo {
     SlotNo::new(n).expect("a slot")

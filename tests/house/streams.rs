@@ -6,19 +6,16 @@ use std::pin::Pin;
 use diesel::connection::SimpleConnection;
 use futures_util::{Stream, StreamExt};
 use serde_json::json;
-use waystation::{
-    domain::ids::{Id, WorkerId},
-    each,
-    service::{Actor, Failure, audit},
-    storage::{
-        self, Conn,
-        events::{self, Audience, NewEvent},
-    },
-};
 
 use crate::{
     engines::{self, Engine},
     harness::{TestHouse, start_of_test},
+};
+use domain::ids::{Id, WorkerId};
+use service::{Actor, Failure};
+use storage::{
+    Conn, each,
+    events::{Audience, NewEvent},
 };
 
 /// Only PostgreSQL lets two transactions write at once.
@@ -38,7 +35,7 @@ fn append(conn: &mut Conn, kind: &str, worker: Option<WorkerId>) {
         staff_id: None,
         at: start_of_test(),
     };
-    events::event_append(conn, &event).expect("appended");
+    storage::events::event_append(conn, &event).expect("appended");
 }
 
 fn run(conn: &mut Conn, sql: &str) {
@@ -57,7 +54,9 @@ async fn follow(house: &TestHouse, position: &mut i64) -> (Vec<String>, bool) {
     let after = *position;
     let found = house
         .house
-        .read(Actor::System, move |conn, _| Ok(events::events_after(conn, Audience::All, after, 100)?))
+        .read(Actor::System, move |conn, _| {
+            Ok(storage::events::events_after(conn, Audience::All, after, 100)?)
+        })
         .await
         .expect("read");
     *position = found.events.last().map_or(after, |event| event.position);
@@ -65,7 +64,7 @@ async fn follow(house: &TestHouse, position: &mut i64) -> (Vec<String>, bool) {
 }
 
 async fn head(house: &TestHouse) -> i64 {
-    house.house.read(Actor::System, |conn, _| Ok(events::event_head(conn)?)).await.expect("read")
+    house.house.read(Actor::System, |conn, _| Ok(storage::events::event_head(conn)?)).await.expect("read")
 }
 
 /// Reads until nothing is hidden any more: other tests share the server, and
@@ -124,17 +123,17 @@ async fn the_audit_chain_seals_late_commits_in_their_place() {
     append(&mut second, "second", None);
     append(&mut first, "first", None);
     run(&mut first, "COMMIT");
-    audit::seal(&house.house).await.expect("sealed");
+    service::audit::seal(&house.house).await.expect("sealed");
     run(&mut second, "COMMIT");
     append(&mut house.connection(), "third", None);
     let mut sealed = 0;
     while sealed < 1 {
         // Another test's transaction may still hold the horizon.
-        sealed = audit::seal(&house.house).await.expect("sealed");
+        sealed = service::audit::seal(&house.house).await.expect("sealed");
     }
     let newest = loop {
-        audit::seal(&house.house).await.expect("sealed");
-        let view = house.house.read(Actor::System, audit::verify).await.expect("checked");
+        service::audit::seal(&house.house).await.expect("sealed");
+        let view = house.house.read(Actor::System, service::audit::verify).await.expect("checked");
         assert!(view.unbroken);
         if view.sealed_to == last_position(&house).await {
             break view.sealed_to;
@@ -145,7 +144,8 @@ async fn the_audit_chain_seals_late_commits_in_their_place() {
 
 async fn last_position(house: &TestHouse) -> i64 {
     use diesel::prelude::*;
-    use waystation::storage::schema::event;
+
+    use storage::schema::event;
     house
         .house
         .read(Actor::System, |conn, _| {

@@ -2,7 +2,6 @@
 //! doctor; the second measurement; groups; symptoms; the operator's list.
 
 use serde_json::{Value, json};
-use waystation::service::triage;
 
 use crate::{harness::TestHouse, seed::Seed};
 
@@ -62,13 +61,13 @@ async fn a_single_extreme_is_measured_again_and_alarms_when_it_is_not() {
     assert!(seen["measure_again"]["advice"]["zh"].as_str().is_some_and(|words| words.contains("120")));
     assert!(house.alerts(&seed).await.is_empty());
     house.pass(179);
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
     assert_eq!(house.get(&worker, "/api/v1/triage").await.expect(200)["level"], "urgent");
     house.pass(1);
     let late = house.get(&worker, "/api/v1/triage").await.expect(200);
     assert_eq!((&late["level"], flags(&late)), (&json!("emergency"), vec!["temperature_high"]));
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
     let alerts = house.alerts(&seed).await;
     assert_eq!((alerts.len(), &alerts[0]["station_code"]), (1, &json!("zhifu-01")));
     assert_eq!((&alerts[0]["emergency_number"], &alerts[0]["red_flags"]), (&json!("120"), &Value::Null));
@@ -83,7 +82,7 @@ async fn the_alarm_comes_though_the_worker_has_walked_away() {
     let leave = format!("/api/v1/check-ins/{}/leave", me["check_in_id"].as_str().expect("an id"));
     house.post(&seed.station_token, &leave, json!({})).await.expect(200);
     house.pass(180);
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
     assert_eq!(house.alerts(&seed).await.len(), 1);
 }
 
@@ -95,7 +94,7 @@ async fn the_second_measurement_decides_at_once() {
     let normal = house.measure(&worker, &[reading("spo2", 97)]).await;
     assert_eq!((&normal["measure_again"], flags(&normal)), (&Value::Null, vec![]));
     house.pass(200);
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
     let worker = house.check_in(&seed).await;
     house.measure(&worker, &[reading("spo2", 82)]).await;
     house.pass(20);

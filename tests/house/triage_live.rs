@@ -2,14 +2,6 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    domain::{
-        consultation::{ConsultationEvent, fold},
-        ids::{ConsultationId, Id},
-    },
-    service::{Actor, check_in, matching},
-    storage::{consultations, events},
-};
 
 use crate::{
     concurrency::{crowded, tally},
@@ -17,6 +9,11 @@ use crate::{
     seed::Seed,
     triage::{flags, reading},
 };
+use domain::{
+    consultation::{ConsultationEvent, fold},
+    ids::{ConsultationId, Id},
+};
+use service::Actor;
 
 async fn waiting() -> (TestHouse, Seed, String, String) {
     let house = TestHouse::open().await;
@@ -41,9 +38,9 @@ impl TestHouse {
         let (snapshot, logged) = self
             .house
             .read(Actor::System, move |conn, _| {
-                let row = consultations::consultation_fetch(conn, id)?.expect("a row");
-                let snapshot = consultations::consultation_snapshot(conn, &row)?;
-                Ok((snapshot, events::events_of(conn, Id::from_uuid(id.uuid()))?))
+                let row = storage::consultations::consultation_fetch(conn, id)?.expect("a row");
+                let snapshot = storage::consultations::consultation_snapshot(conn, &row)?;
+                Ok((snapshot, storage::events::events_of(conn, Id::from_uuid(id.uuid()))?))
             })
             .await
             .expect("read");
@@ -206,7 +203,7 @@ async fn an_emergency_outlasts_the_check_in_in_which_it_was_seen() {
         match how {
             "idle" => {
                 house.pass(95);
-                check_in::sweep_idle(&house.house).await.expect("a round");
+                service::check_in::sweep_idle(&house.house).await.expect("a round");
             }
             "withdrawn" => {
                 let id = house.ask(&worker).await;
@@ -313,7 +310,7 @@ async fn a_requeued_emergency_is_still_at_the_front() {
     let id = house.active(&seed, &worker).await;
     house.measure(&worker, &[reading("spo2", 62)]).await;
     house.pass(200);
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 1);
     let view = house.consultation(&worker, &id).await;
     assert_eq!(
         (&view["state"], &view["triage"], &view["position"]),

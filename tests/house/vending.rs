@@ -4,30 +4,27 @@
 use chrono::{NaiveDate, TimeDelta};
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::{
-        digest,
-        signer::{DetachedKind, sign_detached},
-        tokens::{Claims, Role},
-    },
-    domain::{
-        formulary::{Formulary, IngredientCode, Product, ProductCode},
-        ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId, StationId, WorkerId},
-        money::Fen,
-        prescription::{CabinetLane, canonical_bytes},
-    },
-    each,
-    service::{Actor, Failure, edition, formulary},
-    storage::{
-        network as store,
-        schema::{cabinet, consultation, lot, prescription, prescription_line},
-        sql_types::At,
-    },
-};
 
 use crate::{
     harness::TestHouse,
     seed::{self, Seed},
+};
+use crypto::{
+    digest,
+    signer::{DetachedKind, sign_detached},
+    tokens::{Claims, Role},
+};
+use domain::{
+    formulary::{Formulary, IngredientCode, Product, ProductCode},
+    ids::{AttemptId, CheckInId, ConsultationId, DeviceId, PrescriptionId, StationId, WorkerId},
+    money::Fen,
+    prescription::{CabinetLane, canonical_bytes},
+};
+use service::{Actor, Failure};
+use storage::{
+    each, network as store,
+    schema::{cabinet, consultation, lot, prescription, prescription_line},
+    sql_types::At,
 };
 
 pub const RX: &str = "amoxicillin-250";
@@ -68,7 +65,7 @@ impl TestHouse {
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let products = sample_products();
-                formulary::put(tx, &products.iter().collect::<Vec<_>>())?;
+                service::formulary::put(tx, &products.iter().collect::<Vec<_>>())?;
                 let filled = [
                     (1, RX, "L1", "2027-06-30", 2),
                     (2, RX, "L2", "2027-12-31", 3),
@@ -112,7 +109,7 @@ impl TestHouse {
             })
             .await
             .expect("filled");
-        edition::look(&self.house).await.expect("looked");
+        service::edition::look(&self.house).await.expect("looked");
     }
 
     /// The worker says that they are allergic to nothing: all that a sale of
@@ -347,7 +344,7 @@ impl TestHouse {
     pub async fn sound(&self) {
         let violations = self
             .house
-            .read(Actor::System, |conn, _| waystation::service::stock_check::invariants(conn))
+            .read(Actor::System, |conn, _| service::stock_check::invariants(conn))
             .await
             .expect("audited");
         assert_eq!(violations, Vec::<String>::new());
@@ -355,10 +352,9 @@ impl TestHouse {
 
     /// Runs the sweeps that a job would run.
     pub async fn sweep(&self) -> (usize, usize, usize) {
-        use waystation::service::vend;
-        let doubted = vend::doubt_silent(&self.house).await.expect("doubted");
-        let voided = vend::void_expired(&self.house).await.expect("voided");
-        (doubted, voided, vend::expire_orders(&self.house).await.expect("expired"))
+        let doubted = service::vend::doubt_silent(&self.house).await.expect("doubted");
+        let voided = service::vend::void_expired(&self.house).await.expect("voided");
+        (doubted, voided, service::vend::expire_orders(&self.house).await.expect("expired"))
     }
 
     /// What lies in a slot: on hand, reserved, in doubt, and why it is closed.
@@ -392,10 +388,8 @@ pub fn code_of(order: &Value) -> String {
 impl TestHouse {
     /// Leaves 1 fen on the worker's account.
     pub async fn spend_all(&self, seed: &Seed) {
-        use waystation::{
-            domain::{ids::OrderId, ledger, money::Fen},
-            service::ledger as books,
-        };
+        use domain::{ids::OrderId, ledger, money::Fen};
+        use service::ledger as books;
         let worker = seed.worker;
         self.house
             .write(Actor::System, move |tx| {
@@ -409,7 +403,7 @@ impl TestHouse {
 
     /// Lets a pack vanish from the books, as no rule would.
     pub async fn forge_stock(&self, seed: &Seed) {
-        use waystation::storage::schema::slot_stock;
+        use storage::schema::slot_stock;
         let id = seed.cabinet;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
@@ -426,7 +420,7 @@ impl TestHouse {
 
     /// Revokes the cabinet's key.
     pub async fn revoke_cabinet(&self, seed: &Seed) {
-        use waystation::storage::schema::device;
+        use storage::schema::device;
         let id = seed.cabinet_device;
         self.house
             .write(Actor::System, move |tx| -> Result<(), Failure> {

@@ -2,13 +2,13 @@
 //! takes a second operator, or the worker with a proved phone.
 
 use serde_json::{Value, json};
-use waystation::domain::role::Role;
 
 use crate::{
     harness::{Answer, TestHouse},
     phones::{resident_id, text},
     seed::{self, Person, Seed},
 };
+use domain::role::Role;
 
 const NEW_CARD: &str = "887766554430";
 const NEW_PIN: &str = "305817";
@@ -453,11 +453,8 @@ async fn a_change_is_approved_once_and_a_card_given_once() {
     let other = house.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let other = text(&other, "/check_in/worker_id");
     let third = "887766554422";
-    let third = format!(
-        "{}{}",
-        &third[..11],
-        waystation::domain::network::luhn_check_digit(&third[..11]).expect("digits")
-    );
+    let third =
+        format!("{}{}", &third[..11], domain::network::luhn_check_digit(&third[..11]).expect("digits"));
     let one = office.ask(seed.worker, json!({"kind": "card", "card_number": third})).await.expect(201);
     let two =
         office.ask(&other, json!({"kind": "card", "card_number": third, "pin": NEW_PIN})).await.expect(201);

@@ -8,19 +8,19 @@ use std::{
 
 use diesel::prelude::*;
 use futures_util::future::join_all;
-use waystation::each;
-use waystation::storage::{Conn, DatabaseUrl, Store, StoreError, idempotency};
+
+use storage::{Conn, DatabaseUrl, Store, StoreError, each};
 
 const CHILD: &str = "WAYSTATION_TEST_WRITER_CHILD";
 
 fn claim(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
     let now = crate::harness::start_of_test();
-    idempotency::key_claim(conn, "test", "writer", key, &[0; 32], now)?;
+    storage::idempotency::key_claim(conn, "test", "writer", key, &[0; 32], now)?;
     Ok(())
 }
 
 fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
-    use waystation::storage::schema::idempotency::dsl;
+    use storage::schema::idempotency::dsl;
     Ok(each!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
 }
 
@@ -84,9 +84,8 @@ fn closure_two_of_three_panics_then_sigkill_and_one_and_three_are_there() {
     child.kill().expect("SIGKILL");
     child.wait().expect("gone");
     assert!(answered, "the child never answered");
-    let mut conn =
-        Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), waystation::storage::conn::Purpose::Read)
-            .expect("reopened");
+    let mut conn = Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), storage::conn::Purpose::Read)
+        .expect("reopened");
     assert_eq!(keys(&mut conn).expect("read"), ["one", "three"]);
 }
 

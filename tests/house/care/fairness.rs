@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::{crypto::tokens::Role, domain::ids::HospitalId, service::matching};
 
 use super::{Screen, text};
 use crate::{
     harness::TestHouse,
     seed::{Person, Seed},
 };
+use crypto::tokens::Role;
+use domain::ids::HospitalId;
 
 /// A hospital with doctors, in a network of its own.
 struct Hospital {
@@ -48,7 +49,7 @@ async fn seen(house: &TestHouse, screen: &Screen, hospitals: &[&Hospital], worke
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let guest = house.guest(screen, number).await;
         let id = house.ask(&guest.token).await;
-        assert_eq!(matching::offer_waiting(&house.house).await.expect("a round"), 1);
+        assert_eq!(service::matching::offer_waiting(&house.house).await.expect("a round"), 1);
         let mut found = false;
         for (at, doctor) in
             hospitals.iter().enumerate().flat_map(|(at, one)| one.doctors.iter().map(move |d| (at, d)))
@@ -128,7 +129,7 @@ async fn a_crowd_that_waits_at_once_is_shared_and_so_are_offers_that_nobody_answ
             let screen = house.open_screen().await;
             house.ask(&house.guest(&screen, 100 + half * 10 + number).await.token).await;
         }
-        made += matching::offer_waiting(&house.house).await.expect("a round");
+        made += service::matching::offer_waiting(&house.house).await.expect("a round");
     }
     assert_eq!(made, 8);
     let mut accepts = Vec::new();

@@ -1,16 +1,13 @@
 //! Who is not there is not put to a doctor, and keeps nobody waiting.
 
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::Role,
-    service::{check_in, consultation, matching},
-};
 
 use super::text;
 use crate::{
     harness::TestHouse,
     seed::{PASSWORD, Seed},
 };
+use crypto::tokens::Role;
 
 async fn opened() -> (TestHouse, Seed) {
     let house = TestHouse::open().await;
@@ -69,9 +66,9 @@ async fn who_does_not_come_back_in_time_ends_the_wait_and_may_ask_again() {
     let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
     house.post(&seed.station_token, &leave, json!({})).await.expect(200);
     house.pass(299);
-    assert_eq!(consultation::sweep_absent(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::consultation::sweep_absent(&house.house).await.expect("a round"), 0);
     house.pass(1);
-    assert_eq!(consultation::sweep_absent(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::consultation::sweep_absent(&house.house).await.expect("a round"), 1);
     let visit = house.visit(&seed).await;
     let ended = house.get(&visit.token, &path(&id)).await.expect(200);
     assert_eq!((&ended["state"], &ended["cancel_reason"]), (&json!("cancelled"), &json!("worker_left")));
@@ -93,12 +90,12 @@ async fn a_screen_that_only_asks_keeps_nobody_checked_in() {
             house.get(&visit.token, "/api/v1/me").await.expect(200);
             house.get(&visit.token, "/api/v1/consultations").await.expect(200);
             house.post(&house.station_token(&seed), &renew, json!({})).await.expect(200);
-            ended += check_in::sweep_idle(&house.house).await.expect("a round");
+            ended += service::check_in::sweep_idle(&house.house).await.expect("a round");
             house.pass(10);
         }
         assert_eq!(ended, 0, "90 seconds are not over");
         house.pass(5);
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 1);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
         house.get(&visit.token, "/api/v1/me").await.problem(401, "check_in_ended");
         house.post(&house.station_token(&seed), &renew, json!({})).await.problem(401, "check_in_ended");
     }
@@ -122,7 +119,7 @@ async fn a_touched_screen_keeps_its_worker_who_waits() {
     let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
     for _ in 0..10 {
         house.pass(60);
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
         let renewed = house.post(&house.station_token(&seed), &renew, json!({})).await.expect(200);
         visit.token = text(&renewed, "access_token").to_owned();
         house.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
@@ -140,13 +137,13 @@ async fn a_doctor_who_has_the_worker_keeps_them_and_then_they_have_as_long_as_an
         house.pass(80);
         doctor = house.fresh(&seed, &doctor);
         house.get(&doctor.token, "/api/v1/duty").await.expect(200);
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
     }
     house.completes(&doctor, &id).await.expect(200);
     house.pass(80);
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
     house.pass(15);
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
@@ -179,9 +176,9 @@ async fn who_is_still_signed_in_elsewhere_keeps_their_patients() {
     let (house, seed) = opened().await;
     let worker = house.check_in(&seed).await;
     let id = house.active(&seed, &worker).await;
-    let totp = waystation::crypto::totp::TotpSecret::from_bytes(&seed.doctor.totp).expect("a secret");
-    let step = waystation::crypto::totp::step_of(house.now());
-    let code = waystation::crypto::totp::code_at(&totp, step);
+    let totp = crypto::totp::TotpSecret::from_bytes(&seed.doctor.totp).expect("a secret");
+    let step = crypto::totp::step_of(house.now());
+    let code = crypto::totp::code_at(&totp, step);
     let sign_in = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code});
     let second = house.post("", "/api/v1/tokens/staff", sign_in).await.expect(200);
     house.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
@@ -204,7 +201,7 @@ async fn a_doctor_who_is_disabled_or_whose_day_is_over_keeps_nobody() {
     house.accepts(&seed.doctor_b, &offer).await.expect(200);
     // Twelve hours after the sign-in the session is over, though nobody said so.
     house.pass(12 * 3600 + 1);
-    assert_eq!(consultation::sweep_signed_out(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::consultation::sweep_signed_out(&house.house).await.expect("a round"), 1);
     let visit = house.visit(&seed).await;
     assert_eq!(house.get(&visit.token, &path(&id)).await.expect(200)["state"], "waiting");
     house.sound().await;
@@ -247,12 +244,12 @@ async fn an_emergency_that_leaves_or_falls_silent_is_told_to_the_operator_and_no
     house.post(&visit.token, "/api/v1/consultations", body).await.expect(201);
     for _ in 0..3 {
         house.pass(95);
-        assert_eq!(check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
     }
     assert_eq!(house.logged("consultation.emergency_silent").await, 1, "once per silence");
     // Whoever is silent may need the doctor most.
     house.on_duty(&house.fresh(&seed, &seed.doctor)).await;
-    assert_eq!(matching::offer_waiting(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::offer_waiting(&house.house).await.expect("a round"), 1);
     let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
     house.post(&house.station_token(&seed), &leave, json!({})).await.expect(200);
     assert_eq!(house.logged("consultation.emergency_left").await, 1);

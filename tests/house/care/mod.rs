@@ -7,20 +7,18 @@ mod requeued;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::{
-        device::DeviceKey,
-        tokens::{Claims, Role},
-    },
-    domain::ids::{DeviceId, StationId},
-    service::{Actor, Failure, matching},
-    storage::{network as store, sql_types::At},
-};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::{Person, Seed},
 };
+use crypto::{
+    device::DeviceKey,
+    tokens::{Claims, Role},
+};
+use domain::ids::{DeviceId, StationId};
+use service::{Actor, Failure};
+use storage::{network as store, sql_types::At};
 
 /// A station's screen.
 pub struct Screen {
@@ -102,7 +100,7 @@ impl TestHouse {
 
     /// Whatever this doctor is offered now.
     pub async fn offers_to(&self, doctor: &Person) -> Vec<Value> {
-        matching::offer_waiting(&self.house).await.expect("a round");
+        service::matching::offer_waiting(&self.house).await.expect("a round");
         let offers = self.get(&doctor.token, "/api/v1/offers").await.expect(200);
         offers["items"].as_array().expect("offers").clone()
     }

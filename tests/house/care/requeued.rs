@@ -3,16 +3,16 @@
 
 use diesel::{connection::SimpleConnection, prelude::*};
 use serde_json::json;
-use waystation::{
-    each,
-    service::{Actor, Failure, matching},
-    storage::schema::{doctor, offer},
-};
 
 use crate::{
     harness::TestHouse,
     prescribing::{Scene, draft_of},
     seed::{SIGNING_PIN, Seed},
+};
+use service::{Actor, Failure};
+use storage::{
+    each,
+    schema::{doctor, offer},
 };
 
 /// A doctor accepted and fell silent; the other one is on duty.
@@ -22,7 +22,7 @@ async fn lost_once() -> (TestHouse, Seed, String, String) {
     let worker = house.check_in(&seed).await;
     let id = house.active(&seed, &worker).await;
     house.pass(95);
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 1);
     house.on_duty(&seed.doctor_b).await;
     (house, seed, worker, id)
 }
@@ -52,7 +52,7 @@ async fn the_doctor_who_was_lost_may_have_it_again_and_lose_it_again() {
         let offer = house.offer_of(&doctor).await;
         house.accepts(&doctor, &offer).await.expect(200);
         house.pass(95);
-        assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+        assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 1);
     }
     let doctor = house.fresh(&seed, &seed.doctor);
     house.on_duty(&doctor).await;
@@ -66,7 +66,7 @@ async fn a_database_with_a_stuck_consultation_is_mended_and_so_are_its_doctors()
     let (house, seed, _worker, id) = lost_once().await;
     let offer_row = house.offer_of(&seed.doctor_b).await;
     house.pass(21);
-    assert_eq!(matching::expire_offers(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::expire_offers(&house.house).await.expect("a round"), 1);
     assert_eq!(house.duty_of(&seed.doctor_b).await.0, json!("away"));
     // As the program before left it: the first offer is accepted for ever.
     house
@@ -121,7 +121,7 @@ async fn what_the_lost_doctor_signed_stands_until_the_next_one_withdraws_it() {
         .expect("written");
     scene.pass(95).await;
     let house = &scene.house;
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("a round"), 1);
     let next = house.fresh(&scene.seed, &scene.seed.doctor_b);
     let path = format!("/api/v1/prescriptions/{prescription}");
     house.get(&next.token, &path).await.problem(404, "not_found");
@@ -148,6 +148,6 @@ async fn a_prescription_that_was_sent_back_and_forgotten_ends_with_its_validity(
     let back = json!({"reason": "剂量请再核对", "code": "dose"});
     scene.house.post(&scene.seed.pharmacist.token, &format!("{path}/return"), back).await.expect(200);
     scene.pass(3 * 86_400).await;
-    let ended = waystation::service::prescription_use::expire_due(&scene.house.house).await.expect("swept");
+    let ended = service::prescription_use::expire_due(&scene.house.house).await.expect("swept");
     assert_eq!(ended, 1);
 }

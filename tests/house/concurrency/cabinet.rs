@@ -3,18 +3,18 @@
 use diesel::prelude::*;
 use futures_util::future::{join, join_all};
 use serde_json::json;
-use waystation::{
-    domain::vend::BootId,
-    each,
-    service::Actor,
-    storage::schema::{attempt, cabinet, cabinet_boot, incident},
-};
 
 use super::{all_alike, at_the_cabinet, peopled, tally, told};
 use crate::{
     harness::{Answer, TestHouse},
     machine::Machine,
     vending::{attempt_of, code_of},
+};
+use domain::vend::BootId;
+use service::Actor;
+use storage::{
+    each,
+    schema::{attempt, cabinet, cabinet_boot, incident},
 };
 
 fn boot(number: u8) -> BootId {

@@ -3,17 +3,17 @@
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::{
-    each,
-    service::{Actor, matching},
-    storage::schema::{check_in, doctor, hospital, offer},
-};
 
 use super::{at_the_screen, peopled, told};
 use crate::{
     harness::TestHouse,
     prescribing::{Scene, draft_of},
     seed::{CARD, PIN, SIGNING_PIN, Seed},
+};
+use service::Actor;
+use storage::{
+    each,
+    schema::{check_in, doctor, hospital, offer},
 };
 
 /// What a doctor holds, by the books and by what is there.
@@ -134,7 +134,7 @@ async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
     }
     house.on_duty(&seed.doctor).await;
     house.on_duty(&seed.doctor_b).await;
-    for round in join_all((0..8).map(|_| matching::offer_waiting(&house.house))).await {
+    for round in join_all((0..8).map(|_| service::matching::offer_waiting(&house.house))).await {
         round.expect("a round");
     }
     assert_eq!(held_by(&house, &seed).await, (2, 2));
@@ -163,7 +163,7 @@ async fn many_matchers_never_give_a_doctor_more_than_they_may_hold() {
         .await
         .expect("read");
     assert_eq!(turn, 4_000_000);
-    for round in join_all((0..4).map(|_| matching::offer_waiting(&house.house))).await {
+    for round in join_all((0..4).map(|_| service::matching::offer_waiting(&house.house))).await {
         assert_eq!(round.expect("a round"), 0);
     }
 }

@@ -5,18 +5,14 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    each,
-    service::{
-        Actor,
-        caller::WorkerCaller,
-        vitals::{self, ReadingsInput},
-    },
-    storage::schema::{consent, consultation, reading},
-};
 
 use super::{all_alike, at_the_screen, tally, told};
 use crate::harness::{Answer, TestHouse};
+use service::{Actor, caller::WorkerCaller, vitals::ReadingsInput};
+use storage::{
+    each,
+    schema::{consent, consultation, reading},
+};
 
 const WITHDRAW: &str = "/api/v1/me/consents/withdraw";
 
@@ -134,7 +130,7 @@ async fn a_withdrawal_waits_for_the_step_that_came_first() {
     let store = Arc::clone(&house.house);
     let step = tokio::spawn(async move {
         let write = store.write(Actor::System, move |tx| {
-            let written = vitals::record(tx, caller, &input);
+            let written = service::vitals::record(tx, caller, &input);
             began.send(()).expect("the test waits");
             let _ended = released.recv();
             written

@@ -3,18 +3,18 @@
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::device::DeviceKey,
-    domain::ids::DeviceId,
-    each,
-    service::Actor,
-    storage::schema::{cabinet, device},
-};
 
 use super::{peopled, told};
 use crate::{
     harness::{Answer, TestHouse},
     seed::Seed,
+};
+use crypto::device::DeviceKey;
+use domain::ids::DeviceId;
+use service::Actor;
+use storage::{
+    each,
+    schema::{cabinet, device},
 };
 
 /// Each kind, and where it enrols.

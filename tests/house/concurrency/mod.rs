@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::Value;
-use waystation::{each, service::Actor, storage::schema::event};
 
 use crate::{
     harness::{Answer, TestHouse},
     seed::Seed,
     vending::Visit,
 };
+use service::Actor;
+use storage::{each, schema::event};
 
 /// A house whose database is really asked by many at once.
 pub async fn crowded() -> TestHouse {

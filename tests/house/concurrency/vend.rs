@@ -2,13 +2,13 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use waystation::domain::{prescription::CabinetLane, stock::SlotNo, vend::journal::Body};
 
 use super::{at_the_cabinet, told};
 use crate::{
     machine::{DROP, Machine},
     vending::{OTC, attempt_of, code_of},
 };
+use domain::{prescription::CabinetLane, stock::SlotNo, vend::journal::Body};
 
 fn slot(number: i32) -> SlotNo {
     SlotNo::new(number).expect("a slot")

@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use waystation::{
-    demo::acknowledged::Told,
-    domain::{
-        ids::{AttemptId, OrderUnitId},
-        vend::AttemptState,
-    },
+use domain::{
+    ids::{AttemptId, OrderUnitId},
+    vend::AttemptState,
 };
+use simulation::acknowledged::Told;
 
 /// The states that a row is in or has been in, by kind and id.
 pub type Kept = HashMap<(String, String), BTreeSet<String>>;

@@ -18,30 +18,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compare::{Attempt, Journals, Kept, Moment};
 use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::de::DeserializeOwned;
-use waystation::{
-    app,
-    clock::SystemClock,
-    config::{Config, Flags},
-    demo::{
-        acknowledged::{Acknowledged, Told},
-        cabinets::Fallen,
-    },
-    domain::{
-        ids::AttemptId,
-        vend::{
-            AttemptState,
-            journal::{Body, JournalEntry},
-        },
-    },
-    service::{Actor, audit, stock_check},
-    storage::{Conn, DatabaseUrl, attempts, check_in, conn::Purpose, consultations, journal, orders, places},
-};
 
 use crate::engines::Database;
+use base::{
+    clock::SystemClock,
+    config::{Config, Flags},
+};
+use compare::{Attempt, Journals, Kept, Moment};
+use domain::{
+    ids::AttemptId,
+    vend::{
+        AttemptState,
+        journal::{Body, JournalEntry},
+    },
+};
+use service::Actor;
+use simulation::{
+    acknowledged::{Acknowledged, Told},
+    cabinets::Fallen,
+};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 const JOURNEYS: &str = "40";
 /// Generous: a debug build on a busy machine.
@@ -175,7 +174,8 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
     for one in told {
         match one.kind.as_str() {
             "check_in" => {
-                let row = check_in::check_in_fetch(conn, one.id.parse().expect("an id")).expect("read");
+                let row =
+                    storage::check_in::check_in_fetch(conn, one.id.parse().expect("an id")).expect("read");
                 if let Some(row) = row {
                     let ended = row.ended_at.map(|_| "ended".to_owned());
                     keep("check_in", &one.id, ["open".to_owned()].into_iter().chain(ended).collect());
@@ -183,7 +183,9 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
             }
             "consultation" | "rating" => {
                 let id = one.id.parse().expect("an id");
-                let Some(row) = consultations::consultation_fetch(conn, id).expect("read") else { continue };
+                let Some(row) = storage::consultations::consultation_fetch(conn, id).expect("read") else {
+                    continue;
+                };
                 let mut states = vec!["waiting".to_owned(), row.state.to_string()];
                 if row.fence > 0 {
                     states.push("offered".to_owned());
@@ -198,14 +200,14 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
             other => panic!("an acknowledgement of the kind {other}"),
         }
     }
-    for row in orders::orders_all(conn).expect("read") {
+    for row in storage::orders::orders_all(conn).expect("read") {
         let mut states = vec!["reserved".to_owned(), row.state.to_string()];
         if row.paid_at.is_some() {
             states.push("paid".to_owned());
         }
         keep("order", &row.id.to_string(), states);
     }
-    for row in orders::units_all(conn).expect("read") {
+    for row in storage::orders::units_all(conn).expect("read") {
         keep("unit", &row.id.to_string(), vec![row.state.to_string()]);
     }
     kept
@@ -217,16 +219,17 @@ fn faults(place: &Place, moment: Moment) -> Vec<String> {
     let data = &place.data;
     let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
     let mut conn = place.open();
-    let mut found = stock_check::invariants(&mut conn).expect("audited");
+    let mut found = service::stock_check::invariants(&mut conn).expect("audited");
     found.extend(compare::lost(&told, &kept(&mut conn, &told)));
-    let rows = attempts::attempts_all(&mut conn).expect("read");
+    let rows = storage::attempts::attempts_all(&mut conn).expect("read");
     let rows: Vec<Attempt> =
         rows.iter().map(|row| Attempt { id: row.id, unit: row.order_unit_id, state: row.state }).collect();
     let mut pairs = Vec::new();
     let mut sensed: HashSet<AttemptId> = HashSet::new();
-    for device in places::devices_enrolled(&mut conn).expect("read") {
+    for device in storage::places::devices_enrolled(&mut conn).expect("read") {
         let Some(cabinet) = device.cabinet_id else { continue };
-        let hashes = journal::journal_hashes(&mut conn, cabinet, device.epoch, 1, i64::MAX).expect("read");
+        let hashes =
+            storage::journal::journal_hashes(&mut conn, cabinet, device.epoch, 1, i64::MAX).expect("read");
         let path = data.join("cabinets").join(&device.station_code).join("journal.log");
         let entries: Vec<JournalEntry> = lines(&path);
         for entry in &entries {
@@ -251,7 +254,8 @@ fn open_consultations(place: &Place) -> usize {
     let ids: HashSet<&str> =
         told.iter().filter(|one| one.kind == "consultation").map(|one| one.id.as_str()).collect();
     let live = |id: &&str| {
-        let row = consultations::consultation_fetch(&mut conn, id.parse().expect("an id")).expect("read");
+        let row =
+            storage::consultations::consultation_fetch(&mut conn, id.parse().expect("an id")).expect("read");
         row.is_some_and(|row| row.state.is_live())
     };
     ids.into_iter().filter(live).count()
@@ -265,9 +269,9 @@ async fn audit_chain(place: &Place) -> i64 {
     config.data_dir.clone_from(&place.data);
     let secret = fs::read_to_string(place.data.join("master-secret")).expect("a secret");
     config.master_secret = Some(secret.trim().to_owned().into());
-    let house = app::build(&config, Arc::new(SystemClock)).await.expect("built").house;
-    while audit::seal(&house).await.expect("sealed") > 0 {}
-    let chain = house.read(Actor::System, audit::verify).await.expect("walked");
+    let house = waystation::build(&config, Arc::new(SystemClock)).await.expect("built").house;
+    while service::audit::seal(&house).await.expect("sealed") > 0 {}
+    let chain = house.read(Actor::System, service::audit::verify).await.expect("walked");
     assert!(chain.unbroken, "the audit chain is broken: {chain:?}");
     chain.sealed_to
 }
@@ -304,7 +308,7 @@ async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twi
     demo.until("the cabinets have reported everything", || faults(&place, Moment::Settled).is_empty());
     demo.kill();
     assert_eq!(faults(&place, Moment::Settled), Vec::<String>::new(), "at the end");
-    let rows = attempts::attempts_all(&mut place.open()).expect("read");
+    let rows = storage::attempts::attempts_all(&mut place.open()).expect("read");
     let count = |state| rows.iter().filter(|row| row.state == state).count();
     println!(
         "{} packs fell; {} attempts dispensed, {} in doubt, {} waiting; {} events in the chain; {:.1?}",

@@ -10,9 +10,9 @@ use std::{
 };
 
 use diesel::{connection::SimpleConnection, prelude::*, sql_types};
-use waystation::storage::{self, Conn, DatabaseUrl, conn::Purpose};
 
 use super::{Database, Engine};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 /// Our part of the server's advisory locks.
 const LOCKS: i32 = 723_987;
@@ -35,7 +35,7 @@ pub fn sqlite(folder: &Path, migrated: bool) -> Database {
 
 /// What `tests/released/make` kept of `version`.
 pub fn released(engine: Engine, folder: &Path, version: &str) -> Database {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released").join(version);
+    let kept = crate::harness::root().join("tests/released").join(version);
     let unpacked = |name: &str| {
         let mut bytes = Vec::new();
         let file = std::fs::File::open(kept.join(name)).expect(name);

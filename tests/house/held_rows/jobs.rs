@@ -4,18 +4,6 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use waystation::{
-    config::{MailConfig, SmtpTls},
-    crypto::device::DeviceKey,
-    domain::{
-        ids::{CabinetId, CheckInId, DeviceId, WorkerId},
-        prescription::CabinetLane,
-    },
-    jobs::letters::send_due,
-    mail::Mailer,
-    service::{Actor, Failure, check_in, matching, triage, vend},
-    storage::{network as store, sql_types::At},
-};
 
 use super::{hold, impatient};
 use crate::{
@@ -27,6 +15,15 @@ use crate::{
     triage::reading,
     vending::{RX, attempt_of, code_of},
 };
+use base::config::{MailConfig, SmtpTls};
+use crypto::device::DeviceKey;
+use domain::{
+    ids::{CabinetId, CheckInId, DeviceId, WorkerId},
+    prescription::CabinetLane,
+};
+use mail::Mailer;
+use service::{Actor, Failure, jobs::letters::send_due};
+use storage::{network as store, sql_types::At};
 
 /// Somebody without a card at a screen.
 struct Guest {
@@ -93,7 +90,7 @@ async fn offers_expire_beside_held_ones_and_the_round_is_short() {
     let mut asked = Vec::new();
     for guest in &guests {
         asked.push(house.ask(&guest.token).await);
-        matching::offer_waiting(&house.house).await.expect("a round");
+        service::matching::offer_waiting(&house.house).await.expect("a round");
         assert_eq!(house.state(guest, &asked[asked.len() - 1]).await, "offered");
         house.pass(1);
     }
@@ -101,13 +98,13 @@ async fn offers_expire_beside_held_ones_and_the_round_is_short() {
     let rows = format!("consultation WHERE id IN ('{}', '{}', '{}')", asked[0], asked[1], asked[2]);
     let mut other = hold(&house, &rows);
     let began = Instant::now();
-    held(matching::expire_offers(&house.house).await);
+    held(service::matching::expire_offers(&house.house).await);
     assert_eq!(house.state(&guests[3], &asked[3]).await, "waiting");
     assert_eq!(house.state(&guests[0], &asked[0]).await, "offered");
-    held(matching::expire_offers(&house.house).await);
+    held(service::matching::expire_offers(&house.house).await);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(matching::expire_offers(&house.house).await.expect("the next round"), 3);
+    assert_eq!(service::matching::expire_offers(&house.house).await.expect("the next round"), 3);
 }
 
 #[actix_web::test]
@@ -125,7 +122,7 @@ async fn the_doctor_of_a_held_patient_is_offered_another() {
         house.pass(1);
     }
     let mut other = hold(&house, &format!("consultation WHERE id = '{}'", asked[0]));
-    held(matching::offer_waiting(&house.house).await);
+    held(service::matching::offer_waiting(&house.house).await);
     assert_eq!(house.state(&guests[1], &asked[1]).await, "offered");
     assert_eq!(house.state(&guests[2], &asked[2]).await, "offered");
     other.batch_execute("ROLLBACK").expect("let go");
@@ -144,7 +141,7 @@ async fn an_emergency_is_offered_to_another_than_a_held_doctor() {
     let body = json!({"complaint": "胸口痛", "lane": "consultation_only", "symptoms": ["chest_pain"]});
     house.post(&guests[0].token, "/api/v1/consultations", body).await.expect(201);
     let mut other = hold(&house, &format!("doctor WHERE staff_id = '{}'", seed.doctor.id));
-    held(matching::offer_waiting(&house.house).await);
+    held(service::matching::offer_waiting(&house.house).await);
     let offers = house.get(&seed.doctor_b.token, "/api/v1/offers").await.expect(200);
     assert_eq!(offers["items"].as_array().map(Vec::len), Some(1), "{offers}");
     other.batch_execute("ROLLBACK").expect("let go");
@@ -163,12 +160,12 @@ async fn an_extreme_alarms_beside_a_held_worker() {
     }
     house.pass(180);
     let mut other = hold(&house, &format!("worker WHERE id = '{}'", guests[0].worker));
-    held(triage::alarm_unmeasured(&house.house).await);
+    held(service::triage::alarm_unmeasured(&house.house).await);
     let alerts = house.alerts(&seed).await;
     let code = json!(format!("screen-{}", guests[1].screen.station));
     assert_eq!(alerts.iter().map(|alert| alert["station_code"].clone()).collect::<Vec<_>>(), [code]);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(triage::alarm_unmeasured(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("the next round"), 1);
     assert_eq!(house.alerts(&seed).await.len(), 2);
 }
 
@@ -187,11 +184,11 @@ async fn a_silent_doctors_patients_go_back_beside_a_held_one() {
     }
     house.pass(91);
     let mut other = hold(&house, &format!("consultation WHERE id = '{}'", asked[0]));
-    held(matching::requeue_lost(&house.house).await);
+    held(service::matching::requeue_lost(&house.house).await);
     assert_eq!(house.state(&guests[1], &asked[1]).await, "waiting");
     assert_eq!(house.state(&guests[0], &asked[0]).await, "active");
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(matching::requeue_lost(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("the next round"), 1);
 }
 
 #[actix_web::test]
@@ -205,7 +202,7 @@ async fn silent_check_ins_end_and_silent_emergencies_are_told_beside_a_held_one(
     house.post(&guests[2].token, "/api/v1/consultations", body).await.expect(201);
     house.pass(600);
     let mut other = hold(&house, &format!("check_in WHERE id = '{}'", guests[0].check_in));
-    held(check_in::sweep_idle(&house.house).await);
+    held(service::check_in::sweep_idle(&house.house).await);
     let ended = async |guest: &Guest| {
         let path = format!("/api/v1/check-ins/{}", guest.check_in);
         let view = house.get(&house.token_of_screen(&guest.screen), &path).await.expect(200);
@@ -214,7 +211,7 @@ async fn silent_check_ins_end_and_silent_emergencies_are_told_beside_a_held_one(
     assert_eq!((ended(&guests[0]).await, ended(&guests[1]).await), (json!(null), json!("idle")));
     assert_eq!(house.logged("consultation.emergency_silent").await, 1);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(check_in::sweep_idle(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("the next round"), 1);
 }
 
 /// Another cabinet, at this screen's station, with what the first one holds in slot 1.
@@ -328,16 +325,16 @@ async fn other_cabinets_are_swept_beside_a_held_one() {
     let cabinet = format!("cabinet WHERE id = '{}'", seed.cabinet);
     let mut other = hold(&house, &cabinet);
     // One each happens, in the cabinet that nobody holds.
-    held(vend::void_expired(&house.house).await);
+    held(service::vend::void_expired(&house.house).await);
     assert_eq!(house.logged("attempt.voided").await, 1);
-    held(vend::expire_orders(&house.house).await);
+    held(service::vend::expire_orders(&house.house).await);
     assert_eq!(house.logged("order.expired").await, 2, "one not fetched, one unpaid");
-    held(vend::doubt_silent(&house.house).await);
+    held(service::vend::doubt_silent(&house.house).await);
     assert_eq!(house.logged("attempt.in_doubt").await, 1);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(vend::void_expired(&house.house).await.expect("the next round"), 1);
-    assert_eq!(vend::expire_orders(&house.house).await.expect("the next round"), 1);
-    assert_eq!(vend::doubt_silent(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::vend::void_expired(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::vend::expire_orders(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::vend::doubt_silent(&house.house).await.expect("the next round"), 1);
     house.sound().await;
 }
 

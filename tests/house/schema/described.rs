@@ -6,7 +6,8 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Bool, Nullable, Text},
 };
-use waystation::storage::Conn;
+
+use storage::Conn;
 
 /// One column. `kind` is spelt as in `schema.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,16 +6,13 @@ mod described;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use described::{Column, Described};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use waystation::{
-    each,
-    storage::{self, Conn, DatabaseUrl, conn::Purpose},
-};
 
 use crate::engines::{self, Database, Engine};
+use described::{Column, Described};
+use storage::{Conn, DatabaseUrl, conn::Purpose, each};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
 fn open(database: &Database) -> Conn {
     let url = DatabaseUrl::parse(&database.url).expect("a URL");
@@ -74,7 +71,7 @@ fn every_migration_can_be_taken_back() {
 
 /// Reads the tables out of `schema.rs`.
 fn tables_of_schema_rs() -> BTreeMap<String, Vec<Column>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/schema.rs");
+    let path = crate::harness::root().join("src/storage/src/schema.rs");
     let text = std::fs::read_to_string(path).expect("schema.rs");
     let mut tables = BTreeMap::new();
     for block in text.split("diesel::table! {").skip(1) {

@@ -1,13 +1,14 @@
 //! A request of which the walker chooses every part.
 
 use serde_json::Value;
-use waystation::{crypto::device::sign_request, domain::role::Role};
 
 use super::trials::World;
 use crate::{
     harness::{Answer, TestHouse},
     screen::device_of,
 };
+use crypto::device::sign_request;
+use domain::role::Role;
 
 /// One request.
 #[derive(Debug, Clone)]

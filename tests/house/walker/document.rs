@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use waystation::{domain::role::Role, transport::http::openapi};
+
+use domain::role::Role;
+use http::api::openapi;
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::to_value(openapi::document()).expect("the document is JSON"));
@@ -76,7 +78,7 @@ pub fn paths() -> Vec<String> {
 
 /// The methods of a path, as the document has them.
 pub fn methods(path: &str) -> Vec<String> {
-    waystation::transport::http::routes()
+    http::api::routes()
         .lines()
         .iter()
         .filter(|line| line.path == path)

@@ -5,11 +5,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use waystation::{
-    crypto::device::{DeviceKey, make_assertion},
-    domain::{role::Role, stock::SlotNo, vend::journal::Body},
-    service::matching,
-};
 
 use super::{
     ask::Ask,
@@ -23,6 +18,8 @@ use crate::{
     seed::{PASSWORD, SIGNING_PIN, Seed},
     vending::{RX, attempt_of, code_of},
 };
+use crypto::device::{DeviceKey, make_assertion};
+use domain::{role::Role, stock::SlotNo, vend::journal::Body};
 
 /// Walks all routes; tells which were taken.
 pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
@@ -148,7 +145,7 @@ async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
     let second = walk.house.person(Role::Operator, "walker-second@example.cn", None, None).await;
     let known = known.id.to_string();
     walk.take("post_staff_id_email", of(operator, &known)).await;
-    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&walk.house.house).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     walk.take("post_staff_email", with("", json!({"token": token}))).await;
@@ -157,7 +154,7 @@ async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
     let ask = walk.ask("post_staff_id_authenticator_reset", &of(operator, &known));
     ask.send(walk.house).await.expect(200);
     walk.take("post_staff_id_authenticator_reset_approve", of(&second.token, &known)).await;
-    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&walk.house.house).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     walk.take("post_staff_link", with("", json!({"token": token}))).await;
@@ -268,7 +265,7 @@ async fn consult(walk: &mut Walk<'_>, worker: &str, other_worker: &str) -> Strin
 }
 
 async fn offered(walk: &mut Walk<'_>, doctor: &str) -> Value {
-    matching::offer_waiting(&walk.house.house).await.expect("a round");
+    service::matching::offer_waiting(&walk.house.house).await.expect("a round");
     let offers = walk.take("get_offers", of(doctor, "")).await;
     offers["items"][0].clone()
 }
@@ -424,7 +421,7 @@ async fn sessions(walk: &mut Walk<'_>) {
     let revoke = json!({"refresh_token": fresh["refresh_token"]});
     walk.take("post_tokens_revoke", with("", revoke)).await;
     walk.take("post_staff_password_reset", with("", json!({"email": officer.email}))).await;
-    let letters = waystation::service::letters::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letters::claim_due(&walk.house.house).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     let password = json!({"token": token, "password": "a new long secret 7"});

@@ -16,10 +16,10 @@ mod walk;
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use waystation::domain::{refusal::Code, role::Role};
 
 use crate::harness::TestHouse;
 use ask::Ask;
+use domain::{refusal::Code, role::Role};
 use trials::World;
 
 /// Requests at once: none of them changes anything.

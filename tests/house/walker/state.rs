@@ -3,17 +3,14 @@
 //! Saved answers are left out: a refusal is an answer, and is saved.
 
 use diesel::prelude::*;
-use waystation::{
-    each,
-    service::{Actor, Failure},
-    storage::schema,
-};
 
 use crate::harness::TestHouse;
+use service::{Actor, Failure};
+use storage::each;
 
 macro_rules! count_rows {
     ($conn:ident: $($table:ident),+ $(,)?) => {
-        vec![$((stringify!($table), each!($conn, c => schema::$table::table.count().get_result::<i64>(c))?)),+]
+        vec![$((stringify!($table), each!($conn, c => storage::schema::$table::table.count().get_result::<i64>(c))?)),+]
     };
 }
 
@@ -24,9 +21,9 @@ pub async fn digest(house: &TestHouse) -> (i64, Vec<(&'static str, i64)>) {
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let rows = count_rows!(conn: hospital, employer, station, cabinet, device, enrolment_code, used_assertion, alert, worker, health_profile, consent, staff, doctor, doctor_department, shift, session, refresh_token, staff_link, email_change, check_in, reading, consultation, offer, message, product, prescription, prescription_line, lot, recall_notice, slot, slot_stock, orders, order_unit, attempt, cabinet_boot, cabinet_discrepancy, journal, incident, account, transfer, posting, event, letter, server_key, audit_seal);
             // Not the head that readers see: other tests' transactions hold that back.
-            let newest = each!(conn, c => schema::event::table
-                .order(schema::event::position.desc())
-                .select(schema::event::position)
+            let newest = each!(conn, c => storage::schema::event::table
+                .order(storage::schema::event::position.desc())
+                .select(storage::schema::event::position)
                 .first(c))
                 .optional()?;
             Ok((newest.unwrap_or(0), rows))

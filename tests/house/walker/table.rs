@@ -134,6 +134,6 @@ pub fn good_body(operation: &str) -> Value {
 /// A card whose check digit is right, and which nobody has.
 fn another_card() -> String {
     let digits = "99000000777";
-    let check = waystation::domain::network::luhn_check_digit(digits).expect("digits");
+    let check = domain::network::luhn_check_digit(digits).expect("digits");
     format!("{digits}{check}")
 }

@@ -5,12 +5,10 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use data_encoding::BASE64URL_NOPAD as BASE64;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::TokenKey,
-    domain::{refusal::Code, role::Role},
-};
 
 use crate::harness::TestHouse;
+use crypto::tokens::TokenKey;
+use domain::{refusal::Code, role::Role};
 
 fn part(token: &str, at: usize) -> Value {
     let text = token.split('.').nth(at).expect("a part");

@@ -1,7 +1,6 @@
 //! The trials of one operation: a good request, wrong in one way each.
 
 use serde_json::Value;
-use waystation::domain::{refusal::Code, role::Role, words::Language};
 
 use super::{
     ask::Ask,
@@ -11,6 +10,7 @@ use super::{
     tokens::{BadToken, bad_tokens},
 };
 use crate::{harness::TestHouse, seed::Seed};
+use domain::{refusal::Code, role::Role, words::Language};
 
 /// The seeded network, and who acts in it.
 pub struct World<'s> {

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use waystation::crypto::totp::{TotpSecret, code_at, step_of};
 
 use super::{
     ask::Ask,
@@ -16,6 +15,7 @@ use crate::{
     harness::TestHouse,
     seed::{Person, Seed},
 };
+use crypto::totp::{TotpSecret, code_at, step_of};
 
 /// Who walks, and what was taken so far.
 pub struct Walk<'h> {

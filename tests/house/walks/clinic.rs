@@ -3,15 +3,6 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::{Claims, Role},
-    domain::{
-        ids::{CheckInId, HospitalId, ShiftId, StationId, WorkerId},
-        network::luhn_check_digit,
-    },
-    service::{Actor, Failure, check_in, consultation, matching},
-    storage::{network as store, sql_types::At},
-};
 
 use super::{desk::Desk, trail::Trail};
 use crate::{
@@ -19,6 +10,13 @@ use crate::{
     harness::{Answer, TestHouse},
     seed::{PIN, Person, SIGNING_PIN, Seed},
 };
+use crypto::tokens::{Claims, Role};
+use domain::{
+    ids::{CheckInId, HospitalId, ShiftId, StationId, WorkerId},
+    network::luhn_check_digit,
+};
+use service::{Actor, Failure};
+use storage::{network as store, sql_types::At};
 
 /// A worker with a card, and where they stand.
 pub struct Worker {
@@ -221,13 +219,13 @@ impl<'h> Clinic<'h> {
 
     pub async fn jobs(&mut self) {
         let house = &self.house.house;
-        matching::expire_offers(house).await.expect("a round");
-        matching::requeue_lost(house).await.expect("a round");
-        check_in::sweep_idle(house).await.expect("a round");
-        consultation::sweep_absent(house).await.expect("a round");
-        consultation::sweep_signed_out(house).await.expect("a round");
-        matching::give_up_unserved(house).await.expect("a round");
-        matching::offer_waiting(house).await.expect("a round");
+        service::matching::expire_offers(house).await.expect("a round");
+        service::matching::requeue_lost(house).await.expect("a round");
+        service::check_in::sweep_idle(house).await.expect("a round");
+        service::consultation::sweep_absent(house).await.expect("a round");
+        service::consultation::sweep_signed_out(house).await.expect("a round");
+        service::matching::give_up_unserved(house).await.expect("a round");
+        service::matching::offer_waiting(house).await.expect("a round");
     }
 }
 

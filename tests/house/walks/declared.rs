@@ -3,7 +3,10 @@
 //! that is new stands here by itself, and fails the walks until they take it.
 
 use chrono::TimeDelta;
-use waystation::domain::{
+
+use super::{folds, transitions::Declared};
+use crate::harness::start_of_test;
+use domain::{
     consultation::{self, CancelReason, Consultation, ConsultationState, Offer, OfferState},
     formulary::{Formulary, ProductCode},
     ids::{AttemptId, CabinetId, ConsultationId, HospitalId, OfferId, OrderUnitId, StaffId, WorkerId},
@@ -26,9 +29,6 @@ use waystation::domain::{
         reconcile::{BootVerdict, DiscrepancyKind},
     },
 };
-
-use super::{folds, transitions::Declared};
-use crate::harness::start_of_test;
 
 /// What the domain permits and no verb asks for: a pack is freed before it is
 /// paid back, so that the two are told apart in its log.
@@ -230,7 +230,7 @@ pub fn prescriptions(declared: &mut Declared) {
 pub fn consultations(declared: &mut Declared) {
     let (now, policy) = (start_of_test(), MatchingPolicy::default());
     let (offer, doctor, hospital) = (OfferId::generate(), StaffId::generate(), HospitalId::generate());
-    use consultation::Command;
+    use domain::consultation::Command;
     let commands = [
         Command::Offer { offer: OfferId::generate(), doctor, hospital, fence: 2, expires_at: now + hours(1) },
         Command::Accept { offer, doctor, fence: 1 },

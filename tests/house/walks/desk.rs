@@ -1,17 +1,14 @@
 //! A member of staff at work, who signs in again when their session is old.
 
 use chrono::TimeDelta;
-use waystation::{
-    crypto::tokens::Role,
-    domain::{
-        ids::{HospitalId, SessionId},
-        time::Timestamp,
-    },
-    service::{Actor, Failure},
-    storage::{sessions, staff_sessions},
-};
 
 use crate::{harness::TestHouse, seed::Person};
+use crypto::tokens::Role;
+use domain::{
+    ids::{HospitalId, SessionId},
+    time::Timestamp,
+};
+use service::{Actor, Failure};
 
 pub struct Desk {
     pub person: Person,
@@ -31,7 +28,7 @@ impl Desk {
         house
             .house
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                Ok(sessions::session_open(tx.conn, session, id, tx.now)?)
+                Ok(storage::sessions::session_open(tx.conn, session, id, tx.now)?)
             })
             .await
             .expect("signed in");
@@ -59,7 +56,7 @@ impl Desk {
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let until = tx.now + TimeDelta::minutes(5);
                 // Whoever has signed out opens nothing.
-                staff_sessions::signing_window_open(tx.conn, session, until)?;
+                storage::staff_sessions::signing_window_open(tx.conn, session, until)?;
                 Ok(())
             })
             .await

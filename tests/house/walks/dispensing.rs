@@ -4,22 +4,6 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::{device::DeviceKey, tokens::Role},
-    domain::{
-        ids::{CheckInId, OrderId, OrderUnitId, PrescriptionId, WorkerId},
-        network::luhn_check_digit,
-        prescription::CabinetLane,
-        vend::{
-            AttemptState, BootId, NotDispensedReason,
-            cabinet_side::Sensed,
-            journal::{Body, Journal},
-            reconcile::BootVerdict,
-        },
-    },
-    service::{Actor, check_in, prescription_use},
-    storage::attempts::{self, AttemptRow},
-};
 
 use super::{
     chance::Bag,
@@ -35,6 +19,20 @@ use crate::{
     seed::{CARD, PIN, Seed},
     vending::OTC,
 };
+use crypto::{device::DeviceKey, tokens::Role};
+use domain::{
+    ids::{CheckInId, OrderId, OrderUnitId, PrescriptionId, WorkerId},
+    network::luhn_check_digit,
+    prescription::CabinetLane,
+    vend::{
+        AttemptState, BootId, NotDispensedReason,
+        cabinet_side::Sensed,
+        journal::{Body, Journal},
+        reconcile::BootVerdict,
+    },
+};
+use service::Actor;
+use storage::attempts::AttemptRow;
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -218,7 +216,11 @@ impl<'h> Walk<'h> {
     }
 
     pub(super) async fn attempts(&self) -> Vec<AttemptRow> {
-        self.house.house.read(Actor::System, |conn, _| Ok(attempts::attempts_all(conn)?)).await.expect("read")
+        self.house
+            .house
+            .read(Actor::System, |conn, _| Ok(storage::attempts::attempts_all(conn)?))
+            .await
+            .expect("read")
     }
 
     /// A fresh token of the operator.
@@ -678,8 +680,8 @@ impl<'h> Walk<'h> {
     pub(super) async fn jobs(&mut self) {
         let house = &self.house.house;
         let swept = self.house.sweep().await;
-        check_in::sweep_idle(house).await.expect("a round");
-        prescription_use::expire_due(house).await.expect("a round");
+        service::check_in::sweep_idle(house).await.expect("a round");
+        service::prescription_use::expire_due(house).await.expect("a round");
         self.trail.note(format!("  {swept:?}"));
     }
 

@@ -2,14 +2,11 @@
 //! order, every doubt, every slot, every alarm.
 
 use serde_json::{Value, json};
-use waystation::{
-    domain::{prescription::CabinetLane, vend::journal::Body},
-    service::{Actor, Failure},
-    storage::{attempts, incidents, journal, orders, reconcile},
-};
 
 use super::dispensing::Walk;
 use crate::machine::drawn_boot;
+use domain::{prescription::CabinetLane, vend::journal::Body};
+use service::{Actor, Failure};
 
 /// Rounds that a diligent operator and a restocker may need.
 const ROUNDS: usize = 5;
@@ -62,7 +59,7 @@ impl Walk<'_> {
         self.count_truly().await;
         self.report().await;
         for row in self.attempts().await {
-            if row.state == waystation::domain::vend::AttemptState::InDoubt {
+            if row.state == domain::vend::AttemptState::InDoubt {
                 self.decide_about(&row).await;
             }
         }
@@ -89,28 +86,28 @@ impl Walk<'_> {
             .house
             .read(Actor::System, |conn, _| -> Result<_, Failure> {
                 let mut open = Vec::new();
-                let orders = orders::orders_all(conn)?;
+                let orders = storage::orders::orders_all(conn)?;
                 let live = orders.iter().filter(|row| row.state.is_live());
                 open.extend(live.map(|row| format!("order {} is {}", row.id, row.state)));
-                let attempts = attempts::attempts_all(conn)?;
+                let attempts = storage::attempts::attempts_all(conn)?;
                 let live = attempts.iter().filter(|row| row.state.is_live());
                 open.extend(live.map(|row| format!("attempt {} is {}", row.id, row.state)));
-                for row in journal::cabinets_after(conn, None, 100)? {
+                for row in storage::journal::cabinets_after(conn, None, 100)? {
                     if row.door_open || row.tampered {
                         open.push(format!("door open: {}, alarm: {}", row.door_open, row.tampered));
                     }
-                    for slot in waystation::storage::stock::slots_of(conn, row.id)? {
+                    for slot in storage::stock::slots_of(conn, row.id)? {
                         let closed = slot.closed_reason.map(|reason| format!("{} is {reason}", slot.slot_no));
                         open.extend(closed.map(|closed| format!("slot {closed}")));
                     }
-                    for found in reconcile::discrepancies_of(conn, row.id)? {
+                    for found in storage::reconcile::discrepancies_of(conn, row.id)? {
                         open.push(format!("{} at slot {}", found.kind, found.slot_no));
                     }
-                    if journal::cabinet_device(conn, row.id)?.is_none() {
+                    if storage::journal::cabinet_device(conn, row.id)?.is_none() {
                         open.push("the cabinet has no key".to_owned());
                     }
                 }
-                for incident in incidents::incidents_after(conn, true, None, 1000)? {
+                for incident in storage::incidents::incidents_after(conn, true, None, 1000)? {
                     open.push(format!("incident {} over slot {:?}", incident.kind, incident.slot_no));
                 }
                 Ok(open)

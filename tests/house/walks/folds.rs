@@ -6,32 +6,28 @@ use std::{collections::BTreeMap, fmt::Display};
 use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
-use waystation::{
-    domain::{
-        consultation::{self, Consultation, ConsultationEvent},
-        ids::{CabinetId, DeviceId, Id, PrescriptionId, StaffId},
-        letter::LetterState,
-        order::{OrderState, UnitState},
-        prescription::{Event, Prescription, PrescriptionState},
-        stock::SlotClosedReason,
-        time::Timestamp,
-        vend::{
-            AttemptState,
-            reconcile::{BootVerdict, DiscrepancyKind},
-        },
-    },
-    each,
-    service::{Actor, Failure},
-    storage::{
-        Conn, attempts,
-        events::LoggedEvent,
-        journal, letters, orders, reconcile,
-        schema::{device, event, prescription, slot},
-    },
-};
 
 use super::transitions::Taken;
 use crate::harness::TestHouse;
+use domain::{
+    consultation::{self, Consultation, ConsultationEvent},
+    ids::{CabinetId, DeviceId, Id, PrescriptionId, StaffId},
+    letter::LetterState,
+    order::{OrderState, UnitState},
+    prescription::{Event, Prescription, PrescriptionState},
+    stock::SlotClosedReason,
+    time::Timestamp,
+    vend::{
+        AttemptState,
+        reconcile::{BootVerdict, DiscrepancyKind},
+    },
+};
+use service::{Actor, Failure};
+use storage::{
+    Conn, each,
+    events::LoggedEvent,
+    schema::{device, event, prescription, slot},
+};
 
 /// A slot that takes attempts.
 pub const OPEN: &str = "open";
@@ -104,8 +100,10 @@ pub fn spelt(verdict: BootVerdict) -> &'static str {
 fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
     let events: Vec<LoggedEvent> =
         each!(conn, c => event::table.order(event::position).select(LoggedEvent::as_select()).load(c))?;
-    let cabinet_of: BTreeMap<Uuid, CabinetId> =
-        attempts::attempts_all(conn)?.into_iter().map(|row| (row.id.uuid(), row.cabinet_id)).collect();
+    let cabinet_of: BTreeMap<Uuid, CabinetId> = storage::attempts::attempts_all(conn)?
+        .into_iter()
+        .map(|row| (row.id.uuid(), row.cabinet_id))
+        .collect();
     let mut at = Folded::default();
     for event in &events {
         let payload: Value = serde_json::from_str(&event.payload)?;
@@ -301,17 +299,17 @@ impl Difference {
 
 fn compare(conn: &mut Conn, at: &Folded) -> Result<Vec<String>, Failure> {
     let mut all = Difference { found: Vec::new() };
-    for row in attempts::attempts_all(conn)? {
+    for row in storage::attempts::attempts_all(conn)? {
         all.look("attempt", row.id, row.state, at.attempts.get(&row.id.uuid()).copied());
     }
-    for row in orders::orders_all(conn)? {
+    for row in storage::orders::orders_all(conn)? {
         all.look("order", row.id, row.state, at.orders.get(&row.id.uuid()).copied());
     }
-    for row in orders::units_all(conn)? {
+    for row in storage::orders::units_all(conn)? {
         let folded = at.units.get(&row.id.uuid()).copied().unwrap_or(UnitState::Reserved);
         all.look("unit", row.id, row.state, Some(folded));
     }
-    for row in letters::letters_list(conn, None, None, 100_000)? {
+    for row in storage::letters::letters_list(conn, None, None, 100_000)? {
         all.look("letter", row.id, row.state, at.letters.get(&row.id.uuid()).copied());
     }
     prescriptions(conn, at, &mut all)?;
@@ -355,13 +353,13 @@ fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Fa
         let folded = at.slots.get(&(cabinet, number.into())).copied().unwrap_or(OPEN);
         all.look("slot", format!("{number} of {cabinet}"), stored, Some(folded));
     }
-    for row in journal::cabinets_after(conn, None, 100)? {
+    for row in storage::journal::cabinets_after(conn, None, 100)? {
         let id = row.id.uuid();
         let door = at.doors.get(&id).copied().unwrap_or("shut");
         all.look("the door of", row.id, if row.door_open { "open" } else { "shut" }, Some(door));
         let alarm = at.alarms.get(&id).copied().unwrap_or("silent");
         all.look("the alarm of", row.id, if row.tampered { "raised" } else { "silent" }, Some(alarm));
-        let stands: Vec<(i64, DiscrepancyKind)> = reconcile::discrepancies_of(conn, row.id)?
+        let stands: Vec<(i64, DiscrepancyKind)> = storage::reconcile::discrepancies_of(conn, row.id)?
             .iter()
             .map(|found| (i64::from(found.slot_no), found.kind))
             .collect();

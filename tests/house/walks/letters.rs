@@ -3,20 +3,6 @@
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use waystation::{
-    config::{MailConfig, SmtpTls},
-    crypto::{digest, tokens::Role},
-    domain::{
-        ids::{LetterId, StaffId},
-        letter::LetterState,
-        time::Timestamp,
-    },
-    each,
-    jobs::letters::send_due,
-    mail::Mailer,
-    service::{Actor, Failure, letters},
-    storage::{letters as store, schema::staff, staff_changes, staff_sessions},
-};
 
 use super::{chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
 use crate::{
@@ -24,6 +10,16 @@ use crate::{
     seed::Seed,
     smtp::SmtpServer,
 };
+use base::config::{MailConfig, SmtpTls};
+use crypto::{digest, tokens::Role};
+use domain::{
+    ids::{LetterId, StaffId},
+    letter::LetterState,
+    time::Timestamp,
+};
+use mail::Mailer;
+use service::{Actor, Failure, jobs::letters::send_due};
+use storage::{each, letters as store, schema::staff};
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -126,7 +122,7 @@ impl<'h> Walk<'h> {
             "send" => self.send().await,
             // Claimed by somebody who dies before handing it over.
             "die over a letter" => {
-                let claimed = letters::claim_due(&self.house.house).await.expect("claimed");
+                let claimed = service::letters::claim_due(&self.house.house).await.expect("claimed");
                 self.trail.note(format!("  {} claimed", claimed.len()));
             }
             "refuse" => {
@@ -255,10 +251,11 @@ impl<'h> Walk<'h> {
             .house
             .read(Actor::System, move |conn, house| -> Result<_, Failure> {
                 let found = if confirms {
-                    staff_changes::email_change_fetch(conn, &digest)?
+                    storage::staff_changes::email_change_fetch(conn, &digest)?
                         .map(|change| (change.used_at, change.expires_at))
                 } else {
-                    staff_sessions::link_fetch(conn, &digest)?.map(|link| (link.used_at, link.expires_at))
+                    storage::staff_sessions::link_fetch(conn, &digest)?
+                        .map(|link| (link.used_at, link.expires_at))
                 };
                 Ok((found, house.now()))
             })

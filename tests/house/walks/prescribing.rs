@@ -3,16 +3,6 @@
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use waystation::{
-    crypto::tokens::Role,
-    domain::{
-        ids::{PrescriptionId, StaffId, WorkerId},
-        prescription::PrescriptionState,
-    },
-    each,
-    service::{Actor, prescription_use},
-    storage::schema::prescription,
-};
 
 use super::{
     chance::Bag,
@@ -31,6 +21,13 @@ use crate::{
     seed::{SIGNING_PIN, Seed},
     vending::{RX, attempt_of, code_of},
 };
+use crypto::tokens::Role;
+use domain::{
+    ids::{PrescriptionId, StaffId, WorkerId},
+    prescription::PrescriptionState,
+};
+use service::Actor;
+use storage::{each, schema::prescription};
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -423,6 +420,6 @@ impl<'h> Walk<'h> {
         self.clinic.jobs().await;
         self.clinic.house.sweep().await;
         let house = &self.clinic.house.house;
-        prescription_use::expire_due(house).await.expect("a round");
+        service::prescription_use::expire_due(house).await.expect("a round");
     }
 }

@@ -2,12 +2,12 @@
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use waystation::domain::{
+
+use crate::{harness::TestHouse, seed::Seed};
+use domain::{
     stock::SlotNo,
     vend::journal::{Body, SlotCount},
 };
-
-use crate::{harness::TestHouse, seed::Seed};
 
 #[derive(Debug, Clone)]
 pub struct Slot {

@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use waystation::{
-    domain::{
-        consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
-        ids::{ConsultationId, Id, StaffId},
-    },
-    each,
-    service::{Actor, Failure},
-    storage::{
-        consultations::{self, ConsultationRow},
-        events,
-        schema::{consultation, doctor, offer},
-    },
-};
 
 use crate::harness::TestHouse;
+use domain::{
+    consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
+    ids::{ConsultationId, Id, StaffId},
+};
+use service::{Actor, Failure};
+use storage::{
+    consultations::ConsultationRow,
+    each,
+    schema::{consultation, doctor, offer},
+};
 
 /// Everything that is wrong; nothing, if all is well.
 pub async fn wrong(house: &TestHouse) -> Vec<String> {
@@ -32,7 +29,7 @@ pub async fn wrong(house: &TestHouse) -> Vec<String> {
                 .load(c))?;
             let mut held: HashMap<StaffId, i32> = HashMap::new();
             for row in &rows {
-                let logged = events::events_of(conn, Id::from_uuid(row.id.uuid()))?;
+                let logged = storage::events::events_of(conn, Id::from_uuid(row.id.uuid()))?;
                 let told: Vec<ConsultationEvent> = logged
                     .iter()
                     .filter_map(|event| {
@@ -40,7 +37,7 @@ pub async fn wrong(house: &TestHouse) -> Vec<String> {
                         ConsultationEvent::read(&event.kind, payload).ok()
                     })
                     .collect();
-                let stored = consultations::consultation_snapshot(conn, row)?;
+                let stored = storage::consultations::consultation_snapshot(conn, row)?;
                 if fold(&told).as_ref() != Some(&stored) {
                     found.push(format!("{} is {stored:?}, and its events say {:?}", row.id, fold(&told)));
                 }

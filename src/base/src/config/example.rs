@@ -1,0 +1,13 @@
+//! An annotated example of every setting: what `waystation config example` prints.
+
+/// A TOML file with every setting, what it means, and its default.
+pub const EXAMPLE: &str = include_str!("../../../../deploy/waystation.example.toml");
+
+/// The example with the settings that stand there commented out put in.
+pub fn complete() -> String {
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("#= ") {
+        Some(setting) => setting,
+        None => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

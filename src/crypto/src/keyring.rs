@@ -1,0 +1,112 @@
+//! Every key of a running house, derived or loaded once.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::{
+    CryptoError,
+    blind::BlindIndex,
+    keys::{MasterSecret, Purpose},
+    pin::PinHasher,
+    seal::{FieldSealer, SealKeyId},
+    signer_ring::{RingKey, SignerRing},
+    tokens::{Audience, Claims, TokenError, TokenKeys},
+};
+use domain::time::Timestamp;
+
+/// The keys that the services use.
+pub struct Keyring {
+    /// Seals names, phones, free text and saved answers.
+    pub sealer: FieldSealer,
+    /// Finds sealed values by a keyed digest.
+    pub blind: BlindIndex,
+    /// PINs of workers.
+    pub worker_pins: PinHasher,
+    /// Signing PINs of doctors and pharmacists.
+    pub staff_pins: PinHasher,
+    /// Issues and verifies access tokens and vend authorizations.
+    pub tokens: TokenKeys,
+    /// Signs prescriptions.
+    pub prescriptions: SignerRing,
+    /// Signs the head of the audit chain.
+    pub audit: SignerRing,
+    /// Sealing keys that are made later are derived from it.
+    master: MasterSecret,
+}
+
+impl Keyring {
+    /// Derives all that comes from the master secret; token keys are loaded,
+    /// because they rotate on their own.
+    ///
+    /// # Errors
+    /// When a key cannot be made of its bytes.
+    pub fn new(
+        master: &MasterSecret,
+        seal_keys: &[SealKeyId],
+        tokens: TokenKeys,
+    ) -> Result<Self, CryptoError> {
+        Ok(Self {
+            sealer: FieldSealer::new(master, seal_keys)?,
+            blind: BlindIndex::new(&master.derive(Purpose::BlindIndex)),
+            worker_pins: PinHasher::new(&master.derive(Purpose::WorkerPin)),
+            staff_pins: PinHasher::new(&master.derive(Purpose::StaffPin)),
+            prescriptions: SignerRing::derive(master, Purpose::Prescriptions, &[RingKey::FIRST])?,
+            audit: SignerRing::derive(master, Purpose::Audit, &[RingKey::FIRST])?,
+            tokens,
+            master: master.copy(),
+        })
+    }
+
+    /// From now on these sealing keys open, and `current` seals.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none, one given twice, or a current one
+    /// that is not among them.
+    pub fn use_sealing_keys(&self, ids: &[SealKeyId], current: SealKeyId) -> Result<(), CryptoError> {
+        self.sealer.replace(ids.iter().map(|id| (*id, self.master.derive(Purpose::Seal(*id)))), current)
+    }
+
+    /// From now on these keys sign prescriptions and are believed of them.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none.
+    pub fn use_prescription_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
+        self.prescriptions.replace(&self.master, Purpose::Prescriptions, keys)
+    }
+
+    /// From now on these keys sign the head of the audit chain and are believed of it.
+    ///
+    /// # Errors
+    /// [`CryptoError::KeyInvalid`] for none.
+    pub fn use_audit_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
+        self.audit.replace(&self.master, Purpose::Audit, keys)
+    }
+
+    /// Verifies an access token of whichever audience it claims; the claim is
+    /// only believed once its signature and type hold for that audience.
+    ///
+    /// # Errors
+    /// `Invalid` or `Expired`.
+    pub fn verify_access(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let audience = claimed_audience(token).ok_or(TokenError::Invalid)?;
+        self.tokens.verify(token, audience, issuer, now)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(redacted)")
+    }
+}
+
+fn claimed_audience(token: &str) -> Option<Audience> {
+    #[derive(serde::Deserialize)]
+    struct Claimed {
+        aud: String,
+    }
+    let payload = token.split('.').nth(1)?;
+    let bytes = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+    let claimed: Claimed = serde_json::from_slice(&bytes).ok()?;
+    Audience::ALL.iter().copied().find(|audience| audience.as_str() == claimed.aud)
+}

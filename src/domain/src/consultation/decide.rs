@@ -1,0 +1,420 @@
+//! What a command does to a consultation, if anything.
+
+use super::{
+    event::ConsultationEvent as Event,
+    state::{CancelReason, Consultation, ConsultationState as State, Offer, OfferState},
+};
+use crate::{
+    ids::{HospitalId, OfferId, StaffId},
+    matching::MatchingPolicy,
+    refusal::{Code, Refusal},
+    time::Timestamp,
+    triage::TriageLevel,
+    words::Bilingual,
+};
+
+/// What somebody wants of a consultation. Who may say so is the service's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Put it to one doctor.
+    Offer {
+        /// A fresh id.
+        offer: OfferId,
+        /// To whom.
+        doctor: StaffId,
+        /// The doctor's hospital.
+        hospital: HospitalId,
+        /// One more than the snapshot's fence.
+        fence: i64,
+        /// In the future; see [`MatchingPolicy::offer_expires_at`].
+        expires_at: Timestamp,
+    },
+    /// The doctor takes it.
+    Accept {
+        /// Which offer.
+        offer: OfferId,
+        /// Who answers.
+        doctor: StaffId,
+        /// The fence that the doctor saw.
+        fence: i64,
+    },
+    /// The doctor says no.
+    Decline {
+        /// Which offer.
+        offer: OfferId,
+        /// Who answers.
+        doctor: StaffId,
+        /// The fence that the doctor saw.
+        fence: i64,
+    },
+    /// The offer's time is over.
+    ExpireOffer {
+        /// Which offer.
+        offer: OfferId,
+    },
+    /// The doctor's line is down beyond the grace.
+    Requeue {
+        /// Who was lost.
+        doctor: StaffId,
+        /// When that doctor was last heard. Unknown is not a time: then do not ask.
+        lost_since: Timestamp,
+    },
+    /// The doctor signed out, or may not act any more: whatever they hold of
+    /// it, offered or active, goes back at once.
+    Release {
+        /// Who.
+        doctor: StaffId,
+    },
+    /// The worker is checked in nowhere any more.
+    WorkerLeft,
+    /// The worker is checked in again, wherever.
+    WorkerBack,
+    /// The worker left, and did not come back in time.
+    EndAbsent,
+    /// The doctor ends it: the worker does not come.
+    NoShow {
+        /// Who ends it.
+        doctor: StaffId,
+        /// When the worker last did anything.
+        last_heard: Option<Timestamp>,
+    },
+    /// It is taken back.
+    Cancel {
+        /// By whom.
+        reason: CancelReason,
+    },
+    /// The doctor completes it.
+    Complete {
+        /// Who completes.
+        doctor: StaffId,
+    },
+    /// What is known by now asks for this level. It only rises: a later normal
+    /// reading takes nobody back in the queue.
+    Triage {
+        /// How soon.
+        level: TriageLevel,
+    },
+    /// No doctor was found for long enough.
+    GiveUp,
+    /// The worker rates it.
+    Rate {
+        /// 1 to 5.
+        rating: u8,
+    },
+}
+
+/// The events that `command` leads to at `now`. No events: it was already done.
+///
+/// # Errors
+/// - `offer_gone` when an offer is not (or no longer) this doctor's to answer,
+/// - `state_moved_on` with the current state for anything else that came too late;
+///   with `retry_after_s` where it came too early,
+/// - `invalid_field` for a rating outside 1 to 5 or an offer that expires in the past.
+pub fn decide(
+    consultation: &Consultation,
+    command: &Command,
+    now: Timestamp,
+    policy: &MatchingPolicy,
+) -> Result<Vec<Event>, Refusal> {
+    match *command {
+        Command::Offer { offer, doctor, hospital, fence, expires_at } => {
+            let offer = Offer { id: offer, doctor, hospital, fence, expires_at, state: OfferState::Open };
+            put_offer(consultation, &offer, now)
+        }
+        Command::Accept { offer, doctor, fence } => accept(consultation, (offer, doctor, fence), now),
+        Command::Decline { offer, doctor, fence } => decline(consultation, (offer, doctor, fence)),
+        Command::ExpireOffer { offer } => expire(consultation, offer, now),
+        Command::Requeue { doctor, lost_since } => requeue(consultation, doctor, lost_since, now, policy),
+        Command::Release { doctor } => release(consultation, doctor, now),
+        Command::WorkerLeft => worker_left(consultation, now),
+        Command::WorkerBack => worker_back(consultation, now),
+        Command::EndAbsent => end_absent(consultation, now, policy),
+        Command::NoShow { doctor, last_heard } => no_show(consultation, doctor, last_heard, now, policy),
+        Command::Cancel { reason } => cancel(consultation, reason, now),
+        Command::Complete { doctor } => complete(consultation, doctor, now),
+        Command::Triage { level } => triage(consultation, level, now),
+        Command::GiveUp => give_up(consultation, now, policy),
+        Command::Rate { rating } => rate(consultation, rating),
+    }
+}
+
+type Answer = Result<Vec<Event>, Refusal>;
+
+/// "Already done" is an answer, not an error.
+const ALREADY_DONE: Answer = Ok(Vec::new());
+
+fn moved_on(consultation: &Consultation) -> Answer {
+    Err(Refusal::moved_on(consultation.state))
+}
+
+fn too_early(consultation: &Consultation, until: Timestamp, now: Timestamp) -> Answer {
+    let seconds = (until.signed_duration_since(now).num_milliseconds() + 999) / 1000;
+    Err(Refusal::moved_on(consultation.state).retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)))
+}
+
+fn offer_gone(consultation: &Consultation) -> Answer {
+    Err(Refusal::new(Code::OfferNotYours).in_state(consultation.state))
+}
+
+fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Waiting if wanted.fence != consultation.fence.saturating_add(1) => moved_on(consultation),
+        // Nobody is there to be seen.
+        State::Waiting if consultation.left_at.is_some() => moved_on(consultation),
+        State::Waiting if wanted.expires_at <= now => Err(Refusal::field(
+            "expires_at",
+            "in_the_past",
+            Bilingual::fixed("派单的到期时间须在将来。", "An offer must expire in the future."),
+        )),
+        State::Waiting => Ok(vec![Event::Offered {
+            offer: wanted.id,
+            doctor: wanted.doctor,
+            hospital: wanted.hospital,
+            fence: wanted.fence,
+            expires_at: wanted.expires_at,
+        }]),
+        State::Offered if consultation.offer.as_ref() == Some(wanted) => ALREADY_DONE,
+        State::Offered | State::Active | State::Completed | State::Cancelled | State::Unserved => {
+            moved_on(consultation)
+        }
+    }
+}
+
+/// The last offer, if it is the one that the doctor means.
+fn meant(consultation: &Consultation, (offer, doctor, fence): (OfferId, StaffId, i64)) -> Option<&Offer> {
+    consultation
+        .offer
+        .as_ref()
+        .filter(|last| last.id == offer && last.doctor == doctor && last.fence == fence)
+}
+
+fn accept(consultation: &Consultation, answer: (OfferId, StaffId, i64), now: Timestamp) -> Answer {
+    let Some(offer) = meant(consultation, answer) else { return offer_gone(consultation) };
+    match consultation.state {
+        // An expired offer is gone even before the sweep finds it.
+        State::Offered if now < offer.expires_at => Ok(vec![Event::Accepted {
+            offer: offer.id,
+            doctor: offer.doctor,
+            hospital: offer.hospital,
+            fence: offer.fence,
+            at: now,
+        }]),
+        State::Active => ALREADY_DONE,
+        State::Offered | State::Waiting => offer_gone(consultation),
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn decline(consultation: &Consultation, answer: (OfferId, StaffId, i64)) -> Answer {
+    let Some(offer) = meant(consultation, answer) else { return offer_gone(consultation) };
+    match offer.state {
+        OfferState::Open => Ok(vec![Event::Declined { offer: offer.id, doctor: offer.doctor }]),
+        OfferState::Declined => ALREADY_DONE,
+        OfferState::Accepted | OfferState::Expired | OfferState::Withdrawn => offer_gone(consultation),
+    }
+}
+
+fn expire(consultation: &Consultation, offer: OfferId, now: Timestamp) -> Answer {
+    let Some(offer) = consultation.offer.as_ref().filter(|last| last.id == offer) else {
+        return offer_gone(consultation);
+    };
+    match offer.state {
+        OfferState::Open if now < offer.expires_at => too_early(consultation, offer.expires_at, now),
+        OfferState::Open => Ok(vec![Event::OfferExpired { offer: offer.id, doctor: offer.doctor }]),
+        OfferState::Expired => ALREADY_DONE,
+        OfferState::Accepted | OfferState::Declined | OfferState::Withdrawn => offer_gone(consultation),
+    }
+}
+
+fn requeue(
+    consultation: &Consultation,
+    doctor: StaffId,
+    lost_since: Timestamp,
+    now: Timestamp,
+    policy: &MatchingPolicy,
+) -> Answer {
+    match consultation.state {
+        State::Active if consultation.doctor == Some(doctor) => {
+            // To accept is to be heard.
+            let heard = consultation.accepted_at.map_or(lost_since, |at| at.max(lost_since));
+            let until = policy.grace_ends_at(heard);
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Requeued { doctor, at: now }])
+        }
+        State::Waiting if was_lost(consultation, doctor) => ALREADY_DONE,
+        State::Active
+        | State::Waiting
+        | State::Offered
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
+/// While waiting, a withdrawn last offer is that of a doctor who was lost, or
+/// under whom the worker left: either way that doctor holds nothing of it.
+fn was_lost(consultation: &Consultation, doctor: StaffId) -> bool {
+    let last = consultation.offer.as_ref();
+    last.is_some_and(|offer| offer.doctor == doctor && offer.state == OfferState::Withdrawn)
+}
+
+fn withdrawn(consultation: &Consultation) -> Option<Event> {
+    let offer = consultation.offer.as_ref();
+    offer.map(|offer| Event::OfferWithdrawn { offer: offer.id, doctor: offer.doctor })
+}
+
+fn release(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Active if consultation.doctor == Some(doctor) => Ok(vec![Event::Requeued { doctor, at: now }]),
+        State::Offered if consultation.offer.as_ref().is_some_and(|offer| offer.doctor == doctor) => {
+            Ok(withdrawn(consultation).into_iter().collect())
+        }
+        State::Waiting if was_lost(consultation, doctor) => ALREADY_DONE,
+        State::Active
+        | State::Waiting
+        | State::Offered
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn worker_left(consultation: &Consultation, now: Timestamp) -> Answer {
+    let left = Event::WorkerLeft { at: now };
+    match consultation.state {
+        State::Waiting | State::Offered | State::Active if consultation.left_at.is_some() => ALREADY_DONE,
+        // A doctor who has the worker decides what it means.
+        State::Waiting | State::Active => Ok(vec![left]),
+        State::Offered => Ok(withdrawn(consultation).into_iter().chain([left]).collect()),
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn worker_back(consultation: &Consultation, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Waiting | State::Offered | State::Active if consultation.left_at.is_none() => ALREADY_DONE,
+        State::Waiting | State::Offered | State::Active => Ok(vec![Event::WorkerBack { at: now }]),
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn end_absent(consultation: &Consultation, now: Timestamp, policy: &MatchingPolicy) -> Answer {
+    match (consultation.state, consultation.left_at) {
+        (State::Waiting, Some(left_at)) => {
+            let until = policy.absent_ends_at(left_at);
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Cancelled { reason: CancelReason::WorkerLeft, at: now }])
+        }
+        (State::Cancelled, _) if consultation.cancel_reason == Some(CancelReason::WorkerLeft) => ALREADY_DONE,
+        (
+            State::Waiting
+            | State::Offered
+            | State::Active
+            | State::Completed
+            | State::Cancelled
+            | State::Unserved,
+            _,
+        ) => moved_on(consultation),
+    }
+}
+
+fn no_show(
+    consultation: &Consultation,
+    doctor: StaffId,
+    last_heard: Option<Timestamp>,
+    now: Timestamp,
+    policy: &MatchingPolicy,
+) -> Answer {
+    let own = consultation.doctor == Some(doctor);
+    match consultation.state {
+        State::Active if own => {
+            let since = consultation.accepted_at.max(last_heard).unwrap_or(consultation.waiting_since);
+            let until = policy.no_show_at(since);
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Cancelled { reason: CancelReason::NoShow, at: now }])
+        }
+        State::Cancelled if own && consultation.cancel_reason == Some(CancelReason::NoShow) => ALREADY_DONE,
+        State::Active
+        | State::Waiting
+        | State::Offered
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn cancel(consultation: &Consultation, reason: CancelReason, now: Timestamp) -> Answer {
+    let cancelled = Event::Cancelled { reason, at: now };
+    match consultation.state {
+        State::Waiting => Ok(vec![cancelled]),
+        State::Offered => Ok(withdrawn(consultation).into_iter().chain([cancelled]).collect()),
+        State::Cancelled => ALREADY_DONE,
+        State::Active | State::Completed | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn complete(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Answer {
+    let own = consultation.doctor == Some(doctor);
+    match consultation.state {
+        State::Active if own => Ok(vec![Event::Completed { doctor, at: now }]),
+        State::Completed if own => ALREADY_DONE,
+        State::Active
+        | State::Completed
+        | State::Waiting
+        | State::Offered
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn triage(consultation: &Consultation, level: TriageLevel, now: Timestamp) -> Answer {
+    match consultation.state {
+        _ if level >= consultation.triage => ALREADY_DONE,
+        State::Waiting | State::Offered | State::Active => {
+            Ok(vec![Event::Triaged { triage: level, at: now }])
+        }
+        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
+    }
+}
+
+fn give_up(consultation: &Consultation, now: Timestamp, policy: &MatchingPolicy) -> Answer {
+    match consultation.state {
+        State::Waiting => {
+            let until = policy.unserved_at(consultation.requeued_at.unwrap_or(consultation.waiting_since));
+            if now < until {
+                return too_early(consultation, until, now);
+            }
+            Ok(vec![Event::Unserved { at: now }])
+        }
+        State::Unserved => ALREADY_DONE,
+        State::Offered | State::Active | State::Completed | State::Cancelled => moved_on(consultation),
+    }
+}
+
+fn rate(consultation: &Consultation, rating: u8) -> Answer {
+    if !(1..=5).contains(&rating) {
+        return Err(Refusal::field(
+            "rating",
+            "out_of_range",
+            Bilingual::fixed("评分须为 1 到 5。", "The rating must be 1 to 5."),
+        ));
+    }
+    match (consultation.state, consultation.rating) {
+        (State::Completed, None) => Ok(vec![Event::Rated { rating }]),
+        (State::Completed, Some(given)) if given == rating => ALREADY_DONE,
+        (State::Completed, Some(_)) => Err(Refusal::new(Code::AlreadyExists).in_state(consultation.state)),
+        (State::Waiting | State::Offered | State::Active | State::Cancelled | State::Unserved, _) => {
+            moved_on(consultation)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

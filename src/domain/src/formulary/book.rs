@@ -1,0 +1,217 @@
+//! The formulary as a whole: found by code, walked, and searched.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::{
+    bounds::Flaw,
+    codes::ProductCode,
+    never::{Never, never},
+    parse::RowProblem,
+    product::Product,
+    script::simplified,
+};
+use crate::words::Bilingual;
+
+/// What keeps a product from being prescribed or sold, as far as its row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its place on the never-list.
+    pub never: Option<Never>,
+    /// Maxima that cannot be, and what keeps them from being judged.
+    pub implausible: Vec<Flaw>,
+    /// Has somebody read, in a named source, the most an adult may take in a day?
+    pub sourced: bool,
+}
+
+impl Standing {
+    fn of(product: &Product) -> Self {
+        Self {
+            never: never(product),
+            implausible: product.implausible(),
+            sourced: product.has_sourced_maximum(),
+        }
+    }
+}
+
+/// All products known, by code and in the order of their rows.
+#[derive(Debug, Clone, Default)]
+pub struct Formulary {
+    products: Vec<Product>,
+    /// What was found about each product, once somebody asked: it costs more than a check.
+    standings: Vec<OnceLock<Standing>>,
+    by_code: HashMap<ProductCode, usize>,
+    /// Names as people may spell them; of two products of one name the first.
+    by_name: HashMap<String, usize>,
+    /// Lower-case names and codes, one per product: searching must not allocate per row.
+    haystacks: Vec<String>,
+}
+
+impl Formulary {
+    /// An empty formulary.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of these products; a later row of the same code replaces the earlier one.
+    pub fn from_products(products: impl IntoIterator<Item = Product>) -> Self {
+        let mut book = Self::new();
+        for product in products {
+            book.put(product);
+        }
+        book
+    }
+
+    /// Adds or replaces one product.
+    pub fn put(&mut self, product: Product) {
+        let haystack =
+            format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
+        let at = self.by_code.get(&product.code).copied().unwrap_or(self.products.len());
+        for name in [&product.generic_zh, &product.generic_en, product.code.as_str()] {
+            self.by_name.entry(spelt(name)).or_insert(at);
+        }
+        if let Some(&at) = self.by_code.get(&product.code) {
+            self.products[at] = product;
+            self.standings[at] = OnceLock::new();
+            self.haystacks[at] = haystack;
+        } else {
+            self.by_code.insert(product.code.clone(), self.products.len());
+            self.products.push(product);
+            self.standings.push(OnceLock::new());
+            self.haystacks.push(haystack);
+        }
+    }
+
+    /// Reads a CSV text with a header row ([`super::COLUMNS`]); `#` starts a comment line.
+    ///
+    /// # Errors
+    /// Every bad cell of every row; a code that stands twice is one too.
+    pub fn from_csv(text: &str) -> Result<Formulary, Vec<RowProblem>> {
+        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
+        let unreadable = |line: u64, error: &csv::Error| {
+            let message =
+                Bilingual::made(format!("无法读取该行：{error}"), format!("the row cannot be read: {error}"));
+            RowProblem { line, field: "row".into(), message }
+        };
+        let header = match reader.headers() {
+            Ok(header) => header.clone(),
+            Err(error) => return Err(vec![unreadable(1, &error)]),
+        };
+        let mut problems: Vec<RowProblem> = header_problems(&header);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut book = Formulary::new();
+        for record in reader.records() {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    let line = error.position().map_or(0, csv::Position::line);
+                    problems.push(unreadable(line, &error));
+                    continue;
+                }
+            };
+            let line = record.position().map_or(0, csv::Position::line);
+            let cells: HashMap<&str, &str> = header.iter().zip(record.iter()).collect();
+            match Product::from_fields(&cells) {
+                Ok(product) if book.by_code.contains_key(&product.code) => {
+                    let message = Bilingual::made(
+                        format!("编码 {} 重复", product.code),
+                        format!("the code {} stands twice", product.code),
+                    );
+                    problems.push(RowProblem { line, field: "code".into(), message });
+                }
+                Ok(product) => book.put(product),
+                Err(issues) => problems.extend(issues.into_iter().map(|i| RowProblem {
+                    line,
+                    field: i.field.into(),
+                    message: i.message,
+                })),
+            }
+        }
+        if problems.is_empty() { Ok(book) } else { Err(problems) }
+    }
+
+    /// The formulary that ships with the house.
+    ///
+    /// # Errors
+    /// As [`Formulary::from_csv`]; a test shows that the shipped file has none.
+    pub fn shipped() -> Result<Formulary, Vec<RowProblem>> {
+        Self::from_csv(super::SHIPPED_CSV)
+    }
+
+    /// The product of this code.
+    pub fn get(&self, code: &ProductCode) -> Option<&Product> {
+        self.by_code.get(code).map(|&at| &self.products[at])
+    }
+
+    /// The product whose code is spelt `code`.
+    pub fn find(&self, code: &str) -> Option<&Product> {
+        self.by_code.get(code).map(|&at| &self.products[at])
+    }
+
+    /// The product that `text` names, however its signs and characters are written.
+    pub fn named(&self, text: &str) -> Option<&Product> {
+        let at = *self.by_name.get(&spelt(text))?;
+        // A replaced row may be called otherwise now.
+        self.products.get(at).filter(|product| {
+            let names = [&product.generic_zh, &product.generic_en, product.code.as_str()];
+            names.iter().any(|name| spelt(name) == spelt(text))
+        })
+    }
+
+    /// What keeps the product of this code from being prescribed or sold.
+    pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
+        let at = *self.by_code.get(code)?;
+        Some(self.standings[at].get_or_init(|| Standing::of(&self.products[at])))
+    }
+
+    /// All products, in the order of their rows.
+    pub fn iter(&self) -> impl Iterator<Item = &Product> {
+        self.products.iter()
+    }
+
+    /// How many products are known.
+    pub fn len(&self) -> usize {
+        self.products.len()
+    }
+
+    /// Is nothing known?
+    pub fn is_empty(&self) -> bool {
+        self.products.is_empty()
+    }
+
+    /// Products whose Chinese or English name or code holds every word of `text`, or whose
+    /// ATC code starts with it. An empty text finds all.
+    pub fn search<'a>(&'a self, text: &str) -> impl Iterator<Item = &'a Product> + 'a {
+        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        let atc = text.trim().to_ascii_uppercase();
+        self.products.iter().zip(&self.haystacks).filter_map(move |(product, haystack)| {
+            let named = words.iter().all(|word| haystack.contains(word));
+            let classed = !atc.is_empty() && product.atc.starts_with(&atc);
+            (named || classed).then_some(product)
+        })
+    }
+}
+
+/// Letters and digits only, small, half-width and in simplified characters.
+fn spelt(name: &str) -> String {
+    simplified(name).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+fn header_problems(header: &csv::StringRecord) -> Vec<RowProblem> {
+    let problem = |field: &str, zh: &str, en: &str| RowProblem {
+        line: 1,
+        field: field.to_owned(),
+        message: Bilingual::made(zh, en),
+    };
+    let missing = super::COLUMNS
+        .iter()
+        .filter(|column| !header.iter().any(|found| found == **column))
+        .map(|column| problem(column, "缺少该列", "the column is missing"));
+    let unknown = header
+        .iter()
+        .filter(|found| !super::COLUMNS.contains(found))
+        .map(|found| problem(found, "未知的列", "an unknown column"));
+    missing.chain(unknown).collect()
+}

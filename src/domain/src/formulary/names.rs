@@ -1,0 +1,331 @@
+//! One word for one ingredient. A file, a person and an old database call the same thing by
+//! many names: international, American, British and Chinese ones, pinyin, salts, trade forms.
+//! They are read as one code, so that sums, ceilings, interactions and allergies hold whatever
+//! it is called. The table is `ingredients.csv`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::parse::thousandths;
+use super::script::simplified;
+
+const TABLE_CSV: &str = include_str!("ingredients.csv");
+
+/// What is known of one ingredient.
+#[derive(Debug, Clone)]
+pub struct KnownIngredient {
+    /// Its code.
+    pub code: &'static str,
+    /// Micrograms in one dose and in one day that no adult label exceeds; `None` where labels
+    /// give no amount, or where it is not swallowed.
+    pub ceiling_ug: Option<(i64, i64)>,
+    /// ATC codes that mean it alone.
+    pub atc: Vec<&'static str>,
+    /// Other names.
+    pub names: Vec<&'static str>,
+}
+
+struct Table {
+    rows: Vec<KnownIngredient>,
+    by_name: HashMap<&'static str, usize>,
+    by_atc: HashMap<&'static str, usize>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let rows: Vec<KnownIngredient> = lines().filter_map(row).collect();
+    let mut by_name: HashMap<&'static str, usize> =
+        rows.iter().enumerate().map(|(at, one)| (one.code, at)).collect();
+    let mut by_atc = HashMap::new();
+    for (at, one) in rows.iter().enumerate() {
+        for name in &one.names {
+            by_name.entry(name).or_insert(at);
+        }
+        by_atc.extend(one.atc.iter().map(|atc| (*atc, at)));
+    }
+    Table { rows, by_name, by_atc }
+});
+
+fn lines() -> impl Iterator<Item = &'static str> {
+    TABLE_CSV.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).skip(1)
+}
+
+/// One line of the table; a test shows that every line is one.
+fn row(line: &'static str) -> Option<KnownIngredient> {
+    let cells: Vec<&'static str> = line.split(',').collect();
+    let [code, dose, day, atc, names] = cells.as_slice() else { return None };
+    let ceiling_ug = match (*dose, *day) {
+        ("-", "-") => None,
+        (dose, day) => Some((thousandths(dose)?, thousandths(day)?)),
+    };
+    let list = |cell: &&'static str| cell.split(';').filter(|one| !one.is_empty()).collect();
+    Some(KnownIngredient { code, ceiling_ug, atc: list(atc), names: list(names) })
+}
+
+/// What is known of the ingredient that `text` names.
+pub fn known_ingredient(text: &str) -> Option<&'static KnownIngredient> {
+    TABLE.by_name.get(canonical_ingredient(text)?).map(|at| &TABLE.rows[*at])
+}
+
+/// The ingredient that an ATC code means, alone.
+pub fn ingredient_of_atc(atc: &str) -> Option<&'static str> {
+    TABLE.by_atc.get(atc).map(|at| TABLE.rows[*at].code)
+}
+
+/// Acids, bases, esters, water and books of standards that stand beside a name.
+const SALTS: &[&str] = &[
+    "acetate",
+    "anhydrous",
+    "arginine",
+    "axetil",
+    "base",
+    "besilate",
+    "besylate",
+    "bitartrate",
+    "bp",
+    "bromide",
+    "calcium",
+    "chloride",
+    "chp",
+    "cilexetil",
+    "citrate",
+    "diethylamine",
+    "diethylammonium",
+    "dihydrate",
+    "dihydrochloride",
+    "disodium",
+    "ep",
+    "epolamine",
+    "estolate",
+    "ethylsuccinate",
+    "fumarate",
+    "gluconate",
+    "hcl",
+    "hemihydrate",
+    "hydrate",
+    "hydrobromide",
+    "hydrochloride",
+    "jp",
+    "lactate",
+    "lactobionate",
+    "lysinate",
+    "lysine",
+    "magnesium",
+    "maleate",
+    "malate",
+    "medoxomil",
+    "mesilate",
+    "mesylate",
+    "micronised",
+    "micronized",
+    "monohydrate",
+    "nitrate",
+    "palmitate",
+    "ph_eur",
+    "phosphate",
+    "pivoxil",
+    "potassium",
+    "proxetil",
+    "sodium",
+    "stearate",
+    "succinate",
+    "sulfate",
+    "sulphate",
+    "tartrate",
+    "tosilate",
+    "tosylate",
+    "trihydrate",
+    "trometamol",
+    "tromethamine",
+    "usp",
+];
+
+/// The same in Chinese, before a name.
+const SALTS_ZH: &[&str] = &[
+    "盐酸",
+    "氢溴酸",
+    "重酒石酸",
+    "酒石酸",
+    "马来酸",
+    "富马酸",
+    "枸橼酸",
+    "柠檬酸",
+    "琥珀酸",
+    "苯磺酸",
+    "甲磺酸",
+    "甲苯磺酸",
+    "硫酸",
+    "磷酸",
+    "硝酸",
+    "醋酸",
+    "丙酸",
+    "糠酸",
+    "精氨酸",
+    "赖氨酸",
+];
+
+/// Forms, salts and filling words in Chinese, behind a name.
+const ENDINGS_ZH: &[&str] = &[
+    "缓释",
+    "控释",
+    "肠溶",
+    "分散",
+    "咀嚼",
+    "泡腾",
+    "口腔崩解",
+    "薄膜衣",
+    "片",
+    "软胶囊",
+    "硬胶囊",
+    "胶囊",
+    "颗粒",
+    "干混悬剂",
+    "混悬液",
+    "混悬滴剂",
+    "口服溶液",
+    "口服液",
+    "糖浆",
+    "滴剂",
+    "滴眼液",
+    "滴鼻液",
+    "鼻喷雾剂",
+    "喷雾剂",
+    "气雾剂",
+    "吸入剂",
+    "眼膏",
+    "乳膏",
+    "软膏",
+    "凝胶",
+    "乳胶剂",
+    "贴膏",
+    "贴片",
+    "贴",
+    "栓",
+    "洗剂",
+    "搽剂",
+    "溶液",
+    "散",
+    "丸",
+    "注射液",
+    "钠",
+    "钾",
+    "钙",
+    "镁",
+    "酯",
+    "二乙胺",
+    "二钠",
+    "过敏",
+    "类",
+    "药",
+];
+
+/// The code of the ingredient that `text` names, in any of its spellings; `None` where the table
+/// does not know it.
+pub fn canonical_ingredient(text: &str) -> Option<&'static str> {
+    let found = |name: &str| TABLE.by_name.get(name).map(|at| TABLE.rows[*at].code);
+    if let Some(code) = found(text) {
+        return Some(code);
+    }
+    let spelt = simplified(text.trim()).replace([' ', '-', '\u{b7}', '\u{3000}'], "_");
+    found(&spelt)
+        .or_else(|| if spelt.is_ascii() { without_salts(&spelt, found) } else { without_form(&spelt, found) })
+}
+
+fn without_salts(spelt: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+    let mut words: &[&str] = &spelt.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    loop {
+        words = match words {
+            [rest @ .., last] if SALTS.contains(last) => rest,
+            [first, rest @ ..] if SALTS.contains(first) => rest,
+            _ => return None,
+        };
+        if let Some(code) = found(&words.join("_")) {
+            return Some(code);
+        }
+    }
+}
+
+fn without_form(spelt: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+    let mut rest: &str = &spelt.replace('_', "");
+    loop {
+        if let Some(code) = found(rest) {
+            return Some(code);
+        }
+        let shorter = ENDINGS_ZH
+            .iter()
+            .find_map(|ending| rest.strip_suffix(ending))
+            .or_else(|| SALTS_ZH.iter().find_map(|salt| rest.strip_prefix(salt)));
+        rest = shorter.filter(|rest| !rest.is_empty())?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::{
+        formulary::{Formulary, IngredientCode},
+        safety::RuleSet,
+    };
+
+    #[test]
+    fn every_line_is_a_row_and_every_word_stands_once() {
+        assert_eq!(lines().count(), TABLE.rows.len());
+        let mut words = HashSet::new();
+        let mut atc = HashSet::new();
+        for one in &TABLE.rows {
+            assert_eq!(IngredientCode::parse(one.code).expect("a code").as_str(), one.code);
+            for word in one.names.iter().chain([&one.code]) {
+                assert!(words.insert(*word), "{word}");
+                assert_eq!(simplified(word), *word, "as it is looked up");
+            }
+            assert!(one.atc.iter().all(|code| atc.insert(*code)), "{}", one.code);
+            if let Some((dose, day)) = one.ceiling_ug {
+                assert!(0 < dose && dose <= day, "{}", one.code);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_rules_and_the_shipped_formulary_name_is_known() {
+        for facts in RuleSet::standard().ingredients() {
+            assert_eq!(known_ingredient(facts.code).map(|one| one.code), Some(facts.code));
+        }
+        for product in Formulary::shipped().expect("shipped").iter() {
+            for one in &product.ingredients {
+                let known = known_ingredient(one.code.as_str()).expect("known");
+                let swallowed = one.amount_ug > 0 && !product.form.is_local();
+                assert!(known.ceiling_ug.is_some() || !swallowed, "{}: {}", product.code, one.code);
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_and_salts_are_read_as_the_one_code() {
+        for (text, code) in [
+            ("acetaminophen", "paracetamol"),
+            ("apap", "paracetamol"),
+            ("paracetamol_bp", "paracetamol"),
+            ("Paracetamol", "paracetamol"),
+            ("duiyixiananjifen", "paracetamol"),
+            ("对乙酰氨基酚片", "paracetamol"),
+            ("對乙醯氨基酚", "paracetamol"),
+            ("epinephrine", "epinephrine"),
+            ("adrenaline_tartrate", "epinephrine"),
+            ("diclofenac_sodium", "diclofenac"),
+            ("双氯芬酸钠缓释片", "diclofenac"),
+            ("双氯芬酸二乙胺乳胶剂", "diclofenac"),
+            ("盐酸西替利嗪片", "cetirizine"),
+            ("glyburide", "glibenclamide"),
+            ("albuterol_sulfate", "salbutamol"),
+            ("sodium_valproate", "valproic_acid"),
+            ("povidone-iodine", "povidone_iodine"),
+            ("codeine_phosphate_hemihydrate", "codeine"),
+        ] {
+            assert_eq!(canonical_ingredient(text), Some(code), "{text}");
+        }
+        for text in ["unobtainium", "sodium", "potassium_iodide", "sample_tablet", "", "片", "复方"] {
+            assert_eq!(canonical_ingredient(text), None, "{text}");
+        }
+    }
+}

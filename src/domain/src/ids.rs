@@ -1,0 +1,154 @@
+//! One type per entity over UUID v7: a worker's id cannot be handed in where a
+//! station's is wanted, and a bare `Uuid` never stands in a signature.
+
+use std::{fmt, hash, marker::PhantomData, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
+use uuid::Uuid;
+
+/// The id of an entity of kind `K`. Sorts by the time it was made.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Id<K: 'static>(Uuid, #[serde(skip)] PhantomData<fn() -> K>);
+
+impl<K> Id<K> {
+    /// A fresh id. UUID v7 holds its own millisecond; nothing decides by it.
+    pub fn generate() -> Self {
+        Self::from_uuid(Uuid::now_v7())
+    }
+
+    /// The id behind a stored or received UUID.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid, PhantomData)
+    }
+
+    /// The plain UUID, for storage and for the wire.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K> hash::Hash for Id<K> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+impl<K> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+impl<K> FromStr for Id<K> {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::from_str(text).map(Self::from_uuid)
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $alias:ident),+ $(,)?) => {
+        /// Markers that tell one id from another; they have no values.
+        pub mod kind { $( $(#[$doc])* #[derive(Debug)] pub enum $kind {} )+ }
+        $( $(#[$doc])* pub type $alias = Id<kind::$kind>; )+
+    };
+}
+
+kinds! {
+    /// A person who seeks care.
+    Worker => WorkerId,
+    /// A place with a screen and measuring devices.
+    Station => StationId,
+    /// The dispensing machine at a station.
+    Cabinet => CabinetId,
+    /// An enrolled key of a station or a cabinet.
+    Device => DeviceId,
+    /// A partner institution.
+    Hospital => HospitalId,
+    /// A firm whose people are workers of the network.
+    Employer => EmployerId,
+    /// A doctor, pharmacist, operator, restocker or safety officer.
+    Staff => StaffId,
+    /// A signed-in span of one member of staff.
+    Session => SessionId,
+    /// A span in which a doctor or pharmacist is on call.
+    Shift => ShiftId,
+    /// A worker known to one station screen for a short time.
+    CheckIn => CheckInId,
+    /// One measured vital.
+    Reading => ReadingId,
+    /// One request for care.
+    Consultation => ConsultationId,
+    /// One consultation put to one doctor.
+    Offer => OfferId,
+    /// One line of talk in a consultation.
+    Message => MessageId,
+    /// A signed order for drugs.
+    Prescription => PrescriptionId,
+    /// What is paid for.
+    Order => OrderId,
+    /// One physical pack of an order.
+    OrderUnit => OrderUnitId,
+    /// One authorised try to vend one order unit.
+    Attempt => AttemptId,
+    /// Something at a cabinet that a person must look at.
+    Incident => IncidentId,
+    /// An emergency at a station that an operator must see to.
+    Alert => AlertId,
+    /// A ledger account.
+    Account => AccountId,
+    /// A balanced set of postings.
+    Transfer => TransferId,
+    /// A letter waiting to be sent.
+    Letter => LetterId,
+    /// A phone or document by which a worker is found again.
+    Identity => IdentityId,
+    /// A code sent to a phone.
+    PhoneCode => PhoneCodeId,
+    /// A text message waiting to be sent.
+    TextMessage => TextMessageId,
+    /// One worker's record brought under another's.
+    Merge => MergeId,
+    /// A change of a worker that a second operator decides on.
+    WorkerChange => WorkerChangeId,
+    /// One consent, for one purpose.
+    Consent => ConsentId,
+}
+
+impl<K> PartialSchema for Id<K> {
+    fn schema() -> RefOr<Schema> {
+        let uuid = SchemaFormat::KnownFormat(KnownFormat::Uuid);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(uuid)).into()
+    }
+}
+impl<K> ToSchema for Id<K> {}

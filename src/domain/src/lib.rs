@@ -1,0 +1,32 @@
+//! FLOOR 1: the pure rules. No async, no I/O, no database, no clock of its own:
+//! time comes in as an argument, so every rule can be tested at any hour.
+
+pub mod bounds;
+pub mod consultation;
+pub mod formulary;
+pub mod hidden;
+pub mod ids;
+pub mod ledger;
+pub mod letter;
+pub mod matching;
+pub mod money;
+pub mod network;
+pub mod order;
+pub mod policy;
+pub mod precondition;
+pub mod prescription;
+pub mod presence;
+pub mod refusal;
+pub mod role;
+pub mod safety;
+pub mod self_care;
+pub mod spelling;
+#[cfg(feature = "diesel")]
+pub mod sql;
+pub mod stock;
+pub mod text_enum;
+pub mod time;
+pub mod triage;
+pub mod vend;
+pub mod vitals;
+pub mod words;

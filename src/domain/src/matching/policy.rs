@@ -1,0 +1,134 @@
+//! The times and weights of matching, as data that a deployment may change.
+
+use std::borrow::Cow;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::{bounds::Bounds, time::Timestamp, triage::TriageWeights};
+
+/// How the queue runs. Source: the house design, matching; waits and weights are [P].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MatchingPolicy {
+    /// Changes whenever a value changes.
+    pub version: Cow<'static, str>,
+    /// Where the values come from.
+    pub source: Cow<'static, str>,
+    /// How long one doctor may think about an offer, in seconds.
+    pub offer_expiry_s: u32,
+    /// Who waits at least this long (seconds) outranks all but emergencies.
+    pub wait_limit_s: u32,
+    /// How long a doctor's line may be down before the consultation is requeued, in seconds.
+    pub reconnect_grace_s: u32,
+    /// Points that each minute of waiting adds.
+    pub ageing_points_per_minute: u32,
+    /// For how many days the same doctor comes first.
+    pub continuity_days: u32,
+    /// How long a consultation may find no doctor before it ends as unserved, in seconds.
+    pub unserved_after_s: u32,
+    /// How long a worker who left while waiting may come back, in seconds;
+    /// meanwhile they are put to nobody.
+    pub worker_return_s: u32,
+    /// How long a doctor waits for a silent worker, in seconds, before the
+    /// consultation may be ended as a no-show.
+    pub no_show_after_s: u32,
+    /// Points that each triage level brings.
+    pub weights: TriageWeights,
+}
+
+impl Default for MatchingPolicy {
+    fn default() -> Self {
+        Self {
+            version: Cow::Borrowed("2026-11"),
+            source: Cow::Borrowed("house design, matching [P]"),
+            offer_expiry_s: 20,
+            wait_limit_s: 15 * 60,
+            reconnect_grace_s: 90,
+            ageing_points_per_minute: 10,
+            continuity_days: 7,
+            unserved_after_s: 2 * 60 * 60,
+            // Our defaults: the way to another station; two more silences than an idle screen allows.
+            worker_return_s: 5 * 60,
+            no_show_after_s: 3 * 60,
+            weights: TriageWeights::default(),
+        }
+    }
+}
+
+impl MatchingPolicy {
+    /// What the values may be.
+    pub fn check(&self, bounds: &mut Bounds<'_>) {
+        let Self {
+            version: _,
+            source: _,
+            offer_expiry_s,
+            wait_limit_s,
+            reconnect_grace_s,
+            ageing_points_per_minute,
+            continuity_days,
+            unserved_after_s,
+            worker_return_s,
+            no_show_after_s,
+            weights,
+        } = self;
+        bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
+        bounds.within("wait_limit_s", *wait_limit_s, 60..=86_400);
+        bounds.within("reconnect_grace_s", *reconnect_grace_s, 10..=3_600);
+        bounds.within("ageing_points_per_minute", *ageing_points_per_minute, 0..=10_000);
+        bounds.within("continuity_days", *continuity_days, 0..=365);
+        bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
+        bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
+        bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
+        let patient = unserved_after_s > offer_expiry_s;
+        bounds.must("unserved_after_s", patient, "it must be longer than offer_expiry_s");
+        weights.check(&mut bounds.of("weights"));
+    }
+
+    /// When an offer made `now` expires.
+    pub fn offer_expires_at(&self, now: Timestamp) -> Timestamp {
+        now + seconds(self.offer_expiry_s)
+    }
+
+    /// When a doctor who was last heard at `lost_since` loses the consultation.
+    pub fn grace_ends_at(&self, lost_since: Timestamp) -> Timestamp {
+        lost_since + seconds(self.reconnect_grace_s)
+    }
+
+    /// From when somebody who waits since `waiting_since` outranks all but emergencies.
+    pub fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
+        waiting_since + seconds(self.wait_limit_s)
+    }
+
+    /// When a waiting consultation ends whose worker left at `left_at`.
+    pub fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
+        left_at + seconds(self.worker_return_s)
+    }
+
+    /// From when a doctor may end as a no-show what has been silent since `since`.
+    pub fn no_show_at(&self, since: Timestamp) -> Timestamp {
+        since + seconds(self.no_show_after_s)
+    }
+
+    /// From when a consultation that found no doctor since `since` may end as unserved.
+    pub fn unserved_at(&self, since: Timestamp) -> Timestamp {
+        since + seconds(self.unserved_after_s)
+    }
+}
+
+fn seconds(count: u32) -> TimeDelta {
+    TimeDelta::seconds(i64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_house_values_are_the_default_and_each_can_be_changed_alone() {
+        let policy: MatchingPolicy = serde_json::from_str(r#"{"wait_limit_s":600}"#).expect("one value");
+        assert_eq!(policy, MatchingPolicy { wait_limit_s: 600, ..MatchingPolicy::default() });
+        assert_eq!((policy.offer_expiry_s, policy.reconnect_grace_s, policy.continuity_days), (20, 90, 7));
+        assert!(serde_json::from_str::<MatchingPolicy>(r#"{"wait_limit":600}"#).is_err());
+    }
+}

@@ -1,0 +1,146 @@
+//! Who is served next: triage weight plus ageing, with a limit to the wait.
+
+use std::cmp::Reverse;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::policy::MatchingPolicy;
+use crate::{ids::ConsultationId, time::Timestamp, triage::TriageLevel};
+
+crate::text_enum! {
+    /// The great order of the queue, first served first.
+    pub enum QueueClass {
+        /// A red flag bypasses the order.
+        Emergency = "emergency",
+        /// Waited beyond the limit: nobody is overtaken for ever.
+        Overdue = "overdue",
+        /// Everybody else, by score.
+        Ordinary = "ordinary",
+    }
+}
+
+/// A place in the queue. The least key is served first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct QueueKey {
+    /// The great order.
+    pub class: QueueClass,
+    /// Triage weight plus ageing, in sixtieths of a point (so that seconds count).
+    pub score: i64,
+    /// Since when the worker waits, the original time even after a requeue.
+    pub waiting_since: Timestamp,
+    /// Whose place it is.
+    pub consultation: ConsultationId,
+}
+
+impl QueueKey {
+    /// The place of one consultation at `now`.
+    pub fn of(
+        level: TriageLevel,
+        waiting_since: Timestamp,
+        consultation: ConsultationId,
+        now: Timestamp,
+        policy: &MatchingPolicy,
+    ) -> Self {
+        let class = match level {
+            TriageLevel::Emergency => QueueClass::Emergency,
+            TriageLevel::Urgent | TriageLevel::Standard | TriageLevel::Routine => {
+                if now >= policy.overdue_at(waiting_since) {
+                    QueueClass::Overdue
+                } else {
+                    QueueClass::Ordinary
+                }
+            }
+        };
+        // A clock that ran back must not make anybody's score negative.
+        let waited_s = now.signed_duration_since(waiting_since).num_seconds().max(0);
+        let ageing = waited_s.saturating_mul(i64::from(policy.ageing_points_per_minute));
+        let score = (i64::from(policy.weights.of(level)) * 60).saturating_add(ageing);
+        Self { class, score, waiting_since, consultation }
+    }
+
+    fn order(&self) -> (QueueClass, Reverse<i64>, Timestamp, ConsultationId) {
+        (self.class, Reverse(self.score), self.waiting_since, self.consultation)
+    }
+}
+
+impl Ord for QueueKey {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+impl PartialOrd for QueueKey {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The time from which somebody without any weight would have to wait to score the
+/// same. Everybody ages alike (where the policy ages at all), so ascending `ranked_since` is descending score at
+/// every later moment: a column that an index can sort by, never rewritten.
+pub fn ranked_since(level: TriageLevel, waiting_since: Timestamp, policy: &MatchingPolicy) -> Timestamp {
+    // Without ageing no wait makes up for a weight; a minute a point comes near enough.
+    let per_minute = i64::from(policy.ageing_points_per_minute.max(1));
+    let head_start_s = i64::from(policy.weights.of(level)) * 60 / per_minute;
+    waiting_since.checked_sub_signed(TimeDelta::seconds(head_start_s)).unwrap_or(Timestamp::MIN_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeZone;
+
+    fn now() -> Timestamp {
+        chrono::Utc.with_ymd_and_hms(2026, 11, 23, 8, 0, 0).single().expect("a real time")
+    }
+
+    fn key(level: TriageLevel, waited_s: i64) -> QueueKey {
+        let since = now() - TimeDelta::seconds(waited_s);
+        QueueKey::of(level, since, ConsultationId::generate(), now(), &MatchingPolicy::default())
+    }
+
+    #[test]
+    fn the_level_leads_and_waiting_catches_up() {
+        assert!(key(TriageLevel::Urgent, 0) < key(TriageLevel::Standard, 0));
+        assert!(key(TriageLevel::Standard, 0) < key(TriageLevel::Routine, 0));
+        // 100 points at 10 a minute: ten minutes.
+        assert!(key(TriageLevel::Standard, 0) < key(TriageLevel::Routine, 599));
+        assert!(key(TriageLevel::Routine, 601) < key(TriageLevel::Standard, 0));
+    }
+
+    #[test]
+    fn beyond_the_limit_all_but_emergencies_are_outranked() {
+        assert!(key(TriageLevel::Routine, 900) < key(TriageLevel::Urgent, 899));
+        assert_eq!(key(TriageLevel::Routine, 899).class, QueueClass::Ordinary);
+        assert!(key(TriageLevel::Emergency, 0) < key(TriageLevel::Urgent, 90_000));
+    }
+
+    #[test]
+    fn equal_scores_go_to_the_longer_wait_and_then_never_tie() {
+        let (one, other) = (key(TriageLevel::Routine, 60), key(TriageLevel::Routine, 60));
+        assert_ne!(one.cmp(&other), std::cmp::Ordering::Equal);
+        assert!(key(TriageLevel::Emergency, 2) < key(TriageLevel::Emergency, 1));
+        assert_eq!(key(TriageLevel::Routine, -50).score, 0);
+    }
+
+    #[test]
+    fn the_stored_rank_gives_the_same_order_as_the_score() {
+        let policy = MatchingPolicy::default();
+        let waiting: Vec<_> = (0..40_i64)
+            .map(|step| {
+                let level = TriageLevel::ALL[1 + (step as usize * 7) % 3];
+                (level, now() - TimeDelta::seconds(step * 13 % 800))
+            })
+            .collect();
+        for &(level, since) in &waiting {
+            for &(other_level, other_since) in &waiting {
+                let id = ConsultationId::generate();
+                let score = QueueKey::of(level, since, id, now(), &policy).score;
+                let other = QueueKey::of(other_level, other_since, id, now(), &policy).score;
+                let rank = ranked_since(level, since, &policy);
+                let other_rank = ranked_since(other_level, other_since, &policy);
+                assert_eq!(score.cmp(&other), other_rank.cmp(&rank));
+            }
+        }
+    }
+}

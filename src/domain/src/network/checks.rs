@@ -1,0 +1,230 @@
+//! Checks of single fields, shared by forms and imports. Each notes what is
+//! wrong in both languages, with a stable word that tests and screens read.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use super::{Phone, Secret, identity};
+use crate::{hidden::hides_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
+
+/// Characters of a name, the longest that a screen shows in one line.
+pub(super) const NAME_CHARS: usize = 80;
+/// Characters of a code of a station, hospital or employer.
+const CODE_CHARS: usize = 32;
+/// Characters of a product code.
+const PRODUCT_CODE_CHARS: usize = 40;
+/// Characters of a licence number, and of a lot's.
+const LABEL_CHARS: usize = 64;
+/// Characters of an e-mail address, as RFC 5321 bounds a path.
+const EMAIL_CHARS: usize = 254;
+/// Characters of a staff password.
+const PASSWORD_CHARS: RangeInclusive<usize> = 12..=128;
+
+/// The broken fields found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<FieldProblem>);
+
+impl Findings {
+    /// All that was found.
+    pub(super) fn done(self) -> Vec<FieldProblem> {
+        self.0
+    }
+
+    /// Notes that `field` is broken.
+    pub(super) fn add(&mut self, field: &str, code: &str, message: Bilingual) {
+        self.0.push(FieldProblem { field: field.into(), code: code.into(), message });
+    }
+
+    /// A text for people: not empty, at most `most` characters, one line.
+    pub(super) fn text(&mut self, field: &str, value: &str, most: usize) {
+        if value.trim().is_empty() {
+            self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
+        } else if hides_in_name(value) {
+            self.add(field, "control_character", control_character());
+        } else if value.trim() != value {
+            self.add(
+                field,
+                "outer_blanks",
+                Bilingual::fixed("首尾不能有空格。", "No blanks may stand first or last."),
+            );
+        } else if value.chars().count() > most {
+            self.add(field, "too_long", too_long(most));
+        }
+    }
+
+    /// The code of a place: lower-case letters, digits and inner hyphens.
+    pub(super) fn code(&mut self, field: &str, value: &str) {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        self.ascii(field, value, CODE_CHARS, fits, "a-z 0-9 -");
+    }
+
+    /// A product's code in the catalogue: 2 to 40 letters, digits, `-`, `_`, `.`.
+    pub(super) fn product_code(&mut self, field: &str, value: &str) {
+        let before = self.0.len();
+        self.text(field, value, PRODUCT_CODE_CHARS);
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if self.0.len() == before && (value.len() < 2 || !value.bytes().all(fits)) {
+            let message = Bilingual::fixed(
+                "须为 2 到 40 个字母、数字或 - _ .",
+                "2 to 40 of A-Z a-z 0-9 - _ . may stand here.",
+            );
+            self.add(field, "bad_format", message);
+        }
+    }
+
+    /// A lot's number, as printed.
+    pub(super) fn lot_no(&mut self, field: &str, value: &str) {
+        let before = self.0.len();
+        self.text(field, value, LABEL_CHARS);
+        if self.0.len() == before && !is_lot_no(value) {
+            let message = Bilingual::fixed("首尾不能有空格。", "No space may stand first or last.");
+            self.add(field, "bad_format", message);
+        }
+    }
+
+    /// A licence number, as printed.
+    pub(super) fn label(&mut self, field: &str, value: &str) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+        self.ascii(field, value, LABEL_CHARS, fits, "A-Z a-z 0-9 - _ . /");
+    }
+
+    fn ascii(&mut self, field: &str, value: &str, most: usize, fits: impl Fn(u8) -> bool, allowed: &str) {
+        let before = self.0.len();
+        self.text(field, value, most);
+        if self.0.len() == before
+            && (!value.bytes().all(fits) || value.starts_with('-') || value.ends_with('-'))
+        {
+            self.add(
+                field,
+                "bad_format",
+                Bilingual::made(
+                    format!("只能使用 {allowed}，且不能以连字符开头或结尾。"),
+                    format!("Only {allowed} may stand here, and no hyphen first or last."),
+                ),
+            );
+        }
+    }
+
+    /// A mail address in lower case. A narrow set of characters: what it lets
+    /// through can stand in a header without quoting.
+    pub(super) fn email(&mut self, field: &str, value: &str) {
+        let before = self.0.len();
+        self.text(field, value, EMAIL_CHARS);
+        if self.0.len() > before {
+            return;
+        }
+        let local = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._+-".contains(&byte);
+        let label = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 63
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        let fits = value.split_once('@').is_some_and(|(name, domain)| {
+            (1..=64).contains(&name.len())
+                && name.bytes().all(local)
+                && name.split('.').all(|part| !part.is_empty())
+                && domain.contains('.')
+                && domain.split('.').all(label)
+        });
+        if !fits {
+            self.add(
+                field,
+                "bad_format",
+                Bilingual::fixed("须为小写的电子邮箱地址。", "Must be a mail address in lower case."),
+            );
+        }
+    }
+
+    /// A number within `range`.
+    pub(super) fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) {
+        if !range.contains(&value) {
+            let (low, high) = (range.start(), range.end());
+            self.add(
+                field,
+                "out_of_range",
+                Bilingual::made(
+                    format!("须在 {low} 到 {high} 之间。"),
+                    format!("Must be from {low} to {high}."),
+                ),
+            );
+        }
+    }
+
+    /// A list that names at least one thing, and none twice.
+    pub(super) fn list<T: PartialEq>(&mut self, field: &str, values: &[T]) {
+        if values.is_empty() {
+            self.add(field, "empty", Bilingual::fixed("至少填写一项。", "Name at least one."));
+        } else if values.iter().enumerate().any(|(place, value)| values[..place].contains(value)) {
+            self.add(field, "duplicate", Bilingual::fixed("有重复项。", "One of them stands twice."));
+        }
+    }
+
+    /// A worker's card number.
+    pub(super) fn card_number(&mut self, field: &str, value: &str) {
+        if value.is_empty() {
+            self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
+        } else if value.len() != identity::CARD_DIGITS || !identity::all_digits(value) {
+            self.add(
+                field,
+                "bad_format",
+                Bilingual::fixed("卡号须为 12 位数字。", "A card number is 12 digits."),
+            );
+        } else if !identity::card_number_is_valid(value) {
+            self.add(
+                field,
+                "bad_check_digit",
+                Bilingual::fixed("卡号校验位不正确。", "The card number's check digit is wrong."),
+            );
+        }
+    }
+
+    /// A telephone number of any kind; empty means that there is none.
+    pub(super) fn phone(&mut self, field: &str, value: &str) {
+        if !value.trim().is_empty() && Phone::parse(value).is_none() {
+            self.add(field, "bad_format", phone_words());
+        }
+    }
+
+    /// A six-digit PIN that is not among the easy ones.
+    pub(super) fn pin(&mut self, field: &str, value: &Secret) {
+        let pin = value.expose();
+        if pin.len() != identity::PIN_DIGITS || !identity::all_digits(pin) {
+            let code = if pin.is_empty() { "empty" } else { "bad_format" };
+            self.add(field, code, Bilingual::fixed("密码须为 6 位数字。", "A PIN is 6 digits."));
+        } else if identity::pin_is_trivial(pin) {
+            self.add(field, "too_easy", Bilingual::fixed("密码过于简单。", "This PIN is too easy."));
+        }
+    }
+
+    /// A staff password, where one is given; without it an invitation is sent.
+    pub(super) fn password(&mut self, field: &str, value: Option<&Secret>) {
+        let Some(password) = value.map(Secret::expose) else { return };
+        if password.chars().any(char::is_control) {
+            self.add(field, "control_character", control_character());
+        } else if !PASSWORD_CHARS.contains(&password.chars().count()) {
+            self.add(
+                field,
+                "bad_length",
+                Bilingual::fixed("密码须为 12 到 128 个字符。", "A password has 12 to 128 characters."),
+            );
+        }
+    }
+}
+
+/// How a telephone number is written.
+pub fn phone_words() -> Bilingual {
+    Bilingual::fixed(
+        "电话：手机号 11 位；固定电话请带区号（如 0535-6600000）；境外号码以 + 和国家代码开头。",
+        "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-6600000), or + and the \
+         country code for numbers abroad.",
+    )
+}
+
+pub fn control_character() -> Bilingual {
+    Bilingual::fixed("含有控制字符或不可见字符。", "Holds control or invisible characters.")
+}
+
+fn too_long(most: usize) -> Bilingual {
+    Bilingual::made(format!("最多 {most} 个字符。"), format!("At most {most} characters."))
+}

@@ -1,0 +1,175 @@
+//! Workers.
+
+use std::fmt;
+
+use chrono::{Datelike, NaiveDate};
+use serde::Deserialize;
+
+use super::{
+    Record, Secret,
+    checks::{Findings, NAME_CHARS},
+    import::{Cells, LANGUAGES, language_word},
+};
+use crate::{
+    refusal::FieldProblem,
+    words::{Bilingual, Language},
+};
+
+crate::text_enum! {
+    /// What a worker does for a living; fitness rules read it.
+    pub enum Job {
+        /// Delivers parcels or meals.
+        Courier = "courier",
+        /// Keeps streets clean.
+        Sanitation = "sanitation",
+        /// Builds, on the ground.
+        Construction = "construction",
+        /// Builds at height: fitness is checked before each shift.
+        ConstructionAtHeight = "construction_at_height",
+        /// Drives.
+        Driver = "driver",
+    }
+}
+
+crate::text_enum! {
+    /// The sex on a worker's identity document; dose and contraindication rules read it.
+    pub enum Sex {
+        /// Male.
+        Male = "male",
+        /// Female.
+        Female = "female",
+    }
+}
+
+/// The youngest that may be employed in China (labour law, article 15).
+const YOUNGEST: i32 = 16;
+/// Beyond this a birth date is a slip of the pen.
+const OLDEST: i32 = 100;
+
+/// A person who seeks care. `Debug` shows nothing of the person.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerRecord {
+    /// 12 digits, the last a Luhn check digit.
+    pub card_number: String,
+    /// 6 digits, for use with the card.
+    pub pin: Secret,
+    /// Name, as on the identity document.
+    pub name: String,
+    /// A telephone number of any kind; empty where there is none.
+    pub phone: String,
+    /// Day of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Job.
+    pub job: Job,
+    /// The employer, by its code in the network; none for the self-employed.
+    pub employer_code: Option<String>,
+    /// The language of screens and doctors.
+    #[serde(default)]
+    pub language: Language,
+}
+
+impl fmt::Debug for WorkerRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerRecord").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+impl Record for WorkerRecord {
+    const KIND: &'static str = "workers";
+    const COLUMNS: &'static [&'static str] =
+        &["card_number", "pin", "name", "phone", "birth_date", "sex", "job", "employer_code", "language"];
+    const OPTIONAL: &'static [&'static str] = &["phone", "employer_code", "language"];
+
+    fn parse(cells: &mut Cells<'_, '_>) -> Self {
+        Self {
+            card_number: cells.code("card_number"),
+            pin: Secret::new(cells.code("pin")),
+            name: cells.text("name"),
+            phone: cells.optional_code("phone").unwrap_or_default(),
+            birth_date: cells.date("birth_date"),
+            sex: cells.word("sex", Sex::ALL, Sex::as_str, Sex::Male),
+            job: cells.word("job", Job::ALL, Job::as_str, Job::Courier),
+            employer_code: cells.optional_code("employer_code"),
+            language: cells.optional_word("language", LANGUAGES, language_word).unwrap_or_default(),
+        }
+    }
+
+    fn validate(&self, today: NaiveDate) -> Vec<FieldProblem> {
+        let mut found = Findings::default();
+        found.card_number("card_number", &self.card_number);
+        found.pin("pin", &self.pin);
+        found.text("name", &self.name, NAME_CHARS);
+        found.phone("phone", &self.phone);
+        if !(YOUNGEST..=OLDEST).contains(&age_on(self.birth_date, today)) {
+            found.add(
+                "birth_date",
+                "out_of_range",
+                Bilingual::fixed("年龄须在 16 到 100 岁之间。", "The age must be from 16 to 100 years."),
+            );
+        }
+        if let Some(code) = &self.employer_code {
+            found.code("employer_code", code);
+        }
+        found.done()
+    }
+
+    fn keys(&self) -> Vec<(&'static str, String)> {
+        vec![("card_number", self.card_number.clone())]
+    }
+
+    fn to_row(&self) -> Vec<String> {
+        vec![
+            self.card_number.clone(),
+            self.pin.expose().into(),
+            self.name.clone(),
+            self.phone.clone(),
+            self.birth_date.to_string(),
+            self.sex.as_str().into(),
+            self.job.as_str().into(),
+            self.employer_code.clone().unwrap_or_default(),
+            language_word(self.language).into(),
+        ]
+    }
+}
+
+/// Whole years lived on `day`; negative before birth.
+fn age_on(birth: NaiveDate, day: NaiveDate) -> i32 {
+    let before_birthday = (day.month(), day.day()) < (birth.month(), birth.day());
+    day.year() - birth.year() - i32::from(before_birthday)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_turns_on_the_birthday() {
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
+        assert_eq!(age_on(day("2010-11-23"), day("2026-11-23")), 16);
+        assert_eq!(age_on(day("2010-11-24"), day("2026-11-23")), 15);
+        assert_eq!(age_on(day("2008-02-29"), day("2026-02-28")), 17);
+        assert_eq!(age_on(day("2027-01-01"), day("2026-11-23")), -1);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_person() {
+        let record = WorkerRecord {
+            card_number: "990000000013".into(),
+            pin: Secret::new("483920"),
+            name: "样例·王海生".into(),
+            phone: "15400000001".into(),
+            birth_date: NaiveDate::from_ymd_opt(1990, 1, 2).expect("a date"),
+            sex: Sex::Male,
+            job: Job::Driver,
+            employer_code: Some("employer-01".into()),
+            language: Language::Chinese,
+        };
+        let shown = format!("{record:?}");
+        for personal in ["9900", "483920", "王", "154", "1990", "employer-01"] {
+            assert!(!shown.contains(personal), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What an order costs, and how many packs of a line may still be ordered.
+
+use crate::{
+    money::Fen,
+    refusal::{Code, Refusal},
+};
+
+/// So many packs at this price each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Of one pack.
+    pub price: Fen,
+    /// How many.
+    pub packs: u32,
+}
+
+/// The price of all lines.
+///
+/// # Errors
+/// `invalid_field` for no lines, no packs, a negative price, or a sum that does not
+/// fit 64 bits.
+pub fn price(lines: &[Line]) -> Result<Fen, Refusal> {
+    let bad = || Refusal::new(Code::InvalidField);
+    if lines.is_empty() || lines.iter().any(|line| line.packs == 0 || line.price < Fen::ZERO) {
+        return Err(bad());
+    }
+    lines.iter().try_fold(Fen::ZERO, |total, line| {
+        let amount = line.price.times(line.packs).ok_or_else(bad)?;
+        total.0.checked_add(amount.0).map(Fen).ok_or_else(bad)
+    })
+}
+
+/// How many packs of a prescribed line may still be ordered. Packs in doubt count as
+/// taken; never negative.
+pub fn units_left(prescribed: u32, dispensed: u32, in_doubt: u32, live: u32) -> u32 {
+    prescribed.saturating_sub(dispensed).saturating_sub(in_doubt).saturating_sub(live)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_price_is_the_exact_sum_or_a_refusal(
+            lines in proptest::collection::vec((prop_oneof![0i64..100_000, Just(i64::MAX), Just(-1)], 0u32..9), 0..5),
+        ) {
+            let lines: Vec<Line> = lines.into_iter().map(|(p, packs)| Line { price: Fen(p), packs }).collect();
+            let exact: i128 = lines.iter().map(|l| i128::from(l.price.0) * i128::from(l.packs)).sum();
+            let valid = !lines.is_empty() && lines.iter().all(|l| l.packs > 0 && l.price.0 >= 0);
+            match price(&lines) {
+                Ok(total) => prop_assert!(valid && i128::from(total.0) == exact),
+                Err(_) => prop_assert!(!valid || exact > i128::from(i64::MAX)),
+            }
+        }
+
+        #[test]
+        fn left_plus_taken_never_exceeds_what_was_prescribed(p in any::<u32>(), d in any::<u32>(), i in any::<u32>(), l in any::<u32>()) {
+            let taken = u64::from(d) + u64::from(i) + u64::from(l);
+            prop_assert_eq!(u64::from(units_left(p, d, i, l)), u64::from(p).saturating_sub(taken));
+        }
+    }
+}

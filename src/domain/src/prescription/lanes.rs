@@ -1,0 +1,81 @@
+//! Lanes: what kind of encounter and what kind of cabinet this is, and what each allows.
+
+use crate::formulary::SaleClass;
+
+crate::text_enum! {
+    /// On what footing a doctor sees this worker.
+    pub enum EncounterLane {
+        /// A prior diagnosis is on file.
+        FollowUpWithEvidence = "follow_up_with_evidence",
+        /// A clinician stands beside the worker.
+        WithOnsiteClinician = "with_onsite_clinician",
+        /// A first visit for a listed minor ailment, where the local health authority permits it.
+        MinorAilmentPilot = "minor_ailment_pilot",
+        /// Talk and class-B over-the-counter advice only.
+        ConsultationOnly = "consultation_only",
+    }
+}
+
+crate::text_enum! {
+    /// On what footing a cabinet vends.
+    pub enum CabinetLane {
+        /// A retailer's self-service machine: class-B over-the-counter drugs only.
+        RetailBOnly = "retail_b_only",
+        /// The hospital's own locker for reviewed prescriptions.
+        InstitutionDispense = "institution_dispense",
+    }
+}
+
+/// May a prescription come out of this encounter? (source: house rules, lanes [V];
+/// whether a station permits the pilot lane at all is the network's policy)
+pub const fn may_prescribe(lane: EncounterLane) -> bool {
+    match lane {
+        EncounterLane::FollowUpWithEvidence
+        | EncounterLane::WithOnsiteClinician
+        | EncounterLane::MinorAilmentPilot => true,
+        EncounterLane::ConsultationOnly => false,
+    }
+}
+
+/// May this cabinet vend a product of this class against a reviewed prescription?
+/// (source: house rules, lanes; retail lane from the notice of 2024-04-22 [v])
+pub const fn may_vend(lane: CabinetLane, class: SaleClass) -> bool {
+    match (lane, class) {
+        (CabinetLane::InstitutionDispense, SaleClass::Rx | SaleClass::OtcA | SaleClass::OtcB) => true,
+        (CabinetLane::RetailBOnly, SaleClass::OtcB) => true,
+        (CabinetLane::RetailBOnly, SaleClass::Rx | SaleClass::OtcA) => false,
+    }
+}
+
+/// May this cabinet vend a product of this class without a prescription? Class B in the
+/// retail lane only: the hospital's locker serves reviewed prescriptions.
+pub const fn may_sell_without_prescription(lane: CabinetLane, class: SaleClass) -> bool {
+    match (lane, class) {
+        (CabinetLane::RetailBOnly, SaleClass::OtcB) => true,
+        (CabinetLane::RetailBOnly, SaleClass::Rx | SaleClass::OtcA) => false,
+        (CabinetLane::InstitutionDispense, SaleClass::Rx | SaleClass::OtcA | SaleClass::OtcB) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consultation_only_never_emits_a_prescription() {
+        let may: Vec<_> = EncounterLane::ALL.iter().filter(|lane| may_prescribe(**lane)).collect();
+        assert_eq!(may.len(), 3);
+        assert!(!may_prescribe(EncounterLane::ConsultationOnly));
+    }
+
+    #[test]
+    fn a_retail_machine_vends_class_b_only() {
+        for class in SaleClass::ALL {
+            assert_eq!(may_vend(CabinetLane::RetailBOnly, *class), *class == SaleClass::OtcB);
+            assert!(may_vend(CabinetLane::InstitutionDispense, *class));
+            assert!(!may_sell_without_prescription(CabinetLane::InstitutionDispense, *class));
+        }
+        assert!(may_sell_without_prescription(CabinetLane::RetailBOnly, SaleClass::OtcB));
+        assert!(!may_sell_without_prescription(CabinetLane::RetailBOnly, SaleClass::OtcA));
+    }
+}

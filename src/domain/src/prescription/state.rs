@@ -1,0 +1,134 @@
+//! The states of a prescription and what they are decided from.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::machine::Event;
+use crate::{
+    ids::{ConsultationId, StaffId},
+    time::Timestamp,
+};
+
+crate::text_enum! {
+    /// Where a prescription stands.
+    pub enum PrescriptionState {
+        /// The doctor writes it.
+        Draft = "draft",
+        /// Signed by its doctor; waits for review.
+        Signed = "signed",
+        /// Sent back by the pharmacist.
+        Returned = "returned",
+        /// Reviewed; in effect.
+        Approved = "approved",
+        /// Every unit was dispensed.
+        Fulfilled = "fulfilled",
+        /// Withdrawn.
+        Void = "void",
+        /// Its validity ran out.
+        Expired = "expired",
+    }
+}
+
+/// States that the end of the validity ends.
+pub const EXPIRING: &[PrescriptionState] =
+    &[PrescriptionState::Signed, PrescriptionState::Returned, PrescriptionState::Approved];
+
+/// States that can still change.
+pub const LIVE: &[PrescriptionState] = &[
+    PrescriptionState::Draft,
+    PrescriptionState::Signed,
+    PrescriptionState::Returned,
+    PrescriptionState::Approved,
+];
+
+/// States that never change again.
+pub const ENDED: &[PrescriptionState] =
+    &[PrescriptionState::Fulfilled, PrescriptionState::Void, PrescriptionState::Expired];
+
+impl PrescriptionState {
+    /// Can it still change?
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::Draft | Self::Signed | Self::Returned | Self::Approved => true,
+            Self::Fulfilled | Self::Void | Self::Expired => false,
+        }
+    }
+}
+
+/// All that a decision about a prescription looks at; the fold of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prescription {
+    /// Where it stands.
+    pub state: PrescriptionState,
+    /// The consultation that it belongs to.
+    pub consultation: ConsultationId,
+    /// The doctor of that consultation, who alone may write and sign it.
+    pub prescriber: StaffId,
+    /// Goes up with every edit; a reviewer approves one revision.
+    pub revision: u32,
+    /// When it was signed.
+    pub signed_at: Option<Timestamp>,
+    /// The last instant on which it may be used.
+    pub valid_until: Option<Timestamp>,
+    /// The civil day in Asia/Shanghai on which it was signed.
+    pub issued_on: Option<NaiveDate>,
+    /// Digest of the signed document, lower-case hex.
+    pub digest: Option<String>,
+    /// The pharmacist who reviewed it last.
+    pub reviewer: Option<StaffId>,
+}
+
+impl Prescription {
+    /// A fresh draft of `prescriber` in `consultation`.
+    pub const fn draft(consultation: ConsultationId, prescriber: StaffId) -> Self {
+        Self {
+            state: PrescriptionState::Draft,
+            consultation,
+            prescriber,
+            revision: 0,
+            signed_at: None,
+            valid_until: None,
+            issued_on: None,
+            digest: None,
+            reviewer: None,
+        }
+    }
+
+    /// Is it in effect at `now`: approved, and still valid?
+    pub fn usable_at(&self, now: Timestamp) -> bool {
+        self.state == PrescriptionState::Approved && self.valid_until.is_some_and(|until| now <= until)
+    }
+
+    /// The prescription after `event`.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::DraftEdited { revision } => {
+                self.state = PrescriptionState::Draft;
+                self.revision = *revision;
+                self.signed_at = None;
+                self.valid_until = None;
+                self.issued_on = None;
+                self.digest = None;
+                self.reviewer = None;
+            }
+            Event::Signed { signed_at, valid_until, issued_on, digest, .. } => {
+                self.state = PrescriptionState::Signed;
+                self.signed_at = Some(*signed_at);
+                self.valid_until = Some(*valid_until);
+                self.issued_on = Some(*issued_on);
+                self.digest = Some(digest.clone());
+            }
+            Event::Approved { reviewer, .. } => {
+                self.state = PrescriptionState::Approved;
+                self.reviewer = Some(*reviewer);
+            }
+            Event::Returned { reviewer, .. } => {
+                self.state = PrescriptionState::Returned;
+                self.reviewer = Some(*reviewer);
+            }
+            Event::Voided { .. } => self.state = PrescriptionState::Void,
+            Event::Expired { .. } => self.state = PrescriptionState::Expired,
+            Event::Fulfilled { .. } => self.state = PrescriptionState::Fulfilled,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The check itself: gather, then each table in turn.
+
+use super::{
+    allergies::check_allergies,
+    classes::DrugClass,
+    contraindications::{check_age_known, check_contraindications},
+    doses::check_doses,
+    findings::Findings,
+    ingredients::{INGREDIENTS, PairKnowledge},
+    input::{Profile, SafetyInput},
+    items::{Item, Items},
+    pairs::When,
+    people::{check_people, kidney_disease},
+    report::{SafetyReport, Severity},
+    rules::RuleSet,
+};
+use crate::{
+    formulary::{Formulary, Product},
+    words::Bilingual,
+};
+
+/// Holds one prescription against the rules. Pure and quick: it compares small numbers and
+/// allocates for findings only. What it does not know reads `unknown`, never safe.
+pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> SafetyReport {
+    let mut findings = Findings::default();
+    let items = Items::gather(input, formulary, rules, &mut findings);
+    check_never(&items, formulary, &mut findings);
+    check_age_known(input, rules, &mut findings);
+    check_doses(input, &items, formulary, rules, &mut findings);
+    check_contraindications(input, &items, rules, &mut findings);
+    check_people(&items, &input.profile, rules, &mut findings);
+    check_allergies(&items, &input.profile, formulary, rules, &mut findings);
+    check_pairs(&items, &input.profile, rules, &mut findings);
+    findings.report(&rules.version)
+}
+
+/// The never-list holds for every form, the skin included: by what the rules know of an
+/// ingredient, and by what the product's row says (`formulary::never`).
+fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings) {
+    let listed = |product: &Product| {
+        formulary.standing(&product.code).is_some_and(|standing| standing.never.is_some())
+    };
+    let by_class = items.prescribed().filter(|item| item.allergy_classes.has(DrugClass::Never));
+    let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(&listed));
+    let lines: Vec<usize> = by_class.filter_map(Item::line).chain(by_row.map(|(at, _)| at)).collect();
+    for line in lines {
+        let message = Bilingual::fixed(
+            "该药不得在此开具或售出（麻醉、精神药品、注射剂、麻黄碱复方或须监测血药浓度）。",
+            "This drug is never prescribed or sold here (narcotic, psychotropic, injection, ephedrine compound, or one that needs measured levels).",
+        );
+        let source = "Waystation house rules, prescribing table (never)";
+        findings.fixed("never_list", Severity::Block, &[line], message, source);
+    }
+}
+
+fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: &mut Findings) {
+    let all = items.all();
+    for (at, one) in all.iter().enumerate() {
+        for other in &all[..at] {
+            let apart = one.origin != other.origin;
+            let ours = one.line().is_some() || other.line().is_some();
+            // The same ingredient twice is a matter of the sum, not of a pair.
+            let different = one.ingredient.is_none() || one.ingredient != other.ingredient;
+            if apart && ours && different {
+                check_pair(one, other, items, profile, rules, findings);
+            }
+        }
+    }
+}
+
+fn check_pair(
+    one: &Item<'_>,
+    other: &Item<'_>,
+    items: &Items<'_>,
+    profile: &Profile,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
+    let mut covered = false;
+    for row in rules.pairs() {
+        let forth = one.is(row.left) && other.is(row.right);
+        let back = other.is(row.left) && one.is(row.right);
+        if forth || back {
+            covered = true;
+            let left = if forth { one } else { other };
+            if holds(row.rule.when, left, items, profile, rules) {
+                let both = lines(one, other);
+                findings.fixed(row.rule.code, row.rule.severity, &both, row.rule.sentence(), row.rule.source);
+            }
+        }
+    }
+    if !covered && (unsure(one, other) || unsure(other, one)) {
+        let message = Bilingual::fixed(
+            "规则库没有这两种药的相互作用资料，请查阅说明书。",
+            "The rules hold nothing on this pair; look it up.",
+        );
+        let source = "Waystation house rules: an unknown pair reads unknown";
+        findings.fixed("unknown_pair", Severity::Unknown, &lines(one, other), message, source);
+    }
+}
+
+fn lines(one: &Item<'_>, other: &Item<'_>) -> Vec<usize> {
+    one.line().into_iter().chain(other.line()).collect()
+}
+
+/// Is `one` a drug with many interactions beyond our table, and `other` one that could meet it?
+fn unsure(one: &Item<'_>, other: &Item<'_>) -> bool {
+    let facts = |item: &Item<'_>| item.ingredient.map(|at| &INGREDIENTS[usize::from(at)]);
+    let partial = !one.local && facts(one).is_some_and(|facts| facts.pairs == PairKnowledge::Partial);
+    let absorbed =
+        !other.local && facts(other).is_some_and(|facts| !facts.classes.has(DrugClass::NotAbsorbed));
+    partial && absorbed
+}
+
+fn holds(when: When, left: &Item<'_>, items: &Items<'_>, profile: &Profile, rules: &RuleSet) -> bool {
+    match when {
+        When::Always => true,
+        When::LeftAboveDayUg(most) => {
+            // The whole day's amount counts, over all products, and an unknown one is too much.
+            let same = items.all().iter().filter(|item| item.ingredient == left.ingredient && !item.local);
+            same.map(|item| item.day_ug)
+                .try_fold(0i64, |sum, day| day.map(|day| sum.saturating_add(day)))
+                .is_none_or(|sum| sum > most)
+        }
+        When::AtHeight => profile.works_at_height,
+        When::NotAtHeight => !profile.works_at_height,
+        When::KidneyOrDehydrated => profile.dehydrated || kidney_disease(profile, &rules.thresholds),
+        When::WithThird(class) => items.all().iter().any(|item| item.classes.has(class)),
+        When::BreathPositive => {
+            profile.breath_alcohol.is_some_and(|alcohol| alcohol > rules.thresholds.alcohol_positive_above)
+        }
+    }
+}

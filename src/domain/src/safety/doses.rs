@@ -1,0 +1,351 @@
+//! Doses: each line against its own label, each ingredient against the sum of everything,
+//! and the same thing twice.
+
+use super::{
+    classes::{Classes, DrugClass},
+    findings::Findings,
+    input::{DraftLine, SafetyInput},
+    items::{Item, Items, Origin, per_thousand},
+    report::Severity,
+    rules::{IngredientLimit, RuleSet},
+};
+use crate::{
+    formulary::{Condition, Form, Formulary, Product},
+    words::Bilingual,
+};
+
+const HOUSE: &str = "Waystation house rules, prescribing and drugs tables";
+
+/// Classes of which two members at once are one too many.
+const ONE_OF_A_KIND: &[DrugClass] = &[
+    DrugClass::Statin,
+    DrugClass::ProtonPumpInhibitor,
+    DrugClass::AceInhibitor,
+    DrugClass::Arb,
+    DrugClass::BetaBlocker,
+    DrugClass::CalciumBlocker,
+    DrugClass::Sulfonylurea,
+    DrugClass::Macrolide,
+    DrugClass::Quinolone,
+    DrugClass::Tetracycline,
+    DrugClass::Penicillin,
+    DrugClass::Cephalosporin,
+    DrugClass::Nitroimidazole,
+];
+
+/// Which doses hold for this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dosing {
+    Adult,
+    /// By weight in grams, if that is known.
+    Child(Option<i64>),
+    Unknown,
+}
+
+fn dosing(input: &SafetyInput, rules: &RuleSet) -> Dosing {
+    match input.profile.age_on(input.on) {
+        None => Dosing::Unknown,
+        Some(age) if age >= rules.thresholds.adult_dose_from_years => Dosing::Adult,
+        Some(_) => Dosing::Child(input.profile.weight_g.filter(|grams| *grams > 0)),
+    }
+}
+
+/// Everything about doses.
+pub(super) fn check_doses(
+    input: &SafetyInput,
+    items: &Items<'_>,
+    formulary: &Formulary,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
+    let dosing = dosing(input, rules);
+    for (at, (line, product)) in input.lines.iter().zip(&items.products).enumerate() {
+        if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
+            let message =
+                Bilingual::fixed("剂量、次数和天数须大于零。", "Dose, times and days must be above zero.");
+            findings.fixed("line_invalid", Severity::Block, &[at], message, HOUSE);
+        }
+        if let Some(product) = product {
+            check_prescribable(at, product, formulary, findings);
+            check_age(at, product, input, rules, findings);
+            check_label(at, line, product, findings);
+            check_child(at, line, product, dosing, findings);
+        }
+    }
+    check_sums(input, items, dosing, rules, findings);
+    check_twice(input, items, findings);
+}
+
+fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
+    let Some(standing) = formulary.standing(&product.code) else { return };
+    if product.form == Form::Injection {
+        let message = Bilingual::fixed("此处不得开具注射剂。", "Injections are never prescribed here.");
+        findings.fixed("never_injection", Severity::Block, &[at], message, HOUSE);
+    } else if !product.in_formulary {
+        let message = Bilingual::made(
+            format!("{} 不在处方集内。", product.generic_zh),
+            format!("{} is not in the formulary.", product.generic_en),
+        );
+        findings.made("not_in_formulary", Severity::Block, &[at], message, HOUSE);
+    } else if !standing.sourced {
+        let message = Bilingual::made(
+            format!("{} 没有已核对来源的最大剂量，不可开具。", product.generic_zh),
+            format!("{} has no sourced maximum dose and cannot be prescribed.", product.generic_en),
+        );
+        findings.made("no_sourced_maximum", Severity::Block, &[at], message, HOUSE);
+    }
+    for flaw in &standing.implausible {
+        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message.clone(), HOUSE);
+    }
+}
+
+fn check_age(at: usize, product: &Product, input: &SafetyInput, rules: &RuleSet, findings: &mut Findings) {
+    let Some(age) = input.profile.age_on(input.on) else { return };
+    match product.min_age_years {
+        Some(youngest) if age < youngest => {
+            let message = Bilingual::made(
+                format!("{} 不用于 {youngest} 岁以下。", product.generic_zh),
+                format!("{} is not for anyone under {youngest}.", product.generic_en),
+            );
+            findings.made("age_minimum", Severity::Block, &[at], message, &product.source);
+        }
+        None if age < rules.thresholds.adult_from_years => {
+            let message = Bilingual::made(
+                format!("{} 没有年龄资料。", product.generic_zh),
+                format!("Nothing is known of {} below adult age.", product.generic_en),
+            );
+            findings.made("age_unstudied", Severity::Unknown, &[at], message, &product.source);
+        }
+        Some(_) | None => {}
+    }
+}
+
+/// The line against its product's own label.
+fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Findings) {
+    let most = &product.adult_max;
+    let dose = line.dose_units_thousandths;
+    let mut over = |over: bool, rule: &'static str, zh: &str, en: &str| {
+        if over {
+            let message = Bilingual::made(
+                format!("{}：{zh}。", product.generic_zh),
+                format!("{}: {en}.", product.generic_en),
+            );
+            findings.made(rule, Severity::Block, &[at], message, &product.source);
+        }
+    };
+    over(
+        most.dose_units_thousandths.is_some_and(|most| dose > most),
+        "max_units_dose",
+        "单次用量超过上限",
+        "more units at a time than the maximum",
+    );
+    over(
+        most.day_units_thousandths.is_some_and(|most| line.day_units_thousandths() > most),
+        "max_units_day",
+        "每日用量超过上限",
+        "more units a day than the maximum",
+    );
+    over(
+        most.times_per_day.is_some_and(|most| line.times_per_day > most),
+        "max_times",
+        "每日次数超过上限",
+        "more times a day than the maximum",
+    );
+    over(
+        most.days.is_some_and(|most| line.days > most),
+        "max_days",
+        "用药天数超过上限",
+        "more days than the maximum",
+    );
+    if let (Some(most), [only]) = (most.dose_ug, product.ingredients.as_slice()) {
+        over(
+            per_thousand(only.amount_ug, dose) > most,
+            "max_dose",
+            "单次剂量超过上限",
+            "the single dose is above the maximum",
+        );
+    }
+}
+
+/// Below adult dosing a line needs a child's dose and a weight.
+fn check_child(at: usize, line: &DraftLine, product: &Product, dosing: Dosing, findings: &mut Findings) {
+    let Dosing::Child(weight) = dosing else { return };
+    if product.form.is_local() {
+        return;
+    }
+    let unknown = |rule: &'static str, zh: &str, en: &str, findings: &mut Findings| {
+        let message = Bilingual::made(
+            format!("{}：{zh}。", product.generic_zh),
+            format!("{}: {en}.", product.generic_en),
+        );
+        findings.made(rule, Severity::Unknown, &[at], message, &product.source);
+    };
+    let (Some(child), [only]) = (product.child_dose, product.ingredients.as_slice()) else {
+        return unknown("child_dose_unknown", "没有儿童剂量资料", "no child's dose is known", findings);
+    };
+    let Some(grams) = weight else {
+        return unknown(
+            "child_weight_unknown",
+            "儿童剂量需要体重",
+            "a child's dose needs the weight",
+            findings,
+        );
+    };
+    if per_thousand(only.amount_ug, line.dose_units_thousandths) > per_kilogram(child.ug_per_kg_dose, grams) {
+        let message = Bilingual::made(
+            format!("{}：单次剂量超过按体重计算的上限。", product.generic_zh),
+            format!("{}: the single dose is above the maximum for this weight.", product.generic_en),
+        );
+        findings.made("max_dose", Severity::Block, &[at], message, &product.source);
+    }
+}
+
+/// `ug` per kilogram for this weight, rounded down.
+fn per_kilogram(ug: i64, grams: i64) -> i64 {
+    i64::try_from(i128::from(ug) * i128::from(grams) / 1000).unwrap_or(i64::MAX)
+}
+
+/// Each ingredient over everything that is taken.
+fn check_sums(
+    input: &SafetyInput,
+    items: &Items<'_>,
+    dosing: Dosing,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
+    let prescribed: Vec<&Item<'_>> =
+        items.prescribed().filter(|item| !item.local && item.day_ug.is_some()).collect();
+    for (at, first) in prescribed.iter().enumerate() {
+        let Some(ingredient) = first.ingredient else { continue };
+        if prescribed[..at].iter().any(|before| before.ingredient == Some(ingredient)) {
+            continue;
+        }
+        let same: Vec<&Item<'_>> =
+            items.all().iter().filter(|item| item.ingredient == Some(ingredient) && !item.local).collect();
+        let limit = rules.limit(ingredient);
+        check_sum(&same, limit, dosing, findings);
+        if let Some(limit) = limit {
+            check_course(input, &same, limit, findings);
+            if limit.only_one_product && sources(&same) > 1 {
+                let message = Bilingual::made(
+                    format!("不得同时使用两种含 {} 的药品。", limit.code),
+                    format!("No second product with {} at the same time.", limit.code),
+                );
+                findings.made("second_product", Severity::Block, &lines(&same), message, limit.source);
+            }
+        }
+    }
+}
+
+fn lines(items: &[&Item<'_>]) -> Vec<usize> {
+    items.iter().filter_map(|item| item.line()).collect()
+}
+
+fn sources(items: &[&Item<'_>]) -> usize {
+    let mut seen: Vec<Origin> = Vec::with_capacity(items.len());
+    for item in items {
+        if !seen.contains(&item.origin) {
+            seen.push(item.origin);
+        }
+    }
+    seen.len()
+}
+
+/// The label's day maximum of a product that holds this ingredient alone.
+fn label_limit(item: &Item<'_>, dosing: Dosing) -> Option<i64> {
+    let product = item.product.filter(|product| product.ingredients.len() == 1)?;
+    let adult = product.adult_max.day_ug;
+    match (dosing, product.child_dose) {
+        (Dosing::Child(Some(grams)), Some(child)) => {
+            let by_weight = per_kilogram(child.ug_per_kg_day, grams);
+            Some(adult.map_or(by_weight, |adult| adult.min(by_weight)))
+        }
+        (Dosing::Adult | Dosing::Unknown | Dosing::Child(_), _) => adult,
+    }
+}
+
+fn check_sum(same: &[&Item<'_>], limit: Option<&IngredientLimit>, dosing: Dosing, findings: &mut Findings) {
+    let total = same.iter().filter_map(|item| item.day_ug).fold(0i64, i64::saturating_add);
+    let by_label = same.iter().filter_map(|item| label_limit(item, dosing)).min();
+    let by_rule = limit.map(|limit| limit.day_ug);
+    let most = match (by_label, by_rule) {
+        (Some(label), Some(rule)) => Some(label.min(rule)),
+        (label, rule) => label.or(rule),
+    };
+    let name = same.iter().find_map(|item| item.product).map_or("", |product| product.generic_en.as_str());
+    let source = limit.map_or("product label, as cited in the formulary", |limit| limit.source);
+    if let Some(most) = most.filter(|most| total > *most) {
+        let message = Bilingual::made(
+            format!("每日总量 {} 毫克，超过上限 {} 毫克。", milligrams(total), milligrams(most)),
+            format!(
+                "{name}: {} mg a day in all, above the maximum of {} mg.",
+                milligrams(total),
+                milligrams(most)
+            ),
+        );
+        findings.made("max_day", Severity::Block, &lines(same), message, source);
+    }
+    let silent = same.iter().any(|item| item.day_ug.is_none());
+    if silent {
+        let message = Bilingual::made(
+            "正在服用同一成分，但剂量不明，无法计算总量。".to_owned(),
+            format!("{name}: the same ingredient is taken already at an unknown dose; the sum is unknown."),
+        );
+        findings.made("sum_unknown", Severity::Unknown, &lines(same), message, HOUSE);
+    }
+}
+
+/// Micrograms as milligrams, without a float.
+fn milligrams(ug: i64) -> String {
+    let fraction = format!("{:03}", (ug % 1000).abs());
+    match fraction.trim_end_matches('0') {
+        "" => format!("{}", ug / 1000),
+        digits => format!("{}.{digits}", ug / 1000),
+    }
+}
+
+fn check_course(input: &SafetyInput, same: &[&Item<'_>], limit: &IngredientLimit, findings: &mut Findings) {
+    let fever = input.profile.has(Condition::Fever);
+    let most = match (limit.days, limit.fever_days.filter(|_| fever)) {
+        (Some(days), Some(fever_days)) => Some(days.min(fever_days)),
+        (days, fever_days) => days.or(fever_days),
+    };
+    let Some(most) = most else { return };
+    for at in lines(same) {
+        if input.lines.get(at).is_some_and(|line| line.days > most) {
+            let message = Bilingual::made(
+                format!("{} 最多连用 {most} 天。", limit.code),
+                format!("{} is for {most} days at most.", limit.code),
+            );
+            findings.made("max_days", Severity::Block, &[at], message, limit.source);
+        }
+    }
+}
+
+/// The same product, the same ingredient or the same kind of drug more than once.
+fn check_twice(input: &SafetyInput, items: &Items<'_>, findings: &mut Findings) {
+    for (at, line) in input.lines.iter().enumerate() {
+        for (before, other) in input.lines[..at].iter().enumerate() {
+            if line.product == other.product {
+                let message = Bilingual::fixed("同一药品开了两行。", "The same product stands on two lines.");
+                findings.fixed("duplicate_line", Severity::Block, &[before, at], message, HOUSE);
+            }
+        }
+    }
+    for (at, one) in items.all().iter().enumerate() {
+        for other in &items.all()[..at] {
+            let both: Vec<usize> = one.line().into_iter().chain(other.line()).collect();
+            if one.origin == other.origin || both.is_empty() || one.local || other.local {
+                continue;
+            }
+            let alcohol = one.classes.has(DrugClass::Ethanol);
+            if one.ingredient.is_some() && one.ingredient == other.ingredient && !alcohol {
+                let message = Bilingual::fixed("同一成分重复用药。", "The same ingredient is taken twice.");
+                findings.fixed("duplicate_ingredient", Severity::Warn, &both, message, HOUSE);
+            } else if one.classes.and(Classes::of(ONE_OF_A_KIND)).meets(other.classes) {
+                let message = Bilingual::fixed("同类药物重复用药。", "Two drugs of the same kind are taken.");
+                findings.fixed("duplicate_class", Severity::Warn, &both, message, HOUSE);
+            }
+        }
+    }
+}

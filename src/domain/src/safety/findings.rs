@@ -1,0 +1,70 @@
+//! Gathers findings: one per rule, lines and sentence.
+
+use std::borrow::Cow;
+
+use super::report::{Finding, SafetyReport, Severity, Verdict};
+use crate::words::Bilingual;
+
+/// The findings of one check while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Adds a finding with a sentence of the tables.
+    pub(super) fn fixed(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        lines: &[usize],
+        message: Bilingual,
+        source: &'static str,
+    ) {
+        self.add(rule, severity, lines, message, Cow::Borrowed(source));
+    }
+
+    /// Adds a finding with a sentence of its own.
+    pub(super) fn made(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        lines: &[usize],
+        message: Bilingual,
+        source: &str,
+    ) {
+        self.add(rule, severity, lines, message, Cow::Owned(source.to_owned()));
+    }
+
+    fn add(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        lines: &[usize],
+        message: Bilingual,
+        source: Cow<'static, str>,
+    ) {
+        let mut lines = lines.to_vec();
+        lines.sort_unstable();
+        lines.dedup();
+        let same = |old: &&mut Finding| old.rule == rule && old.lines == lines && old.message == message;
+        match self.0.iter_mut().find(same) {
+            Some(old) => old.severity = old.severity.max(severity),
+            None => self.0.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source }),
+        }
+    }
+
+    /// The report: the gravest first, then by rule and lines, so that the order in which
+    /// things were written does not show.
+    pub(super) fn report(mut self, version: &str) -> SafetyReport {
+        self.0.sort_by(|a, b| {
+            (b.severity, &a.rule, &a.lines, &a.message.en).cmp(&(
+                a.severity,
+                &b.rule,
+                &b.lines,
+                &b.message.en,
+            ))
+        });
+        let verdict =
+            self.0.iter().map(|finding| Verdict::from(finding.severity)).max().unwrap_or(Verdict::Ok);
+        SafetyReport { verdict, findings: self.0, ruleset_version: version.to_owned() }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the tests of the engine share: the shipped formulary with a few trial products.
+
+use chrono::NaiveDate;
+
+use super::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, Taken, check};
+use crate::{
+    formulary::{AdultMaximum, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass},
+    money::Fen,
+};
+
+pub(super) fn day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
+}
+
+/// A product whose label allows so much that only the rules can speak.
+pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Product {
+    let ingredients: Vec<Ingredient> = ingredients
+        .iter()
+        .map(|(name, mg)| Ingredient {
+            code: IngredientCode::parse(name).expect("code"),
+            amount_ug: mg * 1000,
+        })
+        .collect();
+    Product {
+        code: ProductCode::parse(code).expect("code"),
+        generic_zh: format!("试验 {code}"),
+        generic_en: format!("Trial {code}"),
+        atc: "-".into(),
+        form,
+        strength_ug: None,
+        ingredients,
+        units_per_pack: 10,
+        price: Fen(1000),
+        class: SaleClass::Rx,
+        adult_max: AdultMaximum { times_per_day: Some(12), ..AdultMaximum::default() },
+        min_age_years: Some(0),
+        child_dose: None,
+        contraindications: Vec::new(),
+        sedating: false,
+        contains_alcohol: false,
+        storage: "室温".into(),
+        source: "trial label, section 1".into(),
+        in_formulary: true,
+    }
+}
+
+/// One single-ingredient tablet of 1 mg per known ingredient, coded `x-<ingredient>`, and a few oddities.
+pub(super) fn formulary() -> Formulary {
+    let mut book = Formulary::shipped().expect("the shipped file is good");
+    for facts in RuleSet::standard().ingredients() {
+        book.put(product(&format!("x-{}", facts.code.replace('_', "-")), Form::Tablet, &[(facts.code, 1)]));
+    }
+    let mut tincture = product("x-tincture", Form::Tincture, &[("huoxiang_zhengqi", 0)]);
+    tincture.contains_alcohol = true;
+    book.put(tincture);
+    book.put(product("x-gel", Form::Gel, &[("diclofenac", 10)]));
+    book.put(product("x-odd", Form::Tablet, &[("unobtainium", 1)]));
+    book.put(product("x-needle", Form::Injection, &[("paracetamol", 1)]));
+    book
+}
+
+/// A healthy man of forty whose everything was measured.
+pub(super) fn healthy() -> Profile {
+    Profile {
+        age_years: Some(40),
+        weight_g: Some(70_000),
+        sex: Some(Sex::Male),
+        egfr: Some(100),
+        creatinine_clearance: Some(100),
+        breath_alcohol: Some(0),
+        systolic: Some(120),
+        diastolic: Some(75),
+        ..Profile::default()
+    }
+}
+
+pub(super) fn line(code: &str, units: i64, times: u32, days: u32) -> DraftLine {
+    DraftLine {
+        product: ProductCode::parse(code).expect("code"),
+        dose_units_thousandths: units * 1000,
+        times_per_day: times,
+        days,
+    }
+}
+
+/// One 1-mg tablet a day of each ingredient.
+pub(super) fn lines(ingredients: &[&str]) -> Vec<DraftLine> {
+    ingredients.iter().map(|name| line(&format!("x-{}", name.replace('_', "-")), 1, 1, 3)).collect()
+}
+
+pub(super) fn reported(medicine: &str, day_mg: i64) -> Taken {
+    Taken::Reported { medicine: medicine.into(), day_ug: Some(day_mg * 1000) }
+}
+
+pub(super) fn vended(code: &str, units: i64, until: NaiveDate) -> Taken {
+    Taken::Vended {
+        product: ProductCode::parse(code).expect("code"),
+        units_per_day_thousandths: units * 1000,
+        until,
+        in_doubt: true,
+    }
+}
+
+pub(super) fn run(lines: Vec<DraftLine>, taking: Vec<Taken>, profile: Profile) -> SafetyReport {
+    let input = SafetyInput { on: day(), lines, taking, profile };
+    check(&input, &formulary(), &RuleSet::standard())
+}
+
+/// The gravest severity with which `rule` was found.
+pub(super) fn found(report: &SafetyReport, rule: &str) -> Option<Severity> {
+    report.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.severity).max()
+}

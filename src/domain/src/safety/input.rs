@@ -1,0 +1,126 @@
+//! What a check is told. A missing value means that nobody knows, never that all is well.
+
+use chrono::{Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+use crate::formulary::{Condition, ProductCode};
+pub use crate::network::Sex;
+
+/// One line of a prescription as the doctor writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftLine {
+    /// What.
+    pub product: ProductCode,
+    /// How much at a time, in thousandths of a unit: 1000 is one tablet, sachet, millilitre, ...
+    pub dose_units_thousandths: i64,
+    /// How often a day.
+    pub times_per_day: u32,
+    /// For how many days.
+    pub days: u32,
+}
+
+impl DraftLine {
+    /// Thousandths of a unit in one day; saturates instead of overflowing.
+    pub fn day_units_thousandths(&self) -> i64 {
+        self.dose_units_thousandths.saturating_mul(i64::from(self.times_per_day))
+    }
+
+    /// Thousandths of a unit in the whole course; saturates instead of overflowing.
+    pub fn course_units_thousandths(&self) -> i64 {
+        self.day_units_thousandths().saturating_mul(i64::from(self.days))
+    }
+}
+
+/// Something that is being taken already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Taken {
+    /// A unit that a cabinet vended, or may have vended: in-doubt units count.
+    Vended {
+        /// Which product.
+        product: ProductCode,
+        /// Thousandths of a unit a day, as it was prescribed.
+        units_per_day_thousandths: i64,
+        /// The last day on which it is still taken.
+        until: NaiveDate,
+        /// Is it unsure whether the pack came out?
+        #[serde(default)]
+        in_doubt: bool,
+    },
+    /// What the worker says they take.
+    Reported {
+        /// An international name or another text; what the tables do not know reads `unknown`.
+        medicine: String,
+        /// Micrograms a day, where the worker knows.
+        #[serde(default)]
+        day_ug: Option<i64>,
+    },
+}
+
+/// Who takes it. Every `None` means unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// Date of birth; wins over `age_years`.
+    pub birth_date: Option<NaiveDate>,
+    /// Age in whole years, where the date of birth is not known.
+    pub age_years: Option<u32>,
+    /// Weight in grams.
+    pub weight_g: Option<i64>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Pregnant now?
+    pub pregnant: Option<bool>,
+    /// Breast feeding now?
+    pub breastfeeding: Option<bool>,
+    /// Allergies: a class (`penicillins`, `cephalosporins`, `nsaids`, `sulfonamides`, `macrolides`, ...),
+    /// an international name, or another text, which reads `unknown`.
+    pub allergies: Vec<String>,
+    /// Known conditions.
+    pub conditions: Vec<Condition>,
+    /// Estimated glomerular filtration rate, mL/min/1.73 m2.
+    pub egfr: Option<i64>,
+    /// Creatinine clearance, mL/min.
+    pub creatinine_clearance: Option<i64>,
+    /// Breath alcohol as blood mg/100 mL, after the retest; `None` where not tested.
+    pub breath_alcohol: Option<i64>,
+    /// Systolic blood pressure, mmHg.
+    pub systolic: Option<i64>,
+    /// Diastolic blood pressure, mmHg.
+    pub diastolic: Option<i64>,
+    /// Does this worker work at height?
+    pub works_at_height: bool,
+    /// Dehydrated, or treated for heat illness now?
+    pub dehydrated: bool,
+}
+
+impl Profile {
+    /// Whole years of age on `day`.
+    pub fn age_on(&self, day: NaiveDate) -> Option<u32> {
+        let Some(born) = self.birth_date else { return self.age_years };
+        let had_birthday = (day.month(), day.day()) >= (born.month(), born.day());
+        let years = day.year() - born.year() - i32::from(!had_birthday);
+        u32::try_from(years).ok().or(self.age_years)
+    }
+
+    /// Is `condition` on file?
+    pub fn has(&self, condition: Condition) -> bool {
+        self.conditions.contains(&condition)
+    }
+}
+
+/// All that one check looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SafetyInput {
+    /// The civil day of the check.
+    pub on: NaiveDate,
+    /// The prescription's own lines.
+    pub lines: Vec<DraftLine>,
+    /// What is being taken already.
+    #[serde(default)]
+    pub taking: Vec<Taken>,
+    /// Who takes it.
+    pub profile: Profile,
+}

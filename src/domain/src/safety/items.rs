@@ -1,0 +1,268 @@
+//! What one check compares: every ingredient of every line and of all that is taken.
+
+use chrono::NaiveDate;
+
+use super::{
+    classes::{Classes, DrugClass},
+    findings::Findings,
+    input::{SafetyInput, Taken},
+    nothing::says_none,
+    report::Severity,
+    rules::{Match, RuleSet},
+    spoken::{ingredients_of_text, parts},
+};
+use crate::{
+    formulary::{Formulary, Product, ProductCode},
+    words::Bilingual,
+};
+
+const GAP: &str = "Waystation house rules: an unknown drug reads unknown";
+
+/// Where an item comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This line of the prescription.
+    Line(usize),
+    /// This entry of what is taken.
+    Taken(usize),
+    /// The breath test.
+    Breath,
+}
+
+/// One ingredient of one thing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) origin: Origin,
+    /// Its number in the rules; `None` where they do not know it.
+    pub(super) ingredient: Option<u16>,
+    /// Classes as they count in the blood.
+    pub(super) classes: Classes,
+    /// Classes as an allergy sees them.
+    pub(super) allergy_classes: Classes,
+    /// Acts where it is put.
+    pub(super) local: bool,
+    /// Micrograms a day; `None` where nobody knows.
+    pub(super) day_ug: Option<i64>,
+    /// The product, where there is one.
+    pub(super) product: Option<&'a Product>,
+}
+
+impl Item<'_> {
+    /// Is it what this side of a row means? Rows speak of what reaches the blood, so a local
+    /// item counts by its own (topical) classes only.
+    pub(super) fn is(&self, side: Match) -> bool {
+        match side {
+            Match::Class(wanted) => self.classes.meets(wanted),
+            Match::Ingredient(wanted) => !self.local && self.ingredient == Some(wanted),
+        }
+    }
+
+    pub(super) fn line(&self) -> Option<usize> {
+        match self.origin {
+            Origin::Line(at) => Some(at),
+            Origin::Taken(_) | Origin::Breath => None,
+        }
+    }
+}
+
+/// All items of one check.
+pub(super) struct Items<'a> {
+    all: Vec<Item<'a>>,
+    /// The product of each line; `None` where the formulary does not know it.
+    pub(super) products: Vec<Option<&'a Product>>,
+}
+
+impl<'a> Items<'a> {
+    pub(super) fn gather(
+        input: &SafetyInput,
+        formulary: &'a Formulary,
+        rules: &RuleSet,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut items =
+            Items { all: Vec::with_capacity(16), products: Vec::with_capacity(input.lines.len()) };
+        for (at, line) in input.lines.iter().enumerate() {
+            let product = formulary.get(&line.product);
+            items.products.push(product);
+            items.add_product(
+                Origin::Line(at),
+                &line.product,
+                product,
+                line.day_units_thousandths(),
+                rules,
+                findings,
+            );
+        }
+        for (at, taken) in input.taking.iter().enumerate() {
+            items.add_taken(at, taken, input.on, formulary, rules, findings);
+        }
+        let positive = |alcohol: i64| alcohol > rules.thresholds.alcohol_positive_above;
+        if input.profile.breath_alcohol.is_some_and(positive) {
+            items.all.push(ethanol(Origin::Breath, None, rules));
+        }
+        items
+    }
+
+    /// Everything.
+    pub(super) fn all(&self) -> &[Item<'a>] {
+        &self.all
+    }
+
+    /// What stands on the prescription.
+    pub(super) fn prescribed(&self) -> impl Iterator<Item = &Item<'a>> {
+        self.all.iter().filter(|item| item.line().is_some())
+    }
+
+    /// Is the ingredient `code` taken already?
+    pub(super) fn takes(&self, code: &str, rules: &RuleSet) -> bool {
+        let wanted = rules.number(code);
+        let is_it = |item: &Item<'_>| matches!(item.origin, Origin::Taken(_)) && item.ingredient == wanted;
+        wanted.is_some() && self.all.iter().any(is_it)
+    }
+
+    fn add_taken(
+        &mut self,
+        at: usize,
+        taken: &Taken,
+        on: NaiveDate,
+        formulary: &'a Formulary,
+        rules: &RuleSet,
+        findings: &mut Findings,
+    ) {
+        let origin = Origin::Taken(at);
+        match taken {
+            Taken::Vended { until, .. } if *until < on => {}
+            Taken::Vended { product, units_per_day_thousandths, .. } => {
+                let known = formulary.get(product);
+                self.add_product(origin, product, known, *units_per_day_thousandths, rules, findings);
+            }
+            Taken::Reported { medicine, .. } if says_none(medicine) => {}
+            Taken::Reported { medicine, day_ug } => {
+                let whole = ingredients_of_text(medicine, formulary, rules);
+                if let [only] = whole.as_slice() {
+                    self.add_reported(origin, *only, *day_ug, rules);
+                    return;
+                }
+                let several = if whole.is_empty() { parts(medicine).collect() } else { vec![&**medicine] };
+                for part in several {
+                    let numbers = ingredients_of_text(part, formulary, rules);
+                    for number in &numbers {
+                        self.add_reported(origin, *number, None, rules);
+                    }
+                    if numbers.is_empty() && !says_none(part) {
+                        unknown_medicine(part, findings);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_reported(&mut self, origin: Origin, number: u16, day_ug: Option<i64>, rules: &RuleSet) {
+        let mut item = plain(origin, Some(number), day_ug, rules);
+        lower_aspirin(&mut item, rules);
+        self.all.push(item);
+    }
+
+    fn add_product(
+        &mut self,
+        origin: Origin,
+        code: &ProductCode,
+        product: Option<&'a Product>,
+        day_units: i64,
+        rules: &RuleSet,
+        findings: &mut Findings,
+    ) {
+        let line = match origin {
+            Origin::Line(at) => Some(at),
+            Origin::Taken(_) | Origin::Breath => None,
+        };
+        let Some(product) = product else {
+            let message = Bilingual::made(
+                format!("目录中没有产品 {code}。"),
+                format!("The product {code} is not in the catalogue."),
+            );
+            findings.made("unknown_product", Severity::Unknown, line.as_slice(), message, GAP);
+            return;
+        };
+        let local = product.form.is_local();
+        for one in &product.ingredients {
+            let number = rules.number(one.code.as_str());
+            if number.is_none() {
+                let message = Bilingual::made(
+                    format!("规则库不认识 {} 的成分 {}。", product.generic_zh, one.code),
+                    format!("The rules do not know {} in {}.", one.code, product.generic_en),
+                );
+                findings.made("unknown_ingredient", Severity::Unknown, line.as_slice(), message, GAP);
+            }
+            let day_ug = per_thousand(one.amount_ug, day_units);
+            let mut item =
+                Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
+            if local {
+                let topical = item.classes.has(DrugClass::Nsaid);
+                // Of drops and sprays for the nose enough reaches the vessels.
+                let kept = item.classes.and(Classes::of(&[DrugClass::Decongestant]));
+                item.classes = if topical { kept.or(Classes::of(&[DrugClass::TopicalNsaid])) } else { kept };
+            } else {
+                lower_aspirin(&mut item, rules);
+            }
+            self.all.push(item);
+        }
+        if product.contains_alcohol && !local {
+            self.all.push(ethanol(origin, Some(product), rules));
+        }
+        let named =
+            |item: &Item<'_>| item.origin == origin && item.classes.has(DrugClass::SedatingAntihistamine);
+        if product.sedating && !local && !self.all.iter().any(named) && line.is_some() {
+            let message = Bilingual::fixed(
+                "该药可致困倦，服药期间不得高处作业。",
+                "This product may make sleepy: no work at height while taking it.",
+            );
+            findings.fixed(
+                "sedating_label",
+                Severity::Note,
+                line.as_slice(),
+                message,
+                "product label, as flagged in the formulary",
+            );
+        }
+    }
+}
+
+fn unknown_medicine(medicine: &str, findings: &mut Findings) {
+    let shown: String = medicine.chars().take(60).collect();
+    let message = Bilingual::made(
+        format!("规则库不认识“{shown}”，无法判断其相互作用。"),
+        format!("The rules do not know \"{shown}\"; nothing can be said of it."),
+    );
+    findings.made("unknown_medicine", Severity::Unknown, &[], message, GAP);
+}
+
+/// `amount` per unit times thousandths of a unit, in `amount`'s own measure, rounded up.
+pub(super) fn per_thousand(amount: i64, units_thousandths: i64) -> i64 {
+    let product = i128::from(amount) * i128::from(units_thousandths);
+    let rounded = (product + 999).div_euclid(1000);
+    i64::try_from(rounded).unwrap_or(i64::MAX)
+}
+
+fn plain<'a>(origin: Origin, ingredient: Option<u16>, day_ug: Option<i64>, rules: &RuleSet) -> Item<'a> {
+    let classes = ingredient.map_or(Classes::NONE, |at| rules.ingredients()[usize::from(at)].classes);
+    Item { origin, ingredient, classes, allergy_classes: classes, local: false, day_ug, product: None }
+}
+
+fn ethanol<'a>(origin: Origin, product: Option<&'a Product>, rules: &RuleSet) -> Item<'a> {
+    let item = plain(origin, rules.number("ethanol"), None, rules);
+    Item { product, ..item }
+}
+
+/// Aspirin in a small known dose thins blood and is no pain reliever.
+fn lower_aspirin(item: &mut Item<'_>, rules: &RuleSet) {
+    let small = item.day_ug.is_some_and(|day| day <= rules.thresholds.low_dose_aspirin_day_ug);
+    if small && item.ingredient.is_some() && item.ingredient == rules.number("aspirin") {
+        item.classes = item.classes.without(DrugClass::Nsaid).or(Classes::of(&[DrugClass::LowDoseAspirin]));
+    }
+}
+
+/// The ingredient that a worker's words name, if the rules know it.
+pub(super) fn number_of_text(text: &str, rules: &RuleSet) -> Option<u16> {
+    rules.number(text.trim())
+}

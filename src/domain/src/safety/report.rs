@@ -1,0 +1,104 @@
+//! What a check answers.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::Bilingual;
+
+crate::text_enum! {
+    /// How grave one finding is, in rising order: what is unknown may be a block, so it
+    /// ranks above a warning.
+    pub enum Severity as "FindingSeverity" {
+        /// Worth telling the worker; asks nothing of the doctor.
+        Note = "note",
+        /// The doctor may go on with a written reason, which the pharmacist sees.
+        Warn = "warn",
+        /// The tables cannot tell. Needs a written reason as a warning does.
+        Unknown = "unknown",
+        /// Cannot be overridden.
+        Block = "block",
+    }
+}
+
+impl Severity {
+    /// Must the doctor write a reason before signing?
+    pub const fn needs_reason(self) -> bool {
+        match self {
+            Severity::Warn | Severity::Unknown => true,
+            Severity::Note | Severity::Block => false,
+        }
+    }
+}
+
+crate::text_enum! {
+    /// The whole check in one word, in rising order.
+    pub enum Verdict {
+        /// No rule of this rule set speaks against it. Not a promise of safety.
+        Ok = "ok",
+        /// At least one warning.
+        Warn = "warn",
+        /// At least one thing the tables cannot tell.
+        Unknown = "unknown",
+        /// At least one block.
+        Block = "block",
+    }
+}
+
+impl From<Severity> for Verdict {
+    fn from(severity: Severity) -> Verdict {
+        match severity {
+            Severity::Note => Verdict::Ok,
+            Severity::Warn => Verdict::Warn,
+            Severity::Unknown => Verdict::Unknown,
+            Severity::Block => Verdict::Block,
+        }
+    }
+}
+
+/// One thing that a rule found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The stable code of the rule.
+    pub rule: Cow<'static, str>,
+    /// How grave.
+    pub severity: Severity,
+    /// The lines it is about, by index; what is already taken has no index.
+    pub lines: Vec<usize>,
+    /// The sentence for people.
+    pub message: Bilingual,
+    /// Where the rule comes from.
+    pub source: Cow<'static, str>,
+}
+
+/// The answer of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SafetyReport {
+    /// In one word.
+    pub verdict: Verdict,
+    /// The gravest first.
+    pub findings: Vec<Finding>,
+    /// The version of the rules that were used.
+    pub ruleset_version: String,
+}
+
+impl SafetyReport {
+    /// The same report with more findings, the gravest first again.
+    pub fn with(mut self, more: Vec<Finding>) -> Self {
+        self.findings.extend(more);
+        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.lines).cmp(&(a.severity, &b.rule, &b.lines)));
+        let gravest = self.findings.iter().map(|finding| Verdict::from(finding.severity)).max();
+        self.verdict = gravest.unwrap_or(Verdict::Ok);
+        self
+    }
+
+    /// Does anything block?
+    pub fn blocked(&self) -> bool {
+        self.verdict == Verdict::Block
+    }
+
+    /// The findings for which the doctor must write a reason.
+    pub fn needing_reason(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity.needs_reason())
+    }
+}

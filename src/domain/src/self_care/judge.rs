@@ -1,0 +1,129 @@
+//! From findings to a yes or a no at the machine. A block refuses. What is unknown refuses too: it
+//! may be a block, and nobody is there who could judge; a doctor is a call away. A warning is
+//! read and accepted by its rule. Questions come before what the answers may change.
+
+use std::borrow::Cow;
+
+use super::questions::Question;
+use crate::{
+    formulary::{Formulary, Product},
+    network::Job,
+    refusal::{Code, Refusal},
+    safety::{
+        Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, is_sedating, raises_severe_pressure,
+    },
+    words::Bilingual,
+};
+
+const LABELS: &str =
+    "Chinese labels of over-the-counter drugs: pregnancy, nursing, children, driving and work at height";
+const PRESSURE: &str = "Waystation policy default [P]: grade 3 of the clinical rules' blood pressure table";
+const DOSES: &str = "Waystation clinical rules, people (sedating or alcoholic products and the job)";
+
+/// Who buys, as far as the safety input does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Buyer {
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// Below this age nothing is sold without a doctor, in years.
+    pub from_years: u32,
+}
+
+/// What matters because nobody stands beside the buyer; added to what the engine found.
+pub fn self_care_findings(
+    input: &SafetyInput,
+    buyer: Buyer,
+    formulary: &Formulary,
+    rules: &RuleSet,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add =
+        |rule: &'static str, severity, lines: Vec<usize>, words: (&'static str, &'static str), source| {
+            let (message, source) = (Bilingual::fixed(words.0, words.1), Cow::Borrowed(source));
+            findings.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source });
+        };
+    let profile = &input.profile;
+    if profile.age_on(input.on).is_some_and(|age| age < buyer.from_years) {
+        let words = (
+            "未成年人不能在此自行购药，请由医生诊视。",
+            "Nothing is sold here to somebody so young without a doctor.",
+        );
+        add("self_care_age", Severity::Block, vec![], words, LABELS);
+    }
+    for (at, line) in input.lines.iter().enumerate() {
+        let Some(product) = formulary.get(&line.product) else { continue };
+        if reaches_the_blood(product)
+            && (profile.pregnant == Some(true) || profile.breastfeeding == Some(true))
+        {
+            let words = (
+                "孕妇及哺乳期妇女用药前应咨询医师或药师。",
+                "When pregnant or breast feeding, ask a doctor or pharmacist before taking this.",
+            );
+            add("self_care_pregnancy", Severity::Warn, vec![at], words, LABELS);
+        }
+        if raises_severe_pressure(product, profile, rules) {
+            let words = (
+                "血压达到 180/110，此类止痛药会使血压更高：不得自行购用，请先由医生诊视。",
+                "At a blood pressure of 180/110 this painkiller raises it further: not sold without a doctor.",
+            );
+            add("self_care_severe_pressure", Severity::Block, vec![at], words, PRESSURE);
+        }
+        if product.contains_alcohol || is_sedating(product, rules) {
+            if profile.works_at_height || buyer.job == Some(Job::ConstructionAtHeight) {
+                let words = (
+                    "该药可致困倦或含酒精，高处作业者不得自行购用。",
+                    "It makes sleepy or holds alcohol: not sold to who works at height.",
+                );
+                add("self_care_height", Severity::Block, vec![at], words, DOSES);
+            } else if buyer.job.is_some() {
+                let words = (
+                    "该药可致困倦或含酒精，用药期间不得驾驶、骑行或操作机器。",
+                    "It makes sleepy or holds alcohol: do not drive, ride or use machines while taking it.",
+                );
+                add("self_care_machines", Severity::Warn, vec![at], words, DOSES);
+            }
+        }
+    }
+    findings
+}
+
+fn reaches_the_blood(product: &Product) -> bool {
+    !product.form.is_local()
+}
+
+/// Sold, with the warnings that were accepted; or why not.
+///
+/// # Errors
+/// `safety_blocked`, `health_questions_unanswered`, `safety_unknown` or `safety_warnings_unaccepted`,
+/// with findings or questions as data.
+pub fn judge(
+    report: &SafetyReport,
+    questions: &[Question],
+    accepted: &[String],
+) -> Result<Vec<String>, Refusal> {
+    let refuse = |code: Code, findings: &[&Finding]| {
+        let data = serde_json::to_value(findings).unwrap_or(serde_json::Value::Null);
+        Err(Refusal::new(code).with_data(data))
+    };
+    let all: Vec<&Finding> = report.findings.iter().collect();
+    if report.verdict == Verdict::Block {
+        return refuse(Code::SafetyBlocked, &all);
+    }
+    if !questions.is_empty() {
+        let data = serde_json::json!({"questions": questions, "answer_at": "/api/v1/me/profile"});
+        return Err(Refusal::new(Code::HealthQuestionsUnanswered).with_data(data));
+    }
+    if report.verdict == Verdict::Unknown {
+        return refuse(Code::SafetyUnknown, &all);
+    }
+    let warnings = || all.iter().copied().filter(|finding| finding.severity == Severity::Warn);
+    let open: Vec<&Finding> =
+        warnings().filter(|finding| !accepted.iter().any(|code| *code == finding.rule)).collect();
+    if !open.is_empty() {
+        return refuse(Code::SafetyWarningsUnaccepted, &open);
+    }
+    let mut taken: Vec<String> = warnings().map(|finding| finding.rule.clone().into_owned()).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    Ok(taken)
+}

@@ -1,0 +1,139 @@
+//! How the label says that a product is taken: nobody was asked, so the most that it allows.
+
+use crate::{
+    formulary::{DoseUnit, Form, Ingredient, Product, ProductCode},
+    safety::{DraftLine, IngredientLimit, RuleSet},
+};
+
+/// Days of a course where neither the label nor a rule names any. Our default.
+const USUAL_DAYS: u32 = 3;
+
+/// Doses a day where the label names none. Our default.
+const USUAL_TIMES: u32 = 3;
+
+/// Ingredient, usual doses a day, micrograms in a dose at most (0: not limited here). Source: clinical
+/// rules, doses (paracetamol 0.5 g a dose, ibuprofen 0.2 to 0.4 g a dose, antihistamines once a day).
+const USUAL: &[(&str, u32, i64)] = &[
+    ("paracetamol", 4, 500_000),
+    ("ibuprofen", 3, 400_000),
+    ("loratadine", 1, 0),
+    ("desloratadine", 1, 0),
+    ("cetirizine", 1, 0),
+    ("levocetirizine", 1, 0),
+    ("fexofenadine", 1, 0),
+    ("ebastine", 1, 0),
+    ("montelukast", 1, 0),
+    ("omeprazole", 1, 0),
+];
+
+/// How a product is taken by its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelUse {
+    /// Thousandths of a unit at a time.
+    pub dose_units_thousandths: i64,
+    /// How often a day.
+    pub times_per_day: u32,
+    /// For how many days at most without a doctor's look.
+    pub days: u32,
+    /// Does the label say how much is taken in a day? A cream is often limited in times only.
+    pub measured: bool,
+}
+
+impl LabelUse {
+    /// The same as a line for the safety check.
+    pub fn line(&self, product: &ProductCode) -> DraftLine {
+        DraftLine {
+            product: product.clone(),
+            dose_units_thousandths: self.dose_units_thousandths,
+            times_per_day: self.times_per_day,
+            days: self.days,
+        }
+    }
+
+    /// Thousandths of a unit in one day.
+    pub fn day_units_thousandths(&self) -> i64 {
+        self.dose_units_thousandths.saturating_mul(i64::from(self.times_per_day))
+    }
+}
+
+/// The most that the label and the rules allow of `product`: dose, times and days. `None` where
+/// no maximum of a day is known, so that nothing can be tested. `fever`: fever is what is treated.
+pub fn label_use(product: &Product, rules: &RuleSet, fever: bool) -> Option<LabelUse> {
+    let most = &product.adult_max;
+    if !most.limits_a_day() {
+        return None;
+    }
+    let single = match product.ingredients.as_slice() {
+        [only] if only.amount_ug > 0 => Some(only),
+        _ => None,
+    };
+    let in_units = |ug: Option<i64>| Some(ug?.saturating_mul(1000) / single?.amount_ug);
+    let local = product.form.is_local();
+    let limited = || product.ingredients.iter().filter(move |one| !local && one.amount_ug > 0);
+    let by_rule = limited()
+        .filter_map(|one| {
+            Some(rules.limit_of(one.code.as_str())?.day_ug.saturating_mul(1000) / one.amount_ug)
+        })
+        .min();
+    let day = [most.day_units_thousandths, in_units(most.day_ug), by_rule].into_iter().flatten().min();
+    let usual = |one: &Ingredient| USUAL.iter().find(|(code, ..)| *code == one.code.as_str() && !local);
+    let by_kind = limited()
+        .filter_map(|one| usual(one).map(|(.., dose_ug)| (*dose_ug, one.amount_ug)))
+        .filter(|(dose_ug, _)| *dose_ug > 0)
+        .map(|(dose_ug, amount_ug)| dose_ug.saturating_mul(1000) / amount_ug)
+        .min();
+    let dose = [most.dose_units_thousandths, in_units(most.dose_ug), by_kind].into_iter().flatten().min();
+    let times = most.times_per_day.unwrap_or_else(|| usual_times(product, usual));
+    let (dose, times) = whole(product.form, dose, day, times.max(1));
+    Some(LabelUse {
+        dose_units_thousandths: dose,
+        times_per_day: times,
+        days: days(product, rules, fever),
+        measured: day.is_some() || most.dose_units_thousandths.is_some(),
+    })
+}
+
+fn usual_times(
+    product: &Product,
+    usual: impl Fn(&Ingredient) -> Option<&'static (&'static str, u32, i64)>,
+) -> u32 {
+    match product.form {
+        Form::SustainedReleaseTablet | Form::SustainedReleaseCapsule => 2,
+        _ => product
+            .ingredients
+            .iter()
+            .filter_map(usual)
+            .map(|(_, times, _)| *times)
+            .min()
+            .unwrap_or(USUAL_TIMES),
+    }
+}
+
+/// A dose of whole units where units are not divided, and not more times than the day allows.
+fn whole(form: Form, dose: Option<i64>, day: Option<i64>, times: u32) -> (i64, u32) {
+    let share = day.map(|day| day / i64::from(times));
+    let dose = match (dose, share) {
+        (Some(dose), Some(share)) => dose.min(share),
+        (dose, share) => dose.or(share).unwrap_or(1000),
+    };
+    let divisible = matches!(form.unit(), DoseUnit::Millilitre | DoseUnit::Gram);
+    let dose = if divisible { dose.max(1) } else { (dose / 1000 * 1000).max(1000) };
+    let dose = day.map_or(dose, |day| dose.min(day.max(1)));
+    let fits = day.map_or(times, |day| u32::try_from(day / dose).unwrap_or(u32::MAX));
+    (dose, times.min(fits).max(1))
+}
+
+/// Days of the label, and of the rules for what it holds.
+fn days(product: &Product, rules: &RuleSet, fever: bool) -> u32 {
+    let by_rule = |limit: &IngredientLimit| match limit.fever_days.filter(|_| fever) {
+        Some(fever_days) => Some(limit.days.map_or(fever_days, |days| days.min(fever_days))),
+        None => limit.days,
+    };
+    let limits = product.ingredients.iter().filter_map(|one| rules.limit_of(one.code.as_str()));
+    let ruled = limits.filter_map(by_rule).min();
+    let days = match (product.adult_max.days, ruled) {
+        (Some(label), Some(rule)) => label.min(rule),
+        (label, rule) => label.or(rule).unwrap_or(USUAL_DAYS),
+    };
+    days.max(1)
+}

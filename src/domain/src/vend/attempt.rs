@@ -1,0 +1,287 @@
+//! One authorised try to vend one order unit, as the server keeps it.
+
+use chrono::TimeDelta;
+
+use super::{
+    attempt_event::AttemptEvent,
+    identity::{BootId, Epoch},
+};
+use crate::{
+    ids::{AttemptId, CabinetId, OrderUnitId},
+    refusal::{Code, Refusal},
+    stock::SlotNo,
+    time::Timestamp,
+};
+
+/// How long a cabinet may act on a GRANT, on its own monotonic clock, in
+/// milliseconds. A policy default of ours: nothing depends on it for safety.
+pub const GRANT_TTL_MS: u32 = 30_000;
+
+/// How long a started attempt may be silent before it is in doubt, in seconds
+/// (source: the cabinet protocol, states of an attempt).
+pub const SILENCE_SECONDS: i64 = 120;
+
+crate::text_enum! {
+    /// Where an attempt stands.
+    pub enum AttemptState {
+        /// Signed and offered to the cabinet; START has not been committed.
+        Issued = "issued",
+        /// START is committed: from here only evidence closes it.
+        Started = "started",
+        /// Withdrawn before START.
+        Voided = "voided",
+        /// The pack came out.
+        Dispensed = "dispensed",
+        /// The pack did not come out, and that is proven.
+        NotDispensed = "not_dispensed",
+        /// Nobody knows yet.
+        InDoubt = "in_doubt",
+    }
+}
+
+impl AttemptState {
+    /// Not at an end yet.
+    pub const LIVE: &'static [AttemptState] =
+        &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt];
+    /// While one of these stands, a new attempt for the same unit is impossible.
+    pub const BLOCKING: &'static [AttemptState] =
+        &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt, AttemptState::Dispensed];
+    /// At an end; nothing changes these any more.
+    pub const ENDED: &'static [AttemptState] =
+        &[AttemptState::Voided, AttemptState::Dispensed, AttemptState::NotDispensed];
+
+    /// Stands in `LIVE`.
+    pub fn is_live(self) -> bool {
+        Self::LIVE.contains(&self)
+    }
+
+    /// Stands in `BLOCKING`.
+    pub fn is_blocking(self) -> bool {
+        Self::BLOCKING.contains(&self)
+    }
+
+    /// Stands in `ENDED`.
+    pub fn is_ended(self) -> bool {
+        Self::ENDED.contains(&self)
+    }
+}
+
+crate::text_enum! {
+    /// Why a pack did not come out.
+    pub enum NotDispensedReason {
+        /// The motor ran and the pack is held; proven by the empty hatch only.
+        Jam = "jam",
+        /// The slot held nothing.
+        Empty = "empty",
+        /// The cabinet saw that the lot has expired.
+        Expired = "expired",
+        /// The cabinet knew the lot as recalled.
+        Recalled = "recalled",
+        /// The slot holds another product or lot.
+        WrongSlot = "wrong_slot",
+        /// The motor was never asked to run.
+        NotTried = "not_tried",
+    }
+}
+
+crate::text_enum! {
+    /// How an attempt that was started has ended.
+    pub enum Outcome {
+        /// The pack came out.
+        Dispensed = "dispensed",
+        /// See `NotDispensedReason::Jam`.
+        Jam = "jam",
+        /// See `NotDispensedReason::Empty`.
+        Empty = "empty",
+        /// See `NotDispensedReason::Expired`.
+        Expired = "expired",
+        /// See `NotDispensedReason::Recalled`.
+        Recalled = "recalled",
+        /// See `NotDispensedReason::WrongSlot`.
+        WrongSlot = "wrong_slot",
+        /// See `NotDispensedReason::NotTried`.
+        NotTried = "not_tried",
+    }
+}
+
+impl From<NotDispensedReason> for Outcome {
+    fn from(reason: NotDispensedReason) -> Self {
+        match reason {
+            NotDispensedReason::Jam => Outcome::Jam,
+            NotDispensedReason::Empty => Outcome::Empty,
+            NotDispensedReason::Expired => Outcome::Expired,
+            NotDispensedReason::Recalled => Outcome::Recalled,
+            NotDispensedReason::WrongSlot => Outcome::WrongSlot,
+            NotDispensedReason::NotTried => Outcome::NotTried,
+        }
+    }
+}
+
+crate::text_enum! {
+    /// Why an attempt was withdrawn before START.
+    pub enum VoidReason {
+        /// Its time was up, by the server's clock.
+        Expired = "expired",
+        /// The worker or the order withdrew it.
+        Cancelled = "cancelled",
+        /// Its lot was recalled.
+        Recalled = "recalled",
+        /// Its cabinet was replaced.
+        Replaced = "replaced",
+        /// The cabinet declined before it had asked for START.
+        Declined = "declined",
+        /// At START the worker's record spoke against the drug.
+        Unsafe = "unsafe",
+        /// Something happened at its slot, which then takes no attempt before a count.
+        SlotClosed = "slot_closed",
+    }
+}
+
+crate::text_enum! {
+    /// What made a started attempt doubtful.
+    pub enum DoubtCause {
+        /// The cabinet restarted.
+        NewBoot = "new_boot",
+        /// The cabinet was replaced.
+        NewEpoch = "new_epoch",
+        /// Nothing was heard for `SILENCE_SECONDS`.
+        Silence = "silence",
+        /// The cabinet itself does not know.
+        Unknown = "unknown",
+        /// A jam without an empty-hatch sensor.
+        Jam = "jam",
+        /// The cabinet restarted and drew the id of its boot a second time: nobody
+        /// can say any more which of the two an entry of the journal is from.
+        SameBoot = "same_boot",
+    }
+}
+
+/// The server's record of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// The one physical pack it is for.
+    pub order_unit: OrderUnitId,
+    /// The cabinet that may carry it out.
+    pub cabinet: CabinetId,
+    /// The epoch of that cabinet when it was issued.
+    pub epoch: Epoch,
+    /// Where the pack lies.
+    pub slot: SlotNo,
+    /// Where the attempt stands.
+    pub state: AttemptState,
+    /// From here on a START is refused, by the server's clock.
+    pub expires_at: Timestamp,
+    /// The boot that START was granted to; none either once its id was drawn again.
+    pub granted_boot: Option<BootId>,
+    /// When START was committed.
+    pub started_at: Option<Timestamp>,
+    /// When it first became doubtful.
+    pub doubted_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; `None` while live, and when voided.
+    pub outcome: Option<Outcome>,
+}
+
+impl Attempt {
+    /// A fresh attempt in `issued`.
+    pub fn issued(
+        id: AttemptId,
+        order_unit: OrderUnitId,
+        (cabinet, epoch, slot): (CabinetId, Epoch, SlotNo),
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            order_unit,
+            cabinet,
+            epoch,
+            slot,
+            state: AttemptState::Issued,
+            expires_at,
+            granted_boot: None,
+            started_at: None,
+            doubted_at: None,
+            ended_at: None,
+            outcome: None,
+        }
+    }
+
+    /// The record after `event`. State columns equal the fold of their events.
+    #[must_use]
+    pub fn after(mut self, event: &AttemptEvent, at: Timestamp) -> Self {
+        match event {
+            AttemptEvent::Issued { .. } => self.state = AttemptState::Issued,
+            AttemptEvent::Started { boot, .. } => {
+                self.state = AttemptState::Started;
+                self.granted_boot = Some(*boot);
+                self.started_at = Some(at);
+            }
+            AttemptEvent::Voided { .. } => {
+                self.state = AttemptState::Voided;
+                self.ended_at = Some(at);
+            }
+            AttemptEvent::Doubted { cause } => {
+                self.state = AttemptState::InDoubt;
+                self.doubted_at = Some(at);
+                if *cause == DoubtCause::SameBoot {
+                    self.granted_boot = None;
+                }
+            }
+            AttemptEvent::Dispensed { .. } => {
+                self.state = AttemptState::Dispensed;
+                self.outcome = Some(Outcome::Dispensed);
+                self.ended_at = Some(at);
+            }
+            AttemptEvent::NotDispensed { reason, .. } => {
+                self.state = AttemptState::NotDispensed;
+                self.outcome = Some((*reason).into());
+                self.ended_at = Some(at);
+            }
+            AttemptEvent::IncidentOpened { .. } | AttemptEvent::SlotClosed { .. } => {}
+        }
+        self
+    }
+
+    /// When silence makes a started attempt doubtful; `None` before START.
+    pub fn doubtful_from(&self) -> Option<Timestamp> {
+        self.started_at.map(|at| at + TimeDelta::seconds(SILENCE_SECONDS))
+    }
+}
+
+/// May another attempt be issued for a unit whose attempts stand in `earlier`?
+///
+/// An authorization that has expired but was not voided still blocks: its START may
+/// be committed by an instance whose clock is slower.
+///
+/// # Errors
+/// `attempt_in_doubt`, `attempt_closed` (it was dispensed) or `state_moved_on` (one
+/// is on its way), each with the state that stands in the way.
+pub fn may_issue(earlier: impl IntoIterator<Item = AttemptState>) -> Result<(), Refusal> {
+    for state in earlier {
+        let code = match state {
+            AttemptState::Voided | AttemptState::NotDispensed => continue,
+            AttemptState::InDoubt => Code::AttemptInDoubt,
+            AttemptState::Dispensed => Code::AttemptClosed,
+            AttemptState::Issued | AttemptState::Started => Code::StateMovedOn,
+        };
+        return Err(Refusal::new(code).in_state(state));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_live_or_ended_and_blocking_is_what_bars_a_new_attempt() {
+        for state in AttemptState::ALL.iter().copied() {
+            assert_ne!(state.is_live(), state.is_ended(), "{state}");
+            assert_eq!(may_issue([state]).is_err(), state.is_blocking(), "{state}");
+        }
+        assert!(may_issue([AttemptState::Voided, AttemptState::InDoubt]).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! Whether the event log is what it was, for operators.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use crate::{
+    auth::Operator,
+    body::Query,
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{House, audit::AuditView};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/audit/chain", chain);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(chain))]
+pub struct Doc;
+
+/// How much of the chain is checked.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Since {
+    /// Check what was sealed after this position, 0 for all of it; left out, the
+    /// newest 1,000 seals.
+    #[param(minimum = 0, maximum = 9007199254740991_i64)]
+    after: Option<i64>,
+}
+
+/// Compare the event log with its seals and with the witness
+#[utoipa::path(get, path = "/api/v1/audit/chain", tag = "audit", params(Since),
+    responses((status = 200, body = AuditView)))]
+async fn chain(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    since: Query<Since>,
+) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::audit::verify_from(conn, house, since.0.after))
+        .await;
+    reply::json(&request, outcome)
+}

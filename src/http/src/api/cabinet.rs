@@ -1,0 +1,132 @@
+//! The cabinet protocol. Every POST is signed by the cabinet's own key; an
+//! idle poll with a current cursor touches no database, while hints come in.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Cabinet,
+    body::{Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+    signed::SignedBody,
+};
+use coordination::Topic;
+use domain::{
+    ids::AttemptId,
+    vend::messages::{
+        EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, StartRequest, WorkAnswer, WorkQuery,
+    },
+};
+use service::{Failure, House};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/cabinet/v1/hello", hello)
+        .get("/cabinet/v1/work", work)
+        .post("/cabinet/v1/attempts/{id}/start", start)
+        .post("/cabinet/v1/events", events);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(hello, work, start, events))]
+pub struct Doc;
+
+/// The first word of a boot
+///
+/// `boot_id` is 128 random bits in 32 lower hex digits; the head of an empty
+/// journal is `seq` 0 with a hash of 64 zeros.
+#[utoipa::path(post, path = "/cabinet/v1/hello", tag = "cabinet",
+    request_body = HelloRequest, responses((status = 200, body = HelloAnswer)))]
+async fn hello(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: SignedBody<HelloRequest>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| service::vend::hello(tx, caller.0, &body.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// What there is to do: authorizations, voids, recalls
+#[utoipa::path(get, path = "/cabinet/v1/work", tag = "cabinet",
+    params(WorkQuery), responses((status = 200, body = WorkAnswer)))]
+async fn work(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<WorkQuery>,
+) -> Reply {
+    reply::json(&request, next_work(&caller, &house, &query.0).await)
+}
+
+async fn next_work(caller: &Cabinet, house: &Arc<House>, query: &WorkQuery) -> Result<WorkAnswer, Failure> {
+    let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.into());
+    let cabinet = caller.0.cabinet;
+    let mut listener = house.coordination.listen(Topic::Cabinet(cabinet));
+    // What was told by this cursor: then the database has nothing to add.
+    let mut told = house.work_seen.get(&cabinet) == Some((listener.generation(), query.cursor));
+    loop {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        if told && !house.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
+            break;
+        }
+        // The generation first: what changes while the database is read is
+        // looked at again.
+        let generation = listener.generation();
+        let (actor, own) = (caller.actor(), caller.0);
+        // In a box, which is gone when the poll is held.
+        let items =
+            Box::pin(house.read(actor, move |conn, house| service::vend::work(conn, house, own))).await?;
+        let cursor = service::vend::cursor_of(&items)?;
+        house.work_seen.insert(cabinet, (generation, cursor));
+        if cursor != query.cursor {
+            return Ok(WorkAnswer { cursor, items });
+        }
+        if tokio::time::Instant::now() >= until || house.lifecycle.is_closing() {
+            break;
+        }
+        told = true;
+    }
+    Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() })
+}
+
+/// START: ask to go ahead with one attempt
+#[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", tag = "cabinet",
+    params(("id" = AttemptId, Path)),
+    request_body = StartRequest, responses((status = 200, body = Grant)))]
+async fn start(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<AttemptId>,
+    body: SignedBody<StartRequest>,
+) -> Reply {
+    let outcome =
+        house.write(caller.actor(), move |tx| service::vend::start(tx, caller.0, id.0, &body.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Report the journal
+///
+/// An entry is `{seq, prev_hash, hash, boot_id, mono_ms, wall, kind, body}`.
+/// Its hash is the SHA-256 in lower hex of eight lines, each ended by `\n`:
+/// `waystation-journal-v1`, seq, prev_hash, boot_id, mono_ms, wall in UTC with
+/// six decimals and `Z`, kind, and the body as JSON with sorted keys and no
+/// white space. The first entry's `prev_hash` is 64 zeros. A gap is answered
+/// with `journal_gap` and the expected seq in `data`.
+#[utoipa::path(post, path = "/cabinet/v1/events", tag = "cabinet",
+    request_body = EventsRequest, responses((status = 200, body = EventsAnswer)))]
+async fn events(
+    caller: Cabinet,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: SignedBody<EventsRequest>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| service::vend::accept(tx, caller.0, &body.0)).await;
+    reply::json(&request, outcome)
+}

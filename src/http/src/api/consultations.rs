@@ -1,0 +1,214 @@
+//! Consultations, for the worker who asked and the doctor who has them.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use super::page::Page;
+use crate::{
+    auth::{Doctor, Party, Worker},
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::ConsultationId;
+use service::{
+    Actor, Failure, House,
+    consultation::{
+        Completion, ConsultationView, ConsultationsView, MessageInput, MessageView, MessagesView,
+        RatingInput, RecordView, StartInput,
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/consultations", start)
+        .get("/api/v1/consultations", list)
+        .get("/api/v1/consultations/{id}", fetch)
+        .post("/api/v1/consultations/{id}/cancel", cancel)
+        .post("/api/v1/consultations/{id}/complete", complete)
+        .post("/api/v1/consultations/{id}/no-show", no_show)
+        .post("/api/v1/consultations/{id}/rating", rate)
+        .post("/api/v1/consultations/{id}/messages", say)
+        .get("/api/v1/consultations/{id}/messages", messages)
+        .get("/api/v1/consultations/{id}/record", record);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, say, messages, record))]
+pub struct Doc;
+
+/// Ask for a doctor
+#[utoipa::path(post, path = "/api/v1/consultations", tag = "consultation", request_body = StartInput,
+    responses((status = 201, body = ConsultationView)))]
+async fn start(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<StartInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::consultation::start(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// A worker's own consultations, or those that a doctor holds now
+#[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(Page),
+    responses((status = 200, body = ConsultationsView)))]
+async fn list(caller: Party, request: HttpRequest, house: Data<Arc<House>>, page: Query<Page>) -> Reply {
+    let limit = page.0.size();
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| match caller.0 {
+            Actor::Worker(worker) => {
+                service::consultation::list_for_worker(conn, house, worker.worker, page.0.after(), limit)
+            }
+            Actor::Staff(staff) => service::consultation::list_for_doctor(conn, house, shown, staff.staff),
+            _ => Err(Failure::from(domain::refusal::Code::RoleNotAllowed)),
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// One consultation, for one of its parties
+#[utoipa::path(get, path = "/api/v1/consultations/{id}", tag = "consultation",
+    params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
+async fn fetch(
+    caller: Party,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<ConsultationId>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            service::consultation::fetch(conn, house, shown, caller.0, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Take the request back, while no doctor has accepted it
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/cancel", tag = "consultation",
+    params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
+async fn cancel(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::cancel(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Complete it with a summary
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/complete", tag = "consultation",
+    params(("id" = ConsultationId, Path)), request_body = Completion,
+    responses((status = 200, body = ConsultationView)))]
+async fn complete(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<Completion>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::complete(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// End it because the worker does not come
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/no-show", tag = "consultation",
+    params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
+async fn no_show(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::no_show(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Rate it, once it is completed
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/rating", tag = "consultation",
+    params(("id" = ConsultationId, Path)), request_body = RatingInput,
+    responses((status = 200, body = ConsultationView)))]
+async fn rate(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<RatingInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::rate(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Say something to the other party
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
+    params(("id" = ConsultationId, Path)), request_body = MessageInput,
+    responses((status = 201, body = MessageView)))]
+async fn say(
+    caller: Party,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<MessageInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.0, key, StatusCode::CREATED, move |tx| {
+        service::consultation::say(tx, id.0, &body.0)
+    })
+    .await
+}
+
+/// What was said
+#[utoipa::path(get, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
+    params(("id" = ConsultationId, Path), Page), responses((status = 200, body = MessagesView)))]
+async fn messages(
+    caller: Party,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<ConsultationId>,
+    page: Query<Page>,
+) -> Reply {
+    let limit = page.0.size();
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            service::consultation::messages(conn, house, shown, caller.0, id.0, (page.0.after(), limit))
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// The worker's record; that it was read is recorded
+#[utoipa::path(get, path = "/api/v1/consultations/{id}/record", tag = "consultation",
+    params(("id" = ConsultationId, Path)), responses((status = 200, body = RecordView)))]
+async fn record(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<ConsultationId>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::consultation::read_record(conn, house, shown, caller.0, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}

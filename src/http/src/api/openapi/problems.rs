@@ -1,0 +1,107 @@
+//! The problems that an operation can answer with, by what it takes and who
+//! may call it.
+
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, Response, ResponseBuilder, Type};
+
+use crate::{
+    problem::status_of_code,
+    routes::{BODY, IF_MATCH, KEY, PATH, RouteLine},
+};
+use domain::refusal::Code;
+
+/// Every status of a problem.
+const STATUSES: [u16; 16] = [400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
+
+/// Routes whose body names something that may not be there.
+const NAMES_THINGS: [&str; 6] = [
+    "/api/v1/enrolment-codes",
+    "/api/v1/shifts",
+    "/api/v1/prescriptions/check",
+    "/api/v1/orders",
+    "/api/v1/lots/recall",
+    "/api/v1/duty",
+];
+
+/// Routes that prove somebody by something short, so that tries are counted.
+const COUNTS_TRIES: [&str; 13] = [
+    "/api/v1/check-ins",
+    "/api/v1/phone-codes",
+    "/api/v1/check-ins/pin",
+    "/api/v1/me/pin",
+    "/api/v1/session/signing-window",
+    "/api/v1/staff/password",
+    "/api/v1/staff/password-reset",
+    "/api/v1/staff/link",
+    "/api/v1/staff/email",
+    "/api/v1/prescriptions/{id}/sign",
+    "/api/v1/prescriptions/{id}/approve",
+    "/api/v1/offers/{id}/accept",
+    "/cabinet/v1/attempts/{id}/start",
+];
+
+/// Routes that read what a worker's consent to care opens.
+const NEEDS_CONSENT: [&str; 3] = [
+    "/api/v1/prescriptions/{id}",
+    "/api/v1/consultations/{id}/record",
+    "/api/v1/consultations/{id}/messages",
+];
+
+/// The statuses of the problems of a route.
+pub fn statuses(line: &RouteLine) -> Vec<u16> {
+    let anonymous_proof = line.roles.is_empty() && line.takes(BODY) && !line.path.ends_with("/assess");
+    let counts_tries = COUNTS_TRIES.contains(&line.path)
+        || line.path.starts_with("/api/v1/tokens/")
+        || line.path == "/cabinet/v1/enrol";
+    let moves = line.method != actix_web::http::Method::GET;
+    let holds = |status: u16| match status {
+        400 => line.is_interface(),
+        401 => !line.roles.is_empty() || anonymous_proof,
+        403 => !line.roles.is_empty(),
+        404 => line.takes(PATH) || NAMES_THINGS.contains(&line.path),
+        408 => line.takes(BODY) || line.takes(KEY),
+        409 => moves && (line.takes(KEY) || !line.roles.is_empty()),
+        412 | 428 => line.takes(IF_MATCH),
+        413 => line.takes(BODY) || line.takes(KEY),
+        415 => line.takes(BODY),
+        422 => line.takes(BODY) || line.takes(KEY) || NEEDS_CONSENT.contains(&line.path),
+        429 => counts_tries,
+        500 | 503 => true,
+        _ => false,
+    };
+    STATUSES.into_iter().filter(|status| holds(*status)).collect()
+}
+
+/// The name of the response of a status.
+pub fn name_of(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+/// The response of each status, with the codes that it can hold.
+pub fn responses() -> Vec<(String, Response)> {
+    let used = STATUSES.into_iter().filter(|status| !matches!(status, 405 | 406));
+    used.map(|status| (name_of(status), response(status))).collect()
+}
+
+fn response(status: u16) -> Response {
+    let codes: Vec<String> = Code::ALL
+        .iter()
+        .filter(|code| status_of_code(**code).as_u16() == status)
+        .map(|code| format!("`{}`", code.as_str()))
+        .collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
+    let mut response = ResponseBuilder::new()
+        .description(format!("A problem (RFC 9457): {}.", codes.join(", ")))
+        .content("application/problem+json", content);
+    let mut say = |name: &str, kind: Type| {
+        let schema = ObjectBuilder::new().schema_type(kind).build();
+        let built = std::mem::take(&mut response);
+        response = built.header(name, HeaderBuilder::new().schema(Some(schema)).build());
+    };
+    say("Content-Language", Type::String);
+    match status {
+        401 => say("WWW-Authenticate", Type::String),
+        429 | 503 => say("Retry-After", Type::Integer),
+        _ => {}
+    }
+    response.build()
+}

@@ -1,0 +1,115 @@
+//! Orders and the subsidy account, at a station screen.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use super::page::Page;
+use crate::{
+    auth::Worker,
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::OrderId;
+use service::{
+    House,
+    ledger::AccountView,
+    order::{OrderInput, OrderList, OrderView, PayInput},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/orders", create)
+        .get("/api/v1/orders", list)
+        .get("/api/v1/orders/{id}", fetch)
+        .post("/api/v1/orders/{id}/pay", pay)
+        .post("/api/v1/orders/{id}/cancel", cancel)
+        .get("/api/v1/account", account);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(create, list, fetch, pay, cancel, account))]
+pub struct Doc;
+
+/// Set the packs of a prescription, or of lines over the counter, aside
+#[utoipa::path(post, path = "/api/v1/orders", tag = "order", request_body = OrderInput,
+    responses((status = 201, body = OrderView)))]
+async fn create(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<OrderInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::order::create(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// The worker's orders
+#[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(Page),
+    responses((status = 200, body = OrderList)))]
+async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, query: Query<Page>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| {
+            service::order::list(conn, house, caller.0.worker, query.0.after(), query.0.limit())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// One of the worker's orders
+#[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "order", params(("id" = OrderId, Path)),
+    responses((status = 200, body = OrderView)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id: Path<OrderId>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::order::fetch(conn, house, caller.0.worker, id.0))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Pay, and have each pack authorised
+#[utoipa::path(post, path = "/api/v1/orders/{id}/pay", tag = "order", params(("id" = OrderId, Path)),
+    request_body = PayInput, responses((status = 200, body = OrderView)))]
+async fn pay(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OrderId>,
+    body: Body<PayInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::order::pay(tx, caller.0, id.0, body.0.method)
+    })
+    .await
+}
+
+/// Withdraw what has not started, and have it paid back
+#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", tag = "order", params(("id" = OrderId, Path)),
+    responses((status = 200, body = OrderView)))]
+async fn cancel(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OrderId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::order::cancel(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// The subsidy account, with this month's allowance in it
+#[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
+async fn account(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    // A write: looking may be what grants the month's allowance.
+    let outcome = house.write(caller.actor(), move |tx| service::ledger::account(tx, caller.0.worker)).await;
+    reply::json(&request, outcome)
+}

@@ -1,0 +1,58 @@
+//! Parameters of lists and long polls. Their bounds stand in the document, and
+//! are checked by it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use domain::ids::Id;
+
+/// Entries of a page whose caller names no number.
+pub const USUAL: u32 = 50;
+
+/// Which page of a list: seek pagination, `?after=..&limit=..`.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// The last id of the page before.
+    pub after: Option<uuid::Uuid>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<u32>,
+}
+
+impl Page {
+    /// How many entries at most.
+    pub fn limit(&self) -> u32 {
+        self.limit.unwrap_or(USUAL)
+    }
+
+    /// The same, as storage counts.
+    pub fn size(&self) -> i64 {
+        i64::from(self.limit())
+    }
+
+    /// The id after which the page begins.
+    pub fn after<K>(&self) -> Option<Id<K>> {
+        self.after.map(Id::from_uuid)
+    }
+}
+
+/// How long a long poll may be held.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Wait {
+    /// Seconds to wait for something, 0 to 25; 0 if left out.
+    #[param(minimum = 0, maximum = 25)]
+    pub wait: Option<u32>,
+}
+
+impl Wait {
+    /// The span.
+    pub fn span(&self) -> Duration {
+        Duration::from_secs(self.wait.unwrap_or(0).into())
+    }
+}

@@ -1,0 +1,78 @@
+//! Looking drugs up.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use super::page;
+use crate::{
+    auth::FormularyReader,
+    body::{Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    House,
+    formulary::{ProductPage, ProductView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/products", search).get("/api/v1/products/{code}", fetch);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(search, fetch))]
+pub struct Doc;
+
+/// Which products are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ProductQuery {
+    /// Words of a name or code, or the beginning of an ATC code.
+    #[param(max_length = 60)]
+    search: Option<String>,
+    /// What comes after this code.
+    #[param(max_length = 40)]
+    after: Option<String>,
+    /// How many at most; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Products of the catalogue, by code
+#[utoipa::path(get, path = "/api/v1/products", tag = "formulary", params(ProductQuery),
+    responses((status = 200, body = ProductPage)))]
+async fn search(
+    caller: FormularyReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<ProductQuery>,
+) -> Reply {
+    let query = query.0;
+    let outcome = house
+        .read(caller.0, move |conn, _| {
+            let text = query.search.as_deref().unwrap_or("");
+            let limit = query.limit.unwrap_or(page::USUAL);
+            service::formulary::search(conn, text, query.after.as_deref(), limit)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// One product of the catalogue
+#[utoipa::path(get, path = "/api/v1/products/{code}", tag = "formulary", params(("code" = String, Path)),
+    responses((status = 200, body = ProductView)))]
+async fn fetch(
+    caller: FormularyReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    code: Path<String>,
+) -> Reply {
+    let outcome = house.read(caller.0, move |conn, _| service::formulary::fetch(conn, &code.0)).await;
+    reply::json(&request, outcome)
+}

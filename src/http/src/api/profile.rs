@@ -1,0 +1,52 @@
+//! A worker's own health profile.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Worker,
+    body::{Body, IfMatch},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    House,
+    profile::{HealthProfile, ProfileInput},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/me/profile", fetch).put("/api/v1/me/profile", put);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(fetch, put))]
+pub struct Doc;
+
+/// My health profile; its version is the ETag, "0" while it is empty
+#[utoipa::path(get, path = "/api/v1/me/profile", tag = "profile",
+    responses((status = 200, body = HealthProfile)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let worker = caller.0.worker;
+    let outcome =
+        house.read(caller.actor(), move |conn, house| service::profile::fetch(conn, house, worker)).await;
+    reply::versioned(&request, outcome)
+}
+
+/// Write my health profile over the version that I saw
+#[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = ProfileInput,
+    responses((status = 200, body = HealthProfile)))]
+async fn put(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    version: IfMatch,
+    body: Body<ProfileInput>,
+) -> Reply {
+    let outcome =
+        house.write(caller.actor(), move |tx| service::profile::put(tx, caller.0, &version.0, &body.0)).await;
+    reply::versioned(&request, outcome)
+}

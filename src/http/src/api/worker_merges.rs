@@ -1,0 +1,81 @@
+//! Two records of one person, for operators.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Operator,
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::WorkerId;
+use service::{
+    House,
+    network::{MergeInput, MergePreview, MergeQuery, WorkerSummary},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/workers/{id}/merge-preview", preview)
+        .post("/api/v1/workers/{id}/merge", merge)
+        .post("/api/v1/workers/{id}/unmerge", unmerge);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(preview, merge, unmerge))]
+pub struct Doc;
+
+/// What a merge would bring together and change; the reading is logged
+#[utoipa::path(get, path = "/api/v1/workers/{id}/merge-preview", tag = "network",
+    params(("id" = WorkerId, Path), MergeQuery), responses((status = 200, body = MergePreview)))]
+async fn preview(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<WorkerId>,
+    query: Query<MergeQuery>,
+) -> Reply {
+    let into = query.0.into;
+    reply::json(
+        &request,
+        house.write(caller.actor(), move |tx| service::network::merge_preview(tx, id.0, into)).await,
+    )
+}
+
+/// Merge a record that nobody can open by themselves into the worker they turned out to be
+#[utoipa::path(post, path = "/api/v1/workers/{id}/merge", tag = "network", params(("id" = WorkerId, Path)),
+    request_body = MergeInput, responses((status = 200, body = WorkerSummary)))]
+async fn merge(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerId>,
+    body: Body<MergeInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_merge(tx, id.0, &body.0)
+    })
+    .await
+}
+
+/// Undo a merge: both are again who they were, with what happened since
+#[utoipa::path(post, path = "/api/v1/workers/{id}/unmerge", tag = "network", params(("id" = WorkerId, Path)),
+    responses((status = 200, body = WorkerSummary)))]
+async fn unmerge(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_unmerge(tx, id.0)
+    })
+    .await
+}

@@ -1,0 +1,47 @@
+//! The figures for Prometheus. They have a listener of their own, so that no
+//! proxy in front of the public one can let them out by mistake.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data},
+};
+
+use crypto::digest;
+use service::House;
+
+/// SHA-256 of the token that a scrape must bring; none on loopback.
+#[derive(Debug, Clone)]
+pub struct MetricsToken(Option<[u8; 32]>);
+
+impl MetricsToken {
+    /// Asks for `token`, if there is one.
+    pub fn new(token: Option<&str>) -> Self {
+        Self(token.map(|token| digest::sha256(token.as_bytes())))
+    }
+
+    /// Digests are compared, so that the time taken tells nothing of the token.
+    fn admits(&self, request: &HttpRequest) -> bool {
+        let Some(wanted) = self.0 else { return true };
+        let header = request.headers().get(header::AUTHORIZATION);
+        let told = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        told.is_some_and(|told| digest::sha256(told.as_bytes()) == wanted)
+    }
+}
+
+/// Everything behind the operators' socket.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.route("/metrics", web::get().to(metrics));
+}
+
+async fn metrics(request: HttpRequest, house: Data<Arc<House>>, token: Data<MetricsToken>) -> HttpResponse {
+    if !token.admits(&request) {
+        return HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).finish();
+    }
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(service::figures::exposition(&house).await)
+}

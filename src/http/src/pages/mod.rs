@@ -1,0 +1,81 @@
+//! What a browser sees: the front page, the interface's documentation, and the
+//! documents that stand at well-known addresses. Nothing on a page comes from
+//! another host, and no page shows anybody's data.
+
+mod front;
+pub mod headers;
+mod links;
+mod ready;
+pub mod report;
+
+use std::sync::{Arc, OnceLock};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data},
+};
+use utoipa::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{auth::Anyone, reply::Reply, routes::Routes};
+use crate::api::openapi;
+use service::House;
+
+const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
+
+/// Adds this folder's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/", front::page)
+        .get("/front.css", front::style)
+        .get("/front.js", front::script)
+        .get("/staff/password", links::password)
+        .get("/staff/email", links::email)
+        .get("/links.css", links::style)
+        .get("/links.js", links::script)
+        .get("/docs", docs)
+        .get("/healthz", health)
+        .get("/readyz", ready::ready)
+        .get("/.well-known/jwks.json", jwks)
+        .get(DOCUMENT_PATH, document);
+}
+
+/// This folder's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(health, ready::ready, jwks))]
+pub struct Doc;
+
+/// The documentation's own pages, which come with their files.
+pub fn configure(app: &mut web::ServiceConfig) {
+    let config = Config::new([DOCUMENT_PATH]).deep_linking(true).default_models_expand_depth(0);
+    app.service(SwaggerUi::new("/docs/{tail:.*}").config(config));
+}
+
+async fn docs(_: Anyone) -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// Whether this process answers
+#[utoipa::path(get, path = "/healthz", tag = "public",
+    responses((status = 200, description = "It answers", body = serde_json::Value)))]
+async fn health(_: Anyone) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(serde_json::json!({"status": "ok"}))
+}
+
+/// The public keys that tokens and vend authorizations verify with (RFC 7517)
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "public",
+    responses((status = 200, description = "A JWK set", body = serde_json::Value)))]
+async fn jwks(_: Anyone, house: Data<Arc<House>>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
+        .json(house.keys.tokens.jwks())
+}
+
+async fn document(_: Anyone, _request: HttpRequest) -> Reply {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| openapi::document().to_json().expect("the document is plain JSON"));
+    Ok(HttpResponse::Ok().content_type("application/json").body(text.as_str()))
+}

@@ -1,0 +1,209 @@
+//! RFC 9457 problems. The codes and sentences are the domain's; here each kind
+//! of refusal gets its HTTP status. Internal text never leaves.
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::span::RequestId;
+use domain::{
+    refusal::{Code, Refusal, RefusalKind},
+    words::Language,
+};
+use service::Failure;
+use storage::StoreError;
+
+/// Seconds after which whoever waited in vain for a row may come back. Our default.
+const BUSY_RETRY_S: u32 = 3;
+
+/// Languages of a caller that are looked at. Our default.
+const MOST_LANGUAGES: usize = 16;
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// The sentence for people, in the caller's language.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    #[schema(value_type = ProblemCode)]
+    pub code: String,
+    /// The id of the request, as in the logs and in `X-Request-Id`.
+    pub request_id: String,
+    /// One entry per bad field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+    /// The current state, where something moved on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Findings, allowed values and the like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+}
+
+/// All codes of problems; for the document.
+#[derive(Debug)]
+pub enum ProblemCode {}
+
+/// One bad field.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemField {
+    /// The field, as a path.
+    pub field: String,
+    /// A stable word for what is wrong.
+    pub code: String,
+    /// What is wrong and what is allowed, in the caller's language.
+    pub message: String,
+}
+
+/// A failure on its way out, with the language to say it in.
+#[derive(Debug)]
+pub struct Problem {
+    refusal: Box<Refusal>,
+    language: Language,
+    request_id: String,
+}
+
+impl Problem {
+    /// Says `failure` in the language that `request` asks for. A fault is
+    /// logged here, where its request id is known, and told as "internal".
+    pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
+        let refusal = match failure.into() {
+            Failure::Refused(refusal) => refusal,
+            Failure::Store(error @ StoreError::Overloaded) => {
+                tracing::warn!(%error, "overloaded");
+                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
+            }
+            Failure::Store(error @ StoreError::Busy(_)) => {
+                tracing::warn!(%error, "busy");
+                Box::new(Refusal::new(Code::Overloaded).retry_after(BUSY_RETRY_S))
+            }
+            Failure::Store(error) if error.is_unreachable() => {
+                tracing::error!(%error, "the database is out of reach");
+                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
+            }
+            Failure::Store(error) => {
+                tracing::error!(%error, "storage fault");
+                Box::new(Refusal::new(Code::Internal).retry_after(1))
+            }
+            Failure::Fault(error) => {
+                tracing::error!(error, "fault");
+                Box::new(Refusal::new(Code::Internal).retry_after(1))
+            }
+        };
+        let refusal = match refusal.code {
+            // Whoever is told to come back is told when.
+            Code::Overloaded if refusal.retry_after_s.is_none() => Box::new(refusal.retry_after(1)),
+            _ => refusal,
+        };
+        Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
+    }
+}
+
+/// English when the caller prefers it, else Chinese: the network's language.
+pub fn language_of(request: &HttpRequest) -> Language {
+    let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let mut best = (Language::Chinese, 0.0_f32);
+    for part in wanted.unwrap_or("zh").split(',').take(MOST_LANGUAGES) {
+        let mut pieces = part.split(';');
+        let tag = pieces.next().unwrap_or("").trim();
+        let weight = pieces
+            .find_map(|piece| piece.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
+            .unwrap_or(1.0);
+        let language = match tag.split('-').next() {
+            Some(tag) if tag.eq_ignore_ascii_case("en") => Language::English,
+            Some(tag) if tag.eq_ignore_ascii_case("zh") => Language::Chinese,
+            _ => continue,
+        };
+        if weight > best.1 {
+            best = (language, weight);
+        }
+    }
+    best.0
+}
+
+/// The HTTP status of each kind of refusal.
+pub fn status_of(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+        RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::Stale => StatusCode::PRECONDITION_FAILED,
+        RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalKind::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The HTTP status of a code.
+pub fn status_of_code(code: Code) -> StatusCode {
+    match code {
+        // Ours, not a matter of waiting.
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::PreconditionMissing => StatusCode::PRECONDITION_REQUIRED,
+        code => status_of(code.kind()),
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        status_of_code(self.refusal.code)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let refusal = &self.refusal;
+        let body = ProblemBody {
+            type_uri: format!("/problems/{}", refusal.code.as_str()),
+            title: refusal.code.title().in_language(self.language).to_owned(),
+            status: status.as_u16(),
+            code: refusal.code.as_str().to_owned(),
+            request_id: self.request_id.clone(),
+            errors: refusal
+                .fields
+                .iter()
+                .map(|bad| ProblemField {
+                    field: bad.field.clone(),
+                    code: bad.code.clone(),
+                    message: bad.message.in_language(self.language).to_owned(),
+                })
+                .collect(),
+            state: refusal.state.clone(),
+            data: refusal.data.clone(),
+        };
+        let mut response = HttpResponse::build(status);
+        response.content_type("application/problem+json");
+        response.insert_header((header::CONTENT_LANGUAGE, self.language.as_str()));
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = refusal.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if matches!(refusal.code, Code::RequestTimeout | Code::BodyTooLarge) {
+            // The rest of the body is not waited for.
+            response.force_close();
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(body)
+    }
+}

@@ -1,0 +1,167 @@
+//! How answers leave: JSON with the right status, never cached.
+
+use std::{future::Future, sync::Arc};
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
+    middleware::Next,
+};
+use serde::Serialize;
+
+use super::{body::IdempotencyKey, problem::Problem, reading};
+use domain::refusal::Code;
+use service::{Actor, Answer, Failure, House, Once, Tx};
+
+/// What every handler returns.
+pub type Reply = Result<HttpResponse, Problem>;
+
+// Made once: every answer has them.
+static NO_STORE: header::HeaderValue = header::HeaderValue::from_static("no-store");
+static JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");
+
+/// 200 with a JSON body.
+pub fn json<T: Serialize>(request: &HttpRequest, outcome: Result<T, Failure>) -> Reply {
+    with_status(request, StatusCode::OK, outcome)
+}
+
+/// A JSON body under `status`.
+pub fn with_status<T: Serialize>(
+    request: &HttpRequest,
+    status: StatusCode,
+    outcome: Result<T, Failure>,
+) -> Reply {
+    match outcome {
+        Ok(body) => Ok(HttpResponse::build(status)
+            .insert_header((header::CACHE_CONTROL, NO_STORE.clone()))
+            .insert_header((header::CONTENT_TYPE, JSON.clone()))
+            .json(body)),
+        Err(failure) => Err(Problem::new(request, failure)),
+    }
+}
+
+/// A document that people edit: its version travels as an ETag.
+pub fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i64, T), Failure>) -> Reply {
+    match outcome {
+        Ok((version, body)) => Ok(HttpResponse::Ok()
+            .insert_header((header::ETAG, format!("\"{version}\"")))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .json(body)),
+        Err(failure) => Err(Problem::new(request, failure)),
+    }
+}
+
+/// Runs a verb once per idempotency key and answers with `status`.
+pub async fn once<T: Serialize + Send + 'static>(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    actor: Actor,
+    key: IdempotencyKey,
+    status: StatusCode,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+) -> Reply {
+    answer_once(request, status, try_once(request, house, actor, key, work).await)
+}
+
+async fn try_once<T: Serialize + Send + 'static>(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    actor: Actor,
+    key: IdempotencyKey,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+) -> Result<Answer, Failure> {
+    house.once(actor, frame(request, actor, key), work).await
+}
+
+/// A verb with something before it that must not be done for a repeated
+/// request: a try is taken from a limit, a password is hashed. A repeat is
+/// answered from what was kept.
+///
+/// Tells what was prepared, unless nothing was.
+///
+/// # Errors
+/// Those of `prepare` and of the verb.
+pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
+    request: &HttpRequest,
+    house: &Arc<House>,
+    actor: Actor,
+    key: IdempotencyKey,
+    prepare: impl Future<Output = Result<P, Failure>>,
+    work: impl Fn(&mut Tx<'_>, &P) -> Result<T, Failure> + Send + 'static,
+) -> (Option<Arc<P>>, Result<Answer, Failure>) {
+    let once = frame(request, actor, key);
+    match house.kept(actor, &once).await {
+        Ok(None) => {}
+        Ok(Some(answer)) => return (None, Ok(answer)),
+        Err(failure) => return (None, Err(failure)),
+    }
+    let prepared = match prepare.await {
+        Ok(prepared) => Arc::new(prepared),
+        Err(failure) => return (None, Err(failure)),
+    };
+    let of_work = Arc::clone(&prepared);
+    let outcome = house.once(actor, once, move |tx| work(tx, &of_work)).await;
+    (Some(prepared), outcome)
+}
+
+fn frame(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
+    Once {
+        principal: actor.principal(),
+        route: format!("{} {}", request.method(), request.path()),
+        key: key.key,
+        body_digest: key.body_digest,
+    }
+}
+
+/// The answer to a verb that ran once.
+pub fn answer_once(request: &HttpRequest, status: StatusCode, outcome: Result<Answer, Failure>) -> Reply {
+    let problem = |failure: Failure| Problem::new(request, failure);
+    let answer = outcome.map_err(problem)?;
+    let body = answer.outcome.map_err(|refusal| problem(Failure::Refused(refusal)))?;
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    if answer.replayed {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    Ok(response.json(body))
+}
+
+/// Any method that a route does not take; `OPTIONS` is told which it takes.
+pub fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
+    let mut response = if *request.method() == Method::OPTIONS {
+        HttpResponse::NoContent().finish()
+    } else {
+        Problem::new(request, Failure::from(Code::MethodNotAllowed)).error_response()
+    };
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// Routes that take no parameters refuse all of them, by name.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn no_parameters(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match reading::no_query(request.query_string()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => {
+            let problem = Problem::new(request.request(), refusal).error_response();
+            Ok(request.into_response(problem).map_into_right_body())
+        }
+    }
+}
+
+/// Any path that no route has.
+pub async fn route_not_found(request: HttpRequest) -> Reply {
+    Err(Problem::new(&request, Failure::from(Code::RouteNotFound)))
+}

@@ -1,0 +1,139 @@
+//! Requests that a device signed itself. The signature is checked before the
+//! handler runs, with the key that the database holds now: neither a cached
+//! token nor a revoked key gets past it.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use actix_web::{
+    Error, FromRequest, HttpRequest, ResponseError,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web::Data,
+};
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::{
+    auth::actor_of,
+    body::{Body, RawBody, receive},
+    problem::Problem,
+    routes::{self, Part, Takes},
+};
+use crypto::{
+    device::{self, BoundRequest},
+    public_key::Ed25519PublicKey,
+};
+use domain::{ids::DeviceId, refusal::Code};
+use service::{Actor, Failure, House, caller::StationCaller};
+
+/// The header with the detached JWS over method, path and body.
+pub const SIGNATURE_HEADER: &str = "Waystation-Signature";
+
+/// A JSON body that the calling cabinet signed.
+pub struct SignedBody<T>(pub T);
+
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for SignedBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        // Both share one reading of the body.
+        let raw = RawBody::from_request(request, payload);
+        let body = Body::<T>::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let bytes = raw.await?;
+            verify(&request, bytes.0.as_ref()).await.map_err(|failure| Problem::new(&request, failure))?;
+            body.await.map(|body| SignedBody(body.0))
+        })
+    }
+}
+
+impl<T: DeserializeOwned + ToSchema + 'static> Part for SignedBody<T> {
+    const TAKES: Takes = routes::BODY | routes::SIGNATURE;
+}
+
+/// Lets a request of a station's screen through if the screen signed it; other
+/// callers show by their token alone who they are. It stands before everything
+/// else that looks at the request, so that nothing is done, counted or told to
+/// whoever has only found a screen's token.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn by_screen(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    // Whoever has no good token is refused by the handler's first argument.
+    let Ok(Actor::Station(caller)) = actor_of(request.request()) else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    match verify_screen(&mut request, caller).await {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(failure) => {
+            let problem = Problem::new(request.request(), failure).error_response();
+            Ok(request.into_response(problem).map_into_right_body())
+        }
+    }
+}
+
+async fn verify_screen(request: &mut ServiceRequest, caller: StationCaller) -> Result<(), Failure> {
+    // Before the body: who cannot prove anything need not be listened to.
+    let signature = signature_of(request.request())?;
+    let arriving = {
+        let (http, payload) = request.parts_mut();
+        receive(http, payload)
+    };
+    let body = arriving.await?;
+    let http = request.request();
+    let key = device_key(http, Actor::Station(caller), caller.device, caller.epoch).await?;
+    let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
+    let token = header(header::AUTHORIZATION.as_str());
+    let token = std::str::from_utf8(token).ok().and_then(|text| text.strip_prefix("Bearer "));
+    let bound = BoundRequest {
+        method: http.method().as_str(),
+        path: path_of(http),
+        body: &body,
+        access_token: token.ok_or(Code::TokenInvalid)?,
+        idempotency_key: header("Idempotency-Key"),
+    };
+    let signer =
+        device::verify_bound_request(&key, &signature, &bound).map_err(|_| Code::SignatureInvalid)?;
+    if signer == caller.device { Ok(()) } else { Err(Code::SignatureInvalid.into()) }
+}
+
+async fn verify(request: &HttpRequest, body: &[u8]) -> Result<(), Failure> {
+    let actor = actor_of(request)?;
+    let Actor::Cabinet(caller) = actor else { return Err(Code::RoleNotAllowed.into()) };
+    let signature = signature_of(request)?;
+    let key = device_key(request, actor, caller.device, caller.epoch).await?;
+    let (method, path) = (request.method().as_str(), path_of(request));
+    let signer =
+        device::verify_request(&key, &signature, method, path, body).map_err(|_| Code::SignatureInvalid)?;
+    if signer == caller.device { Ok(()) } else { Err(Code::SignatureInvalid.into()) }
+}
+
+fn signature_of(request: &HttpRequest) -> Result<String, Failure> {
+    let header = request.headers().get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
+    Ok(header.ok_or(Code::SignatureInvalid)?.to_owned())
+}
+
+/// As received: a path that was decoded and written anew is another text.
+fn path_of(request: &HttpRequest) -> &str {
+    request.uri().path_and_query().map_or("/", |path| path.as_str())
+}
+
+async fn device_key(
+    request: &HttpRequest,
+    actor: Actor,
+    device: DeviceId,
+    epoch: i64,
+) -> Result<Ed25519PublicKey, Failure> {
+    let house = request
+        .app_data::<Data<Arc<House>>>()
+        .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
+    let text = house.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
+    Ok(text.parse::<Ed25519PublicKey>()?)
+}

@@ -1,0 +1,92 @@
+//! How events become links, and links a signed head.
+
+use crate::Failure;
+use crypto::{
+    digest,
+    signer::{DetachedKind, verify_detached},
+    signer_ring::SignerRing,
+};
+use domain::time::Timestamp;
+use storage::audit::{SealRow, WholeEvent};
+
+/// The version that new seals have.
+///
+/// 1: without the columns `worker_id` and `staff_id`; signed are position and head.
+/// 2: every column of an event; signed are position, number of events, time and
+/// head. The first seal of version 2 also takes in, once more and whole, all
+/// events that seals of version 1 cover.
+pub const VERSION: i32 = 2;
+
+/// The chain's head after some events.
+pub fn extend(head: [u8; 32], version: i32, events: &[WholeEvent]) -> [u8; 32] {
+    events.iter().fold(head, |head, event| digest::chain(&head, &canonical(version, event)))
+}
+
+/// The event's columns, each behind its length, so that no two different events
+/// have the same bytes. What may be absent has a mark of its own, so that absent
+/// and empty differ.
+fn canonical(version: i32, event: &WholeEvent) -> Vec<u8> {
+    let mut parts = vec![
+        event.position.to_string(),
+        event.stream.clone(),
+        event.stream_id.to_string(),
+        event.version.to_string(),
+        event.kind.clone(),
+        event.payload.clone(),
+        event.actor_role.clone(),
+    ];
+    if version == 1 {
+        parts.push(event.actor_id.map(|id| id.to_string()).unwrap_or_default());
+    } else {
+        parts.push("v2".to_owned());
+        let optional = [
+            event.actor_id.map(|id| id.to_string()),
+            event.worker_id.map(|id| id.to_string()),
+            event.staff_id.map(|id| id.to_string()),
+        ];
+        parts.extend(optional.map(|id| id.map_or_else(|| "-".to_owned(), |id| format!("+{id}"))));
+    }
+    parts.push(event.at.timestamp_micros().to_string());
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+/// What a seal's signature is over.
+pub fn signed_bytes(seal: &SealRow) -> Result<Vec<u8>, Failure> {
+    let head = head_of(seal)?;
+    let mut bytes = Vec::new();
+    if seal.version != 1 {
+        bytes.extend_from_slice(b"waystation audit seal v2\0");
+    }
+    bytes.extend_from_slice(&seal.position.to_be_bytes());
+    if seal.version != 1 {
+        bytes.extend_from_slice(&seal.events.unwrap_or(-1).to_be_bytes());
+        bytes.extend_from_slice(&seal.sealed_at.timestamp_micros().to_be_bytes());
+    }
+    bytes.extend_from_slice(&head);
+    Ok(bytes)
+}
+
+/// The head that a seal names.
+pub fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
+    data_encoding::HEXLOWER_PERMISSIVE
+        .decode(seal.hash.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| Failure::Fault("an audit seal's hash is unreadable".to_owned()))
+}
+
+/// Whether a seal is what one of these keys signed.
+pub fn is_genuine(seal: &SealRow, keys: &SignerRing) -> bool {
+    signed_bytes(seal).is_ok_and(|bytes| fits(&seal.signature, &bytes, keys, seal.sealed_at))
+}
+
+/// Whether the signature fits these bytes, which are dated `at`.
+pub fn fits(signature: &str, bytes: &[u8], keys: &SignerRing, at: Timestamp) -> bool {
+    let found = |kid: &str| keys.verifier(kid, at);
+    verify_detached(signature, DetachedKind::AuditHead, bytes, found).is_ok()
+}

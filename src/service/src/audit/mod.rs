@@ -1,0 +1,119 @@
+//! The audit chain: one job hashes the event log link by link and signs the
+//! head, so that no writer waits for it and no event can be changed unseen.
+//! Every seal is also written down outside the database, in the witness: the
+//! end of the log cannot be cut off unseen either.
+
+mod chain;
+mod verify;
+mod witness;
+
+use std::sync::Arc;
+
+use super::{Actor, Failure, House};
+use crypto::{
+    digest,
+    signer::{DetachedKind, sign_detached},
+};
+use storage::{
+    Conn,
+    audit::{self as store, SealRow},
+};
+
+pub use verify::{AuditView, Finding, FindingKind, verify, verify_from, verify_signed_by, verify_with};
+pub use witness::{Statement, Witness, read_statements, restored_statement};
+
+/// Events that are read at once.
+const BATCH: i64 = 1000;
+
+/// How far the chain reaches, and its head.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    position: i64,
+    head: [u8; 32],
+    /// Events up to here.
+    events: i64,
+}
+
+/// Seals what was logged since the last seal, and writes the seals into the
+/// witness; returns how many events were sealed.
+///
+/// # Errors
+/// Faults of the storage, or of the disk that holds the witness.
+pub async fn seal(house: &Arc<House>) -> Result<usize, Failure> {
+    // The hashing is done outside of the transaction that adds the seal: the
+    // first seal of a new version takes in the whole log again.
+    let prepared = house.read(Actor::System, prepare).await?;
+    let mut sealed = 0;
+    if let Some((after, seal, events)) = prepared {
+        let seal_to_add = seal.clone();
+        let added = house
+            .write(Actor::System, move |tx| {
+                // Another instance may have been faster; its seal is as good.
+                if store::seal_last(tx.conn)?.map_or(0, |last| last.position) != after {
+                    return Ok(false);
+                }
+                store::seal_add(tx.conn, &seal_to_add)?;
+                Ok(true)
+            })
+            .await?;
+        if added {
+            sealed = events;
+            tracing::info!(
+                position = seal.position,
+                events = seal.events,
+                head = seal.hash,
+                "audit chain sealed"
+            );
+        }
+    }
+    witness::keep_up(house).await?;
+    Ok(sealed)
+}
+
+/// The next seal, the position of the one before it, and how many events it adds.
+fn prepare(conn: &mut Conn, house: &House) -> Result<Option<(i64, SealRow, usize)>, Failure> {
+    let last = store::seal_last(conn)?;
+    let after = last.as_ref().map_or(0, |last| last.position);
+    let events = store::events_settled(conn, after, BATCH)?;
+    let Some(newest) = events.last() else { return Ok(None) };
+    let reach = match &last {
+        None => Reach { position: 0, head: digest::CHAIN_START, events: 0 },
+        Some(last) if last.version == 1 => bridge(conn, after, chain::head_of(last)?)?,
+        Some(last) => Reach {
+            position: after,
+            head: chain::head_of(last)?,
+            events: last.events.ok_or_else(|| Failure::Fault("an audit seal counts no events".to_owned()))?,
+        },
+    };
+    let added = i64::try_from(events.len()).unwrap_or(0);
+    let mut seal = SealRow {
+        position: newest.position,
+        hash: digest::hex(&chain::extend(reach.head, chain::VERSION, &events)),
+        signature: String::new(),
+        // As the database keeps it: to the microsecond.
+        sealed_at: whole_micros(house.now()),
+        version: chain::VERSION,
+        events: Some(reach.events + added),
+    };
+    let signer = house.keys.audit.signing(seal.sealed_at)?;
+    seal.signature = sign_detached(&signer, DetachedKind::AuditHead, &chain::signed_bytes(&seal)?)?;
+    Ok(Some((after, seal, events.len())))
+}
+
+/// Takes all events up to `to`, whole, into a chain of version 1.
+fn bridge(conn: &mut Conn, to: i64, head: [u8; 32]) -> Result<Reach, Failure> {
+    let mut reach = Reach { position: 0, head, events: 0 };
+    loop {
+        let events = store::events_between(conn, reach.position, to, BATCH)?;
+        let Some(newest) = events.last() else { break };
+        reach.position = newest.position;
+        reach.head = chain::extend(reach.head, chain::VERSION, &events);
+        reach.events += i64::try_from(events.len()).unwrap_or(0);
+    }
+    Ok(Reach { position: to, ..reach })
+}
+
+fn whole_micros(at: domain::time::Timestamp) -> domain::time::Timestamp {
+    use chrono::SubsecRound;
+    at.trunc_subsecs(6)
+}

@@ -1,0 +1,230 @@
+//! Whether the two parties are there. A worker who is checked in nowhere is put
+//! to no doctor; a doctor who signs out keeps nobody waiting.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{
+    act,
+    view::{ConsultationView, of_doctor},
+};
+use crate::{
+    Actor, Failure, Hearers, House, Tx,
+    caller::{self, StaffCaller},
+    prescription,
+    rounds::{self, Job},
+};
+use coordination::Topic;
+use domain::{
+    consultation::Command,
+    ids::{ConsultationId, Id, StaffId, StationId, WorkerId},
+    presence::Presence,
+    time::Timestamp,
+    triage::TriageLevel,
+};
+use storage::{
+    Conn,
+    consultations::{self as store, ConsultationRow},
+};
+
+/// How many live consultations one round puts right.
+const AT_ONCE: i64 = 200;
+
+/// Where the worker of a consultation is.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerPresence {
+    /// Whether they are checked in at some screen now.
+    pub checked_in: bool,
+    /// At which station.
+    pub station_id: Option<StationId>,
+    /// When they did something last: touched the screen, measured, wrote.
+    /// Talking to a doctor is not seen here.
+    pub last_heard_at: Option<DateTime<Utc>>,
+    /// Since when they are checked in nowhere, while the consultation is live.
+    pub left_at: Option<DateTime<Utc>>,
+}
+
+/// Where the worker of `row` is.
+pub(super) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
+    let open = storage::check_in::check_in_open_of(conn, row.worker_id)?;
+    let last = match &open {
+        Some(open) => Some(open.active_at),
+        None => storage::check_in::check_in_fetch(conn, row.check_in_id)?.map(|known| known.active_at),
+    };
+    Ok(WorkerPresence {
+        checked_in: open.is_some(),
+        station_id: open.map(|open| open.station_id),
+        last_heard_at: last,
+        left_at: row.left_at.filter(|_| row.state.is_live()),
+    })
+}
+
+/// The doctor ends a consultation to which the worker does not come: what was
+/// drafted is withdrawn, and the worker may ask again.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn`, with `retry_after_s` while it is too early.
+pub fn no_show(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    let last_heard = of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
+    let command = Command::NoShow { doctor: caller.staff, last_heard };
+    act(tx, id, &command)?;
+    // Asked after the write: drafting holds the consultation's row.
+    prescription::withdraw_unsigned_of(tx, id)?;
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
+}
+
+/// The worker is checked in nowhere any more: an offer is withdrawn, and what
+/// waits is put to nobody. The operator is told of an emergency.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let Some(live) = store::consultation_live_of(tx.conn, worker)? else { return Ok(()) };
+    if !moved(act(tx, live.id, &Command::WorkerLeft))? {
+        return Ok(());
+    }
+    if live.triage == TriageLevel::Emergency {
+        let payload = json!({"station": live.station_id, "check_in": live.check_in_id});
+        tx.record("consultation", live.id, "consultation.emergency_left", payload, Hearers::nobody())?;
+        tx.wake(Topic::Operators);
+    }
+    Ok(())
+}
+
+/// The worker is checked in again: what waits is put to doctors again.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn worker_back(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    if let Some(live) = store::consultation_live_of(tx.conn, worker)?
+        && live.left_at.is_some()
+    {
+        moved(act(tx, live.id, &Command::WorkerBack))?;
+    }
+    Ok(())
+}
+
+/// Who was faster has decided: that is no fault.
+fn moved<T>(outcome: Result<T, Failure>) -> Result<bool, Failure> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(Failure::Refused(refusal)) => {
+            tracing::debug!(%refusal, "a consultation moved on meanwhile");
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Tells the operator, once per silence, of an emergency that waits for a
+/// doctor while its screen is silent since `since`.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn alert_silent(
+    tx: &mut Tx<'_>,
+    id: ConsultationId,
+    station: StationId,
+    since: Timestamp,
+) -> Result<bool, Failure> {
+    const KIND: &str = "consultation.emergency_silent";
+    store::consultation_lock(tx.conn, id)?;
+    let known = storage::events::events_of(tx.conn, Id::from_uuid(id.uuid()))?;
+    if known.iter().any(|event| event.kind == KIND && event.at >= since) {
+        return Ok(false);
+    }
+    let payload = json!({"station": station, "since": since});
+    tx.record("consultation", id, KIND, payload, Hearers::nobody())?;
+    Ok(true)
+}
+
+/// Notes who left or came back at the very moment of something else, and ends
+/// what waits for a worker who did not come back in time.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn sweep_absent(house: &Arc<House>) -> Result<usize, Failure> {
+    const SEE: Job = Job::new("astray-workers");
+    const END: Job = Job::new("absent-workers").may_be_overtaken();
+    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.worker_return_s));
+    let (astray, absent) = house
+        .read(Actor::System, move |conn, _| {
+            Ok((
+                store::consultations_astray(conn, AT_ONCE)?,
+                store::consultations_absent(conn, before, AT_ONCE)?,
+            ))
+        })
+        .await?;
+    let seen = rounds::each(house, SEE, astray, |(id, ..)| *id, put_right).await;
+    let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
+    let ended = rounds::each(house, END, absent, |id| *id, end).await;
+    seen.and(ended).outcome()
+}
+
+fn put_right(
+    tx: &mut Tx<'_>,
+    &(_, worker, left_at): &(ConsultationId, WorkerId, Option<Timestamp>),
+) -> Result<usize, Failure> {
+    let here = storage::check_in::check_in_open_of(tx.conn, worker)?.is_some();
+    match (left_at, here) {
+        (None, false) => worker_left(tx, worker)?,
+        (Some(_), true) => worker_back(tx, worker)?,
+        (None, true) | (Some(_), false) => {}
+    }
+    Ok(0)
+}
+
+/// A doctor who has no live session left holds nobody: offers are withdrawn,
+/// patients go back to the queue with their original time, and the doctor is
+/// off duty. Nothing happens for other staff, or while another session lives.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<bool, Failure> {
+    let oldest = tx.now - TimeDelta::hours(caller::SESSION_HOURS);
+    if storage::doctors::doctor_fetch(tx.conn, doctor)?.is_none()
+        || storage::staff_sessions::signed_in(tx.conn, doctor, oldest)?
+    {
+        return Ok(false);
+    }
+    release_held(tx, doctor)?;
+    if storage::doctors::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
+        let payload = json!({"presence": Presence::Off, "by": "signed_out"});
+        tx.record("staff", doctor, "duty.changed", payload, Hearers::staff(doctor))?;
+        // An offer may just have been made; from here on none is.
+        release_held(tx, doctor)?;
+    }
+    tx.wake(Topic::Matching);
+    Ok(true)
+}
+
+fn release_held(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
+    let offered = store::offers_open_of(tx.conn, doctor)?.into_iter().map(|offer| offer.consultation_id);
+    let held = store::consultations_of_doctor(tx.conn, doctor)?.into_iter().map(|row| row.id);
+    for id in offered.chain(held).collect::<Vec<_>>() {
+        moved(act(tx, id, &Command::Release { doctor }))?;
+    }
+    Ok(())
+}
+
+/// Releases what doctors hold whose sessions have all ended by time alone.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn sweep_signed_out(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("signed-out-doctors");
+    let oldest = house.now() - TimeDelta::hours(caller::SESSION_HOURS);
+    let gone = house
+        .read(Actor::System, move |conn, _| Ok(storage::doctors::doctors_signed_out(conn, oldest, AT_ONCE)?))
+        .await?;
+    let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
+    rounds::each(house, JOB, gone, |doctor| *doctor, release).await.outcome()
+}

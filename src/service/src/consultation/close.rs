@@ -1,0 +1,154 @@
+//! How a consultation ends: the doctor completes it, or the worker takes it
+//! back. Nothing is ever completed by a timeout.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    act,
+    view::{ConsultationView, of_doctor, of_worker},
+};
+use crate::{
+    Failure, Tx,
+    caller::{StaffCaller, WorkerCaller},
+    prescription,
+};
+use domain::{
+    consultation::{CancelReason, Command},
+    ids::ConsultationId,
+    refusal::{Code, FieldProblem, Refusal},
+    spelling,
+    words::Bilingual,
+};
+use storage::consultations as store;
+
+/// A diagnosis: code and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Diagnosis {
+    /// A code, ICD-10 style: `J00`.
+    #[schema(value_type = spelling::DiagnosisCode)]
+    pub code: String,
+    /// In words.
+    #[schema(value_type = spelling::DiagnosisName)]
+    pub name: String,
+}
+
+/// What the doctor leaves behind.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Completion {
+    /// For the worker to read, 1 to 4,000 characters.
+    #[schema(value_type = spelling::LongWords)]
+    pub summary: String,
+    /// Up to 10.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub diagnoses: Vec<Diagnosis>,
+}
+
+/// What the worker thought of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RatingInput {
+    /// 1 (bad) to 5 (good).
+    #[schema(minimum = 1, maximum = 5)]
+    pub rating: u8,
+    /// Up to 500 characters.
+    #[schema(max_length = 500)]
+    pub comment: Option<String>,
+}
+
+/// The worker takes the request back while nobody has accepted it.
+pub fn cancel(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    of_worker(tx.conn, tx.house, caller.worker, id)?;
+    act(tx, id, &Command::Cancel { reason: CancelReason::ByWorker })?;
+    of_worker(tx.conn, tx.house, caller.worker, id)
+}
+
+/// The doctor completes it.
+///
+/// # Errors
+/// `PrescriptionOpen` while a draft is not signed or voided; a bad field.
+pub fn complete(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: ConsultationId,
+    input: &Completion,
+) -> Result<ConsultationView, Failure> {
+    let problems = completion_problems(input);
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?;
+    act(tx, id, &Command::Complete { doctor: caller.staff })?;
+    // Asked after the write: drafting holds the consultation's row, so that
+    // completing and drafting cannot pass each other.
+    if prescription::has_open_draft(tx.conn, id)? {
+        return Err(Code::PrescriptionOpen.into());
+    }
+    let sealed = tx.house.seal("consultation", "summary_sealed", id, input.summary.trim())?;
+    store::summary_set(tx.conn, id, &sealed, &serde_json::to_string(&input.diagnoses)?)?;
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
+}
+
+/// The worker rates it, once.
+pub fn rate(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    id: ConsultationId,
+    input: &RatingInput,
+) -> Result<ConsultationView, Failure> {
+    of_worker(tx.conn, tx.house, caller.worker, id)?;
+    if !(1..=5).contains(&input.rating) {
+        let message = Bilingual::fixed("评分须为 1 到 5", "the rating must be 1 to 5");
+        return Err(Refusal::field("rating", "out_of_range", message).into());
+    }
+    let comment = input.comment.as_deref().map(str::trim).filter(|words| !words.is_empty());
+    if comment.is_some_and(|words| words.chars().count() > 500) {
+        let message = Bilingual::fixed("评语最多 500 个字符", "the comment may have up to 500 characters");
+        return Err(Refusal::field("comment", "too_long", message).into());
+    }
+    act(tx, id, &Command::Rate { rating: input.rating })?;
+    if let Some(words) = comment {
+        let sealed = tx.house.seal("consultation", "rating_sealed", id, words)?;
+        store::rating_words_set(tx.conn, id, &sealed)?;
+    }
+    of_worker(tx.conn, tx.house, caller.worker, id)
+}
+
+fn completion_problems(input: &Completion) -> Vec<FieldProblem> {
+    let mut problems = Vec::new();
+    let mut bad = |field: String, zh: &'static str, en: &'static str| {
+        let message = Bilingual::fixed(zh, en);
+        problems.push(FieldProblem { field, code: "out_of_range".to_owned(), message });
+    };
+    let summary = input.summary.trim().chars().count();
+    if summary == 0 || summary > 4000 {
+        bad("summary".into(), "小结须为 1 到 4000 个字符", "the summary must have 1 to 4,000 characters");
+    }
+    if input.diagnoses.len() > 10 {
+        bad("diagnoses".into(), "诊断最多 10 个", "there may be up to 10 diagnoses");
+    }
+    for (index, diagnosis) in input.diagnoses.iter().enumerate() {
+        if diagnosis.code.trim().is_empty() || diagnosis.code.chars().count() > 16 {
+            bad(
+                format!("diagnoses[{index}].code"),
+                "代码须为 1 到 16 个字符",
+                "the code must have 1 to 16 characters",
+            );
+        }
+        if diagnosis.name.trim().is_empty() || diagnosis.name.chars().count() > 120 {
+            bad(
+                format!("diagnoses[{index}].name"),
+                "名称须为 1 到 120 个字符",
+                "the name must have 1 to 120 characters",
+            );
+        }
+    }
+    problems
+}

@@ -1,0 +1,260 @@
+//! One request for care, from start to end. `domain::consultation` decides;
+//! here the decision is written, the doctor's places are counted, and whoever
+//! it concerns is told. Every change goes through [`act`].
+
+mod attendance;
+mod close;
+mod estimate;
+mod offers;
+mod record;
+mod start;
+mod talk;
+mod view;
+
+pub use attendance::{
+    WorkerPresence, alert_silent, no_show, release_signed_out, sweep_absent, sweep_signed_out, worker_back,
+    worker_left,
+};
+pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
+pub use estimate::{Estimate, EstimateCache};
+pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
+pub use record::{RecordView, WorkerBrief, in_care, read as read_record};
+pub use start::{StartInput, start};
+pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
+pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
+
+use serde_json::json;
+
+use super::{
+    Failure, Hearers, Tx, alerts,
+    caller::WorkerCaller,
+    triage::{self, TriageView},
+};
+use base::telemetry::figures::Fact;
+use coordination::Topic;
+use domain::{
+    consultation::{
+        CancelReason, Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply, decide,
+    },
+    ids::{ConsultationId, StaffId, WorkerId},
+    matching::{ranked_since, turns},
+    refusal::{Code, Refusal},
+    triage::TriageLevel,
+};
+use storage::consultations as store;
+
+/// Decides `command` on the stored consultation, and writes what follows.
+///
+/// # Errors
+/// What the domain refuses; `StateMovedOn` when somebody was faster;
+/// `DoctorAtCapacity` when the doctor has no place left.
+pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
+    let row = store::consultation_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let before = store::consultation_snapshot(tx.conn, &row)?;
+    let events = decide(&before, command, tx.now, &tx.house.policy.matching)?;
+    if events.is_empty() {
+        return Ok(before);
+    }
+    let mut after = before.clone();
+    for event in &events {
+        apply(&mut after, event);
+    }
+    // An offer's row must stand before the consultation can point to it.
+    for event in &events {
+        follow(tx, &before, &after, event)?;
+    }
+    if !store::consultation_store(tx.conn, &before, &after)? {
+        let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+        return Err(Refusal::moved_on(now.state).into());
+    }
+    for event in &events {
+        let staff = doctor_of(event).or(after.doctor).or_else(|| asked_doctor(&after));
+        let hearers = Hearers::both(after.worker, staff);
+        tx.record("consultation", id, event.kind(), event.payload(), hearers)?;
+        count(tx, event, &row);
+    }
+    tx.wake(Topic::Matching);
+    Ok(after)
+}
+
+/// What operators count of an event.
+fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRow) {
+    let became = |outcome| Some(Fact::Consultation(outcome));
+    let fact = match event {
+        ConsultationEvent::Accepted { at, .. } => {
+            #[expect(clippy::cast_precision_loss, reason = "a wait in milliseconds is far below 2^52")]
+            let seconds = (*at - row.requested_at).num_milliseconds() as f64 / 1000.0;
+            tx.count(Fact::Doctor { department: row.department.as_str(), seconds });
+            Some(Fact::Offer("accepted"))
+        }
+        ConsultationEvent::Declined { .. } => Some(Fact::Offer("declined")),
+        ConsultationEvent::OfferExpired { .. } => Some(Fact::Offer("expired")),
+        ConsultationEvent::OfferWithdrawn { .. } => Some(Fact::Offer("withdrawn")),
+        ConsultationEvent::Requested { .. } => became("requested"),
+        ConsultationEvent::Requeued { .. } => became("requeued"),
+        ConsultationEvent::Completed { .. } => became("completed"),
+        ConsultationEvent::Cancelled { reason, .. } => became(match reason {
+            CancelReason::ByWorker | CancelReason::ByOperator => "cancelled",
+            CancelReason::NoShow => "no_show",
+            CancelReason::WorkerLeft => "worker_left",
+        }),
+        ConsultationEvent::Unserved { .. } => became("unserved"),
+        ConsultationEvent::Offered { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Triaged { .. }
+        | ConsultationEvent::Rated { .. } => None,
+    };
+    if let Some(fact) = fact {
+        tx.count(fact);
+    }
+}
+
+/// What an event changes beside the consultation's own row.
+fn follow(
+    tx: &mut Tx<'_>,
+    before: &Consultation,
+    after: &Consultation,
+    event: &ConsultationEvent,
+) -> Result<(), Failure> {
+    match event {
+        ConsultationEvent::Offered { doctor, .. } => {
+            if !storage::doctors::place_take(tx.conn, *doctor, tx.now)? {
+                return Err(Code::DoctorAtCapacity.into());
+            }
+            let offer =
+                after.offer.as_ref().ok_or_else(|| Failure::Fault("an offer without itself".into()))?;
+            store::offer_add(tx.conn, after.id, offer, tx.now)?;
+        }
+        ConsultationEvent::Accepted { offer, hospital, .. } => {
+            end_offer(tx, *offer, OfferState::Accepted)?;
+            let (weight, clock) = storage::doctors::hospital_turn(tx.conn, *hospital)?;
+            let turn = turns(1, u32::try_from(weight).unwrap_or(1));
+            storage::doctors::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
+        }
+        ConsultationEvent::Declined { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Declined)?;
+            storage::doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::OfferExpired { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Expired)?;
+            storage::doctors::place_free(tx.conn, *doctor)?;
+            // Else the next offer would ring at the same empty desk.
+            storage::doctors::presence_lose(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::OfferWithdrawn { offer, doctor } => {
+            end_offer(tx, *offer, OfferState::Withdrawn)?;
+            storage::doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Requeued { doctor, .. } => {
+            // Else nobody could accept it again.
+            if let Some(accepted) = &before.offer {
+                store::offer_take_back(tx.conn, accepted.id)?;
+            }
+            // The next doctor starts with a clean sheet.
+            super::prescription::withdraw_unsigned_of(tx, after.id)?;
+            storage::doctors::place_free(tx.conn, *doctor)?;
+            storage::doctors::presence_lose(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Completed { doctor, .. } => {
+            storage::doctors::place_free(tx.conn, *doctor)?;
+        }
+        ConsultationEvent::Cancelled { .. } => {
+            // A doctor who has it is free again; an open offer was withdrawn before.
+            if let Some(doctor) = before.doctor {
+                storage::doctors::place_free(tx.conn, doctor)?;
+            }
+        }
+        ConsultationEvent::Triaged { triage, .. } => {
+            let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
+            storage::consultation_triage::triage_set(tx.conn, after.id, *triage, rank)?;
+        }
+        ConsultationEvent::Requested { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Unserved { .. }
+        | ConsultationEvent::Rated { .. } => {}
+    }
+    Ok(())
+}
+
+fn end_offer(tx: &mut Tx<'_>, offer: domain::ids::OfferId, state: OfferState) -> Result<(), Failure> {
+    if store::offer_end(tx.conn, offer, state, tx.now)? {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::OfferNotYours).into())
+}
+
+/// The doctor whom an event names.
+const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
+    match event {
+        ConsultationEvent::Offered { doctor, .. }
+        | ConsultationEvent::Accepted { doctor, .. }
+        | ConsultationEvent::Declined { doctor, .. }
+        | ConsultationEvent::OfferExpired { doctor, .. }
+        | ConsultationEvent::OfferWithdrawn { doctor, .. }
+        | ConsultationEvent::Requeued { doctor, .. }
+        | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
+        ConsultationEvent::Requested { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Triaged { .. }
+        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::Unserved { .. }
+        | ConsultationEvent::Rated { .. } => None,
+    }
+}
+
+/// The doctor who is being asked to take it.
+fn asked_doctor(after: &Consultation) -> Option<StaffId> {
+    let offer = after.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
+    offer.filter(|_| after.state == ConsultationState::Offered).map(|offer| offer.doctor)
+}
+
+/// Takes the row of the worker's consultation under way, if there is one that
+/// has not ended meanwhile.
+pub(super) fn hold_live_of(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+) -> Result<Option<store::ConsultationRow>, Failure> {
+    let Some(found) = store::consultation_live_of(tx.conn, worker)? else { return Ok(None) };
+    let row = store::consultation_lock(tx.conn, found.id)?;
+    Ok(row.filter(|row| row.state.is_live()))
+}
+
+/// Carries over what is known by now into a consultation under way, whose row
+/// the caller holds: its level, the red flags that stay, and the alarm.
+pub(super) fn rise(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    row: &store::ConsultationRow,
+    view: &TriageView,
+) -> Result<(), Failure> {
+    let codes = view.codes();
+    if codes != triage::flags_of(row)? {
+        storage::consultation_triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
+    }
+    let after = act(tx, row.id, &Command::Triage { level: view.level })?;
+    if view.level == TriageLevel::Emergency {
+        let doctor = after.doctor.or_else(|| asked_doctor(&after));
+        if row.triage != TriageLevel::Emergency {
+            red_flag(tx, row.id, caller, doctor)?;
+        }
+        alerts::raise(tx, caller, Some(row.id), doctor, &codes)?;
+    }
+    Ok(())
+}
+
+/// Tells that a consultation is an emergency: the operator beside the doctor,
+/// never instead of one.
+fn red_flag(
+    tx: &mut Tx<'_>,
+    id: ConsultationId,
+    caller: WorkerCaller,
+    doctor: Option<StaffId>,
+) -> Result<(), Failure> {
+    let payload = json!({"consultation": id, "station": caller.station});
+    tx.record("consultation", id, "consultation.red_flag", payload, Hearers { worker: None, staff: doctor })?;
+    tx.wake(Topic::Operators);
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! What a doctor may read of the worker in front of them. Reading is recorded.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    attendance::{WorkerPresence, presence},
+    view::{ConsultationView, list_for_worker, row_of_doctor},
+};
+use crate::{
+    Failure, House, Part, Shown,
+    caller::StaffCaller,
+    me,
+    profile::{self, HealthProfile},
+    triage::{self, TriageView},
+    vitals::{self, ReadingView},
+};
+use domain::{
+    consultation::ConsultationState,
+    ids::{ConsultationId, WorkerId},
+    network::{Job, Sex},
+    prescription::PrescriptionState,
+    refusal::Code,
+    time::{Timestamp, civil_day},
+    words::Language,
+};
+use storage::Conn;
+
+/// Who the worker is, as far as care needs it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkerBrief {
+    /// Which worker.
+    pub id: WorkerId,
+    /// Name.
+    pub name: String,
+    /// Sex, where known.
+    pub sex: Option<Sex>,
+    /// Whole years, where known.
+    pub age: Option<u32>,
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// `birth_date` or `sex`, where the record and the profile contradict each
+    /// other; the more careful one is shown and used until somebody puts it right.
+    pub contradictions: Vec<String>,
+    /// What the worker speaks.
+    pub language: Language,
+}
+
+/// The worker's record as the doctor of a consultation sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecordView {
+    /// Who.
+    pub worker: WorkerBrief,
+    /// Whether they are there.
+    pub presence: WorkerPresence,
+    /// What the worker said of their health.
+    pub profile: HealthProfile,
+    /// Readings of the check-in in which the doctor was asked for, and all that
+    /// came in since, at any station.
+    pub readings: Vec<ReadingView>,
+    /// What they mean.
+    pub triage: TriageView,
+    /// Up to 10 earlier consultations, newest first.
+    pub previous: Vec<ConsultationView>,
+}
+
+/// Reads the record.
+///
+/// # Errors
+/// `NotFound` unless the caller holds the consultation or is asked to take it;
+/// `ConsentMissing` once the worker has withdrawn the consent to care.
+pub fn read(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    id: ConsultationId,
+) -> Result<RecordView, Failure> {
+    let row = row_of_doctor(conn, caller.staff, id)?;
+    if !in_care(conn, house, id, row.state, row.ended_at)? {
+        return Err(Code::NotFound.into());
+    }
+    let worker = storage::workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
+    me::need_care_consent(conn, row.worker_id)?;
+    let triage = triage::of_consultation(conn, house, &row)?;
+    let span = triage::span_of(conn, &row)?;
+    let known = storage::readings::readings_of_care(conn, span)?;
+    let readings = known.iter().map(vitals::view).collect();
+    let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
+    previous.retain(|known| known.id != id);
+    shown.note(row.worker_id, Part::Record, id);
+    let today = civil_day(house.now());
+    let (_, profile) = profile::fetch(conn, house, row.worker_id)?;
+    let who = profile::stated(&worker, &profile);
+    let contradictions = worker.stated().contradictions(profile.stated());
+    Ok(RecordView {
+        worker: WorkerBrief {
+            id: worker.id,
+            name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
+            sex: who.sex,
+            age: who.birth_date.and_then(|born| today.years_since(born)),
+            job: who.job,
+            contradictions: contradictions.into_iter().map(str::to_owned).collect(),
+            language: worker.language,
+        },
+        presence: presence(conn, &row)?,
+        profile,
+        readings,
+        triage,
+        previous,
+    })
+}
+
+/// Whether the doctor of a consultation still cares for the worker: until it ends
+/// and the policy's grace after it, and as long as a prescription was sent back to
+/// them to be mended. What they wrote themselves stays theirs to read.
+pub fn in_care(
+    conn: &mut Conn,
+    house: &House,
+    id: ConsultationId,
+    state: ConsultationState,
+    ended_at: Option<Timestamp>,
+) -> Result<bool, Failure> {
+    match state {
+        ConsultationState::Waiting | ConsultationState::Offered | ConsultationState::Active => Ok(true),
+        ConsultationState::Completed | ConsultationState::Cancelled | ConsultationState::Unserved => {
+            let grace = TimeDelta::minutes(house.policy.records.grace_minutes.into());
+            if ended_at.is_some_and(|ended| house.now() < ended + grace) {
+                return Ok(true);
+            }
+            let open = storage::prescriptions::prescription_open_of(conn, id)?;
+            Ok(open.is_some_and(|row| row.state == PrescriptionState::Returned))
+        }
+    }
+}

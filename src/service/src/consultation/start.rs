@@ -1,0 +1,100 @@
+//! A worker asks for a doctor.
+
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{
+    red_flag,
+    view::{ConsultationView, of_worker},
+};
+use crate::{Failure, Hearers, Tx, alerts, caller::WorkerCaller, me, triage};
+use base::telemetry::figures::Fact;
+use coordination::Topic;
+use domain::{
+    consultation::{fold, request},
+    ids::ConsultationId,
+    matching::{Department, ranked_since},
+    prescription::EncounterLane,
+    refusal::{Code, Refusal},
+    spelling,
+    triage::{SymptomFlag, TriageLevel},
+    words::Bilingual,
+};
+use storage::consultations::{self as store, NewConsultation};
+
+/// What a worker asks for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartInput {
+    /// In the worker's own words, 1 to 2,000 characters.
+    #[schema(value_type = spelling::Words)]
+    pub complaint: String,
+    /// Which department; left out is "I don't know": general practice.
+    pub department: Option<Department>,
+    /// On what footing; the station must permit it.
+    pub lane: EncounterLane,
+    /// Signs that need a doctor at once.
+    #[serde(default)]
+    #[schema(max_items = 26)]
+    pub symptoms: Vec<SymptomFlag>,
+}
+
+/// Puts the caller into the queue.
+///
+/// # Errors
+/// `ConsultationLive` with the state of the other one; `LaneNotPermitted`;
+/// `ConsentMissing`; a bad field.
+pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Result<ConsultationView, Failure> {
+    let complaint = input.complaint.trim();
+    if complaint.is_empty() || complaint.chars().count() > 2000 {
+        let message =
+            Bilingual::fixed("主诉须为 1 到 2000 个字符", "the complaint must have 1 to 2,000 characters");
+        return Err(Refusal::field("complaint", "out_of_range", message).into());
+    }
+    if !storage::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
+        return Err(Code::LaneNotPermitted.into());
+    }
+    me::hold_care_consent(tx, caller.worker)?;
+    triage::hold_worker(tx, caller.worker)?;
+    if let Some(live) = store::consultation_live_of(tx.conn, caller.worker)? {
+        let data = json!({"consultation_id": live.id});
+        return Err(Refusal::new(Code::ConsultationLive).in_state(live.state).with_data(data).into());
+    }
+    let mut symptoms = input.symptoms.clone();
+    symptoms.sort_unstable();
+    symptoms.dedup();
+    let triage = triage::of_request(tx.conn, tx.house, caller, &symptoms)?;
+    let red_flags = triage.codes();
+    let worker = storage::workers::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
+    let id = ConsultationId::generate();
+    let event = request(id, caller.worker, triage.level, tx.now);
+    let snapshot = fold(std::slice::from_ref(&event))
+        .ok_or_else(|| Failure::Fault("a request that opens nothing".to_owned()))?;
+    store::consultation_add(
+        tx.conn,
+        &snapshot,
+        &NewConsultation {
+            check_in: caller.check_in,
+            station: caller.station,
+            lane: input.lane,
+            department: input.department.unwrap_or(Department::GeneralPractice),
+            language: worker.language,
+            complaint_sealed: tx.house.seal("consultation", "complaint_sealed", id, complaint)?,
+            symptoms: serde_json::to_string(&symptoms)?,
+            triage: triage.level,
+            ranked_since: ranked_since(triage.level, tx.now, &tx.house.policy.matching),
+            red_flags: serde_json::to_string(&red_flags)?,
+        },
+    )?;
+    tx.record("consultation", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
+    tx.count(Fact::Consultation("requested"));
+    if triage.level == TriageLevel::Emergency {
+        red_flag(tx, id, caller, None)?;
+        alerts::raise(tx, caller, Some(id), None, &red_flags)?;
+    }
+    // Who asks for a doctor waits for no second measurement.
+    storage::readings::measure_again_set(tx.conn, caller.check_in, None)?;
+    tx.wake(Topic::Matching);
+    of_worker(tx.conn, tx.house, caller.worker, id)
+}

@@ -1,0 +1,142 @@
+//! Messages both ways, while a doctor has the consultation.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::record::in_care;
+use crate::{Actor, Failure, Hearers, House, Part, Shown, Tx, me};
+use domain::{
+    consultation::ConsultationState,
+    ids::{ConsultationId, Id, MessageId},
+    refusal::{Code, Refusal},
+    role::Role,
+    spelling,
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    consultations::{self as store, ConsultationRow},
+    events::AnyId,
+    messages::MessageRow,
+};
+
+/// One line to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageInput {
+    /// 1 to 2,000 characters.
+    #[schema(value_type = spelling::Words)]
+    pub text: String,
+}
+
+/// One line that was said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageView {
+    /// Which line.
+    pub id: MessageId,
+    /// `worker` or `doctor`.
+    pub sender_role: Role,
+    /// What was said.
+    pub text: String,
+    /// When.
+    pub sent_at: DateTime<Utc>,
+}
+
+/// A page of talk.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessagesView {
+    /// Oldest first.
+    pub items: Vec<MessageView>,
+    /// Where the next page begins.
+    pub next_after: Option<MessageId>,
+}
+
+/// Says one line to the other party.
+///
+/// # Errors
+/// `NotFound` for anybody else's; `StateMovedOn` unless it is active.
+pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<MessageView, Failure> {
+    let text = input.text.trim();
+    if text.is_empty() || text.chars().count() > 2000 {
+        let message =
+            Bilingual::fixed("消息须为 1 到 2000 个字符", "a message must have 1 to 2,000 characters");
+        return Err(Refusal::field("text", "out_of_range", message).into());
+    }
+    // Nobody speaks into a consultation that ends at this moment.
+    store::consultation_lock(tx.conn, id)?;
+    let (row, sender) = party(tx.conn, tx.actor, id)?;
+    if row.state != ConsultationState::Active {
+        return Err(Refusal::moved_on(row.state).into());
+    }
+    let message = MessageId::generate();
+    let sealed = tx.house.seal("message", "body_sealed", message, text)?;
+    storage::messages::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
+    let payload = json!({"message": message, "sender": sender.0});
+    tx.record(
+        "consultation",
+        id,
+        "consultation.message",
+        payload,
+        Hearers::both(row.worker_id, row.doctor_id),
+    )?;
+    Ok(MessageView { id: message, sender_role: sender.0, text: text.to_owned(), sent_at: tx.now })
+}
+
+/// A page of what was said.
+///
+/// # Errors
+/// `NotFound` for anybody else's; for a doctor `ConsentMissing` once the consent to care is withdrawn.
+pub fn list(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    actor: Actor,
+    id: ConsultationId,
+    page: (Option<MessageId>, i64),
+) -> Result<MessagesView, Failure> {
+    let (row, (sender, _)) = party(conn, actor, id)?;
+    if sender == Role::Doctor && !in_care(conn, house, id, row.state, row.ended_at)? {
+        return Err(Code::NotFound.into());
+    }
+    if sender == Role::Doctor {
+        me::need_care_consent(conn, row.worker_id)?;
+    }
+    shown.note(row.worker_id, Part::Messages, id);
+    let (after, limit) = page;
+    let rows = storage::messages::messages_after(conn, id, after, limit)?;
+    let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
+    let next_after = if full { rows.last().map(|row| row.id) } else { None };
+    let items = rows.iter().map(|row| view(house, row)).collect::<Result<_, _>>()?;
+    Ok(MessagesView { items, next_after })
+}
+
+fn view(house: &House, row: &MessageRow) -> Result<MessageView, Failure> {
+    Ok(MessageView {
+        id: row.id,
+        sender_role: row.sender_role,
+        text: house.open("message", "body_sealed", row.id, &row.body_sealed)?,
+        sent_at: row.sent_at,
+    })
+}
+
+/// The caller's part in the consultation; anybody else finds nothing.
+fn party(
+    conn: &mut Conn,
+    actor: Actor,
+    id: ConsultationId,
+) -> Result<(ConsultationRow, (Role, AnyId)), Failure> {
+    let row = store::consultation_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    match actor {
+        Actor::Worker(worker) if row.worker_id == worker.worker => {
+            let sender = (Role::Worker, Id::from_uuid(worker.worker.uuid()));
+            Ok((row, sender))
+        }
+        Actor::Staff(staff) if row.doctor_id == Some(staff.staff) => {
+            let sender = (Role::Doctor, Id::from_uuid(staff.staff.uuid()));
+            Ok((row, sender))
+        }
+        _ => Err(Code::NotFound.into()),
+    }
+}

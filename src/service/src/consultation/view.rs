@@ -1,0 +1,286 @@
+//! A consultation as its parties see it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    attendance::{WorkerPresence, presence},
+    close::Diagnosis,
+    estimate::{self, Estimate},
+    record::in_care,
+};
+use crate::{Failure, House, Part, Shown, me, triage};
+use domain::{
+    consultation::{CancelReason, ConsultationState, OfferState},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
+    matching::Department,
+    prescription::EncounterLane,
+    refusal::Code,
+    triage::{EMERGENCY_NUMBER, RedFlag, SymptomFlag, TriageLevel},
+};
+use storage::{
+    Conn,
+    consultations::{self as store, ConsultationRow},
+};
+
+/// A consultation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsultationView {
+    /// Which consultation.
+    pub id: ConsultationId,
+    /// Who seeks care.
+    pub worker_id: WorkerId,
+    /// Where.
+    pub station_id: StationId,
+    /// Where it stands.
+    pub state: ConsultationState,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// Which department.
+    pub department: Department,
+    /// In the worker's own words; empty for the doctor of one that has ended, and once the
+    /// consent to care is withdrawn.
+    pub complaint: String,
+    /// Signs that were reported; none for the doctor of one that has ended.
+    pub symptoms: Vec<SymptomFlag>,
+    /// How soon a doctor must see the worker.
+    pub triage: TriageLevel,
+    /// The number to call at once; only in an emergency.
+    pub emergency_number: Option<String>,
+    /// Why it is an emergency, and what to do until help comes. What was raised
+    /// once stays until the consultation ends.
+    pub red_flags: Vec<RedFlag>,
+    /// Since when the worker waits.
+    pub requested_at: DateTime<Utc>,
+    /// Place in the queue, from 1; only while waiting.
+    pub position: Option<i64>,
+    /// How long it may take; only while waiting.
+    pub estimate: Option<Estimate>,
+    /// The doctor being asked; only while offered.
+    pub offer: Option<OfferBrief>,
+    /// Who took it.
+    pub doctor: Option<DoctorBrief>,
+    /// Whose doctor.
+    pub hospital_id: Option<HospitalId>,
+    /// When that doctor accepted.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it was cancelled: taken back, the worker did not come to the doctor
+    /// who accepted (`no_show`), or left the queue and did not come back in time.
+    pub cancel_reason: Option<CancelReason>,
+    /// Whether the worker is there.
+    pub worker: WorkerPresence,
+    /// The doctor's summary.
+    pub summary: Option<String>,
+    /// The doctor's diagnoses.
+    pub diagnoses: Vec<Diagnosis>,
+    /// The worker's rating, 1 to 5.
+    pub rating: Option<i32>,
+}
+
+impl ConsultationView {
+    /// Takes out what the worker told.
+    fn withhold(&mut self) {
+        self.complaint.clear();
+        self.symptoms.clear();
+        self.red_flags.clear();
+    }
+}
+
+/// An open offer, as the worker may know it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OfferBrief {
+    /// Which offer.
+    pub id: OfferId,
+    /// When it ends unanswered.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A doctor's name.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DoctorBrief {
+    /// Who.
+    pub id: StaffId,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+}
+
+/// Several consultations.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsultationsView {
+    /// Newest first for a worker, oldest first for a doctor.
+    pub items: Vec<ConsultationView>,
+    /// Where the next page begins.
+    pub next_after: Option<ConsultationId>,
+}
+
+/// A worker's own consultation.
+///
+/// # Errors
+/// `NotFound` for anybody else's.
+pub fn of_worker(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    match store::consultation_fetch(conn, id)? {
+        Some(row) if row.worker_id == worker => build(conn, house, &row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// A consultation that a doctor holds, held, or is being asked to take.
+///
+/// # Errors
+/// `NotFound` for any other.
+pub fn of_doctor(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    let row = row_of_doctor(conn, doctor, id)?;
+    shown.note(row.worker_id, Part::Consultation, id);
+    build(conn, house, &row)
+}
+
+/// The row behind [`of_doctor`].
+pub(super) fn row_of_doctor(
+    conn: &mut Conn,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<ConsultationRow, Failure> {
+    let row = store::consultation_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    if row.doctor_id == Some(doctor) {
+        return Ok(row);
+    }
+    let asked = match row.offer_id {
+        Some(offer) => store::offer_fetch(conn, offer)?
+            .is_some_and(|offer| offer.doctor_id == doctor && offer.state == OfferState::Open),
+        None => false,
+    };
+    if asked { Ok(row) } else { Err(Code::NotFound.into()) }
+}
+
+/// A consultation for one of its parties. When it has ended, its doctor reads
+/// what they wrote themselves, and not what the worker had told them.
+pub fn fetch(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    actor: crate::Actor,
+    id: ConsultationId,
+) -> Result<ConsultationView, Failure> {
+    match actor {
+        crate::Actor::Worker(worker) => of_worker(conn, house, worker.worker, id),
+        crate::Actor::Staff(staff) => {
+            let mut view = of_doctor(conn, house, shown, staff.staff, id)?;
+            let consents = me::consents_to_care(conn, view.worker_id)?;
+            if !consents || !in_care(conn, house, id, view.state, view.ended_at)? {
+                view.withhold();
+            }
+            Ok(view)
+        }
+        _ => Err(Code::RoleNotAllowed.into()),
+    }
+}
+
+/// A page of a worker's consultations.
+pub fn list_for_worker(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    after: Option<ConsultationId>,
+    limit: i64,
+) -> Result<ConsultationsView, Failure> {
+    let rows = store::consultations_of_worker(conn, worker, after, limit)?;
+    let next_after =
+        (i64::try_from(rows.len()).unwrap_or(0) == limit).then(|| rows.last().map(|row| row.id)).flatten();
+    Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after })
+}
+
+/// The consultations that a doctor holds now.
+pub fn list_for_doctor(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    doctor: StaffId,
+) -> Result<ConsultationsView, Failure> {
+    let rows = store::consultations_of_doctor(conn, doctor)?;
+    for row in &rows {
+        shown.note(row.worker_id, Part::Consultation, row.id);
+    }
+    let mut items = build_all(conn, house, &rows)?;
+    for view in &mut items {
+        if !me::consents_to_care(conn, view.worker_id)? {
+            view.withhold();
+        }
+    }
+    Ok(ConsultationsView { items, next_after: None })
+}
+
+fn build_all(
+    conn: &mut Conn,
+    house: &House,
+    rows: &[ConsultationRow],
+) -> Result<Vec<ConsultationView>, Failure> {
+    rows.iter().map(|row| build(conn, house, row)).collect()
+}
+
+fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<ConsultationView, Failure> {
+    let waiting = row.state == ConsultationState::Waiting;
+    let ahead = if waiting { Some(store::consultations_ahead(conn, row)?) } else { None };
+    let estimate = match ahead {
+        Some(ahead) => Some(estimate::wait(conn, house, ahead)?),
+        None => None,
+    };
+    let offer = match row.offer_id.filter(|_| row.state == ConsultationState::Offered) {
+        Some(id) => store::offer_fetch(conn, id)?
+            .map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
+        None => None,
+    };
+    let doctor = match row.doctor_id {
+        Some(id) => storage::doctors::staff_names(conn, id)?.map(|(name_zh, name_en)| DoctorBrief {
+            id,
+            name_zh,
+            name_en,
+        }),
+        None => None,
+    };
+    let summary = match &row.summary_sealed {
+        Some(sealed) => Some(house.open("consultation", "summary_sealed", row.id, sealed)?),
+        None => None,
+    };
+    Ok(ConsultationView {
+        id: row.id,
+        worker_id: row.worker_id,
+        station_id: row.station_id,
+        state: row.state,
+        lane: row.lane,
+        department: row.department,
+        complaint: house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
+        symptoms: serde_json::from_str(&row.symptoms)?,
+        triage: row.triage,
+        emergency_number: (row.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),
+        red_flags: triage::flags_of(row)?.into_iter().map(RedFlag::from).collect(),
+        requested_at: row.requested_at,
+        position: ahead.map(|ahead| ahead + 1),
+        estimate,
+        offer,
+        doctor,
+        hospital_id: row.hospital_id,
+        accepted_at: row.accepted_at,
+        ended_at: row.ended_at,
+        cancel_reason: row.cancel_reason,
+        worker: presence(conn, row)?,
+        summary,
+        diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
+        rating: row.rating,
+    })
+}

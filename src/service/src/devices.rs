@@ -1,0 +1,382 @@
+//! Stations and cabinets have identities of their own: an operator hands out a
+//! code, the device makes its key and enrols with it, and then proves itself
+//! by signed assertions. A new enrolment of a place replaces the old device.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, check_in, limits};
+use coordination::Topic;
+use crypto::{
+    CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
+};
+use domain::{
+    ids::{CabinetId, DeviceId, StationId},
+    refusal::{Code, Refusal, RefusalKind},
+    role::Role,
+    spelling,
+    words::Bilingual,
+};
+use storage::{
+    devices::{self as store, DeviceRow},
+    network::{NewDevice, devices_add},
+    sql_types::At,
+};
+
+/// Minutes for which an enrolment code is good. Source: the house's security checks, no. 13.
+const CODE_MINUTES: i64 = 15;
+/// Seconds for which a device's access token is good.
+pub const TOKEN_SECONDS: i64 = 300;
+/// Seconds that a used assertion is remembered beyond its end: more than the leeway of clocks.
+const REMEMBERED_SECONDS: i64 = 60;
+/// Where assertions are handed in; their audience is this under the public URL.
+pub const TOKEN_PATH: &str = "/api/v1/tokens/device";
+
+domain::text_enum! {
+    /// What can be enrolled.
+    pub enum DeviceKind {
+        /// A station's screen.
+        Station = "station",
+        /// The cabinet at a station.
+        Cabinet = "cabinet",
+    }
+}
+
+/// For which device a code is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodeInput {
+    /// Station or cabinet.
+    pub kind: DeviceKind,
+    /// Where it stands.
+    pub station_id: StationId,
+}
+
+/// A fresh enrolment code. It is shown this once.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct CodeView {
+    /// Seven groups of four symbols.
+    pub code: String,
+    /// What it enrols.
+    pub kind: DeviceKind,
+    /// Where.
+    pub station_id: StationId,
+    /// When it lapses.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A device that enrols.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolInput {
+    /// The code, as typed.
+    #[schema(value_type = spelling::EnrolmentCode)]
+    pub code: String,
+    /// Its Ed25519 public key: 32 bytes in base64url.
+    #[schema(value_type = spelling::PublicKey)]
+    pub public_key: String,
+}
+
+/// An enrolled device.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EnrolledView {
+    /// The device's id: issuer and subject of its assertions.
+    pub device_id: DeviceId,
+    /// Station or cabinet.
+    pub kind: DeviceKind,
+    /// Where it stands.
+    pub station_id: StationId,
+    /// The machine, of a cabinet.
+    pub cabinet_id: Option<CabinetId>,
+    /// Grows with every enrolment of the place.
+    pub epoch: i64,
+}
+
+/// A client assertion (`private_key_jwt`), handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertionInput {
+    /// Signed by the device; good once, for 60 seconds at most.
+    #[schema(value_type = spelling::Assertion)]
+    pub client_assertion: String,
+}
+
+/// A device's access token.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct DeviceToken {
+    /// For every request.
+    pub access_token: String,
+    /// Seconds for which it is good.
+    pub expires_in: i64,
+    /// `station` or `cabinet`.
+    pub role: Role,
+    /// Where it stands.
+    pub station_id: StationId,
+    /// The machine, of a cabinet.
+    pub cabinet_id: Option<CabinetId>,
+    /// The epoch that the token is bound to.
+    pub epoch: i64,
+}
+
+/// A revoked device.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RevokedDevice {
+    /// Which.
+    pub id: DeviceId,
+    /// Since when.
+    pub revoked_at: DateTime<Utc>,
+}
+
+/// Makes an enrolment code for a station or the cabinet at it.
+///
+/// # Errors
+/// `NotFound` for an unknown station, or one without a cabinet.
+pub fn code_make(tx: &mut Tx<'_>, caller: StaffCaller, input: &CodeInput) -> Result<CodeView, Failure> {
+    if !store::station_is_open(tx.conn, input.station_id)? {
+        return Err(Code::NotFound.into());
+    }
+    if input.kind == DeviceKind::Cabinet && store::cabinet_at(tx.conn, input.station_id)?.is_none() {
+        return Err(Code::NotFound.into());
+    }
+    let code = EnrolmentCode::generate();
+    let expires_at = tx.now + TimeDelta::minutes(CODE_MINUTES);
+    let (kind, station) = (input.kind, input.station_id);
+    store::code_add(tx.conn, &code.digest(), kind.as_str(), station, caller.staff, tx.now, expires_at)?;
+    tx.record("station", station, "station.enrolment_code_made", json!({"kind": kind}), Hearers::nobody())?;
+    Ok(CodeView { code: code.text().expose_secret().to_owned(), kind, station_id: station, expires_at })
+}
+
+/// Enrols a device: the old one of the same place is revoked, the epoch grows.
+///
+/// # Errors
+/// `EnrolmentCodeInvalid` for a code that is unknown, used, lapsed or of the
+/// other kind; a field problem for a key that is none (the code stays good).
+pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<EnrolledView, Failure> {
+    let key: Ed25519PublicKey = input.public_key.parse().map_err(|_| {
+        let message = Bilingual::fixed(
+            "须为 base64url 编码的 32 字节 Ed25519 公钥。",
+            "must be an Ed25519 public key: 32 bytes in base64url",
+        );
+        Refusal::field("public_key", "bad_format", message)
+    })?;
+    let digest = EnrolmentCode::parse(&input.code).map_err(|_| Code::EnrolmentCodeInvalid)?.digest();
+    let code = store::code_fetch(tx.conn, &digest)?.ok_or(Code::EnrolmentCodeInvalid)?;
+    if !store::code_use(tx.conn, &digest, kind.as_str(), tx.now)? {
+        return Err(Code::EnrolmentCodeInvalid.into());
+    }
+    // The cabinet's row comes before its device's: a cabinet's own verbs hold the
+    // first one when they look at the second one in their last step.
+    if kind == DeviceKind::Cabinet {
+        store::cabinet_at_held(tx.conn, code.station_id)?;
+    }
+    if let Some(old) = store::device_at(tx.conn, code.station_id, kind.as_str())? {
+        retire(tx, &old, "replaced")?;
+    }
+    let (cabinet_id, epoch) = next_epoch(tx, kind, code.station_id)?;
+    let id = DeviceId::generate();
+    devices_add(
+        tx.conn,
+        &[NewDevice {
+            id,
+            kind: kind.as_str().to_owned(),
+            station_id: code.station_id,
+            cabinet_id,
+            epoch,
+            public_key: key.to_string(),
+            enrolled_at: At(tx.now),
+        }],
+    )?;
+    if let Some(cabinet) = cabinet_id.filter(|_| epoch > 1) {
+        epoch_replaced(tx, cabinet, epoch)?;
+    }
+    let payload = json!({
+        "kind": kind, "station": code.station_id, "epoch": epoch,
+        "by": code.created_by, "key": key.thumbprint(),
+    });
+    tx.record("device", id, "device.enrolled", payload, Hearers::nobody())?;
+    tx.wake(Topic::Operators);
+    Ok(EnrolledView { device_id: id, kind, station_id: code.station_id, cabinet_id, epoch })
+}
+
+/// Revokes a device at once: its tokens are good for nothing from now on.
+///
+/// # Errors
+/// `NotFound`; revoking a revoked one is no error.
+pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
+    let row = store::device_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if row.revoked_at.is_none() {
+        retire(tx, &row, "revoked")?;
+    }
+    Ok(RevokedDevice { id, revoked_at: row.revoked_at.unwrap_or(tx.now) })
+}
+
+/// Enrols a device as [`enrol`] does. The code is looked for first: 128 random
+/// bits are cheap to look for, and one that is good passes whatever else came
+/// from its `address`.
+///
+/// # Errors
+/// As there; `TooManyRequests` for codes that are none, after too many of them.
+pub async fn enrol_from(
+    house: &Arc<House>,
+    kind: DeviceKind,
+    input: EnrolInput,
+    address: &str,
+) -> Result<EnrolledView, Failure> {
+    let known = match EnrolmentCode::parse(&input.code) {
+        Ok(code) => {
+            let digest = code.digest();
+            house.read(Actor::Anyone, move |conn, _| Ok(store::code_fetch(conn, &digest)?.is_some())).await?
+        }
+        Err(_) => false,
+    };
+    // A key that is none is told before a code that is none, as ever.
+    let outcome = if known || input.public_key.parse::<Ed25519PublicKey>().is_err() {
+        house.write(Actor::Anyone, move |tx| enrol(tx, kind, &input)).await
+    } else {
+        Err(Code::EnrolmentCodeInvalid.into())
+    };
+    match outcome {
+        Err(Failure::Refused(refusal)) if refusal.code == Code::EnrolmentCodeInvalid => {
+            Err(limits::DEVICE_ADDRESS.refuse(house, &[address], Failure::Refused(refusal)).await)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Why somebody got no token: the device that was named, if there is one, and
+/// what was wrong.
+type Unproven = (Option<DeviceId>, Failure);
+
+/// Gives a device that proves itself an access token. What proves nothing is
+/// counted against the device that it names, together with the `address`: no
+/// other device behind it is slowed down, and not even this one once it proves
+/// itself. A try costs one look and one signature.
+///
+/// # Errors
+/// `TokenInvalid` for an assertion that is none, was used, or is meant for
+/// somebody else; `TokenExpired`; `DeviceRevoked`; `TooManyRequests` instead of
+/// them after too many.
+pub async fn token(
+    house: &Arc<House>,
+    input: &AssertionInput,
+    address: &str,
+) -> Result<DeviceToken, Failure> {
+    let (named, failure) = match prove(house, input).await {
+        Ok(token) => return Ok(token),
+        Err(unproven) => unproven,
+    };
+    let refused = matches!(&failure, Failure::Refused(refusal)
+        if refusal.code.kind() == RefusalKind::Unauthenticated && refusal.code != Code::TokenExpired);
+    if !refused {
+        // A slow clock is no attack, and a fault is ours.
+        return Err(failure);
+    }
+    Err(match named {
+        Some(id) => limits::DEVICE_SOURCE.refuse(house, &[&id.to_string(), address], failure).await,
+        None => limits::DEVICE_ADDRESS.refuse(house, &[address], failure).await,
+    })
+}
+
+async fn prove(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken, Unproven> {
+    let nobody = |code: Code| (None, Failure::from(code));
+    let id = device::peek_device(&input.client_assertion).map_err(|_| nobody(Code::TokenInvalid))?;
+    let row = house.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await;
+    let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| nobody(Code::TokenInvalid))?;
+    let somebody = |failure: Failure| (Some(id), failure);
+    let key: Ed25519PublicKey =
+        row.public_key.parse().map_err(|_| somebody(Failure::Fault("a stored public key".to_owned())))?;
+    let audience = format!("{}{TOKEN_PATH}", house.public_url);
+    // Only whoever holds the key learns that the device is revoked.
+    let proven =
+        device::verify_assertion(&key, &input.client_assertion, &audience, house.now()).map_err(|error| {
+            somebody(match error {
+                CryptoError::Expired => Code::TokenExpired.into(),
+                _ => Code::TokenInvalid.into(),
+            })
+        })?;
+    if row.revoked_at.is_some() {
+        return Err(somebody(Code::DeviceRevoked.into()));
+    }
+    let taken = house.write(Actor::Anyone, move |tx| {
+        let used = digest::sha256(format!("{id}\n{}", proven.jti).as_bytes());
+        let remembered = proven.expires_at + TimeDelta::seconds(REMEMBERED_SECONDS);
+        if !store::assertion_use(tx.conn, &used, remembered)? {
+            return Err(Code::TokenInvalid.into());
+        }
+        let row = store::device_fetch(tx.conn, id)?.ok_or(Code::TokenInvalid)?;
+        if row.revoked_at.is_some() {
+            return Err(Code::DeviceRevoked.into());
+        }
+        issue(tx.house, &row)
+    });
+    taken.await.map_err(somebody)
+}
+
+fn issue(house: &House, row: &DeviceRow) -> Result<DeviceToken, Failure> {
+    let (role, subject) = match row.cabinet_id {
+        Some(cabinet) => (Role::Cabinet, cabinet.to_string()),
+        None => (Role::Station, row.station_id.to_string()),
+    };
+    let life = TimeDelta::seconds(TOKEN_SECONDS);
+    let mut claims = Claims::new(&house.policy.network, role, subject, house.now(), life);
+    claims.device = Some(row.id);
+    claims.epoch = Some(row.epoch);
+    claims.station = Some(row.station_id);
+    Ok(DeviceToken {
+        access_token: house.keys.tokens.issue(&claims)?,
+        expires_in: TOKEN_SECONDS,
+        role,
+        station_id: row.station_id,
+        cabinet_id: row.cabinet_id,
+        epoch: row.epoch,
+    })
+}
+
+fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: &str) -> Result<(), Failure> {
+    if store::device_revoke(tx.conn, row.id, tx.now)? {
+        let payload = json!({"kind": row.kind, "station": row.station_id, "reason": reason});
+        tx.record("device", row.id, "device.revoked", payload, Hearers::nobody())?;
+        tx.wake(Topic::Operators);
+        if row.kind == DeviceKind::Station.as_str() {
+            // Whoever is known to this screen alone is known to nobody any more.
+            check_in::end_at(tx, row.station_id, &format!("screen_{reason}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The place's next epoch; a cabinet moves to it and begins a new journal.
+fn next_epoch(
+    tx: &mut Tx<'_>,
+    kind: DeviceKind,
+    station: StationId,
+) -> Result<(Option<CabinetId>, i64), Failure> {
+    match kind {
+        DeviceKind::Station => Ok((None, store::device_epoch(tx.conn, station, kind.as_str())? + 1)),
+        DeviceKind::Cabinet => {
+            // Whoever enrols it at the same time is waited for, and then replaced.
+            let held = store::cabinet_at_held(tx.conn, station)?;
+            let (cabinet, epoch) = held.ok_or(Code::EnrolmentCodeInvalid)?;
+            let known = store::device_epoch(tx.conn, station, kind.as_str())?;
+            let next = epoch.max(known) + 1;
+            let start = digest::hex(&digest::CHAIN_START);
+            if !store::cabinet_epoch_advance(tx.conn, cabinet, epoch, next, &start)? {
+                return Err(Code::EnrolmentCodeInvalid.into());
+            }
+            Ok((Some(cabinet), next))
+        }
+    }
+}
+
+/// Attempts that the replaced cabinet had started are in doubt from now on.
+fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<(), Failure> {
+    tx.record("cabinet", cabinet, "cabinet.epoch_replaced", json!({"epoch": epoch}), Hearers::nobody())?;
+    super::vend::epoch_replaced(tx, cabinet)?;
+    tx.wake(Topic::Cabinet(cabinet));
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Brings the figures that the database knows up to date: at most once a
+//! second, however many look.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use tokio::sync::Mutex;
+
+use super::{Failure, House};
+use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
+use storage::{Conn, operations as store};
+
+/// Figures are good for this long.
+const FRESH: TimeDelta = TimeDelta::seconds(1);
+/// A scrape does not wait longer for the database; it then tells the old ones.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// When the figures were read last.
+#[derive(Debug, Default)]
+pub struct FiguresCache(Mutex<Option<Timestamp>>);
+
+struct Reading {
+    queue: Vec<store::QueuePart>,
+    duty: Vec<store::DutyPart>,
+    active: i64,
+    doubted: store::Pile,
+    units: i64,
+    letters: store::Pile,
+    letters_dead: i64,
+    unsealed: store::Pile,
+}
+
+fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
+    Ok(Reading {
+        queue: store::queue_parts(conn)?,
+        duty: store::duty_parts(conn, now)?,
+        active: store::consultations_active(conn)?,
+        doubted: store::attempts_doubted(conn)?,
+        units: store::units_live(conn)?,
+        letters: store::letters_waiting(conn)?,
+        letters_dead: store::letters_dead(conn)?,
+        unsealed: store::events_unsealed(conn)?,
+    })
+}
+
+/// Everything that this house counts, as text for Prometheus.
+pub async fn exposition(house: &Arc<House>) -> String {
+    let mut read_at = house.figures_cache.0.lock().await;
+    let now = house.now();
+    if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
+        let reading = house.store.read(move |conn| read(conn, now));
+        let found = tokio::time::timeout(PATIENCE, reading).await;
+        house.figures.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
+        match found {
+            Ok(Ok(reading)) => take(house, &reading, now),
+            Ok(Err(failure)) => tracing::warn!(%failure, "the figures could not be read"),
+            Err(_) => tracing::warn!("the figures could not be read in time"),
+        }
+        *read_at = Some(now);
+    }
+    drop(read_at);
+    house.store.refresh_figures();
+    house.figures.render()
+}
+
+fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
+    since.map_or(0, |since| (now - since).num_seconds().max(0))
+}
+
+fn take(house: &House, reading: &Reading, now: Timestamp) {
+    let shared = &house.figures.shared;
+    for department in Department::ALL {
+        let name = department.as_str();
+        for level in TriageLevel::ALL {
+            let part =
+                reading.queue.iter().find(|part| part.department == name && part.triage == level.as_str());
+            let labels = [name, level.as_str()];
+            shared.waiting.with_label_values(&labels).set(part.map_or(0, |part| part.waiting));
+            #[expect(clippy::cast_precision_loss, reason = "seconds of a wait are far below 2^52")]
+            let oldest = age(now, part.and_then(|part| part.oldest)) as f64;
+            shared.oldest_wait.with_label_values(&labels).set(oldest);
+        }
+        let duty = reading.duty.iter().find(|part| part.department == name);
+        shared.doctors_available.with_label_values(&[name]).set(duty.map_or(0, |part| part.doctors));
+    }
+    shared.active.set(reading.active);
+    shared.in_doubt.set(reading.doubted.0);
+    shared.oldest_doubt.set(age(now, reading.doubted.1));
+    shared.units_live.set(reading.units);
+    shared.letters.set(reading.letters.0);
+    shared.oldest_letter.set(age(now, reading.letters.1));
+    shared.letters_dead.set(reading.letters_dead);
+    shared.unsealed.set(reading.unsealed.0);
+    shared.oldest_unsealed.set(age(now, reading.unsealed.1));
+}

@@ -1,0 +1,39 @@
+//! Forgets what has served its purpose.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::{
+    Failure, House,
+    rounds::{self, Job},
+    shown,
+};
+use storage::housekeeping as store;
+
+/// For how long a repeated request gets the answer of the first.
+const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
+
+/// Deletes saved answers beyond their time, and used one-time proofs that
+/// have expired anyway. Each kind by itself: a row that somebody holds keeps
+/// none of the others.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn forget(house: &Arc<House>) -> Result<usize, Failure> {
+    let answers = rounds::one(house, Job::new("forget-answers"), |tx| {
+        Ok(storage::idempotency::keys_forget(tx.conn, tx.now - ANSWERS_KEPT)?)
+    });
+    let proofs = rounds::one(house, Job::new("forget-proofs"), |tx| {
+        Ok(store::expired_proofs_forget(tx.conn, tx.now)?)
+    });
+    let reads = rounds::one(house, Job::new("forget-reads"), |tx| {
+        storage::health_reads::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
+        Ok(0)
+    });
+    let tokens = rounds::one(house, Job::new("forget-tokens"), |tx| {
+        let grace = TimeDelta::seconds(tx.house.policy.sessions.refresh_grace_seconds.into());
+        Ok(storage::staff_sessions::refresh_answers_forget(tx.conn, tx.now - grace)?)
+    });
+    answers.await.and(proofs.await).and(reads.await).and(tokens.await).outcome()
+}

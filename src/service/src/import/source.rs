@@ -1,0 +1,275 @@
+//! A file as text editors and spreadsheets leave it: comments above the header,
+//! commas, semicolons or tabs between the cells, rows of nothing but these. No
+//! row vanishes: what is not a comment above the header is a row.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use super::{Existing, Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
+use crate::House;
+use domain::{
+    formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
+    hidden::hides_something,
+    network::{
+        Record,
+        import::{Header, Intake, Row, RowProblem, Seen},
+    },
+    refusal::FieldProblem,
+    time::civil_day,
+    words::Bilingual,
+};
+
+/// What may stand between two cells.
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+
+/// One file that is being read. `progress` is told how many bytes were read, of how many.
+pub(super) struct Source<'a> {
+    pub house: &'a House,
+    pub path: &'a Path,
+    pub progress: &'a dyn Fn(u64, u64),
+    pub existing: Existing,
+}
+
+/// An open file behind its comments.
+struct Opened {
+    reader: csv::Reader<UnixLines<BufReader<File>>>,
+    size: u64,
+    /// Lines of comment above the header.
+    above: u64,
+    /// Bytes of comment above the header.
+    skipped: u64,
+}
+
+impl Source<'_> {
+    /// Every row as a record of kind `R`.
+    pub fn records<R: Record>(&self) -> Result<Vec<Lined<R>>, ImportError> {
+        let today = civil_day(self.house.now());
+        let mut opened = self.open(R::COLUMNS)?;
+        let header = header_of(&mut opened)?;
+        let intake = match self.existing {
+            Existing::Update => Intake::<R>::open_to_replace(header.iter(), today),
+            Existing::Refuse | Existing::Skip => Intake::<R>::open(header.iter(), today),
+        };
+        let mut intake = intake.map_err(|problems| below(problems, opened.above))?;
+        let mut rows = Vec::new();
+        self.rows(opened, |line, cells| {
+            rows.push((line, intake.take(line, cells.iter())?));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Every row as a product.
+    pub fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
+        let mut opened = self.open(COLUMNS)?;
+        let header = header_of(&mut opened)?;
+        // A row that replaces a known product leaves out nothing of it.
+        let optional = if self.existing == Existing::Update { &[] } else { OPTIONAL };
+        let header = Header::read(header.iter(), COLUMNS, optional)
+            .map_err(|problems| below(problems, opened.above))?;
+        let mut seen = Seen::default();
+        let mut rows = Vec::new();
+        self.rows(opened, |line, cells| {
+            let named =
+                Row::new(&header, line, cells.iter()).named(TEXTS).map_err(|problem| vec![problem])?;
+            let cells = named.iter().map(|(name, cell)| (*name, &**cell)).collect();
+            let product = Product::from_fields(&cells).map_err(|issues| {
+                let mut found = Found::default();
+                for issue in issues {
+                    found.note(line, issue.field, issue.code, issue.message);
+                }
+                found.0
+            })?;
+            if let Some(doubled) = seen.note(line, "code", product.code.as_str()) {
+                return Err(vec![doubled]);
+            }
+            rows.push((line, product));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Opens the file behind its comments, with the separator under which its
+    /// header names the most of `columns`.
+    fn open(&self, columns: &[&str]) -> Result<Opened, ImportError> {
+        let mut file = BufReader::new(File::open(self.path)?);
+        let size = file.get_ref().metadata()?.len();
+        let (mut above, mut skipped, mut line) = (0, 0, Vec::new());
+        loop {
+            line.clear();
+            let read = file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? as u64;
+            if line.starts_with(&[0xFF, 0xFE]) || line.starts_with(&[0xFE, 0xFF]) {
+                return Err(ImportError::Rows(vec![unreadable(1)]));
+            }
+            let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
+            if read == 0 || !text.starts_with(b"#") {
+                break;
+            }
+            above += 1;
+            skipped += read;
+        }
+        let separator = separator_of(&String::from_utf8_lossy(&line), columns);
+        file.seek(SeekFrom::Start(skipped))?;
+        // Flexible: a row of the wrong length is that row's problem, told by its line.
+        let reader =
+            csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(UnixLines::new(file));
+        Ok(Opened { reader, size, above, skipped })
+    }
+
+    /// Takes every row, and gathers what is wrong with them.
+    fn rows(
+        &self,
+        opened: Opened,
+        mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
+    ) -> Result<(), ImportError> {
+        let Opened { mut reader, size, above, skipped } = opened;
+        let header = reader.headers().cloned().unwrap_or_default();
+        let mut problems = Vec::new();
+        let mut empty = Empty::default();
+        let mut cells = csv::StringRecord::new();
+        let mut count = 0_u64;
+        loop {
+            let read = reader.read_record(&mut cells);
+            let line = above + line_of(&reader, &cells);
+            match read {
+                Ok(false) => break,
+                Ok(true) => {
+                    if cells.iter().all(|cell| cell.trim().is_empty()) {
+                        empty.note(line);
+                    } else if cells.iter().any(|cell| cell.contains('\n')) {
+                        // Or the rows below would be part of this one, unseen.
+                        problems.push(of_row(line, "open_quote", open_quote()));
+                    } else {
+                        let hidden = hidden_cells(&header, line, &cells);
+                        let bad = if hidden.is_empty() { take(line, &cells) } else { Err(hidden) };
+                        problems.extend(bad.err().into_iter().flatten());
+                    }
+                }
+                Err(error) if error.is_io_error() => {
+                    return Err(ImportError::File(std::io::Error::other(error)));
+                }
+                Err(_) => problems.push(unreadable(line)),
+            }
+            count += 1;
+            if count.is_multiple_of(500) {
+                (self.progress)(reader.position().byte() + skipped, size);
+            }
+            if problems.len() >= MOST_PROBLEMS {
+                break;
+            }
+        }
+        (self.progress)(size, size);
+        problems.extend(empty.problem());
+        if count == 0 && problems.is_empty() {
+            problems.push(of_row(above + 1, "no_rows", no_rows()));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
+    }
+}
+
+/// Cells that hide something, of whatever file and in whatever column.
+fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord) -> Vec<RowProblem> {
+    let problem = |(at, _): (usize, &str)| {
+        let field = header.get(at).unwrap_or("row").to_owned();
+        let message = Bilingual::fixed(
+            "含有不可见字符或改变文字方向的字符。",
+            "Holds characters that are invisible or turn the text around.",
+        );
+        RowProblem::from_field(line, FieldProblem { field, code: "control_character".to_owned(), message })
+    };
+    let hides = |cell: &str| hides_something(cell) || cell.trim().contains(char::is_control);
+    cells.iter().enumerate().filter(|(_, cell)| hides(cell)).map(problem).collect()
+}
+
+/// The line on which a record that was just read begins. It is counted back from its
+/// end, since a reader passes over empty lines before it.
+fn line_of<R: Read>(reader: &csv::Reader<R>, cells: &csv::StringRecord) -> u64 {
+    let inside: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
+    // An open quote swallows the last line's end.
+    let ended = cells.iter().next_back().is_none_or(|cell| !cell.ends_with('\n'));
+    reader.position().line().saturating_sub(inside as u64 + u64::from(ended))
+}
+
+/// Problems of a header that stands below `above` lines of comment.
+fn below(mut problems: Vec<RowProblem>, above: u64) -> Vec<RowProblem> {
+    problems.iter_mut().for_each(|problem| problem.line += above);
+    problems
+}
+
+/// A line above the header is read up to here.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+fn header_of(opened: &mut Opened) -> Result<csv::StringRecord, ImportError> {
+    let line = opened.above + 1;
+    let header = opened.reader.headers().map_err(|_| vec![unreadable(line)])?.clone();
+    if header.len() <= 1 && header.iter().any(|cell| cell.contains(['，', '；'])) {
+        let message = Bilingual::fixed(
+            "列之间是全角逗号或分号；请用半角逗号、分号或制表符。",
+            "Full-width commas or semicolons stand between the columns: use plain ones, or tabs.",
+        );
+        return Err(ImportError::Rows(vec![of_row(line, "bad_separator", message)]));
+    }
+    Ok(header)
+}
+
+/// The separator under which `header` names the most of `columns`; a comma if none does.
+fn separator_of(header: &str, columns: &[&str]) -> u8 {
+    let named = |separator: u8| {
+        let cells = header.trim_start_matches('\u{FEFF}').split(char::from(separator));
+        cells.filter(|cell| columns.contains(&cell.trim().trim_matches('"').trim())).count()
+    };
+    let most = SEPARATORS.into_iter().rev().max_by_key(|separator| named(*separator));
+    most.filter(|separator| named(*separator) > 0).unwrap_or(b',')
+}
+
+/// Rows that hold only separators: a spreadsheet's empty rows. They are one problem.
+#[derive(Default)]
+struct Empty {
+    first: Option<u64>,
+    last: u64,
+    count: u64,
+}
+
+impl Empty {
+    fn note(&mut self, line: u64) {
+        self.first.get_or_insert(line);
+        self.last = line;
+        self.count += 1;
+    }
+
+    fn problem(self) -> Option<RowProblem> {
+        let first = self.first?;
+        let (last, count) = (self.last, self.count);
+        let message = Bilingual::made(
+            format!("第 {first} 到 {last} 行中有 {count} 行没有内容，请删除。"),
+            format!("{count} rows from line {first} to {last} hold nothing; delete them."),
+        );
+        Some(of_row(first, "empty_row", message))
+    }
+}
+
+fn of_row(line: u64, code: &str, message: Bilingual) -> RowProblem {
+    RowProblem::from_field(line, FieldProblem { field: "row".into(), code: code.into(), message })
+}
+
+fn no_rows() -> Bilingual {
+    Bilingual::fixed("文件在标题行之下没有内容。", "The file holds nothing below its header.")
+}
+
+fn open_quote() -> Bilingual {
+    Bilingual::fixed(
+        "有一个引号没有结束，单元格跨了行；请补上引号，单元格内不要换行。",
+        "A quote is not closed, so a cell goes on in the next line: close it; a cell has no line breaks.",
+    )
+}
+
+fn unreadable(line: u64) -> RowProblem {
+    let message = Bilingual::fixed(
+        "无法读取该行：须为 UTF-8 编码。在表格软件中请另存为“CSV UTF-8”。",
+        "The row cannot be read: it must be UTF-8. In a spreadsheet, save the file as \"CSV UTF-8\".",
+    );
+    of_row(line, "bad_row", message)
+}

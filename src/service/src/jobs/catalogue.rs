@@ -1,0 +1,14 @@
+//! Puts in force what another instance imported: at once when it says so, soon
+//! when it could not be heard.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Jobs, Turn};
+use crate::{House, edition};
+use coordination::Topic;
+
+pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
+    let pause = edition::LOOK_EVERY.to_std().unwrap_or(Duration::ZERO);
+    let turn = Turn { pause, topic: Some(Topic::Catalogue) };
+    jobs.every("catalogue", house, turn, |house| async move { edition::look(&house).await });
+}

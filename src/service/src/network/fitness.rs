@@ -1,0 +1,84 @@
+//! Whether an employer's people may work at height. Never tells why, nor of
+//! anybody who does not consent to it at this moment.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Page;
+use crate::{Failure, House, Part, Shown, caller::StaffCaller, me::ConsentPurpose};
+use domain::{
+    formulary::ProductCode,
+    ids::WorkerId,
+    refusal::Code,
+    vitals::{Fitness, FitnessReading, fitness as judge},
+    words::Bilingual,
+};
+use storage::{Conn, directory as store};
+
+/// Whether one worker may work at height now. Never why.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FitnessItem {
+    /// Who.
+    pub worker_id: WorkerId,
+    /// `fit`, `hold`, `not_checked` before this shift, or `no_consent`.
+    pub fit: Fitness,
+    /// What to do next.
+    pub next: Option<Bilingual>,
+}
+
+/// The fitness of an employer's own people, by what was measured before this
+/// shift and what was vended. The consent is read last, for each answer: one
+/// that was withdrawn before it tells nothing. Whose fitness was told is noted.
+///
+/// # Errors
+/// `RoleNotAllowed` for who has no employer.
+pub fn fitness(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    after: Option<WorkerId>,
+    limit: i64,
+) -> Result<Page<FitnessItem>, Failure> {
+    let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
+    let people = store::workers_of_employer(conn, employer, after, limit)?;
+    let rules = &house.policy.fitness;
+    let since = house.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
+    let mut measured: HashMap<WorkerId, Vec<FitnessReading>> = HashMap::new();
+    for (worker, reading) in store::fitness_readings(conn, &people, since)? {
+        measured.entry(worker).or_default().push(reading);
+    }
+    let sedated = sedated(conn, house, &people)?;
+    // Fitness is derived from readings: both consents stand, or nothing is told.
+    let told = storage::workers::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
+    let cared_for = storage::workers::consents_standing(conn, &people, ConsentPurpose::HealthCare.as_str())?;
+    let willing: HashSet<WorkerId> = told.intersection(&cared_for).copied().collect();
+    let mut items = Vec::with_capacity(people.len());
+    for worker in people {
+        let fit = if willing.contains(&worker) {
+            shown.note(worker, Part::Fitness, worker);
+            let readings = measured.get(&worker).map_or(&[][..], Vec::as_slice);
+            judge(readings, sedated.contains(&worker), rules, house.now())
+        } else {
+            Fitness::NoConsent
+        };
+        items.push(FitnessItem { worker_id: worker, fit, next: fit.next() });
+    }
+    Ok(Page::of(items, limit, |item| item.worker_id.uuid()))
+}
+
+/// Who of these got a sedating drug from a cabinet within its span; a pack that
+/// may have come out counts.
+fn sedated(conn: &mut Conn, house: &House, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
+    let span = TimeDelta::hours(i64::from(house.policy.fitness.sedating_hold_h));
+    let vended = store::vended_since(conn, people, house.now() - span)?;
+    let formulary = house.formulary();
+    let sedates = |code: &str| {
+        let product = ProductCode::parse(code).and_then(|code| formulary.get(&code));
+        product.is_some_and(|product| product.sedating)
+    };
+    Ok(vended.into_iter().filter(|(_, code)| sedates(code)).map(|(worker, _)| worker).collect())
+}

@@ -1,0 +1,66 @@
+//! Which card opens the record of two people who are one. Somebody who lost their card
+//! and was registered anew has a stopped card on the old record and a working one on
+//! the new: whichever record stays gets the working one. A merge in which both work
+//! leaves the card of the record that stays.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{Failure, Hearers, Tx};
+use domain::ids::WorkerId;
+use storage::{
+    worker_changes::{self as store, CardFields},
+    workers::WorkerRow,
+};
+
+/// The working card that came over, as it stood on the record that went under.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Taken {
+    index: Vec<u8>,
+    pin_salt: Option<Vec<u8>>,
+    pin_mac: Option<Vec<u8>>,
+}
+
+/// Whether the card of `source` would open the record of `target`.
+pub(super) fn comes_over(source: &WorkerRow, target: &WorkerRow) -> bool {
+    let works = source.card_index.is_some() && source.card_stopped_at.is_none();
+    works && target.card_stopped_at.is_some()
+}
+
+/// Exchanges the two cards where that of `source` is the one that works.
+pub(super) fn take(
+    tx: &mut Tx<'_>,
+    source: &WorkerRow,
+    target: &WorkerRow,
+) -> Result<Option<Taken>, Failure> {
+    let Some(index) = source.card_index.clone().filter(|_| comes_over(source, target)) else {
+        return Ok(None);
+    };
+    store::cards_exchange(tx.conn, source, target)?;
+    let payload = json!({"merged_from": source.id});
+    tx.record("worker", target.id, "card.replaced", payload, Hearers::worker(target.id))?;
+    Ok(Some(Taken { index, pin_salt: source.pin_salt.clone(), pin_mac: source.pin_mac.clone() }))
+}
+
+/// Gives the card back when the merge is undone. If its worker got another one since,
+/// that one stays.
+pub(super) fn give_back(
+    tx: &mut Tx<'_>,
+    from: WorkerId,
+    target: &WorkerRow,
+    taken: Option<Taken>,
+) -> Result<(), Failure> {
+    let (Some(taken), Some(source)) = (taken, storage::workers::worker_fetch(tx.conn, from)?) else {
+        return Ok(());
+    };
+    if target.card_index.as_deref() == Some(taken.index.as_slice()) {
+        store::cards_exchange(tx.conn, &source, target)?;
+    } else if storage::workers::worker_by_card(tx.conn, &taken.index)?.is_none() {
+        let Taken { index, pin_salt, pin_mac } = taken;
+        // It was replaced, and so counts as lost; the one in exchange for it was stopped.
+        let card = CardFields { index: Some(index), pin_salt, pin_mac, stopped_at: source.card_stopped_at };
+        store::card_fields_set(tx.conn, from, &card)?;
+    }
+    let payload = json!({"unmerged_from": target.id});
+    tx.record("worker", from, "card.replaced", payload, Hearers::worker(from))
+}

@@ -1,0 +1,181 @@
+//! Two records turn out to be one person's: the one comes under the other, and
+//! the more careful of each two facts stands (`domain/network/merge.rs`).
+//! Nothing is merged while care of either is running, and a merge can be undone
+//! (`undo.rs`).
+//!
+//! Who may: one operator, where nobody can open the record that goes under by
+//! themselves. A record with a card, a proved phone or a checked document is
+//! somebody's: merging it gives it to whoever opens the other one, so a second
+//! operator approves (`service/worker_change/`). Operators see which facts
+//! differ and contradict each other, never what a profile holds (`preview.rs`).
+//!
+//! Where the card of the one who stays was stopped and the other's works, the working
+//! one comes over (`card.rs`).
+//!
+//! Signed prescriptions keep naming the worker of that time: their signed bytes
+//! do, and a row that says otherwise would look tampered with. A worker's list
+//! of prescriptions holds those of everybody merged into them. All of these have
+//! ended, so that no order and no safety check has to know.
+//!
+//! Consents are given by a person at a screen and are not copied; one that was
+//! withdrawn on either side is withdrawn. One person gets one allowance a month,
+//! and what either used counts.
+
+mod card;
+mod facts;
+mod preview;
+mod undo;
+
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+pub use preview::{Contradiction, MergePreview, MergeQuery, merge_preview};
+pub use undo::worker_unmerge;
+
+use super::{people::WorkerSummary, unknown, worker_fetch};
+use crate::{Failure, Hearers, Tx, identity, ledger as books};
+use domain::{
+    ids::{MergeId, WorkerId},
+    ledger,
+    money::Fen,
+    network::Identified,
+    refusal::{Code, Refusal},
+    words::Bilingual,
+};
+use storage::{
+    ledger as books_store,
+    merge::{self as store, MergeRow},
+    workers::WorkerRow,
+};
+
+/// Into whom a worker is merged.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MergeInput {
+    /// The worker under whom the record comes: with a card or a checked document.
+    pub into: WorkerId,
+    /// The contradictions that the operator has seen and holds for mistakes.
+    #[serde(default)]
+    #[schema(max_items = 4)]
+    pub accept: Vec<Contradiction>,
+}
+
+/// Merges a record that nobody can open by themselves into another one. The
+/// same merge again is done already.
+///
+/// # Errors
+/// As [`merge`]; `ApprovalNeeded` for a record that somebody can open.
+pub fn worker_merge(tx: &mut Tx<'_>, from: WorkerId, input: &MergeInput) -> Result<WorkerSummary, Failure> {
+    merge(tx, from, input, false)
+}
+
+/// Merges `from` into `input.into`.
+///
+/// # Errors
+/// `NotFound`; a bad `into`; an `accept` that leaves a contradiction out;
+/// `StateMovedOn` for one who was merged already, and while something is running.
+pub(crate) fn merge(
+    tx: &mut Tx<'_>,
+    from: WorkerId,
+    input: &MergeInput,
+    approved: bool,
+) -> Result<WorkerSummary, Failure> {
+    let into = input.into;
+    if from == into {
+        let words = Bilingual::fixed("不能并入自身", "nobody is merged into themselves");
+        return Err(Refusal::field("into", "same_worker", words).into());
+    }
+    // Whoever starts something for either of them waits, or is waited for. One
+    // order for everybody, so that two merges never wait for each other.
+    let (first, second) = if from < into { (from, into) } else { (into, from) };
+    let first = storage::workers::worker_hold_alone(tx.conn, first)?;
+    let second = storage::workers::worker_hold_alone(tx.conn, second)?;
+    let (source, target) = if from < into { (first, second) } else { (second, first) };
+    let source = source.ok_or(Code::NotFound)?;
+    match source.merged_into {
+        Some(known) if known == into => return worker_fetch(tx, from),
+        Some(_) => return Err(Refusal::moved_on("merged").into()),
+        None => {}
+    }
+    let target = target.ok_or_else(|| unknown("into"))?;
+    check_target(tx, &source, &target)?;
+    if !approved && identity::standing(tx.conn, &source)? != Identified::Unchecked {
+        return Err(Code::ApprovalNeeded.into());
+    }
+    preview::check_accepted(tx, &source, &target, &input.accept)?;
+    if store::checked_in(tx.conn, from)? {
+        return Err(Refusal::moved_on("checked_in").into());
+    }
+    for who in [from, into] {
+        if let Some(state) = store::running(tx.conn, who)? {
+            return Err(Refusal::moved_on(state).with_data(json!({"worker_id": who})).into());
+        }
+    }
+    carry_out(tx, &source, &target)?;
+    worker_fetch(tx, from)
+}
+
+fn check_target(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<(), Failure> {
+    let known = identity::standing(tx.conn, target)?;
+    if target.merged_into.is_some() || !known.is_verified_person() {
+        let words = Bilingual::fixed(
+            "只能并入持卡或已核验证件的工人",
+            "must be a worker with a card or a checked document",
+        );
+        return Err(Refusal::field("into", "no_card", words).into());
+    }
+    if source.card_index.is_some() && target.card_index.is_none() {
+        let words = Bilingual::fixed(
+            "持卡人只能并入另一持卡人",
+            "whoever has a card is merged only into somebody who has one",
+        );
+        return Err(Refusal::field("into", "no_card", words).into());
+    }
+    Ok(())
+}
+
+fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<(), Failure> {
+    let (from, into, id) = (source.id, target.id, MergeId::generate());
+    let balance = books::balance(tx, from)?;
+    let returned = ledger::merged_return(balance, books::balance(tx, into)?, granted_twice(tx, from, into)?);
+    let before = facts::merge(tx, source, target)?;
+    let row = MergeRow {
+        id,
+        from_id: from,
+        into_id: into,
+        before_sealed: tx.house.seal(
+            "worker_merge",
+            "before_sealed",
+            id,
+            &serde_json::to_string(&before)?,
+        )?,
+        balance_fen: balance,
+        returned_fen: returned,
+        merged_at: tx.now,
+    };
+    store::merge_add(tx.conn, &row)?;
+    store::worker_merged_set(tx.conn, from, Some(into))?;
+    store::records_move(tx.conn, id, from, into)?;
+    if let Some(transfer) = ledger::merge_worker(from, into, &id.to_string(), balance, returned)? {
+        books::book(tx, &transfer, into)?;
+    }
+    let payload = json!({"into": into, "merge": id, "fields": before.fields_merged()});
+    tx.record("worker", from, "worker.merged", payload, Hearers::worker(into))?;
+    Ok(())
+}
+
+/// What both were granted for the same months: once too often.
+fn granted_twice(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<Fen, Failure> {
+    let mut of = |who| -> Result<Vec<(String, i64)>, Failure> {
+        let everyone = storage::workers::worker_with_merged(tx.conn, who)?;
+        let granted = books_store::allowances_of(tx.conn, &everyone)?;
+        let month = |reference: &str| ledger::allowance_month(reference).unwrap_or_default().to_owned();
+        Ok(granted.into_iter().map(|(_, reference, amount)| (month(&reference), amount.0)).collect())
+    };
+    let (theirs, own) = (of(from)?, of(into)?);
+    let twice = theirs.iter().filter_map(|(month, amount)| {
+        own.iter().find(|(other, _)| other == month).map(|(_, other)| (*amount).min(*other))
+    });
+    Ok(Fen(twice.sum()))
+}

@@ -1,0 +1,58 @@
+//! Taking a merge back: both are again who they were. What happened since stays
+//! with the person who did it: with whoever the check-in was opened as.
+
+use serde_json::json;
+
+use super::{facts, worker_fetch};
+use crate::{Failure, Hearers, Tx, check_in, ledger as books, network::WorkerSummary};
+use domain::{
+    ids::WorkerId,
+    ledger,
+    refusal::{Code, Refusal},
+};
+use storage::merge as store;
+
+/// Undoes the merge of this worker.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` for one who was not merged, one who was merged
+/// before merges could be undone, while the other was merged on, and while care
+/// of the other is running.
+pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, Failure> {
+    let seen = storage::workers::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
+    let Some(into) = seen.merged_into else { return Err(Refusal::moved_on("not_merged").into()) };
+    let (first, second) = if from < into { (from, into) } else { (into, from) };
+    let first = storage::workers::worker_hold_alone(tx.conn, first)?.ok_or(Code::NotFound)?;
+    let second = storage::workers::worker_hold_alone(tx.conn, second)?.ok_or(Code::NotFound)?;
+    let (source, target) = if from < into { (first, second) } else { (second, first) };
+    if source.merged_into != Some(into) {
+        return Err(Refusal::moved_on("not_merged").into());
+    }
+    if target.merged_into.is_some() {
+        // The later merge is undone first.
+        return Err(Refusal::moved_on("merged_on").into());
+    }
+    let Some(merge) = store::merge_live(tx.conn, from)? else {
+        return Err(Refusal::moved_on("merged_for_good").into());
+    };
+    if let Some(state) = store::running(tx.conn, into)? {
+        return Err(Refusal::moved_on(state).with_data(json!({"worker_id": into})).into());
+    }
+    // A screen that shows the one person must not go on showing the other.
+    check_in::end_of_worker(tx, into)?;
+    let before = tx.house.open("worker_merge", "before_sealed", merge.id, &merge.before_sealed)?;
+    facts::undo(tx, from, &target, serde_json::from_str(&before)?)?;
+    let known_as = storage::workers::worker_with_merged(tx.conn, from)?;
+    store::records_return(tx.conn, merge.id, from)?;
+    store::records_since_return(tx.conn, into, from, &known_as, merge.merged_at)?;
+    store::worker_merged_set(tx.conn, from, None)?;
+    store::merge_undone(tx.conn, merge.id, tx.now)?;
+    let holds = books::balance(tx, into)?;
+    let (id, balance, returned) = (merge.id.to_string(), merge.balance_fen, merge.returned_fen);
+    if let Some(transfer) = ledger::unmerge_worker(from, into, &id, balance, returned, holds)? {
+        books::book(tx, &transfer, into)?;
+    }
+    let payload = json!({"into": into, "merge": merge.id});
+    tx.record("worker", from, "worker.unmerged", payload, Hearers::worker(into))?;
+    worker_fetch(tx, from)
+}

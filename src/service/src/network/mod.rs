@@ -1,0 +1,97 @@
+//! Operators run the network: its places, its people, its roster. Reading a
+//! worker's personal data is logged.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Failure, Tx, import::ImportError};
+use domain::{
+    network::Record,
+    refusal::{Code, FieldProblem, Refusal},
+    time::civil_day,
+    words::Bilingual,
+};
+
+mod authenticator;
+mod details;
+mod figures;
+mod fitness;
+mod merge;
+mod people;
+mod places;
+mod roster;
+mod staff;
+mod staff_change;
+
+pub use authenticator::{ResetReason, ResetView, reset_approve, reset_ask, reset_withdraw};
+pub use details::{WorkerDetailsInput, worker_change_details};
+pub use figures::{NetworkCounts, counts};
+pub use fitness::{FitnessItem, fitness};
+pub(crate) use merge::merge;
+pub use merge::{
+    Contradiction, MergeInput, MergePreview, MergeQuery, merge_preview, worker_merge, worker_unmerge,
+};
+pub use people::{WorkerInput, WorkerQuery, WorkerSummary, worker_add, worker_fetch, worker_find};
+pub use places::{
+    EmployerInput, EmployerView, HospitalInput, HospitalView, StationInput, StationView, employer_add,
+    employer_list, hospital_add, hospital_list, station_add, station_fetch, station_list,
+};
+pub use roster::{
+    ShiftCancelled, ShiftChange, ShiftInput, ShiftView, shift_add, shift_cancel, shift_change, shift_fetch,
+    shift_list,
+};
+pub use staff::{
+    DoctorInput, StaffInput, StaffSummary, operator_create, staff_disable, staff_enable, staff_invite,
+    staff_list,
+};
+pub use staff_change::{StaffChange, StaffDocument, staff_change, staff_fetch};
+pub(super) use staff_change::{check_email, taken, write as staff_write};
+
+/// A page of a list.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The entries, by id.
+    pub items: Vec<T>,
+    /// The `after` of the next page; null on the last.
+    pub next_after: Option<uuid::Uuid>,
+}
+
+impl<T> Page<T> {
+    pub(crate) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
+        let full = i64::try_from(items.len()).unwrap_or(0) == limit;
+        Self { next_after: items.last().filter(|_| full).map(id), items }
+    }
+}
+
+fn checked(tx: &Tx<'_>, record: &impl Record) -> Result<(), Failure> {
+    let problems = record.validate(civil_day(tx.now));
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::fields(problems).into()) }
+}
+
+fn missing(field: &str) -> Refusal {
+    Refusal::field(field, "missing_field", Bilingual::fixed("缺少必填字段", "this role needs it"))
+}
+
+fn unknown(field: &str) -> Refusal {
+    Refusal::field(field, "unknown", Bilingual::fixed("网络中没有。", "The network knows none such."))
+}
+
+/// The problems of a file of one row, as those of a form.
+fn one_row(error: ImportError) -> Failure {
+    match error {
+        ImportError::Failed(failure) => failure,
+        ImportError::File(error) => Failure::Fault(error.to_string()),
+        ImportError::Rows(problems) => {
+            let taken = problems.iter().all(|problem| problem.code == "already_exists");
+            let fields: Vec<FieldProblem> = problems
+                .into_iter()
+                .map(|bad| FieldProblem { field: bad.field, code: bad.code, message: bad.message })
+                .collect();
+            let mut refusal = Refusal::fields(fields);
+            if taken {
+                refusal.code = Code::AlreadyExists;
+            }
+            refusal.into()
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Workers, as operators register and find them. Shows no health data.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Page, checked, one_row, unknown};
+use crate::{
+    Failure, Hearers, House, Part, Tx, identity,
+    import::{self, Existing},
+};
+use crypto::blind::BlindField;
+use domain::{
+    ids::{EmployerId, WorkerId},
+    network::{DocumentKind, DocumentNumber, Identified, Job, Phone, Secret, Sex, WorkerRecord},
+    refusal::Code,
+    spelling,
+    words::Language,
+};
+use storage::{Conn, directory as store};
+
+/// A new worker with a card.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerInput {
+    /// 12 digits, the last a Luhn check digit.
+    #[schema(value_type = spelling::CardNumber)]
+    pub card_number: String,
+    /// Six digits.
+    #[schema(value_type = spelling::WorkerPin)]
+    pub pin: Secret,
+    /// Name, as on the identity document.
+    #[schema(value_type = spelling::Name)]
+    pub name: String,
+    /// Their telephone, of any kind.
+    #[schema(value_type = Option<spelling::Phone>)]
+    pub phone: Option<String>,
+    /// Day of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Job.
+    pub job: Job,
+    /// The employer; none for the self-employed.
+    pub employer_id: Option<EmployerId>,
+    /// The language of screens and doctors; Chinese if left out.
+    pub language: Option<Language>,
+}
+
+/// A worker, as operators see them. No health data.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerSummary {
+    /// Who.
+    pub id: WorkerId,
+    /// Name.
+    pub name: String,
+    /// Phone, its middle hidden; none where there is none.
+    pub phone: Option<String>,
+    /// When a code proved it.
+    pub phone_checked_at: Option<DateTime<Utc>>,
+    /// Day of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Job.
+    pub job: Option<Job>,
+    /// Employer.
+    pub employer_id: Option<EmployerId>,
+    /// Language.
+    pub language: Language,
+    /// Whether they have a card; a walk-in has none.
+    pub has_card: bool,
+    /// When their card was reported lost.
+    pub card_stopped_at: Option<DateTime<Utc>>,
+    /// How sure the network is of who they are.
+    pub identified_by: Identified,
+    /// The worker that a walk-in turned out to be.
+    pub merged_into: Option<WorkerId>,
+    /// Since when they are known.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How a worker is looked for: by one of phone, card number and document.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WorkerQuery {
+    /// The whole phone number, in any spelling.
+    #[param(min_length = 7, max_length = 40)]
+    pub phone: Option<String>,
+    /// The whole card number.
+    #[param(min_length = 12, max_length = 12, pattern = "^[0-9]{12}$")]
+    pub card_number: Option<String>,
+    /// Which document; goes with `document_number`.
+    #[param(inline)]
+    pub document_kind: Option<DocumentKind>,
+    /// The whole number of the document.
+    #[param(min_length = 4, max_length = 40)]
+    pub document_number: Option<String>,
+    /// The name in a document that is no resident identity card.
+    #[param(min_length = 1, max_length = 80)]
+    pub document_name: Option<String>,
+}
+
+/// Adds a worker with a card.
+///
+/// # Errors
+/// One problem per bad field; `AlreadyExists` for a card that is taken.
+pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, Failure> {
+    let record = WorkerRecord {
+        card_number: input.card_number,
+        pin: input.pin,
+        name: input.name,
+        phone: input.phone.unwrap_or_default(),
+        birth_date: input.birth_date,
+        sex: input.sex,
+        job: input.job,
+        employer_code: match input.employer_id {
+            Some(id) => Some(store::employer_code(tx.conn, id)?.ok_or_else(|| unknown("employer_id"))?),
+            None => None,
+        },
+        language: input.language.unwrap_or_default(),
+    };
+    checked(tx, &record)?;
+    let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
+    let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
+    import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
+    let row = storage::workers::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
+    tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
+    worker_summary(tx.conn, tx.house, row)
+}
+
+/// Workers by exact phone, card number or document; each one shown is logged as
+/// read. A document finds also who only claims it.
+///
+/// # Errors
+/// `InvalidParameter` unless exactly one of the three is given, and can be one.
+pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSummary>, Failure> {
+    let document = match (query.document_kind, &query.document_number) {
+        (Some(kind), Some(number)) => {
+            Some(DocumentNumber::parse(kind, number).map_err(|_| Code::InvalidParameter)?)
+        }
+        (None, None) if query.document_name.is_none() => None,
+        _ => return Err(Code::InvalidParameter.into()),
+    };
+    let ids = match (&query.phone, &query.card_number, document) {
+        (Some(phone), None, None) => {
+            let phone = Phone::parse(phone).ok_or(Code::InvalidParameter)?;
+            let index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+            store::workers_by_phone(tx.conn, &index, 100)?
+        }
+        (None, Some(card), None) => {
+            let index = tx.house.keys.blind.of(BlindField::CardNumber, card);
+            storage::workers::worker_by_card(tx.conn, &index)?.map(|row| row.id).into_iter().collect()
+        }
+        (None, None, Some(document)) => {
+            let name = query.document_name.as_deref().unwrap_or_default();
+            let key = identity::Key::document(tx.house, &document, name);
+            storage::identities::identity_claimants(tx.conn, &key.lookup, 100)?
+        }
+        _ => return Err(Code::InvalidParameter.into()),
+    };
+    let items = ids.into_iter().map(|id| worker_fetch(tx, id)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next_after: None })
+}
+
+/// One worker; the reading is logged.
+pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
+    let row = storage::workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    tx.shown.note(id, Part::Identity, id);
+    worker_summary(tx.conn, tx.house, row)
+}
+
+fn worker_summary(
+    conn: &mut Conn,
+    house: &House,
+    row: storage::workers::WorkerRow,
+) -> Result<WorkerSummary, Failure> {
+    let created_at = store::worker_since(conn, row.id)?;
+    let phone = house.open("worker", "phone_sealed", row.id, &row.phone_sealed)?;
+    Ok(WorkerSummary {
+        id: row.id,
+        name: house.open("worker", "name_sealed", row.id, &row.name_sealed)?,
+        phone: Phone::parse(&phone).map(|phone| phone.masked()),
+        phone_checked_at: row.phone_checked_at,
+        birth_date: row.birth_date,
+        sex: row.sex,
+        job: row.job,
+        employer_id: row.employer_id,
+        language: row.language,
+        has_card: row.card_index.is_some(),
+        card_stopped_at: row.card_stopped_at,
+        identified_by: identity::standing(conn, &row)?,
+        merged_into: row.merged_into,
+        created_at,
+    })
+}

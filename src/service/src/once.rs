@@ -1,0 +1,180 @@
+//! Idempotency: key, work and saved answer commit together. The same key with
+//! the same body gives the same answer; with another body it is refused. A
+//! refusal is an answer and is saved, unless it says when to try again; a fault
+//! rolls all of it back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Failure, House, Tx, edition, shown::Reading};
+use crypto::seal::FieldPlace;
+use domain::refusal::{Code, Refusal};
+
+/// One request that must take effect once.
+#[derive(Debug, Clone)]
+pub struct Once {
+    /// Who asks: a key is per principal,
+    pub principal: String,
+    /// and per route.
+    pub route: String,
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 of the body as received.
+    pub body_digest: [u8; 32],
+}
+
+/// What was answered, now or the first time.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The value as JSON, or the refusal.
+    pub outcome: Result<serde_json::Value, Box<Refusal>>,
+    /// Whether it is the answer of an earlier request.
+    pub replayed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Saved {
+    Done(serde_json::Value),
+    /// An answer that shows health data, and whose: told again, it is read again.
+    Shown {
+        body: serde_json::Value,
+        readings: Vec<Reading>,
+    },
+    Refused(Refusal),
+}
+
+impl House {
+    /// Runs a verb once per idempotency key.
+    pub async fn once<T: Serialize + Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        once: Once,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        edition::ensure_recent(self).await?;
+        let (saved, replayed) = self
+            .write(actor, move |tx| {
+                if let Some(saved) = claim_or_replay(tx, &once)? {
+                    if let Saved::Shown { readings, .. } = &saved {
+                        tx.shown.extend(readings.clone());
+                    }
+                    return Ok((saved, true));
+                }
+                let saved = match run_in_savepoint(tx, &work) {
+                    Ok(value) => {
+                        let (body, readings) = (serde_json::to_value(value)?, tx.shown.take());
+                        tx.shown.extend(readings.clone());
+                        if readings.is_empty() { Saved::Done(body) } else { Saved::Shown { body, readings } }
+                    }
+                    Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
+                    Err(failure) => return Err(failure),
+                };
+                match &saved {
+                    // "Later" is no answer for good: whoever comes again then, as they were told, is new.
+                    Saved::Refused(refusal) if refusal.retry_after_s.is_some() => {
+                        storage::idempotency::key_forget(tx.conn, &once.principal, &once.route, &once.key)?;
+                    }
+                    _ => save(tx, &once, &saved)?,
+                }
+                Ok((saved, false))
+            })
+            .await?;
+        if replayed {
+            self.figures.replays.inc();
+        }
+        let outcome = match saved {
+            Saved::Done(body) | Saved::Shown { body, .. } => Ok(body),
+            Saved::Refused(refusal) => Err(Box::new(refusal)),
+        };
+        Ok(Answer { outcome, replayed })
+    }
+
+    /// The answer that is kept under this key, if there is one. Whoever takes a
+    /// try from a limit, or does anything dear, before a verb asks this first: a
+    /// repeated request costs its caller nothing and is never told "too often".
+    ///
+    /// # Errors
+    /// As [`House::once`] of a key that is known.
+    pub async fn kept(self: &Arc<Self>, actor: Actor, once: &Once) -> Result<Option<Answer>, Failure> {
+        let asked = once.clone();
+        let known = self
+            .read(actor, move |conn, _| {
+                Ok(storage::idempotency::key_fetch(conn, &asked.principal, &asked.route, &asked.key)?
+                    .is_some())
+            })
+            .await?;
+        if !known {
+            return Ok(None);
+        }
+        // The answer is read in the frame of a verb: what it shows is recorded again.
+        // A key that is forgotten in this moment is a fault, and a new one the next time.
+        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
+        self.once(actor, once.clone(), gone).await.map(Some)
+    }
+}
+
+/// The key is claimed first: a second request with it waits for the first one's
+/// commit (PostgreSQL) or stands behind it (SQLite), and then finds its answer.
+fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failure> {
+    if storage::idempotency::key_claim(
+        tx.conn,
+        &once.principal,
+        &once.route,
+        &once.key,
+        &once.body_digest,
+        tx.now,
+    )? {
+        return Ok(None);
+    }
+    let row = storage::idempotency::key_fetch(tx.conn, &once.principal, &once.route, &once.key)?
+        .ok_or_else(|| Failure::Fault("a claimed idempotency key is not there".to_owned()))?;
+    if row.body_digest != once.body_digest {
+        return Err(Code::IdempotencyKeyReused.into());
+    }
+    let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
+    let plain = tx.house.keys.sealer.open(&place(tx, once), &sealed)?;
+    Ok(Some(serde_json::from_slice(&plain)?))
+}
+
+/// A refusal undoes the work but not the claim of the key.
+fn run_in_savepoint<T>(
+    tx: &mut Tx<'_>,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let house = tx.house;
+    let actor = tx.actor;
+    let now = tx.now;
+    let standing = tx.standing();
+    let mut told = Vec::new();
+    let done = tx.conn.savepoint(|conn| {
+        let mut inner = Tx::new(conn, house, actor, standing);
+        inner.now = now;
+        let outcome = work(&mut inner);
+        let (after, keep) = inner.finish();
+        match outcome {
+            Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
+            Err(failure) => {
+                told = after.readings;
+                Err(failure)
+            }
+            Ok(value) => Ok((Ok(value), after)),
+        }
+    });
+    // A refusal may tell of a record.
+    tx.shown.extend(told);
+    let (outcome, after) = done?;
+    tx.follow(after);
+    outcome
+}
+
+fn save(tx: &mut Tx<'_>, once: &Once, saved: &Saved) -> Result<(), Failure> {
+    let sealed = tx.house.keys.sealer.seal(&place(tx, once), &serde_json::to_vec(saved)?)?;
+    storage::idempotency::answer_save(tx.conn, &once.principal, &once.route, &once.key, &sealed)?;
+    Ok(())
+}
+
+fn place<'a>(tx: &'a Tx<'_>, once: &'a Once) -> FieldPlace<'a> {
+    FieldPlace::of_text(&tx.house.policy.network, "idempotency", "answer_sealed", &once.key)
+}

@@ -1,0 +1,361 @@
+//! What a worker says of their own health: one sealed document with a version.
+//! A field that is absent is unknown, never "no"; an empty list was asked and
+//! is none. An employer never sees it.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, me, triage};
+use domain::{
+    formulary::Condition,
+    ids::WorkerId,
+    network::{Job, Sex, Stated},
+    precondition::Expected,
+    refusal::{Code, FieldProblem, Refusal},
+    safety::says_none,
+    spelling,
+    time::{Timestamp, civil_day},
+    words::Bilingual,
+};
+use storage::{Conn, consultations::consultation_live_of, profiles as store, workers::WorkerRow};
+
+/// Entries in each list at most. [P]
+const MOST_ENTRIES: usize = 30;
+
+/// Characters in one entry at most. [P]
+const LONGEST_ENTRY: usize = 80;
+
+/// A birth further back is a slip of the pen, in years.
+const OLDEST_YEARS: u32 = 120;
+
+/// A health profile. Absent or null was never answered; an empty list means none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthProfile {
+    /// Tenths of a kilogram.
+    #[schema(minimum = 20, maximum = 3000)]
+    pub weight_kg_tenths: Option<i64>,
+    /// Pregnant now?
+    pub pregnant: Option<bool>,
+    /// Breast feeding now?
+    pub breastfeeding: Option<bool>,
+    /// Classes (`penicillins`, `nsaids`, ...), international names or other texts.
+    #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
+    pub allergies: Option<Vec<String>>,
+    /// Known conditions.
+    #[schema(max_items = 30)]
+    pub conditions: Option<Vec<Condition>>,
+    /// What the worker takes, by international name or another text.
+    #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
+    pub medicines: Option<Vec<String>>,
+    /// Estimated glomerular filtration rate, mL/min/1.73 m2.
+    #[schema(minimum = 1, maximum = 250)]
+    pub egfr: Option<i64>,
+    /// Creatinine clearance, mL/min.
+    #[schema(minimum = 1, maximum = 250)]
+    pub creatinine_clearance: Option<i64>,
+    /// Day of birth; where the worker's record has another, the later counts.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex; where the worker's record has another, female counts.
+    pub sex: Option<Sex>,
+    /// Kind of work; counts where the worker's record has none, and at height.
+    pub job: Option<Job>,
+}
+
+/// Who a worker is: what stands on their record and what they said, the more careful of both.
+pub fn stated(row: &WorkerRow, profile: &HealthProfile) -> Stated {
+    row.stated().with(profile.stated())
+}
+
+impl HealthProfile {
+    /// Who the person says they are.
+    pub fn stated(&self) -> Stated {
+        Stated { birth_date: self.birth_date, sex: self.sex, job: self.job }
+    }
+
+    /// The allergies on file; empty where there are none, and where nobody asked.
+    pub fn known_allergies(&self) -> &[String] {
+        self.allergies.as_deref().unwrap_or_default()
+    }
+
+    /// The conditions on file; empty where there are none, and where nobody asked.
+    pub fn known_conditions(&self) -> &[Condition] {
+        self.conditions.as_deref().unwrap_or_default()
+    }
+
+    /// What is taken; empty where nothing is, and where nobody asked.
+    pub fn known_medicines(&self) -> &[String] {
+        self.medicines.as_deref().unwrap_or_default()
+    }
+}
+
+/// A health profile, as it is told. `None`, `NKDA`, `无`, `否认过敏` and the
+/// like in a list mean none; the answer shows the list empty.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileInput {
+    /// Tenths of a kilogram.
+    #[schema(minimum = 20, maximum = 3000)]
+    pub weight_kg_tenths: Option<i64>,
+    /// Pregnant now?
+    pub pregnant: Option<bool>,
+    /// Breast feeding now?
+    pub breastfeeding: Option<bool>,
+    /// Classes (`penicillins`, `nsaids`, ...), international names or other
+    /// texts. Empty, or a word for none: no allergy. Null: not answered.
+    #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
+    pub allergies: Option<Vec<String>>,
+    /// Known conditions, by the codes that the answer shows or by their everyday
+    /// names in Chinese or English. Empty, or a word for none: no condition.
+    /// Null: not answered.
+    #[schema(value_type = Option<Vec<spelling::ConditionEntry>>, max_items = 30)]
+    pub conditions: Option<Vec<String>>,
+    /// What the worker takes, by international name or another text. Empty, or
+    /// a word for none: nothing. Null: not answered.
+    #[schema(value_type = Option<Vec<spelling::ProfileEntry>>, max_items = 30)]
+    pub medicines: Option<Vec<String>>,
+    /// Estimated glomerular filtration rate, mL/min/1.73 m2.
+    #[schema(minimum = 1, maximum = 250)]
+    pub egfr: Option<i64>,
+    /// Creatinine clearance, mL/min.
+    #[schema(minimum = 1, maximum = 250)]
+    pub creatinine_clearance: Option<i64>,
+    /// Day of birth; where the worker's record has another, the later counts.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex; where the worker's record has another, female counts.
+    pub sex: Option<Sex>,
+    /// Kind of work; counts where the worker's record has none, and at height.
+    pub job: Option<Job>,
+}
+
+/// The stored document. What was stored before it had this shape held every
+/// list, also one that nobody was asked for: an empty one there says nothing.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    profile: HealthProfile,
+}
+
+/// The document of a profile.
+///
+/// # Errors
+/// A fault, where it cannot be written as JSON.
+pub fn written(profile: &HealthProfile) -> Result<String, Failure> {
+    Ok(serde_json::to_string(&Kept { profile: profile.clone() })?)
+}
+
+/// The profile in a document, of any version of this program.
+///
+/// # Errors
+/// A fault, where it is none.
+pub fn read(document: &str) -> Result<HealthProfile, Failure> {
+    let value: serde_json::Value = serde_json::from_str(document)?;
+    if value.get("profile").is_some() {
+        return Ok(serde_json::from_value::<Kept>(value)?.profile);
+    }
+    let mut old: HealthProfile = serde_json::from_value(value)?;
+    old.allergies = old.allergies.filter(|list| !list.is_empty()).map(without_none);
+    old.medicines = old.medicines.filter(|list| !list.is_empty()).map(without_none);
+    old.conditions = old.conditions.filter(|list| !list.is_empty());
+    Ok(old)
+}
+
+/// What stands beside a word for none is the more careful answer.
+fn without_none(list: Vec<String>) -> Vec<String> {
+    list.into_iter().filter(|entry| !says_none(entry)).collect()
+}
+
+/// A worker's profile with its version; version 0 is one that was never written.
+///
+/// # Errors
+/// What the storage said.
+pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
+    match store::profile_fetch(conn, worker)? {
+        None => Ok((0, HealthProfile::default())),
+        Some(row) => {
+            let body = house.open("health_profile", "body_sealed", worker, &row.body_sealed)?;
+            Ok((row.version, read(&body)?))
+        }
+    }
+}
+
+/// Writes the whole profile over the version that its writer saw.
+///
+/// # Errors
+/// One problem per bad field, a list that says none and something as well
+/// among them; `ConsentMissing`; `PreconditionFailed` when the profile was
+/// written in between.
+pub fn put(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    expected: &Expected,
+    input: &ProfileInput,
+) -> Result<(i64, HealthProfile), Failure> {
+    let worker = caller.worker;
+    let profile = meant(input, tx.now)?;
+    me::hold_care_consent(tx, worker)?;
+    triage::hold_worker(tx, worker)?;
+    let sealed = tx.house.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
+    let stands = |tx: &mut Tx<'_>| {
+        Ok::<_, Failure>(store::profile_fetch(tx.conn, worker)?.map_or(0, |row| row.version))
+    };
+    let current = stands(tx)?;
+    let mut version = expected.resolve(current)?;
+    // Another writer may come in between; `*` then means their version.
+    while !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
+        let newer = stands(tx)?;
+        if newer <= version {
+            return Err(Code::PreconditionFailed.into());
+        }
+        version = expected.resolve(newer)?;
+    }
+    let payload = json!({"version": version + 1});
+    let doctor = consultation_live_of(tx.conn, worker)?.and_then(|row| row.doctor_id);
+    tx.record("health_profile", worker, "profile.updated", payload, Hearers::both(worker, doctor))?;
+    // A pregnancy or an illness can make the same readings an emergency.
+    triage::follow(tx, caller)?;
+    Ok((version + 1, profile))
+}
+
+/// What was meant by what was told.
+fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal> {
+    let mut problems = problems(input, now);
+    let mut list = |field: &str, list: &Option<Vec<String>>| -> Option<Vec<String>> {
+        let entries = list.as_ref()?;
+        let none = entries.iter().position(|entry| says_none(entry));
+        if let Some(at) = none
+            && !entries.iter().all(|entry| says_none(entry))
+        {
+            let message = Bilingual::fixed(
+                "既写“无”又写了别的：请只填其一",
+                "says none and names something as well: give one or the other",
+            );
+            problems.push(FieldProblem {
+                field: format!("{field}[{at}]"),
+                code: "contradictory".to_owned(),
+                message,
+            });
+        }
+        Some(without_none(entries.clone()))
+    };
+    let allergies = list("allergies", &input.allergies);
+    let conditions = list("conditions", &input.conditions);
+    let medicines = list("medicines", &input.medicines);
+    let conditions = conditions.map(|list| {
+        // Unknown ones are refused below.
+        let mut known: Vec<Condition> = list.iter().filter_map(|word| Condition::named(word)).collect();
+        known.sort_unstable();
+        known.dedup();
+        known
+    });
+    let has = |condition| conditions.as_ref().is_some_and(|list| list.contains(&condition));
+    let mut either = |field: &str, answer: Option<bool>, condition| {
+        if answer == Some(false) && has(condition) {
+            let message = Bilingual::fixed(
+                "此处答“否”，但疾病中写了“是”：请只填其一",
+                "says no here, and the conditions say yes: give one or the other",
+            );
+            let (field, code) = (field.to_owned(), "contradictory".to_owned());
+            problems.push(FieldProblem { field, code, message });
+        }
+        answer.or_else(|| has(condition).then_some(true))
+    };
+    // Who writes it among the conditions has answered the question.
+    let pregnant = either("pregnant", input.pregnant, Condition::Pregnancy);
+    let breastfeeding = either("breastfeeding", input.breastfeeding, Condition::BreastFeeding);
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems));
+    }
+    Ok(HealthProfile {
+        weight_kg_tenths: input.weight_kg_tenths,
+        pregnant,
+        breastfeeding,
+        allergies,
+        conditions,
+        medicines,
+        egfr: input.egfr,
+        creatinine_clearance: input.creatinine_clearance,
+        birth_date: input.birth_date,
+        sex: input.sex,
+        job: input.job,
+    })
+}
+
+fn problems(input: &ProfileInput, now: Timestamp) -> Vec<FieldProblem> {
+    let mut problems = Vec::new();
+    let mut bad = |field: String, code: &str, zh: String, en: String| {
+        problems.push(FieldProblem { field, code: code.to_owned(), message: Bilingual::made(zh, en) });
+    };
+    let numbers = [
+        ("weight_kg_tenths", input.weight_kg_tenths, 20, 3000),
+        ("egfr", input.egfr, 1, 250),
+        ("creatinine_clearance", input.creatinine_clearance, 1, 250),
+    ];
+    for (field, value, least, most) in numbers {
+        if value.is_some_and(|value| value < least || value > most) {
+            let (zh, en) = (format!("须为 {least} 至 {most}"), format!("must be {least} to {most}"));
+            bad(field.to_owned(), "out_of_range", zh, en);
+        }
+    }
+    let none = Vec::new();
+    let lists = [
+        ("allergies", input.allergies.as_ref().unwrap_or(&none)),
+        ("conditions", input.conditions.as_ref().unwrap_or(&none)),
+        ("medicines", input.medicines.as_ref().unwrap_or(&none)),
+    ];
+    for (field, entries) in lists {
+        if entries.len() > MOST_ENTRIES {
+            let (zh, en) = (format!("最多 {MOST_ENTRIES} 项"), format!("at most {MOST_ENTRIES} entries"));
+            bad(field.to_owned(), "too_many", zh, en);
+        }
+        for (at, entry) in entries.iter().enumerate() {
+            let length = entry.trim().chars().count();
+            if length == 0 || length > LONGEST_ENTRY || entry.chars().any(char::is_control) {
+                let zh = format!("须为 1 至 {LONGEST_ENTRY} 个字符");
+                let en = format!("must have 1 to {LONGEST_ENTRY} characters");
+                bad(format!("{field}[{at}]"), "out_of_range", zh, en);
+            } else if field == "conditions" && Condition::named(entry).is_none() && !says_none(entry) {
+                let codes: Vec<&str> = Condition::ALL.iter().map(|known| known.as_str()).collect();
+                let codes = codes.join(", ");
+                let labels: Vec<&str> = Condition::ALL.iter().map(|known| known.label_zh()).collect();
+                let zh = format!("不认识“{entry}”：请填“无”或以下之一：{}", labels.join("、"));
+                bad(
+                    format!("{field}[{at}]"),
+                    "unknown_value",
+                    zh,
+                    format!("\"{entry}\" is not known: say none, or one of: {codes}"),
+                );
+            }
+        }
+    }
+    let today = civil_day(now);
+    if input
+        .birth_date
+        .is_some_and(|born| born > today || today.years_since(born).is_none_or(|years| years > OLDEST_YEARS))
+    {
+        let zh = format!("须在过去 {OLDEST_YEARS} 年内");
+        bad(
+            "birth_date".to_owned(),
+            "out_of_range",
+            zh,
+            format!("must be within the last {OLDEST_YEARS} years"),
+        );
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_document_says_nothing_by_an_empty_list() {
+        let old = r#"{"weight_kg_tenths":700,"pregnant":null,"breastfeeding":null,"allergies":["无"],
+            "conditions":[],"medicines":["None","aspirin"],"egfr":null,"creatinine_clearance":null}"#;
+        let profile = read(old).expect("read");
+        assert_eq!((profile.allergies.as_deref(), profile.conditions.as_deref()), (Some(&[][..]), None));
+        assert_eq!(profile.known_medicines(), ["aspirin"]);
+        assert_eq!(read(&written(&profile).expect("written")).expect("read"), profile);
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether this process should be given work. A proxy asks every second or
+//! two; the answer is kept for a second, so that asking costs nothing.
+//!
+//! The clock is sane when it is not behind the newest event and, where the
+//! database has a clock of its own, close to that: expiries, offers and tokens
+//! of all instances lean on one time.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+
+use super::{Failure, House};
+use storage::{StoreError, operations as store};
+
+/// An answer is good for this long.
+const FRESH: TimeDelta = TimeDelta::seconds(1);
+/// The database must answer within this.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The clock may be this far off, either way. [P]
+const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
+/// With more writes waiting than this, the process has enough to do: the
+/// writer takes up to 128 at a time and refuses beyond 4,096. [P]
+const WRITES_WAITING: u64 = 1024;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Check {
+    /// `lifecycle`, `database`, `migrations`, `writer_queue`, `clock`.
+    #[schema(value_type = String)]
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found: `ok`, or a stable word for what is wrong.
+    #[schema(value_type = String)]
+    pub code: &'static str,
+}
+
+/// Whether this process should be given work, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether every check is ok.
+    pub ready: bool,
+    /// When the checks were made.
+    pub checked_at: DateTime<Utc>,
+    /// All of them.
+    pub checks: Vec<Check>,
+}
+
+/// The last answer. Whoever finds it old makes the next one; the others wait
+/// for that instead of asking the database as well.
+#[derive(Debug, Default)]
+pub struct ReadinessCache(Mutex<Option<Readiness>>);
+
+const fn check(name: &'static str, wrong: Option<&'static str>) -> Check {
+    match wrong {
+        None => Check { name, ok: true, code: "ok" },
+        Some(code) => Check { name, ok: false, code },
+    }
+}
+
+/// The readiness of the last second; the lifecycle is always of this moment.
+pub async fn readiness(house: &Arc<House>) -> Readiness {
+    let mut kept = house.readiness.0.lock().await;
+    let now = house.now();
+    // Checks of the future were made before the clock was set back.
+    let fresh = |known: &Readiness| (known.checked_at..known.checked_at + FRESH).contains(&now);
+    let found = match kept.take().filter(fresh) {
+        Some(known) => known,
+        None => look(house).await,
+    };
+    let mut answer = found.clone();
+    *kept = Some(found);
+    let lifecycle = check("lifecycle", house.lifecycle.word());
+    answer.ready &= lifecycle.ok;
+    answer.checks.insert(0, lifecycle);
+    answer
+}
+
+struct Seen {
+    schema: store::SchemaState,
+    newest: Option<DateTime<Utc>>,
+    database: Option<DateTime<Utc>>,
+}
+
+async fn look(house: &Arc<House>) -> Readiness {
+    let seen = house.store.read::<_, Failure>(|conn| {
+        Ok(Seen {
+            schema: store::schema_state(conn)?,
+            newest: store::event_newest_at(conn)?,
+            database: store::database_now(conn)?,
+        })
+    });
+    let seen = tokio::time::timeout(PATIENCE, seen).await;
+    let now = house.now();
+    let (database, seen) = match seen {
+        Err(_) => (Some("no_answer_in_time"), None),
+        Ok(Err(failure)) => {
+            tracing::warn!(%failure, "not ready");
+            (Some(word_of(&failure)), None)
+        }
+        Ok(Ok(seen)) => (None, Some(seen)),
+    };
+    let migrations = match &seen {
+        None => Some("unknown"),
+        Some(seen) if seen.schema.pending > 0 => Some("pending"),
+        Some(seen) if seen.schema.unknown > 0 => Some("database_is_newer"),
+        Some(_) => None,
+    };
+    let clock = match &seen {
+        None => Some("unknown"),
+        Some(seen) if seen.newest.is_some_and(|newest| now < newest - TOLERANCE) => {
+            Some("behind_newest_event")
+        }
+        Some(seen) if seen.database.is_some_and(|other| (now - other).abs() > TOLERANCE) => {
+            Some("differs_from_database")
+        }
+        Some(_) => None,
+    };
+    let queue = (house.store.writes_waiting() > WRITES_WAITING).then_some("too_long");
+    let checks = vec![
+        check("database", database),
+        check("migrations", migrations),
+        check("writer_queue", queue),
+        check("clock", clock),
+    ];
+    Readiness { ready: checks.iter().all(|check| check.ok), checked_at: now, checks }
+}
+
+const fn word_of(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Store(StoreError::Connection(_) | StoreError::Pool(_)) => "unreachable",
+        Failure::Store(_) | Failure::Fault(_) | Failure::Refused(_) => "failed",
+    }
+}

@@ -1,0 +1,110 @@
+//! The worker's own record of one visit: what was measured and what it means,
+//! who was seen, what was prescribed, paid and vended. It is put together from
+//! the steps' own views and stores nothing.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Actor, Failure, House, Shown,
+    caller::WorkerCaller,
+    consultation::{self, ConsultationView, MessageView},
+    me::{self, MeView},
+    order::{self, OrderView},
+    prescription,
+    prescription_view::PrescriptionView,
+    triage::{self, TriageView},
+    vitals::{self, ReadingView},
+};
+use domain::{ids::StationId, refusal::Code};
+use storage::Conn;
+
+/// How much of each step one visit may hold.
+const MOST: u32 = 20;
+
+/// Where it was.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StationBrief {
+    /// Which station.
+    pub id: StationId,
+    /// Its code on signs.
+    pub code: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+}
+
+/// A consultation with what was said.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReportedConsultation {
+    /// The consultation.
+    pub consultation: ConsultationView,
+    /// What was said, oldest first.
+    pub messages: Vec<MessageView>,
+}
+
+/// The record of one visit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReportView {
+    /// When the record was put together.
+    pub made_at: DateTime<Utc>,
+    /// When the visit began.
+    pub started_at: DateTime<Utc>,
+    /// Where.
+    pub station: StationBrief,
+    /// Who.
+    pub worker: MeView,
+    /// What was measured.
+    pub readings: Vec<ReadingView>,
+    /// What it means.
+    pub triage: TriageView,
+    /// Who was seen.
+    pub consultations: Vec<ReportedConsultation>,
+    /// What was prescribed.
+    pub prescriptions: Vec<PrescriptionView>,
+    /// What was paid and vended.
+    pub orders: Vec<OrderView>,
+}
+
+/// The record of the caller's present visit: this check-in, and whatever of
+/// the care was still open when it began.
+pub fn of_visit(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: WorkerCaller,
+) -> Result<ReportView, Failure> {
+    let actor = Actor::Worker(caller);
+    let visit = storage::check_in::check_in_fetch(conn, caller.check_in)?.ok_or(Code::NotFound)?;
+    let since = visit.started_at;
+    let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
+    let mut consultations = Vec::new();
+    let own = consultation::list_for_worker(conn, house, caller.worker, None, i64::from(MOST))?;
+    for consultation in own.items.into_iter().filter(|known| of_visit(known.ended_at)) {
+        let id = consultation.id;
+        let messages = consultation::messages(conn, house, shown, actor, id, (None, 100))?.items;
+        consultations.push(ReportedConsultation { consultation, messages });
+    }
+    let mut prescriptions = prescription::list(conn, house, shown, actor, None, MOST)?.items;
+    prescriptions
+        .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
+    let mut orders = order::list(conn, house, caller.worker, None, MOST)?.items;
+    orders.retain(|known| of_visit(known.ended_at));
+    // What was complained of counts as it did when the doctor was asked for.
+    let symptoms: Vec<_> =
+        consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
+    let (code, name_zh, name_en) = storage::places::station_names(conn, caller.station)?;
+    Ok(ReportView {
+        made_at: house.now(),
+        started_at: since,
+        station: StationBrief { id: caller.station, code, name_zh, name_en },
+        worker: me::fetch(conn, house, caller)?,
+        readings: vitals::list(conn, caller.check_in)?.items,
+        triage: triage::assess_visit(conn, house, caller, &symptoms)?,
+        consultations,
+        prescriptions,
+        orders,
+    })
+}

@@ -1,0 +1,104 @@
+//! Which boot of a cabinet lives. Whatever another one had started is in doubt.
+
+use serde_json::json;
+
+use super::{closing::apply, domain_attempt};
+use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use domain::{
+    ids::CabinetId,
+    refusal::{Code, Refusal},
+    vend::{
+        AttemptState, BootId, Command, decide,
+        reconcile::{BootSaid, BootVerdict, judge_boot},
+    },
+};
+use storage::{journal::CabinetRow, reconcile as store};
+
+/// Takes the boot that says hello.
+///
+/// # Errors
+/// `BootUnknown` for a message of an older boot, late on the line: it must not
+/// pass for a restart, nor lock the living boot out.
+pub fn take(
+    tx: &mut Tx<'_>,
+    caller: CabinetCaller,
+    cabinet: &CabinetRow,
+    boot_id: BootId,
+    mono_ms: i64,
+) -> Result<(), Failure> {
+    let boot = boot_id.to_string();
+    let known = store::boot_fetch(tx.conn, cabinet.id, &boot)?;
+    let is_present = cabinet.boot_id.as_deref() == Some(boot.as_str());
+    let present = match &cabinet.boot_id {
+        Some(present) if !is_present => store::boot_fetch(tx.conn, cabinet.id, present)?,
+        _ => known.clone(),
+    };
+    let said = BootSaid {
+        is_present,
+        known: known.as_ref().map(|row| row.mono_ms),
+        mono_ms,
+        token_at: caller.token_at,
+        present_token_at: present.filter(|_| cabinet.boot_id.is_some()).and_then(|row| row.token_at),
+    };
+    let newest = known.as_ref().and_then(|row| row.token_at).max(Some(caller.token_at));
+    match judge_boot(&said) {
+        BootVerdict::Present => {}
+        BootVerdict::Restarted => restarted(tx, cabinet, boot_id)?,
+        BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
+        BootVerdict::Fresh => {
+            if !store::boot_add(tx.conn, cabinet.id, &boot, tx.now)? {
+                return Err(Refusal::new(Code::BootUnknown).into());
+            }
+            store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
+            let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
+            tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Hearers::nobody())?;
+            doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+        }
+        BootVerdict::TakesBack => {
+            // It began when it was first heard of: no restart that a person made.
+            let began = known.as_ref().map_or(tx.now, |row| row.first_heard_at);
+            store::boot_present(tx.conn, cabinet.id, &boot, began)?;
+            let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
+            tx.record("cabinet", cabinet.id, "cabinet.boot_lives", payload, Hearers::nobody())?;
+            doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+        }
+    }
+    Ok(store::boot_heard(tx.conn, cabinet.id, &boot, mono_ms, newest)?)
+}
+
+/// The clock of a boot has gone back: the cabinet has restarted and drawn the id
+/// that it had before.
+pub fn restarted(tx: &mut Tx<'_>, cabinet: &CabinetRow, boot_id: BootId) -> Result<(), Failure> {
+    let boot = boot_id.to_string();
+    if cabinet.boot_id.as_deref() == Some(boot.as_str()) {
+        store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
+    }
+    let payload = json!({"boot_id": boot, "epoch": cabinet.epoch, "same_boot_id": true});
+    tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Hearers::nobody())?;
+    let unresolved = const { &[AttemptState::Started, AttemptState::InDoubt] };
+    doubt(tx, cabinet.id, unresolved, Command::SameBoot { boot: boot_id })
+}
+
+/// The present boot's clock was heard to run so far, by an entry of its journal.
+pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) -> Result<(), Failure> {
+    let boot = boot.to_string();
+    if let Some(row) = store::boot_fetch(tx.conn, cabinet, &boot)?
+        && row.mono_ms.is_none_or(|known| known < mono_ms)
+    {
+        store::boot_heard(tx.conn, cabinet, &boot, mono_ms, row.token_at)?;
+    }
+    Ok(())
+}
+
+fn doubt(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    states: &'static [AttemptState],
+    command: Command,
+) -> Result<(), Failure> {
+    for row in storage::attempts::attempts_of_cabinet(tx.conn, cabinet, states)? {
+        let events = decide(&domain_attempt(&row)?, command, tx.now)?;
+        apply(tx, &row, &events)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! What follows when an attempt moves: its own state, its slot, an incident,
+//! and then its pack. A pack that did not come out is tried once more from
+//! another slot, or paid back.
+
+use serde_json::json;
+
+use super::{
+    domain_attempt, incidents,
+    issue::{authorization_end, candidate, issue},
+    reconcile, slot_no,
+    stock::move_packs,
+    units::{command, key_of},
+};
+use crate::{Failure, Hearers, Tx, prescription_use};
+use base::telemetry::figures::Fact;
+use coordination::Topic;
+use domain::{
+    ids::{CabinetId, OrderId, OrderUnitId},
+    order::{self, OrderState, UnitState},
+    refusal::Refusal,
+    stock::{Movement, SlotClosedReason, choose_slots},
+    time::civil_day,
+    vend::{
+        AttemptEvent, AttemptState, Command, Outcome,
+        attempt::{DoubtCause, VoidReason},
+        attempt_event::{IncidentKind, Proof},
+        decide,
+    },
+};
+use storage::{
+    attempts::AttemptRow,
+    incidents::incident_over,
+    orders::{OrderRow, UnitRow},
+    stock::{self as store, StockKey},
+};
+
+/// Attempts for one pack, at most.
+const ATTEMPTS_PER_UNIT: usize = 2;
+
+/// Writes what was decided about an attempt. The caller holds the cabinet.
+///
+/// # Errors
+/// `StateMovedOn` when the attempt is no longer what the decision was made of.
+pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Result<(), Failure> {
+    let worker = storage::attempts::attempt_worker(tx.conn, row.id)?;
+    let hearers = worker.map_or_else(Hearers::nobody, Hearers::worker);
+    for event in events {
+        write(tx, row, event)?;
+        tx.record("attempt", row.id, event.kind(), event.payload(), hearers)?;
+        count(tx, event);
+    }
+    // A slot that the same decision closes must not be chosen again.
+    for event in events {
+        follow(tx, row, event)?;
+    }
+    Ok(())
+}
+
+/// What operators count of an event.
+fn count(tx: &mut Tx<'_>, event: &AttemptEvent) {
+    let vend = |outcome, reason| Fact::Vend { outcome, reason };
+    match event {
+        AttemptEvent::Dispensed { .. } => tx.count(vend("dispensed", "")),
+        AttemptEvent::NotDispensed { reason, .. } => tx.count(vend("not_dispensed", reason.as_str())),
+        AttemptEvent::Doubted { cause } => tx.count(vend("in_doubt", cause.as_str())),
+        AttemptEvent::Voided { reason } => tx.count(vend("voided", reason.as_str())),
+        AttemptEvent::Issued { .. }
+        | AttemptEvent::Started { .. }
+        | AttemptEvent::IncidentOpened { .. }
+        | AttemptEvent::SlotClosed { .. } => {}
+    }
+}
+
+fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
+    let moved = match event {
+        AttemptEvent::Issued { .. } => true,
+        AttemptEvent::Started { boot, .. } => {
+            storage::attempts::attempt_start(tx.conn, row.id, &boot.to_string(), tx.now)?
+        }
+        AttemptEvent::Voided { .. } => {
+            tx.wake(Topic::Cabinet(row.cabinet_id));
+            storage::attempts::attempt_void(tx.conn, row.id, tx.now)?
+        }
+        AttemptEvent::Doubted { cause: DoubtCause::SameBoot } => {
+            storage::attempts::attempt_disown(tx.conn, row.id, tx.now)?
+        }
+        AttemptEvent::Doubted { .. } => storage::attempts::attempt_doubt(tx.conn, row.id, tx.now)?,
+        AttemptEvent::Dispensed { .. } => {
+            let to = AttemptState::Dispensed;
+            storage::attempts::attempt_close(tx.conn, row.id, to, Outcome::Dispensed, tx.now)?
+        }
+        AttemptEvent::NotDispensed { reason, .. } => {
+            let to = AttemptState::NotDispensed;
+            storage::attempts::attempt_close(tx.conn, row.id, to, (*reason).into(), tx.now)?
+        }
+        AttemptEvent::IncidentOpened { kind, slot } => {
+            let detail = json!({"attempt_state": row.state});
+            incidents::open(tx, row.cabinet_id, *kind, Some(slot.get()), Some(row.id), detail)?;
+            true
+        }
+        AttemptEvent::SlotClosed { slot, reason } => {
+            // The first reason stays: it says what began it.
+            store::slot_close(tx.conn, row.cabinet_id, slot.get(), *reason, tx.now)?;
+            true
+        }
+    };
+    if moved { Ok(()) } else { Err(Refusal::moved_on(row.state).into()) }
+}
+
+fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
+    let (order, unit) = (row.order_id, row.order_unit_id);
+    match event {
+        AttemptEvent::Issued { .. } | AttemptEvent::Started { .. } | AttemptEvent::IncidentOpened { .. } => {
+            Ok(())
+        }
+        AttemptEvent::SlotClosed { slot, .. } => free_issued(tx, row, slot.get()),
+        AttemptEvent::Doubted { .. } => command(tx, order, order::Command::UnitInDoubt(unit)).map(|_| ()),
+        AttemptEvent::Dispensed { .. } => command(tx, order, order::Command::UnitDispensed(unit)).map(|_| ()),
+        AttemptEvent::Voided { reason } => {
+            command(tx, order, order::Command::UnitFreed(unit))?;
+            match reason {
+                // Whoever voids for these reasons says what becomes of the packs.
+                VoidReason::Expired | VoidReason::Cancelled | VoidReason::Unsafe => Ok(()),
+                VoidReason::Replaced => give_up(tx, order, unit),
+                VoidReason::Recalled | VoidReason::Declined | VoidReason::SlotClosed => {
+                    try_elsewhere(tx, row)
+                }
+            }
+        }
+        AttemptEvent::NotDispensed { proof, .. } => {
+            command(tx, order, order::Command::UnitFreed(unit))?;
+            match proof {
+                Proof::Journal => try_elsewhere(tx, row),
+                // By the time a person has counted, the worker has left.
+                Proof::HumanCount => give_up(tx, order, unit),
+            }
+        }
+    }
+}
+
+/// Nothing leaves a slot that closed over an attempt before somebody has
+/// counted it, and by then its workers have left: what was promised from there
+/// and is not started comes from another slot, or is paid back at once.
+///
+/// Not so the attempt `over` which it closed. If that one is not started, the
+/// cabinet has told of a pack that came out unasked: this may have been the
+/// worker's, and another one must not follow it. It is paid back when its time
+/// is up, and a person looks at the incident.
+fn free_issued(tx: &mut Tx<'_>, over: &AttemptRow, slot: i32) -> Result<(), Failure> {
+    for row in storage::attempts::attempts_issued_of_slot(tx.conn, over.cabinet_id, slot)? {
+        if row.id == over.id {
+            continue;
+        }
+        let void = Command::Void { reason: VoidReason::SlotClosed };
+        let events = decide(&domain_attempt(&row)?, void, tx.now)?;
+        apply(tx, &row, &events)?;
+    }
+    Ok(())
+}
+
+/// Pays a waiting pack back.
+pub fn give_up(tx: &mut Tx<'_>, order: OrderId, unit: OrderUnitId) -> Result<(), Failure> {
+    command(tx, order, order::Command::UnitNotDispensed(unit)).map(|_| ())
+}
+
+/// A waiting pack is taken from another open slot, once, or paid back.
+fn try_elsewhere(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
+    let order = storage::orders::order_fetch(tx.conn, row.order_id)?;
+    let units = storage::orders::units_of_order(tx.conn, row.order_id)?;
+    let unit = units.into_iter().find(|unit| unit.id == row.order_unit_id);
+    let (Some(order), Some(unit)) = (order, unit) else { return Ok(()) };
+    // The cabinet told of it without START: another pack must not follow it,
+    // whatever it is withdrawn for.
+    if incident_over(tx.conn, row.cabinet_id, row.id, IncidentKind::VendWithoutStart)? {
+        return give_up(tx, order.id, unit.id);
+    }
+    match another_slot(tx, &order, &unit)? {
+        Some(key) => relocate(tx, &order, unit, &key),
+        None => give_up(tx, order.id, unit.id),
+    }
+}
+
+fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Option<StockKey>, Failure> {
+    let waiting = order.state == OrderState::Paid && unit.state == UnitState::Reserved;
+    if !waiting || tx.now >= order.expires_at {
+        return Ok(None);
+    }
+    let tried = storage::attempts::attempts_of_order(tx.conn, order.id)?;
+    let tries = tried.iter().filter(|attempt| attempt.order_unit_id == unit.id).count();
+    if tries >= ATTEMPTS_PER_UNIT || storage::journal::cabinet_device(tx.conn, order.cabinet_id)?.is_none() {
+        return Ok(None);
+    }
+    match reconcile::ensure_may_issue(tx, order.cabinet_id) {
+        Ok(()) => {}
+        Err(Failure::Refused(_)) => return Ok(None),
+        Err(failure) => return Err(failure),
+    }
+    if let Some(prescription) = order.prescription_id
+        && !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
+    {
+        return Ok(None);
+    }
+    let rows = store::slot_candidates(tx.conn, order.cabinet_id, &unit.product_code)?;
+    let others = rows.iter().filter(|row| row.slot_no != unit.slot_no).map(candidate);
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    let chosen = choose_slots(&others, 1, civil_day(tx.now)).and_then(|slots| slots.first().copied());
+    let found = chosen.and_then(|slot| others.into_iter().find(|other| other.slot == slot));
+    Ok(found.map(|other| StockKey {
+        cabinet: order.cabinet_id,
+        slot_no: other.slot.get(),
+        product_code: unit.product_code.clone(),
+        lot_no: other.lot_no,
+    }))
+}
+
+fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey) -> Result<(), Failure> {
+    move_packs(tx, &key_of(&unit), Movement::Release(1))?;
+    move_packs(tx, to, Movement::Reserve(1))?;
+    if !storage::orders::unit_relocate(tx.conn, unit.id, to.slot_no, &to.lot_no)? {
+        return Err(Refusal::moved_on(unit.state).into());
+    }
+    let payload = json!({"unit": unit.id, "from": unit.slot_no, "to": to.slot_no});
+    tx.record("order", order.id, "order.unit_relocated", payload, Hearers::worker(order.worker_id))?;
+    unit.slot_no = to.slot_no;
+    unit.lot_no.clone_from(&to.lot_no);
+    let end = authorization_end(tx);
+    storage::orders::order_extend(tx.conn, order.id, end)?;
+    issue(tx, order, &[unit])
+}
+
+/// Closes a slot because of the cabinet itself, not of an attempt.
+pub fn close_slot(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    slot: i32,
+    reason: SlotClosedReason,
+) -> Result<(), Failure> {
+    let slot = slot_no(slot)?;
+    if store::slot_close(tx.conn, cabinet, slot.get(), reason, tx.now)? {
+        let payload = json!({"slot": slot, "reason": reason});
+        tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}
+
+/// A closed slot stays closed for another reason, if `from` is still why.
+pub fn reclose_slot(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    slot: i32,
+    (from, to): (SlotClosedReason, SlotClosedReason),
+) -> Result<(), Failure> {
+    if store::slot_reclose(tx.conn, cabinet, slot, from, to)? {
+        let payload = json!({"slot": slot, "was": from, "reason": to});
+        tx.record("cabinet", cabinet, "cabinet.slot_reclosed", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The cabinet's journal arrives: checked as a chain, kept, and weighed.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::{boots, closing::apply, domain_attempt, incidents, lock_cabinet, reconcile, restocking};
+use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use domain::{
+    ids::CabinetId,
+    refusal::{Code, FieldProblem, Refusal},
+    stock::is_lot_no,
+    vend::{
+        BootId, Command, Evidence, JournalHash,
+        attempt_event::IncidentKind,
+        decide,
+        journal::{BATCH_MAX, BatchVerdict, Body, JournalEntry, JournalHead, verify_batch},
+        messages::{EventsAnswer, EventsRequest},
+    },
+    words::Bilingual,
+};
+use storage::{
+    incidents as incident_store,
+    journal::{self as store, CabinetRow, NewEntry},
+    sql_types::At,
+};
+
+/// Takes a batch of journal entries.
+///
+/// # Errors
+/// `JournalGap` with the seq that is wanted (`expected_seq`); `CabinetTampered`
+/// for a rewritten journal, after raising the alarm; `EpochRevoked` for an
+/// epoch that is not there yet.
+pub fn accept(
+    tx: &mut Tx<'_>,
+    caller: CabinetCaller,
+    request: &EventsRequest,
+) -> Result<EventsAnswer, Failure> {
+    let cabinet = lock_cabinet(tx, caller.cabinet)?;
+    if request.epoch.0 < 1 || request.epoch.0 > cabinet.epoch {
+        return Err(Code::EpochRevoked.into());
+    }
+    check_size(&request.entries)?;
+    store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+    let head = stored_head(tx, cabinet.id, request.epoch.0)?;
+    let kept = stored_hashes(tx, cabinet.id, request.epoch.0, head, &request.entries)?;
+    match verify_batch(head, |seq| kept.get(&seq).copied(), &request.entries) {
+        BatchVerdict::Accepted { known, head } => {
+            let fresh = request.entries.get(known..).unwrap_or_default();
+            let before = store::journal_last_boot(tx.conn, cabinet.id, request.epoch.0)?;
+            keep(tx, cabinet.id, request.epoch.0, fresh)?;
+            if request.epoch.0 == cabinet.epoch && !fresh.is_empty() {
+                reconcile::journal_arrived(tx, &cabinet, head)?;
+            }
+            let mut last = before.and_then(|(boot, mono_ms)| Some((BootId::parse(&boot)?, mono_ms)));
+            for entry in fresh {
+                if last.is_some_and(|(boot, mono_ms)| boot == entry.boot_id && entry.mono_ms < mono_ms) {
+                    boots::restarted(tx, &cabinet, entry.boot_id)?;
+                }
+                last = Some((entry.boot_id, entry.mono_ms));
+                weigh(tx, &cabinet, request.epoch.0, entry)?;
+            }
+            if let Some((boot, mono_ms)) = last.filter(|_| !fresh.is_empty()) {
+                boots::heard(tx, cabinet.id, boot, mono_ms)?;
+            }
+            Ok(EventsAnswer { acked_seq: head.seq })
+        }
+        BatchVerdict::Gap { expected } => {
+            Err(Refusal::new(Code::JournalGap).with_data(json!({"expected_seq": expected})).into())
+        }
+        BatchVerdict::Fork { seq } => {
+            // The alarm must stand although the batch is refused.
+            tx.keep_on_refusal();
+            let detail = json!({"epoch": request.epoch, "seq": seq});
+            raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
+            if request.epoch.0 == cabinet.epoch {
+                reconcile::journal_forked(tx, cabinet.id, seq)?;
+            }
+            Err(Refusal::new(Code::CabinetTampered).with_data(json!({"forked_seq": seq})).into())
+        }
+    }
+}
+
+fn check_size(entries: &[JournalEntry]) -> Result<(), Refusal> {
+    if entries.len() <= BATCH_MAX {
+        return Ok(());
+    }
+    let message =
+        Bilingual::made(format!("一次最多 {BATCH_MAX} 条"), format!("at most {BATCH_MAX} entries at once"));
+    Err(Refusal::fields(vec![FieldProblem { field: "entries".into(), code: "too_many".into(), message }]))
+}
+
+pub(super) fn parse_hash(text: &str) -> Result<JournalHash, Failure> {
+    JournalHash::parse(text).ok_or_else(|| Failure::Fault("a stored journal hash".to_owned()))
+}
+
+fn stored_head(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<JournalHead, Failure> {
+    match store::journal_head(tx.conn, cabinet, epoch)? {
+        Some((seq, hash)) => Ok(JournalHead { seq, hash: parse_hash(&hash)? }),
+        None => Ok(JournalHead::EMPTY),
+    }
+}
+
+fn stored_hashes(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    epoch: i64,
+    head: JournalHead,
+    batch: &[JournalEntry],
+) -> Result<HashMap<i64, JournalHash>, Failure> {
+    let known = batch.iter().map(|entry| entry.seq).filter(|seq| (1..=head.seq).contains(seq));
+    let (Some(from), Some(to)) = (known.clone().min(), known.max()) else { return Ok(HashMap::new()) };
+    // A batch is short; a span wider than it holds a jump, and is no chain.
+    let to = to.min(from.saturating_add(BATCH_MAX as i64));
+    let rows = store::journal_hashes(tx.conn, cabinet, epoch, from, to)?;
+    rows.into_iter().map(|(seq, hash)| Ok((seq, parse_hash(&hash)?))).collect()
+}
+
+fn keep(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64, fresh: &[JournalEntry]) -> Result<(), Failure> {
+    let rows: Vec<NewEntry> = fresh
+        .iter()
+        .map(|entry| NewEntry {
+            cabinet_id: cabinet,
+            epoch,
+            seq: entry.seq,
+            hash: entry.hash.to_string(),
+            prev_hash: entry.prev_hash.to_string(),
+            boot_id: entry.boot_id.to_string(),
+            mono_ms: entry.mono_ms,
+            wall: entry.wall.to_rfc3339(),
+            kind: entry.body.kind().to_owned(),
+            body: entry.body.fields().to_string(),
+            received_at: At(tx.now),
+        })
+        .collect();
+    Ok(store::journal_append(tx.conn, &rows)?)
+}
+
+/// What one fresh entry changes. A late journal of an old epoch is evidence
+/// about attempts, and nothing more: its doors and counts are history.
+fn weigh(tx: &mut Tx<'_>, cabinet: &CabinetRow, epoch: i64, entry: &JournalEntry) -> Result<(), Failure> {
+    if let Some(evidence) = entry.body.evidence() {
+        return weigh_evidence(tx, cabinet, epoch, entry, evidence);
+    }
+    if let Body::Tamper { sensor } = &entry.body {
+        let detail = json!({"sensor": sensor.chars().take(40).collect::<String>(), "seq": entry.seq});
+        return raise_alarm(tx, cabinet.id, IncidentKind::Tamper, detail);
+    }
+    if epoch != cabinet.epoch {
+        return Ok(());
+    }
+    restocking::take(tx, cabinet, entry)
+}
+
+fn weigh_evidence(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    epoch: i64,
+    entry: &JournalEntry,
+    evidence: Evidence,
+) -> Result<(), Failure> {
+    let Some(id) = entry.body.attempt() else { return Ok(()) };
+    let row = storage::attempts::attempt_fetch(tx.conn, id)?.filter(|row| row.cabinet_id == cabinet.id);
+    let Some(row) = row else {
+        // It proves that a motor ran for something we never allowed.
+        if matches!(evidence, Evidence::Dispensed | Evidence::Unknown) {
+            let detail = json!({"unknown_attempt": id, "seq": entry.seq});
+            incidents::open(tx, cabinet.id, IncidentKind::VendWithoutStart, None, None, detail)?;
+        }
+        return Ok(());
+    };
+    if let Body::Dispensed { lot_no, .. } = &entry.body
+        && *lot_no != row.lot_no
+    {
+        let detail = json!({"expected_lot": row.lot_no, "seq": entry.seq});
+        incidents::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
+        // A recall of that lot must find whoever has the pack.
+        if is_lot_no(lot_no) {
+            storage::attempts::attempt_other_lot(tx.conn, id, lot_no)?;
+        }
+    }
+    let command =
+        Command::JournalEvidence { boot: entry.boot_id, epoch: domain::vend::Epoch(epoch), evidence };
+    let events = decide(&domain_attempt(&row)?, command, tx.now)?;
+    apply(tx, &row, &events)
+}
+
+/// Raises the tamper alarm, with one open incident of its kind at a time.
+pub fn raise_alarm(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    kind: IncidentKind,
+    detail: Value,
+) -> Result<(), Failure> {
+    if !incident_store::incident_stands(tx.conn, cabinet, &[kind])? {
+        incidents::open(tx, cabinet, kind, None, None, detail)?;
+    }
+    if store::cabinet_tamper(tx.conn, cabinet, true)? {
+        let payload = json!({"kind": kind});
+        tx.record("cabinet", cabinet, "cabinet.tampered", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}

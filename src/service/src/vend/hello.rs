@@ -1,0 +1,76 @@
+//! HELLO: the first word of a boot. Whatever an earlier boot had started is in
+//! doubt from here on.
+
+use serde_json::json;
+
+use super::{boots, events::raise_alarm, lock_cabinet, reconcile, stock::packs};
+use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use domain::{
+    refusal::Code,
+    vend::{
+        AttemptState,
+        attempt_event::IncidentKind,
+        messages::{HelloAnswer, HelloRequest, SlotReport},
+    },
+};
+use storage::{
+    journal::{self as store, CabinetRow},
+    stock::SlotRow,
+};
+
+/// Takes a boot's first word.
+///
+/// # Errors
+/// `EpochRevoked`; `BootUnknown` for a boot that another one has followed.
+pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> Result<HelloAnswer, Failure> {
+    let cabinet = lock_cabinet(tx, caller.cabinet)?;
+    if request.epoch.0 != cabinet.epoch {
+        return Err(Code::EpochRevoked.into());
+    }
+    boots::take(tx, caller, &cabinet, request.boot_id, request.mono_ms)?;
+    store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+    if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
+        tx.record("cabinet", cabinet.id, "cabinet.door_opened", json!({}), Hearers::nobody())?;
+    }
+    if request.tampered {
+        raise_alarm(tx, cabinet.id, IncidentKind::Tamper, json!({"sensor": "hello"}))?;
+    }
+    let books = storage::stock::slots_of(tx.conn, cabinet.id)?;
+    let (acked_seq, differs) = reconcile::at_hello(tx, &cabinet, request.journal, &request.slots, &books)?;
+    let unresolved = [AttemptState::Started, AttemptState::InDoubt];
+    let open = storage::attempts::attempts_of_cabinet(tx.conn, cabinet.id, AttemptState::LIVE)?
+        .iter()
+        .any(|attempt| unresolved.contains(&attempt.state));
+    let must_reconcile = open
+        || differs
+        || !request.open_intents.is_empty()
+        || slots_differ(tx, &cabinet, books, &request.slots)?;
+    Ok(HelloAnswer { server_time: tx.now, acked_seq, must_reconcile })
+}
+
+fn slots_differ(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    books: Vec<SlotRow>,
+    told: &[SlotReport],
+) -> Result<bool, Failure> {
+    for slot in books {
+        let Some(report) = told.iter().find(|report| report.slot.get() == slot.slot_no) else {
+            return Ok(true);
+        };
+        let (Some(product_code), Some(lot_no)) = (slot.product_code, slot.lot_no) else {
+            if report.count > 0 {
+                return Ok(true);
+            }
+            continue;
+        };
+        let same_lot =
+            report.product_code.as_ref() == Some(&product_code) && report.lot_no.as_ref() == Some(&lot_no);
+        let key =
+            storage::stock::StockKey { cabinet: cabinet.id, slot_no: slot.slot_no, product_code, lot_no };
+        if !same_lot || packs(tx, &key)?.expected_count() != report.count {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

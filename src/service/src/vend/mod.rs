@@ -1,0 +1,85 @@
+//! Vending: from a paid pack to a pack in the hand. One attempt per physical
+//! pack; after a committed START only evidence closes it. Nothing here reads a
+//! timeout as "not vended".
+//!
+//! Every verb first takes the cabinet's row, then the order's: one order of
+//! locks for all, and no START between a new boot and its doubts.
+
+mod boots;
+mod cabinets;
+mod closing;
+mod events;
+mod hello;
+mod incidents;
+mod issue;
+mod pickup;
+mod plan;
+mod recall;
+mod reconcile;
+mod resolve;
+mod restocking;
+mod start;
+mod stock;
+mod sweep;
+mod units;
+mod work;
+
+pub use cabinets::{CabinetList, CabinetView, SlotView, cabinet, cabinets, device_key};
+pub use events::accept;
+pub use hello::hello;
+pub use incidents::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
+pub use recall::{RecallInput, RecallView, recall};
+pub use reconcile::DiscrepancyView;
+pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
+pub use start::start;
+pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
+pub use work::{WorkSeen, cursor_of, work};
+
+pub(super) use issue::{authorization_end, issue};
+pub(super) use plan::OrderPlan;
+pub(super) use sweep::withdraw;
+pub(super) use units::{command, domain_order};
+
+use super::{Failure, Tx};
+use domain::{
+    ids::CabinetId,
+    refusal::Code,
+    stock::SlotNo,
+    vend::{Attempt, BootId, Epoch},
+};
+use storage::{attempts::AttemptRow, journal::CabinetRow};
+
+/// Takes the cabinet's row for this transaction.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) fn lock_cabinet(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<CabinetRow, Failure> {
+    Ok(storage::journal::cabinet_lock(tx.conn, cabinet)?.ok_or(Code::NotFound)?)
+}
+
+/// A stored slot number.
+pub(super) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
+    SlotNo::new(number).ok_or_else(|| Failure::Fault(format!("a stored slot number is {number}")))
+}
+
+/// A stored attempt, as the rules know it.
+pub(super) fn domain_attempt(row: &AttemptRow) -> Result<Attempt, Failure> {
+    let granted_boot = match &row.boot_id {
+        Some(text) => Some(BootId::parse(text).ok_or_else(|| Failure::Fault("a stored boot id".to_owned()))?),
+        None => None,
+    };
+    Ok(Attempt {
+        id: row.id,
+        order_unit: row.order_unit_id,
+        cabinet: row.cabinet_id,
+        epoch: Epoch(row.epoch),
+        slot: slot_no(row.slot_no)?,
+        state: row.state,
+        expires_at: row.expires_at,
+        granted_boot,
+        started_at: row.started_at,
+        doubted_at: row.doubted_at,
+        ended_at: row.ended_at,
+        outcome: row.outcome,
+    })
+}

@@ -1,0 +1,127 @@
+//! The pickup code that somebody typed at a hatch. A cabinet knows no codes: it
+//! asks START for what waits there, with what was typed. So a code may well be
+//! somebody else's, or be tried on several orders: it counts as wrong once, and
+//! not at all where it opens another order at the same hatch.
+//!
+//! A wrong code names no order, so none is paused for it. After many wrong ones
+//! the hatch takes codes more slowly, whosever they are: a right one passes a
+//! few seconds later, and going through codes takes months.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::{Failure, Hearers, Tx};
+use crypto::{blind::BlindField, digest};
+use domain::{
+    ids::{CabinetId, OrderId},
+    vend::decide::PickupCheck,
+};
+use storage::{
+    hatches::{self as store, HatchTryRow},
+    orders::OrderRow,
+};
+
+/// A wrong code that is tried on one order after another was typed once within
+/// this time. Our default.
+const TYPED_ONCE: TimeDelta = TimeDelta::seconds(60);
+/// Between two codes at a hatch that has had more wrong ones than
+/// `pickup_tries`. Our default.
+const SLOW: TimeDelta = TimeDelta::seconds(10);
+/// The same after three times as many: 2880 codes a day, of a million. Our default.
+const SLOWER: TimeDelta = TimeDelta::seconds(30);
+
+/// What became of the code.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<PickupCheck, Failure> {
+    if pause_left(tx, order.cabinet_id, typed)?.is_some() {
+        return Ok(PickupCheck::Locked);
+    }
+    let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
+    let right = is_code(tx, order.id, sealed, typed)?;
+    Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
+}
+
+/// Seconds until this hatch looks at another code than the wrong one of just now.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn pause_left(tx: &mut Tx<'_>, cabinet: CabinetId, typed: &str) -> Result<Option<u32>, Failure> {
+    let Some(last) = store::hatch_try_fetch(tx.conn, cabinet)? else { return Ok(None) };
+    let until = last.tried_at + pace(tx, failures(tx, &last));
+    if until <= tx.now || digest::same_bytes(&last.code_index, &index_of(tx, typed)) {
+        return Ok(None);
+    }
+    // Rounded up: who comes back then is not too early.
+    let left = (until - tx.now).num_milliseconds().max(0).unsigned_abs().div_ceil(1000);
+    Ok(Some(u32::try_from(left).unwrap_or(u32::MAX).max(1)))
+}
+
+/// Counts a wrong code. The count must stand although START is refused.
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn count_wrong(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    order: &OrderRow,
+    typed: &str,
+) -> Result<(), Failure> {
+    for (id, sealed) in store::pickup_codes_beside(tx.conn, cabinet, order.id)? {
+        if is_code(tx, id, &sealed, typed)? {
+            return Ok(());
+        }
+    }
+    let index = index_of(tx, typed);
+    let last = store::hatch_try_fetch(tx.conn, cabinet)?;
+    if let Some(last) = &last
+        && last.order_id != order.id
+        && tx.now - last.tried_at < TYPED_ONCE
+        && digest::same_bytes(&last.code_index, &index)
+    {
+        return Ok(());
+    }
+    tx.keep_on_refusal();
+    let before = last.map_or(0, |last| failures(tx, &last));
+    let counted = HatchTryRow {
+        order_id: order.id,
+        code_index: index.to_vec(),
+        tried_at: tx.now,
+        failures: before.saturating_add(1),
+    };
+    store::hatch_try_set(tx.conn, cabinet, &counted)?;
+    if pace(tx, counted.failures) != pace(tx, before) {
+        let slow = pace(tx, counted.failures).num_seconds();
+        let payload = json!({"wrong": counted.failures, "seconds_between": slow});
+        tx.record("cabinet", cabinet, "cabinet.codes_tried_often", payload, Hearers::nobody())?;
+    }
+    Ok(())
+}
+
+/// The wrong codes that still count: after a while without one the hatch is as before.
+fn failures(tx: &Tx<'_>, last: &HatchTryRow) -> i32 {
+    let quiet = TimeDelta::seconds(tx.house.policy.vending.pickup_pause_seconds.into());
+    if tx.now - last.tried_at >= quiet { 0 } else { last.failures }
+}
+
+/// The time between two codes after so many wrong ones.
+fn pace(tx: &Tx<'_>, failures: i32) -> TimeDelta {
+    let policy = &tx.house.policy.vending;
+    let most = i32::try_from(policy.pickup_tries).unwrap_or(i32::MAX);
+    let slow = match failures {
+        few if few <= most => TimeDelta::zero(),
+        many if many <= most.saturating_mul(3) => SLOW,
+        _ => SLOWER,
+    };
+    slow.min(TimeDelta::seconds(policy.pickup_pause_seconds.into()))
+}
+
+fn index_of(tx: &Tx<'_>, typed: &str) -> [u8; 32] {
+    tx.house.keys.blind.of(BlindField::PickupCode, typed)
+}
+
+fn is_code(tx: &Tx<'_>, order: OrderId, sealed: &[u8], typed: &str) -> Result<bool, Failure> {
+    let code = tx.house.open("orders", "pickup_sealed", order, sealed)?;
+    Ok(digest::same_bytes(code.as_bytes(), typed.as_bytes()))
+}

@@ -1,0 +1,136 @@
+//! A person resolves a doubt: the cabinet is restarted first, then counted,
+//! then there is a named decision.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{closing::apply, domain_attempt, lock_cabinet, restocking, slot_no};
+use crate::{Failure, Hearers, Tx};
+use domain::{
+    ids::{AttemptId, CabinetId, OrderId, StaffId},
+    refusal::{Code, Refusal},
+    vend::{
+        AttemptState, Command, NotDispensedReason, Outcome, decide, decide::CountDecision, journal::Body,
+    },
+};
+use storage::{attempts::AttemptRow, journal::CabinetRow};
+
+/// Journal entries looked through for the count.
+const COUNTS_LOOKED_AT: i64 = 1000;
+
+/// What the count showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The pack is gone.
+    Dispensed,
+    /// The pack is still there.
+    NotDispensed,
+}
+
+/// A named decision about an attempt in doubt.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveInput {
+    /// What the count showed.
+    pub decision: Decision,
+    /// Why the pack did not come out; `jam` if left out.
+    pub reason: Option<NotDispensedReason>,
+}
+
+/// An attempt, as an operator sees it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttemptView {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// Of which order.
+    pub order_id: OrderId,
+    /// At which cabinet.
+    pub cabinet_id: CabinetId,
+    /// From which slot.
+    pub slot_no: i32,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// When it became doubtful.
+    pub doubted_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// Resolves a doubt.
+///
+/// # Errors
+/// `CabinetNotRebooted` unless the cabinet was restarted after the doubt and
+/// its slot counted after that; `StateMovedOn`, `AttemptClosed`.
+pub fn resolve(
+    tx: &mut Tx<'_>,
+    by: StaffId,
+    id: AttemptId,
+    input: &ResolveInput,
+) -> Result<AttemptView, Failure> {
+    let cabinet = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
+    let cabinet = lock_cabinet(tx, cabinet)?;
+    let row = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let rebooted = rebooted_after(&cabinet, &row);
+    let count = if rebooted { last_count(tx, &cabinet, row.slot_no)? } else { None };
+    let decision = match input.decision {
+        Decision::Dispensed => CountDecision::Dispensed,
+        Decision::NotDispensed => {
+            CountDecision::NotDispensed(input.reason.unwrap_or(NotDispensedReason::Jam))
+        }
+    };
+    let asked = Command::HumanCount { cabinet_rebooted_after_doubt: rebooted, decision };
+    let events = decide(&domain_attempt(&row)?, asked, tx.now)?;
+    let Some(counted) = count else {
+        return Err(Refusal::new(Code::CabinetNotRebooted).in_state(row.state).into());
+    };
+    apply(tx, &row, &events)?;
+    tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Hearers::nobody())?;
+    // The count was made while the books could not follow it.
+    restocking::count(tx, cabinet.id, row.slot_no, counted)?;
+    let row = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    Ok(AttemptView {
+        id: row.id,
+        order_id: row.order_id,
+        cabinet_id: row.cabinet_id,
+        slot_no: row.slot_no,
+        state: row.state,
+        outcome: row.outcome,
+        doubted_at: row.doubted_at,
+        ended_at: row.ended_at,
+    })
+}
+
+/// The present boot was first heard of when the attempt became doubtful or
+/// later, and is not the one that held the GRANT: whatever that one was still
+/// to do is dead.
+fn rebooted_after(cabinet: &CabinetRow, row: &AttemptRow) -> bool {
+    let later = match (cabinet.booted_at, row.doubted_at) {
+        (Some(booted), Some(doubted)) => booted >= doubted,
+        _ => false,
+    };
+    later && cabinet.boot_id.is_some() && cabinet.boot_id != row.boot_id
+}
+
+/// What the present boot counted in a slot, unless packs were put in after.
+fn last_count(tx: &mut Tx<'_>, cabinet: &CabinetRow, slot: i32) -> Result<Option<u32>, Failure> {
+    let slot = slot_no(slot)?;
+    let kinds = ["count", "restock"];
+    let recent =
+        storage::journal::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNTS_LOOKED_AT)?;
+    for (_, boot, kind, body) in recent {
+        if cabinet.boot_id.as_ref() != Some(&boot) {
+            break;
+        }
+        match Body::from_parts(&kind, serde_json::from_str(&body)?)? {
+            Body::Count { slot: of, n } if of == slot => return Ok(Some(n)),
+            Body::Restock { slot: of, .. } if of == slot => return Ok(None),
+            _another_slot => {}
+        }
+    }
+    Ok(None)
+}

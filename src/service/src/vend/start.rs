@@ -1,0 +1,130 @@
+//! START: the exactly-once point. All of it is checked and written in one
+//! transaction that holds the cabinet's row.
+
+use super::{
+    closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
+};
+use crate::{Failure, Tx, caller::CabinetCaller, prescription_use, sale_start};
+use domain::{
+    formulary::SaleClass,
+    ids::AttemptId,
+    order::OrderState,
+    prescription::{CabinetLane, may_sell_without_prescription, may_vend},
+    refusal::Code,
+    vend::{
+        Command, Epoch, StartGate,
+        attempt::VoidReason,
+        decide,
+        messages::{Grant, StartRequest},
+    },
+};
+use storage::{attempts::AttemptRow, journal::CabinetRow, orders::OrderRow, stock as store};
+
+/// Grants one attempt to the boot that asks; the same boot gets the same
+/// GRANT again.
+///
+/// # Errors
+/// `NotFound` for another cabinet's attempt; what the gate says; what the
+/// worker's record says, and then the order is withdrawn and paid back. A wrong
+/// pickup code is counted although START is refused.
+pub fn start(
+    tx: &mut Tx<'_>,
+    caller: CabinetCaller,
+    id: AttemptId,
+    request: &StartRequest,
+) -> Result<Grant, Failure> {
+    let cabinet = lock_cabinet(tx, caller.cabinet)?;
+    let row = storage::attempts::attempt_fetch(tx.conn, id)?
+        .filter(|row| row.cabinet_id == cabinet.id)
+        .ok_or(Code::NotFound)?;
+    let order = storage::orders::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
+    // Looked at again: rows were waited for since this transaction began.
+    if !storage::sessions::device_is_live(tx.conn, caller.device, caller.epoch)? {
+        return Err(Code::DeviceRevoked.into());
+    }
+    let gate = StartGate {
+        pickup: pickup::check(tx, &order, &request.pickup_code)?,
+        boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),
+        epoch_is_current: caller.epoch == cabinet.epoch,
+        door_closed: !cabinet.door_open,
+        tampered: cabinet.tampered,
+        reconciled: reconcile::is_reconciled(tx, cabinet.id)?,
+        slot_open: slot_open(tx, &row)?,
+        lot_ok: lot_ok(tx, &cabinet, &order, &row)?,
+        prescription_ok: paid_and_prescribed(tx, &order)?,
+    };
+    let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
+    match decide(&domain_attempt(&row)?, asked, tx.now) {
+        Ok(events) => {
+            // The same GRANT again is no START: the pack may be on its way.
+            if !events.is_empty()
+                && let Some(refusal) = sale_start::speaks_against(tx, &order)?
+            {
+                // What is withdrawn and paid back stands although START is refused.
+                tx.keep_on_refusal();
+                withdraw(tx, order.id, VoidReason::Unsafe)?;
+                return Err(refusal.into());
+            }
+            apply(tx, &row, &events)?;
+            storage::journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+            let ttl_ms = tx.house.policy.vending.grant_seconds.saturating_mul(1000);
+            Ok(Grant { boot_id: request.boot_id, ttl_ms })
+        }
+        Err(refusal) => {
+            if refusal.code == Code::PickupCodeWrong {
+                pickup::count_wrong(tx, cabinet.id, &order, &request.pickup_code)?;
+            }
+            let left = match refusal.code {
+                Code::PickupCodeLocked => pickup::pause_left(tx, cabinet.id, &request.pickup_code)?,
+                _ => None,
+            };
+            Err(match left {
+                Some(seconds) => refusal.retry_after(seconds).into(),
+                None => refusal.into(),
+            })
+        }
+    }
+}
+
+fn slot_open(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<bool, Failure> {
+    let slot = store::slot_fetch(tx.conn, row.cabinet_id, row.slot_no)?;
+    Ok(slot.is_some_and(|slot| {
+        slot.closed_reason.is_none()
+            && slot.product_code.as_deref() == Some(row.product_code.as_str())
+            && slot.lot_no.as_deref() == Some(row.lot_no.as_str())
+    }))
+}
+
+fn lot_ok(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    order: &OrderRow,
+    row: &AttemptRow,
+) -> Result<bool, Failure> {
+    let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
+    let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
+    // An older order may hold what has left the catalogue since, or is on the never-list by now.
+    let book = tx.house.formulary();
+    let known = book.find(&row.product_code).and_then(|known| book.standing(&known.code));
+    let listed = known.is_some_and(|known| known.never.is_some());
+    Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
+}
+
+/// May a cabinet of this lane vend this class, with or without a prescription?
+pub fn lane_permits(lane: CabinetLane, class: &str, prescribed: bool) -> bool {
+    match SaleClass::parse(class) {
+        Some(class) if prescribed => may_vend(lane, class),
+        Some(class) => may_sell_without_prescription(lane, class),
+        None => false,
+    }
+}
+
+fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {
+    if order.state != OrderState::Paid {
+        return Ok(false);
+    }
+    match order.prescription_id {
+        Some(prescription) => prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now),
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,162 @@
+//! Readings of one check-in, and what they mean.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{
+    Failure, Hearers, Tx,
+    caller::WorkerCaller,
+    me,
+    triage::{self, TriageView},
+};
+use domain::{
+    ids::{CheckInId, ReadingId},
+    refusal::{FieldProblem, Refusal},
+    vitals::{AssessmentContext, Beyond, ReadingInput, ReadingKind, ValidReading, validate_all},
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    consultations::consultation_live_of,
+    readings::{self as store, ReadingPlace, ReadingRow},
+};
+
+/// At most this many readings in one request.
+const MOST_AT_ONCE: usize = 20;
+
+/// Readings as a station's devices measured them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingsInput {
+    /// 1 to 20 readings.
+    #[schema(min_items = 1, max_items = 20)]
+    pub readings: Vec<ReadingInput>,
+    /// What NEWS2 needs beside readings; it replaces what was said before.
+    pub context: Option<AssessmentContext>,
+}
+
+/// A stored reading.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadingView {
+    /// Which reading.
+    pub id: ReadingId,
+    /// What was measured.
+    pub kind: ReadingKind,
+    /// The value, in `unit`; none where the device showed HI or LO.
+    pub value: Option<i64>,
+    /// What the device showed instead of a number: HI (`high`) or LO (`low`).
+    pub beyond: Option<Beyond>,
+    /// The diastolic value of a blood pressure.
+    pub second: Option<i64>,
+    /// UCUM code; it says the scale.
+    pub unit: String,
+    /// The measuring device.
+    pub device: String,
+    /// For glucose.
+    pub fasting: Option<bool>,
+    /// When.
+    pub measured_at: DateTime<Utc>,
+    /// For people: `37.2 ℃`, `72 次/分 (72 beats/min)`, `HI`.
+    pub display: String,
+    /// The same in Chinese alone.
+    pub display_zh: String,
+    /// The same in English alone.
+    pub display_en: String,
+}
+
+/// The stored readings, and what they mean with the earlier ones.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadingsStored {
+    /// The new ones.
+    pub readings: Vec<ReadingView>,
+    /// All of this check-in together.
+    pub triage: TriageView,
+}
+
+/// All readings of a check-in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadingsView {
+    /// Oldest first.
+    pub items: Vec<ReadingView>,
+}
+
+/// Stores readings of the caller's check-in.
+///
+/// # Errors
+/// One problem per bad field, with the allowed range; `ConsentMissing`.
+pub fn record(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    input: &ReadingsInput,
+) -> Result<ReadingsStored, Failure> {
+    let valid = check(input, tx)?;
+    me::hold_care_consent(tx, caller.worker)?;
+    triage::hold_worker(tx, caller.worker)?;
+    let place = ReadingPlace { check_in: caller.check_in, worker: caller.worker, station: caller.station };
+    let ids = store::readings_add(tx.conn, place, &valid, tx.now)?;
+    if let Some(context) = &input.context {
+        store::context_set(tx.conn, caller.check_in, context)?;
+    }
+    let kinds: Vec<ReadingKind> = valid.iter().map(|reading| reading.kind).collect();
+    let payload = json!({"check_in": caller.check_in, "kinds": kinds});
+    let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
+    let hearers = Hearers::both(caller.worker, doctor);
+    tx.record("check_in", caller.check_in, "readings.recorded", payload, hearers)?;
+    let all = store::readings_of_check_in(tx.conn, caller.check_in)?;
+    let new = all.iter().filter(|row| ids.contains(&row.id)).map(view).collect();
+    Ok(ReadingsStored { readings: new, triage: triage::follow(tx, caller)? })
+}
+
+/// The readings of a check-in.
+pub fn list(conn: &mut Conn, check_in: CheckInId) -> Result<ReadingsView, Failure> {
+    let items = store::readings_of_check_in(conn, check_in)?.iter().map(view).collect();
+    Ok(ReadingsView { items })
+}
+
+/// A reading as its reader sees it.
+pub fn view(row: &ReadingRow) -> ReadingView {
+    let shown = row.kind.shown(row.value, row.second, row.beyond);
+    let display =
+        if shown.zh == shown.en { shown.zh.to_string() } else { format!("{} ({})", shown.zh, shown.en) };
+    ReadingView {
+        id: row.id,
+        kind: row.kind,
+        value: row.value,
+        beyond: row.beyond,
+        second: row.second,
+        unit: row.unit.clone(),
+        device: row.device.clone(),
+        fasting: row.fasting,
+        measured_at: row.measured_at,
+        display,
+        display_zh: shown.zh.into_owned(),
+        display_en: shown.en.into_owned(),
+    }
+}
+
+fn check(input: &ReadingsInput, tx: &Tx<'_>) -> Result<Vec<ValidReading>, Failure> {
+    if input.readings.is_empty() || input.readings.len() > MOST_AT_ONCE {
+        let message = Bilingual::fixed("一次须提交 1 到 20 项测量", "send 1 to 20 readings at once");
+        return Err(Refusal::field("readings", "out_of_range", message).into());
+    }
+    let mut problems: Vec<FieldProblem> = Vec::new();
+    if let Some(scale) = input.context.and_then(|context| context.spo2_scale)
+        && !(1..=2).contains(&scale)
+    {
+        problems.push(FieldProblem {
+            field: "context.spo2_scale".to_owned(),
+            code: "out_of_range".to_owned(),
+            message: Bilingual::fixed("须为 1 或 2", "must be 1 or 2"),
+        });
+    }
+    match validate_all(&input.readings, tx.now) {
+        Ok(valid) if problems.is_empty() => Ok(valid),
+        Ok(_) => Err(Refusal::fields(problems).into()),
+        Err(more) => {
+            problems.extend(more);
+            Err(Refusal::fields(problems).into())
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Simulated doctors: they take offers while on shift, read the record, ask,
+//! prescribe where the house's own check finds nothing, sign and complete.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    api::{ConsultationView, DutyView, LineInput, OfferView, Page, PrescriptionView, ProductView},
+    client::{Api, As, Call, CallError},
+    complaints::Complaint,
+    pace::Pace,
+    sessions::Staff,
+    turns::{OfferAnswer, Turn},
+};
+use domain::{ids::ConsultationId, presence::Presence, time::Timestamp};
+
+/// Seconds that one look for offers waits at the house.
+const POLL_SECONDS: u32 = 20;
+/// After trouble, and after a refused duty.
+const PAUSE: Duration = Duration::from_secs(3);
+/// How long a doctor looks after a signed prescription for the pharmacist's word.
+const REVIEW_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A simulated doctor.
+struct Doctor {
+    api: Api,
+    staff: Arc<Staff>,
+    pace: Pace,
+}
+
+/// Works as this doctor until `until`.
+pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
+    let doctor = Arc::new(Doctor { api, staff, pace });
+    let mut at_work: JoinSet<()> = JoinSet::new();
+    // Held since an earlier life of this simulation: somebody still waits for a word.
+    let held: Result<Page<ConsultationView>, CallError> =
+        doctor.call(Call::get("/api/v1/consultations")).await;
+    for consultation in held.map(|page| page.items).unwrap_or_default() {
+        see(&mut at_work, &doctor, consultation);
+    }
+    let mut on_duty = false;
+    while doctor.api.clock.now() < until {
+        match one_look(&doctor, &mut on_duty, &mut at_work).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(%error, doctor = doctor.staff.email, "a simulated doctor pauses");
+                on_duty = false;
+                sleep(PAUSE).await;
+            }
+        }
+        while at_work.try_join_next().is_some() {}
+    }
+    let off = Call::put("/api/v1/duty", None, &json!({"presence": Presence::Off}));
+    // The shift is over either way; the house sees that by itself.
+    let _over = doctor.call::<Value>(off.once()).await;
+    while at_work.join_next().await.is_some() {}
+}
+
+impl Doctor {
+    async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, CallError> {
+        self.api.call(As::Staff(&self.staff), call).await
+    }
+}
+
+/// `on_duty`: nothing has happened since that could have made the doctor away.
+async fn one_look(
+    doctor: &Arc<Doctor>,
+    on_duty: &mut bool,
+    at_work: &mut JoinSet<()>,
+) -> Result<(), CallError> {
+    if !*on_duty {
+        let duty: DutyView = doctor.call(Call::get("/api/v1/duty")).await?;
+        if duty.presence != Presence::Available {
+            // Off at first, or away after an offer that was not answered.
+            let back = json!({"presence": Presence::Available});
+            let _: DutyView = doctor.call(Call::put("/api/v1/duty", None, &back)).await?;
+        }
+        *on_duty = true;
+    }
+    let path = format!("/api/v1/offers?wait={POLL_SECONDS}");
+    let offers: Page<OfferView> = doctor.call(Call::get(path).once()).await?;
+    let mut answered = 0;
+    for offer in &offers.items {
+        match Turn::in_text(&offer.complaint).answer(offer.fence) {
+            OfferAnswer::None => continue,
+            OfferAnswer::Decline => {
+                let path = format!("/api/v1/offers/{}/decline", offer.id);
+                let call = Call::post(path, &json!({"fence": offer.fence}));
+                match doctor.call::<Value>(call.may_conflict()).await {
+                    Ok(_) => {}
+                    Err(error) if error.is_conflict() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            OfferAnswer::Accept => match accept(doctor, offer).await {
+                Ok(accepted) => see(at_work, doctor, accepted),
+                // Expired, withdrawn, or one too many at a time.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            },
+        }
+        answered += 1;
+    }
+    if answered == 0 {
+        // An empty answer ends a poll, and an offer that lapses makes away.
+        *on_duty = false;
+        if !offers.items.is_empty() {
+            sleep(doctor.pace.unanswered).await;
+        }
+    }
+    Ok(())
+}
+
+/// Sees a worker beside whatever else this doctor does.
+fn see(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, accepted: ConsultationView) {
+    let doctor = Arc::clone(doctor);
+    at_work.spawn(async move {
+        if let Err(error) = consult(&doctor, &accepted).await {
+            tracing::warn!(%error, doctor = doctor.staff.email, "a simulated consultation went wrong");
+        }
+    });
+}
+
+async fn accept(doctor: &Doctor, offer: &OfferView) -> Result<ConsultationView, CallError> {
+    let path = format!("/api/v1/offers/{}/accept", offer.id);
+    let call = Call::post(&path, &json!({"fence": offer.fence}));
+    match doctor.call(call.may_conflict()).await {
+        // A while without a word: the house wants to know that it is still the same person.
+        Err(error) if error.code() == "reauthentication_needed" => {
+            let body = json!({"fence": offer.fence, "pin": doctor.staff.signing_pin});
+            doctor.call(Call::post(path, &body).may_conflict()).await
+        }
+        answer => answer,
+    }
+}
+
+async fn consult(doctor: &Doctor, accepted: &ConsultationView) -> Result<(), CallError> {
+    let id = accepted.id;
+    let _record: Value = doctor.call(Call::get(format!("/api/v1/consultations/{id}/record"))).await?;
+    let complaint = Complaint::told_by(&accepted.complaint);
+    let question = complaint.map_or("您好，请说说哪里不舒服？", |complaint| complaint.question);
+    let talk = format!("/api/v1/consultations/{id}/messages");
+    let _: Value = doctor.call(Call::post(&talk, &json!({"text": question}))).await?;
+    doctor.pace.think().await;
+    if let Some(complaint) = complaint {
+        let turn = Turn::in_text(&accepted.complaint);
+        match prescribe(doctor, id, complaint, turn).await {
+            Ok(()) => {}
+            // Without a prescription the worker still gets advice.
+            Err(error @ CallError::Refused { .. }) => {
+                tracing::warn!(%error, doctor = doctor.staff.email, "a simulated doctor could not prescribe");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let (code, name) = complaint.map_or(("Z71.9", "咨询 / advice"), |complaint| complaint.diagnosis);
+    let summary = "按医嘱用药，多喝水，三天不好转请到医院就诊。 / Take as directed, drink plenty; see a hospital \
+                   if it is no better in three days.";
+    let body = json!({"summary": summary, "diagnoses": [{"code": code, "name": name}]});
+    let _: ConsultationView =
+        doctor.call(Call::post(format!("/api/v1/consultations/{id}/complete"), &body)).await?;
+    Ok(())
+}
+
+async fn prescribe(
+    doctor: &Doctor,
+    consultation: ConsultationId,
+    complaint: &Complaint,
+    turn: Turn,
+) -> Result<(), CallError> {
+    let mut treatments = complaint.treatments.iter();
+    let Some(first) = next_safe(doctor, consultation, &mut treatments).await? else {
+        tracing::info!(complaint = complaint.slug, "no simulated treatment passes the check");
+        return Ok(());
+    };
+    let path = format!("/api/v1/consultations/{consultation}/prescriptions");
+    let draft: PrescriptionView = doctor.call(Call::post(path, &draft_of(complaint, first, turn))).await?;
+    let signed = sign(doctor, &draft).await?;
+    if !doctor.pace.stays_for_review && turn != Turn::Return {
+        return Ok(());
+    }
+    let (began, path) = (Instant::now(), format!("/api/v1/prescriptions/{}", signed.id));
+    while began.elapsed() < REVIEW_PATIENCE {
+        let now =
+            doctor.api.call_tagged::<PrescriptionView>(As::Staff(&doctor.staff), Call::get(&path)).await?;
+        match now.body.state.as_str() {
+            "signed" => sleep(doctor.pace.review).await,
+            "returned" => {
+                // What was sent back as agreed is mended by saying no more of it.
+                let other = match turn {
+                    Turn::Return => Some(first),
+                    _ => next_safe(doctor, consultation, &mut treatments).await?,
+                };
+                let Some(other) = other else {
+                    let reason = json!({"reason": "no other treatment at hand"});
+                    let void = Call::post(format!("{path}/void"), &reason);
+                    return doctor.call::<PrescriptionView>(void).await.map(drop);
+                };
+                let body = draft_of(complaint, other, Turn::Straight);
+                let revised: PrescriptionView = doctor.call(Call::put(&path, now.etag, &body)).await?;
+                sign(doctor, &revised).await?;
+                if !doctor.pace.stays_for_review {
+                    return Ok(());
+                }
+            }
+            _ended_or_approved => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// The diagnosis tells the pharmacist of the turn, if it concerns them.
+fn draft_of(complaint: &Complaint, lines: &[LineInput], turn: Turn) -> Value {
+    let (code, name) = complaint.diagnosis;
+    let name = if turn == Turn::Return { turn.told(name) } else { name.to_owned() };
+    json!({"lines": lines, "diagnoses": [{"code": code, "name": name}], "kind": "ordinary"})
+}
+
+/// The next treatment whose drugs may be prescribed here and in which the
+/// house's check finds nothing.
+async fn next_safe<'t>(
+    doctor: &Doctor,
+    consultation: ConsultationId,
+    treatments: &mut impl Iterator<Item = &'t &'static [LineInput]>,
+) -> Result<Option<&'static [LineInput]>, CallError> {
+    for lines in treatments {
+        let mut prescribable = true;
+        for line in lines.iter() {
+            let path = format!("/api/v1/products/{}", line.product_code);
+            match doctor.call::<ProductView>(Call::get(path).may_miss()).await {
+                Ok(product) => prescribable &= product.prescribable,
+                Err(error) if error.status() == 404 => prescribable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        if !prescribable {
+            continue;
+        }
+        let body = json!({"consultation_id": consultation, "lines": lines});
+        let report: Value = doctor.call(Call::post_plain("/api/v1/prescriptions/check", &body)).await?;
+        if !objects(&report) {
+            return Ok(Some(lines));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a safety report holds a block or a warning: simulated people go
+/// another way then.
+pub fn objects(report: &Value) -> bool {
+    findings_of(report, &["block", "warn"]).next().is_some()
+}
+
+/// A report's findings of these severities.
+fn findings_of<'r>(report: &'r Value, severities: &'r [&str]) -> impl Iterator<Item = &'r Value> {
+    let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    findings
+        .iter()
+        .filter(move |finding| finding["severity"].as_str().is_some_and(|word| severities.contains(&word)))
+}
+
+async fn sign(doctor: &Doctor, draft: &PrescriptionView) -> Result<PrescriptionView, CallError> {
+    doctor.staff.open_signing_window().await?;
+    let mut body = json!({"pin": doctor.staff.signing_pin});
+    // What the tables cannot tell, a doctor asks; the answer is on record in the talk.
+    let asked: Vec<Value> = findings_of(&draft.safety, &["unknown"])
+        .filter_map(|finding| finding["rule"].as_str())
+        .map(|rule| json!({"rule": rule, "reason": "已在问诊中核实 / asked and clarified in the talk"}))
+        .collect();
+    if !asked.is_empty() {
+        body["overrides"] = asked.into();
+    }
+    if let Some(days) = draft.proposed_valid_days {
+        body["valid_days"] = days.into();
+    }
+    doctor.call(Call::post(format!("/api/v1/prescriptions/{}/sign", draft.id), &body)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_no_objection_and_a_warning_is() {
+        assert!(!objects(&json!({"findings": []})));
+        assert!(!objects(&json!({"findings": [{"severity": "note"}]})));
+        assert!(objects(&json!({"findings": [{"severity": "note"}, {"severity": "warn"}]})));
+        assert!(objects(&json!({"findings": [{"severity": "block"}]})));
+        assert!(!objects(&json!({"findings": [{"severity": "unknown", "rule": "r"}]})));
+        assert!(!objects(&Value::Null));
+    }
+}

@@ -1,0 +1,160 @@
+//! The driver: simulated workers go the whole way, from check-in to the packs
+//! in their hand, and every answer on it is checked.
+
+mod bell;
+mod care;
+mod packs;
+mod report;
+mod walk;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+pub use report::{Ending, Journey, Report, StepFigures, Steps, Totals, Trouble, percentile};
+pub use walk::{LONGEST, Trip, World, walk};
+
+use super::{acknowledged::Acknowledged, client::Api, hatch::Hatches, sessions::Device, turns::Turn};
+use crypto::device::DeviceKey;
+use domain::ids::DeviceId;
+
+/// Workers on their way at the same time.
+const AT_ONCE: usize = 16;
+
+/// A station whose screen the driver plays.
+#[derive(Debug, Clone)]
+pub struct StationPlan {
+    /// Its code.
+    pub code: String,
+    /// Its enrolled id.
+    pub device: DeviceId,
+    /// Its key.
+    pub key: DeviceKey,
+}
+
+/// A worker's card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Its number.
+    pub number: String,
+    /// Its PIN.
+    pub pin: String,
+}
+
+/// Everything that journeys need.
+pub struct Driver {
+    world: World,
+    stations: Vec<StationPlan>,
+    cards: Vec<Card>,
+}
+
+impl Driver {
+    /// One journey for each of `cards`, at `stations`. What the house tells the
+    /// workers is kept in `acknowledged`.
+    pub fn new(
+        api: Api,
+        hatches: Arc<Hatches>,
+        stations: Vec<StationPlan>,
+        cards: Vec<Card>,
+        acknowledged: Acknowledged,
+    ) -> Self {
+        Self { world: World::new(api, hatches, Some(acknowledged)), stations, cards }
+    }
+
+    /// Drives all journeys; prints a table and, as the last line, the totals.
+    pub async fn run(self) -> Totals {
+        let bar = ProgressBar::new(self.cards.len() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} 旅程 journeys  {elapsed}") {
+            bar.set_style(style);
+        }
+        let began = Instant::now();
+        let report = self.drive(&bar).await;
+        bar.finish_and_clear();
+        let totals = report.totals(began.elapsed());
+        println!("{}", report.table());
+        match serde_json::to_string(&totals) {
+            Ok(line) => println!("{line}"),
+            Err(error) => tracing::error!(%error, "the totals cannot be written"),
+        }
+        totals
+    }
+
+    async fn drive(self, bar: &ProgressBar) -> Report {
+        let Self { world, stations, cards } = self;
+        let places = Places::new(&world.api, stations);
+        let lanes = AT_ONCE.min(places.count()).max(1);
+        let (world, places) = (&world, &places);
+        let walks = cards.iter().enumerate().map(|(index, card)| async move {
+            // One worker at a time at a station; there are as many lanes as stations at most.
+            let Some(place) = places.take() else { return Journey::failed(Trouble::NoStation) };
+            let trip = Trip { place: &place, card, index, turn: Turn::Straight, came_at: Instant::now() };
+            let journey = tokio::time::timeout(LONGEST, walk(world, &trip)).await;
+            places.give_back(place);
+            journey.unwrap_or_else(|_| Journey::failed(Trouble::TooLong))
+        });
+        let mut report = Report::default();
+        let mut ended = std::pin::pin!(futures_util::stream::iter(walks).buffer_unordered(lanes));
+        while let Some(journey) = ended.next().await {
+            if let Ending::Failed { step, trouble } = &journey.ending {
+                tracing::warn!(step, %trouble, "a journey failed");
+            }
+            report.add(journey);
+            bar.inc(1);
+        }
+        report
+    }
+}
+
+/// Stations at which nobody stands.
+pub struct Places {
+    free: Mutex<VecDeque<Place>>,
+    count: usize,
+}
+
+impl Places {
+    /// All of `stations`, free.
+    pub fn new(api: &Api, stations: Vec<StationPlan>) -> Self {
+        let count = stations.len();
+        let places = stations.into_iter().map(|plan| Place {
+            device: Arc::new(Device::new(api.clone(), plan.device, plan.key)),
+            code: plan.code,
+        });
+        Self { free: Mutex::new(places.collect()), count }
+    }
+
+    /// How many there are, free or not.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The one that has been free for longest.
+    pub fn take(&self) -> Option<Place> {
+        self.locked().pop_front()
+    }
+
+    /// Nobody stands there any more.
+    pub fn give_back(&self, place: Place) {
+        self.locked().push_back(place);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<Place>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A station's screen.
+pub struct Place {
+    /// Its code, which is on the hatch as well.
+    pub code: String,
+    /// Its key.
+    pub device: Arc<Device>,
+}
+
+/// The longest wait for the cabinet to have heard of an order.
+const LONGEST_AT_HATCH: Duration = Duration::from_secs(120);

@@ -1,0 +1,190 @@
+//! Hospitals and all staff of the sample network.
+
+use chrono::{Months, NaiveDate, TimeDelta};
+use rand::Rng;
+
+use super::{
+    geography::{AREAS, share},
+    names, roster, secrets,
+};
+use domain::{
+    matching::Department,
+    network::{
+        DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord, PharmacistRecord, RestockerRecord,
+        SafetyOfficerRecord,
+    },
+    words::Language,
+};
+
+/// Hospitals per tier, their weight in fairness, and their names' ends.
+const TIERS: [(usize, i32, &str, &str); 3] = [
+    (20, 10, "三级医院", "Tertiary Hospital"),
+    (80, 4, "二级医院", "Secondary Hospital"),
+    (200, 1, "社区卫生服务中心", "Community Health Centre"),
+];
+/// Hospitals of the sample.
+const HOSPITALS: usize = TIERS[0].0 + TIERS[1].0 + TIERS[2].0;
+/// Departments in their order of declaration; general practice is apart.
+fn specialties() -> impl Iterator<Item = Department> + Clone {
+    Department::ALL.iter().copied().filter(|department| *department != Department::GeneralPractice)
+}
+
+/// 300 hospitals over the areas: tertiary ones first, so the large areas get several.
+pub(super) fn hospitals(seed: u64) -> Vec<HospitalRecord> {
+    let mut random = secrets::random(seed, "hospitals");
+    // One round deals one hospital to each area that still has room: tiers mix in every area.
+    let mut room = share(HOSPITALS);
+    let mut areas = Vec::with_capacity(HOSPITALS);
+    while areas.len() < HOSPITALS {
+        for (place, left) in room.iter_mut().enumerate().filter(|(_, left)| **left > 0) {
+            *left -= 1;
+            areas.push(&AREAS[place]);
+        }
+    }
+    let tiers = TIERS.iter().flat_map(|tier| std::iter::repeat_n(tier, tier.0));
+    areas
+        .into_iter()
+        .zip(tiers)
+        .enumerate()
+        .map(|(index, (area, (_, weight, zh, en)))| {
+            let word = names::place(&mut random);
+            let number = index + 1;
+            HospitalRecord {
+                code: format!("hospital-{number:03}"),
+                name_zh: format!("样例·{}{}{zh} {number:03}", area.zh, word.0),
+                name_en: format!("Sample {} {} {en} {number:03}", area.en, word.1),
+                district: area.district.into(),
+                weight: *weight,
+            }
+        })
+        .collect()
+}
+
+/// How many doctors the hospital at `index` has: 1,200 in all.
+fn doctors_of(index: usize) -> usize {
+    match index {
+        0..20 => 16,
+        20..100 => 5,
+        100..180 => 3,
+        _ => 2,
+    }
+}
+
+/// 1,200 doctors. Five of six at community centres are general practitioners
+/// (400 in all); the other 800 are dealt evenly to the specialties.
+pub(super) fn doctors(seed: u64, hospitals: &[HospitalRecord], today: NaiveDate) -> Vec<DoctorRecord> {
+    let mut random = secrets::random(seed, "doctors");
+    let mut specialties = specialties().cycle();
+    let mut ranks = roster::Ranks::default();
+    let mut community = 0;
+    let mut doctors = Vec::with_capacity(1_200);
+    for (index, hospital) in hospitals.iter().enumerate() {
+        for _ in 0..doctors_of(index) {
+            let is_community = index >= TIERS[0].0 + TIERS[1].0;
+            community += usize::from(is_community);
+            let department = if is_community && community % 6 != 0 {
+                Department::GeneralPractice
+            } else {
+                specialties.next().unwrap_or(Department::GeneralPractice)
+            };
+            let rank = ranks.next(department);
+            doctors.push(doctor(&mut random, doctors.len() + 1, hospital, department, rank, today));
+        }
+    }
+    doctors
+}
+
+fn doctor(
+    random: &mut impl Rng,
+    number: usize,
+    hospital: &HospitalRecord,
+    department: Department,
+    rank: usize,
+    today: NaiveDate,
+) -> DoctorRecord {
+    let (name_zh, name_en) = names::staff(random);
+    let mut departments = vec![department];
+    if let Some(second) = related(department).filter(|_| random.random_ratio(1, 4)) {
+        departments.push(second);
+    }
+    let mut languages = vec![Language::Chinese];
+    if roster::always_speaks_english(rank) || random.random_ratio(3, 20) {
+        languages.push(Language::English);
+    }
+    // All have the three years that prescribing asks for.
+    let practised = Months::new(random.random_range(48..=420));
+    DoctorRecord {
+        email: secrets::email(&format!("doctor-{number:04}")),
+        name_zh,
+        name_en,
+        hospital_code: hospital.code.clone(),
+        licence_no: format!("SAMPLE-D-{number:06}"),
+        licence_valid_until: today + TimeDelta::days(random.random_range(365..=1_825)),
+        practising_since: today - practised,
+        departments,
+        languages,
+        capacity: random.random_range(1..=3),
+        password: None,
+    }
+}
+
+/// The department that a doctor of `main` may serve besides.
+fn related(main: Department) -> Option<Department> {
+    match main {
+        Department::InternalMedicine | Department::TraditionalChineseMedicine | Department::Paediatrics => {
+            Some(Department::GeneralPractice)
+        }
+        Department::Cardiology
+        | Department::Gastroenterology
+        | Department::Respiratory
+        | Department::Neurology
+        | Department::GeneralPractice => Some(Department::InternalMedicine),
+        Department::Orthopaedics => Some(Department::Surgery),
+        Department::Surgery => Some(Department::Orthopaedics),
+        Department::Dermatology
+        | Department::Ophthalmology
+        | Department::Ent
+        | Department::ObstetricsGynaecology
+        | Department::Psychiatry => None,
+    }
+}
+
+/// Makes one of the staff records that are an address and a name.
+macro_rules! plain_staff {
+    ($function:ident, $record:ident, $count:literal, $local:literal, $doc:literal) => {
+        #[doc = $doc]
+        pub(super) fn $function(seed: u64) -> Vec<$record> {
+            let mut random = secrets::random(seed, stringify!($function));
+            (1..=$count)
+                .map(|number| {
+                    let (name_zh, name_en) = names::staff(&mut random);
+                    let email = secrets::email(&format!("{}-{number:02}", $local));
+                    $record { email, name_zh, name_en, password: None }
+                })
+                .collect()
+        }
+    };
+}
+
+plain_staff!(pharmacists, PharmacistRecord, 60, "pharmacist", "60 pharmacists.");
+plain_staff!(restockers, RestockerRecord, 24, "restocker", "24 restockers.");
+plain_staff!(operators, OperatorRecord, 3, "operator", "3 operators.");
+
+/// One safety officer for each employer.
+pub(super) fn safety_officers(seed: u64, employers: &[EmployerRecord]) -> Vec<SafetyOfficerRecord> {
+    let mut random = secrets::random(seed, "safety-officers");
+    employers
+        .iter()
+        .enumerate()
+        .map(|(index, employer)| {
+            let (name_zh, name_en) = names::staff(&mut random);
+            SafetyOfficerRecord {
+                email: secrets::email(&format!("safety-{:02}", index + 1)),
+                name_zh,
+                name_en,
+                employer_code: employer.code.clone(),
+                password: None,
+            }
+        })
+        .collect()
+}

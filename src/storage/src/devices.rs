@@ -1,0 +1,198 @@
+//! Enrolled keys of stations and cabinets, the codes that enrol them, and the
+//! client assertions that were used.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::{PortableDsl, each},
+    prepared::PreparedDsl,
+    schema::{cabinet, device, enrolment_code, station, used_assertion},
+    sql_types::At,
+};
+use domain::{
+    ids::{CabinetId, DeviceId, StaffId, StationId},
+    time::Timestamp,
+};
+
+/// An enrolled key as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = device)]
+pub struct DeviceRow {
+    /// Which key.
+    pub id: DeviceId,
+    /// `station` or `cabinet`.
+    pub kind: String,
+    /// Where it stands.
+    pub station_id: StationId,
+    /// The machine, of a cabinet's key.
+    pub cabinet_id: Option<CabinetId>,
+    /// How often this place was enrolled.
+    pub epoch: i64,
+    /// Ed25519, base64url.
+    pub public_key: String,
+    /// Since when.
+    pub enrolled_at: Timestamp,
+    /// When it was revoked or replaced.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// An enrolment code as stored: its digest only.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = enrolment_code)]
+pub struct CodeRow {
+    /// `station` or `cabinet`.
+    pub kind: String,
+    /// The place it enrols.
+    pub station_id: StationId,
+    /// The operator who made it.
+    pub created_by: StaffId,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+}
+
+/// Adds an enrolment code.
+pub fn code_add(
+    conn: &mut Conn,
+    digest: &[u8],
+    kind: &str,
+    station_id: StationId,
+    created_by: StaffId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(enrolment_code::table)
+        .values((
+            enrolment_code::digest.eq(digest),
+            enrolment_code::kind.eq(kind),
+            enrolment_code::station_id.eq(station_id),
+            enrolment_code::created_by.eq(created_by),
+            enrolment_code::created_at.eq(At(now)),
+            enrolment_code::expires_at.eq(At(expires_at)),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// An enrolment code by its digest.
+pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>> {
+    each!(conn, c => enrolment_code::table.find(digest).select(CodeRow::as_select()).first(c)).optional()
+}
+
+/// Uses a code of this kind; `false` when it is used, has lapsed or is another's.
+pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(enrolment_code::table.find(digest))
+        .filter(enrolment_code::kind.eq(kind))
+        .filter(enrolment_code::used_at.is_null())
+        .filter(enrolment_code::expires_at.gt(At(now)))
+        .set(enrolment_code::used_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// A device by id.
+pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
+    each!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
+}
+
+/// The live device of a kind at a station.
+pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<Option<DeviceRow>> {
+    each!(conn, c => device::table
+        .filter(device::station_id.eq(station_id))
+        .filter(device::kind.eq(kind))
+        .filter(device::revoked_at.is_null())
+        .select(DeviceRow::as_select())
+        .first(c))
+    .optional()
+}
+
+/// The greatest epoch that a kind of device ever had at a station; 0 before the first.
+pub fn device_epoch(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<i64> {
+    each!(conn, c => device::table
+        .filter(device::station_id.eq(station_id))
+        .filter(device::kind.eq(kind))
+        .order(device::epoch.desc())
+        .select(device::epoch)
+        .first(c))
+    .optional()
+    .map(|epoch| epoch.unwrap_or(0))
+}
+
+/// Revokes a device; `false` when it is revoked already.
+pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(device::table.find(id))
+        .filter(device::revoked_at.is_null())
+        .set(device::revoked_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Whether there is such a station, in service.
+pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
+    let found = each!(conn, c => station::table
+        .find(id)
+        .filter(station::retired_at.is_null())
+        .select(station::id)
+        .first::<StationId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
+/// As [`cabinet_at`], for whoever will change the epoch: of two, one waits.
+pub fn cabinet_at_held(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
+    each!(conn, c => cabinet::table
+        .filter(cabinet::station_id.eq(station_id))
+        .select((cabinet::id, cabinet::epoch))
+        .held()
+        .get_result(c))
+    .optional()
+}
+
+/// The cabinet at a station, with its epoch.
+pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
+    each!(conn, c => cabinet::table
+        .filter(cabinet::station_id.eq(station_id))
+        .select((cabinet::id, cabinet::epoch))
+        .first(c))
+    .optional()
+}
+
+/// Moves a cabinet from one epoch to the next: its journal begins anew, and it
+/// must say hello before anything else. `false` when somebody was faster.
+pub fn cabinet_epoch_advance(
+    conn: &mut Conn,
+    id: CabinetId,
+    from: i64,
+    to: i64,
+    journal_start: &str,
+) -> QueryResult<bool> {
+    diesel::update(cabinet::table.find(id))
+        .filter(cabinet::epoch.eq(from))
+        .set((
+            cabinet::epoch.eq(to),
+            cabinet::boot_id.eq(None::<String>),
+            cabinet::booted_at.eq(None::<At>),
+            cabinet::acked_seq.eq(0_i64),
+            cabinet::journal_head.eq(journal_start),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Uses a client assertion; `false` when it was used before.
+pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> QueryResult<bool> {
+    each!(conn, c => diesel::insert_into(used_assertion::table)
+        .values((used_assertion::digest.eq(digest), used_assertion::expires_at.eq(At(expires_at))))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// Forgets assertions that lapsed before `before`: they are refused by their time.
+pub fn assertions_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
+    each!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before))))
+        .execute(c))
+}

@@ -1,0 +1,155 @@
+//! The books: accounts, transfers and their postings. A balance moves by one
+//! conditional UPDATE that cannot take it below zero.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::each,
+    prepared::PreparedDsl,
+    schema::{account, posting, transfer},
+    sql_types::At,
+};
+use domain::{
+    ids::{AccountId, TransferId, WorkerId},
+    ledger::{AccountKind, AccountOwnerId, AccountRef, TransferReason},
+    money::Fen,
+    time::Timestamp,
+};
+
+/// One side of a transfer, as an account's holder reads it.
+#[derive(Debug, Clone, Queryable)]
+pub struct EntryRow {
+    /// Which transfer.
+    pub transfer_id: TransferId,
+    /// Why.
+    pub reason: TransferReason,
+    /// How much came in; negative went out.
+    pub amount: Fen,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An account and its balance.
+pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(AccountId, Fen)>> {
+    let base =
+        account::table.filter(account::kind.eq(which.kind())).select((account::id, account::balance_fen));
+    match which.owner() {
+        Some(owner) => each!(conn, c => base.filter(account::owner_id.eq(Some(owner))).first(c)).optional(),
+        None => each!(conn, c => base.filter(account::owner_id.is_null()).first(c)).optional(),
+    }
+}
+
+/// Opens an account, empty; one that is there already stays as it is.
+pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(account::table)
+        .values((
+            account::id.eq(AccountId::generate()),
+            account::kind.eq(which.kind()),
+            account::owner_id.eq(which.owner()),
+            account::may_overdraw.eq(which.kind().may_overdraw()),
+            account::balance_fen.eq(Fen::ZERO),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|_| ())
+}
+
+/// Claims a transfer; `false` when the same thing was booked before.
+pub fn transfer_add(
+    conn: &mut Conn,
+    id: TransferId,
+    reason: TransferReason,
+    reference: &str,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    each!(conn, c => diesel::insert_into(transfer::table)
+        .values((
+            transfer::id.eq(id),
+            transfer::reason.eq(reason),
+            transfer::reference.eq(reference),
+            transfer::at.eq(At(now)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// Books one side: the balance and the posting. `false` when the account does
+/// not hold enough; then nothing was booked.
+pub fn posting_add(
+    conn: &mut Conn,
+    transfer_id: TransferId,
+    account_id: AccountId,
+    amount: Fen,
+) -> QueryResult<bool> {
+    let moved = diesel::update(account::table.find(account_id))
+        .filter(account::may_overdraw.eq(true).or(account::balance_fen.ge(-amount)))
+        .set(account::balance_fen.eq(account::balance_fen + amount))
+        .prepared()
+        .execute(conn)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    each!(conn, c => diesel::insert_into(posting::table)
+        .values((
+            posting::transfer_id.eq(transfer_id),
+            posting::account_id.eq(account_id),
+            posting::amount_fen.eq(amount),
+        ))
+        .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// The allowances that these workers were granted: whose, what for, how much.
+pub fn allowances_of(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+) -> QueryResult<Vec<(AccountOwnerId, String, Fen)>> {
+    let owners: Vec<Option<AccountOwnerId>> =
+        workers.iter().map(|worker| AccountRef::WorkerSubsidy(*worker).owner()).collect();
+    each!(conn, c => posting::table
+        .inner_join(transfer::table)
+        .inner_join(account::table)
+        .filter(account::kind.eq(AccountKind::WorkerSubsidy))
+        .filter(account::owner_id.eq_any(owners))
+        .filter(transfer::reason.eq(TransferReason::AllowanceGranted))
+        .select((account::owner_id.assume_not_null(), transfer::reference, posting::amount_fen))
+        .load(c))
+}
+
+/// Whether this was booked.
+pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) -> QueryResult<bool> {
+    let found = each!(conn, c => transfer::table
+        .filter(transfer::reason.eq(reason))
+        .filter(transfer::reference.eq(reference))
+        .select(transfer::id)
+        .first::<TransferId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
+/// The newest entries of an account, newest first.
+pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryResult<Vec<EntryRow>> {
+    each!(conn, c => posting::table
+        .inner_join(transfer::table)
+        .filter(posting::account_id.eq(account_id))
+        .order(posting::transfer_id.desc())
+        .limit(limit)
+        .select((transfer::id, transfer::reason, posting::amount_fen, transfer::at))
+        .load(c))
+}
+
+/// All accounts, for the audit: id, kind, may be overdrawn, balance.
+pub fn accounts_all(conn: &mut Conn) -> QueryResult<Vec<(AccountId, AccountKind, bool, Fen)>> {
+    each!(conn, c => account::table
+        .select((account::id, account::kind, account::may_overdraw, account::balance_fen))
+        .load(c))
+}
+
+/// All postings, for the audit.
+pub fn postings_all(conn: &mut Conn) -> QueryResult<Vec<(TransferId, AccountId, Fen)>> {
+    each!(conn, c => posting::table
+        .select((posting::transfer_id, posting::account_id, posting::amount_fen))
+        .load(c))
+}

@@ -1,0 +1,130 @@
+//! The catalogue as rows: what is searched and referred to stands in columns,
+//! the whole product in its body.
+
+use diesel::{prelude::*, sql_types::Bool};
+
+use super::{
+    conn::Conn,
+    dialect::each,
+    schema::{catalogue_edition, product},
+    sql_types::At,
+};
+use domain::{formulary::SaleClass, money::Fen};
+
+/// Rows per statement: SQLite binds at most 32,766 values.
+const ROWS_AT_ONCE: usize = 500;
+
+/// A product on its way in. `body` is the whole product as JSON.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = product, treat_none_as_default_value = false)]
+pub struct NewProduct {
+    /// Its code.
+    pub code: String,
+    /// Generic name in Chinese.
+    pub generic_zh: String,
+    /// Generic name in English.
+    pub generic_en: String,
+    /// ATC code, or `-`.
+    pub atc: String,
+    /// How it may be sold.
+    pub class: SaleClass,
+    /// Chosen for the formulary?
+    pub in_formulary: bool,
+    /// Price of one pack.
+    pub price_fen: Fen,
+    /// The whole product.
+    pub body: String,
+    /// When this row was last written.
+    pub updated_at: At,
+}
+
+/// Adds products; one whose code is known is replaced.
+pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
+    use diesel::upsert::excluded;
+    for part in rows.chunks(ROWS_AT_ONCE) {
+        each!(conn, c => diesel::insert_into(product::table)
+            .values(part)
+            .on_conflict(product::code)
+            .do_update()
+            .set((
+                product::generic_zh.eq(excluded(product::generic_zh)),
+                product::generic_en.eq(excluded(product::generic_en)),
+                product::atc.eq(excluded(product::atc)),
+                product::class.eq(excluded(product::class)),
+                product::in_formulary.eq(excluded(product::in_formulary)),
+                product::price_fen.eq(excluded(product::price_fen)),
+                product::body.eq(excluded(product::body)),
+                product::updated_at.eq(excluded(product::updated_at)),
+            ))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+/// The number of the catalogue's edition.
+pub fn edition_number(conn: &mut Conn) -> QueryResult<i64> {
+    each!(conn, c => catalogue_edition::table.select(catalogue_edition::number).first(c))
+}
+
+/// Makes it another edition: whoever writes products says so.
+pub fn edition_advance(conn: &mut Conn) -> QueryResult<()> {
+    each!(conn, c => diesel::update(catalogue_edition::table)
+        .set(catalogue_edition::number.eq(catalogue_edition::number + 1))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// Code and body of every product, by code.
+pub fn products_all(conn: &mut Conn) -> QueryResult<Vec<(String, String)>> {
+    each!(conn, c => product::table.order(product::code).select((product::code, product::body)).load(c))
+}
+
+/// The body of one product.
+pub fn product_fetch(conn: &mut Conn, code: &str) -> QueryResult<Option<String>> {
+    each!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
+}
+
+/// Bodies of products after `after`, by code. Every word (in lower case) must
+/// stand in a name or in the code, or the ATC code must begin with `atc`.
+pub fn products_search(
+    conn: &mut Conn,
+    words: &[String],
+    atc: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> QueryResult<Vec<(String, String)>> {
+    each!(conn, c on Engine => {
+        let says = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
+            let pattern = format!("%{}%", literal(word));
+            Box::new(
+                lower(product::generic_en)
+                    .like(pattern.clone())
+                    .escape('\\')
+                    .or(product::generic_zh.like(pattern.clone()).escape('\\'))
+                    .or(lower(product::code).like(pattern).escape('\\')),
+            )
+        };
+        let mut query = product::table
+            .filter(product::code.gt(after))
+            .order(product::code)
+            .limit(limit)
+            .select((product::code, product::body))
+            .into_boxed();
+        if let Some(first) = words.first() {
+            let named = words.iter().skip(1).fold(says(first), |all, word| Box::new(all.and(says(word))));
+            let group = format!("{}%", literal(atc.unwrap_or(first)));
+            query = query.filter(named.or(product::atc.like(group).escape('\\')));
+        }
+        query.load(c)
+    })
+}
+
+diesel::define_sql_function! {
+    /// Small letters: on both engines of ASCII at least.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+/// A text that stands for itself in LIKE.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

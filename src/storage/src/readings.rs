@@ -1,0 +1,271 @@
+//! Readings, and what was said of the worker's state while measuring.
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::{each, insert_few},
+    prepared::PreparedDsl,
+    schema::{check_in, reading},
+    sql_types::At,
+};
+use domain::{
+    ids::{CheckInId, ReadingId, StationId, WorkerId},
+    time::Timestamp,
+    triage::{SymptomFlag, TimedReading},
+    vitals::{AssessmentContext, Beyond, ReadingKind, ValidReading},
+};
+
+/// A reading as stored; units are those of its kind.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = reading)]
+pub struct ReadingRow {
+    /// Which reading.
+    pub id: ReadingId,
+    /// What was measured.
+    pub kind: ReadingKind,
+    /// The value, in the kind's unit; none where the device showed a word.
+    pub value: Option<i64>,
+    /// The device's word instead of a number.
+    pub beyond: Option<Beyond>,
+    /// The diastolic value of a blood pressure.
+    pub second: Option<i64>,
+    /// The unit, as UCUM code.
+    pub unit: String,
+    /// The measuring device.
+    pub device: String,
+    /// For glucose.
+    pub fasting: Option<bool>,
+    /// When.
+    pub measured_at: Timestamp,
+    /// When it came in.
+    pub recorded_at: Timestamp,
+}
+
+impl ReadingRow {
+    /// As the rules know it.
+    pub fn to_valid(&self) -> ValidReading {
+        ValidReading {
+            kind: self.kind,
+            value: self.value,
+            beyond: self.beyond,
+            second: self.second,
+            device: self.device.clone(),
+            measured_at: self.measured_at,
+            fasting: self.fasting,
+        }
+    }
+
+    /// The same with the time at which it came in.
+    pub fn to_timed(&self) -> TimedReading {
+        TimedReading { reading: self.to_valid(), recorded_at: self.recorded_at }
+    }
+}
+
+#[derive(Debug, Insertable)]
+#[diesel(table_name = reading, treat_none_as_default_value = false)]
+struct NewReading<'a> {
+    id: ReadingId,
+    check_in_id: CheckInId,
+    worker_id: WorkerId,
+    station_id: StationId,
+    kind: ReadingKind,
+    value: Option<i64>,
+    beyond: Option<Beyond>,
+    second: Option<i64>,
+    unit: &'static str,
+    device: &'a str,
+    fasting: Option<bool>,
+    measured_at: At,
+    recorded_at: At,
+}
+
+/// Where readings are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadingPlace {
+    /// In which check-in.
+    pub check_in: CheckInId,
+    /// Whose.
+    pub worker: WorkerId,
+    /// Where.
+    pub station: StationId,
+}
+
+/// Adds readings; returns their ids in the same order.
+pub fn readings_add(
+    conn: &mut Conn,
+    place: ReadingPlace,
+    readings: &[ValidReading],
+    now: Timestamp,
+) -> QueryResult<Vec<ReadingId>> {
+    let rows: Vec<NewReading<'_>> = readings
+        .iter()
+        .map(|valid| NewReading {
+            id: ReadingId::generate(),
+            check_in_id: place.check_in,
+            worker_id: place.worker,
+            station_id: place.station,
+            kind: valid.kind,
+            value: valid.value,
+            beyond: valid.beyond,
+            second: valid.second,
+            unit: valid.kind.range().unit,
+            device: &valid.device,
+            fasting: valid.fasting,
+            measured_at: At(valid.measured_at),
+            recorded_at: At(now),
+        })
+        .collect();
+    insert_few!(conn, reading::table, &rows)?;
+    Ok(rows.iter().map(|row| row.id).collect())
+}
+
+/// Readings of one check-in or of one consultation at most: the newest of them count.
+const MOST: i64 = 500;
+
+/// The newest readings of one check-in, oldest first.
+pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<ReadingRow>> {
+    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+        .filter(reading::check_in_id.eq(id))
+        .order(reading::id.desc())
+        .limit(MOST)
+        .select(ReadingRow::as_select())
+        .load(c))?;
+    rows.reverse();
+    Ok(rows)
+}
+
+/// The span of a check-in or consultation, as far as readings belong to it.
+#[derive(Debug, Clone, Copy)]
+pub struct CareSpan {
+    /// Whose.
+    pub worker: WorkerId,
+    /// The check-in, or the one in which the consultation was asked for: whole.
+    pub check_in: CheckInId,
+    /// What came in from then on belongs to it, at any screen.
+    pub since: Timestamp,
+    /// When it ended.
+    pub until: Option<Timestamp>,
+}
+
+/// The newest readings of a span, oldest first: those of its check-in, and whatever
+/// came in from its beginning to its end.
+pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
+    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+        .filter(reading::worker_id.eq(span.worker))
+        .filter(reading::check_in_id.eq(span.check_in).or(reading::recorded_at.ge(At(span.since))))
+        .order(reading::id.desc())
+        .limit(MOST)
+        .select(ReadingRow::as_select())
+        .load(c))?;
+    rows.retain(|row| span.until.is_none_or(|until| row.recorded_at <= until));
+    rows.reverse();
+    Ok(rows)
+}
+
+/// What was said at a check-in's screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The state of the worker.
+    pub context: AssessmentContext,
+    /// Signs that were ticked.
+    pub symptoms: Vec<SymptomFlag>,
+}
+
+type SaidRow = (Option<String>, Option<String>);
+
+fn said_of((context, symptoms): SaidRow) -> QueryResult<Said> {
+    let wrong = |error| diesel::result::Error::DeserializationError(Box::new(error));
+    Ok(Said {
+        context: context
+            .map_or(Ok(AssessmentContext::default()), |text| serde_json::from_str(&text).map_err(wrong))?,
+        symptoms: symptoms.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(wrong))?,
+    })
+}
+
+/// What was said in one check-in.
+pub fn said_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
+    let row: SaidRow = each!(conn, c => check_in::table
+        .find(id)
+        .select((check_in::context, check_in::symptoms))
+        .first(c))?;
+    said_of(row)
+}
+
+/// What was said during a consultation, from the check-in in which it was asked
+/// for onwards: the newest word on each part of the state, and every symptom.
+pub fn said_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
+    type Row = (Timestamp, Option<String>, Option<String>);
+    let mut rows: Vec<Row> = each!(conn, c => check_in::table
+        .filter(check_in::worker_id.eq(span.worker))
+        .filter(check_in::id.ge(span.check_in))
+        .order(check_in::id.desc())
+        .limit(20)
+        .select((check_in::started_at, check_in::context, check_in::symptoms))
+        .load(c))?;
+    rows.retain(|(started_at, ..)| span.until.is_none_or(|until| *started_at <= until));
+    rows.reverse();
+    let mut all = Said::default();
+    for (_, context, symptoms) in rows {
+        let said = said_of((context, symptoms))?;
+        all.context = AssessmentContext {
+            consciousness: said.context.consciousness.or(all.context.consciousness),
+            supplemental_oxygen: said.context.supplemental_oxygen.or(all.context.supplemental_oxygen),
+            spo2_scale: said.context.spo2_scale.or(all.context.spo2_scale),
+        };
+        all.symptoms.extend(said.symptoms);
+    }
+    all.symptoms.sort_unstable();
+    all.symptoms.dedup();
+    Ok(all)
+}
+
+/// Keeps the symptoms that were ticked in this check-in.
+pub fn symptoms_set(conn: &mut Conn, id: CheckInId, symptoms: &[SymptomFlag]) -> QueryResult<()> {
+    let text = serde_json::to_string(symptoms).unwrap_or_default();
+    diesel::update(check_in::table.find(id))
+        .set(check_in::symptoms.eq(Some(text)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Notes until when a single extreme of this check-in waits for its second
+/// measurement; `None` ends the wait.
+pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) -> QueryResult<()> {
+    let row = diesel::update(check_in::table.find(id));
+    match by {
+        Some(by) => row.set(check_in::measure_again_by.eq(Some(At(by)))).prepared().execute(conn),
+        None => row
+            .filter(check_in::measure_again_by.is_not_null())
+            .set(check_in::measure_again_by.eq(None::<At>))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|_| ())
+}
+
+/// Check-ins whose extreme was not measured again in time: who and where.
+pub fn measure_again_due(
+    conn: &mut Conn,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<(CheckInId, WorkerId, StationId)>> {
+    each!(conn, c => check_in::table
+        .filter(check_in::measure_again_by.is_not_null())
+        .filter(check_in::measure_again_by.le(Some(At(now))))
+        .order(check_in::measure_again_by)
+        .limit(limit)
+        .select((check_in::id, check_in::worker_id, check_in::station_id))
+        .load(c))
+}
+
+/// Keeps what was said of the worker's state in this check-in.
+pub fn context_set(conn: &mut Conn, id: CheckInId, context: &AssessmentContext) -> QueryResult<()> {
+    let text = serde_json::to_string(context).unwrap_or_default();
+    diesel::update(check_in::table.find(id))
+        .set(check_in::context.eq(Some(text)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}

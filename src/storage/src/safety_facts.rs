@@ -1,0 +1,175 @@
+//! What the safety check looks at beside the profile: the newest readings of a
+//! worker, packs that are or may still be taken, prescriptions in effect.
+
+use diesel::{dsl::exists, prelude::*};
+
+use super::{
+    conn::Conn,
+    dialect::each,
+    events::AnyId,
+    schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    ids::{OrderId, PrescriptionId, WorkerId},
+    order::UnitState,
+    prescription::PrescriptionState,
+    time::Timestamp,
+    vitals::{Beyond, ReadingKind},
+};
+
+/// A worker holds a few packs at a time; more rows than this are not read.
+const MOST_UNITS: i64 = 500;
+
+/// Value, diastolic value, and on which side it lay beyond the device.
+pub type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
+
+/// The newest reading of a kind since an instant: value and second value, and
+/// the device's word where it showed one instead of a number.
+pub fn reading_newest(
+    conn: &mut Conn,
+    worker: WorkerId,
+    kind: ReadingKind,
+    since: Timestamp,
+) -> QueryResult<Option<NewestReading>> {
+    each!(conn, c => reading::table
+        .filter(reading::worker_id.eq(worker))
+        .filter(reading::kind.eq(kind))
+        .filter(reading::measured_at.ge(At(since)))
+        .order((reading::measured_at.desc(), reading::id.desc()))
+        .select((reading::value, reading::second, reading::beyond))
+        .first(c))
+    .optional()
+}
+
+/// One pack of a worker.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = order_unit)]
+pub struct TakenUnit {
+    /// The order that it belongs to.
+    pub order_id: OrderId,
+    /// The prescription that it belongs to.
+    pub prescription_id: Option<PrescriptionId>,
+    /// Which line of it.
+    pub line_no: Option<i32>,
+    /// What.
+    pub product_code: String,
+    /// Thousandths of a unit a day.
+    pub daily_units_thousandths: i64,
+    /// For how many days.
+    pub days: i32,
+    /// Where it stands.
+    pub state: UnitState,
+    /// When it came out.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Packs of a person that came out since `since`, and those that may still come
+/// out; of each row of the person the newest first.
+pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
+    let mut units = Vec::new();
+    for who in person {
+        units.extend(units_taken_by(conn, *who, since)?);
+    }
+    Ok(units)
+}
+
+fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
+    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    each!(conn, c => order_unit::table
+        .filter(order_unit::worker_id.eq(worker))
+        .filter(order_unit::state.eq_any_word(UnitState::OPEN).or(out.assume_not_null()))
+        .order(order_unit::id.desc())
+        .limit(MOST_UNITS)
+        .select(TakenUnit::as_select())
+        .load(c))
+}
+
+/// A line of another prescription in effect.
+#[derive(Debug, Clone, Queryable)]
+pub struct OtherLine {
+    /// Which prescription.
+    pub prescription_id: PrescriptionId,
+    /// Which line of it.
+    pub line_no: i32,
+    /// What.
+    pub product_code: String,
+    /// Thousandths of a unit at a time.
+    pub dose_units_thousandths: i64,
+    /// Times a day.
+    pub times_per_day: i32,
+    /// For how many days.
+    pub days: i32,
+}
+
+/// The lines of a person's signed and approved prescriptions, but for `except`.
+pub fn other_lines(
+    conn: &mut Conn,
+    person: &[WorkerId],
+    except: Option<PrescriptionId>,
+    now: Timestamp,
+) -> QueryResult<Vec<OtherLine>> {
+    let mut lines = Vec::new();
+    for who in person {
+        lines.extend(other_lines_of(conn, *who, except, now)?);
+    }
+    Ok(lines)
+}
+
+fn other_lines_of(
+    conn: &mut Conn,
+    worker: WorkerId,
+    except: Option<PrescriptionId>,
+    now: Timestamp,
+) -> QueryResult<Vec<OtherLine>> {
+    let lines = each!(conn, c => prescription_line::table
+        .inner_join(prescription::table)
+        .filter(prescription::worker_id.eq(worker))
+        .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::valid_until.ge(Some(At(now))))
+        .order((prescription_line::prescription_id, prescription_line::line_no))
+        .select((
+            prescription_line::prescription_id,
+            prescription_line::line_no,
+            prescription_line::product_code,
+            prescription_line::dose_units_thousandths,
+            prescription_line::times_per_day,
+            prescription_line::days,
+        ))
+        .load::<OtherLine>(c))?;
+    Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
+}
+
+/// The rows with the phone of `who`, and `who`: walk-ins are a new row at every visit.
+pub fn same_phone(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    let own = diesel::alias!(worker as own_worker);
+    let phone = own
+        .filter(own.field(worker::id).eq(who))
+        .filter(own.field(worker::phone_index).ne(Vec::new()))
+        .select(own.field(worker::phone_index));
+    let mut rows: Vec<WorkerId> = each!(conn, c => worker::table
+        .filter(worker::phone_index.eq_any(phone))
+        .select(worker::id)
+        .load(c))?;
+    if !rows.contains(&who) {
+        rows.push(who);
+    }
+    Ok(rows)
+}
+
+/// Whether a worker's profile or record was written since `since`, something was
+/// measured or alarmed since then, or an alarm is open, which takes up what is
+/// said later. One statement.
+pub fn facts_since(conn: &mut Conn, who: WorkerId, since: Timestamp) -> QueryResult<bool> {
+    // Profile and record are streams of the worker's own id.
+    let written = event::table
+        .filter(event::stream_id.eq(AnyId::from_uuid(who.uuid())))
+        .filter(event::at.ge(At(since)));
+    let measured =
+        reading::table.filter(reading::worker_id.eq(who)).filter(reading::recorded_at.ge(At(since)));
+    let alarmed = alert::table
+        .filter(alert::worker_id.eq(who))
+        .filter(alert::raised_at.ge(At(since)).or(alert::closed_at.is_null()));
+    each!(conn, c => diesel::select(exists(written).or(exists(measured)).or(exists(alarmed))).get_result(c))
+}

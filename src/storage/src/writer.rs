@@ -1,0 +1,235 @@
+//! The embedded database's one writer. It commits up to 128 waiting closures
+//! at once, a savepoint each, and answers only after the shared COMMIT: many
+//! acknowledged writes share one sync of the disk.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Instant,
+};
+
+use prometheus::Histogram;
+use tracing::Span;
+
+use super::{
+    conn::{Conn, DatabaseUrl, Purpose},
+    error::{StoreError, TryAgain},
+    waits::Waits,
+};
+use base::telemetry::figures;
+
+/// At most this many closures share a commit.
+const BATCH: usize = 128;
+/// More waiting closures than this are refused: the caller should try later.
+pub(super) const QUEUE: usize = 4096;
+
+/// What became of the shared transaction, told to each closure's answerer.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Runs a closure; or answers it with why it was not run.
+type Run = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> Answer + Send>;
+
+/// A closure in line.
+struct Job {
+    /// Set once: by the writer that takes it up, or by a caller who waited too long.
+    decided: Arc<AtomicBool>,
+    run: Run,
+}
+
+impl Job {
+    /// Takes it up, unless its caller has given up.
+    fn take(self) -> Option<Run> {
+        (!self.decided.swap(true, Ordering::AcqRel)).then_some(self.run)
+    }
+}
+
+/// How full the batches are; for operators.
+#[derive(Debug)]
+pub struct WriterFigures {
+    batches: AtomicU64,
+    closures: AtomicU64,
+    waiting: AtomicU64,
+    /// Closures that shared a commit.
+    pub batch_size: Histogram,
+    /// Seconds of each commit, the sync of the disk included.
+    pub commit_seconds: Histogram,
+}
+
+impl Default for WriterFigures {
+    fn default() -> Self {
+        let sizes = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+        Self {
+            batches: AtomicU64::new(0),
+            closures: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            batch_size: figures::histogram("writer_batch_size", "Writes that shared a commit", sizes),
+            commit_seconds: figures::histogram(
+                "writer_commit_seconds",
+                "Seconds of a shared commit, the sync of the disk included",
+                figures::SECONDS,
+            ),
+        }
+    }
+}
+
+impl WriterFigures {
+    /// Commits so far, and closures that they carried.
+    pub fn read(&self) -> (u64, u64) {
+        (self.batches.load(Ordering::Relaxed), self.closures.load(Ordering::Relaxed))
+    }
+
+    /// Closures in line that the writer has not taken up yet.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// A handle to the writer thread; the thread ends with its last handle.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: mpsc::SyncSender<Job>,
+    figures: Arc<WriterFigures>,
+    waits: Waits,
+}
+
+impl Writer {
+    /// Opens the writing connection and starts its thread.
+    pub fn start(url: DatabaseUrl, waits: Waits) -> Result<Self, StoreError> {
+        let conn = Conn::open(&url, Purpose::Write)?.bounded(&waits)?;
+        let (jobs, waiting) = mpsc::sync_channel::<Job>(QUEUE);
+        let figures = Arc::new(WriterFigures::default());
+        let counted = Arc::clone(&figures);
+        std::thread::Builder::new()
+            .name("waystation-writer".to_owned())
+            .spawn(move || write_batches(conn, (&url, &waits), &waiting, &counted))
+            .map_err(|error| StoreError::Broken(error.to_string()))?;
+        Ok(Self { jobs, figures, waits })
+    }
+
+    /// How full the batches are.
+    pub fn figures(&self) -> &WriterFigures {
+        &self.figures
+    }
+
+    /// Hands a closure to the writer and waits for the commit that carries it.
+    ///
+    /// # Errors
+    /// `Overloaded` when the queue is full; `Busy` when the writer did not take
+    /// it up in time, so that it never will; `Panicked` when the closure
+    /// panicked (its work is undone, its neighbours' is kept); what the
+    /// database said when the shared commit failed.
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+    {
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let decided = Arc::new(AtomicBool::new(false));
+        // What the closure logs belongs to the request that it works for.
+        let span = Span::current();
+        let run: Run = Box::new(move |conn| {
+            let outcome = match conn {
+                Ok(conn) => span
+                    .in_scope(|| catch_unwind(AssertUnwindSafe(|| conn.savepoint(work))))
+                    .unwrap_or_else(|_| Err(StoreError::Panicked.into())),
+                Err(why) => Err(why.into()),
+            };
+            Box::new(move |committed| {
+                // The caller may have gone; its work is committed all the same.
+                let _ = reply.send(match committed {
+                    Ok(()) => outcome,
+                    Err(error) => outcome.and(Err(error.into())),
+                });
+            })
+        });
+        self.figures.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.jobs.try_send(Job { decided: Arc::clone(&decided), run });
+        if sent.is_err() {
+            self.figures.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        match sent {
+            Ok(()) => {
+                let told = match tokio::time::timeout(self.waits.lock, &mut answer).await {
+                    Ok(told) => told,
+                    Err(_) if !decided.swap(true, Ordering::AcqRel) => {
+                        return Err(StoreError::Busy("the writer").into());
+                    }
+                    // It is at work on it: only its end says what became of it.
+                    Err(_) => answer.await,
+                };
+                told.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+            }
+            Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
+            Err(mpsc::TrySendError::Disconnected(_)) => {
+                Err(StoreError::Broken("the writer has stopped".to_owned()).into())
+            }
+        }
+    }
+}
+
+fn write_batches(
+    mut conn: Conn,
+    (url, waits): (&DatabaseUrl, &Waits),
+    waiting: &mpsc::Receiver<Job>,
+    figures: &WriterFigures,
+) {
+    while let Ok(first) = waiting.recv() {
+        figures.waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(first) = first.take() else { continue };
+        let mut answers = Vec::with_capacity(BATCH);
+        let committed = write_batch(&mut conn, first, waiting, figures, &mut answers);
+        figures.batches.fetch_add(1, Ordering::Relaxed);
+        figures.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
+        figures.batch_size.observe(answers.len() as f64);
+        if committed.is_err() {
+            // Whatever state it is in, a new connection is in a known one.
+            match Conn::open(url, Purpose::Write).and_then(|conn| conn.bounded(waits)) {
+                Ok(fresh) => conn = fresh,
+                Err(error) => tracing::error!(%error, "the writer cannot reopen the database"),
+            }
+        }
+        for answer in answers {
+            answer(committed.as_ref().copied().map_err(|error| StoreError::Broken(error.to_string())));
+        }
+    }
+}
+
+fn write_batch(
+    conn: &mut Conn,
+    first: Run,
+    waiting: &mpsc::Receiver<Job>,
+    figures: &WriterFigures,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
+    if let Err(error) = conn.begin_write() {
+        // The closure must still be answered; outside a transaction it is not run.
+        // Another process that holds the file is no fault of anybody's.
+        let unnamed = error.is_unnamed();
+        let why = if unnamed { StoreError::Busy("the file") } else { StoreError::Broken(error.to_string()) };
+        answers.push(first(Err(why)));
+        return Err(error.into());
+    }
+    answers.push(first(Ok(conn)));
+    while answers.len() < BATCH {
+        match waiting.try_recv() {
+            Ok(job) => {
+                figures.waiting.fetch_sub(1, Ordering::Relaxed);
+                if let Some(run) = job.take() {
+                    answers.push(run(Ok(conn)));
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    let began = Instant::now();
+    conn.commit_write()?;
+    figures.commit_seconds.observe(began.elapsed().as_secs_f64());
+    Ok(())
+}
