@@ -124,7 +124,7 @@ async fn doctor_token(house: &Arc<House>) -> anyhow::Result<String> {
                 created_at,
             };
             rows::staff_add(tx.conn, &[doctor_row])?;
-            Ok(storage::sessions::session_open(tx.conn, session, doctor, tx.now)?)
+            Ok(storage::authority::session_open(tx.conn, session, doctor, tx.now)?)
         })
         .await
         .map_err(|failure| anyhow::anyhow!("the doctor: {failure}"))?;

@@ -71,7 +71,7 @@ impl Audience {
     }
 }
 
-pub use domain::role::Role;
+pub use domain::staff::role::Role;
 
 /// What an access token says. Times are whole seconds on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

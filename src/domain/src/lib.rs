@@ -15,14 +15,12 @@ pub mod order;
 pub mod policy;
 pub mod precondition;
 pub mod prescription;
-pub mod presence;
 pub mod refusal;
-pub mod role;
 pub mod safety;
-pub mod self_care;
 pub mod spelling;
 #[cfg(feature = "diesel")]
 pub mod sql;
+pub mod staff;
 pub mod stock;
 pub mod text_enum;
 pub mod time;

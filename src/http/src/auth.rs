@@ -11,7 +11,7 @@ use crypto::{digest, tokens};
 use domain::{
     ids::{CabinetId, StaffId, StationId, WorkerId},
     refusal::Code,
-    role::Role,
+    staff::role::Role,
     time::Timestamp,
 };
 use service::{

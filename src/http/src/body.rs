@@ -14,9 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     auth::Known,
     problem::Problem,
-    reading,
     routes::{self, Part, Takes},
 };
+use crate::validation;
 use crypto::digest;
 use domain::{precondition::Expected, refusal::Code};
 use service::{Failure, House, bodies::Bodies};
@@ -149,7 +149,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
             if !is_plain_json(&request) {
                 return Err(Problem::new(&request, Failure::from(Code::UnsupportedMediaType)));
             }
-            reading::body(&bytes).map(Body).map_err(|refusal| Problem::new(&request, refusal))
+            validation::body(&bytes).map(Body).map_err(|refusal| Problem::new(&request, refusal))
         })
     }
 }
@@ -179,7 +179,7 @@ impl<T: DeserializeOwned + IntoParams + 'static> FromRequest for Query<T> {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let read = reading::query(request.query_string());
+        let read = validation::query(request.query_string());
         std::future::ready(read.map(Query).map_err(|refusal| Problem::new(request, refusal)))
     }
 }

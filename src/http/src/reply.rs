@@ -14,7 +14,8 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use super::{body::IdempotencyKey, problem::Problem, reading};
+use super::{body::IdempotencyKey, problem::Problem};
+use crate::validation;
 use domain::refusal::Code;
 use service::{Actor, Answer, Failure, House, Once, Tx};
 
@@ -152,7 +153,7 @@ pub async fn no_parameters(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match reading::no_query(request.query_string()) {
+    match validation::no_query(request.query_string()) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => {
             let problem = Problem::new(request.request(), refusal).error_response();

@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use super::{address::Address, reply, signed};
-use domain::role::Role;
+use domain::staff::role::Role;
 
 /// What a handler takes out of a request, as its arguments say: one bit each.
 /// The document and the checks that hold for every route are made from them.

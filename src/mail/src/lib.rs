@@ -3,11 +3,11 @@
 //! server or, for a house without one, into files that a person can open. It
 //! keeps no queue: what is to be sent, and when again, is the outbox's matter.
 
+mod sms;
 mod smtp;
-mod text;
-mod texts;
+mod wording;
 
-pub use texts::TextSender;
+pub use sms::TextSender;
 
 use std::path::PathBuf;
 
@@ -152,7 +152,7 @@ impl Mailer {
     fn build(&self, letter: &Letter<'_>) -> Result<Message, MailError> {
         let address = letter.to.parse().map_err(|_: AddressError| MailError::Unfit("the address"))?;
         let domain = self.from.email.domain();
-        let text = text::of(letter);
+        let text = wording::of(letter);
         // A line break in a header would let its writer add headers of their own.
         for header in [letter.to, letter.name_en, &letter.id, &text.subject] {
             if header.chars().any(char::is_control) {

@@ -59,7 +59,7 @@ impl Judge {
                 "the database is of a newer version of this program".to_owned(),
             );
         }
-        let opens = |row: &storage::server_keys::ServerKeyRow| {
+        let opens = |row: &storage::keys::server::ServerKeyRow| {
             let place = FieldPlace::of_text(&self.network, "server_key", "private_sealed", &row.kid);
             // Whichever sealing key it was: all come from the master secret.
             sealed_with(&row.private_sealed)

@@ -19,10 +19,10 @@ use domain::{
         CabinetId, CheckInId, DeviceId, EmployerId, HospitalId, Id, SessionId, StaffId, StationId, WorkerId,
     },
     refusal::Code,
-    role::Role,
+    staff::role::Role,
     time::Timestamp,
 };
-use storage::{Conn, StoreError, events::AnyId, sessions::Still};
+use storage::{Conn, StoreError, authority::Still, events::AnyId};
 
 /// A station's screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Actor {
     /// `CheckInEnded`, `SessionEnded` or `DeviceRevoked`.
     pub fn ensure_live(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
         match self {
-            Self::Worker(worker) if storage::sessions::check_in_is_live(conn, worker.check_in)? => Ok(()),
+            Self::Worker(worker) if storage::authority::check_in_is_live(conn, worker.check_in)? => Ok(()),
             Self::Worker(_) => Err(Code::CheckInEnded.into()),
             _ => self.hold_live(conn, now).map(drop),
         }
@@ -156,11 +156,11 @@ impl Actor {
             Self::System | Self::Anyone => Standing::default(),
             Self::Worker(worker) => {
                 let active_at =
-                    storage::sessions::check_in_hold(conn, worker.check_in)?.ok_or(Code::CheckInEnded)?;
+                    storage::authority::check_in_hold(conn, worker.check_in)?.ok_or(Code::CheckInEnded)?;
                 Standing { active_at: Some(active_at), attended_at: None }
             }
             Self::Staff(staff) => {
-                let row = storage::sessions::session_live(
+                let row = storage::authority::session_live(
                     conn,
                     staff.session,
                     staff.session_version,
@@ -172,7 +172,7 @@ impl Actor {
             }
             Self::Station(StationCaller { device, epoch, .. })
             | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
-                if !storage::sessions::device_is_live(conn, *device, *epoch)? {
+                if !storage::authority::device_is_live(conn, *device, *epoch)? {
                     return Err(Code::DeviceRevoked.into());
                 }
                 Standing::default()
@@ -197,31 +197,31 @@ impl Actor {
             Self::System | Self::Anyone => return Ok(()),
             Self::Worker(worker) => {
                 if worker.acts
-                    && seen.standing.active_at.is_none_or(|at| now - at > storage::sessions::TOUCH_EVERY)
-                    && storage::sessions::check_in_take(conn, worker.check_in)?
+                    && seen.standing.active_at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY)
+                    && storage::authority::check_in_take(conn, worker.check_in)?
                 {
-                    storage::sessions::check_in_touch(conn, worker.check_in, now)?;
+                    storage::authority::check_in_touch(conn, worker.check_in, now)?;
                     return Ok(());
                 }
-                (storage::sessions::check_in_still(conn, worker.check_in, patient)?, Code::CheckInEnded)
+                (storage::authority::check_in_still(conn, worker.check_in, patient)?, Code::CheckInEnded)
             }
             Self::Staff(staff) => {
                 let oldest = oldest_session(now);
                 let (id, version) = (staff.session, staff.session_version);
                 if let Some(touch) = seen.touch(now)
-                    && storage::sessions::session_take(conn, id, version, oldest)?
+                    && storage::authority::session_take(conn, id, version, oldest)?
                 {
                     match touch {
-                        Touch::Attend => storage::sessions::session_attend(conn, id, now)?,
-                        Touch::Hear => storage::sessions::session_touch(conn, id, now)?,
+                        Touch::Attend => storage::authority::session_attend(conn, id, now)?,
+                        Touch::Hear => storage::authority::session_touch(conn, id, now)?,
                     }
                     return Ok(());
                 }
-                (storage::sessions::session_still(conn, id, version, oldest, patient)?, Code::SessionEnded)
+                (storage::authority::session_still(conn, id, version, oldest, patient)?, Code::SessionEnded)
             }
             Self::Station(StationCaller { device, epoch, .. })
             | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
-                (storage::sessions::device_still(conn, *device, *epoch, patient)?, Code::DeviceRevoked)
+                (storage::authority::device_still(conn, *device, *epoch, patient)?, Code::DeviceRevoked)
             }
         };
         match still {
@@ -278,7 +278,7 @@ enum Touch {
 impl Seen {
     /// What is worth a write; a touch within seconds of the last is not.
     fn touch(&self, now: Timestamp) -> Option<Touch> {
-        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > storage::sessions::TOUCH_EVERY);
+        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY);
         if self.proven || !self.standing.is_quiet(now) && due(self.standing.attended_at) {
             Some(Touch::Attend)
         } else if due(self.standing.active_at) {

@@ -18,8 +18,8 @@ use crypto::{
 use domain::{
     ids::{CabinetId, DeviceId, StationId},
     refusal::{Code, Refusal, RefusalKind},
-    role::Role,
     spelling,
+    staff::role::Role,
     words::Bilingual,
 };
 use storage::{

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{
-    Failure, House,
-    rounds::{self, Job},
-    shown,
-};
+use super::{Failure, House, shown};
+use crate::jobs::rounds::{self, Job};
 use storage::housekeeping as store;
 
 /// For how long a repeated request gets the answer of the first.
@@ -28,12 +25,12 @@ pub async fn forget(house: &Arc<House>) -> Result<usize, Failure> {
         Ok(store::expired_proofs_forget(tx.conn, tx.now)?)
     });
     let reads = rounds::one(house, Job::new("forget-reads"), |tx| {
-        storage::health_reads::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
+        storage::audit::health_read::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
         Ok(0)
     });
     let tokens = rounds::one(house, Job::new("forget-tokens"), |tx| {
         let grace = TimeDelta::seconds(tx.house.policy.sessions.refresh_grace_seconds.into());
-        Ok(storage::staff_sessions::refresh_answers_forget(tx.conn, tx.now - grace)?)
+        Ok(storage::staff::session::refresh_answers_forget(tx.conn, tx.now - grace)?)
     });
     answers.await.and(proofs.await).and(reads.await).and(tokens.await).outcome()
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, Tx, identity};
+use super::{Failure, Hearers, Tx};
+use crate::network::identity;
 use crypto::digest;
 use domain::{
     ids::{AccountId, TransferId, WorkerId},
@@ -14,7 +15,7 @@ use domain::{
     refusal::Code,
     time::civil_day,
 };
-use storage::{ledger as store, workers::WorkerRow};
+use storage::{ledger as store, network::worker::WorkerRow};
 
 /// Entries shown of an account, the newest.
 const ENTRIES_SHOWN: i64 = 100;
@@ -89,8 +90,8 @@ pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure
         return Ok(Allowance::Granted);
     }
     // Taken, so that neither another grant nor a merge passes this one.
-    let row = storage::workers::worker_hold(tx.conn, worker)?.ok_or(Code::NotFound)?;
-    let everyone = storage::workers::worker_with_merged(tx.conn, worker)?;
+    let row = storage::network::worker::worker_hold(tx.conn, worker)?.ok_or(Code::NotFound)?;
+    let everyone = storage::network::worker::worker_with_merged(tx.conn, worker)?;
     let granted = store::allowances_of(tx.conn, &everyone)?;
     if granted.iter().any(|(_, reference, _)| ledger::allowance_month(reference) == Some(&month)) {
         return Ok(Allowance::Granted);
@@ -117,8 +118,8 @@ fn proved_phone(tx: &mut Tx<'_>, row: &WorkerRow, everyone: &[WorkerId]) -> Resu
         return Ok(Some(row.phone_index.clone()));
     }
     for one in everyone {
-        let other =
-            storage::workers::worker_fetch(tx.conn, *one)?.filter(|other| other.phone_checked_at.is_some());
+        let other = storage::network::worker::worker_fetch(tx.conn, *one)?
+            .filter(|other| other.phone_checked_at.is_some());
         if let Some(other) = other {
             return Ok(Some(other.phone_index));
         }

@@ -2,75 +2,41 @@
 //! reads what it needs, asks `domain` to decide, and writes what was decided:
 //! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
 
-pub mod access;
-pub mod alerts;
-pub mod assess;
+pub mod alert;
 pub mod audit;
 pub mod backup;
 pub mod bodies;
 pub mod caller;
-pub mod card_pin;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
-pub mod duty;
-pub mod edition;
-mod failure;
+pub(crate) mod failure;
 pub mod figures;
 pub mod formulary;
 pub mod housekeeping;
-pub mod identity;
-pub mod import;
 pub mod jobs;
 pub mod keys;
-mod known_device;
 pub mod ledger;
-pub mod letters;
+pub mod letter;
 pub mod lifecycle;
 pub mod limits;
 pub mod matching;
-pub mod me;
 pub mod network;
-mod once;
+pub(crate) mod once;
 pub mod order;
-pub mod passwords;
-pub mod phone_codes;
-pub mod places;
 pub mod prescription;
-pub mod prescription_draft;
-pub mod prescription_sign;
-pub mod prescription_use;
-pub mod prescription_view;
 pub mod profile;
 pub mod readiness;
 pub mod report;
-mod resealing;
 pub mod review;
-pub mod review_record;
-mod rounds;
-pub mod safety_check;
-pub mod safety_facts;
-pub mod sale_check;
-mod sale_start;
-mod sale_strangers;
-mod sale_triage;
+pub mod safety;
 pub mod shown;
-mod sign_in_alarm;
-pub mod signing;
-pub mod signing_window;
-pub mod staff_email;
-pub mod staff_password;
-pub mod staff_session;
-pub mod staff_sign_in;
-pub mod stock_check;
-pub mod symptoms;
-pub mod texts;
+pub mod staff;
+pub mod stock;
 pub mod triage;
-mod tx;
+pub(crate) mod tx;
 pub mod vend;
 pub mod vitals;
-pub mod walk_in;
-pub mod worker_change;
 
 use std::{
     sync::{
@@ -132,11 +98,11 @@ pub struct House {
     /// How far the process is on its way out.
     pub lifecycle: lifecycle::Lifecycle,
     /// What jobs left for their next rounds.
-    left: rounds::Left,
+    left: jobs::rounds::Left,
     pub(crate) figures_cache: figures::FiguresCache,
     pub(crate) readiness: readiness::ReadinessCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
-    edition: edition::Edition,
+    edition: formulary::edition::Edition,
 }
 
 impl House {
@@ -172,10 +138,10 @@ impl House {
             figures,
             witness: None,
             lifecycle: lifecycle::Lifecycle::default(),
-            left: rounds::Left::default(),
+            left: jobs::rounds::Left::default(),
             figures_cache: figures::FiguresCache::default(),
             readiness: readiness::ReadinessCache::default(),
-            edition: edition::Edition::default(),
+            edition: formulary::edition::Edition::default(),
         }
     }
 

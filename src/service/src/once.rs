@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Failure, House, Tx, edition, shown::Reading};
+use super::{Actor, Failure, House, Tx, shown::Reading};
+use crate::formulary::edition;
 use crypto::seal::FieldPlace;
 use domain::refusal::{Code, Refusal};
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, me, triage};
+use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, triage};
+use crate::network::me;
 use domain::{
     formulary::Condition,
     ids::WorkerId,
@@ -19,7 +20,7 @@ use domain::{
     time::{Timestamp, civil_day},
     words::Bilingual,
 };
-use storage::{Conn, consultations::consultation_live_of, profiles as store, workers::WorkerRow};
+use storage::{Conn, consultation::consultation_live_of, network::worker::WorkerRow, profile as store};
 
 /// Entries in each list at most. [P]
 const MOST_ENTRIES: usize = 30;

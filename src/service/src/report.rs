@@ -10,12 +10,14 @@ use super::{
     Actor, Failure, House, Shown,
     caller::WorkerCaller,
     consultation::{self, ConsultationView, MessageView},
-    me::{self, MeView},
     order::{self, OrderView},
     prescription,
-    prescription_view::PrescriptionView,
     triage::{self, TriageView},
     vitals::{self, ReadingView},
+};
+use crate::{
+    network::me::{self, MeView},
+    prescription::view::PrescriptionView,
 };
 use domain::{ids::StationId, refusal::Code};
 use storage::Conn;
@@ -95,7 +97,7 @@ pub fn of_visit(
     // What was complained of counts as it did when the doctor was asked for.
     let symptoms: Vec<_> =
         consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
-    let (code, name_zh, name_en) = storage::places::station_names(conn, caller.station)?;
+    let (code, name_zh, name_en) = storage::network::places::station_names(conn, caller.station)?;
     Ok(ReportView {
         made_at: house.now(),
         started_at: since,

@@ -24,8 +24,8 @@ use domain::{
 };
 use storage::{
     Conn,
+    audit::health_read as store,
     events::{AnyId, NewEvent},
-    health_reads as store,
 };
 
 /// One reader, one record and one part of it make one event in this time.

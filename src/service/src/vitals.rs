@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use super::{
     Failure, Hearers, Tx,
     caller::WorkerCaller,
-    me,
     triage::{self, TriageView},
 };
+use crate::network::me;
 use domain::{
     ids::{CheckInId, ReadingId},
     refusal::{FieldProblem, Refusal},
@@ -19,8 +19,8 @@ use domain::{
 };
 use storage::{
     Conn,
-    consultations::consultation_live_of,
-    readings::{self as store, ReadingPlace, ReadingRow},
+    consultation::consultation_live_of,
+    vitals::{self as store, ReadingPlace, ReadingRow},
 };
 
 /// At most this many readings in one request.

@@ -10,10 +10,9 @@ use domain::{
         AttemptId, CabinetId, CheckInId, ConsultationId, MessageId, OfferId, OrderId, OrderUnitId,
         PrescriptionId, StaffId, StationId, WorkerId,
     },
-    matching::Department,
+    matching::{Department, presence::Presence},
     money::Fen,
     order::{OrderState, UnitState},
-    presence::Presence,
     time::Timestamp,
     vend::AttemptState,
 };

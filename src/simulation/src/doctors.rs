@@ -18,7 +18,7 @@ use super::{
     sessions::Staff,
     turns::{OfferAnswer, Turn},
 };
-use domain::{ids::ConsultationId, presence::Presence, time::Timestamp};
+use domain::{ids::ConsultationId, matching::presence::Presence, time::Timestamp};
 
 /// Seconds that one look for offers waits at the house.
 const POLL_SECONDS: u32 = 20;

@@ -20,7 +20,7 @@ use super::{
     sample::{SAMPLE_PASSWORD, SampleNetwork},
     sessions::Staff,
 };
-use domain::{matching::Department, network::DoctorRecord, time::Timestamp, words::Language};
+use domain::{matching::Department, staff::DoctorRecord, time::Timestamp, words::Language};
 
 const GENERAL_PRACTITIONERS: usize = 14;
 const SPECIALISTS: usize = 10;

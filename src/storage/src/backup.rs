@@ -14,8 +14,8 @@ use super::{
     dialect::{self, each},
     operations,
     schema::event,
-    server_keys::{self, ServerKeyRow},
 };
+use crate::keys::server::{self, ServerKeyRow};
 use base::private_files;
 
 pub use super::operations::SchemaState;
@@ -165,6 +165,6 @@ pub fn database_look(conn: &mut Conn) -> Result<Found, StoreError> {
         events: each!(conn, c => event::table.count().get_result(c))?,
         position: each!(conn, c => event::table.select(max(event::position)).first::<Option<i64>>(c))?
             .unwrap_or(0),
-        token_keys: server_keys::server_keys_live(conn, "token")?,
+        token_keys: server::server_keys_live(conn, "token")?,
     })
 }

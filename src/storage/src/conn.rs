@@ -7,7 +7,8 @@ use diesel::{
     result::Error,
 };
 
-use super::{postgres_url::PostgresUrl, waits::Waits};
+use super::waits::Waits;
+use crate::postgres::url::PostgresUrl;
 
 /// A connection to either database. Statements run on the one inside, by
 /// `dialect::each`: they are then written and prepared once.

@@ -24,6 +24,6 @@ pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usi
         .filter(text_message::expires_at.lt(At(before)))
         .filter(text_message::next_try_at.is_null());
     let texts = each!(conn, c => diesel::delete(texts).execute(c))?;
-    let tries = super::card_tries::card_tries_forget(conn, now)?;
+    let tries = crate::check_in::card_tries::card_tries_forget(conn, now)?;
     Ok(assertions + refresh + codes + texts + tries)
 }

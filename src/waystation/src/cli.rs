@@ -7,22 +7,19 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, demo, fill, import, keys, load, serve_for, serve_metrics, serving, settings,
+    audit, backup, build, demo, import, keys, serve_for, serve_metrics, serving, settings,
     shutdown::{self, Running, Told},
 };
+use crate::demo::{fill, load};
 use base::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Flags, example},
     telemetry,
 };
 use crypto::{password, totp::TotpSecret};
-use domain::{
-    network::{OperatorRecord, Record},
-    refusal::FieldProblem,
-    time::civil_day,
-};
-use http::api::openapi;
-use service::{Actor, Failure, import::PreparedStaff, jobs::Jobs};
+use domain::{network::Record, refusal::FieldProblem, staff::OperatorRecord, time::civil_day};
+use http::openapi;
+use service::{Actor, Failure, jobs::Jobs, network::import::PreparedStaff};
 use simulation::sample::DEFAULT_WORKERS;
 
 /// The backend of a network of health points for people who work outdoors.
@@ -266,7 +263,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     operator.totp = Some(totp.expose_bytes().to_vec());
     let outcome = built
         .house
-        .write(Actor::System, move |tx| service::network::operator_create(tx, operator.clone()))
+        .write(Actor::System, move |tx| service::staff::operator_create(tx, operator.clone()))
         .await;
     built.house.coordination.close().await;
     match outcome {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::build;
 use base::{clock::SystemClock, config::Config};
-use service::import::{
+use service::network::import::{
     Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };

@@ -20,7 +20,7 @@ use service::{
     Failure,
     keys::{KeyError, KeyKind},
 };
-use storage::{Conn, conn::Purpose, reseal::COLUMNS};
+use storage::{Conn, conn::Purpose, keys::reseal::COLUMNS};
 
 /// Values that are sealed anew in one transaction.
 const AT_ONCE: i64 = 200;

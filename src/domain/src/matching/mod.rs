@@ -10,6 +10,7 @@ mod department;
 mod erlang_c;
 mod fairness;
 mod policy;
+pub mod presence;
 mod score;
 
 pub use choose::{

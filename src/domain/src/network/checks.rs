@@ -7,7 +7,7 @@ use super::{Phone, Secret, identity};
 use crate::{hidden::hides_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
 
 /// Characters of a name, the longest that a screen shows in one line.
-pub(super) const NAME_CHARS: usize = 80;
+pub(crate) const NAME_CHARS: usize = 80;
 /// Characters of a code of a station, hospital or employer.
 const CODE_CHARS: usize = 32;
 /// Characters of a product code.
@@ -21,21 +21,21 @@ const PASSWORD_CHARS: RangeInclusive<usize> = 12..=128;
 
 /// The broken fields found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<FieldProblem>);
+pub(crate) struct Findings(Vec<FieldProblem>);
 
 impl Findings {
     /// All that was found.
-    pub(super) fn done(self) -> Vec<FieldProblem> {
+    pub(crate) fn done(self) -> Vec<FieldProblem> {
         self.0
     }
 
     /// Notes that `field` is broken.
-    pub(super) fn add(&mut self, field: &str, code: &str, message: Bilingual) {
+    pub(crate) fn add(&mut self, field: &str, code: &str, message: Bilingual) {
         self.0.push(FieldProblem { field: field.into(), code: code.into(), message });
     }
 
     /// A text for people: not empty, at most `most` characters, one line.
-    pub(super) fn text(&mut self, field: &str, value: &str, most: usize) {
+    pub(crate) fn text(&mut self, field: &str, value: &str, most: usize) {
         if value.trim().is_empty() {
             self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
         } else if hides_in_name(value) {
@@ -52,13 +52,13 @@ impl Findings {
     }
 
     /// The code of a place: lower-case letters, digits and inner hyphens.
-    pub(super) fn code(&mut self, field: &str, value: &str) {
+    pub(crate) fn code(&mut self, field: &str, value: &str) {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         self.ascii(field, value, CODE_CHARS, fits, "a-z 0-9 -");
     }
 
     /// A product's code in the catalogue: 2 to 40 letters, digits, `-`, `_`, `.`.
-    pub(super) fn product_code(&mut self, field: &str, value: &str) {
+    pub(crate) fn product_code(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, PRODUCT_CODE_CHARS);
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -72,7 +72,7 @@ impl Findings {
     }
 
     /// A lot's number, as printed.
-    pub(super) fn lot_no(&mut self, field: &str, value: &str) {
+    pub(crate) fn lot_no(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, LABEL_CHARS);
         if self.0.len() == before && !is_lot_no(value) {
@@ -82,7 +82,7 @@ impl Findings {
     }
 
     /// A licence number, as printed.
-    pub(super) fn label(&mut self, field: &str, value: &str) {
+    pub(crate) fn label(&mut self, field: &str, value: &str) {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
         self.ascii(field, value, LABEL_CHARS, fits, "A-Z a-z 0-9 - _ . /");
     }
@@ -106,7 +106,7 @@ impl Findings {
 
     /// A mail address in lower case. A narrow set of characters: what it lets
     /// through can stand in a header without quoting.
-    pub(super) fn email(&mut self, field: &str, value: &str) {
+    pub(crate) fn email(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, EMAIL_CHARS);
         if self.0.len() > before {
@@ -137,7 +137,7 @@ impl Findings {
     }
 
     /// A number within `range`.
-    pub(super) fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) {
+    pub(crate) fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) {
         if !range.contains(&value) {
             let (low, high) = (range.start(), range.end());
             self.add(
@@ -152,7 +152,7 @@ impl Findings {
     }
 
     /// A list that names at least one thing, and none twice.
-    pub(super) fn list<T: PartialEq>(&mut self, field: &str, values: &[T]) {
+    pub(crate) fn list<T: PartialEq>(&mut self, field: &str, values: &[T]) {
         if values.is_empty() {
             self.add(field, "empty", Bilingual::fixed("至少填写一项。", "Name at least one."));
         } else if values.iter().enumerate().any(|(place, value)| values[..place].contains(value)) {
@@ -161,7 +161,7 @@ impl Findings {
     }
 
     /// A worker's card number.
-    pub(super) fn card_number(&mut self, field: &str, value: &str) {
+    pub(crate) fn card_number(&mut self, field: &str, value: &str) {
         if value.is_empty() {
             self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
         } else if value.len() != identity::CARD_DIGITS || !identity::all_digits(value) {
@@ -180,14 +180,14 @@ impl Findings {
     }
 
     /// A telephone number of any kind; empty means that there is none.
-    pub(super) fn phone(&mut self, field: &str, value: &str) {
+    pub(crate) fn phone(&mut self, field: &str, value: &str) {
         if !value.trim().is_empty() && Phone::parse(value).is_none() {
             self.add(field, "bad_format", phone_words());
         }
     }
 
     /// A six-digit PIN that is not among the easy ones.
-    pub(super) fn pin(&mut self, field: &str, value: &Secret) {
+    pub(crate) fn pin(&mut self, field: &str, value: &Secret) {
         let pin = value.expose();
         if pin.len() != identity::PIN_DIGITS || !identity::all_digits(pin) {
             let code = if pin.is_empty() { "empty" } else { "bad_format" };
@@ -198,7 +198,7 @@ impl Findings {
     }
 
     /// A staff password, where one is given; without it an invitation is sent.
-    pub(super) fn password(&mut self, field: &str, value: Option<&Secret>) {
+    pub(crate) fn password(&mut self, field: &str, value: Option<&Secret>) {
         let Some(password) = value.map(Secret::expose) else { return };
         if password.chars().any(char::is_control) {
             self.add(field, "control_character", control_character());

@@ -45,7 +45,7 @@ pub fn pin_is_trivial(pin: &str) -> bool {
 }
 
 /// Whether `text` holds ASCII digits only, and at least one.
-pub(super) fn all_digits(text: &str) -> bool {
+pub(crate) fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -7,7 +7,7 @@
 //! storage's knowledge), never reads files (the caller hands in cells), and
 //! never hashes or seals: it only hides secrets from `Debug`.
 
-mod checks;
+pub(crate) mod checks;
 mod document;
 mod identified;
 mod identity;
@@ -17,13 +17,10 @@ mod people;
 pub mod phone;
 mod places;
 mod secret;
-mod staff;
 mod stated;
-mod stock;
 
 use chrono::NaiveDate;
 
-pub use crate::prescription::{CabinetLane, EncounterLane};
 pub use checks::{control_character, phone_words};
 pub use document::{DocumentEvidence, DocumentFault, DocumentKind, DocumentNumber, comparable_name};
 pub use identified::{ChangeKind, ChangeState, CodePurpose, Identified, IdentityKind};
@@ -33,12 +30,7 @@ pub use phone::{Phone, PhoneKind};
 pub use people::{Job, Sex, WorkerRecord};
 pub use places::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord};
 pub use secret::Secret;
-pub use staff::{
-    DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
-    overlap_words,
-};
 pub use stated::{Stated, careful_job};
-pub use stock::StockRecord;
 
 use super::refusal::FieldProblem;
 use import::{Cells, Row, RowProblem};

@@ -4,11 +4,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CabinetLane, EncounterLane, Record,
+    Record,
     checks::{Findings, NAME_CHARS},
     import::{Cells, join},
 };
-use crate::refusal::FieldProblem;
+use crate::{
+    prescription::{CabinetLane, EncounterLane},
+    refusal::FieldProblem,
+};
 
 /// A place with a screen and measuring devices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod state;
 
 #[cfg(test)]
 mod decide_tests;
+pub mod self_care;
 
 pub use decide::{Command, OrderEvent, decide};
 pub use price::{Line, price, units_left};

@@ -3,20 +3,20 @@
 //! payment or of cabinets beyond which class a lane may vend. Its numbers come from a
 //! [`PrescribingPolicy`], so that a deployment can name its own and old ones stay explained.
 
+mod decide;
 mod document;
 mod draft;
 mod lanes;
-mod machine;
 mod policy;
 pub mod rules;
 mod state;
 mod supply;
 mod validity;
 
+pub use decide::{Command, Event, ReturnReason, Signing, VoidReason, decide};
 pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, SupplyKind};
 pub use lanes::{CabinetLane, EncounterLane, may_prescribe, may_sell_without_prescription, may_vend};
-pub use machine::{Command, Event, ReturnReason, Signing, VoidReason, decide};
 pub use policy::PrescribingPolicy;
 pub use rules::{DoctorStanding, PharmacistStanding, ReviewParty};
 pub use state::{ENDED, EXPIRING, LIVE, Prescription, PrescriptionState};

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Event;
+use super::decide::Event;
 use crate::{
     ids::{ConsultationId, StaffId},
     time::Timestamp,

@@ -6,6 +6,7 @@
 
 pub mod fefo;
 mod lot;
+pub mod record;
 pub mod slot;
 pub mod slot_stock;
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{
-    attempt_event::AttemptEvent,
+    event::AttemptEvent,
     identity::{BootId, Epoch},
 };
 use crate::{

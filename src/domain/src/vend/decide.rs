@@ -2,7 +2,7 @@
 
 use super::{
     attempt::{Attempt, AttemptState, DoubtCause, NotDispensedReason, VoidReason},
-    attempt_event::{AttemptEvent, IncidentKind, Proof},
+    event::{AttemptEvent, IncidentKind, Proof},
     identity::{BootId, Epoch},
 };
 use crate::{

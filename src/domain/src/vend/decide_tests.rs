@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     attempt::{Attempt, AttemptState, DoubtCause, NotDispensedReason, SILENCE_SECONDS, VoidReason},
-    attempt_event::{AttemptEvent, IncidentKind, Proof},
     decide::{Command, CountDecision, Evidence, PickupCheck, StartGate, decide},
+    event::{AttemptEvent, IncidentKind, Proof},
     identity::{BootId, Epoch},
 };
 use crate::{

@@ -7,26 +7,21 @@
 //! model check (`model`, tests only) can drive the very code that runs.
 
 pub mod attempt;
-pub mod attempt_event;
 pub mod cabinet_side;
 mod canonical;
 pub mod decide;
 pub mod identity;
 pub mod journal;
-mod journal_schema;
 pub mod messages;
 pub mod reconcile;
 
 #[cfg(test)]
 mod decide_tests;
+pub mod event;
 #[cfg(test)]
 mod model;
-#[cfg(test)]
-mod model_moves;
-#[cfg(test)]
-mod model_world;
 
 pub use attempt::{Attempt, AttemptState, NotDispensedReason, Outcome};
-pub use attempt_event::AttemptEvent;
 pub use decide::{Command, Evidence, StartGate, decide};
+pub use event::AttemptEvent;
 pub use identity::{BootId, Epoch, JournalHash};

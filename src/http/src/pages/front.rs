@@ -85,7 +85,7 @@ const WAY: &[(&str, &str)] = &[
 /// The page itself.
 pub async fn page(_: Anyone, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
     let districts = house
-        .read(Actor::Anyone, |conn, _| service::places::districts(conn))
+        .read(Actor::Anyone, |conn, _| service::network::district::districts(conn))
         .await
         .map_err(|failure| Problem::new(&request, failure))?;
     let whole = html! {
@@ -178,7 +178,7 @@ const ROW: usize = 26;
 const LABEL: usize = 110;
 const WIDEST: usize = 430;
 
-fn bars(districts: &[service::places::District]) -> Markup {
+fn bars(districts: &[service::network::district::District]) -> Markup {
     let most = districts.iter().map(|district| district.stations).max().unwrap_or(1).max(1);
     let height = districts.len() * ROW;
     html! {

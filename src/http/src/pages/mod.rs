@@ -2,11 +2,10 @@
 //! documents that stand at well-known addresses. Nothing on a page comes from
 //! another host, and no page shows anybody's data.
 
-mod front;
+pub(crate) mod front;
 pub mod headers;
-mod links;
-mod ready;
-pub mod report;
+pub(crate) mod links;
+pub(crate) mod ready;
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +18,7 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{auth::Anyone, reply::Reply, routes::Routes};
-use crate::api::openapi;
+use crate::openapi;
 use service::House;
 
 const DOCUMENT_PATH: &str = "/api/v1/openapi.json";

@@ -3,9 +3,9 @@
 //! Every seal is also written down outside the database, in the witness: the
 //! end of the log cannot be cut off unseen either.
 
-mod chain;
-mod verify;
-mod witness;
+pub(crate) mod chain;
+pub(crate) mod verify;
+pub(crate) mod witness;
 
 use std::sync::Arc;
 

@@ -15,20 +15,20 @@ use super::{
 use crate::{
     Actor, Failure, Hearers, House, Tx,
     caller::{self, StaffCaller},
+    jobs::rounds::{self, Job},
     prescription,
-    rounds::{self, Job},
 };
 use coordination::Topic;
 use domain::{
     consultation::Command,
     ids::{ConsultationId, Id, StaffId, StationId, WorkerId},
-    presence::Presence,
+    matching::presence::Presence,
     time::Timestamp,
     triage::TriageLevel,
 };
 use storage::{
     Conn,
-    consultations::{self as store, ConsultationRow},
+    consultation::{self as store, ConsultationRow},
 };
 
 /// How many live consultations one round puts right.
@@ -49,7 +49,7 @@ pub struct WorkerPresence {
 }
 
 /// Where the worker of `row` is.
-pub(super) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
+pub(crate) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
     let open = storage::check_in::check_in_open_of(conn, row.worker_id)?;
     let last = match &open {
         Some(open) => Some(open.active_at),
@@ -190,13 +190,13 @@ fn put_right(
 /// Faults of the storage.
 pub fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<bool, Failure> {
     let oldest = tx.now - TimeDelta::hours(caller::SESSION_HOURS);
-    if storage::doctors::doctor_fetch(tx.conn, doctor)?.is_none()
-        || storage::staff_sessions::signed_in(tx.conn, doctor, oldest)?
+    if storage::matching::doctor::doctor_fetch(tx.conn, doctor)?.is_none()
+        || storage::staff::session::signed_in(tx.conn, doctor, oldest)?
     {
         return Ok(false);
     }
     release_held(tx, doctor)?;
-    if storage::doctors::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
+    if storage::matching::doctor::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
         let payload = json!({"presence": Presence::Off, "by": "signed_out"});
         tx.record("staff", doctor, "duty.changed", payload, Hearers::staff(doctor))?;
         // An offer may just have been made; from here on none is.
@@ -223,7 +223,9 @@ pub async fn sweep_signed_out(house: &Arc<House>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("signed-out-doctors");
     let oldest = house.now() - TimeDelta::hours(caller::SESSION_HOURS);
     let gone = house
-        .read(Actor::System, move |conn, _| Ok(storage::doctors::doctors_signed_out(conn, oldest, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| {
+            Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, AT_ONCE)?)
+        })
         .await?;
     let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
     rounds::each(house, JOB, gone, |doctor| *doctor, release).await.outcome()

@@ -20,7 +20,7 @@ use domain::{
     spelling,
     words::Bilingual,
 };
-use storage::consultations as store;
+use storage::consultation as store;
 
 /// A diagnosis: code and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

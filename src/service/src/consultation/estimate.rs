@@ -13,7 +13,7 @@ use domain::{
     matching::{EstimateBasis, LiveFigures, estimate_wait},
     time::Timestamp,
 };
-use storage::{Conn, consultations as store};
+use storage::{Conn, consultation as store};
 
 /// Median of a video consultation: 7.4 minutes (2,216 visits, US).
 /// Source: house rules, load that the design is sized for.
@@ -62,7 +62,7 @@ fn figures(conn: &mut Conn, house: &House) -> Result<Figures, Failure> {
         return Ok(known);
     }
     let asked = store::consultations_since(conn, now - TimeDelta::hours(1))?;
-    let doctors = u32::try_from(storage::doctors::doctors_available(conn)?).unwrap_or(0);
+    let doctors = u32::try_from(storage::matching::doctor::doctors_available(conn)?).unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "an hour's consultations are far below 2^52")]
     let offered_erlangs = asked as f64 * HANDLING_S / 3600.0;
     let fresh = Figures { read_at: now, doctors, offered_erlangs };

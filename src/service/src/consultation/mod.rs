@@ -2,22 +2,23 @@
 //! here the decision is written, the doctor's places are counted, and whoever
 //! it concerns is told. Every change goes through [`act`].
 
-mod attendance;
-mod close;
-mod estimate;
-mod offers;
-mod record;
-mod start;
-mod talk;
-mod view;
+pub(crate) mod attendance;
+pub(crate) mod close;
+pub(crate) mod estimate;
+pub(crate) mod record;
+pub(crate) mod start;
+pub(crate) mod talk;
+pub(crate) mod view;
 
+pub use crate::matching::offer::{
+    AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of,
+};
 pub use attendance::{
     WorkerPresence, alert_silent, no_show, release_signed_out, sweep_absent, sweep_signed_out, worker_back,
     worker_left,
 };
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub use estimate::{Estimate, EstimateCache};
-pub use offers::{AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of};
 pub use record::{RecordView, WorkerBrief, in_care, read as read_record};
 pub use start::{StartInput, start};
 pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
@@ -26,10 +27,11 @@ pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list
 use serde_json::json;
 
 use super::{
-    Failure, Hearers, Tx, alerts,
+    Failure, Hearers, Tx,
     caller::WorkerCaller,
     triage::{self, TriageView},
 };
+use crate::alert;
 use base::telemetry::figures::Fact;
 use coordination::Topic;
 use domain::{
@@ -41,7 +43,7 @@ use domain::{
     refusal::{Code, Refusal},
     triage::TriageLevel,
 };
-use storage::consultations as store;
+use storage::consultation as store;
 
 /// Decides `command` on the stored consultation, and writes what follows.
 ///
@@ -119,7 +121,7 @@ fn follow(
 ) -> Result<(), Failure> {
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
-            if !storage::doctors::place_take(tx.conn, *doctor, tx.now)? {
+            if !storage::matching::doctor::place_take(tx.conn, *doctor, tx.now)? {
                 return Err(Code::DoctorAtCapacity.into());
             }
             let offer =
@@ -128,23 +130,23 @@ fn follow(
         }
         ConsultationEvent::Accepted { offer, hospital, .. } => {
             end_offer(tx, *offer, OfferState::Accepted)?;
-            let (weight, clock) = storage::doctors::hospital_turn(tx.conn, *hospital)?;
+            let (weight, clock) = storage::matching::doctor::hospital_turn(tx.conn, *hospital)?;
             let turn = turns(1, u32::try_from(weight).unwrap_or(1));
-            storage::doctors::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
+            storage::matching::doctor::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
         }
         ConsultationEvent::Declined { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Declined)?;
-            storage::doctors::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::OfferExpired { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Expired)?;
-            storage::doctors::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::place_free(tx.conn, *doctor)?;
             // Else the next offer would ring at the same empty desk.
-            storage::doctors::presence_lose(tx.conn, *doctor)?;
+            storage::matching::doctor::presence_lose(tx.conn, *doctor)?;
         }
         ConsultationEvent::OfferWithdrawn { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Withdrawn)?;
-            storage::doctors::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
             // Else nobody could accept it again.
@@ -153,21 +155,21 @@ fn follow(
             }
             // The next doctor starts with a clean sheet.
             super::prescription::withdraw_unsigned_of(tx, after.id)?;
-            storage::doctors::place_free(tx.conn, *doctor)?;
-            storage::doctors::presence_lose(tx.conn, *doctor)?;
+            storage::matching::doctor::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::presence_lose(tx.conn, *doctor)?;
         }
         ConsultationEvent::Completed { doctor, .. } => {
-            storage::doctors::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::place_free(tx.conn, *doctor)?;
         }
         ConsultationEvent::Cancelled { .. } => {
             // A doctor who has it is free again; an open offer was withdrawn before.
             if let Some(doctor) = before.doctor {
-                storage::doctors::place_free(tx.conn, doctor)?;
+                storage::matching::doctor::place_free(tx.conn, doctor)?;
             }
         }
         ConsultationEvent::Triaged { triage, .. } => {
             let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
-            storage::consultation_triage::triage_set(tx.conn, after.id, *triage, rank)?;
+            storage::triage::triage_set(tx.conn, after.id, *triage, rank)?;
         }
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::WorkerLeft { .. }
@@ -232,7 +234,7 @@ pub(super) fn rise(
 ) -> Result<(), Failure> {
     let codes = view.codes();
     if codes != triage::flags_of(row)? {
-        storage::consultation_triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
+        storage::triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
     }
     let after = act(tx, row.id, &Command::Triage { level: view.level })?;
     if view.level == TriageLevel::Emergency {
@@ -240,7 +242,7 @@ pub(super) fn rise(
         if row.triage != TriageLevel::Emergency {
             red_flag(tx, row.id, caller, doctor)?;
         }
-        alerts::raise(tx, caller, Some(row.id), doctor, &codes)?;
+        alert::raise(tx, caller, Some(row.id), doctor, &codes)?;
     }
     Ok(())
 }

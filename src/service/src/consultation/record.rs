@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Failure, House, Part, Shown,
     caller::StaffCaller,
-    me,
+    network::me,
     profile::{self, HealthProfile},
     triage::{self, TriageView},
     vitals::{self, ReadingView},
@@ -81,11 +81,11 @@ pub fn read(
     if !in_care(conn, house, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
-    let worker = storage::workers::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     me::need_care_consent(conn, row.worker_id)?;
     let triage = triage::of_consultation(conn, house, &row)?;
     let span = triage::span_of(conn, &row)?;
-    let known = storage::readings::readings_of_care(conn, span)?;
+    let known = storage::vitals::readings_of_care(conn, span)?;
     let readings = known.iter().map(vitals::view).collect();
     let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
@@ -129,7 +129,7 @@ pub fn in_care(
             if ended_at.is_some_and(|ended| house.now() < ended + grace) {
                 return Ok(true);
             }
-            let open = storage::prescriptions::prescription_open_of(conn, id)?;
+            let open = storage::prescription::prescription_open_of(conn, id)?;
             Ok(open.is_some_and(|row| row.state == PrescriptionState::Returned))
         }
     }

@@ -8,7 +8,7 @@ use super::{
     red_flag,
     view::{ConsultationView, of_worker},
 };
-use crate::{Failure, Hearers, Tx, alerts, caller::WorkerCaller, me, triage};
+use crate::{Failure, Hearers, Tx, alert, caller::WorkerCaller, network::me, triage};
 use base::telemetry::figures::Fact;
 use coordination::Topic;
 use domain::{
@@ -21,7 +21,7 @@ use domain::{
     triage::{SymptomFlag, TriageLevel},
     words::Bilingual,
 };
-use storage::consultations::{self as store, NewConsultation};
+use storage::consultation::{self as store, NewConsultation};
 
 /// What a worker asks for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -52,7 +52,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
             Bilingual::fixed("主诉须为 1 到 2000 个字符", "the complaint must have 1 to 2,000 characters");
         return Err(Refusal::field("complaint", "out_of_range", message).into());
     }
-    if !storage::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
+    if !storage::network::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
         return Err(Code::LaneNotPermitted.into());
     }
     me::hold_care_consent(tx, caller.worker)?;
@@ -66,7 +66,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     symptoms.dedup();
     let triage = triage::of_request(tx.conn, tx.house, caller, &symptoms)?;
     let red_flags = triage.codes();
-    let worker = storage::workers::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let id = ConsultationId::generate();
     let event = request(id, caller.worker, triage.level, tx.now);
     let snapshot = fold(std::slice::from_ref(&event))
@@ -91,10 +91,10 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     tx.count(Fact::Consultation("requested"));
     if triage.level == TriageLevel::Emergency {
         red_flag(tx, id, caller, None)?;
-        alerts::raise(tx, caller, Some(id), None, &red_flags)?;
+        alert::raise(tx, caller, Some(id), None, &red_flags)?;
     }
     // Who asks for a doctor waits for no second measurement.
-    storage::readings::measure_again_set(tx.conn, caller.check_in, None)?;
+    storage::vitals::measure_again_set(tx.conn, caller.check_in, None)?;
     tx.wake(Topic::Matching);
     of_worker(tx.conn, tx.house, caller.worker, id)
 }

@@ -6,20 +6,19 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
-use crate::{Actor, Failure, Hearers, House, Part, Shown, Tx, me};
+use crate::{Actor, Failure, Hearers, House, Part, Shown, Tx, network::me};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, Id, MessageId},
     refusal::{Code, Refusal},
-    role::Role,
     spelling,
+    staff::role::Role,
     words::Bilingual,
 };
 use storage::{
     Conn,
-    consultations::{self as store, ConsultationRow},
+    consultation::{self as store, ConsultationRow, message::MessageRow},
     events::AnyId,
-    messages::MessageRow,
 };
 
 /// One line to say.
@@ -72,7 +71,7 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
     }
     let message = MessageId::generate();
     let sealed = tx.house.seal("message", "body_sealed", message, text)?;
-    storage::messages::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
+    storage::consultation::message::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
     let payload = json!({"message": message, "sender": sender.0});
     tx.record(
         "consultation",
@@ -105,7 +104,7 @@ pub fn list(
     }
     shown.note(row.worker_id, Part::Messages, id);
     let (after, limit) = page;
-    let rows = storage::messages::messages_after(conn, id, after, limit)?;
+    let rows = storage::consultation::message::messages_after(conn, id, after, limit)?;
     let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
     let next_after = if full { rows.last().map(|row| row.id) } else { None };
     let items = rows.iter().map(|row| view(house, row)).collect::<Result<_, _>>()?;

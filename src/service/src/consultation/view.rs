@@ -10,7 +10,7 @@ use super::{
     estimate::{self, Estimate},
     record::in_care,
 };
-use crate::{Failure, House, Part, Shown, me, triage};
+use crate::{Failure, House, Part, Shown, network::me, triage};
 use domain::{
     consultation::{CancelReason, ConsultationState, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
@@ -21,7 +21,7 @@ use domain::{
 };
 use storage::{
     Conn,
-    consultations::{self as store, ConsultationRow},
+    consultation::{self as store, ConsultationRow},
 };
 
 /// A consultation.
@@ -245,14 +245,12 @@ fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<Consul
             .map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
         None => None,
     };
-    let doctor = match row.doctor_id {
-        Some(id) => storage::doctors::staff_names(conn, id)?.map(|(name_zh, name_en)| DoctorBrief {
-            id,
-            name_zh,
-            name_en,
-        }),
-        None => None,
-    };
+    let doctor =
+        match row.doctor_id {
+            Some(id) => storage::matching::doctor::staff_names(conn, id)?
+                .map(|(name_zh, name_en)| DoctorBrief { id, name_zh, name_en }),
+            None => None,
+        };
     let summary = match &row.summary_sealed {
         Some(sealed) => Some(house.open("consultation", "summary_sealed", row.id, sealed)?),
         None => None,

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{House, edition};
+use crate::{House, formulary::edition};
 use coordination::Topic;
 
 pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {

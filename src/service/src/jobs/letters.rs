@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, Turn};
 use crate::{
     Actor, Failure, House,
-    letters::{self, Outbox},
+    letter::{self, Outbox},
 };
 use coordination::Topic;
 use mail::{Letter, Mailer};
@@ -49,13 +49,13 @@ pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Fail
         let Err(error) = outcome else {
             sent += 1;
             // Waited for as long as need be: else it would leave again.
-            if outbox.note(house.write(Actor::System, move |tx| letters::sent(tx, claim)).await) {
+            if outbox.note(house.write(Actor::System, move |tx| letter::sent(tx, claim)).await) {
                 continue;
             }
             break;
         };
         let (trouble, code) = error.trouble();
-        let noted = house.write(Actor::System, move |tx| letters::not_taken(tx, claim, trouble, code)).await;
+        let noted = house.write(Actor::System, move |tx| letter::not_taken(tx, claim, trouble, code)).await;
         let state = noted.as_ref().ok().map(tracing::field::display);
         tracing::warn!(%id, %error, state, tries = letter.tries, "a letter was not taken");
         if !outbox.note(noted) || error.is_of_the_server() {

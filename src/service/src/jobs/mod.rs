@@ -2,13 +2,14 @@
 //! by several instances at once: it only carries out what the database says is
 //! due, through the same verbs as everybody else.
 
-mod catalogue;
-mod keys;
+pub(crate) mod catalogue;
+pub(crate) mod keys;
 pub mod letters;
-mod matching;
-mod sweeps;
+pub(crate) mod matching;
+pub(crate) mod rounds;
+pub(crate) mod sweeps;
 pub mod texts;
-mod vending;
+pub(crate) mod vending;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

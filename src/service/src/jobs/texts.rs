@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{Actor, Failure, House, texts};
+use crate::{Actor, Failure, House, letter::text_message};
 use coordination::Topic;
 use mail::TextSender;
 
@@ -23,14 +23,15 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, sender: &Arc<TextSender
 /// A fault of the storage. What the gateway refuses is no error: the message
 /// waits for its next try, until it is of no more use.
 pub async fn send_due(house: &Arc<House>, sender: &TextSender) -> Result<usize, Failure> {
-    let (mut claimed, mut sent) = (texts::claim_due(house).await?, 0);
+    let (mut claimed, mut sent) = (text_message::claim_due(house).await?, 0);
     for text in std::mem::take(&mut claimed.texts) {
         let id = text.id;
         match sender.send(&id.to_string(), &text.to, &text.body).await {
             Ok(()) => {
                 let now = house.now();
                 sent += 1;
-                let noted = house.write(Actor::System, move |tx| texts::finish(tx, id, Some(now))).await;
+                let noted =
+                    house.write(Actor::System, move |tx| text_message::finish(tx, id, Some(now))).await;
                 if !claimed.note(noted) {
                     break;
                 }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{House, prescription_use, vend};
+use crate::{House, prescription::dispense, vend};
 
 pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
     let after = |seconds| Turn { pause: Duration::from_secs(seconds), topic: None };
@@ -12,6 +12,6 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
     jobs.every("void-expired", house, after(5), |house| async move { vend::void_expired(&house).await });
     jobs.every("expire-orders", house, after(10), |house| async move { vend::expire_orders(&house).await });
     jobs.every("expire-prescriptions", house, after(30), |house| async move {
-        prescription_use::expire_due(&house).await
+        dispense::expire_due(&house).await
     });
 }

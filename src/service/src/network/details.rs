@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{people::WorkerSummary, unknown, worker_fetch};
-use crate::{Failure, Hearers, Tx, identity, me::ConsentPurpose};
+use super::{identity, me::ConsentPurpose, people::WorkerSummary, unknown, worker_fetch};
+use crate::{Failure, Hearers, Tx};
 use domain::{
     hidden::hides_in_name,
     ids::{EmployerId, WorkerId},
@@ -17,7 +17,7 @@ use domain::{
     time::civil_day,
     words::{Bilingual, Language},
 };
-use storage::worker_changes::{self as store, Details};
+use storage::network::worker_change::{self as store, Details};
 
 /// What is to change; what is left out stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -56,7 +56,7 @@ pub fn worker_change_details(
     id: WorkerId,
     input: &WorkerDetailsInput,
 ) -> Result<WorkerSummary, Failure> {
-    let worker = storage::workers::worker_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
     if worker.merged_into.is_some() {
         return Err(Refusal::moved_on("merged").into());
     }
@@ -100,7 +100,7 @@ pub fn worker_change_details(
     if before.employer_id != after.employer_id {
         // It was given for the employer of that time.
         let purpose = ConsentPurpose::EmployerFitness.as_str();
-        if storage::workers::consent_withdraw(tx.conn, id, purpose, tx.now)? {
+        if storage::network::worker::consent_withdraw(tx.conn, id, purpose, tx.now)? {
             let payload = json!({"purpose": purpose, "why": "employer_changed"});
             tx.record("worker", id, "consent.withdrawn", payload, Hearers::worker(id))?;
         }
@@ -144,7 +144,7 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
         return Err(Refusal::fields(problems).into());
     }
     if let Some(employer) = input.employer_id
-        && storage::directory::employer_code(tx.conn, employer)?.is_none()
+        && storage::network::listing::employer_code(tx.conn, employer)?.is_none()
     {
         return Err(unknown("employer_id").into());
     }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{Failure, House};
 use domain::time::end_of_civil_day;
-use storage::{Conn, directory as store};
+use storage::{Conn, network::listing as store};
 
 /// The network in figures.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Page;
-use crate::{Failure, House, Part, Shown, caller::StaffCaller, me::ConsentPurpose};
+use super::{Page, me::ConsentPurpose};
+use crate::{Failure, House, Part, Shown, caller::StaffCaller};
 use domain::{
     formulary::ProductCode,
     ids::WorkerId,
@@ -16,7 +16,7 @@ use domain::{
     vitals::{Fitness, FitnessReading, fitness as judge},
     words::Bilingual,
 };
-use storage::{Conn, directory as store};
+use storage::{Conn, network::listing as store};
 
 /// Whether one worker may work at height now. Never why.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -53,8 +53,10 @@ pub fn fitness(
     }
     let sedated = sedated(conn, house, &people)?;
     // Fitness is derived from readings: both consents stand, or nothing is told.
-    let told = storage::workers::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
-    let cared_for = storage::workers::consents_standing(conn, &people, ConsentPurpose::HealthCare.as_str())?;
+    let told =
+        storage::network::worker::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
+    let cared_for =
+        storage::network::worker::consents_standing(conn, &people, ConsentPurpose::HealthCare.as_str())?;
     let willing: HashSet<WorkerId> = told.intersection(&cared_for).copied().collect();
     let mut items = Vec::with_capacity(people.len());
     for worker in people {

@@ -4,26 +4,29 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, Tx, import::ImportError};
+use super::{Failure, Tx};
 use domain::{
     network::Record,
     refusal::{Code, FieldProblem, Refusal},
     time::civil_day,
     words::Bilingual,
 };
+use import::ImportError;
 
-mod authenticator;
-mod details;
-mod figures;
-mod fitness;
-mod merge;
-mod people;
-mod places;
-mod roster;
-mod staff;
-mod staff_change;
+pub mod access;
+pub(crate) mod details;
+pub mod district;
+pub(crate) mod figures;
+pub(crate) mod fitness;
+pub mod identity;
+pub mod import;
+pub mod me;
+pub(crate) mod merge;
+pub(crate) mod people;
+pub(crate) mod places;
+pub(crate) mod roster;
+pub mod worker_change;
 
-pub use authenticator::{ResetReason, ResetView, reset_approve, reset_ask, reset_withdraw};
 pub use details::{WorkerDetailsInput, worker_change_details};
 pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
@@ -40,12 +43,6 @@ pub use roster::{
     ShiftCancelled, ShiftChange, ShiftInput, ShiftView, shift_add, shift_cancel, shift_change, shift_fetch,
     shift_list,
 };
-pub use staff::{
-    DoctorInput, StaffInput, StaffSummary, operator_create, staff_disable, staff_enable, staff_invite,
-    staff_list,
-};
-pub use staff_change::{StaffChange, StaffDocument, staff_change, staff_fetch};
-pub(super) use staff_change::{check_email, taken, write as staff_write};
 
 /// A page of a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -63,21 +60,21 @@ impl<T> Page<T> {
     }
 }
 
-fn checked(tx: &Tx<'_>, record: &impl Record) -> Result<(), Failure> {
+pub(crate) fn checked(tx: &Tx<'_>, record: &impl Record) -> Result<(), Failure> {
     let problems = record.validate(civil_day(tx.now));
     if problems.is_empty() { Ok(()) } else { Err(Refusal::fields(problems).into()) }
 }
 
-fn missing(field: &str) -> Refusal {
+pub(crate) fn missing(field: &str) -> Refusal {
     Refusal::field(field, "missing_field", Bilingual::fixed("缺少必填字段", "this role needs it"))
 }
 
-fn unknown(field: &str) -> Refusal {
+pub(crate) fn unknown(field: &str) -> Refusal {
     Refusal::field(field, "unknown", Bilingual::fixed("网络中没有。", "The network knows none such."))
 }
 
 /// The problems of a file of one row, as those of a form.
-fn one_row(error: ImportError) -> Failure {
+pub(crate) fn one_row(error: ImportError) -> Failure {
     match error {
         ImportError::Failed(failure) => failure,
         ImportError::File(error) => Failure::Fault(error.to_string()),

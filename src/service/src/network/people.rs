@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Page, checked, one_row, unknown};
-use crate::{
-    Failure, Hearers, House, Part, Tx, identity,
+use super::{
+    Page, checked, identity,
     import::{self, Existing},
+    one_row, unknown,
 };
+use crate::{Failure, Hearers, House, Part, Tx};
 use crypto::blind::BlindField;
 use domain::{
     ids::{EmployerId, WorkerId},
@@ -18,7 +19,7 @@ use domain::{
     spelling,
     words::Language,
 };
-use storage::{Conn, directory as store};
+use storage::{Conn, network::listing as store};
 
 /// A new worker with a card.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -126,7 +127,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
     let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
     import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
-    let row = storage::workers::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
+    let row = storage::network::worker::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
     worker_summary(tx.conn, tx.house, row)
 }
@@ -152,12 +153,12 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
         }
         (None, Some(card), None) => {
             let index = tx.house.keys.blind.of(BlindField::CardNumber, card);
-            storage::workers::worker_by_card(tx.conn, &index)?.map(|row| row.id).into_iter().collect()
+            storage::network::worker::worker_by_card(tx.conn, &index)?.map(|row| row.id).into_iter().collect()
         }
         (None, None, Some(document)) => {
             let name = query.document_name.as_deref().unwrap_or_default();
             let key = identity::Key::document(tx.house, &document, name);
-            storage::identities::identity_claimants(tx.conn, &key.lookup, 100)?
+            storage::network::identity::identity_claimants(tx.conn, &key.lookup, 100)?
         }
         _ => return Err(Code::InvalidParameter.into()),
     };
@@ -167,7 +168,7 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
 
 /// One worker; the reading is logged.
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
-    let row = storage::workers::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::network::worker::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     tx.shown.note(id, Part::Identity, id);
     worker_summary(tx.conn, tx.house, row)
 }
@@ -175,7 +176,7 @@ pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Fail
 fn worker_summary(
     conn: &mut Conn,
     house: &House,
-    row: storage::workers::WorkerRow,
+    row: storage::network::worker::WorkerRow,
 ) -> Result<WorkerSummary, Failure> {
     let created_at = store::worker_since(conn, row.id)?;
     let phone = house.open("worker", "phone_sealed", row.id, &row.phone_sealed)?;

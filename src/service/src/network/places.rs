@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Page, checked, one_row};
-use crate::{
-    Failure, Hearers, Tx,
+use super::{
+    Page, checked,
     import::{self, Existing},
+    one_row,
 };
+use crate::{Failure, Hearers, Tx};
 use domain::{
     ids::{CabinetId, EmployerId, HospitalId, StationId},
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
@@ -19,7 +20,7 @@ use domain::{
     refusal::Code,
     spelling,
 };
-use storage::{Conn, directory as store};
+use storage::{Conn, network::listing as store};
 
 /// A new station.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -146,7 +147,7 @@ pub fn station_add(tx: &mut Tx<'_>, input: StationInput) -> Result<StationView, 
         let cabinet = CabinetRecord { station_code: code.clone(), lane };
         import::cabinets(tx, &[(1, cabinet)], Existing::Refuse).map_err(one_row)?;
     }
-    let id = storage::intake::station_codes(tx.conn)?.get(&code).copied().ok_or(Code::NotFound)?;
+    let id = storage::network::import::station_codes(tx.conn)?.get(&code).copied().ok_or(Code::NotFound)?;
     tx.record("station", id, "station.added", json!({"code": code}), Hearers::nobody())?;
     station_fetch(tx.conn, id)
 }
@@ -198,7 +199,10 @@ pub fn hospital_add(tx: &mut Tx<'_>, input: HospitalInput) -> Result<HospitalVie
     let record = HospitalRecord { code, name_zh, name_en, district, weight };
     checked(tx, &record)?;
     import::hospitals(tx, &[(1, record.clone())], Existing::Refuse).map_err(one_row)?;
-    let id = storage::intake::hospital_codes(tx.conn)?.get(&record.code).copied().ok_or(Code::NotFound)?;
+    let id = storage::network::import::hospital_codes(tx.conn)?
+        .get(&record.code)
+        .copied()
+        .ok_or(Code::NotFound)?;
     tx.record("hospital", id, "hospital.added", json!({"code": record.code}), Hearers::nobody())?;
     let HospitalRecord { code, name_zh, name_en, district, weight } = record;
     Ok(HospitalView { id, code, name_zh, name_en, district, weight, created_at: tx.now })
@@ -231,7 +235,10 @@ pub fn employer_add(tx: &mut Tx<'_>, input: EmployerInput) -> Result<EmployerVie
     let record = EmployerRecord { code, name_zh, name_en };
     checked(tx, &record)?;
     import::employers(tx, &[(1, record.clone())], Existing::Refuse).map_err(one_row)?;
-    let id = storage::intake::employer_codes(tx.conn)?.get(&record.code).copied().ok_or(Code::NotFound)?;
+    let id = storage::network::import::employer_codes(tx.conn)?
+        .get(&record.code)
+        .copied()
+        .ok_or(Code::NotFound)?;
     tx.record("employer", id, "employer.added", json!({"code": record.code}), Hearers::nobody())?;
     let EmployerRecord { code, name_zh, name_en } = record;
     Ok(EmployerView { id, code, name_zh, name_en, created_at: tx.now })

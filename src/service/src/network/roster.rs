@@ -10,12 +10,12 @@ use crate::{Failure, Hearers, House, Tx};
 use coordination::Topic;
 use domain::{
     ids::{ShiftId, StaffId},
-    network::{ShiftRecord, overlap_words},
     precondition::Expected,
     refusal::{Code, Refusal},
+    staff::{ShiftRecord, overlap_words},
     time::Timestamp,
 };
-use storage::{Conn, directory as store};
+use storage::{Conn, network::listing as store};
 
 /// A new shift.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -66,7 +66,7 @@ pub struct ShiftCancelled {
 pub fn shift_add(tx: &mut Tx<'_>, input: &ShiftInput) -> Result<ShiftView, Failure> {
     let id = ShiftId::generate();
     fit(tx, input.staff_id, None, input.starts_at, input.ends_at)?;
-    if !storage::intake::shift_add(tx.conn, id, input.staff_id, input.starts_at, input.ends_at)? {
+    if !storage::network::import::shift_add(tx.conn, id, input.staff_id, input.starts_at, input.ends_at)? {
         return Err(Code::AlreadyExists.into());
     }
     let payload = json!({"shift": id, "starts_at": input.starts_at, "ends_at": input.ends_at});
@@ -142,8 +142,8 @@ fn fit(
 
 fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Failure> {
     tx.wake(Topic::Matching);
-    if storage::doctors::on_shift_until(tx.conn, staff_id, tx.now)?.is_none()
-        && storage::staff_changes::doctor_off(tx.conn, staff_id)?
+    if storage::matching::doctor::on_shift_until(tx.conn, staff_id, tx.now)?.is_none()
+        && storage::staff::change::doctor_off(tx.conn, staff_id)?
     {
         let payload = json!({"presence": "off", "reason": "no_shift"});
         tx.record("staff", staff_id, "duty.changed", payload, Hearers::staff(staff_id))?;

@@ -12,7 +12,7 @@ use domain::{
         reconcile::{BootSaid, BootVerdict, judge_boot},
     },
 };
-use storage::{journal::CabinetRow, reconcile as store};
+use storage::vend::{journal::CabinetRow, reconcile as store};
 
 /// Takes the boot that says hello.
 ///
@@ -96,7 +96,7 @@ fn doubt(
     states: &'static [AttemptState],
     command: Command,
 ) -> Result<(), Failure> {
-    for row in storage::attempts::attempts_of_cabinet(tx.conn, cabinet, states)? {
+    for row in storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)? {
         let events = decide(&domain_attempt(&row)?, command, tx.now)?;
         apply(tx, &row, &events)?;
     }

@@ -5,13 +5,16 @@
 use serde_json::json;
 
 use super::{
-    domain_attempt, incidents,
+    domain_attempt, incident,
     issue::{authorization_end, candidate, issue},
     reconcile, slot_no,
-    stock::move_packs,
-    units::{command, key_of},
 };
-use crate::{Failure, Hearers, Tx, prescription_use};
+use crate::{
+    Failure, Hearers, Tx,
+    order::write::{command, key_of},
+    prescription::dispense,
+    stock::move_packs,
+};
 use base::telemetry::figures::Fact;
 use coordination::Topic;
 use domain::{
@@ -23,15 +26,14 @@ use domain::{
     vend::{
         AttemptEvent, AttemptState, Command, Outcome,
         attempt::{DoubtCause, VoidReason},
-        attempt_event::{IncidentKind, Proof},
         decide,
+        event::{IncidentKind, Proof},
     },
 };
 use storage::{
-    attempts::AttemptRow,
-    incidents::incident_over,
-    orders::{OrderRow, UnitRow},
+    order::{OrderRow, UnitRow},
     stock::{self as store, StockKey},
+    vend::{attempt::AttemptRow, incident::incident_over},
 };
 
 /// Attempts for one pack, at most.
@@ -42,7 +44,7 @@ const ATTEMPTS_PER_UNIT: usize = 2;
 /// # Errors
 /// `StateMovedOn` when the attempt is no longer what the decision was made of.
 pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Result<(), Failure> {
-    let worker = storage::attempts::attempt_worker(tx.conn, row.id)?;
+    let worker = storage::vend::attempt::attempt_worker(tx.conn, row.id)?;
     let hearers = worker.map_or_else(Hearers::nobody, Hearers::worker);
     for event in events {
         write(tx, row, event)?;
@@ -75,27 +77,27 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
     let moved = match event {
         AttemptEvent::Issued { .. } => true,
         AttemptEvent::Started { boot, .. } => {
-            storage::attempts::attempt_start(tx.conn, row.id, &boot.to_string(), tx.now)?
+            storage::vend::attempt::attempt_start(tx.conn, row.id, &boot.to_string(), tx.now)?
         }
         AttemptEvent::Voided { .. } => {
             tx.wake(Topic::Cabinet(row.cabinet_id));
-            storage::attempts::attempt_void(tx.conn, row.id, tx.now)?
+            storage::vend::attempt::attempt_void(tx.conn, row.id, tx.now)?
         }
         AttemptEvent::Doubted { cause: DoubtCause::SameBoot } => {
-            storage::attempts::attempt_disown(tx.conn, row.id, tx.now)?
+            storage::vend::attempt::attempt_disown(tx.conn, row.id, tx.now)?
         }
-        AttemptEvent::Doubted { .. } => storage::attempts::attempt_doubt(tx.conn, row.id, tx.now)?,
+        AttemptEvent::Doubted { .. } => storage::vend::attempt::attempt_doubt(tx.conn, row.id, tx.now)?,
         AttemptEvent::Dispensed { .. } => {
             let to = AttemptState::Dispensed;
-            storage::attempts::attempt_close(tx.conn, row.id, to, Outcome::Dispensed, tx.now)?
+            storage::vend::attempt::attempt_close(tx.conn, row.id, to, Outcome::Dispensed, tx.now)?
         }
         AttemptEvent::NotDispensed { reason, .. } => {
             let to = AttemptState::NotDispensed;
-            storage::attempts::attempt_close(tx.conn, row.id, to, (*reason).into(), tx.now)?
+            storage::vend::attempt::attempt_close(tx.conn, row.id, to, (*reason).into(), tx.now)?
         }
         AttemptEvent::IncidentOpened { kind, slot } => {
             let detail = json!({"attempt_state": row.state});
-            incidents::open(tx, row.cabinet_id, *kind, Some(slot.get()), Some(row.id), detail)?;
+            incident::open(tx, row.cabinet_id, *kind, Some(slot.get()), Some(row.id), detail)?;
             true
         }
         AttemptEvent::SlotClosed { slot, reason } => {
@@ -147,7 +149,7 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
 /// worker's, and another one must not follow it. It is paid back when its time
 /// is up, and a person looks at the incident.
 fn free_issued(tx: &mut Tx<'_>, over: &AttemptRow, slot: i32) -> Result<(), Failure> {
-    for row in storage::attempts::attempts_issued_of_slot(tx.conn, over.cabinet_id, slot)? {
+    for row in storage::vend::attempt::attempts_issued_of_slot(tx.conn, over.cabinet_id, slot)? {
         if row.id == over.id {
             continue;
         }
@@ -165,8 +167,8 @@ pub fn give_up(tx: &mut Tx<'_>, order: OrderId, unit: OrderUnitId) -> Result<(),
 
 /// A waiting pack is taken from another open slot, once, or paid back.
 fn try_elsewhere(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
-    let order = storage::orders::order_fetch(tx.conn, row.order_id)?;
-    let units = storage::orders::units_of_order(tx.conn, row.order_id)?;
+    let order = storage::order::order_fetch(tx.conn, row.order_id)?;
+    let units = storage::order::units_of_order(tx.conn, row.order_id)?;
     let unit = units.into_iter().find(|unit| unit.id == row.order_unit_id);
     let (Some(order), Some(unit)) = (order, unit) else { return Ok(()) };
     // The cabinet told of it without START: another pack must not follow it,
@@ -185,9 +187,11 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
     if !waiting || tx.now >= order.expires_at {
         return Ok(None);
     }
-    let tried = storage::attempts::attempts_of_order(tx.conn, order.id)?;
+    let tried = storage::vend::attempt::attempts_of_order(tx.conn, order.id)?;
     let tries = tried.iter().filter(|attempt| attempt.order_unit_id == unit.id).count();
-    if tries >= ATTEMPTS_PER_UNIT || storage::journal::cabinet_device(tx.conn, order.cabinet_id)?.is_none() {
+    if tries >= ATTEMPTS_PER_UNIT
+        || storage::vend::journal::cabinet_device(tx.conn, order.cabinet_id)?.is_none()
+    {
         return Ok(None);
     }
     match reconcile::ensure_may_issue(tx, order.cabinet_id) {
@@ -196,7 +200,7 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
         Err(failure) => return Err(failure),
     }
     if let Some(prescription) = order.prescription_id
-        && !prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
+        && !dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
     {
         return Ok(None);
     }
@@ -216,7 +220,7 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
 fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey) -> Result<(), Failure> {
     move_packs(tx, &key_of(&unit), Movement::Release(1))?;
     move_packs(tx, to, Movement::Reserve(1))?;
-    if !storage::orders::unit_relocate(tx.conn, unit.id, to.slot_no, &to.lot_no)? {
+    if !storage::order::unit_relocate(tx.conn, unit.id, to.slot_no, &to.lot_no)? {
         return Err(Refusal::moved_on(unit.state).into());
     }
     let payload = json!({"unit": unit.id, "from": unit.slot_no, "to": to.slot_no});
@@ -224,7 +228,7 @@ fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey)
     unit.slot_no = to.slot_no;
     unit.lot_no.clone_from(&to.lot_no);
     let end = authorization_end(tx);
-    storage::orders::order_extend(tx.conn, order.id, end)?;
+    storage::order::order_extend(tx.conn, order.id, end)?;
     issue(tx, order, &[unit])
 }
 

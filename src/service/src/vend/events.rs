@@ -4,25 +4,26 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{boots, closing::apply, domain_attempt, incidents, lock_cabinet, reconcile, restocking};
-use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use super::{boots, closing::apply, domain_attempt, incident, lock_cabinet, reconcile};
+use crate::{Failure, Hearers, Tx, caller::CabinetCaller, stock::restocking};
 use domain::{
     ids::CabinetId,
     refusal::{Code, FieldProblem, Refusal},
     stock::is_lot_no,
     vend::{
-        BootId, Command, Evidence, JournalHash,
-        attempt_event::IncidentKind,
-        decide,
+        BootId, Command, Evidence, JournalHash, decide,
+        event::IncidentKind,
         journal::{BATCH_MAX, BatchVerdict, Body, JournalEntry, JournalHead, verify_batch},
         messages::{EventsAnswer, EventsRequest},
     },
     words::Bilingual,
 };
 use storage::{
-    incidents as incident_store,
-    journal::{self as store, CabinetRow, NewEntry},
     sql_types::At,
+    vend::{
+        incident as incident_store,
+        journal::{self as store, CabinetRow, NewEntry},
+    },
 };
 
 /// Takes a batch of journal entries.
@@ -160,12 +161,12 @@ fn weigh_evidence(
     evidence: Evidence,
 ) -> Result<(), Failure> {
     let Some(id) = entry.body.attempt() else { return Ok(()) };
-    let row = storage::attempts::attempt_fetch(tx.conn, id)?.filter(|row| row.cabinet_id == cabinet.id);
+    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.filter(|row| row.cabinet_id == cabinet.id);
     let Some(row) = row else {
         // It proves that a motor ran for something we never allowed.
         if matches!(evidence, Evidence::Dispensed | Evidence::Unknown) {
             let detail = json!({"unknown_attempt": id, "seq": entry.seq});
-            incidents::open(tx, cabinet.id, IncidentKind::VendWithoutStart, None, None, detail)?;
+            incident::open(tx, cabinet.id, IncidentKind::VendWithoutStart, None, None, detail)?;
         }
         return Ok(());
     };
@@ -173,10 +174,10 @@ fn weigh_evidence(
         && *lot_no != row.lot_no
     {
         let detail = json!({"expected_lot": row.lot_no, "seq": entry.seq});
-        incidents::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
+        incident::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
         // A recall of that lot must find whoever has the pack.
         if is_lot_no(lot_no) {
-            storage::attempts::attempt_other_lot(tx.conn, id, lot_no)?;
+            storage::vend::attempt::attempt_other_lot(tx.conn, id, lot_no)?;
         }
     }
     let command =
@@ -193,7 +194,7 @@ pub fn raise_alarm(
     detail: Value,
 ) -> Result<(), Failure> {
     if !incident_store::incident_stands(tx.conn, cabinet, &[kind])? {
-        incidents::open(tx, cabinet, kind, None, None, detail)?;
+        incident::open(tx, cabinet, kind, None, None, detail)?;
     }
     if store::cabinet_tamper(tx.conn, cabinet, true)? {
         let payload = json!({"kind": kind});

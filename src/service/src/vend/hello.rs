@@ -3,19 +3,19 @@
 
 use serde_json::json;
 
-use super::{boots, events::raise_alarm, lock_cabinet, reconcile, stock::packs};
-use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use super::{boots, events::raise_alarm, lock_cabinet, reconcile};
+use crate::{Failure, Hearers, Tx, caller::CabinetCaller, stock::packs};
 use domain::{
     refusal::Code,
     vend::{
         AttemptState,
-        attempt_event::IncidentKind,
+        event::IncidentKind,
         messages::{HelloAnswer, HelloRequest, SlotReport},
     },
 };
 use storage::{
-    journal::{self as store, CabinetRow},
     stock::SlotRow,
+    vend::journal::{self as store, CabinetRow},
 };
 
 /// Takes a boot's first word.
@@ -38,7 +38,7 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     let books = storage::stock::slots_of(tx.conn, cabinet.id)?;
     let (acked_seq, differs) = reconcile::at_hello(tx, &cabinet, request.journal, &request.slots, &books)?;
     let unresolved = [AttemptState::Started, AttemptState::InDoubt];
-    let open = storage::attempts::attempts_of_cabinet(tx.conn, cabinet.id, AttemptState::LIVE)?
+    let open = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet.id, AttemptState::LIVE)?
         .iter()
         .any(|attempt| unresolved.contains(&attempt.state));
     let must_reconcile = open

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::{reconcile, slot_no, units::command};
-use crate::{Failure, Hearers, Tx};
+use super::{reconcile, slot_no};
+use crate::{Failure, Hearers, Tx, order::write::command};
 use coordination::Topic;
 use crypto::vend_auth::{self, OnePack, VendAuthorization};
 use domain::{
@@ -15,10 +15,10 @@ use domain::{
     vend::{AttemptEvent, AttemptState, Epoch, attempt::may_issue},
 };
 use storage::{
-    attempts::NewAttempt,
-    orders::{OrderRow, UnitRow},
+    order::{OrderRow, UnitRow},
     sql_types::At,
     stock::{self as store, CandidateRow},
+    vend::attempt::NewAttempt,
 };
 
 /// Until when an authorization made now may be started.
@@ -36,8 +36,8 @@ pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
 pub fn issue(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
     reconcile::ensure_may_issue(tx, order.cabinet_id)?;
     let (device, epoch) =
-        storage::journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
-    let earlier = storage::attempts::attempts_of_order(tx.conn, order.id)?;
+        storage::vend::journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
+    let earlier = storage::vend::attempt::attempts_of_order(tx.conn, order.id)?;
     for unit in units {
         let of_unit = earlier.iter().filter(|attempt| attempt.order_unit_id == unit.id);
         may_issue(of_unit.map(|attempt| attempt.state))?;
@@ -84,7 +84,7 @@ fn one(
         issued_at: At(tx.now),
         expires_at: At(expires_at),
     };
-    storage::attempts::attempts_add(tx.conn, &[row])?;
+    storage::vend::attempt::attempts_add(tx.conn, &[row])?;
     let event = AttemptEvent::Issued {
         order_unit: unit.id,
         cabinet: order.cabinet_id,

@@ -5,40 +5,32 @@
 //! Every verb first takes the cabinet's row, then the order's: one order of
 //! locks for all, and no START between a new boot and its doubts.
 
-mod boots;
-mod cabinets;
-mod closing;
-mod events;
-mod hello;
-mod incidents;
-mod issue;
-mod pickup;
-mod plan;
-mod recall;
-mod reconcile;
-mod resolve;
-mod restocking;
-mod start;
-mod stock;
-mod sweep;
-mod units;
-mod work;
+pub(crate) mod boots;
+pub(crate) mod cabinet;
+pub(crate) mod closing;
+pub(crate) mod events;
+pub(crate) mod hello;
+pub(crate) mod incident;
+pub(crate) mod issue;
+pub(crate) mod pickup;
+pub(crate) mod reconcile;
+pub(crate) mod resolve;
+pub(crate) mod start;
+pub(crate) mod sweep;
+pub(crate) mod work;
 
-pub use cabinets::{CabinetList, CabinetView, SlotView, cabinet, cabinets, device_key};
+pub use cabinet::{CabinetList, CabinetView, SlotView, cabinet, cabinets, device_key};
 pub use events::accept;
 pub use hello::hello;
-pub use incidents::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
-pub use recall::{RecallInput, RecallView, recall};
+pub use incident::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
 pub use reconcile::DiscrepancyView;
 pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
 pub use work::{WorkSeen, cursor_of, work};
 
-pub(super) use issue::{authorization_end, issue};
-pub(super) use plan::OrderPlan;
-pub(super) use sweep::withdraw;
-pub(super) use units::{command, domain_order};
+pub(crate) use issue::{authorization_end, issue};
+pub(crate) use sweep::withdraw;
 
 use super::{Failure, Tx};
 use domain::{
@@ -47,14 +39,14 @@ use domain::{
     stock::SlotNo,
     vend::{Attempt, BootId, Epoch},
 };
-use storage::{attempts::AttemptRow, journal::CabinetRow};
+use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
 
 /// Takes the cabinet's row for this transaction.
 ///
 /// # Errors
 /// `NotFound`.
 pub(super) fn lock_cabinet(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<CabinetRow, Failure> {
-    Ok(storage::journal::cabinet_lock(tx.conn, cabinet)?.ok_or(Code::NotFound)?)
+    Ok(storage::vend::journal::cabinet_lock(tx.conn, cabinet)?.ok_or(Code::NotFound)?)
 }
 
 /// A stored slot number.

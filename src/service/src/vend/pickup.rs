@@ -17,8 +17,8 @@ use domain::{
     vend::decide::PickupCheck,
 };
 use storage::{
-    hatches::{self as store, HatchTryRow},
-    orders::OrderRow,
+    order::OrderRow,
+    vend::pickup::{self as store, HatchTryRow},
 };
 
 /// A wrong code that is tried on one order after another was typed once within

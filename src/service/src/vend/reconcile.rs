@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{events::raise_alarm, incidents};
+use super::{events::raise_alarm, incident};
 use crate::{Failure, Hearers, Tx};
 use domain::{
     ids::CabinetId,
     refusal::{Code, Refusal},
     vend::{
         JournalHash,
-        attempt_event::IncidentKind,
+        event::IncidentKind,
         journal::JournalHead,
         messages::SlotReport,
         reconcile::{DiscrepancyKind, compare_journals, holds_another},
@@ -22,10 +22,12 @@ use domain::{
 };
 use storage::{
     Conn,
-    incidents::incident_stands,
-    journal::CabinetRow,
-    reconcile::{self as store, DiscrepancyRow},
     stock::SlotRow,
+    vend::{
+        incident::incident_stands,
+        journal::CabinetRow,
+        reconcile::{self as store, DiscrepancyRow},
+    },
 };
 
 /// A difference that stands.
@@ -73,7 +75,7 @@ pub fn is_reconciled(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<bool, Failur
 /// # Errors
 /// `CabinetTampered`; `CabinetNotReconciled`, with what stands.
 pub fn ensure_may_issue(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    if storage::journal::cabinet_fetch(tx.conn, cabinet)?.is_some_and(|row| row.tampered) {
+    if storage::vend::journal::cabinet_fetch(tx.conn, cabinet)?.is_some_and(|row| row.tampered) {
         return Err(Code::CabinetTampered.into());
     }
     let lasting = store::discrepancies_of(tx.conn, cabinet)?.into_iter().find(|row| !row.kind.passes());
@@ -146,7 +148,7 @@ fn note(
     tx.record("cabinet", cabinet, "cabinet.differs", payload, Hearers::nobody())?;
     if kind == DiscrepancyKind::OtherProduct {
         let detail = json!({"why": "hello", "told": detail});
-        incidents::open(tx, cabinet, IncidentKind::WrongSlot, Some(slot), None, detail)?;
+        incident::open(tx, cabinet, IncidentKind::WrongSlot, Some(slot), None, detail)?;
     }
     Ok(())
 }
@@ -170,18 +172,18 @@ fn look_at(
     if incident_stands(tx.conn, cabinet, &[kind])? {
         return Ok(());
     }
-    incidents::open(tx, cabinet, kind, slot, None, detail)
+    incident::open(tx, cabinet, kind, slot, None, detail)
 }
 
 fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure> {
-    match storage::journal::journal_head(tx.conn, cabinet.id, cabinet.epoch)? {
+    match storage::vend::journal::journal_head(tx.conn, cabinet.id, cabinet.epoch)? {
         Some((seq, hash)) => Ok(JournalHead { seq, hash: super::events::parse_hash(&hash)? }),
         None => Ok(JournalHead::EMPTY),
     }
 }
 
 fn kept_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Option<JournalHash>, Failure> {
-    let rows = storage::journal::journal_hashes(tx.conn, cabinet.id, cabinet.epoch, seq, seq)?;
+    let rows = storage::vend::journal::journal_hashes(tx.conn, cabinet.id, cabinet.epoch, seq, seq)?;
     rows.first().map(|(_, hash)| super::events::parse_hash(hash)).transpose()
 }
 

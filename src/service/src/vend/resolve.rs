@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{closing::apply, domain_attempt, lock_cabinet, restocking, slot_no};
-use crate::{Failure, Hearers, Tx};
+use super::{closing::apply, domain_attempt, lock_cabinet, slot_no};
+use crate::{Failure, Hearers, Tx, stock::restocking};
 use domain::{
     ids::{AttemptId, CabinetId, OrderId, StaffId},
     refusal::{Code, Refusal},
@@ -15,7 +15,7 @@ use domain::{
         AttemptState, Command, NotDispensedReason, Outcome, decide, decide::CountDecision, journal::Body,
     },
 };
-use storage::{attempts::AttemptRow, journal::CabinetRow};
+use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
 
 /// Journal entries looked through for the count.
 const COUNTS_LOOKED_AT: i64 = 1000;
@@ -72,9 +72,9 @@ pub fn resolve(
     id: AttemptId,
     input: &ResolveInput,
 ) -> Result<AttemptView, Failure> {
-    let cabinet = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
+    let cabinet = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
     let cabinet = lock_cabinet(tx, cabinet)?;
-    let row = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let rebooted = rebooted_after(&cabinet, &row);
     let count = if rebooted { last_count(tx, &cabinet, row.slot_no)? } else { None };
     let decision = match input.decision {
@@ -92,7 +92,7 @@ pub fn resolve(
     tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Hearers::nobody())?;
     // The count was made while the books could not follow it.
     restocking::count(tx, cabinet.id, row.slot_no, counted)?;
-    let row = storage::attempts::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(AttemptView {
         id: row.id,
         order_id: row.order_id,
@@ -121,7 +121,7 @@ fn last_count(tx: &mut Tx<'_>, cabinet: &CabinetRow, slot: i32) -> Result<Option
     let slot = slot_no(slot)?;
     let kinds = ["count", "restock"];
     let recent =
-        storage::journal::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNTS_LOOKED_AT)?;
+        storage::vend::journal::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNTS_LOOKED_AT)?;
     for (_, boot, kind, body) in recent {
         if cabinet.boot_id.as_ref() != Some(&boot) {
             break;

@@ -4,7 +4,7 @@
 use super::{
     closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
 };
-use crate::{Failure, Tx, caller::CabinetCaller, prescription_use, sale_start};
+use crate::{Failure, Tx, caller::CabinetCaller, order::sale::start, prescription::dispense};
 use domain::{
     formulary::SaleClass,
     ids::AttemptId,
@@ -18,7 +18,11 @@ use domain::{
         messages::{Grant, StartRequest},
     },
 };
-use storage::{attempts::AttemptRow, journal::CabinetRow, orders::OrderRow, stock as store};
+use storage::{
+    order::OrderRow,
+    stock as store,
+    vend::{attempt::AttemptRow, journal::CabinetRow},
+};
 
 /// Grants one attempt to the boot that asks; the same boot gets the same
 /// GRANT again.
@@ -34,12 +38,12 @@ pub fn start(
     request: &StartRequest,
 ) -> Result<Grant, Failure> {
     let cabinet = lock_cabinet(tx, caller.cabinet)?;
-    let row = storage::attempts::attempt_fetch(tx.conn, id)?
+    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?
         .filter(|row| row.cabinet_id == cabinet.id)
         .ok_or(Code::NotFound)?;
-    let order = storage::orders::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
+    let order = storage::order::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
     // Looked at again: rows were waited for since this transaction began.
-    if !storage::sessions::device_is_live(tx.conn, caller.device, caller.epoch)? {
+    if !storage::authority::device_is_live(tx.conn, caller.device, caller.epoch)? {
         return Err(Code::DeviceRevoked.into());
     }
     let gate = StartGate {
@@ -58,7 +62,7 @@ pub fn start(
         Ok(events) => {
             // The same GRANT again is no START: the pack may be on its way.
             if !events.is_empty()
-                && let Some(refusal) = sale_start::speaks_against(tx, &order)?
+                && let Some(refusal) = start::speaks_against(tx, &order)?
             {
                 // What is withdrawn and paid back stands although START is refused.
                 tx.keep_on_refusal();
@@ -66,7 +70,7 @@ pub fn start(
                 return Err(refusal.into());
             }
             apply(tx, &row, &events)?;
-            storage::journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+            storage::vend::journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
             let ttl_ms = tx.house.policy.vending.grant_seconds.saturating_mul(1000);
             Ok(Grant { boot_id: request.boot_id, ttl_ms })
         }
@@ -124,7 +128,7 @@ fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failur
         return Ok(false);
     }
     match order.prescription_id {
-        Some(prescription) => prescription_use::verify_for_start(tx.conn, tx.house, prescription, tx.now),
+        Some(prescription) => dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now),
         None => Ok(true),
     }
 }

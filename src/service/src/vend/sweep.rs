@@ -8,11 +8,11 @@ use chrono::TimeDelta;
 use super::{
     closing::{apply, give_up},
     domain_attempt, lock_cabinet, reconcile,
-    units::command,
 };
 use crate::{
     Actor, Failure, House, Tx,
-    rounds::{self, Job},
+    jobs::rounds::{self, Job},
+    order::write::command,
 };
 use domain::{
     ids::{AttemptId, CabinetId, OrderId},
@@ -33,14 +33,16 @@ pub async fn doubt_silent(house: &Arc<House>) -> Result<usize, Failure> {
     let silence = TimeDelta::seconds(i64::from(house.policy.vending.silence_seconds));
     let before = house.now() - silence;
     let due = house
-        .read(Actor::System, move |conn, _| Ok(storage::attempts::attempts_silent(conn, before, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| {
+            Ok(storage::vend::attempt::attempts_silent(conn, before, AT_ONCE)?)
+        })
         .await?;
     rounds::each(house, JOB, due, |(_, id)| *id, doubt).await.outcome()
 }
 
 fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usize, Failure> {
     lock_cabinet(tx, cabinet)?;
-    let Some(row) = storage::attempts::attempt_fetch(tx.conn, id)? else { return Ok(0) };
+    let Some(row) = storage::vend::attempt::attempt_fetch(tx.conn, id)? else { return Ok(0) };
     let events = decide(&domain_attempt(&row)?, Command::Silence, tx.now)?;
     apply(tx, &row, &events)?;
     Ok(usize::from(!events.is_empty()))
@@ -55,7 +57,7 @@ pub async fn void_expired(house: &Arc<House>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("void-expired");
     let now = house.now();
     let due = house
-        .read(Actor::System, move |conn, _| Ok(storage::attempts::attempts_overdue(conn, now, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| Ok(storage::vend::attempt::attempts_overdue(conn, now, AT_ONCE)?))
         .await?;
     let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
@@ -72,7 +74,7 @@ pub async fn expire_orders(house: &Arc<House>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-orders");
     let now = house.now();
     let due = house
-        .read(Actor::System, move |conn, _| Ok(storage::orders::orders_overdue(conn, now, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| Ok(storage::order::orders_overdue(conn, now, AT_ONCE)?))
         .await?;
     rounds::each(house, JOB, due, |(_, order)| *order, expire).await.outcome()
 }
@@ -80,7 +82,7 @@ pub async fn expire_orders(house: &Arc<House>) -> Result<usize, Failure> {
 fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {
     lock_cabinet(tx, cabinet)?;
     // Paid, or cancelled, while this sweep stood in line.
-    let row = storage::orders::order_lock(tx.conn, id)?;
+    let row = storage::order::order_lock(tx.conn, id)?;
     if !row.is_some_and(|row| row.state == OrderState::Reserved && row.expires_at <= tx.now) {
         return Ok(0);
     }
@@ -97,7 +99,7 @@ pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure
     // What is not started goes first: a doubt closes its slot, and would send
     // the packs that wait there elsewhere in a cabinet that is no more.
     for states in [const { &[AttemptState::Issued] }, &[AttemptState::Started]] {
-        for row in storage::attempts::attempts_of_cabinet(tx.conn, cabinet, states)? {
+        for row in storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)? {
             let events = decide(&domain_attempt(&row)?, Command::NewEpoch, tx.now)?;
             apply(tx, &row, &events)?;
         }
@@ -109,16 +111,16 @@ pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure
 /// at once when nothing else is under way, else pack by pack. Tells how many
 /// attempts were voided. The caller holds the cabinet.
 pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usize, Failure> {
-    let Some(order) = storage::orders::order_lock(tx.conn, id)? else { return Ok(0) };
+    let Some(order) = storage::order::order_lock(tx.conn, id)? else { return Ok(0) };
     let due = |expires_at| reason != VoidReason::Expired || expires_at <= tx.now;
-    let all = storage::attempts::attempts_of_order(tx.conn, id)?;
+    let all = storage::vend::attempt::attempts_of_order(tx.conn, id)?;
     let issued: Vec<_> =
         all.into_iter().filter(|row| row.state == AttemptState::Issued && due(row.expires_at)).collect();
     for row in &issued {
         let events = decide(&domain_attempt(row)?, Command::Void { reason }, tx.now)?;
         apply(tx, row, &events)?;
     }
-    let units = storage::orders::units_of_order(tx.conn, id)?;
+    let units = storage::order::units_of_order(tx.conn, id)?;
     let moving = units.iter().any(|unit| unit.state == UnitState::Authorised);
     let over = reason != VoidReason::Expired || order.expires_at <= tx.now;
     if moving || !over {

@@ -43,9 +43,9 @@ pub fn work(conn: &mut Conn, house: &House, caller: CabinetCaller) -> Result<Vec
     // An authorization that was withdrawn before it could have run out may
     // still lie in the cabinet.
     let since = now - TimeDelta::minutes(i64::from(house.policy.vending.authorization_minutes));
-    let voided = storage::attempts::attempts_voided_since(conn, caller.cabinet, since, VOIDS_TOLD)?;
+    let voided = storage::vend::attempt::attempts_voided_since(conn, caller.cabinet, since, VOIDS_TOLD)?;
     items.extend(voided.into_iter().map(|attempt| WorkItem::Void { attempt }));
-    let issued = storage::attempts::attempts_of_cabinet(conn, caller.cabinet, &[AttemptState::Issued])?;
+    let issued = storage::vend::attempt::attempts_of_cabinet(conn, caller.cabinet, &[AttemptState::Issued])?;
     let current = issued.into_iter().filter(|row| row.epoch == caller.epoch && row.expires_at > now);
     items
         .extend(current.map(|row| WorkItem::Vend { attempt: row.id, authorization: row.vend_authorization }));

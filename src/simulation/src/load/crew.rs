@@ -21,7 +21,7 @@ use crate::{
     sessions::Staff,
     simulation::on_shift,
 };
-use domain::{matching::Department, network::DoctorRecord, time::Timestamp, words::Language};
+use domain::{matching::Department, staff::DoctorRecord, time::Timestamp, words::Language};
 
 /// A doctor sees two workers at once on average; some of them wait for a pharmacist.
 const FEWEST_DOCTORS: usize = 8;

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::secrets;
-use domain::network::{EncounterLane, StationRecord};
+use domain::{network::StationRecord, prescription::EncounterLane};
 
 /// Stations of the first city.
 pub(super) const STATIONS: usize = 226;

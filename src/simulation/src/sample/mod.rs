@@ -21,11 +21,12 @@ mod stock;
 mod workers;
 
 use domain::{
-    network::{
-        CabinetLane, CabinetRecord, DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord,
-        PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord, StationRecord, StockRecord,
-        WorkerRecord,
+    network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord, WorkerRecord},
+    prescription::CabinetLane,
+    staff::{
+        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
     },
+    stock::record::StockRecord,
     time::{Timestamp, civil_day, to_micros},
 };
 

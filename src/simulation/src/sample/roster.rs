@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use super::SampleNetwork;
 use domain::{
     matching::Department,
-    network::ShiftRecord,
+    staff::ShiftRecord,
     time::{Timestamp, civil_day, end_of_civil_day},
 };
 

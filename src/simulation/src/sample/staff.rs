@@ -9,10 +9,8 @@ use super::{
 };
 use domain::{
     matching::Department,
-    network::{
-        DoctorRecord, EmployerRecord, HospitalRecord, OperatorRecord, PharmacistRecord, RestockerRecord,
-        SafetyOfficerRecord,
-    },
+    network::{EmployerRecord, HospitalRecord},
+    staff::{DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord},
     words::Language,
 };
 

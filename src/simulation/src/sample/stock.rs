@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use rand::Rng;
 
 use super::{SampleNetwork, secrets};
-use domain::{network::StockRecord, time::civil_day};
+use domain::{stock::record::StockRecord, time::civil_day};
 
 /// Slots of every sample cabinet.
 pub const SLOTS_PER_CABINET: usize = 40;

@@ -20,7 +20,7 @@ const LIST_SEPARATORS: [char; 7] = [';', '；', '|', '、', '/', '，', ','];
 const DEGREE: i64 = 1_000_000;
 
 /// Every language of a file.
-pub(in crate::network) const LANGUAGES: &[Language] = &[Language::Chinese, Language::English];
+pub(crate) const LANGUAGES: &[Language] = &[Language::Chinese, Language::English];
 
 /// Reads the cells of one row and notes those that cannot be read.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ impl<'r, 'a> Cells<'r, 'a> {
 
 /// Full-width letters, digits, signs and spaces as plain ones.
 /// Source: Unicode, "Halfwidth and Fullwidth Forms" (U+FF01 to U+FF5E).
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     const SHIFT: u32 = 0xFEE0;
     let wide = |character: char| matches!(character, '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
     if !text.contains(wide) {
@@ -238,12 +238,12 @@ fn degrees_e6(cell: &str) -> Option<i32> {
 }
 
 /// The items of a list as one cell.
-pub(in crate::network) fn join<'a>(items: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn join<'a>(items: impl Iterator<Item = &'a str>) -> String {
     items.collect::<Vec<_>>().join(";")
 }
 
 /// The word for a language in a file: the same as on the wire.
-pub(in crate::network) fn language_word(language: Language) -> &'static str {
+pub(crate) fn language_word(language: Language) -> &'static str {
     match language {
         Language::Chinese => "zh",
         Language::English => "en",

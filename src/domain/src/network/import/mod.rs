@@ -13,7 +13,7 @@ use super::Record;
 use crate::{refusal::FieldProblem, words::Bilingual};
 
 pub use cells::Cells;
-pub(super) use cells::{LANGUAGES, join, language_word};
+pub(crate) use cells::{LANGUAGES, join, language_word};
 
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

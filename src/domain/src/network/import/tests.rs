@@ -1,9 +1,13 @@
 //! Bad files, one fault at a time and many at once.
 
-use super::super::{
-    CabinetRecord, DoctorRecord, HospitalRecord, ShiftRecord, StationRecord, StockRecord, WorkerRecord,
+use super::{
+    super::{CabinetRecord, HospitalRecord, StationRecord, WorkerRecord},
+    *,
 };
-use super::*;
+use crate::{
+    staff::{DoctorRecord, ShiftRecord},
+    stock::record::StockRecord,
+};
 
 fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
@@ -237,13 +241,13 @@ fn a_key_stands_once_in_a_file() {
 fn what_a_file_leaves_out_falls_to_the_narrow_default() {
     let header = Header::of::<CabinetRecord>(["station_code"]).expect("a fine header");
     let record = CabinetRecord::from_row(&Row::new(&header, 2, [" zhifu-01 "]), today()).expect("fine");
-    assert_eq!(record.lane, super::super::CabinetLane::RetailBOnly);
+    assert_eq!(record.lane, crate::prescription::CabinetLane::RetailBOnly);
     assert_eq!(record.station_code, "zhifu-01");
     let columns = ["code", "name_zh", "name_en", "district", "latitude_e6", "longitude_e6"];
     let header = Header::of::<StationRecord>(columns).expect("a fine header");
     let cells = ["s-1", "驿站", "Station", "zhifu", "37500000", "121400000"];
     let station = StationRecord::from_row(&Row::new(&header, 2, cells), today()).expect("fine");
-    assert!(!station.encounter_lanes.contains(&super::super::EncounterLane::MinorAilmentPilot));
+    assert!(!station.encounter_lanes.contains(&crate::prescription::EncounterLane::MinorAilmentPilot));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::{Failure, Hearers, Tx};
 use domain::ids::WorkerId;
-use storage::{
-    worker_changes::{self as store, CardFields},
-    workers::WorkerRow,
+use storage::network::{
+    worker::WorkerRow,
+    worker_change::{self as store, CardFields},
 };
 
 /// The working card that came over, as it stood on the record that went under.
@@ -50,12 +50,12 @@ pub(super) fn give_back(
     target: &WorkerRow,
     taken: Option<Taken>,
 ) -> Result<(), Failure> {
-    let (Some(taken), Some(source)) = (taken, storage::workers::worker_fetch(tx.conn, from)?) else {
+    let (Some(taken), Some(source)) = (taken, storage::network::worker::worker_fetch(tx.conn, from)?) else {
         return Ok(());
     };
     if target.card_index.as_deref() == Some(taken.index.as_slice()) {
         store::cards_exchange(tx.conn, &source, target)?;
-    } else if storage::workers::worker_by_card(tx.conn, &taken.index)?.is_none() {
+    } else if storage::network::worker::worker_by_card(tx.conn, &taken.index)?.is_none() {
         let Taken { index, pin_salt, pin_mac } = taken;
         // It was replaced, and so counts as lost; the one in exchange for it was stopped.
         let card = CardFields { index: Some(index), pin_salt, pin_mac, stopped_at: source.card_stopped_at };

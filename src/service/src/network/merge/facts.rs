@@ -19,7 +19,10 @@ use domain::{
         },
     },
 };
-use storage::{events::AnyId, merge as store, workers::WorkerRow};
+use storage::{
+    events::AnyId,
+    network::{merge as store, worker::WorkerRow},
+};
 
 /// What an operator wrote of somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,7 +199,7 @@ pub(super) fn merge(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> 
     };
     if before.person != before.merged_person {
         let Person { birth_date, sex, job } = before.merged_person;
-        storage::workers::person_set(tx.conn, target.id, birth_date, sex, job)?;
+        storage::network::worker::person_set(tx.conn, target.id, birth_date, sex, job)?;
     }
     Ok(before)
 }
@@ -229,7 +232,7 @@ fn write_profile(
 ) -> Result<(), Failure> {
     let body = profile::written(profile)?;
     let sealed = tx.house.seal("health_profile", "body_sealed", worker, &body)?;
-    if !storage::profiles::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
+    if !storage::profile::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         // Whoever writes a profile holds the worker's row, and so do we.
         return Err(Failure::Fault("a profile changed under a merge".to_owned()));
     }
@@ -282,7 +285,13 @@ pub(super) fn undo(
         job: undone_value(was.job, &merged.job, now.job),
     };
     if restored != Person::of(target) {
-        storage::workers::person_set(tx.conn, target.id, restored.birth_date, restored.sex, restored.job)?;
+        storage::network::worker::person_set(
+            tx.conn,
+            target.id,
+            restored.birth_date,
+            restored.sex,
+            restored.job,
+        )?;
     }
     card::give_back(tx, source, target, before.card)?;
     let said = store::consents_said(tx.conn, target.id)?;

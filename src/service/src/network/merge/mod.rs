@@ -21,10 +21,10 @@
 //! withdrawn on either side is withdrawn. One person gets one allowance a month,
 //! and what either used counts.
 
-mod card;
-mod facts;
-mod preview;
-mod undo;
+pub(crate) mod card;
+pub(crate) mod facts;
+pub(crate) mod preview;
+pub(crate) mod undo;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -33,8 +33,8 @@ use utoipa::ToSchema;
 pub use preview::{Contradiction, MergePreview, MergeQuery, merge_preview};
 pub use undo::worker_unmerge;
 
-use super::{people::WorkerSummary, unknown, worker_fetch};
-use crate::{Failure, Hearers, Tx, identity, ledger as books};
+use super::{identity, people::WorkerSummary, unknown, worker_fetch};
+use crate::{Failure, Hearers, Tx, ledger as books};
 use domain::{
     ids::{MergeId, WorkerId},
     ledger,
@@ -45,8 +45,10 @@ use domain::{
 };
 use storage::{
     ledger as books_store,
-    merge::{self as store, MergeRow},
-    workers::WorkerRow,
+    network::{
+        merge::{self as store, MergeRow},
+        worker::WorkerRow,
+    },
 };
 
 /// Into whom a worker is merged.
@@ -89,8 +91,8 @@ pub(crate) fn merge(
     // Whoever starts something for either of them waits, or is waited for. One
     // order for everybody, so that two merges never wait for each other.
     let (first, second) = if from < into { (from, into) } else { (into, from) };
-    let first = storage::workers::worker_hold_alone(tx.conn, first)?;
-    let second = storage::workers::worker_hold_alone(tx.conn, second)?;
+    let first = storage::network::worker::worker_hold_alone(tx.conn, first)?;
+    let second = storage::network::worker::worker_hold_alone(tx.conn, second)?;
     let (source, target) = if from < into { (first, second) } else { (second, first) };
     let source = source.ok_or(Code::NotFound)?;
     match source.merged_into {
@@ -168,7 +170,7 @@ fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<
 /// What both were granted for the same months: once too often.
 fn granted_twice(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<Fen, Failure> {
     let mut of = |who| -> Result<Vec<(String, i64)>, Failure> {
-        let everyone = storage::workers::worker_with_merged(tx.conn, who)?;
+        let everyone = storage::network::worker::worker_with_merged(tx.conn, who)?;
         let granted = books_store::allowances_of(tx.conn, &everyone)?;
         let month = |reference: &str| ledger::allowance_month(reference).unwrap_or_default().to_owned();
         Ok(granted.into_iter().map(|(_, reference, amount)| (month(&reference), amount.0)).collect())

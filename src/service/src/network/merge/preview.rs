@@ -6,14 +6,18 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{card, facts, worker_fetch};
-use crate::{Failure, Part, Tx, identity, network::WorkerSummary, profile::HealthProfile};
+use crate::{
+    Failure, Part, Tx,
+    network::{WorkerSummary, identity},
+    profile::HealthProfile,
+};
 use domain::{
     ids::WorkerId,
     network::Sex,
     refusal::{Code, Refusal},
     words::Bilingual,
 };
-use storage::{merge as store, workers::WorkerRow};
+use storage::network::{merge as store, worker::WorkerRow};
 
 domain::text_enum! {
     /// A fact in which one person cannot differ: either it was written down
@@ -68,8 +72,8 @@ pub struct MergePreview {
 /// # Errors
 /// `NotFound`.
 pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<MergePreview, Failure> {
-    let source = storage::workers::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
-    let target = storage::workers::worker_fetch(tx.conn, into)?.ok_or(Code::NotFound)?;
+    let source = storage::network::worker::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
+    let target = storage::network::worker::worker_fetch(tx.conn, into)?.ok_or(Code::NotFound)?;
     let (theirs, own) = (facts::profile_of(tx, from)?, facts::profile_of(tx, into)?);
     let (theirs, own) = (theirs.map(|(_, profile)| profile), own.map(|(_, profile)| profile));
     let none = HealthProfile::default();

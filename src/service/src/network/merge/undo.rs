@@ -10,7 +10,7 @@ use domain::{
     ledger,
     refusal::{Code, Refusal},
 };
-use storage::merge as store;
+use storage::network::merge as store;
 
 /// Undoes the merge of this worker.
 ///
@@ -19,11 +19,11 @@ use storage::merge as store;
 /// before merges could be undone, while the other was merged on, and while care
 /// of the other is running.
 pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, Failure> {
-    let seen = storage::workers::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
+    let seen = storage::network::worker::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
     let Some(into) = seen.merged_into else { return Err(Refusal::moved_on("not_merged").into()) };
     let (first, second) = if from < into { (from, into) } else { (into, from) };
-    let first = storage::workers::worker_hold_alone(tx.conn, first)?.ok_or(Code::NotFound)?;
-    let second = storage::workers::worker_hold_alone(tx.conn, second)?.ok_or(Code::NotFound)?;
+    let first = storage::network::worker::worker_hold_alone(tx.conn, first)?.ok_or(Code::NotFound)?;
+    let second = storage::network::worker::worker_hold_alone(tx.conn, second)?.ok_or(Code::NotFound)?;
     let (source, target) = if from < into { (first, second) } else { (second, first) };
     if source.merged_into != Some(into) {
         return Err(Refusal::moved_on("not_merged").into());
@@ -42,7 +42,7 @@ pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, 
     check_in::end_of_worker(tx, into)?;
     let before = tx.house.open("worker_merge", "before_sealed", merge.id, &merge.before_sealed)?;
     facts::undo(tx, from, &target, serde_json::from_str(&before)?)?;
-    let known_as = storage::workers::worker_with_merged(tx.conn, from)?;
+    let known_as = storage::network::worker::worker_with_merged(tx.conn, from)?;
     store::records_return(tx.conn, merge.id, from)?;
     store::records_since_return(tx.conn, into, from, &known_as, merge.merged_at)?;
     store::worker_merged_set(tx.conn, from, None)?;

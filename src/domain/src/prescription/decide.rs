@@ -1,0 +1,398 @@
+//! The state machine: one pure function of prescription, command and time. "Already done"
+//! is an answer (`Ok` without events), not an error. Event payloads hold ids, codes and
+//! digests only, never a name, a diagnosis or a reason in words.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    draft::{PrescriptionDraft, SupplyKind},
+    lanes::EncounterLane,
+    policy::PrescribingPolicy,
+    rules::{self, DoctorStanding, PharmacistStanding, ReviewParty},
+    state::{Prescription, PrescriptionState},
+    validity,
+};
+use crate::{
+    formulary::Formulary,
+    ids::{ConsultationId, StaffId},
+    refusal::{Code, Refusal},
+    safety::SafetyReport,
+    time::{Timestamp, civil_day, to_micros},
+};
+
+crate::text_enum! {
+    /// Why a pharmacist sends a prescription back; words stand in the review, not in the event.
+    pub enum ReturnReason {
+        /// The dose or its frequency.
+        Dose = "dose",
+        /// Drugs that do not go together.
+        Interaction = "interaction",
+        /// The drug does not fit the diagnosis.
+        Indication = "indication",
+        /// Something that the worker must not take.
+        Contraindication = "contraindication",
+        /// Something is missing or unclear.
+        Incomplete = "incomplete",
+        /// Another reason, given in words.
+        Other = "other",
+    }
+}
+
+crate::text_enum! {
+    /// Why a prescription was withdrawn.
+    pub enum VoidReason {
+        /// The doctor withdrew it.
+        DoctorWithdrew = "doctor_withdrew",
+        /// The worker does not want it.
+        WorkerDeclined = "worker_declined",
+        /// A drug on it was recalled.
+        Recalled = "recalled",
+        /// Another prescription takes its place.
+        Superseded = "superseded",
+        /// The consultation ended before it was signed.
+        ConsultationEnded = "consultation_ended",
+    }
+}
+
+/// All that signing is decided from.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// Who signs, and what is known of them.
+    pub doctor: &'a DoctorStanding,
+    /// What is signed.
+    pub draft: &'a PrescriptionDraft,
+    /// The worker's age in whole years, where known.
+    pub age_years: Option<u32>,
+    /// The safety check of exactly these lines, made now.
+    pub report: &'a SafetyReport,
+    /// The drugs known.
+    pub formulary: &'a Formulary,
+    /// Civil days of validity, the issue day counted; `None` where the doctor was not asked yet.
+    pub valid_days: Option<u32>,
+    /// Digest of the document's canonical bytes, lower-case hex.
+    pub digest: &'a str,
+}
+
+/// What is asked of a prescription.
+#[derive(Debug, Clone, Copy)]
+pub enum Command<'a> {
+    /// The doctor changes the draft, or takes up a returned one.
+    EditDraft {
+        /// Who.
+        by: StaffId,
+    },
+    /// The doctor signs.
+    Sign(Signing<'a>),
+    /// A pharmacist approves the digest that they saw.
+    Approve {
+        /// Who.
+        by: &'a PharmacistStanding,
+        /// The digest that was reviewed.
+        digest: &'a str,
+    },
+    /// A pharmacist sends it back.
+    Return {
+        /// Who.
+        by: &'a PharmacistStanding,
+        /// Why.
+        reason: ReturnReason,
+    },
+    /// Withdraws it.
+    Void {
+        /// Who; `None` for the house itself.
+        by: Option<StaffId>,
+        /// Why.
+        reason: VoidReason,
+        /// Attempts that are live or in doubt; it is not withdrawn under them.
+        units_moving: u32,
+    },
+    /// Ends it after its validity.
+    Expire {
+        /// Attempts that are live or in doubt; it is not ended under them.
+        units_moving: u32,
+    },
+    /// Ends it when every unit was dispensed.
+    Fulfil {
+        /// Units on the prescription.
+        units_prescribed: u32,
+        /// Units dispensed.
+        units_dispensed: u32,
+    },
+}
+
+/// What happened to a prescription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The draft was changed.
+    DraftEdited {
+        /// The new revision.
+        revision: u32,
+    },
+    /// The doctor signed.
+    Signed {
+        /// Who.
+        prescriber: StaffId,
+        /// In which consultation.
+        consultation: ConsultationId,
+        /// On what footing.
+        lane: EncounterLane,
+        /// How long a supply.
+        supply: SupplyKind,
+        /// Digest of what was signed.
+        digest: String,
+        /// When.
+        signed_at: Timestamp,
+        /// The last instant on which it may be used.
+        valid_until: Timestamp,
+        /// The civil day of issue.
+        issued_on: NaiveDate,
+        /// The rules it was checked under.
+        ruleset_version: String,
+        /// The policy it was checked under.
+        policy_version: String,
+        /// Codes of the rules that the doctor overrode.
+        overridden: Vec<String>,
+    },
+    /// A pharmacist approved.
+    Approved {
+        /// Who.
+        reviewer: StaffId,
+        /// Digest of what was approved.
+        digest: String,
+    },
+    /// A pharmacist sent it back.
+    Returned {
+        /// Who.
+        reviewer: StaffId,
+        /// Why.
+        reason: ReturnReason,
+    },
+    /// It was withdrawn.
+    Voided {
+        /// Who; `None` for the house itself.
+        by: Option<StaffId>,
+        /// Why.
+        reason: VoidReason,
+    },
+    /// Its validity ran out.
+    Expired {
+        /// The last instant on which it could be used.
+        valid_until: Timestamp,
+    },
+    /// Every unit was dispensed.
+    Fulfilled {
+        /// How many.
+        units: u32,
+    },
+}
+
+impl Event {
+    /// The kind under which it stands in the event log.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Event::DraftEdited { .. } => "prescription.draft_edited",
+            Event::Signed { .. } => "prescription.signed",
+            Event::Approved { .. } => "prescription.approved",
+            Event::Returned { .. } => "prescription.returned",
+            Event::Voided { .. } => "prescription.voided",
+            Event::Expired { .. } => "prescription.expired",
+            Event::Fulfilled { .. } => "prescription.fulfilled",
+        }
+    }
+}
+
+/// What follows from `command` at `now`; `Ok` without events says that it is already so.
+///
+/// # Errors
+/// A [`Refusal`]: the state moved on, a rule is broken, or it is not theirs to do.
+pub fn decide(
+    prescription: &Prescription,
+    command: &Command<'_>,
+    now: Timestamp,
+    policy: &PrescribingPolicy,
+) -> Result<Vec<Event>, Refusal> {
+    match *command {
+        Command::EditDraft { by } => edit(prescription, by),
+        Command::Sign(signing) => sign(prescription, &signing, now, policy),
+        Command::Approve { by, digest } => approve(prescription, by, digest, now),
+        Command::Return { by, reason } => send_back(prescription, by, reason),
+        Command::Void { by, reason, units_moving } => void(prescription, by, reason, units_moving),
+        Command::Expire { units_moving } => expire(prescription, units_moving, now),
+        Command::Fulfil { units_prescribed, units_dispensed } => {
+            fulfil(prescription, units_prescribed, units_dispensed)
+        }
+    }
+}
+
+fn edit(prescription: &Prescription, by: StaffId) -> Result<Vec<Event>, Refusal> {
+    if by != prescription.prescriber {
+        return Err(Refusal::new(Code::RoleNotAllowed));
+    }
+    match prescription.state {
+        PrescriptionState::Draft | PrescriptionState::Returned => {
+            Ok(vec![Event::DraftEdited { revision: prescription.revision.saturating_add(1) }])
+        }
+        PrescriptionState::Signed
+        | PrescriptionState::Approved
+        | PrescriptionState::Fulfilled
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => Err(Refusal::moved_on(prescription.state)),
+    }
+}
+
+fn sign(
+    prescription: &Prescription,
+    signing: &Signing<'_>,
+    now: Timestamp,
+    policy: &PrescribingPolicy,
+) -> Result<Vec<Event>, Refusal> {
+    match prescription.state {
+        PrescriptionState::Draft => {}
+        PrescriptionState::Signed | PrescriptionState::Approved | PrescriptionState::Fulfilled => {
+            let same = prescription.digest.as_deref() == Some(signing.digest);
+            let theirs = prescription.prescriber == signing.doctor.staff;
+            return if same && theirs { Ok(Vec::new()) } else { Err(Refusal::moved_on(prescription.state)) };
+        }
+        PrescriptionState::Returned | PrescriptionState::Void | PrescriptionState::Expired => {
+            return Err(Refusal::moved_on(prescription.state));
+        }
+    }
+    rules::check_prescriber(prescription, signing.doctor, now, policy)?;
+    rules::check_lane(signing.draft.lane)?;
+    rules::check_findings(signing.draft, signing.report, policy)?;
+    let problems = rules::check_draft(signing.draft, signing.age_years, signing.formulary, policy);
+    rules::refuse_broken(problems)?;
+    let valid_until = validity::decide(now, signing.valid_days, policy)?;
+    let mut overridden: Vec<String> =
+        signing.report.needing_reason().map(|finding| finding.rule.to_string()).collect();
+    overridden.sort_unstable();
+    overridden.dedup();
+    Ok(vec![Event::Signed {
+        prescriber: prescription.prescriber,
+        consultation: prescription.consultation,
+        lane: signing.draft.lane,
+        supply: signing.draft.kind,
+        digest: signing.digest.to_owned(),
+        signed_at: to_micros(now),
+        valid_until,
+        issued_on: civil_day(now),
+        ruleset_version: signing.report.ruleset_version.clone(),
+        policy_version: policy.version.clone(),
+        overridden,
+    }])
+}
+
+fn approve(
+    prescription: &Prescription,
+    by: &PharmacistStanding,
+    digest: &str,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    let same = prescription.digest.as_deref() == Some(digest);
+    match prescription.state {
+        PrescriptionState::Signed => {}
+        PrescriptionState::Approved | PrescriptionState::Fulfilled => {
+            let done = same && prescription.reviewer == Some(by.staff);
+            return if done { Ok(Vec::new()) } else { Err(Refusal::moved_on(prescription.state)) };
+        }
+        PrescriptionState::Draft
+        | PrescriptionState::Returned
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => return Err(Refusal::moved_on(prescription.state)),
+    }
+    rules::check_reviewer(&ReviewParty { prescriber: prescription.prescriber }, by, now)?;
+    if prescription.valid_until.is_none_or(|until| now > until) {
+        return Err(Refusal::new(Code::PrescriptionExpired).in_state(prescription.state));
+    }
+    if !same {
+        return Err(Refusal::moved_on(prescription.state));
+    }
+    Ok(vec![Event::Approved { reviewer: by.staff, digest: digest.to_owned() }])
+}
+
+fn send_back(
+    prescription: &Prescription,
+    by: &PharmacistStanding,
+    reason: ReturnReason,
+) -> Result<Vec<Event>, Refusal> {
+    match prescription.state {
+        PrescriptionState::Signed => {}
+        PrescriptionState::Returned if prescription.reviewer == Some(by.staff) => return Ok(Vec::new()),
+        PrescriptionState::Returned
+        | PrescriptionState::Draft
+        | PrescriptionState::Approved
+        | PrescriptionState::Fulfilled
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => return Err(Refusal::moved_on(prescription.state)),
+    }
+    if by.staff == prescription.prescriber {
+        return Err(Refusal::new(Code::OwnReview));
+    }
+    Ok(vec![Event::Returned { reviewer: by.staff, reason }])
+}
+
+fn void(
+    prescription: &Prescription,
+    by: Option<StaffId>,
+    reason: VoidReason,
+    units_moving: u32,
+) -> Result<Vec<Event>, Refusal> {
+    match prescription.state {
+        PrescriptionState::Void => Ok(Vec::new()),
+        PrescriptionState::Draft
+        | PrescriptionState::Signed
+        | PrescriptionState::Returned
+        | PrescriptionState::Approved => {
+            if units_moving > 0 {
+                return Err(Refusal::new(Code::AttemptInDoubt).in_state(prescription.state));
+            }
+            Ok(vec![Event::Voided { by, reason }])
+        }
+        PrescriptionState::Fulfilled | PrescriptionState::Expired => {
+            Err(Refusal::moved_on(prescription.state))
+        }
+    }
+}
+
+fn expire(prescription: &Prescription, units_moving: u32, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    match prescription.state {
+        PrescriptionState::Expired => Ok(Vec::new()),
+        PrescriptionState::Signed | PrescriptionState::Returned | PrescriptionState::Approved => {
+            match prescription.valid_until {
+                Some(valid_until) if now > valid_until && units_moving == 0 => {
+                    Ok(vec![Event::Expired { valid_until }])
+                }
+                Some(_) | None => Err(Refusal::moved_on(prescription.state)),
+            }
+        }
+        PrescriptionState::Draft | PrescriptionState::Fulfilled | PrescriptionState::Void => {
+            Err(Refusal::moved_on(prescription.state))
+        }
+    }
+}
+
+fn fulfil(prescription: &Prescription, prescribed: u32, dispensed: u32) -> Result<Vec<Event>, Refusal> {
+    match prescription.state {
+        PrescriptionState::Fulfilled => Ok(Vec::new()),
+        PrescriptionState::Approved => {
+            if dispensed > prescribed {
+                return Err(Refusal::new(Code::UnitsExceeded).in_state(prescription.state));
+            }
+            if prescribed == 0 || dispensed < prescribed {
+                return Err(Refusal::moved_on(prescription.state));
+            }
+            Ok(vec![Event::Fulfilled { units: dispensed }])
+        }
+        PrescriptionState::Draft
+        | PrescriptionState::Signed
+        | PrescriptionState::Returned
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => Err(Refusal::moved_on(prescription.state)),
+    }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

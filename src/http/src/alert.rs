@@ -1,0 +1,80 @@
+//! Emergencies at stations, for operators.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use super::page;
+use crate::{
+    auth::Operator,
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::AlertId;
+use service::{
+    House,
+    alert::{AlertList, AlertView, CloseAlert},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/alerts", list).post("/api/v1/alerts/{id}/close", close);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(list, close))]
+pub struct Doc;
+
+/// A page of alerts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct AlertPage {
+    /// Only those that are not closed.
+    open: Option<bool>,
+    /// The last id seen.
+    #[param(inline)]
+    after: Option<AlertId>,
+    /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Emergencies at stations that an operator must see to
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "vitals", params(AlertPage),
+    responses((status = 200, body = AlertList)))]
+async fn list(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<AlertPage>,
+) -> Reply {
+    let open = query.0.open.unwrap_or(false);
+    let outcome = house
+        .read(caller.actor(), move |conn, _| {
+            service::alert::list(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Close an alert that was seen to
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "vitals", params(("id" = AlertId, Path)),
+    request_body = CloseAlert, responses((status = 200, body = AlertView)))]
+async fn close(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<AlertId>,
+    body: Body<CloseAlert>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::alert::close(tx, caller.0.staff, id.0, &body.0)
+    })
+    .await
+}

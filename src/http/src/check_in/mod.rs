@@ -1,0 +1,122 @@
+//! Check-ins at a station screen.
+
+pub(crate) mod phone_code;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Station,
+    body::{Body, IdempotencyKey, Path},
+    problem::Problem,
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::CheckInId;
+use service::{
+    House,
+    check_in::{CheckInInput, CheckInOpened, CheckInView, WorkerToken, walk_in::WalkInInput},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/check-ins", open)
+        .post("/api/v1/check-ins/walk-in", open_walk_in)
+        .get("/api/v1/check-ins/{id}", fetch)
+        .post("/api/v1/check-ins/{id}/leave", leave)
+        .post("/api/v1/check-ins/{id}/token", renew);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(open, open_walk_in, fetch, leave, renew))]
+pub struct Doc;
+
+/// Check in by card number and PIN
+#[utoipa::path(post, path = "/api/v1/check-ins", tag = "check-in", request_body = CheckInInput,
+    responses((status = 201, body = CheckInOpened)))]
+async fn open(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<CheckInInput>,
+) -> Reply {
+    let (tried, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        caller.actor(),
+        key,
+        service::check_in::card_pin::screen_try(&house, caller.0),
+        move |tx, tried| service::check_in::open(tx, caller.0, &body.0, tried),
+    )
+    .await;
+    if let Some(tried) = tried {
+        let counted = service::check_in::card_pin::screen_tried(&house, caller.0, &tried, &outcome).await;
+        counted.map_err(|failure| Problem::new(&request, failure))?;
+    }
+    reply::answer_once(&request, StatusCode::CREATED, outcome)
+}
+
+/// Check somebody without a card in, under the record that a proof finds or a new one
+#[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
+    responses((status = 201, body = CheckInOpened)))]
+async fn open_walk_in(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<WalkInInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::check_in::walk_in::open(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// A check-in of this screen
+#[utoipa::path(get, path = "/api/v1/check-ins/{id}", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = CheckInView)))]
+async fn fetch(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| {
+            service::check_in::fetch(conn, house, caller.0.station, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Leave: end the check-in
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/leave", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = CheckInView)))]
+async fn leave(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<CheckInId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::check_in::leave(tx, caller.0.station, id.0)
+    })
+    .await
+}
+
+/// A fresh worker token for a check-in that is still open
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", tag = "check-in", params(("id" = CheckInId, Path)),
+    responses((status = 200, body = WorkerToken)))]
+async fn renew(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<CheckInId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::check_in::renew(tx, caller.0, id.0)
+    })
+    .await
+}

@@ -1,0 +1,54 @@
+//! Codes sent to phones, typed at the screen that asked for them.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Station,
+    body::{Body, IdempotencyKey},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    House,
+    check_in::phone_code::{PhoneCodeRequest, PhoneCodeSent},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.post("/api/v1/phone-codes", send);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(send))]
+pub struct Doc;
+
+/// Send a code to a phone; the answer does not say whether anybody is known by it
+#[utoipa::path(post, path = "/api/v1/phone-codes", tag = "check-in", request_body = PhoneCodeRequest,
+    responses((status = 201, body = PhoneCodeSent)))]
+async fn send(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<PhoneCodeRequest>,
+) -> Reply {
+    let station = caller.0.station;
+    let purpose = body.0.purpose;
+    let (sending, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        caller.actor(),
+        key,
+        service::check_in::phone_code::may_send(&house, station, &body.0),
+        move |tx, sending| service::check_in::phone_code::send(tx, station, &sending.phone, purpose),
+    )
+    .await;
+    if let Some(sending) = sending {
+        sending.settle(&house, &outcome).await;
+    }
+    reply::answer_once(&request, StatusCode::CREATED, outcome)
+}

@@ -1,0 +1,78 @@
+//! Letters to staff, for operators: which wait, which were given up and why.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use super::page::USUAL;
+use crate::{
+    auth::Operator,
+    body::{IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::{ids::LetterId, letter::LetterState};
+use service::{House, letter::LetterView, network::Page};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/letters", list).post("/api/v1/letters/{id}/resend", resend);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(list, resend))]
+pub struct Doc;
+
+/// A page of letters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LetterPage {
+    /// The last id of the page before.
+    #[param(inline)]
+    after: Option<LetterId>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Those in this state only.
+    #[param(inline)]
+    state: Option<LetterState>,
+}
+
+/// Letters to staff, without what they say
+#[utoipa::path(get, path = "/api/v1/letters", tag = "network", params(LetterPage),
+    responses((status = 200, body = Page<LetterView>)))]
+async fn list(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    page: Query<LetterPage>,
+) -> Reply {
+    let page = page.0;
+    let limit = page.limit.unwrap_or(USUAL).into();
+    let outcome = house
+        .read(caller.actor(), move |conn, _| service::letter::list(conn, page.state, page.after, limit))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Send a letter again, with a fresh link
+///
+/// The links of earlier invitations stop working.
+#[utoipa::path(post, path = "/api/v1/letters/{id}/resend", tag = "network", params(("id" = LetterId, Path)),
+    responses((status = 200, body = LetterView)))]
+async fn resend(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<LetterId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::letter::resend(tx, id.0)
+    })
+    .await
+}

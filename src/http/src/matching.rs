@@ -1,0 +1,115 @@
+//! Offers and duty, for doctors.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use super::page::Wait;
+use crate::{
+    auth::Doctor,
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use coordination::Topic;
+use domain::ids::OfferId;
+use service::{
+    House,
+    consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
+    matching::duty::{DutyInput, DutyView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/duty", duty_fetch)
+        .put("/api/v1/duty", duty_set)
+        .get("/api/v1/offers", list)
+        .post("/api/v1/offers/{id}/accept", accept)
+        .post("/api/v1/offers/{id}/decline", decline);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(duty_fetch, duty_set, list, accept, decline))]
+pub struct Doc;
+
+/// My duty
+#[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
+async fn duty_fetch(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::matching::duty::fetch(conn, caller.0, house.now()))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Come on duty, or go off it
+#[utoipa::path(put, path = "/api/v1/duty", tag = "matching", request_body = DutyInput,
+    responses((status = 200, body = DutyView)))]
+async fn duty_set(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: Body<DutyInput>,
+) -> Reply {
+    reply::json(
+        &request,
+        house.write(caller.actor(), move |tx| service::matching::duty::set(tx, caller.0, &body.0)).await,
+    )
+}
+
+/// My open offers; held for up to `wait` seconds while there is none
+#[utoipa::path(get, path = "/api/v1/offers", tag = "matching", params(Wait),
+    responses((status = 200, body = OffersView)))]
+async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wait: Query<Wait>) -> Reply {
+    let deadline = tokio::time::Instant::now() + wait.0.span();
+    // Listening starts before looking: what happens in between is not missed.
+    let mut listener = house.coordination.listen(Topic::Staff(caller.0.staff));
+    loop {
+        let found = house
+            .read_health(caller.actor(), move |conn, house, shown| {
+                service::consultation::open_of(conn, house, shown, caller.0)
+            })
+            .await;
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
+        if !empty || left.is_zero() || !house.hold_poll(&mut listener, left).await {
+            return reply::json(&request, found);
+        }
+    }
+}
+
+/// Take an offer
+#[utoipa::path(post, path = "/api/v1/offers/{id}/accept", tag = "matching", params(("id" = OfferId, Path)),
+    request_body = AcceptInput, responses((status = 200, body = ConsultationView)))]
+async fn accept(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OfferId>,
+    body: Body<AcceptInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::accept(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Turn an offer down
+#[utoipa::path(post, path = "/api/v1/offers/{id}/decline", tag = "matching", params(("id" = OfferId, Path)),
+    request_body = DeclineInput, responses((status = 200, body = Declined)))]
+async fn decline(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<OfferId>,
+    body: Body<DeclineInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::decline(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}

@@ -1,0 +1,79 @@
+//! How workers themselves change what opens their record.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::{Station, Worker},
+    body::{Body, IdempotencyKey},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    House,
+    check_in::CheckInOpened,
+    network::access::{AccessView, ForgottenPinInput, OwnPhoneInput, OwnPinInput},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/me/pin", change_pin)
+        .post("/api/v1/me/phone", change_phone)
+        .post("/api/v1/check-ins/pin", reset_pin);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(change_pin, change_phone, reset_pin))]
+pub struct Doc;
+
+/// Change my PIN, by the old one
+#[utoipa::path(post, path = "/api/v1/me/pin", tag = "check-in", request_body = OwnPinInput,
+    responses((status = 200, body = AccessView)))]
+async fn change_pin(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<OwnPinInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::access::change_pin(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Change my phone, by a code sent to the new one
+#[utoipa::path(post, path = "/api/v1/me/phone", tag = "check-in", request_body = OwnPhoneInput,
+    responses((status = 200, body = AccessView)))]
+async fn change_phone(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<OwnPhoneInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::access::change_phone(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Set a forgotten PIN anew, by the card and a code sent to the worker's proved phone; checks in
+#[utoipa::path(post, path = "/api/v1/check-ins/pin", tag = "check-in", request_body = ForgottenPinInput,
+    responses((status = 201, body = CheckInOpened)))]
+async fn reset_pin(
+    caller: Station,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ForgottenPinInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::network::access::reset_pin(tx, caller.0, &body.0)
+    })
+    .await
+}

@@ -1,0 +1,83 @@
+//! What a worker may see and decide about themselves.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Worker,
+    body::{Body, IdempotencyKey},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    House,
+    network::me::{ConsentInput, ConsentsView, MeView, PresenceView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/me", fetch)
+        .post("/api/v1/me/presence", stay)
+        .post("/api/v1/me/consents", grant)
+        .post("/api/v1/me/consents/withdraw", withdraw);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(fetch, stay, grant, withdraw))]
+pub struct Doc;
+
+/// Who I am to the network
+#[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::network::me::fetch(conn, house, caller.0))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// I am still here
+///
+/// For a screen that was touched. Whatever the worker does counts as well; what
+/// the screen only reads (polls, streams) does not.
+#[utoipa::path(post, path = "/api/v1/me/presence", tag = "check-in",
+    responses((status = 200, body = PresenceView)))]
+async fn stay(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house.write(caller.actor(), |tx| Ok(service::network::me::stay(tx))).await;
+    reply::json(&request, outcome)
+}
+
+/// Consent to one purpose
+#[utoipa::path(post, path = "/api/v1/me/consents", tag = "check-in", request_body = ConsentInput,
+    responses((status = 201, body = ConsentsView)))]
+async fn grant(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ConsentInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::network::me::grant(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Withdraw the consent to one purpose
+#[utoipa::path(post, path = "/api/v1/me/consents/withdraw", tag = "check-in", request_body = ConsentInput,
+    responses((status = 200, body = ConsentsView)))]
+async fn withdraw(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ConsentInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::me::withdraw(tx, caller.0, &body.0)
+    })
+    .await
+}

@@ -1,0 +1,276 @@
+//! The network's places, people and roster, for operators; fitness for
+//! employers; figures for anyone.
+
+pub(crate) mod access;
+pub(crate) mod me;
+pub(crate) mod merge;
+pub(crate) mod worker_change;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use super::page::{Page as ListPage, USUAL};
+use crate::{
+    auth::{Anyone, Operator, SafetyOfficer},
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::{
+    ids::{ShiftId, StaffId, StationId, WorkerId},
+    staff::role::Role,
+};
+use service::{
+    Actor, House,
+    network::{
+        EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, Page,
+        ShiftInput, ShiftView, StationInput, StationView, WorkerInput, WorkerQuery, WorkerSummary,
+    },
+    staff::{StaffInput, StaffSummary},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/stations", station_add)
+        .get("/api/v1/stations", station_list)
+        .get("/api/v1/stations/{id}", station_fetch)
+        .post("/api/v1/hospitals", hospital_add)
+        .get("/api/v1/hospitals", hospital_list)
+        .post("/api/v1/employers", employer_add)
+        .get("/api/v1/employers", employer_list)
+        .post("/api/v1/staff", staff_invite)
+        .get("/api/v1/staff", staff_list)
+        .post("/api/v1/staff/{id}/disable", staff_disable)
+        .post("/api/v1/workers", worker_add)
+        .get("/api/v1/workers", worker_find)
+        .get("/api/v1/workers/{id}", worker_fetch)
+        .post("/api/v1/shifts", shift_add)
+        .get("/api/v1/shifts", shift_list)
+        .get("/api/v1/employees/fitness", fitness)
+        .get("/api/v1/network/counts", counts);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    station_add,
+    station_list,
+    station_fetch,
+    hospital_add,
+    hospital_list,
+    employer_add,
+    employer_list,
+    staff_invite,
+    staff_list,
+    staff_disable,
+    worker_add,
+    worker_find,
+    worker_fetch,
+    shift_add,
+    shift_list,
+    fitness,
+    counts
+))]
+pub struct Doc;
+
+/// A page of staff.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StaffPage {
+    /// The last id of the page before.
+    #[param(inline)]
+    after: Option<StaffId>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Those of this role only.
+    #[param(inline)]
+    role: Option<Role>,
+}
+
+/// A page of shifts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ShiftPage {
+    /// The last id of the page before.
+    #[param(inline)]
+    after: Option<ShiftId>,
+    /// 1 to 100; 50 if left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Those of this member of staff only.
+    #[param(inline)]
+    staff_id: Option<StaffId>,
+}
+
+/// Declares a POST by an operator that makes something of a body.
+macro_rules! added {
+    ($(#[$doc:meta])* $name:ident($input:ty) -> $view:ty, $path:literal, $verb:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "network", request_body = $input,
+            responses((status = 201, body = $view)))]
+        async fn $name(
+            caller: Operator,
+            request: HttpRequest,
+            house: Data<Arc<House>>,
+            key: IdempotencyKey,
+            body: Body<$input>,
+        ) -> Reply {
+            reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+                ($verb)(tx, body.0.clone())
+            })
+            .await
+        }
+    };
+}
+
+/// Declares a GET by an operator that lists something by id.
+macro_rules! listed {
+    ($(#[$doc:meta])* $name:ident($page:ty) -> $view:ty, $path:literal, $verb:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(get, path = $path, tag = "network", params($page),
+            responses((status = 200, body = Page<$view>)))]
+        async fn $name(
+            caller: Operator,
+            request: HttpRequest,
+            house: Data<Arc<House>>,
+            page: Query<$page>,
+        ) -> Reply {
+            let outcome = house.read(caller.actor(), move |conn, house| ($verb)(conn, house, &page.0)).await;
+            reply::json(&request, outcome)
+        }
+    };
+}
+
+added!(
+    /// Add a station, with a cabinet unless told not to
+    station_add(StationInput) -> StationView, "/api/v1/stations", service::network::station_add);
+added!(
+    /// Add a hospital
+    hospital_add(HospitalInput) -> HospitalView, "/api/v1/hospitals", service::network::hospital_add);
+added!(
+    /// Add an employer
+    employer_add(EmployerInput) -> EmployerView, "/api/v1/employers", service::network::employer_add);
+added!(
+    /// Add somebody to the staff; they get an invitation by mail
+    staff_invite(StaffInput) -> StaffSummary, "/api/v1/staff", service::staff::staff_invite);
+added!(
+    /// Add a worker with a card
+    worker_add(WorkerInput) -> WorkerSummary, "/api/v1/workers", service::network::worker_add);
+added!(
+    /// Add a shift
+    shift_add(ShiftInput) -> ShiftView, "/api/v1/shifts", |tx, input| service::network::shift_add(tx, &input));
+listed!(
+    /// Stations
+    station_list(ListPage) -> StationView, "/api/v1/stations",
+    |conn, _, page: &ListPage| service::network::station_list(conn, page.after(), page.size()));
+listed!(
+    /// Hospitals
+    hospital_list(ListPage) -> HospitalView, "/api/v1/hospitals",
+    |conn, _, page: &ListPage| service::network::hospital_list(conn, page.after(), page.size()));
+listed!(
+    /// Employers
+    employer_list(ListPage) -> EmployerView, "/api/v1/employers",
+    |conn, _, page: &ListPage| service::network::employer_list(conn, page.after(), page.size()));
+listed!(
+/// Staff
+staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
+|conn, _, page: &StaffPage| {
+    service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(USUAL).into())
+});
+listed!(
+/// Shifts that have not ended
+shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
+|conn, house, page: &ShiftPage| {
+    service::network::shift_list(conn, house, page.staff_id, page.after, page.limit.unwrap_or(USUAL).into())
+});
+
+/// One station
+#[utoipa::path(get, path = "/api/v1/stations/{id}", tag = "network", params(("id" = StationId, Path)),
+    responses((status = 200, body = StationView)))]
+async fn station_fetch(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<StationId>,
+) -> Reply {
+    reply::json(
+        &request,
+        house.read(caller.actor(), move |conn, _| service::network::station_fetch(conn, id.0)).await,
+    )
+}
+
+/// Disable a member of staff; their sessions end at once
+#[utoipa::path(post, path = "/api/v1/staff/{id}/disable", tag = "network", params(("id" = StaffId, Path)),
+    responses((status = 200, body = StaffSummary)))]
+async fn staff_disable(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<StaffId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::staff::staff_disable(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Find a worker by exact phone, card number or document; the reading is logged
+#[utoipa::path(get, path = "/api/v1/workers", tag = "network", params(WorkerQuery),
+    responses((status = 200, body = Page<WorkerSummary>)))]
+async fn worker_find(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    query: Query<WorkerQuery>,
+) -> Reply {
+    let outcome = house.write(caller.actor(), move |tx| service::network::worker_find(tx, &query.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// One worker; the reading is logged
+#[utoipa::path(get, path = "/api/v1/workers/{id}", tag = "network", params(("id" = WorkerId, Path)),
+    responses((status = 200, body = WorkerSummary)))]
+async fn worker_fetch(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<WorkerId>,
+) -> Reply {
+    reply::json(
+        &request,
+        house.write(caller.actor(), move |tx| service::network::worker_fetch(tx, id.0)).await,
+    )
+}
+
+/// Whether the caller's own people may work at height now; never why
+#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(ListPage),
+    responses((status = 200, body = Page<FitnessItem>)))]
+async fn fitness(
+    caller: SafetyOfficer,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    page: Query<ListPage>,
+) -> Reply {
+    // A write: that it was told is recorded.
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::network::fitness(conn, house, shown, caller.0, page.0.after(), page.0.size())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// The network in figures
+#[utoipa::path(get, path = "/api/v1/network/counts", tag = "network",
+    responses((status = 200, body = NetworkCounts)))]
+async fn counts(_caller: Anyone, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    reply::json(&request, house.read(Actor::Anyone, service::network::counts).await)
+}

@@ -1,0 +1,138 @@
+//! Changes of workers, for operators: those that one operator may make, and
+//! those that a second one approves.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Operator,
+    body::{Body, IdempotencyKey, Path, Query},
+    page::Page as ListPage,
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::{WorkerChangeId, WorkerId};
+use service::{
+    House,
+    network::{
+        Page, WorkerDetailsInput, WorkerSummary,
+        worker_change::{WorkerChangeInput, WorkerChangeView},
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/workers/{id}/details", details)
+        .post("/api/v1/workers/{id}/card/stop", stop_card)
+        .post("/api/v1/workers/{id}/changes", request_change)
+        .get("/api/v1/worker-changes", list)
+        .post("/api/v1/worker-changes/{id}/approve", approve)
+        .post("/api/v1/worker-changes/{id}/refuse", refuse);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(details, stop_card, request_change, list, approve, refuse))]
+pub struct Doc;
+
+/// Change what is written of a worker; what is left out stays
+#[utoipa::path(post, path = "/api/v1/workers/{id}/details", tag = "network", params(("id" = WorkerId, Path)),
+    request_body = WorkerDetailsInput, responses((status = 200, body = WorkerSummary)))]
+async fn details(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerId>,
+    body: Body<WorkerDetailsInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_change_details(tx, id.0, &body.0)
+    })
+    .await
+}
+
+/// Stop a lost card at once; its check-ins end
+#[utoipa::path(post, path = "/api/v1/workers/{id}/card/stop", tag = "network", params(("id" = WorkerId, Path)),
+    responses((status = 200, body = WorkerSummary)))]
+async fn stop_card(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_change::stop_card(tx, id.0)
+    })
+    .await
+}
+
+/// Ask for a change that opens a record: another operator approves it
+#[utoipa::path(post, path = "/api/v1/workers/{id}/changes", tag = "network", params(("id" = WorkerId, Path)),
+    request_body = WorkerChangeInput, responses((status = 201, body = WorkerChangeView)))]
+async fn request_change(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerId>,
+    body: Body<WorkerChangeInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::network::worker_change::request(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Changes that wait for a second operator
+#[utoipa::path(get, path = "/api/v1/worker-changes", tag = "network", params(ListPage),
+    responses((status = 200, body = Page<WorkerChangeView>)))]
+async fn list(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    page: Query<ListPage>,
+) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| {
+            service::network::worker_change::list(conn, house, page.0.after(), page.0.size())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Approve a change that another operator asked for; it is carried out
+#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/approve", tag = "network",
+    params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
+async fn approve(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerChangeId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_change::approve(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Refuse a change, or withdraw one's own
+#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/refuse", tag = "network",
+    params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
+async fn refuse(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<WorkerChangeId>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::network::worker_change::refuse(tx, caller.0, id.0)
+    })
+    .await
+}

@@ -1,0 +1,68 @@
+//! How types look on the wire.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, OpenApi, RefOr, Schema, Type, schema::ArrayItems},
+};
+
+use crate::{problem::ProblemCode, validation};
+use domain::refusal::Code;
+
+/// Closes every object that a request may hold, as the reader does.
+pub fn close_requests(document: &mut OpenApi) {
+    let mut wanted = Vec::new();
+    for item in document.paths.paths.values() {
+        for operation in [&item.get, &item.post, &item.put].into_iter().flatten() {
+            let Some(RefOr::T(body)) = &operation.request_body else { continue };
+            let content = body.content.values();
+            content
+                .filter_map(|content| match content {
+                    RefOr::T(content) => content.schema.as_ref(),
+                    RefOr::Ref(_) => None,
+                })
+                .for_each(|schema| refer(schema, &mut wanted));
+        }
+    }
+    let Some(components) = document.components.as_mut() else { return };
+    let mut done = std::collections::HashSet::new();
+    while let Some(name) = wanted.pop() {
+        if done.insert(name.clone())
+            && let Some(schema) = components.schemas.get_mut(&name)
+        {
+            validation::close_variants(schema);
+            refer(schema, &mut wanted);
+        }
+    }
+}
+
+/// The names that a schema refers to.
+fn refer(schema: &RefOr<Schema>, names: &mut Vec<String>) {
+    match schema {
+        RefOr::Ref(target) => {
+            names.extend(target.ref_location.rsplit('/').next().map(str::to_owned));
+        }
+        RefOr::T(Schema::Object(object)) => {
+            object.properties.values().for_each(|property| refer(property, names));
+        }
+        RefOr::T(Schema::Array(array)) => {
+            if let ArrayItems::RefOrSchema(items) = &array.items {
+                refer(items, names);
+            }
+        }
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().for_each(|item| refer(item, names)),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter().for_each(|item| refer(item, names)),
+        RefOr::T(Schema::AnyOf(any)) => any.items.iter().for_each(|item| refer(item, names)),
+        RefOr::T(_) => {}
+    }
+}
+
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The stable code for programs."))
+            .enum_values(Some(Code::ALL.iter().map(|code| code.as_str())))
+            .into()
+    }
+}
+impl ToSchema for ProblemCode {}

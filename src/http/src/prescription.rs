@@ -1,0 +1,165 @@
+//! Prescriptions: trying the rules, writing, signing, reading, withdrawing.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use super::page::Page;
+use crate::{
+    auth::{Checker, Doctor, PrescriptionReader},
+    body::{Body, IdempotencyKey, IfMatch, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::{ConsultationId, PrescriptionId};
+use service::{
+    House,
+    prescription::{
+        VoidInput,
+        draft::PrescriptionInput,
+        sign::SignInput,
+        view::{PrescriptionPage, PrescriptionView},
+    },
+    safety::{CheckInput, facts::SafetyReportView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/prescriptions/check", check)
+        .post("/api/v1/consultations/{id}/prescriptions", draft)
+        .get("/api/v1/prescriptions", list)
+        .get("/api/v1/prescriptions/{id}", fetch)
+        .put("/api/v1/prescriptions/{id}", edit)
+        .post("/api/v1/prescriptions/{id}/sign", sign)
+        .post("/api/v1/prescriptions/{id}/void", void);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(check, draft, list, fetch, edit, sign, void))]
+pub struct Doc;
+
+/// Hold drugs against the safety rules; stores nothing
+#[utoipa::path(post, path = "/api/v1/prescriptions/check", tag = "prescription", request_body = CheckInput,
+    responses((status = 200, body = SafetyReportView)))]
+async fn check(
+    caller: Checker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: Body<CheckInput>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::safety::check_only(conn, house, shown, caller.0, body.0.clone())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Write a draft in an active consultation
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/prescriptions", tag = "prescription",
+    params(("id" = ConsultationId, Path)), request_body = PrescriptionInput,
+    responses((status = 201, body = PrescriptionView)))]
+async fn draft(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<PrescriptionInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::prescription::draft(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Prescriptions, the newest first: one's own; for a pharmacist all but drafts
+#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(Page),
+    responses((status = 200, body = PrescriptionPage)))]
+async fn list(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    page: Query<Page>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            service::prescription::list(conn, house, shown, caller.0, page.0.after(), page.0.limit())
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// One prescription; its version is the ETag
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), responses((status = 200, body = PrescriptionView)))]
+async fn fetch(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.0, move |conn, house, shown| {
+            service::prescription::fetch(conn, house, shown, caller.0, id.0)
+        })
+        .await;
+    reply::versioned(&request, outcome)
+}
+
+/// Put another text in the place of a draft or of a returned prescription
+#[utoipa::path(put, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+    params(("id" = PrescriptionId, Path)),
+    request_body = PrescriptionInput, responses((status = 200, body = PrescriptionView)))]
+async fn edit(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+    version: IfMatch,
+    body: Body<PrescriptionInput>,
+) -> Reply {
+    let outcome = house
+        .write(caller.actor(), move |tx| service::prescription::edit(tx, caller.0, id.0, &version.0, &body.0))
+        .await;
+    reply::versioned(&request, outcome)
+}
+
+/// Sign a draft
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/sign", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), request_body = SignInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn sign(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<SignInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::prescription::sign::sign(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Withdraw a prescription
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/void", tag = "prescription",
+    params(("id" = PrescriptionId, Path)), request_body = VoidInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn void(
+    caller: Doctor,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<VoidInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::prescription::void(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}

@@ -1,0 +1,54 @@
+//! The worker's record of the visit, for programs and for paper.
+
+pub mod page;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Worker,
+    problem::Problem,
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{House, report::ReportView};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes.get("/api/v1/report", fetch).get("/api/v1/report.html", print);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(fetch, print))]
+pub struct Doc;
+
+/// My record of this visit
+#[utoipa::path(get, path = "/api/v1/report", tag = "report",
+    responses((status = 200, body = ReportView)))]
+async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::report::of_visit(conn, house, shown, caller.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// My record of this visit, as a page to print
+#[utoipa::path(get, path = "/api/v1/report.html", tag = "report",
+    responses((status = 200, content_type = "text/html", body = String)))]
+async fn print(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::report::of_visit(conn, house, shown, caller.0)
+        })
+        .await;
+    let report = outcome.map_err(|failure| Problem::new(&request, failure))?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(page::page(&report).into_string()))
+}

@@ -1,0 +1,117 @@
+//! The pharmacists' review of signed prescriptions.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use super::page::Wait;
+use crate::{
+    auth::Pharmacist,
+    body::{Body, IdempotencyKey, Path, Query},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use coordination::Topic;
+use domain::ids::PrescriptionId;
+use service::{
+    Actor, Failure, House,
+    prescription::view::PrescriptionView,
+    review::{ApproveInput, ReturnInput, ReviewQueue, record::ReviewView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .get("/api/v1/reviews", waiting)
+        .get("/api/v1/reviews/{id}", fetch)
+        .post("/api/v1/prescriptions/{id}/approve", approve)
+        .post("/api/v1/prescriptions/{id}/return", send_back);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(waiting, fetch, approve, send_back))]
+pub struct Doc;
+
+/// Signed prescriptions that wait for review, the oldest first
+#[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(Wait),
+    responses((status = 200, body = ReviewQueue)))]
+async fn waiting(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    wait: Query<Wait>,
+) -> Reply {
+    reply::json(&request, look_or_wait(&house, caller.actor(), wait.0.span()).await)
+}
+
+/// Listens first and then looks, so that nothing signed in between is missed.
+/// While nothing is signed it sleeps, and asks the database nothing.
+async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Result<ReviewQueue, Failure> {
+    let started = Instant::now();
+    let mut listener = house.coordination.listen(Topic::Reviews);
+    loop {
+        let queue = house.read_health(actor, service::review::waiting).await?;
+        let left = wait.saturating_sub(started.elapsed());
+        if !queue.items.is_empty() || left.is_zero() || !house.hold_poll(&mut listener, left).await {
+            return Ok(queue);
+        }
+    }
+}
+
+/// A prescription under review, with what must be judged; that it was read is recorded
+#[utoipa::path(get, path = "/api/v1/reviews/{id}", tag = "review", params(("id" = PrescriptionId, Path)),
+    responses((status = 200, body = ReviewView)))]
+async fn fetch(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    let outcome = house
+        .read_health(caller.actor(), move |conn, house, shown| {
+            service::review::record::read(conn, house, shown, caller.0, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Approve a signed prescription
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/approve", tag = "review",
+    params(("id" = PrescriptionId, Path)), request_body = ApproveInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn approve(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<ApproveInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::review::approve(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// Send a signed prescription back to its doctor
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/return", tag = "review",
+    params(("id" = PrescriptionId, Path)), request_body = ReturnInput,
+    responses((status = 200, body = PrescriptionView)))]
+async fn send_back(
+    caller: Pharmacist,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<PrescriptionId>,
+    body: Body<ReturnInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::review::send_back(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}

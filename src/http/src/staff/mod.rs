@@ -1,0 +1,247 @@
+//! Changes of the staff and of the roster, for operators; and the links by
+//! which a new address is confirmed.
+
+pub(crate) mod session;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    address::Address,
+    auth::{Anyone, Operator},
+    body::{Body, IdempotencyKey, IfMatch, Path},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use domain::ids::{ShiftId, StaffId};
+use service::{
+    Actor, House,
+    network::{ShiftCancelled, ShiftChange, ShiftView},
+    staff::{
+        StaffSummary,
+        authenticator::{ResetReason, ResetView},
+        change::{StaffChange, StaffDocument},
+        email::{EmailChange, EmailConfirmed, EmailInput},
+        password::{LinkInput, LinkView},
+    },
+};
+
+/// Adds this file's routes. Those with words in the place of an id come first.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/staff/link", look)
+        .post("/api/v1/staff/email", confirm_email)
+        .get("/api/v1/staff/{id}", fetch)
+        .put("/api/v1/staff/{id}", change)
+        .post("/api/v1/staff/{id}/email", ask_email)
+        .post("/api/v1/staff/{id}/enable", enable)
+        .post("/api/v1/staff/{id}/authenticator-reset", reset_ask)
+        .post("/api/v1/staff/{id}/authenticator-reset/approve", reset_approve)
+        .post("/api/v1/staff/{id}/authenticator-reset/withdraw", reset_withdraw)
+        .get("/api/v1/shifts/{id}", shift_fetch)
+        .put("/api/v1/shifts/{id}", shift_change)
+        .post("/api/v1/shifts/{id}/cancel", shift_cancel);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    look,
+    confirm_email,
+    fetch,
+    change,
+    ask_email,
+    enable,
+    reset_ask,
+    reset_approve,
+    reset_withdraw,
+    shift_fetch,
+    shift_change,
+    shift_cancel
+))]
+pub struct Doc;
+
+/// What a link of a letter is good for
+///
+/// Looking does not use it up: mail scanners look at every link.
+#[utoipa::path(post, path = "/api/v1/staff/link", tag = "identity", request_body = LinkInput,
+    responses((status = 200, body = LinkView)))]
+async fn look(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<LinkInput>,
+) -> Reply {
+    reply::json(&request, service::staff::password::look(&house, body.0, &address.0).await)
+}
+
+/// Confirm a new mail address by the link that was sent to it
+#[utoipa::path(post, path = "/api/v1/staff/email", tag = "identity", request_body = LinkInput,
+    responses((status = 200, body = EmailConfirmed)))]
+async fn confirm_email(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    address: Address,
+    body: Body<LinkInput>,
+) -> Reply {
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        service::staff::email::look(&house, &body.0, &address.0),
+        service::staff::email::confirm,
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::OK, outcome)
+}
+
+/// One member of staff; the version is the ETag
+#[utoipa::path(get, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
+    responses((status = 200, body = StaffDocument)))]
+async fn fetch(caller: Operator, request: HttpRequest, house: Data<Arc<House>>, id: Path<StaffId>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::staff::change::staff_fetch(conn, id.0, house.now()))
+        .await;
+    reply::versioned(&request, outcome)
+}
+
+/// Change names, hospital, licence, departments, languages and capacity
+///
+/// Takes effect at once: a doctor without a verified, valid licence is off
+/// duty, and who moves to another hospital signs in anew.
+#[utoipa::path(put, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
+    request_body = StaffChange, responses((status = 200, body = StaffDocument)))]
+async fn change(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<StaffId>,
+    version: IfMatch,
+    body: Body<StaffChange>,
+) -> Reply {
+    let outcome = house
+        .write(caller.actor(), move |tx| {
+            service::staff::change::staff_change(tx, id.0, &version.0, body.0.clone())
+        })
+        .await;
+    reply::versioned(&request, outcome)
+}
+
+/// Ask for another mail address
+///
+/// A link goes to the new address; the old one is told once it is confirmed.
+/// Whoever has not answered their invitation is invited anew, at the new address.
+#[utoipa::path(post, path = "/api/v1/staff/{id}/email", tag = "network", params(("id" = StaffId, Path)),
+    request_body = EmailInput, responses((status = 200, body = EmailChange)))]
+async fn ask_email(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<StaffId>,
+    body: Body<EmailInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::staff::email::ask(tx, id.0, &body.0)
+    })
+    .await
+}
+
+/// Declares a POST by an operator about one thing, without a body.
+macro_rules! done {
+    ($(#[$doc:meta])* $name:ident($id:ty) -> $view:ty, $path:literal, $verb:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "network", params(("id" = $id, Path)),
+            responses((status = 200, body = $view)))]
+        async fn $name(
+            caller: Operator,
+            request: HttpRequest,
+            house: Data<Arc<House>>,
+            key: IdempotencyKey,
+            id: Path<$id>,
+        ) -> Reply {
+            reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+                ($verb)(tx, caller, id.0)
+            })
+            .await
+        }
+    };
+}
+
+done!(
+    /// Let a disabled member of staff return
+    ///
+    /// Refused when their address or licence number is somebody else's by now.
+    enable(StaffId) -> StaffSummary, "/api/v1/staff/{id}/enable",
+    |tx: &mut _, _: Operator, id| service::staff::staff_enable(tx, id));
+done!(
+    /// Approve what another operator asked: the person is invited anew
+    ///
+    /// Their sessions end, and password and one-time codes stop working.
+    reset_approve(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/approve",
+    |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_approve(tx, caller.0, id));
+done!(
+    /// Withdraw the request for another authenticator
+    reset_withdraw(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/withdraw",
+    |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_withdraw(tx, caller.0, id));
+done!(
+    /// Take a shift off the roster; who was on it is off duty at once
+    shift_cancel(ShiftId) -> ShiftCancelled, "/api/v1/shifts/{id}/cancel",
+    |tx: &mut _, _: Operator, id| service::network::shift_cancel(tx, id));
+
+/// Ask for another authenticator for somebody who has lost theirs
+///
+/// Another operator must approve within 24 hours. The owner is told by letter.
+#[utoipa::path(post, path = "/api/v1/staff/{id}/authenticator-reset", tag = "network",
+    params(("id" = StaffId, Path)), request_body = ResetReason, responses((status = 200, body = ResetView)))]
+async fn reset_ask(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    id: Path<StaffId>,
+    body: Body<ResetReason>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::staff::authenticator::reset_ask(tx, caller.0, id.0, &body.0)
+    })
+    .await
+}
+
+/// One shift; the version is the ETag
+#[utoipa::path(get, path = "/api/v1/shifts/{id}", tag = "network", params(("id" = ShiftId, Path)),
+    responses((status = 200, body = ShiftView)))]
+async fn shift_fetch(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<ShiftId>,
+) -> Reply {
+    reply::versioned(
+        &request,
+        house.read(caller.actor(), move |conn, _| service::network::shift_fetch(conn, id.0)).await,
+    )
+}
+
+/// Give a shift other hours; who is on none any more is off duty at once
+#[utoipa::path(put, path = "/api/v1/shifts/{id}", tag = "network", params(("id" = ShiftId, Path)),
+    request_body = ShiftChange, responses((status = 200, body = ShiftView)))]
+async fn shift_change(
+    caller: Operator,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    id: Path<ShiftId>,
+    version: IfMatch,
+    body: Body<ShiftChange>,
+) -> Reply {
+    let outcome = house
+        .write(caller.actor(), move |tx| service::network::shift_change(tx, id.0, &version.0, &body.0))
+        .await;
+    reply::versioned(&request, outcome)
+}

@@ -1,0 +1,201 @@
+//! Staff sign in and out, refresh, open the signing window, set passwords.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+    web::Data,
+};
+use utoipa::OpenApi;
+
+use crate::{
+    address::Address,
+    auth::{Anyone, Signer, Staff},
+    body::{Body, IdempotencyKey},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use crypto::digest;
+use service::{
+    Actor, House,
+    staff::{
+        password::{Accepted, PasswordInput, PasswordSet, ResetInput},
+        session::{RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
+        signing_window::{SigningWindow, SigningWindowInput},
+    },
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/tokens/staff", sign_in)
+        .post("/api/v1/tokens/refresh", refresh)
+        .post("/api/v1/tokens/revoke", revoke)
+        .get("/api/v1/session", session)
+        .post("/api/v1/session/signing-window", open_signing_window)
+        .post("/api/v1/session/sign-out", sign_out)
+        .post("/api/v1/staff/password-reset", request_reset)
+        .post("/api/v1/staff/password", set_password);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    sign_in,
+    refresh,
+    revoke,
+    session,
+    open_signing_window,
+    sign_out,
+    request_reset,
+    set_password
+))]
+pub struct Doc;
+
+/// Sign in with e-mail, password and one-time code
+#[utoipa::path(post, path = "/api/v1/tokens/staff", tag = "identity", request_body = SignInInput,
+    responses((status = 200, body = StaffTokens)))]
+async fn sign_in(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<SignInInput>,
+) -> Reply {
+    reply::json(&request, service::staff::sign_in::sign_in(&house, body.0, &address.0).await)
+}
+
+/// Exchange a refresh token for a new pair
+///
+/// A refresh token is good once. The same caller (address, or /64 of IPv6, and
+/// user agent) who sends it again within 10 seconds, before the new one is
+/// used, gets the same answer; in any other case one that comes back ends the
+/// whole session.
+#[utoipa::path(post, path = "/api/v1/tokens/refresh", tag = "identity", request_body = RefreshInput,
+    responses((status = 200, body = StaffTokens)))]
+async fn refresh(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    address: Address,
+    body: Body<RefreshInput>,
+) -> Reply {
+    let client = client_of(&request, &address);
+    reply::json(
+        &request,
+        service::staff::session::exchange(&house, body.0.refresh_token, &address.0, client).await,
+    )
+}
+
+/// Tells callers apart: where they come from (of IPv6 a /64), and what they say
+/// they are.
+fn client_of(request: &HttpRequest, address: &Address) -> String {
+    let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |value| value.as_bytes());
+    digest::hex(&digest::sha256(&[address.0.as_bytes(), b"\n", agent].concat()))
+}
+
+/// End the session of a refresh token
+#[utoipa::path(post, path = "/api/v1/tokens/revoke", tag = "identity", request_body = RefreshInput,
+    responses((status = 200, body = Revoked)))]
+async fn revoke(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    body: Body<RefreshInput>,
+) -> Reply {
+    reply::json(&request, service::staff::session::revoke_token(&house, body.0.refresh_token).await)
+}
+
+/// Who is signed in
+#[utoipa::path(get, path = "/api/v1/session", tag = "identity",
+    responses((status = 200, body = SessionView)))]
+async fn session(caller: Staff, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome = house
+        .read(caller.actor(), move |conn, house| service::staff::session::fetch(conn, house, caller.0))
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// Open the signing window with a one-time code
+#[utoipa::path(post, path = "/api/v1/session/signing-window", tag = "identity",
+    request_body = SigningWindowInput, responses((status = 200, body = SigningWindow)))]
+async fn open_signing_window(
+    caller: Signer,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<SigningWindowInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::staff::signing_window::open_signing_window(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// Sign out: end this session
+#[utoipa::path(post, path = "/api/v1/session/sign-out", tag = "identity",
+    responses((status = 200, body = SignedOut)))]
+async fn sign_out(
+    caller: Staff,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::staff::session::sign_out(tx, caller.0)
+    })
+    .await
+}
+
+/// Ask for a link that sets a new password
+///
+/// The answer is the same whether or not there is such an account.
+#[utoipa::path(post, path = "/api/v1/staff/password-reset", tag = "identity", request_body = ResetInput,
+    responses((status = 202, body = Accepted)))]
+async fn request_reset(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    address: Address,
+    body: Body<ResetInput>,
+) -> Reply {
+    let email = body.0.email.clone();
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        service::staff::password::may_request(&house, &email, &address.0),
+        move |tx, may_send| service::staff::password::request(tx, &body.0, *may_send),
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::ACCEPTED, outcome)
+}
+
+/// Set a password by a link
+///
+/// Ends every session. Where there was none yet, the answer holds the secret
+/// of one-time codes; it is shown this once.
+#[utoipa::path(post, path = "/api/v1/staff/password", tag = "identity", request_body = PasswordInput,
+    responses((status = 200, body = PasswordSet)))]
+async fn set_password(
+    _caller: Anyone,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    address: Address,
+    body: Body<PasswordInput>,
+) -> Reply {
+    let (_, outcome) = reply::once_prepared(
+        &request,
+        &house,
+        Actor::Anyone,
+        key,
+        service::staff::password::prepare(&house, body.0, &address.0),
+        service::staff::password::set,
+    )
+    .await;
+    reply::answer_once(&request, StatusCode::OK, outcome)
+}

@@ -1,0 +1,104 @@
+//! Reading what callers send against the shape that the document promises:
+//! the schema that is published is the schema that is enforced, so that every
+//! bad field is told by its own name, in both languages, and no reader's own
+//! words ever reach a message.
+
+pub(crate) mod compile;
+pub(crate) mod json;
+pub(crate) mod parameters;
+pub(crate) mod shape;
+pub(crate) mod wrong;
+
+use std::{
+    any::TypeId,
+    collections::HashMap,
+    sync::{Arc, LazyLock, RwLock},
+};
+
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use domain::refusal::{Code, FieldProblem, Refusal};
+use json::Unread;
+use shape::Shape;
+use wrong::{Problems, Wrong};
+
+pub use compile::close_variants;
+#[cfg(test)]
+pub use compile::of_schema as shape_of;
+
+/// At most this many bad fields are told of in one answer.
+const MOST_PROBLEMS: usize = 100;
+
+type Known<S> = LazyLock<RwLock<HashMap<TypeId, Arc<S>>>>;
+
+/// The shape of `T`, made at its first use.
+fn known<T: 'static, S>(shapes: &Known<S>, make: impl FnOnce() -> S) -> Arc<S> {
+    let id = TypeId::of::<T>();
+    if let Some(shape) = shapes.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id) {
+        return Arc::clone(shape);
+    }
+    let made = Arc::new(make());
+    let mut shapes = shapes.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Arc::clone(shapes.entry(id).or_insert(made))
+}
+
+/// Reads a JSON body into `T`, or says everything that is wrong with it.
+///
+/// # Errors
+/// `MalformedBody` when it is no JSON at all, else one entry per bad field.
+pub fn body<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Refusal> {
+    static SHAPES: Known<Shape> = LazyLock::new(RwLock::default);
+    let shape = known::<T, _>(&SHAPES, compile::of_type::<T>);
+    let (value, repeated) = json::read(bytes, &shape).map_err(|unread| match unread {
+        Unread::Malformed => Refusal::new(Code::MalformedBody),
+        Unread::TooMany => Refusal::fields(vec![Wrong::Many(json::MOST_VALUES).told(String::new())]),
+    })?;
+    let mut problems = Problems::default();
+    for field in repeated {
+        problems.add_at(field, &Wrong::Repeated);
+    }
+    shape.check(&value, &mut problems);
+    let found = problems.done();
+    if !found.is_empty() {
+        return Err(Refusal::fields(found));
+    }
+    // A type may know more than its schema says. What its reader says of that
+    // is not for callers; where it was, is.
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { String::new() } else { path };
+        Refusal::fields(vec![Wrong::Invalid.told(field)])
+    })
+}
+
+/// Reads a query string into `T`, or says everything that is wrong with it.
+///
+/// # Errors
+/// `InvalidParameter`, with one entry per bad parameter.
+pub fn query<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> Result<T, Refusal> {
+    static SHAPES: Known<parameters::Parameters> = LazyLock::new(RwLock::default);
+    let found = known::<T, _>(&SHAPES, parameters::of_type::<T>).check(text);
+    if !found.is_empty() {
+        return Err(bad_parameters(found));
+    }
+    actix_web::web::Query::<T>::from_query(text)
+        .map(actix_web::web::Query::into_inner)
+        .map_err(|_| bad_parameters(vec![Wrong::Invalid.told(String::new())]))
+}
+
+/// Refuses any parameter at all.
+///
+/// # Errors
+/// `InvalidParameter`, with one entry per parameter.
+pub fn no_query(text: &str) -> Result<(), Refusal> {
+    let found = if text.is_empty() { Vec::new() } else { parameters::none().check(text) };
+    if found.is_empty() { Ok(()) } else { Err(bad_parameters(found)) }
+}
+
+fn bad_parameters(fields: Vec<FieldProblem>) -> Refusal {
+    Refusal { fields, ..Refusal::new(Code::InvalidParameter) }
+}
+
+#[cfg(test)]
+mod tests;

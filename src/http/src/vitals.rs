@@ -1,0 +1,100 @@
+//! Readings and triage.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::{Anyone, Worker},
+    body::{Body, IdempotencyKey},
+    reply::{self, Reply},
+    routes::Routes,
+};
+use service::{
+    Failure, House,
+    triage::{
+        TriageView,
+        assess::{AssessInput, Assessment},
+        symptoms::{SymptomList, SymptomsInput},
+    },
+    vitals::{ReadingsInput, ReadingsStored, ReadingsView},
+};
+
+/// Adds this file's routes.
+pub fn add(routes: &mut Routes) {
+    routes
+        .post("/api/v1/triage/assess", judge)
+        .get("/api/v1/triage", current)
+        .get("/api/v1/symptoms", asked)
+        .post("/api/v1/symptoms", say)
+        .post("/api/v1/readings", record)
+        .get("/api/v1/readings", list);
+}
+
+/// This file's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(judge, current, asked, say, record, list))]
+pub struct Doc;
+
+/// Judge a set of values by the rules of triage, with NEWS2; nothing is stored
+#[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = AssessInput,
+    responses((status = 200, body = Assessment)))]
+async fn judge(_: Anyone, request: HttpRequest, house: Data<Arc<House>>, body: Body<AssessInput>) -> Reply {
+    reply::json(&request, service::triage::assess::assess(&house, &body.0))
+}
+
+/// What a screen asks, with first aid for each
+#[utoipa::path(get, path = "/api/v1/symptoms", tag = "vitals",
+    responses((status = 200, body = SymptomList)))]
+async fn asked(_: Anyone, request: HttpRequest) -> Reply {
+    reply::json(&request, Ok::<_, Failure>(service::triage::symptoms::asked()))
+}
+
+/// Say which symptoms I have; added to what I said before
+#[utoipa::path(post, path = "/api/v1/symptoms", tag = "vitals", request_body = SymptomsInput,
+    responses((status = 201, body = TriageView)))]
+async fn say(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<SymptomsInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::triage::symptoms::record(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// How soon a doctor must see me, by all that is known now
+#[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
+async fn current(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome =
+        house.read(caller.actor(), move |conn, house| service::triage::assess(conn, house, caller.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// Store readings of this check-in
+#[utoipa::path(post, path = "/api/v1/readings", tag = "vitals", request_body = ReadingsInput,
+    responses((status = 201, body = ReadingsStored)))]
+async fn record(
+    caller: Worker,
+    request: HttpRequest,
+    house: Data<Arc<House>>,
+    key: IdempotencyKey,
+    body: Body<ReadingsInput>,
+) -> Reply {
+    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+        service::vitals::record(tx, caller.0, &body.0)
+    })
+    .await
+}
+
+/// The readings of this check-in
+#[utoipa::path(get, path = "/api/v1/readings", tag = "vitals", responses((status = 200, body = ReadingsView)))]
+async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+    let outcome =
+        house.read(caller.actor(), move |conn, _| service::vitals::list(conn, caller.0.check_in)).await;
+    reply::json(&request, outcome)
+}

@@ -1,0 +1,174 @@
+//! Emergencies at stations: raised with the fact that made them one, heard by
+//! the operators at once, and open until one of them has seen to it. The list
+//! names the station and the emergency number; why is for carers only.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Failure, Hearers, Tx, caller::WorkerCaller};
+use coordination::Topic;
+use domain::{
+    ids::{AlertId, CheckInId, ConsultationId, StaffId, StationId},
+    refusal::{Code, Refusal},
+    spelling,
+    triage::{EMERGENCY_NUMBER, RedFlagCode},
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    alert::{self as store, AlertAtStation, AlertRow, NewAlert},
+};
+
+/// An emergency at a station.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AlertView {
+    /// Which.
+    pub id: AlertId,
+    /// Where.
+    pub station_id: StationId,
+    /// The station's code on signs.
+    pub station_code: String,
+    /// The station's name in Chinese.
+    pub station_name_zh: String,
+    /// The station's name in English.
+    pub station_name_en: String,
+    /// In which check-in.
+    pub check_in_id: CheckInId,
+    /// The consultation that it belongs to, if one was asked for.
+    pub consultation_id: Option<ConsultationId>,
+    /// Whom to call.
+    pub emergency_number: String,
+    /// Since when.
+    pub raised_at: DateTime<Utc>,
+    /// When it was closed.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// By whom.
+    pub closed_by: Option<StaffId>,
+}
+
+/// A page of alerts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AlertList {
+    /// Oldest first.
+    pub items: Vec<AlertView>,
+    /// Where the next page begins.
+    pub next_after: Option<AlertId>,
+}
+
+/// What was done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseAlert {
+    /// In words, 1 to 1000 characters; kept sealed.
+    #[schema(value_type = spelling::NoteWords)]
+    pub note: String,
+}
+
+/// The red flags of an alert.
+pub(super) fn flags_of(row: &AlertRow) -> Result<Vec<RedFlagCode>, Failure> {
+    Ok(serde_json::from_str(&row.red_flags)?)
+}
+
+/// Raises an alert for what is new among `flags`. The caller holds the worker's
+/// row, so that two facts at once make one alert.
+pub(super) fn raise(
+    tx: &mut Tx<'_>,
+    who: WorkerCaller,
+    consultation: Option<ConsultationId>,
+    doctor: Option<StaffId>,
+    flags: &[RedFlagCode],
+) -> Result<(), Failure> {
+    let rows = store::alerts_of_check_in(tx.conn, who.check_in)?;
+    let mut known = Vec::new();
+    for row in &rows {
+        known.extend(flags_of(row)?);
+    }
+    let fresh = flags.iter().any(|flag| !known.contains(flag));
+    let open = rows.iter().find(|row| row.closed_at.is_none());
+    let id = match open {
+        Some(row) => {
+            let mut all = flags_of(row)?;
+            all.extend_from_slice(flags);
+            all.sort_unstable();
+            all.dedup();
+            let link = consultation.or(row.consultation_id);
+            store::alert_update(tx.conn, row.id, link, &serde_json::to_string(&all)?)?;
+            row.id
+        }
+        None if fresh => {
+            let id = AlertId::generate();
+            let red_flags = serde_json::to_string(flags)?;
+            let new = NewAlert {
+                id,
+                check_in: who.check_in,
+                worker: who.worker,
+                station: who.station,
+                consultation,
+                red_flags: &red_flags,
+            };
+            store::alert_add(tx.conn, &new, tx.now)?;
+            id
+        }
+        None => return Ok(()),
+    };
+    if fresh {
+        let payload = json!({"station": who.station, "check_in": who.check_in, "consultation": consultation});
+        tx.record("alert", id, "alert.raised", payload, Hearers::both(who.worker, doctor))?;
+        tx.wake(Topic::Operators);
+    }
+    Ok(())
+}
+
+/// Alerts, oldest first.
+pub fn list(
+    conn: &mut Conn,
+    open_only: bool,
+    after: Option<AlertId>,
+    limit: u32,
+) -> Result<AlertList, Failure> {
+    let rows = store::alerts_after(conn, open_only, after, i64::from(limit) + 1)?;
+    let more = rows.len() > limit as usize;
+    let items: Vec<AlertView> = rows.into_iter().take(limit as usize).map(view).collect();
+    let next_after = if more { items.last().map(|item| item.id) } else { None };
+    Ok(AlertList { items, next_after })
+}
+
+/// An operator has seen to it.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` when it is closed already; a bad note.
+pub fn close(tx: &mut Tx<'_>, by: StaffId, id: AlertId, input: &CloseAlert) -> Result<AlertView, Failure> {
+    let note = input.note.trim();
+    if note.is_empty() || note.chars().count() > 1000 {
+        let message =
+            Bilingual::fixed("说明须为 1 到 1000 个字符", "the note must have 1 to 1000 characters");
+        return Err(Refusal::field("note", "out_of_range", message).into());
+    }
+    store::alert_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let sealed = tx.house.seal("alert", "note_sealed", id, note)?;
+    if !store::alert_close(tx.conn, id, by, &sealed, tx.now)? {
+        return Err(Refusal::moved_on("closed").into());
+    }
+    tx.record("alert", id, "alert.closed", json!({"by": by}), Hearers::nobody())?;
+    let row = store::alert_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let (code, name_zh, name_en) = storage::network::places::station_names(tx.conn, row.station_id)?;
+    Ok(view((row, code, name_zh, name_en)))
+}
+
+fn view((row, code, name_zh, name_en): AlertAtStation) -> AlertView {
+    AlertView {
+        id: row.id,
+        station_id: row.station_id,
+        station_code: code,
+        station_name_zh: name_zh,
+        station_name_en: name_en,
+        check_in_id: row.check_in_id,
+        consultation_id: row.consultation_id,
+        emergency_number: EMERGENCY_NUMBER.to_owned(),
+        raised_at: row.raised_at,
+        closed_at: row.closed_at,
+        closed_by: row.closed_by,
+    }
+}

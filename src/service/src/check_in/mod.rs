@@ -1,0 +1,325 @@
+//! A worker becomes known to one station screen for a short time.
+
+pub mod card_pin;
+pub mod phone_code;
+pub mod walk_in;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, consultation};
+use crate::jobs::rounds::{self, Job};
+use card_pin::ScreenTry;
+use crypto::{
+    blind::BlindField,
+    tokens::{Claims, Role},
+};
+use domain::{
+    ids::{CheckInId, ConsultationId, StationId, WorkerId},
+    network::Identified,
+    refusal::Code,
+    spelling,
+    time::Timestamp,
+    words::Language,
+};
+use storage::{Conn, check_in as store, network::worker::WorkerRow};
+
+/// Consent to keep and use health data for care. Without it nothing is measured.
+/// Source: house rules, prescribing table, "consent" [V].
+pub const CARE_CONSENT: &str = "health_care";
+
+/// Idle check-ins that one round ends, at most.
+const IDLE_AT_ONCE: i64 = 500;
+/// Seconds for which an access token is good.
+pub const TOKEN_SECONDS: i64 = 300;
+
+/// A card and its PIN.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckInInput {
+    /// The 12 digits on the card.
+    #[schema(value_type = spelling::CardNumber)]
+    pub card_number: String,
+    /// Six digits.
+    #[schema(value_type = spelling::WorkerPin)]
+    pub pin: String,
+}
+
+/// A check-in, as its screen sees it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckInView {
+    /// Which check-in.
+    pub id: CheckInId,
+    /// Who.
+    pub worker_id: WorkerId,
+    /// Where.
+    pub station_id: StationId,
+    /// Since when.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended: `left`, `idle`, `new_check_in`, `access_changed`, `screen_revoked`, `screen_replaced`.
+    pub end_reason: Option<String>,
+    /// After how many silent seconds it ends by itself.
+    pub idle_seconds: u32,
+    /// When that is, unless the worker does something: reading is nothing done.
+    /// A doctor who has the worker, an emergency that waits and a pack on its
+    /// way put it off. None once it has ended.
+    pub idle_at: Option<DateTime<Utc>>,
+}
+
+/// A fresh check-in with the token that acts for it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckInOpened {
+    /// The check-in.
+    pub check_in: CheckInView,
+    /// How to greet the worker: the family name only, others may be looking.
+    pub greeting: String,
+    /// Language of the screen.
+    pub language: Language,
+    /// Purposes that the worker consents to.
+    pub consents: Vec<String>,
+    /// How sure the network is of who they are.
+    pub identified_by: Identified,
+    /// The worker's access token.
+    pub access_token: String,
+    /// Seconds for which it is good; a new one comes from the same screen.
+    pub expires_in: i64,
+}
+
+/// A fresh token for a live check-in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerToken {
+    /// The worker's access token.
+    pub access_token: String,
+    /// Seconds for which it is good.
+    pub expires_in: i64,
+}
+
+/// Checks a worker in by card and PIN; whoever was checked in at this screen,
+/// and this worker anywhere else, is checked out.
+///
+/// # Errors
+/// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many;
+/// `CardStopped` for one that was lost or replaced.
+pub fn open(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    input: &CheckInInput,
+    tried: &ScreenTry,
+) -> Result<CheckInOpened, Failure> {
+    let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
+    let worker = card_pin::worker_at_screen(tx, caller.station, &index, &input.pin, tried)?;
+    // Told to whoever knows the PIN: to anybody else it is a card like one that
+    // nobody has. A card of a record that was merged into another has been
+    // replaced by that one's.
+    if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
+        return Err(Code::CardStopped.into());
+    }
+    start(tx, caller, &worker, worker.id, Identified::Card)
+}
+
+/// Ends the caller's check-in. Ending one that has ended is no error.
+pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<CheckInView, Failure> {
+    let row = of_station(tx.conn, station, id)?;
+    end(tx, row.id, row.worker_id, "left")?;
+    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    Ok(view(row, tx.house))
+}
+
+/// A fresh worker token for a check-in that is still open at this screen. It is
+/// the screen that asks, so it is no sign of the worker; a check-in that was
+/// silent too long ends here, if no sweep has come to it yet.
+///
+/// # Errors
+/// `NotFound` for another screen's; `CheckInEnded`.
+pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<WorkerToken, Failure> {
+    let row = of_station(tx.conn, caller.station, id)?;
+    if row.ended_at.is_some() {
+        return Err(Code::CheckInEnded.into());
+    }
+    if end_idle(tx, id, idle_before(tx.house))? {
+        // It has ended although the renewal is refused.
+        tx.keep_on_refusal();
+        return Err(Code::CheckInEnded.into());
+    }
+    let access_token = token(tx.house, row.worker_id, row.id, row.station_id)?;
+    Ok(WorkerToken { access_token, expires_in: TOKEN_SECONDS })
+}
+
+/// A check-in of this screen.
+pub fn fetch(
+    conn: &mut Conn,
+    house: &House,
+    station: StationId,
+    id: CheckInId,
+) -> Result<CheckInView, Failure> {
+    of_station(conn, station, id).map(|row| view(row, house))
+}
+
+/// The check-ins of a screen that may no longer act end with it: their tokens
+/// are good for nothing from now on.
+pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
+    for row in store::check_ins_at(tx.conn, station)? {
+        end(tx, row.id, row.worker_id, reason)?;
+    }
+    Ok(())
+}
+
+/// Ends check-ins that were silent too long. Only what a worker does is heard,
+/// and it is written down where it is done: a screen that goes on asking keeps
+/// nobody checked in. The operator is told, once, of an emergency that waits
+/// while its screen is silent; that one is not ended.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
+    const ALERT: Job = Job::new("silent-emergencies");
+    const END: Job = Job::new("idle-check-ins");
+    let before = idle_before(house);
+    let (silent, emergencies) = house
+        .read(Actor::System, move |conn, _| {
+            Ok((
+                store::check_ins_idle(conn, before, IDLE_AT_ONCE)?,
+                store::emergencies_silent(conn, before, 100)?,
+            ))
+        })
+        .await?;
+    let alert = |tx: &mut Tx<'_>, &(id, station, since): &(ConsultationId, StationId, Timestamp)| {
+        consultation::alert_silent(tx, id, station, since).map(|_| 0)
+    };
+    let alerted = rounds::each(house, ALERT, emergencies, |(id, ..)| *id, alert).await;
+    let end = move |tx: &mut Tx<'_>, row: &store::CheckInRow| end_idle(tx, row.id, before).map(usize::from);
+    let ended = rounds::each(house, END, silent, |row| row.id, end).await;
+    alerted.and(ended).outcome()
+}
+
+fn idle_before(house: &House) -> Timestamp {
+    house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))
+}
+
+/// Ends a check-in unless it was heard, or something began, in the meantime.
+fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, Failure> {
+    if !store::check_in_is_idle(tx.conn, id, before)? {
+        return Ok(false);
+    }
+    let Some(row) = store::check_in_fetch(tx.conn, id)? else { return Ok(false) };
+    end(tx, id, row.worker_id, "idle")
+}
+
+fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
+    match store::check_in_fetch(conn, id)? {
+        Some(row) if row.station_id == station => Ok(row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// Opens a check-in of `worker`, who was found as `opened_as`: by a record that
+/// was merged into theirs, or by their own.
+pub(super) fn start(
+    tx: &mut Tx<'_>,
+    caller: StationCaller,
+    worker: &WorkerRow,
+    opened_as: WorkerId,
+    identified_by: Identified,
+) -> Result<CheckInOpened, Failure> {
+    for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
+        if row.worker_id == worker.id {
+            // Who goes from screen to screen is not gone.
+            note_end(tx, row.id, row.worker_id, "new_check_in")?;
+        } else {
+            end(tx, row.id, row.worker_id, "new_check_in")?;
+        }
+    }
+    let id = CheckInId::generate();
+    store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
+    tx.record(
+        "check_in",
+        id,
+        "check_in.opened",
+        json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
+        Hearers::worker(worker.id),
+    )?;
+    consultation::worker_back(tx, worker.id)?;
+    let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    Ok(CheckInOpened {
+        access_token: token(tx.house, worker.id, id, caller.station)?,
+        check_in: view(row, tx.house),
+        greeting: greeting(&name),
+        language: worker.language,
+        consents: storage::network::worker::consents_live(tx.conn, worker.id)?,
+        identified_by,
+        expires_in: TOKEN_SECONDS,
+    })
+}
+
+/// Ends whatever check-in a worker has: how they come in has changed.
+pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    for id in store::check_ins_open(tx.conn, worker)? {
+        end(tx, id, worker, "access_changed")?;
+    }
+    Ok(())
+}
+
+/// Ends a check-in of somebody who is checked in nowhere then: what waits for a
+/// doctor waits for them first.
+fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+    let ended = note_end(tx, id, worker, reason)?;
+    if ended {
+        consultation::worker_left(tx, worker)?;
+    }
+    Ok(ended)
+}
+
+fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+    let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+    if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
+        tx.ends_own_authority();
+    }
+    if ended {
+        let payload = json!({"reason": reason});
+        tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;
+    }
+    Ok(ended)
+}
+
+fn token(
+    house: &House,
+    worker: WorkerId,
+    check_in: CheckInId,
+    station: StationId,
+) -> Result<String, Failure> {
+    let life = TimeDelta::seconds(TOKEN_SECONDS);
+    let mut claims = Claims::new(&house.policy.network, Role::Worker, worker, house.now(), life);
+    claims.check_in = Some(check_in);
+    claims.station = Some(station);
+    Ok(house.keys.tokens.issue(&claims)?)
+}
+
+fn view(row: store::CheckInRow, house: &House) -> CheckInView {
+    CheckInView {
+        id: row.id,
+        worker_id: row.worker_id,
+        station_id: row.station_id,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        end_reason: row.end_reason,
+        idle_seconds: house.policy.check_in.idle_seconds,
+        idle_at: row
+            .ended_at
+            .is_none()
+            .then(|| row.active_at + TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))),
+    }
+}
+
+/// `王小明` -> `王**`: enough to know oneself, too little for a bystander.
+fn greeting(name: &str) -> String {
+    let mut chars = name.chars();
+    let first: String = chars.next().into_iter().collect();
+    first + &"*".repeat(chars.count().min(2))
+}

@@ -1,0 +1,230 @@
+//! Six digits sent to a phone, typed at the screen that asked for them: they
+//! prove that the person there holds that phone.
+//!
+//! A code is good for one purpose, at one screen, for five minutes and five
+//! tries (`policy.check_in`). Only its keyed digest is stored. The answer does
+//! not say whether anybody is known by that phone.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Answer, Failure, Hearers, House, Tx,
+    letter::text_message,
+    limits::{self, Taken},
+};
+use crypto::{blind::BlindField, pin::PinSalt, random};
+use domain::{
+    ids::{PhoneCodeId, StationId},
+    network::{CodePurpose, Phone, phone_words},
+    refusal::{Code, Refusal},
+    spelling,
+    words::Bilingual,
+};
+use storage::{
+    check_in::phone_code::{self as store, NewPhoneCode},
+    sql_types::At,
+};
+
+/// Which phone is to be proved, and what for.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneCodeRequest {
+    /// A mobile number of mainland China.
+    #[schema(value_type = spelling::Phone)]
+    pub phone: String,
+    /// What the code is for.
+    pub purpose: CodePurpose,
+}
+
+/// A code is on its way.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PhoneCodeSent {
+    /// Which code; it is typed together with this.
+    pub id: PhoneCodeId,
+    /// The phone, its middle hidden.
+    pub phone: String,
+    /// Until when it is good.
+    pub expires_at: DateTime<Utc>,
+    /// How often it may be typed wrong.
+    pub tries: u32,
+}
+
+/// A code, as typed at the screen.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneCodeInput {
+    /// Which code.
+    pub id: PhoneCodeId,
+    /// The six digits.
+    #[schema(value_type = spelling::PhoneCode)]
+    pub code: String,
+}
+
+/// A phone that a code may be sent to, and what was taken for it.
+#[derive(Debug)]
+pub struct Sending {
+    /// The phone.
+    pub phone: Phone,
+    taken: Vec<Taken>,
+}
+
+impl Sending {
+    /// Each code costs a message, right or wrong: nothing is given back for one.
+    /// A request that turned out to be a repeat, or failed, sent none.
+    pub async fn settle(&self, house: &House, outcome: &Result<Answer, Failure>) {
+        if outcome.as_ref().is_ok_and(|answer| !answer.replayed) {
+            return;
+        }
+        self.give_back(house).await;
+    }
+
+    async fn give_back(&self, house: &House) {
+        for taken in &self.taken {
+            taken.give_back(house).await;
+        }
+    }
+}
+
+/// A phone that a code can be sent to, within the limits of the screen that
+/// asks, of the phone there, and of the phone anywhere. Other screens silence a
+/// phone at none: each has a few codes that they cannot spend.
+///
+/// # Errors
+/// A bad `phone`; `PhoneCodesOff`; `TooManyRequests`.
+pub async fn may_send(
+    house: &House,
+    station: StationId,
+    input: &PhoneCodeRequest,
+) -> Result<Sending, Failure> {
+    if !house.policy.check_in.phone_codes {
+        return Err(Code::PhoneCodesOff.into());
+    }
+    let phone = read(&input.phone)?;
+    let (here, number) = (station.to_string(), phone.as_str());
+    let mut sending = Sending { taken: Vec::new(), phone: phone.clone() };
+    for (limit, subject) in
+        [(limits::PHONE_CODE_SCREEN, &[here.as_str()][..]), (limits::PHONE_CODE_SOURCE, &[&here, number][..])]
+    {
+        match limit.reserve(house, subject).await {
+            Ok(taken) => sending.taken.push(taken),
+            // What was taken for a code that is not sent is another phone's again.
+            Err(spent) => {
+                sending.give_back(house).await;
+                return Err(spent);
+            }
+        }
+    }
+    let anywhere = match limits::PHONE_CODE_PHONE.reserve(house, &[number]).await {
+        Ok(taken) => Ok(taken),
+        Err(_) => limits::PHONE_CODE_SPARE.reserve(house, &[&here, number]).await,
+    };
+    match anywhere {
+        Ok(taken) => sending.taken.push(taken),
+        Err(spent) => {
+            sending.give_back(house).await;
+            return Err(spent);
+        }
+    }
+    Ok(sending)
+}
+
+fn read(typed: &str) -> Result<Phone, Refusal> {
+    let phone = Phone::parse(typed).ok_or_else(|| Refusal::field("phone", "bad_format", phone_words()))?;
+    if phone.takes_codes() {
+        return Ok(phone);
+    }
+    let words = Bilingual::fixed(
+        "验证码只能发送到中国大陆手机号。",
+        "Codes are sent to mobile numbers of mainland China only.",
+    );
+    Err(Refusal::field("phone", "takes_no_codes", words))
+}
+
+/// Writes a code and its message. Earlier codes of this screen are void, but
+/// that of the other phone of whoever changes theirs.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn send(
+    tx: &mut Tx<'_>,
+    station: StationId,
+    phone: &Phone,
+    purpose: CodePurpose,
+) -> Result<PhoneCodeSent, Failure> {
+    let policy = &tx.house.policy.check_in;
+    let expires_at = tx.now + TimeDelta::seconds(i64::from(policy.phone_code_seconds));
+    let phone_index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+    store::phone_codes_end(tx.conn, station, purpose, &phone_index, tx.now)?;
+    let (id, salt, code) = (PhoneCodeId::generate(), PinSalt::generate(), random::pickup_code());
+    let new = NewPhoneCode {
+        id,
+        station_id: station,
+        purpose,
+        phone_index: phone_index.to_vec(),
+        salt: salt.0.to_vec(),
+        mac: tx.house.keys.worker_pins.mac(&salt, code.expose_secret()).to_vec(),
+        tries: 0,
+        created_at: At(tx.now),
+        expires_at: At(expires_at),
+    };
+    store::phone_code_add(tx.conn, &new)?;
+    let minutes = policy.phone_code_seconds.div_ceil(60);
+    text_message::write(tx, phone, &words(purpose, code.expose_secret(), minutes), expires_at)?;
+    let payload = json!({"station": station, "purpose": purpose});
+    tx.record("phone_code", id, "phone_code.sent", payload, Hearers::nobody())?;
+    Ok(PhoneCodeSent { id, phone: phone.masked(), expires_at, tries: policy.phone_code_tries })
+}
+
+/// Uses a code up: the person at this screen holds this phone. To be called
+/// before anything else is written: a wrong try stays counted.
+///
+/// # Errors
+/// `PhoneCodeWrong`; `PhoneCodeGone` for a code of another screen, phone or
+/// purpose, and for one that is used, expired or was tried too often.
+pub(crate) fn redeem(
+    tx: &mut Tx<'_>,
+    station: StationId,
+    purpose: CodePurpose,
+    phone: &Phone,
+    input: &PhoneCodeInput,
+) -> Result<(), Failure> {
+    let index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+    let most = i32::try_from(tx.house.policy.check_in.phone_code_tries).unwrap_or(i32::MAX);
+    let row = store::phone_code_hold(tx.conn, input.id)?
+        .filter(|row| {
+            row.station_id == station
+                && row.purpose == purpose
+                && row.phone_index == index
+                && row.used_at.is_none()
+                && row.expires_at > tx.now
+                && row.tries < most
+        })
+        .ok_or(Code::PhoneCodeGone)?;
+    let salt = row.salt.as_slice().try_into().map_err(|_| Failure::Fault("a code's salt".to_owned()))?;
+    if tx.house.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
+        store::phone_code_used(tx.conn, input.id, tx.now)?;
+        let payload = json!({"station": station, "purpose": purpose});
+        tx.record("phone_code", input.id, "phone_code.used", payload, Hearers::nobody())?;
+        return Ok(());
+    }
+    tx.keep_on_refusal();
+    store::phone_code_tried(tx.conn, input.id, row.tries + 1)?;
+    Err(Code::PhoneCodeWrong.into())
+}
+
+/// What the message says: who sends it, what it is for, and that nobody asks for it.
+fn words(purpose: CodePurpose, code: &str, minutes: u32) -> String {
+    let (zh, en) = match purpose {
+        CodePurpose::CheckIn => ("签到", "to check in"),
+        CodePurpose::ChangePhone => ("更换手机号", "to change your phone"),
+        CodePurpose::ResetPin => ("重设密码", "to set a new PIN"),
+    };
+    format!(
+        "【驿站健康】验证码 {code}，用于{zh}，{minutes} 分钟内有效。请只在您面前的驿站屏幕上输入，不要告诉任何人。\
+         / Waystation code {code} {en}, good for {minutes} min. Type it only at the screen before you; tell nobody."
+    )
+}

@@ -1,0 +1,417 @@
+//! Keys rotate and retire while the network is served: those that sign tokens and
+//! vend authorizations, prescriptions, and the audit chain, and those that seal
+//! fields. This is done by the command on the machine, which needs the master
+//! secret, and by no route: a stolen operator's session changes no key. What is live stands in the
+//! database; every instance looks there every few seconds ([`reload`]), and a new
+//! key is used only after all of them have had time to see it.
+
+pub(crate) mod reseal;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Actor, Failure, House};
+use crypto::{
+    CryptoError, digest,
+    keyring::Keyring,
+    keys::{MasterSecret, Purpose},
+    seal::{FieldPlace, FieldSealer, SealKeyId},
+    signer_ring::{RingKey, SignerRing},
+    tokens::{TokenKey, TokenKeys},
+};
+use domain::{ids::Id, time::Timestamp};
+pub use reseal::{Resealed, reseal};
+use storage::{
+    Conn,
+    events::NewEvent,
+    keys::{reseal as columns, seal::SealKeyRow, server::ServerKeyRow, signing::SigningKeyRow},
+};
+
+/// From the making of a key to its first use: every instance and every cabinet
+/// knows it by then. Our default: two minutes; instances look every 15 seconds.
+pub const LEAD: TimeDelta = TimeDelta::minutes(2);
+
+/// A signing key is retired this long after the next one began to sign, beyond the
+/// life of a vend authorization. Our default: the life of a token and [`LEAD`].
+const OUTLIVED: TimeDelta = TimeDelta::minutes(7);
+
+/// A key of prescriptions is retired this long after the next one began to sign:
+/// nothing that it signed can be dispensed any more. Source: house rules, three days
+/// at most with an extension; and one for the clocks.
+const PRESCRIPTIONS_OUTLIVED: TimeDelta = TimeDelta::days(4);
+
+domain::text_enum! {
+    /// Keys that rotate.
+    pub enum KeyKind {
+        /// Signs access tokens and vend authorizations.
+        Token = "token",
+        /// Seals fields.
+        Seal = "seal",
+        /// Signs prescriptions.
+        Prescription = "prescription",
+        /// Signs the head of the audit chain.
+        Audit = "audit",
+    }
+}
+
+/// A key, without itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyView {
+    /// What it is for.
+    pub kind: KeyKind,
+    /// Its id: a thumbprint, or a number.
+    pub id: String,
+    /// Since when it signs or seals.
+    pub used_from: DateTime<Utc>,
+    /// Whether it is the one that signs or seals now.
+    pub in_use: bool,
+    /// Since when it is good for nothing.
+    pub retired_at: Option<DateTime<Utc>>,
+}
+
+/// Why a key cannot be retired.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// No live key is called so.
+    #[error("没有这个在用的密钥 / there is no such live key")]
+    Unknown,
+    /// Nothing would be left to sign or seal with.
+    #[error(
+        "这是正在使用的密钥；请先轮换 / it is the key in use: rotate first, and wait until the new one is used"
+    )]
+    InUse,
+    /// What it signed may still be shown.
+    #[error(
+        "它签发的令牌或授权可能仍在使用；{0} 之后再停用，或用 --at-once / what it signed may still be in use: retire it after {0}, or --at-once"
+    )]
+    Needed(DateTime<Utc>),
+    /// Something is sealed with it.
+    #[error(
+        "{0} 仍有用它封存的值；请先运行 keys reseal / {0} still holds values that it sealed: run `keys reseal` first"
+    )]
+    Sealing(String),
+    /// The storage or a key failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<storage::QueryError> for KeyError {
+    fn from(error: storage::QueryError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+impl From<storage::StoreError> for KeyError {
+    fn from(error: storage::StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+impl From<CryptoError> for KeyError {
+    fn from(error: CryptoError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The numbers of the live sealing keys, and the one that seals at `now`.
+fn sealing(rows: &[SealKeyRow], now: Timestamp) -> Option<(Vec<SealKeyId>, SealKeyId)> {
+    let number = |row: &SealKeyRow| u32::try_from(row.id).ok().map(SealKeyId);
+    let live: Vec<&SealKeyRow> = rows.iter().filter(|row| row.retired_at.is_none()).collect();
+    let ids: Vec<SealKeyId> = live.iter().filter_map(|row| number(row)).collect();
+    let due = live.iter().rev().find(|row| row.seals_from <= now).or(live.first())?;
+    Some((ids, number(due)?))
+}
+
+fn open_token_keys(
+    sealer: &FieldSealer,
+    network: &str,
+    rows: Vec<ServerKeyRow>,
+) -> Result<Vec<TokenKey>, Failure> {
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = FieldPlace::of_text(network, "server_key", "private_sealed", &row.kid);
+        let private = sealer
+            .open(&place, &row.private_sealed)
+            .map_err(|_| Failure::Fault("a token key does not open: another master secret?".to_owned()))?;
+        keys.push(TokenKey::from_pkcs8(&private, row.created_at)?);
+    }
+    Ok(keys)
+}
+
+/// Loads the keys of a network, and makes the first ones where there are none.
+/// `configured` are the numbers of sealing keys that the settings name.
+///
+/// # Errors
+/// When a key does not open, as under another master secret.
+pub fn load(
+    conn: &mut Conn,
+    master: &MasterSecret,
+    configured: &[SealKeyId],
+    network: &str,
+    now: Timestamp,
+) -> Result<Keyring, Failure> {
+    // Several processes may start at once: whoever is first makes the keys.
+    storage::keys::server::server_keys_hold(conn)?;
+    for id in configured {
+        storage::keys::seal::seal_key_add(conn, id.0.into(), now, now)?;
+    }
+    let (ids, current) = sealing(&storage::keys::seal::seal_keys(conn)?, now)
+        .ok_or_else(|| Failure::Fault("no sealing key is live".to_owned()))?;
+    let sealer = FieldSealer::new(master, &ids)?;
+    sealer.choose(current)?;
+    if storage::keys::server::server_keys_live(conn, KeyKind::Token.as_str())?.is_empty() {
+        token_key_add(conn, &sealer, network, now)?;
+    }
+    let rows = storage::keys::server::server_keys_live(conn, KeyKind::Token.as_str())?;
+    let tokens = TokenKeys::new(open_token_keys(&sealer, network, rows)?)?;
+    let keyring = Keyring::new(master, &ids, tokens)?;
+    keyring.sealer.choose(current)?;
+    for kind in [KeyKind::Prescription, KeyKind::Audit] {
+        storage::keys::signing::signing_key_add(conn, kind.as_str(), 1, now, now)?;
+    }
+    keyring.use_prescription_keys(&ring(conn, KeyKind::Prescription)?)?;
+    keyring.use_audit_keys(&ring(conn, KeyKind::Audit)?)?;
+    Ok(keyring)
+}
+
+/// The numbers and times of the signing keys of a kind.
+fn ring(conn: &mut Conn, kind: KeyKind) -> Result<Vec<RingKey>, Failure> {
+    let rows = storage::keys::signing::signing_keys(conn, kind.as_str())?;
+    let key = |row: SigningKeyRow| {
+        let number = u32::try_from(row.number).ok()?;
+        Some(RingKey { number, signs_from: row.signs_from, retired_at: row.retired_at })
+    };
+    Ok(rows.into_iter().filter_map(key).collect())
+}
+
+/// The keys that sign the audit chain of a database, which may be a copy, and of
+/// an older version that had one.
+///
+/// # Errors
+/// When a key cannot be made.
+pub fn audit_keys(conn: &mut Conn, master: &MasterSecret) -> Result<SignerRing, Failure> {
+    let mut keys = ring(conn, KeyKind::Audit).unwrap_or_default();
+    if keys.is_empty() {
+        keys.push(RingKey::FIRST);
+    }
+    Ok(SignerRing::derive(master, Purpose::Audit, &keys)?)
+}
+
+fn token_key_add(
+    conn: &mut Conn,
+    sealer: &FieldSealer,
+    network: &str,
+    signs_from: Timestamp,
+) -> Result<String, Failure> {
+    let key = TokenKey::generate(signs_from)?;
+    let place = FieldPlace::of_text(network, "server_key", "private_sealed", key.key_id());
+    let sealed = sealer.seal(&place, key.to_pkcs8().expose_secret())?;
+    storage::keys::server::server_key_add(conn, key.key_id(), KeyKind::Token.as_str(), &sealed, signs_from)?;
+    Ok(key.key_id().to_owned())
+}
+
+/// Takes over what other processes have changed; tells how many kinds changed.
+///
+/// # Errors
+/// Faults of the storage, and keys that do not open: then the old ones stay.
+pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
+    let (seals, tokens, prescriptions, audit) = house
+        .read(Actor::System, |conn, _| {
+            Ok((
+                storage::keys::seal::seal_keys(conn)?,
+                storage::keys::server::server_keys_live(conn, KeyKind::Token.as_str())?,
+                ring(conn, KeyKind::Prescription)?,
+                ring(conn, KeyKind::Audit)?,
+            ))
+        })
+        .await?;
+    let mut changed = 0;
+    let keys = &house.keys;
+    if let Some((ids, current)) = sealing(&seals, house.now())
+        && (keys.sealer.ids() != ids || keys.sealer.current() != current)
+    {
+        keys.use_sealing_keys(&ids, current)?;
+        tracing::info!(?ids, current = current.0, "sealing keys have changed");
+        changed += 1;
+    }
+    let live: BTreeSet<&str> = tokens.iter().map(|row| row.kid.as_str()).collect();
+    let known = keys.tokens.key_ids();
+    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    if !live.is_empty() && live != known {
+        let opened = open_token_keys(&keys.sealer, &house.policy.network, tokens)?;
+        tracing::info!(keys = opened.len(), "signing keys have changed");
+        keys.tokens.replace(opened)?;
+        changed += 1;
+    }
+    if !prescriptions.is_empty() && keys.prescriptions.keys() != prescriptions {
+        keys.use_prescription_keys(&prescriptions)?;
+        tracing::info!(keys = prescriptions.len(), "keys of prescriptions have changed");
+        changed += 1;
+    }
+    if !audit.is_empty() && keys.audit.keys() != audit {
+        keys.use_audit_keys(&audit)?;
+        tracing::info!(keys = audit.len(), "keys of the audit chain have changed");
+        changed += 1;
+    }
+    Ok(changed)
+}
+
+/// All keys; of those that have a number the retired ones too.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<KeyView>, Failure> {
+    let mut views = Vec::new();
+    let tokens = storage::keys::server::server_keys_live(conn, KeyKind::Token.as_str())?;
+    let signing = tokens.iter().rev().find(|row| row.created_at <= now).or(tokens.first());
+    let signing = signing.map(|row| row.kid.clone());
+    for row in tokens {
+        views.push(KeyView {
+            kind: KeyKind::Token,
+            in_use: signing.as_ref() == Some(&row.kid),
+            id: row.kid,
+            used_from: row.created_at,
+            retired_at: None,
+        });
+    }
+    let seals = storage::keys::seal::seal_keys(conn)?;
+    let current = sealing(&seals, now).map(|(_, current)| i64::from(current.0));
+    views.extend(seals.into_iter().map(|row| KeyView {
+        kind: KeyKind::Seal,
+        id: row.id.to_string(),
+        used_from: row.seals_from,
+        in_use: current == Some(row.id),
+        retired_at: row.retired_at,
+    }));
+    for kind in [KeyKind::Prescription, KeyKind::Audit] {
+        let rows = storage::keys::signing::signing_keys(conn, kind.as_str())?;
+        let live = || rows.iter().filter(|row| row.retired_at.is_none());
+        let due = live().rev().find(|row| row.signs_from <= now).or_else(|| live().next());
+        let signing = due.map(|row| row.number);
+        views.extend(rows.iter().map(|row| KeyView {
+            kind,
+            id: row.number.to_string(),
+            used_from: row.signs_from,
+            in_use: signing == Some(row.number),
+            retired_at: row.retired_at,
+        }));
+    }
+    Ok(views)
+}
+
+/// Makes the next key of a kind; it is used after [`LEAD`].
+///
+/// # Errors
+/// Faults of the storage.
+pub fn rotate(
+    conn: &mut Conn,
+    keys: &Keyring,
+    network: &str,
+    kind: KeyKind,
+    now: Timestamp,
+) -> Result<KeyView, Failure> {
+    storage::keys::server::server_keys_hold(conn)?;
+    let used_from = now + LEAD;
+    let id = match kind {
+        KeyKind::Token => token_key_add(conn, &keys.sealer, network, used_from)?,
+        KeyKind::Seal => {
+            let next = storage::keys::seal::seal_keys(conn)?.last().map_or(1, |row| row.id + 1);
+            storage::keys::seal::seal_key_add(conn, next, used_from, now)?;
+            next.to_string()
+        }
+        KeyKind::Prescription | KeyKind::Audit => {
+            let rows = storage::keys::signing::signing_keys(conn, kind.as_str())?;
+            let next = rows.last().map_or(1, |row| row.number + 1);
+            storage::keys::signing::signing_key_add(conn, kind.as_str(), next, used_from, now)?;
+            next.to_string()
+        }
+    };
+    log(conn, kind, &id, "key.added", now)?;
+    Ok(KeyView { kind, id, used_from, in_use: false, retired_at: None })
+}
+
+/// Retires a key. `authorized_for` is the life of a vend authorization; with
+/// `at_once` a signing key that leaked is good for nothing from now on, whatever
+/// it signed.
+///
+/// # Errors
+/// Why it cannot be retired.
+pub fn retire(
+    conn: &mut Conn,
+    (kind, id): (KeyKind, &str),
+    authorized_for: TimeDelta,
+    at_once: bool,
+    now: Timestamp,
+) -> Result<(), KeyError> {
+    storage::keys::server::server_keys_hold(conn)?;
+    let views = list(conn, now)?;
+    let of_kind = |view: &&KeyView| view.kind == kind && view.retired_at.is_none();
+    let view = views.iter().filter(of_kind).find(|view| view.id == id).ok_or(KeyError::Unknown)?;
+    let in_use = views.iter().filter(of_kind).find(|view| view.in_use).ok_or(KeyError::Unknown)?;
+    if view.in_use {
+        return Err(KeyError::InUse);
+    }
+    // One that was never used may go at any time.
+    let was_used = view.used_from <= in_use.used_from;
+    let retired = match kind {
+        KeyKind::Token => {
+            let free_from = in_use.used_from + authorized_for + OUTLIVED;
+            if was_used && !at_once && now < free_from {
+                return Err(KeyError::Needed(free_from));
+            }
+            storage::keys::server::server_key_retire(conn, id, now)?
+        }
+        KeyKind::Seal => {
+            // Until then another instance may still seal with it.
+            let free_from = in_use.used_from + LEAD;
+            if was_used && now < free_from {
+                return Err(KeyError::Needed(free_from));
+            }
+            let number = id.parse::<u32>().map_err(|_| KeyError::Unknown)?;
+            for column in columns::COLUMNS {
+                if columns::is_sealed_with(conn, *column, &FieldSealer::header(SealKeyId(number)))? {
+                    return Err(KeyError::Sealing(format!("{}.{}", column.table, column.name)));
+                }
+            }
+            storage::keys::seal::seal_key_retire(conn, number.into(), now)?
+        }
+        // The seals of an audit key stay believed, but for those dated after this.
+        KeyKind::Prescription | KeyKind::Audit => {
+            let outlived = if kind == KeyKind::Audit { LEAD } else { PRESCRIPTIONS_OUTLIVED };
+            let free_from = in_use.used_from + outlived;
+            if was_used && !at_once && now < free_from {
+                return Err(KeyError::Needed(free_from));
+            }
+            let number = id.parse().map_err(|_| KeyError::Unknown)?;
+            storage::keys::signing::signing_key_retire(conn, kind.as_str(), number, now)?
+        }
+    };
+    if !retired {
+        return Err(KeyError::Unknown);
+    }
+    log(conn, kind, id, "key.retired", now)?;
+    Ok(())
+}
+
+fn log(conn: &mut Conn, kind: KeyKind, id: &str, what: &str, now: Timestamp) -> Result<(), Failure> {
+    let digest = digest::sha256(format!("key\n{kind}\n{id}").as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    storage::events::event_append(
+        conn,
+        &NewEvent {
+            stream: "key",
+            stream_id: Id::from_uuid(uuid::Uuid::from_bytes(half)),
+            kind: what.to_owned(),
+            payload: json!({"kind": kind, "id": id}),
+            actor_role: Actor::System.role_name(),
+            actor_id: None,
+            worker_id: None,
+            staff_id: None,
+            at: now,
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! A doctor comes on duty and goes off it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{Failure, Hearers, Tx, caller::StaffCaller};
+use coordination::Topic;
+use domain::{
+    matching::presence::Presence,
+    refusal::{Code, Refusal},
+    time::{Timestamp, civil_day},
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    matching::doctor::{self as store, DoctorRow},
+};
+
+/// What a doctor wants to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DutyInput {
+    /// `available` or `off`; `away` is the house's word for an unanswered offer.
+    #[schema(value_type = WantedPresence)]
+    pub presence: Presence,
+}
+
+/// What a doctor may ask to be; for the document.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is read")]
+enum WantedPresence {
+    Available,
+    Off,
+}
+
+/// A doctor's duty.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DutyView {
+    /// Off, available or away.
+    pub presence: Presence,
+    /// When the present shift ends; none when on no shift.
+    pub on_shift_until: Option<DateTime<Utc>>,
+    /// Consultations held now, offers included.
+    pub live: i32,
+    /// Consultations at once, at most.
+    pub capacity: i32,
+}
+
+/// The caller's duty.
+pub fn fetch(conn: &mut Conn, caller: StaffCaller, now: Timestamp) -> Result<DutyView, Failure> {
+    let row = store::doctor_fetch(conn, caller.staff)?.ok_or(Code::NotFound)?;
+    view(conn, &row, now)
+}
+
+/// Sets the caller's duty. Going off keeps what is active, and takes no more.
+///
+/// # Errors
+/// `NotOnShift`; `DoctorNotEligible` without a verified, valid licence.
+pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<DutyView, Failure> {
+    let row = store::doctor_fetch(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
+    match input.presence {
+        Presence::Available => ensure_may_serve(tx, &row)?,
+        Presence::Off => {}
+        Presence::Away => {
+            let message = Bilingual::fixed("只能设为 available 或 off", "set `available` or `off`");
+            return Err(Refusal::field("presence", "not_allowed", message).into());
+        }
+    }
+    if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
+        let payload = json!({"presence": input.presence});
+        tx.record("staff", caller.staff, "duty.changed", payload, Hearers::staff(caller.staff))?;
+        tx.wake(Topic::Matching);
+    }
+    fetch(tx.conn, caller, tx.now)
+}
+
+fn ensure_may_serve(tx: &mut Tx<'_>, row: &DoctorRow) -> Result<(), Failure> {
+    let today = civil_day(tx.now);
+    if row.licence_verified_at.is_none() || row.licence_valid_until < today {
+        return Err(Code::DoctorNotEligible.into());
+    }
+    if store::on_shift_until(tx.conn, row.staff_id, tx.now)?.is_none() {
+        return Err(Code::NotOnShift.into());
+    }
+    Ok(())
+}
+
+fn view(conn: &mut Conn, row: &DoctorRow, now: Timestamp) -> Result<DutyView, Failure> {
+    Ok(DutyView {
+        presence: row.presence,
+        on_shift_until: store::on_shift_until(conn, row.staff_id, now)?,
+        live: row.live,
+        capacity: row.capacity,
+    })
+}

@@ -1,0 +1,166 @@
+//! A doctor answers an offer.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    Failure, House, Part, Shown, Tx,
+    caller::StaffCaller,
+    consultation::{
+        act,
+        attendance::{WorkerPresence, presence},
+        view::{ConsultationView, of_doctor},
+    },
+    network::me,
+    staff::signing,
+};
+use domain::{
+    consultation::Command,
+    ids::{ConsultationId, OfferId},
+    matching::Department,
+    refusal::{Code, Refusal},
+    spelling,
+    triage::TriageLevel,
+};
+use storage::{
+    Conn,
+    consultation::{self as store, OfferRow},
+};
+
+/// Taking an offer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptInput {
+    /// The fence that came with the offer.
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
+    pub fence: i64,
+    /// The signing PIN; wanted after 15 quiet minutes.
+    #[schema(value_type = Option<spelling::SigningPin>)]
+    pub pin: Option<String>,
+}
+
+/// Turning an offer down.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclineInput {
+    /// The fence that came with the offer.
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
+    pub fence: i64,
+}
+
+/// An open offer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferView {
+    /// Which offer.
+    pub id: OfferId,
+    /// Of which consultation.
+    pub consultation_id: ConsultationId,
+    /// To be sent back with the answer.
+    pub fence: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it ends unanswered.
+    pub expires_at: DateTime<Utc>,
+    /// What was asked for.
+    pub department: Department,
+    /// How soon.
+    pub triage: TriageLevel,
+    /// In the worker's own words; empty once they withdrew the consent to care.
+    pub complaint: String,
+    /// Whether the worker is there.
+    pub worker: WorkerPresence,
+}
+
+/// A doctor's open offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OffersView {
+    /// Oldest first.
+    pub items: Vec<OfferView>,
+}
+
+/// The caller's open offers.
+pub fn open_of(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+) -> Result<OffersView, Failure> {
+    let mut items = Vec::new();
+    for offer in store::offers_open_of(conn, caller.staff)? {
+        let Some(row) = store::consultation_fetch(conn, offer.consultation_id)? else { continue };
+        let worker = presence(conn, &row)?;
+        let consents = me::consents_to_care(conn, row.worker_id)?;
+        shown.note(row.worker_id, Part::Offer, row.id);
+        items.push(OfferView {
+            worker,
+            id: offer.id,
+            consultation_id: offer.consultation_id,
+            fence: offer.fence,
+            created_at: offer.created_at,
+            expires_at: offer.expires_at,
+            department: row.department,
+            triage: row.triage,
+            complaint: if consents {
+                house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
+            } else {
+                String::new()
+            },
+        });
+    }
+    Ok(OffersView { items })
+}
+
+/// Takes an offer: the consultation becomes active.
+///
+/// # Errors
+/// `OfferNotYours` with the state; `ReauthenticationNeeded` after a quiet span.
+pub fn accept(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: OfferId,
+    input: &AcceptInput,
+) -> Result<ConsultationView, Failure> {
+    let offer = of_caller(tx.conn, caller, id)?;
+    if tx.standing().is_quiet(tx.now) {
+        let pin = input.pin.as_deref().ok_or(Code::ReauthenticationNeeded)?;
+        signing::ensure_pin(tx, caller, pin)?;
+    }
+    let command = Command::Accept { offer: id, doctor: caller.staff, fence: input.fence };
+    act(tx, offer.consultation_id, &command)?;
+    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, offer.consultation_id)
+}
+
+/// Turns an offer down: the consultation goes to the next doctor.
+///
+/// # Errors
+/// `OfferNotYours` with the state.
+pub fn decline(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: OfferId,
+    input: &DeclineInput,
+) -> Result<Declined, Failure> {
+    let offer = of_caller(tx.conn, caller, id)?;
+    let command = Command::Decline { offer: id, doctor: caller.staff, fence: input.fence };
+    act(tx, offer.consultation_id, &command)?;
+    Ok(Declined { id, declined: true })
+}
+
+/// An offer that was turned down.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Declined {
+    /// Which offer.
+    pub id: OfferId,
+    /// Always true.
+    pub declined: bool,
+}
+
+/// Another doctor's offer is as good as none; an old one is told apart by the
+/// domain, which knows its fence.
+fn of_caller(conn: &mut Conn, caller: StaffCaller, id: OfferId) -> Result<OfferRow, Failure> {
+    match store::offer_fetch(conn, id)? {
+        Some(offer) if offer.doctor_id == caller.staff => Ok(offer),
+        _ => Err(Refusal::new(Code::NotFound).into()),
+    }
+}

@@ -1,0 +1,298 @@
+//! By what a person without a card is found again: a phone that a code proved,
+//! together with the name, or an identity document that the station's reader
+//! read or an operator saw. What somebody only says finds nobody.
+//!
+//! Two people who share a phone have records of their own: the name is part of
+//! what is looked up. A resident identity number is one person's whatever they
+//! are called; numbers of other documents go together with the name, since
+//! different countries give out the same ones.
+
+use serde_json::json;
+
+use crate::{Failure, Hearers, House, Tx};
+use crypto::blind::BlindField;
+use domain::{
+    ids::{IdentityId, WorkerId},
+    network::{DocumentKind, DocumentNumber, Identified, IdentityKind, Phone, comparable_name},
+    refusal::Code,
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    network::{
+        identity::{self as store, NewIdentity},
+        worker::WorkerRow,
+    },
+    sql_types::At,
+};
+
+/// Something by which a person is found.
+pub(crate) struct Key {
+    /// What it is.
+    pub kind: IdentityKind,
+    /// Its keyed digest.
+    pub lookup: [u8; 32],
+    /// Its number, to be sealed.
+    value: String,
+}
+
+impl Key {
+    /// A phone and a name.
+    pub fn phone(house: &House, phone: &Phone, name: &str) -> Self {
+        let both = format!("{}\n{}", phone.as_str(), comparable_name(name));
+        Self {
+            kind: IdentityKind::Phone,
+            lookup: house.keys.blind.of(BlindField::PhoneAndName, &both),
+            value: phone.as_str().to_owned(),
+        }
+    }
+
+    /// A document; and a name, where its number alone does not say who it is.
+    pub fn document(house: &House, document: &DocumentNumber, name: &str) -> Self {
+        let lookup = match document.kind() {
+            DocumentKind::ResidentId => house.keys.blind.of(BlindField::IdentityNumber, document.as_str()),
+            DocumentKind::Passport | DocumentKind::Other => {
+                let all = format!("{}\n{}\n{}", document.kind(), document.as_str(), comparable_name(name));
+                house.keys.blind.of(BlindField::DocumentAndName, &all)
+            }
+        };
+        Self { kind: IdentityKind::of(document.kind()), lookup, value: document.as_str().to_owned() }
+    }
+}
+
+/// Whom proofs find.
+pub(crate) enum Found {
+    /// The record that they lead to, and the one under which it stands now.
+    Person(WorkerId, Box<WorkerRow>),
+    /// Nobody; `others` are the digests of those that lead to somebody else.
+    Nobody {
+        /// Not to be proved again.
+        others: Vec<[u8; 32]>,
+    },
+}
+
+/// Whom these proofs find: the record that they lead to, and the one under
+/// which it stands now, whose row is taken. The strongest proof stands first.
+///
+/// A phone finds nobody who is known by another resident identity number than
+/// the one at hand: that is somebody of the same name who uses the same phone.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Found, Failure> {
+    let mut others = Vec::new();
+    let resident = keys.iter().find(|key| key.kind == IdentityKind::ResidentId);
+    for key in keys {
+        let Some(owner) = store::identity_owner(tx.conn, &key.lookup)? else { continue };
+        let worker = hold_root(tx, owner)?;
+        if let Some(resident) = resident
+            && key.kind != IdentityKind::ResidentId
+        {
+            let known = storage::network::worker::worker_with_merged(tx.conn, worker.id)?;
+            let other = store::identities_checked(tx.conn, &known)?
+                .into_iter()
+                .any(|(_, kind, lookup)| kind == IdentityKind::ResidentId && lookup != resident.lookup);
+            if other {
+                others.push(key.lookup);
+                continue;
+            }
+        }
+        return Ok(Found::Person(owner, Box::new(worker)));
+    }
+    Ok(Found::Nobody { others })
+}
+
+/// The worker under whom a record stands, with the row taken. A merge that was
+/// committed while this waited is followed as well.
+pub(crate) fn hold_root(tx: &mut Tx<'_>, owner: WorkerId) -> Result<WorkerRow, Failure> {
+    let mut id = storage::network::worker::worker_merged_root(tx.conn, owner)?;
+    loop {
+        let row = storage::network::worker::worker_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+        match row.merged_into {
+            Some(next) => id = next,
+            None => return Ok(row),
+        }
+    }
+}
+
+/// Whether a proof leads to anybody.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn is_known(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Failure> {
+    Ok(store::identity_owner(tx.conn, &key.lookup)?.is_some())
+}
+
+/// Notes that a proof leads to somebody who was registered in this transaction,
+/// since it found nobody. Where another transaction has registered somebody by
+/// it meanwhile, the unique index refuses: this one is run again as a whole, and
+/// finds them.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn prove_first(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<(), Failure> {
+    add(tx, worker, key, true)?;
+    let payload = json!({"kind": key.kind});
+    tx.record("worker", worker, "identity.proved", payload, Hearers::worker(worker))
+}
+
+/// Notes that a proof leads to a worker who is known. One that leads to somebody
+/// already, also to this worker, stays as it is.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn prove(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<bool, Failure> {
+    if store::identity_owner(tx.conn, &key.lookup)?.is_some() {
+        return Ok(false);
+    }
+    store::claims_remove(tx.conn, worker, &key.lookup)?;
+    add(tx, worker, key, true)?;
+    let payload = json!({"kind": key.kind});
+    tx.record("worker", worker, "identity.proved", payload, Hearers::worker(worker))?;
+    Ok(true)
+}
+
+/// Keeps what somebody said: an operator finds them by it, nobody else does.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn claim(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<(), Failure> {
+    store::claims_remove(tx.conn, worker, &key.lookup)?;
+    add(tx, worker, key, false)
+}
+
+fn add(tx: &mut Tx<'_>, worker: WorkerId, key: &Key, checked: bool) -> Result<(), Failure> {
+    let id = IdentityId::generate();
+    let new = NewIdentity {
+        id,
+        worker_id: worker,
+        kind: key.kind,
+        lookup: key.lookup.to_vec(),
+        value_sealed: tx.house.seal("worker_identity", "value_sealed", id, &key.value)?,
+        created_at: At(tx.now),
+        checked_at: checked.then_some(At(tx.now)),
+    };
+    Ok(store::identity_add(tx.conn, &new)?)
+}
+
+/// Whether these two have resident identity numbers, and none in common.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn residents_differ(conn: &mut Conn, one: WorkerId, other: WorkerId) -> Result<bool, Failure> {
+    let mut of = |who| -> Result<Vec<Vec<u8>>, Failure> {
+        let everyone = storage::network::worker::worker_with_merged(conn, who)?;
+        let proofs = store::identities_checked(conn, &everyone)?.into_iter();
+        let resident = proofs.filter(|(_, kind, _)| *kind == IdentityKind::ResidentId);
+        Ok(resident.map(|(_, _, lookup)| lookup).collect())
+    };
+    let (one, other) = (of(one)?, of(other)?);
+    Ok(!one.is_empty() && !other.is_empty() && !one.iter().any(|lookup| other.contains(lookup)))
+}
+
+/// How sure the network is of who a worker is, by the best that is known of
+/// them or of anybody merged into them.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn standing(conn: &mut Conn, worker: &WorkerRow) -> Result<Identified, Failure> {
+    if worker.card_index.is_some() {
+        return Ok(Identified::Card);
+    }
+    let everyone = storage::network::worker::worker_with_merged(conn, worker.id)?;
+    let proofs = store::identities_checked(conn, &everyone)?;
+    Ok(if proofs.iter().any(|(_, kind, _)| *kind != IdentityKind::Phone) {
+        Identified::Document
+    } else if proofs.is_empty() {
+        Identified::Unchecked
+    } else {
+        Identified::Phone
+    })
+}
+
+/// Gives a worker a phone, or takes it away. The phone before finds them no more.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn set_phone(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+    phone: Option<&Phone>,
+    proved: bool,
+) -> Result<(), Failure> {
+    let everyone = storage::network::worker::worker_with_merged(tx.conn, worker)?;
+    store::phones_remove(tx.conn, &everyone)?;
+    let (sealed, index) = phone_columns(tx.house, worker, phone)?;
+    let checked_at = (proved && phone.is_some()).then_some(tx.now);
+    storage::network::worker::phone_set(tx.conn, worker, &sealed, &index, checked_at)?;
+    Ok(())
+}
+
+/// A worker is called otherwise now: what finds them together with their name
+/// follows. Where somebody is found by it already, it is taken away.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<(), Failure> {
+    for (id, kind, sealed, checked) in store::identities_with_name(tx.conn, worker)? {
+        let value = tx.house.open("worker_identity", "value_sealed", id, &sealed)?;
+        let document = |kind| DocumentNumber::parse(kind, &value).ok();
+        let key = match kind {
+            IdentityKind::Phone => Phone::parse(&value).map(|phone| Key::phone(tx.house, &phone, name)),
+            IdentityKind::Passport => {
+                document(DocumentKind::Passport).map(|known| Key::document(tx.house, &known, name))
+            }
+            IdentityKind::Other => {
+                document(DocumentKind::Other).map(|known| Key::document(tx.house, &known, name))
+            }
+            IdentityKind::ResidentId => None,
+        };
+        let key = key.ok_or_else(|| Failure::Fault("a kept phone or document number".to_owned()))?;
+        match store::identity_owner(tx.conn, &key.lookup)? {
+            Some(owner) if owner == worker => {}
+            Some(_) if checked => store::identity_remove(tx.conn, id)?,
+            _ => store::identity_lookup_set(tx.conn, id, &key.lookup)?,
+        }
+    }
+    Ok(())
+}
+
+/// A phone as it is stored: sealed, and its keyed digest. Where there is none
+/// the digest is drawn at random: two people without a phone share nothing.
+///
+/// # Errors
+/// A fault of the cryptography.
+pub(crate) fn phone_columns(
+    house: &House,
+    worker: WorkerId,
+    phone: Option<&Phone>,
+) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let text = phone.map_or("", Phone::as_str);
+    let index = match phone {
+        Some(phone) => house.keys.blind.of(BlindField::Phone, phone.as_str()),
+        None => crypto::random::bytes::<32>(),
+    };
+    Ok((house.seal("worker", "phone_sealed", worker, text)?, index.to_vec()))
+}
+
+/// Why a text is no number of such a document.
+pub(crate) fn document_problem(fault: domain::network::DocumentFault) -> (&'static str, Bilingual) {
+    use domain::network::DocumentFault;
+    match fault {
+        DocumentFault::Format => (
+            "bad_format",
+            Bilingual::fixed(
+                "证件号码格式不正确；居民身份证为 18 位。",
+                "This is no number of such a document; a resident identity number has 18 places.",
+            ),
+        ),
+        DocumentFault::CheckDigit => (
+            "bad_check_digit",
+            Bilingual::fixed("身份证号码校验位不正确。", "The check character of the number is wrong."),
+        ),
+        DocumentFault::BirthDate => (
+            "bad_format",
+            Bilingual::fixed("身份证号码中的出生日期无效。", "The day of birth in the number is none."),
+        ),
+    }
+}

@@ -1,0 +1,262 @@
+//! CSV files: read as a stream, checked row by row, and handed in as a whole.
+//! Reading, sealing and hashing happen off the async threads.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    Existing, ImportError, Lined, Loaded, MOST_PROBLEMS, PreparedStaff, PreparedWorkers, source::Source,
+};
+use crate::{Actor, Failure, House, Tx, formulary::edition};
+use crypto::password;
+use domain::{
+    network::{
+        CabinetRecord, EmployerRecord, HospitalRecord, Secret, StationRecord, WorkerRecord,
+        import::RowProblem,
+    },
+    refusal::FieldProblem,
+    staff::{
+        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
+        role::Role,
+    },
+    stock::record::StockRecord,
+};
+use storage::StoreError;
+
+domain::text_enum! {
+    /// What a file holds.
+    pub enum ImportKind {
+        /// Stations, each with its cabinet.
+        Stations = "stations",
+        /// Workers.
+        Workers = "workers",
+        /// Doctors.
+        Doctors = "doctors",
+        /// Products.
+        Catalogue = "catalogue",
+        /// Hospitals.
+        Hospitals = "hospitals",
+        /// Employers.
+        Employers = "employers",
+        /// Cabinets of stations that have none.
+        Cabinets = "cabinets",
+        /// Pharmacists.
+        Pharmacists = "pharmacists",
+        /// Restockers.
+        Restockers = "restockers",
+        /// Operators.
+        Operators = "operators",
+        /// Safety officers of employers.
+        SafetyOfficers = "safety_officers",
+        /// Shifts.
+        Shifts = "shifts",
+        /// First stock of cabinets.
+        Stock = "stock",
+    }
+}
+
+/// What an import may do beside loading.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImportOptions {
+    /// Send an invitation to staff who come without a password.
+    pub invite: bool,
+    /// The licences of these doctors were seen and are verified.
+    pub licences_verified: bool,
+    /// What happens to rows whose key is known. Without a word, a catalogue
+    /// updates, and everything else refuses.
+    pub existing: Option<Existing>,
+    /// Do everything but keep it.
+    pub dry_run: bool,
+}
+
+/// Loads a file, or nothing of it; tells what became of its rows. `progress` is
+/// told how many bytes were read, of how many.
+///
+/// # Errors
+/// Every bad row with line and field; or why the file or the house failed.
+pub async fn import_csv(
+    house: &Arc<House>,
+    kind: ImportKind,
+    path: &Path,
+    options: ImportOptions,
+    progress: impl Fn(u64, u64) + Send + 'static,
+) -> Result<Loaded, ImportError> {
+    let (reader_house, path) = (Arc::clone(house), path.to_owned());
+    let work = tokio::task::spawn_blocking(move || prepare(&reader_house, kind, &path, options, &progress))
+        .await
+        .map_err(|_| StoreError::Panicked)??;
+    let loaded = load(house, work, options.dry_run).await?;
+    if kind == ImportKind::Catalogue && !options.dry_run {
+        edition::look(house).await?;
+    }
+    Ok(loaded)
+}
+
+/// A checked file, ready for its transaction.
+type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
+
+/// Bad rows undo the transaction like any refusal, and are told afterwards; so
+/// does a dry run, whose outcome is told the same way.
+async fn load(house: &Arc<House>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
+    let (sender, undone) = std::sync::mpsc::channel();
+    let undo = || Failure::from(domain::refusal::Code::InvalidField);
+    let outcome = house
+        .write(Actor::System, move |tx| {
+            let outcome = match work(tx) {
+                Ok(loaded) if !dry_run => return Ok(loaded),
+                Err(ImportError::Failed(failure)) => return Err(failure),
+                undone => undone,
+            };
+            // The receiver waits for this very transaction.
+            let _ = sender.send(outcome);
+            Err(undo())
+        })
+        .await;
+    undone.try_iter().last().unwrap_or_else(|| Ok(outcome?))
+}
+
+fn prepare(
+    house: &House,
+    kind: ImportKind,
+    path: &Path,
+    options: ImportOptions,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Work, ImportError> {
+    let usual = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
+    let existing = options.existing.unwrap_or(usual);
+    let read = Source { house, path, progress, existing };
+    Ok(match kind {
+        ImportKind::Stations => {
+            let rows = read.records::<StationRecord>()?;
+            Box::new(move |tx| super::stations(tx, &rows, true, existing))
+        }
+        ImportKind::Cabinets => {
+            let rows = read.records::<CabinetRecord>()?;
+            Box::new(move |tx| super::cabinets(tx, &rows, existing))
+        }
+        ImportKind::Hospitals => {
+            let rows = read.records::<HospitalRecord>()?;
+            Box::new(move |tx| super::hospitals(tx, &rows, existing))
+        }
+        ImportKind::Employers => {
+            let rows = read.records::<EmployerRecord>()?;
+            Box::new(move |tx| super::employers(tx, &rows, existing))
+        }
+        ImportKind::Shifts => {
+            let rows = read.records::<ShiftRecord>()?;
+            Box::new(move |tx| super::shifts(tx, &rows, existing))
+        }
+        ImportKind::Stock => {
+            let rows = read.records::<StockRecord>()?;
+            Box::new(move |tx| super::stock(tx, &rows, existing))
+        }
+        ImportKind::Catalogue => {
+            let rows = read.products()?;
+            Box::new(move |tx| super::products(tx, &rows, existing))
+        }
+        ImportKind::Workers => {
+            let rows = PreparedWorkers::make(house, read.records::<WorkerRecord>()?)?;
+            Box::new(move |tx| super::workers(tx, &rows, None, existing))
+        }
+        ImportKind::Doctors => {
+            let rows = people(read.records::<DoctorRecord>()?, PreparedStaff::doctor)?;
+            Box::new(move |tx| super::doctors(tx, &rows, options.invite, options.licences_verified, existing))
+        }
+        ImportKind::Pharmacists => {
+            staff(people(read.records::<PharmacistRecord>()?, PreparedStaff::pharmacist)?, options)
+        }
+        ImportKind::Restockers => {
+            staff(people(read.records::<RestockerRecord>()?, PreparedStaff::restocker)?, options)
+        }
+        ImportKind::Operators => {
+            staff(people(read.records::<OperatorRecord>()?, PreparedStaff::operator)?, options)
+        }
+        ImportKind::SafetyOfficers => {
+            staff(people(read.records::<SafetyOfficerRecord>()?, PreparedStaff::safety_officer)?, options)
+        }
+    })
+}
+
+fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
+    let existing = options.existing.unwrap_or(Existing::Refuse);
+    Box::new(move |tx| super::staff(tx, &rows, options.invite, existing))
+}
+
+/// Passwords are held to the rule that holds where people set their own.
+fn people<R>(
+    rows: Vec<Lined<R>>,
+    make: impl Fn(R) -> (PreparedStaff, Option<Secret>),
+) -> Result<Vec<Lined<PreparedStaff>>, ImportError> {
+    let rows: Vec<Lined<(PreparedStaff, Option<Secret>)>> =
+        rows.into_iter().map(|(line, row)| (line, make(row))).collect();
+    let problems: Vec<RowProblem> = rows
+        .iter()
+        .filter_map(|(line, (person, secret))| Some((line, person, secret.as_ref()?)))
+        .flat_map(|(line, person, secret)| {
+            let weak = person.check_password("password", secret.expose());
+            weak.into_iter().map(|problem| RowProblem::from_field(*line, problem))
+        })
+        .take(MOST_PROBLEMS)
+        .collect();
+    if !problems.is_empty() {
+        return Err(ImportError::Rows(problems));
+    }
+    rows.into_iter()
+        .map(|(line, (mut person, secret))| {
+            let hash = secret.map(|secret| password::hash(secret.expose())).transpose();
+            person.password_hash = hash.map_err(Failure::from)?;
+            Ok((line, person))
+        })
+        .collect()
+}
+
+impl PreparedStaff {
+    fn of(role: Role, email: String, name_zh: String, name_en: String) -> Self {
+        Self {
+            role,
+            email,
+            name_zh,
+            name_en,
+            employer_code: None,
+            doctor: None,
+            password_hash: None,
+            totp: None,
+            signing_pin: None,
+        }
+    }
+
+    /// What is wrong with a password for this person.
+    pub fn check_password(&self, field: &str, typed: &str) -> Vec<FieldProblem> {
+        let local = self.email.split('@').next().unwrap_or_default();
+        password::check_policy(field, typed, &[local, &self.name_zh, &self.name_en])
+    }
+
+    /// A doctor, and the password to hash.
+    pub fn doctor(row: DoctorRecord) -> (Self, Option<Secret>) {
+        let mut person = Self::of(Role::Doctor, row.email.clone(), row.name_zh.clone(), row.name_en.clone());
+        let secret = row.password.clone();
+        person.doctor = Some(row);
+        (person, secret)
+    }
+
+    /// A pharmacist, and the password to hash.
+    pub fn pharmacist(row: PharmacistRecord) -> (Self, Option<Secret>) {
+        (Self::of(Role::Pharmacist, row.email, row.name_zh, row.name_en), row.password)
+    }
+
+    /// A restocker, and the password to hash.
+    pub fn restocker(row: RestockerRecord) -> (Self, Option<Secret>) {
+        (Self::of(Role::Restocker, row.email, row.name_zh, row.name_en), row.password)
+    }
+
+    /// An operator, and the password to hash.
+    pub fn operator(row: OperatorRecord) -> (Self, Option<Secret>) {
+        (Self::of(Role::Operator, row.email, row.name_zh, row.name_en), row.password)
+    }
+
+    /// A safety officer, and the password to hash.
+    pub fn safety_officer(row: SafetyOfficerRecord) -> (Self, Option<Secret>) {
+        let mut person = Self::of(Role::Employer, row.email, row.name_zh, row.name_en);
+        person.employer_code = Some(row.employer_code);
+        (person, row.password)
+    }
+}

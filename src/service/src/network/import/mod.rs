@@ -1,0 +1,140 @@
+//! Whole files of the network's entities: all of a file comes in, in one
+//! transaction, or nothing of it. Codes are resolved and duplicates against
+//! the database found here; what a row says by itself, `domain::network`
+//! has checked before.
+
+pub(crate) mod catalogue;
+pub mod csv_file;
+pub(crate) mod people;
+pub(crate) mod places;
+pub(crate) mod source;
+pub(crate) mod unix_lines;
+pub(crate) mod update;
+
+use serde_json::json;
+
+use crate::{Failure, Hearers, Tx};
+use domain::{
+    ids::{Id, kind},
+    network::import::RowProblem,
+    refusal::FieldProblem,
+    words::Bilingual,
+};
+use storage::StoreError;
+
+pub use catalogue::products;
+pub use people::{PreparedStaff, PreparedWorkers, doctors, shifts, staff, workers};
+pub use places::{cabinets, employers, hospitals, stations, stock};
+
+/// At most this many problems of one file are told.
+pub const MOST_PROBLEMS: usize = 1_000;
+
+/// A record with the line of the file that it stood in.
+pub type Lined<R> = (u64, R);
+
+/// What happens to a row whose key is known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is a problem, and nothing of the file is loaded.
+    Refuse,
+    /// The row is left out.
+    Skip,
+    /// What the row says replaces what is known; PINs and passwords stay.
+    Update,
+}
+
+/// What became of a file's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// New ones.
+    pub added: usize,
+    /// Known ones that were changed.
+    pub updated: usize,
+    /// Known ones that were left out.
+    pub skipped: usize,
+}
+
+/// Why nothing of a file was loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file has bad rows: every one that was found.
+    #[error("{} bad rows", .0.len())]
+    Rows(Vec<RowProblem>),
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    File(#[from] std::io::Error),
+    /// The house failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<Vec<RowProblem>> for ImportError {
+    fn from(problems: Vec<RowProblem>) -> Self {
+        Self::Rows(problems)
+    }
+}
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+impl From<storage::QueryError> for ImportError {
+    fn from(error: storage::QueryError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The problems of a file while it is taken in.
+#[derive(Debug, Default)]
+struct Found(Vec<RowProblem>);
+
+impl Found {
+    fn note(&mut self, line: u64, field: &str, code: &str, message: Bilingual) {
+        if self.0.len() < MOST_PROBLEMS {
+            let problem = FieldProblem { field: field.to_owned(), code: code.to_owned(), message };
+            self.0.push(RowProblem::from_field(line, problem));
+        }
+    }
+
+    fn unknown(&mut self, line: u64, field: &str) {
+        let message = Bilingual::fixed("网络中没有这个编码。", "The network knows no such code.");
+        self.note(line, field, "unknown_code", message);
+    }
+
+    fn taken(&mut self, line: u64, field: &str) {
+        self.note(line, field, "already_exists", Bilingual::fixed("已存在。", "It already exists."));
+    }
+
+    /// Sorts a known key: refused or skipped, or `true` if the row is to be updated.
+    fn known(&mut self, existing: Existing, loaded: &mut Loaded, line: u64, field: &str) -> bool {
+        match existing {
+            Existing::Refuse => self.taken(line, field),
+            Existing::Skip => loaded.skipped += 1,
+            Existing::Update => {
+                loaded.updated += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn done(self) -> Result<(), ImportError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ImportError::Rows(self.0)) }
+    }
+}
+
+/// Logs that a network came in by another way than a file.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn record_loaded(tx: &mut Tx<'_>, kind: &str, rows: usize) -> Result<(), Failure> {
+    record(tx, kind, Loaded { added: rows, ..Loaded::default() })
+}
+
+/// Logs that a file came in.
+fn record(tx: &mut Tx<'_>, kind: &str, loaded: Loaded) -> Result<(), Failure> {
+    let id: Id<kind::Transfer> = Id::generate();
+    let Loaded { added, updated, skipped } = loaded;
+    let payload = json!({"kind": kind, "rows": added, "updated": updated, "skipped": skipped});
+    tx.record("import", id, "import.loaded", payload, Hearers::nobody())
+}

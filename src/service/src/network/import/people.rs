@@ -1,0 +1,339 @@
+//! Workers, staff and their shifts. What is slow (sealing, keyed digests,
+//! hashing passwords) is prepared before the transaction.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
+use crate::{Failure, Hearers, House, Tx, network::identity, staff::password};
+use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
+use domain::{
+    ids::{ShiftId, StaffId, WorkerId},
+    matching::presence::Presence,
+    network::{Phone, WorkerRecord},
+    staff::{DoctorRecord, ShiftRecord, overlap_words, role::Role},
+};
+use mail::LetterKind;
+use storage::{
+    network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff, worker::NewWorker},
+    sql_types::At,
+};
+
+/// Workers, sealed and ready to be stored once their employers are known.
+pub struct PreparedWorkers {
+    rows: Vec<(u64, NewWorker, WorkerRecord)>,
+}
+
+impl PreparedWorkers {
+    /// Seals names and phones, and makes the keyed digests.
+    ///
+    /// # Errors
+    /// A fault of the cryptography.
+    pub fn make(house: &House, rows: impl IntoIterator<Item = Lined<WorkerRecord>>) -> Result<Self, Failure> {
+        let rows = rows.into_iter().map(|(line, row)| {
+            let worker = new_worker(house, WorkerId::generate(), &row)?;
+            Ok((line, worker, row))
+        });
+        Ok(Self { rows: rows.collect::<Result<_, Failure>>()? })
+    }
+}
+
+/// A worker as stored, without an employer.
+pub(crate) fn new_worker(house: &House, id: WorkerId, row: &WorkerRecord) -> Result<NewWorker, Failure> {
+    let salt = PinSalt::generate();
+    let phone = Phone::parse(&row.phone);
+    let (phone_sealed, phone_index) = identity::phone_columns(house, id, phone.as_ref())?;
+    Ok(NewWorker {
+        id,
+        card_index: Some(house.keys.blind.of(BlindField::CardNumber, &row.card_number).to_vec()),
+        name_sealed: house.seal("worker", "name_sealed", id, row.name.trim())?,
+        phone_sealed,
+        phone_index,
+        pin_mac: Some(house.keys.worker_pins.mac(&salt, row.pin.expose()).to_vec()),
+        pin_salt: Some(salt.0.to_vec()),
+        pin_failures: 0,
+        birth_date: Some(row.birth_date),
+        sex: Some(row.sex),
+        job: Some(row.job),
+        employer_id: None,
+        language: row.language,
+        created_at: At(house.now()),
+    })
+}
+
+/// Loads workers. `consent` names a purpose that all of them have consented
+/// to on paper; without it they are asked at their first check-in.
+///
+/// # Errors
+/// A problem for each unknown employer and each card that is taken.
+pub fn workers(
+    tx: &mut Tx<'_>,
+    prepared: &PreparedWorkers,
+    consent: Option<&str>,
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    let employers = storage::network::import::employer_codes(tx.conn)?;
+    let cards: Vec<Vec<u8>> = prepared.rows.iter().filter_map(|(_, row, _)| row.card_index.clone()).collect();
+    let taken = storage::network::import::cards_taken(tx.conn, &cards)?;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
+    let mut new = Vec::with_capacity(prepared.rows.len());
+    for (line, row, record) in &prepared.rows {
+        let (line, mut row) = (*line, row.clone());
+        if let Some(code) = &record.employer_code {
+            row.employer_id = employers.get(code).copied();
+            if row.employer_id.is_none() {
+                found.unknown(line, "employer_code");
+            }
+        }
+        match row.card_index.as_ref().and_then(|card| taken.get(card)) {
+            None => new.push(row),
+            Some(id) if found.known(existing, &mut loaded, line, "card_number") => {
+                update::worker(tx, *id, line, record, row.employer_id, &mut found)?;
+            }
+            Some(_) => {}
+        }
+    }
+    found.done()?;
+    loaded.added = new.len();
+    storage::network::import::workers_add(tx.conn, &new)?;
+    if let Some(purpose) = consent {
+        let ids: Vec<WorkerId> = new.iter().map(|row| row.id).collect();
+        storage::network::import::consents_add(tx.conn, &ids, purpose, tx.now)?;
+    }
+    record(tx, "workers", loaded)?;
+    Ok(loaded)
+}
+
+/// One member of staff of any role, with what was hashed beforehand.
+#[derive(Clone)]
+pub struct PreparedStaff {
+    /// What they are.
+    pub role: Role,
+    /// The address to sign in with.
+    pub email: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    pub name_en: String,
+    /// A safety officer's employer, by code.
+    pub employer_code: Option<String>,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorRecord>,
+    /// Argon2id; none for somebody who is invited.
+    pub password_hash: Option<String>,
+    /// The secret of one-time codes, where it is known already.
+    pub totp: Option<Vec<u8>>,
+    /// The signing PIN, where it is known already.
+    pub signing_pin: Option<String>,
+}
+
+/// Loads doctors and says that their licences were seen.
+///
+/// # Errors
+/// As [`staff`].
+pub fn doctors(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    verified: bool,
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    load(tx, rows, invite, verified, existing)
+}
+
+/// Loads staff who are no doctors. With `invite`, whoever has no password gets
+/// a letter.
+///
+/// # Errors
+/// A problem for each address or licence that is taken, and each unknown
+/// hospital or employer.
+pub fn staff(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    load(tx, rows, invite, false, existing)
+}
+
+fn load(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<PreparedStaff>],
+    invite: bool,
+    verified: bool,
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    let (hospitals, employers) = (
+        storage::network::import::hospital_codes(tx.conn)?,
+        storage::network::import::employer_codes(tx.conn)?,
+    );
+    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.email.as_str()).collect();
+    let known = storage::network::import::staff_known(tx.conn, &emails)?;
+    let licences: Vec<&str> =
+        rows.iter().filter_map(|(_, row)| row.doctor.as_ref().map(|one| one.licence_no.as_str())).collect();
+    let taken = storage::network::import::licences_taken(tx.conn, &licences)?;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
+    let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
+    for (line, row) in rows {
+        let employer = row.employer_code.as_ref().and_then(|code| employers.get(code).copied());
+        if row.employer_code.is_some() && employer.is_none() {
+            found.unknown(*line, "employer_code");
+        }
+        let hospital = row.doctor.as_ref().and_then(|doctor| hospitals.get(&doctor.hospital_code).copied());
+        if row.doctor.is_some() && hospital.is_none() {
+            found.unknown(*line, "hospital_code");
+        }
+        let id = known.get(&row.email);
+        let holder = row.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
+        if holder.is_some_and(|holder| Some(holder) != id) {
+            found.taken(*line, "licence_no");
+            continue;
+        }
+        if let Some(id) = id {
+            // A place that nobody knows is told above.
+            let placed = row.doctor.is_some() == hospital.is_some()
+                && row.employer_code.is_some() == employer.is_some();
+            if found.known(existing, &mut loaded, *line, "email") && placed {
+                update::staff(tx, *id, *line, row, verified, &mut found)?;
+            }
+            continue;
+        }
+        let mut person = new_staff(tx, row)?;
+        (person.hospital_id, person.employer_id) = (hospital, employer);
+        if let (Some(doctor), Some(hospital)) = (&row.doctor, hospital) {
+            doctors.push(new_doctor(tx, person.id, hospital, doctor, verified));
+            let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
+            departments.extend(doctor.departments.iter().copied().map(of));
+        }
+        people.push(person);
+    }
+    found.done()?;
+    store::staff_add(tx.conn, &people)?;
+    store::doctors_add(tx.conn, &doctors)?;
+    store::doctor_departments_add(tx.conn, &departments)?;
+    for person in &people {
+        if invite && person.password_hash.is_none() {
+            password::send_link(tx, person.id, LetterKind::Invite)?;
+            tx.record("staff", person.id, "staff.invited", json!({"role": person.role}), Hearers::nobody())?;
+        } else {
+            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Hearers::nobody())?;
+        }
+    }
+    loaded.added = people.len();
+    record(tx, "staff", loaded)?;
+    Ok(loaded)
+}
+
+fn new_staff(tx: &Tx<'_>, row: &PreparedStaff) -> Result<NewStaff, Failure> {
+    let id = StaffId::generate();
+    let keys = &tx.house.keys;
+    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", id);
+    let totp_sealed = row.totp.as_ref().map(|secret| keys.sealer.seal(&place, secret)).transpose()?;
+    let pin = row.signing_pin.as_ref().map(|pin| {
+        let salt = PinSalt::generate();
+        (salt.0.to_vec(), keys.staff_pins.mac(&salt, pin).to_vec())
+    });
+    let (pin_salt, pin_mac) = pin.unzip();
+    Ok(NewStaff {
+        id,
+        role: row.role,
+        email: row.email.clone(),
+        name_zh: row.name_zh.clone(),
+        name_en: row.name_en.clone(),
+        hospital_id: None,
+        employer_id: None,
+        password_hash: row.password_hash.clone(),
+        totp_sealed,
+        totp_step: 0,
+        pin_salt,
+        pin_mac,
+        pin_failures: 0,
+        created_at: At(tx.now),
+    })
+}
+
+fn new_doctor(
+    tx: &Tx<'_>,
+    staff_id: StaffId,
+    hospital_id: domain::ids::HospitalId,
+    row: &DoctorRecord,
+    verified: bool,
+) -> NewDoctor {
+    let languages: Vec<&str> = row.languages.iter().map(|language| language.as_str()).collect();
+    NewDoctor {
+        staff_id,
+        hospital_id,
+        licence_no: row.licence_no.clone(),
+        licence_verified_at: verified.then_some(At(tx.now)),
+        licence_valid_until: row.licence_valid_until,
+        practising_since: row.practising_since,
+        languages: languages.join(";"),
+        capacity: row.capacity,
+        presence: Presence::Off,
+        idle_since: At(tx.now),
+        live: 0,
+    }
+}
+
+/// Loads shifts. One that stands already may be skipped, or given another end.
+///
+/// # Errors
+/// A problem for each unknown member of staff, and each shift that meets another.
+pub fn shifts(
+    tx: &mut Tx<'_>,
+    rows: &[Lined<ShiftRecord>],
+    existing: Existing,
+) -> Result<Loaded, ImportError> {
+    let unique: std::collections::BTreeSet<&str> =
+        rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
+    let known: HashMap<String, StaffId> =
+        storage::network::import::staff_known(tx.conn, &unique.into_iter().collect::<Vec<_>>())?;
+    let (mut found, mut loaded) = (Found::default(), Loaded::default());
+    for (line, row) in rows {
+        let Some(person) = known.get(&row.staff_email) else {
+            found.unknown(*line, "staff_email");
+            continue;
+        };
+        let met =
+            storage::network::listing::shift_meeting(tx.conn, *person, None, row.starts_at, row.ends_at)?;
+        match met {
+            None => {
+                let id = ShiftId::generate();
+                storage::network::import::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)?;
+                let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
+                tx.record("staff", *person, "staff.shift_added", payload, Hearers::staff(*person))?;
+                loaded.added += 1;
+            }
+            // The same shift, perhaps with another end.
+            Some(met) if met.starts_at == row.starts_at => {
+                if found.known(existing, &mut loaded, *line, "starts_at") {
+                    let other = storage::network::listing::shift_meeting(
+                        tx.conn,
+                        *person,
+                        Some(met.id),
+                        row.starts_at,
+                        row.ends_at,
+                    )?;
+                    if let Some(other) = other {
+                        let words = overlap_words(other.starts_at, other.ends_at);
+                        found.note(*line, "ends_at", "overlaps", words);
+                    } else {
+                        storage::network::import::update::shift_update(
+                            tx.conn,
+                            *person,
+                            row.starts_at,
+                            row.ends_at,
+                        )?;
+                    }
+                }
+            }
+            Some(met) => {
+                found.note(*line, "starts_at", "overlaps", overlap_words(met.starts_at, met.ends_at));
+            }
+        }
+    }
+    found.done()?;
+    record(tx, "shifts", loaded)?;
+    Ok(loaded)
+}

@@ -1,0 +1,127 @@
+//! What a row says replaces what is known of the same thing. A secret is never
+//! replaced by a file: PINs and passwords have verbs of their own.
+
+use serde_json::json;
+
+use super::{Found, ImportError, PreparedStaff};
+use crate::{
+    Failure, Hearers, Tx,
+    network::{self, WorkerDetailsInput},
+};
+use domain::{
+    ids::{EmployerId, HospitalId, StaffId, StationId, WorkerId},
+    network::{EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
+    refusal::FieldProblem,
+    words::Bilingual,
+};
+use storage::{network::import::update as store, sql_types::At, staff as staff_rows};
+
+pub(super) fn station(tx: &mut Tx<'_>, id: StationId, row: &StationRecord) -> Result<(), ImportError> {
+    Ok(store::station_update(tx.conn, id, &super::places::new_station(row, At(tx.now)))?)
+}
+
+pub(super) fn hospital(tx: &mut Tx<'_>, id: HospitalId, row: &HospitalRecord) -> Result<(), ImportError> {
+    Ok(store::hospital_update(tx.conn, id, (&row.name_zh, &row.name_en), &row.district, row.weight)?)
+}
+
+pub(super) fn employer(tx: &mut Tx<'_>, id: EmployerId, row: &EmployerRecord) -> Result<(), ImportError> {
+    Ok(store::employer_update(tx.conn, id, (&row.name_zh, &row.name_en))?)
+}
+
+/// Everything but the card and the PIN, as an operator changes it: the consent that was
+/// given for another employer ends, and what changed is logged.
+pub(super) fn worker(
+    tx: &mut Tx<'_>,
+    id: WorkerId,
+    line: u64,
+    row: &WorkerRecord,
+    employer_id: Option<EmployerId>,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let Some(known) = storage::network::worker::worker_hold(tx.conn, id)? else { return Ok(()) };
+    if known.merged_into.is_some() {
+        let message = Bilingual::fixed(
+            "此卡的记录已并入另一名工人；请改用其现在的卡。",
+            "This card's record was merged into another worker: name the card that they have now.",
+        );
+        found.note(line, "card_number", "merged", message);
+        return Ok(());
+    }
+    let name = tx.house.open("worker", "name_sealed", id, &known.name_sealed)?;
+    let phone = Phone::parse(&row.phone);
+    let stood = tx.house.open("worker", "phone_sealed", id, &known.phone_sealed)?;
+    // A file proves no phone; one that a code proved stays so while it is the same.
+    let input = WorkerDetailsInput {
+        name: (name != row.name.trim()).then(|| row.name.clone()),
+        no_phone: phone.is_none() && !stood.is_empty(),
+        phone: phone.map(|phone| phone.as_str().to_owned()).filter(|phone| *phone != stood),
+        birth_date: Some(row.birth_date),
+        sex: Some(row.sex),
+        job: Some(row.job),
+        employer_id,
+        self_employed: employer_id.is_none(),
+        language: Some(row.language),
+    };
+    network::worker_change_details(tx, id, &input).map(drop)
+}
+
+/// Names, and what a doctor has beside, as an operator changes them: what ends
+/// with it (a session of another hospital, the duty of whoever may not practise)
+/// ends here too. The role stays: who changes it is another member of staff.
+pub(super) fn staff(
+    tx: &mut Tx<'_>,
+    id: StaffId,
+    line: u64,
+    row: &PreparedStaff,
+    verified: bool,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let Some(known) = staff_rows::staff_hold(tx.conn, id)? else { return Ok(()) };
+    if known.role != row.role {
+        let message = Bilingual::made(
+            format!("此邮箱已属于一名 {}，角色不能更改。", known.role),
+            format!("This address belongs to a {}; a role cannot be changed.", known.role),
+        );
+        found.note(line, "email", "other_role", message);
+        return Ok(());
+    }
+    // What was seen was the licence as it stood.
+    let seen = match &row.doctor {
+        None => false,
+        Some(new) => storage::staff::change::doctor_details(tx.conn, id)?.is_some_and(|old| {
+            old.licence_verified_at.is_some()
+                && old.licence_no == new.licence_no
+                && old.licence_valid_until == new.licence_valid_until
+        }),
+    };
+    match crate::staff::change::write(tx, &known, row.clone(), verified || seen) {
+        Ok(changed) => {
+            if !changed.is_empty() {
+                tx.record("staff", id, "staff.changed", json!({"fields": changed}), Hearers::staff(id))?;
+            }
+            Ok(())
+        }
+        Err(Failure::Refused(refusal)) => {
+            let fields = refusal.fields.into_iter();
+            let mut told = false;
+            for FieldProblem { field, code, message } in fields {
+                told = true;
+                // The file names places by their codes.
+                let column = field.strip_suffix("_id").map_or(field.clone(), |place| format!("{place}_code"));
+                found.note(line, &column, &code, message);
+            }
+            if !told {
+                let column =
+                    if refusal.state.as_deref() == Some("has_patients") { "hospital_code" } else { "email" };
+                found.note(
+                    line,
+                    column,
+                    refusal.state.as_deref().unwrap_or(refusal.code.as_str()),
+                    refusal.code.title(),
+                );
+            }
+            Ok(())
+        }
+        Err(fault) => Err(fault),
+    }
+}

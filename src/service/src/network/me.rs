@@ -1,0 +1,147 @@
+//! What a worker may see and decide about themselves.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{Failure, Hearers, House, Tx, caller::WorkerCaller};
+use domain::{
+    ids::{CheckInId, StationId, WorkerId},
+    network::{Job, Sex},
+    refusal::Code,
+    words::Language,
+};
+use storage::Conn;
+
+domain::text_enum! {
+    /// What a consent is for; each is given and withdrawn by itself.
+    /// Source: house rules, prescribing table, "consent" [V].
+    pub enum ConsentPurpose {
+        /// Keeping and using health data for care.
+        HealthCare = "health_care",
+        /// Telling the employer fit or hold, never a reading.
+        EmployerFitness = "employer_fitness",
+    }
+}
+
+/// One purpose.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentInput {
+    /// What for.
+    pub purpose: ConsentPurpose,
+}
+
+/// The purposes consented to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentsView {
+    /// Those in force.
+    pub consents: Vec<String>,
+}
+
+/// A worker, to themselves.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MeView {
+    /// Which worker.
+    pub id: WorkerId,
+    /// Name.
+    pub name: String,
+    /// Day of birth, if known.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex, if known.
+    pub sex: Option<Sex>,
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// Language of the screen.
+    pub language: Language,
+    /// Purposes consented to.
+    pub consents: Vec<String>,
+    /// This check-in.
+    pub check_in_id: CheckInId,
+    /// Where.
+    pub station_id: StationId,
+}
+
+/// Until when a worker is taken to be at the screen.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PresenceView {
+    /// The check-in ends after this many seconds without another sign of the worker.
+    pub idle_seconds: u32,
+}
+
+/// The worker is still there. The frame of every verb notes that of its caller;
+/// here there is nothing else to do.
+pub fn stay(tx: &Tx<'_>) -> PresenceView {
+    PresenceView { idle_seconds: tx.house.policy.check_in.idle_seconds }
+}
+
+/// The caller.
+pub fn fetch(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<MeView, Failure> {
+    let worker = storage::network::worker::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;
+    Ok(MeView {
+        id: worker.id,
+        name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
+        birth_date: worker.birth_date,
+        sex: worker.sex,
+        job: worker.job,
+        language: worker.language,
+        consents: storage::network::worker::consents_live(conn, worker.id)?,
+        check_in_id: caller.check_in,
+        station_id: caller.station,
+    })
+}
+
+/// Consents to one purpose; twice is once.
+pub fn grant(tx: &mut Tx<'_>, caller: WorkerCaller, input: &ConsentInput) -> Result<ConsentsView, Failure> {
+    let purpose = input.purpose.as_str();
+    if storage::network::worker::consent_grant(tx.conn, caller.worker, purpose, Some(caller.station), tx.now)?
+    {
+        let payload = json!({"purpose": purpose});
+        tx.record("worker", caller.worker, "consent.granted", payload, Hearers::worker(caller.worker))?;
+    }
+    Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
+}
+
+/// Withdraws the consent to one purpose; what was kept lawfully stays kept.
+pub fn withdraw(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    input: &ConsentInput,
+) -> Result<ConsentsView, Failure> {
+    let purpose = input.purpose.as_str();
+    if storage::network::worker::consent_withdraw(tx.conn, caller.worker, purpose, tx.now)? {
+        let payload = json!({"purpose": purpose});
+        tx.record("worker", caller.worker, "consent.withdrawn", payload, Hearers::worker(caller.worker))?;
+    }
+    Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
+}
+
+/// The worker consents to care, and will until the end of this transaction:
+/// what is kept about their health is kept before a withdrawal or not at all.
+///
+/// # Errors
+/// `ConsentMissing`.
+pub fn hold_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let stands =
+        storage::network::worker::consent_hold(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
+    if stands { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+}
+
+/// Whether the worker consents to care at this moment: asked at every answer to staff that shows
+/// something of their health.
+///
+/// # Errors
+/// What the storage said.
+pub fn consents_to_care(conn: &mut Conn, worker: WorkerId) -> Result<bool, Failure> {
+    let live = storage::network::worker::consents_live(conn, worker)?;
+    Ok(live.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str()))
+}
+
+/// As [`consents_to_care`], or a refusal.
+///
+/// # Errors
+/// `ConsentMissing`.
+pub fn need_care_consent(conn: &mut Conn, worker: WorkerId) -> Result<(), Failure> {
+    if consents_to_care(conn, worker)? { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+}

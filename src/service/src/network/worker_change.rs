@@ -1,0 +1,375 @@
+//! Changes of a worker that open a health record to somebody: a new card, a
+//! new PIN, a document that an operator saw, a merge of a record that has an
+//! owner. One operator asks, another one approves; until then nothing is
+//! changed but that a card which is to be replaced stops at once.
+//!
+//! A worker who is there needs no operator: they change their own PIN with the
+//! old one, and set a new one with their card and a proved phone (`access.rs`).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{
+    Contradiction, MergeInput, Page,
+    identity::{self, Key},
+};
+use crate::{Failure, Hearers, House, Tx, caller::StaffCaller, check_in, network};
+use crypto::{
+    blind::BlindField,
+    pin::{PinSalt, check_worker_pin},
+};
+use domain::{
+    ids::{StaffId, WorkerChangeId, WorkerId},
+    network::{ChangeKind, ChangeState, DocumentKind, DocumentNumber, Secret, card_number_is_valid},
+    refusal::{Code, FieldProblem, Refusal},
+    spelling,
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    network::{
+        worker::WorkerRow,
+        worker_change::{self as store, ChangeRow, NewChange},
+    },
+    sql_types::At,
+};
+
+/// A change that another operator must approve. Each kind has its own fields.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerChangeInput {
+    /// What is to change.
+    pub kind: ChangeKind,
+    /// `card`: the new card. The worker's own puts a stopped card in force again.
+    #[schema(value_type = Option<spelling::CardNumber>)]
+    pub card_number: Option<String>,
+    /// `pin`, and `card` for somebody who had none: the PIN, typed by the worker.
+    #[schema(value_type = Option<spelling::WorkerPin>)]
+    pub pin: Option<Secret>,
+    /// `document`: which document the operator saw.
+    pub document_kind: Option<DocumentKind>,
+    /// `document`: its number.
+    #[schema(value_type = Option<spelling::DocumentNumber>)]
+    pub document_number: Option<String>,
+    /// `merge`: under whom the record comes.
+    pub into: Option<WorkerId>,
+    /// `merge`: contradictions that the operator holds for mistakes.
+    #[schema(max_items = 3)]
+    pub accept: Option<Vec<Contradiction>>,
+}
+
+/// A change that was asked for. Shows none of its secrets.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerChangeView {
+    /// Which.
+    pub id: WorkerChangeId,
+    /// Of whom.
+    pub worker_id: WorkerId,
+    /// What.
+    pub kind: ChangeKind,
+    /// Where it stands.
+    pub state: ChangeState,
+    /// Who asked for it.
+    pub requested_by: StaffId,
+    /// When.
+    pub requested_at: DateTime<Utc>,
+    /// Until when it may be approved.
+    pub expires_at: DateTime<Utc>,
+    /// Who decided.
+    pub decided_by: Option<StaffId>,
+    /// When.
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+/// What a change writes, as it is kept until then.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Wanted {
+    Card { card_number: String, pin: Option<Pin> },
+    Pin(Pin),
+    Document { document: DocumentKind, number: String },
+    Merge { into: WorkerId, accept: Vec<Contradiction> },
+}
+
+/// A PIN as it is kept: never in clear.
+#[derive(Serialize, Deserialize)]
+struct Pin {
+    salt: Vec<u8>,
+    mac: Vec<u8>,
+}
+
+impl Pin {
+    fn of(house: &House, pin: &Secret) -> Self {
+        let salt = PinSalt::generate();
+        Self { mac: house.keys.worker_pins.mac(&salt, pin.expose()).to_vec(), salt: salt.0.to_vec() }
+    }
+}
+
+/// Asks for a change.
+///
+/// # Errors
+/// `NotFound`; one problem per bad field; `AlreadyExists` for a card that
+/// somebody has; `StateMovedOn` for a worker who was merged.
+pub fn request(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: WorkerId,
+    input: &WorkerChangeInput,
+) -> Result<WorkerChangeView, Failure> {
+    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
+    let wanted = read(tx, &worker, input)?;
+    if let Wanted::Card { card_number, .. } = &wanted {
+        ensure_free(tx, id, card_number)?;
+        stop(tx, &worker)?;
+    }
+    let change = WorkerChangeId::generate();
+    let body = serde_json::to_string(&wanted)?;
+    let hours = i64::from(tx.house.policy.check_in.change_hours);
+    let new = NewChange {
+        id: change,
+        worker_id: id,
+        kind: input.kind,
+        body_sealed: tx.house.seal("worker_change", "body_sealed", change, &body)?,
+        state: ChangeState::Waiting,
+        requested_by: caller.staff,
+        requested_at: At(tx.now),
+        expires_at: At(tx.now + TimeDelta::hours(hours)),
+    };
+    store::change_add(tx.conn, &new)?;
+    let payload = json!({"worker": id, "kind": input.kind});
+    tx.record("worker_change", change, "worker_change.requested", payload, Hearers::worker(id))?;
+    fetch(tx.conn, change)
+}
+
+/// Approves a change, which is then carried out.
+///
+/// # Errors
+/// `NotFound`; `OwnApproval` for whoever asked for it; `StateMovedOn` for one
+/// that is decided or has lapsed; and what the change itself says.
+pub fn approve(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: WorkerChangeId,
+) -> Result<WorkerChangeView, Failure> {
+    let row = waiting(tx, id)?;
+    if row.requested_by == caller.staff {
+        return Err(Code::OwnApproval.into());
+    }
+    let body = tx.house.open("worker_change", "body_sealed", id, &row.body_sealed)?;
+    carry_out(tx, row.worker_id, serde_json::from_str(&body)?)?;
+    decide(tx, caller, &row, ChangeState::Approved)
+}
+
+/// Refuses a change; whoever asked for it may withdraw it so.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` for one that is decided or has lapsed.
+pub fn refuse(tx: &mut Tx<'_>, caller: StaffCaller, id: WorkerChangeId) -> Result<WorkerChangeView, Failure> {
+    let row = waiting(tx, id)?;
+    decide(tx, caller, &row, ChangeState::Refused)
+}
+
+/// Changes that wait for a second operator, by id.
+///
+/// # Errors
+/// What the storage said.
+pub fn list(
+    conn: &mut Conn,
+    house: &House,
+    after: Option<WorkerChangeId>,
+    limit: i64,
+) -> Result<Page<WorkerChangeView>, Failure> {
+    let items = store::changes_waiting(conn, house.now(), after, limit)?.into_iter().map(view).collect();
+    Ok(Page::of(items, limit, |change: &WorkerChangeView| change.id.uuid()))
+}
+
+/// Stops a worker's card at once: it was lost. Closing a door takes one person.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` for a worker who was merged or has no card.
+pub fn stop_card(tx: &mut Tx<'_>, id: WorkerId) -> Result<network::WorkerSummary, Failure> {
+    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
+    if worker.card_index.is_none() {
+        return Err(Refusal::moved_on("no_card").into());
+    }
+    stop(tx, &worker)?;
+    network::worker_fetch(tx, id)
+}
+
+fn stop(tx: &mut Tx<'_>, worker: &WorkerRow) -> Result<(), Failure> {
+    if store::card_stop(tx.conn, worker.id, tx.now)? {
+        check_in::end_of_worker(tx, worker.id)?;
+        tx.record("worker", worker.id, "card.stopped", json!({}), Hearers::worker(worker.id))?;
+    }
+    Ok(())
+}
+
+fn live(worker: Option<WorkerRow>) -> Result<WorkerRow, Failure> {
+    let worker = worker.ok_or(Code::NotFound)?;
+    match worker.merged_into {
+        Some(into) => Err(Refusal::moved_on("merged").with_data(json!({"worker_id": into})).into()),
+        None => Ok(worker),
+    }
+}
+
+fn waiting(tx: &mut Tx<'_>, id: WorkerChangeId) -> Result<ChangeRow, Failure> {
+    let row = store::change_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    match row.state {
+        ChangeState::Waiting if row.expires_at > tx.now => Ok(row),
+        ChangeState::Waiting => Err(Refusal::moved_on("lapsed").into()),
+        state @ (ChangeState::Approved | ChangeState::Refused) => Err(Refusal::moved_on(state).into()),
+    }
+}
+
+fn decide(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    row: &ChangeRow,
+    state: ChangeState,
+) -> Result<WorkerChangeView, Failure> {
+    store::change_decide(tx.conn, row.id, state, caller.staff, tx.now)?;
+    let event = match state {
+        ChangeState::Approved => "worker_change.approved",
+        ChangeState::Refused | ChangeState::Waiting => "worker_change.refused",
+    };
+    let payload = json!({"worker": row.worker_id, "kind": row.kind, "requested_by": row.requested_by});
+    tx.record("worker_change", row.id, event, payload, Hearers::worker(row.worker_id))?;
+    fetch(tx.conn, row.id)
+}
+
+fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failure> {
+    if let Wanted::Merge { into, accept } = wanted {
+        network::merge(tx, id, &MergeInput { into, accept }, true)?;
+        return Ok(());
+    }
+    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
+    match wanted {
+        Wanted::Card { card_number, pin } => {
+            ensure_free(tx, id, &card_number)?;
+            let index = tx.house.keys.blind.of(BlindField::CardNumber, &card_number);
+            store::card_set(tx.conn, id, &index)?;
+            if let Some(pin) = pin {
+                store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
+            }
+            tx.record("worker", id, "card.replaced", json!({}), Hearers::worker(id))?;
+            check_in::end_of_worker(tx, id)
+        }
+        Wanted::Pin(pin) => {
+            store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
+            tx.record("worker", id, "pin.reset", json!({"by": "operators"}), Hearers::worker(id))?;
+            check_in::end_of_worker(tx, id)
+        }
+        Wanted::Document { document, number } => {
+            let name = tx.house.open("worker", "name_sealed", id, &worker.name_sealed)?;
+            let number = DocumentNumber::parse(document, &number)
+                .map_err(|_| Failure::Fault("a kept document number".to_owned()))?;
+            let key = Key::document(tx.house, &number, &name);
+            if !identity::prove(tx, id, &key)? {
+                return Err(Refusal::moved_on("document_known").into());
+            }
+            Ok(())
+        }
+        Wanted::Merge { .. } => Ok(()),
+    }
+}
+
+/// Nobody else has this card.
+fn ensure_free(tx: &mut Tx<'_>, id: WorkerId, card_number: &str) -> Result<(), Failure> {
+    let index = tx.house.keys.blind.of(BlindField::CardNumber, card_number);
+    let taken =
+        storage::network::worker::worker_by_card(tx.conn, &index)?.is_some_and(|other| other.id != id);
+    if taken { Err(Code::AlreadyExists.into()) } else { Ok(()) }
+}
+
+/// The fields that each kind has.
+fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Result<Wanted, Failure> {
+    let mut problems: Vec<FieldProblem> = Vec::new();
+    let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
+        let message = Bilingual::fixed(zh, en);
+        problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), message });
+    };
+    let given = [
+        ("card_number", input.card_number.is_some(), input.kind == ChangeKind::Card),
+        ("pin", input.pin.is_some(), matches!(input.kind, ChangeKind::Card | ChangeKind::Pin)),
+        ("document_kind", input.document_kind.is_some(), input.kind == ChangeKind::Document),
+        ("document_number", input.document_number.is_some(), input.kind == ChangeKind::Document),
+        ("into", input.into.is_some(), input.kind == ChangeKind::Merge),
+        ("accept", input.accept.is_some(), input.kind == ChangeKind::Merge),
+    ];
+    let has_pin = worker.pin_mac.is_some();
+    for (field, is_given, belongs) in given {
+        let optional = field == "accept" || (field == "pin" && input.kind == ChangeKind::Card && has_pin);
+        if is_given && !belongs {
+            bad(field, "not_of_this_kind", "不属于此类变更", "does not belong to a change of this kind");
+        } else if !is_given && belongs && !optional {
+            bad(field, "missing_field", "缺少必填字段", "a change of this kind needs it");
+        }
+    }
+    // The worker's own card, found again, is as it is.
+    let own = |number: &str| {
+        let index = tx.house.keys.blind.of(BlindField::CardNumber, number);
+        worker.card_index.as_deref() == Some(index.as_slice())
+    };
+    if input.card_number.as_deref().is_some_and(|number| !card_number_is_valid(number) && !own(number)) {
+        bad(
+            "card_number",
+            "bad_check_digit",
+            "卡号校验位不正确。",
+            "The card number's check digit is wrong.",
+        );
+    }
+    if let (Some(kind), Some(number)) = (input.document_kind, &input.document_number)
+        && let Err(fault) = DocumentNumber::parse(kind, number)
+    {
+        let (code, message) = identity::document_problem(fault);
+        problems.push(FieldProblem { field: "document_number".to_owned(), code: code.to_owned(), message });
+    }
+    if let Some(pin) = &input.pin
+        && let Err(problem) = check_worker_pin("pin", pin.expose())
+    {
+        problems.push(problem);
+    }
+    if let Some(into) = input.into
+        && (into == worker.id || storage::network::worker::worker_fetch(tx.conn, into)?.is_none())
+    {
+        let words = Bilingual::fixed("网络中没有。", "The network knows none such.");
+        problems.push(FieldProblem { field: "into".to_owned(), code: "unknown".to_owned(), message: words });
+    }
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    let pin = input.pin.as_ref().map(|pin| Pin::of(tx.house, pin));
+    let missing = || Failure::Fault("a checked field is not there".to_owned());
+    Ok(match input.kind {
+        ChangeKind::Card => Wanted::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin },
+        ChangeKind::Pin => Wanted::Pin(pin.ok_or_else(missing)?),
+        ChangeKind::Document => Wanted::Document {
+            document: input.document_kind.ok_or_else(missing)?,
+            number: input.document_number.clone().ok_or_else(missing)?,
+        },
+        ChangeKind::Merge => Wanted::Merge {
+            into: input.into.ok_or_else(missing)?,
+            accept: input.accept.clone().unwrap_or_default(),
+        },
+    })
+}
+
+fn fetch(conn: &mut Conn, id: WorkerChangeId) -> Result<WorkerChangeView, Failure> {
+    Ok(view(store::change_fetch(conn, id)?.ok_or(Code::NotFound)?))
+}
+
+fn view(row: ChangeRow) -> WorkerChangeView {
+    WorkerChangeView {
+        id: row.id,
+        worker_id: row.worker_id,
+        kind: row.kind,
+        state: row.state,
+        requested_by: row.requested_by,
+        requested_at: row.requested_at,
+        expires_at: row.expires_at,
+        decided_by: row.decided_by,
+        decided_at: row.decided_at,
+    }
+}

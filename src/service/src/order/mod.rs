@@ -1,0 +1,429 @@
+//! Orders: packs are set aside, paid for, and then authorised one by one.
+
+pub(crate) mod plan;
+pub mod sale;
+pub(crate) mod write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, ledger as books, vend};
+use crate::prescription::dispense;
+use crypto::random;
+use domain::{
+    formulary::ProductCode,
+    ids::{AttemptId, OrderId, OrderUnitId, PrescriptionId, StationId, WorkerId},
+    ledger,
+    money::Fen,
+    order::{self, Command, OrderEvent, OrderState, UnitState},
+    refusal::{Code, FieldProblem, Refusal},
+    spelling,
+    vend::{AttemptState, Outcome, attempt::VoidReason},
+    words::Bilingual,
+};
+use plan::OrderPlan;
+use sale::{CounterLine, OrderSafety, Person};
+use storage::{
+    Conn,
+    order::{self as store, NewOrder, OrderRow, UnitRow},
+    vend::attempt::AttemptRow,
+};
+
+/// Products in one order over the counter, at most [P].
+const MOST_LINES: usize = 5;
+/// Packs of one product over the counter, at most [P].
+const MOST_PACKS: u32 = 5;
+
+/// What to order: a prescription, or lines over the counter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderInput {
+    /// All that is left of this prescription.
+    pub prescription_id: Option<PrescriptionId>,
+    /// Over the counter, where the cabinet's lane permits it; 1 to 5 lines.
+    #[schema(min_items = 1, max_items = 5)]
+    pub lines: Option<Vec<OrderLineInput>>,
+    /// Over the counter: the rules of warnings that the buyer has read and
+    /// accepts, as the refusal `safety_warnings_unaccepted` told them.
+    #[schema(value_type = Option<Vec<spelling::RuleCode>>, max_items = 50)]
+    pub accepted_warnings: Option<Vec<String>>,
+}
+
+/// Packs of one product.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderLineInput {
+    /// The product.
+    #[schema(value_type = spelling::ProductCode)]
+    pub product_code: String,
+    /// How many packs.
+    #[schema(minimum = 1, maximum = 5)]
+    pub packs: u32,
+}
+
+/// How to pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PayMethod {
+    /// From the worker's subsidy.
+    Subsidy,
+}
+
+/// Pays an order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PayInput {
+    /// How.
+    pub method: PayMethod,
+}
+
+/// An order, as its worker sees it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OrderView {
+    /// Which.
+    pub id: OrderId,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Against which prescription.
+    pub prescription_id: Option<PrescriptionId>,
+    /// Where the packs lie.
+    pub station_id: StationId,
+    /// What it costs, in fen.
+    pub total_fen: Fen,
+    /// Its packs.
+    pub units: Vec<UnitView>,
+    /// Six digits for the hatch, while the order is paid.
+    pub pickup_code: Option<String>,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// From here on it is withdrawn.
+    pub expires_at: DateTime<Utc>,
+    /// When it was paid.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Over the counter: what the safety check told the buyer, and which
+    /// warnings they accepted.
+    pub safety: Option<OrderSafety>,
+}
+
+/// One pack.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct UnitView {
+    /// Which.
+    pub id: OrderUnitId,
+    /// What.
+    pub product_code: String,
+    /// In which slot.
+    #[schema(minimum = 1)]
+    pub slot_no: i32,
+    /// What it costs, in fen.
+    pub price_fen: Fen,
+    /// Where it stands.
+    pub state: UnitState,
+    /// Its newest attempt.
+    pub attempt: Option<UnitAttemptView>,
+}
+
+/// An attempt, as the worker sees it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct UnitAttemptView {
+    /// Which.
+    pub id: AttemptId,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// A page of orders.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OrderList {
+    /// Oldest first.
+    pub items: Vec<OrderView>,
+    /// Where the next page begins.
+    pub next_after: Option<OrderId>,
+}
+
+/// Sets the packs aside. Over the counter the safety check runs first, on the
+/// worker's own record; for a prescription it runs again.
+///
+/// # Errors
+/// `OutOfStock`, `UnitsExceeded`, `LaneNotVendable`, `CabinetClosed` where the
+/// station has no cabinet, what the prescription says, and what
+/// [`sale_check::over_the_counter`] and [`sale_check::limit_unpaid`] say.
+pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Result<OrderView, Failure> {
+    let problems = problems(input);
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    let cabinet =
+        storage::vend::journal::cabinet_of_station(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
+    let person = sale::hold_person(tx, caller)?;
+    let cabinet = vend::lock_cabinet(tx, cabinet)?;
+    let (plan, safety) = match (input.prescription_id, &input.lines) {
+        (Some(prescription), _) => {
+            let plan = OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?;
+            sale::prescribed(tx, &person, prescription)?;
+            (plan, None)
+        }
+        (None, lines) => {
+            let lines = lines.as_deref().unwrap_or_default();
+            let named = lines.iter().map(|line| (line.product_code.as_str(), line.packs));
+            let plan = OrderPlan::over_the_counter(tx, &cabinet, named)?;
+            sale::limit_unpaid(tx, &person, lines.iter().map(|line| line.packs).sum())?;
+            let accepted = input.accepted_warnings.as_deref().unwrap_or_default();
+            let wanted = counter_lines(lines)?;
+            let safety = sale::over_the_counter(tx, &person, &wanted, accepted, None)?;
+            (plan, Some(safety))
+        }
+    };
+    let id = OrderId::generate();
+    let sealed = match &safety {
+        Some(safety) => {
+            Some(tx.house.seal("orders", "safety_sealed", id, &serde_json::to_string(safety)?)?)
+        }
+        None => None,
+    };
+    let new = NewOrder {
+        id,
+        worker_id: caller.worker,
+        check_in_id: caller.check_in,
+        station_id: caller.station,
+        cabinet_id: cabinet.id,
+        prescription_id: input.prescription_id,
+        total_fen: plan.total()?,
+        created_at: tx.now,
+        expires_at: tx.now + TimeDelta::minutes(i64::from(tx.house.policy.vending.reserve_minutes)),
+        safety_sealed: sealed,
+    };
+    // The prescription's other live order holds what is left of it.
+    if !store::order_add(tx.conn, &new)? {
+        return Err(Code::UnitsExceeded.into());
+    }
+    let units = plan.reserve(tx, &new)?;
+    store::units_add(tx.conn, &units)?;
+    // Which warnings they were says something of the worker's health: that is sealed.
+    let warnings = safety.as_ref().map(|safety| safety.accepted_warnings.len());
+    let payload = json!({
+        "cabinet": cabinet.id, "prescription": input.prescription_id, "total_fen": new.total_fen,
+        "units": units.iter().map(|unit| unit.id).collect::<Vec<_>>(),
+        "warnings_accepted": warnings,
+        "ruleset": safety.as_ref().map(|safety| safety.ruleset_version.as_str()),
+    });
+    tx.record("order", id, "order.reserved", payload, Hearers::worker(caller.worker))?;
+    fetch(tx.conn, tx.house, caller.worker, id)
+}
+
+fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> {
+    let one = |(at, line): (usize, &OrderLineInput)| {
+        let product = ProductCode::parse(&line.product_code).ok_or_else(|| {
+            let words = Bilingual::fixed("没有这种药品", "there is no such product");
+            Refusal::field(format!("lines[{at}].product_code"), "unknown", words)
+        })?;
+        Ok(CounterLine { product, packs: line.packs })
+    };
+    lines.iter().enumerate().map(one).collect()
+}
+
+/// Pays an order from the subsidy and authorises its packs. Paying again
+/// changes nothing.
+///
+/// # Errors
+/// `BalanceTooLow`; `StateMovedOn` after its time; what the safety check says
+/// now; `PrescriptionExpired`,
+/// `LotNotAllowed`, `CabinetClosed` where a pack can no longer be vended.
+pub fn pay(
+    tx: &mut Tx<'_>,
+    caller: WorkerCaller,
+    id: OrderId,
+    method: PayMethod,
+) -> Result<OrderView, Failure> {
+    let PayMethod::Subsidy = method;
+    let person = sale::hold_person(tx, caller)?;
+    let row = lock_own(tx, caller.worker, id)?;
+    let units = store::units_of_order(tx.conn, id)?;
+    let events = order::decide(&write::domain_order(&row, &units), Command::Pay, tx.now)?;
+    for event in &events {
+        if let OrderEvent::Paid { total } = event {
+            check_again(tx, &person, &row, &units)?;
+            take_payment(tx, &row, *total)?;
+            tx.record("order", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
+            let paid = store::order_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+            vend::issue(tx, &paid, &units)?;
+        }
+    }
+    fetch(tx.conn, tx.house, caller.worker, id)
+}
+
+/// The record may have changed since the packs were set aside.
+fn check_again(tx: &mut Tx<'_>, person: &Person, row: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
+    match row.prescription_id {
+        Some(prescription) => sale::prescribed(tx, person, prescription),
+        None => {
+            let accepted = safety_of(tx.house, row)?.map(|kept| kept.accepted_warnings).unwrap_or_default();
+            let lines = sale::lines_of(units)?;
+            sale::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
+        }
+    }
+}
+
+fn safety_of(house: &House, row: &OrderRow) -> Result<Option<OrderSafety>, Failure> {
+    let Some(sealed) = &row.safety_sealed else { return Ok(None) };
+    let body = house.open("orders", "safety_sealed", row.id, sealed)?;
+    Ok(Some(serde_json::from_str(&body)?))
+}
+
+fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failure> {
+    if let Some(prescription) = row.prescription_id
+        && !dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
+    {
+        return Err(Code::PrescriptionExpired.into());
+    }
+    let allowance = books::allowance(tx, row.worker_id)?;
+    let balance = books::balance(tx, row.worker_id)?;
+    // The screen says what would help: a card or a document, or another month.
+    ledger::can_pay(balance, total).map_err(|refusal| {
+        refusal.with_data(json!({"allowance": allowance, "balance_fen": balance, "total_fen": total}))
+    })?;
+    let code = random::pickup_code();
+    let sealed = tx.house.seal("orders", "pickup_sealed", row.id, code.expose_secret())?;
+    let until = vend::authorization_end(tx);
+    if !store::order_pay(tx.conn, row.id, &sealed, until, tx.now)? {
+        return Err(Refusal::moved_on(row.state).into());
+    }
+    if let Some(transfer) = ledger::pay_order(row.worker_id, row.id, total)? {
+        books::book(tx, &transfer, row.worker_id)?;
+    }
+    Ok(())
+}
+
+/// Withdraws an order: what has not started is voided and paid back; what has
+/// started goes on.
+///
+/// # Errors
+/// `StateMovedOn` when there is nothing left to withdraw.
+pub fn cancel(tx: &mut Tx<'_>, caller: WorkerCaller, id: OrderId) -> Result<OrderView, Failure> {
+    let row = lock_own(tx, caller.worker, id)?;
+    if row.state == OrderState::Paid {
+        let units = store::units_of_order(tx.conn, id)?;
+        let voided = vend::withdraw(tx, id, VoidReason::Cancelled)?;
+        if voided == 0 && units.iter().any(|unit| unit.state == UnitState::Authorised) {
+            return Err(Refusal::moved_on(AttemptState::Started).into());
+        }
+    } else {
+        write::command(tx, id, Command::Cancel)?;
+    }
+    fetch(tx.conn, tx.house, caller.worker, id)
+}
+
+/// The worker's own order, with the cabinet's row and its own taken.
+fn lock_own(tx: &mut Tx<'_>, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failure> {
+    let row = own(tx.conn, worker, id)?;
+    vend::lock_cabinet(tx, row.cabinet_id)?;
+    Ok(store::order_lock(tx.conn, id)?.ok_or(Code::NotFound)?)
+}
+
+fn own(conn: &mut Conn, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failure> {
+    Ok(store::order_fetch(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?)
+}
+
+/// One of the worker's orders.
+///
+/// # Errors
+/// `NotFound` for another worker's.
+pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
+    let row = own(conn, worker, id)?;
+    view(conn, house, row)
+}
+
+/// The worker's orders.
+pub fn list(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    after: Option<OrderId>,
+    limit: u32,
+) -> Result<OrderList, Failure> {
+    let mut rows = store::orders_of_worker(conn, worker, after, i64::from(limit) + 1)?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let items = rows.into_iter().map(|row| view(conn, house, row)).collect::<Result<Vec<_>, _>>()?;
+    let next_after = if more { items.last().map(|item| item.id) } else { None };
+    Ok(OrderList { items, next_after })
+}
+
+fn view(conn: &mut Conn, house: &House, row: OrderRow) -> Result<OrderView, Failure> {
+    let units = store::units_of_order(conn, row.id)?;
+    let tried = storage::vend::attempt::attempts_of_order(conn, row.id)?;
+    let pickup_code = match (&row.pickup_sealed, row.state) {
+        (Some(sealed), OrderState::Paid) => Some(house.open("orders", "pickup_sealed", row.id, sealed)?),
+        _ => None,
+    };
+    let safety = safety_of(house, &row)?;
+    Ok(OrderView {
+        safety,
+        id: row.id,
+        state: row.state,
+        prescription_id: row.prescription_id,
+        station_id: row.station_id,
+        total_fen: row.total_fen,
+        units: units.into_iter().map(|unit| unit_view(unit, &tried)).collect(),
+        pickup_code,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        paid_at: row.paid_at,
+        ended_at: row.ended_at,
+    })
+}
+
+fn unit_view(unit: UnitRow, tried: &[AttemptRow]) -> UnitView {
+    let newest = tried.iter().rev().find(|attempt| attempt.order_unit_id == unit.id);
+    UnitView {
+        id: unit.id,
+        product_code: unit.product_code,
+        slot_no: unit.slot_no,
+        price_fen: unit.price_fen,
+        state: unit.state,
+        attempt: newest.map(|row| UnitAttemptView { id: row.id, state: row.state, outcome: row.outcome }),
+    }
+}
+
+fn problems(input: &OrderInput) -> Vec<FieldProblem> {
+    let mut problems = Vec::new();
+    let mut bad = |field: String, code: &str, zh: &'static str, en: &'static str| {
+        problems.push(FieldProblem { field, code: code.to_owned(), message: Bilingual::fixed(zh, en) });
+    };
+    let lines = match (&input.prescription_id, &input.lines) {
+        (Some(_), None) => {
+            if input.accepted_warnings.is_some() {
+                let (zh, en) =
+                    ("处方的警告由医生处理", "the warnings of a prescription are the doctor's to answer");
+                bad("accepted_warnings".into(), "not_here", zh, en);
+            }
+            return problems;
+        }
+        (None, Some(lines)) => lines,
+        (Some(_), Some(_)) | (None, None) => {
+            let en = "give either prescription_id or lines";
+            bad("prescription_id".into(), "one_of", "须二选一：prescription_id 或 lines", en);
+            return problems;
+        }
+    };
+    if lines.is_empty() || lines.len() > MOST_LINES {
+        bad("lines".into(), "out_of_range", "须有 1 到 5 行", "there must be 1 to 5 lines");
+    }
+    for (at, line) in lines.iter().enumerate() {
+        if line.packs == 0 || line.packs > MOST_PACKS {
+            bad(format!("lines[{at}].packs"), "out_of_range", "须为 1 到 5 盒", "must be 1 to 5 packs");
+        }
+        if lines.iter().take(at).any(|other| other.product_code == line.product_code) {
+            let field = format!("lines[{at}].product_code");
+            bad(field, "duplicate", "同一药品只能出现一次", "a product may stand only once");
+        }
+    }
+    problems
+}

@@ -1,0 +1,266 @@
+//! The safety check of a sale. Over the counter the whole engine runs on the
+//! buyer's own record before a pack is set aside; for a prescription it runs
+//! again, because the record may have changed since the doctor signed. It
+//! holds the person, so that of two orders at once the second sees the first.
+
+pub(crate) mod start;
+pub(crate) mod strangers;
+pub(crate) mod triage;
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Failure, Tx,
+    caller::WorkerCaller,
+    network::me,
+    prescription::view::Body,
+    profile,
+    safety::facts::{FindingView, Whose},
+};
+use domain::{
+    formulary::{Condition, ProductCode},
+    ids::{CheckInId, OrderId, PrescriptionId, StationId, WorkerId},
+    order::{
+        UnitState,
+        self_care::{
+            Amount, Answered, Buyer, LabelUse, check_amounts, judge, label_use, self_care_findings,
+            unanswered,
+        },
+    },
+    prescription::rules,
+    refusal::{Code, Refusal},
+    safety::{SafetyInput, needs},
+    vitals::{Beyond, ReadingKind},
+};
+use storage::{network::person as store, order::UnitRow, safety as facts};
+
+/// Fever is what a thermometer found within this many hours. [P]
+const FEVER_HOURS: i64 = 24;
+
+/// One person, held for this transaction.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// In which check-in.
+    pub check_in: CheckInId,
+    /// At which station.
+    pub station: StationId,
+    /// All rows that count as this person.
+    pub rows: Vec<WorkerId>,
+}
+
+/// What was found at a sale, and what the buyer accepted; kept with the order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OrderSafety {
+    /// The version of the rules.
+    pub ruleset_version: String,
+    /// What the buyer was told, warnings and notes.
+    pub findings: Vec<FindingView>,
+    /// The rules whose warnings the buyer read and accepted.
+    pub accepted_warnings: Vec<String>,
+}
+
+/// Packs of a product over the counter.
+#[derive(Debug, Clone)]
+pub struct CounterLine {
+    /// Which product.
+    pub product: ProductCode,
+    /// How many packs.
+    pub packs: u32,
+}
+
+/// Holds the person that `caller` is: whoever else orders for them waits. Take
+/// it before a cabinet.
+///
+/// # Errors
+/// What the storage said.
+pub fn hold_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Failure> {
+    let rows = store::person_of(tx.conn, caller.worker)?;
+    store::person_hold(tx.conn, &rows)?;
+    Ok(Person { worker: caller.worker, check_in: caller.check_in, station: caller.station, rows })
+}
+
+/// Refuses another unpaid order of a person who holds enough.
+///
+/// # Errors
+/// `UnpaidOrdersExceeded`, with what is held and what may be.
+pub fn limit_unpaid(tx: &mut Tx<'_>, person: &Person, packs: u32) -> Result<(), Failure> {
+    let policy = &tx.house.policy.vending;
+    let (most_orders, most_packs) = (i64::from(policy.unpaid_orders), i64::from(policy.unpaid_packs));
+    let (orders, held) = store::unpaid_of(tx.conn, &person.rows, tx.now)?;
+    if orders + 1 > most_orders || held + i64::from(packs) > most_packs {
+        let data = json!({
+            "unpaid_orders": orders, "most_orders": most_orders, "unpaid_packs": held, "most_packs": most_packs,
+        });
+        return Err(Refusal::new(Code::UnpaidOrdersExceeded).with_data(data).into());
+    }
+    Ok(())
+}
+
+/// Runs the engine on what is sold over the counter. `except` is the order
+/// that these lines belong to: it does not meet itself.
+///
+/// # Errors
+/// `ConsentMissing`: the record may not be read without it. `SafetyBlocked`,
+/// `HealthQuestionsUnanswered`, `SafetyUnknown`, `SafetyWarningsUnaccepted`.
+pub fn over_the_counter(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    lines: &[CounterLine],
+    accepted: &[String],
+    except: Option<OrderId>,
+) -> Result<OrderSafety, Failure> {
+    me::hold_care_consent(tx, person.worker)?;
+    counter_sale(tx, person, lines, accepted, except)
+}
+
+/// As [`over_the_counter`], by a caller who has asked for the consent. It takes no row.
+///
+/// # Errors
+/// As there, but for `ConsentMissing`.
+pub(crate) fn counter_sale(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    lines: &[CounterLine],
+    accepted: &[String],
+    except: Option<OrderId>,
+) -> Result<OrderSafety, Failure> {
+    let (rules, book) = (crate::safety::facts::rules(), tx.house.formulary());
+    let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
+    let mut input = crate::safety::facts::gather_for(tx.conn, tx.house, &whose, Vec::new(), tx.now)?;
+    if has_fever(tx, person.worker)? && !input.profile.has(Condition::Fever) {
+        input.profile.conditions.push(Condition::Fever);
+    }
+    let fever = input.profile.has(Condition::Fever);
+    let uses: Vec<LabelUse> = lines
+        .iter()
+        .map(|line| {
+            book.get(&line.product).and_then(|product| label_use(product, rules, fever)).unwrap_or(NO_LABEL)
+        })
+        .collect();
+    input.lines = lines.iter().zip(&uses).map(|(line, label)| label.line(&line.product)).collect();
+    let (_, known) = profile::fetch(tx.conn, tx.house, person.worker)?;
+    let row = storage::network::worker::worker_fetch(tx.conn, person.worker)?.ok_or(Code::NotFound)?;
+    let job = profile::stated(&row, &known).job;
+    let answered = Answered {
+        allergies: known.allergies.is_some(),
+        conditions: known.conditions.is_some(),
+        medicines: known.medicines.is_some(),
+        job: job.is_some(),
+    };
+    let buyer = Buyer { job, from_years: tx.house.policy.vending.counter_from_years };
+    let mut more = self_care_findings(&input, buyer, &book, rules);
+    more.extend(amounts(tx, person, lines, &uses, except)?);
+    more.extend(triage::findings(tx, person)?);
+    more.extend(strangers::findings(tx, person, lines, except)?);
+    let report = crate::safety::facts::run(tx.house, &input).with(more);
+    let questions = unanswered(&needs(&input.lines, &book, rules), &input, answered, rules);
+    let accepted = judge(&report, &questions, accepted)?;
+    Ok(OrderSafety {
+        ruleset_version: report.ruleset_version.clone(),
+        findings: crate::safety::facts::SafetyReportView::from(&report).findings,
+        accepted_warnings: accepted,
+    })
+}
+
+/// A product whose label was never read is refused by the engine; its line must still stand.
+const NO_LABEL: LabelUse =
+    LabelUse { dose_units_thousandths: 1000, times_per_day: 1, days: 1, measured: false };
+
+/// What is wanted and what the person got lately, against one course.
+fn amounts(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    lines: &[CounterLine],
+    uses: &[LabelUse],
+    except: Option<OrderId>,
+) -> Result<Vec<domain::safety::Finding>, Failure> {
+    let book = tx.house.formulary();
+    let since = tx.now - TimeDelta::days(i64::from(tx.house.policy.vending.counter_days));
+    let mut packs: HashMap<String, u32> = HashMap::new();
+    for unit in facts::units_taken(tx.conn, &person.rows, since)? {
+        if Some(unit.order_id) != except {
+            let count = packs.entry(unit.product_code).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let had: Vec<Amount<'_>> = packs
+        .iter()
+        .filter_map(|(code, packs)| Some(Amount { product: book.find(code)?, packs: *packs }))
+        .collect();
+    let wanted: Vec<(Amount<'_>, LabelUse)> = lines
+        .iter()
+        .zip(uses)
+        .filter_map(|(line, label)| {
+            Some((Amount { product: book.get(&line.product)?, packs: line.packs }, *label))
+        })
+        .collect();
+    // Lines are counted as they stand in the order; an unknown product is refused before.
+    Ok(check_amounts(&wanted, &had, crate::safety::facts::rules()))
+}
+
+fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
+    let since = tx.now - TimeDelta::hours(FEVER_HOURS);
+    let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
+    let fever_from = tx.house.policy.vitals.temperature.values.fever_from;
+    // HI of a thermometer is a fever, LO is none.
+    Ok(newest.is_some_and(|(tenths, _, beyond)| {
+        beyond == Some(Beyond::High) || tenths.is_some_and(|tenths| tenths >= fever_from)
+    }))
+}
+
+/// Runs the engine again on a prescription that is ordered or paid: what the
+/// doctor has answered stays answered, what is new needs the doctor.
+///
+/// # Errors
+/// `SafetyBlocked`, or `SafetyRecheckNeeded` with the findings that are new.
+pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Result<(), Failure> {
+    let row = storage::prescription::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let body = Body::open(tx.house, &row)?;
+    let whose =
+        Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
+    let input: SafetyInput =
+        crate::safety::facts::gather_for(tx.conn, tx.house, &whose, body.draft.lines.clone(), tx.now)?;
+    let report = crate::safety::facts::run(tx.house, &input);
+    rules::check_findings(&body.draft, &report, &tx.house.policy.prescribing).map_err(|mut refusal| {
+        if refusal.code == Code::SafetyWarningsUnanswered {
+            refusal.code = Code::SafetyRecheckNeeded;
+        }
+        refusal.into()
+    })
+}
+
+/// The lines of an order over the counter, out of its packs that still count.
+///
+/// # Errors
+/// A stored code that cannot be read.
+pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
+    let mut lines: Vec<CounterLine> = Vec::new();
+    let counts = |unit: &&UnitRow| !matches!(unit.state, UnitState::Released | UnitState::Refunded);
+    for unit in units.iter().filter(counts) {
+        match lines.iter_mut().find(|line| line.product.as_str() == unit.product_code) {
+            Some(line) => line.packs = line.packs.saturating_add(1),
+            None => {
+                let product = ProductCode::parse(&unit.product_code)
+                    .ok_or_else(|| Failure::Fault(format!("a stored product code: {}", unit.product_code)))?;
+                lines.push(CounterLine { product, packs: 1 });
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The label use of a product, as a course in the books: thousandths of a unit a day, and days.
+pub fn course_of(tx: &Tx<'_>, product_code: &str) -> (i64, i32) {
+    let book = tx.house.formulary();
+    let label =
+        book.find(product_code).and_then(|product| label_use(product, crate::safety::facts::rules(), false));
+    let label = label.unwrap_or(NO_LABEL);
+    (label.day_units_thousandths(), i32::try_from(label.days).unwrap_or(i32::MAX))
+}

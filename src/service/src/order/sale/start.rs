@@ -1,0 +1,74 @@
+//! The safety check at START. Between paying and typing the pickup code a worker may
+//! say what speaks against the drug: an allergy, a pregnancy, chest pain. The whole
+//! check runs again where something of theirs was written since the payment; where
+//! nothing was, START costs two statements more over the counter, one for a
+//! prescription.
+//!
+//! It takes no row: START holds the cabinet, and whoever orders holds the person
+//! first. What is committed after this has read came after START.
+
+use chrono::TimeDelta;
+
+use super::Person;
+use crate::{Failure, Tx, network::me, order::sale};
+use domain::refusal::{Code, Refusal};
+use storage::{order::OrderRow, safety as facts};
+
+/// What waited for the payment to end bears the instant at which it began. Our default:
+/// longer than any transaction waits.
+const MAY_HAVE_WAITED: TimeDelta = TimeDelta::seconds(60);
+
+/// Why this paid order may not be handed out by now. A warning over the counter is the
+/// label's, which the buyer reads; any other answer of the sale's check is a no, and so
+/// is a new warning for a prescription: its doctor has not seen it.
+///
+/// # Errors
+/// What the storage said.
+pub(crate) fn speaks_against(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option<Refusal>, Failure> {
+    if !changed(tx, order)? {
+        return Ok(None);
+    }
+    let checked = match order.prescription_id {
+        Some(prescription) => {
+            let person = person_of(order, vec![order.worker_id]);
+            sale::prescribed(tx, &person, prescription)
+        }
+        None => over_the_counter(tx, order),
+    };
+    match checked {
+        Ok(()) => Ok(None),
+        Err(Failure::Refused(refusal)) if refusal.code == Code::SafetyWarningsUnaccepted => Ok(None),
+        // The findings tell of the worker's health; a cabinet is told the code alone.
+        Err(Failure::Refused(refusal)) => Ok(Some(Refusal::new(refusal.code))),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn over_the_counter(tx: &mut Tx<'_>, order: &OrderRow) -> Result<(), Failure> {
+    me::need_care_consent(tx.conn, order.worker_id)?;
+    let rows = storage::network::person::person_of(tx.conn, order.worker_id)?;
+    let units = storage::order::units_of_order(tx.conn, order.id)?;
+    let lines = sale::lines_of(&units)?;
+    sale::counter_sale(tx, &person_of(order, rows), &lines, &[], Some(order.id)).map(drop)
+}
+
+fn person_of(order: &OrderRow, rows: Vec<domain::ids::WorkerId>) -> Person {
+    Person { worker: order.worker_id, check_in: order.check_in_id, station: order.station_id, rows }
+}
+
+/// Whether anything of the buyer was written since they paid. Packs and prescriptions
+/// that came later were themselves checked against this order.
+fn changed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {
+    let since = order.paid_at.unwrap_or(order.created_at) - MAY_HAVE_WAITED;
+    let rows = match order.prescription_id {
+        Some(_) => vec![order.worker_id],
+        // An alarm at another screen is the same person's.
+        None => facts::same_phone(tx.conn, order.worker_id)?,
+    };
+    for who in rows {
+        if facts::facts_since(tx.conn, who, since)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,121 @@
+//! From what a doctor sends to a draft that breaks no rule. It writes nothing,
+//! and never writes or completes a line for the doctor.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::view::{Body, PrescribedDiagnosis, names_of};
+use crate::{
+    Failure, Tx,
+    safety::facts::{self, LineInput},
+};
+use domain::{
+    ids::PrescriptionId,
+    prescription::{ChildAttestation, Diagnosis, PrescriptionDraft, SupplyKind, rules},
+    refusal::{FieldProblem, Refusal},
+    words::Bilingual,
+};
+use storage::prescription::ConsultationFacts;
+
+/// Characters in one written reason at most. [P]
+pub(crate) const LONGEST_REASON: usize = 500;
+
+/// What a doctor writes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrescriptionInput {
+    /// The drugs; at most 5 (source: house rules, prescribing table [V]).
+    #[schema(min_items = 1, max_items = 5)]
+    pub lines: Vec<LineInput>,
+    /// What is treated.
+    #[schema(min_items = 1, max_items = 10)]
+    pub diagnoses: Vec<PrescribedDiagnosis>,
+    /// How long a supply.
+    pub kind: SupplyKind,
+    /// Why the supply is longer than usual.
+    #[schema(max_length = 500)]
+    pub long_supply_reason: Option<String>,
+    /// For a child under six: a guardian is present.
+    #[serde(default)]
+    pub guardian_attested: bool,
+    /// For a child under six: a paediatrician takes part.
+    #[serde(default)]
+    pub paediatrician_attested: bool,
+}
+
+/// The body of a draft that breaks no rule, with what the safety check finds.
+pub(crate) fn body_of(
+    tx: &mut Tx<'_>,
+    facts: &ConsultationFacts,
+    id: PrescriptionId,
+    revision: u32,
+    input: &PrescriptionInput,
+) -> Result<Body, Failure> {
+    let draft = draft_of(facts, input)?;
+    let checked = facts::gather(tx.conn, tx.house, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    let age = checked.profile.age_on(checked.on);
+    let formulary = tx.house.formulary();
+    let problems = rules::check_draft(&draft, age, &formulary, &tx.house.policy.prescribing);
+    rules::refuse_broken(problems.into_iter().map(in_wire_words).collect())?;
+    let report = facts::run(tx.house, &checked);
+    let names = names_of(tx.house, &draft.lines)?;
+    Ok(Body { revision, draft, names, report, digest: None })
+}
+
+fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<PrescriptionDraft, Refusal> {
+    let mut problems = Vec::new();
+    let lines = facts::lines_of(&input.lines).unwrap_or_else(|refusal| {
+        problems.extend(refusal.fields);
+        Vec::new()
+    });
+    let mut bad = |field: String, zh: &'static str, en: &'static str| {
+        let message = Bilingual::fixed(zh, en);
+        problems.push(FieldProblem { field, code: "out_of_range".to_owned(), message });
+    };
+    if input.diagnoses.len() > 10 {
+        bad("diagnoses".to_owned(), "最多 10 个诊断", "at most 10 diagnoses");
+    }
+    for (at, diagnosis) in input.diagnoses.iter().enumerate() {
+        if !(1..=200).contains(&diagnosis.name.trim().chars().count()) {
+            bad(format!("diagnoses[{at}].name"), "须为 1 至 200 个字符", "must have 1 to 200 characters");
+        }
+        if diagnosis.code.as_ref().is_some_and(|code| code.is_empty() || code.len() > 16) {
+            bad(format!("diagnoses[{at}].code"), "须为 1 至 16 个字符", "must have 1 to 16 characters");
+        }
+    }
+    if input.long_supply_reason.as_ref().is_some_and(|text| text.chars().count() > LONGEST_REASON) {
+        bad("long_supply_reason".to_owned(), "最多 500 个字符", "must have at most 500 characters");
+    }
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems));
+    }
+    Ok(PrescriptionDraft {
+        lane: facts.lane,
+        kind: input.kind,
+        lines,
+        diagnoses: input
+            .diagnoses
+            .iter()
+            .map(|one| Diagnosis { code: one.code.clone(), text: one.name.trim().to_owned() })
+            .collect(),
+        longer_reason: input.long_supply_reason.clone(),
+        overrides: Vec::new(),
+        child: Some(ChildAttestation {
+            guardian: input.guardian_attested,
+            paediatrician: input.paediatrician_attested,
+        }),
+    })
+}
+
+/// The machine's words for fields are not all the wire's.
+pub(crate) fn in_wire_words(mut problem: FieldProblem) -> FieldProblem {
+    problem.field = match problem.field.as_str() {
+        "child.guardian" => "guardian_attested".to_owned(),
+        "child.paediatrician" => "paediatrician_attested".to_owned(),
+        field => match field.strip_suffix(".product") {
+            Some(line) => format!("{line}.product_code"),
+            None => field.to_owned(),
+        },
+    };
+    problem
+}

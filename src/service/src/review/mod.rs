@@ -1,0 +1,159 @@
+//! The pharmacist's review: the queue of signed prescriptions, and the yes or
+//! no to one. A review checks the signature over the canonical bytes and runs
+//! the safety rules again; it never changes a line.
+
+pub mod record;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Failure, House, Part, Shown, Tx,
+    caller::StaffCaller,
+    prescription::{moved_on, reason_of, record},
+};
+use crate::{
+    prescription::{
+        dispense::signature_fits,
+        view::{Body, PrescriptionView, Reader, fetch_view, machine_of, views},
+    },
+    safety::facts,
+    staff::signing,
+};
+use domain::{
+    ids::{PrescriptionId, StaffId},
+    prescription::{Command, PharmacistStanding, PrescriptionState, ReturnReason, decide, rules},
+    refusal::{Code, Refusal},
+    spelling,
+    time::{Timestamp, civil_day},
+};
+use storage::{
+    Conn,
+    prescription::{self as store, PrescriptionRow},
+};
+
+/// Prescriptions in one answer of the queue at most.
+const QUEUE_PAGE: i64 = 50;
+
+/// Signed prescriptions that wait for a pharmacist.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReviewQueue {
+    /// The oldest first.
+    pub items: Vec<PrescriptionView>,
+}
+
+/// A pharmacist's yes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveInput {
+    /// The signing PIN.
+    #[schema(value_type = spelling::SigningPin)]
+    pub pin: String,
+}
+
+/// A pharmacist's no.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnInput {
+    /// In words; the doctor reads it.
+    #[schema(value_type = spelling::Reason)]
+    pub reason: String,
+    /// As a code; `other` where left out.
+    pub code: Option<ReturnReason>,
+}
+
+/// The queue, the oldest first; what has expired meanwhile is not in it.
+///
+/// # Errors
+/// What the storage said.
+pub fn waiting(conn: &mut Conn, house: &House, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
+    let now = house.now();
+    let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
+    Ok(ReviewQueue { items: views(conn, house, shown, &rows, Reader::Pharmacist, now)? })
+}
+
+/// Approves a signed prescription. Approving it again is no error for the
+/// pharmacist who did it.
+///
+/// # Errors
+/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; what
+/// [`signing::ensure_signing`] says; `PrescriptionSignatureInvalid` when the
+/// signature does not fit; `SafetyBlocked` or `SafetyWarningsUnanswered` with
+/// findings that are new since the signature; `PrescriptionExpired`.
+pub fn approve(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: PrescriptionId,
+    input: &ApproveInput,
+) -> Result<PrescriptionView, Failure> {
+    let row = reviewable(tx.conn, id)?;
+    tx.shown.note(row.worker_id, Part::Prescription, id);
+    let mut body = Body::open(tx.house, &row)?;
+    let machine = machine_of(&row, &body);
+    let pharmacist = standing(caller.staff, tx.now);
+    let digest = body.digest.clone().unwrap_or_default();
+    let command = Command::Approve { by: &pharmacist, digest: &digest };
+    let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
+    signing::ensure_signing(tx, caller, &input.pin)?;
+    if events.is_empty() {
+        return fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now);
+    }
+    if !signature_fits(tx.conn, tx.house, &row)? {
+        return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(row.state).into());
+    }
+    let checked =
+        facts::gather(tx.conn, tx.house, row.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
+    body.report = facts::run(tx.house, &checked);
+    rules::check_findings(&body.draft, &body.report, &tx.house.policy.prescribing)?;
+    let sealed = body.seal(tx.house, id)?;
+    let to = PrescriptionState::Approved;
+    if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, None, tx.now)? {
+        return Err(moved_on(tx.conn, id)?.into());
+    }
+    record(tx, &row, &events)?;
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+}
+
+/// Sends a signed prescription back to its doctor, who hears of it and may
+/// edit and sign it again, or withdraw it.
+///
+/// # Errors
+/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; a reason that is
+/// too short or too long.
+pub fn send_back(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    id: PrescriptionId,
+    input: &ReturnInput,
+) -> Result<PrescriptionView, Failure> {
+    let reason = reason_of("reason", &input.reason)?;
+    let row = reviewable(tx.conn, id)?;
+    let body = Body::open(tx.house, &row)?;
+    let pharmacist = standing(caller.staff, tx.now);
+    let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
+    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    if !events.is_empty() {
+        let words = tx.house.seal("prescription", "reason_sealed", id, reason)?;
+        let sealed = body.seal(tx.house, id)?;
+        let to = PrescriptionState::Returned;
+        if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, Some(&words), tx.now)? {
+            return Err(moved_on(tx.conn, id)?.into());
+        }
+        record(tx, &row, &events)?;
+    }
+    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+}
+
+fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
+    match store::prescription_lock(conn, id)? {
+        Some(row) if row.state != PrescriptionState::Draft => Ok(row),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// An operator invites a pharmacist after looking at the licence, and disables
+/// them when it lapses; a session of somebody who is disabled is not live. So
+/// whoever comes this far with the role holds a licence today.
+fn standing(staff: StaffId, now: Timestamp) -> PharmacistStanding {
+    PharmacistStanding { staff, licence_verified: true, licence_valid_until: Some(civil_day(now)) }
+}

@@ -1,0 +1,201 @@
+//! What a pharmacist must see to judge a prescription: the person as far as the
+//! judgement needs them, never name or phone. Only while it waits for review,
+//! and afterwards for who reviewed it. Reading is recorded.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Failure, House, Part, Shown,
+    caller::StaffCaller,
+    network::me,
+    prescription::view::{PrescriptionView, Reader, fetch_view},
+    profile,
+    safety::facts,
+    triage::{self, TriageView},
+    vitals::{self, ReadingView},
+};
+use domain::{
+    formulary::{Condition, ProductCode},
+    ids::PrescriptionId,
+    network::{Job, Sex},
+    prescription::PrescriptionState,
+    refusal::Code,
+    safety::Taken,
+    time::{civil_day, months_since},
+    triage::SymptomFlag,
+    vitals::ReadingKind,
+};
+use storage::{
+    Conn,
+    prescription::{self as store, PrescriptionRow},
+    vitals::ReadingRow,
+};
+
+/// Something that the person takes already.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TakingView {
+    /// In the person's own words, where they told it.
+    pub reported: Option<String>,
+    /// The product, where it came from a cabinet or will.
+    pub product_code: Option<String>,
+    /// Generic name in Chinese.
+    pub generic_zh: Option<String>,
+    /// Generic name in English.
+    pub generic_en: Option<String>,
+    /// Thousandths of a unit a day.
+    pub units_per_day_thousandths: Option<i64>,
+    /// The last day on which it is taken.
+    pub until: Option<NaiveDate>,
+    /// Whether it is unsure that the pack came out.
+    pub in_doubt: bool,
+}
+
+/// The person, as far as a pharmacist must know them. Absent means unknown.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PatientView {
+    /// Whole years.
+    pub age_years: Option<u32>,
+    /// Whole months; for doses of small children.
+    pub age_months: Option<u32>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Kind of work.
+    pub job: Option<Job>,
+    /// Pregnant now?
+    pub pregnant: Option<bool>,
+    /// Breast feeding now?
+    pub breastfeeding: Option<bool>,
+    /// Tenths of a kilogram: measured in this consultation, or else as told.
+    pub weight_kg_tenths: Option<i64>,
+    /// Allergies; an empty list was asked and is none.
+    pub allergies: Option<Vec<String>>,
+    /// Known conditions; liver and kidney disease are among them.
+    pub conditions: Option<Vec<Condition>>,
+    /// Estimated glomerular filtration rate, mL/min/1.73 m2.
+    pub egfr: Option<i64>,
+    /// Creatinine clearance, mL/min.
+    pub creatinine_clearance: Option<i64>,
+    /// What is taken already, told or vended.
+    pub taking: Vec<TakingView>,
+    /// Signs that were reported.
+    pub symptoms: Vec<SymptomFlag>,
+    /// The newest reading of each kind in this consultation.
+    pub readings: Vec<ReadingView>,
+    /// What they mean.
+    pub triage: TriageView,
+}
+
+/// A prescription under review, with whom it is for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReviewView {
+    /// The prescription, with its diagnoses and findings.
+    pub prescription: PrescriptionView,
+    /// The person; none once the consent to care is withdrawn.
+    pub patient: Option<PatientView>,
+    /// Why `patient` is none: `consent_missing`.
+    pub withheld: Option<String>,
+}
+
+/// Reads what a review needs, and notes that it was read.
+///
+/// # Errors
+/// `NotFound` unless it waits for review or the caller reviewed it.
+pub fn read(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    id: PrescriptionId,
+) -> Result<ReviewView, Failure> {
+    let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    let under_review = row.state == PrescriptionState::Signed;
+    if !under_review && row.reviewed_by != Some(caller.staff) {
+        return Err(Code::NotFound.into());
+    }
+    let prescription = fetch_view(conn, house, shown, id, Reader::Pharmacist, house.now())?;
+    let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
+    let patient = if consents_to_care { Some(patient(conn, house, &row)?) } else { None };
+    let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
+    if patient.is_some() {
+        shown.note(row.worker_id, Part::Record, id);
+    }
+    Ok(ReviewView { prescription, patient, withheld })
+}
+
+fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<PatientView, Failure> {
+    let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
+    let consultation =
+        storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
+    let (_, told) = profile::fetch(conn, house, row.worker_id)?;
+    let triage = triage::of_consultation(conn, house, &consultation)?;
+    let span = triage::span_of(conn, &consultation)?;
+    let newest = newest(storage::vitals::readings_of_care(conn, span)?);
+    let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
+    let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
+    let checked = facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;
+    let today = civil_day(house.now());
+    let who = profile::stated(&worker, &told);
+    let age_months = who.birth_date.and_then(|born| months_since(born, today));
+    Ok(PatientView {
+        age_years: age_months.map(|months| months / 12),
+        age_months,
+        sex: who.sex,
+        job: who.job,
+        pregnant: told.pregnant,
+        breastfeeding: told.breastfeeding,
+        weight_kg_tenths,
+        allergies: told.allergies,
+        conditions: told.conditions,
+        egfr: told.egfr,
+        creatinine_clearance: told.creatinine_clearance,
+        taking: checked.taking.iter().map(|taken| taking_view(house, taken)).collect(),
+        symptoms: triage.symptoms.clone(),
+        readings: newest.iter().map(vitals::view).collect(),
+        triage,
+    })
+}
+
+/// The newest reading of each kind, in the order in which they were measured.
+fn newest(rows: Vec<ReadingRow>) -> Vec<ReadingRow> {
+    let mut newest: Vec<ReadingRow> = Vec::new();
+    let mut rows = rows;
+    rows.sort_by_key(|row| row.measured_at);
+    for row in rows {
+        newest.retain(|known| known.kind != row.kind);
+        newest.push(row);
+    }
+    newest
+}
+
+fn taking_view(house: &House, taken: &Taken) -> TakingView {
+    match taken {
+        Taken::Vended { product, units_per_day_thousandths, until, in_doubt } => {
+            let names = names_of(house, product);
+            TakingView {
+                reported: None,
+                product_code: Some(product.to_string()),
+                generic_zh: names.as_ref().map(|(zh, _)| zh.clone()),
+                generic_en: names.map(|(_, en)| en),
+                units_per_day_thousandths: Some(*units_per_day_thousandths),
+                until: Some(*until),
+                in_doubt: *in_doubt,
+            }
+        }
+        Taken::Reported { medicine, .. } => TakingView {
+            reported: Some(medicine.clone()),
+            product_code: None,
+            generic_zh: None,
+            generic_en: None,
+            units_per_day_thousandths: None,
+            until: None,
+            in_doubt: false,
+        },
+    }
+}
+
+fn names_of(house: &House, code: &ProductCode) -> Option<(String, String)> {
+    let formulary = house.formulary();
+    formulary.get(code).map(|product| (product.generic_zh.clone(), product.generic_en.clone()))
+}

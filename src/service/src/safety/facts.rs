@@ -1,0 +1,285 @@
+//! Gathers what the safety check looks at. It reads every vend of a worker,
+//! whoever prescribed it; a doctor sees the finding only. It stores nothing and
+//! decides nothing: the rules do.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use chrono::{NaiveDate, TimeDelta};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Failure, House, formulary::TwoLanguages, profile};
+use domain::{
+    formulary::ProductCode,
+    ids::{OrderId, PrescriptionId, WorkerId},
+    network::Job,
+    order::UnitState,
+    refusal::{Code, FieldProblem, Refusal},
+    safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
+    spelling,
+    time::{Timestamp, civil_day},
+    vitals::{Beyond, ReadingKind},
+    words::Bilingual,
+};
+use storage::{Conn, safety as store};
+
+/// A reading older than this says nothing of now, in hours. [P]
+const READING_HOURS: i64 = 24;
+
+/// The longest course that a pack can belong to, in days: long-term supply is
+/// 84 days (source: house rules, prescribing table [V]).
+const LONGEST_COURSE_DAYS: i64 = 84;
+
+/// Lines in one check at most. [P]
+const MOST_LINES: usize = 20;
+
+/// A dose is at most this many thousandths of a unit. [P]
+const LARGEST_DOSE: i64 = 1_000_000;
+
+/// A line as a doctor writes it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LineInput {
+    /// Which product.
+    #[schema(value_type = spelling::ProductCode)]
+    pub product_code: String,
+    /// Thousandths of a unit at a time: 1000 is one tablet.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 1000)]
+    pub dose_units_thousandths: i64,
+    /// How often a day.
+    #[schema(minimum = 1, maximum = 24, example = 3)]
+    pub times_per_day: u32,
+    /// For how many days.
+    #[schema(minimum = 1, maximum = 84, example = 3)]
+    pub days: u32,
+}
+
+/// One thing that a rule found.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FindingView {
+    /// The stable code of the rule.
+    pub rule: String,
+    /// How grave.
+    pub severity: Severity,
+    /// The lines it is about, counted from 0.
+    pub lines: Vec<usize>,
+    /// The sentence for people.
+    pub message: TwoLanguages,
+    /// Where the rule comes from.
+    pub source: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SafetyReportView {
+    /// In one word; `ok` is no promise of safety.
+    pub verdict: Verdict,
+    /// The gravest first.
+    pub findings: Vec<FindingView>,
+    /// The version of the rules.
+    pub ruleset_version: String,
+}
+
+impl From<&SafetyReport> for SafetyReportView {
+    fn from(report: &SafetyReport) -> Self {
+        let findings = report.findings.iter().map(|finding| FindingView {
+            rule: finding.rule.clone().into_owned(),
+            severity: finding.severity,
+            lines: finding.lines.clone(),
+            message: TwoLanguages::from(&finding.message),
+            source: finding.source.clone().into_owned(),
+        });
+        Self {
+            verdict: report.verdict,
+            findings: findings.collect(),
+            ruleset_version: report.ruleset_version.clone(),
+        }
+    }
+}
+
+/// The rules in force.
+pub fn rules() -> &'static RuleSet {
+    // Compiling the tables takes longer than a check against them.
+    static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::standard);
+    &RULES
+}
+
+/// Runs the rules in force.
+pub fn run(house: &House, input: &SafetyInput) -> SafetyReport {
+    check(input, &house.formulary(), rules())
+}
+
+/// Lines of the wire as lines of the domain.
+///
+/// # Errors
+/// One problem per bad field.
+pub fn lines_of(inputs: &[LineInput]) -> Result<Vec<DraftLine>, Refusal> {
+    let mut problems = Vec::new();
+    let mut bad = |field: String, code: &str, zh: &'static str, en: &'static str| {
+        problems.push(FieldProblem { field, code: code.to_owned(), message: Bilingual::fixed(zh, en) });
+    };
+    if inputs.is_empty() || inputs.len() > MOST_LINES {
+        bad("lines".to_owned(), "out_of_range", "须为 1 至 20 行", "there are 1 to 20 lines");
+    }
+    let mut lines = Vec::with_capacity(inputs.len());
+    for (at, input) in inputs.iter().enumerate() {
+        let product = ProductCode::parse(&input.product_code);
+        if product.is_none() {
+            let field = format!("lines[{at}].product_code");
+            bad(field, "bad_format", "药品编码无效", "this is no product code");
+        }
+        if !(1..=LARGEST_DOSE).contains(&input.dose_units_thousandths) {
+            let field = format!("lines[{at}].dose_units_thousandths");
+            bad(field, "out_of_range", "须为 1 至 1000000", "must be 1 to 1,000,000");
+        }
+        if !(1..=24).contains(&input.times_per_day) {
+            let field = format!("lines[{at}].times_per_day");
+            bad(field, "out_of_range", "须为 1 至 24", "must be 1 to 24");
+        }
+        if !(1..=LONGEST_COURSE_DAYS).contains(&i64::from(input.days)) {
+            let field = format!("lines[{at}].days");
+            bad(field, "out_of_range", "须为 1 至 84", "must be 1 to 84");
+        }
+        lines.extend(product.map(|product| DraftLine {
+            product,
+            dose_units_thousandths: input.dose_units_thousandths,
+            times_per_day: input.times_per_day,
+            days: input.days,
+        }));
+    }
+    if problems.is_empty() { Ok(lines) } else { Err(Refusal::fields(problems)) }
+}
+
+/// Whose facts a check looks at, and what it leaves out.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// Whose profile and readings.
+    pub worker: WorkerId,
+    /// Whose packs and prescriptions: the worker's, and at a sale those of
+    /// everybody who counts as the same person.
+    pub person: &'a [WorkerId],
+    /// The prescription that the lines belong to: it does not meet itself.
+    pub prescription: Option<PrescriptionId>,
+    /// The order that the lines belong to.
+    pub order: Option<OrderId>,
+}
+
+/// All that a check of `lines` for `worker` looks at. `except` is the
+/// prescription that the lines belong to: it does not meet itself.
+///
+/// # Errors
+/// What the storage said; a stored code that cannot be read.
+pub fn gather(
+    conn: &mut Conn,
+    house: &House,
+    worker: WorkerId,
+    lines: Vec<DraftLine>,
+    except: Option<PrescriptionId>,
+    now: Timestamp,
+) -> Result<SafetyInput, Failure> {
+    let whose = Whose { worker, person: &[worker], prescription: except, order: None };
+    gather_for(conn, house, &whose, lines, now)
+}
+
+/// As [`gather`], for a person who may have several rows.
+///
+/// # Errors
+/// As there.
+pub fn gather_for(
+    conn: &mut Conn,
+    house: &House,
+    whose: &Whose<'_>,
+    lines: Vec<DraftLine>,
+    now: Timestamp,
+) -> Result<SafetyInput, Failure> {
+    let worker = whose.worker;
+    let row = storage::network::worker::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
+    let (_, known) = profile::fetch(conn, house, worker)?;
+    let since = now - TimeDelta::hours(READING_HOURS);
+    // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
+    // reaches every limit that the device can measure; LO reaches none.
+    let mut newest = |kind: ReadingKind| -> Result<Option<(i64, Option<i64>)>, Failure> {
+        let found = store::reading_newest(conn, worker, kind, since)?;
+        Ok(found.and_then(|(value, second, beyond)| match beyond {
+            Some(Beyond::High) if kind != ReadingKind::Weight => Some((kind.range().max, None)),
+            Some(_) => None,
+            None => value.map(|value| (value, second)),
+        }))
+    };
+    let pressure = newest(ReadingKind::BloodPressure)?;
+    let breath = newest(ReadingKind::BreathAlcohol)?;
+    let weight = newest(ReadingKind::Weight)?;
+    let mut taking = vended(conn, whose, now)?;
+    let said = known.known_medicines().iter().cloned();
+    taking.extend(said.map(|medicine| Taken::Reported { medicine, day_ug: None }));
+    let who = profile::stated(&row, &known);
+    let profile = Profile {
+        birth_date: who.birth_date,
+        age_years: None,
+        // Scales read tenths of a kilogram, and so does the profile.
+        weight_g: weight.map(|(value, _)| value).or(known.weight_kg_tenths).map(|tenths| tenths * 100),
+        sex: who.sex,
+        pregnant: known.pregnant,
+        breastfeeding: known.breastfeeding,
+        allergies: known.known_allergies().to_vec(),
+        conditions: known.known_conditions().to_vec(),
+        egfr: known.egfr,
+        creatinine_clearance: known.creatinine_clearance,
+        breath_alcohol: breath.map(|(micrograms, _)| blood_alcohol(micrograms)),
+        systolic: pressure.map(|(systolic, _)| systolic),
+        diastolic: pressure.and_then(|(_, diastolic)| diastolic),
+        works_at_height: who.job == Some(Job::ConstructionAtHeight),
+        dehydrated: false,
+    };
+    Ok(SafetyInput { on: civil_day(now), lines, taking, profile })
+}
+
+/// Breath in micrograms a litre as blood in mg/100 mL: breath mg/L x 220
+/// (source: house rules, vitals [v]). Rounded up: what was measured is not 0.
+fn blood_alcohol(micrograms: i64) -> i64 {
+    (micrograms * 220 + 999) / 1000
+}
+
+/// What was vended and is still being taken, what may still be vended, and
+/// what other prescriptions in effect will bring. A course counts once,
+/// however many packs it came in.
+fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Taken>, Failure> {
+    let (person, except) = (whose.person, whose.prescription);
+    let today = civil_day(now);
+    let last_day = |from: NaiveDate, days: i32| from + TimeDelta::days(i64::from(days.max(1)) - 1);
+    let mut courses: HashMap<_, Taken> = HashMap::new();
+    for line in store::other_lines(conn, person, except, now)? {
+        let course = Taken::Vended {
+            product: code_of(&line.product_code)?,
+            units_per_day_thousandths: line
+                .dose_units_thousandths
+                .saturating_mul(i64::from(line.times_per_day)),
+            until: last_day(today, line.days),
+            in_doubt: false,
+        };
+        let key = (line.prescription_id.uuid(), Some(line.line_no), line.product_code);
+        courses.insert(key, course);
+    }
+    let since = now - TimeDelta::days(LONGEST_COURSE_DAYS + 1);
+    // The newest pack of a course stands last, and so says how long it is taken.
+    for unit in store::units_taken(conn, person, since)?.into_iter().rev() {
+        let from = unit.ended_at.filter(|_| unit.state == UnitState::Dispensed).map_or(today, civil_day);
+        let ours = (except.is_some() && unit.prescription_id == except) || whose.order == Some(unit.order_id);
+        if ours || last_day(from, unit.days) < today {
+            continue;
+        }
+        let course = Taken::Vended {
+            product: code_of(&unit.product_code)?,
+            units_per_day_thousandths: unit.daily_units_thousandths,
+            until: last_day(from, unit.days),
+            in_doubt: unit.state == UnitState::InDoubt,
+        };
+        let source = unit.prescription_id.map_or(unit.order_id.uuid(), |id| id.uuid());
+        courses.insert((source, unit.line_no, unit.product_code), course);
+    }
+    Ok(courses.into_values().collect())
+}
+
+fn code_of(text: &str) -> Result<ProductCode, Failure> {
+    ProductCode::parse(text).ok_or_else(|| Failure::Fault(format!("a stored product code: {text}")))
+}

@@ -1,0 +1,210 @@
+//! The safety check on request: for the worker of a consultation, or for a
+//! made-up one. It stores nothing.
+
+pub mod facts;
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Failure, House, Part, Shown, caller::StaffCaller, consultation::in_care};
+use crate::network::me;
+use domain::{
+    formulary::{Condition, ProductCode},
+    ids::ConsultationId,
+    network::Sex,
+    refusal::{Code, Refusal},
+    safety::{DraftLine, Profile, SafetyInput, Taken},
+    spelling,
+    staff::role::Role,
+    time::civil_day,
+    words::Bilingual,
+};
+use facts::{LineInput, SafetyReportView, gather, lines_of, run};
+use storage::Conn;
+
+/// Things that a made-up worker takes at most. [P]
+const MOST_TAKEN: usize = 50;
+
+/// A made-up worker to try the rules on. Absent means unknown.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckProfile {
+    /// Day of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Age in whole years, where the day of birth is not known.
+    #[schema(minimum = 0, maximum = 130)]
+    pub age_years: Option<u32>,
+    /// Tenths of a kilogram.
+    #[schema(minimum = 20, maximum = 3000)]
+    pub weight_kg_tenths: Option<i64>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Pregnant now?
+    pub pregnant: Option<bool>,
+    /// Breast feeding now?
+    pub breastfeeding: Option<bool>,
+    /// Classes, international names or other texts.
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
+    pub allergies: Vec<String>,
+    /// Known conditions.
+    #[schema(max_items = 30)]
+    pub conditions: Vec<Condition>,
+    /// What is taken already, by name.
+    #[schema(value_type = Vec<spelling::ProfileEntry>, max_items = 30)]
+    pub medicines: Vec<String>,
+    /// mL/min/1.73 m2.
+    #[schema(minimum = 1, maximum = 250)]
+    pub egfr: Option<i64>,
+    /// mL/min.
+    #[schema(minimum = 1, maximum = 250)]
+    pub creatinine_clearance: Option<i64>,
+    /// Breath alcohol as blood mg/100 mL.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub breath_alcohol: Option<i64>,
+    /// mmHg.
+    #[schema(minimum = 40, maximum = 300)]
+    pub systolic: Option<i64>,
+    /// mmHg.
+    #[schema(minimum = 20, maximum = 200)]
+    pub diastolic: Option<i64>,
+    /// Works at height?
+    pub works_at_height: bool,
+    /// Dehydrated, or treated for heat illness now?
+    pub dehydrated: bool,
+}
+
+/// Something that a made-up worker takes already.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TakenInput {
+    /// A pack out of a cabinet.
+    Vended {
+        /// Which product.
+        #[schema(value_type = spelling::ProductCode)]
+        product_code: String,
+        /// Thousandths of a unit a day.
+        #[schema(minimum = 1, maximum = 24_000_000)]
+        units_per_day_thousandths: i64,
+        /// The last day on which it is taken.
+        until: NaiveDate,
+    },
+    /// What the worker says.
+    Reported {
+        /// An international name or another text.
+        #[schema(value_type = spelling::ProfileEntry)]
+        medicine: String,
+        /// Micrograms a day, where known.
+        #[schema(minimum = 0, maximum = 1_000_000_000)]
+        day_ug: Option<i64>,
+    },
+}
+
+/// What is checked: the worker of a consultation, or a made-up one.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckInput {
+    /// The consultation whose worker it is; not together with `profile`.
+    pub consultation_id: Option<ConsultationId>,
+    /// A made-up worker; not together with `consultation_id`.
+    pub profile: Option<CheckProfile>,
+    /// What the made-up worker takes already.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub taking: Vec<TakenInput>,
+    /// The drugs.
+    #[schema(min_items = 1, max_items = 20)]
+    pub lines: Vec<LineInput>,
+}
+
+/// Holds lines against the rules and stores nothing.
+///
+/// # Errors
+/// One problem per bad field; `NotFound` for a consultation that is not the
+/// caller's to see: a doctor's own, or any for a pharmacist; `ConsentMissing`
+/// once the worker has withdrawn the consent to care.
+pub fn check_only(
+    conn: &mut Conn,
+    house: &House,
+    shown: &mut Shown,
+    caller: StaffCaller,
+    input: CheckInput,
+) -> Result<SafetyReportView, Failure> {
+    let lines = lines_of(&input.lines)?;
+    let input = match (input.consultation_id, input.profile) {
+        (Some(consultation), None) if input.taking.is_empty() => {
+            let facts =
+                storage::prescription::consultation_facts(conn, consultation)?.ok_or(Code::NotFound)?;
+            let theirs = match caller.role {
+                Role::Doctor => {
+                    facts.doctor_id == Some(caller.staff)
+                        && in_care(conn, house, consultation, facts.state, facts.ended_at)?
+                }
+                Role::Pharmacist => true,
+                _ => false,
+            };
+            if !theirs {
+                return Err(Code::NotFound.into());
+            }
+            me::need_care_consent(conn, facts.worker_id)?;
+            shown.note(facts.worker_id, Part::SafetyCheck, consultation);
+            gather(conn, house, facts.worker_id, lines, None, house.now())?
+        }
+        (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {
+            made_up(profile, &input.taking, lines, civil_day(house.now()))?
+        }
+        _ => {
+            let words = Bilingual::fixed(
+                "须提供 consultation_id，或 profile（可附 taking），二者之一；taking 最多 50 项",
+                "give either consultation_id, or profile (with at most 50 entries in taking)",
+            );
+            return Err(Refusal::field("profile", "one_of_two", words).into());
+        }
+    };
+    Ok(SafetyReportView::from(&run(house, &input)))
+}
+
+fn made_up(
+    profile: CheckProfile,
+    taking: &[TakenInput],
+    lines: Vec<DraftLine>,
+    on: NaiveDate,
+) -> Result<SafetyInput, Failure> {
+    let mut taken = Vec::with_capacity(taking.len());
+    for (at, input) in taking.iter().enumerate() {
+        taken.push(match input {
+            TakenInput::Vended { product_code, units_per_day_thousandths, until } => Taken::Vended {
+                product: ProductCode::parse(product_code).ok_or_else(|| {
+                    let words = Bilingual::fixed("药品编码无效", "this is no product code");
+                    Refusal::field(format!("taking[{at}].product_code"), "bad_format", words)
+                })?,
+                units_per_day_thousandths: *units_per_day_thousandths,
+                until: *until,
+                in_doubt: false,
+            },
+            TakenInput::Reported { medicine, day_ug } => {
+                Taken::Reported { medicine: medicine.clone(), day_ug: *day_ug }
+            }
+        });
+    }
+    let said = profile.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None });
+    taken.extend(said);
+    let profile = Profile {
+        birth_date: profile.birth_date,
+        age_years: profile.age_years,
+        weight_g: profile.weight_kg_tenths.map(|tenths| tenths.saturating_mul(100)),
+        sex: profile.sex,
+        pregnant: profile.pregnant,
+        breastfeeding: profile.breastfeeding,
+        allergies: profile.allergies,
+        conditions: profile.conditions,
+        egfr: profile.egfr,
+        creatinine_clearance: profile.creatinine_clearance,
+        breath_alcohol: profile.breath_alcohol,
+        systolic: profile.systolic,
+        diastolic: profile.diastolic,
+        works_at_height: profile.works_at_height,
+        dehydrated: profile.dehydrated,
+    };
+    Ok(SafetyInput { on, lines, taking: taken, profile })
+}

@@ -1,0 +1,238 @@
+//! What operators change about a member of staff: names, hospital, licence,
+//! departments, languages, capacity. Another role is another account: what a
+//! doctor signed stays a doctor's. Another address has a verb of its own.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{
+    DoctorInput, StaffInput, StaffSummary,
+    authenticator::{self, ResetView},
+    prepare_staff, session, staff_summary,
+};
+use crate::{
+    Failure, Hearers, Tx,
+    network::{import::PreparedStaff, unknown},
+};
+use coordination::Topic;
+use domain::{
+    ids::{EmployerId, HospitalId, StaffId},
+    network::Record,
+    precondition::Expected,
+    refusal::{Code, Refusal},
+    spelling,
+    staff::OperatorRecord,
+    time::{Timestamp, civil_day},
+    words::{Bilingual, Language},
+};
+use storage::{
+    Conn,
+    staff::{
+        StaffRow,
+        change::{self as store, DoctorDetails, StaffDetails},
+    },
+};
+
+/// What may be changed about a member of staff: all of it, as it is to be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffChange {
+    /// Name in Chinese.
+    #[schema(value_type = spelling::Name)]
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    #[schema(value_type = spelling::Name)]
+    pub name_en: String,
+    /// A doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// A safety officer's employer.
+    pub employer_id: Option<EmployerId>,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorInput>,
+}
+
+/// A member of staff with all that operators may change; its version is the ETag.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StaffDocument {
+    /// Who, and whether they are invited or disabled.
+    #[serde(flatten)]
+    pub summary: StaffSummary,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorInput>,
+    /// When somebody asked to take password and one-time codes away, and who.
+    pub authenticator_reset: Option<ResetView>,
+}
+
+/// One member of staff with the version.
+///
+/// # Errors
+/// `NotFound`.
+pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64, StaffDocument), Failure> {
+    let row = storage::staff::staff_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    let doctor = match store::doctor_details(conn, id)? {
+        None => None,
+        Some(details) => Some(DoctorInput {
+            departments: store::doctor_departments(conn, id)?,
+            languages: details.languages.split(';').filter_map(Language::parse).collect(),
+            licence_no: details.released_licence_no.unwrap_or(details.licence_no),
+            licence_valid_until: details.licence_valid_until,
+            licence_verified: details.licence_verified_at.is_some(),
+            practising_since: details.practising_since,
+            capacity: details.capacity,
+        }),
+    };
+    let authenticator_reset = authenticator::open_reset(&row, now);
+    Ok((row.version, StaffDocument { summary: staff_summary(row), doctor, authenticator_reset }))
+}
+
+/// Writes a member of staff over the version that was read.
+///
+/// # Errors
+/// One problem per bad field; `NotFound`; `PreconditionFailed`; `AlreadyExists`
+/// for a licence that is taken; `StateMovedOn` for somebody who is disabled, or
+/// for another hospital while the doctor has patients.
+pub fn staff_change(
+    tx: &mut Tx<'_>,
+    id: StaffId,
+    expected: &Expected,
+    input: StaffChange,
+) -> Result<(i64, StaffDocument), Failure> {
+    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    expected.resolve(row.version)?;
+    if row.disabled_at.is_some() {
+        return Err(Refusal::moved_on("disabled").into());
+    }
+    let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+    let StaffChange { name_zh, name_en, hospital_id, employer_id, doctor } = input;
+    let email = row.email.clone();
+    let whole = StaffInput { role: row.role, email, name_zh, name_en, hospital_id, employer_id, doctor };
+    let prepared = prepare_staff(tx, whole)?;
+    let changed = write(tx, &row, prepared, verified)?;
+    tx.record("staff", id, "staff.changed", json!({"fields": changed}), Hearers::staff(id))?;
+    staff_fetch(tx.conn, id, tx.now)
+}
+
+/// Writes what was prepared over a row that is held; tells which fields changed.
+pub(crate) fn write(
+    tx: &mut Tx<'_>,
+    row: &StaffRow,
+    new: PreparedStaff,
+    verified: bool,
+) -> Result<BTreeSet<&'static str>, Failure> {
+    let mut changed = BTreeSet::new();
+    let mut note = |field: &'static str, differs: bool| differs && changed.insert(field);
+    let hospital_id = match &new.doctor {
+        None => None,
+        Some(doctor) => Some(
+            storage::network::import::hospital_codes(tx.conn)?
+                .get(&doctor.hospital_code)
+                .copied()
+                .ok_or_else(|| unknown("hospital_id"))?,
+        ),
+    };
+    let employer_id = match &new.employer_code {
+        None => None,
+        Some(code) => {
+            let known = storage::network::import::employer_codes(tx.conn)?.get(code).copied();
+            Some(known.ok_or_else(|| unknown("employer_id"))?)
+        }
+    };
+    note("name_zh", row.name_zh != new.name_zh);
+    note("name_en", row.name_en != new.name_en);
+    // Access tokens carry both: whoever is elsewhere now signs in anew.
+    let moved = note("hospital_id", row.hospital_id != hospital_id)
+        | note("employer_id", row.employer_id != employer_id);
+    if let (Some(doctor), Some(hospital_id)) = (new.doctor, hospital_id) {
+        let old = store::doctor_details(tx.conn, row.id)?.ok_or(Code::NotFound)?;
+        if old.hospital_id != hospital_id && old.live > 0 {
+            return Err(Refusal::moved_on("has_patients").into());
+        }
+        let holder = store::licence_holder(tx.conn, &doctor.licence_no)?;
+        if holder.is_some_and(|holder| holder != row.id) {
+            let mut refusal = taken("licence_no");
+            refusal.code = Code::AlreadyExists;
+            return Err(refusal.into());
+        }
+        let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
+        let same_licence =
+            old.licence_no == doctor.licence_no && old.licence_valid_until == doctor.licence_valid_until;
+        let details = DoctorDetails {
+            hospital_id,
+            licence_no: doctor.licence_no,
+            released_licence_no: None,
+            licence_verified_at: match (verified, old.licence_verified_at) {
+                (false, _) => None,
+                (true, Some(at)) if same_licence => Some(at),
+                (true, _) => Some(tx.now),
+            },
+            licence_valid_until: doctor.licence_valid_until,
+            practising_since: doctor.practising_since,
+            languages: languages.join(";"),
+            capacity: doctor.capacity,
+            live: old.live,
+        };
+        note("licence_no", old.licence_no != details.licence_no);
+        note("licence_valid_until", old.licence_valid_until != details.licence_valid_until);
+        note("licence_verified", old.licence_verified_at.is_some() != verified);
+        note("practising_since", old.practising_since != details.practising_since);
+        note("languages", old.languages != details.languages);
+        note("capacity", old.capacity != details.capacity);
+        if !store::doctor_write(tx.conn, row.id, &details)? {
+            return Err(too_small(old.live).into());
+        }
+        let before: BTreeSet<_> = store::doctor_departments(tx.conn, row.id)?.into_iter().collect();
+        if note("departments", before != doctor.departments.iter().copied().collect()) {
+            store::doctor_departments_write(tx.conn, row.id, &doctor.departments)?;
+        }
+        // Whoever may not practise is off duty at once; what a doctor may do
+        // beyond that is looked at where it is done.
+        let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
+        if !may_serve && store::doctor_off(tx.conn, row.id)? {
+            let payload = json!({"presence": "off", "reason": "licence"});
+            tx.record("staff", row.id, "duty.changed", payload, Hearers::staff(row.id))?;
+        }
+        tx.wake(Topic::Matching);
+    }
+    let details = StaffDetails { name_zh: &new.name_zh, name_en: &new.name_en, hospital_id, employer_id };
+    if !store::staff_write(tx.conn, row.id, row.version, &details)? {
+        return Err(Code::PreconditionFailed.into());
+    }
+    if moved {
+        session::end_all(tx, row.id)?;
+    }
+    Ok(changed)
+}
+
+fn too_small(live: i32) -> Refusal {
+    let message = Bilingual::made(
+        format!("该医生正在接诊 {live} 人，容量不能更小。"),
+        format!("The doctor holds {live} consultations now; the capacity must not be smaller."),
+    );
+    Refusal::field("capacity", "out_of_range", message)
+}
+
+/// A field whose value somebody else has.
+pub(crate) fn taken(field: &str) -> Refusal {
+    Refusal::field(field, "already_exists", Bilingual::fixed("已存在。", "It already exists."))
+}
+
+/// Checks a mail address as a whole record would be.
+///
+/// # Errors
+/// `InvalidField`.
+pub(crate) fn check_email(field: &str, email: &str) -> Result<(), Failure> {
+    let name = || "x".to_owned();
+    let record = OperatorRecord { email: email.to_owned(), name_zh: name(), name_en: name(), password: None };
+    let mut problems = record.validate(DateTime::<Utc>::UNIX_EPOCH.date_naive());
+    if problems.is_empty() {
+        return Ok(());
+    }
+    for problem in &mut problems {
+        field.clone_into(&mut problem.field);
+    }
+    Err(Refusal::fields(problems).into())
+}

@@ -1,0 +1,50 @@
+//! A device from which somebody has signed in, or set a password by a letter.
+//! What it was given then is no proof of who they are: it only has its sign-ins
+//! counted by themselves, so that nobody who guesses elsewhere, from the same
+//! address too, uses up its tries. It is made of what the server can check
+//! without a table: a keyed digest over whose it is, when it was given, and 96
+//! random bits that name the device.
+//!
+//! Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::House;
+use crypto::{blind::BlindField, digest, random};
+use domain::{ids::StaffId, time::Timestamp};
+
+/// Days for which it is good. Our default.
+const DAYS: i64 = 180;
+const NAME: usize = 12;
+const DAY: usize = 4;
+const PROOF: usize = 24;
+
+/// What a device of `staff` is given.
+pub(crate) fn token(house: &House, staff: StaffId) -> String {
+    let mut known = [0; DAY + NAME];
+    known[..DAY].copy_from_slice(&day(house.now()).to_be_bytes());
+    known[DAY..].copy_from_slice(&random::bytes::<NAME>());
+    let proof = proof(house, staff, &known);
+    BASE64URL_NOPAD.encode(&[&known[..], &proof].concat())
+}
+
+/// The name of the device that `token` was given to, if it was, and for `staff`.
+pub(crate) fn recognised(house: &House, staff: StaffId, token: &str) -> Option<String> {
+    let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
+    let (known, given) = bytes.split_at_checked(DAY + NAME)?;
+    let age = day(house.now()).checked_sub(u32::from_be_bytes(*known.first_chunk()?))?;
+    let right = digest::same_bytes(given, &proof(house, staff, known));
+    (right && i64::from(age) <= DAYS).then(|| digest::hex(&known[DAY..]))
+}
+
+fn proof(house: &House, staff: StaffId, known: &[u8]) -> [u8; PROOF] {
+    let whole = house.keys.blind.of(BlindField::KnownDevice, &format!("{staff}\n{}", digest::hex(known)));
+    let mut proof = [0; PROOF];
+    proof.copy_from_slice(&whole[..PROOF]);
+    proof
+}
+
+/// Days since 1970.
+fn day(now: Timestamp) -> u32 {
+    u32::try_from(now.timestamp().div_euclid(86_400)).unwrap_or(0)
+}

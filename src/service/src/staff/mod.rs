@@ -1,0 +1,303 @@
+//! Members of staff: invited, listed, disabled, enabled again. Never signs
+//! anybody in.
+
+pub mod authenticator;
+pub mod change;
+pub mod email;
+pub(crate) mod known_device;
+pub mod password;
+pub mod passwords;
+pub mod session;
+pub mod sign_in;
+pub(crate) mod sign_in_alarm;
+pub mod signing;
+pub mod signing_window;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Failure, Hearers, Tx,
+    caller::StaffCaller,
+    letter,
+    network::{
+        Page, checked,
+        import::{self, Existing, ImportError, PreparedStaff},
+        missing, one_row, unknown,
+    },
+};
+use change::taken;
+use coordination::Topic;
+use domain::{
+    ids::{EmployerId, HospitalId, StaffId},
+    matching::Department,
+    refusal::{Code, Refusal},
+    spelling,
+    staff::{
+        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, role::Role,
+    },
+    words::{Bilingual, Language},
+};
+use mail::LetterKind;
+use session::StaffView;
+use storage::{Conn, network::listing as store, staff::change as changes};
+
+/// The roles of staff; for the document.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is read")]
+enum StaffRole {
+    Doctor,
+    Pharmacist,
+    Operator,
+    Restocker,
+    Employer,
+}
+
+/// Somebody who joins the staff; they get an invitation.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffInput {
+    /// Doctor, pharmacist, operator, restocker or employer (safety officer).
+    #[schema(value_type = StaffRole)]
+    pub role: Role,
+    /// The mail address to sign in with.
+    #[schema(value_type = spelling::MailAddress)]
+    pub email: String,
+    /// Name in Chinese.
+    #[schema(value_type = spelling::Name)]
+    pub name_zh: String,
+    /// Name in English or pinyin.
+    #[schema(value_type = spelling::Name)]
+    pub name_en: String,
+    /// A doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// A safety officer's employer.
+    pub employer_id: Option<EmployerId>,
+    /// What a doctor has beside.
+    pub doctor: Option<DoctorInput>,
+}
+
+/// What a doctor has beside other staff.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DoctorInput {
+    /// Number of the licence to practise.
+    #[schema(value_type = spelling::Label)]
+    pub licence_no: String,
+    /// The licence's last day.
+    pub licence_valid_until: NaiveDate,
+    /// Whether the operator has verified the licence; without it the doctor gets no offers.
+    pub licence_verified: bool,
+    /// First day of independent practice.
+    pub practising_since: NaiveDate,
+    /// Departments served, the main one first.
+    #[schema(value_type = std::collections::HashSet<Department>, min_items = 1, max_items = 15)]
+    pub departments: Vec<Department>,
+    /// Languages of consultation.
+    #[schema(value_type = std::collections::HashSet<Language>, min_items = 1, max_items = 2)]
+    pub languages: Vec<Language>,
+    /// Live consultations held at a time, at most.
+    #[schema(minimum = 1, maximum = 10)]
+    pub capacity: i32,
+}
+
+/// A member of staff, as operators see them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StaffSummary {
+    /// Who.
+    pub staff: StaffView,
+    /// Whether the invitation is still to be answered.
+    pub invited: bool,
+    /// Since when they may not sign in.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when they are known.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Adds somebody to the staff and sends an invitation. Whoever was invited
+/// before and has not answered is invited anew, as the form says now: the
+/// links that went out before are void.
+///
+/// # Errors
+/// One problem per bad field; `AlreadyExists` for an address of somebody who
+/// has answered or has another role, and for a licence that is taken.
+pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, Failure> {
+    let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+    let role = input.role;
+    let prepared = prepare_staff(tx, input)?;
+    let email = prepared.email.clone();
+    if storage::staff::staff_by_email(tx.conn, &email)?.is_none() {
+        let new = import::doctors(tx, &[(1, prepared.clone())], true, verified, Existing::Refuse);
+        let row = storage::staff::staff_by_email(tx.conn, &email)?;
+        match (new, row) {
+            (Ok(_), row) => return Ok(staff_summary(row.ok_or(Code::NotFound)?)),
+            // Somebody else invited them a moment ago: so they are invited again.
+            (Err(ImportError::Rows(_)), Some(_)) => {}
+            (Err(error), _) => return Err(one_row(error)),
+        }
+    }
+    let known = storage::staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
+    let known = storage::staff::staff_hold(tx.conn, known.id)?.ok_or(Code::NotFound)?;
+    if known.is_open() || known.role != role || known.email != email {
+        return Err(already("email").into());
+    }
+    change::write(tx, &known, prepared, verified)?;
+    password::invite_anew(tx, known.id, LetterKind::Invite)?;
+    let payload = json!({"role": role, "again": true});
+    tx.record("staff", known.id, "staff.invited", payload, Hearers::nobody())?;
+    storage::staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
+}
+
+/// Adds an operator who needs no invitation: they were made on the machine itself.
+///
+/// # Errors
+/// `AlreadyExists` for an address that is taken.
+pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), Failure> {
+    import::staff(tx, &[(1, operator)], false, Existing::Refuse).map_err(one_row)?;
+    Ok(())
+}
+
+fn already(field: &str) -> Refusal {
+    let mut refusal = taken(field);
+    refusal.code = Code::AlreadyExists;
+    refusal
+}
+
+pub(crate) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
+    let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor } = input;
+    let email = email.trim().to_lowercase();
+    let password = None;
+    Ok(match role {
+        Role::Doctor => {
+            let doctor = doctor.ok_or_else(|| missing("doctor"))?;
+            let hospital = hospital_id.ok_or_else(|| missing("hospital_id"))?;
+            let hospital_code =
+                store::hospital_code(tx.conn, hospital)?.ok_or_else(|| unknown("hospital_id"))?;
+            let record = DoctorRecord {
+                email,
+                name_zh,
+                name_en,
+                hospital_code,
+                licence_no: doctor.licence_no,
+                licence_valid_until: doctor.licence_valid_until,
+                practising_since: doctor.practising_since,
+                departments: doctor.departments,
+                languages: doctor.languages,
+                capacity: doctor.capacity,
+                password,
+            };
+            checked(tx, &record)?;
+            PreparedStaff::doctor(record).0
+        }
+        Role::Pharmacist => {
+            let record = PharmacistRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::pharmacist(record).0
+        }
+        Role::Restocker => {
+            let record = RestockerRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::restocker(record).0
+        }
+        Role::Operator => {
+            let record = OperatorRecord { email, name_zh, name_en, password };
+            checked(tx, &record)?;
+            PreparedStaff::operator(record).0
+        }
+        Role::Employer => {
+            let employer = employer_id.ok_or_else(|| missing("employer_id"))?;
+            let employer_code =
+                store::employer_code(tx.conn, employer)?.ok_or_else(|| unknown("employer_id"))?;
+            let record = SafetyOfficerRecord { email, name_zh, name_en, employer_code, password };
+            checked(tx, &record)?;
+            PreparedStaff::safety_officer(record).0
+        }
+        Role::Station | Role::Worker | Role::Cabinet => {
+            let message = Bilingual::fixed("不是员工角色。", "That is no role of staff.");
+            return Err(Refusal::field("role", "unknown_value", message).into());
+        }
+    })
+}
+
+/// Staff by id, of one role or of all.
+pub fn staff_list(
+    conn: &mut Conn,
+    role: Option<Role>,
+    after: Option<StaffId>,
+    limit: i64,
+) -> Result<Page<StaffSummary>, Failure> {
+    let views = storage::staff::staff_list(conn, role, after, limit)?.into_iter().map(staff_summary);
+    Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
+}
+
+/// Disables a member of staff: their sessions end at once, a doctor's offers and
+/// patients go to others, and address and licence number are free for somebody
+/// else.
+///
+/// # Errors
+/// `NotFound`; nobody disables themselves. Disabling twice is no error.
+pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
+    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if id == caller.staff {
+        return Err(Code::RoleNotAllowed.into());
+    }
+    if changes::staff_disable(tx.conn, id, &row.email, tx.now)? {
+        let sessions_ended = session::end_all(tx, id)?;
+        storage::staff::session::links_void(tx.conn, id, tx.now)?;
+        changes::email_changes_void(tx.conn, id, tx.now)?;
+        // The old address hears all the same that another one took its place.
+        let ended = LetterKind::ALL.iter().copied().filter(|kind| *kind != LetterKind::EmailChanged);
+        letter::supersede(tx, id, &ended.collect::<Vec<_>>())?;
+        if row.role == Role::Doctor {
+            changes::doctor_off(tx.conn, id)?;
+            tx.wake(Topic::Matching);
+        }
+        tx.record(
+            "staff",
+            id,
+            "staff.disabled",
+            json!({"sessions_ended": sessions_ended}),
+            Hearers::staff(id),
+        )?;
+    }
+    storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
+}
+
+/// A disabled member of staff returns, with the password and one-time codes
+/// they had. Enabling twice is no error.
+///
+/// # Errors
+/// `NotFound`; `AlreadyExists` when address or licence number are somebody
+/// else's by now.
+pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failure> {
+    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if row.disabled_at.is_none() {
+        return Ok(staff_summary(row));
+    }
+    let email = row.released_email.clone().ok_or(Code::NotFound)?;
+    if storage::staff::staff_by_email(tx.conn, &email)?.is_some() {
+        return Err(already("email").into());
+    }
+    let licence_no = changes::doctor_details(tx.conn, id)?.and_then(|doctor| doctor.released_licence_no);
+    if let Some(licence_no) = &licence_no
+        && changes::licence_holder(tx.conn, licence_no)?.is_some()
+    {
+        return Err(already("licence_no").into());
+    }
+    if changes::staff_enable(tx.conn, id, &email, licence_no.as_deref())? {
+        tx.record("staff", id, "staff.enabled", json!({}), Hearers::staff(id))?;
+    }
+    storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
+}
+
+pub(crate) fn staff_summary(row: storage::staff::StaffRow) -> StaffSummary {
+    StaffSummary {
+        invited: row.password_hash.is_none(),
+        disabled_at: row.disabled_at,
+        created_at: row.created_at,
+        staff: session::view(row),
+    }
+}

@@ -1,0 +1,369 @@
+//! Links by which staff set their password: an invitation, or a reset. A link
+//! holds 256 random bits, is kept as a digest, and is good once. Setting a
+//! password ends every session and voids every other link.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{known_device, passwords, session, signing};
+use crate::{
+    Actor, Failure, Hearers, House, Tx,
+    jobs::rounds::{self, Done, Job},
+    letter, limits,
+};
+use coordination::Topic;
+use crypto::{
+    blind::BlindField,
+    digest, password,
+    pin::{self, PinSalt},
+    qr, random,
+    seal::FieldPlace,
+    totp::{self, TotpSecret},
+};
+use domain::{
+    ids::StaffId,
+    refusal::{Code, Refusal},
+    spelling,
+    staff::role::Role,
+    words::Bilingual,
+};
+use mail::LetterKind;
+use storage::{
+    events::AnyId,
+    staff::{StaffRow, reset_request::RequestRow, session as store},
+};
+
+/// Hours for which an invitation is good. [P]
+const INVITE_HOURS: i64 = 72;
+/// Requests of a new password that one round answers, at most.
+const ROUND: i64 = 50;
+/// Minutes for which a reset is good. [P]
+const RESET_MINUTES: i64 = 30;
+
+/// Whose password is forgotten.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetInput {
+    /// The mail address to sign in with.
+    #[schema(value_type = spelling::MailAddress)]
+    pub email: String,
+}
+
+/// The one answer to every reset.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// Always true, whether or not there is such an account.
+    pub accepted: bool,
+}
+
+/// A new password, by a link.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordInput {
+    /// What stands in the link after `#token=`.
+    #[schema(value_type = spelling::Token)]
+    pub token: String,
+    /// The new password.
+    #[schema(min_length = 12, max_length = 128)]
+    pub password: String,
+    /// The signing PIN of a doctor or pharmacist, six to twelve digits.
+    #[schema(value_type = Option<spelling::SigningPin>)]
+    pub signing_pin: Option<String>,
+    /// A one-time code: needed to change a signing PIN that stands already.
+    #[schema(value_type = Option<spelling::OneTimeCode>)]
+    pub totp_confirm: Option<String>,
+}
+
+/// What the password's owner needs next.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct PasswordSet {
+    /// For the QR code of an authenticator; only where there was none yet.
+    pub totp_uri: Option<String>,
+    /// The same secret in base32, for typing it in.
+    pub totp_secret: Option<String>,
+    /// The same address as a QR code: a picture in SVG.
+    pub totp_qr_svg: Option<String>,
+    /// Whether this doctor or pharmacist has no signing PIN yet.
+    pub signing_pin_needed: bool,
+    /// To be kept by this device, and sent with its sign-in: who has the letter
+    /// is not kept out by those who guess.
+    pub device_token: String,
+}
+
+/// Whether a reset by `address` for this account may cost a letter.
+///
+/// # Errors
+/// `TooManyRequests` for an address that asks too often. An account that was
+/// asked for too often gets no more letters, and the caller the same answer.
+pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bool, Failure> {
+    // Taken and never given back: each costs a letter.
+    let _spent = limits::RESET_ADDRESS.reserve(house, &[address]).await?.keep(house);
+    Ok(limits::RESET_ACCOUNT.spend(house, &[&email.trim().to_lowercase()]).await)
+}
+
+/// Takes a request. Whether there is such an account is looked up afterwards
+/// ([`answer_requests`]): up to its answer a request does the same for everybody,
+/// so that nobody learns from its time either.
+pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
+    let id = AnyId::generate();
+    let email = input.email.trim().to_lowercase();
+    let sealed = tx.house.seal("reset_request", "email_sealed", id, &email)?;
+    let index = tx.house.keys.blind.of(BlindField::Email, &email);
+    storage::staff::reset_request::request_add(tx.conn, id, (&sealed, &index), may_send, tx.now)?;
+    tx.wake(Topic::Letters);
+    Ok(Accepted { accepted: true })
+}
+
+/// Sends a link for each request whose account there is.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) async fn answer_requests(house: &Arc<House>) -> Result<Done, Failure> {
+    const JOB: Job = Job::new("reset-requests");
+    let waiting = house
+        .read(Actor::System, |conn, _| Ok(storage::staff::reset_request::requests(conn, ROUND)?))
+        .await?;
+    Ok(rounds::each(house, JOB, waiting, |request| request.id, answer).await)
+}
+
+fn answer(tx: &mut Tx<'_>, request: &RequestRow) -> Result<usize, Failure> {
+    if !storage::staff::reset_request::request_take(tx.conn, request.id)? {
+        return Ok(0);
+    }
+    let email = tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
+    let found = storage::staff::staff_by_email(tx.conn, &email)?;
+    if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
+        // Whoever never answered their invitation gets a fresh one.
+        let known = row.password_hash.is_some();
+        send_link(tx, row.id, if known { LetterKind::Reset } else { LetterKind::Invite })?;
+    }
+    Ok(1)
+}
+
+/// What a link sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkPurpose {
+    /// The first password, and one-time codes.
+    Invite,
+    /// Another password.
+    Reset,
+}
+
+impl LinkPurpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Reset => "reset",
+        }
+    }
+
+    fn life(self) -> TimeDelta {
+        match self {
+            Self::Invite => TimeDelta::hours(INVITE_HOURS),
+            Self::Reset => TimeDelta::minutes(RESET_MINUTES),
+        }
+    }
+}
+
+/// Makes a link and puts the letter with it into the outbox.
+pub(crate) fn send_link(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
+    let purpose = if kind.invites() { LinkPurpose::Invite } else { LinkPurpose::Reset };
+    let link = fresh_link(tx, id, purpose)?;
+    letter::write(tx, kind, id, None, &link)?;
+    Ok(())
+}
+
+/// As [`send_link`]; links and letters that invited before are void.
+pub(crate) fn invite_anew(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
+    store::links_void(tx.conn, id, tx.now)?;
+    letter::supersede(tx, id, &[LetterKind::Invite, LetterKind::Reinvite, LetterKind::Reset])?;
+    send_link(tx, id, kind)
+}
+
+/// A new link; its token is kept as a digest.
+pub(crate) fn fresh_link(tx: &mut Tx<'_>, id: StaffId, purpose: LinkPurpose) -> Result<String, Failure> {
+    let token = random::token_256();
+    let token = token.expose_secret();
+    let expires_at = tx.now + purpose.life();
+    store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose.as_str(), tx.now, expires_at)?;
+    // Behind `#`, so that the token stays out of logs of web servers.
+    Ok(format!("{}/staff/password#token={token}", tx.house.public_url.trim_end_matches('/')))
+}
+
+/// A link, handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkInput {
+    /// What stands in the link after `#token=`.
+    #[schema(value_type = spelling::Token)]
+    pub token: String,
+}
+
+/// What a link is good for. Looking does not use it up.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    /// `invite` for a first password, `reset` for another one.
+    pub purpose: String,
+    /// Until when it is good.
+    pub expires_at: DateTime<Utc>,
+    /// The address to sign in with.
+    pub email: String,
+    /// Whether this person signs, and has no signing PIN yet.
+    pub signing_pin_needed: bool,
+    /// Whether a signing PIN stands; changing it takes a one-time code.
+    pub signing_pin_stands: bool,
+}
+
+/// What a link is good for.
+///
+/// # Errors
+/// `LinkInvalid`; `TooManyRequests` after too many that are none.
+pub async fn look(house: &Arc<House>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
+    let digest = digest::sha256(input.token.as_bytes());
+    let found = house
+        .read(Actor::Anyone, move |conn, house| {
+            let link = store::link_fetch(conn, &digest)?
+                .filter(|link| link.used_at.is_none() && link.expires_at > house.now());
+            let Some(link) = link else { return Ok(None) };
+            Ok(storage::staff::staff_fetch(conn, link.staff_id)?.map(|row| (link, row)))
+        })
+        .await?;
+    let Some((link, row)) = found.filter(|(_, row)| row.disabled_at.is_none()) else {
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
+    };
+    Ok(LinkView {
+        purpose: link.purpose,
+        expires_at: link.expires_at,
+        email: row.email,
+        signing_pin_needed: signs(row.role) && row.pin_mac.is_none(),
+        signing_pin_stands: signs(row.role) && row.pin_mac.is_some(),
+    })
+}
+
+/// A new password, looked at and hashed: ready for the transaction.
+pub struct Prepared {
+    link: [u8; 32],
+    password_hash: String,
+    signing_pin: Option<String>,
+    totp_confirm: Option<String>,
+}
+
+/// Checks what can be checked without a transaction, and hashes. The link is
+/// looked for first: 256 random bits are cheap to look for, and one that is good
+/// passes whatever else came from its `address`.
+///
+/// # Errors
+/// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too
+/// many links that are none.
+pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
+    let link = digest::sha256(input.token.as_bytes());
+    let person = house
+        .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
+            // One that is spent may be a repeated request, which gets its first answer.
+            Some(row) => Ok(storage::staff::staff_fetch(conn, row.staff_id)?),
+            None => Ok(None),
+        })
+        .await?;
+    let Some(person) = person else {
+        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
+    };
+    let local = person.email.split('@').next().unwrap_or_default();
+    let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];
+    let mut problems = password::check_policy("password", &input.password, &personal);
+    if let Some(typed) = &input.signing_pin {
+        problems.extend(pin::check_signing_pin("signing_pin", typed).err());
+    }
+    if !problems.is_empty() {
+        return Err(Refusal::fields(problems).into());
+    }
+    Ok(Prepared {
+        link,
+        password_hash: passwords::hash(input.password).await?,
+        signing_pin: input.signing_pin.filter(|_| signs(person.role)),
+        totp_confirm: input.totp_confirm,
+    })
+}
+
+/// Sets the password, and the secret of one-time codes where there was none.
+///
+/// # Errors
+/// `LinkInvalid` for a link that is used or has lapsed.
+pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure> {
+    let link = store::link_fetch(tx.conn, &prepared.link)?.ok_or(Code::LinkInvalid)?;
+    let row = storage::staff::staff_fetch(tx.conn, link.staff_id)?.ok_or(Code::LinkInvalid)?;
+    if link.used_at.is_some() || link.expires_at <= tx.now {
+        return Err(Code::LinkInvalid.into());
+    }
+    if prepared.signing_pin.is_some() && row.pin_mac.is_some() {
+        confirm(tx, &row, prepared.totp_confirm.as_deref())?;
+    }
+    if !store::link_use(tx.conn, &prepared.link, tx.now)?
+        || !storage::staff::password_set(tx.conn, row.id, &prepared.password_hash)?
+    {
+        return Err(Code::LinkInvalid.into());
+    }
+    let fresh = if row.totp_sealed.is_none() { Some(fresh_totp(tx, &row)?) } else { None };
+    if let Some(typed) = &prepared.signing_pin {
+        let salt = PinSalt::generate();
+        let mac = tx.house.keys.staff_pins.mac(&salt, typed);
+        storage::staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
+    }
+    store::links_void(tx.conn, row.id, tx.now)?;
+    // Whoever has set a password needs no other link that they asked for before.
+    storage::staff::reset_request::requests_drop(
+        tx.conn,
+        &tx.house.keys.blind.of(BlindField::Email, &row.email),
+    )?;
+    let ended = session::end_all(tx, row.id)?;
+    let payload = json!({"by": link.purpose, "sessions_ended": ended});
+    tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;
+    let issuer = format!("Waystation {}", tx.house.policy.network);
+    let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
+    Ok(PasswordSet {
+        device_token: known_device::token(tx.house, row.id),
+        totp_qr_svg: uri.as_deref().and_then(qr::svg_of),
+        totp_uri: uri,
+        totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
+        signing_pin_needed: signs(row.role) && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
+    })
+}
+
+fn signs(role: Role) -> bool {
+    matches!(role, Role::Doctor | Role::Pharmacist)
+}
+
+fn fresh_totp(tx: &mut Tx<'_>, row: &StaffRow) -> Result<TotpSecret, Failure> {
+    let secret = TotpSecret::generate();
+    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", row.id);
+    let sealed = tx.house.keys.sealer.seal(&place, secret.expose_bytes())?;
+    storage::staff::totp_set(tx.conn, row.id, &sealed, 0)?;
+    Ok(secret)
+}
+
+/// A mailbox alone must not be enough to sign prescriptions: a signing PIN
+/// that stands already is only changed with a one-time code. Wrong codes are
+/// counted, and nothing has been written before them.
+fn confirm(tx: &mut Tx<'_>, row: &StaffRow, code: Option<&str>) -> Result<(), Failure> {
+    let Some(code) = code else {
+        let message = Bilingual::fixed(
+            "更改签名密码需要当前的动态码。",
+            "Changing the signing PIN takes a current one-time code.",
+        );
+        return Err(Refusal::field("totp_confirm", "missing_field", message).into());
+    };
+    let tried = signing::count_try(tx, row)?;
+    let secret = session::totp_secret(tx.house, row)?.ok_or(Code::CredentialsWrong)?;
+    let used = u64::try_from(row.totp_step).ok();
+    let Ok(step) = totp::verify(&secret, code.trim(), tx.now, used) else {
+        return Err(signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));
+    };
+    if !storage::staff::totp_step_use(tx.conn, row.id, i64::try_from(step).unwrap_or(i64::MAX))? {
+        return Err(Code::TotpUsed.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Staff sign in. The same answer meets an unknown account, a wrong password and
+//! a wrong or used one-time code, after the same work.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    known_device, passwords,
+    session::{SignInInput, StaffTokens, tokens, totp_secret},
+    sign_in_alarm,
+};
+use crate::{
+    Actor, Failure, Hearers, House, Tx,
+    limits::{self, Taken},
+};
+use crypto::totp::{self, TotpSecret};
+use domain::{ids::SessionId, refusal::Code};
+use storage::staff::{StaffRow, session as store};
+
+/// Signs a member of staff in. `address` is where the request came from.
+///
+/// # Errors
+/// `CredentialsWrong`, whatever was wrong. After too many failures of this
+/// account from this address whatever is wrong is `TooManyRequests`, and the
+/// right answer still passes; beyond a bound that keeps guessing hopeless, it
+/// passes from a device that has signed in before, and from one that has just
+/// set a password by a letter.
+pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
+    let email = input.email.trim().to_lowercase();
+    let sought = email.clone();
+    let row =
+        house.read(Actor::Anyone, move |conn, _| Ok(storage::staff::staff_by_email(conn, &sought)?)).await?;
+    let row = row.filter(|row| row.disabled_at.is_none());
+    let known = row.as_ref().zip(input.device_token.as_deref());
+    let device = known.and_then(|(row, token)| known_device::recognised(house, row.id, token));
+    let tries = Tries::take(house, &email, address, device).await?;
+    let cheap_first = tries.slow || limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await;
+    let outcome = try_sign_in(house, row, input, cheap_first).await;
+    let wrong = matches!(
+        &outcome,
+        Err(Failure::Refused(refusal)) if refusal.code == Code::CredentialsWrong
+    );
+    if !wrong {
+        tries.give_back(house).await;
+        return outcome;
+    }
+    limits::SIGN_IN_ADDRESS.note(house, &[address]).await;
+    let anywhere = limits::SIGN_IN_ANYWHERE.note(house, &[&email]).await;
+    if tries.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
+        sign_in_alarm::tell_owner(house, email).await?;
+    }
+    match tries.spent {
+        Some(spent) => Err(spent),
+        None => outcome,
+    }
+}
+
+/// What is taken for one try, before anything is looked at.
+struct Tries {
+    taken: Vec<Taken>,
+    /// Whether a password is only looked at behind a right one-time code.
+    slow: bool,
+    /// What is told where the address has had its quick tries, if it is wrong.
+    spent: Option<Failure>,
+}
+
+impl Tries {
+    /// # Errors
+    /// `TooManyRequests` when neither a quick nor a slow try is left.
+    async fn take(
+        house: &House,
+        email: &str,
+        address: &str,
+        device: Option<String>,
+    ) -> Result<Self, Failure> {
+        if let Some(device) = device
+            && let Ok(taken) = limits::SIGN_IN_DEVICE.reserve(house, &[email, &device]).await
+        {
+            return Ok(Self { taken: vec![taken], slow: false, spent: None });
+        }
+        let (first, spent) = match limits::SIGN_IN_SOURCE.reserve(house, &[email, address]).await {
+            Ok(taken) if !limits::SIGN_IN_ANYWHERE.is_spent(house, &[email]).await => {
+                return Ok(Self { taken: vec![taken], slow: false, spent: None });
+            }
+            Ok(taken) => (taken, None),
+            Err(spent) => (limits::SIGN_IN_SLOW_SOURCE.reserve(house, &[email, address]).await?, Some(spent)),
+        };
+        match limits::SIGN_IN_SLOW.reserve(house, &[email]).await {
+            Ok(slow) => Ok(Self { taken: vec![first, slow], slow: true, spent }),
+            Err(none_left) => {
+                first.give_back(house).await;
+                Err(none_left)
+            }
+        }
+    }
+
+    async fn give_back(&self, house: &House) {
+        for taken in &self.taken {
+            taken.give_back(house).await;
+        }
+    }
+
+    /// They count. Tells whether one was the last of its window.
+    fn keep(&self, house: &House) -> bool {
+        // Each is kept, whichever was the last.
+        let mut last = false;
+        for taken in &self.taken {
+            last |= taken.keep(house);
+        }
+        last
+    }
+}
+
+/// With `cheap_first` a password is only looked at behind a right one-time
+/// code, so that made-up sign-ins cost no hashing; who has both still gets in.
+async fn try_sign_in(
+    house: &Arc<House>,
+    row: Option<StaffRow>,
+    input: SignInInput,
+    cheap_first: bool,
+) -> Result<StaffTokens, Failure> {
+    // For nobody the same work is done as for somebody.
+    let secret = match &row {
+        Some(row) => totp_secret(house, row)?,
+        None => None,
+    };
+    let used = row.as_ref().and_then(|row| u64::try_from(row.totp_step).ok());
+    let step = match &secret {
+        Some(secret) => totp::verify(secret, input.totp.trim(), house.now(), used).ok(),
+        None => totp::verify(&TotpSecret::generate(), input.totp.trim(), house.now(), None).ok().and(None),
+    };
+    if cheap_first && step.is_none() {
+        return Err(Code::CredentialsWrong.into());
+    }
+    // Hashing is slow, so it is done before the transaction.
+    let stored = row.as_ref().and_then(|row| row.password_hash.clone());
+    let looked = passwords::verify(stored, input.password).await?;
+    let row = row.filter(|_| looked.right).ok_or(Code::CredentialsWrong)?;
+    let step = step.ok_or(Code::CredentialsWrong)?;
+    house.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
+}
+
+/// The code's step is taken, and the password is still the one that was looked
+/// at: of many sign-ins with one code, exactly one opens a session.
+fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> Result<StaffTokens, Failure> {
+    let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
+    let looked_at = row.password_hash.as_deref().unwrap_or_default();
+    if !storage::staff::sign_in_take(tx.conn, row.id, looked_at, step)? {
+        return Err(Code::CredentialsWrong.into());
+    }
+    if let Some(hash) = rehashed {
+        storage::staff::password_set(tx.conn, row.id, hash)?;
+    }
+    let session = SessionId::generate();
+    storage::authority::session_open(tx.conn, session, row.id, tx.now)?;
+    let payload = json!({"staff": row.id, "role": row.role});
+    tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
+    let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
+    let opened = tokens(tx, row.clone(), &opened)?;
+    Ok(StaffTokens { device_token: Some(known_device::token(tx.house, row.id)), ..opened })
+}

@@ -1,0 +1,67 @@
+//! A one-time code opens the signing window of a session for a few minutes.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{session, signing};
+use crate::{Failure, Hearers, Tx, caller::StaffCaller};
+use crypto::totp;
+use domain::{refusal::Code, spelling};
+use storage::staff::session as store;
+
+/// Minutes for which a one-time code opens the signing window.
+/// Source: the house's security checks, no. 19.
+const SIGNING_MINUTES: i64 = 5;
+
+/// A one-time code, handed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SigningWindowInput {
+    /// The one-time code of now, six digits.
+    #[schema(value_type = spelling::OneTimeCode)]
+    pub totp: String,
+}
+
+/// An open signing window.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SigningWindow {
+    /// Until when signatures may be made.
+    pub signing_until: DateTime<Utc>,
+}
+
+/// Opens the signing window of the caller's session by a one-time code. Wrong
+/// codes count with wrong signing PINs, in the database.
+///
+/// # Errors
+/// `CredentialsWrong`, `TotpUsed`; `PinLocked` after five wrong ones.
+pub fn open_signing_window(
+    tx: &mut Tx<'_>,
+    caller: StaffCaller,
+    input: &SigningWindowInput,
+) -> Result<SigningWindow, Failure> {
+    let row = storage::staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
+    let tried = signing::count_try(tx, &row)?;
+    let secret = session::totp_secret(tx.house, &row)?.ok_or(Code::CredentialsWrong)?;
+    let used = u64::try_from(row.totp_step).ok();
+    let step = match totp::verify(&secret, input.totp.trim(), tx.now, used) {
+        Ok(step) => i64::try_from(step).unwrap_or(i64::MAX),
+        Err(totp::TotpFailure::Wrong) => {
+            return Err(signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));
+        }
+        Err(totp::TotpFailure::AlreadyUsed) => return Err(Code::TotpUsed.into()),
+    };
+    if !storage::staff::totp_step_use(tx.conn, row.id, step)? {
+        return Err(Code::TotpUsed.into());
+    }
+    // The code was right, but earlier wrong PINs stay counted.
+    storage::staff::signing_pin_failures_set(tx.conn, row.id, tried - 1, None)?;
+    let until = tx.now + TimeDelta::minutes(SIGNING_MINUTES);
+    if !store::signing_window_open(tx.conn, caller.session, until)? {
+        return Err(Code::SessionEnded.into());
+    }
+    let payload = json!({"until": until});
+    tx.record("session", caller.session, "session.signing_opened", payload, Hearers::staff(row.id))?;
+    Ok(SigningWindow { signing_until: until })
+}

@@ -1,0 +1,286 @@
+//! A read-only audit of the invariants of vending: stock, prescriptions, lots,
+//! money, and states against the log. Every violation is told; none is mended.
+//! It reads whole tables: it is for audits and crash tests, not for a hot path.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::Failure;
+use domain::{
+    ids::{AccountId, AttemptId, CabinetId, Id, OrderUnitId, PrescriptionId},
+    money::Fen,
+    order::{OrderState, UnitState},
+    time::civil_day,
+    vend::AttemptState,
+};
+use storage::{
+    Conn,
+    order::{OrderRow, UnitRow},
+    stock::check as log,
+    vend::attempt::AttemptRow,
+};
+
+/// Every violation found; empty when all is well.
+pub fn invariants(conn: &mut Conn) -> Result<Vec<String>, Failure> {
+    let books = Books {
+        orders: storage::order::orders_all(conn)?,
+        units: storage::order::units_all(conn)?,
+        attempts: storage::vend::attempt::attempts_all(conn)?,
+    };
+    let mut found = Vec::new();
+    once_per_unit(&books, &mut found);
+    units_fit_attempts(&books, &mut found);
+    prescribed(conn, &books, &mut found)?;
+    stock_adds_up(conn, &books, &mut found)?;
+    backed(conn, &books, &mut found)?;
+    lots_allowed(conn, &books, &mut found)?;
+    money_adds_up(conn, &mut found)?;
+    attempts_fold(conn, &books, &mut found)?;
+    orders_fold(conn, &books, &mut found)?;
+    Ok(found)
+}
+
+/// Cabinet, slot, product and lot.
+type Place = (CabinetId, i32, String, String);
+
+struct Books {
+    orders: Vec<OrderRow>,
+    units: Vec<UnitRow>,
+    attempts: Vec<AttemptRow>,
+}
+
+impl Books {
+    fn attempts_of(&self) -> HashMap<OrderUnitId, Vec<&AttemptRow>> {
+        let mut of: HashMap<OrderUnitId, Vec<&AttemptRow>> = HashMap::new();
+        for attempt in &self.attempts {
+            of.entry(attempt.order_unit_id).or_default().push(attempt);
+        }
+        of
+    }
+}
+
+/// 1. At most one live or dispensed attempt per pack.
+fn once_per_unit(books: &Books, found: &mut Vec<String>) {
+    for (unit, of) in books.attempts_of() {
+        let blocking = of.iter().filter(|attempt| attempt.state.is_blocking()).count();
+        if blocking > 1 {
+            found.push(format!("1: unit {unit} has {blocking} live or dispensed attempts"));
+        }
+    }
+}
+
+/// The state of a pack is what its attempts say.
+fn units_fit_attempts(books: &Books, found: &mut Vec<String>) {
+    let of = books.attempts_of();
+    for unit in &books.units {
+        let attempts = of.get(&unit.id).map(Vec::as_slice).unwrap_or_default();
+        let blocking = attempts.iter().map(|a| a.state).find(|state| state.is_blocking());
+        let wanted = match blocking {
+            Some(AttemptState::Issued | AttemptState::Started) => &[UnitState::Authorised][..],
+            Some(AttemptState::InDoubt) => &[UnitState::InDoubt],
+            Some(AttemptState::Dispensed) => &[UnitState::Dispensed],
+            Some(AttemptState::Voided | AttemptState::NotDispensed) | None => {
+                &[UnitState::Reserved, UnitState::Released, UnitState::Refunded]
+            }
+        };
+        if !wanted.contains(&unit.state) {
+            found.push(format!("unit {} is {} while its attempt is {blocking:?}", unit.id, unit.state));
+        }
+    }
+    let open: HashMap<_, usize> =
+        books.units.iter().filter(|unit| unit.state.is_open()).fold(HashMap::new(), |mut open, unit| {
+            *open.entry(unit.order_id).or_default() += 1;
+            open
+        });
+    for order in &books.orders {
+        let open = open.get(&order.id).copied().unwrap_or(0);
+        if order.state.is_live() == (open == 0) {
+            found.push(format!("order {} is {} with {open} open units", order.id, order.state));
+        }
+    }
+}
+
+/// 2. Dispensed, in doubt and live never exceed what was prescribed.
+fn prescribed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut taken: BTreeMap<(PrescriptionId, i32), i64> = BTreeMap::new();
+    for unit in &books.units {
+        let counts = unit.state.is_open() || unit.state == UnitState::Dispensed;
+        if let (Some(prescription), Some(line), true) = (unit.prescription_id, unit.line_no, counts) {
+            *taken.entry((prescription, line)).or_default() += 1;
+        }
+    }
+    for line in log::lines_all(conn)? {
+        let taken = taken.remove(&(line.prescription_id, line.line_no)).unwrap_or(0);
+        if taken > i64::from(line.packs) {
+            let (id, no) = (line.prescription_id, line.line_no);
+            found.push(format!("2: {taken} of {} packs taken of line {no} of {id}", line.packs));
+        }
+    }
+    found.extend(taken.keys().map(|(id, no)| format!("2: packs of line {no} of {id}, which is not there")));
+    Ok(())
+}
+
+/// 3. Every pack is in one place, and the places are what the orders say.
+fn stock_adds_up(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut held: HashMap<Place, [i64; 3]> = HashMap::new();
+    for unit in &books.units {
+        let place = match unit.state {
+            UnitState::Reserved | UnitState::Authorised => 0,
+            UnitState::InDoubt => 1,
+            UnitState::Dispensed => 2,
+            UnitState::Released | UnitState::Refunded => continue,
+        };
+        let key = (unit.cabinet_id, unit.slot_no, unit.product_code.clone(), unit.lot_no.clone());
+        held.entry(key).or_default()[place] += 1;
+    }
+    for (key, figures) in storage::stock::stock_all(conn)? {
+        let [received, places @ ..] = figures;
+        let name = format!("slot {} of {} with lot {}", key.slot_no, key.cabinet, key.lot_no);
+        if received != places.iter().sum::<i64>() || figures.iter().any(|n| *n < 0) {
+            found.push(format!("3: {name} does not add up: {figures:?}"));
+        }
+        let told = held.remove(&(key.cabinet, key.slot_no, key.product_code, key.lot_no)).unwrap_or_default();
+        let [_, _, reserved, in_doubt, dispensed, _] = figures;
+        if told != [reserved, in_doubt, dispensed] {
+            found.push(format!("3: {name} holds {figures:?} while the orders say {told:?}"));
+        }
+    }
+    found.extend(held.keys().map(|key| format!("3: packs of {key:?}, which has no figures")));
+    Ok(())
+}
+
+/// Invariant 4: nothing is vended without a paid order and, where it names one,
+/// a prescription that was signed, approved by another, and valid at START.
+fn backed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let backing: HashMap<_, _> = log::backing_all(conn)?.into_iter().map(|row| (row.id, row)).collect();
+    let order_of: HashMap<_, _> = books.orders.iter().map(|order| (order.id, order)).collect();
+    for attempt in books.attempts.iter().filter(|attempt| attempt.started_at.is_some()) {
+        let (Some(order), Some(started)) = (order_of.get(&attempt.order_id), attempt.started_at) else {
+            found.push(format!("4: attempt {} has no order", attempt.id));
+            continue;
+        };
+        if order.paid_at.is_none_or(|paid| paid > started) {
+            found.push(format!("4: attempt {} started before its order was paid", attempt.id));
+        }
+        let Some(prescription) = order.prescription_id else { continue };
+        let good = backing.get(&prescription).is_some_and(|row| {
+            row.signature.is_some()
+                && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
+                && row.reviewed_at.is_some_and(|at| at <= started)
+                && row.valid_until.is_some_and(|until| started <= until)
+        });
+        if !good {
+            found.push(format!("4: attempt {} started without a good prescription", attempt.id));
+        }
+    }
+    Ok(())
+}
+
+/// 5. The lot was good when the attempt started.
+fn lots_allowed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let lots: HashMap<(String, String), storage::stock::LotRow> = storage::stock::lots_all(conn)?
+        .into_iter()
+        .map(|lot| ((lot.product_code.clone(), lot.lot_no.clone()), lot))
+        .collect();
+    for attempt in &books.attempts {
+        let Some(started) = attempt.started_at else { continue };
+        let good = lots.get(&(attempt.product_code.clone(), attempt.lot_no.clone())).is_some_and(|lot| {
+            lot.expires_on >= civil_day(started) && lot.recalled_at.is_none_or(|at| at >= started)
+        });
+        if !good {
+            found.push(format!("5: attempt {} started with lot {}", attempt.id, attempt.lot_no));
+        }
+    }
+    Ok(())
+}
+
+/// Every transfer sums to zero, and every balance is the sum of its postings.
+fn money_adds_up(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut sums: HashMap<AccountId, i64> = HashMap::new();
+    let mut transfers: HashMap<_, i64> = HashMap::new();
+    for (transfer, account, Fen(amount)) in storage::ledger::postings_all(conn)? {
+        *sums.entry(account).or_default() += amount;
+        *transfers.entry(transfer).or_default() += amount;
+    }
+    for (transfer, sum) in transfers.iter().filter(|(_, sum)| **sum != 0) {
+        found.push(format!("ledger: transfer {transfer} sums to {sum}"));
+    }
+    for (account, kind, may_overdraw, Fen(balance)) in storage::ledger::accounts_all(conn)? {
+        let sum = sums.get(&account).copied().unwrap_or(0);
+        if balance != sum {
+            found.push(format!("ledger: {kind} {account} holds {balance} of postings worth {sum}"));
+        }
+        if balance < 0 && !may_overdraw {
+            found.push(format!("ledger: {kind} {account} is overdrawn by {balance}"));
+        }
+    }
+    Ok(())
+}
+
+/// 10. State columns equal the fold of their events.
+fn attempts_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut folded: HashMap<AttemptId, AttemptState> = HashMap::new();
+    for (stream, kind, _) in log::events_of_kind(conn, "attempt")? {
+        let state = match kind.as_str() {
+            "attempt.issued" => AttemptState::Issued,
+            "attempt.started" => AttemptState::Started,
+            "attempt.voided" => AttemptState::Voided,
+            "attempt.in_doubt" => AttemptState::InDoubt,
+            "attempt.dispensed" => AttemptState::Dispensed,
+            "attempt.not_dispensed" => AttemptState::NotDispensed,
+            _ => continue,
+        };
+        folded.insert(Id::from_uuid(stream.uuid()), state);
+    }
+    for attempt in &books.attempts {
+        let fold = folded.get(&attempt.id).copied();
+        if fold != Some(attempt.state) {
+            found
+                .push(format!("10: attempt {} is {} but its events say {fold:?}", attempt.id, attempt.state));
+        }
+    }
+    Ok(())
+}
+
+fn orders_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut states = HashMap::new();
+    let mut units: HashMap<OrderUnitId, UnitState> = HashMap::new();
+    for (stream, kind, payload) in log::events_of_kind(conn, "order")? {
+        let unit_state = match kind.as_str() {
+            "order.unit_authorised" => UnitState::Authorised,
+            "order.unit_freed" => UnitState::Reserved,
+            "order.unit_in_doubt" => UnitState::InDoubt,
+            "order.unit_dispensed" => UnitState::Dispensed,
+            "order.unit_released" => UnitState::Released,
+            "order.unit_refunded" => UnitState::Refunded,
+            other => {
+                let state = match other {
+                    "order.reserved" => OrderState::Reserved,
+                    "order.paid" => OrderState::Paid,
+                    "order.completed" => OrderState::Completed,
+                    "order.cancelled" => OrderState::Cancelled,
+                    "order.expired" => OrderState::Expired,
+                    _ => continue,
+                };
+                states.insert(stream.uuid(), state);
+                continue;
+            }
+        };
+        let payload: serde_json::Value = serde_json::from_str(&payload)?;
+        if let Ok(unit) = serde_json::from_value(payload["unit"].clone()) {
+            units.insert(unit, unit_state);
+        }
+    }
+    for order in &books.orders {
+        let fold = states.get(&order.id.uuid()).copied();
+        if fold != Some(order.state) {
+            found.push(format!("10: order {} is {} but its events say {fold:?}", order.id, order.state));
+        }
+    }
+    for unit in &books.units {
+        let fold = units.get(&unit.id).copied().unwrap_or(UnitState::Reserved);
+        if fold != unit.state {
+            found.push(format!("10: unit {} is {} but its events say {fold}", unit.id, unit.state));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! A recall: nothing of the lot moves any more, and whoever was served is
+//! listed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    Failure, Hearers, Part, Tx,
+    order::write::command,
+    vend::{
+        closing::{apply, close_slot},
+        domain_attempt, lock_cabinet,
+    },
+};
+use coordination::Topic;
+use crypto::digest;
+use domain::{
+    ids::{AttemptId, CabinetId, Id, OrderId, WorkerId},
+    order,
+    refusal::{Code, Refusal},
+    spelling,
+    stock::{SlotClosedReason, lot_key},
+    vend::{AttemptState, Command, attempt::VoidReason, decide},
+    words::Bilingual,
+};
+use storage::{events::Any, stock as store};
+
+/// Which lot, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecallInput {
+    /// The product.
+    #[schema(value_type = spelling::ProductCode)]
+    pub product_code: String,
+    /// The lot.
+    #[schema(value_type = spelling::LotNo)]
+    pub lot_no: String,
+    /// In words, 1 to 500 characters.
+    #[schema(value_type = spelling::ShortWords)]
+    pub reason: String,
+}
+
+/// What the recall did.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecallView {
+    /// Slots, anywhere, that hold the lot.
+    pub slots_frozen: u32,
+    /// Authorizations that were withdrawn.
+    pub attempts_voided: u32,
+    /// Workers who have, or may have, a pack of it: it came out, or is in doubt, or
+    /// was on its way.
+    pub workers_served: Vec<WorkerId>,
+}
+
+/// Recalls a lot, wherever it is: one that is loaded later is refused, or stays closed.
+/// Doing so again sweeps again.
+///
+/// # Errors
+/// `NotFound` for an unknown product.
+pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failure> {
+    let reason = input.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        let message =
+            Bilingual::fixed("原因须为 1 到 500 个字符", "the reason must have 1 to 500 characters");
+        return Err(Refusal::field("reason", "out_of_range", message).into());
+    }
+    let product = input.product_code.as_str();
+    if !storage::stock::recall::product_hold(tx.conn, product)? {
+        return Err(Code::NotFound.into());
+    }
+    let key = lot_key(&input.lot_no);
+    let mut fresh = storage::stock::recall::notice_add(tx.conn, product, &key, reason, tx.now)?;
+    let mut lots = storage::stock::recall::lots_spelt(tx.conn, product, &key)?;
+    for lot in &lots {
+        fresh |= store::lot_recall(tx.conn, product, lot, reason, tx.now)?;
+    }
+    if fresh {
+        let payload = json!({"product_code": product, "lot_no": input.lot_no, "lots": lots});
+        tx.record("lot", lot_stream(product, &input.lot_no), "lot.recalled", payload, Hearers::nobody())?;
+    }
+    // A pack of it may have come out of a slot of another lot.
+    if !lots.contains(&input.lot_no) {
+        lots.push(input.lot_no.clone());
+    }
+    sweep(tx, product, &lots)
+}
+
+/// Freezes, withdraws and lists whatever of these lots is anywhere.
+fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, Failure> {
+    let mut slots = Vec::new();
+    for lot in lots {
+        slots.extend(store::slots_with_lot(tx.conn, product, lot)?);
+    }
+    let (issued, unpaid) = promised(tx, product, lots)?;
+    let mut cabinets: BTreeSet<CabinetId> = slots.iter().map(|slot| slot.cabinet_id).collect();
+    cabinets.extend(issued.iter().map(|(cabinet, _)| *cabinet));
+    cabinets.extend(unpaid.iter().map(|(cabinet, _)| *cabinet));
+    for cabinet in cabinets {
+        lock_cabinet(tx, cabinet)?;
+        tx.wake(Topic::Cabinet(cabinet));
+    }
+    // Looked up again under the locks: an order may have come in between.
+    let (issued, unpaid) = promised(tx, product, lots)?;
+    for slot in &slots {
+        close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
+    }
+    // Before anything is withdrawn: whose pack is on its way may have it by now.
+    let mut workers_served: BTreeSet<WorkerId> = BTreeSet::new();
+    for lot in lots {
+        workers_served.extend(storage::order::workers_served_with(tx.conn, product, lot)?);
+        workers_served.extend(storage::vend::attempt::workers_with_other_lot(tx.conn, product, lot)?);
+    }
+    let mut attempts_voided = 0;
+    for (_, id) in issued {
+        // Read again: an earlier turn of this loop may have moved it.
+        let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?;
+        if let Some(row) = row.filter(|row| row.state == AttemptState::Issued) {
+            let events =
+                decide(&domain_attempt(&row)?, Command::Void { reason: VoidReason::Recalled }, tx.now)?;
+            apply(tx, &row, &events)?;
+            attempts_voided += 1;
+        }
+    }
+    for (_, id) in unpaid {
+        let row = storage::order::order_lock(tx.conn, id)?;
+        if row.is_some_and(|row| row.state == order::OrderState::Reserved) {
+            command(tx, id, order::Command::Cancel)?;
+        }
+    }
+    let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+    let workers_served: Vec<WorkerId> = workers_served.into_iter().collect();
+    for (worker, lot) in workers_served.iter().flat_map(|worker| lots.iter().map(move |lot| (worker, lot))) {
+        tx.shown.note(*worker, Part::Recall, lot_stream(product, lot));
+    }
+    Ok(RecallView { slots_frozen, attempts_voided, workers_served })
+}
+
+type Promised = (Vec<(CabinetId, AttemptId)>, Vec<(CabinetId, OrderId)>);
+
+/// Authorizations that were issued for these lots, and unpaid orders that hold them.
+fn promised(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<Promised, Failure> {
+    let (mut issued, mut unpaid) = (Vec::new(), Vec::new());
+    for lot in lots {
+        issued.extend(storage::vend::attempt::attempts_issued_of_lot(tx.conn, product, lot)?);
+        unpaid.extend(storage::order::orders_reserving_lot(tx.conn, product, lot)?);
+    }
+    Ok((issued, unpaid))
+}
+
+/// A lot has no id of its own: its stream is named by a digest of its key.
+fn lot_stream(product_code: &str, lot_no: &str) -> Id<Any> {
+    let digest = digest::sha256(format!("lot\n{product_code}\n{lot_no}").as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    Id::from_uuid(uuid::Uuid::from_bytes(half))
+}

@@ -1,0 +1,304 @@
+//! How soon a doctor must see somebody, by all that is known now: of a check-in,
+//! or of a consultation with whatever came in since it was asked for. A level
+//! only rises by itself: once a red flag was raised, a later normal reading does
+//! not take it back. A doctor who completes the consultation does.
+
+pub mod assess;
+pub mod symptoms;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Actor, Failure, House, Tx, caller::WorkerCaller, consultation, profile};
+use crate::{
+    alert,
+    jobs::rounds::{self, Job},
+};
+use domain::{
+    formulary::Condition,
+    ids::{CheckInId, StationId, WorkerId},
+    refusal::{Code, Refusal},
+    time::{Timestamp, civil_day, months_since},
+    triage::{
+        Applicability, MeasureAgain, News2Input, News2Score, RedFlag, RedFlagCode, SymptomFlag, TimedReading,
+        TriageFacts, TriageLevel, TriageReason, applicability, latest_of_each_kind, news2, triage,
+    },
+    vitals::{ValidReading, VitalFinding, assess_all},
+};
+use storage::{
+    Conn,
+    consultation::ConsultationRow,
+    vitals::{self as store, CareSpan, Said},
+};
+
+/// How long after its end a consultation still answers for what it saw.
+pub(super) const SEEN_BY_A_DOCTOR: TimeDelta = TimeDelta::days(1);
+
+/// For how long an emergency that alarmed is one of now, until a doctor has seen it. Our default.
+pub(super) const STILL_ALARMED: TimeDelta = TimeDelta::hours(12);
+
+/// For how long what was measured in an earlier check-in is of now: vital signs change. Our default.
+const STILL_MEASURED: TimeDelta = TimeDelta::hours(1);
+
+/// What the readings of a check-in mean together.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TriageView {
+    /// How soon a doctor must see the worker.
+    pub level: TriageLevel,
+    /// Why.
+    pub reasons: Vec<TriageReason>,
+    /// Shown at once, with the emergency number.
+    pub red_flags: Vec<RedFlag>,
+    /// A single extreme that is measured once more before it alarms; it counts as
+    /// an emergency when it is not measured again in time.
+    pub measure_again: Option<MeasureAgain>,
+    /// Whom to call; shown at once in an emergency and while `measure_again` stands.
+    pub emergency_number: Option<String>,
+    /// Signs that were ticked.
+    pub symptoms: Vec<SymptomFlag>,
+    /// The score; none where NEWS2 does not hold for this person.
+    pub news2: Option<News2Score>,
+    /// Whether NEWS2 holds for this person.
+    pub news2_applicability: Applicability,
+    /// What each reading means.
+    pub findings: Vec<VitalFinding>,
+    /// The version of the limits.
+    pub limits_version: String,
+}
+
+impl TriageView {
+    /// The codes of its red flags.
+    pub(super) fn codes(&self) -> Vec<RedFlagCode> {
+        self.red_flags.iter().map(|flag| flag.code).collect()
+    }
+}
+
+/// What belongs together.
+pub(super) struct Case {
+    /// Whose profile counts.
+    pub worker: WorkerId,
+    /// What was measured.
+    pub readings: Vec<TimedReading>,
+    /// What was said.
+    pub said: Said,
+    /// Whether a doctor was asked for.
+    pub asked: bool,
+    /// Red flags that were raised before.
+    pub earlier: Vec<RedFlagCode>,
+}
+
+/// The span of a consultation.
+///
+/// # Errors
+/// What the storage said.
+pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
+    let (since, _) = counts_since(conn, row.worker_id, row.requested_at)?;
+    Ok(CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at })
+}
+
+/// Since when what was measured, and what alarmed, counts at `at`: for a while, or since
+/// a doctor saw the worker. Leaving a screen and coming back, here or elsewhere, hides nothing.
+fn counts_since(conn: &mut Conn, worker: WorkerId, at: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+    let (measured, alarmed) = (at - STILL_MEASURED, at - STILL_ALARMED);
+    let seen = storage::consultation::doctor_of_last_visit(conn, worker, alarmed, at)?;
+    let seen = seen.map_or(alarmed, |(_, ended_at)| ended_at);
+    Ok((measured.max(seen), seen))
+}
+
+/// The red flags of a consultation so far.
+pub(super) fn flags_of(row: &ConsultationRow) -> Result<Vec<RedFlagCode>, Failure> {
+    Ok(row.red_flags.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default())
+}
+
+fn case_of_check_in(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<Case, Failure> {
+    let WorkerCaller { worker, check_in, .. } = caller;
+    let (since, alarmed_since) = counts_since(conn, worker, house.now())?;
+    let mut earlier = Vec::new();
+    for alert in storage::triage::recent::alerts_lately(conn, &[worker], alarmed_since)? {
+        earlier.extend(alert::flags_of(&alert)?);
+    }
+    let rows = store::readings_of_care(conn, CareSpan { worker, check_in, since, until: None })?;
+    Ok(Case {
+        worker,
+        readings: rows.iter().map(|row| row.to_timed()).collect(),
+        said: store::said_in_check_in(conn, check_in)?,
+        asked: false,
+        earlier,
+    })
+}
+
+fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, Failure> {
+    let span = span_of(conn, row)?;
+    let rows = store::readings_of_care(conn, span)?;
+    let mut said = store::said_in_care(conn, span)?;
+    let reported: Vec<SymptomFlag> = serde_json::from_str(&row.symptoms)?;
+    said.symptoms.extend(reported);
+    Ok(Case {
+        worker: row.worker_id,
+        readings: rows.iter().map(|row| row.to_timed()).collect(),
+        said,
+        asked: true,
+        earlier: flags_of(row)?,
+    })
+}
+
+/// The level of a case.
+pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<TriageView, Failure> {
+    let worker = storage::network::worker::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
+    let (_, profile) = profile::fetch(conn, house, case.worker)?;
+    let today = civil_day(house.now());
+    let born = profile::stated(&worker, &profile).birth_date;
+    let months = born.and_then(|born| months_since(born, today));
+    let pregnant = profile.pregnant == Some(true);
+    let applicability = applicability(months.map(|months| months / 12), pregnant);
+    let latest = latest_of_each_kind(&case.readings);
+    let valid: Vec<ValidReading> = latest.iter().map(|known| known.reading.clone()).collect();
+    let score = news2(&News2Input::from_readings(&valid, &case.said.context)).map_err(Refusal::fields)?;
+    let holds = applicability == Applicability::Applicable;
+    // Who was never asked has not said "no".
+    let diabetic = profile.conditions.as_ref().map(|known| known.contains(&Condition::Diabetes));
+    let findings = assess_all(&valid, diabetic, &house.policy.vitals);
+    case.said.symptoms.sort_unstable();
+    case.said.symptoms.dedup();
+    let limits = &house.policy.triage;
+    let decision = triage(&TriageFacts {
+        limits,
+        news2: holds.then_some(&score),
+        parts: Some(&score),
+        age_months: months,
+        pregnant,
+        symptoms: &case.said.symptoms,
+        asked: case.asked,
+        findings: &findings,
+        latest: &latest,
+        consciousness: case.said.context.consciousness,
+        earlier: &case.earlier,
+        now: Some(house.now()),
+    });
+    Ok(TriageView {
+        level: decision.level,
+        reasons: decision.reasons,
+        red_flags: decision.red_flags,
+        measure_again: decision.measure_again,
+        emergency_number: decision.emergency_number.map(str::to_owned),
+        symptoms: case.said.symptoms,
+        news2: holds.then_some(score),
+        news2_applicability: applicability,
+        findings,
+        limits_version: limits.version.to_string(),
+    })
+}
+
+/// What is known of the caller: of the consultation under way, or else of this
+/// check-in.
+pub fn assess(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<TriageView, Failure> {
+    match storage::consultation::consultation_live_of(conn, caller.worker)? {
+        Some(row) => of_consultation(conn, house, &row),
+        None => {
+            let case = case_of_check_in(conn, house, caller)?;
+            judge(conn, house, case)
+        }
+    }
+}
+
+/// What is known of the caller, with symptoms that a consultation of this visit
+/// was asked for with.
+pub(super) fn assess_visit(
+    conn: &mut Conn,
+    house: &House,
+    caller: WorkerCaller,
+    symptoms: &[SymptomFlag],
+) -> Result<TriageView, Failure> {
+    let mut case = match storage::consultation::consultation_live_of(conn, caller.worker)? {
+        Some(row) => case_of_consultation(conn, &row)?,
+        None => case_of_check_in(conn, house, caller)?,
+    };
+    case.said.symptoms.extend_from_slice(symptoms);
+    judge(conn, house, case)
+}
+
+/// What is known at the moment at which somebody asks for a doctor.
+pub(super) fn of_request(
+    conn: &mut Conn,
+    house: &House,
+    caller: WorkerCaller,
+    symptoms: &[SymptomFlag],
+) -> Result<TriageView, Failure> {
+    let mut case = case_of_check_in(conn, house, caller)?;
+    case.said.symptoms.extend_from_slice(symptoms);
+    case.asked = true;
+    judge(conn, house, case)
+}
+
+/// What is known in a consultation, as of now or of its end.
+pub(super) fn of_consultation(
+    conn: &mut Conn,
+    house: &House,
+    row: &ConsultationRow,
+) -> Result<TriageView, Failure> {
+    let case = case_of_consultation(conn, row)?;
+    let mut view = judge(conn, house, case)?;
+    // Its place in the queue never fell below what it once was.
+    view.level = view.level.min(row.triage);
+    Ok(view)
+}
+
+/// Takes the worker's row, so that a new fact and a request for a doctor see
+/// each other whichever comes first.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) fn hold_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    storage::network::worker::worker_hold(tx.conn, worker)?.ok_or(Code::NotFound)?;
+    Ok(())
+}
+
+/// Carries on what a new fact means, in its transaction: the consultation under
+/// way rises in the queue, the operator is alerted, an extreme waits for its
+/// second measurement. The caller holds the worker's row ([`hold_worker`]).
+///
+/// # Errors
+/// Faults of the storage.
+pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView, Failure> {
+    if let Some(row) = consultation::hold_live_of(tx, caller.worker)? {
+        let view = of_consultation(tx.conn, tx.house, &row)?;
+        consultation::rise(tx, caller, &row, &view)?;
+        store::measure_again_set(tx.conn, caller.check_in, None)?;
+        return Ok(view);
+    }
+    let case = case_of_check_in(tx.conn, tx.house, caller)?;
+    let view = judge(tx.conn, tx.house, case)?;
+    store::measure_again_set(tx.conn, caller.check_in, view.measure_again.as_ref().map(|again| again.until))?;
+    if view.level == TriageLevel::Emergency {
+        alert::raise(tx, caller, None, None, &view.codes())?;
+    }
+    Ok(view)
+}
+
+/// Alarms for extremes that were not measured again in time.
+///
+/// # Errors
+/// Faults of the storage.
+pub async fn alarm_unmeasured(house: &Arc<House>) -> Result<usize, Failure> {
+    const JOB: Job = Job::new("unmeasured-extremes").may_be_overtaken();
+    let now = house.now();
+    let due = house.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
+    rounds::each(house, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
+}
+
+fn alarm(
+    tx: &mut Tx<'_>,
+    &(check_in, worker, station): &(CheckInId, WorkerId, StationId),
+) -> Result<usize, Failure> {
+    let caller = WorkerCaller { worker, check_in, station, acts: false };
+    // The check-in's row first, as every verb of its screen does.
+    store::measure_again_set(tx.conn, check_in, None)?;
+    let judged = hold_worker(tx, worker).and_then(|()| follow(tx, caller));
+    if let Err(Failure::Refused(refusal)) = &judged {
+        tracing::warn!(%refusal, "an extreme could not be judged");
+    }
+    judged.map(|_| 1)
+}

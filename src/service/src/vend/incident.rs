@@ -1,0 +1,148 @@
+//! What a person must look at, and what closing it means.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{closing::reclose_slot, lock_cabinet};
+use crate::{Failure, Hearers, Tx};
+use domain::{
+    ids::{AttemptId, CabinetId, IncidentId, StaffId},
+    refusal::{Code, Refusal},
+    spelling,
+    stock::SlotClosedReason,
+    vend::event::IncidentKind,
+    words::Bilingual,
+};
+use storage::{
+    Conn,
+    vend::incident::{self as store, IncidentRow, NewIncident},
+};
+
+/// An incident at a cabinet.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct IncidentView {
+    /// Which.
+    pub id: IncidentId,
+    /// At which cabinet.
+    pub cabinet_id: CabinetId,
+    /// What kind.
+    pub kind: IncidentKind,
+    /// At which slot.
+    pub slot_no: Option<i32>,
+    /// About which attempt.
+    pub attempt_id: Option<AttemptId>,
+    /// Codes and figures.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+    /// When it was closed.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// By whom.
+    pub closed_by: Option<StaffId>,
+}
+
+/// A page of incidents.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct IncidentList {
+    /// Oldest first.
+    pub items: Vec<IncidentView>,
+    /// Where the next page begins.
+    pub next_after: Option<IncidentId>,
+}
+
+/// What was found.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseIncident {
+    /// In words, 1 to 1000 characters; kept sealed.
+    #[schema(value_type = spelling::NoteWords)]
+    pub note: String,
+}
+
+/// Opens an incident and tells the operators.
+pub(crate) fn open(
+    tx: &mut Tx<'_>,
+    cabinet_id: CabinetId,
+    kind: IncidentKind,
+    slot_no: Option<i32>,
+    attempt_id: Option<AttemptId>,
+    detail: Value,
+) -> Result<(), Failure> {
+    let id = IncidentId::generate();
+    let new = NewIncident { id, cabinet_id, kind, slot_no, attempt_id, detail: detail.to_string() };
+    store::incident_open(tx.conn, &new, tx.now)?;
+    let payload = json!({"cabinet": cabinet_id, "kind": kind, "slot": slot_no, "attempt": attempt_id});
+    tx.record("incident", id, "incident.opened", payload, Hearers::nobody())?;
+    tx.wake(coordination::Topic::Operators);
+    Ok(())
+}
+
+/// Incidents, oldest first.
+pub fn incidents(
+    conn: &mut Conn,
+    open_only: bool,
+    after: Option<IncidentId>,
+    limit: u32,
+) -> Result<IncidentList, Failure> {
+    let rows = store::incidents_after(conn, open_only, after, i64::from(limit) + 1)?;
+    let more = rows.len() > limit as usize;
+    let items = rows.into_iter().take(limit as usize).map(view).collect::<Result<Vec<_>, _>>()?;
+    let next_after = if more { items.last().map(|item| item.id) } else { None };
+    Ok(IncidentList { items, next_after })
+}
+
+/// Closes an incident. With the last alarm of its kind the tamper alarm ends;
+/// a slot that was barred by it still waits for a count.
+///
+/// # Errors
+/// `NotFound`; `StateMovedOn` when it is closed already.
+pub fn close_incident(
+    tx: &mut Tx<'_>,
+    by: StaffId,
+    id: IncidentId,
+    input: &CloseIncident,
+) -> Result<IncidentView, Failure> {
+    let note = input.note.trim();
+    if note.is_empty() || note.chars().count() > 1000 {
+        let message =
+            Bilingual::fixed("说明须为 1 到 1000 个字符", "the note must have 1 to 1000 characters");
+        return Err(Refusal::field("note", "out_of_range", message).into());
+    }
+    let cabinet = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
+    lock_cabinet(tx, cabinet)?;
+    let sealed = tx.house.seal("incident", "note_sealed", id, note)?;
+    if !store::incident_close(tx.conn, id, by, &sealed, tx.now)? {
+        return Err(Refusal::moved_on("closed").into());
+    }
+    tx.record("incident", id, "incident.closed", json!({"by": by}), Hearers::nobody())?;
+    let row = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let alarms = [IncidentKind::Tamper, IncidentKind::JournalFork];
+    if alarms.contains(&row.kind)
+        && !store::incident_stands(tx.conn, row.cabinet_id, &alarms)?
+        && storage::vend::journal::cabinet_tamper(tx.conn, row.cabinet_id, false)?
+    {
+        tx.record("cabinet", row.cabinet_id, "cabinet.tamper_cleared", json!({}), Hearers::nobody())?;
+    }
+    if let Some(slot) = row.slot_no {
+        let (from, to) = (SlotClosedReason::Incident, SlotClosedReason::Uncounted);
+        reclose_slot(tx, row.cabinet_id, slot, (from, to))?;
+    }
+    view(row)
+}
+
+fn view(row: IncidentRow) -> Result<IncidentView, Failure> {
+    Ok(IncidentView {
+        id: row.id,
+        cabinet_id: row.cabinet_id,
+        kind: row.kind,
+        slot_no: row.slot_no,
+        attempt_id: row.attempt_id,
+        detail: serde_json::from_str(&row.detail)?,
+        opened_at: row.opened_at,
+        closed_at: row.closed_at,
+        closed_by: row.closed_by,
+    })
+}

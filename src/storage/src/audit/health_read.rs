@@ -1,0 +1,64 @@
+//! Who was shown which part of whose health record lately. What was read stands
+//! in the event log; this table only says when it was last written there.
+
+use diesel::{prelude::*, upsert::excluded};
+
+use crate::{
+    conn::Conn,
+    dialect::each,
+    events::AnyId,
+    prepared::{PreparedDsl, padded},
+    schema::health_read,
+    sql_types::At,
+};
+use domain::time::Timestamp;
+
+/// The parts that this reader was shown since `since`, of these records.
+pub fn reads_since(
+    conn: &mut Conn,
+    reader: AnyId,
+    subjects: &[AnyId],
+    since: Timestamp,
+) -> QueryResult<Vec<(AnyId, String)>> {
+    let subjects = padded(subjects);
+    let query = health_read::table
+        .filter(health_read::reader_id.eq(reader))
+        .filter(health_read::at.gt(At(since)))
+        .filter(health_read::subject_id.eq_any(subjects))
+        .select((health_read::subject_id, health_read::part))
+        .prepared();
+    each!(conn, c => query.load(c))
+}
+
+/// Notes that this reader is shown this part now; `false` when that was noted
+/// since `since`, by whichever instance.
+pub fn read_note(
+    conn: &mut Conn,
+    reader: AnyId,
+    subject: AnyId,
+    part: &str,
+    since: Timestamp,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    use diesel::query_dsl::methods::FilterDsl;
+    each!(conn, c => FilterDsl::filter(
+        diesel::insert_into(health_read::table)
+            .values((
+                health_read::reader_id.eq(reader),
+                health_read::subject_id.eq(subject),
+                health_read::part.eq(part),
+                health_read::at.eq(At(now)),
+            ))
+            .on_conflict((health_read::reader_id, health_read::subject_id, health_read::part))
+            .do_update()
+            .set(health_read::at.eq(excluded(health_read::at))),
+        health_read::at.le(At(since)),
+    )
+    .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// Forgets what was noted before `before`.
+pub fn reads_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
+    each!(conn, c => diesel::delete(health_read::table.filter(health_read::at.le(At(before)))).execute(c))
+}

@@ -1,0 +1,224 @@
+//! Seals of the audit chain, and the events that they cover, all columns of
+//! both.
+
+pub mod health_read;
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::{self, each},
+    events::AnyId,
+    schema::{audit_seal, event},
+    sql_types::At,
+};
+use domain::{
+    ids::{StaffId, WorkerId},
+    time::Timestamp,
+};
+
+/// One seal: the chain's head at a position.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = audit_seal)]
+pub struct SealRow {
+    /// The last event that it covers.
+    pub position: i64,
+    /// The chain's head, hex.
+    pub hash: String,
+    /// Detached signature over all the rest.
+    pub signature: String,
+    /// When it was made.
+    pub sealed_at: Timestamp,
+    /// Which columns of events, and which parts of the seal, it covers.
+    pub version: i32,
+    /// How many events stand up to here; none in version 1.
+    pub events: Option<i64>,
+}
+
+/// An event with every column.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = event)]
+pub struct WholeEvent {
+    /// Place in the global log.
+    pub position: i64,
+    /// What kind of thing changed.
+    pub stream: String,
+    /// Which one.
+    pub stream_id: AnyId,
+    /// Its number within the stream, from 1.
+    pub version: i64,
+    /// What happened.
+    pub kind: String,
+    /// Ids, codes, digests, as JSON text.
+    pub payload: String,
+    /// The role that acted.
+    pub actor_role: String,
+    /// Who acted.
+    pub actor_id: Option<AnyId>,
+    /// The worker whose screen hears of it.
+    pub worker_id: Option<WorkerId>,
+    /// The member of staff who hears of it.
+    pub staff_id: Option<StaffId>,
+    /// When.
+    pub at: Timestamp,
+    /// The transaction that wrote it; 0 where the database has none.
+    pub writer_xid: i64,
+}
+
+/// Adds a seal.
+pub fn seal_add(conn: &mut Conn, seal: &SealRow) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(audit_seal::table)
+        .values((
+            audit_seal::position.eq(seal.position),
+            audit_seal::hash.eq(&seal.hash),
+            audit_seal::signature.eq(&seal.signature),
+            audit_seal::sealed_at.eq(At(seal.sealed_at)),
+            audit_seal::version.eq(seal.version),
+            audit_seal::events.eq(seal.events),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// The newest seal.
+pub fn seal_last(conn: &mut Conn) -> QueryResult<Option<SealRow>> {
+    each!(conn, c => audit_seal::table
+        .order(audit_seal::position.desc())
+        .select(SealRow::as_select())
+        .first(c))
+    .optional()
+}
+
+/// The newest seal at or before a position.
+pub fn seal_before(conn: &mut Conn, position: i64) -> QueryResult<Option<SealRow>> {
+    each!(conn, c => audit_seal::table
+        .filter(audit_seal::position.le(position))
+        .order(audit_seal::position.desc())
+        .select(SealRow::as_select())
+        .first(c))
+    .optional()
+}
+
+/// The position of the seal that stands `back` seals before the newest; 0 where
+/// there are fewer.
+pub fn seal_position_back(conn: &mut Conn, back: i64) -> QueryResult<i64> {
+    each!(conn, c => audit_seal::table
+        .order(audit_seal::position.desc())
+        .select(audit_seal::position)
+        .offset(back)
+        .first(c))
+    .optional()
+    .map(|found| found.unwrap_or(0))
+}
+
+/// Seals after a position, oldest first. A database that was not brought up to
+/// this version yet holds seals of version 1 only.
+pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Vec<SealRow>> {
+    let found = each!(conn, c => audit_seal::table
+        .filter(audit_seal::position.gt(position))
+        .order(audit_seal::position)
+        .limit(limit)
+        .select(SealRow::as_select())
+        .load(c));
+    found.or_else(|_| {
+        type First = (i64, String, String, Timestamp);
+        let rows: Vec<First> = each!(conn, c => audit_seal::table
+            .filter(audit_seal::position.gt(position))
+            .order(audit_seal::position)
+            .limit(limit)
+            .select((audit_seal::position, audit_seal::hash, audit_seal::signature, audit_seal::sealed_at))
+            .load(c))?;
+        let row = |(position, hash, signature, sealed_at)| SealRow {
+            position,
+            hash,
+            signature,
+            sealed_at,
+            version: 1,
+            events: None,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    })
+}
+
+/// Events after `after` up to `to`, oldest first, whether readers may see them
+/// already or not: what is sealed is seen by all.
+pub fn events_between(conn: &mut Conn, after: i64, to: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
+    each!(conn, c => event::table
+        .filter(event::position.gt(after))
+        .filter(event::position.le(to))
+        .order(event::position)
+        .limit(limit)
+        .select(WholeEvent::as_select())
+        .load(c))
+}
+
+/// Events after `after` that every reader may see: they can be sealed.
+pub fn events_settled(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
+    // First the horizon, then the events: what ended before it is all there.
+    let horizon = dialect::event_horizon(conn)?;
+    let found = events_between(conn, after, i64::MAX, limit)?;
+    Ok(found.into_iter().take_while(|event| event.writer_xid < horizon).collect())
+}
+
+/// Transactions from this number on may still write: an event that names one
+/// is hidden from every reader.
+pub fn writers_end(conn: &mut Conn) -> QueryResult<i64> {
+    match dialect::event_horizon(conn)? {
+        // SQLite's events name no transaction.
+        i64::MAX => Ok(1),
+        horizon => Ok(horizon),
+    }
+}
+
+const WHOLE: &str = "'integer'";
+const TEXT: &str = "'text'";
+const BYTES: &str = "'blob'";
+const MAYBE_BYTES: &str = "'blob', 'null'";
+
+/// Events after a position of which a value is stored as another type than it was
+/// written as: it reads the same, and is found by no comparison.
+pub fn events_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
+    let types = [
+        ("position", WHOLE),
+        ("stream", TEXT),
+        ("stream_id", BYTES),
+        ("version", WHOLE),
+        ("kind", TEXT),
+        ("payload", TEXT),
+        ("actor_role", TEXT),
+        ("actor_id", MAYBE_BYTES),
+        ("worker_id", MAYBE_BYTES),
+        ("staff_id", MAYBE_BYTES),
+        ("at", WHOLE),
+        ("writer_xid", WHOLE),
+    ];
+    retyped(conn, "event", &types, after, limit)
+}
+
+/// The same of seals. A database that was not brought up to this version yet has
+/// not all of the columns.
+pub fn seals_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
+    let first = [("position", WHOLE), ("hash", TEXT), ("signature", TEXT), ("sealed_at", WHOLE)];
+    let whole = [&first[..], &[("version", WHOLE), ("events", "'integer', 'null'")]].concat();
+    retyped(conn, "audit_seal", &whole, after, limit)
+        .or_else(|_| retyped(conn, "audit_seal", &first, after, limit))
+}
+
+/// Positions in `table` at which a value is of none of its column's `types`, as
+/// SQLite calls them: it keeps any value in any column, and PostgreSQL none.
+fn retyped(
+    conn: &mut Conn,
+    table: &str,
+    types: &[(&str, &str)],
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    let odd: Vec<String> =
+        types.iter().map(|(column, kinds)| format!("typeof({column}) NOT IN ({kinds})")).collect();
+    let text = format!(
+        "SELECT CAST(position AS INTEGER) AS horizon FROM {table} \
+         WHERE (position > ? OR typeof(position) <> 'integer') AND ({}) ORDER BY position LIMIT ?",
+        odd.join(" OR ")
+    );
+    dialect::positions_on_sqlite(conn, &text, after, limit)
+}

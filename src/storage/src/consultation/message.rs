@@ -1,0 +1,68 @@
+//! What worker and doctor say to each other; texts are sealed.
+
+use diesel::prelude::*;
+
+use crate::{conn::Conn, dialect::each, events::AnyId, schema::message, sql_types::At};
+use domain::{
+    ids::{ConsultationId, Id, MessageId},
+    staff::role::Role,
+    time::Timestamp,
+};
+
+/// One line of talk.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = message)]
+pub struct MessageRow {
+    /// Which line; sorts by time.
+    pub id: MessageId,
+    /// Worker or doctor.
+    pub sender_role: Role,
+    /// Who.
+    pub sender_id: AnyId,
+    /// Sealed text.
+    pub body_sealed: Vec<u8>,
+    /// When.
+    pub sent_at: Timestamp,
+}
+
+/// Adds a line.
+pub fn message_add<K>(
+    conn: &mut Conn,
+    id: MessageId,
+    consultation: ConsultationId,
+    sender: (Role, Id<K>),
+    body_sealed: &[u8],
+    now: Timestamp,
+) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(message::table)
+        .values((
+            message::id.eq(id),
+            message::consultation_id.eq(consultation),
+            message::sender_role.eq(sender.0),
+            message::sender_id.eq(AnyId::from_uuid(sender.1.uuid())),
+            message::body_sealed.eq(body_sealed),
+            message::sent_at.eq(At(now)),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// A page of lines, oldest first.
+pub fn messages_after(
+    conn: &mut Conn,
+    consultation: ConsultationId,
+    after: Option<MessageId>,
+    limit: i64,
+) -> QueryResult<Vec<MessageRow>> {
+    each!(conn, c => {
+        let query = message::table
+            .filter(message::consultation_id.eq(consultation))
+            .order(message::id)
+            .limit(limit)
+            .select(MessageRow::as_select());
+        match after {
+            Some(after) => query.filter(message::id.gt(after)).load(c),
+            None => query.load(c),
+        }
+    })
+}

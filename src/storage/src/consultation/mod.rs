@@ -1,0 +1,396 @@
+//! Consultations; their offers are in `offers`. Each write repeats the state and the fence
+//! that it was decided on; `false` means that somebody else was faster.
+
+pub mod message;
+
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::{PortableDsl, each},
+    prepared::PreparedDsl,
+    schema::{check_in, consultation},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    consultation::{CancelReason, Consultation, ConsultationState, Offer},
+    ids::{CheckInId, ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
+    matching::Department,
+    prescription::EncounterLane,
+    time::Timestamp,
+    triage::TriageLevel,
+    words::Language,
+};
+
+pub use crate::matching::offer::{
+    OfferRow, offer_add, offer_end, offer_fetch, offer_take_back, offers_expired, offers_open_by_hospital,
+    offers_open_of, offers_refused,
+};
+
+/// A consultation as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = consultation)]
+pub struct ConsultationRow {
+    /// Which consultation.
+    pub id: ConsultationId,
+    /// Who seeks care.
+    pub worker_id: WorkerId,
+    /// In which check-in it began.
+    pub check_in_id: CheckInId,
+    /// Where.
+    pub station_id: StationId,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// What was asked for, or general practice.
+    pub department: Department,
+    /// What the worker speaks.
+    pub language: Language,
+    /// Where it stands.
+    pub state: ConsultationState,
+    /// Sealed complaint.
+    pub complaint_sealed: Vec<u8>,
+    /// Symptom codes, as a JSON list.
+    pub symptoms: String,
+    /// How soon.
+    pub triage: TriageLevel,
+    /// Since when the worker waits.
+    pub requested_at: Timestamp,
+    /// When its doctor was lost last.
+    pub requeued_at: Option<Timestamp>,
+    /// The number of the last offer.
+    pub fence: i64,
+    /// The last offer.
+    pub offer_id: Option<OfferId>,
+    /// Who has it.
+    pub doctor_id: Option<StaffId>,
+    /// Whose doctor.
+    pub hospital_id: Option<HospitalId>,
+    /// When that doctor accepted.
+    pub accepted_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Sealed summary.
+    pub summary_sealed: Option<Vec<u8>>,
+    /// Diagnoses, as a JSON list of code and name.
+    pub diagnoses: Option<String>,
+    /// 1 to 5.
+    pub rating: Option<i32>,
+    /// Codes of the red flags raised so far, as a JSON list.
+    pub red_flags: Option<String>,
+    /// Since when the worker is checked in nowhere, while it is live.
+    pub left_at: Option<Timestamp>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<CancelReason>,
+}
+
+/// What a new consultation needs beside its snapshot.
+#[derive(Debug)]
+pub struct NewConsultation {
+    /// In which check-in.
+    pub check_in: CheckInId,
+    /// Where.
+    pub station: StationId,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// Which department.
+    pub department: Department,
+    /// What the worker speaks.
+    pub language: Language,
+    /// Sealed complaint.
+    pub complaint_sealed: Vec<u8>,
+    /// Symptom codes, as a JSON list.
+    pub symptoms: String,
+    /// How soon.
+    pub triage: TriageLevel,
+    /// The queue's static sort key.
+    pub ranked_since: Timestamp,
+    /// Codes of red flags, as a JSON list.
+    pub red_flags: String,
+}
+
+/// Adds a consultation. Fails on a second live one of the same worker.
+pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsultation) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(consultation::table)
+        .values((
+            (
+                consultation::id.eq(snapshot.id),
+                consultation::worker_id.eq(snapshot.worker),
+                consultation::check_in_id.eq(new.check_in),
+                consultation::station_id.eq(new.station),
+                consultation::lane.eq(new.lane),
+                consultation::department.eq(new.department),
+                consultation::language.eq(new.language),
+                consultation::state.eq(snapshot.state),
+            ),
+            (
+                consultation::complaint_sealed.eq(&new.complaint_sealed),
+                consultation::symptoms.eq(&new.symptoms),
+                consultation::triage.eq(new.triage),
+                consultation::requested_at.eq(At(snapshot.waiting_since)),
+                consultation::ranked_since.eq(At(new.ranked_since)),
+                consultation::fence.eq(snapshot.fence),
+                consultation::red_flags.eq(Some(new.red_flags.as_str())),
+            ),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// A consultation by id.
+pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
+    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c)).optional()
+}
+
+/// Takes a consultation's row for this transaction: whoever else decides about
+/// it waits until this one has ended.
+pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
+    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).held().get_result(c))
+        .optional()
+}
+
+/// The worker's live consultation.
+pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
+    each!(conn, c => consultation::table
+        .filter(consultation::worker_id.eq(worker))
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
+        .select(ConsultationRow::as_select())
+        .first(c))
+    .optional()
+}
+
+/// The row's snapshot, with its last offer.
+pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<Consultation> {
+    let last = match row.offer_id {
+        Some(id) => offer_fetch(conn, id)?,
+        None => None,
+    };
+    Ok(Consultation {
+        id: row.id,
+        worker: row.worker_id,
+        state: row.state,
+        waiting_since: row.requested_at,
+        requeued_at: row.requeued_at,
+        offer: last.map(|offer| Offer {
+            id: offer.id,
+            doctor: offer.doctor_id,
+            hospital: offer.hospital_id,
+            fence: offer.fence,
+            expires_at: offer.expires_at,
+            state: offer.state,
+        }),
+        fence: row.fence,
+        doctor: row.doctor_id,
+        hospital: row.hospital_id,
+        accepted_at: row.accepted_at,
+        ended_at: row.ended_at,
+        cancel_reason: row.cancel_reason,
+        left_at: row.left_at,
+        rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
+        triage: row.triage,
+    })
+}
+
+/// Writes `after` over `before`, if the row is still as it was then.
+pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
+    diesel::update(consultation::table.find(before.id))
+        .filter(consultation::state.eq_word(before.state))
+        .filter(consultation::fence.eq(before.fence))
+        .filter(consultation::rating.is_null().or(consultation::rating.eq(before.rating.map(i32::from))))
+        .set((
+            consultation::state.eq(after.state),
+            consultation::requeued_at.eq(after.requeued_at.map(At)),
+            consultation::fence.eq(after.fence),
+            consultation::offer_id.eq(after.offer.as_ref().map(|offer| offer.id)),
+            consultation::doctor_id.eq(after.doctor),
+            consultation::hospital_id.eq(after.hospital),
+            consultation::accepted_at.eq(after.accepted_at.map(At)),
+            consultation::ended_at.eq(after.ended_at.map(At)),
+            consultation::cancel_reason.eq(after.cancel_reason),
+            consultation::left_at.eq(after.left_at.map(At)),
+            consultation::rating.eq(after.rating.map(i32::from)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Writes the doctor's summary.
+pub fn summary_set(
+    conn: &mut Conn,
+    id: ConsultationId,
+    summary_sealed: &[u8],
+    diagnoses: &str,
+) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set((
+            consultation::summary_sealed.eq(Some(summary_sealed)),
+            consultation::diagnoses.eq(Some(diagnoses)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Writes the worker's words beside the rating.
+pub fn rating_words_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) -> QueryResult<()> {
+    diesel::update(consultation::table.find(id))
+        .set(consultation::rating_sealed.eq(Some(sealed)))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// A page of a worker's consultations, newest first.
+pub fn consultations_of_worker(
+    conn: &mut Conn,
+    worker: WorkerId,
+    after: Option<ConsultationId>,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationRow>> {
+    each!(conn, c => {
+        let query = consultation::table
+            .filter(consultation::worker_id.eq(worker))
+            .order(consultation::id.desc())
+            .limit(limit)
+            .select(ConsultationRow::as_select());
+        match after {
+            Some(after) => query.filter(consultation::id.lt(after)).load(c),
+            None => query.load(c),
+        }
+    })
+}
+
+/// The active consultations of a doctor, oldest first.
+pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
+    each!(conn, c => consultation::table
+        .filter(consultation::doctor_id.eq(Some(doctor)))
+        .filter(consultation::state.eq_word(ConsultationState::Active))
+        .order(consultation::id)
+        .limit(100)
+        .select(ConsultationRow::as_select())
+        .load(c))
+}
+
+/// The front of the queue: emergencies, then by the static sort key. Whose
+/// worker left is in no doctor's way.
+pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
+    let waiting = || {
+        consultation::table
+            .filter(consultation::state.eq_word(ConsultationState::Waiting))
+            .filter(consultation::left_at.is_null())
+    };
+    let mut front: Vec<ConsultationRow> = each!(conn, c => waiting()
+        .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+        .order(consultation::requested_at)
+        .limit(limit)
+        .select(ConsultationRow::as_select())
+        .load(c))?;
+    let rest: Vec<ConsultationRow> = each!(conn, c => waiting()
+        .filter(consultation::triage.ne_word(TriageLevel::Emergency))
+        .order(consultation::ranked_since)
+        .limit(limit)
+        .select(ConsultationRow::as_select())
+        .load(c))?;
+    front.extend(rest);
+    Ok(front)
+}
+
+/// How many wait before `row`.
+pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
+    let waiting = consultation::table
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::left_at.is_null());
+    if row.triage == TriageLevel::Emergency {
+        return each!(conn, c => waiting
+            .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+            .filter(consultation::requested_at.lt(At(row.requested_at)))
+            .count()
+            .get_result(c));
+    }
+    let mine: Timestamp =
+        each!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
+    each!(conn, c => waiting
+        .filter(
+            consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq_word(TriageLevel::Emergency)),
+        )
+        .count()
+        .get_result(c))
+}
+
+/// Waiting consultations that nobody took since `before`.
+pub fn consultations_unserved(
+    conn: &mut Conn,
+    before: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationId>> {
+    each!(conn, c => consultation::table
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::requested_at.lt(At(before)))
+        .limit(limit)
+        .select(consultation::id)
+        .load(c))
+}
+
+/// Live consultations that say that their worker is checked in though they are
+/// not, or the other way round: a check-in began or ended at the same moment.
+pub fn consultations_astray(
+    conn: &mut Conn,
+    limit: i64,
+) -> QueryResult<Vec<(ConsultationId, WorkerId, Option<Timestamp>)>> {
+    let present = || {
+        check_in::table
+            .filter(check_in::worker_id.eq(consultation::worker_id))
+            .filter(check_in::ended_at.is_null())
+    };
+    let says_here = consultation::left_at.is_null();
+    let is_here = diesel::dsl::exists(present());
+    let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
+    each!(conn, c => consultation::table
+        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
+        .filter(says_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
+        .limit(limit)
+        .select((consultation::id, consultation::worker_id, consultation::left_at))
+        .load(c))
+}
+
+/// Waiting consultations whose worker left before `before` and did not come back.
+pub fn consultations_absent(
+    conn: &mut Conn,
+    before: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<ConsultationId>> {
+    each!(conn, c => consultation::table
+        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::left_at.le(Some(At(before))))
+        .limit(limit)
+        .select(consultation::id)
+        .load(c))
+}
+
+/// How many consultations were asked for since `since`.
+pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
+    each!(conn, c => consultation::table
+        .filter(consultation::requested_at.gt(At(since)))
+        .count()
+        .get_result(c))
+}
+
+/// The doctor who saw this worker last, after `since` and not after `until`.
+pub fn doctor_of_last_visit(
+    conn: &mut Conn,
+    worker: WorkerId,
+    since: Timestamp,
+    until: Timestamp,
+) -> QueryResult<Option<(StaffId, Timestamp)>> {
+    let found: Option<(Option<StaffId>, Option<Timestamp>)> = each!(conn, c => consultation::table
+        .filter(consultation::worker_id.eq(worker))
+        .filter(consultation::state.eq_word(ConsultationState::Completed))
+        .filter(consultation::ended_at.gt(Some(At(since))))
+        .filter(consultation::ended_at.le(Some(At(until))))
+        .order(consultation::id.desc())
+        .select((consultation::doctor_id, consultation::ended_at))
+        .first(c))
+    .optional()?;
+    Ok(found.and_then(|(doctor, at)| doctor.zip(at)))
+}

@@ -1,0 +1,6 @@
+//! Which keys are live, and the columns that are sealed with them.
+
+pub mod reseal;
+pub mod seal;
+pub mod server;
+pub mod signing;

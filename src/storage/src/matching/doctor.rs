@@ -1,0 +1,257 @@
+//! Doctors as the matching sees them: presence, load, departments, shifts.
+
+use chrono::NaiveDate;
+use diesel::{prelude::*, sql_types::BigInt};
+
+use crate::{
+    conn::Conn,
+    dialect::each,
+    prepared::{PreparedDsl, padded},
+    schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff, station},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    ids::{HospitalId, StaffId, StationId},
+    matching::{Candidate, Department, presence::Presence},
+    time::Timestamp,
+    words::Language,
+};
+
+/// A doctor's duty and load.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = doctor)]
+pub struct DoctorRow {
+    /// Who.
+    pub staff_id: StaffId,
+    /// Whose doctor.
+    pub hospital_id: HospitalId,
+    /// When the licence was verified.
+    pub licence_verified_at: Option<Timestamp>,
+    /// Last day of the licence.
+    pub licence_valid_until: NaiveDate,
+    /// First day of practice.
+    pub practising_since: NaiveDate,
+    /// Spoken languages, separated by `;`.
+    pub languages: String,
+    /// Consultations at once, at most.
+    pub capacity: i32,
+    /// Off, available or away.
+    pub presence: Presence,
+    /// Since when without a new consultation.
+    pub idle_since: Timestamp,
+    /// Consultations held now, offers included.
+    pub live: i32,
+}
+
+/// A doctor by id.
+pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
+    each!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
+}
+
+/// Names for people: Chinese and English.
+pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
+    each!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
+}
+
+/// Sets a doctor's duty status.
+pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.ne(presence))
+        .set((doctor::presence.eq(presence), doctor::idle_since.eq(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Makes an available doctor away.
+pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.eq_word(Presence::Available))
+        .set(doctor::presence.eq(Presence::Away))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Takes one of a doctor's places; `false` when there is none, or the doctor
+/// is not available any more.
+pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::live.lt(doctor::capacity))
+        .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Gives a place back.
+pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::live.gt(0))
+        .set(doctor::live.eq(doctor::live - 1))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// When the shift that somebody is on ends; `None` when they are on none.
+pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<Timestamp>> {
+    each!(conn, c => shift::table
+        .filter(shift::staff_id.eq(id))
+        .filter(shift::starts_at.le(At(now)))
+        .filter(shift::ends_at.gt(At(now)))
+        .order(shift::ends_at.desc())
+        .select(shift::ends_at)
+        .first(c))
+    .optional()
+}
+
+/// The district of a station: a hospital in another one is a neighbour.
+pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
+    each!(conn, c => station::table.find(id).select(station::district).first(c))
+}
+
+/// A candidate, with the district of their hospital.
+#[derive(Debug, Clone)]
+pub struct LocatedCandidate {
+    /// Where the hospital is; who is elsewhere is a neighbour.
+    pub district: String,
+    /// The hospital's weight.
+    pub weight: u32,
+    /// The doctor.
+    pub candidate: Candidate,
+}
+
+/// Every doctor who could take a consultation now: available, with a free
+/// place, on shift. Longest idle first; bounded, so that a busy network does
+/// not make one offer dearer.
+pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
+    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = each!(conn, c => doctor::table
+        .inner_join(hospital::table)
+        .inner_join(staff::table.inner_join(shift::table))
+        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::live.lt(doctor::capacity))
+        .filter(doctor::licence_verified_at.is_not_null())
+        .filter(shift::starts_at.le(At(now)))
+        .filter(shift::ends_at.gt(At(now)))
+        .order(doctor::idle_since)
+        .limit(limit)
+        .select((
+            DoctorRow::as_select(),
+            (hospital::virtual_time, hospital::weight),
+            hospital::district,
+            shift::ends_at,
+        ))
+        .load(c))?;
+    let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
+    let departments: Vec<(StaffId, Department)> = each!(conn, c => doctor_department::table
+        .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
+        .select((doctor_department::doctor_id, doctor_department::department))
+        .prepared()
+        .load(c))?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, (virtual_time, weight), district, ends_at)| LocatedCandidate {
+            district,
+            weight: u32::try_from(weight).unwrap_or(1),
+            candidate: Candidate {
+                doctor: row.staff_id,
+                hospital: row.hospital_id,
+                neighbouring: false,
+                departments: departments
+                    .iter()
+                    .filter(|(doctor, _)| *doctor == row.staff_id)
+                    .map(|(_, department)| *department)
+                    .collect(),
+                languages: row.languages.split(';').filter_map(Language::parse).collect(),
+                live: u32::try_from(row.live).unwrap_or(0),
+                capacity: u32::try_from(row.capacity).unwrap_or(0),
+                present: true,
+                idle_since: row.idle_since,
+                hospital_virtual_time: virtual_time,
+                licence_valid_until: row.licence_valid_until,
+                on_shift_until: ends_at,
+            },
+        })
+        .collect())
+}
+
+/// Doctors with patients, and when each was noted as heard.
+pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
+    each!(conn, c => doctor::table
+        .filter(doctor::live.gt(0))
+        .select((doctor::staff_id, doctor::heard_at))
+        .load(c))
+}
+
+/// Notes when a doctor was heard, unless a later word is noted already.
+pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<()> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::heard_at.is_null().or(doctor::heard_at.lt(Some(At(at)))))
+        .set(doctor::heard_at.eq(Some(At(at))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// How many doctors take offers now.
+pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
+    each!(conn, c => doctor::table
+        .filter(doctor::presence.eq_word(Presence::Available))
+        .count()
+        .get_result(c))
+}
+
+/// A hospital's weight, and the system's virtual time.
+pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i32, i64)> {
+    let clock = matching_clock::table.select(matching_clock::virtual_time).single_value();
+    let (weight, clock): (i32, Option<i64>) =
+        each!(conn, c => hospital::table.find(id).select((hospital::weight, clock)).first(c))?;
+    Ok((weight, clock.unwrap_or(0)))
+}
+
+/// Moves a hospital's virtual time on by one turn, which began at `system` or
+/// later; in one statement, for two of its doctors may accept at the same time.
+pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, system: i64, turn: i64) -> QueryResult<()> {
+    let begins = diesel::dsl::case_when(hospital::virtual_time.lt(system), system.into_sql::<BigInt>())
+        .otherwise(hospital::virtual_time);
+    diesel::update(hospital::table.find(id))
+        .set(hospital::virtual_time.eq(begins + turn))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// The system's virtual time: where a new hospital starts.
+pub fn matching_clock(conn: &mut Conn) -> QueryResult<i64> {
+    each!(conn, c => matching_clock::table.select(matching_clock::virtual_time).first(c))
+        .optional()
+        .map(|time| time.unwrap_or(0))
+}
+
+/// Moves the system's virtual time on; never back.
+pub fn matching_clock_advance(conn: &mut Conn, to: i64) -> QueryResult<bool> {
+    diesel::update(matching_clock::table)
+        .filter(matching_clock::virtual_time.lt(to))
+        .set(matching_clock::virtual_time.eq(to))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Doctors who hold or take something though no session of theirs is live:
+/// signed out, disabled, or signed in before `oldest`.
+pub fn doctors_signed_out(conn: &mut Conn, oldest: Timestamp, limit: i64) -> QueryResult<Vec<StaffId>> {
+    let signed_in = session::table
+        .filter(session::staff_id.eq(doctor::staff_id))
+        .filter(session::revoked_at.is_null())
+        .filter(session::created_at.gt(At(oldest)));
+    each!(conn, c => doctor::table
+        .filter(doctor::live.gt(0).or(doctor::presence.eq_word(Presence::Available)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(signed_in)))
+        .limit(limit)
+        .select(doctor::staff_id)
+        .load(c))
+}

@@ -1,0 +1,122 @@
+//! Offers: one consultation put to one doctor, with an expiry and a fence.
+
+use diesel::prelude::*;
+
+use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::offer, sql_types::At, words::WordDsl};
+use domain::{
+    consultation::{Offer, OfferState},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId},
+    time::Timestamp,
+};
+
+/// An offer as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = offer)]
+pub struct OfferRow {
+    /// Which offer.
+    pub id: OfferId,
+    /// Of which consultation.
+    pub consultation_id: ConsultationId,
+    /// To whom.
+    pub doctor_id: StaffId,
+    /// Whose doctor.
+    pub hospital_id: HospitalId,
+    /// Its number among the consultation's offers.
+    pub fence: i64,
+    /// Where it stands.
+    pub state: OfferState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends unanswered.
+    pub expires_at: Timestamp,
+}
+
+/// Adds an open offer.
+pub fn offer_add(
+    conn: &mut Conn,
+    consultation_id: ConsultationId,
+    new: &Offer,
+    now: Timestamp,
+) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(offer::table)
+        .values((
+            offer::id.eq(new.id),
+            offer::consultation_id.eq(consultation_id),
+            offer::doctor_id.eq(new.doctor),
+            offer::hospital_id.eq(new.hospital),
+            offer::fence.eq(new.fence),
+            offer::state.eq(OfferState::Open),
+            offer::created_at.eq(At(now)),
+            offer::expires_at.eq(At(new.expires_at)),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// Takes an accepted offer back; `false` when it is not accepted. Else the next
+/// doctor could not accept: a consultation has one accepted offer at most.
+pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
+    diesel::update(offer::table.find(id))
+        .filter(offer::state.eq_word(OfferState::Accepted))
+        .set(offer::state.eq(OfferState::Withdrawn))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Ends an open offer; `false` when it is not open any more.
+pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(offer::table.find(id))
+        .filter(offer::state.eq_word(OfferState::Open))
+        .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// An offer by id.
+pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
+    each!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
+}
+
+/// A doctor's open offers, oldest first.
+pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
+    each!(conn, c => offer::table
+        .filter(offer::doctor_id.eq(doctor))
+        .filter(offer::state.eq_word(OfferState::Open))
+        .order(offer::id)
+        .limit(100)
+        .select(OfferRow::as_select())
+        .load(c))
+}
+
+/// How many offers are open, by hospital.
+pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
+    each!(conn, c => offer::table
+        .filter(offer::state.eq_word(OfferState::Open))
+        .group_by(offer::hospital_id)
+        .select((offer::hospital_id, diesel::dsl::count_star()))
+        .load(c))
+}
+
+/// Open offers whose time is over.
+pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
+    each!(conn, c => offer::table
+        .filter(offer::state.eq_word(OfferState::Open))
+        .filter(offer::expires_at.le(At(now)))
+        .order(offer::expires_at)
+        .limit(limit)
+        .select(OfferRow::as_select())
+        .load(c))
+}
+
+/// Doctors who turned this consultation down or let it lapse since `since`:
+/// it is not put to them again at once.
+pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
+    each!(conn, c => offer::table
+        .filter(offer::consultation_id.eq(id))
+        .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
+        .filter(offer::answered_at.gt(Some(At(since))))
+        .select(offer::doctor_id)
+        .load(c))
+}

@@ -1,0 +1,118 @@
+//! By what a worker is found again: proved phones and identity documents.
+
+use diesel::prelude::*;
+
+use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::worker_identity, sql_types::At};
+use domain::{
+    ids::{IdentityId, WorkerId},
+    network::IdentityKind,
+};
+
+/// One of them on the way into the database.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = worker_identity, treat_none_as_default_value = false)]
+pub struct NewIdentity {
+    /// Its id.
+    pub id: IdentityId,
+    /// Whom it finds.
+    pub worker_id: WorkerId,
+    /// What it is.
+    pub kind: IdentityKind,
+    /// Its keyed digest.
+    pub lookup: Vec<u8>,
+    /// Its number, sealed.
+    pub value_sealed: Vec<u8>,
+    /// Since when it is known.
+    pub created_at: At,
+    /// When it was proved; `None` for a claim, which opens nothing.
+    pub checked_at: Option<At>,
+}
+
+/// Adds one.
+///
+/// # Errors
+/// A unique violation where a proved one finds somebody already.
+pub fn identity_add(conn: &mut Conn, new: &NewIdentity) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(worker_identity::table).values(new).execute(c)).map(|_| ())
+}
+
+/// Whom a proved one finds, before merges are followed.
+pub fn identity_owner(conn: &mut Conn, lookup: &[u8]) -> QueryResult<Option<WorkerId>> {
+    each!(conn, c => worker_identity::table
+        .filter(worker_identity::lookup.eq(lookup))
+        .filter(worker_identity::checked_at.is_not_null())
+        .select(worker_identity::worker_id)
+        .first(c))
+    .optional()
+}
+
+/// Everybody who was named by it, proved or not.
+pub fn identity_claimants(conn: &mut Conn, lookup: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
+    each!(conn, c => worker_identity::table
+        .filter(worker_identity::lookup.eq(lookup))
+        .order(worker_identity::worker_id)
+        .select(worker_identity::worker_id)
+        .distinct()
+        .limit(limit)
+        .load(c))
+}
+
+/// What proves who these workers are: whose, what, and its digest.
+pub fn identities_checked(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+) -> QueryResult<Vec<(WorkerId, IdentityKind, Vec<u8>)>> {
+    each!(conn, c => worker_identity::table
+        .filter(worker_identity::worker_id.eq_any(workers.iter().copied()))
+        .filter(worker_identity::checked_at.is_not_null())
+        .select((worker_identity::worker_id, worker_identity::kind, worker_identity::lookup))
+        .load(c))
+}
+
+/// Takes a worker's claims of this number away: it is proved now.
+pub fn claims_remove(conn: &mut Conn, worker: WorkerId, lookup: &[u8]) -> QueryResult<()> {
+    let claims = worker_identity::table
+        .filter(worker_identity::worker_id.eq(worker))
+        .filter(worker_identity::lookup.eq(lookup))
+        .filter(worker_identity::checked_at.is_null());
+    each!(conn, c => diesel::delete(claims).execute(c)).map(|_| ())
+}
+
+/// Takes the phones away by which these workers were found.
+pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize> {
+    let phones = worker_identity::table
+        .filter(worker_identity::worker_id.eq_any(workers.iter().copied()))
+        .filter(worker_identity::kind.eq(IdentityKind::Phone));
+    each!(conn, c => diesel::delete(phones).execute(c))
+}
+
+/// Which, what, its sealed number, and whether it was checked.
+pub type NamedIdentity = (IdentityId, IdentityKind, Vec<u8>, bool);
+
+/// What is known of a worker together with a name.
+pub fn identities_with_name(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<NamedIdentity>> {
+    each!(conn, c => worker_identity::table
+        .filter(worker_identity::worker_id.eq(worker))
+        .filter(worker_identity::kind.ne(IdentityKind::ResidentId))
+        .select((
+            worker_identity::id,
+            worker_identity::kind,
+            worker_identity::value_sealed,
+            worker_identity::checked_at.is_not_null(),
+        ))
+        .load(c))
+}
+
+/// Gives one another digest.
+pub fn identity_lookup_set(conn: &mut Conn, id: IdentityId, lookup: &[u8]) -> QueryResult<()> {
+    diesel::update(worker_identity::table.find(id))
+        .set(worker_identity::lookup.eq(lookup))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Takes one away.
+pub fn identity_remove(conn: &mut Conn, id: IdentityId) -> QueryResult<()> {
+    each!(conn, c => diesel::delete(worker_identity::table.find(id)).execute(c)).map(|_| ())
+}

@@ -1,0 +1,197 @@
+//! What an import asks of the database, thousands of rows at a time: which
+//! codes are known, and which keys are taken.
+
+pub mod update;
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::worker::NewWorker;
+use crate::{
+    conn::Conn,
+    dialect::each,
+    prepared::PreparedDsl,
+    schema::{
+        cabinet, consent, doctor, employer, hospital, lot, product, shift, slot, staff, station, worker,
+    },
+    sql_types::At,
+};
+use domain::{
+    ids::{CabinetId, ConsentId, EmployerId, HospitalId, StaffId, StationId, WorkerId},
+    money::Fen,
+    time::Timestamp,
+};
+
+/// Rows or keys per statement: SQLite binds at most 32,766 values.
+const AT_ONCE: usize = 500;
+
+/// All stations, by code.
+pub fn station_codes(conn: &mut Conn) -> QueryResult<HashMap<String, StationId>> {
+    Ok(each!(conn, c => station::table.select((station::code, station::id)).load(c))?.into_iter().collect())
+}
+
+/// All hospitals, by code.
+pub fn hospital_codes(conn: &mut Conn) -> QueryResult<HashMap<String, HospitalId>> {
+    Ok(each!(conn, c => hospital::table.select((hospital::code, hospital::id)).load(c))?
+        .into_iter()
+        .collect())
+}
+
+/// All employers, by code.
+pub fn employer_codes(conn: &mut Conn) -> QueryResult<HashMap<String, EmployerId>> {
+    Ok(each!(conn, c => employer::table.select((employer::code, employer::id)).load(c))?
+        .into_iter()
+        .collect())
+}
+
+/// All cabinets, by the code of their station.
+pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>> {
+    let rows = each!(conn, c => cabinet::table
+        .inner_join(station::table)
+        .select((station::code, cabinet::id))
+        .load(c))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Those of these staff who are known, by address.
+pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
+    let mut known = HashMap::new();
+    for part in emails.chunks(AT_ONCE) {
+        let rows = each!(conn, c => staff::table
+            .filter(staff::email.eq_any(part.iter().copied()))
+            .select((staff::email, staff::id))
+            .load::<(String, StaffId)>(c))?;
+        known.extend(rows);
+    }
+    Ok(known)
+}
+
+/// Those of these licence numbers that a doctor has, and who.
+pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
+    let mut taken = HashMap::new();
+    for part in numbers.chunks(AT_ONCE) {
+        let rows = each!(conn, c => doctor::table
+            .filter(doctor::licence_no.eq_any(part.iter().copied()))
+            .select((doctor::licence_no, doctor::staff_id))
+            .load::<(String, StaffId)>(c))?;
+        taken.extend(rows);
+    }
+    Ok(taken)
+}
+
+/// Those of these keyed digests of card numbers that a worker has, and who.
+pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<Vec<u8>, WorkerId>> {
+    let mut taken = HashMap::new();
+    for part in indexes.chunks(AT_ONCE) {
+        let rows = each!(conn, c => worker::table
+            .filter(worker::card_index.eq_any(part.iter().map(|index| index.as_slice())))
+            .select((worker::card_index.assume_not_null(), worker::id))
+            .load::<(Vec<u8>, WorkerId)>(c))?;
+        taken.extend(rows);
+    }
+    Ok(taken)
+}
+
+/// Adds workers.
+pub fn workers_add(conn: &mut Conn, rows: &[NewWorker]) -> QueryResult<()> {
+    for part in rows.chunks(AT_ONCE) {
+        each!(conn, c => diesel::insert_into(worker::table).values(part).execute(c))?;
+    }
+    Ok(())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = consent, treat_none_as_default_value = false)]
+struct NewConsent<'a> {
+    id: ConsentId,
+    worker_id: WorkerId,
+    purpose: &'a str,
+    granted_at: At,
+}
+
+/// Grants one purpose for many workers who have not granted it.
+pub fn consents_add(conn: &mut Conn, workers: &[WorkerId], purpose: &str, now: Timestamp) -> QueryResult<()> {
+    for part in workers.chunks(AT_ONCE) {
+        let rows: Vec<NewConsent<'_>> = part
+            .iter()
+            .map(|worker| NewConsent {
+                id: ConsentId::generate(),
+                worker_id: *worker,
+                purpose,
+                granted_at: At(now),
+            })
+            .collect();
+        each!(conn, c => diesel::insert_into(consent::table).values(&rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// A product on its way in; `body` is the whole row as JSON.
+#[derive(Debug, Clone, Insertable, AsChangeset)]
+#[diesel(table_name = product, treat_none_as_default_value = false)]
+#[allow(missing_docs)]
+pub struct NewProduct {
+    pub code: String,
+    pub generic_zh: String,
+    pub generic_en: String,
+    pub atc: String,
+    pub class: String,
+    pub in_formulary: bool,
+    pub price_fen: Fen,
+    pub body: String,
+    pub updated_at: At,
+}
+
+/// The codes of all products.
+pub fn product_codes(conn: &mut Conn) -> QueryResult<HashSet<String>> {
+    Ok(each!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
+}
+
+/// Adds products.
+pub fn products_insert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
+    for part in rows.chunks(AT_ONCE) {
+        each!(conn, c => diesel::insert_into(product::table).values(part).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Replaces one product.
+pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
+    diesel::update(product::table.find(&row.code)).set(row).prepared().execute(conn).map(|_| ())
+}
+
+/// All lots with their expiry.
+pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), NaiveDate>> {
+    let rows = each!(conn, c => lot::table
+        .select(((lot::product_code, lot::lot_no), lot::expires_on))
+        .load::<((String, String), NaiveDate)>(c))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// All slots of all cabinets.
+pub fn slots_taken(conn: &mut Conn) -> QueryResult<HashSet<(CabinetId, i32)>> {
+    let rows = each!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no)).load(c))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Adds a shift; `false` when this member of staff has one that starts then.
+pub fn shift_add(
+    conn: &mut Conn,
+    id: domain::ids::ShiftId,
+    staff_id: StaffId,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> QueryResult<bool> {
+    each!(conn, c => diesel::insert_into(shift::table)
+        .values((
+            shift::id.eq(id),
+            shift::staff_id.eq(staff_id),
+            shift::starts_at.eq(At(starts_at)),
+            shift::ends_at.eq(At(ends_at)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|rows| rows == 1)
+}

@@ -1,0 +1,313 @@
+//! The network's places and people, listed and found one by one.
+
+use diesel::prelude::*;
+
+use crate::{
+    conn::Conn,
+    dialect::each,
+    prepared::PreparedDsl,
+    schema::{
+        attempt, cabinet, consultation, doctor, employer, hospital, order_unit, reading, shift, station,
+        worker,
+    },
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    consultation::ConsultationState,
+    ids::{CabinetId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
+    matching::presence::Presence,
+    order::UnitState,
+    time::Timestamp,
+    vend::AttemptState,
+    vitals::{Beyond, FitnessReading, ReadingKind},
+};
+
+/// Declares a row that is listed by id.
+macro_rules! listed {
+    ($(#[$doc:meta])* $name:ident of $table:ident by $list:ident($id:ty) { $($field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Queryable, Selectable)]
+        #[diesel(table_name = $table)]
+        #[allow(missing_docs)]
+        pub struct $name { $(pub $field: $type),+ }
+
+        $(#[$doc])*
+        /// By id; `after` is the last one seen.
+        pub fn $list(conn: &mut Conn, after: Option<$id>, limit: i64) -> QueryResult<Vec<$name>> {
+            each!(conn, c => {
+                let mut query = $table::table.into_boxed().order($table::id).limit(limit);
+                if let Some(after) = after {
+                    query = query.filter($table::id.gt(after));
+                }
+                query.select($name::as_select()).load(c)
+            })
+        }
+    };
+}
+
+listed! {
+    /// Stations.
+    StationRow of station by station_list(StationId) {
+        id: StationId, code: String, name_zh: String, name_en: String, district: String, latitude_e6: i32,
+        longitude_e6: i32, encounter_lanes: String, created_at: Timestamp,
+    }
+}
+listed! {
+    /// Hospitals.
+    HospitalRow of hospital by hospital_list(HospitalId) {
+        id: HospitalId, code: String, name_zh: String, name_en: String, district: String, weight: i32,
+        created_at: Timestamp,
+    }
+}
+listed! {
+    /// Employers.
+    EmployerRow of employer by employer_list(EmployerId) {
+        id: EmployerId, code: String, name_zh: String, name_en: String, created_at: Timestamp,
+    }
+}
+
+/// A station by id.
+pub fn station_fetch(conn: &mut Conn, id: StationId) -> QueryResult<Option<StationRow>> {
+    each!(conn, c => station::table.find(id).select(StationRow::as_select()).first(c)).optional()
+}
+
+/// The cabinets of these stations.
+pub fn cabinets_of(conn: &mut Conn, stations: &[StationId]) -> QueryResult<Vec<(StationId, CabinetId)>> {
+    each!(conn, c => cabinet::table
+        .filter(cabinet::station_id.eq_any(stations.iter().copied()))
+        .select((cabinet::station_id, cabinet::id))
+        .load(c))
+}
+
+/// The code of a hospital.
+pub fn hospital_code(conn: &mut Conn, id: HospitalId) -> QueryResult<Option<String>> {
+    each!(conn, c => hospital::table.find(id).select(hospital::code).first(c)).optional()
+}
+
+/// The code of an employer.
+pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<String>> {
+    each!(conn, c => employer::table.find(id).select(employer::code).first(c)).optional()
+}
+
+/// A shift as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = shift)]
+#[allow(missing_docs)]
+pub struct ShiftRow {
+    pub id: ShiftId,
+    pub staff_id: StaffId,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub version: i64,
+}
+
+/// A shift by id.
+pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>> {
+    each!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
+}
+
+/// Moves a shift; `false` when another version of it stands.
+pub fn shift_write(
+    conn: &mut Conn,
+    id: ShiftId,
+    version: i64,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(shift::table.find(id))
+        .filter(shift::version.eq(version))
+        .set((
+            shift::version.eq(version + 1),
+            shift::starts_at.eq(At(starts_at)),
+            shift::ends_at.eq(At(ends_at)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Takes a shift off the roster; `false` when it is not on it.
+pub fn shift_remove(conn: &mut Conn, id: ShiftId) -> QueryResult<bool> {
+    each!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
+}
+
+/// Shifts that have not ended, of one member of staff or of all, by id.
+pub fn shift_list(
+    conn: &mut Conn,
+    staff_id: Option<StaffId>,
+    now: Timestamp,
+    after: Option<ShiftId>,
+    limit: i64,
+) -> QueryResult<Vec<ShiftRow>> {
+    each!(conn, c => {
+        let mut query =
+            shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
+        if let Some(staff_id) = staff_id {
+            query = query.filter(shift::staff_id.eq(staff_id));
+        }
+        if let Some(after) = after {
+            query = query.filter(shift::id.gt(after));
+        }
+        query.select(ShiftRow::as_select()).load(c)
+    })
+}
+
+/// A shift of this member of staff, other than `but`, that meets this span.
+pub fn shift_meeting(
+    conn: &mut Conn,
+    staff_id: StaffId,
+    but: Option<ShiftId>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> QueryResult<Option<ShiftRow>> {
+    let met: Vec<ShiftRow> = each!(conn, c => shift::table
+        .filter(shift::staff_id.eq(staff_id))
+        .filter(shift::starts_at.lt(At(ends_at)))
+        .filter(shift::ends_at.gt(At(starts_at)))
+        .order(shift::starts_at)
+        .limit(2)
+        .select(ShiftRow::as_select())
+        .load(c))?;
+    Ok(met.into_iter().find(|row| Some(row.id) != but))
+}
+
+/// Ids and birth of workers with this phone, who were not merged away.
+pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
+    each!(conn, c => worker::table
+        .filter(worker::phone_index.eq(phone_index))
+        .filter(worker::merged_into.is_null())
+        .order(worker::id)
+        .limit(limit)
+        .select(worker::id)
+        .load(c))
+}
+
+/// Since when a worker is known.
+pub fn worker_since(conn: &mut Conn, id: WorkerId) -> QueryResult<Timestamp> {
+    each!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
+}
+
+/// An employer's people, by id.
+pub fn workers_of_employer(
+    conn: &mut Conn,
+    employer_id: EmployerId,
+    after: Option<WorkerId>,
+    limit: i64,
+) -> QueryResult<Vec<WorkerId>> {
+    each!(conn, c => {
+        let mut query = worker::table
+            .into_boxed()
+            .filter(worker::employer_id.eq(employer_id))
+            .filter(worker::merged_into.is_null())
+            .order(worker::id)
+            .limit(limit);
+        if let Some(after) = after {
+            query = query.filter(worker::id.gt(after));
+        }
+        query.select(worker::id).load(c)
+    })
+}
+
+/// Blood pressures and breath tests of these workers since `since`, the oldest
+/// first.
+pub fn fitness_readings(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<(WorkerId, FitnessReading)>> {
+    type Row = (WorkerId, ReadingKind, Option<i64>, Option<i64>, Option<Beyond>, Timestamp);
+    let rows: Vec<Row> = each!(conn, c => reading::table
+        .filter(reading::worker_id.eq_any(workers.iter().copied()))
+        .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))
+        .filter(reading::measured_at.gt(At(since)))
+        .order((reading::measured_at, reading::id))
+        .select((
+            reading::worker_id,
+            reading::kind,
+            reading::value,
+            reading::second,
+            reading::beyond,
+            reading::measured_at,
+        ))
+        .load(c))?;
+    let known = |(worker, kind, value, second, beyond, measured_at)| {
+        (worker, FitnessReading { kind, value, second, beyond, measured_at })
+    };
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// Packs of these workers that came out since `since`, and those of which nobody
+/// knows: whose, and what.
+pub fn vended_since(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<(WorkerId, String)>> {
+    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    each!(conn, c => order_unit::table
+        .filter(order_unit::worker_id.eq_any(workers.iter().copied()))
+        .filter(order_unit::state.eq_word(UnitState::InDoubt).or(out.assume_not_null()))
+        .select((order_unit::worker_id, order_unit::product_code))
+        .load(c))
+}
+
+/// How much there is of everything; `today` is the first instant of the civil day.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub stations: i64,
+    pub cabinets: i64,
+    pub hospitals: i64,
+    pub doctors_available: i64,
+    pub doctors_on_shift: i64,
+    pub waiting: i64,
+    pub active: i64,
+    pub completed_today: i64,
+    pub vended_today: i64,
+    pub in_doubt: i64,
+}
+
+/// Counts small tables and partial indexes; the caller keeps the answer a while.
+pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
+    let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
+        // The index is of live ones.
+        let among = consultation::table.filter(consultation::state.eq_any_word(ConsultationState::LIVE));
+        each!(conn, c => among.filter(consultation::state.eq_word(state)).count().get_result(c))
+    };
+    Ok(Figures {
+        stations: each!(conn, c => station::table
+            .filter(station::retired_at.is_null())
+            .count()
+            .get_result(c))?,
+        cabinets: each!(conn, c => cabinet::table.count().get_result(c))?,
+        hospitals: each!(conn, c => hospital::table.count().get_result(c))?,
+        doctors_available: each!(conn, c => doctor::table
+            .filter(doctor::presence.eq_word(Presence::Available))
+            .count()
+            .get_result(c))?,
+        doctors_on_shift: each!(conn, c => doctor::table
+            .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
+            .filter(shift::starts_at.le(At(now)))
+            .filter(shift::ends_at.gt(At(now)))
+            .count()
+            .get_result(c))?,
+        waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
+        active: live(conn, ConsultationState::Active)?,
+        completed_today: each!(conn, c => consultation::table
+            .filter(consultation::state.eq_word(ConsultationState::Completed))
+            .filter(consultation::ended_at.ge(At(today)))
+            .count()
+            .get_result(c))?,
+        vended_today: each!(conn, c => attempt::table
+            .filter(attempt::state.eq_word(AttemptState::Dispensed))
+            .filter(attempt::ended_at.ge(At(today)))
+            .count()
+            .get_result(c))?,
+        in_doubt: each!(conn, c => attempt::table
+            .filter(attempt::state.eq_any_word(AttemptState::LIVE))
+            .filter(attempt::state.eq_word(AttemptState::InDoubt))
+            .count()
+            .get_result(c))?,
+    })
+}

@@ -1,0 +1,97 @@
+//! Who is one person, as far as limits go: a worker, the walk-ins that were
+//! merged into them, and walk-ins who gave the same phone. Two cards are two
+//! people, though one phone stands on both.
+
+use diesel::prelude::*;
+
+use crate::{
+    conn::Conn,
+    dialect::{PortableDsl, each},
+    schema::{order_unit, orders, worker},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    ids::{OrderId, WorkerId},
+    order::OrderState,
+    time::Timestamp,
+};
+
+/// More rows than this are no person any more; the newest count.
+const MOST_ROWS: i64 = 200;
+
+/// What tells who is who.
+#[derive(Debug, Clone, Queryable)]
+struct Known {
+    id: WorkerId,
+    card_index: Option<Vec<u8>>,
+    phone_index: Vec<u8>,
+    merged_into: Option<WorkerId>,
+}
+
+/// The rows of the person that `who` is, in the order in which they are locked.
+pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    let columns = (worker::id, worker::card_index, worker::phone_index, worker::merged_into);
+    let root = super::worker::worker_merged_root(conn, who)?;
+    let family = super::worker::worker_with_merged(conn, root)?;
+    let mut rows = each!(conn, c => worker::table
+        .filter(worker::id.eq_any(family.iter().copied()))
+        .order(worker::id.desc())
+        .limit(MOST_ROWS)
+        .select(columns)
+        .load::<Known>(c))?;
+    let has_card = rows.iter().any(|row| row.card_index.is_some());
+    let mut phones: Vec<Vec<u8>> = rows.iter().map(|row| row.phone_index.clone()).collect();
+    phones.sort_unstable();
+    phones.dedup();
+    // Nobody's phone is nobody's.
+    for phone in phones.iter().filter(|phone| !phone.is_empty()) {
+        let same = each!(conn, c => worker::table
+            .filter(worker::phone_index.eq(phone.as_slice()))
+            .order(worker::id.desc())
+            .limit(MOST_ROWS)
+            .select(columns)
+            .load::<Known>(c))?;
+        rows.extend(same.into_iter().filter(|row| !(has_card && row.card_index.is_some())));
+    }
+    let mut targets: Vec<WorkerId> = rows.iter().filter_map(|row| row.merged_into).collect();
+    for target in &mut targets {
+        *target = super::worker::worker_merged_root(conn, *target)?;
+    }
+    let mut person: Vec<WorkerId> = rows.into_iter().map(|row| row.id).chain(targets).chain([root]).collect();
+    person.sort_unstable();
+    person.dedup();
+    Ok(person)
+}
+
+/// Takes the rows of a person for this transaction, in one order: of two orders
+/// of one person the second waits for the end of the first.
+pub fn person_hold(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
+    for who in person {
+        each!(conn, c => worker::table.find(*who).select(worker::id).held().get_result::<WorkerId>(c))
+            .optional()?;
+    }
+    Ok(())
+}
+
+/// Unpaid orders over the counter that a person holds: how many, and how many packs.
+pub fn unpaid_of(conn: &mut Conn, person: &[WorkerId], now: Timestamp) -> QueryResult<(i64, i64)> {
+    let mut held: (i64, i64) = (0, 0);
+    for who in person {
+        let ids: Vec<OrderId> = each!(conn, c => orders::table
+            .filter(orders::worker_id.eq(*who))
+            .filter(orders::state.eq_word(OrderState::Reserved))
+            .filter(orders::prescription_id.is_null())
+            .filter(orders::expires_at.gt(At(now)))
+            .select(orders::id)
+            .load(c))?;
+        for id in &ids {
+            held.1 += each!(conn, c => order_unit::table
+                .filter(order_unit::order_id.eq(*id))
+                .count()
+                .get_result::<i64>(c))?;
+        }
+        held.0 += i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    }
+    Ok(held)
+}

@@ -1,0 +1,39 @@
+//! What one station sold over the counter to people without a card.
+
+use diesel::prelude::*;
+
+use crate::{
+    conn::Conn,
+    dialect::each,
+    schema::{order_unit, orders, worker},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    ids::{OrderId, StationId, WorkerId},
+    order::UnitState,
+    time::Timestamp,
+};
+
+/// States of a pack that went out, or may still.
+const COUNTED: &[UnitState] =
+    &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt, UnitState::Dispensed];
+
+/// Packs that were sold at a station since `since` to people without a card, and are out or may
+/// still come out: of which order, whose, and what.
+pub fn packs_without_card(
+    conn: &mut Conn,
+    station: StationId,
+    since: Timestamp,
+) -> QueryResult<Vec<(OrderId, WorkerId, String)>> {
+    each!(conn, c => orders::table
+        .inner_join(order_unit::table)
+        .inner_join(worker::table)
+        .filter(orders::station_id.eq(station))
+        .filter(orders::created_at.ge(At(since)))
+        .filter(orders::prescription_id.is_null())
+        .filter(worker::card_index.is_null())
+        .filter(order_unit::state.eq_any_word(COUNTED))
+        .select((orders::id, orders::worker_id, order_unit::product_code))
+        .load(c))
+}

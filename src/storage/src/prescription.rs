@@ -1,0 +1,430 @@
+//! Prescriptions and their lines, and what stands around them: the
+//! consultation, the doctor's licence, the orders that redeem them.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::{
+    conn::Conn,
+    dialect::{PortableDsl, each, insert_few},
+    prepared::{PreparedDsl, padded},
+    schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
+    sql_types::At,
+    words::WordDsl,
+};
+use domain::{
+    consultation::ConsultationState,
+    ids::{ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
+    order::{OrderState, UnitState},
+    prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
+    time::Timestamp,
+};
+
+/// A prescription as stored: body, canonical bytes and reason sealed.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = prescription)]
+pub struct PrescriptionRow {
+    /// Which prescription.
+    pub id: PrescriptionId,
+    /// In which consultation.
+    pub consultation_id: ConsultationId,
+    /// For whom.
+    pub worker_id: WorkerId,
+    /// By whom.
+    pub doctor_id: StaffId,
+    /// Of which hospital.
+    pub hospital_id: HospitalId,
+    /// Where it stands.
+    pub state: PrescriptionState,
+    /// Goes up with every write.
+    pub version: i64,
+    /// The sealed draft, as JSON.
+    pub body_sealed: Vec<u8>,
+    /// The sealed bytes that were signed.
+    pub canonical_sealed: Option<Vec<u8>>,
+    /// The detached signature over them.
+    pub signature: Option<String>,
+    /// When it was signed.
+    pub signed_at: Option<Timestamp>,
+    /// The last instant on which it may be used.
+    pub valid_until: Option<Timestamp>,
+    /// The pharmacist who reviewed it last.
+    pub reviewed_by: Option<StaffId>,
+    /// When.
+    pub reviewed_at: Option<Timestamp>,
+    /// Why it was sent back or withdrawn, in sealed words.
+    pub reason_sealed: Option<Vec<u8>>,
+    /// When it was first written.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = prescription_line)]
+pub struct LineRow {
+    /// Which prescription.
+    pub prescription_id: PrescriptionId,
+    /// Its place, from 1.
+    pub line_no: i32,
+    /// What.
+    pub product_code: String,
+    /// Thousandths of a unit at a time.
+    pub dose_units_thousandths: i64,
+    /// Times a day.
+    pub times_per_day: i32,
+    /// For how many days.
+    pub days: i32,
+    /// Whole packs.
+    pub packs: i32,
+}
+
+/// What a prescription needs of its consultation.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = consultation)]
+pub struct ConsultationFacts {
+    /// Whose.
+    pub worker_id: WorkerId,
+    /// Who has it.
+    pub doctor_id: Option<StaffId>,
+    /// That doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// On what footing.
+    pub lane: EncounterLane,
+    /// Where it stands.
+    pub state: ConsultationState,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A doctor's licence.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = doctor)]
+pub struct LicenceRow {
+    /// When it was checked against the register.
+    pub licence_verified_at: Option<Timestamp>,
+    /// Its last day.
+    pub licence_valid_until: NaiveDate,
+    /// When practice began.
+    pub practising_since: NaiveDate,
+}
+
+/// A fresh draft on its way in.
+#[derive(Debug)]
+pub struct NewPrescription {
+    /// Which prescription.
+    pub id: PrescriptionId,
+    /// In which consultation.
+    pub consultation_id: ConsultationId,
+    /// For whom.
+    pub worker_id: WorkerId,
+    /// By whom.
+    pub doctor_id: StaffId,
+    /// Of which hospital.
+    pub hospital_id: HospitalId,
+    /// The sealed draft.
+    pub body_sealed: Vec<u8>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What a doctor's signature puts into the row.
+#[derive(Debug)]
+pub struct SignedParts {
+    /// The sealed draft with its reasons.
+    pub body_sealed: Vec<u8>,
+    /// The sealed bytes that were signed.
+    pub canonical_sealed: Vec<u8>,
+    /// The signature over them.
+    pub signature: String,
+    /// When.
+    pub signed_at: Timestamp,
+    /// The last instant on which it may be used.
+    pub valid_until: Timestamp,
+}
+
+/// Whose prescriptions are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// One worker's.
+    Worker(WorkerId),
+    /// One doctor's.
+    Doctor(StaffId),
+    /// All that were ever signed: the pharmacists'.
+    Signed,
+}
+
+/// The facts of a consultation.
+pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationFacts>> {
+    each!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c)).optional()
+}
+
+/// Keeps an active consultation of `doctor` as it is until the end of the
+/// transaction: completing it waits, and then sees what was written meanwhile.
+pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -> QueryResult<bool> {
+    diesel::update(consultation::table.find(id))
+        .filter(consultation::state.eq_word(ConsultationState::Active))
+        .filter(consultation::doctor_id.eq(Some(doctor)))
+        .set(consultation::doctor_id.eq(Some(doctor)))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// A doctor's licence.
+pub fn licence_fetch(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<LicenceRow>> {
+    each!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
+}
+
+/// Adds a draft, version 1; `false` when the consultation has an open one.
+pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<bool> {
+    each!(conn, c => diesel::insert_into(prescription::table)
+        .values((
+            prescription::id.eq(new.id),
+            prescription::consultation_id.eq(new.consultation_id),
+            prescription::worker_id.eq(new.worker_id),
+            prescription::doctor_id.eq(new.doctor_id),
+            prescription::hospital_id.eq(new.hospital_id),
+            prescription::state.eq(PrescriptionState::Draft),
+            prescription::version.eq(1_i64),
+            prescription::body_sealed.eq(&new.body_sealed),
+            prescription::created_at.eq(At(new.created_at)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// Replaces the lines of a prescription.
+pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
+    each!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+        .execute(c))?;
+    insert_few!(conn, prescription_line::table, rows).map(|_| ())
+}
+
+/// A prescription by id.
+pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
+    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).first(c)).optional()
+}
+
+/// Takes a prescription's row for this transaction: whoever else decides about
+/// it waits until this one has ended.
+pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
+    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).held().get_result(c))
+        .optional()
+}
+
+/// The lines of one prescription, in their order.
+pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>> {
+    each!(conn, c => prescription_line::table
+        .filter(prescription_line::prescription_id.eq(id))
+        .order(prescription_line::line_no)
+        .select(LineRow::as_select())
+        .load(c))
+}
+
+/// The lines of several prescriptions, each in its order.
+pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<LineRow>> {
+    each!(conn, c => prescription_line::table
+        .filter(prescription_line::prescription_id.eq_any(padded(ids)))
+        .order((prescription_line::prescription_id, prescription_line::line_no))
+        .select(LineRow::as_select())
+        .prepared()
+        .load(c))
+}
+
+/// The open prescription of a consultation.
+pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
+    each!(conn, c => prescription::table
+        .filter(prescription::consultation_id.eq(id))
+        .filter(prescription::state.eq_any_word(LIVE))
+        .select(PrescriptionRow::as_select())
+        .first(c))
+    .optional()
+}
+
+/// Prescriptions of a shelf, the newest first, older than `before`.
+pub fn prescriptions_list(
+    conn: &mut Conn,
+    shelf: Shelf,
+    before: Option<PrescriptionId>,
+    limit: i64,
+) -> QueryResult<Vec<PrescriptionRow>> {
+    let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
+    let everyone = match shelf {
+        Shelf::Worker(worker) => padded(&crate::network::worker::worker_with_merged(conn, worker)?),
+        Shelf::Doctor(_) | Shelf::Signed => Vec::new(),
+    };
+    each!(conn, c => {
+        let base = prescription::table
+            .filter(prescription::id.lt(before))
+            .order(prescription::id.desc())
+            .limit(limit)
+            .select(PrescriptionRow::as_select());
+        match shelf {
+            Shelf::Worker(_) => base.filter(prescription::worker_id.eq_any(everyone)).prepared().load(c),
+            Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
+            Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(c),
+        }
+    })
+}
+
+/// Signed prescriptions that are still valid, the oldest first.
+pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
+    each!(conn, c => prescription::table
+        .filter(prescription::state.eq_word(PrescriptionState::Signed))
+        .filter(prescription::valid_until.ge(Some(At(now))))
+        .order((prescription::signed_at, prescription::id))
+        .limit(limit)
+        .select(PrescriptionRow::as_select())
+        .load(c))
+}
+
+/// Puts another draft in the place of this version's; `false` when the version
+/// is another, or it is neither a draft nor a returned one.
+pub fn prescription_edit(
+    conn: &mut Conn,
+    id: PrescriptionId,
+    version: i64,
+    body_sealed: &[u8],
+) -> QueryResult<bool> {
+    diesel::update(prescription::table.find(id))
+        .filter(prescription::version.eq(version))
+        .filter(prescription::state.eq_any_word(&[PrescriptionState::Draft, PrescriptionState::Returned]))
+        .set((
+            prescription::state.eq(PrescriptionState::Draft),
+            prescription::version.eq(version + 1),
+            prescription::body_sealed.eq(body_sealed),
+            prescription::canonical_sealed.eq(None::<Vec<u8>>),
+            prescription::signature.eq(None::<String>),
+            prescription::signed_at.eq(None::<At>),
+            prescription::valid_until.eq(None::<At>),
+            prescription::reviewed_by.eq(None::<StaffId>),
+            prescription::reviewed_at.eq(None::<At>),
+            prescription::reason_sealed.eq(None::<Vec<u8>>),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Signs this version of a draft.
+pub fn prescription_sign(
+    conn: &mut Conn,
+    id: PrescriptionId,
+    version: i64,
+    parts: &SignedParts,
+) -> QueryResult<bool> {
+    diesel::update(prescription::table.find(id))
+        .filter(prescription::version.eq(version))
+        .filter(prescription::state.eq_word(PrescriptionState::Draft))
+        .set((
+            prescription::state.eq(PrescriptionState::Signed),
+            prescription::version.eq(version + 1),
+            prescription::body_sealed.eq(&parts.body_sealed),
+            prescription::canonical_sealed.eq(Some(&parts.canonical_sealed)),
+            prescription::signature.eq(Some(&parts.signature)),
+            prescription::signed_at.eq(Some(At(parts.signed_at))),
+            prescription::valid_until.eq(Some(At(parts.valid_until))),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Notes the review of a signed prescription; `body_sealed` is what the check
+/// at the review found.
+pub fn prescription_review(
+    conn: &mut Conn,
+    row: &PrescriptionRow,
+    to: PrescriptionState,
+    reviewer: StaffId,
+    body_sealed: &[u8],
+    reason_sealed: Option<&[u8]>,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(prescription::table.find(row.id))
+        .filter(prescription::version.eq(row.version))
+        .filter(prescription::state.eq_word(PrescriptionState::Signed))
+        .filter(prescription::doctor_id.ne(reviewer))
+        .set((
+            prescription::state.eq(to),
+            prescription::version.eq(row.version + 1),
+            prescription::body_sealed.eq(body_sealed),
+            prescription::reviewed_by.eq(Some(reviewer)),
+            prescription::reviewed_at.eq(Some(At(now))),
+            prescription::reason_sealed.eq(reason_sealed),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Ends a prescription that stands in one of `from`.
+pub fn prescription_end(
+    conn: &mut Conn,
+    row: &PrescriptionRow,
+    from: &[PrescriptionState],
+    to: PrescriptionState,
+    reason_sealed: Option<&[u8]>,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(prescription::table.find(row.id))
+        .filter(prescription::version.eq(row.version))
+        .filter(prescription::state.eq_any_word(from))
+        .set((
+            prescription::state.eq(to),
+            prescription::version.eq(row.version + 1),
+            prescription::reason_sealed.eq(reason_sealed.or(row.reason_sealed.as_deref())),
+            prescription::ended_at.eq(Some(At(now))),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Keeps this version as it is until the end of the transaction, so that an
+/// order and the end of its prescription cannot pass each other.
+pub fn prescription_hold(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<bool> {
+    diesel::update(prescription::table.find(row.id))
+        .filter(prescription::version.eq(row.version))
+        .set(prescription::version.eq(row.version))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Prescriptions whose validity is over, the longest over first. One with a
+/// pack on its way or in doubt is left alone.
+pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
+    let moving = order_unit::table
+        .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
+        .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
+    each!(conn, c => prescription::table
+        .filter(prescription::state.eq_any_word(EXPIRING))
+        .filter(prescription::valid_until.lt(Some(At(now))))
+        .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
+        .order(prescription::valid_until)
+        .limit(limit)
+        .select(PrescriptionRow::as_select())
+        .load(c))
+}
+
+/// The order of a prescription that is not at an end yet.
+pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
+    each!(conn, c => orders::table
+        .filter(orders::prescription_id.eq(Some(id)))
+        .filter(orders::state.eq_any_word(OrderState::LIVE))
+        .select((orders::id, orders::state))
+        .first(c))
+    .optional()
+}
+
+/// Line and state of every pack that was set aside for a prescription.
+pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
+    each!(conn, c => order_unit::table
+        .filter(order_unit::prescription_id.eq(Some(id)))
+        .select((order_unit::line_no, order_unit::state))
+        .load(c))
+}

@@ -1,0 +1,298 @@
+//! What changes about a member of staff: names, addresses, licences, presence
+//! on the staff at all. Each write repeats what its caller saw.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use crate::{
+    conn::Conn,
+    dialect::each,
+    prepared::PreparedDsl,
+    schema::{doctor, doctor_department, email_change, staff},
+    sql_types::At,
+};
+use domain::{
+    ids::{EmployerId, HospitalId, StaffId},
+    matching::{Department, presence::Presence},
+    time::Timestamp,
+};
+
+/// What every member of staff has.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffDetails<'a> {
+    /// Name in Chinese.
+    pub name_zh: &'a str,
+    /// Name in English or pinyin.
+    pub name_en: &'a str,
+    /// A doctor's hospital.
+    pub hospital_id: Option<HospitalId>,
+    /// A safety officer's employer.
+    pub employer_id: Option<EmployerId>,
+}
+
+/// Writes the version after `version`; `false` when another one stands.
+pub fn staff_write(
+    conn: &mut Conn,
+    id: StaffId,
+    version: i64,
+    details: &StaffDetails<'_>,
+) -> QueryResult<bool> {
+    diesel::update(staff::table.find(id))
+        .filter(staff::version.eq(version))
+        .set((
+            staff::version.eq(version + 1),
+            staff::name_zh.eq(details.name_zh),
+            staff::name_en.eq(details.name_en),
+            staff::hospital_id.eq(details.hospital_id),
+            staff::employer_id.eq(details.employer_id),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// What a doctor has beside.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = doctor)]
+pub struct DoctorDetails {
+    /// Whose doctor.
+    pub hospital_id: HospitalId,
+    /// Number of the licence.
+    pub licence_no: String,
+    /// The number that a disabled doctor gave back.
+    pub released_licence_no: Option<String>,
+    /// When the licence was verified.
+    pub licence_verified_at: Option<Timestamp>,
+    /// Last day of the licence.
+    pub licence_valid_until: NaiveDate,
+    /// First day of practice.
+    pub practising_since: NaiveDate,
+    /// Languages, separated by `;`.
+    pub languages: String,
+    /// Consultations at once, at most.
+    pub capacity: i32,
+    /// Consultations held now.
+    pub live: i32,
+}
+
+/// A doctor's details.
+pub fn doctor_details(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorDetails>> {
+    each!(conn, c => doctor::table.find(id).select(DoctorDetails::as_select()).first(c)).optional()
+}
+
+/// A doctor's departments, in no order.
+pub fn doctor_departments(conn: &mut Conn, id: StaffId) -> QueryResult<Vec<Department>> {
+    each!(conn, c => doctor_department::table
+        .filter(doctor_department::doctor_id.eq(id))
+        .order(doctor_department::department)
+        .select(doctor_department::department)
+        .load(c))
+}
+
+/// Writes a doctor's details, if they fit: `false` when the doctor holds more
+/// consultations than the new capacity.
+pub fn doctor_write(conn: &mut Conn, id: StaffId, details: &DoctorDetails) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::live.le(details.capacity))
+        .set((
+            doctor::hospital_id.eq(details.hospital_id),
+            doctor::licence_no.eq(&details.licence_no),
+            doctor::licence_verified_at.eq(details.licence_verified_at.map(At)),
+            doctor::licence_valid_until.eq(details.licence_valid_until),
+            doctor::practising_since.eq(details.practising_since),
+            doctor::languages.eq(&details.languages),
+            doctor::capacity.eq(details.capacity),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Replaces a doctor's departments.
+pub fn doctor_departments_write(conn: &mut Conn, id: StaffId, departments: &[Department]) -> QueryResult<()> {
+    let old = doctor_department::table.filter(doctor_department::doctor_id.eq(id));
+    each!(conn, c => diesel::delete(old).execute(c))?;
+    for department in departments {
+        each!(conn, c => diesel::insert_into(doctor_department::table)
+            .values((doctor_department::doctor_id.eq(id), doctor_department::department.eq(*department)))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+/// Takes a doctor off duty; `false` when they were.
+pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(doctor::table.find(id))
+        .filter(doctor::presence.ne(Presence::Off))
+        .set(doctor::presence.eq(Presence::Off))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Whose licence number this is.
+pub fn licence_holder(conn: &mut Conn, licence_no: &str) -> QueryResult<Option<StaffId>> {
+    each!(conn, c => doctor::table
+        .filter(doctor::licence_no.eq(licence_no))
+        .select(doctor::staff_id)
+        .first(c))
+    .optional()
+}
+
+/// Disables a live member of staff, who gives address and licence number back;
+/// `false` when they are disabled or unknown.
+pub fn staff_disable(conn: &mut Conn, id: StaffId, email: &str, now: Timestamp) -> QueryResult<bool> {
+    let disabled = diesel::update(staff::table.find(id))
+        .filter(staff::disabled_at.is_null())
+        .set((
+            staff::disabled_at.eq(Some(At(now))),
+            staff::version.eq(staff::version + 1),
+            staff::released_email.eq(Some(email)),
+            staff::email.eq(format!("disabled:{id}")),
+            staff::reset_asked_by.eq(None::<StaffId>),
+            staff::reset_asked_at.eq(None::<At>),
+        ))
+        .prepared()
+        .execute(conn)?;
+    if disabled == 0 {
+        return Ok(false);
+    }
+    diesel::update(doctor::table.find(id))
+        .set((
+            doctor::released_licence_no.eq(doctor::licence_no.nullable()),
+            doctor::licence_no.eq(format!("disabled:{id}")),
+        ))
+        .prepared()
+        .execute(conn)?;
+    Ok(true)
+}
+
+/// A disabled member of staff returns, with this address and licence number;
+/// `false` when they are not disabled.
+pub fn staff_enable(
+    conn: &mut Conn,
+    id: StaffId,
+    email: &str,
+    licence_no: Option<&str>,
+) -> QueryResult<bool> {
+    let enabled = diesel::update(staff::table.find(id))
+        .filter(staff::disabled_at.is_not_null())
+        .set((
+            staff::disabled_at.eq(None::<At>),
+            staff::version.eq(staff::version + 1),
+            staff::released_email.eq(None::<String>),
+            staff::email.eq(email),
+        ))
+        .prepared()
+        .execute(conn)?;
+    if let Some(licence_no) = licence_no.filter(|_| enabled == 1) {
+        diesel::update(doctor::table.find(id))
+            .set((doctor::released_licence_no.eq(None::<String>), doctor::licence_no.eq(licence_no)))
+            .prepared()
+            .execute(conn)?;
+    }
+    Ok(enabled == 1)
+}
+
+/// Gives a member of staff another address.
+pub fn email_set(conn: &mut Conn, id: StaffId, email: &str) -> QueryResult<bool> {
+    diesel::update(staff::table.find(id))
+        .filter(staff::disabled_at.is_null())
+        .set((staff::email.eq(email), staff::version.eq(staff::version + 1)))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Notes who asks to take somebody's password and one-time codes away, or that
+/// nobody does.
+pub fn reset_ask(
+    conn: &mut Conn,
+    id: StaffId,
+    by: Option<StaffId>,
+    at: Option<Timestamp>,
+) -> QueryResult<()> {
+    diesel::update(staff::table.find(id))
+        .set((staff::reset_asked_by.eq(by), staff::reset_asked_at.eq(at.map(At))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Takes somebody's password and one-time codes away: they must be invited
+/// again. The signing PIN stays.
+pub fn proofs_clear(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+    diesel::update(staff::table.find(id))
+        .filter(staff::disabled_at.is_null())
+        .set((
+            staff::password_hash.eq(None::<String>),
+            staff::totp_sealed.eq(None::<Vec<u8>>),
+            staff::reset_asked_by.eq(None::<StaffId>),
+            staff::reset_asked_at.eq(None::<At>),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// A new address that waits to be confirmed.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = email_change)]
+pub struct EmailChangeRow {
+    /// Whose.
+    pub staff_id: StaffId,
+    /// The new address.
+    pub email: String,
+    /// When its link lapses.
+    pub expires_at: Timestamp,
+    /// When the link was used, or made void.
+    pub used_at: Option<Timestamp>,
+}
+
+/// Adds a link that confirms a new address.
+pub fn email_change_add(
+    conn: &mut Conn,
+    digest: &[u8],
+    staff_id: StaffId,
+    email: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(email_change::table)
+        .values((
+            email_change::digest.eq(digest),
+            email_change::staff_id.eq(staff_id),
+            email_change::email.eq(email),
+            email_change::created_at.eq(At(now)),
+            email_change::expires_at.eq(At(expires_at)),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// A link that confirms an address, by its digest.
+pub fn email_change_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<EmailChangeRow>> {
+    each!(conn, c => email_change::table.find(digest).select(EmailChangeRow::as_select()).first(c)).optional()
+}
+
+/// Uses such a link; `false` when somebody has, or it has lapsed.
+pub fn email_change_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<bool> {
+    diesel::update(email_change::table.find(digest))
+        .filter(email_change::used_at.is_null())
+        .filter(email_change::expires_at.gt(At(now)))
+        .set(email_change::used_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Voids the links of somebody that were not used.
+pub fn email_changes_void(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(email_change::table)
+        .filter(email_change::staff_id.eq(staff_id))
+        .filter(email_change::used_at.is_null())
+        .set(email_change::used_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}

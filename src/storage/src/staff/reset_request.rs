@@ -1,0 +1,58 @@
+//! Requests of a new password that nobody has looked at yet.
+
+use diesel::prelude::*;
+
+use crate::{conn::Conn, dialect::each, events::AnyId, schema::reset_request, sql_types::At};
+use domain::time::Timestamp;
+
+/// One request.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = reset_request)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: AnyId,
+    /// The address, as typed.
+    pub email_sealed: Vec<u8>,
+    /// Whether it may cost a letter.
+    pub may_send: bool,
+}
+
+/// Adds a request.
+pub fn request_add(
+    conn: &mut Conn,
+    id: AnyId,
+    (email_sealed, email_index): (&[u8], &[u8]),
+    may_send: bool,
+    now: Timestamp,
+) -> QueryResult<()> {
+    each!(conn, c => diesel::insert_into(reset_request::table)
+        .values((
+            reset_request::id.eq(id),
+            reset_request::email_sealed.eq(email_sealed),
+            reset_request::email_index.eq(email_index),
+            reset_request::may_send.eq(may_send),
+            reset_request::created_at.eq(At(now)),
+        ))
+        .execute(c))
+    .map(|_| ())
+}
+
+/// The oldest requests.
+pub fn requests(conn: &mut Conn, limit: i64) -> QueryResult<Vec<RequestRow>> {
+    each!(conn, c => reset_request::table
+        .order(reset_request::id)
+        .limit(limit)
+        .select(RequestRow::as_select())
+        .load(c))
+}
+
+/// Drops the requests for an address.
+pub fn requests_drop(conn: &mut Conn, email_index: &[u8]) -> QueryResult<usize> {
+    let of_address = reset_request::table.filter(reset_request::email_index.eq(email_index));
+    each!(conn, c => diesel::delete(of_address).execute(c))
+}
+
+/// Takes a request out; `false` when another instance has.
+pub fn request_take(conn: &mut Conn, id: AnyId) -> QueryResult<bool> {
+    each!(conn, c => diesel::delete(reset_request::table.find(id)).execute(c)).map(|rows| rows == 1)
+}

@@ -1,0 +1,77 @@
+//! What was measured and what alarmed lately, over all rows of one person and at any screen.
+
+use diesel::prelude::*;
+
+use crate::{
+    alert::AlertRow,
+    conn::Conn,
+    consultation::ConsultationRow,
+    dialect::each,
+    schema::{alert, consultation, reading},
+    sql_types::At,
+    vitals::ReadingRow,
+    words::WordDsl,
+};
+use domain::{consultation::ConsultationState, ids::WorkerId, time::Timestamp};
+
+/// More rows than this are not read; the newest count.
+const MOST: i64 = 500;
+
+/// Readings of a person that came in since `since`, oldest first of each row.
+pub fn readings_lately(
+    conn: &mut Conn,
+    person: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<ReadingRow>> {
+    let mut all = Vec::new();
+    for who in person {
+        let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+            .filter(reading::worker_id.eq(*who))
+            .filter(reading::recorded_at.ge(At(since)))
+            .order(reading::id.desc())
+            .limit(MOST)
+            .select(ReadingRow::as_select())
+            .load(c))?;
+        rows.reverse();
+        all.extend(rows);
+    }
+    Ok(all)
+}
+
+/// Emergencies of a person that were raised after `since`.
+pub fn alerts_lately(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<AlertRow>> {
+    let mut all = Vec::new();
+    for who in person {
+        let rows: Vec<AlertRow> = each!(conn, c => alert::table
+            .filter(alert::worker_id.eq(*who))
+            .filter(alert::raised_at.gt(At(since)))
+            .limit(MOST)
+            .select(AlertRow::as_select())
+            .load(c))?;
+        all.extend(rows);
+    }
+    Ok(all)
+}
+
+/// The newest consultation of a person that a doctor completed since `since`.
+pub fn completed_lately(
+    conn: &mut Conn,
+    person: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Option<ConsultationRow>> {
+    let mut newest: Option<ConsultationRow> = None;
+    for who in person {
+        let row: Option<ConsultationRow> = each!(conn, c => consultation::table
+            .filter(consultation::worker_id.eq(*who))
+            .filter(consultation::state.eq_word(ConsultationState::Completed))
+            .filter(consultation::ended_at.gt(Some(At(since))))
+            .order(consultation::id.desc())
+            .select(ConsultationRow::as_select())
+            .first(c))
+        .optional()?;
+        if newest.as_ref().map(|row| row.ended_at) < row.as_ref().map(|row| row.ended_at) {
+            newest = row;
+        }
+    }
+    Ok(newest)
+}

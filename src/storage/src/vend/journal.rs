@@ -1,0 +1,219 @@
+//! Cabinets, their boots and their journals.
+
+use diesel::prelude::*;
+
+use crate::{
+    conn::Conn,
+    dialect::{PortableDsl, each, insert_few},
+    prepared::PreparedDsl,
+    schema::{cabinet, device, journal},
+    sql_types::At,
+};
+use domain::{
+    ids::{CabinetId, DeviceId, StationId},
+    prescription::CabinetLane,
+    time::Timestamp,
+};
+
+/// A cabinet as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = cabinet)]
+pub struct CabinetRow {
+    /// Which cabinet.
+    pub id: CabinetId,
+    /// Where it stands.
+    pub station_id: StationId,
+    /// On what footing it vends.
+    pub lane: CabinetLane,
+    /// Grows by one when it is replaced or enrolled again.
+    pub epoch: i64,
+    /// Its present boot.
+    pub boot_id: Option<String>,
+    /// When that boot was first heard of.
+    pub booted_at: Option<Timestamp>,
+    /// A door is open.
+    pub door_open: bool,
+    /// A tamper alarm stands.
+    pub tampered: bool,
+    /// When it last wrote.
+    pub heard_at: Option<Timestamp>,
+}
+
+/// One journal entry on its way in, and as stored.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = journal)]
+pub struct NewEntry {
+    /// Whose journal.
+    pub cabinet_id: CabinetId,
+    /// Of which epoch.
+    pub epoch: i64,
+    /// From 1, without a gap.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+    /// The hash before it.
+    pub prev_hash: String,
+    /// The boot that wrote it.
+    pub boot_id: String,
+    /// Since that boot began.
+    pub mono_ms: i64,
+    /// The cabinet's clock, for people.
+    pub wall: String,
+    /// What happened.
+    pub kind: String,
+    /// The rest of it, as JSON.
+    pub body: String,
+    /// When it arrived.
+    pub received_at: At,
+}
+
+/// The end of a stored journal: seq and hash.
+pub type Head = (i64, String);
+
+/// A cabinet by id.
+pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
+    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
+}
+
+/// The cabinet of a station.
+pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Option<CabinetId>> {
+    each!(conn, c => cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(c))
+        .optional()
+}
+
+/// Takes a cabinet's row for this transaction. Everything that moves its
+/// packs, its boot or its doors stands in line here, so START cannot slip
+/// between a new boot and the doubts that follow from it.
+pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
+    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).held().get_result(c)).optional()
+}
+
+/// Cabinets after an id.
+pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> QueryResult<Vec<CabinetRow>> {
+    each!(conn, c => {
+        let base = cabinet::table.order(cabinet::id).limit(limit).select(CabinetRow::as_select());
+        match after {
+            Some(after) => base.filter(cabinet::id.gt(after)).load(c),
+            None => base.load(c),
+        }
+    })
+}
+
+/// The device that may act for a cabinet now, with its epoch.
+pub fn cabinet_device(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<(DeviceId, i64)>> {
+    each!(conn, c => device::table
+        .filter(device::cabinet_id.eq(Some(id)))
+        .filter(device::revoked_at.is_null())
+        .select((device::id, device::epoch))
+        .first(c))
+    .optional()
+}
+
+/// The public key of an enrolled device of this epoch.
+pub fn device_key(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<Option<String>> {
+    each!(conn, c => device::table
+        .find(id)
+        .filter(device::revoked_at.is_null())
+        .filter(device::epoch.eq(epoch))
+        .select(device::public_key)
+        .first(c))
+    .optional()
+}
+
+/// Notes that a cabinet wrote, and how its doors are.
+pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(cabinet::table.find(id))
+        .set(cabinet::heard_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Says whether a door is open.
+pub fn cabinet_door(conn: &mut Conn, id: CabinetId, open: bool) -> QueryResult<bool> {
+    diesel::update(cabinet::table.find(id))
+        .filter(cabinet::door_open.eq(!open))
+        .set(cabinet::door_open.eq(open))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Raises or clears the tamper alarm.
+pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryResult<bool> {
+    diesel::update(cabinet::table.find(id))
+        .filter(cabinet::tampered.eq(!tampered))
+        .set(cabinet::tampered.eq(tampered))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// The end of what has arrived of one epoch's journal.
+pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<Head>> {
+    each!(conn, c => journal::table
+        .filter(journal::cabinet_id.eq(id))
+        .filter(journal::epoch.eq(epoch))
+        .order(journal::seq.desc())
+        .select((journal::seq, journal::hash))
+        .first(c))
+    .optional()
+}
+
+/// Which boot wrote the last entry that has arrived, and when by its own clock.
+pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<(String, i64)>> {
+    each!(conn, c => journal::table
+        .filter(journal::cabinet_id.eq(id))
+        .filter(journal::epoch.eq(epoch))
+        .order(journal::seq.desc())
+        .select((journal::boot_id, journal::mono_ms))
+        .first(c))
+    .optional()
+}
+
+/// The hashes kept for a span of seqs.
+pub fn journal_hashes(
+    conn: &mut Conn,
+    id: CabinetId,
+    epoch: i64,
+    from: i64,
+    to: i64,
+) -> QueryResult<Vec<(i64, String)>> {
+    each!(conn, c => journal::table
+        .filter(journal::cabinet_id.eq(id))
+        .filter(journal::epoch.eq(epoch))
+        .filter(journal::seq.between(from, to))
+        .select((journal::seq, journal::hash))
+        .load(c))
+}
+
+/// Appends entries, and moves the cabinet's acknowledged head if the epoch is
+/// its present one.
+pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
+    let Some(last) = rows.last() else { return Ok(()) };
+    insert_few!(conn, journal::table, rows)?;
+    diesel::update(cabinet::table.find(last.cabinet_id))
+        .filter(cabinet::epoch.eq(last.epoch))
+        .set((cabinet::acked_seq.eq(last.seq), cabinet::journal_head.eq(last.hash.as_str())))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// The newest entries of some kinds, newest first: seq, boot, kind and body.
+pub fn journal_recent(
+    conn: &mut Conn,
+    id: CabinetId,
+    epoch: i64,
+    kinds: &[&str],
+    limit: i64,
+) -> QueryResult<Vec<(i64, String, String, String)>> {
+    each!(conn, c => journal::table
+        .filter(journal::cabinet_id.eq(id))
+        .filter(journal::epoch.eq(epoch))
+        .filter(journal::kind.eq_any(kinds.iter().copied()))
+        .order(journal::seq.desc())
+        .limit(limit)
+        .select((journal::seq, journal::boot_id, journal::kind, journal::body))
+        .load(c))
+}

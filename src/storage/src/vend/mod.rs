@@ -1,0 +1,7 @@
+//! Vending: attempts, the cabinets' journals, and what a person must look at.
+
+pub mod attempt;
+pub mod incident;
+pub mod journal;
+pub mod pickup;
+pub mod reconcile;

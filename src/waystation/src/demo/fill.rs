@@ -1,0 +1,99 @@
+//! Fills an empty database with the sample network: for the demonstration, and
+//! by itself (`waystation sample`) for a trial of a server.
+
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+
+use anyhow::ensure;
+use chrono::TimeDelta;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{plans::stocked_codes, sample};
+use crate::build;
+use base::{clock::SystemClock, config::Config, telemetry};
+use domain::{staff::ShiftRecord, time::Timestamp};
+use service::{Actor, House};
+use simulation::sample::{MOST_WORKERS, SampleNetwork};
+use storage::StoreError;
+
+/// How far ahead the roster reaches.
+const ROSTER: TimeDelta = TimeDelta::days(7);
+
+/// Whether there is neither a station nor a member of staff.
+///
+/// # Errors
+/// What the storage said.
+pub async fn is_empty(house: &Arc<House>) -> anyhow::Result<bool> {
+    let found = house.store.read::<_, StoreError>(|conn| {
+        Ok(storage::network::places::stations_by_district(conn)?.is_empty()
+            && storage::network::places::staff_by_email(conn)?.is_empty())
+    });
+    Ok(found.await?)
+}
+
+/// Puts the network in, telling how far it is.
+///
+/// # Errors
+/// What the storage said.
+pub async fn fill(house: &Arc<House>, network: &Arc<SampleNetwork>, codes: &[String]) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} 装载样例网络 loading the sample network",
+    )?);
+    sample::load(house, network, codes, &bar).await?;
+    bar.finish_and_clear();
+    // As every file that is loaded.
+    let rows = network.worker_count();
+    let told = house
+        .write(Actor::System, move |tx| service::network::import::record_loaded(tx, "sample", rows))
+        .await;
+    told.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
+}
+
+/// Brings the roster up to date, and tells how far it reaches. `from`: how far
+/// it reached before; `more`: shifts beside those of the plan.
+///
+/// # Errors
+/// What the storage said.
+pub async fn roster(
+    house: &Arc<House>,
+    network: &SampleNetwork,
+    from: Option<Timestamp>,
+    more: impl IntoIterator<Item = ShiftRecord>,
+) -> anyhow::Result<Timestamp> {
+    let now = house.now();
+    let until = now + ROSTER;
+    let mut shifts = network.shifts(from.unwrap_or(now), until);
+    // A shift that began before the last roster's end is there already.
+    shifts.retain(|shift| from.is_none_or(|from| shift.starts_at >= from) && shift.starts_at < until);
+    shifts.extend(more);
+    sample::load_shifts(house, shifts).await?;
+    Ok(until)
+}
+
+/// `waystation sample`
+///
+/// # Errors
+/// A database that holds something; what the storage said.
+pub async fn run(config: &Config, workers: usize, seed: u64) -> anyhow::Result<ExitCode> {
+    ensure!((1..=MOST_WORKERS).contains(&workers), "--workers: must be 1 to {MOST_WORKERS}");
+    telemetry::start(config.log, "warn");
+    crate::serving::ensure_unchanged(config)?;
+    let built = build(config, Arc::new(SystemClock)).await?;
+    let house = &built.house;
+    ensure!(
+        is_empty(house).await?,
+        "the database is not empty: the sample network is only put into one that holds nothing"
+    );
+    if !std::io::stderr().is_terminal() {
+        eprintln!("装载样例网络 / loading the sample network: {workers} workers");
+    }
+    let network = Arc::new(SampleNetwork::plan(seed, workers, house.now()));
+    fill(house, &network, &stocked_codes(house)?).await?;
+    let until = roster(house, &network, None, []).await?;
+    println!(
+        "种子 {seed} 的样例网络已装载；排班到 {until} / loaded the sample network of seed {seed}: {} stations, \
+         {workers} workers; its roster reaches until {until}",
+        network.stations.len()
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,395 @@
+//! The demonstration: an embedded house with the sample network in it, open
+//! for everyone on this machine, with simulated people at work.
+
+pub(crate) mod fill;
+pub(crate) mod load;
+mod plans;
+mod sample;
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use clap::Args;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{Built, build, serve};
+use base::{
+    clock::{Clock, SystemClock},
+    config::{Config, Flags},
+    private_files, telemetry,
+};
+use crypto::keys::MasterSecret;
+use domain::{staff::ShiftRecord, time::Timestamp};
+use plans::{cabinet_plans, cards, guests, ready, station_plans, stocked_codes};
+use service::{House, jobs::Jobs};
+use simulation::{
+    acknowledged::Acknowledged,
+    banner::banner,
+    cabinets::Fleet,
+    client::{Api, As, Call},
+    hatch::{self, Hatches},
+    journeys::Driver,
+    pace::Pace,
+    sample::{DEFAULT_WORKERS, SampleNetwork},
+    simulation::Simulation,
+};
+use storage::StoreError;
+
+/// Everything of the demonstration that `--fresh` may wipe.
+const OWN_FILES: &[&str] = &[
+    "demo.db",
+    "demo.db-wal",
+    "demo.db-shm",
+    "demo.db.lock",
+    "demo.db.server",
+    "demo.json",
+    "demo.json.tmp",
+    "acknowledged.jsonl",
+    "master-secret",
+];
+const OWN_FOLDERS: &[&str] = &["audit-witness", "cabinets", "letters", "mail"];
+/// The guests of the ready file are on shift this long.
+const GUEST_SHIFT: TimeDelta = TimeDelta::hours(24);
+const HTTP_WORKERS: usize = 2;
+
+/// `waystation demo`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Keep the network here; without it, it is gone afterwards
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep the network in this empty database instead; its secret and the rest stay in --data
+    #[arg(long, value_name = "URL", conflicts_with = "fresh")]
+    database_url: Option<String>,
+    /// The port on 127.0.0.1; 0 takes a free one; the hatches' keypads are on the next
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(0..65535))]
+    port: u16,
+    /// Begin anew: wipes the demonstration's own files in DIR, and no others
+    #[arg(long, requires = "data")]
+    fresh: bool,
+    /// Write who may sign in here once the house answers
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Simulate nobody
+    #[arg(long, conflicts_with = "journeys")]
+    no_simulation: bool,
+    /// Workers of the network
+    #[arg(long, default_value_t = DEFAULT_WORKERS)]
+    workers: usize,
+    /// What the network is derived from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Drive this many workers from check-in to their packs
+    #[arg(long, value_name = "N")]
+    journeys: Option<usize>,
+    /// End after the journeys; the status says whether all went well
+    #[arg(long, requires = "journeys")]
+    exit: bool,
+}
+
+/// What the demonstration remembers beside its database.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    seed: u64,
+    workers: usize,
+    planned_at: Timestamp,
+    /// `None` until all of the network is loaded.
+    roster_until: Option<Timestamp>,
+    /// The next worker who has not been on a journey.
+    next_worker: usize,
+}
+
+/// Runs until Ctrl-C, or until the journeys have ended.
+///
+/// # Errors
+/// What could not be set up.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let kept_only_now = if arguments.data.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let folder = match (&arguments.data, &kept_only_now) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(folder)) => folder.path().to_owned(),
+        (None, None) => anyhow::bail!("no folder for the demonstration"),
+    };
+    private_files::make_folder(&folder).with_context(|| format!("--data {}", folder.display()))?;
+    if half_loaded(&folder) {
+        anyhow::ensure!(
+            arguments.database_url.is_none(),
+            "an earlier run was killed while it filled the database: empty both it and --data"
+        );
+        wipe(&folder)?;
+    } else if arguments.fresh {
+        wipe(&folder)?;
+    }
+    let listener = listen(arguments.port)?;
+    // Port 0 takes whichever is free.
+    let port = listener.local_addr()?.port();
+    let config = config(&folder, port, arguments.database_url.as_deref())?;
+    telemetry::start(config.log, "warn");
+    let _serving = super::serving::hold(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Built { house, mailer, texts } = build(&config, Arc::clone(&clock)).await?;
+    let memory_path = folder.join("demo.json");
+    let mut memory = remember(&memory_path, &arguments, clock.now())?;
+    let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
+    let codes = stocked_codes(&house)?;
+    put_in(&house, &network, &codes, &mut memory, &memory_path).await?;
+    let server = serve(&house, listener, HTTP_WORKERS)?;
+    let handle = server.handle();
+    let serving = tokio::spawn(server);
+    let mut jobs = Jobs::start(&house, &mailer);
+    jobs.send_texts(&house, &texts);
+    let stage = Stage { port, folder, house, clock, network, codes };
+    let outcome = open(stage, &arguments, &mut memory).await;
+    // The simulated callers are gone; whoever else holds a poll may ask again.
+    handle.stop(false).await;
+    serving.await??;
+    jobs.stop(std::time::Duration::from_secs(10)).await;
+    outcome
+}
+
+/// What a demonstration stands on.
+struct Stage {
+    port: u16,
+    folder: PathBuf,
+    house: Arc<House>,
+    clock: Arc<dyn Clock>,
+    network: Arc<SampleNetwork>,
+    codes: Vec<String>,
+}
+
+/// From the moment the house answers.
+async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyhow::Result<ExitCode> {
+    let Stage { port, folder, house, clock, network, codes } = stage;
+    let base = format!("http://127.0.0.1:{port}");
+    let api = Api::new(&base, clock)?;
+    let _: serde_json::Value = api.call(As::Nobody, Call::get("/healthz")).await?;
+    let devices = house
+        .store
+        .read::<_, StoreError>(|conn| Ok(storage::network::places::devices_enrolled(conn)?))
+        .await?;
+    let mut ready = ready(&network, &devices, &base, memory.planned_at)?;
+    let guest = ready.station.station_code.clone();
+    let hatches = Arc::new(Hatches::default());
+    let mut simulation = None;
+    if !arguments.no_simulation {
+        let keypad_port = if arguments.port == 0 { 0 } else { port.saturating_add(1) };
+        let keypad_listener = listen(keypad_port)?;
+        ready.hatch_url = Some(format!("http://{}", keypad_listener.local_addr()?));
+        tokio::spawn(hatch::serve(&hatches, keypad_listener)?);
+        let journals = Some(folder.join("cabinets"));
+        let issuer = &house.policy.network;
+        let fleet = Fleet::new(api.clone(), issuer, Arc::clone(&hatches), journals, Pace::lively());
+        let cabinets = cabinet_plans(&network, &devices, &codes, &guest)?;
+        let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
+        let steps = house
+            .store
+            .read::<_, StoreError>(|conn| Ok(storage::network::places::staff_steps(conn)?))
+            .await?;
+        let steps =
+            steps.into_iter().filter_map(|(email, step)| Some((email, u64::try_from(step).ok()?))).collect();
+        simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent, steps));
+    }
+    if let Some(path) = &arguments.ready_file {
+        ready.write(path).with_context(|| format!("--ready-file {}", path.display()))?;
+    }
+    println!("{}", banner(&ready, simulation.as_ref().map_or(0, Simulation::cabinets)));
+    let mut code = ExitCode::SUCCESS;
+    if let Some(count) = arguments.journeys {
+        let cards = cards(&network, &mut memory.next_worker, count);
+        anyhow::ensure!(
+            cards.len() == count,
+            "--journeys: the network has only {} workers left",
+            cards.len()
+        );
+        save(&folder.join("demo.json"), memory)?;
+        let stations = station_plans(&network, &devices, &guest)?;
+        let acknowledged = Acknowledged::open(&folder.join("acknowledged.jsonl"))?;
+        let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards, acknowledged);
+        let totals = tokio::select! {
+            totals = driver.run() => totals,
+            ended = told_to_end() => { ended?; return Ok(ExitCode::FAILURE) }
+        };
+        if totals.failed > 0 {
+            code = ExitCode::FAILURE;
+        }
+    }
+    if !arguments.exit {
+        told_to_end().await?;
+    }
+    if let Some(simulation) = simulation {
+        simulation.stop();
+    }
+    Ok(code)
+}
+
+/// Loads an empty house, and brings the roster up to date in any case.
+async fn put_in(
+    house: &Arc<House>,
+    network: &Arc<SampleNetwork>,
+    codes: &[String],
+    memory: &mut Memory,
+    memory_path: &Path,
+) -> anyhow::Result<()> {
+    if fill::is_empty(house).await? {
+        fill::fill(house, network, codes).await?;
+    } else {
+        anyhow::ensure!(
+            memory.roster_until.is_some(),
+            "the database holds something, and it was not put there from this --data folder"
+        );
+    }
+    let now = house.now();
+    let (doctor, pharmacist) = guests(network, memory.planned_at)?;
+    let guests = [doctor, pharmacist].map(|staff_email| ShiftRecord {
+        staff_email,
+        // An odd instant, so that it never is the start of a rostered shift.
+        starts_at: now - TimeDelta::microseconds(1),
+        ends_at: now + GUEST_SHIFT,
+    });
+    memory.roster_until = Some(fill::roster(house, network, memory.roster_until, guests).await?);
+    save(memory_path, memory)
+}
+
+fn config(folder: &Path, port: u16, database_url: Option<&str>) -> anyhow::Result<Config> {
+    let mut config = Config::load(None, &Flags::default()).context("the settings are refused")?;
+    config.listen = ([127, 0, 0, 1], port).into();
+    config.public_url = format!("http://127.0.0.1:{port}");
+    let own = || format!("sqlite:{}", folder.join("demo.db").display());
+    config.database_url = database_url.map_or_else(own, str::to_owned).into();
+    config.data_dir = folder.to_owned();
+    config.http_workers = HTTP_WORKERS;
+    config.master_secret = Some(master_secret(folder)?.into());
+    config.policy.insert("cabinet_lane".into(), "institution_dispense".into());
+    let lanes = serde_json::json!(["follow_up_with_evidence", "minor_ailment_pilot", "consultation_only"]);
+    config.policy.insert("encounter_lanes".into(), lanes);
+    config.check_safe().context("the settings are refused")?;
+    Ok(config)
+}
+
+/// The secret is made once, for this folder, and only its owner can read it.
+fn master_secret(folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join("master-secret");
+    match fs::read_to_string(&path) {
+        Ok(text) => return Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    }
+    let secret = MasterSecret::generate().to_base64().expose_secret().to_owned();
+    let mut file = private_files::options().write(true).create_new(true).open(&path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    Ok(secret)
+}
+
+fn remember(path: &Path, arguments: &Arguments, now: Timestamp) -> anyhow::Result<Memory> {
+    if let Ok(text) = fs::read_to_string(path) {
+        let known = serde_json::from_str(&text);
+        return known.with_context(|| format!("{}: unreadable; --fresh begins anew", path.display()));
+    }
+    let (seed, workers) = (arguments.seed, arguments.workers);
+    // Worker 0 is the one of the ready file.
+    let fresh = Memory { seed, workers, planned_at: now, roster_until: None, next_worker: 1 };
+    save(path, &fresh)?;
+    Ok(fresh)
+}
+
+fn save(path: &Path, memory: &Memory) -> anyhow::Result<()> {
+    let unfinished = path.with_extension("json.tmp");
+    private_files::write(&unfinished, &serde_json::to_vec_pretty(memory)?)?;
+    fs::rename(&unfinished, path)?;
+    Ok(())
+}
+
+/// Whether an earlier run was killed while it loaded the network. Nobody was
+/// served from it, so nothing is lost by beginning anew.
+fn half_loaded(folder: &Path) -> bool {
+    let memory = fs::read_to_string(folder.join("demo.json")).ok();
+    let memory = memory.and_then(|text| serde_json::from_str::<Memory>(&text).ok());
+    memory.is_some_and(|memory| memory.roster_until.is_none())
+}
+
+/// Wipes what the demonstration made. A folder with anything else in it keeps that.
+fn wipe(folder: &Path) -> anyhow::Result<()> {
+    let gone = |done: std::io::Result<()>, path: &Path| match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("--fresh: {}", path.display()))
+        }
+        _done_or_not_there => Ok(()),
+    };
+    for name in OWN_FILES {
+        let path = folder.join(name);
+        gone(fs::remove_file(&path), &path)?;
+    }
+    for name in OWN_FOLDERS {
+        let path = folder.join(name);
+        gone(fs::remove_dir_all(&path), &path)?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C, or SIGTERM: the server listens to neither by itself.
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
+fn listen(port: u16) -> anyhow::Result<std::net::TcpListener> {
+    std::net::TcpListener::bind(("127.0.0.1", port))
+        .with_context(|| format!("--port: 127.0.0.1:{port} cannot be used"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_wipes_its_own_files_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("demo.db");
+        let foreign = folder.path().join("thesis.odt");
+        fs::write(&own, "x").unwrap();
+        fs::write(&foreign, "x").unwrap();
+        fs::create_dir_all(folder.path().join("cabinets/zhifu-01")).unwrap();
+        wipe(folder.path()).unwrap();
+        assert!(!own.exists() && foreign.exists() && !folder.path().join("cabinets").exists());
+        wipe(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_network_that_was_loaded_by_half_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!half_loaded(folder.path()), "nothing there yet");
+        let now = SystemClock.now();
+        let mut memory = Memory { seed: 1, workers: 2, planned_at: now, roster_until: None, next_worker: 1 };
+        let path = folder.path().join("demo.json");
+        save(&path, &memory).unwrap();
+        assert!(half_loaded(folder.path()));
+        memory.roster_until = Some(now);
+        save(&path, &memory).unwrap();
+        assert!(!half_loaded(folder.path()));
+    }
+
+    #[test]
+    fn the_secret_is_made_once_and_is_its_owners() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let first = master_secret(folder.path()).unwrap();
+        assert_eq!(master_secret(folder.path()).unwrap(), first);
+        let mode = fs::metadata(folder.path().join("master-secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(config(folder.path(), 8080, None).is_ok());
+    }
+}

@@ -1,0 +1,384 @@
+//! Puts a planned network into an empty database, thousands of rows to a
+//! transaction. Records come from floor 5, rows go to floor 2: only the
+//! composition root sees both.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+
+use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt, seal::FieldPlace};
+use domain::{
+    ids::{CabinetId, DeviceId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
+    matching::presence::Presence,
+    network::WorkerRecord,
+    staff::{DoctorRecord, ShiftRecord, role::Role},
+};
+use service::{Actor, Failure, House, Tx};
+use simulation::sample::{SAMPLE_PASSWORD_HASH, SampleNetwork};
+use storage::{network as rows, sql_types::At};
+
+/// Workers in one transaction.
+const WORKERS_AT_ONCE: usize = 1_500;
+/// Stations whose stock goes in one transaction.
+const STOCK_AT_ONCE: usize = 40 * 60;
+
+/// A member of staff on the way in.
+#[derive(Clone)]
+pub struct Person {
+    pub role: Role,
+    pub email: String,
+    pub name_zh: String,
+    pub name_en: String,
+    pub hospital: Option<HospitalId>,
+    pub employer: Option<EmployerId>,
+    pub password_hash: String,
+    pub totp: Vec<u8>,
+    /// Of doctors and pharmacists.
+    pub signing_pin: Option<String>,
+}
+
+/// Adds staff with their secrets sealed, and gives their ids by address.
+pub fn add_staff(tx: &mut Tx<'_>, people: Vec<Person>) -> Result<HashMap<String, StaffId>, Failure> {
+    let created_at = At(tx.now);
+    let mut ids = HashMap::with_capacity(people.len());
+    let mut staff = Vec::with_capacity(people.len());
+    for person in people {
+        let id = StaffId::generate();
+        let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", id);
+        let totp_sealed = tx.house.keys.sealer.seal(&place, &person.totp)?;
+        let pin = person.signing_pin.map(|pin| {
+            let salt = PinSalt::generate();
+            let mac = tx.house.keys.staff_pins.mac(&salt, &pin).to_vec();
+            (salt.0.to_vec(), mac)
+        });
+        let (pin_salt, pin_mac) = pin.unzip();
+        ids.insert(person.email.clone(), id);
+        staff.push(rows::NewStaff {
+            id,
+            role: person.role,
+            email: person.email,
+            name_zh: person.name_zh,
+            name_en: person.name_en,
+            hospital_id: person.hospital,
+            employer_id: person.employer,
+            password_hash: Some(person.password_hash),
+            totp_sealed: Some(totp_sealed),
+            totp_step: 0,
+            pin_salt,
+            pin_mac,
+            pin_failures: 0,
+            created_at,
+        });
+    }
+    rows::staff_add(tx.conn, &staff)?;
+    Ok(ids)
+}
+
+/// Loads the whole network with `stock` of the products `codes`.
+///
+/// # Errors
+/// What the storage said.
+pub async fn load(
+    house: &Arc<House>,
+    network: &Arc<SampleNetwork>,
+    codes: &[String],
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    bar.set_length(network.worker_count() as u64 + 2);
+    let plan = Arc::clone(network);
+    let employers = write(house, move |tx| load_places_and_staff(tx, &plan)).await?;
+    bar.inc(1);
+    let employers = Arc::new(employers);
+    let mut all = network.workers();
+    loop {
+        let part: Vec<WorkerRecord> = all.by_ref().take(WORKERS_AT_ONCE).collect();
+        if part.is_empty() {
+            break;
+        }
+        let (count, employers) = (part.len() as u64, Arc::clone(&employers));
+        write(house, move |tx| load_workers(tx, &part, &employers)).await?;
+        bar.inc(count);
+    }
+    load_stock(house, network, codes).await?;
+    bar.inc(1);
+    Ok(())
+}
+
+/// Adds the shifts that are not there yet.
+///
+/// # Errors
+/// What the storage said.
+pub async fn load_shifts(house: &Arc<House>, shifts: Vec<ShiftRecord>) -> anyhow::Result<()> {
+    write(house, move |tx| {
+        let staff = storage::network::places::staff_by_email(tx.conn)?;
+        let fresh: Vec<rows::NewShift> = shifts
+            .iter()
+            .filter_map(|shift| {
+                Some(rows::NewShift {
+                    id: ShiftId::generate(),
+                    staff_id: *staff.get(&shift.staff_email)?,
+                    starts_at: At(shift.starts_at),
+                    ends_at: At(shift.ends_at),
+                })
+            })
+            .collect();
+        rows::shifts_insert(tx.conn, &fresh)?;
+        Ok(())
+    })
+    .await
+}
+
+async fn write<T: Send + 'static>(
+    house: &Arc<House>,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+) -> anyhow::Result<T> {
+    house.write(Actor::System, work).await.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
+}
+
+fn load_places_and_staff(
+    tx: &mut Tx<'_>,
+    network: &SampleNetwork,
+) -> Result<HashMap<String, EmployerId>, Failure> {
+    let created_at = At(tx.now);
+    let mut hospitals = HashMap::new();
+    let mut hospital_rows = Vec::new();
+    for one in &network.hospitals {
+        let id = HospitalId::generate();
+        hospitals.insert(one.code.clone(), id);
+        hospital_rows.push(rows::NewHospital {
+            id,
+            code: one.code.clone(),
+            name_zh: one.name_zh.clone(),
+            name_en: one.name_en.clone(),
+            district: one.district.clone(),
+            weight: one.weight,
+            virtual_time: 0,
+            created_at,
+        });
+    }
+    rows::hospitals_add(tx.conn, &hospital_rows)?;
+    let mut employers = HashMap::new();
+    let mut employer_rows = Vec::new();
+    for one in &network.employers {
+        let id = EmployerId::generate();
+        employers.insert(one.code.clone(), id);
+        let (name_zh, name_en) = (one.name_zh.clone(), one.name_en.clone());
+        employer_rows.push(rows::NewEmployer { id, code: one.code.clone(), name_zh, name_en, created_at });
+    }
+    rows::employers_add(tx.conn, &employer_rows)?;
+    load_stations(tx, network)?;
+    load_staff(tx, network, &hospitals, &employers)?;
+    Ok(employers)
+}
+
+fn load_stations(tx: &mut Tx<'_>, network: &SampleNetwork) -> Result<(), Failure> {
+    let created_at = At(tx.now);
+    let (mut stations, mut cabinets, mut devices) = (Vec::new(), Vec::new(), Vec::new());
+    for (one, beside) in network.stations.iter().zip(&network.cabinets) {
+        let (station_id, cabinet_id) = (StationId::generate(), CabinetId::generate());
+        let lanes: Vec<&str> = one.encounter_lanes.iter().map(|lane| lane.as_str()).collect();
+        stations.push(rows::NewStation {
+            id: station_id,
+            code: one.code.clone(),
+            name_zh: one.name_zh.clone(),
+            name_en: one.name_en.clone(),
+            district: one.district.clone(),
+            latitude_e6: one.latitude_e6,
+            longitude_e6: one.longitude_e6,
+            encounter_lanes: lanes.join(";"),
+            created_at,
+        });
+        cabinets.push(rows::NewCabinet {
+            id: cabinet_id,
+            station_id,
+            lane: beside.lane,
+            epoch: 1,
+            acked_seq: 0,
+            journal_head: "00".repeat(32),
+            door_open: false,
+            tampered: false,
+            created_at,
+        });
+        let mut device = |kind: &str, cabinet_id, seed: [u8; 32]| -> Result<(), Failure> {
+            let public_key = DeviceKey::from_seed(&seed)?.public_key().to_string();
+            let id = DeviceId::generate();
+            let kind = kind.to_owned();
+            let row = rows::NewDevice {
+                id,
+                kind,
+                station_id,
+                cabinet_id,
+                epoch: 1,
+                public_key,
+                enrolled_at: created_at,
+            };
+            devices.push(row);
+            Ok(())
+        };
+        device("station", None, network.station_device_seed(&one.code))?;
+        device("cabinet", Some(cabinet_id), network.cabinet_device_seed(&one.code))?;
+    }
+    rows::stations_add(tx.conn, &stations)?;
+    rows::cabinets_add(tx.conn, &cabinets)?;
+    rows::devices_add(tx.conn, &devices)?;
+    Ok(())
+}
+
+fn load_staff(
+    tx: &mut Tx<'_>,
+    network: &SampleNetwork,
+    hospitals: &HashMap<String, HospitalId>,
+    employers: &HashMap<String, EmployerId>,
+) -> Result<(), Failure> {
+    let person = |role: Role, email: &str, names: (&str, &str)| Person {
+        role,
+        email: email.to_owned(),
+        name_zh: names.0.to_owned(),
+        name_en: names.1.to_owned(),
+        hospital: None,
+        employer: None,
+        password_hash: SAMPLE_PASSWORD_HASH.to_owned(),
+        totp: network.totp_secret(email).to_vec(),
+        signing_pin: matches!(role, Role::Doctor | Role::Pharmacist).then(|| network.signing_pin(email)),
+    };
+    let mut people = Vec::new();
+    for one in &network.doctors {
+        let hospital = hospitals.get(&one.hospital_code).copied();
+        people.push(Person { hospital, ..person(Role::Doctor, &one.email, (&one.name_zh, &one.name_en)) });
+    }
+    for one in &network.safety_officers {
+        let employer = employers.get(&one.employer_code).copied();
+        people.push(Person { employer, ..person(Role::Employer, &one.email, (&one.name_zh, &one.name_en)) });
+    }
+    let pharmacists = network.pharmacists.iter();
+    people.extend(pharmacists.map(|one| person(Role::Pharmacist, &one.email, (&one.name_zh, &one.name_en))));
+    let restockers = network.restockers.iter();
+    people.extend(restockers.map(|one| person(Role::Restocker, &one.email, (&one.name_zh, &one.name_en))));
+    let operators = network.operators.iter();
+    people.extend(operators.map(|one| person(Role::Operator, &one.email, (&one.name_zh, &one.name_en))));
+    let ids = add_staff(tx, people)?;
+    load_doctors(tx, &network.doctors, &ids, hospitals)
+}
+
+fn load_doctors(
+    tx: &mut Tx<'_>,
+    records: &[DoctorRecord],
+    ids: &HashMap<String, StaffId>,
+    hospitals: &HashMap<String, HospitalId>,
+) -> Result<(), Failure> {
+    let now = At(tx.now);
+    let (mut doctors, mut departments) = (Vec::new(), Vec::new());
+    for one in records {
+        let (Some(&staff_id), Some(&hospital_id)) = (ids.get(&one.email), hospitals.get(&one.hospital_code))
+        else {
+            return Err(Failure::Fault(format!("doctor {} has no hospital", one.email)));
+        };
+        let languages: Vec<&str> = one.languages.iter().map(|language| language.as_str()).collect();
+        doctors.push(rows::NewDoctor {
+            staff_id,
+            hospital_id,
+            licence_no: one.licence_no.clone(),
+            licence_verified_at: Some(now),
+            licence_valid_until: one.licence_valid_until,
+            practising_since: one.practising_since,
+            languages: languages.join(";"),
+            capacity: one.capacity,
+            presence: Presence::Off,
+            idle_since: now,
+            live: 0,
+        });
+        let own = one.departments.iter();
+        departments.extend(
+            own.map(|department| rows::NewDoctorDepartment { doctor_id: staff_id, department: *department }),
+        );
+    }
+    rows::doctors_add(tx.conn, &doctors)?;
+    rows::doctor_departments_add(tx.conn, &departments)?;
+    Ok(())
+}
+
+fn load_workers(
+    tx: &mut Tx<'_>,
+    records: &[WorkerRecord],
+    employers: &HashMap<String, EmployerId>,
+) -> Result<(), Failure> {
+    for one in records {
+        let id = WorkerId::generate();
+        let house = tx.house;
+        let salt = PinSalt::generate();
+        storage::network::worker::worker_add(
+            tx.conn,
+            &storage::network::worker::NewWorker {
+                id,
+                card_index: Some(house.keys.blind.of(BlindField::CardNumber, &one.card_number).to_vec()),
+                name_sealed: house.seal("worker", "name_sealed", id, &one.name)?,
+                phone_sealed: house.seal("worker", "phone_sealed", id, &one.phone)?,
+                phone_index: house.keys.blind.of(BlindField::Phone, &one.phone).to_vec(),
+                pin_salt: Some(salt.0.to_vec()),
+                pin_mac: Some(house.keys.worker_pins.mac(&salt, one.pin.expose()).to_vec()),
+                pin_failures: 0,
+                birth_date: Some(one.birth_date),
+                sex: Some(one.sex),
+                job: Some(one.job),
+                employer_id: one.employer_code.as_ref().and_then(|code| employers.get(code)).copied(),
+                language: one.language,
+                created_at: At(tx.now),
+            },
+        )?;
+        storage::network::worker::consent_grant(tx.conn, id, "health_care", None, tx.now)?;
+    }
+    Ok(())
+}
+
+async fn load_stock(
+    house: &Arc<House>,
+    network: &Arc<SampleNetwork>,
+    codes: &[String],
+) -> anyhow::Result<()> {
+    let devices = write(house, |tx| Ok(storage::network::places::devices_enrolled(tx.conn)?)).await?;
+    let cabinets: HashMap<String, CabinetId> =
+        devices.into_iter().filter_map(|one| Some((one.station_code, one.cabinet_id?))).collect();
+    let stock: Vec<_> = network.stock(codes).collect();
+    let mut lots: Vec<rows::NewLot> = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for one in &stock {
+        if known.insert((one.product_code.clone(), one.lot_no.clone())) {
+            let (product_code, lot_no) = (one.product_code.clone(), one.lot_no.clone());
+            lots.push(rows::NewLot { product_code, lot_no, expires_on: one.expires_on });
+        }
+    }
+    write(house, move |tx| Ok(rows::lots_add(tx.conn, &lots)?)).await?;
+    for part in stock.chunks(STOCK_AT_ONCE) {
+        let (mut slots, mut held) = (Vec::new(), Vec::new());
+        for one in part {
+            let cabinet_id =
+                *cabinets.get(&one.station_code).context("stock for a station without a cabinet")?;
+            slots.push(rows::NewSlot {
+                cabinet_id,
+                slot_no: one.slot_no,
+                capacity: one.capacity,
+                product_code: Some(one.product_code.clone()),
+                lot_no: Some(one.lot_no.clone()),
+            });
+            held.push(rows::NewSlotStock {
+                cabinet_id,
+                slot_no: one.slot_no,
+                product_code: one.product_code.clone(),
+                lot_no: one.lot_no.clone(),
+                received: i64::from(one.quantity),
+                on_hand: i64::from(one.quantity),
+                reserved: 0,
+                in_doubt: 0,
+                dispensed: 0,
+                discarded: 0,
+            });
+        }
+        write(house, move |tx| {
+            rows::slots_add(tx.conn, &slots)?;
+            Ok(rows::slot_stocks_add(tx.conn, &held)?)
+        })
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! A copy is taken while everybody writes, and becomes a database again; what
+//! is not what was copied is refused.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::json;
+
+use base::{
+    clock::SystemClock,
+    config::{Config, Flags},
+};
+use crypto::digest;
+use domain::ids::EmployerId;
+use service::{Actor, Hearers, House};
+use storage::{
+    Conn, DatabaseUrl,
+    conn::Purpose,
+    network::{NewEmployer, employers_add},
+    sql_types::At,
+};
+
+const SECRET: &str = "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=";
+const ANOTHER: &str = "YW5vdGhlci10ZXN0LXNlY3JldC1vZi0zMi1ieXRlcyE=";
+
+fn url(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+/// Runs the program; gives its status and all that it said.
+fn run(arguments: &[&str], database: &str, secret: &str) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_waystation"))
+        .args(arguments)
+        .env("WAYSTATION_DATABASE_URL", database)
+        .env("WAYSTATION_MASTER_SECRET", secret)
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text.into_owned())
+}
+
+fn restore(file: &Path, target: &Path, more: &[&str]) -> (bool, String) {
+    let file = file.display().to_string();
+    run(&[&["restore", &file], more].concat(), &url(target), SECRET)
+}
+
+#[track_caller]
+fn refused(outcome: (bool, String), word: &str) {
+    assert!(!outcome.0 && outcome.1.contains(word), "{word} is not in: {}", outcome.1);
+}
+
+async fn open(path: &Path) -> Arc<House> {
+    let mut config = Config::load(None, &Flags::default()).expect("the defaults");
+    config.database_url = url(path).into();
+    config.data_dir = path.with_extension("data");
+    config.master_secret = Some(SECRET.to_owned().into());
+    waystation::build(&config, Arc::new(SystemClock)).await.expect("built").house
+}
+
+/// Adds an employer, and logs it.
+async fn add(house: &Arc<House>, code: String) {
+    let write = house.write(Actor::System, move |tx| {
+        let id = EmployerId::generate();
+        let row = NewEmployer {
+            id,
+            code: code.clone(),
+            name_zh: "样例".to_owned(),
+            name_en: "Sample".to_owned(),
+            created_at: At(tx.now),
+        };
+        employers_add(tx.conn, &[row])?;
+        tx.record("employer", id, "employer.added", json!({}), Hearers::nobody())
+    });
+    write.await.expect("written");
+}
+
+fn codes(path: &Path) -> BTreeSet<String> {
+    let mut conn =
+        Conn::open(&DatabaseUrl::parse(&url(path)).expect("a URL"), Purpose::Read).expect("opened");
+    assert_eq!(service::stock::check::invariants(&mut conn).expect("audited"), Vec::<String>::new());
+    let rows = storage::network::listing::employer_list(&mut conn, None, 1_000_000).expect("read");
+    rows.into_iter().map(|row| row.code).collect()
+}
+
+/// Replaces the first `from` in the file by `to`, and lists the new digest.
+fn forge(file: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = std::fs::read(file).expect("read");
+    let at = bytes.windows(from.len()).position(|part| part == from).expect("it is there");
+    bytes[at..at + to.len()].copy_from_slice(to);
+    std::fs::write(file, &bytes).expect("written");
+    list(file, &bytes);
+}
+
+fn list(file: &Path, bytes: &[u8]) {
+    let sum = digest::hex(&digest::sha256(bytes));
+    std::fs::write(manifest(file), format!("{sum}  copy\n")).expect("written");
+}
+
+fn manifest(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.sha256", file.display()))
+}
+
+#[actix_web::test]
+async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (source, file, target) =
+        (folder.path().join("w.db"), folder.path().join("b 1.db"), folder.path().join("r.db"));
+    let house = open(&source).await;
+    let (told, stop) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicBool::new(false)));
+    let writers: Vec<_> = (0..8)
+        .map(|name| {
+            let (house, told, stop) = (Arc::clone(&house), Arc::clone(&told), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let code = format!("E{name}-{n:05}");
+                    add(&house, code.clone()).await;
+                    told.lock().expect("no panic").insert(code);
+                    n += 1;
+                }
+            })
+        })
+        .collect();
+    while told.lock().expect("no panic").len() < 400 {
+        tokio::task::yield_now().await;
+    }
+    service::audit::seal(&house).await.expect("sealed");
+    let before = told.lock().expect("no panic").clone();
+    let (command, database) = (file.display().to_string(), url(&source));
+    let taken = tokio::task::spawn_blocking(move || run(&["backup", &command], &database, SECRET));
+    let (good, said) = taken.await.expect("joined");
+    assert!(good, "{said}");
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.expect("joined");
+    }
+    let all = told.lock().expect("no panic").clone();
+    assert!(all.len() > before.len(), "nobody wrote meanwhile");
+    assert!(said.contains("master secret is NOT in it") && said.contains("unbroken"), "{said}");
+    let (good, said) = restore(&file, &target, &[]);
+    assert!(good, "{said}");
+    let kept = codes(&target);
+    assert!(before.is_subset(&kept), "acknowledged before the copy began, and not in it");
+    assert!(kept.is_subset(&all), "in the copy, and never acknowledged");
+    // One moment for all: of each writer, everything up to it and nothing beyond.
+    for name in 0..8 {
+        let of = |set: &BTreeSet<String>| -> Vec<String> {
+            set.iter().filter(|code| code.starts_with(&format!("E{name}-"))).cloned().collect()
+        };
+        assert!(of(&all).starts_with(&of(&kept)), "a gap in the writes of {name}");
+    }
+    // And a house lives in it.
+    let restored = open(&target).await;
+    while service::audit::seal(&restored).await.expect("sealed") > 0 {}
+    assert!(restored.read(Actor::System, service::audit::verify).await.expect("walked").unbroken);
+    let leftovers: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".partial") || name.ends_with(".restoring"))
+        .collect();
+    assert_eq!(leftovers, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn what_is_not_what_was_copied_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (source, file) = (folder.path().join("w.db"), folder.path().join("b.db"));
+    let name = file.display().to_string();
+    let house = open(&source).await;
+    for n in 0..50 {
+        add(&house, format!("E{n}")).await;
+    }
+    service::audit::seal(&house).await.expect("sealed");
+    refused(run(&["backup", &name], &url(&source), ANOTHER), "wrong master secret");
+    assert!(!file.exists() && !manifest(&file).exists());
+    refused(run(&["backup", &name], &url(&folder.path().join("none.db")), SECRET), "there is no database");
+    refused(run(&["backup", &name], "postgres://127.0.0.1:1/w", SECRET), "pg_dump");
+    let (good, said) = run(&["backup", &name], &url(&source), SECRET);
+    assert!(good, "{said}");
+    refused(run(&["backup", &name], &url(&source), SECRET), "not overwritten");
+    let whole = std::fs::read(&file).expect("read");
+    let target = folder.path().join("r.db");
+
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    std::fs::write(&file, &flipped).expect("written");
+    refused(restore(&file, &target, &[]), "digest differs");
+    std::fs::write(&file, &whole[..whole.len() - 4096]).expect("written");
+    refused(restore(&file, &target, &[]), "digest differs");
+    // Whoever makes the digest fit is found out by what the file says.
+    list(&file, &whole[..whole.len() - 4096]);
+    refused(restore(&file, &target, &[]), "database");
+    std::fs::write(&file, &whole).expect("written");
+    forge(&file, b"employer.added", b"employer.ADDED");
+    refused(restore(&file, &target, &[]), "audit chain is broken");
+    std::fs::write(&file, b"no database at all").expect("written");
+    list(&file, b"no database at all");
+    refused(restore(&file, &target, &[]), "no usable database");
+    std::fs::write(&file, &whole).expect("written");
+    std::fs::remove_file(manifest(&file)).expect("removed");
+    refused(restore(&file, &target, &[]), "is missing");
+    list(&file, &whole);
+    refused(run(&["restore", &name], &url(&target), ANOTHER), "wrong master secret");
+    assert!(!target.exists(), "a refused file became a database");
+
+    // A database in use, or in the way, is not touched.
+    refused(restore(&file, &source, &["--replace"]), "stop the server");
+    add(&house, "later".to_owned()).await;
+    drop(house);
+    refused(restore(&file, &source, &[]), "--replace");
+    assert!(codes(&source).contains("later"));
+    let (good, said) = restore(&file, &source, &["--replace"]);
+    assert!(good, "{said}");
+    assert_eq!(codes(&source).len(), 50);
+    let aside = std::fs::read_dir(folder.path()).expect("a folder").find_map(|entry| {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        (name.starts_with("w.db.before-") && !name.ends_with("-wal")).then_some(path)
+    });
+    assert!(codes(&aside.expect("the former database")).contains("later"));
+}

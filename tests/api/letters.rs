@@ -1,0 +1,254 @@
+//! No letter is lost over a mail server that refuses, and none leaves with a
+//! link that is good for nothing.
+
+use serde_json::{Value, json};
+
+use crate::{harness::TestHouse, seed::Seed, smtp::SmtpServer};
+use base::config::{MailConfig, SmtpTls};
+use mail::Mailer;
+use service::jobs::letters::send_due;
+
+const LETTERS: &str = "/api/v1/letters";
+const PASSWORD: &str = "plums under a grey roof";
+
+fn mailer(server: &SmtpServer, hello_name: Option<&str>) -> Mailer {
+    let config = MailConfig::Smtp {
+        from: "Waystation <w@w.example>".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: server.port,
+        tls: SmtpTls::None,
+        user: Some("w".to_owned()),
+        // Any variable that is there: the server asks for no certain password.
+        password_env: Some("PATH".to_owned()),
+        hello_name: hello_name.map(str::to_owned),
+    };
+    Mailer::new(&config, std::path::Path::new("unused"))
+        .expect("a mailer")
+        .reached_at("https://clinic.example.cn")
+}
+
+async fn invite(house: &TestHouse, seed: &Seed, email: &str) -> Value {
+    let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New"});
+    house.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
+}
+
+/// The letters in a state.
+async fn letters(house: &TestHouse, seed: &Seed, state: &str) -> Vec<Value> {
+    let session = house.staff_token(
+        domain::staff::role::Role::Operator,
+        seed.operator.id,
+        seed.operator.session,
+        None,
+        None,
+    );
+    let page = house.get(&session, &format!("{LETTERS}?state={state}")).await.expect(200);
+    page["items"].as_array().expect("a list").clone()
+}
+
+async fn set_password(house: &TestHouse, token: &str) -> crate::harness::Answer {
+    let body = json!({"token": token, "password": PASSWORD, "signing_pin": "739154"});
+    house.post("", "/api/v1/staff/password", body).await
+}
+
+#[actix_web::test]
+async fn an_invitation_outlives_a_mail_server_that_refuses_our_password_for_days() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    server.refuse("AUTH", "535 5.7.8 bad credentials");
+    invite(&house, &seed, "new@example.cn").await;
+    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    // Over three days, longer than the link in it is good for.
+    for _ in 0..19 {
+        house.pass(4 * 3600);
+        assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    }
+    server.relent();
+    house.pass(4 * 3600);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    set_password(&house, &server.newest_token()).await.expect(200);
+}
+
+#[actix_web::test]
+async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    let cases = [
+        ("CONNECT", "554 5.3.2 no service", "waiting", "greeting", 554),
+        ("EHLO", "504 5.5.2 need a fully-qualified name", "waiting", "greeting", 504),
+        ("AUTH", "535 5.7.8 bad credentials", "waiting", "authentication", 535),
+        ("MAIL", "553 5.1.8 the sender's domain is unknown", "waiting", "policy", 553),
+        ("MAIL", "530 5.7.0 authentication required", "waiting", "authentication", 530),
+        ("RCPT", "554 5.7.1 relay access denied", "waiting", "policy", 554),
+        ("RCPT", "450 4.2.0 greylisted", "waiting", "later", 450),
+        ("RCPT", "552 5.2.2 the mailbox is full", "waiting", "later", 552),
+        ("TEXT", "554 5.7.1 looks like spam", "waiting", "policy", 554),
+        ("RCPT", "550 5.1.1 no such user", "dead", "recipient", 550),
+        ("RCPT", "550 No such user here", "dead", "recipient", 550),
+    ];
+    for (at, (verb, reply, state, trouble, code)) in cases.into_iter().enumerate() {
+        let email = format!("person-{at}@example.cn");
+        server.refuse(verb, reply);
+        invite(&house, &seed, &email).await;
+        assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0, "{reply}");
+        server.relent();
+        let found = letters(&house, &seed, state).await;
+        let letter =
+            found.iter().find(|one| one["email"] == email.as_str()).unwrap_or_else(|| panic!("{reply}"));
+        assert_eq!(
+            (&letter["trouble"], &letter["reply_code"], &letter["tries"]),
+            (&json!(trouble), &json!(code), &json!(1)),
+            "{reply}"
+        );
+        assert_eq!(letter["next_try_at"].is_null(), state == "dead", "{reply}");
+        // Neither what it says nor the server's own words.
+        let shown = letter.to_string();
+        assert!(!shown.contains("token") && !shown.contains("such user"), "{shown}");
+    }
+    let counted = service::figures::exposition(&house.house).await;
+    assert!(counted.contains("waystation_letters_dead 2\n"), "{counted}");
+    assert!(counted.contains("waystation_letters_total{outcome=\"dead\"} 2\n"), "{counted}");
+    house.get(&seed.doctor.token, LETTERS).await.problem(403, "role_not_allowed");
+}
+
+#[actix_web::test]
+async fn a_dead_letter_is_sent_again_by_hand_with_a_fresh_link() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    server.refuse("RCPT", "550 5.1.1 no such user");
+    invite(&house, &seed, "new@example.cn").await;
+    send_due(&house.house, &mailer).await.expect("tried");
+    let dead = letters(&house, &seed, "dead").await;
+    let path = format!("{LETTERS}/{}/resend", dead[0]["id"].as_str().expect("an id"));
+    server.relent();
+    house.post(&seed.doctor.token, &path, json!({})).await.problem(403, "role_not_allowed");
+    let again = house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    assert_eq!((&again["state"], &again["id"]), (&json!("waiting"), &dead[0]["id"]));
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let first = server.newest_token();
+    // It was taken, and lost on the way: again, and the first link is void.
+    let other = house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    assert_ne!(other["id"], again["id"]);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    set_password(&house, &first).await.problem(401, "link_invalid");
+    set_password(&house, &server.newest_token()).await.expect(200);
+    let opened = house.post(&seed.operator.token, &path, json!({})).await.problem(409, "state_moved_on");
+    assert_eq!(opened["state"], "opened");
+    let nobody = format!("{LETTERS}/{}/resend", uuid::Uuid::now_v7());
+    house.post(&seed.operator.token, &nobody, json!({})).await.problem(404, "not_found");
+}
+
+#[actix_web::test]
+async fn who_was_invited_is_invited_again_until_they_answer() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    let first = invite(&house, &seed, "new@example.cn").await;
+    send_due(&house.house, &mailer).await.expect("sent");
+    let old = server.newest_token();
+    let body = json!({"role": "pharmacist", "email": "NEW@example.cn", "name_zh": "药师乙", "name_en": "Yi"});
+    let second = house.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
+    assert_eq!(second["staff"]["id"], first["staff"]["id"]);
+    assert_eq!(second["staff"]["name_en"], "Yi");
+    // Somebody of another role is somebody else.
+    let other = json!({"role": "operator", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
+    house.post(&seed.operator.token, "/api/v1/staff", other).await.problem(409, "already_exists");
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    set_password(&house, &old).await.problem(401, "link_invalid");
+    set_password(&house, &server.newest_token()).await.expect(200);
+    let third = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
+    house.post(&seed.operator.token, "/api/v1/staff", third).await.problem(409, "already_exists");
+}
+
+#[actix_web::test]
+async fn a_reset_whose_link_has_lapsed_is_not_sent() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    server.refuse("CONNECT", "421 4.3.2 not now");
+    let ask = json!({"email": seed.doctor.email});
+    house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    server.relent();
+    house.pass(29 * 60);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("too late"), 0);
+    assert!(server.letters().is_empty());
+    let dead = letters(&house, &seed, "dead").await;
+    assert_eq!((dead.len(), &dead[0]["trouble"]), (1, &json!("link_expired")));
+    // Nor one whose link was made void by a newer password.
+    house.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
+    let token = crate::staff_tokens::token_of_newest_letter(&house).await;
+    house.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
+    let set = json!({"token": token, "password": PASSWORD});
+    house.post("", "/api/v1/staff/password", set).await.expect(200);
+    house.pass(61);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("nothing to say"), 0);
+    assert!(server.letters().is_empty());
+}
+
+#[actix_web::test]
+async fn one_letter_at_a_time_meets_a_server_that_is_away() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    server.refuse("CONNECT", "554 5.3.2 no service");
+    for at in 0..3 {
+        invite(&house, &seed, &format!("person-{at}@example.cn")).await;
+    }
+    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    let tries: Vec<i64> =
+        letters(&house, &seed, "waiting").await.iter().filter_map(|one| one["tries"].as_i64()).collect();
+    assert_eq!(tries.iter().sum::<i64>(), 1, "the others keep their tries: {tries:?}");
+    server.relent();
+    house.pass(121);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 3);
+}
+
+#[actix_web::test]
+async fn the_mail_server_is_greeted_by_our_name() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    for (email, set, greeted) in [
+        ("one@example.cn", None, "EHLO clinic.example.cn\n"),
+        ("two@example.cn", Some("mx.example.cn"), "EHLO mx.example.cn\n"),
+    ] {
+        invite(&house, &seed, email).await;
+        assert_eq!(send_due(&house.house, &mailer(&server, set)).await.expect("sent"), 1);
+        let letter = server.letters().pop().expect("a letter");
+        assert!(letter.contains(greeted), "{letter}");
+    }
+}
+
+/// Whoever opened a door by a changed address must not silence the notice by
+/// disabling its reader.
+#[actix_web::test]
+async fn the_old_address_hears_of_its_change_though_its_reader_is_disabled_since() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let server = SmtpServer::open().await;
+    let mailer = mailer(&server, None);
+    let path = format!("/api/v1/staff/{}", seed.doctor.id);
+    let moved = json!({"email": "elsewhere@example.cn"});
+    house.post(&seed.operator.token, &format!("{path}/email"), moved).await.expect(200);
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let body = json!({"token": server.newest_token()});
+    house.post("", "/api/v1/staff/email", body).await.expect(200);
+    house
+        .post("", "/api/v1/staff/password-reset", json!({"email": "elsewhere@example.cn"}))
+        .await
+        .expect(202);
+    house.post(&seed.operator.token, &format!("{path}/disable"), json!({})).await.expect(200);
+    // The notice, and nothing with a link.
+    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let letter = server.letters().pop().expect("a letter");
+    assert!(letter.contains("RCPT TO:<doctor-a@example.cn>"), "{letter}");
+}

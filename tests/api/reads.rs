@@ -1,0 +1,426 @@
+//! Every kind of reading of a health record is recorded: who, whose, which part.
+//! A new route fails the first test here until somebody says what it shows.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::TestHouse,
+    machine::{DROP, Machine},
+    prescribing::{Scene, draft_of},
+    seed::SIGNING_PIN,
+    vending::{RX, attempt_of, code_of},
+};
+use domain::{ids::Id, staff::role::Role};
+use http::api::routes;
+use service::Actor;
+use storage::{each, events::AnyId, schema::event};
+
+/// Shows nobody anything of a health record.
+const NOTHING: &str = "
+    GET /api/v1/account, GET /api/v1/audit/chain, GET /api/v1/audit/invariants, GET /api/v1/cabinets, GET /api/v1/cabinets/{id},
+    POST /api/v1/attempts/{id}/resolve, POST /api/v1/check-ins, POST /api/v1/check-ins/walk-in,
+    GET /api/v1/check-ins/{id}, POST /api/v1/check-ins/{id}/leave, POST /api/v1/check-ins/{id}/token,
+    POST /api/v1/consultations/{id}/messages, POST /api/v1/devices/{id}/revoke, GET /api/v1/duty,
+    PUT /api/v1/duty, GET /api/v1/employers, POST /api/v1/employers, POST /api/v1/enrolment-codes,
+    GET /api/v1/hospitals, POST /api/v1/hospitals, GET /api/v1/incidents,
+    POST /api/v1/incidents/{id}/close, GET /api/v1/network/counts, POST /api/v1/offers/{id}/decline,
+    GET /api/v1/openapi.json, GET /api/v1/products, GET /api/v1/products/{code}, GET /api/v1/session,
+    POST /api/v1/session/sign-out, POST /api/v1/session/signing-window, GET /api/v1/shifts,
+    POST /api/v1/shifts, GET /api/v1/staff, POST /api/v1/staff, POST /api/v1/staff/password,
+    POST /api/v1/staff/password-reset, POST /api/v1/staff/{id}/disable, GET /api/v1/stations,
+    POST /api/v1/stations, GET /api/v1/stations/{id}, POST /api/v1/tokens/device,
+    POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
+    POST /api/v1/tokens/staff, POST /api/v1/triage/assess, GET /api/v1/symptoms, GET /api/v1/alerts,
+    POST /api/v1/alerts/{id}/close, POST /api/v1/workers,
+    POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
+    GET /api/v1/letters, POST /api/v1/letters/{id}/resend, GET /api/v1/shifts/{id},
+    PUT /api/v1/shifts/{id}, POST /api/v1/shifts/{id}/cancel, POST /api/v1/staff/email,
+    POST /api/v1/staff/link, GET /api/v1/staff/{id}, PUT /api/v1/staff/{id},
+    POST /api/v1/staff/{id}/authenticator-reset,
+    POST /api/v1/staff/{id}/authenticator-reset/approve,
+    POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
+    POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
+    GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
+    GET /front.css, GET /front.js, GET /healthz, GET /readyz,
+    POST /api/v1/check-ins/pin, POST /api/v1/phone-codes, GET /api/v1/worker-changes,
+    POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
+    POST /api/v1/workers/{id}/changes";
+
+/// Shows workers their own record, and nobody else anything: not recorded.
+const OWN: &str = "
+    POST /api/v1/consultations, POST /api/v1/consultations/{id}/cancel,
+    POST /api/v1/consultations/{id}/rating, GET /api/v1/me, POST /api/v1/me/consents,
+    POST /api/v1/me/consents/withdraw, POST /api/v1/me/presence, POST /api/v1/me/phone, POST /api/v1/me/pin,
+    GET /api/v1/me/profile, PUT /api/v1/me/profile,
+    GET /api/v1/orders, POST /api/v1/orders, GET /api/v1/orders/{id}, POST /api/v1/orders/{id}/cancel,
+    POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
+    GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
+
+/// Shows somebody else a worker's record: recorded, as this part of it.
+const RECORDED: &[(&str, &str)] = &[
+    ("GET /api/v1/consultations", "consultation"),
+    ("GET /api/v1/consultations/{id}", "consultation"),
+    ("POST /api/v1/consultations/{id}/complete", "consultation"),
+    ("POST /api/v1/consultations/{id}/no-show", "consultation"),
+    ("GET /api/v1/consultations/{id}/messages", "messages"),
+    ("POST /api/v1/consultations/{id}/prescriptions", "prescription"),
+    ("GET /api/v1/consultations/{id}/record", "record"),
+    ("GET /api/v1/employees/fitness", "fitness"),
+    ("GET /api/v1/events", "events"),
+    ("POST /api/v1/lots/recall", "recall"),
+    ("GET /api/v1/offers", "offer"),
+    ("POST /api/v1/offers/{id}/accept", "consultation"),
+    ("GET /api/v1/prescriptions", "prescription"),
+    ("POST /api/v1/prescriptions/check", "safety_check"),
+    ("GET /api/v1/prescriptions/{id}", "prescription"),
+    ("PUT /api/v1/prescriptions/{id}", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/approve", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/return", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/sign", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/void", "prescription"),
+    ("GET /api/v1/reviews", "prescription"),
+    ("GET /api/v1/reviews/{id}", "record"),
+    ("GET /api/v1/workers", "identity"),
+    ("GET /api/v1/workers/{id}", "identity"),
+    ("POST /api/v1/workers/{id}/card/stop", "identity"),
+    ("POST /api/v1/workers/{id}/details", "identity"),
+    ("GET /api/v1/workers/{id}/merge-preview", "record"),
+    ("POST /api/v1/workers/{id}/merge", "identity"),
+    ("POST /api/v1/workers/{id}/unmerge", "identity"),
+];
+
+#[test]
+fn every_route_says_what_it_shows_of_a_health_record() {
+    let list = |text: &str| -> Vec<String> {
+        text.split(',').map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let (nothing, own) = (list(NOTHING), list(OWN));
+    let recorded: Vec<String> = RECORDED.iter().map(|(route, _)| (*route).to_owned()).collect();
+    let said: Vec<&String> = nothing.iter().chain(&own).chain(&recorded).collect();
+    let table = routes();
+    let there: BTreeSet<String> =
+        table.lines().iter().map(|line| format!("{} {}", line.method, line.path)).collect();
+    for route in &there {
+        let times = said.iter().filter(|said| **said == route).count();
+        assert_eq!(times, 1, "{route}: say in tests/api/reads.rs, once, what it shows");
+    }
+    for route in said {
+        assert!(there.contains(route), "{route} is no route");
+    }
+    for line in table.lines() {
+        let route = format!("{} {}", line.method, line.path);
+        if own.contains(&route) {
+            assert_eq!(line.roles, [Role::Worker], "{route}: somebody else may call it, too");
+        }
+    }
+}
+
+/// The parts of the worker's record that this reader's readings name, oldest first.
+async fn read_by(house: &TestHouse, reader: impl std::fmt::Display) -> Vec<String> {
+    let reader: AnyId = reader.to_string().parse().expect("an id");
+    let rows: Vec<String> = house
+        .house
+        .read(Actor::System, move |conn, _| {
+            Ok(each!(conn, c => event::table
+                .filter(event::kind.eq("record.read"))
+                .filter(event::actor_id.eq(Some(reader)))
+                .order(event::position)
+                .select(event::payload)
+                .load(c))?)
+        })
+        .await
+        .expect("read");
+    let what = |text: &String| {
+        let payload: Value = serde_json::from_str(text).expect("JSON");
+        payload["what"].as_str().expect("a part").to_owned()
+    };
+    rows.iter().map(what).collect()
+}
+
+/// Forgets all readings, so that the next one is recorded again.
+fn later(scene: &TestHouse) {
+    scene.pass(601);
+}
+
+#[actix_web::test]
+async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
+    let mut scene = Scene::open().await;
+    let (doctor, pharmacist) = (scene.seed.doctor.id, scene.seed.pharmacist.id);
+    let talk = format!("/api/v1/consultations/{}", scene.consultation);
+    let mut seen = Vec::new();
+    let mut step = |route: &str, parts: Vec<String>| {
+        let wanted = RECORDED.iter().find(|(known, _)| *known == route).expect("it is recorded").1;
+        assert!(parts.iter().any(|part| part == wanted), "{route}: {parts:?}");
+        seen.push(route.to_owned());
+    };
+    // Each reading stands alone: what was read before was long ago.
+    macro_rules! read {
+        ($who:expr, $route:literal, $answer:expr, $status:literal) => {{
+            scene.pass(601).await;
+            let before = read_by(&scene.house, $who).await.len();
+            let answer = $answer.await.expect($status);
+            step($route, read_by(&scene.house, $who).await.split_off(before));
+            answer
+        }};
+    }
+    macro_rules! get {
+        ($who:ident, $path:expr) => {
+            scene.house.get(&scene.seed.$who.token, $path)
+        };
+    }
+    macro_rules! post {
+        ($who:ident, $path:expr, $body:expr) => {
+            scene.house.post(&scene.seed.$who.token, $path, $body)
+        };
+    }
+    read!(doctor, "GET /api/v1/consultations", get!(doctor, "/api/v1/consultations"), 200);
+    read!(doctor, "GET /api/v1/consultations/{id}", get!(doctor, &talk), 200);
+    read!(doctor, "GET /api/v1/consultations/{id}/messages", get!(doctor, &format!("{talk}/messages")), 200);
+    read!(doctor, "GET /api/v1/consultations/{id}/record", get!(doctor, &format!("{talk}/record")), 200);
+    let check = json!({"consultation_id": scene.consultation, "lines": draft_of(&["PCM-T500"])["lines"]});
+    for who in [doctor, pharmacist] {
+        let body = check.clone();
+        if who == doctor {
+            read!(
+                who,
+                "POST /api/v1/prescriptions/check",
+                post!(doctor, "/api/v1/prescriptions/check", body),
+                200
+            );
+        } else {
+            read!(
+                who,
+                "POST /api/v1/prescriptions/check",
+                post!(pharmacist, "/api/v1/prescriptions/check", body),
+                200
+            );
+        }
+    }
+    let drafts = scene.drafts_path();
+    let drafted = read!(
+        doctor,
+        "POST /api/v1/consultations/{id}/prescriptions",
+        post!(doctor, &drafts, draft_of(&["PCM-T500"])),
+        201
+    );
+    let one = format!("/api/v1/prescriptions/{}", drafted["id"].as_str().expect("an id"));
+    read!(
+        doctor,
+        "PUT /api/v1/prescriptions/{id}",
+        scene.house.put(&scene.seed.doctor.token, &one, "\"1\"", draft_of(&["PCM-C300"])),
+        200
+    );
+    read!(doctor, "GET /api/v1/prescriptions", get!(doctor, "/api/v1/prescriptions"), 200);
+    read!(doctor, "GET /api/v1/prescriptions/{id}", get!(doctor, &one), 200);
+    let pin = json!({"pin": SIGNING_PIN});
+    read!(
+        doctor,
+        "POST /api/v1/prescriptions/{id}/sign",
+        post!(doctor, &format!("{one}/sign"), pin.clone()),
+        200
+    );
+    read!(pharmacist, "GET /api/v1/reviews", get!(pharmacist, "/api/v1/reviews"), 200);
+    read!(pharmacist, "GET /api/v1/prescriptions", get!(pharmacist, "/api/v1/prescriptions"), 200);
+    read!(pharmacist, "GET /api/v1/prescriptions/{id}", get!(pharmacist, &one), 200);
+    let review = one.replace("prescriptions", "reviews");
+    read!(pharmacist, "GET /api/v1/reviews/{id}", get!(pharmacist, &review), 200);
+    let back = json!({"reason": "too long", "code": "dose"});
+    read!(
+        pharmacist,
+        "POST /api/v1/prescriptions/{id}/return",
+        post!(pharmacist, &format!("{one}/return"), back),
+        200
+    );
+    let again = draft_of(&["PCM-T500"]);
+    let version = get!(doctor, &one).await.expect(200)["version"].to_string();
+    scene.house.put(&scene.seed.doctor.token, &one, &format!("\"{version}\""), again).await.expect(200);
+    post!(doctor, &format!("{one}/sign"), pin.clone()).await.expect(200);
+    read!(
+        pharmacist,
+        "POST /api/v1/prescriptions/{id}/approve",
+        post!(pharmacist, &format!("{one}/approve"), pin.clone()),
+        200
+    );
+    read!(
+        doctor,
+        "POST /api/v1/prescriptions/{id}/void",
+        post!(doctor, &format!("{one}/void"), json!({"reason": "not needed"})),
+        200
+    );
+    let done = json!({"summary": "好", "diagnoses": []});
+    read!(
+        doctor,
+        "POST /api/v1/consultations/{id}/complete",
+        post!(doctor, &format!("{talk}/complete"), done),
+        200
+    );
+    for who in ["doctor", "pharmacist"] {
+        let (id, token) = match who {
+            "doctor" => (doctor, scene.seed.doctor.token.clone()),
+            _ => (pharmacist, scene.seed.pharmacist.token.clone()),
+        };
+        let before = read_by(&scene.house, id).await.len();
+        let stream = scene.house.client().get(format!("{}/api/v1/events?after=0", scene.house.base));
+        let mut answer = stream.bearer_auth(token).send().await.expect("answered");
+        answer.chunk().await.expect("it goes on").expect("an event");
+        step("GET /api/v1/events", read_by(&scene.house, id).await.split_off(before));
+    }
+    let elsewhere = ["employees", "lots", "offers", "workers", "no-show"];
+    let left: Vec<&str> = RECORDED
+        .iter()
+        .map(|(route, _)| *route)
+        .filter(|route| !seen.iter().any(|seen| seen == route))
+        .filter(|route| !elsewhere.iter().any(|part| route.contains(part)))
+        .collect();
+    assert_eq!(left, [""; 0]);
+    assert!(scene.house.house.read(Actor::System, service::audit::verify).await.expect("checked").unbroken);
+}
+
+#[actix_web::test]
+async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    house.fill(&seed).await;
+    let worker = house.check_in(&seed).await;
+    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
+    house.ask(&worker).await;
+    house.on_duty(&seed.doctor).await;
+    let offer = house.offer_of(&seed.doctor).await;
+    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer"]);
+    let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
+    let fence = json!({"fence": offer["fence"]});
+    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
+    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation"]);
+    // The saved answer, told again much later, is read again.
+    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
+    assert_eq!(read_by(&house, seed.doctor.id).await.len(), 2);
+    later(&house);
+    let token =
+        house.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None);
+    house.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
+    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
+
+    let officer = &seed.safety_officer;
+    let token = house.staff_token(Role::Employer, officer.id, officer.session, None, employer(&house).await);
+    let people = house.get(&token, "/api/v1/employees/fitness").await.expect(200);
+    if people["items"].as_array().is_some_and(|items| !items.is_empty()) {
+        assert_eq!(read_by(&house, officer.id).await, ["fitness"]);
+    }
+    let operator = house.operator_token(&seed);
+    house.get(&operator, &format!("/api/v1/workers/{}", seed.worker)).await.expect(200);
+    house.get(&operator, "/api/v1/workers?phone=15400000001").await.expect(200);
+    assert_eq!(read_by(&house, seed.operator.id).await, ["identity"], "the same part, twice in ten minutes");
+    let visit = house.visit(&seed).await;
+    let order = house.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&house, &seed).await;
+    machine.work().await;
+    machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
+    machine.report().await.expect(200);
+    let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
+    let served = house.post(&operator, "/api/v1/lots/recall", recall).await.expect(200);
+    assert_eq!(served["workers_served"], json!([seed.worker]));
+    assert_eq!(read_by(&house, seed.operator.id).await, ["identity", "recall"]);
+}
+
+async fn employer(house: &TestHouse) -> Option<domain::ids::EmployerId> {
+    use storage::schema::employer;
+    house
+        .house
+        .read(Actor::System, |conn, _| Ok(each!(conn, c => employer::table.select(employer::id).first(c))?))
+        .await
+        .ok()
+}
+
+#[actix_web::test]
+async fn one_reader_record_and_part_is_recorded_once_in_ten_minutes() {
+    let mut scene = Scene::open().await;
+    let path = format!("/api/v1/consultations/{}/record", scene.consultation);
+    let doctor = scene.seed.doctor.id;
+    // Many at once are one reading, too.
+    let token = scene.seed.doctor.token.clone();
+    let all = futures_util::future::join_all((0..8).map(|_| scene.house.get(&token, &path))).await;
+    for answer in all {
+        answer.expect(200);
+    }
+    assert_eq!(read_by(&scene.house, doctor).await, ["record"]);
+    scene.pass(599).await;
+    scene.house.get(&scene.seed.doctor.token, &path).await.expect(200);
+    assert_eq!(read_by(&scene.house, doctor).await.len(), 1);
+    scene.pass(1).await;
+    scene.house.get(&scene.seed.doctor.token, &path).await.expect(200);
+    assert_eq!(read_by(&scene.house, doctor).await.len(), 2);
+    let worker: AnyId = Id::from_uuid(scene.seed.worker.uuid());
+    let whose: Vec<AnyId> = scene
+        .house
+        .house
+        .read(Actor::System, |conn, _| {
+            Ok(each!(conn, c => event::table
+                .filter(event::kind.eq("record.read"))
+                .select(event::stream_id)
+                .load(c))?)
+        })
+        .await
+        .expect("read");
+    assert_eq!(whose, [worker, worker]);
+    // Workers read what is theirs.
+    scene.house.get(&scene.worker_token, "/api/v1/report").await;
+    assert_eq!(scene.house.logged("record.read").await, 2);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_recorded_is_not_shown() {
+    use diesel::connection::SimpleConnection;
+    let scene = Scene::open().await;
+    let path = format!("/api/v1/consultations/{}/record", scene.consultation);
+    scene.house.connection().batch_execute("ALTER TABLE health_read RENAME TO elsewhere").expect("renamed");
+    let answer = scene.house.get(&scene.seed.doctor.token, &path).await;
+    assert!(answer.status.is_server_error() && answer.body.get("profile").is_none(), "{}", answer.body);
+}
+
+#[actix_web::test]
+async fn the_doctor_of_a_consultation_that_has_ended_reads_only_what_they_wrote() {
+    let scene = Scene::open().await;
+    let (house, doctor) = (&scene.house, &scene.seed.doctor.token);
+    let one = scene.approved(&["PCM-T500"]).await;
+    let path = format!("/api/v1/consultations/{}", scene.consultation);
+    let check = json!({"consultation_id": scene.consultation, "lines": draft_of(&["PCM-T500"])["lines"]});
+    house.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.expect(200);
+    assert_eq!(house.get(doctor, &path).await.expect(200)["complaint"], "样例");
+    let done = json!({"summary": "多喝水。", "diagnoses": [{"code": "J00", "name": "普通感冒"}]});
+    house.post(doctor, &format!("{path}/complete"), done).await.expect(200);
+    for part in ["record", "messages"] {
+        house.get(doctor, &format!("{path}/{part}")).await.problem(404, "not_found");
+    }
+    house.post(doctor, "/api/v1/prescriptions/check", check).await.problem(404, "not_found");
+    let own = house.get(doctor, &path).await.expect(200);
+    assert_eq!((&own["summary"], &own["diagnoses"][0]["code"]), (&json!("多喝水。"), &json!("J00")));
+    assert_eq!((&own["complaint"], &own["symptoms"]), (&json!(""), &json!([])));
+    house.get(doctor, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
+    // The worker reads all of it.
+    assert_eq!(house.get(&scene.worker_token, &path).await.expect(200)["complaint"], "样例");
+    house.get(&scene.worker_token, &format!("{path}/messages")).await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_prescription_that_was_sent_back_is_mended_with_the_record_at_hand() {
+    let scene = Scene::open().await;
+    let (house, seed) = (&scene.house, &scene.seed);
+    let one = scene.signed(&["PCM-T500"]).await;
+    let path = format!("/api/v1/consultations/{}", scene.consultation);
+    let done = json!({"summary": "好", "diagnoses": []});
+    house.post(&seed.doctor.token, &format!("{path}/complete"), done).await.expect(200);
+    let record = format!("{path}/record");
+    house.get(&seed.doctor.token, &record).await.problem(404, "not_found");
+    let back = json!({"reason": "too long", "code": "dose"});
+    house
+        .post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{one}/return"), back)
+        .await
+        .expect(200);
+    house.get(&seed.doctor.token, &record).await.expect(200);
+    let void = json!({"reason": "not needed"});
+    house.post(&seed.doctor.token, &format!("/api/v1/prescriptions/{one}/void"), void).await.expect(200);
+    house.get(&seed.doctor.token, &record).await.problem(404, "not_found");
+}

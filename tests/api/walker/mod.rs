@@ -1,0 +1,133 @@
+//! The walker: it reads the document, and tries on every route every kind of
+//! bad input, for every role. Each must get a problem with a stable code that
+//! names what is wrong, and leave everything as it was. A route that the table
+//! of good requests does not know makes it fail.
+
+mod ask;
+mod document;
+mod journey;
+mod mutate;
+mod state;
+mod table;
+mod tokens;
+mod trials;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::harness::TestHouse;
+use ask::Ask;
+use domain::{refusal::Code, staff::role::Role};
+use trials::World;
+
+/// Requests at once: none of them changes anything.
+const AT_ONCE: usize = 16;
+
+#[actix_web::test]
+async fn every_route_refuses_every_kind_of_bad_input() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let world = World::open(&house, &seed).await;
+    let mut tried = 0;
+    for operation in document::operations() {
+        let before = state::digest(&house).await;
+        let trials = trials::of(&world, &operation);
+        for chunk in trials.chunks(AT_ONCE) {
+            tried += chunk.len();
+            futures_util::future::join_all(chunk.iter().map(|trial| trial.run(&house))).await;
+        }
+        assert_eq!(before, state::digest(&house).await, "{} left something behind", operation.id);
+    }
+    println!("{tried} bad requests were refused, and nothing was left behind");
+    assert!(tried > 3000, "only {tried} were tried");
+}
+
+#[actix_web::test]
+async fn every_route_takes_a_good_request_and_no_other_persons() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let taken: BTreeSet<String> = journey::walk(&house, &seed).await;
+    let known: BTreeSet<String> = document::operations().into_iter().map(|operation| operation.id).collect();
+    assert_eq!(taken, known, "the journey must take every route of the document, and no other");
+}
+
+#[actix_web::test]
+async fn methods_and_addresses_that_are_not_there() {
+    let house = TestHouse::open().await;
+    let seed = house.seed().await;
+    let world = World::open(&house, &seed).await;
+    for path in document::paths() {
+        let url = document::filled(&path, "00000000-0000-7000-8000-000000000000");
+        let takes = document::methods(&path);
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "TRACE"] {
+            if takes.contains(&method.to_owned()) {
+                continue;
+            }
+            let answer = Ask::new(method, &url).by_role(&world, Role::Operator).send(&house).await;
+            assert_eq!(
+                answer.headers["allow"].to_str().expect("text").split(", ").next(),
+                takes.first().map(String::as_str)
+            );
+            answer.problem(405, "method_not_allowed");
+        }
+        let options = Ask::new("OPTIONS", &url).send(&house).await;
+        assert_eq!(options.status, 204, "OPTIONS {path}");
+        let allow = options.headers["allow"].to_str().expect("text").to_owned();
+        assert!(takes.iter().all(|method| allow.split(", ").any(|known| known == method)), "{path}: {allow}");
+        if takes.contains(&"GET".to_owned()) {
+            let roles = document::operations()
+                .into_iter()
+                .find(|op| op.path == path && op.method == "GET")
+                .expect("it is there")
+                .roles;
+            let role = roles.first().copied().unwrap_or(Role::Worker);
+            let head = Ask::new("HEAD", &url).by_role(&world, role).send(&house).await;
+            let status = head.status.as_u16();
+            let known = [200, 400, 404].contains(&status) || minds_the_clock(&path, status);
+            assert!(known, "HEAD {path}: {status}");
+            assert_eq!(head.body, json!(""), "HEAD {path} has a body");
+        }
+    }
+    for url in [
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nowhere",
+        "/cabinet/v1/nowhere",
+        "/api/v1/orders/",
+        "/%00",
+        "/%ff%fe",
+    ] {
+        let answer = Ask::new("GET", url).send(&house).await;
+        answer.problem(404, Code::RouteNotFound.as_str());
+    }
+}
+
+/// What the schemas of requests must say: a bound for everything.
+#[test]
+fn everything_that_a_request_may_hold_is_bounded() {
+    let mut loose = Vec::new();
+    for operation in document::operations() {
+        if let Some(schema) = &operation.body {
+            mutate::loose_ends(schema, &operation.id, &mut loose);
+        }
+        for parameter in operation.parameters.iter().filter(|parameter| parameter["in"] == "query") {
+            mutate::loose_ends(
+                &parameter["schema"],
+                &format!("{}?{}", operation.id, parameter["name"]),
+                &mut loose,
+            );
+        }
+    }
+    loose.sort();
+    loose.dedup();
+    assert!(loose.is_empty(), "no bound: {loose:#?}");
+}
+
+/// A database server keeps a time of its own, and a house whose clock a test
+/// moves by hand is not ready beside it.
+fn minds_the_clock(route: &str, status: u16) -> bool {
+    route.ends_with("readyz") && status == 503 && crate::engines::engine() == crate::engines::Engine::Postgres
+}

@@ -1,0 +1,91 @@
+//! What must hold at every moment, read from the database itself.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::harness::TestHouse;
+use domain::{
+    consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
+    ids::{ConsultationId, Id, StaffId},
+};
+use service::{Actor, Failure};
+use storage::{
+    consultation::ConsultationRow,
+    each,
+    schema::{consultation, doctor, offer},
+};
+
+/// Everything that is wrong; nothing, if all is well.
+pub async fn wrong(house: &TestHouse) -> Vec<String> {
+    house
+        .house
+        .read(Actor::System, |conn, _| -> Result<_, Failure> {
+            let mut found = Vec::new();
+            let rows: Vec<ConsultationRow> =
+                each!(conn, c => consultation::table.select(ConsultationRow::as_select()).load(c))?;
+            let offers: Vec<(ConsultationId, StaffId, OfferState)> = each!(conn, c => offer::table
+                .select((offer::consultation_id, offer::doctor_id, offer::state))
+                .load(c))?;
+            let mut held: HashMap<StaffId, i32> = HashMap::new();
+            for row in &rows {
+                let logged = storage::events::events_of(conn, Id::from_uuid(row.id.uuid()))?;
+                let told: Vec<ConsultationEvent> = logged
+                    .iter()
+                    .filter_map(|event| {
+                        let payload = serde_json::from_str(&event.payload).ok()?;
+                        ConsultationEvent::read(&event.kind, payload).ok()
+                    })
+                    .collect();
+                let stored = storage::consultation::consultation_snapshot(conn, row)?;
+                if fold(&told).as_ref() != Some(&stored) {
+                    found.push(format!("{} is {stored:?}, and its events say {:?}", row.id, fold(&told)));
+                }
+                let of = |state| offers.iter().filter(|known| known.0 == row.id && known.2 == state).count();
+                let open = usize::from(row.state == ConsultationState::Offered);
+                if of(OfferState::Open) != open || of(OfferState::Accepted) > 1 {
+                    found.push(format!(
+                        "{} is {} with {} open offers",
+                        row.id,
+                        row.state,
+                        of(OfferState::Open)
+                    ));
+                }
+                if row.state == ConsultationState::Active
+                    && let Some(doctor) = row.doctor_id
+                {
+                    *held.entry(doctor).or_default() += 1;
+                }
+            }
+            for (_, doctor, _) in offers.iter().filter(|known| known.2 == OfferState::Open) {
+                *held.entry(*doctor).or_default() += 1;
+            }
+            let doctors: Vec<(StaffId, i32, i32)> = each!(conn, c => doctor::table
+                .select((doctor::staff_id, doctor::live, doctor::capacity))
+                .load(c))?;
+            for (id, live, capacity) in doctors {
+                let there = held.get(&id).copied().unwrap_or(0);
+                if live != there || live > capacity {
+                    found.push(format!("doctor {id} holds {there}, and the books say {live} of {capacity}"));
+                }
+            }
+            Ok(found)
+        })
+        .await
+        .expect("read")
+}
+
+/// The consultations that have not ended.
+pub async fn live(house: &TestHouse) -> Vec<ConsultationRow> {
+    house
+        .house
+        .read(Actor::System, |conn, _| {
+            Ok(each!(conn, c => consultation::table
+                .filter(consultation::state.eq_any(["waiting", "offered", "active"]))
+                .order(consultation::requested_at)
+                .select(ConsultationRow::as_select())
+                .load(c))?)
+        })
+        .await
+        .expect("read")
+}
