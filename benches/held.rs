@@ -55,14 +55,14 @@ fn main() -> anyhow::Result<()> {
     if polls < wanted {
         println!("this process may open too few files for {wanted} polls; holding {polls}");
     }
-    let house = Served::start(&Order::House { cabinets: polls, products: 0 })?;
-    let cursor = house.ready.cursor;
-    let answer = one_idle_answer(&house, cursor)?;
-    let house = hold(house, cursor)?;
+    let app = Served::start(&Order::AppState { cabinets: polls, products: 0 })?;
+    let cursor = app.ready.cursor;
+    let answer = one_idle_answer(&app, cursor)?;
+    let app = hold(app, cursor)?;
     let bare = hold(Served::start(&Order::Bare { cabinets: polls, answer, holds: true })?, cursor)?;
     let row = |name: &str, figure: &dyn Fn(&Needed) -> f64, unit: &dyn Fn(f64) -> String| {
-        let (house, bare) = (figure(&house), figure(&bare));
-        vec![name.to_owned(), unit(house), unit(bare), format!("{:.2}", house / bare)]
+        let (app, bare) = (figure(&app), figure(&bare));
+        vec![name.to_owned(), unit(app), unit(bare), format!("{:.2}", app / bare)]
     };
     table::print(
         &format!("{polls} held polls, each of a cabinet of its own; wanted: ratio at most 1.3"),
@@ -76,9 +76,9 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn one_idle_answer(house: &Served, cursor: i64) -> anyhow::Result<Answer> {
+fn one_idle_answer(app: &Served, cursor: i64) -> anyhow::Result<Answer> {
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
-    Line::open(house.ready.port)?.ask(&get(&path, &house.tokens[0]))
+    Line::open(app.ready.port)?.ask(&get(&path, &app.tokens[0]))
 }
 
 /// Opens a connection per cabinet, asks on each, and measures while every one waits.

@@ -71,22 +71,21 @@ fn main() -> anyhow::Result<()> {
     let mut rows = Vec::new();
     // A city's cabinets, and many times as many: the cost of one must not grow.
     for cabinets in [226, 15_000] {
-        let mut house = Side::open(&Order::House { cabinets, products: 0 }, None)?;
-        let answer = house.first_answer()?;
+        let mut app = Side::open(&Order::AppState { cabinets, products: 0 }, None)?;
+        let answer = app.first_answer()?;
         anyhow::ensure!(answer.status == 200 && answer.body.ends_with("\"items\":[]}"), "{answer:?}");
-        let cursor = Some(house.server.ready.cursor);
+        let cursor = Some(app.server.ready.cursor);
         let mut bare = Side::open(&Order::Bare { cabinets, answer: answer.clone(), holds: false }, cursor)?;
         anyhow::ensure!(bare.first_answer()?.bytes == answer.bytes, "not the same bytes");
-        house.warm_up(&answer)?;
+        app.warm_up(&answer)?;
         bare.warm_up(&answer)?;
         for _ in 0..rounds {
-            house.round(&answer, span)?;
+            app.round(&answer, span)?;
             bare.round(&answer, span)?;
         }
-        let ratios =
-            house.per_second.iter().zip(&bare.per_second).map(|(house, bare)| house / bare).collect();
+        let ratios = app.per_second.iter().zip(&bare.per_second).map(|(app, bare)| app / bare).collect();
         let figures =
-            [&house, &bare].map(|side| (median(side.per_second.clone()), median(side.cpu_micros.clone())));
+            [&app, &bare].map(|side| (median(side.per_second.clone()), median(side.cpu_micros.clone())));
         rows.push(vec![
             cabinets.to_string(),
             table::whole(figures[0].0),

@@ -20,10 +20,10 @@ use domain::{
 mod support;
 
 use support::{
-    arguments,
+    app, arguments,
     child::{Order, Served, serve_if_told},
     client::{Answer, Line, lines as connections, post, press},
-    house, median, table,
+    median, table,
 };
 
 /// Products of a catalogue out of which a city curates its formulary.
@@ -36,8 +36,8 @@ fn main() -> anyhow::Result<()> {
     }
     let rounds = arguments::number("rounds", 9)?;
     let span = Duration::from_millis(arguments::number("millis", 300)?.try_into()?);
-    let shipped = house::grown(0)?;
-    let catalogue = house::grown(CATALOGUE)?;
+    let shipped = app::grown(0)?;
+    let catalogue = app::grown(CATALOGUE)?;
     the_rules(&shipped, &catalogue, rounds, span)?;
     the_call(&shipped, rounds, span)
 }
@@ -182,16 +182,16 @@ fn the_call(shipped: &Formulary, rounds: usize, span: Duration) -> anyhow::Resul
     let lines = lines(shipped)?;
     let body = json!({"profile": {"age_years": 36, "sex": "male"}, "lines": lines}).to_string();
     let one = json!({"profile": {"age_years": 36, "sex": "male"}, "lines": lines[..1]}).to_string();
-    let house = |products| Order::House { cabinets: 0, products };
-    let as_shipped = Side::open("five lines, as shipped", &house(0), &body)?;
+    let app = |products| Order::AppState { cabinets: 0, products };
+    let as_shipped = Side::open("five lines, as shipped", &app(0), &body)?;
     let answer = as_shipped.first_answer()?;
     anyhow::ensure!(answer.status == 200 && answer.body.contains("\"verdict\""), "{answer:?}");
-    let of_one = Side::open("one line, as shipped", &house(0), &one)?;
+    let of_one = Side::open("one line, as shipped", &app(0), &one)?;
     let answer_of_one = of_one.first_answer()?;
     let bare = Order::Bare { cabinets: 1, answer: answer.clone(), holds: false };
     let mut sides = [
         (as_shipped, answer.clone()),
-        (Side::open("five lines, a catalogue", &house(CATALOGUE), &body)?, answer.clone()),
+        (Side::open("five lines, a catalogue", &app(CATALOGUE), &body)?, answer.clone()),
         (of_one, answer_of_one),
         (Side::open("a bare handler", &bare, &body)?, answer),
     ];

@@ -14,10 +14,10 @@ use actix_web::{
 use tokio::sync::Notify;
 
 use super::{
+    app::HTTP_WORKERS,
     cabinets::Cabinet,
     child::{Ready, ready_until_told},
     client::Answer,
-    house::HTTP_WORKERS,
 };
 use base::clock::{Clock, SystemClock};
 use crypto::{

@@ -9,7 +9,7 @@ use domain::{
     ids::{CabinetId, DeviceId, StationId},
     prescription::CabinetLane,
 };
-use service::{Actor, House};
+use service::{Actor, AppState};
 use storage::{network as rows, sql_types::At};
 
 /// How long a token is good: a benchmark ends before.
@@ -49,29 +49,28 @@ impl Cabinet {
 ///
 /// # Errors
 /// What the database said.
-pub async fn enrol(house: &Arc<House>, count: usize) -> anyhow::Result<Vec<Cabinet>> {
+pub async fn enrol(app: &Arc<AppState>, count: usize) -> anyhow::Result<Vec<Cabinet>> {
     let all: Vec<Cabinet> = (0..count).map(|_| Cabinet::fresh()).collect();
     // A few at a time: a network grows over years, and what the house takes in
     // at once would count as memory that it needs.
     for part in all.chunks(AT_ONCE) {
-        add(house, part.to_vec()).await?;
+        add(app, part.to_vec()).await?;
     }
     Ok(all)
 }
 
-async fn add(house: &Arc<House>, added: Vec<Cabinet>) -> anyhow::Result<()> {
-    house
-        .write(Actor::System, move |tx| {
-            let created_at = At(tx.now);
-            let stations: Vec<_> = added.iter().map(|one| station_row(one, created_at)).collect();
-            rows::stations_add(tx.conn, &stations)?;
-            let cabinets: Vec<_> = added.iter().map(|one| cabinet_row(one, created_at)).collect();
-            rows::cabinets_add(tx.conn, &cabinets)?;
-            let devices: Vec<_> = added.iter().map(|one| device_row(one, created_at)).collect();
-            Ok(rows::devices_add(tx.conn, &devices)?)
-        })
-        .await
-        .map_err(|failure| anyhow::anyhow!("the cabinets: {failure}"))
+async fn add(app: &Arc<AppState>, added: Vec<Cabinet>) -> anyhow::Result<()> {
+    app.write(Actor::System, move |tx| {
+        let created_at = At(tx.now);
+        let stations: Vec<_> = added.iter().map(|one| station_row(one, created_at)).collect();
+        rows::stations_add(tx.conn, &stations)?;
+        let cabinets: Vec<_> = added.iter().map(|one| cabinet_row(one, created_at)).collect();
+        rows::cabinets_add(tx.conn, &cabinets)?;
+        let devices: Vec<_> = added.iter().map(|one| device_row(one, created_at)).collect();
+        Ok(rows::devices_add(tx.conn, &devices)?)
+    })
+    .await
+    .map_err(|failure| anyhow::anyhow!("the cabinets: {failure}"))
 }
 
 fn station_row(one: &Cabinet, created_at: At) -> rows::NewStation {

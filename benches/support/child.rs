@@ -10,13 +10,13 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::{bare, client::Answer, house, process};
+use super::{app, bare, client::Answer, process};
 
 /// What a child is told to be.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
     /// The house itself, as `waystation serve` runs it.
-    House {
+    AppState {
         /// Tokens for as many cabinets are wanted.
         cabinets: usize,
         /// Products in the formulary.
@@ -122,7 +122,7 @@ pub fn serve_if_told() -> anyhow::Result<bool> {
     drop(input);
     let served = actix_web::rt::System::new().block_on(async {
         match order {
-            Order::House { cabinets, products } => house::serve(cabinets, products).await,
+            Order::AppState { cabinets, products } => app::serve(cabinets, products).await,
             Order::Bare { cabinets, answer, holds } => bare::serve(cabinets, answer, holds).await,
         }
     });

@@ -2,12 +2,12 @@
 //! processes of its own binary, asks both the same things in turn, and prints
 //! both figures with their ratio. None needs a server, a database or a network.
 
+pub mod app;
 pub mod arguments;
 pub mod bare;
 pub mod cabinets;
 pub mod child;
 pub mod client;
-pub mod house;
 pub mod process;
 pub mod table;
 

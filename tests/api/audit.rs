@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     engines::{Engine, engine},
-    harness::TestHouse,
+    harness::TestApp,
     seed::Seed,
 };
 use domain::ids::{EmployerId, Id};
@@ -22,11 +22,11 @@ fn run(conn: &mut Conn, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
 }
 
-impl TestHouse {
+impl TestApp {
     /// Logs `count` events that name the worker and the doctor, and seals them.
     pub async fn log_and_seal(&self, seed: &Seed, count: usize) -> AuditView {
         let (worker, doctor) = (seed.worker, seed.doctor.id);
-        self.house
+        self.state
             .write(Actor::System, move |tx| {
                 for _ in 0..count {
                     let hearers = Hearers::both(worker, Some(doctor));
@@ -43,9 +43,9 @@ impl TestHouse {
     /// On PostgreSQL other tests' transactions hold the seal back for a while.
     async fn seal_all(&self) {
         loop {
-            service::audit::seal(&self.house).await.expect("sealed");
+            service::audit::seal(&self.state).await.expect("sealed");
             let open =
-                self.house.read(Actor::System, |conn, _| Ok(storage::operations::events_unsealed(conn)?.0));
+                self.state.read(Actor::System, |conn, _| Ok(storage::operations::events_unsealed(conn)?.0));
             if open.await.expect("read") == 0 {
                 return;
             }
@@ -55,12 +55,12 @@ impl TestHouse {
 
     /// The signature of each seal.
     pub async fn seal_signatures(&self) -> Vec<String> {
-        let read = self.house.read(Actor::System, |conn, _| Ok(storage::audit::seals_after(conn, 0, 100)?));
+        let read = self.state.read(Actor::System, |conn, _| Ok(storage::audit::seals_after(conn, 0, 100)?));
         read.await.expect("read").into_iter().map(|seal| seal.signature).collect()
     }
 
     async fn chain(&self) -> AuditView {
-        self.house.read(Actor::System, service::audit::verify).await.expect("checked")
+        self.state.read(Actor::System, service::audit::verify).await.expect("checked")
     }
 
     /// What a change of the database leads to.
@@ -79,17 +79,17 @@ impl TestHouse {
 }
 
 /// A log of three seals of ten events each; gives the positions of the seals.
-async fn sealed() -> (TestHouse, Seed, [i64; 3]) {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+async fn sealed() -> (TestApp, Seed, [i64; 3]) {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let mut positions = [0; 3];
     for position in &mut positions {
-        let view = house.log_and_seal(&seed, 10).await;
+        let view = app.log_and_seal(&seed, 10).await;
         assert!(view.unbroken, "{view:?}");
         *position = view.sealed_to;
-        house.pass(10);
+        app.pass(10);
     }
-    (house, seed, positions)
+    (app, seed, positions)
 }
 
 #[actix_web::test]
@@ -105,10 +105,10 @@ async fn a_column_that_is_changed_or_emptied_shows_at_its_seal() {
         "version = version + 1000",
     ];
     for change in columns {
-        let (house, _, [first, second, _]) = sealed().await;
+        let (app, _, [first, second, _]) = sealed().await;
         let one = format!("UPDATE event SET {change} WHERE position = {}", second - 4);
-        assert_eq!(house.after(&one).await, [FindingKind::EventsChanged], "{change}");
-        let finding = &house.chain().await.findings[0];
+        assert_eq!(app.after(&one).await, [FindingKind::EventsChanged], "{change}");
+        let finding = &app.chain().await.findings[0];
         assert_eq!((finding.after, finding.position), (first, second));
     }
 }
@@ -126,18 +126,18 @@ async fn a_value_that_is_stored_as_another_type_shows() {
         "at = CAST(at AS TEXT) || ''",
         "worker_id = CAST(worker_id AS TEXT)",
     ] {
-        let (house, _, [_, second, _]) = sealed().await;
+        let (app, _, [_, second, _]) = sealed().await;
         let one = format!("UPDATE event SET {change} WHERE position = {}", second - 4);
-        run(&mut house.connection(), &one);
-        let stored = house.chain().await;
+        run(&mut app.connection(), &one);
+        let stored = app.chain().await;
         let retyped = |finding: &service::audit::Finding| finding.kind == FindingKind::EventRetyped;
         let found = stored.findings.iter().find(|finding| retyped(finding)).map(|finding| finding.position);
         // A column that turns it back into its own type holds it as it was.
         let kept = change.starts_with("at ");
         assert_eq!(found, (!kept).then_some(second - 4), "{change}: {stored:?}");
     }
-    let (house, _, [_, second, _]) = sealed().await;
-    let kinds = house
+    let (app, _, [_, second, _]) = sealed().await;
+    let kinds = app
         .after(&format!("UPDATE audit_seal SET hash = CAST(hash AS BLOB) WHERE position = {second}"))
         .await;
     assert_eq!(kinds, [FindingKind::SealInvalid]);
@@ -145,20 +145,20 @@ async fn a_value_that_is_stored_as_another_type_shows() {
 
 #[actix_web::test]
 async fn a_witness_that_is_taken_away_or_thinned_shows() {
-    let (house, seed, [_, second, _]) = sealed().await;
-    let file = house.files().remove(0);
+    let (app, seed, [_, second, _]) = sealed().await;
+    let file = app.files().remove(0);
     let lines = std::fs::read_to_string(&file).expect("read");
     let without: Vec<&str> =
         lines.lines().filter(|line| !line.contains(&format!("\"position\":{second},"))).collect();
     std::fs::write(&file, without.join("\n") + "\n").expect("written");
-    let view = house.chain().await;
+    let view = app.chain().await;
     let finding = view.findings.first().expect("a finding");
     assert_eq!((finding.kind, finding.position), (FindingKind::WitnessMissing, second));
     // All of it, and the end of the log with it.
     std::fs::remove_file(&file).expect("removed");
-    run(&mut house.connection(), &format!("DELETE FROM event WHERE position > {second}"));
-    run(&mut house.connection(), &format!("DELETE FROM audit_seal WHERE position > {second}"));
-    let chain = house.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
+    run(&mut app.connection(), &format!("DELETE FROM event WHERE position > {second}"));
+    run(&mut app.connection(), &format!("DELETE FROM audit_seal WHERE position > {second}"));
+    let chain = app.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
     assert_eq!(
         (&chain["unbroken"], &chain["findings"][0]["kind"]),
         (&json!(false), &json!("witness_missing"))
@@ -167,62 +167,61 @@ async fn a_witness_that_is_taken_away_or_thinned_shows() {
 
 #[actix_web::test]
 async fn events_that_are_taken_out_put_in_or_hidden_show() {
-    let (house, _, [_, second, _]) = sealed().await;
+    let (app, _, [_, second, _]) = sealed().await;
     let all = format!("DELETE FROM event WHERE position = {}", second - 2);
-    assert_eq!(house.after(&all).await, [FindingKind::EventsMissing]);
-    let (house, _, [_, second, _]) = sealed().await;
+    assert_eq!(app.after(&all).await, [FindingKind::EventsMissing]);
+    let (app, _, [_, second, _]) = sealed().await;
     let last = format!("DELETE FROM event WHERE position = {second}");
-    assert_eq!(house.after(&last).await, [FindingKind::EventsMissing]);
-    let (house, ..) = sealed().await;
+    assert_eq!(app.after(&last).await, [FindingKind::EventsMissing]);
+    let (app, ..) = sealed().await;
     let put = "INSERT INTO event (position, stream, stream_id, version, kind, payload, actor_role, at, writer_xid) \
                SELECT -5, stream, stream_id, 999, kind, payload, actor_role, at, writer_xid FROM event LIMIT 1";
-    assert_eq!(house.after(put).await, [FindingKind::EventsAdded]);
-    let (house, _, [_, _, third]) = sealed().await;
+    assert_eq!(app.after(put).await, [FindingKind::EventsAdded]);
+    let (app, _, [_, _, third]) = sealed().await;
     let hide = format!("UPDATE event SET writer_xid = 4611686018427387904 WHERE position = {}", third - 1);
-    let kinds = house.after(&hide).await;
+    let kinds = app.after(&hide).await;
     assert!(kinds.contains(&FindingKind::EventHidden), "{kinds:?}");
 }
 
 #[actix_web::test]
 async fn a_cut_end_shows_by_the_witness() {
-    let (house, seed, [first, _, third]) = sealed().await;
+    let (app, seed, [first, _, third]) = sealed().await;
     let cut = format!(
         "DELETE FROM event WHERE position > {first}; DELETE FROM audit_seal WHERE position > {first}"
     );
-    let kinds = house.after(&cut).await;
+    let kinds = app.after(&cut).await;
     assert_eq!(kinds, [FindingKind::CutOrRolledBack; 2]);
-    let view = house.chain().await;
+    let view = app.chain().await;
     assert_eq!((view.sealed_to, view.witnessed_to), (first, Some(third)));
     // Without the witness nothing of it could be seen.
-    let signer = house.house.keys.audit.clone();
-    let alone =
-        house.house.read(Actor::System, move |conn, _| service::audit::verify_signed_by(conn, &signer));
+    let signer = app.state.keys.audit.clone();
+    let alone = app.state.read(Actor::System, move |conn, _| service::audit::verify_signed_by(conn, &signer));
     assert!(alone.await.expect("checked").unbroken);
     // Whoever lets the log grow over the cut is found out, too.
-    house.log_and_seal(&seed, 40).await;
-    let view = house.chain().await;
+    app.log_and_seal(&seed, 40).await;
+    let view = app.chain().await;
     assert!(!view.unbroken, "{view:?}");
-    let chain = house.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
+    let chain = app.get(&seed.operator.token, "/api/v1/audit/chain?after=0").await.expect(200);
     assert_eq!(chain["unbroken"], false);
 }
 
 #[actix_web::test]
 async fn seals_that_are_changed_swapped_or_taken_out_show() {
-    let (house, _, [_, second, _]) = sealed().await;
-    let kinds = house.after(&format!("DELETE FROM audit_seal WHERE position = {second}")).await;
+    let (app, _, [_, second, _]) = sealed().await;
+    let kinds = app.after(&format!("DELETE FROM audit_seal WHERE position = {second}")).await;
     assert_eq!(kinds, [FindingKind::SealMissing]);
     let fields = ["hash = repeat('0', 64)", "events = events + 1", "version = 1", "signature = 'x..y'"];
     for field in fields {
-        let (house, _, [_, second, _]) = sealed().await;
+        let (app, _, [_, second, _]) = sealed().await;
         let field = match engine() {
             Engine::Sqlite => field.replace("repeat('0', 64)", &format!("'{}'", "0".repeat(64))),
             Engine::Postgres => field.to_owned(),
         };
-        let kinds = house.after(&format!("UPDATE audit_seal SET {field} WHERE position = {second}")).await;
+        let kinds = app.after(&format!("UPDATE audit_seal SET {field} WHERE position = {second}")).await;
         assert!(kinds.contains(&FindingKind::SealInvalid), "{field}: {kinds:?}");
     }
-    let (house, _, [first, second, _]) = sealed().await;
-    let kinds = house
+    let (app, _, [first, second, _]) = sealed().await;
+    let kinds = app
         .after(&format!(
             "UPDATE audit_seal SET position = -1 WHERE position = {first}; \
              UPDATE audit_seal SET position = {first} WHERE position = {second}; \
@@ -234,26 +233,26 @@ async fn seals_that_are_changed_swapped_or_taken_out_show() {
 
 #[actix_web::test]
 async fn the_first_whole_seal_takes_in_what_older_seals_did_not_cover() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.log_and_seal(&seed, 10).await;
-    let signer = house.house.keys.audit.clone();
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.log_and_seal(&seed, 10).await;
+    let signer = app.state.keys.audit.clone();
     // What version 0.1.0 left: seals without the two columns.
-    run(&mut house.connection(), "DELETE FROM audit_seal");
-    std::fs::remove_dir_all(house.data_dir().join("audit-witness")).expect("removed");
-    let first = signer.signing(house.now()).expect("a key");
-    seal_as_released(&house, &first).await;
-    let old = house.chain().await;
+    run(&mut app.connection(), "DELETE FROM audit_seal");
+    std::fs::remove_dir_all(app.data_dir().join("audit-witness")).expect("removed");
+    let first = signer.signing(app.now()).expect("a key");
+    seal_as_released(&app, &first).await;
+    let old = app.chain().await;
     assert!(old.unbroken && old.seals == 1, "{old:?}");
-    let house_again = house.another().await;
-    let view = house_again.log_and_seal(&seed, 3).await;
+    let app_again = app.another().await;
+    let view = app_again.log_and_seal(&seed, 3).await;
     assert!(view.unbroken && view.seals == 2, "{view:?}");
     let emptied = format!("UPDATE event SET worker_id = NULL WHERE position = {}", old.sealed_to - 1);
-    assert_eq!(house_again.after(&emptied).await, [FindingKind::EventsChanged]);
+    assert_eq!(app_again.after(&emptied).await, [FindingKind::EventsChanged]);
 }
 
 /// One seal of version 1 over all that is logged.
-async fn seal_as_released(house: &TestHouse, signer: &crypto::signer::Ed25519Signer) {
+async fn seal_as_released(app: &TestApp, signer: &crypto::signer::Ed25519Signer) {
     use crypto::{
         digest,
         signer::{DetachedKind, sign_detached},
@@ -263,8 +262,7 @@ async fn seal_as_released(house: &TestHouse, signer: &crypto::signer::Ed25519Sig
         events::{Audience, events_after},
     };
     let signer = signer.clone();
-    house
-        .house
+    app.state
         .write(Actor::System, move |tx| {
             let events = loop {
                 let found = events_after(tx.conn, Audience::All, 0, 10_000)?;
@@ -317,15 +315,15 @@ async fn seal_as_released(house: &TestHouse, signer: &crypto::signer::Ed25519Sig
 #[actix_web::test]
 async fn the_witness_is_private_and_catches_up_after_half_a_line() {
     use std::os::unix::fs::PermissionsExt;
-    let (house, seed, _) = sealed().await;
-    let files = house.files();
+    let (app, seed, _) = sealed().await;
+    let files = app.files();
     assert_eq!(files.len(), 1, "one month");
     let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&files[0]), mode(files[0].parent().expect("a folder"))), (0o600, 0o700));
     // The last line is torn, as by a power cut; the instance starts anew.
     let text = std::fs::read_to_string(&files[0]).expect("read");
     std::fs::write(&files[0], &text[..text.len() - 20]).expect("torn");
-    let again = house.another().await;
+    let again = app.another().await;
     let view = again.log_and_seal(&seed, 1).await;
     assert!(view.unbroken && view.witnessed_to == Some(view.sealed_to), "{view:?}");
     let lines = std::fs::read_to_string(&files[0]).expect("read");
@@ -339,24 +337,24 @@ async fn the_witness_is_private_and_catches_up_after_half_a_line() {
 
 #[actix_web::test]
 async fn every_instance_witnesses_what_any_of_them_seals() {
-    let (house, seed, _) = sealed().await;
-    let other = house.another().await;
+    let (app, seed, _) = sealed().await;
+    let other = app.another().await;
     other.log_and_seal(&seed, 2).await;
-    house.pass(10);
-    house.log_and_seal(&seed, 2).await;
+    app.pass(10);
+    app.log_and_seal(&seed, 2).await;
     let view = other.chain().await;
     assert!(view.unbroken && view.witnessed_to == Some(view.sealed_to), "{view:?}");
 }
 
 #[actix_web::test]
 async fn the_command_finds_what_the_route_finds() {
-    let (house, _, [first, ..]) = sealed().await;
+    let (app, _, [first, ..]) = sealed().await;
     let verify = |more: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_waystation"))
             .args(["audit", "verify"])
             .args(more)
-            .env("WAYSTATION_DATABASE_URL", house.url())
-            .env("WAYSTATION_DATA_DIR", house.data_dir())
+            .env("WAYSTATION_DATABASE_URL", app.url())
+            .env("WAYSTATION_DATA_DIR", app.data_dir())
             .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
             .stdin(Stdio::null())
             .output()
@@ -365,20 +363,20 @@ async fn the_command_finds_what_the_route_finds() {
     };
     let (status, said) = verify(&[]);
     assert_eq!(status, Some(0), "{said}");
-    let copy = house.data_dir().join("copy.jsonl");
-    std::fs::copy(&house.files()[0], &copy).expect("copied");
-    run(&mut house.connection(), &format!("DELETE FROM event WHERE position > {first}"));
-    run(&mut house.connection(), &format!("DELETE FROM audit_seal WHERE position > {first}"));
+    let copy = app.data_dir().join("copy.jsonl");
+    std::fs::copy(&app.files()[0], &copy).expect("copied");
+    run(&mut app.connection(), &format!("DELETE FROM event WHERE position > {first}"));
+    run(&mut app.connection(), &format!("DELETE FROM audit_seal WHERE position > {first}"));
     let (status, said) = verify(&[]);
     assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
     // Whoever takes the witness away as well is found out by a copy of it.
-    std::fs::remove_file(&house.files()[0]).expect("removed");
+    std::fs::remove_file(&app.files()[0]).expect("removed");
     let (status, said) = verify(&[]);
     assert!(status == Some(1) && said.contains("witness_missing"), "{said}");
     let (status, said) = verify(&["--witness", &copy.display().to_string()]);
     assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
     // Whoever takes everything away leaves what is no network that was checked.
-    run(&mut house.connection(), "DELETE FROM event; DELETE FROM audit_seal");
+    run(&mut app.connection(), "DELETE FROM event; DELETE FROM audit_seal");
     let (status, said) = verify(&[]);
     assert!(status == Some(4) && said.contains("nothing is sealed"), "{said}");
     assert!(!said.contains("unbroken"), "{said}");

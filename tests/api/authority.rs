@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::{
     engines::{self, Engine},
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::Machine,
     seed::{CARD, PIN, Seed},
     vending::RX,
 };
 use crypto::tokens::Role;
 use domain::vend::BootId;
-use storage::{Conn, each};
+use storage::{Conn, on_backend};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -23,7 +23,7 @@ struct Count {
 }
 
 fn count(conn: &mut Conn, sql: &str) -> i64 {
-    each!(conn, c => diesel::sql_query(sql).get_result::<Count>(c)).expect(sql).count
+    on_backend!(conn, c => diesel::sql_query(sql).get_result::<Count>(c)).expect(sql).count
 }
 
 fn run(conn: &mut Conn, sql: &str) {
@@ -34,8 +34,8 @@ fn run(conn: &mut Conn, sql: &str) {
 const WAITING: &str = "SELECT count(*) AS count FROM pg_stat_activity \
      WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
-async fn until_somebody_waits(house: &TestHouse) {
-    let mut watcher = house.connection();
+async fn until_somebody_waits(app: &TestApp) {
+    let mut watcher = app.connection();
     while count(&mut watcher, WAITING) == 0 {
         tokio::task::yield_now().await;
     }
@@ -45,7 +45,7 @@ async fn until_somebody_waits(house: &TestHouse) {
 /// caller's authority. Then the verb is refused, and nothing new stands in the
 /// log or in `tables`.
 async fn refused(
-    house: &TestHouse,
+    app: &TestApp,
     table: &str,
     verb: impl Future<Output = Answer>,
     ended: impl Future<Output = ()>,
@@ -56,12 +56,12 @@ async fn refused(
         let all = ["event", "idempotency"].iter().chain(tables);
         all.map(|table| count(conn, &format!("SELECT count(*) AS count FROM {table}"))).collect()
     };
-    let (mut holder, mut watcher) = (house.connection(), house.connection());
+    let (mut holder, mut watcher) = (app.connection(), app.connection());
     run(&mut holder, &format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"));
     let between = async {
-        until_somebody_waits(house).await;
+        until_somebody_waits(app).await;
         ended.await;
-        let before = counts(&mut house.connection());
+        let before = counts(&mut app.connection());
         run(&mut holder, "COMMIT");
         before
     };
@@ -70,115 +70,115 @@ async fn refused(
     assert_eq!(counts(&mut watcher), before, "something was kept");
 }
 
-async fn scene() -> Option<(TestHouse, Seed)> {
+async fn scene() -> Option<(TestApp, Seed)> {
     if engines::engine() == Engine::Sqlite {
         return None;
     }
-    let house = TestHouse::open_with(|config| config.database_connections = 8).await;
-    let seed = house.seed().await;
-    Some((house, seed))
+    let app = TestApp::open_with(|config| config.database_connections = 8).await;
+    let seed = app.seed().await;
+    Some((app, seed))
 }
 
-async fn disable(house: &TestHouse, by: &str, id: impl std::fmt::Display) {
-    house.post(by, &format!("/api/v1/staff/{id}/disable"), json!({})).await.expect(200);
+async fn disable(app: &TestApp, by: &str, id: impl std::fmt::Display) {
+    app.post(by, &format!("/api/v1/staff/{id}/disable"), json!({})).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_doctor_who_is_disabled_while_a_message_waits_has_not_said_it() {
-    let Some((house, seed)) = scene().await else { return };
-    let worker = house.check_in(&seed).await;
-    let id = house.active(&seed, &worker).await;
+    let Some((app, seed)) = scene().await else { return };
+    let worker = app.check_in(&seed).await;
+    let id = app.active(&seed, &worker).await;
     let path = format!("/api/v1/consultations/{id}/messages");
-    let verb = house.post(&seed.doctor.token, &path, json!({"text": "too late"}));
-    let ended = disable(&house, &seed.operator.token, seed.doctor.id);
-    refused(&house, "message", verb, ended, "session_ended", &["message"]).await;
+    let verb = app.post(&seed.doctor.token, &path, json!({"text": "too late"}));
+    let ended = disable(&app, &seed.operator.token, seed.doctor.id);
+    refused(&app, "message", verb, ended, "session_ended", &["message"]).await;
 }
 
 /// Whoever writes `disabled_at` alone has disabled them, too.
 #[actix_web::test]
 async fn that_somebody_is_disabled_counts_although_their_session_stands() {
-    let Some((house, seed)) = scene().await else { return };
-    let worker = house.check_in(&seed).await;
-    let id = house.active(&seed, &worker).await;
+    let Some((app, seed)) = scene().await else { return };
+    let worker = app.check_in(&seed).await;
+    let id = app.active(&seed, &worker).await;
     let path = format!("/api/v1/consultations/{id}/messages");
-    let verb = house.post(&seed.doctor.token, &path, json!({"text": "too late"}));
+    let verb = app.post(&seed.doctor.token, &path, json!({"text": "too late"}));
     let ended = async {
-        run(&mut house.connection(), "UPDATE staff SET disabled_at = now() WHERE role = 'doctor'");
+        run(&mut app.connection(), "UPDATE staff SET disabled_at = now() WHERE role = 'doctor'");
     };
-    refused(&house, "message", verb, ended, "session_ended", &["message"]).await;
-    house.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
+    refused(&app, "message", verb, ended, "session_ended", &["message"]).await;
+    app.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
 }
 
 #[actix_web::test]
 async fn an_operator_who_is_disabled_while_a_recall_waits_has_recalled_nothing() {
-    let Some((house, seed)) = scene().await else { return };
-    house.fill(&seed).await;
-    let other = house.person(Role::Operator, "other@example.cn", None, None).await;
+    let Some((app, seed)) = scene().await else { return };
+    app.fill(&seed).await;
+    let other = app.person(Role::Operator, "other@example.cn", None, None).await;
     let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
-    let verb = house.post(&seed.operator.token, "/api/v1/lots/recall", recall);
-    let ended = disable(&house, &other.token, seed.operator.id);
-    refused(&house, "lot", verb, ended, "session_ended", &["lot WHERE recalled_at IS NOT NULL"]).await;
+    let verb = app.post(&seed.operator.token, "/api/v1/lots/recall", recall);
+    let ended = disable(&app, &other.token, seed.operator.id);
+    refused(&app, "lot", verb, ended, "session_ended", &["lot WHERE recalled_at IS NOT NULL"]).await;
 }
 
 #[actix_web::test]
 async fn a_worker_who_leaves_while_a_payment_waits_has_not_paid() {
-    let Some((house, seed)) = scene().await else { return };
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let body = json!({"prescription_id": house.prescribe(&seed, &visit, 1).await});
-    let order = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    let Some((app, seed)) = scene().await else { return };
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let body = json!({"prescription_id": app.prescribe(&seed, &visit, 1).await});
+    let order = app.post(&visit.token, "/api/v1/orders", body).await.expect(201);
     let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
     // The account stands already.
-    house.get(&visit.token, "/api/v1/account").await.expect(200);
-    let verb = house.post(&visit.token, &path, json!({"method": "subsidy"}));
-    let station = house.station_token(&seed);
+    app.get(&visit.token, "/api/v1/account").await.expect(200);
+    let verb = app.post(&visit.token, &path, json!({"method": "subsidy"}));
+    let station = app.station_token(&seed);
     let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
     let ended = async {
-        house.post(&station, &leave, json!({})).await.expect(200);
+        app.post(&station, &leave, json!({})).await.expect(200);
     };
-    refused(&house, "posting", verb, ended, "check_in_ended", &["posting", "attempt"]).await;
+    refused(&app, "posting", verb, ended, "check_in_ended", &["posting", "attempt"]).await;
 }
 
 #[actix_web::test]
 async fn a_screen_that_is_revoked_while_a_check_in_waits_has_checked_nobody_in() {
-    let Some((house, seed)) = scene().await else { return };
+    let Some((app, seed)) = scene().await else { return };
     let card = json!({"card_number": CARD, "pin": PIN});
-    let verb = house.post(&seed.station_token, "/api/v1/check-ins", card);
+    let verb = app.post(&seed.station_token, "/api/v1/check-ins", card);
     let revoke = format!("/api/v1/devices/{}/revoke", seed.station_device);
     let ended = async {
-        house.post(&seed.operator.token, &revoke, json!({})).await.expect(200);
+        app.post(&seed.operator.token, &revoke, json!({})).await.expect(200);
     };
-    refused(&house, "check_in", verb, ended, "device_revoked", &["check_in"]).await;
+    refused(&app, "check_in", verb, ended, "device_revoked", &["check_in"]).await;
 }
 
 #[actix_web::test]
 async fn a_cabinet_that_is_revoked_while_it_says_hello_has_not_said_it() {
-    let Some((house, seed)) = scene().await else { return };
-    house.fill(&seed).await;
-    let machine = Machine::on(&house, &seed).await;
+    let Some((app, seed)) = scene().await else { return };
+    app.fill(&seed).await;
+    let machine = Machine::on(&app, &seed).await;
     let body = machine.hello_body(BootId::from_bytes(crypto::random::bytes()));
     let verb = machine.post("/cabinet/v1/hello", &body);
-    let ended = house.revoke_cabinet(&seed);
-    refused(&house, "cabinet_boot", verb, ended, "device_revoked", &["cabinet_boot"]).await;
+    let ended = app.revoke_cabinet(&seed);
+    refused(&app, "cabinet_boot", verb, ended, "device_revoked", &["cabinet_boot"]).await;
 }
 
 #[actix_web::test]
 async fn whoever_signs_out_ends_their_own_session_and_is_told_so() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
-    house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
+    app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
 }
 
 /// A revocation that has its row, and is not committed yet, is waited for.
 #[actix_web::test]
 async fn a_revocation_in_the_middle_is_waited_for() {
-    let Some((house, seed)) = scene().await else { return };
-    let mut revoking = house.connection();
+    let Some((app, seed)) = scene().await else { return };
+    let mut revoking = app.connection();
     run(&mut revoking, "BEGIN; UPDATE session SET revoked_at = now()");
-    let duty = house.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"}));
+    let duty = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"}));
     let commit = async {
-        until_somebody_waits(&house).await;
+        until_somebody_waits(&app).await;
         run(&mut revoking, "COMMIT");
     };
     let (answer, ()) = futures_util::future::join(duty, commit).await;

@@ -19,7 +19,7 @@ use base::{
 };
 use crypto::digest;
 use domain::ids::EmployerId;
-use service::{Actor, Hearers, House};
+use service::{Actor, AppState, Hearers};
 use storage::{
     Conn, DatabaseUrl,
     conn::Purpose,
@@ -57,17 +57,17 @@ fn refused(outcome: (bool, String), word: &str) {
     assert!(!outcome.0 && outcome.1.contains(word), "{word} is not in: {}", outcome.1);
 }
 
-async fn open(path: &Path) -> Arc<House> {
+async fn open(path: &Path) -> Arc<AppState> {
     let mut config = Config::load(None, &Flags::default()).expect("the defaults");
     config.database_url = url(path).into();
     config.data_dir = path.with_extension("data");
     config.master_secret = Some(SECRET.to_owned().into());
-    waystation::build(&config, Arc::new(SystemClock)).await.expect("built").house
+    waystation::build(&config, Arc::new(SystemClock)).await.expect("built").app
 }
 
 /// Adds an employer, and logs it.
-async fn add(house: &Arc<House>, code: String) {
-    let write = house.write(Actor::System, move |tx| {
+async fn add(app: &Arc<AppState>, code: String) {
+    let write = app.write(Actor::System, move |tx| {
         let id = EmployerId::generate();
         let row = NewEmployer {
             id,
@@ -113,16 +113,16 @@ async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (source, file, target) =
         (folder.path().join("w.db"), folder.path().join("b 1.db"), folder.path().join("r.db"));
-    let house = open(&source).await;
+    let app = open(&source).await;
     let (told, stop) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicBool::new(false)));
     let writers: Vec<_> = (0..8)
         .map(|name| {
-            let (house, told, stop) = (Arc::clone(&house), Arc::clone(&told), Arc::clone(&stop));
+            let (app, told, stop) = (Arc::clone(&app), Arc::clone(&told), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut n = 0;
                 while !stop.load(Ordering::Relaxed) {
                     let code = format!("E{name}-{n:05}");
-                    add(&house, code.clone()).await;
+                    add(&app, code.clone()).await;
                     told.lock().expect("no panic").insert(code);
                     n += 1;
                 }
@@ -132,7 +132,7 @@ async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
     while told.lock().expect("no panic").len() < 400 {
         tokio::task::yield_now().await;
     }
-    service::audit::seal(&house).await.expect("sealed");
+    service::audit::seal(&app).await.expect("sealed");
     let before = told.lock().expect("no panic").clone();
     let (command, database) = (file.display().to_string(), url(&source));
     let taken = tokio::task::spawn_blocking(move || run(&["backup", &command], &database, SECRET));
@@ -174,11 +174,11 @@ async fn what_is_not_what_was_copied_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (source, file) = (folder.path().join("w.db"), folder.path().join("b.db"));
     let name = file.display().to_string();
-    let house = open(&source).await;
+    let app = open(&source).await;
     for n in 0..50 {
-        add(&house, format!("E{n}")).await;
+        add(&app, format!("E{n}")).await;
     }
-    service::audit::seal(&house).await.expect("sealed");
+    service::audit::seal(&app).await.expect("sealed");
     refused(run(&["backup", &name], &url(&source), ANOTHER), "wrong master secret");
     assert!(!file.exists() && !manifest(&file).exists());
     refused(run(&["backup", &name], &url(&folder.path().join("none.db")), SECRET), "there is no database");
@@ -214,8 +214,8 @@ async fn what_is_not_what_was_copied_is_refused() {
 
     // A database in use, or in the way, is not touched.
     refused(restore(&file, &source, &["--replace"]), "stop the server");
-    add(&house, "later".to_owned()).await;
-    drop(house);
+    add(&app, "later".to_owned()).await;
+    drop(app);
     refused(restore(&file, &source, &[]), "--replace");
     assert!(codes(&source).contains("later"));
     let (good, said) = restore(&file, &source, &["--replace"]);

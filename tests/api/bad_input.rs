@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::Machine,
     seed::{self, Seed},
 };
@@ -36,15 +36,15 @@ impl<'a> Ask<'a> {
 
     /// Asks in both languages; what is refused must be refused alike, in words
     /// of that language, and name all of `fields`.
-    async fn refused(self, house: &TestHouse, status: u16, code: Code, fields: &[&str]) {
+    async fn refused(self, app: &TestApp, status: u16, code: Code, fields: &[&str]) {
         for (tag, language) in [("zh", Language::Chinese), ("en", Language::English)] {
             let method = self.method.parse().expect("a method");
             let key = uuid::Uuid::now_v7().to_string();
             let asked = (self.method, self.path.as_str());
-            let signature = house.screen_signature(self.token, asked, key.as_bytes(), &self.body);
-            let mut request = house
+            let signature = app.screen_signature(self.token, asked, key.as_bytes(), &self.body);
+            let mut request = app
                 .client()
-                .request(method, format!("{}{}", house.base, self.path))
+                .request(method, format!("{}{}", app.base, self.path))
                 .header("Accept-Language", tag)
                 .header("Content-Type", self.media)
                 .header("Idempotency-Key", key)
@@ -149,14 +149,14 @@ fn bad_bodies(seed: &Seed, worker: &str, talk: &str) -> Vec<(String, String, Val
 
 #[actix_web::test]
 async fn every_bad_field_of_every_step_is_named() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let talk = house.active(&seed, &worker).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let talk = app.active(&seed, &worker).await;
     for (path, token, body, fields) in bad_bodies(&seed, &worker, &talk) {
-        Ask::post(path, &token, &body).refused(&house, 422, Code::InvalidField, &fields).await;
+        Ask::post(path, &token, &body).refused(&app, 422, Code::InvalidField, &fields).await;
     }
-    let machine = Machine::on(&house, &seed).await;
+    let machine = Machine::on(&app, &seed).await;
     let mut hello = machine.hello_body(machine.side.boot_id());
     hello["epoch"] = json!("one");
     hello["extra"] = json!(1);
@@ -176,9 +176,9 @@ async fn every_bad_field_of_every_step_is_named() {
 
 #[actix_web::test]
 async fn what_cannot_be_read_or_is_nowhere_is_told_apart() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     for (path, token) in [
         ("/api/v1/check-ins", &seed.station_token),
         ("/api/v1/readings", &worker),
@@ -189,15 +189,15 @@ async fn what_cannot_be_read_or_is_nowhere_is_told_apart() {
         ("/api/v1/tokens/staff", &String::new()),
     ] {
         let ask = || Ask::post(path, token, &json!({}));
-        Ask { body: b"{".to_vec(), ..ask() }.refused(&house, 400, Code::MalformedBody, &[]).await;
+        Ask { body: b"{".to_vec(), ..ask() }.refused(&app, 400, Code::MalformedBody, &[]).await;
         let large = vec![b' '; 256 * 1024 + 1];
-        Ask { body: large, ..ask() }.refused(&house, 413, Code::BodyTooLarge, &[]).await;
+        Ask { body: large, ..ask() }.refused(&app, 413, Code::BodyTooLarge, &[]).await;
         let text = Ask { media: "text/plain", ..ask() };
-        text.refused(&house, 415, Code::UnsupportedMediaType, &[]).await;
+        text.refused(&app, 415, Code::UnsupportedMediaType, &[]).await;
         let method = Ask { method: "DELETE", ..ask() };
-        method.refused(&house, 405, Code::MethodNotAllowed, &[]).await;
+        method.refused(&app, 405, Code::MethodNotAllowed, &[]).await;
         let nowhere = Ask { path: format!("{path}/no/where"), ..ask() };
-        nowhere.refused(&house, 404, Code::RouteNotFound, &[]).await;
+        nowhere.refused(&app, 404, Code::RouteNotFound, &[]).await;
     }
     let (operator, cabinet) = (&seed.operator.token, &seed.cabinet_token);
     for (path, token, field) in [
@@ -212,64 +212,64 @@ async fn what_cannot_be_read_or_is_nowhere_is_told_apart() {
         ("/cabinet/v1/work?cursor=0&wait=26", cabinet, "wait"),
         ("/api/v1/workers?name=x", operator, "name"),
     ] {
-        Ask::get(path, token).refused(&house, 400, Code::InvalidParameter, &[field]).await;
+        Ask::get(path, token).refused(&app, 400, Code::InvalidParameter, &[field]).await;
     }
 }
 
 #[actix_web::test]
 async fn a_token_of_another_house_opens_nothing() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let network = &house.house.policy.network;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let network = &app.state.policy.network;
     let issue = |network: &str, keys: &TokenKeys| {
         let mut claims =
-            Claims::new(network, Role::Doctor, seed.doctor.id, house.now(), TimeDelta::seconds(300));
+            Claims::new(network, Role::Doctor, seed.doctor.id, app.now(), TimeDelta::seconds(300));
         claims.session = Some(seed.doctor.session);
         claims.session_version = Some(1);
         claims.hospital = Some(seed.hospital);
         keys.issue(&claims).expect("a token")
     };
-    let others = TokenKeys::new(vec![TokenKey::generate(house.now()).expect("a key")]).expect("keys");
-    let own = &house.house.keys.tokens;
+    let others = TokenKeys::new(vec![TokenKey::generate(app.now()).expect("a key")]).expect("keys");
+    let own = &app.state.keys.tokens;
     let good = issue(network, own);
-    house.get(&good, "/api/v1/session").await.expect(200);
+    app.get(&good, "/api/v1/session").await.expect(200);
     let payload = good.split('.').nth(1).expect("a payload");
     // {"alg":"none","typ":"JWT"}
     let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
     for token in [issue(network, &others), issue("elsewhere", own), unsigned, format!("{good}x")] {
-        Ask::get("/api/v1/session", &token).refused(&house, 401, Code::TokenInvalid, &[]).await;
+        Ask::get("/api/v1/session", &token).refused(&app, 401, Code::TokenInvalid, &[]).await;
     }
-    Ask::get("/api/v1/session", "").refused(&house, 401, Code::Unauthenticated, &[]).await;
+    Ask::get("/api/v1/session", "").refused(&app, 401, Code::Unauthenticated, &[]).await;
     // Other people's ids are as good as none.
     let id = uuid::Uuid::now_v7();
     for path in ["consultations", "orders", "prescriptions"] {
-        Ask::get(format!("/api/v1/{path}/{id}"), &worker).refused(&house, 404, Code::NotFound, &[]).await;
+        Ask::get(format!("/api/v1/{path}/{id}"), &worker).refused(&app, 404, Code::NotFound, &[]).await;
     }
     // Clocks may differ by five seconds.
-    house.pass(306);
-    Ask::get("/api/v1/session", &good).refused(&house, 401, Code::TokenExpired, &[]).await;
+    app.pass(306);
+    Ask::get("/api/v1/session", &good).refused(&app, 401, Code::TokenExpired, &[]).await;
 }
 
 #[actix_web::test]
 async fn a_write_says_what_it_saw_and_a_key_stands_for_one_body() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let put = |version| Ask {
         if_match: version,
         ..Ask::new("PUT", "/api/v1/me/profile", &worker, &json!({"weight_kg_tenths": 700}))
     };
-    put(None).refused(&house, 428, Code::PreconditionMissing, &[]).await;
-    put(Some("\"7\"")).refused(&house, 412, Code::PreconditionFailed, &[]).await;
+    put(None).refused(&app, 428, Code::PreconditionMissing, &[]).await;
+    put(Some("\"7\"")).refused(&app, 412, Code::PreconditionFailed, &[]).await;
     let light = Ask::new("PUT", "/api/v1/me/profile", &worker, &json!({"weight_kg_tenths": 1}));
     Ask { if_match: Some("\"0\""), ..light }
-        .refused(&house, 422, Code::InvalidField, &["weight_kg_tenths"])
+        .refused(&app, 422, Code::InvalidField, &["weight_kg_tenths"])
         .await;
     let (path, key) = ("/api/v1/check-ins", "key-00001");
     let body = json!({"card_number": seed::CARD, "pin": seed::PIN});
-    house.post_with_key(&seed.station_token, path, key, body).await.expect(201);
+    app.post_with_key(&seed.station_token, path, key, body).await.expect(201);
     let other = json!({"card_number": seed::CARD, "pin": "111222"});
-    let again = house.post_with_key(&seed.station_token, path, key, other).await;
+    let again = app.post_with_key(&seed.station_token, path, key, other).await;
     again.problem(422, "idempotency_key_reused");
 }

@@ -14,7 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::Notify;
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     vending::{attempt_of, code_of},
 };
 use simulation::{
@@ -62,11 +62,11 @@ async fn pass_on(gate: web::Data<Gate>, request: HttpRequest, body: web::Bytes) 
 async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let house = TestHouse::open_with(|config| config.public_url.clone_from(&base)).await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let app = TestApp::open_with(|config| config.public_url.clone_from(&base)).await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
     let gate = web::Data::new(Gate {
-        behind: house.base.clone(),
+        behind: app.base.clone(),
         client: reqwest::Client::new(),
         shut: AtomicBool::new(false),
         asked: Notify::new(),
@@ -77,9 +77,9 @@ async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
         HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(pass_on)));
     tokio::spawn(server.workers(1).disable_signals().listen(listener).expect("heard").run());
 
-    let api = Api::new(&base, Arc::new(house.clock.clone())).expect("a client");
+    let api = Api::new(&base, Arc::new(app.clock.clone())).expect("a client");
     let hatches = Arc::new(Hatches::default());
-    let network = house.house.policy.network.clone();
+    let network = app.state.policy.network.clone();
     let fleet = Fleet::new(api, &network, Arc::clone(&hatches), None, Pace::quick());
     let station = "zhifu-01";
     let plan = CabinetPlan {
@@ -100,16 +100,16 @@ async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
         };
         tokio::time::timeout(Duration::from_secs(30), held).await.expect("the cabinet takes its work");
     };
-    let visit = house.visit(&seed).await;
-    let first = house.paid(&seed, &visit, 1).await;
+    let visit = app.visit(&seed).await;
+    let first = app.paid(&seed, &visit, 1).await;
     waits_for(vec![attempt_of(&first, 0)]).await;
 
     // Its token is near its end now, and the next poll will ask for another. The
     // poll that it holds ends with the news of a second order.
     gate.shut.store(true, Ordering::SeqCst);
-    house.pass(260);
-    let visit = house.visit(&seed).await;
-    let second = house.paid(&seed, &visit, 1).await;
+    app.pass(260);
+    let visit = app.visit(&seed).await;
+    let second = app.paid(&seed, &visit, 1).await;
     waits_for(vec![attempt_of(&second, 0)]).await;
     gate.asked.notified().await;
 
@@ -125,5 +125,5 @@ async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
     let shown = shown.expect("the cabinet listens");
     assert_eq!((shown.dispensed, shown.failed, shown.refused), (1, 0, None));
     cabinet.abort();
-    house.sound().await;
+    app.sound().await;
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     concurrency::tally,
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::{self, PASSWORD, Seed},
     staff_tokens::{code, token_of_newest_letter},
 };
@@ -18,10 +18,10 @@ use mail::LetterKind;
 use service::letter::claim_due;
 
 /// POST as from elsewhere, by way of the proxy on this machine.
-async fn post_from(house: &TestHouse, source: &str, path: &str, body: &Value) -> Answer {
-    let request = house
+async fn post_from(app: &TestApp, source: &str, path: &str, body: &Value) -> Answer {
+    let request = app
         .client()
-        .post(format!("{}{path}", house.base))
+        .post(format!("{}{path}", app.base))
         .header("Idempotency-Key", uuid::Uuid::now_v7().to_string())
         .header("X-Forwarded-For", source)
         .header("Accept-Language", "en")
@@ -29,11 +29,11 @@ async fn post_from(house: &TestHouse, source: &str, path: &str, body: &Value) ->
     Answer::of(request.send().await.expect("answered")).await
 }
 
-async fn assertion(house: &TestHouse, key: &DeviceKey, id: DeviceId, ahead: i64) -> Answer {
-    let audience = format!("{}/api/v1/tokens/device", house.house.public_url);
-    let now = house.now() + TimeDelta::seconds(ahead);
+async fn assertion(app: &TestApp, key: &DeviceKey, id: DeviceId, ahead: i64) -> Answer {
+    let audience = format!("{}/api/v1/tokens/device", app.state.public_url);
+    let now = app.now() + TimeDelta::seconds(ahead);
     let made = make_assertion(key, id, &audience, &uuid::Uuid::now_v7().to_string(), now).expect("signed");
-    house.post("", "/api/v1/tokens/device", json!({"client_assertion": made})).await
+    app.post("", "/api/v1/tokens/device", json!({"client_assertion": made})).await
 }
 
 #[track_caller]
@@ -43,54 +43,54 @@ fn codes(answers: &[Answer]) -> Vec<&str> {
 
 #[actix_web::test]
 async fn one_bad_device_is_slowed_down_and_its_neighbours_are_not() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let (honest, revoked) = (&seed.cabinet_key, &seed.station_key);
     // Made-up devices, and text that is no assertion at all.
     let mut told = Vec::new();
     let stranger = DeviceKey::generate().expect("a key");
     for _ in 0..70 {
-        told.push(assertion(&house, &stranger, DeviceId::generate(), 0).await);
+        told.push(assertion(&app, &stranger, DeviceId::generate(), 0).await);
     }
     let junk = json!({"client_assertion": "eyJhbGciOiJFZERTQSJ9.e30.AAAA"});
-    told.push(house.post("", "/api/v1/tokens/device", junk).await);
+    told.push(app.post("", "/api/v1/tokens/device", junk).await);
     let told = codes(&told);
     assert_eq!(
         (told[0], told[59], told[60], told[70]),
         ("token_invalid", "token_invalid", "too_many_requests", "too_many_requests")
     );
-    assertion(&house, honest, seed.cabinet_device, 0).await.expect(200);
+    assertion(&app, honest, seed.cabinet_device, 0).await.expect(200);
     // Somebody signs in the honest cabinet's name, over and over: only that is refused.
     for _ in 0..30 {
-        assertion(&house, &stranger, seed.cabinet_device, 0).await;
+        assertion(&app, &stranger, seed.cabinet_device, 0).await;
     }
-    assertion(&house, honest, seed.cabinet_device, 0).await.expect(200);
+    assertion(&app, honest, seed.cabinet_device, 0).await.expect(200);
     // A clock that is ten seconds fast, until it is set.
     let mut told = Vec::new();
     for _ in 0..22 {
-        told.push(assertion(&house, revoked, seed.station_device, 10).await);
+        told.push(assertion(&app, revoked, seed.station_device, 10).await);
     }
     assert_eq!((codes(&told)[0], codes(&told)[20]), ("token_invalid", "too_many_requests"));
-    assertion(&house, revoked, seed.station_device, 0).await.expect(200);
+    assertion(&app, revoked, seed.station_device, 0).await.expect(200);
     // A revoked screen that goes on asking.
     let path = format!("/api/v1/devices/{}/revoke", seed.station_device);
-    house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     for _ in 0..70 {
-        let refused = assertion(&house, revoked, seed.station_device, 0).await;
+        let refused = assertion(&app, revoked, seed.station_device, 0).await;
         assert!(matches!(refused.status.as_u16(), 401 | 429), "{}", refused.body);
     }
-    assertion(&house, honest, seed.cabinet_device, 0).await.expect(200);
+    assertion(&app, honest, seed.cabinet_device, 0).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_right_code_link_or_refresh_token_passes_whatever_else_came_from_there() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let opened = house
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let opened = app
         .post(
             "",
             "/api/v1/tokens/staff",
-            json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)}),
+            json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&app, &seed.doctor)}),
         )
         .await
         .expect(200);
@@ -105,96 +105,95 @@ async fn a_right_code_link_or_refresh_token_passes_whatever_else_came_from_there
     ] {
         let mut told = Vec::new();
         for _ in 0..most + 2 {
-            told.push(house.post("", path, body.clone()).await);
+            told.push(app.post("", path, body.clone()).await);
         }
         let told = codes(&told);
         assert!(told[most - 1].ends_with("_invalid"), "{path}: {told:?}");
         assert_eq!(told[most], "too_many_requests", "{path}");
     }
-    house
-        .post("", "/api/v1/tokens/refresh", json!({"refresh_token": opened["refresh_token"]}))
+    app.post("", "/api/v1/tokens/refresh", json!({"refresh_token": opened["refresh_token"]}))
         .await
         .expect(200);
     let wanted = json!({"kind": "station", "station_id": seed.station});
-    let made = house.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let made = app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201);
     let good = enrol(made["code"].as_str().expect("a code"));
-    house.post("", "/api/v1/tokens/enrol", good).await.expect(201);
+    app.post("", "/api/v1/tokens/enrol", good).await.expect(201);
     let asked = json!({"email": seed.pharmacist.email});
-    house.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
-    let link = token_of_newest_letter(&house).await;
+    app.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
+    let link = token_of_newest_letter(&app).await;
     let set = json!({"token": link, "password": password});
-    house.post("", "/api/v1/staff/password", set).await.expect(200);
+    app.post("", "/api/v1/staff/password", set).await.expect(200);
 }
 
 #[actix_web::test]
 async fn an_owner_signs_in_from_elsewhere_and_is_told_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = "/api/v1/tokens/staff";
     let wrong = json!({"email": seed.doctor.email, "password": "wrong horse battery", "totp": "000000"});
     for source in ["203.0.113.7", "203.0.113.8"] {
         for _ in 0..10 {
-            post_from(&house, source, path, &wrong).await.problem(401, "credentials_wrong");
+            post_from(&app, source, path, &wrong).await.problem(401, "credentials_wrong");
         }
-        post_from(&house, source, path, &wrong).await.problem(429, "too_many_requests");
+        post_from(&app, source, path, &wrong).await.problem(429, "too_many_requests");
     }
-    let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
-    post_from(&house, "198.51.100.9", path, &right).await.expect(200);
-    assert_eq!(house.logged("sign_in.failed_often").await, 2);
-    let letters = claim_due(&house.house).await.expect("claimed");
+    let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
+    post_from(&app, "198.51.100.9", path, &right).await.expect(200);
+    assert_eq!(app.logged("sign_in.failed_often").await, 2);
+    let letters = claim_due(&app.state).await.expect("claimed");
     let kinds: Vec<_> = letters.iter().map(|letter| (letter.kind, letter.email.as_str())).collect();
     assert_eq!(kinds, [(LetterKind::SignInAlarm, seed.doctor.email.as_str())]);
     // Of an account that does not exist the same is logged.
     let nobody = json!({"email": "nobody@example.cn", "password": "wrong horse battery", "totp": "000000"});
     for _ in 0..10 {
-        post_from(&house, "203.0.113.7", path, &nobody).await.problem(401, "credentials_wrong");
+        post_from(&app, "203.0.113.7", path, &nobody).await.problem(401, "credentials_wrong");
     }
-    post_from(&house, "203.0.113.7", path, &nobody).await.problem(429, "too_many_requests");
-    assert_eq!(house.logged("sign_in.failed_often").await, 3);
-    assert!(claim_due(&house.house).await.expect("claimed").is_empty());
+    post_from(&app, "203.0.113.7", path, &nobody).await.problem(429, "too_many_requests");
+    assert_eq!(app.logged("sign_in.failed_often").await, 3);
+    assert!(claim_due(&app.state).await.expect("claimed").is_empty());
 }
 
 #[actix_web::test]
 async fn an_owner_signs_in_from_the_very_address_that_others_guess_from() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let (path, hospital) = ("/api/v1/tokens/staff", "203.0.113.7");
     let wrong = json!({"email": seed.doctor.email, "password": "wrong horse battery", "totp": "000000"});
     for _ in 0..10 {
-        post_from(&house, hospital, path, &wrong).await.problem(401, "credentials_wrong");
+        post_from(&app, hospital, path, &wrong).await.problem(401, "credentials_wrong");
     }
     // The right code without the password is told as everything else.
-    let half = json!({"email": seed.doctor.email, "password": "x", "totp": code(&house, &seed.doctor)});
+    let half = json!({"email": seed.doctor.email, "password": "x", "totp": code(&app, &seed.doctor)});
     for tried in [&wrong, &half, &wrong] {
-        post_from(&house, hospital, path, tried).await.problem(429, "too_many_requests");
+        post_from(&app, hospital, path, tried).await.problem(429, "too_many_requests");
     }
-    let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
-    post_from(&house, hospital, path, &right).await.expect(200);
+    let right = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
+    post_from(&app, hospital, path, &right).await.expect(200);
 }
 
 #[actix_web::test]
 async fn guesses_are_few_an_hour_and_the_owners_device_and_letter_pass_them() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = "/api/v1/tokens/staff";
     let mine = |device: &Value| {
         let mut body =
-            json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
+            json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
         if !device.is_null() {
             body["device_token"] = device.clone();
         }
         body
     };
-    let opened = post_from(&house, "203.0.113.7", path, &mine(&Value::Null)).await.expect(200);
+    let opened = post_from(&app, "203.0.113.7", path, &mine(&Value::Null)).await.expect(200);
     let device = opened["device_token"].clone();
     assert!(device.is_string(), "{opened}");
-    house.pass(30);
+    app.pass(30);
     // Who knows the password, and guesses the code from everywhere.
     let guess = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": "000000"});
     let mut looked_at = 0;
     for source in 0..25 {
         for _ in 0..10 {
-            let answer = post_from(&house, &format!("198.51.100.{source}"), path, &guess).await;
+            let answer = post_from(&app, &format!("198.51.100.{source}"), path, &guess).await;
             looked_at += usize::from(answer.status == 401);
         }
     }
@@ -203,25 +202,25 @@ async fn guesses_are_few_an_hour_and_the_owners_device_and_letter_pass_them() {
     // Somebody else's device, or a made-up one, is none of this account.
     let forged = json!("AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     for device in [Value::Null, forged] {
-        post_from(&house, "203.0.113.7", path, &mine(&device)).await.problem(429, "too_many_requests");
+        post_from(&app, "203.0.113.7", path, &mine(&device)).await.problem(429, "too_many_requests");
     }
-    post_from(&house, "203.0.113.7", path, &mine(&device)).await.expect(200);
+    post_from(&app, "203.0.113.7", path, &mine(&device)).await.expect(200);
     // On a new device the letter helps.
-    house.pass(30);
+    app.pass(30);
     let asked = json!({"email": seed.doctor.email});
-    house.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
-    let link = token_of_newest_letter(&house).await;
+    app.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
+    let link = token_of_newest_letter(&app).await;
     let set = json!({"token": link, "password": PASSWORD});
-    let set = house.post("", "/api/v1/staff/password", set).await.expect(200);
-    post_from(&house, "203.0.113.9", path, &mine(&set["device_token"])).await.expect(200);
+    let set = app.post("", "/api/v1/staff/password", set).await.expect(200);
+    post_from(&app, "203.0.113.9", path, &mine(&set["device_token"])).await.expect(200);
 }
 
 #[actix_web::test]
 async fn of_sixty_four_sign_ins_at_once_ten_are_looked_at() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let wrong = json!({"email": seed.doctor.email, "password": "wrong horse battery", "totp": "000000"});
-    let answers = house.rush(64, "", "/api/v1/tokens/staff", &wrong).await;
+    let answers = app.rush(64, "", "/api/v1/tokens/staff", &wrong).await;
     let told = tally(&answers);
     assert_eq!(told.get("401 credentials_wrong"), Some(&10), "{told:?}");
     assert_eq!(told.get("429 too_many_requests"), Some(&54), "{told:?}");
@@ -229,23 +228,22 @@ async fn of_sixty_four_sign_ins_at_once_ten_are_looked_at() {
 
 #[actix_web::test]
 async fn an_address_that_guesses_at_many_accounts_keeps_no_owner_out() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = "/api/v1/tokens/staff";
     for account in 0..9 {
         let wrong =
             json!({"email": format!("nobody-{account}@example.cn"), "password": "x", "totp": "000000"});
-        let told = join_all((0..9).map(|_| house.post("", path, wrong.clone()))).await;
+        let told = join_all((0..9).map(|_| app.post("", path, wrong.clone()))).await;
         assert!(told.iter().all(|answer| answer.status == 401), "{:?}", tally(&told));
     }
     let right =
-        |person| json!({"email": person_email(person), "password": PASSWORD, "totp": code(&house, person)});
-    house.post("", path, right(&seed.doctor)).await.expect(200);
+        |person| json!({"email": person_email(person), "password": PASSWORD, "totp": code(&app, person)});
+    app.post("", path, right(&seed.doctor)).await.expect(200);
     // The cheap proof alone opens nothing.
-    let half =
-        json!({"email": seed.pharmacist.email, "password": "x", "totp": code(&house, &seed.pharmacist)});
-    house.post("", path, half).await.problem(401, "credentials_wrong");
-    house.post("", path, right(&seed.pharmacist)).await.expect(200);
+    let half = json!({"email": seed.pharmacist.email, "password": "x", "totp": code(&app, &seed.pharmacist)});
+    app.post("", path, half).await.problem(401, "credentials_wrong");
+    app.post("", path, right(&seed.pharmacist)).await.expect(200);
 }
 
 fn person_email(person: &seed::Person) -> &str {
@@ -254,48 +252,48 @@ fn person_email(person: &seed::Person) -> &str {
 
 #[actix_web::test]
 async fn a_subscriber_has_one_source_of_ipv6() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = "/api/v1/tokens/staff";
     let wrong = json!({"email": seed.doctor.email, "password": "x", "totp": "000000"});
     for n in 0..10 {
         let source = format!("2001:db8:7:7:{n:x}::{n:x}");
-        post_from(&house, &source, path, &wrong).await.problem(401, "credentials_wrong");
+        post_from(&app, &source, path, &wrong).await.problem(401, "credentials_wrong");
     }
-    post_from(&house, "2001:db8:7:7:ffff::1", path, &wrong).await.problem(429, "too_many_requests");
-    post_from(&house, "2001:db8:7:8::1", path, &wrong).await.problem(401, "credentials_wrong");
+    post_from(&app, "2001:db8:7:7:ffff::1", path, &wrong).await.problem(429, "too_many_requests");
+    post_from(&app, "2001:db8:7:8::1", path, &wrong).await.problem(401, "credentials_wrong");
 }
 
-async fn check_in(house: &TestHouse, screen: &str, card: &str, pin: &str) -> Answer {
-    house.post(screen, "/api/v1/check-ins", json!({"card_number": card, "pin": pin})).await
+async fn check_in(app: &TestApp, screen: &str, card: &str, pin: &str) -> Answer {
+    app.post(screen, "/api/v1/check-ins", json!({"card_number": card, "pin": pin})).await
 }
 
 /// Another station with a screen that is enrolled.
-async fn another_screen(house: &TestHouse, seed: &Seed, number: u32) -> String {
+async fn another_screen(app: &TestApp, seed: &Seed, number: u32) -> String {
     let station = json!({"code": format!("zhifu-9{number}"), "name_zh": "样例站", "name_en": "Sample",
         "district": "zhifu", "latitude_e6": 37_540_000, "longitude_e6": 121_390_000});
-    let operator = &house.operator_token(seed);
-    let made = house.post(operator, "/api/v1/stations", station).await.expect(201);
+    let operator = &app.operator_token(seed);
+    let made = app.post(operator, "/api/v1/stations", station).await.expect(201);
     let wanted = json!({"kind": "station", "station_id": made["id"]});
-    let code = house.post(operator, "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let code = app.post(operator, "/api/v1/enrolment-codes", wanted).await.expect(201);
     let key = DeviceKey::generate().expect("a key");
     let enrol = json!({"code": code["code"], "public_key": key.public_key().to_string()});
-    let enrolled = house.post("", "/api/v1/tokens/enrol", enrol).await.expect(201);
+    let enrolled = app.post("", "/api/v1/tokens/enrol", enrol).await.expect(201);
     let id: DeviceId = enrolled["device_id"].as_str().expect("an id").parse().expect("an id");
-    house.keys.keep(id, &key);
-    let token = assertion(house, &key, id, 0).await.expect(200);
+    app.keys.keep(id, &key);
+    let token = assertion(app, &key, id, 0).await.expect(200);
     token["access_token"].as_str().expect("a token").to_owned()
 }
 
 #[actix_web::test]
 async fn a_card_that_nobody_has_is_locked_like_one_that_somebody_has() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let mut told = Vec::new();
     for card in [seed::CARD, "690000000018"] {
         let mut answers = Vec::new();
         for _ in 0..7 {
-            let answer = check_in(&house, &seed.station_token, card, "000111").await;
+            let answer = check_in(&app, &seed.station_token, card, "000111").await;
             let wait = answer.headers.get("retry-after").map(|wait| wait.to_str().expect("text").to_owned());
             answers.push((
                 answer.status.as_u16(),
@@ -312,79 +310,79 @@ async fn a_card_that_nobody_has_is_locked_like_one_that_somebody_has() {
 
 #[actix_web::test]
 async fn a_card_that_strangers_lock_at_one_screen_opens_at_another() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for _ in 0..5 {
-        check_in(&house, &seed.station_token, seed::CARD, "000111").await;
+        check_in(&app, &seed.station_token, seed::CARD, "000111").await;
     }
-    check_in(&house, &seed.station_token, seed::CARD, seed::PIN).await.problem(429, "pin_locked");
-    let elsewhere = another_screen(&house, &seed, 1).await;
-    check_in(&house, &elsewhere, seed::CARD, seed::PIN).await.expect(201);
+    check_in(&app, &seed.station_token, seed::CARD, seed::PIN).await.problem(429, "pin_locked");
+    let elsewhere = another_screen(&app, &seed, 1).await;
+    check_in(&app, &elsewhere, seed::CARD, seed::PIN).await.expect(201);
     // The owner was there: it opens here as well.
-    check_in(&house, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
+    check_in(&app, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
 }
 
 #[actix_web::test]
 async fn a_card_that_is_tried_at_many_screens_is_locked_at_all_of_them() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("check_in".to_owned(), json!({"pin_tries": 2}));
     })
     .await;
-    let seed = house.seed().await;
+    let seed = app.seed().await;
     let mut screens = vec![seed.station_token.clone()];
     for number in 1..5 {
-        screens.push(another_screen(&house, &seed, number).await);
+        screens.push(another_screen(&app, &seed, number).await);
     }
     for screen in &screens[..4] {
-        check_in(&house, screen, seed::CARD, "000111").await;
-        check_in(&house, screen, seed::CARD, "000111").await.problem(429, "pin_locked");
+        check_in(&app, screen, seed::CARD, "000111").await;
+        check_in(&app, screen, seed::CARD, "000111").await.problem(429, "pin_locked");
     }
-    check_in(&house, &screens[4], seed::CARD, seed::PIN).await.problem(429, "pin_locked");
-    house.pass(901);
-    check_in(&house, &house.station_token(&seed), seed::CARD, seed::PIN).await.expect(201);
+    check_in(&app, &screens[4], seed::CARD, seed::PIN).await.problem(429, "pin_locked");
+    app.pass(901);
+    check_in(&app, &app.station_token(&seed), seed::CARD, seed::PIN).await.expect(201);
 }
 
 #[actix_web::test]
 async fn whoever_goes_through_cards_at_a_screen_is_slowed_down_and_the_next_screen_is_not() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let elsewhere = another_screen(&house, &seed, 1).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let elsewhere = another_screen(&app, &seed, 1).await;
     let tries = (0..64_u64).map(|n| {
         let card = format!("{:012}", 700_000_000_000_u64 + n);
-        let (house, screen) = (&house, &seed.station_token);
-        async move { check_in(house, screen, &card, "000111").await }
+        let (app, screen) = (&app, &seed.station_token);
+        async move { check_in(app, screen, &card, "000111").await }
     });
     let told = tally(&join_all(tries).await);
     assert_eq!(told.get("401 pin_wrong"), Some(&20), "{told:?}");
     assert_eq!(told.get("429 too_many_requests"), Some(&44), "{told:?}");
-    assert_eq!(house.logged("station.pins_tried_often").await, 1);
-    check_in(&house, &elsewhere, seed::CARD, seed::PIN).await.expect(201);
-    house.pass(301);
-    check_in(&house, &house.station_token(&seed), seed::CARD, seed::PIN).await.expect(201);
+    assert_eq!(app.logged("station.pins_tried_often").await, 1);
+    check_in(&app, &elsewhere, seed::CARD, seed::PIN).await.expect(201);
+    app.pass(301);
+    check_in(&app, &app.station_token(&seed), seed::CARD, seed::PIN).await.expect(201);
 }
 
 #[actix_web::test]
 async fn right_pins_are_never_counted_against_a_screen() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for _ in 0..30 {
-        check_in(&house, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
+        check_in(&app, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
     }
     for _ in 0..4 {
-        check_in(&house, &seed.station_token, "690000000018", "000111").await.problem(401, "pin_wrong");
-        check_in(&house, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
+        check_in(&app, &seed.station_token, "690000000018", "000111").await.problem(401, "pin_wrong");
+        check_in(&app, &seed.station_token, seed::CARD, seed::PIN).await.expect(201);
     }
 }
 
 #[actix_web::test]
 async fn of_many_pins_at_once_five_are_looked_at() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("check_in".to_owned(), json!({"screen_tries": 200}));
     })
     .await;
-    let seed = house.seed().await;
+    let seed = app.seed().await;
     let wrong = json!({"card_number": seed::CARD, "pin": "000111"});
-    let answers = house.rush(40, &seed.station_token, "/api/v1/check-ins", &wrong).await;
+    let answers = app.rush(40, &seed.station_token, "/api/v1/check-ins", &wrong).await;
     let told = tally(&answers);
     assert_eq!(told.get("401 pin_wrong"), Some(&4), "{told:?}");
     assert_eq!(told.get("429 pin_locked"), Some(&36), "{told:?}");
@@ -392,71 +390,71 @@ async fn of_many_pins_at_once_five_are_looked_at() {
 
 #[actix_web::test]
 async fn a_repeated_request_has_its_answer_and_takes_no_try() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let (screen, key) = (&seed.station_token, "the-same-request");
     let wrong = |card: u64| json!({"card_number": format!("{card:012}"), "pin": "000111"});
     for _ in 0..25 {
-        let again = house.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
+        let again = app.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
         again.problem(401, "pin_wrong");
     }
     for card in 1..20 {
-        let answer = house.post(screen, "/api/v1/check-ins", wrong(700_000_000_000 + card)).await;
+        let answer = app.post(screen, "/api/v1/check-ins", wrong(700_000_000_000 + card)).await;
         answer.problem(401, "pin_wrong");
     }
-    let more = house.post(screen, "/api/v1/check-ins", wrong(700_000_000_020)).await;
+    let more = app.post(screen, "/api/v1/check-ins", wrong(700_000_000_020)).await;
     more.problem(429, "too_many_requests");
-    let again = house.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
+    let again = app.post_with_key(screen, "/api/v1/check-ins", key, wrong(700_000_000_000)).await;
     again.problem(401, "pin_wrong");
     // A code for a phone: one message, however often it is asked for with one key.
     let ask = json!({"phone": "13800138000", "purpose": "check_in"});
     let mut told = Vec::new();
     for _ in 0..8 {
-        told.push(house.post_with_key(screen, "/api/v1/phone-codes", key, ask.clone()).await.expect(201));
+        told.push(app.post_with_key(screen, "/api/v1/phone-codes", key, ask.clone()).await.expect(201));
     }
     assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
-    assert_eq!(house.texts().await.len(), 1);
+    assert_eq!(app.texts().await.len(), 1);
     for _ in 0..4 {
-        house.post(screen, "/api/v1/phone-codes", ask.clone()).await.expect(201);
+        app.post(screen, "/api/v1/phone-codes", ask.clone()).await.expect(201);
     }
-    house.post(screen, "/api/v1/phone-codes", ask.clone()).await.problem(429, "too_many_requests");
-    house.post_with_key(screen, "/api/v1/phone-codes", key, ask).await.expect(201);
+    app.post(screen, "/api/v1/phone-codes", ask.clone()).await.problem(429, "too_many_requests");
+    app.post_with_key(screen, "/api/v1/phone-codes", key, ask).await.expect(201);
     // A new password: the same.
     let ask = json!({"email": seed.doctor.email});
     for _ in 0..40 {
-        house.post_with_key("", "/api/v1/staff/password-reset", key, ask.clone()).await.expect(202);
+        app.post_with_key("", "/api/v1/staff/password-reset", key, ask.clone()).await.expect(202);
     }
-    house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
+    app.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
 }
 
 #[actix_web::test]
 async fn the_wrong_pin_that_locks_a_card_counts_against_the_screen_too() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("check_in".to_owned(), json!({"pin_tries": 2, "screen_tries": 5}));
     })
     .await;
-    let seed = house.seed().await;
+    let seed = app.seed().await;
     let screen = &seed.station_token;
     for card in ["700000000001", "700000000002"] {
-        check_in(&house, screen, card, "000111").await.problem(401, "pin_wrong");
-        check_in(&house, screen, card, "000111").await.problem(429, "pin_locked");
+        check_in(&app, screen, card, "000111").await.problem(401, "pin_wrong");
+        check_in(&app, screen, card, "000111").await.problem(429, "pin_locked");
         // Nobody looks at this one, so it is no try.
         if card.ends_with('1') {
-            check_in(&house, screen, card, "000111").await.problem(429, "pin_locked");
+            check_in(&app, screen, card, "000111").await.problem(429, "pin_locked");
         }
     }
-    check_in(&house, screen, "700000000003", "000111").await.problem(401, "pin_wrong");
-    check_in(&house, screen, "700000000004", "000111").await.problem(429, "too_many_requests");
+    check_in(&app, screen, "700000000003", "000111").await.problem(401, "pin_wrong");
+    check_in(&app, screen, "700000000004", "000111").await.problem(429, "too_many_requests");
 }
 
 #[actix_web::test]
 async fn other_screens_silence_no_phone() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let ask = json!({"phone": "13800138000", "purpose": "check_in"});
-    let send = async |screen: &str| house.post(screen, "/api/v1/phone-codes", ask.clone()).await;
+    let send = async |screen: &str| app.post(screen, "/api/v1/phone-codes", ask.clone()).await;
     for nth in 0..5 {
-        let screen = house.another_screen(nth).await;
+        let screen = app.another_screen(nth).await;
         // Twenty an hour from all of them together, then two from each.
         for _ in 0..if nth < 4 { 5 } else { 2 } {
             send(&screen).await.expect(201);

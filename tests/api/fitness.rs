@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     prescribing::{Scene, draft_of},
     seed::Seed,
     triage::reading,
@@ -11,14 +11,14 @@ use crate::{
 
 const PATH: &str = "/api/v1/employees/fitness";
 
-async fn opened() -> (TestHouse, Seed, String) {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    (house, seed, worker)
+async fn opened() -> (TestApp, Seed, String) {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    (app, seed, worker)
 }
 
-impl TestHouse {
+impl TestApp {
     async fn told(&self, seed: &Seed) -> Value {
         self.get(&seed.safety_officer.token, PATH).await.expect(200)["items"][0]["fit"].clone()
     }
@@ -30,134 +30,133 @@ fn purpose() -> Value {
 
 #[actix_web::test]
 async fn the_employer_is_told_only_under_the_separate_consent_and_until_it_is_withdrawn() {
-    let (house, seed, worker) = opened().await;
-    house.measure(&worker, &[reading("blood_pressure", 165)]).await;
-    assert_eq!(house.told(&seed).await, "no_consent");
-    assert_eq!(house.logged("record.read").await, 0);
-    house.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
-    let seen = house.get(&seed.safety_officer.token, PATH).await.expect(200);
+    let (app, seed, worker) = opened().await;
+    app.measure(&worker, &[reading("blood_pressure", 165)]).await;
+    assert_eq!(app.told(&seed).await, "no_consent");
+    assert_eq!(app.logged("record.read").await, 0);
+    app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
+    let seen = app.get(&seed.safety_officer.token, PATH).await.expect(200);
     let item = &seen["items"][0];
     assert_eq!(item["fit"], "hold");
     assert!(item["next"]["zh"].is_string());
     assert_eq!(item.as_object().map(serde_json::Map::len), Some(3), "never why: {item}");
-    assert_eq!(house.logged("record.read").await, 1);
-    house.post(&worker, "/api/v1/me/consents/withdraw", purpose()).await.expect(200);
-    assert_eq!(house.told(&seed).await, "no_consent");
-    assert_eq!(house.logged("record.read").await, 1);
+    assert_eq!(app.logged("record.read").await, 1);
+    app.post(&worker, "/api/v1/me/consents/withdraw", purpose()).await.expect(200);
+    assert_eq!(app.told(&seed).await, "no_consent");
+    assert_eq!(app.logged("record.read").await, 1);
 }
 
 #[actix_web::test]
 async fn who_was_not_measured_before_this_shift_is_not_checked() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("fitness".to_owned(), json!({"check_holds_h": 1}));
     })
     .await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    house.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
-    assert_eq!(house.told(&seed).await, "not_checked");
-    house.measure(&worker, &[reading("breath_alcohol", 0)]).await;
-    assert_eq!(house.told(&seed).await, "not_checked");
-    house.measure(&worker, &[reading("blood_pressure", 118)]).await;
-    assert_eq!(house.told(&seed).await, "fit");
-    house.pass(3600);
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
+    assert_eq!(app.told(&seed).await, "not_checked");
+    app.measure(&worker, &[reading("breath_alcohol", 0)]).await;
+    assert_eq!(app.told(&seed).await, "not_checked");
+    app.measure(&worker, &[reading("blood_pressure", 118)]).await;
+    assert_eq!(app.told(&seed).await, "fit");
+    app.pass(3600);
     let officer = &seed.safety_officer;
-    let token = house.staff_token(
+    let token = app.staff_token(
         crypto::tokens::Role::Employer,
         officer.id,
         officer.session,
         None,
         Some(seed.employer),
     );
-    let seen = house.get(&token, PATH).await.expect(200);
+    let seen = app.get(&token, PATH).await.expect(200);
     assert_eq!(seen["items"][0]["fit"], "not_checked");
 }
 
 #[actix_web::test]
 async fn alcohol_and_a_cuff_that_shows_hi_hold_and_a_retest_counts_after_the_wait() {
-    let (house, seed, worker) = opened().await;
-    house.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
-    house.measure(&worker, &[reading("blood_pressure", 118), reading("breath_alcohol", 90)]).await;
-    assert_eq!(house.told(&seed).await, "hold");
-    house.pass(60);
-    house.measure(&worker, &[reading("breath_alcohol", 0)]).await;
-    assert_eq!(house.told(&seed).await, "hold");
-    house.pass(60);
+    let (app, seed, worker) = opened().await;
+    app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
+    app.measure(&worker, &[reading("blood_pressure", 118), reading("breath_alcohol", 90)]).await;
+    assert_eq!(app.told(&seed).await, "hold");
+    app.pass(60);
+    app.measure(&worker, &[reading("breath_alcohol", 0)]).await;
+    assert_eq!(app.told(&seed).await, "hold");
+    app.pass(60);
     let high = json!({"kind": "blood_pressure", "beyond": "high", "unit": "mm[Hg]", "device": "cuff"});
-    house.measure(&worker, &[high]).await;
-    assert_eq!(house.told(&seed).await, "hold");
+    app.measure(&worker, &[high]).await;
+    assert_eq!(app.told(&seed).await, "hold");
 }
 
 #[actix_web::test]
 async fn a_withdrawn_consent_to_care_closes_the_record_to_the_doctor() {
-    let (house, seed, worker) = opened().await;
-    house.measure(&worker, &[reading("blood_pressure", 118)]).await;
-    let id = house.active(&seed, &worker).await;
+    let (app, seed, worker) = opened().await;
+    app.measure(&worker, &[reading("blood_pressure", 118)]).await;
+    let id = app.active(&seed, &worker).await;
     let record = format!("/api/v1/consultations/{id}/record");
-    house.get(&seed.doctor.token, &record).await.expect(200);
+    app.get(&seed.doctor.token, &record).await.expect(200);
     let care = json!({"purpose": "health_care"});
-    house.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
-    house.get(&seed.doctor.token, &record).await.problem(422, "consent_missing");
-    house.post(&worker, "/api/v1/me/consents", care).await.expect(201);
-    house.get(&seed.doctor.token, &record).await.expect(200);
+    app.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
+    app.get(&seed.doctor.token, &record).await.problem(422, "consent_missing");
+    app.post(&worker, "/api/v1/me/consents", care).await.expect(201);
+    app.get(&seed.doctor.token, &record).await.expect(200);
 }
 
 #[actix_web::test]
 async fn without_the_consent_to_care_the_employer_is_told_nothing_either() {
-    let (house, seed, worker) = opened().await;
-    house.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
-    house.measure(&worker, &[reading("blood_pressure", 165)]).await;
-    assert_eq!(house.told(&seed).await, "hold");
+    let (app, seed, worker) = opened().await;
+    app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
+    app.measure(&worker, &[reading("blood_pressure", 165)]).await;
+    assert_eq!(app.told(&seed).await, "hold");
     let care = json!({"purpose": "health_care"});
-    house.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
-    assert_eq!(house.told(&seed).await, "no_consent");
-    house.post(&worker, "/api/v1/me/consents", care).await.expect(201);
-    assert_eq!(house.told(&seed).await, "hold");
+    app.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
+    assert_eq!(app.told(&seed).await, "no_consent");
+    app.post(&worker, "/api/v1/me/consents", care).await.expect(201);
+    assert_eq!(app.told(&seed).await, "hold");
 }
 
 #[actix_web::test]
 async fn a_withdrawn_consent_to_care_is_read_at_every_answer_to_the_doctor() {
     let scene = Scene::open().await;
-    let (house, seed, doctor) = (&scene.house, &scene.seed, &scene.seed.doctor.token);
+    let (app, seed, doctor) = (&scene.app, &scene.seed, &scene.seed.doctor.token);
     let signed = scene.signed(&["PCM-T500"]).await;
     let consultation = scene.drafts_path().trim_end_matches("/prescriptions").to_owned();
-    house
-        .post(&scene.worker_token, &format!("{consultation}/messages"), json!({"text": "头还痛"}))
+    app.post(&scene.worker_token, &format!("{consultation}/messages"), json!({"text": "头还痛"}))
         .await
         .expect(201);
     let care = json!({"purpose": "health_care"});
-    house.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
+    app.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
     let id = consultation.rsplit('/').next().expect("an id").to_owned();
     let lines = draft_of(&["PCM-T500"])["lines"].clone();
     let check = json!({"consultation_id": id, "lines": lines});
     let path = format!("/api/v1/prescriptions/{signed}");
-    house.get(doctor, &format!("{consultation}/messages")).await.problem(422, "consent_missing");
-    house.get(doctor, &path).await.problem(422, "consent_missing");
-    house.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.problem(422, "consent_missing");
-    house.post(doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.problem(422, "consent_missing");
-    assert_eq!(house.get(doctor, "/api/v1/prescriptions").await.expect(200)["items"], json!([]));
+    app.get(doctor, &format!("{consultation}/messages")).await.problem(422, "consent_missing");
+    app.get(doctor, &path).await.problem(422, "consent_missing");
+    app.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.problem(422, "consent_missing");
+    app.post(doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.problem(422, "consent_missing");
+    assert_eq!(app.get(doctor, "/api/v1/prescriptions").await.expect(200)["items"], json!([]));
     for view in [
-        house.get(doctor, &consultation).await.expect(200),
-        house.get(doctor, "/api/v1/consultations").await.expect(200)["items"][0].clone(),
+        app.get(doctor, &consultation).await.expect(200),
+        app.get(doctor, "/api/v1/consultations").await.expect(200)["items"][0].clone(),
     ] {
         assert_eq!((&view["complaint"], &view["symptoms"]), (&json!(""), &json!([])), "{view}");
     }
     // What was signed stays with who reviews it; the worker keeps their own.
-    house.get(&seed.pharmacist.token, &path).await.expect(200);
-    house.get(&scene.worker_token, &path).await.expect(200);
-    house.get(&scene.worker_token, &format!("{consultation}/messages")).await.expect(200);
-    house.post(&scene.worker_token, "/api/v1/me/consents", care).await.expect(201);
-    house.get(doctor, &path).await.expect(200);
-    house.post(doctor, "/api/v1/prescriptions/check", check).await.expect(200);
+    app.get(&seed.pharmacist.token, &path).await.expect(200);
+    app.get(&scene.worker_token, &path).await.expect(200);
+    app.get(&scene.worker_token, &format!("{consultation}/messages")).await.expect(200);
+    app.post(&scene.worker_token, "/api/v1/me/consents", care).await.expect(201);
+    app.get(doctor, &path).await.expect(200);
+    app.post(doctor, "/api/v1/prescriptions/check", check).await.expect(200);
 }
 
 #[actix_web::test]
 async fn an_offer_says_nothing_of_who_withdrew_the_consent_to_care() {
-    let (house, seed, worker) = opened().await;
-    house.ask(&worker).await;
-    house.on_duty(&seed.doctor).await;
-    assert_eq!(house.offer_of(&seed.doctor).await["complaint"], "喉咙痛三天");
+    let (app, seed, worker) = opened().await;
+    app.ask(&worker).await;
+    app.on_duty(&seed.doctor).await;
+    assert_eq!(app.offer_of(&seed.doctor).await["complaint"], "喉咙痛三天");
     let care = json!({"purpose": "health_care"});
-    house.post(&worker, "/api/v1/me/consents/withdraw", care).await.expect(200);
-    assert_eq!(house.offers_to(&seed.doctor).await[0]["complaint"], "");
+    app.post(&worker, "/api/v1/me/consents/withdraw", care).await.expect(200);
+    assert_eq!(app.offers_to(&seed.doctor).await[0]["complaint"], "");
 }

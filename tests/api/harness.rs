@@ -19,13 +19,13 @@ use base::{
     config::{Config, Flags, Instances},
 };
 use domain::time::Timestamp;
-use service::House;
+use service::AppState;
 use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 /// A running house.
-pub struct TestHouse {
+pub struct TestApp {
     pub base: String,
-    pub house: Arc<House>,
+    pub state: Arc<AppState>,
     pub clock: ManualClock,
     /// By these the harness signs for screens.
     pub keys: DeviceKeys,
@@ -48,7 +48,7 @@ pub fn start_of_test() -> Timestamp {
     "2026-11-23T02:00:00Z".parse().expect("a date")
 }
 
-impl TestHouse {
+impl TestApp {
     /// Builds and opens a house with an empty network.
     pub async fn open() -> Self {
         Self::open_with(|_| {}).await
@@ -108,13 +108,13 @@ impl TestHouse {
         let built = waystation::build(&config, Arc::new(clock.clone())).await.expect("built");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let server = waystation::serve(&built.house, listener, 2).expect("served");
+        let server = waystation::serve(&built.app, listener, 2).expect("served");
         let handle = server.handle();
         // actix runs on the test's own runtime.
         tokio::spawn(server);
         Self {
             base,
-            house: built.house,
+            state: built.app,
             clock,
             keys,
             client: Client::new(),
@@ -202,7 +202,7 @@ impl TestHouse {
     }
 }
 
-impl Drop for TestHouse {
+impl Drop for TestApp {
     fn drop(&mut self) {
         let handle = self.server.clone();
         tokio::spawn(async move { handle.stop(false).await });

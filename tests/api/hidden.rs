@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestHouse, seed::Seed};
+use crate::{harness::TestApp, seed::Seed};
 use service::network::import::{
     ImportError,
     csv_file::{ImportKind, ImportOptions, import_csv},
@@ -44,10 +44,10 @@ fn refused(answer: crate::harness::Answer, field: &str) {
     assert_eq!(entry.map(|entry| entry["code"].clone()), Some(json!("control_character")), "{body}");
 }
 
-async fn everywhere(house: &TestHouse, seed: &Seed, worker: &str, hidden: &str) {
+async fn everywhere(app: &TestApp, seed: &Seed, worker: &str, hidden: &str) {
     let text = format!("样例{hidden}甲");
     let post = async |token: &str, path: &str, field: &str, body: Value| {
-        refused(house.post(token, path, body).await, field);
+        refused(app.post(token, path, body).await, field);
     };
     let (station, operator) = (&seed.station_token, &seed.operator.token);
     post(
@@ -95,46 +95,45 @@ async fn everywhere(house: &TestHouse, seed: &Seed, worker: &str, hidden: &str) 
     )
     .await;
     let profile = json!({"allergies": [text]});
-    refused(house.put(worker, "/api/v1/me/profile", "\"0\"", profile).await, "allergies[0]");
+    refused(app.put(worker, "/api/v1/me/profile", "\"0\"", profile).await, "allergies[0]");
 }
 
 #[actix_web::test]
 async fn no_text_that_others_read_hides_anything() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     for hidden in HIDDEN {
-        everywhere(&house, &seed, &worker, hidden).await;
+        everywhere(&app, &seed, &worker, hidden).await;
     }
     // In names no picture is made of pictures either, and no blank passes for another.
     for name in ["\u{1F468}\u{200D}\u{1F469}", "样\u{A0}例"] {
         let body = json!({"name": name, "consent": true});
-        refused(house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await, "name");
+        refused(app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await, "name");
     }
     let path = format!("/api/v1/workers/{}/details", seed.worker);
-    refused(house.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await, "name");
+    refused(app.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await, "name");
     let outer = json!({"code": "e-8", "name_zh": "公司 ", "name_en": "Firm"});
-    let told =
-        house.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");
+    let told = app.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");
     assert_eq!(told["errors"][0]["code"], "outer_blanks");
     // What people really write stays good.
     let family = "头痛 \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\n两天";
     let asked = json!({"complaint": family, "lane": "consultation_only"});
-    assert_eq!(house.post(&worker, "/api/v1/consultations", asked).await.expect(201)["complaint"], family);
+    assert_eq!(app.post(&worker, "/api/v1/consultations", asked).await.expect(201)["complaint"], family);
     for name in ["葛\u{E0100}", "买买提\u{B7}艾力", "欧阳 娜娜"] {
         let body = json!({"name": name, "consent": true});
-        house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+        app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
     }
 }
 
 #[actix_web::test]
 async fn a_file_hides_nothing_either() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("employers.csv");
     std::fs::write(&file, "code,name_zh,name_en\ne-1,公司,Firm\ne-2,公\u{202E}司,Firm\n").expect("written");
     let outcome =
-        import_csv(&house.house, ImportKind::Employers, &file, ImportOptions::default(), |_, _| ()).await;
+        import_csv(&app.state, ImportKind::Employers, &file, ImportOptions::default(), |_, _| ()).await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
     let told: Vec<_> = problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();
     assert_eq!(told, [(3, "name_zh", "control_character")]);
@@ -143,16 +142,16 @@ async fn a_file_hides_nothing_either() {
 #[actix_web::test]
 async fn files_with_secrets_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let ask = json!({"email": seed.doctor.email});
-    house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
+    app.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
     let config = base::config::MailConfig::Files { from: "Waystation <w@w.example>".to_owned() };
-    let mailer = mail::Mailer::new(&config, house.data_dir()).expect("a mailer");
-    assert_eq!(service::jobs::letters::send_due(&house.house, &mailer).await.expect("sent"), 1);
+    let mailer = mail::Mailer::new(&config, app.data_dir()).expect("a mailer");
+    assert_eq!(service::jobs::letters::send_due(&app.state, &mailer).await.expect("sent"), 1);
     let mut files = Vec::new();
-    let mut folders = vec![house.data_dir().join("mail")];
-    if let Some(database) = house.database().file() {
+    let mut folders = vec![app.data_dir().join("mail")];
+    if let Some(database) = app.database().file() {
         folders.push(database.parent().expect("a folder").to_owned());
     }
     for folder in folders {
@@ -178,16 +177,15 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     use diesel::connection::{Connection, InstrumentationEvent};
 
     use service::Actor;
-    use storage::each;
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    use storage::on_backend;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let mut heard = Vec::new();
     for email in [seed.doctor.email.as_str(), "nobody@example.cn"] {
         let input = json!({"email": email});
         let said = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&said);
-        house
-            .house
+        app.state
             .write(Actor::Anyone, move |tx| {
                 let listener = {
                     let said = Arc::clone(&said);
@@ -199,10 +197,10 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
                         }
                     }
                 };
-                each!(tx.conn, c => c.set_instrumentation(listener));
+                on_backend!(tx.conn, c => c.set_instrumentation(listener));
                 let input = serde_json::from_value(input.clone())?;
                 let accepted = service::staff::password::request(tx, &input, true);
-                each!(tx.conn, c => c.set_instrumentation(|_: InstrumentationEvent<'_>| ()));
+                on_backend!(tx.conn, c => c.set_instrumentation(|_: InstrumentationEvent<'_>| ()));
                 accepted
             })
             .await
@@ -212,6 +210,6 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     assert_eq!(heard[0], heard[1]);
     assert!(!heard[0].is_empty());
     // And yet one of the two gets a letter.
-    let letters = service::letter::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     assert_eq!(letters.len(), 1);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future::join};
 use serde_json::{Value, json};
 
-use crate::{coordination::until, harness::TestHouse, redis::RedisServer, seed::Seed};
+use crate::{coordination::until, harness::TestApp, redis::RedisServer, seed::Seed};
 use base::config::MailConfig;
 use coordination::Topic;
 use crypto::tokens::Role;
@@ -14,12 +14,12 @@ use mail::Mailer;
 use service::jobs::Jobs;
 
 /// Two instances that share a Redis.
-async fn two(server: &RedisServer) -> (TestHouse, TestHouse) {
+async fn two(server: &RedisServer) -> (TestApp, TestApp) {
     two_at(&server.url(), true).await
 }
 
-async fn two_at(redis: &str, wait: bool) -> (TestHouse, TestHouse) {
-    let one = TestHouse::open_with(|config| config.redis_url = Some(redis.to_owned().into())).await;
+async fn two_at(redis: &str, wait: bool) -> (TestApp, TestApp) {
+    let one = TestApp::open_with(|config| config.redis_url = Some(redis.to_owned().into())).await;
     let other = one.another().await;
     if wait {
         reached(&one).await;
@@ -28,20 +28,20 @@ async fn two_at(redis: &str, wait: bool) -> (TestHouse, TestHouse) {
     (one, other)
 }
 
-async fn reached(house: &TestHouse) {
-    until("Redis is reached", async || !house.house.coordination.listen(Topic::Letters).may_have_missed())
+async fn reached(app: &TestApp) {
+    until("Redis is reached", async || !app.state.coordination.listen(Topic::Letters).may_have_missed())
         .await;
 }
 
-async fn poll(house: &TestHouse, seed: &Seed, cursor: i64, wait: u32) -> WorkAnswer {
+async fn poll(app: &TestApp, seed: &Seed, cursor: i64, wait: u32) -> WorkAnswer {
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait={wait}");
-    let answer = house.get(&house.cabinet_token(seed), &path).await.expect(200);
+    let answer = app.get(&app.cabinet_token(seed), &path).await.expect(200);
     serde_json::from_value(answer).expect("work")
 }
 
 /// Reads a worker's stream until an event of this kind comes.
-async fn event(house: &TestHouse, token: &str, kind: &str) {
-    let request = house.client().get(format!("{}/api/v1/events?after=0", house.base)).bearer_auth(token);
+async fn event(app: &TestApp, token: &str, kind: &str) {
+    let request = app.client().get(format!("{}/api/v1/events?after=0", app.base)).bearer_auth(token);
     let mut bytes = request.send().await.expect("answered").bytes_stream();
     let mut told = String::new();
     let line = format!("event: {kind}\n");
@@ -120,7 +120,7 @@ async fn without_redis_a_poll_sees_at_its_end_what_the_other_instance_did() {
     let visit = one.visit(&seed).await;
     let cursor = poll(&other, &seed, 0, 0).await.cursor;
     server.kill();
-    until("the loss is noticed", async || other.house.coordination.listen(Topic::Letters).may_have_missed())
+    until("the loss is noticed", async || other.state.coordination.listen(Topic::Letters).may_have_missed())
         .await;
     let (told, _) = join(poll(&other, &seed, cursor, 3), one.paid(&seed, &visit, 1)).await;
     let told = if told.items.is_empty() { poll(&other, &seed, told.cursor, 1).await } else { told };
@@ -163,23 +163,23 @@ async fn emptying_redis_changes_no_durable_answer() {
     let order_path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
     let answers = async || {
         let mut all: Vec<Value> = Vec::new();
-        for house in [&one, &other] {
+        for app in [&one, &other] {
             for (token, path) in [
                 (&visit.token, "/api/v1/me"),
                 (&visit.token, order_path.as_str()),
                 (&seed.doctor.token, "/api/v1/duty"),
                 (&seed.doctor.token, "/api/v1/offers"),
             ] {
-                all.push(house.get(token, path).await.expect(200));
+                all.push(app.get(token, path).await.expect(200));
             }
         }
         all
     };
     let before = answers().await;
     let key = "0190b7a0-0000-7000-8000-000000000001";
-    let send = async |house: &TestHouse| {
+    let send = async |app: &TestApp| {
         let body = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-        house.post_with_key(&visit.token, "/api/v1/consultations", key, body).await
+        app.post_with_key(&visit.token, "/api/v1/consultations", key, body).await
     };
     let first = send(&one).await;
     server.empty();
@@ -189,8 +189,8 @@ async fn emptying_redis_changes_no_durable_answer() {
     server.empty();
     let after = answers().await;
     assert_eq!(before, after);
-    assert_eq!(service::matching::requeue_lost(&other.house).await.expect("a round"), 0);
-    assert_eq!(service::check_in::sweep_idle(&other.house).await.expect("a round"), 0);
+    assert_eq!(service::matching::requeue_lost(&other.state).await.expect("a round"), 0);
+    assert_eq!(service::check_in::sweep_idle(&other.state).await.expect("a round"), 0);
     one.sound().await;
 }
 
@@ -201,7 +201,7 @@ async fn an_edition_that_is_imported_at_one_instance_is_in_force_at_the_other_at
     let unused = std::path::Path::new("unused");
     let mailer =
         Mailer::new(&MailConfig::Files { from: "w@w.example".to_owned() }, unused).expect("a mailer");
-    let jobs = Jobs::start(&other.house, &std::sync::Arc::new(mailer));
+    let jobs = Jobs::start(&other.state, &std::sync::Arc::new(mailer));
     let began = Instant::now();
     for price in [1, 2, 3] {
         one.import_paracetamol(price, true).await;
@@ -233,8 +233,8 @@ async fn nobody_is_lost_who_is_heard_at_another_instance() {
                     one.staff_token(Role::Doctor, doctor.id, doctor.session, Some(seed.hospital), None);
                 one.get(&token, "/api/v1/duty").await.expect(200);
             }
-            for house in [&other, &one] {
-                lost += service::matching::requeue_lost(&house.house).await.expect("a round");
+            for app in [&other, &one] {
+                lost += service::matching::requeue_lost(&app.state).await.expect("a round");
             }
         }
         lost
@@ -259,8 +259,8 @@ async fn no_check_in_ends_whose_worker_is_seen_at_another_instance() {
                 let token = renewed["access_token"].as_str().expect("a token");
                 one.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
             }
-            for house in [&other, &one] {
-                ended += service::check_in::sweep_idle(&house.house).await.expect("a round");
+            for app in [&other, &one] {
+                ended += service::check_in::sweep_idle(&app.state).await.expect("a round");
             }
         }
         ended

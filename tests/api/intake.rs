@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     shutdown::{Server, operator, sign_in},
 };
 
@@ -119,9 +119,9 @@ async fn four_hundred_slow_senders_hold_little() {
 
 /// Sends the head and a part of the body, then a byte whenever `tick` says so,
 /// until the connection ends; gives all that came back.
-async fn trickle(house: &TestHouse, head: &str, part: &str, piece: &str, every: Duration) -> String {
+async fn trickle(app: &TestApp, head: &str, part: &str, piece: &str, every: Duration) -> String {
     let mut line =
-        TcpStream::connect(house.base.strip_prefix("http://").expect("an address")).await.expect("connected");
+        TcpStream::connect(app.base.strip_prefix("http://").expect("an address")).await.expect("connected");
     line.write_all(format!("{head}{part}").as_bytes()).await.expect("sent");
     let (mut hears, mut says) = line.into_split();
     let mut tick = tokio::time::interval(every);
@@ -139,8 +139,8 @@ async fn trickle(house: &TestHouse, head: &str, part: &str, piece: &str, every: 
 
 #[actix_web::test]
 async fn a_body_that_trickles_or_pauses_is_ended() {
-    let house = TestHouse::open_with(|config| (config.body_ms, config.body_pause_ms) = (600, 200)).await;
-    let seed = house.seed().await;
+    let app = TestApp::open_with(|config| (config.body_ms, config.body_pause_ms) = (600, 200)).await;
+    let seed = app.seed().await;
     let bearer = format!("Authorization: Bearer {}\r\n", seed.operator.token);
     for (path, bearer) in [("/api/v1/triage/assess", ""), ("/api/v1/stations", &bearer)] {
         let head = format!(
@@ -158,7 +158,7 @@ async fn a_body_that_trickles_or_pauses_is_ended() {
             (&length, "", "", 10_000),
             (&chunked, "1\r\n{\r\n", "", 10_000),
         ] {
-            let ended = trickle(&house, head, part, piece, Duration::from_millis(every));
+            let ended = trickle(&app, head, part, piece, Duration::from_millis(every));
             let heard = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it is ended");
             assert!(heard.starts_with("HTTP/1.1 408 "), "{path}: {heard}");
             assert!(
@@ -173,7 +173,7 @@ async fn a_body_that_trickles_or_pauses_is_ended() {
         [("POST /api/v1/stations", "401"), ("GET /healthz", "200"), ("POST /nowhere", "404")]
     {
         let head = format!("{start} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-        let ended = trickle(&house, &head, "1\r\n{\r\n", "1\r\n \r\n", Duration::from_millis(50));
+        let ended = trickle(&app, &head, "1\r\n{\r\n", "1\r\n \r\n", Duration::from_millis(50));
         let heard = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it is ended");
         assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {heard}");
     }
@@ -181,13 +181,13 @@ async fn a_body_that_trickles_or_pauses_is_ended() {
 
 #[actix_web::test]
 async fn a_body_is_refused_by_what_it_announces_and_strangers_announce_less() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let blank = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
     let ask = |path: &'static str, token: &str, bytes: usize| {
-        let request = house
+        let request = app
             .client()
-            .post(format!("{}{path}", house.base))
+            .post(format!("{}{path}", app.base))
             .header("Idempotency-Key", "12345678")
             .header("Content-Type", "application/json")
             .bearer_auth(token)
@@ -202,41 +202,41 @@ async fn a_body_is_refused_by_what_it_announces_and_strangers_announce_less() {
 
 #[actix_web::test]
 async fn names_and_languages_without_number_are_not_looked_through() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let many = (0..9_000).map(|n| format!("n{n}=")).collect::<Vec<_>>().join("&");
-    let answer = house.get("", &format!("/api/v1/network/counts?{many}")).await;
+    let answer = app.get("", &format!("/api/v1/network/counts?{many}")).await;
     let told = answer.problem(400, "invalid_parameter");
     assert_eq!(told["errors"].as_array().map(Vec::len), Some(1), "{told}");
     let few: Vec<Value> = (0..20).map(|n| json!(format!("n{n}"))).collect();
     let query = few.iter().filter_map(Value::as_str).map(|name| format!("{name}=1")).collect::<Vec<_>>();
-    let told = house.get("", &format!("/api/v1/network/counts?{}", query.join("&"))).await;
+    let told = app.get("", &format!("/api/v1/network/counts?{}", query.join("&"))).await;
     assert_eq!(told.problem(400, "invalid_parameter")["errors"].as_array().map(Vec::len), Some(20));
     let languages = format!("{}en;q=1", "fr;q=0.1,".repeat(3_000));
     let request =
-        house.client().get(format!("{}/api/v1/nowhere", house.base)).header("Accept-Language", languages);
+        app.client().get(format!("{}/api/v1/nowhere", app.base)).header("Accept-Language", languages);
     let answer = Answer::of(request.send().await.expect("answered")).await;
     assert_eq!(answer.headers["content-language"], "zh");
     let token = "x".repeat(50_000);
-    house.get(&token, "/api/v1/me").await.problem(401, "token_invalid");
+    app.get(&token, "/api/v1/me").await.problem(401, "token_invalid");
 }
 
 #[actix_web::test]
 async fn one_address_holds_no_more_connections_than_it_may() {
     let opened = async |proxies: &[&str]| {
         let trusted: Vec<_> = proxies.iter().map(|net| net.parse().expect("a network")).collect();
-        let house = TestHouse::open_with(|config| {
+        let app = TestApp::open_with(|config| {
             config.connections_per_address = 16;
             config.trusted_proxies = trusted;
         })
         .await;
-        let address = house.base.trim_start_matches("http://").to_owned();
+        let address = app.base.trim_start_matches("http://").to_owned();
         let ask = async move |request: &'static [u8]| {
             let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connected");
             // One that is refused may be gone before this.
             let _gone = stream.write_all(request).await;
             stream
         };
-        (house, ask)
+        (app, ask)
     };
     let answered = async |mut stream: tokio::net::TcpStream| {
         let mut heard = [0; 12];
@@ -244,7 +244,7 @@ async fn one_address_holds_no_more_connections_than_it_may() {
         matches!(read, Ok(Ok(_))) && heard == *b"HTTP/1.1 200"
     };
     let whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-    let (_house, ask) = opened(&[]).await;
+    let (_app, ask) = opened(&[]).await;
     // Heads that have begun; the server gives each five seconds.
     let mut held = Vec::new();
     for _ in 0..16 {
@@ -265,7 +265,7 @@ async fn one_address_holds_no_more_connections_than_it_may() {
         tokio::task::yield_now().await;
     }
     // A proxy of ours speaks for many.
-    let (_house, ask) = opened(&["127.0.0.0/8"]).await;
+    let (_app, ask) = opened(&["127.0.0.0/8"]).await;
     for _ in 0..16 {
         held.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
     }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     prescribing::Scene,
     seed::{SIGNING_PIN, Seed},
 };
@@ -20,18 +20,18 @@ use service::{
 };
 use storage::keys::reseal::COLUMNS;
 
-impl TestHouse {
+impl TestApp {
     async fn rotate(&self, kind: KeyKind) -> String {
-        let house = Arc::clone(&self.house);
-        let made = self.house.store.write::<_, Failure>(move |conn| {
-            service::keys::rotate(conn, &house.keys, &house.policy.network, kind, house.now())
+        let app = Arc::clone(&self.state);
+        let made = self.state.store.write::<_, Failure>(move |conn| {
+            service::keys::rotate(conn, &app.keys, &app.policy.network, kind, app.now())
         });
         made.await.expect("made").id
     }
 
     async fn retire(&self, kind: KeyKind, id: &str, at_once: bool) -> Result<(), String> {
         let (id, now) = (id.to_owned(), self.now());
-        let retired = self.house.store.write::<_, Failure>(move |conn| {
+        let retired = self.state.store.write::<_, Failure>(move |conn| {
             let life = TimeDelta::minutes(30);
             match service::keys::retire(conn, (kind, &id), life, at_once, now) {
                 Ok(()) => Ok(Ok(())),
@@ -43,7 +43,7 @@ impl TestHouse {
     }
 
     async fn look(&self) {
-        service::keys::reload(&self.house).await.expect("looked");
+        service::keys::reload(&self.state).await.expect("looked");
     }
 
     /// One pass over every sealed column; how many values were sealed anew.
@@ -52,10 +52,10 @@ impl TestHouse {
         for column in COLUMNS {
             let mut after = None;
             loop {
-                let (house, from) = (Arc::clone(&self.house), after.clone());
-                let done = self.house.store.write::<_, Failure>(move |conn| {
-                    let network = &house.policy.network;
-                    service::keys::reseal(conn, &house.keys, network, *column, from.as_ref(), 3)
+                let (app, from) = (Arc::clone(&self.state), after.clone());
+                let done = self.state.store.write::<_, Failure>(move |conn| {
+                    let network = &app.policy.network;
+                    service::keys::reseal(conn, &app.keys, network, *column, from.as_ref(), 3)
                 });
                 let done = done.await.expect("sealed");
                 assert_eq!(done.unreadable, 0, "{}.{}", column.table, column.name);
@@ -83,46 +83,46 @@ fn kid(token: &str) -> String {
 
 #[actix_web::test]
 async fn signing_keys_rotate_and_retire_under_traffic() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let other = house.another().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let other = app.another().await;
     let ask = async |token: &str| {
-        let asks = [&house, &other, &house, &other].map(|one| one.get(token, "/api/v1/duty"));
+        let asks = [&app, &other, &app, &other].map(|one| one.get(token, "/api/v1/duty"));
         join_all(asks).await.into_iter().map(|answer| answer.status.as_u16()).collect::<Vec<_>>()
     };
-    let old = house.doctor_token(&seed);
+    let old = app.doctor_token(&seed);
     let first = kid(&old);
     assert_eq!(ask(&old).await, [200; 4]);
-    let second = house.rotate(KeyKind::Token).await;
-    for one in [&house, &other] {
+    let second = app.rotate(KeyKind::Token).await;
+    for one in [&app, &other] {
         one.look().await;
         let served = one.get("", "/.well-known/jwks.json").await.expect(200);
         assert_eq!(served["keys"].as_array().map(Vec::len), Some(2), "published before it signs");
         assert_eq!(kid(&one.doctor_token(&seed)), first, "not yet");
     }
-    house.pass(120);
-    for one in [&house, &other] {
+    app.pass(120);
+    for one in [&app, &other] {
         let fresh = one.doctor_token(&seed);
         assert_eq!(kid(&fresh), second);
         assert_eq!(ask(&fresh).await, [200; 4]);
     }
     assert_eq!(ask(&old).await, [200; 4], "what the old one signed is still good");
-    let refused = house.retire(KeyKind::Token, &second, true).await.expect_err("refused");
+    let refused = app.retire(KeyKind::Token, &second, true).await.expect_err("refused");
     assert!(refused.contains("in use"), "{refused}");
-    let refused = house.retire(KeyKind::Token, &first, false).await.expect_err("refused");
+    let refused = app.retire(KeyKind::Token, &first, false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
     // It leaked: whatever it signed is void as soon as an instance looks.
-    house.retire(KeyKind::Token, &first, true).await.expect("retired");
-    for one in [&house, &other] {
+    app.retire(KeyKind::Token, &first, true).await.expect("retired");
+    for one in [&app, &other] {
         one.look().await;
     }
     assert_eq!(ask(&old).await, [401; 4]);
-    assert_eq!(ask(&house.doctor_token(&seed)).await, [200; 4]);
-    let third = house.rotate(KeyKind::Token).await;
-    house.pass(120 + 37 * 60);
-    house.retire(KeyKind::Token, &second, false).await.expect("nothing of it is left");
-    house.look().await;
-    assert_eq!(kid(&house.doctor_token(&seed)), third);
+    assert_eq!(ask(&app.doctor_token(&seed)).await, [200; 4]);
+    let third = app.rotate(KeyKind::Token).await;
+    app.pass(120 + 37 * 60);
+    app.retire(KeyKind::Token, &second, false).await.expect("nothing of it is left");
+    app.look().await;
+    assert_eq!(kid(&app.doctor_token(&seed)), third);
 }
 
 #[actix_web::test]
@@ -132,30 +132,30 @@ async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_t
     scene.profile(json!({"allergies": ["penicillins"], "conditions": [], "medicines": []})).await;
     let messages = format!("/api/v1/consultations/{}/messages", scene.consultation);
     let say = async |scene: &Scene, text: &str| {
-        scene.house.post(&scene.seed.doctor.token, &messages, json!({"text": text})).await.expect(201);
+        scene.app.post(&scene.seed.doctor.token, &messages, json!({"text": text})).await.expect(201);
     };
     for n in 0..7 {
         say(&scene, &format!("before {n}")).await;
     }
-    let other = scene.house.another().await;
-    assert_eq!(scene.house.rotate(KeyKind::Seal).await, "2");
-    for house in [&scene.house, &other] {
-        house.look().await;
-        assert_eq!(house.house.keys.sealer.current(), SealKeyId(1), "not yet");
-        assert_eq!(house.house.keys.sealer.ids(), [SealKeyId(1), SealKeyId(2)]);
+    let other = scene.app.another().await;
+    assert_eq!(scene.app.rotate(KeyKind::Seal).await, "2");
+    for app in [&scene.app, &other] {
+        app.look().await;
+        assert_eq!(app.state.keys.sealer.current(), SealKeyId(1), "not yet");
+        assert_eq!(app.state.keys.sealer.ids(), [SealKeyId(1), SealKeyId(2)]);
     }
     scene.pass(121).await;
-    scene.house.look().await;
-    assert_eq!(scene.house.house.keys.sealer.current(), SealKeyId(2));
+    scene.app.look().await;
+    assert_eq!(scene.app.state.keys.sealer.current(), SealKeyId(2));
     // One instance seals with the new key already; the other one opens it.
     say(&scene, "between").await;
     let said = other.get(&scene.seed.doctor.token, &messages).await.expect(200);
     assert_eq!(said["items"][7]["text"], "between");
     other.look().await;
-    let refused = scene.house.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
+    let refused = scene.app.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
     scene.pass(121).await;
-    let refused = scene.house.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
+    let refused = scene.app.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
     assert!(refused.contains("keys reseal"), "{refused}");
     // Everybody goes on meanwhile.
     let traffic = async {
@@ -164,62 +164,62 @@ async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_t
             other.get(&scene.seed.doctor.token, &messages).await.expect(200);
         }
     };
-    let (resealed, ()) = futures_util::future::join(scene.house.reseal(), traffic).await;
+    let (resealed, ()) = futures_util::future::join(scene.app.reseal(), traffic).await;
     assert!(resealed > 15, "{resealed}");
-    assert_eq!(scene.house.reseal().await, 0, "begun again, there is nothing left");
-    scene.house.retire(KeyKind::Seal, "1", false).await.expect("retired");
-    for house in [&scene.house, &other] {
-        house.look().await;
-        assert_eq!(house.house.keys.sealer.ids(), [SealKeyId(2)]);
-        let said = house.get(&scene.seed.doctor.token, &messages).await.expect(200);
+    assert_eq!(scene.app.reseal().await, 0, "begun again, there is nothing left");
+    scene.app.retire(KeyKind::Seal, "1", false).await.expect("retired");
+    for app in [&scene.app, &other] {
+        app.look().await;
+        assert_eq!(app.state.keys.sealer.ids(), [SealKeyId(2)]);
+        let said = app.get(&scene.seed.doctor.token, &messages).await.expect(200);
         assert_eq!(said["items"].as_array().map(Vec::len), Some(18));
         let record = format!("/api/v1/consultations/{}/record", scene.consultation);
-        let record = house.get(&scene.seed.doctor.token, &record).await.expect(200);
+        let record = app.get(&scene.seed.doctor.token, &record).await.expect(200);
         assert_eq!(record["profile"]["allergies"], json!(["penicillins"]));
-        house.get(&scene.seed.doctor.token, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
+        app.get(&scene.seed.doctor.token, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
     }
     // A process that starts now knows it, too.
-    let third = scene.house.another().await;
+    let third = scene.app.another().await;
     third.get(&scene.seed.doctor.token, &messages).await.expect(200);
-    assert_eq!(third.house.keys.sealer.ids(), [SealKeyId(2)]);
+    assert_eq!(third.state.keys.sealer.ids(), [SealKeyId(2)]);
 }
 
 async fn key_of(scene: &Scene, prescription: &str) -> String {
     let id = prescription.parse().expect("an id");
     let read = scene
-        .house
-        .house
+        .app
+        .state
         .read(Actor::System, move |conn, _| Ok(storage::prescription::prescription_fetch(conn, id)?));
     kid(&read.await.expect("read").expect("there").signature.expect("signed"))
 }
 
 async fn approve(scene: &Scene, prescription: &str) -> Answer {
     let path = format!("/api/v1/prescriptions/{prescription}/approve");
-    scene.house.post(&scene.seed.pharmacist.token, &path, json!({"pin": SIGNING_PIN})).await
+    scene.app.post(&scene.seed.pharmacist.token, &path, json!({"pin": SIGNING_PIN})).await
 }
 
 #[actix_web::test]
 async fn keys_of_prescriptions_rotate_and_what_the_old_one_signed_is_believed() {
     let mut scene = Scene::open().await;
     let one = scene.signed(&["PCM-T500"]).await;
-    assert_eq!(scene.house.rotate(KeyKind::Prescription).await, "2");
-    scene.house.look().await;
+    assert_eq!(scene.app.rotate(KeyKind::Prescription).await, "2");
+    scene.app.look().await;
     scene.pass(121).await;
     approve(&scene, &one).await.expect(200);
     let first = key_of(&scene, &one).await;
     // The next one is signed with the new key.
     let mut scene = Scene::open().await;
-    scene.house.rotate(KeyKind::Prescription).await;
-    scene.house.look().await;
+    scene.app.rotate(KeyKind::Prescription).await;
+    scene.app.look().await;
     scene.pass(121).await;
     let two = scene.signed(&["PCM-T500"]).await;
     assert_ne!(first, key_of(&scene, &two).await);
-    let refused = scene.house.retire(KeyKind::Prescription, "2", true).await.expect_err("refused");
+    let refused = scene.app.retire(KeyKind::Prescription, "2", true).await.expect_err("refused");
     assert!(refused.contains("in use"), "{refused}");
-    let refused = scene.house.retire(KeyKind::Prescription, "1", false).await.expect_err("refused");
+    let refused = scene.app.retire(KeyKind::Prescription, "1", false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
-    scene.house.retire(KeyKind::Prescription, "1", true).await.expect("retired");
-    scene.house.look().await;
+    scene.app.retire(KeyKind::Prescription, "1", true).await.expect("retired");
+    scene.app.look().await;
     approve(&scene, &two).await.expect(200);
 }
 
@@ -227,50 +227,50 @@ async fn keys_of_prescriptions_rotate_and_what_the_old_one_signed_is_believed() 
 async fn what_a_key_signed_that_leaked_is_no_prescription() {
     let mut scene = Scene::open().await;
     let one = scene.signed(&["PCM-T500"]).await;
-    scene.house.rotate(KeyKind::Prescription).await;
+    scene.app.rotate(KeyKind::Prescription).await;
     scene.pass(121).await;
-    scene.house.retire(KeyKind::Prescription, "1", true).await.expect("retired");
-    scene.house.look().await;
+    scene.app.retire(KeyKind::Prescription, "1", true).await.expect("retired");
+    scene.app.look().await;
     approve(&scene, &one).await.problem(409, "prescription_signature_invalid");
 }
 
 #[actix_web::test]
 async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let other = house.another().await;
-    let check = async |house: &TestHouse| {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let other = app.another().await;
+    let check = async |app: &TestApp| {
         let path = "/api/v1/audit/chain?after=0";
-        house.get(&house.operator_token(&seed), path).await.expect(200)
+        app.get(&app.operator_token(&seed), path).await.expect(200)
     };
-    house.log_and_seal(&seed, 3).await;
-    assert_eq!(house.rotate(KeyKind::Audit).await, "2");
-    for one in [&house, &other] {
+    app.log_and_seal(&seed, 3).await;
+    assert_eq!(app.rotate(KeyKind::Audit).await, "2");
+    for one in [&app, &other] {
         one.look().await;
     }
-    house.log_and_seal(&seed, 3).await;
-    house.pass(121);
+    app.log_and_seal(&seed, 3).await;
+    app.pass(121);
     // Sealed with the new key; every instance follows both.
-    house.log_and_seal(&seed, 3).await;
-    for one in [&house, &other] {
+    app.log_and_seal(&seed, 3).await;
+    for one in [&app, &other] {
         assert_eq!(check(one).await["unbroken"], true);
     }
-    let refused = house.retire(KeyKind::Audit, "1", false).await.expect_err("refused");
+    let refused = app.retire(KeyKind::Audit, "1", false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
-    house.pass(120);
-    house.retire(KeyKind::Audit, "1", false).await.expect("retired");
-    house.look().await;
-    house.log_and_seal(&seed, 3).await;
-    let view = check(&house).await;
+    app.pass(120);
+    app.retire(KeyKind::Audit, "1", false).await.expect("retired");
+    app.look().await;
+    app.log_and_seal(&seed, 3).await;
+    let view = check(&app).await;
     assert_eq!(view["unbroken"], true, "what it sealed before stays: {view}");
     let kids: std::collections::BTreeSet<String> =
-        house.seal_signatures().await.iter().map(|jws| kid(jws)).collect();
+        app.seal_signatures().await.iter().map(|jws| kid(jws)).collect();
     assert_eq!(kids.len(), 2);
     // The command reads which keys there are in the database.
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
         .args(["audit", "verify"])
-        .env("WAYSTATION_DATABASE_URL", house.url())
-        .env("WAYSTATION_DATA_DIR", house.data_dir())
+        .env("WAYSTATION_DATABASE_URL", app.url())
+        .env("WAYSTATION_DATA_DIR", app.data_dir())
         .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
         .output()
         .expect("it runs");
@@ -298,12 +298,12 @@ fn every_sealed_column_can_be_sealed_anew() {
 
 #[actix_web::test]
 async fn the_command_shows_and_rotates_keys() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let run = |arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
             .arg("keys")
             .args(arguments)
-            .env("WAYSTATION_DATABASE_URL", house.url())
+            .env("WAYSTATION_DATABASE_URL", app.url())
             .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
             .stdin(std::process::Stdio::null())
             .output()

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use domain::{refusal::Code, staff::role::Role};
 use http::{api::routes, openapi};
 
@@ -92,9 +92,9 @@ fn the_document_is_committed_as_generated_and_covers_every_route() {
 
 #[actix_web::test]
 async fn every_route_refuses_every_role_that_its_signature_does_not_name() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let tokens = [
         (Role::Station, &seed.station_token),
         (Role::Worker, &worker),
@@ -109,9 +109,9 @@ async fn every_route_refuses_every_role_that_its_signature_does_not_name() {
     for line in routes().lines().iter().filter(|line| !line.roles.is_empty()) {
         let path =
             line.path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{code}", "none");
-        let url = format!("{}{path}", house.base);
+        let url = format!("{}{path}", app.base);
         let ask = |token: Option<&String>| {
-            let request = house.client().request(line.method.as_str().parse().expect("a method"), &url);
+            let request = app.client().request(line.method.as_str().parse().expect("a method"), &url);
             match token {
                 Some(token) => request.bearer_auth(token),
                 None => request,

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestHouse, seed::Seed, smtp::SmtpServer};
+use crate::{harness::TestApp, seed::Seed, smtp::SmtpServer};
 use base::config::{MailConfig, SmtpTls};
 use mail::Mailer;
 use service::jobs::letters::send_due;
@@ -27,53 +27,53 @@ fn mailer(server: &SmtpServer, hello_name: Option<&str>) -> Mailer {
         .reached_at("https://clinic.example.cn")
 }
 
-async fn invite(house: &TestHouse, seed: &Seed, email: &str) -> Value {
+async fn invite(app: &TestApp, seed: &Seed, email: &str) -> Value {
     let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New"});
-    house.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
+    app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
 }
 
 /// The letters in a state.
-async fn letters(house: &TestHouse, seed: &Seed, state: &str) -> Vec<Value> {
-    let session = house.staff_token(
+async fn letters(app: &TestApp, seed: &Seed, state: &str) -> Vec<Value> {
+    let session = app.staff_token(
         domain::staff::role::Role::Operator,
         seed.operator.id,
         seed.operator.session,
         None,
         None,
     );
-    let page = house.get(&session, &format!("{LETTERS}?state={state}")).await.expect(200);
+    let page = app.get(&session, &format!("{LETTERS}?state={state}")).await.expect(200);
     page["items"].as_array().expect("a list").clone()
 }
 
-async fn set_password(house: &TestHouse, token: &str) -> crate::harness::Answer {
+async fn set_password(app: &TestApp, token: &str) -> crate::harness::Answer {
     let body = json!({"token": token, "password": PASSWORD, "signing_pin": "739154"});
-    house.post("", "/api/v1/staff/password", body).await
+    app.post("", "/api/v1/staff/password", body).await
 }
 
 #[actix_web::test]
 async fn an_invitation_outlives_a_mail_server_that_refuses_our_password_for_days() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     server.refuse("AUTH", "535 5.7.8 bad credentials");
-    invite(&house, &seed, "new@example.cn").await;
-    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    invite(&app, &seed, "new@example.cn").await;
+    assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
     // Over three days, longer than the link in it is good for.
     for _ in 0..19 {
-        house.pass(4 * 3600);
-        assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+        app.pass(4 * 3600);
+        assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
     }
     server.relent();
-    house.pass(4 * 3600);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
-    set_password(&house, &server.newest_token()).await.expect(200);
+    app.pass(4 * 3600);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
+    set_password(&app, &server.newest_token()).await.expect(200);
 }
 
 #[actix_web::test]
 async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     let cases = [
@@ -92,10 +92,10 @@ async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
     for (at, (verb, reply, state, trouble, code)) in cases.into_iter().enumerate() {
         let email = format!("person-{at}@example.cn");
         server.refuse(verb, reply);
-        invite(&house, &seed, &email).await;
-        assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0, "{reply}");
+        invite(&app, &seed, &email).await;
+        assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0, "{reply}");
         server.relent();
-        let found = letters(&house, &seed, state).await;
+        let found = letters(&app, &seed, state).await;
         let letter =
             found.iter().find(|one| one["email"] == email.as_str()).unwrap_or_else(|| panic!("{reply}"));
         assert_eq!(
@@ -108,121 +108,121 @@ async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
         let shown = letter.to_string();
         assert!(!shown.contains("token") && !shown.contains("such user"), "{shown}");
     }
-    let counted = service::figures::exposition(&house.house).await;
+    let counted = service::figures::exposition(&app.state).await;
     assert!(counted.contains("waystation_letters_dead 2\n"), "{counted}");
     assert!(counted.contains("waystation_letters_total{outcome=\"dead\"} 2\n"), "{counted}");
-    house.get(&seed.doctor.token, LETTERS).await.problem(403, "role_not_allowed");
+    app.get(&seed.doctor.token, LETTERS).await.problem(403, "role_not_allowed");
 }
 
 #[actix_web::test]
 async fn a_dead_letter_is_sent_again_by_hand_with_a_fresh_link() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     server.refuse("RCPT", "550 5.1.1 no such user");
-    invite(&house, &seed, "new@example.cn").await;
-    send_due(&house.house, &mailer).await.expect("tried");
-    let dead = letters(&house, &seed, "dead").await;
+    invite(&app, &seed, "new@example.cn").await;
+    send_due(&app.state, &mailer).await.expect("tried");
+    let dead = letters(&app, &seed, "dead").await;
     let path = format!("{LETTERS}/{}/resend", dead[0]["id"].as_str().expect("an id"));
     server.relent();
-    house.post(&seed.doctor.token, &path, json!({})).await.problem(403, "role_not_allowed");
-    let again = house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.post(&seed.doctor.token, &path, json!({})).await.problem(403, "role_not_allowed");
+    let again = app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert_eq!((&again["state"], &again["id"]), (&json!("waiting"), &dead[0]["id"]));
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
     let first = server.newest_token();
     // It was taken, and lost on the way: again, and the first link is void.
-    let other = house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    let other = app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert_ne!(other["id"], again["id"]);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
-    set_password(&house, &first).await.problem(401, "link_invalid");
-    set_password(&house, &server.newest_token()).await.expect(200);
-    let opened = house.post(&seed.operator.token, &path, json!({})).await.problem(409, "state_moved_on");
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
+    set_password(&app, &first).await.problem(401, "link_invalid");
+    set_password(&app, &server.newest_token()).await.expect(200);
+    let opened = app.post(&seed.operator.token, &path, json!({})).await.problem(409, "state_moved_on");
     assert_eq!(opened["state"], "opened");
     let nobody = format!("{LETTERS}/{}/resend", uuid::Uuid::now_v7());
-    house.post(&seed.operator.token, &nobody, json!({})).await.problem(404, "not_found");
+    app.post(&seed.operator.token, &nobody, json!({})).await.problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn who_was_invited_is_invited_again_until_they_answer() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
-    let first = invite(&house, &seed, "new@example.cn").await;
-    send_due(&house.house, &mailer).await.expect("sent");
+    let first = invite(&app, &seed, "new@example.cn").await;
+    send_due(&app.state, &mailer).await.expect("sent");
     let old = server.newest_token();
     let body = json!({"role": "pharmacist", "email": "NEW@example.cn", "name_zh": "药师乙", "name_en": "Yi"});
-    let second = house.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
+    let second = app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
     assert_eq!(second["staff"]["id"], first["staff"]["id"]);
     assert_eq!(second["staff"]["name_en"], "Yi");
     // Somebody of another role is somebody else.
     let other = json!({"role": "operator", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
-    house.post(&seed.operator.token, "/api/v1/staff", other).await.problem(409, "already_exists");
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
-    set_password(&house, &old).await.problem(401, "link_invalid");
-    set_password(&house, &server.newest_token()).await.expect(200);
+    app.post(&seed.operator.token, "/api/v1/staff", other).await.problem(409, "already_exists");
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
+    set_password(&app, &old).await.problem(401, "link_invalid");
+    set_password(&app, &server.newest_token()).await.expect(200);
     let third = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
-    house.post(&seed.operator.token, "/api/v1/staff", third).await.problem(409, "already_exists");
+    app.post(&seed.operator.token, "/api/v1/staff", third).await.problem(409, "already_exists");
 }
 
 #[actix_web::test]
 async fn a_reset_whose_link_has_lapsed_is_not_sent() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     server.refuse("CONNECT", "421 4.3.2 not now");
     let ask = json!({"email": seed.doctor.email});
-    house.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    app.post("", "/api/v1/staff/password-reset", ask).await.expect(202);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
     server.relent();
-    house.pass(29 * 60);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("too late"), 0);
+    app.pass(29 * 60);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("too late"), 0);
     assert!(server.letters().is_empty());
-    let dead = letters(&house, &seed, "dead").await;
+    let dead = letters(&app, &seed, "dead").await;
     assert_eq!((dead.len(), &dead[0]["trouble"]), (1, &json!("link_expired")));
     // Nor one whose link was made void by a newer password.
-    house.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
-    let token = crate::staff_tokens::token_of_newest_letter(&house).await;
-    house.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
+    app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
+    let token = crate::staff_tokens::token_of_newest_letter(&app).await;
+    app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
     let set = json!({"token": token, "password": PASSWORD});
-    house.post("", "/api/v1/staff/password", set).await.expect(200);
-    house.pass(61);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("nothing to say"), 0);
+    app.post("", "/api/v1/staff/password", set).await.expect(200);
+    app.pass(61);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("nothing to say"), 0);
     assert!(server.letters().is_empty());
 }
 
 #[actix_web::test]
 async fn one_letter_at_a_time_meets_a_server_that_is_away() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     server.refuse("CONNECT", "554 5.3.2 no service");
     for at in 0..3 {
-        invite(&house, &seed, &format!("person-{at}@example.cn")).await;
+        invite(&app, &seed, &format!("person-{at}@example.cn")).await;
     }
-    assert_eq!(send_due(&house.house, &mailer).await.expect("tried"), 0);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
     let tries: Vec<i64> =
-        letters(&house, &seed, "waiting").await.iter().filter_map(|one| one["tries"].as_i64()).collect();
+        letters(&app, &seed, "waiting").await.iter().filter_map(|one| one["tries"].as_i64()).collect();
     assert_eq!(tries.iter().sum::<i64>(), 1, "the others keep their tries: {tries:?}");
     server.relent();
-    house.pass(121);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 3);
+    app.pass(121);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 3);
 }
 
 #[actix_web::test]
 async fn the_mail_server_is_greeted_by_our_name() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     for (email, set, greeted) in [
         ("one@example.cn", None, "EHLO clinic.example.cn\n"),
         ("two@example.cn", Some("mx.example.cn"), "EHLO mx.example.cn\n"),
     ] {
-        invite(&house, &seed, email).await;
-        assert_eq!(send_due(&house.house, &mailer(&server, set)).await.expect("sent"), 1);
+        invite(&app, &seed, email).await;
+        assert_eq!(send_due(&app.state, &mailer(&server, set)).await.expect("sent"), 1);
         let letter = server.letters().pop().expect("a letter");
         assert!(letter.contains(greeted), "{letter}");
     }
@@ -232,23 +232,20 @@ async fn the_mail_server_is_greeted_by_our_name() {
 /// disabling its reader.
 #[actix_web::test]
 async fn the_old_address_hears_of_its_change_though_its_reader_is_disabled_since() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let mailer = mailer(&server, None);
     let path = format!("/api/v1/staff/{}", seed.doctor.id);
     let moved = json!({"email": "elsewhere@example.cn"});
-    house.post(&seed.operator.token, &format!("{path}/email"), moved).await.expect(200);
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    app.post(&seed.operator.token, &format!("{path}/email"), moved).await.expect(200);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
     let body = json!({"token": server.newest_token()});
-    house.post("", "/api/v1/staff/email", body).await.expect(200);
-    house
-        .post("", "/api/v1/staff/password-reset", json!({"email": "elsewhere@example.cn"}))
-        .await
-        .expect(202);
-    house.post(&seed.operator.token, &format!("{path}/disable"), json!({})).await.expect(200);
+    app.post("", "/api/v1/staff/email", body).await.expect(200);
+    app.post("", "/api/v1/staff/password-reset", json!({"email": "elsewhere@example.cn"})).await.expect(202);
+    app.post(&seed.operator.token, &format!("{path}/disable"), json!({})).await.expect(200);
     // The notice, and nothing with a link.
-    assert_eq!(send_due(&house.house, &mailer).await.expect("sent"), 1);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
     let letter = server.letters().pop().expect("a letter");
     assert!(letter.contains("RCPT TO:<doctor-a@example.cn>"), "{letter}");
 }

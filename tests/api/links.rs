@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use crate::{harness::TestHouse, staff_tokens::token_of_newest_letter};
+use crate::{harness::TestApp, staff_tokens::token_of_newest_letter};
 
 #[actix_web::test]
 async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let input =
         json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "新药师", "name_en": "New"});
-    house.post(&seed.operator.token, "/api/v1/staff", input).await.expect(201);
-    let letters = service::letter::claim_due(&house.house).await.expect("claimed");
+    app.post(&seed.operator.token, "/api/v1/staff", input).await.expect(201);
+    let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let link = letters.last().expect("a letter").link.clone();
     let (address, token) = link.split_once("#token=").expect("behind a hash");
-    let path = address.strip_prefix(&house.house.public_url).expect("our own address");
+    let path = address.strip_prefix(&app.state.public_url).expect("our own address");
     for _ in 0..3 {
-        let page = house.client().get(format!("{}{path}", house.base)).send().await.expect("answered");
+        let page = app.client().get(format!("{}{path}", app.base)).send().await.expect("answered");
         assert_eq!(page.status(), 200);
         let headers = page.headers().clone();
         assert_eq!(headers["referrer-policy"], "no-referrer");
@@ -30,29 +30,29 @@ async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
             "{text}"
         );
         assert!(!text.contains("http://") && !text.contains("https://"), "nothing from elsewhere: {text}");
-        let look = house.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
+        let look = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
         assert_eq!((&look["purpose"], &look["signing_pin_needed"]), (&json!("invite"), &json!(true)));
         assert_eq!(look["email"], "new@example.cn");
     }
     let set = json!({"token": token, "password": "plums under a grey roof", "signing_pin": "739154"});
-    let opened = house.post("", "/api/v1/staff/password", set).await.expect(200);
+    let opened = app.post("", "/api/v1/staff/password", set).await.expect(200);
     let picture = opened["totp_qr_svg"].as_str().expect("a picture");
     assert!(picture.starts_with("<svg") && !picture.contains("script"), "{picture}");
     assert!(opened["totp_uri"].as_str().expect("an address").starts_with("otpauth://totp/"));
-    house.post("", "/api/v1/staff/link", json!({"token": token})).await.problem(401, "link_invalid");
+    app.post("", "/api/v1/staff/link", json!({"token": token})).await.problem(401, "link_invalid");
 }
 
 #[actix_web::test]
 async fn the_pages_bring_their_own_module_and_style() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     for (path, kind) in
         [("/links.js", "text/javascript"), ("/links.css", "text/css"), ("/staff/email", "text/html")]
     {
-        let answer = house.client().get(format!("{}{path}", house.base)).send().await.expect("answered");
+        let answer = app.client().get(format!("{}{path}", app.base)).send().await.expect("answered");
         assert_eq!(answer.status(), 200, "{path}");
         assert!(answer.headers()["content-type"].to_str().expect("text").starts_with(kind), "{path}");
     }
-    let module = house.client().get(format!("{}/links.js", house.base)).send().await.expect("answered");
+    let module = app.client().get(format!("{}/links.js", app.base)).send().await.expect("answered");
     let text = module.text().await.expect("text");
     // The token leaves the address bar, and no answer is taken for markup.
     assert!(text.contains("history.replaceState") && !text.contains("innerHTML"));
@@ -60,16 +60,16 @@ async fn the_pages_bring_their_own_module_and_style() {
 
 #[actix_web::test]
 async fn who_guesses_links_is_slowed_down_and_a_reset_says_what_it_is() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
-    let token = token_of_newest_letter(&house).await;
-    let look = house.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
+    let token = token_of_newest_letter(&app).await;
+    let look = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
     assert_eq!((&look["purpose"], &look["signing_pin_stands"]), (&json!("reset"), &json!(true)));
     let mut last = 0;
     for at in 0..30 {
         let wrong = json!({"token": format!("no-such-{at}")});
-        last = house.post("", "/api/v1/staff/link", wrong).await.status.as_u16();
+        last = app.post("", "/api/v1/staff/link", wrong).await.status.as_u16();
     }
     assert_eq!(last, 429);
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::Seed,
 };
 use crypto::{
@@ -25,7 +25,7 @@ use domain::{
 
 /// A cabinet that runs the reference firmware.
 pub struct Machine<'h> {
-    pub house: &'h TestHouse,
+    pub app: &'h TestApp,
     pub seed: &'h Seed,
     pub side: CabinetSide,
     pub journal: Journal,
@@ -44,21 +44,17 @@ pub fn drawn_boot() -> BootId {
 
 impl<'h> Machine<'h> {
     /// Switches the cabinet on, and lets it say hello.
-    pub async fn on(house: &'h TestHouse, seed: &'h Seed) -> Self {
-        let machine = Self::off(house, seed, (seed.cabinet_device, &seed.cabinet_key, 1));
+    pub async fn on(app: &'h TestApp, seed: &'h Seed) -> Self {
+        let machine = Self::off(app, seed, (seed.cabinet_device, &seed.cabinet_key, 1));
         machine.hello().await.expect(200);
         machine
     }
 
     /// A cabinet with an empty journal that has said nothing yet, as this device.
-    pub fn off(
-        house: &'h TestHouse,
-        seed: &'h Seed,
-        (device, key, epoch): (DeviceId, &DeviceKey, i64),
-    ) -> Self {
+    pub fn off(app: &'h TestApp, seed: &'h Seed, (device, key, epoch): (DeviceId, &DeviceKey, i64)) -> Self {
         let (side, _) = CabinetSide::boot(drawn_boot(), []);
         let (key, journal) = (key.clone(), Journal::default());
-        Self { house, seed, side, journal, key, device, epoch, cursor: 0, mono_ms: 0 }
+        Self { app, seed, side, journal, key, device, epoch, cursor: 0, mono_ms: 0 }
     }
 
     /// The power goes, and comes back: memory is lost, the journal is not.
@@ -101,12 +97,12 @@ impl<'h> Machine<'h> {
 
     /// A fresh token of this cabinet.
     pub fn token(&self) -> String {
-        self.house.token_of_cabinet(self.seed, self.device, self.epoch)
+        self.app.token_of_cabinet(self.seed, self.device, self.epoch)
     }
 
     pub fn write(&mut self, body: Body) {
         self.runs_on();
-        self.journal.append(self.side.boot_id(), self.mono_ms, self.house.now(), body);
+        self.journal.append(self.side.boot_id(), self.mono_ms, self.app.now(), body);
     }
 
     /// A signed POST.
@@ -119,9 +115,9 @@ impl<'h> Machine<'h> {
         let bytes = serde_json::to_vec(body).expect("JSON");
         let signature = sign_request(&self.key, self.device, "POST", path, &bytes).expect("signed");
         let request = self
-            .house
+            .app
             .client()
-            .post(format!("{}{path}", self.house.base))
+            .post(format!("{}{path}", self.app.base))
             .header("Content-Type", "application/json")
             .header("Waystation-Signature", signature)
             .bearer_auth(token)
@@ -131,7 +127,7 @@ impl<'h> Machine<'h> {
 
     pub fn hello_body(&self, boot: BootId) -> Value {
         json!({
-            "epoch": self.epoch, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.house.now(),
+            "epoch": self.epoch, "boot_id": boot, "mono_ms": self.mono_ms, "wall": self.app.now(),
             "journal": self.journal.head(), "open_intents": [], "door_open": self.side.door_is_open(),
             "tampered": false, "slots": [], "versions": {"firmware": "test", "protocol": 1},
         })
@@ -149,7 +145,7 @@ impl<'h> Machine<'h> {
 
     pub async fn poll(&self) -> Answer {
         let path = format!("/cabinet/v1/work?cursor={}&wait=0", self.cursor);
-        self.house.get(&self.token(), &path).await
+        self.app.get(&self.token(), &path).await
     }
 
     /// Takes what a poll was answered.
@@ -167,9 +163,9 @@ impl<'h> Machine<'h> {
     }
 
     fn authorize(&mut self, jws: &str) {
-        let house = &self.house.house;
-        let keys = house.keys.tokens.public_keys();
-        let said = vend_auth::verify(&keys, jws, &house.policy.network, self.device, self.epoch);
+        let app = &self.app.state;
+        let keys = app.keys.tokens.public_keys();
+        let said = vend_auth::verify(&keys, jws, &app.policy.network, self.device, self.epoch);
         let said = said.expect("it is for us");
         let slot = SlotNo::new(said.slot.parse().expect("a number")).expect("a slot");
         self.side.authorize(Permission { attempt: said.attempt, slot, lot_no: said.lot });

@@ -2,25 +2,25 @@
 
 use serde_json::json;
 
-use crate::{harness::TestHouse, smtp::SmtpServer};
+use crate::{harness::TestApp, smtp::SmtpServer};
 use base::config::{MailConfig, SmtpTls};
 use mail::Mailer;
 
-async fn ask_for_reset(house: &TestHouse, email: &str) {
-    house.post("", "/api/v1/staff/password-reset", json!({"email": email})).await.expect(202);
+async fn ask_for_reset(app: &TestApp, email: &str) {
+    app.post("", "/api/v1/staff/password-reset", json!({"email": email})).await.expect(202);
 }
 
 #[actix_web::test]
 async fn a_letter_becomes_a_file_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = MailConfig::Files { from: "Waystation <w@w.example>".to_owned() };
     let mailer = Mailer::new(&config, dir.path()).expect("a mailer");
-    ask_for_reset(&house, &seed.doctor.email).await;
-    assert_eq!(service::jobs::letters::send_due(&house.house, &mailer).await.expect("sent"), 1);
-    house.pass(7200);
-    assert_eq!(service::jobs::letters::send_due(&house.house, &mailer).await.expect("nothing left"), 0);
+    ask_for_reset(&app, &seed.doctor.email).await;
+    assert_eq!(service::jobs::letters::send_due(&app.state, &mailer).await.expect("sent"), 1);
+    app.pass(7200);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &mailer).await.expect("nothing left"), 0);
     let files: Vec<_> = std::fs::read_dir(dir.path().join("mail")).expect("a folder").collect();
     assert_eq!(files.len(), 1);
     let text = std::fs::read_to_string(files[0].as_ref().expect("a file").path()).expect("text");
@@ -29,8 +29,8 @@ async fn a_letter_becomes_a_file_once() {
 
 #[actix_web::test]
 async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a_crash() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let config = |port| MailConfig::Smtp {
         from: "Waystation <w@w.example>".to_owned(),
@@ -45,15 +45,15 @@ async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a
     // Port 1 takes no connection.
     let away = Mailer::new(&config(1), unused).expect("a mailer");
     let there = Mailer::new(&config(server.port), unused).expect("a mailer");
-    ask_for_reset(&house, &seed.doctor.email).await;
-    assert_eq!(service::jobs::letters::send_due(&house.house, &away).await.expect("tried"), 0);
-    assert_eq!(service::jobs::letters::send_due(&house.house, &there).await.expect("not due yet"), 0);
-    house.pass(31);
+    ask_for_reset(&app, &seed.doctor.email).await;
+    assert_eq!(service::jobs::letters::send_due(&app.state, &away).await.expect("tried"), 0);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("not due yet"), 0);
+    app.pass(31);
     // Claimed by somebody who dies before handing it over.
-    assert_eq!(service::letter::claim_due(&house.house).await.expect("claimed").len(), 1);
-    assert_eq!(service::jobs::letters::send_due(&house.house, &there).await.expect("not due yet"), 0);
-    house.pass(61);
-    assert_eq!(service::jobs::letters::send_due(&house.house, &there).await.expect("sent"), 1);
+    assert_eq!(service::letter::claim_due(&app.state).await.expect("claimed").len(), 1);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("not due yet"), 0);
+    app.pass(61);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("sent"), 1);
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
     assert!(letters[0].contains("RCPT TO:<doctor-a@example.cn>"), "{}", letters[0]);
@@ -61,8 +61,8 @@ async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a
 
 #[actix_web::test]
 async fn the_job_wakes_for_a_letter_and_ends_when_asked() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let server = SmtpServer::open().await;
     let config = MailConfig::Smtp {
         from: "w@w.example".to_owned(),
@@ -74,8 +74,8 @@ async fn the_job_wakes_for_a_letter_and_ends_when_asked() {
         hello_name: None,
     };
     let mailer = Mailer::new(&config, std::path::Path::new("unused")).expect("a mailer");
-    let running = service::jobs::Jobs::start(&house.house, &std::sync::Arc::new(mailer));
-    ask_for_reset(&house, &seed.doctor.email).await;
+    let running = service::jobs::Jobs::start(&app.state, &std::sync::Arc::new(mailer));
+    ask_for_reset(&app, &seed.doctor.email).await;
     server.wait_for(1).await;
     running.stop(std::time::Duration::from_secs(10)).await;
 }

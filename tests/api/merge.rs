@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::{DROP, Machine},
     seed::Seed,
     vending::{Visit, attempt_of, code_of},
 };
 use domain::ids::WorkerId;
 
-async fn walk_in(house: &TestHouse, seed: &Seed) -> (WorkerId, Visit) {
+async fn walk_in(app: &TestApp, seed: &Seed) -> (WorkerId, Visit) {
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
-    let token = house.station_token(seed);
-    let opened = house.post(&token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+    let token = app.station_token(seed);
+    let opened = app.post(&token, "/api/v1/check-ins/walk-in", body).await.expect(201);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let visit = Visit {
         token: text(&opened["access_token"]),
@@ -22,129 +22,129 @@ async fn walk_in(house: &TestHouse, seed: &Seed) -> (WorkerId, Visit) {
     (text(&opened["check_in"]["worker_id"]).parse().expect("an id"), visit)
 }
 
-async fn leave(house: &TestHouse, seed: &Seed, visit: &Visit) {
+async fn leave(app: &TestApp, seed: &Seed, visit: &Visit) {
     let path = format!("/api/v1/check-ins/{}/leave", visit.check_in);
-    house.post(&house.station_token(seed), &path, json!({})).await.expect(200);
+    app.post(&app.station_token(seed), &path, json!({})).await.expect(200);
 }
 
-async fn merge(house: &TestHouse, seed: &Seed, from: WorkerId, into: WorkerId) -> Answer {
+async fn merge(app: &TestApp, seed: &Seed, from: WorkerId, into: WorkerId) -> Answer {
     let path = format!("/api/v1/workers/{from}/merge");
-    house.post(&house.operator_token(seed), &path, json!({"into": into})).await
+    app.post(&app.operator_token(seed), &path, json!({"into": into})).await
 }
 
-async fn balance(house: &TestHouse, token: &str) -> i64 {
-    house.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64().expect("an amount")
+async fn balance(app: &TestApp, token: &str) -> i64 {
+    app.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64().expect("an amount")
 }
 
 #[actix_web::test]
 async fn what_a_walk_in_has_comes_under_the_card_once_all_of_it_has_ended() {
-    let house = TestHouse::open().await;
-    let mut seed = house.seed().await;
+    let app = TestApp::open().await;
+    let mut seed = app.seed().await;
     let carded = seed.worker;
-    house.fill(&seed).await;
-    let (guest, visit) = walk_in(&house, &seed).await;
-    let refused = merge(&house, &seed, guest, carded).await.problem(409, "state_moved_on");
+    app.fill(&seed).await;
+    let (guest, visit) = walk_in(&app, &seed).await;
+    let refused = merge(&app, &seed, guest, carded).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "checked_in");
 
     // The version before gave an allowance to anybody.
-    house.granted_before(guest).await;
+    app.granted_before(guest).await;
     // The network's prescriber writes for whom the seed names.
     seed.worker = guest;
-    let order = house.paid(&seed, &visit, 1).await;
+    let order = app.paid(&seed, &visit, 1).await;
     seed.worker = carded;
-    leave(&house, &seed, &visit).await;
-    let refused = merge(&house, &seed, guest, carded).await.problem(409, "state_moved_on");
+    leave(&app, &seed, &visit).await;
+    let refused = merge(&app, &seed, guest, carded).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "order_live");
-    let mut machine = Machine::on(&house, &seed).await;
+    let mut machine = Machine::on(&app, &seed).await;
     machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
     machine.report().await.expect(200);
 
-    let merged = merge(&house, &seed, guest, carded).await.expect(200);
+    let merged = merge(&app, &seed, guest, carded).await.expect(200);
     assert_eq!(merged["id"], json!(guest));
     assert_eq!(merged["merged_into"], json!(carded));
     // The same again is done already.
-    assert_eq!(merge(&house, &seed, guest, carded).await.expect(200), merged);
-    house.sound().await;
+    assert_eq!(merge(&app, &seed, guest, carded).await.expect(200), merged);
+    app.sound().await;
 
-    let mine = house.visit(&seed).await;
-    let orders = house.get(&mine.token, "/api/v1/orders").await.expect(200);
+    let mine = app.visit(&seed).await;
+    let orders = app.get(&mine.token, "/api/v1/orders").await.expect(200);
     assert_eq!(orders["items"][0]["id"], order["id"]);
-    let prescriptions = house.get(&mine.token, "/api/v1/prescriptions").await.expect(200);
+    let prescriptions = app.get(&mine.token, "/api/v1/prescriptions").await.expect(200);
     assert_eq!(prescriptions["items"][0]["state"], "fulfilled");
     // What was signed keeps its words.
     assert_eq!(prescriptions["items"][0]["worker_id"], json!(guest));
     let id = prescriptions["items"][0]["id"].as_str().expect("an id");
-    house.get(&mine.token, &format!("/api/v1/prescriptions/{id}")).await.expect(200);
+    app.get(&mine.token, &format!("/api/v1/prescriptions/{id}")).await.expect(200);
     // The walk-in's phone finds nobody any more.
     let path = "/api/v1/workers?phone=15400000002";
-    assert_eq!(house.get(&house.operator_token(&seed), path).await.expect(200)["items"], json!([]));
+    assert_eq!(app.get(&app.operator_token(&seed), path).await.expect(200)["items"], json!([]));
 }
 
 #[actix_web::test]
 async fn an_allowance_is_not_had_twice_by_two_names() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     // Only the walk-in had this month's: it moves, and is not granted again.
-    let (guest, visit) = walk_in(&house, &seed).await;
-    house.granted_before(guest).await;
-    assert_eq!(balance(&house, &visit.token).await, 20_000);
-    leave(&house, &seed, &visit).await;
-    merge(&house, &seed, guest, seed.worker).await.expect(200);
-    let mine = house.visit(&seed).await;
-    assert_eq!(balance(&house, &mine.token).await, 20_000);
+    let (guest, visit) = walk_in(&app, &seed).await;
+    app.granted_before(guest).await;
+    assert_eq!(balance(&app, &visit.token).await, 20_000);
+    leave(&app, &seed, &visit).await;
+    merge(&app, &seed, guest, seed.worker).await.expect(200);
+    let mine = app.visit(&seed).await;
+    assert_eq!(balance(&app, &mine.token).await, 20_000);
     // Both had it: the walk-in's goes back to the fund.
-    let (guest, visit) = walk_in(&house, &seed).await;
-    house.granted_before(guest).await;
-    assert_eq!(balance(&house, &visit.token).await, 20_000);
-    leave(&house, &seed, &visit).await;
-    merge(&house, &seed, guest, seed.worker).await.expect(200);
-    let mine = house.visit(&seed).await;
-    assert_eq!(balance(&house, &mine.token).await, 20_000);
-    house.sound().await;
+    let (guest, visit) = walk_in(&app, &seed).await;
+    app.granted_before(guest).await;
+    assert_eq!(balance(&app, &visit.token).await, 20_000);
+    leave(&app, &seed, &visit).await;
+    merge(&app, &seed, guest, seed.worker).await.expect(200);
+    let mine = app.visit(&seed).await;
+    assert_eq!(balance(&app, &mine.token).await, 20_000);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn of_two_weights_the_lower_stands() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for (weight, stands) in [(650, 650), (820, 650)] {
-        let (guest, visit) = walk_in(&house, &seed).await;
+        let (guest, visit) = walk_in(&app, &seed).await;
         let body = json!({"weight_kg_tenths": weight});
-        house.put(&visit.token, "/api/v1/me/profile", "\"0\"", body).await.expect(200);
-        leave(&house, &seed, &visit).await;
-        merge(&house, &seed, guest, seed.worker).await.expect(200);
-        let mine = house.visit(&seed).await;
-        let profile = house.get(&mine.token, "/api/v1/me/profile").await.expect(200);
+        app.put(&visit.token, "/api/v1/me/profile", "\"0\"", body).await.expect(200);
+        leave(&app, &seed, &visit).await;
+        merge(&app, &seed, guest, seed.worker).await.expect(200);
+        let mine = app.visit(&seed).await;
+        let profile = app.get(&mine.token, "/api/v1/me/profile").await.expect(200);
         assert_eq!(profile["weight_kg_tenths"], stands);
     }
 }
 
 #[actix_web::test]
 async fn one_operator_merges_only_a_walk_in_and_only_into_a_card() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let (guest, visit) = walk_in(&house, &seed).await;
-    leave(&house, &seed, &visit).await;
-    let (other, visit) = walk_in(&house, &seed).await;
-    leave(&house, &seed, &visit).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let (guest, visit) = walk_in(&app, &seed).await;
+    leave(&app, &seed, &visit).await;
+    let (other, visit) = walk_in(&app, &seed).await;
+    leave(&app, &seed, &visit).await;
     for into in [guest, other, WorkerId::generate()] {
-        let refused = merge(&house, &seed, guest, into).await.problem(422, "invalid_field");
+        let refused = merge(&app, &seed, guest, into).await.problem(422, "invalid_field");
         assert_eq!(refused["errors"][0]["field"], "into");
     }
-    merge(&house, &seed, WorkerId::generate(), seed.worker).await.problem(404, "not_found");
+    merge(&app, &seed, WorkerId::generate(), seed.worker).await.problem(404, "not_found");
     let worker = json!({"card_number": "887766554430", "pin": "270461", "name": "样例乙",
         "phone": "15400000003", "birth_date": "1991-02-03", "sex": "female", "job": "courier"});
-    let made = house.post(&seed.operator.token, "/api/v1/workers", worker).await.expect(201);
+    let made = app.post(&seed.operator.token, "/api/v1/workers", worker).await.expect(201);
     let second: WorkerId = made["id"].as_str().expect("an id").parse().expect("an id");
-    merge(&house, &seed, second, seed.worker).await.problem(403, "approval_needed");
+    merge(&app, &seed, second, seed.worker).await.problem(403, "approval_needed");
     let path = format!("/api/v1/workers/{guest}/merge");
     let body = json!({"into": seed.worker});
-    house.post(&seed.doctor.token, &path, body.clone()).await.problem(403, "role_not_allowed");
-    let tries = (0..8).map(|_| merge(&house, &seed, guest, seed.worker));
+    app.post(&seed.doctor.token, &path, body.clone()).await.problem(403, "role_not_allowed");
+    let tries = (0..8).map(|_| merge(&app, &seed, guest, seed.worker));
     for answer in futures_util::future::join_all(tries).await {
         answer.expect(200);
     }
-    let refused = merge(&house, &seed, guest, second).await.problem(409, "state_moved_on");
+    let refused = merge(&app, &seed, guest, second).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "merged");
-    house.sound().await;
+    app.sound().await;
 }

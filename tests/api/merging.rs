@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     phones::text,
     seed::Seed,
 };
@@ -12,50 +12,50 @@ use domain::ids::WorkerId;
 
 const WHO: &str = "/check_in/worker_id";
 
-async fn leave(house: &TestHouse, seed: &Seed, opened: &Value) {
+async fn leave(app: &TestApp, seed: &Seed, opened: &Value) {
     let path = format!("/api/v1/check-ins/{}/leave", text(opened, "/check_in/id"));
-    house.post(&house.station_token(seed), &path, json!({})).await.expect(200);
+    app.post(&app.station_token(seed), &path, json!({})).await.expect(200);
 }
 
 /// A walk-in with a profile, gone again.
-async fn guest(house: &TestHouse, seed: &Seed, profile: Value) -> WorkerId {
+async fn guest(app: &TestApp, seed: &Seed, profile: Value) -> WorkerId {
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
-    let opened = house.walk_in(seed, body).await.expect(201);
-    house.put(&text(&opened, "/access_token"), "/api/v1/me/profile", "\"0\"", profile).await.expect(200);
-    leave(house, seed, &opened).await;
+    let opened = app.walk_in(seed, body).await.expect(201);
+    app.put(&text(&opened, "/access_token"), "/api/v1/me/profile", "\"0\"", profile).await.expect(200);
+    leave(app, seed, &opened).await;
     text(&opened, WHO).parse().expect("an id")
 }
 
-async fn operate(house: &TestHouse, seed: &Seed, id: WorkerId, verb: &str, body: Value) -> Answer {
-    house.post(&house.operator_token(seed), &format!("/api/v1/workers/{id}/{verb}"), body).await
+async fn operate(app: &TestApp, seed: &Seed, id: WorkerId, verb: &str, body: Value) -> Answer {
+    app.post(&app.operator_token(seed), &format!("/api/v1/workers/{id}/{verb}"), body).await
 }
 
-async fn my_profile(house: &TestHouse, seed: &Seed) -> (String, Value, String) {
-    let mine = house.visit(seed).await;
-    let answer = house.get(&mine.token, "/api/v1/me/profile").await;
+async fn my_profile(app: &TestApp, seed: &Seed) -> (String, Value, String) {
+    let mine = app.visit(seed).await;
+    let answer = app.get(&mine.token, "/api/v1/me/profile").await;
     let version = answer.headers["etag"].to_str().expect("a version").to_owned();
     (version, answer.expect(200), mine.token)
 }
 
 #[actix_web::test]
 async fn a_merge_into_an_empty_card_keeps_allergy_illness_and_medicine() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let profile = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"]});
     // Once into a card that was never asked, once into one that was asked and wrote nothing.
     for written in [false, true] {
         if written {
-            let (version, _, token) = my_profile(&house, &seed).await;
-            house.put(&token, "/api/v1/me/profile", &version, json!({})).await.expect(200);
+            let (version, _, token) = my_profile(&app, &seed).await;
+            app.put(&token, "/api/v1/me/profile", &version, json!({})).await.expect(200);
         }
-        let guest = guest(&house, &seed, profile.clone()).await;
-        operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
-        let (_, now, _) = my_profile(&house, &seed).await;
+        let guest = guest(&app, &seed, profile.clone()).await;
+        operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+        let (_, now, _) = my_profile(&app, &seed).await;
         for field in ["allergies", "conditions", "medicines"] {
             assert_eq!(now[field], profile[field], "{field}");
         }
-        operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
-        let (_, now, _) = my_profile(&house, &seed).await;
+        operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
+        let (_, now, _) = my_profile(&app, &seed).await;
         assert_eq!(
             (&now["allergies"], &now["conditions"], &now["medicines"]),
             (&json!(null), &json!(null), &json!(null))
@@ -65,17 +65,17 @@ async fn a_merge_into_an_empty_card_keeps_allergy_illness_and_medicine() {
 
 #[actix_web::test]
 async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let (_, _, token) = my_profile(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let (_, _, token) = my_profile(&app, &seed).await;
     let own = json!({"weight_kg_tenths": 600, "pregnant": false, "breastfeeding": false, "egfr": 90,
         "allergies": ["NSAIDs"], "conditions": ["asthma"], "medicines": ["aspirin"]});
-    house.put(&token, "/api/v1/me/profile", "\"0\"", own).await.expect(200);
+    app.put(&token, "/api/v1/me/profile", "\"0\"", own).await.expect(200);
     let theirs = json!({"weight_kg_tenths": 700, "pregnant": true, "egfr": 40, "creatinine_clearance": 35,
         "allergies": ["nsaids", "penicillins"], "conditions": ["asthma", "gout"], "medicines": ["warfarin"]});
-    let guest = guest(&house, &seed, theirs).await;
+    let guest = guest(&app, &seed, theirs).await;
     let path = format!("/api/v1/workers/{guest}/merge-preview?into={}", seed.worker);
-    let preview = house.get(&house.operator_token(&seed), &path).await.expect(200);
+    let preview = app.get(&app.operator_token(&seed), &path).await.expect(200);
     for field in ["pregnant", "allergies", "egfr", "medicines", "name"] {
         assert!(preview["differs"].as_array().expect("a list").contains(&json!(field)), "{field}: {preview}");
     }
@@ -85,9 +85,9 @@ async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ
         assert!(!preview.to_string().contains(word), "{preview}");
     }
     assert_eq!((&preview["approval_needed"], &preview["contradictions"]), (&json!(false), &json!([])));
-    house.get(&seed.doctor.token, &path).await.problem(403, "role_not_allowed");
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
-    let (_, now, _) = my_profile(&house, &seed).await;
+    app.get(&seed.doctor.token, &path).await.problem(403, "role_not_allowed");
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    let (_, now, _) = my_profile(&app, &seed).await;
     assert_eq!(now["weight_kg_tenths"], 600);
     assert_eq!(now["pregnant"], true);
     // No of the one and not asked of the other: asked again.
@@ -100,204 +100,203 @@ async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ
 
 #[actix_web::test]
 async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened_since() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
     let measure = json!({"readings": [{"kind": "blood_pressure", "value": 120, "second": 80,
         "unit": "mm[Hg]", "device": "cuff", "measured_at": null}]});
     let count = async |token: &str| {
-        house.get(token, "/api/v1/readings").await.expect(200)["items"].as_array().expect("a list").len()
+        app.get(token, "/api/v1/readings").await.expect(200)["items"].as_array().expect("a list").len()
     };
     // Somebody who proves a phone, and so comes back; the phone is not the card's.
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
-    let opened = house.walk_in(&seed, body).await.expect(201);
+    let opened = app.walk_in(&seed, body).await.expect(201);
     let token = text(&opened, "/access_token");
-    house.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["penicillins"]})).await.expect(200);
-    house.post(&token, "/api/v1/readings", measure.clone()).await.expect(201);
-    leave(&house, &seed, &opened).await;
+    app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["penicillins"]})).await.expect(200);
+    app.post(&token, "/api/v1/readings", measure.clone()).await.expect(201);
+    leave(&app, &seed, &opened).await;
     let guest: WorkerId = text(&opened, WHO).parse().expect("an id");
-    house.granted_before(guest).await;
-    let (_, _, mine) = my_profile(&house, &seed).await;
-    house
-        .put(&mine, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"], "egfr": 80}))
+    app.granted_before(guest).await;
+    let (_, _, mine) = my_profile(&app, &seed).await;
+    app.put(&mine, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"], "egfr": 80}))
         .await
         .expect(200);
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
 
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
-    let (version, now, mine) = my_profile(&house, &seed).await;
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    let (version, now, mine) = my_profile(&app, &seed).await;
     assert_eq!(now["allergies"], json!(["nsaids", "penicillins"]));
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
-    house.post(&mine, "/api/v1/readings", measure).await.expect(201);
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    app.post(&mine, "/api/v1/readings", measure).await.expect(201);
     let since = json!({"allergies": ["nsaids", "penicillins", "macrolides"], "egfr": 70});
-    house.put(&mine, "/api/v1/me/profile", &version, since).await.expect(200);
+    app.put(&mine, "/api/v1/me/profile", &version, since).await.expect(200);
 
-    let undone = operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
+    let undone = operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
     assert_eq!(undone["merged_into"], json!(null));
     // The screen of the one person has ended.
-    house.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
-    let refused = operate(&house, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
+    app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
+    let refused = operate(&app, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "not_merged");
-    let (_, now, mine) = my_profile(&house, &seed).await;
+    let (_, now, mine) = my_profile(&app, &seed).await;
     // They said so themselves since, the other's allergy too.
     assert_eq!(
         (&now["allergies"], &now["egfr"]),
         (&json!(["nsaids", "penicillins", "macrolides"]), &json!(70))
     );
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
-    house.sound().await;
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    app.sound().await;
     // The other is found by the operator again, with what was theirs; and can be merged again.
     let path = "/api/v1/workers?phone=15400000002";
-    let found = house.get(&house.operator_token(&seed), path).await.expect(200);
+    let found = app.get(&app.operator_token(&seed), path).await.expect(200);
     assert_eq!(found["items"][0]["id"], json!(guest));
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
-    let (_, now, token) = my_profile(&house, &seed).await;
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    let (_, now, token) = my_profile(&app, &seed).await;
     assert_eq!(now["allergies"], json!(["nsaids", "penicillins", "macrolides"]));
     assert!(count(&token).await <= 3);
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn what_the_worker_said_again_after_a_merge_outlasts_its_undoing() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let theirs = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"],
         "pregnant": true, "breastfeeding": true, "weight_kg_tenths": 480, "egfr": 40,
         "creatinine_clearance": 35});
-    let (version, _, token) = my_profile(&house, &seed).await;
+    let (version, _, token) = my_profile(&app, &seed).await;
     let own = json!({"allergies": [], "pregnant": false, "weight_kg_tenths": 700, "egfr": 90});
-    house.put(&token, "/api/v1/me/profile", &version, own).await.expect(200);
-    let guest = guest(&house, &seed, theirs.clone()).await;
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
-    let (version, merged, token) = my_profile(&house, &seed).await;
+    app.put(&token, "/api/v1/me/profile", &version, own).await.expect(200);
+    let guest = guest(&app, &seed, theirs.clone()).await;
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    let (version, merged, token) = my_profile(&app, &seed).await;
     assert_eq!(merged["allergies"], json!(["penicillins"]));
     let mut said = theirs;
     said["allergies"] = json!(["penicillins", "nsaids"]);
-    house.put(&token, "/api/v1/me/profile", &version, said.clone()).await.expect(200);
-    operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
-    let (_, now, _) = my_profile(&house, &seed).await;
+    app.put(&token, "/api/v1/me/profile", &version, said.clone()).await.expect(200);
+    operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
+    let (_, now, _) = my_profile(&app, &seed).await;
     for (field, value) in said.as_object().expect("members") {
         assert_eq!(&now[field], value, "{field}");
     }
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn nothing_is_merged_while_care_of_either_is_running() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let guest = guest(&house, &seed, json!({})).await;
-    let (_, _, mine) = my_profile(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let guest = guest(&app, &seed, json!({})).await;
+    let (_, _, mine) = my_profile(&app, &seed).await;
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-    let talk = house.post(&mine, "/api/v1/consultations", ask).await.expect(201);
-    let refused = operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await;
+    let talk = app.post(&mine, "/api/v1/consultations", ask).await.expect(201);
+    let refused = operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await;
     let refused = refused.problem(409, "state_moved_on");
     assert_eq!(
         (&refused["state"], &refused["data"]["worker_id"]),
         (&json!("consultation_live"), &json!(seed.worker))
     );
     let path = format!("/api/v1/consultations/{}/cancel", text(&talk, "/id"));
-    house.post(&mine, &path, json!({})).await.expect(200);
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    app.post(&mine, &path, json!({})).await.expect(200);
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-    house.post(&mine, "/api/v1/consultations", ask).await.expect(201);
-    let refused = operate(&house, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
+    app.post(&mine, "/api/v1/consultations", ask).await.expect(201);
+    let refused = operate(&app, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "consultation_live");
 }
 
 #[actix_web::test]
 async fn what_contradicts_is_accepted_by_name_or_not_merged() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let body = json!({"name": "样例甲", "consent": true, "birth_date": "1991-05-01", "sex": "male"});
-    let opened = house.walk_in(&seed, body).await.expect(201);
-    leave(&house, &seed, &opened).await;
+    let opened = app.walk_in(&seed, body).await.expect(201);
+    leave(&app, &seed, &opened).await;
     let guest: WorkerId = text(&opened, WHO).parse().expect("an id");
-    let refused = operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await;
+    let refused = operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await;
     let refused = refused.problem(422, "invalid_field");
     assert_eq!(refused["errors"][0]["field"], "accept");
     assert_eq!(refused["data"]["contradictions"], json!(["birth_date"]));
     let body = json!({"into": seed.worker, "accept": ["birth_date"]});
-    operate(&house, &seed, guest, "merge", body).await.expect(200);
+    operate(&app, &seed, guest, "merge", body).await.expect(200);
     // The card's day of birth stands, and what was not known is taken over.
-    let mine = house.visit(&seed).await;
-    let me = house.get(&mine.token, "/api/v1/me").await.expect(200);
+    let mine = app.visit(&seed).await;
+    let me = app.get(&mine.token, "/api/v1/me").await.expect(200);
     assert_eq!((&me["birth_date"], &me["sex"]), (&json!("1990-05-01"), &json!("male")));
-    operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
-    let mine = house.visit(&seed).await;
-    assert_eq!(house.get(&mine.token, "/api/v1/me").await.expect(200)["sex"], json!(null));
+    operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
+    let mine = app.visit(&seed).await;
+    assert_eq!(app.get(&mine.token, "/api/v1/me").await.expect(200)["sex"], json!(null));
 }
 
 #[actix_web::test]
 async fn what_the_profiles_contradict_is_accepted_by_name_too() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let profile = json!({"pregnant": true, "birth_date": "2001-02-03", "sex": "female"});
-    let guest = guest(&house, &seed, profile).await;
-    let (version, _, token) = my_profile(&house, &seed).await;
-    house.put(&token, "/api/v1/me/profile", &version, json!({"sex": "male"})).await.expect(200);
+    let guest = guest(&app, &seed, profile).await;
+    let (version, _, token) = my_profile(&app, &seed).await;
+    app.put(&token, "/api/v1/me/profile", &version, json!({"sex": "male"})).await.expect(200);
     let preview = format!("/api/v1/workers/{guest}/merge-preview?into={}", seed.worker);
-    let seen = house.get(&house.operator_token(&seed), &preview).await.expect(200);
+    let seen = app.get(&app.operator_token(&seed), &preview).await.expect(200);
     assert_eq!(seen["contradictions"], json!(["birth_date", "sex", "pregnancy"]), "{seen}");
     let some = json!({"into": seed.worker, "accept": ["birth_date", "sex"]});
-    let refused = operate(&house, &seed, guest, "merge", some).await.problem(422, "invalid_field");
+    let refused = operate(&app, &seed, guest, "merge", some).await.problem(422, "invalid_field");
     assert_eq!(refused["data"]["contradictions"], json!(["pregnancy"]));
     let all = json!({"into": seed.worker, "accept": ["birth_date", "sex", "pregnancy"]});
-    operate(&house, &seed, guest, "merge", all).await.expect(200);
+    operate(&app, &seed, guest, "merge", all).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_consent_withdrawn_on_either_side_is_withdrawn() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let consents = async |seed: &Seed| {
-        let mine = house.visit(seed).await;
-        house.get(&mine.token, "/api/v1/me").await.expect(200)["consents"].clone()
+        let mine = app.visit(seed).await;
+        app.get(&mine.token, "/api/v1/me").await.expect(200)["consents"].clone()
     };
-    let mine = house.visit(&seed).await;
+    let mine = app.visit(&seed).await;
     let fitness = json!({"purpose": "employer_fitness"});
-    house.post(&mine.token, "/api/v1/me/consents", fitness.clone()).await.expect(201);
+    app.post(&mine.token, "/api/v1/me/consents", fitness.clone()).await.expect(201);
     let body = json!({"name": "样例甲", "consent": true});
-    let opened = house.walk_in(&seed, body).await.expect(201);
+    let opened = app.walk_in(&seed, body).await.expect(201);
     let token = text(&opened, "/access_token");
-    house.post(&token, "/api/v1/me/consents", fitness.clone()).await.expect(201);
-    house.post(&token, "/api/v1/me/consents/withdraw", fitness).await.expect(200);
-    leave(&house, &seed, &opened).await;
+    app.post(&token, "/api/v1/me/consents", fitness.clone()).await.expect(201);
+    app.post(&token, "/api/v1/me/consents/withdraw", fitness).await.expect(200);
+    leave(&app, &seed, &opened).await;
     let guest: WorkerId = text(&opened, WHO).parse().expect("an id");
-    operate(&house, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
+    operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
     assert_eq!(consents(&seed).await, json!(["health_care"]));
-    operate(&house, &seed, guest, "unmerge", json!({})).await.expect(200);
+    operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
     assert_eq!(consents(&seed).await, json!(["employer_fitness", "health_care"]));
 }
 
 #[actix_web::test]
 async fn two_merges_across_each_other_and_undoing_at_once_leave_one_truth() {
-    let house = TestHouse::open_with(|config| config.database_connections = 12).await;
-    let seed = house.seed().await;
-    let guest = guest(&house, &seed, json!({"allergies": ["penicillins"]})).await;
-    let token = house.operator_token(&seed);
+    let app = TestApp::open_with(|config| config.database_connections = 12).await;
+    let seed = app.seed().await;
+    let guest = guest(&app, &seed, json!({"allergies": ["penicillins"]})).await;
+    let token = app.operator_token(&seed);
     let (merge, undo) =
         (format!("/api/v1/workers/{guest}/merge"), format!("/api/v1/workers/{guest}/unmerge"));
     for _ in 0..3 {
-        let (merge, undo, house, token) = (&merge, &undo, &house, &token);
+        let (merge, undo, app, token) = (&merge, &undo, &app, &token);
         let into = json!({"into": seed.worker});
         let all = (0..6).map(|at| {
             let into = into.clone();
             async move {
                 if at % 2 == 0 {
-                    house.post(token, merge, into).await
+                    app.post(token, merge, into).await
                 } else {
-                    house.post(token, undo, json!({})).await
+                    app.post(token, undo, json!({})).await
                 }
             }
         });
         crate::concurrency::tally(&futures_util::future::join_all(all).await);
-        house.sound().await;
+        app.sound().await;
     }
-    let _ = house.post(&token, &merge, json!({"into": seed.worker})).await;
-    let (_, now, _) = my_profile(&house, &seed).await;
+    let _ = app.post(&token, &merge, json!({"into": seed.worker})).await;
+    let (_, now, _) = my_profile(&app, &seed).await;
     assert_eq!(now["allergies"], json!(["penicillins"]));
-    house.post(&token, &undo, json!({})).await.expect(200);
-    let (version, now, _) = my_profile(&house, &seed).await;
+    app.post(&token, &undo, json!({})).await.expect(200);
+    let (version, now, _) = my_profile(&app, &seed).await;
     assert_eq!((version.as_str(), &now["allergies"]), ("\"0\"", &json!(null)));
 }

@@ -2,69 +2,66 @@
 
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 
 #[actix_web::test]
 async fn a_disabled_member_of_staff_is_out_at_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = format!("/api/v1/staff/{}/disable", seed.doctor.id);
-    house.post(&seed.doctor_b.token, &path, json!({})).await.problem(403, "role_not_allowed");
-    let view = house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.post(&seed.doctor_b.token, &path, json!({})).await.problem(403, "role_not_allowed");
+    let view = app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert!(view["disabled_at"].is_string());
-    house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+    app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
     let own = format!("/api/v1/staff/{}/disable", seed.operator.id);
-    house.post(&seed.operator.token, &own, json!({})).await.problem(403, "role_not_allowed");
+    app.post(&seed.operator.token, &own, json!({})).await.problem(403, "role_not_allowed");
 }
 
 #[actix_web::test]
 async fn a_station_comes_with_its_cabinet_and_a_code_is_taken_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let body = json!({"code": "muping-01", "name_zh": "牟平", "name_en": "Muping", "district": "muping",
         "latitude_e6": 37_380_000, "longitude_e6": 121_600_000});
-    let made = house.post(&seed.operator.token, "/api/v1/stations", body.clone()).await.expect(201);
+    let made = app.post(&seed.operator.token, "/api/v1/stations", body.clone()).await.expect(201);
     assert!(made["cabinet_id"].is_string(), "{made}");
-    house.post(&seed.operator.token, "/api/v1/stations", body).await.problem(409, "already_exists");
-    let page = house.get(&seed.operator.token, "/api/v1/stations?limit=1").await.expect(200);
+    app.post(&seed.operator.token, "/api/v1/stations", body).await.problem(409, "already_exists");
+    let page = app.get(&seed.operator.token, "/api/v1/stations?limit=1").await.expect(200);
     let next =
         format!("/api/v1/stations?limit=1&after={}", page["next_after"].as_str().expect("a next page"));
-    let second = house.get(&seed.operator.token, &next).await.expect(200);
+    let second = app.get(&seed.operator.token, &next).await.expect(200);
     assert_ne!(page["items"][0]["id"], second["items"][0]["id"]);
 }
 
 #[actix_web::test]
 async fn an_employer_sees_fit_of_their_own_people_and_nothing_else() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let path = "/api/v1/employees/fitness";
-    let seen = house.get(&seed.safety_officer.token, path).await.expect(200);
+    let seen = app.get(&seed.safety_officer.token, path).await.expect(200);
     assert_eq!(seen["items"][0]["worker_id"], json!(seed.worker));
     assert_eq!(seen["items"][0]["fit"], "no_consent");
     assert_eq!(seen["items"].as_array().map(Vec::len), Some(1));
-    house.get(&seed.operator.token, path).await.problem(403, "role_not_allowed");
-    house
-        .get(&seed.safety_officer.token, &format!("/api/v1/workers/{}", seed.worker))
+    app.get(&seed.operator.token, path).await.problem(403, "role_not_allowed");
+    app.get(&seed.safety_officer.token, &format!("/api/v1/workers/{}", seed.worker))
         .await
         .problem(403, "role_not_allowed");
 }
 
 #[actix_web::test]
 async fn shifts_do_not_meet() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let shift = |from: &str, to: &str| json!({"staff_id": seed.doctor.id, "starts_at": from, "ends_at": to});
     let token = &seed.operator.token;
     let later = shift("2026-11-25T00:00:00Z", "2026-11-25T08:00:00Z");
-    house.post(token, "/api/v1/shifts", later.clone()).await.expect(201);
-    house
-        .post(token, "/api/v1/shifts", shift("2026-11-25T07:00:00Z", "2026-11-25T09:00:00Z"))
+    app.post(token, "/api/v1/shifts", later.clone()).await.expect(201);
+    app.post(token, "/api/v1/shifts", shift("2026-11-25T07:00:00Z", "2026-11-25T09:00:00Z"))
         .await
         .problem(409, "already_exists");
-    house
-        .post(token, "/api/v1/shifts", shift("2026-11-26T07:00:00Z", "2026-11-26T06:00:00Z"))
+    app.post(token, "/api/v1/shifts", shift("2026-11-26T07:00:00Z", "2026-11-26T06:00:00Z"))
         .await
         .problem(422, "invalid_field");
-    let list = house.get(token, &format!("/api/v1/shifts?staff_id={}", seed.doctor.id)).await.expect(200);
+    let list = app.get(token, &format!("/api/v1/shifts?staff_id={}", seed.doctor.id)).await.expect(200);
     assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
 }

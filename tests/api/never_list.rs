@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     prescribing::{Scene, draft_of},
     seed::SIGNING_PIN,
 };
@@ -40,7 +40,7 @@ const GOOD: &[(&str, &str)] = &[
 ];
 
 /// Loads a file of one row, with these cells instead; tells what was refused.
-pub async fn refused(house: &TestHouse, changed: &[(&str, &str)]) -> Vec<(u64, String, String)> {
+pub async fn refused(app: &TestApp, changed: &[(&str, &str)]) -> Vec<(u64, String, String)> {
     let cell = |column: &&str| {
         let own = changed.iter().chain(GOOD).find(|(name, _)| name == column);
         own.map_or("", |(_, value)| *value).to_owned()
@@ -53,7 +53,7 @@ pub async fn refused(house: &TestHouse, changed: &[(&str, &str)]) -> Vec<(u64, S
     let path = dir.path().join("catalogue.csv");
     std::fs::write(&path, text).expect("written");
     let options = ImportOptions::default();
-    match import_csv(&house.house, ImportKind::Catalogue, &path, options, |_, _| ()).await {
+    match import_csv(&app.state, ImportKind::Catalogue, &path, options, |_, _| ()).await {
         Ok(_) => Vec::new(),
         Err(ImportError::Rows(problems)) => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()
@@ -63,18 +63,17 @@ pub async fn refused(house: &TestHouse, changed: &[(&str, &str)]) -> Vec<(u64, S
 }
 
 /// A product of an old database, written past the import.
-pub async fn put(house: &TestHouse, product: Product) {
-    house
-        .house
+pub async fn put(app: &TestApp, product: Product) {
+    app.state
         .write(Actor::System, move |tx| service::formulary::put(tx, &[&product]).map(|_| ()))
         .await
         .expect("put");
-    service::formulary::edition::look(&house.house).await.expect("looked");
+    service::formulary::edition::look(&app.state).await.expect("looked");
 }
 
 /// Paracetamol tablets under another code and with another ingredient.
-pub fn disguised(house: &TestHouse, code: &str, ingredient: &str) -> Product {
-    let mut product = house.house.formulary().find("PCM-T500").expect("shipped").clone();
+pub fn disguised(app: &TestApp, code: &str, ingredient: &str) -> Product {
+    let mut product = app.state.formulary().find("PCM-T500").expect("shipped").clone();
     product.code = ProductCode::parse(code).expect("a code");
     product.ingredients[0].code = IngredientCode::parse(ingredient).expect("an ingredient");
     product.generic_zh = "样例药".into();
@@ -85,7 +84,7 @@ pub fn disguised(house: &TestHouse, code: &str, ingredient: &str) -> Product {
 
 #[actix_web::test]
 async fn a_file_brings_nothing_of_the_never_list_into_the_formulary() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let one = |field: &str| vec![(2, field.to_owned(), "never_list".to_owned())];
     for ingredient in [
         "dextromethorphan:15",
@@ -104,27 +103,27 @@ async fn a_file_brings_nothing_of_the_never_list_into_the_formulary() {
     ] {
         let cells =
             [("ingredients", ingredient), ("max_dose_mg", ""), ("max_day_mg", ""), ("max_day_units", "2")];
-        assert_eq!(refused(&house, &cells).await, one("ingredients"), "{ingredient}");
+        assert_eq!(refused(&app, &cells).await, one("ingredients"), "{ingredient}");
     }
-    assert_eq!(refused(&house, &[("atc", "R05DA09")]).await, one("atc"));
-    assert_eq!(refused(&house, &[("generic_zh", "酚麻美敏片")]).await, one("generic_zh"));
-    assert_eq!(refused(&house, &[("generic_en", "Warfarin tablets")]).await, one("generic_en"));
-    assert_eq!(refused(&house, &[("form", "injection")]).await, one("form"));
-    assert!(house.house.formulary().find("NEW-1").is_none());
+    assert_eq!(refused(&app, &[("atc", "R05DA09")]).await, one("atc"));
+    assert_eq!(refused(&app, &[("generic_zh", "酚麻美敏片")]).await, one("generic_zh"));
+    assert_eq!(refused(&app, &[("generic_en", "Warfarin tablets")]).await, one("generic_en"));
+    assert_eq!(refused(&app, &[("form", "injection")]).await, one("form"));
+    assert!(app.state.formulary().find("NEW-1").is_none());
     // It may be known, so that what somebody takes is recognised.
     let known =
         [("ingredients", "warfarin:3"), ("in_formulary", "no"), ("max_dose_mg", ""), ("max_day_mg", "")];
-    assert_eq!(refused(&house, &known).await, []);
-    let seed = house.seed().await;
-    let shown = house.get(&seed.station_token, "/api/v1/products/NEW-1").await.expect(200);
+    assert_eq!(refused(&app, &known).await, []);
+    let seed = app.seed().await;
+    let shown = app.get(&seed.station_token, "/api/v1/products/NEW-1").await.expect(200);
     assert_eq!(shown["prescribable"], false);
-    assert_eq!(refused(&house, &[]).await, []);
-    assert!(house.house.formulary().find("NEW-1").expect("known").prescribable());
+    assert_eq!(refused(&app, &[]).await, []);
+    assert!(app.state.formulary().find("NEW-1").expect("known").prescribable());
 }
 
 #[actix_web::test]
 async fn a_name_that_is_spelt_otherwise_is_found_all_the_same() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     for name in [
         "伪 麻 黄 碱 片",
         "可　待因片",
@@ -136,25 +135,25 @@ async fn a_name_that_is_spelt_otherwise_is_found_all_the_same() {
         "诺和灵30R注射",
         "头孢曲松钠粉针",
     ] {
-        let told = refused(&house, &[("generic_zh", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        let told = refused(&app, &[("generic_zh", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
         assert_eq!(told, [(2, "generic_zh".to_owned(), "never_list".to_owned())], "{name}");
     }
     for name in ["Ｗａｒｆａｒｉｎ", "cod\u{435}ine", "Coumadin", "Xanax"] {
-        let told = refused(&house, &[("generic_en", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        let told = refused(&app, &[("generic_en", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
         assert_eq!(told, [(2, "generic_en".to_owned(), "never_list".to_owned())], "{name}");
     }
 }
 
 #[actix_web::test]
 async fn maxima_that_nobody_can_mean_are_refused_by_their_column() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let one = |field: &str| vec![(2, field.to_owned(), "implausible".to_owned())];
-    assert_eq!(refused(&house, &[("max_day_mg", "20000")]).await, one("max_day_mg"));
-    assert_eq!(refused(&house, &[("max_dose_mg", "2000")]).await, one("max_dose_mg"));
+    assert_eq!(refused(&app, &[("max_day_mg", "20000")]).await, one("max_day_mg"));
+    assert_eq!(refused(&app, &[("max_dose_mg", "2000")]).await, one("max_dose_mg"));
     let by_units = [("max_dose_mg", ""), ("max_day_mg", ""), ("max_day_units", "40")];
-    assert_eq!(refused(&house, &by_units).await, one("max_day_units"));
+    assert_eq!(refused(&app, &by_units).await, one("max_day_units"));
     let by_times = [("max_dose_mg", ""), ("max_day_mg", ""), ("max_times", "24")];
-    assert_eq!(refused(&house, &by_times).await, one("max_times"));
+    assert_eq!(refused(&app, &by_times).await, one("max_times"));
     let compound = [
         ("ingredients", "paracetamol:250;amantadine:100"),
         ("strength_mg", ""),
@@ -162,7 +161,7 @@ async fn maxima_that_nobody_can_mean_are_refused_by_their_column() {
         ("max_day_mg", ""),
         ("max_day_units", "30"),
     ];
-    assert_eq!(refused(&house, &compound).await, one("max_day_units"));
+    assert_eq!(refused(&app, &compound).await, one("max_day_units"));
     let other = [
         ("ingredients", "loratadine:10"),
         ("atc", "R06AX13"),
@@ -170,12 +169,12 @@ async fn maxima_that_nobody_can_mean_are_refused_by_their_column() {
         ("max_dose_mg", ""),
         ("max_day_mg", "1000"),
     ];
-    assert_eq!(refused(&house, &other).await, one("max_day_mg"));
+    assert_eq!(refused(&app, &other).await, one("max_day_mg"));
 }
 
 #[actix_web::test]
 async fn who_names_nobody_names_no_source() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     for source in [
         "nobody",
         "None",
@@ -204,7 +203,7 @@ async fn who_names_nobody_names_no_source() {
         "说明书，待定",
         "my colleague, page 4",
     ] {
-        let told = refused(&house, &[("source", source)]).await;
+        let told = refused(&app, &[("source", source)]).await;
         assert_eq!(told, [(2, "source".to_owned(), "no_source".to_owned())], "{source}");
     }
     for source in [
@@ -214,17 +213,17 @@ async fn who_names_nobody_names_no_source() {
         "https://www.example.org/labels/paracetamol.pdf",
     ] {
         let again = ("code", source.len().to_string());
-        let told = refused(&house, &[("source", source), ("code", &format!("SRC-{}", again.1))]).await;
+        let told = refused(&app, &[("source", source), ("code", &format!("SRC-{}", again.1))]).await;
         assert_eq!(told, [], "{source}");
     }
-    let both = refused(&house, &[("source", "nobody"), ("max_day_mg", "20000")]).await;
+    let both = refused(&app, &[("source", "nobody"), ("max_day_mg", "20000")]).await;
     let fields: Vec<&str> = both.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["max_day_mg", "source"], "all of it is told at once");
 }
 
 #[actix_web::test]
 async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let listed = async |column: &str, text: &str| {
         let mut cells = vec![
             ("atc", "-"),
@@ -236,7 +235,7 @@ async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
         ];
         cells.retain(|(name, _)| *name != column);
         cells.push((column, text));
-        let told = refused(&house, &cells).await;
+        let told = refused(&app, &cells).await;
         assert_eq!(told, [(2, column.to_owned(), "never_list".to_owned())], "{column} {text}");
     };
     for name in [
@@ -292,14 +291,14 @@ async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
     // What only sounds like one of them comes in.
     for (code, name) in [("OK-1", "泰诺林（对乙酰氨基酚片）"), ("OK-2", "对乙酰氨基酚缓释片")]
     {
-        assert_eq!(refused(&house, &[("code", code), ("generic_zh", name)]).await, [], "{name}");
+        assert_eq!(refused(&app, &[("code", code), ("generic_zh", name)]).await, [], "{name}");
     }
 }
 
 #[actix_web::test]
 async fn an_ingredient_is_one_whatever_it_is_called() {
     let scene = Scene::open().await;
-    let house = &scene.house;
+    let app = &scene.app;
     for (number, name) in
         ["acetaminophen", "apap", "paracetamol_bp", "duiyixiananjifen"].into_iter().enumerate()
     {
@@ -307,20 +306,20 @@ async fn an_ingredient_is_one_whatever_it_is_called() {
         let cells = [("ingredients", ingredients.as_str())];
         let mad = [cells[0], ("max_day_mg", "20000")];
         assert_eq!(
-            refused(house, &mad).await,
+            refused(app, &mad).await,
             [(2, "max_day_mg".to_owned(), "implausible".to_owned())],
             "{name}"
         );
         let code = format!("APAP-{number}");
-        assert_eq!(refused(house, &[cells[0], ("code", &code)]).await, [], "{name}");
-        service::formulary::edition::look(&house.house).await.expect("looked");
+        assert_eq!(refused(app, &[cells[0], ("code", &code)]).await, [], "{name}");
+        service::formulary::edition::look(&app.state).await.expect("looked");
         let path = format!("/api/v1/products/{code}");
-        let shown = house.get(&scene.seed.station_token, &path).await.expect(200);
+        let shown = app.get(&scene.seed.station_token, &path).await.expect(200);
         assert_eq!(shown["ingredients"][0]["code"], "paracetamol", "{shown}");
         let lines = draft_of(&[&code, "PCM-T500"])["lines"].clone();
         let body = json!({"profile": {"age_years": 40, "sex": "male"}, "lines": lines});
         let report =
-            house.post(&scene.seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+            app.post(&scene.seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
         let rules: Vec<&str> = report["findings"]
             .as_array()
             .expect("findings")
@@ -337,39 +336,39 @@ async fn an_ingredient_is_one_whatever_it_is_called() {
         ("max_day_mg", ""),
         ("max_day_units", "4"),
     ];
-    assert_eq!(refused(house, &twice).await, [(2, "ingredients".to_owned(), "invalid".to_owned())]);
+    assert_eq!(refused(app, &twice).await, [(2, "ingredients".to_owned(), "invalid".to_owned())]);
 }
 
 #[actix_web::test]
 async fn what_nobody_knows_has_no_maximum() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let unknown = [("ingredients", "unobtainium:500"), ("atc", "-")];
     assert_eq!(
-        refused(&house, &unknown).await,
+        refused(&app, &unknown).await,
         [(2, "ingredients".to_owned(), "unknown_ingredient".to_owned())]
     );
     let known_only = [unknown[0], unknown[1], ("max_dose_mg", ""), ("max_day_mg", "")];
-    assert_eq!(refused(&house, &known_only).await, []);
-    assert!(!house.house.formulary().find("NEW-1").expect("known").prescribable());
+    assert_eq!(refused(&app, &known_only).await, []);
+    assert!(!app.state.formulary().find("NEW-1").expect("known").prescribable());
     // An old row of it, and one that hides the amount.
-    let mut old = disguised(&house, "OLD-UNK", "loratadine");
+    let mut old = disguised(&app, "OLD-UNK", "loratadine");
     old.ingredients[0].code = IngredientCode::parse("unobtainium").expect("a code");
     assert!(!old.prescribable());
     let silent =
         [("ingredients", "paracetamol:0"), ("max_dose_mg", ""), ("max_day_mg", ""), ("max_day_units", "40")];
-    assert_eq!(refused(&house, &silent).await, [(2, "ingredients".to_owned(), "implausible".to_owned())]);
+    assert_eq!(refused(&app, &silent).await, [(2, "ingredients".to_owned(), "implausible".to_owned())]);
     let other = [
         ("ingredients", "ibuprofen:200"),
         ("strength_mg", "200"),
         ("max_dose_mg", "400"),
         ("max_day_mg", "1200"),
     ];
-    assert_eq!(refused(&house, &other).await, [(2, "atc".to_owned(), "atc_mismatch".to_owned())]);
+    assert_eq!(refused(&app, &other).await, [(2, "atc".to_owned(), "atc_mismatch".to_owned())]);
 }
 
 #[actix_web::test]
 async fn a_slip_with_a_strong_drug_a_course_or_a_childs_dose_is_refused() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     for (ingredient, day) in [
         ("methotrexate:2.5", "100"),
         ("nitroglycerin:0.5", "50"),
@@ -389,55 +388,54 @@ async fn a_slip_with_a_strong_drug_a_course_or_a_childs_dose_is_refused() {
             ("max_day_mg", day),
         ];
         assert_eq!(
-            refused(&house, &cells).await,
+            refused(&app, &cells).await,
             [(2, "max_day_mg".to_owned(), "implausible".to_owned())],
             "{ingredient}"
         );
     }
     let one = |field: &str| vec![(2, field.to_owned(), "implausible".to_owned())];
-    assert_eq!(refused(&house, &[("max_days", "365")]).await, one("max_days"));
-    assert_eq!(refused(&house, &[("max_days", "30")]).await, one("max_days"), "sold without a doctor");
-    assert_eq!(refused(&house, &[("max_days", "85"), ("class", "rx")]).await, one("max_days"));
+    assert_eq!(refused(&app, &[("max_days", "365")]).await, one("max_days"));
+    assert_eq!(refused(&app, &[("max_days", "30")]).await, one("max_days"), "sold without a doctor");
+    assert_eq!(refused(&app, &[("max_days", "85"), ("class", "rx")]).await, one("max_days"));
     let child = [("child_mg_kg_dose", "500"), ("child_mg_kg_day", "500")];
-    let told = refused(&house, &child).await;
+    let told = refused(&app, &child).await;
     let fields: Vec<&str> = told.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["child_mg_kg_dose", "child_mg_kg_day"]);
-    assert_eq!(refused(&house, &[("child_mg_kg_dose", "15"), ("child_mg_kg_day", "60")]).await, []);
+    assert_eq!(refused(&app, &[("child_mg_kg_dose", "15"), ("child_mg_kg_day", "60")]).await, []);
 }
 
 #[actix_web::test]
 async fn a_row_of_an_old_database_is_neither_drafted_nor_signed() {
     let scene = Scene::open().await;
-    let house = &scene.house;
-    put(house, disguised(house, "OLD-DXM", "dextromethorphan")).await;
-    let mut mad = disguised(house, "OLD-MAD", "loratadine");
+    let app = &scene.app;
+    put(app, disguised(app, "OLD-DXM", "dextromethorphan")).await;
+    let mut mad = disguised(app, "OLD-MAD", "loratadine");
     mad.adult_max.day_ug = Some(1_000_000);
-    put(house, mad).await;
-    let mut unsourced = disguised(house, "OLD-SRC", "paracetamol");
+    put(app, mad).await;
+    let mut unsourced = disguised(app, "OLD-SRC", "paracetamol");
     unsourced.source = "nobody, section 3".into();
-    put(house, unsourced).await;
+    put(app, unsourced).await;
     let doctor = &scene.seed.doctor.token;
     for (code, rule) in
         [("OLD-DXM", "never_list"), ("OLD-MAD", "implausible_maximum"), ("OLD-SRC", "no_sourced_maximum")]
     {
-        let shown =
-            house.get(&scene.seed.station_token, &format!("/api/v1/products/{code}")).await.expect(200);
+        let shown = app.get(&scene.seed.station_token, &format!("/api/v1/products/{code}")).await.expect(200);
         assert_eq!(shown["prescribable"], false, "{code}");
         let body = json!({"profile": {"age_years": 40, "sex": "male"}, "lines": draft_of(&[code])["lines"]});
-        let report = house.post(doctor, "/api/v1/prescriptions/check", body).await.expect(200);
+        let report = app.post(doctor, "/api/v1/prescriptions/check", body).await.expect(200);
         assert_eq!(report["verdict"], "block", "{report}");
         let found = report["findings"].as_array().expect("findings").iter().any(|one| one["rule"] == rule);
         assert!(found, "{code}: {report}");
-        let drafted = house.post(doctor, &scene.drafts_path(), draft_of(&[code])).await;
+        let drafted = app.post(doctor, &scene.drafts_path(), draft_of(&[code])).await;
         let problem = drafted.problem(422, "prescribing_rule");
         assert_eq!(problem["errors"][0]["code"], "not_prescribable", "{problem}");
     }
     // A draft of before the row was known for what it is.
-    put(house, disguised(house, "OLD-LATE", "paracetamol")).await;
+    put(app, disguised(app, "OLD-LATE", "paracetamol")).await;
     let id = scene.draft(&["OLD-LATE"]).await;
-    put(house, disguised(house, "OLD-LATE", "pseudoephedrine")).await;
+    put(app, disguised(app, "OLD-LATE", "pseudoephedrine")).await;
     let path = format!("/api/v1/prescriptions/{id}/sign");
-    let signed = house.post(doctor, &path, json!({"pin": SIGNING_PIN})).await;
+    let signed = app.post(doctor, &path, json!({"pin": SIGNING_PIN})).await;
     assert_eq!(signed.status, 422, "{}", signed.body);
     let problem = signed.body;
     let never = problem["data"].as_array().into_iter().flatten().any(|one| one["rule"] == "never_list");

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::{
     engines::{Engine, engine},
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::{DROP, Machine},
     vending::{attempt_of, code_of},
 };
 use service::{Actor, Failure};
 use storage::StoreError;
 
-async fn ready(house: &TestHouse) -> (u16, Value) {
-    let answer = house.get("", "/readyz").await;
+async fn ready(app: &TestApp) -> (u16, Value) {
+    let answer = app.get("", "/readyz").await;
     let all = answer.body["checks"].as_array().expect("checks").iter().all(|check| check["ok"] == true);
     assert_eq!((answer.status == 200, &answer.body["ready"]), (all, &json!(all)), "{}", answer.body);
     (answer.status.as_u16(), answer.body)
@@ -40,8 +40,8 @@ fn is(name: &str, code: &str) -> Vec<(String, String)> {
 
 #[actix_web::test]
 async fn it_is_ready_until_something_is_wrong_and_says_what() {
-    let house = TestHouse::open().await;
-    let (status, body) = ready(&house).await;
+    let app = TestApp::open().await;
+    let (status, body) = ready(&app).await;
     assert_eq!(wrong(&body), vec![], "{body}");
     assert_eq!(
         status,
@@ -51,49 +51,49 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
     assert_eq!(body["checks"].as_array().expect("checks").len(), 5);
     // Within a second nobody looks again, but going is told at once.
     let first = body["checked_at"].clone();
-    house.clock.advance(chrono::TimeDelta::milliseconds(900));
-    assert_eq!(ready(&house).await.1["checked_at"], first);
-    house.pass(1);
-    assert_ne!(ready(&house).await.1["checked_at"], first);
+    app.clock.advance(chrono::TimeDelta::milliseconds(900));
+    assert_eq!(ready(&app).await.1["checked_at"], first);
+    app.pass(1);
+    assert_ne!(ready(&app).await.1["checked_at"], first);
     // The clock is set back behind what has happened.
-    house.seed().await;
-    let worker_exists = house.house.write(Actor::System, |tx| {
+    app.seed().await;
+    let worker_exists = app.state.write(Actor::System, |tx| {
         let hearers = service::Hearers::nobody();
         let id = domain::ids::WorkerId::generate();
         tx.record("worker", id, "worker.test", json!({}), hearers)
     });
     worker_exists.await.expect("recorded");
-    house.pass(-30);
-    let (status, body) = ready(&house).await;
+    app.pass(-30);
+    let (status, body) = ready(&app).await;
     assert_eq!((status, wrong(&body)), (503, is("clock", "behind_newest_event")));
     assert_eq!(body["ready"], false);
-    house.pass(26);
-    assert_eq!(wrong(&ready(&house).await.1), vec![], "a few seconds are no matter");
+    app.pass(26);
+    assert_eq!(wrong(&ready(&app).await.1), vec![], "a few seconds are no matter");
     // Another version was here.
     let add = "INSERT INTO __diesel_schema_migrations (version, run_on) VALUES ('29991231235959', CURRENT_TIMESTAMP)";
-    house.house.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(add)?)).await.expect("added");
-    house.pass(1);
-    assert_eq!(wrong(&ready(&house).await.1), is("migrations", "database_is_newer"));
+    app.state.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(add)?)).await.expect("added");
+    app.pass(1);
+    assert_eq!(wrong(&ready(&app).await.1), is("migrations", "database_is_newer"));
     let all = "DELETE FROM __diesel_schema_migrations";
-    house.house.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(all)?)).await.expect("gone");
-    house.pass(1);
-    assert_eq!(wrong(&ready(&house).await.1), is("migrations", "pending"));
-    house.house.lifecycle.drain();
-    assert_eq!(wrong(&ready(&house).await.1)[0], is("lifecycle", "draining")[0]);
-    let answer = house.get("", "/healthz").await;
+    app.state.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(all)?)).await.expect("gone");
+    app.pass(1);
+    assert_eq!(wrong(&ready(&app).await.1), is("migrations", "pending"));
+    app.state.lifecycle.drain();
+    assert_eq!(wrong(&ready(&app).await.1)[0], is("lifecycle", "draining")[0]);
+    let answer = app.get("", "/healthz").await;
     assert_eq!(answer.headers["connection"], "close", "callers are sent elsewhere");
     answer.expect(200);
 }
 
 #[actix_web::test]
 async fn a_long_queue_of_writes_is_not_ready() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     // On PostgreSQL writes wait for connections, and so would the check itself.
-    if house.house.store.writer_figures().is_none() {
+    if app.state.store.writer_figures().is_none() {
         return;
     }
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let store = house.house.store.clone();
+    let store = app.state.store.clone();
     let held = tokio::spawn(async move {
         store
             .write::<_, StoreError>(move |_| {
@@ -103,27 +103,27 @@ async fn a_long_queue_of_writes_is_not_ready() {
             .await
     });
     // The writer must have taken it up, or it would share a batch with the rest.
-    while house.house.store.writes_waiting() > 0 {
+    while app.state.store.writes_waiting() > 0 {
         tokio::task::yield_now().await;
     }
     let waiting: Vec<_> = (0..1100)
         .map(|_| {
-            let store = house.house.store.clone();
+            let store = app.state.store.clone();
             tokio::spawn(async move { store.write::<_, StoreError>(|_| Ok(())).await })
         })
         .collect();
-    while house.house.store.writes_waiting() < 1025 {
+    while app.state.store.writes_waiting() < 1025 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(wrong(&ready(&house).await.1), is("writer_queue", "too_long"));
+    assert_eq!(wrong(&ready(&app).await.1), is("writer_queue", "too_long"));
     go.send(()).expect("the writer waits");
     held.await.expect("joined").expect("written");
     for write in waiting {
         write.await.expect("joined").expect("written");
     }
-    house.house.store.settle().await.expect("settled");
-    house.pass(1);
-    assert_eq!(ready(&house).await.0, 200);
+    app.state.store.settle().await.expect("settled");
+    app.pass(1);
+    assert_eq!(ready(&app).await.0, 200);
 }
 
 /// Samples of the text format by name and labels as written. Strict: a line
@@ -162,31 +162,31 @@ fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
 
 /// A house with its operators' door open.
 struct Watched {
-    house: TestHouse,
+    app: TestApp,
     metrics: String,
     server: actix_web::dev::ServerHandle,
 }
 
 impl Watched {
     async fn open() -> Self {
-        let house = TestHouse::open().await;
+        let app = TestApp::open().await;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let metrics = format!("http://{}/metrics", listener.local_addr().expect("an address"));
         let secret = "a-token-of-24-characters".to_owned().into();
-        let server = waystation::serve_metrics(&house.house, listener, Some(&secret)).expect("served");
+        let server = waystation::serve_metrics(&app.state, listener, Some(&secret)).expect("served");
         let handle = server.handle();
         tokio::spawn(server);
-        Self { house, metrics, server: handle }
+        Self { app, metrics, server: handle }
     }
 
     async fn scrape(&self, token: &str) -> Answer {
-        let request = self.house.client().get(&self.metrics).bearer_auth(token);
+        let request = self.app.client().get(&self.metrics).bearer_auth(token);
         Answer::of(request.send().await.expect("answered")).await
     }
 
     /// The figures of this moment.
     async fn look(&self) -> BTreeMap<String, f64> {
-        self.house.pass(1);
+        self.app.pass(1);
         let answer = self.scrape("a-token-of-24-characters").await;
         assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         samples(answer.body.as_str().expect("text"))
@@ -206,7 +206,7 @@ async fn the_figures_are_nobodys_without_the_token_and_not_on_the_public_door() 
     for token in ["", "a-token-of-24-characterz", "a-token-of-24-character"] {
         assert_eq!(watched.scrape(token).await.status, 401);
     }
-    watched.house.get("", "/metrics").await.problem(404, "route_not_found");
+    watched.app.get("", "/metrics").await.problem(404, "route_not_found");
     let figures = watched.look().await;
     assert_eq!(sum(&figures, "build_info", &["version=\"0.1.0\""]), 1.0);
     assert_eq!(sum(&figures, "http_requests_total", &["route=\"none\"", "status=\"404\""]), 1.0);
@@ -216,37 +216,37 @@ async fn the_figures_are_nobodys_without_the_token_and_not_on_the_public_door() 
 #[actix_web::test]
 async fn a_consultation_moves_the_figures_by_what_happened() {
     let watched = Watched::open().await;
-    let house = &watched.house;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = &watched.app;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let before = watched.look().await;
     assert_eq!(sum(&before, "queue_length", &[]), 0.0);
     assert_eq!(sum(&before, "doctors_available", &[]), 0.0);
-    house.ask(&worker).await;
-    house.pass(30);
+    app.ask(&worker).await;
+    app.pass(30);
     let waiting = watched.look().await;
     assert_eq!(sum(&waiting, "queue_length", &["general_practice"]), 1.0);
     assert_eq!(sum(&waiting, "queue_oldest_seconds", &["general_practice"]), 31.0);
     assert_eq!(sum(&waiting, "queue_length", &["cardiology"]), 0.0);
 
-    house.on_duty(&seed.doctor).await;
+    app.on_duty(&seed.doctor).await;
     let on_call = watched.look().await;
     assert_eq!(sum(&on_call, "doctors_available", &["general_practice"]), 1.0);
-    let offer = house.offer_of(&seed.doctor).await;
+    let offer = app.offer_of(&seed.doctor).await;
     let path = |verb: &str| format!("/api/v1/offers/{}/{verb}", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
-    house.post(&seed.doctor.token, &path("decline"), fence).await.expect(200);
+    app.post(&seed.doctor.token, &path("decline"), fence).await.expect(200);
     // The other doctor lets it ring; after a while the first is asked again.
-    house.on_duty(&seed.doctor_b).await;
-    house.offer_of(&seed.doctor_b).await;
-    house.pass(21);
-    service::matching::expire_offers(&house.house).await.expect("a round");
-    house.pass(100);
-    let offer = house.offer_of(&seed.doctor).await;
+    app.on_duty(&seed.doctor_b).await;
+    app.offer_of(&seed.doctor_b).await;
+    app.pass(21);
+    service::matching::expire_offers(&app.state).await.expect("a round");
+    app.pass(100);
+    let offer = app.offer_of(&seed.doctor).await;
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
     let token = &seed.doctor.token;
     for _ in 0..3 {
-        house.post_with_key(token, &path, "the-same-key", json!({"fence": offer["fence"]})).await.expect(200);
+        app.post_with_key(token, &path, "the-same-key", json!({"fence": offer["fence"]})).await.expect(200);
     }
     let after = watched.look().await;
     let moved = |name: &str, labels: &[&str]| sum(&after, name, labels) - sum(&before, name, labels);
@@ -263,7 +263,7 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     let unsealed = sum(&after, "audit_unsealed_events", &[]);
     assert!(unsealed >= 7.0, "asked, thrice offered, declined, expired, accepted: {unsealed}");
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
-    let sealed = service::audit::seal(&house.house).await.expect("sealed") as f64;
+    let sealed = service::audit::seal(&app.state).await.expect("sealed") as f64;
     assert_eq!(sum(&watched.look().await, "audit_unsealed_events", &[]), unsealed - sealed);
     let accept = ["route=\"/api/v1/offers/{id}/accept\"", "method=\"POST\"", "status=\"200\""];
     assert_eq!(moved("http_requests_total", &accept), 3.0);
@@ -274,13 +274,13 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
 #[actix_web::test]
 async fn vends_count_once_when_committed_and_doubts_are_seen() {
     let watched = Watched::open().await;
-    let house = &watched.house;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let order = house.paid(&seed, &visit, 2).await;
+    let app = &watched.app;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let order = app.paid(&seed, &visit, 2).await;
     assert_eq!(sum(&watched.look().await, "units_live", &[]), 2.0);
-    let mut machine = Machine::on(house, &seed).await;
+    let mut machine = Machine::on(app, &seed).await;
     machine.work().await;
     machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
     machine.report().await.expect(200);
@@ -289,7 +289,7 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
     machine.events(1, all).await.expect(200);
     machine.run(attempt_of(&order, 1), &code_of(&order)).await;
     machine.power_cut().await;
-    house.pass(59);
+    app.pass(59);
     let figures = watched.look().await;
     assert_eq!(sum(&figures, "vends_total", &["outcome=\"dispensed\""]), 1.0);
     assert_eq!(sum(&figures, "vends_total", &["outcome=\"in_doubt\""]), 1.0);
@@ -297,8 +297,8 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
     assert_eq!(sum(&figures, "attempts_in_doubt", &[]), 1.0);
     assert_eq!(sum(&figures, "attempts_in_doubt_oldest_seconds", &[]), 60.0);
     assert_eq!(sum(&figures, "units_live", &[]), 0.0);
-    if house.house.store.writer_figures().is_some() {
-        let (batches, closures) = house.house.store.writer_figures().expect("SQLite").read();
+    if app.state.store.writer_figures().is_some() {
+        let (batches, closures) = app.state.store.writer_figures().expect("SQLite").read();
         #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let told = (batches as f64, closures as f64);
         let seen = |end| sum(&figures, &format!("writer_batch_size_{end}"), &[]);
@@ -309,7 +309,7 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
     assert_eq!(sum(&figures, "database_figures_fresh", &[]), 1.0);
     // A verb that fails after it counted has counted nothing.
     let fact = base::telemetry::figures::Fact::Offer("accepted");
-    let undone = house.house.write(Actor::System, move |tx| -> Result<(), Failure> {
+    let undone = app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
         tx.count(fact);
         Err(Failure::Fault("on purpose".to_owned()))
     });
@@ -320,11 +320,11 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
 #[actix_web::test]
 async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
     let watched = Watched::open().await;
-    let house = &watched.house;
-    let seed = house.seed().await;
+    let app = &watched.app;
+    let seed = app.seed().await;
     // A cabinet is held only with a current cursor.
     let path = "/cabinet/v1/work?wait=0&cursor=0";
-    let cursor = house.get(&seed.cabinet_token, path).await.expect(200)["cursor"].clone();
+    let cursor = app.get(&seed.cabinet_token, path).await.expect(200)["cursor"].clone();
     let work = format!("/cabinet/v1/work?wait=25&cursor={cursor}");
     let held = [
         (&seed.doctor.token, "/api/v1/offers?wait=25"),
@@ -333,21 +333,20 @@ async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
     ];
     let mut polls = Vec::new();
     for (token, path) in held {
-        let request = house.client().get(format!("{}{path}", house.base)).bearer_auth(token).send();
+        let request = app.client().get(format!("{}{path}", app.base)).bearer_auth(token).send();
         polls.push(tokio::spawn(request));
     }
-    let stream =
-        house.client().get(format!("{}/api/v1/events", house.base)).bearer_auth(&seed.operator.token);
+    let stream = app.client().get(format!("{}/api/v1/events", app.base)).bearer_auth(&seed.operator.token);
     let stream = stream.send().await.expect("answered");
     assert_eq!(stream.status(), 200);
-    let figures = &house.house.figures;
+    let figures = &app.state.figures;
     while figures.held_polls.get() < 3 || figures.event_streams.get() < 1 {
         tokio::task::yield_now().await;
     }
     let seen = watched.look().await;
     assert_eq!((sum(&seen, "http_held_polls", &[]), sum(&seen, "event_streams", &[])), (3.0, 1.0));
     let began = std::time::Instant::now();
-    house.house.let_go();
+    app.state.let_go();
     for poll in polls {
         let answer = Answer::of(poll.await.expect("joined").expect("answered")).await;
         assert_eq!(answer.headers["connection"], "close");
@@ -356,18 +355,17 @@ async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
     // The stream ends whole, not broken.
     stream.bytes().await.expect("ended well");
     // Who asks now is not held either.
-    house.get(&seed.doctor.token, "/api/v1/offers?wait=25").await.expect(200);
+    app.get(&seed.doctor.token, "/api/v1/offers?wait=25").await.expect(200);
     assert!(began.elapsed().as_secs() < 20, "they were kept waiting");
     assert_eq!(figures.held_polls.get(), 0);
 }
 
 #[actix_web::test]
 async fn an_answer_names_its_request() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let ask = |id: Option<&'static str>| {
-        let request = house.client().get(format!("{}/api/v1/me", house.base));
-        let request =
-            id.map_or_else(|| house.client().get(&house.base), |id| request.header("X-Request-Id", id));
+        let request = app.client().get(format!("{}/api/v1/me", app.base));
+        let request = id.map_or_else(|| app.client().get(&app.base), |id| request.header("X-Request-Id", id));
         async move { Answer::of(request.send().await.expect("answered")).await }
     };
     let given = "0af7651916cd43dd8448eb211c80319c";
@@ -383,13 +381,13 @@ async fn an_answer_names_its_request() {
 
 #[actix_web::test]
 async fn what_a_limit_counts_and_refuses_is_seen() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let body = json!({"email": "nobody@example.cn", "password": "wrong", "totp": "000000"});
     for _ in 0..10 {
-        house.post("", "/api/v1/tokens/staff", body.clone()).await.problem(401, "credentials_wrong");
+        app.post("", "/api/v1/tokens/staff", body.clone()).await.problem(401, "credentials_wrong");
     }
-    house.post("", "/api/v1/tokens/staff", body).await.problem(429, "too_many_requests");
-    let figures = samples(&service::figures::exposition(&house.house).await);
+    app.post("", "/api/v1/tokens/staff", body).await.problem(429, "too_many_requests");
+    let figures = samples(&service::figures::exposition(&app.state).await);
     // The one that is too many is looked at slowly, and counts as well.
     assert_eq!(sum(&figures, "limit_counts_total", &["sign-in-address"]), 11.0);
     assert_eq!(sum(&figures, "limited_total", &["sign-in-account"]), 1.0);

@@ -10,13 +10,13 @@ use std::{
 use diesel::prelude::*;
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use domain::network::Record;
 use service::network::import::{
     ImportError,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
-use storage::{Conn, DatabaseUrl, conn::Purpose, each, schema::event};
+use storage::{Conn, DatabaseUrl, conn::Purpose, on_backend, schema::event};
 
 struct Ended {
     good: bool,
@@ -66,7 +66,7 @@ fn an_operator_is_checked_as_anybody_else_and_leaves_an_event() {
     let again = create(folder.path(), "op@example.cn", "Op", good);
     assert!(!again.good && again.said.contains("--email"), "{}", again.said);
     let mut conn = Conn::open(&url, Purpose::Write).expect("opened");
-    let kinds: Vec<String> = each!(&mut conn, c => event::table
+    let kinds: Vec<String> = on_backend!(&mut conn, c => event::table
         .filter(event::stream.eq("staff"))
         .select(event::kind)
         .load(c))
@@ -76,8 +76,8 @@ fn an_operator_is_checked_as_anybody_else_and_leaves_an_event() {
 
 #[actix_web::test]
 async fn a_weak_password_in_a_file_is_told_by_its_line() {
-    let house = TestHouse::open().await;
-    house.seed().await;
+    let app = TestApp::open().await;
+    app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("file.csv");
     let head = domain::staff::PharmacistRecord::COLUMNS.join(",");
@@ -87,7 +87,7 @@ async fn a_weak_password_in_a_file_is_told_by_its_line() {
     );
     std::fs::write(&path, text).expect("written");
     let outcome =
-        import_csv(&house.house, ImportKind::Pharmacists, &path, ImportOptions::default(), |_, _| ()).await;
+        import_csv(&app.state, ImportKind::Pharmacists, &path, ImportOptions::default(), |_, _| ()).await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
     let told: Vec<(u64, &str, &str)> =
         problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();
@@ -96,8 +96,8 @@ async fn a_weak_password_in_a_file_is_told_by_its_line() {
 
 #[actix_web::test]
 async fn shifts_of_a_file_do_not_meet_either() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("file.csv");
     let email = &seed.doctor.email;
@@ -107,9 +107,9 @@ async fn shifts_of_a_file_do_not_meet_either() {
     );
     std::fs::write(&path, text).expect("written");
     let outcome =
-        import_csv(&house.house, ImportKind::Shifts, &path, ImportOptions::default(), |_, _| ()).await;
+        import_csv(&app.state, ImportKind::Shifts, &path, ImportOptions::default(), |_, _| ()).await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
     assert_eq!((problems[0].line, problems[0].code.as_str()), (3, "overlaps"));
-    let list = house.get(&seed.operator.token, &format!("/api/v1/shifts?staff_id={}", seed.doctor.id)).await;
+    let list = app.get(&seed.operator.token, &format!("/api/v1/shifts?staff_id={}", seed.doctor.id)).await;
     assert_eq!(list.expect(200)["items"].as_array().map(Vec::len), Some(1), "{}", json!(null));
 }

@@ -4,43 +4,43 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     vending::{OTC, RX},
 };
 use domain::prescription::CabinetLane;
 
 #[actix_web::test]
 async fn a_prescription_becomes_an_order_from_the_lot_that_expires_first() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let prescription = house.prescribe(&seed, &visit, 3).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let prescription = app.prescribe(&seed, &visit, 3).await;
     let body = json!({"prescription_id": prescription});
-    let order = house.post(&visit.token, "/api/v1/orders", body.clone()).await.expect(201);
+    let order = app.post(&visit.token, "/api/v1/orders", body.clone()).await.expect(201);
     assert_eq!(order["state"], "reserved");
     assert_eq!(order["total_fen"], 3600);
     assert_eq!(order["pickup_code"], json!(null));
     let slots: Vec<i64> =
         order["units"].as_array().expect("units").iter().map(|u| u["slot_no"].as_i64().expect("n")).collect();
     assert_eq!(slots, [1, 1, 2]);
-    house.post(&visit.token, "/api/v1/orders", body.clone()).await.problem(409, "units_exceeded");
+    app.post(&visit.token, "/api/v1/orders", body.clone()).await.problem(409, "units_exceeded");
     let path = format!("/api/v1/orders/{}/cancel", order["id"].as_str().expect("an id"));
-    let cancelled = house.post(&visit.token, &path, json!({})).await.expect(200);
+    let cancelled = app.post(&visit.token, &path, json!({})).await.expect(200);
     assert_eq!(cancelled["state"], "cancelled");
-    assert_eq!(house.slot(&seed, 1).await.0, 2);
-    house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
-    house.sound().await;
+    assert_eq!(app.slot(&seed, 1).await.0, 2);
+    app.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn what_may_not_be_ordered_is_refused_with_its_reason() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    house.answer(&visit.token).await;
-    let post = |body| house.post(&visit.token, "/api/v1/orders", body);
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    app.answer(&visit.token).await;
+    let post = |body| app.post(&visit.token, "/api/v1/orders", body);
     post(json!({})).await.problem(422, "invalid_field");
     post(json!({"lines": []})).await.problem(422, "invalid_field");
     let over = |code: &str, packs: u32| json!({"lines": [{"product_code": code, "packs": packs}]});
@@ -48,107 +48,107 @@ async fn what_may_not_be_ordered_is_refused_with_its_reason() {
     post(over("nothing", 1)).await.problem(422, "invalid_field");
     // A hospital's locker sells nothing without a prescription.
     post(over(OTC, 1)).await.problem(422, "lane_not_vendable");
-    house.lane(&seed, CabinetLane::RetailBOnly).await;
+    app.lane(&seed, CabinetLane::RetailBOnly).await;
     post(over(RX, 1)).await.problem(422, "lane_not_vendable");
     post(over(OTC, 4)).await.problem(409, "out_of_stock");
-    let prescription = house.prescribe(&seed, &visit, 1).await;
+    let prescription = app.prescribe(&seed, &visit, 1).await;
     let prescribed = json!({"prescription_id": prescription});
     post(prescribed.clone()).await.problem(422, "lane_not_vendable");
-    house.lane(&seed, CabinetLane::InstitutionDispense).await;
-    house.tamper_prescription(prescription).await;
+    app.lane(&seed, CabinetLane::InstitutionDispense).await;
+    app.tamper_prescription(prescription).await;
     post(prescribed).await.problem(422, "prescription_expired");
     let unknown = json!({"prescription_id": uuid::Uuid::now_v7()});
     post(unknown).await.problem(404, "not_found");
     for token in [&seed.doctor.token, &seed.cabinet_token, &seed.station_token] {
-        house.post(token, "/api/v1/orders", json!({})).await.problem(403, "role_not_allowed");
+        app.post(token, "/api/v1/orders", json!({})).await.problem(403, "role_not_allowed");
     }
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn fifty_clients_for_the_last_three_packs_make_three_orders() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("vending".to_owned(), json!({"unpaid_orders": 50}));
     })
     .await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    house.lane(&seed, CabinetLane::RetailBOnly).await;
-    let visit = house.visit(&seed).await;
-    house.answer(&visit.token).await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    app.lane(&seed, CabinetLane::RetailBOnly).await;
+    let visit = app.visit(&seed).await;
+    app.answer(&visit.token).await;
     let body = json!({"lines": [{"product_code": OTC, "packs": 1}]});
-    let answers = join_all((0..50).map(|_| house.post(&visit.token, "/api/v1/orders", body.clone()))).await;
+    let answers = join_all((0..50).map(|_| app.post(&visit.token, "/api/v1/orders", body.clone()))).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(made, 3);
     for answer in answers.into_iter().filter(|answer| answer.status != 201) {
         answer.problem(409, "out_of_stock");
     }
-    assert_eq!(house.slot(&seed, 3).await, (0, 3, 0, json!(null)));
-    house.sound().await;
+    assert_eq!(app.slot(&seed, 3).await, (0, 3, 0, json!(null)));
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn paying_twice_at_once_takes_the_money_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let prescription = house.prescribe(&seed, &visit, 2).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let prescription = app.prescribe(&seed, &visit, 2).await;
     let body = json!({"prescription_id": prescription});
-    let order = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    let order = app.post(&visit.token, "/api/v1/orders", body).await.expect(201);
     let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
     let pay = json!({"method": "subsidy"});
-    let answers = join_all((0..10).map(|_| house.post(&visit.token, &path, pay.clone()))).await;
+    let answers = join_all((0..10).map(|_| app.post(&visit.token, &path, pay.clone()))).await;
     let codes: std::collections::HashSet<String> = answers
         .into_iter()
         .map(|answer| answer.expect(200)["pickup_code"].as_str().expect("a code").to_owned())
         .collect();
     assert_eq!(codes.len(), 1);
-    let account = house.get(&visit.token, "/api/v1/account").await.expect(200);
+    let account = app.get(&visit.token, "/api/v1/account").await.expect(200);
     assert_eq!(account["balance_fen"], 20_000 - 2400);
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn another_workers_order_is_not_found() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let order = house.paid(&seed, &visit, 1).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let order = app.paid(&seed, &visit, 1).await;
     let walk_in = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
-    let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", walk_in).await.expect(201);
+    let opened = app.post(&seed.station_token, "/api/v1/check-ins/walk-in", walk_in).await.expect(201);
     let other = opened["access_token"].as_str().expect("a token");
     let path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
-    house.get(other, &path).await.problem(404, "not_found");
-    house.post(other, &format!("{path}/cancel"), json!({})).await.problem(404, "not_found");
+    app.get(other, &path).await.problem(404, "not_found");
+    app.post(other, &format!("{path}/cancel"), json!({})).await.problem(404, "not_found");
     let pay = json!({"method": "subsidy"});
-    house.post(other, &format!("{path}/pay"), pay).await.problem(404, "not_found");
-    let mine = house.get(other, "/api/v1/orders").await.expect(200);
+    app.post(other, &format!("{path}/pay"), pay).await.problem(404, "not_found");
+    let mine = app.get(other, "/api/v1/orders").await.expect(200);
     assert_eq!(mine["items"], json!([]));
-    house.get(other, "/api/v1/orders?limit=0").await.problem(400, "invalid_parameter");
-    house.get(other, "/api/v1/orders?limit=101").await.problem(400, "invalid_parameter");
+    app.get(other, "/api/v1/orders?limit=0").await.problem(400, "invalid_parameter");
+    app.get(other, "/api/v1/orders?limit=101").await.problem(400, "invalid_parameter");
 }
 
 #[actix_web::test]
 async fn an_unpaid_order_gives_its_packs_back_after_its_time() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    let prescription = house.prescribe(&seed, &visit, 2).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    let prescription = app.prescribe(&seed, &visit, 2).await;
     let body = json!({"prescription_id": prescription});
-    let order = house.post(&visit.token, "/api/v1/orders", body).await.expect(201);
-    house.pass(14 * 60);
-    assert_eq!(house.sweep().await, (0, 0, 0));
-    house.pass(60);
-    assert_eq!(house.sweep().await, (0, 0, 1));
-    let visit = house.visit(&seed).await;
+    let order = app.post(&visit.token, "/api/v1/orders", body).await.expect(201);
+    app.pass(14 * 60);
+    assert_eq!(app.sweep().await, (0, 0, 0));
+    app.pass(60);
+    assert_eq!(app.sweep().await, (0, 0, 1));
+    let visit = app.visit(&seed).await;
     let path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
-    assert_eq!(house.get(&visit.token, &path).await.expect(200)["state"], "expired");
+    assert_eq!(app.get(&visit.token, &path).await.expect(200)["state"], "expired");
     let pay = json!({"method": "subsidy"});
-    let late = house.post(&visit.token, &format!("{path}/pay"), pay).await;
+    let late = app.post(&visit.token, &format!("{path}/pay"), pay).await;
     assert_eq!(late.problem(409, "state_moved_on")["state"], "expired");
-    assert_eq!(house.slot(&seed, 1).await, (2, 0, 0, json!(null)));
-    house.sound().await;
+    assert_eq!(app.slot(&seed, 1).await, (2, 0, 0, json!(null)));
+    app.sound().await;
 }

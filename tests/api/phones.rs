@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::Seed,
 };
 use base::config::SmsConfig;
@@ -19,12 +19,12 @@ use mail::TextSender;
 use service::{Actor, Failure};
 use storage::{network as store, sql_types::At};
 
-impl TestHouse {
+impl TestApp {
     /// Everything that waits to leave, as the phones get it: number and words.
     pub async fn texts(&self) -> Vec<(String, String)> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let sender = TextSender::new(&SmsConfig::Files, dir.path()).expect("a sender");
-        service::jobs::texts::send_due(&self.house, &sender).await.expect("sent");
+        service::jobs::texts::send_due(&self.state, &sender).await.expect("sent");
         let Ok(files) = std::fs::read_dir(dir.path().join("sms")) else { return Vec::new() };
         let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text"));
         let read = |text: String| {
@@ -63,14 +63,14 @@ impl TestHouse {
     }
 }
 
-impl TestHouse {
+impl TestApp {
     /// The token of one more screen, at a station of its own.
     pub async fn another_screen(&self, nth: usize) -> String {
         let (station, device) = (StationId::generate(), DeviceId::generate());
         let key = DeviceKey::generate().expect("a key");
         self.keys.keep(device, &key);
         let public_key = key.public_key().to_string();
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let created_at = At(tx.now);
                 store::stations_add(
@@ -108,7 +108,7 @@ impl TestHouse {
 
     /// Gives somebody an allowance as the version before did: to anybody.
     pub async fn granted_before(&self, worker: WorkerId) {
-        self.house
+        self.state
             .write(Actor::System, move |tx| {
                 let granted = ledger::grant_allowance(worker, "2026-11", Fen(20_000))?.expect("a sum");
                 service::ledger::book(tx, &granted, worker)

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     seed::{Person, SIGNING_PIN, Seed},
 };
 use crypto::tokens::Role;
@@ -19,11 +19,11 @@ use domain::{
     words::Language,
 };
 use service::{Actor, Failure};
-use storage::{each, schema::consultation, sql_types::At};
+use storage::{on_backend, schema::consultation, sql_types::At};
 
 /// A doctor with a worker in front of them.
 pub struct Scene {
-    pub house: TestHouse,
+    pub app: TestApp,
     pub seed: Seed,
     pub worker_token: String,
     pub check_in: CheckInId,
@@ -37,18 +37,18 @@ impl Scene {
     }
 
     pub async fn in_lane(lane: EncounterLane) -> Self {
-        let house = TestHouse::open().await;
-        let seed = house.seed().await;
-        let worker_token = house.check_in(&seed).await;
+        let app = TestApp::open().await;
+        let seed = app.seed().await;
+        let worker_token = app.check_in(&seed).await;
         let id = ConsultationId::generate();
         let (worker, station, doctor, hospital) = (seed.worker, seed.station, seed.doctor.id, seed.hospital);
-        let check_in = house
-            .house
+        let check_in = app
+            .state
             .write(Actor::System, move |tx| -> Result<CheckInId, Failure> {
                 let at = At(tx.now);
-                let complaint = tx.house.seal("consultation", "complaint_sealed", id, "样例")?;
+                let complaint = tx.app.seal("consultation", "complaint_sealed", id, "样例")?;
                 let check_in = storage::check_in::check_ins_in_the_way(tx.conn, worker, station)?[0].id;
-                each!(tx.conn, c => diesel::insert_into(consultation::table)
+                on_backend!(tx.conn, c => diesel::insert_into(consultation::table)
                     .values((
                         (
                             consultation::id.eq(id),
@@ -77,7 +77,7 @@ impl Scene {
             })
             .await
             .expect("a consultation");
-        let scene = Self { house, seed, worker_token, check_in, consultation: id };
+        let scene = Self { app, seed, worker_token, check_in, consultation: id };
         scene.open_window(&scene.seed.doctor).await;
         scene.open_window(&scene.seed.pharmacist).await;
         scene
@@ -86,8 +86,8 @@ impl Scene {
     /// Opens a signing window for ten minutes from now.
     pub async fn open_window(&self, person: &Person) {
         let session = person.session;
-        self.house
-            .house
+        self.app
+            .state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let until = tx.now + TimeDelta::minutes(10);
                 assert!(storage::staff::session::signing_window_open(tx.conn, session, until)?);
@@ -100,13 +100,13 @@ impl Scene {
     /// Moves the clock, and gives the doctor and the pharmacist fresh tokens
     /// and windows.
     pub async fn pass(&mut self, seconds: i64) {
-        self.house.pass(seconds);
+        self.app.pass(seconds);
         let (doctor, pharmacist) = (self.seed.doctor.clone(), self.seed.pharmacist.clone());
         let hospital = Some(self.seed.hospital);
         self.seed.doctor.token =
-            self.house.staff_token(Role::Doctor, doctor.id, doctor.session, hospital, None);
+            self.app.staff_token(Role::Doctor, doctor.id, doctor.session, hospital, None);
         self.seed.pharmacist.token =
-            self.house.staff_token(Role::Pharmacist, pharmacist.id, pharmacist.session, None, None);
+            self.app.staff_token(Role::Pharmacist, pharmacist.id, pharmacist.session, None, None);
         self.open_window(&doctor).await;
         self.open_window(&pharmacist).await;
     }
@@ -118,7 +118,7 @@ impl Scene {
     /// A draft of these drugs: one unit, three times a day, for three days.
     pub async fn draft(&self, codes: &[&str]) -> String {
         let drafted =
-            self.house.post(&self.seed.doctor.token, &self.drafts_path(), draft_of(codes)).await.expect(201);
+            self.app.post(&self.seed.doctor.token, &self.drafts_path(), draft_of(codes)).await.expect(201);
         drafted["id"].as_str().expect("an id").to_owned()
     }
 
@@ -126,7 +126,7 @@ impl Scene {
     pub async fn signed(&self, codes: &[&str]) -> String {
         let id = self.draft(codes).await;
         let path = format!("/api/v1/prescriptions/{id}/sign");
-        self.house.post(&self.seed.doctor.token, &path, json!({"pin": SIGNING_PIN})).await.expect(200);
+        self.app.post(&self.seed.doctor.token, &path, json!({"pin": SIGNING_PIN})).await.expect(200);
         id
     }
 
@@ -134,13 +134,13 @@ impl Scene {
     pub async fn approved(&self, codes: &[&str]) -> String {
         let id = self.signed(codes).await;
         let path = format!("/api/v1/prescriptions/{id}/approve");
-        self.house.post(&self.seed.pharmacist.token, &path, json!({"pin": SIGNING_PIN})).await.expect(200);
+        self.app.post(&self.seed.pharmacist.token, &path, json!({"pin": SIGNING_PIN})).await.expect(200);
         id
     }
 
     /// Writes the worker's profile over version 0.
     pub async fn profile(&self, body: Value) {
-        self.house.put(&self.worker_token, "/api/v1/me/profile", "\"0\"", body).await.expect(200);
+        self.app.put(&self.worker_token, "/api/v1/me/profile", "\"0\"", body).await.expect(200);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use service::Actor;
 
 // Nobody else in this binary has these, so other tests may log what they like.
@@ -58,37 +58,33 @@ fn listen() -> Lines {
 #[actix_web::test]
 async fn what_is_personal_stays_out_of_the_logs() {
     let lines = listen();
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
     let worker = json!({"card_number": CARD, "pin": PIN, "name": NAME, "phone": PHONE,
         "birth_date": "1991-02-03", "sex": "female", "job": "courier"});
-    house.post(operator, "/api/v1/workers", worker).await.expect(201);
+    app.post(operator, "/api/v1/workers", worker).await.expect(201);
     for query in [format!("phone={PHONE}"), format!("card_number={CARD}")] {
-        let found = house.get(operator, &format!("/api/v1/workers?{query}")).await.expect(200);
+        let found = app.get(operator, &format!("/api/v1/workers?{query}")).await.expect(200);
         assert_eq!(found["items"][0]["name"], NAME);
-        house
-            .get(operator, &format!("/api/v1/nowhere/{PHONE}?{query}"))
-            .await
-            .problem(404, "route_not_found");
-        house
-            .get(operator, &format!("/api/v1/workers?{query}&more={PIN}"))
+        app.get(operator, &format!("/api/v1/nowhere/{PHONE}?{query}")).await.problem(404, "route_not_found");
+        app.get(operator, &format!("/api/v1/workers?{query}&more={PIN}"))
             .await
             .problem(400, "invalid_parameter");
     }
     let station = &seed.station_token;
-    let post = |body| house.post(station, "/api/v1/check-ins", body);
+    let post = |body| app.post(station, "/api/v1/check-ins", body);
     post(json!({"card_number": CARD, "pin": "270462"})).await.problem(401, "pin_wrong");
     post(json!({"card_number": [CARD], "pin": PIN, PHONE: NAME})).await.problem(422, "invalid_field");
     let opened = post(json!({"card_number": CARD, "pin": PIN})).await.expect(201);
     let token = opened["access_token"].as_str().expect("a token");
-    house.get(token, "/api/v1/me").await.expect(200);
-    house.get(&format!("{token}x"), "/api/v1/me").await.problem(401, "token_invalid");
-    house.get(token, &format!("/api/v1/me?token={token}")).await.problem(400, "invalid_parameter");
+    app.get(token, "/api/v1/me").await.expect(200);
+    app.get(&format!("{token}x"), "/api/v1/me").await.problem(401, "token_invalid");
+    app.get(token, &format!("/api/v1/me?token={token}")).await.problem(400, "invalid_parameter");
 
     // What the writer's thread says for a request bears the request's id.
     let id = "5d0c3a4b9e8f47218a6b1c2d3e4f5061";
-    let work = house.house.write(Actor::System, |_| {
+    let work = app.state.write(Actor::System, |_| {
         tracing::info!("said by the writer");
         Ok(())
     });

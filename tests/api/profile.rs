@@ -2,42 +2,42 @@
 
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 
 const PATH: &str = "/api/v1/me/profile";
 
 #[actix_web::test]
 async fn a_profile_begins_empty_and_the_first_of_two_writers_wins() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let token = house.check_in(&seed).await;
-    let empty = house.get(&token, PATH).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let token = app.check_in(&seed).await;
+    let empty = app.get(&token, PATH).await;
     assert_eq!(empty.headers["etag"], "\"0\"");
     assert_eq!(empty.expect(200)["allergies"], json!(null), "nobody has asked");
     let body = json!({"weight_kg_tenths": 705, "allergies": ["penicillins"], "conditions": ["asthma"],
         "medicines": ["aspirin"]});
-    let one = house.put(&token, PATH, "\"0\"", body.clone());
-    let other = house.put(&token, PATH, "\"0\"", json!({"pregnant": false}));
+    let one = app.put(&token, PATH, "\"0\"", body.clone());
+    let other = app.put(&token, PATH, "\"0\"", json!({"pregnant": false}));
     let (one, other) = futures_util::future::join(one, other).await;
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412]);
-    let written = house.put(&token, PATH, "\"1\"", body).await;
+    let written = app.put(&token, PATH, "\"1\"", body).await;
     assert_eq!(written.headers["etag"], "\"2\"");
     assert_eq!(written.expect(200)["weight_kg_tenths"], 705);
-    assert_eq!(house.get(&token, PATH).await.expect(200)["conditions"], json!(["asthma"]));
-    house.put(&token, PATH, "\"1\"", json!({})).await.problem(412, "precondition_failed");
-    house.get(&seed.doctor.token, PATH).await.problem(403, "role_not_allowed");
-    house.get(&seed.safety_officer.token, PATH).await.problem(403, "role_not_allowed");
+    assert_eq!(app.get(&token, PATH).await.expect(200)["conditions"], json!(["asthma"]));
+    app.put(&token, PATH, "\"1\"", json!({})).await.problem(412, "precondition_failed");
+    app.get(&seed.doctor.token, PATH).await.problem(403, "role_not_allowed");
+    app.get(&seed.safety_officer.token, PATH).await.problem(403, "role_not_allowed");
 }
 
 #[actix_web::test]
 async fn every_bad_field_is_named() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let token = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let token = app.check_in(&seed).await;
     let bad = json!({"weight_kg_tenths": 0, "egfr": 900, "allergies": ["ok", " "]});
-    let problem = house.put(&token, PATH, "\"0\"", bad).await.problem(422, "invalid_field");
+    let problem = app.put(&token, PATH, "\"0\"", bad).await.problem(422, "invalid_field");
     let fields: Vec<&str> =
         problem["errors"].as_array().expect("errors").iter().filter_map(|e| e["field"].as_str()).collect();
     assert_eq!(fields, ["allergies[1]", "egfr", "weight_kg_tenths"]);
@@ -45,12 +45,12 @@ async fn every_bad_field_is_named() {
 
 #[actix_web::test]
 async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let token = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let token = app.check_in(&seed).await;
     let mut version = 0;
     let mut write = async |body: serde_json::Value| {
-        let answer = house.put(&token, PATH, &format!("\"{version}\""), body).await;
+        let answer = app.put(&token, PATH, &format!("\"{version}\""), body).await;
         version += i64::from(answer.status == 200);
         answer
     };
@@ -78,39 +78,39 @@ async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
         assert_eq!(problem["errors"][0]["code"], "contradictory", "{problem}");
     }
     write(json!({"conditions": ["boredom"]})).await.problem(422, "invalid_field");
-    assert_eq!(house.get(&token, PATH).await.expect(200)["allergies"], json!(["未知"]));
+    assert_eq!(app.get(&token, PATH).await.expect(200)["allergies"], json!(["未知"]));
 }
 
 #[actix_web::test]
 async fn a_word_for_none_makes_no_drug_unknown_in_a_check() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for word in ["None", "NKDA", "无", "否认过敏"] {
         let body = json!({
             "profile": {"age_years": 40, "sex": "male", "allergies": [word], "medicines": [word]},
             "lines": [{"product_code": "PCM-T500", "dose_units_thousandths": 1000, "times_per_day": 3, "days": 3}],
         });
-        let report = house.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        let report = app.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
         assert_eq!(report["verdict"], "ok", "{word}: {report}");
     }
 }
 
 #[actix_web::test]
 async fn everyday_words_for_conditions_are_understood_in_both_languages_and_others_named() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let token = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let token = app.check_in(&seed).await;
     let said = json!({"conditions": ["怀孕", "肝硬化", "高血壓", "high blood pressure", "Stomach ulcer"]});
-    let told = house.put(&token, PATH, "\"0\"", said).await.expect(200);
+    let told = app.put(&token, PATH, "\"0\"", said).await.expect(200);
     let known = ["pregnancy", "severe_liver_disease", "peptic_ulcer", "hypertension"];
     assert_eq!(told["conditions"], json!(known));
     assert_eq!(told["pregnant"], true, "who says so has answered");
-    let problem = house.put(&token, PATH, "\"1\"", json!({"conditions": ["祖传毛病"]})).await;
+    let problem = app.put(&token, PATH, "\"1\"", json!({"conditions": ["祖传毛病"]})).await;
     let problem = problem.problem(422, "invalid_field");
     let message = problem["errors"][0].to_string();
     assert!(message.contains("祖传毛病") && problem["errors"][0]["field"] == "conditions[0]", "{problem}");
     let both = json!({"conditions": ["怀孕"], "pregnant": false});
-    let problem = house.put(&token, PATH, "\"1\"", both).await.problem(422, "invalid_field");
+    let problem = app.put(&token, PATH, "\"1\"", both).await.problem(422, "invalid_field");
     assert_eq!(
         (&problem["errors"][0]["field"], &problem["errors"][0]["code"]),
         (&json!("pregnant"), &json!("contradictory"))
@@ -119,15 +119,15 @@ async fn everyday_words_for_conditions_are_understood_in_both_languages_and_othe
 
 #[actix_web::test]
 async fn what_people_call_a_drug_is_recognised_as_allergy_and_as_medicine() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let found = async |profile: serde_json::Value, code: &str| {
         let mut who = json!({"age_years": 40, "sex": "male"});
         who.as_object_mut().expect("members").extend(profile.as_object().expect("members").clone());
         let line =
             json!({"product_code": code, "dose_units_thousandths": 1000, "times_per_day": 1, "days": 3});
         let body = json!({"profile": who, "lines": [line]});
-        let report = house.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        let report = app.post(&seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
         let rules = report["findings"].as_array().expect("findings").iter();
         rules.filter_map(|one| one["rule"].as_str().map(str::to_owned)).collect::<Vec<String>>()
     };

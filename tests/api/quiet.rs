@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::{PASSWORD, SIGNING_PIN, Seed},
     staff_tokens::code,
 };
@@ -12,7 +12,7 @@ use crypto::tokens::Role;
 
 const MINUTE: i64 = 60;
 
-impl TestHouse {
+impl TestApp {
     /// A fresh token of the doctor's session, as their open page keeps one.
     fn page(&self, seed: &Seed) -> String {
         self.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None)
@@ -26,7 +26,7 @@ impl TestHouse {
     async fn offered(&self, seed: &Seed) -> Value {
         let visit = self.visit(seed).await;
         self.ask(&visit.token).await;
-        service::matching::offer_waiting(&self.house).await.expect("a round");
+        service::matching::offer_waiting(&self.state).await.expect("a round");
         self.get(&self.page(seed), "/api/v1/offers").await.expect(200)["items"][0].clone()
     }
 
@@ -38,69 +38,69 @@ impl TestHouse {
 
 #[actix_web::test]
 async fn after_fifteen_quiet_minutes_accepting_takes_the_pin() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.come_on_duty(&house.page(&seed)).await;
-    house.pass(16 * MINUTE);
-    let offer = house.offered(&seed).await;
-    house.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.come_on_duty(&app.page(&seed)).await;
+    app.pass(16 * MINUTE);
+    let offer = app.offered(&seed).await;
+    app.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
     // Being asked, and a wrong answer, are no signs of life.
-    house.accept(&seed, &offer, Some("000000")).await.problem(403, "signing_pin_wrong");
-    house.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
-    assert_eq!(house.accept(&seed, &offer, Some(SIGNING_PIN)).await.expect(200)["state"], "active");
+    app.accept(&seed, &offer, Some("000000")).await.problem(403, "signing_pin_wrong");
+    app.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
+    assert_eq!(app.accept(&seed, &offer, Some(SIGNING_PIN)).await.expect(200)["state"], "active");
     // Whoever has just shown it is not asked again.
     let done = json!({"summary": "好", "diagnoses": []});
     let path =
         format!("/api/v1/consultations/{}/complete", offer["consultation_id"].as_str().expect("an id"));
-    house.post(&house.page(&seed), &path, done).await.expect(200);
-    house.pass(MINUTE);
-    let next = house.offered(&seed).await;
-    house.accept(&seed, &next, None).await.expect(200);
+    app.post(&app.page(&seed), &path, done).await.expect(200);
+    app.pass(MINUTE);
+    let next = app.offered(&seed).await;
+    app.accept(&seed, &next, None).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_page_that_polls_follows_and_renews_its_token_is_not_its_doctor() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.come_on_duty(&house.page(&seed)).await;
-    let signed_in = sign_in(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.come_on_duty(&app.page(&seed)).await;
+    let signed_in = sign_in(&app, &seed).await;
     let mut refresh = signed_in["refresh_token"].as_str().expect("a token").to_owned();
     let mut token = signed_in["access_token"].as_str().expect("a token").to_owned();
-    house.come_on_duty(&token).await;
+    app.come_on_duty(&token).await;
     for _ in 0..4 {
-        house.pass(4 * MINUTE);
+        app.pass(4 * MINUTE);
         let renewed = json!({"refresh_token": refresh});
-        let renewed = house.post("", "/api/v1/tokens/refresh", renewed).await.expect(200);
+        let renewed = app.post("", "/api/v1/tokens/refresh", renewed).await.expect(200);
         refresh = renewed["refresh_token"].as_str().expect("a token").to_owned();
         token = renewed["access_token"].as_str().expect("a token").to_owned();
         for path in ["/api/v1/offers", "/api/v1/duty", "/api/v1/session", "/api/v1/consultations"] {
-            house.get(&token, path).await.expect(200);
+            app.get(&token, path).await.expect(200);
         }
-        let stream = house.client().get(format!("{}/api/v1/events", house.base)).bearer_auth(&token);
+        let stream = app.client().get(format!("{}/api/v1/events", app.base)).bearer_auth(&token);
         assert_eq!(stream.send().await.expect("answered").status(), 200);
     }
-    let offer = house.offered(&seed).await;
+    let offer = app.offered(&seed).await;
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
-    house.post(&token, &path, fence.clone()).await.problem(403, "reauthentication_needed");
+    app.post(&token, &path, fence.clone()).await.problem(403, "reauthentication_needed");
     // Nor is anybody who does something else there first.
-    house.come_on_duty(&token).await;
-    house.post(&token, &path, fence).await.problem(403, "reauthentication_needed");
+    app.come_on_duty(&token).await;
+    app.post(&token, &path, fence).await.problem(403, "reauthentication_needed");
 }
 
 #[actix_web::test]
 async fn a_doctor_who_does_something_every_few_minutes_is_not_asked() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for _ in 0..6 {
-        house.come_on_duty(&house.page(&seed)).await;
-        house.pass(14 * MINUTE);
+        app.come_on_duty(&app.page(&seed)).await;
+        app.pass(14 * MINUTE);
     }
-    let offer = house.offered(&seed).await;
-    house.accept(&seed, &offer, None).await.expect(200);
+    let offer = app.offered(&seed).await;
+    app.accept(&seed, &offer, None).await.expect(200);
 }
 
-async fn sign_in(house: &TestHouse, seed: &Seed) -> Value {
-    let body = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(house, &seed.doctor)});
-    house.post("", "/api/v1/tokens/staff", body).await.expect(200)
+async fn sign_in(app: &TestApp, seed: &Seed) -> Value {
+    let body = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(app, &seed.doctor)});
+    app.post("", "/api/v1/tokens/staff", body).await.expect(200)
 }

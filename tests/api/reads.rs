@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     machine::{DROP, Machine},
     prescribing::{Scene, draft_of},
     seed::SIGNING_PIN,
@@ -16,7 +16,7 @@ use crate::{
 use domain::{ids::Id, staff::role::Role};
 use http::api::routes;
 use service::Actor;
-use storage::{each, events::AnyId, schema::event};
+use storage::{events::AnyId, on_backend, schema::event};
 
 /// Shows nobody anything of a health record.
 const NOTHING: &str = "
@@ -119,12 +119,12 @@ fn every_route_says_what_it_shows_of_a_health_record() {
 }
 
 /// The parts of the worker's record that this reader's readings name, oldest first.
-async fn read_by(house: &TestHouse, reader: impl std::fmt::Display) -> Vec<String> {
+async fn read_by(app: &TestApp, reader: impl std::fmt::Display) -> Vec<String> {
     let reader: AnyId = reader.to_string().parse().expect("an id");
-    let rows: Vec<String> = house
-        .house
+    let rows: Vec<String> = app
+        .state
         .read(Actor::System, move |conn, _| {
-            Ok(each!(conn, c => event::table
+            Ok(on_backend!(conn, c => event::table
                 .filter(event::kind.eq("record.read"))
                 .filter(event::actor_id.eq(Some(reader)))
                 .order(event::position)
@@ -141,7 +141,7 @@ async fn read_by(house: &TestHouse, reader: impl std::fmt::Display) -> Vec<Strin
 }
 
 /// Forgets all readings, so that the next one is recorded again.
-fn later(scene: &TestHouse) {
+fn later(scene: &TestApp) {
     scene.pass(601);
 }
 
@@ -160,20 +160,20 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     macro_rules! read {
         ($who:expr, $route:literal, $answer:expr, $status:literal) => {{
             scene.pass(601).await;
-            let before = read_by(&scene.house, $who).await.len();
+            let before = read_by(&scene.app, $who).await.len();
             let answer = $answer.await.expect($status);
-            step($route, read_by(&scene.house, $who).await.split_off(before));
+            step($route, read_by(&scene.app, $who).await.split_off(before));
             answer
         }};
     }
     macro_rules! get {
         ($who:ident, $path:expr) => {
-            scene.house.get(&scene.seed.$who.token, $path)
+            scene.app.get(&scene.seed.$who.token, $path)
         };
     }
     macro_rules! post {
         ($who:ident, $path:expr, $body:expr) => {
-            scene.house.post(&scene.seed.$who.token, $path, $body)
+            scene.app.post(&scene.seed.$who.token, $path, $body)
         };
     }
     read!(doctor, "GET /api/v1/consultations", get!(doctor, "/api/v1/consultations"), 200);
@@ -210,7 +210,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     read!(
         doctor,
         "PUT /api/v1/prescriptions/{id}",
-        scene.house.put(&scene.seed.doctor.token, &one, "\"1\"", draft_of(&["PCM-C300"])),
+        scene.app.put(&scene.seed.doctor.token, &one, "\"1\"", draft_of(&["PCM-C300"])),
         200
     );
     read!(doctor, "GET /api/v1/prescriptions", get!(doctor, "/api/v1/prescriptions"), 200);
@@ -236,7 +236,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     );
     let again = draft_of(&["PCM-T500"]);
     let version = get!(doctor, &one).await.expect(200)["version"].to_string();
-    scene.house.put(&scene.seed.doctor.token, &one, &format!("\"{version}\""), again).await.expect(200);
+    scene.app.put(&scene.seed.doctor.token, &one, &format!("\"{version}\""), again).await.expect(200);
     post!(doctor, &format!("{one}/sign"), pin.clone()).await.expect(200);
     read!(
         pharmacist,
@@ -262,11 +262,11 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
             "doctor" => (doctor, scene.seed.doctor.token.clone()),
             _ => (pharmacist, scene.seed.pharmacist.token.clone()),
         };
-        let before = read_by(&scene.house, id).await.len();
-        let stream = scene.house.client().get(format!("{}/api/v1/events?after=0", scene.house.base));
+        let before = read_by(&scene.app, id).await.len();
+        let stream = scene.app.client().get(format!("{}/api/v1/events?after=0", scene.app.base));
         let mut answer = stream.bearer_auth(token).send().await.expect("answered");
         answer.chunk().await.expect("it goes on").expect("an event");
-        step("GET /api/v1/events", read_by(&scene.house, id).await.split_off(before));
+        step("GET /api/v1/events", read_by(&scene.app, id).await.split_off(before));
     }
     let elsewhere = ["employees", "lots", "offers", "workers", "no-show"];
     let left: Vec<&str> = RECORDED
@@ -276,60 +276,60 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
         .filter(|route| !elsewhere.iter().any(|part| route.contains(part)))
         .collect();
     assert_eq!(left, [""; 0]);
-    assert!(scene.house.house.read(Actor::System, service::audit::verify).await.expect("checked").unbroken);
+    assert!(scene.app.state.read(Actor::System, service::audit::verify).await.expect("checked").unbroken);
 }
 
 #[actix_web::test]
 async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let worker = house.check_in(&seed).await;
-    house.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
-    house.ask(&worker).await;
-    house.on_duty(&seed.doctor).await;
-    let offer = house.offer_of(&seed.doctor).await;
-    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer"]);
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let worker = app.check_in(&seed).await;
+    app.post(&worker, "/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await.expect(201);
+    app.ask(&worker).await;
+    app.on_duty(&seed.doctor).await;
+    let offer = app.offer_of(&seed.doctor).await;
+    assert_eq!(read_by(&app, seed.doctor.id).await, ["offer"]);
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
-    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
-    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation"]);
+    app.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
+    assert_eq!(read_by(&app, seed.doctor.id).await, ["offer", "consultation"]);
     // The saved answer, told again much later, is read again.
-    house.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
-    assert_eq!(read_by(&house, seed.doctor.id).await.len(), 2);
-    later(&house);
-    let token =
-        house.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None);
-    house.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
-    assert_eq!(read_by(&house, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
+    app.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
+    assert_eq!(read_by(&app, seed.doctor.id).await.len(), 2);
+    later(&app);
+    let token = app.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None);
+    app.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
+    assert_eq!(read_by(&app, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
 
     let officer = &seed.safety_officer;
-    let token = house.staff_token(Role::Employer, officer.id, officer.session, None, employer(&house).await);
-    let people = house.get(&token, "/api/v1/employees/fitness").await.expect(200);
+    let token = app.staff_token(Role::Employer, officer.id, officer.session, None, employer(&app).await);
+    let people = app.get(&token, "/api/v1/employees/fitness").await.expect(200);
     if people["items"].as_array().is_some_and(|items| !items.is_empty()) {
-        assert_eq!(read_by(&house, officer.id).await, ["fitness"]);
+        assert_eq!(read_by(&app, officer.id).await, ["fitness"]);
     }
-    let operator = house.operator_token(&seed);
-    house.get(&operator, &format!("/api/v1/workers/{}", seed.worker)).await.expect(200);
-    house.get(&operator, "/api/v1/workers?phone=15400000001").await.expect(200);
-    assert_eq!(read_by(&house, seed.operator.id).await, ["identity"], "the same part, twice in ten minutes");
-    let visit = house.visit(&seed).await;
-    let order = house.paid(&seed, &visit, 1).await;
-    let mut machine = Machine::on(&house, &seed).await;
+    let operator = app.operator_token(&seed);
+    app.get(&operator, &format!("/api/v1/workers/{}", seed.worker)).await.expect(200);
+    app.get(&operator, "/api/v1/workers?phone=15400000001").await.expect(200);
+    assert_eq!(read_by(&app, seed.operator.id).await, ["identity"], "the same part, twice in ten minutes");
+    let visit = app.visit(&seed).await;
+    let order = app.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&app, &seed).await;
     machine.work().await;
     machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
     machine.report().await.expect(200);
     let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
-    let served = house.post(&operator, "/api/v1/lots/recall", recall).await.expect(200);
+    let served = app.post(&operator, "/api/v1/lots/recall", recall).await.expect(200);
     assert_eq!(served["workers_served"], json!([seed.worker]));
-    assert_eq!(read_by(&house, seed.operator.id).await, ["identity", "recall"]);
+    assert_eq!(read_by(&app, seed.operator.id).await, ["identity", "recall"]);
 }
 
-async fn employer(house: &TestHouse) -> Option<domain::ids::EmployerId> {
+async fn employer(app: &TestApp) -> Option<domain::ids::EmployerId> {
     use storage::schema::employer;
-    house
-        .house
-        .read(Actor::System, |conn, _| Ok(each!(conn, c => employer::table.select(employer::id).first(c))?))
+    app.state
+        .read(Actor::System, |conn, _| {
+            Ok(on_backend!(conn, c => employer::table.select(employer::id).first(c))?)
+        })
         .await
         .ok()
 }
@@ -341,23 +341,23 @@ async fn one_reader_record_and_part_is_recorded_once_in_ten_minutes() {
     let doctor = scene.seed.doctor.id;
     // Many at once are one reading, too.
     let token = scene.seed.doctor.token.clone();
-    let all = futures_util::future::join_all((0..8).map(|_| scene.house.get(&token, &path))).await;
+    let all = futures_util::future::join_all((0..8).map(|_| scene.app.get(&token, &path))).await;
     for answer in all {
         answer.expect(200);
     }
-    assert_eq!(read_by(&scene.house, doctor).await, ["record"]);
+    assert_eq!(read_by(&scene.app, doctor).await, ["record"]);
     scene.pass(599).await;
-    scene.house.get(&scene.seed.doctor.token, &path).await.expect(200);
-    assert_eq!(read_by(&scene.house, doctor).await.len(), 1);
+    scene.app.get(&scene.seed.doctor.token, &path).await.expect(200);
+    assert_eq!(read_by(&scene.app, doctor).await.len(), 1);
     scene.pass(1).await;
-    scene.house.get(&scene.seed.doctor.token, &path).await.expect(200);
-    assert_eq!(read_by(&scene.house, doctor).await.len(), 2);
+    scene.app.get(&scene.seed.doctor.token, &path).await.expect(200);
+    assert_eq!(read_by(&scene.app, doctor).await.len(), 2);
     let worker: AnyId = Id::from_uuid(scene.seed.worker.uuid());
     let whose: Vec<AnyId> = scene
-        .house
-        .house
+        .app
+        .state
         .read(Actor::System, |conn, _| {
-            Ok(each!(conn, c => event::table
+            Ok(on_backend!(conn, c => event::table
                 .filter(event::kind.eq("record.read"))
                 .select(event::stream_id)
                 .load(c))?)
@@ -366,8 +366,8 @@ async fn one_reader_record_and_part_is_recorded_once_in_ten_minutes() {
         .expect("read");
     assert_eq!(whose, [worker, worker]);
     // Workers read what is theirs.
-    scene.house.get(&scene.worker_token, "/api/v1/report").await;
-    assert_eq!(scene.house.logged("record.read").await, 2);
+    scene.app.get(&scene.worker_token, "/api/v1/report").await;
+    assert_eq!(scene.app.logged("record.read").await, 2);
 }
 
 #[actix_web::test]
@@ -375,52 +375,49 @@ async fn what_cannot_be_recorded_is_not_shown() {
     use diesel::connection::SimpleConnection;
     let scene = Scene::open().await;
     let path = format!("/api/v1/consultations/{}/record", scene.consultation);
-    scene.house.connection().batch_execute("ALTER TABLE health_read RENAME TO elsewhere").expect("renamed");
-    let answer = scene.house.get(&scene.seed.doctor.token, &path).await;
+    scene.app.connection().batch_execute("ALTER TABLE health_read RENAME TO elsewhere").expect("renamed");
+    let answer = scene.app.get(&scene.seed.doctor.token, &path).await;
     assert!(answer.status.is_server_error() && answer.body.get("profile").is_none(), "{}", answer.body);
 }
 
 #[actix_web::test]
 async fn the_doctor_of_a_consultation_that_has_ended_reads_only_what_they_wrote() {
     let scene = Scene::open().await;
-    let (house, doctor) = (&scene.house, &scene.seed.doctor.token);
+    let (app, doctor) = (&scene.app, &scene.seed.doctor.token);
     let one = scene.approved(&["PCM-T500"]).await;
     let path = format!("/api/v1/consultations/{}", scene.consultation);
     let check = json!({"consultation_id": scene.consultation, "lines": draft_of(&["PCM-T500"])["lines"]});
-    house.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.expect(200);
-    assert_eq!(house.get(doctor, &path).await.expect(200)["complaint"], "样例");
+    app.post(doctor, "/api/v1/prescriptions/check", check.clone()).await.expect(200);
+    assert_eq!(app.get(doctor, &path).await.expect(200)["complaint"], "样例");
     let done = json!({"summary": "多喝水。", "diagnoses": [{"code": "J00", "name": "普通感冒"}]});
-    house.post(doctor, &format!("{path}/complete"), done).await.expect(200);
+    app.post(doctor, &format!("{path}/complete"), done).await.expect(200);
     for part in ["record", "messages"] {
-        house.get(doctor, &format!("{path}/{part}")).await.problem(404, "not_found");
+        app.get(doctor, &format!("{path}/{part}")).await.problem(404, "not_found");
     }
-    house.post(doctor, "/api/v1/prescriptions/check", check).await.problem(404, "not_found");
-    let own = house.get(doctor, &path).await.expect(200);
+    app.post(doctor, "/api/v1/prescriptions/check", check).await.problem(404, "not_found");
+    let own = app.get(doctor, &path).await.expect(200);
     assert_eq!((&own["summary"], &own["diagnoses"][0]["code"]), (&json!("多喝水。"), &json!("J00")));
     assert_eq!((&own["complaint"], &own["symptoms"]), (&json!(""), &json!([])));
-    house.get(doctor, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
+    app.get(doctor, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
     // The worker reads all of it.
-    assert_eq!(house.get(&scene.worker_token, &path).await.expect(200)["complaint"], "样例");
-    house.get(&scene.worker_token, &format!("{path}/messages")).await.expect(200);
+    assert_eq!(app.get(&scene.worker_token, &path).await.expect(200)["complaint"], "样例");
+    app.get(&scene.worker_token, &format!("{path}/messages")).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_prescription_that_was_sent_back_is_mended_with_the_record_at_hand() {
     let scene = Scene::open().await;
-    let (house, seed) = (&scene.house, &scene.seed);
+    let (app, seed) = (&scene.app, &scene.seed);
     let one = scene.signed(&["PCM-T500"]).await;
     let path = format!("/api/v1/consultations/{}", scene.consultation);
     let done = json!({"summary": "好", "diagnoses": []});
-    house.post(&seed.doctor.token, &format!("{path}/complete"), done).await.expect(200);
+    app.post(&seed.doctor.token, &format!("{path}/complete"), done).await.expect(200);
     let record = format!("{path}/record");
-    house.get(&seed.doctor.token, &record).await.problem(404, "not_found");
+    app.get(&seed.doctor.token, &record).await.problem(404, "not_found");
     let back = json!({"reason": "too long", "code": "dose"});
-    house
-        .post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{one}/return"), back)
-        .await
-        .expect(200);
-    house.get(&seed.doctor.token, &record).await.expect(200);
+    app.post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{one}/return"), back).await.expect(200);
+    app.get(&seed.doctor.token, &record).await.expect(200);
     let void = json!({"reason": "not needed"});
-    house.post(&seed.doctor.token, &format!("/api/v1/prescriptions/{one}/void"), void).await.expect(200);
-    house.get(&seed.doctor.token, &record).await.problem(404, "not_found");
+    app.post(&seed.doctor.token, &format!("/api/v1/prescriptions/{one}/void"), void).await.expect(200);
+    app.get(&seed.doctor.token, &record).await.problem(404, "not_found");
 }

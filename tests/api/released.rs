@@ -6,11 +6,11 @@
 use chrono::TimeDelta;
 use diesel::{dsl::max, prelude::*};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use domain::time::Timestamp;
 use service::Actor;
 use storage::{
-    Conn, each,
+    Conn, on_backend,
     schema::{consultation, event, orders},
 };
 
@@ -18,15 +18,14 @@ const VERSION: &str = "0.1.0";
 
 /// Consultations and orders that have not reached an end.
 fn unfinished(conn: &mut Conn) -> (i64, i64) {
-    let consultations =
-        each!(conn, c => consultation::table.filter(consultation::ended_at.is_null()).count().get_result(c));
-    let open = each!(conn, c => orders::table.filter(orders::ended_at.is_null()).count().get_result(c));
+    let consultations = on_backend!(conn, c => consultation::table.filter(consultation::ended_at.is_null()).count().get_result(c));
+    let open = on_backend!(conn, c => orders::table.filter(orders::ended_at.is_null()).count().get_result(c));
     (consultations.expect("counted"), open.expect("counted"))
 }
 
 /// What the jobs would carry out at this moment; how much there was to do.
-async fn sweep(house: &TestHouse) -> usize {
-    let app = &house.house;
+async fn sweep(app: &TestApp) -> usize {
+    let app = &app.state;
     let mut done = service::matching::requeue_lost(app).await.expect("requeued");
     done += service::matching::expire_offers(app).await.expect("expired");
     done += service::matching::give_up_unserved(app).await.expect("given up");
@@ -37,31 +36,31 @@ async fn sweep(house: &TestHouse) -> usize {
     done + service::prescription::dispense::expire_due(app).await.expect("expired")
 }
 
-async fn violations(house: &TestHouse) -> Vec<String> {
-    let found = house.house.read(Actor::System, |conn, _| service::stock::check::invariants(conn));
+async fn violations(app: &TestApp) -> Vec<String> {
+    let found = app.state.read(Actor::System, |conn, _| service::stock::check::invariants(conn));
     found.await.expect("checked")
 }
 
 #[actix_web::test]
 async fn a_database_of_the_last_release_opens_and_all_that_was_half_done_in_it_ends() {
-    let house = TestHouse::open_released(VERSION).await;
-    let mut conn = house.connection();
+    let app = TestApp::open_released(VERSION).await;
+    let mut conn = app.connection();
     let newest =
-        each!(&mut conn, c => event::table.select(max(event::at)).get_result::<Option<Timestamp>>(c))
+        on_backend!(&mut conn, c => event::table.select(max(event::at)).get_result::<Option<Timestamp>>(c))
             .expect("read")
             .expect("events");
-    house.clock.advance(newest - house.now() + TimeDelta::seconds(5));
-    assert_eq!(violations(&house).await, Vec::<String>::new());
-    let chain = house.house.read(Actor::System, service::audit::verify).await.expect("checked");
+    app.clock.advance(newest - app.now() + TimeDelta::seconds(5));
+    assert_eq!(violations(&app).await, Vec::<String>::new());
+    let chain = app.state.read(Actor::System, service::audit::verify).await.expect("checked");
     assert!(chain.unbroken && chain.sealed_to > 0, "{chain:?}");
     let (consultations, _) = unfinished(&mut conn);
     assert!(consultations > 10, "{VERSION} was cut off in the middle: {consultations}");
 
     // Nobody who was there comes back: in a day and a half everything ends.
     for _ in 0..72 {
-        while sweep(&house).await > 0 {}
-        house.pass(1_800);
+        while sweep(&app).await > 0 {}
+        app.pass(1_800);
     }
     assert_eq!(unfinished(&mut conn), (0, 0));
-    assert_eq!(violations(&house).await, Vec::<String>::new());
+    assert_eq!(violations(&app).await, Vec::<String>::new());
 }

@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 
 #[actix_web::test]
 async fn a_check_in_with_readings_and_a_report_is_a_journey_of_its_own() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let body = json!({"readings": [
         {"kind": "blood_pressure", "value": 165, "second": 102, "unit": "mm[Hg]", "device": "cuff-1"},
     ]});
-    house.post(&worker, "/api/v1/readings", body).await.expect(201);
-    let report = house.get(&worker, "/api/v1/report").await.expect(200);
+    app.post(&worker, "/api/v1/readings", body).await.expect(201);
+    let report = app.get(&worker, "/api/v1/report").await.expect(200);
     assert_eq!(report["station"]["code"], "zhifu-01");
     assert_eq!(report["triage"]["findings"][0]["category"], "grade_2");
-    let page = house.get(&worker, "/api/v1/report.html").await;
+    let page = app.get(&worker, "/api/v1/report.html").await;
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let text = page.expect(200);
     let text = text.as_str().expect("a page");
@@ -25,16 +25,16 @@ async fn a_check_in_with_readings_and_a_report_is_a_journey_of_its_own() {
 
 #[actix_web::test]
 async fn what_people_write_cannot_become_markup_and_the_talk_is_told() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let id = house.active(&seed, &worker).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let id = app.active(&seed, &worker).await;
     let evil = json!({"text": "<script>alert(1)</script>"});
-    house.post(&worker, &format!("/api/v1/consultations/{id}/messages"), evil).await.expect(201);
-    let report = house.get(&worker, "/api/v1/report").await.expect(200);
+    app.post(&worker, &format!("/api/v1/consultations/{id}/messages"), evil).await.expect(201);
+    let report = app.get(&worker, "/api/v1/report").await.expect(200);
     assert_eq!(report["consultations"][0]["messages"][0]["text"], "<script>alert(1)</script>");
-    let page = house.get(&worker, "/api/v1/report.html").await.expect(200);
+    let page = app.get(&worker, "/api/v1/report.html").await.expect(200);
     let page = page.as_str().expect("a page");
     assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
-    house.get(&seed.doctor.token, "/api/v1/report").await.problem(403, "role_not_allowed");
+    app.get(&seed.doctor.token, "/api/v1/report").await.problem(403, "role_not_allowed");
 }

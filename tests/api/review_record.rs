@@ -8,17 +8,17 @@ use crypto::tokens::Role;
 #[actix_web::test]
 async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     let scene = Scene::open().await;
-    let (house, seed) = (&scene.house, &scene.seed);
+    let (app, seed) = (&scene.app, &scene.seed);
     scene
         .profile(json!({"weight_kg_tenths": 615, "pregnant": false, "breastfeeding": true,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 75,
             "creatinine_clearance": 80}))
         .await;
-    house.measure(&scene.worker_token, &[reading("blood_pressure", 132), reading("spo2", 97)]).await;
+    app.measure(&scene.worker_token, &[reading("blood_pressure", 132), reading("spo2", 97)]).await;
     let id = scene.signed(&["PCM-T500"]).await;
     let path = format!("/api/v1/reviews/{id}");
-    let before = house.logged("record.read").await;
-    let seen = house.get(&seed.pharmacist.token, &path).await.expect(200);
+    let before = app.logged("record.read").await;
+    let seen = app.get(&seed.pharmacist.token, &path).await.expect(200);
     let patient = &seen["patient"];
     assert_eq!(seen["prescription"]["id"], json!(id));
     assert!(seen["prescription"]["diagnoses"].is_array());
@@ -42,40 +42,37 @@ async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     let text = seen.to_string();
     assert!(!text.contains("样例工人甲") && !text.contains("15400000001"), "no name, no phone");
     // The prescription, and the record of whom it is for.
-    assert_eq!(house.logged("record.read").await, before + 2);
+    assert_eq!(app.logged("record.read").await, before + 2);
     // A weight that was measured goes before one that was told.
-    house.measure(&scene.worker_token, &[reading("weight", 580)]).await;
-    let seen = house.get(&seed.pharmacist.token, &path).await.expect(200);
+    app.measure(&scene.worker_token, &[reading("weight", 580)]).await;
+    let seen = app.get(&seed.pharmacist.token, &path).await.expect(200);
     assert_eq!(seen["patient"]["weight_kg_tenths"], 580);
 }
 
 #[actix_web::test]
 async fn only_a_prescription_under_review_or_reviewed_by_the_caller_is_read() {
     let scene = Scene::open().await;
-    let (house, seed) = (&scene.house, &scene.seed);
+    let (app, seed) = (&scene.app, &scene.seed);
     let id = scene.draft(&["PCM-T500"]).await;
     let path = format!("/api/v1/reviews/{id}");
-    house.get(&seed.pharmacist.token, &path).await.problem(404, "not_found");
-    house.get(&seed.doctor.token, &path).await.problem(403, "role_not_allowed");
+    app.get(&seed.pharmacist.token, &path).await.problem(404, "not_found");
+    app.get(&seed.doctor.token, &path).await.problem(403, "role_not_allowed");
     let pin = json!({"pin": SIGNING_PIN});
-    house
-        .post(&seed.doctor.token, &format!("/api/v1/prescriptions/{id}/sign"), pin.clone())
-        .await
-        .expect(200);
-    let other = house.person(Role::Pharmacist, "pharmacist-b@example.cn", None, None).await;
-    house.get(&other.token, &path).await.expect(200);
-    house.post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{id}/approve"), pin).await.expect(200);
-    house.get(&seed.pharmacist.token, &path).await.expect(200);
-    house.get(&other.token, &path).await.problem(404, "not_found");
+    app.post(&seed.doctor.token, &format!("/api/v1/prescriptions/{id}/sign"), pin.clone()).await.expect(200);
+    let other = app.person(Role::Pharmacist, "pharmacist-b@example.cn", None, None).await;
+    app.get(&other.token, &path).await.expect(200);
+    app.post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{id}/approve"), pin).await.expect(200);
+    app.get(&seed.pharmacist.token, &path).await.expect(200);
+    app.get(&other.token, &path).await.problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn after_the_consent_is_withdrawn_the_person_is_withheld() {
     let scene = Scene::open().await;
-    let (house, seed) = (&scene.house, &scene.seed);
+    let (app, seed) = (&scene.app, &scene.seed);
     let id = scene.signed(&["PCM-T500"]).await;
     let care = json!({"purpose": "health_care"});
-    house.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care).await.expect(200);
-    let seen = house.get(&seed.pharmacist.token, &format!("/api/v1/reviews/{id}")).await.expect(200);
+    app.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care).await.expect(200);
+    let seen = app.get(&seed.pharmacist.token, &format!("/api/v1/reviews/{id}")).await.expect(200);
     assert_eq!((&seen["patient"], &seen["withheld"]), (&json!(null), &json!("consent_missing")));
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     machine::Machine,
     sale::{answers, counter, lines},
     seed::Seed,
@@ -16,40 +16,40 @@ const ORDERS: &str = "/api/v1/orders";
 const SYMPTOMS: &str = "/api/v1/symptoms";
 
 /// One pack, ordered and paid.
-async fn bought(house: &TestHouse, token: &str, code: &str) -> Value {
-    let order = house.post(token, ORDERS, lines(&[(code, 1)])).await.expect(201);
-    paid(house, token, &order).await
+async fn bought(app: &TestApp, token: &str, code: &str) -> Value {
+    let order = app.post(token, ORDERS, lines(&[(code, 1)])).await.expect(201);
+    paid(app, token, &order).await
 }
 
-async fn paid(house: &TestHouse, token: &str, order: &Value) -> Value {
+async fn paid(app: &TestApp, token: &str, order: &Value) -> Value {
     let pay = format!("{ORDERS}/{}/pay", order["id"].as_str().expect("an id"));
-    house.post(token, &pay, json!({"method": "subsidy"})).await.expect(200)
+    app.post(token, &pay, json!({"method": "subsidy"})).await.expect(200)
 }
 
-async fn balance(house: &TestHouse, token: &str) -> i64 {
-    house.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64().expect("fen")
+async fn balance(app: &TestApp, token: &str) -> i64 {
+    app.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64().expect("fen")
 }
 
 /// The packs of the order are back where they were, and their money too.
-async fn paid_back(house: &TestHouse, seed: &Seed, token: &str, order: &Value, had: i64) {
+async fn paid_back(app: &TestApp, seed: &Seed, token: &str, order: &Value, had: i64) {
     let path = format!("{ORDERS}/{}", order["id"].as_str().expect("an id"));
-    let now = house.get(token, &path).await.expect(200);
+    let now = app.get(token, &path).await.expect(200);
     assert_eq!(now["state"], "cancelled", "{now}");
     assert_eq!(now["units"][0]["state"], "refunded", "{now}");
     assert_eq!(now["units"][0]["attempt"]["state"], "voided", "{now}");
-    assert_eq!(balance(house, token).await, had);
+    assert_eq!(balance(app, token).await, had);
     let slot = now["units"][0]["slot_no"].as_i64().expect("a slot");
-    let (_, reserved, in_doubt, closed) = house.slot(seed, slot).await;
+    let (_, reserved, in_doubt, closed) = app.slot(seed, slot).await;
     assert_eq!((reserved, in_doubt, closed), (0, 0, Value::Null));
 }
 
 #[actix_web::test]
 async fn what_is_told_after_paying_stops_start_and_the_money_goes_back() {
-    let (house, seed, _) = counter().await;
-    let token = house.visit(&seed).await.token;
-    answers(&house, &token, json!({"sex": "male"})).await;
-    let had = balance(&house, &token).await;
-    let mut machine = Machine::on(&house, &seed).await;
+    let (app, seed, _) = counter().await;
+    let token = app.visit(&seed).await.token;
+    answers(&app, &token, json!({"sex": "male"})).await;
+    let had = balance(&app, &token).await;
+    let mut machine = Machine::on(&app, &seed).await;
     let pressure = {
         let mut high = reading("blood_pressure", 184);
         high["second"] = json!(96);
@@ -57,11 +57,11 @@ async fn what_is_told_after_paying_stops_start_and_the_money_goes_back() {
     };
     for told in ["an allergy", "a pressure", "a pain in the chest"] {
         let product = if told == "a pressure" { "IBU-T200" } else { "PCM-T500" };
-        let order = bought(&house, &token, product).await;
+        let order = bought(&app, &token, product).await;
         match told {
-            "an allergy" => answers(&house, &token, json!({"allergies": ["paracetamol"]})).await,
-            "a pressure" => drop(house.measure(&token, std::slice::from_ref(&pressure)).await),
-            _ => drop(house.post(&token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201)),
+            "an allergy" => answers(&app, &token, json!({"allergies": ["paracetamol"]})).await,
+            "a pressure" => drop(app.measure(&token, std::slice::from_ref(&pressure)).await),
+            _ => drop(app.post(&token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201)),
         }
         let attempt = attempt_of(&order, 0);
         // Who does not know the code withdraws nobody's order.
@@ -69,78 +69,78 @@ async fn what_is_told_after_paying_stops_start_and_the_money_goes_back() {
         machine.start(attempt, wrong).await.problem(422, "pickup_code_wrong");
         let refused = machine.start(attempt, &code_of(&order)).await.problem(422, "safety_blocked");
         assert_eq!(refused.get("data").unwrap_or(&Value::Null), &Value::Null, "a cabinet is no doctor");
-        paid_back(&house, &seed, &token, &order, had).await;
+        paid_back(&app, &seed, &token, &order, had).await;
         machine.start(attempt, &code_of(&order)).await.problem(409, "attempt_void");
-        house.sound().await;
+        app.sound().await;
         if told == "an allergy" {
-            answers(&house, &token, json!({"sex": "male"})).await;
+            answers(&app, &token, json!({"sex": "male"})).await;
         } else if told == "a pressure" {
-            house.pass(30);
+            app.pass(30);
             let mut normal = reading("blood_pressure", 124);
             normal["second"] = json!(80);
-            house.measure(&token, &[normal]).await;
+            app.measure(&token, &[normal]).await;
         }
     }
 }
 
 #[actix_web::test]
 async fn who_tells_nothing_new_or_only_what_the_label_warns_of_gets_their_pack() {
-    let (house, seed, _) = counter().await;
-    let token = house.visit(&seed).await.token;
-    answers(&house, &token, json!({"sex": "male"})).await;
-    house.pass(120);
-    let mut machine = Machine::on(&house, &seed).await;
-    let order = bought(&house, &token, "IBU-T200").await;
+    let (app, seed, _) = counter().await;
+    let token = app.visit(&seed).await.token;
+    answers(&app, &token, json!({"sex": "male"})).await;
+    app.pass(120);
+    let mut machine = Machine::on(&app, &seed).await;
+    let order = bought(&app, &token, "IBU-T200").await;
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     // The same GRANT again, whatever was said since: the pack may be on its way.
-    answers(&house, &token, json!({"allergies": ["ibuprofen"]})).await;
+    answers(&app, &token, json!({"allergies": ["ibuprofen"]})).await;
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
-    answers(&house, &token, json!({"sex": "male"})).await;
-    let order = bought(&house, &token, "PVI-S5").await;
-    house.measure(&token, &[reading("temperature", 392)]).await;
-    let warned = house.post(&token, ORDERS, lines(&[("PCM-T500", 1)])).await;
+    answers(&app, &token, json!({"sex": "male"})).await;
+    let order = bought(&app, &token, "PVI-S5").await;
+    app.measure(&token, &[reading("temperature", 392)]).await;
+    let warned = app.post(&token, ORDERS, lines(&[("PCM-T500", 1)])).await;
     warned.problem(422, "safety_warnings_unaccepted");
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn an_emergency_does_not_stop_a_prescribed_drug_and_an_allergy_does() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    answers(&house, &visit.token, json!({})).await;
-    let had = balance(&house, &visit.token).await;
-    let order = house.paid(&seed, &visit, 2).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    answers(&app, &visit.token, json!({})).await;
+    let had = balance(&app, &visit.token).await;
+    let order = app.paid(&seed, &visit, 2).await;
     let price = order["units"][0]["price_fen"].as_i64().expect("fen");
-    let mut machine = Machine::on(&house, &seed).await;
-    house.post(&visit.token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201);
+    let mut machine = Machine::on(&app, &seed).await;
+    app.post(&visit.token, SYMPTOMS, json!({"symptoms": ["chest_pain"]})).await.expect(201);
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     // The second pack of it: what has started goes on, the rest is paid back.
-    answers(&house, &visit.token, json!({"allergies": ["penicillins"]})).await;
+    answers(&app, &visit.token, json!({"allergies": ["penicillins"]})).await;
     machine.start(attempt_of(&order, 1), &code_of(&order)).await.problem(422, "safety_blocked");
     let path = format!("{ORDERS}/{}", order["id"].as_str().expect("an id"));
-    let now = house.get(&visit.token, &path).await.expect(200);
+    let now = app.get(&visit.token, &path).await.expect(200);
     let states: Vec<&Value> =
         now["units"].as_array().expect("units").iter().map(|unit| &unit["state"]).collect();
     assert_eq!(states, ["authorised", "refunded"], "{now}");
-    assert_eq!(balance(&house, &visit.token).await, had - price);
-    house.sound().await;
+    assert_eq!(balance(&app, &visit.token).await, had - price);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_warning_that_the_doctor_has_not_seen_goes_back_to_the_doctor() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    answers(&house, &visit.token, json!({})).await;
-    let had = balance(&house, &visit.token).await;
-    let order = house.paid(&seed, &visit, 1).await;
-    let mut machine = Machine::on(&house, &seed).await;
-    answers(&house, &visit.token, json!({"allergies": ["cephalosporins"]})).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    answers(&app, &visit.token, json!({})).await;
+    let had = balance(&app, &visit.token).await;
+    let order = app.paid(&seed, &visit, 1).await;
+    let mut machine = Machine::on(&app, &seed).await;
+    answers(&app, &visit.token, json!({"allergies": ["cephalosporins"]})).await;
     machine.start(attempt_of(&order, 0), &code_of(&order)).await.problem(422, "safety_recheck_needed");
-    paid_back(&house, &seed, &visit.token, &order, had).await;
-    house.sound().await;
+    paid_back(&app, &seed, &visit.token, &order, had).await;
+    app.sound().await;
 }

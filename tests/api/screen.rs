@@ -9,7 +9,7 @@ use std::{
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use crypto::device::{BoundRequest, DeviceKey, sign_bound_request};
 use domain::{ids::DeviceId, staff::role::Role};
 
@@ -35,7 +35,7 @@ pub fn device_of(token: &str) -> Option<(Role, DeviceId)> {
     Some((Role::parse(claims["role"].as_str()?)?, claims["dev"].as_str()?.parse().ok()?))
 }
 
-impl TestHouse {
+impl TestApp {
     /// What the screen that holds `token` puts into `Waystation-Signature`;
     /// nothing for any other token.
     pub fn screen_signature(

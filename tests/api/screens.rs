@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::{CARD, PIN, Seed},
 };
 use crypto::device::{BoundRequest, DeviceKey, sign_bound_request, sign_request};
@@ -54,10 +54,10 @@ impl Sent {
         sign_bound_request(key, device, &self.bound()).expect("signed")
     }
 
-    async fn send(&self, house: &TestHouse) -> Answer {
-        let mut request = house
+    async fn send(&self, app: &TestApp) -> Answer {
+        let mut request = app
             .client()
-            .post(format!("{}{}", house.base, self.path))
+            .post(format!("{}{}", app.base, self.path))
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", &self.key)
             .bearer_auth(&self.token)
@@ -75,13 +75,13 @@ fn card(pin: &str) -> Value {
 
 #[actix_web::test]
 async fn what_a_screen_did_not_sign_as_it_stands_is_refused_before_anything_is_done() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let right = Sent::right(&seed, CHECK_IN, &card(PIN));
     let stranger = DeviceKey::generate().expect("a key");
     let other_token = {
-        house.pass(1);
-        house.station_token(&seed)
+        app.pass(1);
+        app.station_token(&seed)
     };
     assert_ne!(other_token, right.token);
     let with = |signature: String| Sent { signature: Some(signature), ..right.clone() };
@@ -105,52 +105,52 @@ async fn what_a_screen_did_not_sign_as_it_stands_is_refused_before_anything_is_d
     ];
     for (why, sent) in wrong {
         println!("{why}");
-        sent.send(&house).await.problem(401, "signature_invalid");
+        sent.send(&app).await.problem(401, "signature_invalid");
     }
     // Unsigned guesses at a PIN are no tries, or anybody with a token could lock every card.
     for _ in 0..8 {
         let guess = Sent { signature: None, ..Sent::right(&seed, CHECK_IN, &card("000111")) };
-        guess.send(&house).await.problem(401, "signature_invalid");
+        guess.send(&app).await.problem(401, "signature_invalid");
     }
-    right.send(&house).await.expect(201);
+    right.send(&app).await.expect(201);
 }
 
 #[actix_web::test]
 async fn a_recorded_request_of_a_screen_does_nothing_a_second_time() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let right = Sent::right(&seed, CHECK_IN, &card(PIN));
-    let first = right.send(&house).await.expect(201);
+    let first = right.send(&app).await.expect(201);
     let check_in = first["check_in"]["id"].as_str().expect("an id").to_owned();
-    let again = right.send(&house).await;
+    let again = right.send(&app).await;
     assert_eq!(again.headers["idempotency-replayed"], "true");
     assert_eq!(again.expect(201), first);
 
     let renew = Sent::right(&seed, &format!("{CHECK_IN}/{check_in}/token"), &json!({}));
-    let fresh = renew.send(&house).await.expect(200);
-    house.pass(2);
+    let fresh = renew.send(&app).await.expect(200);
+    app.pass(2);
     // The one that recorded it gets the token that was recorded with it, and no fresh one.
-    assert_eq!(renew.send(&house).await.expect(200), fresh);
+    assert_eq!(renew.send(&app).await.expect(200), fresh);
     let leave = Sent::right(&seed, &format!("{CHECK_IN}/{check_in}/leave"), &json!({}));
-    leave.send(&house).await.expect(200);
-    right.send(&house).await.expect(201);
-    let view = house.get(&seed.station_token, &format!("{CHECK_IN}/{check_in}")).await.expect(200);
+    leave.send(&app).await.expect(200);
+    right.send(&app).await.expect(201);
+    let view = app.get(&seed.station_token, &format!("{CHECK_IN}/{check_in}")).await.expect(200);
     assert_eq!(view["end_reason"], "left", "the old check-in is over, and no new one came of the replay");
 
     // Long before the key is forgotten the token has ended, and no other goes with the signature.
-    house.pass(400);
-    right.send(&house).await.problem(401, "token_expired");
-    let renewed = Sent { token: house.station_token(&seed), ..right };
-    renewed.send(&house).await.problem(401, "signature_invalid");
+    app.pass(400);
+    right.send(&app).await.problem(401, "token_expired");
+    let renewed = Sent { token: app.station_token(&seed), ..right };
+    renewed.send(&app).await.problem(401, "signature_invalid");
 }
 
 #[actix_web::test]
 async fn a_worker_at_the_screen_signs_nothing() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let body = json!({"purpose": "employer_fitness"});
-    house.post(&worker, "/api/v1/me/consents", body).await.expect(201);
+    app.post(&worker, "/api/v1/me/consents", body).await.expect(201);
 }
 
 /// Whoever adds a route for devices cannot forget the signature.
@@ -171,86 +171,83 @@ fn every_route_by_which_a_device_changes_something_takes_its_signature() {
 }
 
 /// Another screen for the same station; gives its token.
-async fn replace(house: &TestHouse, seed: &Seed) -> DeviceId {
+async fn replace(app: &TestApp, seed: &Seed) -> DeviceId {
     let wanted = json!({"kind": "station", "station_id": seed.station});
-    let made = house.post(&house.operator_token(seed), "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let made = app.post(&app.operator_token(seed), "/api/v1/enrolment-codes", wanted).await.expect(201);
     let key = DeviceKey::generate().expect("a key");
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
-    let enrolled = house.post("", "/api/v1/tokens/enrol", body).await.expect(201);
+    let enrolled = app.post("", "/api/v1/tokens/enrol", body).await.expect(201);
     enrolled["device_id"].as_str().expect("an id").parse().expect("an id")
 }
 
-async fn revoke(house: &TestHouse, seed: &Seed) {
+async fn revoke(app: &TestApp, seed: &Seed) {
     let path = format!("/api/v1/devices/{}/revoke", seed.station_device);
-    house.post(&house.operator_token(seed), &path, json!({})).await.expect(200);
+    app.post(&app.operator_token(seed), &path, json!({})).await.expect(200);
 }
 
 /// Nothing is done or told by a token of the check-in any more.
-async fn is_out(house: &TestHouse, worker: &str) {
+async fn is_out(app: &TestApp, worker: &str) {
     for path in ["/api/v1/me", "/api/v1/readings", "/api/v1/orders", "/api/v1/me/profile"] {
-        house.get(worker, path).await.problem(401, "check_in_ended");
+        app.get(worker, path).await.problem(401, "check_in_ended");
     }
     let body = json!({"purpose": "employer_fitness"});
-    house.post(worker, "/api/v1/me/consents", body).await.problem(401, "check_in_ended");
-    house.post(worker, "/api/v1/me/presence", json!({})).await.problem(401, "check_in_ended");
+    app.post(worker, "/api/v1/me/consents", body).await.problem(401, "check_in_ended");
+    app.post(worker, "/api/v1/me/presence", json!({})).await.problem(401, "check_in_ended");
 }
 
 #[actix_web::test]
 async fn revoking_a_screen_ends_the_tokens_of_its_workers_at_every_instance() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let other = house.another().await;
-    let visit = house.visit(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let other = app.another().await;
+    let visit = app.visit(&seed).await;
     // Both know the token.
-    house.get(&visit.token, "/api/v1/me").await.expect(200);
+    app.get(&visit.token, "/api/v1/me").await.expect(200);
     other.get(&visit.token, "/api/v1/me").await.expect(200);
     revoke(&other, &seed).await;
-    is_out(&house, &visit.token).await;
+    is_out(&app, &visit.token).await;
     is_out(&other, &visit.token).await;
     // Revoking it again is no error, and ends nothing else.
-    revoke(&house, &seed).await;
-    house.sound().await;
+    revoke(&app, &seed).await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_new_screen_begins_with_nobody_checked_in() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let visit = house.visit(&seed).await;
-    replace(&house, &seed).await;
-    is_out(&house, &visit.token).await;
-    house
-        .get(&house.station_token(&seed), &format!("{CHECK_IN}/{}", visit.check_in))
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let visit = app.visit(&seed).await;
+    replace(&app, &seed).await;
+    is_out(&app, &visit.token).await;
+    app.get(&app.station_token(&seed), &format!("{CHECK_IN}/{}", visit.check_in))
         .await
         .problem(401, "device_revoked");
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn revoking_the_cabinet_beside_it_leaves_the_workers_of_a_screen_alone() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let visit = house.visit(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let visit = app.visit(&seed).await;
     let path = format!("/api/v1/devices/{}/revoke", seed.cabinet_device);
-    house.post(&seed.operator.token, &path, json!({})).await.expect(200);
-    house.get(&visit.token, "/api/v1/me").await.expect(200);
+    app.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.get(&visit.token, "/api/v1/me").await.expect(200);
 }
 
 #[actix_web::test]
 async fn check_ins_and_the_screens_revocation_do_not_pass_each_other() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for _ in 0..6 {
         let right = Sent::right(&seed, CHECK_IN, &card(PIN));
         let path = format!("/api/v1/devices/{}/revoke", seed.station_device);
-        let (opened, revoked) = futures_util::future::join(
-            right.send(&house),
-            house.post(&seed.operator.token, &path, json!({})),
-        )
-        .await;
+        let (opened, revoked) =
+            futures_util::future::join(right.send(&app), app.post(&seed.operator.token, &path, json!({})))
+                .await;
         revoked.expect(200);
         match opened.status.as_u16() {
-            201 => is_out(&house, opened.body["access_token"].as_str().expect("a token")).await,
+            201 => is_out(&app, opened.body["access_token"].as_str().expect("a token")).await,
             _ => drop(opened.problem(401, "device_revoked")),
         }
     }
@@ -270,66 +267,66 @@ const POLLS: [&str; 8] = [
 
 #[actix_web::test]
 async fn a_screen_that_only_polls_goes_idle() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let visit = house.visit(&seed).await;
-    let url = format!("{}/api/v1/events?after=0", house.base);
-    let stream = house.client().get(url).bearer_auth(&visit.token).send().await.expect("answered");
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let visit = app.visit(&seed).await;
+    let url = format!("{}/api/v1/events?after=0", app.base);
+    let stream = app.client().get(url).bearer_auth(&visit.token).send().await.expect("answered");
     assert_eq!(stream.status(), 200);
     let view = format!("{CHECK_IN}/{}", visit.check_in);
     for second in (10..=90).step_by(10) {
-        house.pass(10);
+        app.pass(10);
         for poll in POLLS {
-            house.get(&visit.token, poll).await.expect(200);
+            app.get(&visit.token, poll).await.expect(200);
         }
-        let screen = house.station_token(&seed);
-        house.get(&screen, &view).await.expect(200);
+        let screen = app.station_token(&seed);
+        app.get(&screen, &view).await.expect(200);
         // A fresh token is the screen's doing as well.
-        house.post(&screen, &format!("{view}/token"), json!({})).await.expect(200);
-        let ended = service::check_in::sweep_idle(&house.house).await.expect("a round");
+        app.post(&screen, &format!("{view}/token"), json!({})).await.expect(200);
+        let ended = service::check_in::sweep_idle(&app.state).await.expect("a round");
         assert_eq!(ended, 0, "after {second} s");
     }
-    house.pass(1);
-    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
-    is_out(&house, &visit.token).await;
-    let ended = house.get(&house.station_token(&seed), &view).await.expect(200);
+    app.pass(1);
+    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 1);
+    is_out(&app, &visit.token).await;
+    let ended = app.get(&app.station_token(&seed), &view).await.expect(200);
     assert_eq!(ended["end_reason"], "idle");
 }
 
 #[actix_web::test]
 async fn a_worker_who_does_something_or_says_so_stays() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let visit = house.visit(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let visit = app.visit(&seed).await;
     let body = json!({"purpose": "employer_fitness"});
     for round in 0..6 {
-        house.pass(80);
+        app.pass(80);
         let renew = format!("{CHECK_IN}/{}/token", visit.check_in);
-        let fresh = house.post(&house.station_token(&seed), &renew, json!({})).await.expect(200);
+        let fresh = app.post(&app.station_token(&seed), &renew, json!({})).await.expect(200);
         let token = fresh["access_token"].as_str().expect("a token");
         if round % 2 == 0 {
-            house.post(token, "/api/v1/me/consents", body.clone()).await.expect(201);
+            app.post(token, "/api/v1/me/consents", body.clone()).await.expect(201);
         } else {
-            let told = house.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
+            let told = app.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
             assert_eq!(told, json!({"idle_seconds": 90}));
         }
-        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
+        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
     }
-    house.pass(91);
-    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 1);
+    app.pass(91);
+    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
 async fn who_waits_for_a_doctor_and_touches_the_screen_does_not_go_idle() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let visit = house.visit(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let visit = app.visit(&seed).await;
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-    house.post(&visit.token, "/api/v1/consultations", ask).await.expect(201);
+    app.post(&visit.token, "/api/v1/consultations", ask).await.expect(201);
     for _ in 0..3 {
-        house.pass(80);
-        assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("a round"), 0);
-        house.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
+        app.pass(80);
+        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
+        app.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
     }
-    house.get(&visit.token, "/api/v1/me").await.expect(200);
+    app.get(&visit.token, "/api/v1/me").await.expect(200);
 }

@@ -4,7 +4,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use crypto::{
     blind::BlindField,
     device::DeviceKey,
@@ -58,7 +58,7 @@ pub struct Seed {
     pub safety_officer: Person,
 }
 
-impl TestHouse {
+impl TestApp {
     /// Fills the house with the small network.
     pub async fn seed(&self) -> Seed {
         let station_key = DeviceKey::generate().expect("a key");
@@ -70,7 +70,7 @@ impl TestHouse {
         let keys = (station_key.public_key().to_string(), cabinet_key.public_key().to_string());
         self.keys.keep(station_device, &station_key);
         self.keys.keep(cabinet_device, &cabinet_key);
-        self.house
+        self.state
             .write(Actor::System, move |tx| {
                 let created_at = At(tx.now);
                 store::hospitals_add(
@@ -142,17 +142,17 @@ impl TestHouse {
                     ],
                 )?;
                 let salt = PinSalt::generate();
-                let house = tx.house;
+                let app = tx.app;
                 storage::network::worker::worker_add(
                     tx.conn,
                     &storage::network::worker::NewWorker {
                         id: worker,
-                        card_index: Some(house.keys.blind.of(BlindField::CardNumber, CARD).to_vec()),
-                        name_sealed: house.seal("worker", "name_sealed", worker, "样例工人甲")?,
-                        phone_sealed: house.seal("worker", "phone_sealed", worker, "15400000001")?,
-                        phone_index: house.keys.blind.of(BlindField::Phone, "15400000001").to_vec(),
+                        card_index: Some(app.keys.blind.of(BlindField::CardNumber, CARD).to_vec()),
+                        name_sealed: app.seal("worker", "name_sealed", worker, "样例工人甲")?,
+                        phone_sealed: app.seal("worker", "phone_sealed", worker, "15400000001")?,
+                        phone_index: app.keys.blind.of(BlindField::Phone, "15400000001").to_vec(),
                         pin_salt: Some(salt.0.to_vec()),
-                        pin_mac: Some(house.keys.worker_pins.mac(&salt, PIN).to_vec()),
+                        pin_mac: Some(app.keys.worker_pins.mac(&salt, PIN).to_vec()),
                         pin_failures: 0,
                         birth_date: NaiveDate::from_ymd_opt(1990, 5, 1),
                         sex: None,
@@ -169,11 +169,11 @@ impl TestHouse {
             .expect("seeded");
         let token = |role, subject: String, device: Option<DeviceId>| {
             let mut claims =
-                Claims::new(&self.house.policy.network, role, subject, self.now(), TimeDelta::seconds(300));
+                Claims::new(&self.state.policy.network, role, subject, self.now(), TimeDelta::seconds(300));
             claims.device = device;
             claims.epoch = device.map(|_| 1);
             claims.station = Some(station);
-            self.house.keys.tokens.issue(&claims).expect("a token")
+            self.state.keys.tokens.issue(&claims).expect("a token")
         };
         Seed {
             station,
@@ -210,10 +210,10 @@ impl TestHouse {
         let totp = TotpSecret::generate();
         let secret = totp.expose_bytes().to_vec();
         let mail = email.to_owned();
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let salt = PinSalt::generate();
-                let place_network = tx.house.policy.network.clone();
+                let place_network = tx.app.policy.network.clone();
                 let place = crypto::seal::FieldPlace::of(&place_network, "staff", "totp_sealed", id);
                 store::staff_add(
                     tx.conn,
@@ -226,10 +226,10 @@ impl TestHouse {
                         hospital_id: hospital,
                         employer_id: employer,
                         password_hash: Some(hash.clone()),
-                        totp_sealed: Some(tx.house.keys.sealer.seal(&place, &secret)?),
+                        totp_sealed: Some(tx.app.keys.sealer.seal(&place, &secret)?),
                         totp_step: 0,
                         pin_salt: Some(salt.0.to_vec()),
-                        pin_mac: Some(tx.house.keys.staff_pins.mac(&salt, SIGNING_PIN).to_vec()),
+                        pin_mac: Some(tx.app.keys.staff_pins.mac(&salt, SIGNING_PIN).to_vec()),
                         pin_failures: 0,
                         created_at: At(tx.now),
                     }],
@@ -287,12 +287,12 @@ impl TestHouse {
         employer: Option<EmployerId>,
     ) -> String {
         let mut claims =
-            Claims::new(&self.house.policy.network, role, id, self.now(), TimeDelta::seconds(300));
+            Claims::new(&self.state.policy.network, role, id, self.now(), TimeDelta::seconds(300));
         claims.session = Some(session);
         claims.session_version = Some(1);
         claims.hospital = hospital;
         claims.employer = employer;
-        self.house.keys.tokens.issue(&claims).expect("a token")
+        self.state.keys.tokens.issue(&claims).expect("a token")
     }
 
     /// Checks the seeded worker in and gives their token.

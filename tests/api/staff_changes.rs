@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     seed::{PASSWORD, Person},
     staff_tokens::code,
 };
 use domain::staff::role::Role;
-use storage::each;
+use storage::on_backend;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -33,17 +33,17 @@ fn editable(document: &Value) -> Value {
 
 #[actix_web::test]
 async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let (operator, doctor) = (&seed.operator.token, &seed.doctor.token);
-    house.put(doctor, "/api/v1/duty", "*", json!({"presence": "available"})).await.expect(200);
-    let read = house.get(operator, &path(&seed.doctor)).await.expect(200);
+    app.put(doctor, "/api/v1/duty", "*", json!({"presence": "available"})).await.expect(200);
+    let read = app.get(operator, &path(&seed.doctor)).await.expect(200);
     let mut lapsed = editable(&read);
     lapsed["doctor"]["licence_valid_until"] = json!("2026-11-22");
-    house.put(operator, &path(&seed.doctor), "\"1\"", lapsed).await.expect(200);
-    assert_eq!(house.get(doctor, "/api/v1/duty").await.expect(200)["presence"], "off");
+    app.put(operator, &path(&seed.doctor), "\"1\"", lapsed).await.expect(200);
+    assert_eq!(app.get(doctor, "/api/v1/duty").await.expect(200)["presence"], "off");
     let want = json!({"presence": "available"});
-    house.put(doctor, "/api/v1/duty", "*", want.clone()).await.problem(422, "doctor_not_eligible");
+    app.put(doctor, "/api/v1/duty", "*", want.clone()).await.problem(422, "doctor_not_eligible");
     let mut renewed = editable(&read);
     renewed["name_en"] = json!("Renewed");
     renewed["doctor"]["licence_no"] = json!("NEW-1");
@@ -51,143 +51,139 @@ async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
     renewed["doctor"]["departments"] = json!(["general_practice", "dermatology"]);
     renewed["doctor"]["languages"] = json!(["zh"]);
     renewed["doctor"]["capacity"] = json!(3);
-    let written = house.put(operator, &path(&seed.doctor), "\"2\"", renewed.clone()).await.expect(200);
+    let written = app.put(operator, &path(&seed.doctor), "\"2\"", renewed.clone()).await.expect(200);
     assert_eq!(written["staff"]["name_en"], "Renewed");
     assert_eq!(written["doctor"]["licence_no"], "NEW-1");
-    assert_eq!(house.put(doctor, "/api/v1/duty", "*", want).await.expect(200)["capacity"], 3);
+    assert_eq!(app.put(doctor, "/api/v1/duty", "*", want).await.expect(200)["capacity"], 3);
     // Of somebody else's licence, and of nothing at all.
-    let mut other = editable(&house.get(operator, &path(&seed.doctor_b)).await.expect(200));
+    let mut other = editable(&app.get(operator, &path(&seed.doctor_b)).await.expect(200));
     other["doctor"]["licence_no"] = json!("THEIRS-1");
-    house.put(operator, &path(&seed.doctor_b), "*", other).await.expect(200);
+    app.put(operator, &path(&seed.doctor_b), "*", other).await.expect(200);
     renewed["doctor"]["licence_no"] = json!("THEIRS-1");
-    let taken = house
-        .put(operator, &path(&seed.doctor), "\"3\"", renewed.clone())
-        .await
-        .problem(409, "already_exists");
+    let taken =
+        app.put(operator, &path(&seed.doctor), "\"3\"", renewed.clone()).await.problem(409, "already_exists");
     assert_eq!(taken["errors"][0]["field"], "licence_no");
     renewed["doctor"] = Value::Null;
-    house.put(operator, &path(&seed.doctor), "\"3\"", renewed.clone()).await.problem(422, "invalid_field");
-    house.put(doctor, &path(&seed.doctor), "\"3\"", renewed).await.problem(403, "role_not_allowed");
+    app.put(operator, &path(&seed.doctor), "\"3\"", renewed.clone()).await.problem(422, "invalid_field");
+    app.put(doctor, &path(&seed.doctor), "\"3\"", renewed).await.problem(403, "role_not_allowed");
 }
 
 #[actix_web::test]
 async fn who_moves_to_another_hospital_signs_in_anew() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
     let other = json!({"code": "hospital-2", "name_zh": "二院", "name_en": "Second", "district": "zhifu", "weight": 1});
-    let other = house.post(operator, "/api/v1/hospitals", other).await.expect(201);
-    let mut moved = editable(&house.get(operator, &path(&seed.doctor)).await.expect(200));
+    let other = app.post(operator, "/api/v1/hospitals", other).await.expect(201);
+    let mut moved = editable(&app.get(operator, &path(&seed.doctor)).await.expect(200));
     moved["hospital_id"] = other["id"].clone();
-    let written = house.put(operator, &path(&seed.doctor), "\"1\"", moved.clone()).await.expect(200);
+    let written = app.put(operator, &path(&seed.doctor), "\"1\"", moved.clone()).await.expect(200);
     assert_eq!(written["staff"]["hospital_id"], other["id"]);
-    house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+    app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
     moved["hospital_id"] = json!(uuid::Uuid::now_v7());
-    let unknown =
-        house.put(operator, &path(&seed.doctor), "\"2\"", moved).await.problem(422, "invalid_field");
+    let unknown = app.put(operator, &path(&seed.doctor), "\"2\"", moved).await.problem(422, "invalid_field");
     assert_eq!(unknown["errors"][0]["field"], "hospital_id");
 }
 
 #[actix_web::test]
 async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
     let ask = format!("{}/email", path(&seed.doctor));
     let taken = json!({"email": seed.doctor_b.email});
-    house.post(operator, &ask, taken).await.problem(409, "already_exists");
-    house.post(operator, &ask, json!({"email": "not-an-address@"})).await.problem(422, "invalid_field");
-    let asked = house.post(operator, &ask, json!({"email": "Moved@example.cn"})).await.expect(200);
+    app.post(operator, &ask, taken).await.problem(409, "already_exists");
+    app.post(operator, &ask, json!({"email": "not-an-address@"})).await.problem(422, "invalid_field");
+    let asked = app.post(operator, &ask, json!({"email": "Moved@example.cn"})).await.expect(200);
     assert_eq!((&asked["email"], &asked["confirmed"]), (&json!("moved@example.cn"), &json!(false)));
     // Until then the old one is good.
     let sign_in = |email: &str| {
-        let body = json!({"email": email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
-        let house = &house;
-        async move { house.post("", "/api/v1/tokens/staff", body).await }
+        let body = json!({"email": email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
+        let app = &app;
+        async move { app.post("", "/api/v1/tokens/staff", body).await }
     };
     sign_in("moved@example.cn").await.problem(401, "credentials_wrong");
-    let letters = service::letter::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let letter = letters.last().expect("a letter");
     assert_eq!(letter.email, "moved@example.cn");
     let (address, token) = letter.link.split_once("#token=").expect("a link");
     assert!(address.ends_with("/staff/email"));
     let confirm = "/api/v1/staff/email";
-    house.post("", confirm, json!({"token": "no-such"})).await.problem(401, "link_invalid");
-    let confirmed = house.post("", confirm, json!({"token": token})).await.expect(200);
+    app.post("", confirm, json!({"token": "no-such"})).await.problem(401, "link_invalid");
+    let confirmed = app.post("", confirm, json!({"token": token})).await.expect(200);
     assert_eq!(confirmed["email"], "moved@example.cn");
-    house.post("", confirm, json!({"token": token})).await.problem(401, "link_invalid");
+    app.post("", confirm, json!({"token": token})).await.problem(401, "link_invalid");
     sign_in(&seed.doctor.email).await.problem(401, "credentials_wrong");
     sign_in("moved@example.cn").await.expect(200);
-    let told = service::letter::claim_due(&house.house).await.expect("claimed");
+    let told = service::letter::claim_due(&app.state).await.expect("claimed");
     assert_eq!(told.last().expect("a letter").email, seed.doctor.email);
 }
 
 #[actix_web::test]
 async fn a_slip_in_an_invitations_address_is_mended() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
     let input = json!({"role": "restocker", "email": "wrogn@example.cn", "name_zh": "补货", "name_en": "Re"});
-    let made = house.post(operator, "/api/v1/staff", input).await.expect(201);
+    let made = app.post(operator, "/api/v1/staff", input).await.expect(201);
     let ask = format!("/api/v1/staff/{}/email", made["staff"]["id"].as_str().expect("an id"));
-    let mended = house.post(operator, &ask, json!({"email": "right@example.cn"})).await.expect(200);
+    let mended = app.post(operator, &ask, json!({"email": "right@example.cn"})).await.expect(200);
     assert_eq!(mended["confirmed"], true);
-    let letters = service::letter::claim_due(&house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let to: Vec<&str> = letters.iter().map(|letter| letter.email.as_str()).collect();
     assert_eq!(to, ["right@example.cn"], "the first one is not sent any more");
 }
 
 #[actix_web::test]
 async fn the_address_and_the_licence_of_a_disabled_doctor_are_free_for_another() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
-    let own = editable(&house.get(operator, &path(&seed.doctor)).await.expect(200));
-    house.put(operator, &path(&seed.doctor), "\"1\"", own).await.expect(200);
+    let own = editable(&app.get(operator, &path(&seed.doctor)).await.expect(200));
+    app.put(operator, &path(&seed.doctor), "\"1\"", own).await.expect(200);
     let disabled =
-        house.post(operator, &format!("{}/disable", path(&seed.doctor)), json!({})).await.expect(200);
+        app.post(operator, &format!("{}/disable", path(&seed.doctor)), json!({})).await.expect(200);
     // They are still known by their address.
     assert_eq!(disabled["staff"]["email"], seed.doctor.email.as_str());
     let body = json!({"role": "doctor", "email": seed.doctor.email, "name_zh": "新医生", "name_en": "New",
         "hospital_id": seed.hospital, "doctor": {"licence_no": "OLD-1",
         "licence_valid_until": "2030-01-01", "licence_verified": true, "practising_since": "2010-01-01",
         "departments": ["general_practice"], "languages": ["zh"], "capacity": 2}});
-    let new = house.post(operator, "/api/v1/staff", body).await.expect(201);
+    let new = app.post(operator, "/api/v1/staff", body).await.expect(201);
     assert_ne!(new["staff"]["id"], json!(seed.doctor.id));
     // The first one cannot return while both are taken.
     let back = format!("{}/enable", path(&seed.doctor));
-    let taken = house.post(operator, &back, json!({})).await.problem(409, "already_exists");
+    let taken = app.post(operator, &back, json!({})).await.problem(409, "already_exists");
     assert_eq!(taken["errors"][0]["field"], "email");
     let gone = format!("/api/v1/staff/{}/disable", new["staff"]["id"].as_str().expect("an id"));
-    house.post(operator, &gone, json!({})).await.expect(200);
-    let enabled = house.post(operator, &back, json!({})).await.expect(200);
+    app.post(operator, &gone, json!({})).await.expect(200);
+    let enabled = app.post(operator, &back, json!({})).await.expect(200);
     assert_eq!(
         (&enabled["disabled_at"], &enabled["staff"]["email"]),
         (&Value::Null, &json!(seed.doctor.email))
     );
-    let document = house.get(operator, &path(&seed.doctor)).await.expect(200);
+    let document = app.get(operator, &path(&seed.doctor)).await.expect(200);
     assert_eq!(document["doctor"]["licence_no"], "OLD-1");
-    house.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
-    let sign_in =
-        json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&house, &seed.doctor)});
-    house.post("", "/api/v1/tokens/staff", sign_in).await.expect(200);
+    app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+    let sign_in = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
+    app.post("", "/api/v1/tokens/staff", sign_in).await.expect(200);
 }
 
 #[actix_web::test]
 async fn of_many_new_people_with_a_freed_address_one_comes_in_and_many_disable_once() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
     let disable = format!("{}/disable", path(&seed.pharmacist));
-    for answer in join_all((0..6).map(|_| house.post(operator, &disable, json!({})))).await {
+    for answer in join_all((0..6).map(|_| app.post(operator, &disable, json!({})))).await {
         assert_eq!(answer.expect(200)["staff"]["email"], seed.pharmacist.email.as_str());
     }
     let enable = format!("{}/enable", path(&seed.pharmacist));
     let invite =
         json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New"});
     let (back, new) = futures_util::future::join(
-        house.post(operator, &enable, json!({})),
-        house.post(operator, "/api/v1/staff", invite),
+        app.post(operator, &enable, json!({})),
+        app.post(operator, "/api/v1/staff", invite),
     )
     .await;
     let good = [back.status.as_u16(), new.status.as_u16()].iter().filter(|status| **status < 300).count();
@@ -196,46 +192,45 @@ async fn of_many_new_people_with_a_freed_address_one_comes_in_and_many_disable_o
 
 #[actix_web::test]
 async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let operator = &seed.operator.token;
-    let person = house.person(Role::Restocker, "gone@example.cn", None, None).await;
-    house.post("", "/api/v1/staff/password-reset", json!({"email": person.email})).await.expect(202);
-    house.post(operator, &format!("{}/disable", path(&person)), json!({})).await.expect(200);
-    assert!(service::letter::claim_due(&house.house).await.expect("claimed").is_empty());
+    let person = app.person(Role::Restocker, "gone@example.cn", None, None).await;
+    app.post("", "/api/v1/staff/password-reset", json!({"email": person.email})).await.expect(202);
+    app.post(operator, &format!("{}/disable", path(&person)), json!({})).await.expect(200);
+    assert!(service::letter::claim_due(&app.state).await.expect("claimed").is_empty());
     let names = json!({"name_zh": "甲", "name_en": "A"});
-    let told = house.put(operator, &path(&person), "*", names).await.problem(409, "state_moved_on");
+    let told = app.put(operator, &path(&person), "*", names).await.problem(409, "state_moved_on");
     assert_eq!(told["state"], "disabled");
     let ask = json!({"email": "other@example.cn"});
-    house.post(operator, &format!("{}/email", path(&person)), ask).await.problem(409, "state_moved_on");
+    app.post(operator, &format!("{}/email", path(&person)), ask).await.problem(409, "state_moved_on");
     let shift = json!({"staff_id": person.id, "starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-12-01T08:00:00Z"});
-    house.post(operator, "/api/v1/shifts", shift).await.problem(409, "state_moved_on");
+    app.post(operator, "/api/v1/shifts", shift).await.problem(409, "state_moved_on");
 }
 
 #[actix_web::test]
 async fn who_was_disabled_by_an_earlier_version_gives_the_address_back_too() {
-    let before = TestHouse::open().await;
+    let before = TestApp::open().await;
     let seed = before.seed().await;
     let mut conn = before.connection();
     loop {
-        let version = each!(&mut conn, c => c.revert_last_migration(MIGRATIONS)).expect("taken back");
+        let version = on_backend!(&mut conn, c => c.revert_last_migration(MIGRATIONS)).expect("taken back");
         if version.to_string() == "20261129000082" {
             break;
         }
     }
     let disable = "UPDATE staff SET disabled_at = created_at WHERE email = 'pharmacist@example.cn'";
-    each!(&mut conn, c => diesel::sql_query(disable).execute(c)).expect("disabled");
-    each!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
-    let house = before.another().await;
+    on_backend!(&mut conn, c => diesel::sql_query(disable).execute(c)).expect("disabled");
+    on_backend!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
+    let app = before.another().await;
     let operator = &seed.operator.token;
-    let known = house.get(operator, &path(&seed.pharmacist)).await.expect(200);
+    let known = app.get(operator, &path(&seed.pharmacist)).await.expect(200);
     assert_eq!(known["staff"]["email"], seed.pharmacist.email.as_str());
     let invite =
         json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New"});
-    let new = house.post(operator, "/api/v1/staff", invite).await.expect(201);
+    let new = app.post(operator, "/api/v1/staff", invite).await.expect(201);
     assert_ne!(new["staff"]["id"], json!(seed.pharmacist.id));
-    house
-        .post(operator, &format!("{}/enable", path(&seed.pharmacist)), json!({}))
+    app.post(operator, &format!("{}/enable", path(&seed.pharmacist)), json!({}))
         .await
         .problem(409, "already_exists");
 }

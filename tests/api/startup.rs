@@ -12,13 +12,13 @@ use serde_json::json;
 
 use crate::{
     engines::{self, Database, Engine},
-    harness::{TestHouse, start_of_test},
+    harness::{TestApp, start_of_test},
 };
 use base::{
     clock::ManualClock,
     config::{Config, Flags, Instances},
 };
-use storage::{Conn, DatabaseUrl, conn::Purpose, each, schema::server_key};
+use storage::{Conn, DatabaseUrl, conn::Purpose, on_backend, schema::server_key};
 
 const AT_ONCE: usize = 6;
 
@@ -62,18 +62,18 @@ fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
                     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
                 together.wait();
                 let clock = Arc::new(ManualClock::at(start_of_test()));
-                runtime.block_on(waystation::build(&config, clock)).map(|built| built.house).expect("built")
+                runtime.block_on(waystation::build(&config, clock)).map(|built| built.app).expect("built")
             })
         })
         .collect();
-    let houses: Vec<_> = starts.into_iter().map(|start| start.join().expect("started")).collect();
+    let apps: Vec<_> = starts.into_iter().map(|start| start.join().expect("started")).collect();
     let url = DatabaseUrl::parse(&database.url).expect("a URL");
     let mut conn = Conn::open(&url, Purpose::Read).expect("opened");
-    let keys: i64 = each!(&mut conn, c => server_key::table.count().get_result(c)).expect("counted");
+    let keys: i64 = on_backend!(&mut conn, c => server_key::table.count().get_result(c)).expect("counted");
     assert_eq!(keys, 1);
-    let known = houses[0].formulary().len();
+    let known = apps[0].formulary().len();
     assert!(known > 0);
-    assert!(houses.iter().all(|house| house.formulary().len() == known));
+    assert!(apps.iter().all(|app| app.formulary().len() == known));
 }
 
 #[actix_web::test]
@@ -81,15 +81,15 @@ async fn a_server_that_drops_every_connection_is_noticed_once_at_most() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let house = TestHouse::open_with(|config| config.database_connections = 6).await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let read = || house.get(&worker, "/api/v1/me");
+    let app = TestApp::open_with(|config| config.database_connections = 6).await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let read = || app.get(&worker, "/api/v1/me");
     // The whole pool is in use once.
     for answer in join_all((0..24).map(|_| read())).await {
         answer.expect(200);
     }
-    let Conn::Pg(mut killer) = house.connection() else { panic!("PostgreSQL") };
+    let Conn::Pg(mut killer) = app.connection() else { panic!("PostgreSQL") };
     let ended = diesel::sql_query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -101,7 +101,7 @@ async fn a_server_that_drops_every_connection_is_noticed_once_at_most() {
     let mut unavailable = 0;
     for n in 0..12 {
         let answer = match n % 2 {
-            0 => house.post(&worker, "/api/v1/me/consents", ask.clone()).await,
+            0 => app.post(&worker, "/api/v1/me/consents", ask.clone()).await,
             _ => read().await,
         };
         match answer.status.as_u16() {

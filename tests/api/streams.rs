@@ -9,13 +9,14 @@ use serde_json::json;
 
 use crate::{
     engines::{self, Engine},
-    harness::{TestHouse, start_of_test},
+    harness::{TestApp, start_of_test},
 };
 use domain::ids::{Id, WorkerId};
 use service::{Actor, Failure};
 use storage::{
-    Conn, each,
+    Conn,
     events::{Audience, NewEvent},
+    on_backend,
 };
 
 /// Only PostgreSQL lets two transactions write at once.
@@ -43,17 +44,17 @@ fn run(conn: &mut Conn, sql: &str) {
 }
 
 /// A transaction that has its number already, and nothing else.
-fn begun(house: &TestHouse) -> Conn {
-    let mut conn = house.connection();
+fn begun(app: &TestApp) -> Conn {
+    let mut conn = app.connection();
     run(&mut conn, "BEGIN; SELECT pg_current_xact_id()");
     conn
 }
 
 /// Reads on after `position` as a follower would, until `kinds` were seen.
-async fn follow(house: &TestHouse, position: &mut i64) -> (Vec<String>, bool) {
+async fn follow(app: &TestApp, position: &mut i64) -> (Vec<String>, bool) {
     let after = *position;
-    let found = house
-        .house
+    let found = app
+        .state
         .read(Actor::System, move |conn, _| {
             Ok(storage::events::events_after(conn, Audience::All, after, 100)?)
         })
@@ -63,16 +64,16 @@ async fn follow(house: &TestHouse, position: &mut i64) -> (Vec<String>, bool) {
     (found.events.into_iter().map(|event| event.kind).collect(), found.more_soon)
 }
 
-async fn head(house: &TestHouse) -> i64 {
-    house.house.read(Actor::System, |conn, _| Ok(storage::events::event_head(conn)?)).await.expect("read")
+async fn head(app: &TestApp) -> i64 {
+    app.state.read(Actor::System, |conn, _| Ok(storage::events::event_head(conn)?)).await.expect("read")
 }
 
 /// Reads until nothing is hidden any more: other tests share the server, and
 /// their transactions hold the horizon, too.
-async fn follow_all(house: &TestHouse, position: &mut i64) -> Vec<String> {
+async fn follow_all(app: &TestApp, position: &mut i64) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
-        let (kinds, more_soon) = follow(house, position).await;
+        let (kinds, more_soon) = follow(app, position).await;
         seen.extend(kinds);
         if !more_soon {
             return seen;
@@ -86,31 +87,31 @@ async fn an_event_that_began_early_and_was_committed_late_reaches_a_reader_who_w
     if one_writer_only() {
         return;
     }
-    let house = TestHouse::open().await;
-    let mut position = head(&house).await;
+    let app = TestApp::open().await;
+    let mut position = head(&app).await;
     // The first transaction begins first but writes last; the second one writes
     // first and is committed last. Each order of the two must be read whole.
-    let (mut first, mut second) = (begun(&house), begun(&house));
+    let (mut first, mut second) = (begun(&app), begun(&app));
     append(&mut second, "second", None);
     append(&mut first, "first", None);
     run(&mut first, "COMMIT");
-    let mut seen = follow(&house, &mut position).await.0;
+    let mut seen = follow(&app, &mut position).await.0;
     run(&mut second, "COMMIT");
-    seen.extend(follow_all(&house, &mut position).await);
+    seen.extend(follow_all(&app, &mut position).await);
     assert_eq!(seen, ["first", "second"]);
 
-    let (mut early, mut late) = (begun(&house), begun(&house));
+    let (mut early, mut late) = (begun(&app), begun(&app));
     append(&mut early, "early", None);
     append(&mut late, "late", None);
     run(&mut late, "COMMIT");
-    let from = head(&house).await;
-    let (seen, more_soon) = follow(&house, &mut position).await;
+    let from = head(&app).await;
+    let (seen, more_soon) = follow(&app, &mut position).await;
     assert_eq!((seen.len(), more_soon), (0, true), "the later one is hidden and announced");
     run(&mut early, "COMMIT");
-    assert_eq!(follow_all(&house, &mut position).await, ["early", "late"]);
+    assert_eq!(follow_all(&app, &mut position).await, ["early", "late"]);
     // Who began to listen in between starts at the head, and misses neither.
     let mut newcomer = from;
-    assert_eq!(follow_all(&house, &mut newcomer).await, ["early", "late"]);
+    assert_eq!(follow_all(&app, &mut newcomer).await, ["early", "late"]);
 }
 
 #[actix_web::test]
@@ -118,38 +119,38 @@ async fn the_audit_chain_seals_late_commits_in_their_place() {
     if one_writer_only() {
         return;
     }
-    let house = TestHouse::open().await;
-    let (mut first, mut second) = (begun(&house), begun(&house));
+    let app = TestApp::open().await;
+    let (mut first, mut second) = (begun(&app), begun(&app));
     append(&mut second, "second", None);
     append(&mut first, "first", None);
     run(&mut first, "COMMIT");
-    service::audit::seal(&house.house).await.expect("sealed");
+    service::audit::seal(&app.state).await.expect("sealed");
     run(&mut second, "COMMIT");
-    append(&mut house.connection(), "third", None);
+    append(&mut app.connection(), "third", None);
     let mut sealed = 0;
     while sealed < 1 {
         // Another test's transaction may still hold the horizon.
-        sealed = service::audit::seal(&house.house).await.expect("sealed");
+        sealed = service::audit::seal(&app.state).await.expect("sealed");
     }
     let newest = loop {
-        service::audit::seal(&house.house).await.expect("sealed");
-        let view = house.house.read(Actor::System, service::audit::verify).await.expect("checked");
+        service::audit::seal(&app.state).await.expect("sealed");
+        let view = app.state.read(Actor::System, service::audit::verify).await.expect("checked");
         assert!(view.unbroken);
-        if view.sealed_to == last_position(&house).await {
+        if view.sealed_to == last_position(&app).await {
             break view.sealed_to;
         }
     };
     assert!(newest > 0);
 }
 
-async fn last_position(house: &TestHouse) -> i64 {
+async fn last_position(app: &TestApp) -> i64 {
     use diesel::prelude::*;
 
     use storage::schema::event;
-    house
-        .house
+    app
+        .state
         .read(Actor::System, |conn, _| {
-            Ok(each!(conn, c => event::table.select(diesel::dsl::max(event::position)).first::<Option<i64>>(c))?)
+            Ok(on_backend!(conn, c => event::table.select(diesel::dsl::max(event::position)).first::<Option<i64>>(c))?)
         })
         .await
         .expect("read")
@@ -163,9 +164,9 @@ struct Line {
 }
 
 impl Line {
-    async fn open(house: &TestHouse, token: &str, query: &str) -> Self {
-        let url = format!("{}/api/v1/events{query}", house.base);
-        let answer = house.client().get(url).bearer_auth(token).send().await.expect("answered");
+    async fn open(app: &TestApp, token: &str, query: &str) -> Self {
+        let url = format!("{}/api/v1/events{query}", app.base);
+        let answer = app.client().get(url).bearer_auth(token).send().await.expect("answered");
         assert_eq!(answer.status(), 200);
         Self { chunks: Box::pin(answer.bytes_stream()), text: String::new() }
     }
@@ -188,16 +189,16 @@ async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
     if one_writer_only() {
         return;
     }
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let after = format!("?after={}", last_position(&house).await);
-    let mut early = begun(&house);
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let after = format!("?after={}", last_position(&app).await);
+    let mut early = begun(&app);
     append(&mut early, "early", Some(seed.worker));
-    let mut resumed = Line::open(&house, &worker, &after).await;
-    let mut operators = Line::open(&house, &seed.operator.token, &after).await;
+    let mut resumed = Line::open(&app, &worker, &after).await;
+    let mut operators = Line::open(&app, &seed.operator.token, &after).await;
     // This wakes the streams; what it wrote is hidden behind the early one.
-    house.ask(&worker).await;
+    app.ask(&worker).await;
     // Committed where nobody wakes anybody.
     run(&mut early, "COMMIT");
     for line in [&mut resumed, &mut operators] {
@@ -208,32 +209,32 @@ async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
 
 #[actix_web::test]
 async fn an_idle_stream_touches_no_database_whoever_listens() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         config.policy.insert("realtime".to_owned(), json!({"ping_ms": 20}));
     })
     .await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     // Other tests' transactions may still hide the newest event; to wait for
     // that is not to be idle.
-    while head(&house).await < last_position(&house).await {
+    while head(&app).await < last_position(&app).await {
         tokio::task::yield_now().await;
     }
     let tokens = [&worker, &seed.doctor.token, &seed.pharmacist.token, &seed.operator.token];
     let mut lines = Vec::new();
     for token in tokens {
-        let mut line = Line::open(&house, token, "").await;
+        let mut line = Line::open(&app, token, "").await;
         line.until(|text| text.contains(": ping")).await;
         lines.push(line);
     }
     // Every line has read what there was and waits now.
-    let before = house.house.store.taken();
+    let before = app.state.store.taken();
     for line in &mut lines {
         line.until(|text| text.matches(": ping").count() >= 5).await;
     }
-    assert_eq!(house.house.store.taken(), before, "an idle stream took a connection");
+    assert_eq!(app.state.store.taken(), before, "an idle stream took a connection");
     // They are idle, not asleep.
-    house.ask(&worker).await;
+    app.ask(&worker).await;
     for at in [0, 3] {
         lines[at].until(|text| text.contains("consultation.requested")).await;
     }
@@ -244,37 +245,36 @@ async fn a_database_that_moved_to_a_server_with_lower_numbers_hides_nothing() {
     if one_writer_only() {
         return;
     }
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     for kind in ["one", "two"] {
-        append(&mut house.connection(), kind, None);
+        append(&mut app.connection(), kind, None);
     }
     // As after a dump and a restore: the old server was a thousand million
     // transactions ahead.
     let ahead = 1_000_000_000_i64;
     run(
-        &mut house.connection(),
+        &mut app.connection(),
         &format!(
             "UPDATE event SET writer_xid = writer_xid + {ahead}, position = position + {ahead} * 65536::bigint"
         ),
     );
     let mut position = 0;
-    assert_eq!(follow(&house, &mut position).await, (Vec::new(), true));
-    let migrate = || storage::migrate(&house.database()).expect("migrated");
+    assert_eq!(follow(&app, &mut position).await, (Vec::new(), true));
+    let migrate = || storage::migrate(&app.database()).expect("migrated");
     migrate();
-    assert_eq!(follow(&house, &mut position).await, (vec!["one".to_owned(), "two".to_owned()], false));
-    append(&mut house.connection(), "three", None);
+    assert_eq!(follow(&app, &mut position).await, (vec!["one".to_owned(), "two".to_owned()], false));
+    append(&mut app.connection(), "three", None);
     // Starting again changes nothing any more.
     migrate();
-    append(&mut house.connection(), "four", None);
-    assert_eq!(follow_all(&house, &mut position).await, ["three", "four"]);
+    append(&mut app.connection(), "four", None);
+    assert_eq!(follow_all(&app, &mut position).await, ["three", "four"]);
 }
 
 #[actix_web::test]
 async fn many_events_of_one_transaction_keep_their_order() {
-    let house = TestHouse::open().await;
-    let mut position = head(&house).await;
-    house
-        .house
+    let app = TestApp::open().await;
+    let mut position = head(&app).await;
+    app.state
         .write(Actor::System, |tx| -> Result<(), Failure> {
             for n in 0..40 {
                 append(tx.conn, &format!("{n}"), None);
@@ -284,5 +284,5 @@ async fn many_events_of_one_transaction_keep_their_order() {
         .await
         .expect("written");
     let wanted: Vec<String> = (0..40).map(|n| n.to_string()).collect();
-    assert_eq!(follow_all(&house, &mut position).await, wanted);
+    assert_eq!(follow_all(&app, &mut position).await, wanted);
 }

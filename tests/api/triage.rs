@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestHouse, seed::Seed};
+use crate::{harness::TestApp, seed::Seed};
 
 pub fn reading(kind: &str, value: i64) -> Value {
     let unit = match kind {
@@ -31,7 +31,7 @@ pub fn flags(triage: &Value) -> Vec<&str> {
     flags.iter().filter_map(|flag| flag["code"].as_str()).collect()
 }
 
-impl TestHouse {
+impl TestApp {
     /// Measures; gives what it means.
     pub async fn measure(&self, worker: &str, readings: &[Value]) -> Value {
         self.post(worker, "/api/v1/readings", json!({"readings": readings})).await.expect(201)["triage"]
@@ -45,67 +45,67 @@ impl TestHouse {
     }
 }
 
-async fn opened() -> (TestHouse, Seed, String) {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    (house, seed, worker)
+async fn opened() -> (TestApp, Seed, String) {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    (app, seed, worker)
 }
 
 #[actix_web::test]
 async fn a_single_extreme_is_measured_again_and_alarms_when_it_is_not() {
-    let (house, seed, worker) = opened().await;
-    let seen = house.measure(&worker, &[reading("temperature", 410), reading("spo2", 98)]).await;
+    let (app, seed, worker) = opened().await;
+    let seen = app.measure(&worker, &[reading("temperature", 410), reading("spo2", 98)]).await;
     assert_eq!((&seen["level"], &seen["emergency_number"]), (&json!("urgent"), &json!("120")), "{seen}");
     assert_eq!(seen["measure_again"]["kind"], "temperature");
     assert!(seen["measure_again"]["advice"]["zh"].as_str().is_some_and(|words| words.contains("120")));
-    assert!(house.alerts(&seed).await.is_empty());
-    house.pass(179);
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
-    assert_eq!(house.get(&worker, "/api/v1/triage").await.expect(200)["level"], "urgent");
-    house.pass(1);
-    let late = house.get(&worker, "/api/v1/triage").await.expect(200);
+    assert!(app.alerts(&seed).await.is_empty());
+    app.pass(179);
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("a round"), 0);
+    assert_eq!(app.get(&worker, "/api/v1/triage").await.expect(200)["level"], "urgent");
+    app.pass(1);
+    let late = app.get(&worker, "/api/v1/triage").await.expect(200);
     assert_eq!((&late["level"], flags(&late)), (&json!("emergency"), vec!["temperature_high"]));
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
-    let alerts = house.alerts(&seed).await;
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("a round"), 0);
+    let alerts = app.alerts(&seed).await;
     assert_eq!((alerts.len(), &alerts[0]["station_code"]), (1, &json!("zhifu-01")));
     assert_eq!((&alerts[0]["emergency_number"], &alerts[0]["red_flags"]), (&json!("120"), &Value::Null));
-    assert_eq!(house.logged("alert.raised").await, 1);
+    assert_eq!(app.logged("alert.raised").await, 1);
 }
 
 #[actix_web::test]
 async fn the_alarm_comes_though_the_worker_has_walked_away() {
-    let (house, seed, worker) = opened().await;
-    let me = house.get(&worker, "/api/v1/me").await.expect(200);
-    house.measure(&worker, &[reading("heart_rate", 160)]).await;
+    let (app, seed, worker) = opened().await;
+    let me = app.get(&worker, "/api/v1/me").await.expect(200);
+    app.measure(&worker, &[reading("heart_rate", 160)]).await;
     let leave = format!("/api/v1/check-ins/{}/leave", me["check_in_id"].as_str().expect("an id"));
-    house.post(&seed.station_token, &leave, json!({})).await.expect(200);
-    house.pass(180);
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 1);
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    app.post(&seed.station_token, &leave, json!({})).await.expect(200);
+    app.pass(180);
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("a round"), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
 }
 
 #[actix_web::test]
 async fn the_second_measurement_decides_at_once() {
-    let (house, seed, worker) = opened().await;
-    house.measure(&worker, &[reading("spo2", 82)]).await;
-    house.pass(20);
-    let normal = house.measure(&worker, &[reading("spo2", 97)]).await;
+    let (app, seed, worker) = opened().await;
+    app.measure(&worker, &[reading("spo2", 82)]).await;
+    app.pass(20);
+    let normal = app.measure(&worker, &[reading("spo2", 97)]).await;
     assert_eq!((&normal["measure_again"], flags(&normal)), (&Value::Null, vec![]));
-    house.pass(200);
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("a round"), 0);
-    let worker = house.check_in(&seed).await;
-    house.measure(&worker, &[reading("spo2", 82)]).await;
-    house.pass(20);
-    let again = house.measure(&worker, &[reading("spo2", 84)]).await;
+    app.pass(200);
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("a round"), 0);
+    let worker = app.check_in(&seed).await;
+    app.measure(&worker, &[reading("spo2", 82)]).await;
+    app.pass(20);
+    let again = app.measure(&worker, &[reading("spo2", 84)]).await;
     assert_eq!((&again["level"], flags(&again)), (&json!("emergency"), vec!["oxygen_low"]));
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
     // Once it has alarmed, a normal value does not take it back.
-    house.pass(20);
-    let later = house.measure(&worker, &[reading("spo2", 98)]).await;
+    app.pass(20);
+    let later = app.measure(&worker, &[reading("spo2", 98)]).await;
     assert_eq!((&later["level"], flags(&later)), (&json!("emergency"), vec!["oxygen_low"]));
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
 }
 
 #[actix_web::test]
@@ -130,38 +130,38 @@ async fn two_signs_or_a_symptom_beside_one_alarm_at_once() {
             vec!["news2_two_threes", "temperature_low", "breathing_slow"],
         ),
     ] {
-        let (house, seed, worker) = opened().await;
+        let (app, seed, worker) = opened().await;
         let body = json!({"readings": readings, "context": context});
-        let seen = house.post(&worker, "/api/v1/readings", body).await.expect(201)["triage"].clone();
+        let seen = app.post(&worker, "/api/v1/readings", body).await.expect(201)["triage"].clone();
         assert_eq!((&seen["level"], flags(&seen)), (&json!("emergency"), wanted), "{readings:?}");
         assert_eq!(seen["emergency_number"], "120");
-        assert_eq!(house.alerts(&seed).await.len(), 1, "{readings:?}");
+        assert_eq!(app.alerts(&seed).await.len(), 1, "{readings:?}");
     }
 }
 
 #[actix_web::test]
 async fn who_asks_for_a_doctor_waits_for_no_second_measurement() {
-    let (house, seed, worker) = opened().await;
-    assert_eq!(house.measure(&worker, &[reading("temperature", 400)]).await["level"], "urgent");
+    let (app, seed, worker) = opened().await;
+    assert_eq!(app.measure(&worker, &[reading("temperature", 400)]).await["level"], "urgent");
     let body = json!({"complaint": "发烧", "lane": "consultation_only"});
-    let view = house.post(&worker, "/api/v1/consultations", body).await.expect(201);
+    let view = app.post(&worker, "/api/v1/consultations", body).await.expect(201);
     assert_eq!((&view["triage"], &view["emergency_number"]), (&json!("emergency"), &json!("120")));
     assert_eq!(flags(&view), ["temperature_high"]);
-    let alerts = house.alerts(&seed).await;
+    let alerts = app.alerts(&seed).await;
     assert_eq!((alerts.len(), &alerts[0]["consultation_id"]), (1, &view["id"]));
     let close = format!("/api/v1/alerts/{}/close", alerts[0]["id"].as_str().expect("an id"));
     let note = json!({"note": "样例：已派人到场"});
-    house.post(&seed.doctor.token, &close, note.clone()).await.problem(403, "role_not_allowed");
-    let closed = house.post(&seed.operator.token, &close, note.clone()).await.expect(200);
+    app.post(&seed.doctor.token, &close, note.clone()).await.problem(403, "role_not_allowed");
+    let closed = app.post(&seed.operator.token, &close, note.clone()).await.expect(200);
     assert!(closed["closed_at"].is_string());
-    house.post(&seed.operator.token, &close, note).await.problem(409, "state_moved_on");
-    assert!(house.alerts(&seed).await.is_empty());
+    app.post(&seed.operator.token, &close, note).await.problem(409, "state_moved_on");
+    assert!(app.alerts(&seed).await.is_empty());
 }
 
 #[actix_web::test]
 async fn low_values_are_never_called_normal() {
-    let (house, _, worker) = opened().await;
-    let seen = house
+    let (app, _, worker) = opened().await;
+    let seen = app
         .measure(&worker, &[reading("temperature", 320), reading("blood_pressure", 78), reading("spo2", 91)])
         .await;
     let categories: Vec<_> = seen["findings"]
@@ -180,28 +180,28 @@ async fn low_values_are_never_called_normal() {
 
 #[actix_web::test]
 async fn in_pregnancy_the_groups_limits_hold_and_a_pregnancy_told_later_counts() {
-    let (house, seed, worker) = opened().await;
+    let (app, seed, worker) = opened().await;
     let shock = [reading("blood_pressure", 78), reading("heart_rate", 150), reading("respiratory_rate", 32)];
     let profile = json!({"pregnant": true});
-    house.put(&worker, "/api/v1/me/profile", "\"0\"", profile).await.expect(200);
-    let seen = house.measure(&worker, &shock).await;
+    app.put(&worker, "/api/v1/me/profile", "\"0\"", profile).await.expect(200);
+    let seen = app.measure(&worker, &shock).await;
     assert_eq!((&seen["level"], &seen["news2_applicability"]), (&json!("emergency"), &json!("pregnant")));
     assert_eq!(flags(&seen), ["pressure_low", "heart_rate_high", "breathing_fast"]);
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
     // Two values that are none for anybody else are an emergency once it is told.
-    let (house, seed, worker) = opened().await;
-    let mild = house.measure(&worker, &[reading("heart_rate", 122), reading("spo2", 93)]).await;
+    let (app, seed, worker) = opened().await;
+    let mild = app.measure(&worker, &[reading("heart_rate", 122), reading("spo2", 93)]).await;
     assert_eq!(flags(&mild), Vec::<&str>::new());
-    house.put(&worker, "/api/v1/me/profile", "\"0\"", json!({"pregnant": true})).await.expect(200);
-    assert_eq!(house.get(&worker, "/api/v1/triage").await.expect(200)["level"], "emergency");
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    app.put(&worker, "/api/v1/me/profile", "\"0\"", json!({"pregnant": true})).await.expect(200);
+    assert_eq!(app.get(&worker, "/api/v1/triage").await.expect(200)["level"], "emergency");
+    assert_eq!(app.alerts(&seed).await.len(), 1);
 }
 
 #[actix_web::test]
 async fn in_pregnancy_what_only_warns_is_seen_soon_and_two_of_it_are_an_emergency() {
-    let (house, seed, worker) = opened().await;
-    house.put(&worker, "/api/v1/me/profile", "\"0\"", json!({"pregnant": true})).await.expect(200);
-    let one = house.measure(&worker, &[reading("heart_rate", 104)]).await;
+    let (app, seed, worker) = opened().await;
+    app.put(&worker, "/api/v1/me/profile", "\"0\"", json!({"pregnant": true})).await.expect(200);
+    let one = app.measure(&worker, &[reading("heart_rate", 104)]).await;
     assert_eq!((&one["level"], flags(&one)), (&json!("urgent"), vec![]), "{one}");
     let mut pressure = reading("blood_pressure", 158);
     pressure["second"] = json!(109);
@@ -212,16 +212,16 @@ async fn in_pregnancy_what_only_warns_is_seen_soon_and_two_of_it_are_an_emergenc
         reading("spo2", 94),
         reading("temperature", 379),
     ];
-    let seen = house.measure(&worker, &many).await;
+    let seen = app.measure(&worker, &many).await;
     assert_eq!((&seen["level"], &seen["emergency_number"]), (&json!("emergency"), &json!("120")), "{seen}");
     assert_eq!(flags(&seen), ["group_warnings"]);
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
 }
 
 #[actix_web::test]
 async fn an_infants_fever_is_an_emergency_and_a_toddlers_fast_breath_is_seen_soon() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for (phone, born, measured, wanted) in [
         ("15400000012", "2026-10-20", reading("temperature", 392), "emergency"),
         ("15400000013", "2026-07-10", reading("temperature", 392), "urgent"),
@@ -229,16 +229,16 @@ async fn an_infants_fever_is_an_emergency_and_a_toddlers_fast_breath_is_seen_soo
         ("15400000015", "2025-09-01", reading("respiratory_rate", 38), "standard"),
     ] {
         let body = json!({"name": "样例乙", "phone": phone, "consent": true, "birth_date": born});
-        let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+        let opened = app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
         let child = opened["access_token"].as_str().expect("a token");
-        assert_eq!(house.measure(child, &[measured]).await["level"], wanted, "{born}");
+        assert_eq!(app.measure(child, &[measured]).await["level"], wanted, "{born}");
     }
 }
 
 #[actix_web::test]
 async fn a_childs_limits_are_those_of_its_age() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for (phone, born, heart_rate, wanted) in [
         ("15400000002", "2020-01-01", 165, "emergency"),
         ("15400000003", "2024-11-01", 165, "urgent"),
@@ -246,39 +246,39 @@ async fn a_childs_limits_are_those_of_its_age() {
         ("15400000005", "2026-05-01", 165, "urgent"),
     ] {
         let body = json!({"name": "样例乙", "phone": phone, "consent": true, "birth_date": born});
-        let opened = house.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
+        let opened = app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await.expect(201);
         let child = opened["access_token"].as_str().expect("a token");
         let seen =
-            house.measure(child, &[reading("heart_rate", heart_rate), reading("respiratory_rate", 35)]).await;
+            app.measure(child, &[reading("heart_rate", heart_rate), reading("respiratory_rate", 35)]).await;
         assert_eq!(seen["news2_applicability"], "under_sixteen");
         let asked = json!({"complaint": "发烧", "lane": "consultation_only"});
-        let view = house.post(child, "/api/v1/consultations", asked).await.expect(201);
+        let view = app.post(child, "/api/v1/consultations", asked).await.expect(201);
         assert_eq!(view["triage"], wanted, "{born}: {seen}");
     }
 }
 
 #[actix_web::test]
 async fn hi_and_lo_of_a_meter_are_readings_without_a_number() {
-    let (house, seed, worker) = opened().await;
+    let (app, seed, worker) = opened().await;
     let meter = |beyond: &str| word("glucose", "10*-1.mmol/L", beyond);
     let body = json!({"readings": [meter("high")]});
-    let stored = house.post(&worker, "/api/v1/readings", body).await.expect(201);
+    let stored = app.post(&worker, "/api/v1/readings", body).await.expect(201);
     let reading = &stored["readings"][0];
     assert_eq!((&reading["value"], &reading["beyond"]), (&Value::Null, &json!("high")));
     assert_eq!((&reading["display"], &reading["unit"]), (&json!("HI"), &json!("10*-1.mmol/L")));
     assert_eq!(stored["triage"]["findings"][0]["category"], "above_meter");
-    house.pass(30);
-    let again = house.measure(&worker, &[meter("high")]).await;
+    app.pass(30);
+    let again = app.measure(&worker, &[meter("high")]).await;
     assert_eq!((&again["level"], flags(&again)), (&json!("emergency"), vec!["glucose_high"]));
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
     let low = json!({"readings": [meter("low")], "context": {"consciousness": "C"}});
-    let low = house.post(&worker, "/api/v1/readings", low).await.expect(201);
+    let low = app.post(&worker, "/api/v1/readings", low).await.expect(201);
     assert!(flags(&low["triage"]).contains(&"glucose_low"));
     assert_eq!(low["readings"][0]["display"], "LO");
-    let page = house.get(&worker, "/api/v1/report.html").await.expect(200);
+    let page = app.get(&worker, "/api/v1/report.html").await.expect(200);
     assert!(page.as_str().is_some_and(|text| text.contains("HI") && text.contains("LO")), "{page}");
     // Other devices have such words, too; where one has not, it is refused.
-    house.measure(&worker, &[word("temperature", "dCel", "low"), word("spo2", "%", "low")]).await;
+    app.measure(&worker, &[word("temperature", "dCel", "low"), word("spo2", "%", "low")]).await;
     for (bad, field) in [
         (word("respiratory_rate", "/min", "high"), "readings[0].beyond"),
         (word("spo2", "%", "high"), "readings[0].beyond"),
@@ -288,7 +288,7 @@ async fn hi_and_lo_of_a_meter_are_readings_without_a_number() {
             "readings[0].beyond",
         ),
     ] {
-        let problem = house
+        let problem = app
             .post(&worker, "/api/v1/readings", json!({"readings": [bad]}))
             .await
             .problem(422, "invalid_field");
@@ -298,8 +298,8 @@ async fn hi_and_lo_of_a_meter_are_readings_without_a_number() {
 
 #[actix_web::test]
 async fn every_symptom_that_is_asked_has_first_aid_of_its_own_and_alarms() {
-    let (house, seed, worker) = opened().await;
-    let list = house.get("", "/api/v1/symptoms").await.expect(200);
+    let (app, seed, worker) = opened().await;
+    let list = app.get("", "/api/v1/symptoms").await.expect(200);
     assert_eq!((&list["emergency_number"], &list["support_number"]), (&json!("120"), &json!("12356")));
     let items = list["items"].as_array().expect("items");
     for code in [
@@ -340,15 +340,15 @@ async fn every_symptom_that_is_asked_has_first_aid_of_its_own_and_alarms() {
     assert!(aid("chemical_in_eye")["advice"]["zh"].as_str().is_some_and(|words| words.contains("15")));
     // Only said, never measured: it alarms all the same.
     let said = json!({"symptoms": ["self_harm_thoughts"]});
-    let seen = house.post(&worker, "/api/v1/symptoms", said).await.expect(201);
+    let seen = app.post(&worker, "/api/v1/symptoms", said).await.expect(201);
     assert_eq!((&seen["level"], flags(&seen)), (&json!("emergency"), vec!["self_harm_thoughts"]));
-    assert_eq!(house.alerts(&seed).await.len(), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 1);
     // What was said stays when something else is measured or said.
-    let seen = house.post(&worker, "/api/v1/symptoms", json!({"symptoms": []})).await.expect(201);
+    let seen = app.post(&worker, "/api/v1/symptoms", json!({"symptoms": []})).await.expect(201);
     assert_eq!(seen["symptoms"], json!(["self_harm_thoughts"]));
-    let seen = house.measure(&worker, &[reading("spo2", 98)]).await;
+    let seen = app.measure(&worker, &[reading("spo2", 98)]).await;
     assert_eq!(seen["level"], "emergency");
-    let view = house
+    let view = app
         .post(&worker, "/api/v1/consultations", json!({"complaint": "心情差", "lane": "consultation_only"}))
         .await
         .expect(201);
@@ -357,8 +357,8 @@ async fn every_symptom_that_is_asked_has_first_aid_of_its_own_and_alarms() {
 
 #[actix_web::test]
 async fn the_stateless_assessment_obeys_the_same_rules() {
-    let house = TestHouse::open().await;
-    let judged = async |input: Value| house.post("", "/api/v1/triage/assess", input).await.expect(200);
+    let app = TestApp::open().await;
+    let judged = async |input: Value| app.post("", "/api/v1/triage/assess", input).await.expect(200);
     let fever = judged(json!({"temperature_tenths_c": 410})).await;
     assert_eq!((&fever["level"], &fever["emergency_number"]), (&json!("emergency"), &json!("120")));
     assert_eq!(flags(&fever), ["temperature_high"]);
@@ -382,34 +382,34 @@ async fn the_stateless_assessment_obeys_the_same_rules() {
 
 #[actix_web::test]
 async fn the_limits_are_a_deployments_own() {
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         let limits =
             json!({"version": "clinic-1", "measure_again_s": 60, "single": {"spo2": {"at_most": 91}}});
         config.policy.insert("triage".to_owned(), limits);
     })
     .await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
-    let seen = house.measure(&worker, &[reading("spo2", 91)]).await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
+    let seen = app.measure(&worker, &[reading("spo2", 91)]).await;
     assert_eq!(
         (&seen["measure_again"]["kind"], &seen["limits_version"]),
         (&json!("spo2"), &json!("clinic-1"))
     );
-    house.pass(60);
-    assert_eq!(house.get(&worker, "/api/v1/triage").await.expect(200)["level"], "emergency");
+    app.pass(60);
+    assert_eq!(app.get(&worker, "/api/v1/triage").await.expect(200)["level"], "emergency");
 }
 
 #[actix_web::test]
 async fn the_newest_measurement_counts_whichever_comes_in_first() {
-    let (house, _, worker) = opened().await;
-    house.pass(200);
+    let (app, _, worker) = opened().await;
+    app.pass(200);
     let at = |seconds: i64, kind: &str, value| {
         let mut reading = reading(kind, value);
-        reading["measured_at"] = json!(house.now() - chrono::TimeDelta::seconds(seconds));
+        reading["measured_at"] = json!(app.now() - chrono::TimeDelta::seconds(seconds));
         reading
     };
-    house.measure(&worker, &[at(10, "spo2", 97)]).await;
+    app.measure(&worker, &[at(10, "spo2", 97)]).await;
     // An older value that a device sends late takes nothing back.
-    let seen = house.measure(&worker, &[at(120, "spo2", 70)]).await;
+    let seen = app.measure(&worker, &[at(120, "spo2", 70)]).await;
     assert_eq!((&seen["measure_again"], flags(&seen)), (&Value::Null, vec![]));
 }

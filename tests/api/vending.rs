@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     seed::{self, Seed},
 };
 use crypto::{
@@ -22,7 +22,7 @@ use domain::{
 };
 use service::{Actor, Failure};
 use storage::{
-    each, network as store,
+    network as store, on_backend,
     schema::{cabinet, consultation, lot, prescription, prescription_line},
     sql_types::At,
 };
@@ -57,12 +57,12 @@ fn day(text: &str) -> NaiveDate {
     text.parse().expect("a day")
 }
 
-impl TestHouse {
+impl TestApp {
     /// Fills the cabinet: 2 + 3 packs of a prescription drug in slots 1 and 2,
     /// 3 packs of an over-the-counter drug in slot 3.
     pub async fn fill(&self, seed: &Seed) {
         let id = seed.cabinet;
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let products = sample_products();
                 service::formulary::put(tx, &products.iter().collect::<Vec<_>>())?;
@@ -109,7 +109,7 @@ impl TestHouse {
             })
             .await
             .expect("filled");
-        service::formulary::edition::look(&self.house).await.expect("looked");
+        service::formulary::edition::look(&self.state).await.expect("looked");
     }
 
     /// The worker says that they are allergic to nothing: all that a sale of
@@ -123,9 +123,9 @@ impl TestHouse {
     /// Puts the cabinet in another lane.
     pub async fn lane(&self, seed: &Seed, lane: CabinetLane) {
         let id = seed.cabinet;
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).execute(c))?;
+                on_backend!(tx.conn, c => diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).execute(c))?;
                 Ok(())
             })
             .await
@@ -135,9 +135,9 @@ impl TestHouse {
     /// Lets a lot expire yesterday.
     pub async fn spoil(&self, lot_no: &'static str) {
         let yesterday = (self.now() - TimeDelta::days(1)).date_naive();
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
+                on_backend!(tx.conn, c => diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
                     .set(lot::expires_on.eq(yesterday))
                     .execute(c))?;
                 Ok(())
@@ -161,11 +161,11 @@ impl TestHouse {
     pub fn screen_token(&self, station: StationId, device: DeviceId) -> String {
         let life = TimeDelta::seconds(300);
         let mut claims =
-            Claims::new(&self.house.policy.network, Role::Station, station.to_string(), self.now(), life);
+            Claims::new(&self.state.policy.network, Role::Station, station.to_string(), self.now(), life);
         claims.device = Some(device);
         claims.epoch = Some(1);
         claims.station = Some(station);
-        self.house.keys.tokens.issue(&claims).expect("a token")
+        self.state.keys.tokens.issue(&claims).expect("a token")
     }
 
     pub fn station_token(&self, seed: &Seed) -> String {
@@ -184,11 +184,11 @@ impl TestHouse {
 
     fn device_token(&self, role: Role, subject: String, device: DeviceId, epoch: i64, seed: &Seed) -> String {
         let life = TimeDelta::seconds(300);
-        let mut claims = Claims::new(&self.house.policy.network, role, subject, self.now(), life);
+        let mut claims = Claims::new(&self.state.policy.network, role, subject, self.now(), life);
         claims.device = Some(device);
         claims.epoch = Some(epoch);
         claims.station = Some(seed.station);
-        self.house.keys.tokens.issue(&claims).expect("a token")
+        self.state.keys.tokens.issue(&claims).expect("a token")
     }
 
     /// A fresh token for the operator.
@@ -227,17 +227,17 @@ impl TestHouse {
         });
         let text = String::from_utf8(canonical.clone()).expect("UTF-8");
         let sealed = (
-            self.house.seal("prescription", "body_sealed", id, &body.to_string()).expect("sealed"),
-            self.house.seal("prescription", "canonical_sealed", id, &text).expect("sealed"),
+            self.state.seal("prescription", "body_sealed", id, &body.to_string()).expect("sealed"),
+            self.state.seal("prescription", "canonical_sealed", id, &text).expect("sealed"),
         );
         let until = self.now() + TimeDelta::hours(10);
-        let signer = self.house.keys.prescriptions.signing(self.now()).expect("a key");
+        let signer = self.state.keys.prescriptions.signing(self.now()).expect("a key");
         let signature = sign_detached(&signer, DetachedKind::Prescription, &canonical).expect("signed");
         let station = seed.station;
         let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::insert_into(consultation::table)
+                on_backend!(tx.conn, c => diesel::insert_into(consultation::table)
                     .values((
                         consultation::id.eq(talk),
                         consultation::worker_id.eq(worker),
@@ -255,7 +255,7 @@ impl TestHouse {
                         consultation::fence.eq(1_i64),
                     ))
                     .execute(c))?;
-                each!(tx.conn, c => diesel::insert_into(prescription::table)
+                on_backend!(tx.conn, c => diesel::insert_into(prescription::table)
                     .values((
                         prescription::id.eq(id),
                         prescription::consultation_id.eq(talk),
@@ -274,7 +274,7 @@ impl TestHouse {
                         prescription::created_at.eq(At(tx.now)),
                     ))
                     .execute(c))?;
-                each!(tx.conn, c => diesel::insert_into(prescription_line::table)
+                on_backend!(tx.conn, c => diesel::insert_into(prescription_line::table)
                     .values((
                         prescription_line::prescription_id.eq(id),
                         prescription_line::line_no.eq(1),
@@ -313,9 +313,9 @@ impl TestHouse {
 
     /// Writes a column of a prescription, as somebody with the database could.
     pub async fn tamper_prescription(&self, id: PrescriptionId) {
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::update(prescription::table.find(id))
+                on_backend!(tx.conn, c => diesel::update(prescription::table.find(id))
                     .set(prescription::canonical_sealed.eq(Some(b"another text".to_vec())))
                     .execute(c))?;
                 Ok(())
@@ -343,7 +343,7 @@ impl TestHouse {
     /// No invariant is broken.
     pub async fn sound(&self) {
         let violations = self
-            .house
+            .state
             .read(Actor::System, |conn, _| service::stock::check::invariants(conn))
             .await
             .expect("audited");
@@ -352,9 +352,9 @@ impl TestHouse {
 
     /// Runs the sweeps that a job would run.
     pub async fn sweep(&self) -> (usize, usize, usize) {
-        let doubted = service::vend::doubt_silent(&self.house).await.expect("doubted");
-        let voided = service::vend::void_expired(&self.house).await.expect("voided");
-        (doubted, voided, service::vend::expire_orders(&self.house).await.expect("expired"))
+        let doubted = service::vend::doubt_silent(&self.state).await.expect("doubted");
+        let voided = service::vend::void_expired(&self.state).await.expect("voided");
+        (doubted, voided, service::vend::expire_orders(&self.state).await.expect("expired"))
     }
 
     /// What lies in a slot: on hand, reserved, in doubt, and why it is closed.
@@ -385,13 +385,13 @@ pub fn code_of(order: &Value) -> String {
     order["pickup_code"].as_str().expect("a code").to_owned()
 }
 
-impl TestHouse {
+impl TestApp {
     /// Leaves 1 fen on the worker's account.
     pub async fn spend_all(&self, seed: &Seed) {
         use domain::{ids::OrderId, ledger, money::Fen};
         use service::ledger as books;
         let worker = seed.worker;
-        self.house
+        self.state
             .write(Actor::System, move |tx| {
                 books::allowance(tx, worker)?;
                 let spent = ledger::pay_order(worker, OrderId::generate(), Fen(19_999))?.expect("a sum");
@@ -405,9 +405,9 @@ impl TestHouse {
     pub async fn forge_stock(&self, seed: &Seed) {
         use storage::schema::slot_stock;
         let id = seed.cabinet;
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::update(slot_stock::table)
+                on_backend!(tx.conn, c => diesel::update(slot_stock::table)
                     .filter(slot_stock::cabinet_id.eq(id))
                     .filter(slot_stock::slot_no.eq(1))
                     .set((slot_stock::reserved.eq(0_i64), slot_stock::discarded.eq(1_i64)))
@@ -422,9 +422,9 @@ impl TestHouse {
     pub async fn revoke_cabinet(&self, seed: &Seed) {
         use storage::schema::device;
         let id = seed.cabinet_device;
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
-                each!(tx.conn, c => diesel::update(device::table.find(id))
+                on_backend!(tx.conn, c => diesel::update(device::table.find(id))
                     .set(device::revoked_at.eq(Some(At(tx.now))))
                     .execute(c))?;
                 Ok(())

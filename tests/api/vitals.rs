@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 
 fn reading(kind: &str, value: i64, unit: &str) -> Value {
     json!({"kind": kind, "value": value, "unit": unit, "device": "sample-device"})
@@ -10,9 +10,9 @@ fn reading(kind: &str, value: i64, unit: &str) -> Value {
 
 #[actix_web::test]
 async fn readings_are_stored_with_units_and_scored_together() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let mut pressure = reading("blood_pressure", 118, "mm[Hg]");
     pressure["second"] = json!(76);
     let body = json!({
@@ -20,56 +20,56 @@ async fn readings_are_stored_with_units_and_scored_together() {
             reading("temperature", 370, "dCel"), reading("respiratory_rate", 16, "/min")],
         "context": {"consciousness": "A", "supplemental_oxygen": false},
     });
-    let stored = house.post(&worker, "/api/v1/readings", body).await.expect(201);
+    let stored = app.post(&worker, "/api/v1/readings", body).await.expect(201);
     assert_eq!(stored["readings"][0]["display"], "118/76 mmHg");
     assert_eq!(stored["readings"][3]["display"], "37.0 ℃");
     assert_eq!(stored["triage"]["news2"]["total"], 0);
     assert_eq!(stored["triage"]["level"], "routine");
-    let listed = house.get(&worker, "/api/v1/readings").await.expect(200);
+    let listed = app.get(&worker, "/api/v1/readings").await.expect(200);
     assert_eq!(listed["items"].as_array().expect("items").len(), 5);
 }
 
 #[actix_web::test]
 async fn what_cannot_be_is_refused_with_the_allowed_range_and_nothing_is_kept() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let body = json!({"readings": [reading("heart_rate", 72, "/min"), reading("spo2", 140, "%"),
         reading("temperature", 37, "Cel")]});
-    let problem = house.post(&worker, "/api/v1/readings", body).await.problem(422, "invalid_field");
+    let problem = app.post(&worker, "/api/v1/readings", body).await.problem(422, "invalid_field");
     let errors = problem["errors"].as_array().expect("errors");
     assert_eq!(errors[0]["field"], "readings[1].value");
     assert!(errors[0]["message"].as_str().expect("a message").contains("100"), "{errors:?}");
     assert_eq!(errors[1]["field"], "readings[2].unit");
-    let listed = house.get(&worker, "/api/v1/readings").await.expect(200);
+    let listed = app.get(&worker, "/api/v1/readings").await.expect(200);
     assert_eq!(listed["items"], json!([]));
 }
 
 #[actix_web::test]
 async fn without_consent_nothing_is_measured() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let worker = house.check_in(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let worker = app.check_in(&seed).await;
     let purpose = json!({"purpose": "health_care"});
-    house.post(&worker, "/api/v1/me/consents/withdraw", purpose.clone()).await.expect(200);
+    app.post(&worker, "/api/v1/me/consents/withdraw", purpose.clone()).await.expect(200);
     let body = json!({"readings": [reading("heart_rate", 72, "/min")]});
-    house.post(&worker, "/api/v1/readings", body.clone()).await.problem(422, "consent_missing");
-    house.post(&worker, "/api/v1/me/consents", purpose).await.expect(201);
-    house.post(&worker, "/api/v1/readings", body).await.expect(201);
+    app.post(&worker, "/api/v1/readings", body.clone()).await.problem(422, "consent_missing");
+    app.post(&worker, "/api/v1/me/consents", purpose).await.expect(201);
+    app.post(&worker, "/api/v1/readings", body).await.expect(201);
 }
 
 #[actix_web::test]
 async fn news2_is_scored_as_the_vectors_say() {
-    let house = TestHouse::open().await;
+    let app = TestApp::open().await;
     let text = include_str!("../facts/news2.json");
     let facts: Value = serde_json::from_str(text).expect("JSON");
     for vector in facts["vectors"].as_array().expect("vectors") {
-        let score = house.post("", "/api/v1/triage/assess", vector["input"].clone()).await.expect(200);
+        let score = app.post("", "/api/v1/triage/assess", vector["input"].clone()).await.expect(200);
         assert_eq!(score["total"], vector["total"], "{vector}");
         assert_eq!(score["band"], vector["band"], "{vector}");
     }
     let bad = json!({"spo2_percent": 101, "pulse": 3});
-    let problem = house.post("", "/api/v1/triage/assess", bad).await.problem(422, "invalid_field");
+    let problem = app.post("", "/api/v1/triage/assess", bad).await.problem(422, "invalid_field");
     let errors = problem["errors"].as_array().expect("errors");
     assert!(
         errors.iter().any(|error| error["field"] == "pulse" && error["code"] == "unknown_field"),

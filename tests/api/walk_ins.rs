@@ -4,198 +4,197 @@
 use serde_json::json;
 
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     phones::{resident_id, text},
 };
 
 const WHO: &str = "/check_in/worker_id";
 
-async fn account(house: &TestHouse, opened: &serde_json::Value) -> serde_json::Value {
-    house.get(&text(opened, "/access_token"), "/api/v1/account").await.expect(200)
+async fn account(app: &TestApp, opened: &serde_json::Value) -> serde_json::Value {
+    app.get(&text(opened, "/access_token"), "/api/v1/account").await.expect(200)
 }
 
 #[actix_web::test]
 async fn no_phone_a_landline_and_a_foreign_number_get_care() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     for phone in
         [json!(null), json!("0535-1234567"), json!("+82 10-1234-5678"), json!("１３８００１３８０００")]
     {
         let body = json!({"name": "样例甲", "phone": phone, "consent": true});
-        let opened = house.walk_in(&seed, body).await.expect(201);
+        let opened = app.walk_in(&seed, body).await.expect(201);
         assert_eq!(opened["identified_by"], "unchecked");
         let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-        house.post(&text(&opened, "/access_token"), "/api/v1/consultations", ask).await.expect(201);
+        app.post(&text(&opened, "/access_token"), "/api/v1/consultations", ask).await.expect(201);
     }
     for (spelling, found) in
         [("05351234567", 1), ("+86 535 1234567", 1), ("+821012345678", 1), ("+86 13800138000", 1)]
     {
         let path = format!("/api/v1/workers?phone={}", spelling.replace('+', "%2B").replace(' ', "%20"));
-        let list = house.get(&house.operator_token(&seed), &path).await.expect(200);
+        let list = app.get(&app.operator_token(&seed), &path).await.expect(200);
         assert_eq!(list["items"].as_array().expect("a list").len(), found, "{spelling}");
     }
     for bad in ["1234567", "12012345678", "0535-0234567", "+86 12345", "电话：没有没有"] {
         let body = json!({"name": "样例甲", "phone": bad, "consent": true});
-        let refused = house.walk_in(&seed, body).await.problem(422, "invalid_field");
+        let refused = app.walk_in(&seed, body).await.problem(422, "invalid_field");
         assert_eq!(refused["errors"][0]["field"], "phone", "{bad}");
     }
     // Two people without a phone share nothing by which limits are counted.
-    let list = house.get(&house.operator_token(&seed), "/api/v1/workers?phone=13800138000").await.expect(200);
+    let list = app.get(&app.operator_token(&seed), "/api/v1/workers?phone=13800138000").await.expect(200);
     assert_eq!(list["items"][0]["phone"], "138****8000");
 }
 
 #[actix_web::test]
 async fn a_proved_phone_and_the_name_are_the_same_person_at_the_next_visit() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let first = house.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let first = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
     assert_eq!(first["identified_by"], "phone");
     let body = json!({"allergies": ["penicillins"]});
-    house.put(&text(&first, "/access_token"), "/api/v1/me/profile", "\"0\"", body).await.expect(200);
+    app.put(&text(&first, "/access_token"), "/api/v1/me/profile", "\"0\"", body).await.expect(200);
     // Spelt otherwise: still the same.
-    let again = house.walk_in_by_phone(&seed, " 样例 甲", "+86 138-0013-8000").await;
+    let again = app.walk_in_by_phone(&seed, " 样例 甲", "+86 138-0013-8000").await;
     assert_eq!(text(&again, WHO), text(&first, WHO));
-    let profile = house.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
+    let profile = app.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["penicillins"]));
     // The same phone, another name: a couple. Each has a record of their own.
-    let wife = house.walk_in_by_phone(&seed, "样例乙", "13800138000").await;
+    let wife = app.walk_in_by_phone(&seed, "样例乙", "13800138000").await;
     assert_ne!(text(&wife, WHO), text(&first, WHO));
-    let profile = house.get(&text(&wife, "/access_token"), "/api/v1/me/profile").await.expect(200);
+    let profile = app.get(&text(&wife, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(null));
-    assert_eq!(text(&house.walk_in_by_phone(&seed, "样例乙", "13800138000").await, WHO), text(&wife, WHO));
+    assert_eq!(text(&app.walk_in_by_phone(&seed, "样例乙", "13800138000").await, WHO), text(&wife, WHO));
 }
 
 #[actix_web::test]
 async fn what_is_only_said_opens_nobodys_record() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let number = resident_id("19900501", 13);
-    let first = house.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
-    let document = house.walk_in_by_document(&seed, "样例丙", &number).await;
+    let first = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
+    let document = app.walk_in_by_document(&seed, "样例丙", &number).await;
     assert_eq!(document["identified_by"], "document");
     let said = json!({"name": "样例甲", "phone": "13800138000", "consent": true});
-    let opened = house.walk_in(&seed, said).await.expect(201);
+    let opened = app.walk_in(&seed, said).await.expect(201);
     assert_eq!(opened["identified_by"], "unchecked");
     assert_ne!(text(&opened, WHO), text(&first, WHO));
     let typed = json!({"name": "样例丙", "consent": true,
         "document": {"kind": "resident_id", "number": number, "evidence": "typed"}});
-    let opened = house.walk_in(&seed, typed).await.expect(201);
+    let opened = app.walk_in(&seed, typed).await.expect(201);
     assert_eq!(opened["identified_by"], "unchecked");
     assert_ne!(text(&opened, WHO), text(&document, WHO));
     // Whose card names this phone is not found by the phone: nobody proved it for them.
-    let card = house.walk_in_by_phone(&seed, "样例工人甲", "15400000001").await;
+    let card = app.walk_in_by_phone(&seed, "样例工人甲", "15400000001").await;
     assert_ne!(text(&card, WHO), seed.worker.to_string());
     // An operator finds both who showed the document and who claims it.
     let path = format!("/api/v1/workers?document_kind=resident_id&document_number={number}");
-    let found = house.get(&house.operator_token(&seed), &path).await.expect(200);
+    let found = app.get(&app.operator_token(&seed), &path).await.expect(200);
     assert_eq!(found["items"].as_array().expect("a list").len(), 2);
-    house
-        .get(&house.operator_token(&seed), "/api/v1/workers?document_kind=passport")
+    app.get(&app.operator_token(&seed), "/api/v1/workers?document_kind=passport")
         .await
         .problem(400, "invalid_parameter");
 }
 
 #[actix_web::test]
 async fn a_document_finds_its_owner_and_says_birth_and_sex() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let number = resident_id("19880214", 122);
-    let first = house.walk_in_by_document(&seed, "样例甲", &number).await;
-    let me = house.get(&text(&first, "/access_token"), "/api/v1/me").await.expect(200);
+    let first = app.walk_in_by_document(&seed, "样例甲", &number).await;
+    let me = app.get(&text(&first, "/access_token"), "/api/v1/me").await.expect(200);
     assert_eq!((&me["birth_date"], &me["sex"]), (&json!("1988-02-14"), &json!("female")));
     // Married, and called otherwise since: the number is one person's.
-    let again = house.walk_in_by_document(&seed, "样例乙", &number.to_lowercase()).await;
+    let again = app.walk_in_by_document(&seed, "样例乙", &number.to_lowercase()).await;
     assert_eq!(text(&again, WHO), text(&first, WHO));
     // A passport's number is one person's together with the name.
     let passport = |name: &str| {
         json!({"name": name, "consent": true,
             "document": {"kind": "passport", "number": "m12345678", "evidence": "reader"}})
     };
-    let kim = house.walk_in(&seed, passport("Kim Min")).await.expect(201);
-    assert_eq!(text(&house.walk_in(&seed, passport("KIM MIN")).await.expect(201), WHO), text(&kim, WHO));
-    assert_ne!(text(&house.walk_in(&seed, passport("Li Wei")).await.expect(201), WHO), text(&kim, WHO));
+    let kim = app.walk_in(&seed, passport("Kim Min")).await.expect(201);
+    assert_eq!(text(&app.walk_in(&seed, passport("KIM MIN")).await.expect(201), WHO), text(&kim, WHO));
+    assert_ne!(text(&app.walk_in(&seed, passport("Li Wei")).await.expect(201), WHO), text(&kim, WHO));
     // A slip of the finger is named.
     let wrong = |number: &str| {
         json!({"name": "样例甲", "consent": true, "birth_date": "1988-02-15",
             "document": {"kind": "resident_id", "number": number, "evidence": "reader"}})
     };
     let flipped = format!("{}{}", &number[..16], "99");
-    let refused = house.walk_in(&seed, wrong(&flipped)).await.problem(422, "invalid_field");
+    let refused = app.walk_in(&seed, wrong(&flipped)).await.problem(422, "invalid_field");
     assert_eq!(refused["errors"][0]["field"], "document.number");
-    let refused = house.walk_in(&seed, wrong(&number)).await.problem(422, "invalid_field");
+    let refused = app.walk_in(&seed, wrong(&number)).await.problem(422, "invalid_field");
     assert_eq!(refused["errors"][0]["code"], "contradicts_document");
     // A phone that leads to somebody known by another number leads to nobody here.
     let both = |code: serde_json::Value, number: &str| {
         json!({"name": "样例甲", "consent": true, "phone": "13800138000", "phone_code": code,
             "document": {"kind": "resident_id", "number": number, "evidence": "reader"}})
     };
-    let code = house.code(&seed, "13800138000", "check_in").await;
-    let with_phone = house.walk_in(&seed, both(code, &number)).await.expect(201);
+    let code = app.code(&seed, "13800138000", "check_in").await;
+    let with_phone = app.walk_in(&seed, both(code, &number)).await.expect(201);
     assert_eq!(text(&with_phone, WHO), text(&first, WHO));
-    let code = house.code(&seed, "13800138000", "check_in").await;
-    let namesake = house.walk_in(&seed, both(code, &resident_id("19600101", 10))).await.expect(201);
+    let code = app.code(&seed, "13800138000", "check_in").await;
+    let namesake = app.walk_in(&seed, both(code, &resident_id("19600101", 10))).await.expect(201);
     assert_ne!(text(&namesake, WHO), text(&first, WHO));
 }
 
 #[actix_web::test]
 async fn a_code_is_good_for_one_screen_one_phone_one_purpose_five_tries_and_five_minutes() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let with = |code: &serde_json::Value, phone: &str| json!({"name": "样例甲", "phone": phone, "phone_code": code, "consent": true});
-    let code = house.code(&seed, "13800138000", "check_in").await;
+    let code = app.code(&seed, "13800138000", "check_in").await;
     let mut wrong = code.clone();
     wrong["code"] = json!(if code["code"] == "000000" { "000001" } else { "000000" });
     // Another phone's; then another purpose's.
-    house.walk_in(&seed, with(&code, "13800138001")).await.problem(422, "phone_code_gone");
-    let other = house.code(&seed, "13800138000", "change_phone").await;
-    house.walk_in(&seed, with(&other, "13800138000")).await.problem(422, "phone_code_gone");
+    app.walk_in(&seed, with(&code, "13800138001")).await.problem(422, "phone_code_gone");
+    let other = app.code(&seed, "13800138000", "change_phone").await;
+    app.walk_in(&seed, with(&other, "13800138000")).await.problem(422, "phone_code_gone");
     // A new code ends the one before.
-    house.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
-    let code = house.code(&seed, "13800138000", "check_in").await;
+    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    let code = app.code(&seed, "13800138000", "check_in").await;
     wrong["id"] = code["id"].clone();
     wrong["code"] = json!(if code["code"] == "000000" { "000001" } else { "000000" });
     for _ in 0..5 {
-        house.walk_in(&seed, with(&wrong, "13800138000")).await.problem(422, "phone_code_wrong");
+        app.walk_in(&seed, with(&wrong, "13800138000")).await.problem(422, "phone_code_wrong");
     }
-    house.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
-    let code = house.code(&seed, "13800138000", "check_in").await;
-    house.pass(301);
-    house.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
-    let code = house.code(&seed, "13800138000", "check_in").await;
-    house.walk_in(&seed, with(&code, "13800138000")).await.expect(201);
-    house.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    let code = app.code(&seed, "13800138000", "check_in").await;
+    app.pass(301);
+    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    let code = app.code(&seed, "13800138000", "check_in").await;
+    app.walk_in(&seed, with(&code, "13800138000")).await.expect(201);
+    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
     // Five an hour to one phone, whatever they were for.
     let ask = json!({"phone": "138 0013 8000", "purpose": "check_in"});
-    let token = house.station_token(&seed);
-    let refused = house.post(&token, "/api/v1/phone-codes", ask).await;
+    let token = app.station_token(&seed);
+    let refused = app.post(&token, "/api/v1/phone-codes", ask).await;
     assert_eq!(refused.headers["retry-after"], "3600");
     refused.problem(429, "too_many_requests");
     for (phone, code) in
         [("0535-1234567", "takes_no_codes"), ("+821012345678", "takes_no_codes"), ("1234567", "bad_format")]
     {
         let ask = json!({"phone": phone, "purpose": "check_in"});
-        let refused = house.post(&token, "/api/v1/phone-codes", ask).await;
+        let refused = app.post(&token, "/api/v1/phone-codes", ask).await;
         assert_eq!(refused.body["errors"][0]["code"], code, "{phone}: {}", refused.body);
     }
 }
 
 #[actix_web::test]
 async fn a_message_says_what_its_code_is_for_and_is_given_up_with_it() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
     let ask = json!({"phone": "+86 138 0013 8000", "purpose": "check_in"});
-    let sent = house.post(&house.station_token(&seed), "/api/v1/phone-codes", ask.clone()).await.expect(201);
+    let sent = app.post(&app.station_token(&seed), "/api/v1/phone-codes", ask.clone()).await.expect(201);
     assert_eq!((&sent["phone"], &sent["tries"]), (&json!("138****8000"), &json!(5)));
-    let texts = house.texts().await;
+    let texts = app.texts().await;
     assert_eq!(texts.len(), 1);
     let (to, words) = &texts[0];
     assert_eq!(to, "13800138000");
     assert!(words.contains("签到") && words.contains("to check in") && words.contains("5 min"), "{words}");
-    assert!(house.texts().await.is_empty(), "sent once");
-    house.post(&house.station_token(&seed), "/api/v1/phone-codes", ask).await.expect(201);
-    house.pass(301);
-    assert!(house.texts().await.is_empty(), "of no use any more");
-    let quiet = TestHouse::open_with(|config| {
+    assert!(app.texts().await.is_empty(), "sent once");
+    app.post(&app.station_token(&seed), "/api/v1/phone-codes", ask).await.expect(201);
+    app.pass(301);
+    assert!(app.texts().await.is_empty(), "of no use any more");
+    let quiet = TestApp::open_with(|config| {
         config.policy.insert("check_in".to_owned(), json!({"phone_codes": false}));
     })
     .await;
@@ -206,53 +205,51 @@ async fn a_message_says_what_its_code_is_for_and_is_given_up_with_it() {
 
 #[actix_web::test]
 async fn an_allowance_belongs_to_a_person_whom_the_network_knows() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.fill(&seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.fill(&seed).await;
     for phone in ["13800138000", "13800138000", "13800138000"] {
         let body = json!({"name": "样例甲", "phone": phone, "consent": true});
-        let opened = house.walk_in(&seed, body).await.expect(201);
-        let account = account(&house, &opened).await;
+        let opened = app.walk_in(&seed, body).await.expect(201);
+        let account = account(&app, &opened).await;
         assert_eq!((&account["balance_fen"], &account["allowance"]), (&json!(0), &json!("not_identified")));
     }
     // A proved phone is none by itself: the deployment has not said so.
-    let opened = house.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
-    assert_eq!(account(&house, &opened).await["allowance"], "not_identified");
+    let opened = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
+    assert_eq!(account(&app, &opened).await["allowance"], "not_identified");
     let number = resident_id("19900501", 13);
-    let opened = house.walk_in_by_document(&seed, "样例乙", &number).await;
-    let first = account(&house, &opened).await;
+    let opened = app.walk_in_by_document(&seed, "样例乙", &number).await;
+    let first = account(&app, &opened).await;
     assert_eq!((&first["balance_fen"], &first["allowance"]), (&json!(20_000), &json!("granted")));
-    let again = house.walk_in_by_document(&seed, "样例乙", &number).await;
-    assert_eq!(account(&house, &again).await["balance_fen"], 20_000);
-    house.sound().await;
+    let again = app.walk_in_by_document(&seed, "样例乙", &number).await;
+    assert_eq!(account(&app, &again).await["balance_fen"], 20_000);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn who_has_no_allowance_is_told_why_an_order_cannot_be_paid() {
-    let house = TestHouse::open().await;
-    let mut seed = house.seed().await;
-    house.fill(&seed).await;
+    let app = TestApp::open().await;
+    let mut seed = app.seed().await;
+    app.fill(&seed).await;
     let body = json!({"name": "样例甲", "phone": "13800138000", "consent": true});
-    let opened = house.walk_in(&seed, body).await.expect(201);
+    let opened = app.walk_in(&seed, body).await.expect(201);
     let visit = crate::vending::Visit {
         token: text(&opened, "/access_token"),
         check_in: text(&opened, "/check_in/id").parse().expect("an id"),
     };
     seed.worker = text(&opened, WHO).parse().expect("an id");
-    let prescription = house.prescribe(&seed, &visit, 1).await;
-    let order = house
-        .post(&visit.token, "/api/v1/orders", json!({"prescription_id": prescription}))
-        .await
-        .expect(201);
+    let prescription = app.prescribe(&seed, &visit, 1).await;
+    let order =
+        app.post(&visit.token, "/api/v1/orders", json!({"prescription_id": prescription})).await.expect(201);
     let path = format!("/api/v1/orders/{}/pay", text(&order, "/id"));
     let refused =
-        house.post(&visit.token, &path, json!({"method": "subsidy"})).await.problem(422, "balance_too_low");
+        app.post(&visit.token, &path, json!({"method": "subsidy"})).await.problem(422, "balance_too_low");
     assert_eq!(refused["data"]["allowance"], "not_identified");
     assert_eq!(refused["data"]["total_fen"], order["total_fen"]);
 }
 
-async fn generous() -> TestHouse {
-    TestHouse::open_with(|config| {
+async fn generous() -> TestApp {
+    TestApp::open_with(|config| {
         config.database_connections = 12;
         config.policy.insert("vending".to_owned(), json!({"walk_in_subsidy": true}));
     })
@@ -261,83 +258,83 @@ async fn generous() -> TestHouse {
 
 #[actix_web::test]
 async fn where_it_is_said_so_there_is_one_allowance_for_each_proved_phone_and_month() {
-    let house = generous().await;
-    let seed = house.seed().await;
-    let husband = house.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
-    assert_eq!(account(&house, &husband).await["balance_fen"], 20_000);
-    let wife = house.walk_in_by_phone(&seed, "样例乙", "13800138000").await;
-    let none = account(&house, &wife).await;
+    let app = generous().await;
+    let seed = app.seed().await;
+    let husband = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
+    assert_eq!(account(&app, &husband).await["balance_fen"], 20_000);
+    let wife = app.walk_in_by_phone(&seed, "样例乙", "13800138000").await;
+    let none = account(&app, &wife).await;
     assert_eq!((&none["balance_fen"], &none["allowance"]), (&json!(0), &json!("phone_had_it")));
     let body = json!({"name": "样例丙", "phone": "13800138001", "consent": true});
-    let unproved = house.walk_in(&seed, body).await.expect(201);
-    assert_eq!(account(&house, &unproved).await["allowance"], "not_identified");
+    let unproved = app.walk_in(&seed, body).await.expect(201);
+    assert_eq!(account(&app, &unproved).await["allowance"], "not_identified");
     // Shows a document in the same month: the allowance was had.
-    let code = house.code(&seed, "13800138000", "check_in").await;
+    let code = app.code(&seed, "13800138000", "check_in").await;
     let body = json!({"name": "样例甲", "phone": "13800138000", "phone_code": code, "consent": true,
         "document": {"kind": "resident_id", "number": resident_id("19900501", 13), "evidence": "reader"}});
-    let same = house.walk_in(&seed, body).await.expect(201);
+    let same = app.walk_in(&seed, body).await.expect(201);
     assert_eq!(text(&same, WHO), text(&husband, WHO));
-    assert_eq!(account(&house, &same).await["balance_fen"], 20_000);
-    house.sound().await;
+    assert_eq!(account(&app, &same).await["balance_fen"], 20_000);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn people_of_one_phone_who_look_at_once_have_one_allowance() {
-    let house = generous().await;
-    house.seed().await;
+    let app = generous().await;
+    app.seed().await;
     let mut tokens = Vec::new();
     for (at, name) in ["甲", "乙", "丙", "丁"].into_iter().enumerate() {
-        let station = house.another_screen(at).await;
+        let station = app.another_screen(at).await;
         let ask = json!({"phone": "13800138000", "purpose": "check_in"});
-        let sent = house.post(&station, "/api/v1/phone-codes", ask).await.expect(201);
-        let texts = house.texts().await;
+        let sent = app.post(&station, "/api/v1/phone-codes", ask).await.expect(201);
+        let texts = app.texts().await;
         let code = json!({"id": sent["id"], "code": crate::phones::digits_of(&texts[0].1)});
         let body = json!({"name": name, "phone": "13800138000", "phone_code": code, "consent": true});
-        let opened = house.post(&station, "/api/v1/check-ins/walk-in", body).await.expect(201);
+        let opened = app.post(&station, "/api/v1/check-ins/walk-in", body).await.expect(201);
         tokens.push(text(&opened, "/access_token"));
     }
-    let looks = (0..16).map(|at| house.get(&tokens[at % 4], "/api/v1/account"));
+    let looks = (0..16).map(|at| app.get(&tokens[at % 4], "/api/v1/account"));
     for answer in futures_util::future::join_all(looks).await {
         answer.expect(200);
     }
     let mut balances = Vec::new();
     for token in &tokens {
-        balances.push(house.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64());
+        balances.push(app.get(token, "/api/v1/account").await.expect(200)["balance_fen"].as_i64());
     }
     balances.sort_unstable();
     assert_eq!(balances, [Some(0), Some(0), Some(0), Some(20_000)]);
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn one_document_at_many_screens_at_once_is_one_person() {
-    let house = generous().await;
-    house.seed().await;
+    let app = generous().await;
+    app.seed().await;
     let mut stations = Vec::new();
     for at in 0..6 {
-        stations.push(house.another_screen(at).await);
+        stations.push(app.another_screen(at).await);
     }
     let number = resident_id("19900501", 13);
     let body = json!({"name": "样例甲", "consent": true,
         "document": {"kind": "resident_id", "number": number, "evidence": "reader"}});
-    let comes = stations.iter().map(|token| house.post(token, "/api/v1/check-ins/walk-in", body.clone()));
+    let comes = stations.iter().map(|token| app.post(token, "/api/v1/check-ins/walk-in", body.clone()));
     let mut people = std::collections::BTreeSet::new();
     for answer in futures_util::future::join_all(comes).await {
         people.insert(text(&answer.expect(201), WHO));
     }
     assert_eq!(people.len(), 1, "{people:?}");
-    assert_eq!(house.logged("worker.registered").await, 1);
-    house.sound().await;
+    assert_eq!(app.logged("worker.registered").await, 1);
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn wrong_codes_at_once_are_all_counted() {
-    let house = generous().await;
-    let seed = house.seed().await;
-    let code = house.code(&seed, "13800138000", "check_in").await;
+    let app = generous().await;
+    let seed = app.seed().await;
+    let code = app.code(&seed, "13800138000", "check_in").await;
     let wrong = if code["code"] == "000000" { "000001" } else { "000000" };
     let body = json!({"name": "样例甲", "phone": "13800138000", "consent": true,
         "phone_code": {"id": code["id"], "code": wrong}});
-    let answers = house.rush(12, &house.station_token(&seed), "/api/v1/check-ins/walk-in", &body).await;
+    let answers = app.rush(12, &app.station_token(&seed), "/api/v1/check-ins/walk-in", &body).await;
     crate::concurrency::told(&answers, &[("422 phone_code_wrong", 5), ("422 phone_code_gone", 7)]);
 }

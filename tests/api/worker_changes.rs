@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     phones::{resident_id, text},
     seed::{self, Person, Seed},
 };
@@ -14,35 +14,35 @@ const NEW_CARD: &str = "887766554430";
 const NEW_PIN: &str = "305817";
 
 struct Office {
-    house: TestHouse,
+    app: TestApp,
     seed: Seed,
     second: Person,
 }
 
 impl Office {
     async fn open() -> Self {
-        let house = TestHouse::open_with(|config| {
+        let app = TestApp::open_with(|config| {
             config.database_connections = 12;
             config.policy.insert("check_in".to_owned(), json!({"change_hours": 1}));
         })
         .await;
-        let seed = house.seed().await;
-        let second = house.person(Role::Operator, "operator-b@example.cn", None, None).await;
-        Self { house, seed, second }
+        let seed = app.seed().await;
+        let second = app.person(Role::Operator, "operator-b@example.cn", None, None).await;
+        Self { app, seed, second }
     }
 
     async fn ask(&self, worker: impl std::fmt::Display, body: Value) -> Answer {
         let path = format!("/api/v1/workers/{worker}/changes");
-        self.house.post(&self.seed.operator.token, &path, body).await
+        self.app.post(&self.seed.operator.token, &path, body).await
     }
 
     async fn approve(&self, change: &Value) -> Answer {
-        self.house.post(&self.second.token, &approval(change), json!({})).await
+        self.app.post(&self.second.token, &approval(change), json!({})).await
     }
 
     async fn check_in(&self, card: &str, pin: &str) -> Answer {
         let body = json!({"card_number": card, "pin": pin});
-        self.house.post(&self.house.station_token(&self.seed), "/api/v1/check-ins", body).await
+        self.app.post(&self.app.station_token(&self.seed), "/api/v1/check-ins", body).await
     }
 }
 
@@ -53,22 +53,22 @@ fn approval(change: &Value) -> String {
 #[actix_web::test]
 async fn a_lost_card_stops_at_once_and_two_operators_give_a_new_one() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
-    let mine = house.check_in(seed).await;
+    let (app, seed) = (&office.app, &office.seed);
+    let mine = app.check_in(seed).await;
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": NEW_CARD})).await.expect(201);
     assert_eq!(change["state"], "waiting");
     // The old card and what it opened have ended; the new one opens nothing yet.
-    house.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
+    app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
     // To whoever does not know its PIN it is a card like one that nobody has.
     office.check_in(seed::CARD, "000111").await.problem(401, "pin_wrong");
     office.check_in(NEW_CARD, seed::PIN).await.problem(401, "pin_wrong");
-    let waiting = house.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
+    let waiting = app.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
     assert_eq!(waiting["items"][0]["id"], change["id"]);
     assert!(!waiting.to_string().contains(NEW_CARD));
     // Not by whoever asked.
-    house.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
-    house.post(&seed.doctor.token, &approval(&change), json!({})).await.problem(403, "role_not_allowed");
+    app.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
+    app.post(&seed.doctor.token, &approval(&change), json!({})).await.problem(403, "role_not_allowed");
     let done = office.approve(&change).await.expect(200);
     assert_eq!((&done["state"], &done["decided_by"]), (&json!("approved"), &json!(office.second.id)));
     let opened = office.check_in(NEW_CARD, seed::PIN).await.expect(201);
@@ -76,35 +76,35 @@ async fn a_lost_card_stops_at_once_and_two_operators_give_a_new_one() {
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "pin_wrong");
     let again = office.approve(&change).await.problem(409, "state_moved_on");
     assert_eq!(again["state"], "approved");
-    let waiting = house.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
+    let waiting = app.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
     assert_eq!(waiting["items"], json!([]));
 }
 
 #[actix_web::test]
 async fn one_operator_alone_stops_a_card_and_the_same_card_found_again_takes_two() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
-    let stopped = house.post(&seed.operator.token, &stop, json!({})).await.expect(200);
+    let stopped = app.post(&seed.operator.token, &stop, json!({})).await.expect(200);
     assert!(stopped["card_stopped_at"].is_string(), "{stopped}");
-    house.post(&seed.operator.token, &stop, json!({})).await.expect(200);
+    app.post(&seed.operator.token, &stop, json!({})).await.expect(200);
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
     let change =
         office.ask(seed.worker, json!({"kind": "card", "card_number": seed::CARD})).await.expect(201);
     office.approve(&change).await.expect(200);
     office.check_in(seed::CARD, seed::PIN).await.expect(201);
-    assert_eq!(house.logged("card.stopped").await, 1);
+    assert_eq!(app.logged("card.stopped").await, 1);
 }
 
 #[actix_web::test]
 async fn a_forgotten_pin_takes_two_operators_and_ends_what_the_old_one_opened() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
-    let mine = house.check_in(seed).await;
+    let (app, seed) = (&office.app, &office.seed);
+    let mine = app.check_in(seed).await;
     let change = office.ask(seed.worker, json!({"kind": "pin", "pin": NEW_PIN})).await.expect(201);
-    house.get(&mine, "/api/v1/me").await.expect(200);
+    app.get(&mine, "/api/v1/me").await.expect(200);
     office.approve(&change).await.expect(200);
-    house.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
+    app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "pin_wrong");
     office.check_in(seed::CARD, NEW_PIN).await.expect(201);
     for (body, field) in [
@@ -124,79 +124,78 @@ async fn a_forgotten_pin_takes_two_operators_and_ends_what_the_old_one_opened() 
     // Withdrawn, or left for too long.
     let change = office.ask(seed.worker, json!({"kind": "pin", "pin": "582930"})).await.expect(201);
     let refuse = format!("/api/v1/worker-changes/{}/refuse", text(&change, "/id"));
-    house.post(&seed.operator.token, &refuse, json!({})).await.expect(200);
+    app.post(&seed.operator.token, &refuse, json!({})).await.expect(200);
     assert_eq!(office.approve(&change).await.problem(409, "state_moved_on")["state"], "refused");
     let change = office.ask(seed.worker, json!({"kind": "pin", "pin": "582930"})).await.expect(201);
-    house.pass(3600);
-    let token = house.staff_token(Role::Operator, office.second.id, office.second.session, None, None);
-    let late = house.post(&token, &approval(&change), json!({})).await.problem(409, "state_moved_on");
+    app.pass(3600);
+    let token = app.staff_token(Role::Operator, office.second.id, office.second.session, None, None);
+    let late = app.post(&token, &approval(&change), json!({})).await.problem(409, "state_moved_on");
     assert_eq!(late["state"], "lapsed");
 }
 
 #[actix_web::test]
 async fn workers_change_their_own_pin_by_the_old_one_and_wrong_ones_are_counted() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
-    let mine = house.check_in(seed).await;
+    let (app, seed) = (&office.app, &office.seed);
+    let mine = app.check_in(seed).await;
     let change = |old: &str, new: &str| json!({"old_pin": old, "new_pin": new});
-    let easy = house.post(&mine, "/api/v1/me/pin", change(seed::PIN, "111111")).await;
+    let easy = app.post(&mine, "/api/v1/me/pin", change(seed::PIN, "111111")).await;
     assert_eq!(easy.problem(422, "invalid_field")["errors"][0]["field"], "new_pin");
-    let view = house.post(&mine, "/api/v1/me/pin", change(seed::PIN, NEW_PIN)).await.expect(200);
+    let view = app.post(&mine, "/api/v1/me/pin", change(seed::PIN, NEW_PIN)).await.expect(200);
     assert_eq!((&view["card"], &view["phone"]), (&json!(true), &json!("154****0001")));
-    house.get(&mine, "/api/v1/me").await.expect(200);
+    app.get(&mine, "/api/v1/me").await.expect(200);
     for _ in 0..4 {
-        house.post(&mine, "/api/v1/me/pin", change("000111", "582930")).await.problem(401, "pin_wrong");
+        app.post(&mine, "/api/v1/me/pin", change("000111", "582930")).await.problem(401, "pin_wrong");
     }
-    house.post(&mine, "/api/v1/me/pin", change("000111", "582930")).await.problem(429, "pin_locked");
+    app.post(&mine, "/api/v1/me/pin", change("000111", "582930")).await.problem(429, "pin_locked");
     office.check_in(seed::CARD, NEW_PIN).await.problem(429, "pin_locked");
-    let opened = house.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
+    let opened = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let guest = text(&opened, "/access_token");
-    let refused = house.post(&guest, "/api/v1/me/pin", change("000111", "582930")).await;
+    let refused = app.post(&guest, "/api/v1/me/pin", change("000111", "582930")).await;
     assert_eq!(refused.problem(409, "state_moved_on")["state"], "no_card");
 }
 
 #[actix_web::test]
 async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let forgotten = |phone: &str, code: &Value| json!({"card_number": seed::CARD, "phone": phone, "phone_code": code, "new_pin": NEW_PIN});
-    let reset =
-        async |body: Value| house.post(&house.station_token(seed), "/api/v1/check-ins/pin", body).await;
+    let reset = async |body: Value| app.post(&app.station_token(seed), "/api/v1/check-ins/pin", body).await;
     // The phone that somebody wrote down for the card was never proved.
-    let code = house.code(seed, "15400000001", "reset_pin").await;
+    let code = app.code(seed, "15400000001", "reset_pin").await;
     reset(forgotten("15400000001", &code)).await.problem(401, "pin_wrong");
-    let mine = house.check_in(seed).await;
-    let code = house.code(seed, "13800138000", "change_phone").await;
+    let mine = app.check_in(seed).await;
+    let code = app.code(seed, "13800138000", "change_phone").await;
     let body = json!({"phone": "13800138000", "phone_code": code, "pin": seed::PIN});
-    let view = house.post(&mine, "/api/v1/me/phone", body).await.expect(200);
+    let view = app.post(&mine, "/api/v1/me/phone", body).await.expect(200);
     assert_eq!((&view["phone"], &view["phone_checked"]), (&json!("138****8000"), &json!(true)));
     // A code for something else is none for this.
-    let code = house.code(seed, "13800138000", "check_in").await;
+    let code = app.code(seed, "13800138000", "check_in").await;
     reset(forgotten("13800138000", &code)).await.problem(422, "phone_code_gone");
-    let code = house.code(seed, "13800138000", "reset_pin").await;
+    let code = app.code(seed, "13800138000", "reset_pin").await;
     let opened = reset(forgotten("13800138000", &code)).await.expect(201);
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
-    house.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
+    app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "pin_wrong");
     office.check_in(seed::CARD, NEW_PIN).await.expect(201);
     // The worker with a card is found by the proved phone and the name, too.
-    let again = house.walk_in_by_phone(seed, "样例工人甲", "13800138000").await;
+    let again = app.walk_in_by_phone(seed, "样例工人甲", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), seed.worker.to_string());
     // A lost card opens nothing by it.
     let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
-    house.post(&seed.operator.token, &stop, json!({})).await.expect(200);
-    let code = house.code(seed, "13800138000", "reset_pin").await;
+    app.post(&seed.operator.token, &stop, json!({})).await.expect(200);
+    let code = app.code(seed, "13800138000", "reset_pin").await;
     reset(forgotten("13800138000", &code)).await.problem(401, "card_stopped");
 }
 
 #[actix_web::test]
 async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let change = async |mine: &str, code: &Value, more: Value| {
         let mut body = json!({"phone": "13900139000", "phone_code": code});
         body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        house.post(mine, "/api/v1/me/phone", body).await
+        app.post(mine, "/api/v1/me/phone", body).await
     };
     let lacks = |answer: Answer, field: &str| {
         let told = answer.problem(422, "invalid_field");
@@ -204,29 +203,29 @@ async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
         assert_eq!(entry, (&json!(field), &json!("missing_field")));
     };
     // Somebody with a card: its PIN, whose wrong ones are counted as at the check-in.
-    let mine = house.check_in(seed).await;
-    let code = house.code(seed, "13900139000", "change_phone").await;
+    let mine = app.check_in(seed).await;
+    let code = app.code(seed, "13900139000", "change_phone").await;
     lacks(change(&mine, &code, json!({})).await, "pin");
     for _ in 0..4 {
         change(&mine, &code, json!({"pin": "000111"})).await.problem(401, "pin_wrong");
     }
     change(&mine, &code, json!({"pin": seed::PIN})).await.expect(200);
     // Somebody whom a phone proved: a code to that one.
-    let opened = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let opened = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     let mine = text(&opened, "/access_token");
-    let code = house.code(seed, "13900139000", "change_phone").await;
+    let code = app.code(seed, "13900139000", "change_phone").await;
     lacks(change(&mine, &code, json!({})).await, "old_phone_code");
     // The code for the other phone leaves this one good.
-    let old = house.code(seed, "13800138000", "change_phone").await;
+    let old = app.code(seed, "13800138000", "change_phone").await;
     let digits = if old["code"] == "000000" { "000001" } else { "000000" };
     let wrong = json!({"old_phone_code": {"id": old["id"], "code": digits}});
     change(&mine, &code, wrong).await.problem(422, "phone_code_wrong");
     change(&mine, &code, json!({"old_phone_code": old})).await.expect(200);
     // Somebody whom a document proved: the document again.
     let (number, another) = (resident_id("19900307", 1), resident_id("19900307", 3));
-    let opened = house.walk_in_by_document(seed, "样例乙", &number).await;
+    let opened = app.walk_in_by_document(seed, "样例乙", &number).await;
     let mine = text(&opened, "/access_token");
-    let code = house.code(seed, "13900139000", "change_phone").await;
+    let code = app.code(seed, "13900139000", "change_phone").await;
     let paper = |number: &str, evidence: &str| json!({"document": {"kind": "resident_id", "number": number, "evidence": evidence}});
     lacks(change(&mine, &code, json!({})).await, "document");
     lacks(change(&mine, &code, paper(&number, "typed")).await, "document");
@@ -238,30 +237,24 @@ async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
 #[actix_web::test]
 async fn an_operator_changes_name_and_phone_and_the_proofs_follow() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
-    let opened = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let (app, seed) = (&office.app, &office.seed);
+    let opened = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     let who = text(&opened, "/check_in/worker_id");
     let path = format!("/api/v1/workers/{who}/details");
     let body = json!({"name": "样例 乙", "birth_date": "1990-01-01", "sex": "female", "job": "driver"});
-    let changed = house.post(&seed.operator.token, &path, body).await.expect(200);
+    let changed = app.post(&seed.operator.token, &path, body).await.expect(200);
     assert_eq!((&changed["name"], &changed["job"]), (&json!("样例 乙"), &json!("driver")));
     // Found by the new name, and no more by the old.
-    let again = house.walk_in_by_phone(seed, "样例乙", "13800138000").await;
+    let again = app.walk_in_by_phone(seed, "样例乙", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), who);
-    assert_ne!(
-        text(&house.walk_in_by_phone(seed, "样例甲", "13800138000").await, "/check_in/worker_id"),
-        who
-    );
+    assert_ne!(text(&app.walk_in_by_phone(seed, "样例甲", "13800138000").await, "/check_in/worker_id"), who);
     // A phone that an operator writes down is not proved, and the old one finds nobody.
     let body = json!({"phone": "+86 139-0013-9000"});
-    let changed = house.post(&seed.operator.token, &path, body).await.expect(200);
+    let changed = app.post(&seed.operator.token, &path, body).await.expect(200);
     assert_eq!((&changed["phone"], &changed["phone_checked_at"]), (&json!("139****9000"), &json!(null)));
     assert_eq!(changed["identified_by"], "unchecked");
-    assert_ne!(
-        text(&house.walk_in_by_phone(seed, "样例乙", "13800138000").await, "/check_in/worker_id"),
-        who
-    );
-    let none = house.post(&seed.operator.token, &path, json!({"no_phone": true})).await.expect(200);
+    assert_ne!(text(&app.walk_in_by_phone(seed, "样例乙", "13800138000").await, "/check_in/worker_id"), who);
+    let none = app.post(&seed.operator.token, &path, json!({"no_phone": true})).await.expect(200);
     assert_eq!(none["phone"], json!(null));
     for (body, field) in [
         (json!({"phone": "12345678"}), "phone"),
@@ -269,150 +262,149 @@ async fn an_operator_changes_name_and_phone_and_the_proofs_follow() {
         (json!({"birth_date": "1800-01-01"}), "birth_date"),
         (json!({"employer_id": who}), "employer_id"),
     ] {
-        let refused = house.post(&seed.operator.token, &path, body).await.problem(422, "invalid_field");
+        let refused = app.post(&seed.operator.token, &path, body).await.problem(422, "invalid_field");
         assert_eq!(refused["errors"][0]["field"], field);
     }
-    assert_eq!(house.logged("worker.changed").await, 3);
+    assert_eq!(app.logged("worker.changed").await, 3);
 }
 
 #[actix_web::test]
 async fn another_employer_sees_nothing_until_it_is_asked_anew() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
-    let mine = house.check_in(seed).await;
+    let (app, seed) = (&office.app, &office.seed);
+    let mine = app.check_in(seed).await;
     let fitness = json!({"purpose": "employer_fitness"});
-    house.post(&mine, "/api/v1/me/consents", fitness).await.expect(201);
+    app.post(&mine, "/api/v1/me/consents", fitness).await.expect(201);
     let firm = json!({"code": "employer-2", "name_zh": "样例外卖", "name_en": "Sample Meals"});
-    let firm = house.post(&seed.operator.token, "/api/v1/employers", firm).await.expect(201);
+    let firm = app.post(&seed.operator.token, "/api/v1/employers", firm).await.expect(201);
     let path = format!("/api/v1/workers/{}/details", seed.worker);
-    house.post(&seed.operator.token, &path, json!({"employer_id": firm["id"]})).await.expect(200);
-    assert_eq!(house.get(&mine, "/api/v1/me").await.expect(200)["consents"], json!(["health_care"]));
+    app.post(&seed.operator.token, &path, json!({"employer_id": firm["id"]})).await.expect(200);
+    assert_eq!(app.get(&mine, "/api/v1/me").await.expect(200)["consents"], json!(["health_care"]));
 }
 
 #[actix_web::test]
 async fn a_document_that_an_operator_saw_and_a_merge_of_somebodys_record_take_two() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let number = resident_id("19900501", 13);
     let wanted = json!({"kind": "document", "document_kind": "resident_id", "document_number": number});
     let change = office.ask(seed.worker, wanted.clone()).await.expect(201);
     office.approve(&change).await.expect(200);
     // A forgotten card: the reader finds its owner.
-    let opened = house.walk_in_by_document(seed, "样例工人甲", &number).await;
+    let opened = app.walk_in_by_document(seed, "样例工人甲", &number).await;
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
     assert_eq!(opened["identified_by"], "card");
     // Somebody with a proved phone, and then a second card: both are somebody's.
-    let guest = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let guest = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     let token = text(&guest, "/access_token");
-    house.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
-    house.walk_in(seed, json!({"name": "样例", "consent": true})).await.expect(201);
+    app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
+    app.walk_in(seed, json!({"name": "样例", "consent": true})).await.expect(201);
     let guest = text(&guest, "/check_in/worker_id");
     let merge = format!("/api/v1/workers/{guest}/merge");
     let into = json!({"into": seed.worker});
-    house.post(&seed.operator.token, &merge, into).await.problem(403, "approval_needed");
+    app.post(&seed.operator.token, &merge, into).await.problem(403, "approval_needed");
     let change = office.ask(&guest, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
-    house.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
+    app.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
     office.approve(&change).await.expect(200);
     // The proved phone now leads to the one record.
-    let again = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let again = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), seed.worker.to_string());
-    let profile = house.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
+    let profile = app.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["nsaids"]));
     // What the person did since, by their own phone, goes back with them.
     let measure = json!({"readings": [{"kind": "blood_pressure", "value": 120, "second": 80,
         "unit": "mm[Hg]", "device": "cuff", "measured_at": null}]});
-    house.post(&text(&again, "/access_token"), "/api/v1/readings", measure).await.expect(201);
+    app.post(&text(&again, "/access_token"), "/api/v1/readings", measure).await.expect(201);
     let undo = format!("/api/v1/workers/{guest}/unmerge");
-    house.post(&seed.operator.token, &undo, json!({})).await.expect(200);
-    let mine = house.check_in(seed).await;
-    let items = async |token: &str| house.get(token, "/api/v1/readings").await.expect(200)["items"].clone();
+    app.post(&seed.operator.token, &undo, json!({})).await.expect(200);
+    let mine = app.check_in(seed).await;
+    let items = async |token: &str| app.get(token, "/api/v1/readings").await.expect(200)["items"].clone();
     assert_eq!(items(&mine).await, json!([]));
-    let again = house.walk_in_by_phone(seed, "样例甲", "13800138000").await;
+    let again = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), guest);
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_and_undone() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let worker = json!({"card_number": NEW_CARD, "pin": NEW_PIN, "name": "样例工人甲", "phone": "15400000003",
         "birth_date": "1990-05-01", "sex": "male", "job": "construction_at_height"});
-    let made = house.post(&seed.operator.token, "/api/v1/workers", worker).await.expect(201);
+    let made = app.post(&seed.operator.token, "/api/v1/workers", worker).await.expect(201);
     let second = text(&made, "/id");
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
     let token = text(&opened, "/access_token");
-    house.post(&token, "/api/v1/me/consents", json!({"purpose": "health_care"})).await.expect(201);
-    house.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["macrolides"]})).await.expect(200);
-    assert_eq!(house.get(&token, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    app.post(&token, "/api/v1/me/consents", json!({"purpose": "health_care"})).await.expect(201);
+    app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["macrolides"]})).await.expect(200);
+    assert_eq!(app.get(&token, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
     // A walk-in who turns out to be the second card, which turns out to be the first.
-    let guest = house.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
+    let guest = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let token = text(&guest, "/access_token");
-    house.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
+    app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
     let leave = format!("/api/v1/check-ins/{}/leave", text(&guest, "/check_in/id"));
-    house.post(&house.station_token(seed), &leave, json!({})).await.expect(200);
+    app.post(&app.station_token(seed), &leave, json!({})).await.expect(200);
     let guest = text(&guest, "/check_in/worker_id");
-    let mine = house.check_in(seed).await;
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
-    house.spend_all(seed).await;
+    let mine = app.check_in(seed).await;
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
+    app.spend_all(seed).await;
     let merge = |who: &str| format!("/api/v1/workers/{who}/merge");
-    house.post(&seed.operator.token, &merge(&guest), json!({"into": second})).await.expect(200);
+    app.post(&seed.operator.token, &merge(&guest), json!({"into": second})).await.expect(200);
     let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
     office.approve(&change).await.expect(200);
-    let mine = house.check_in(seed).await;
-    let profile = house.get(&mine, "/api/v1/me/profile").await.expect(200);
+    let mine = app.check_in(seed).await;
+    let profile = app.get(&mine, "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["macrolides", "nsaids"]));
-    let me = house.get(&mine, "/api/v1/me").await.expect(200);
+    let me = app.get(&mine, "/api/v1/me").await.expect(200);
     assert_eq!((&me["job"], &me["sex"]), (&json!("construction_at_height"), &json!("male")));
     // One had spent 19,999 of the one allowance: that counts.
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 1);
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 1);
     office.check_in(NEW_CARD, NEW_PIN).await.problem(401, "card_stopped");
     let undo = |who: &str| format!("/api/v1/workers/{who}/unmerge");
-    let early =
-        house.post(&seed.operator.token, &undo(&guest), json!({})).await.problem(409, "state_moved_on");
+    let early = app.post(&seed.operator.token, &undo(&guest), json!({})).await.problem(409, "state_moved_on");
     assert_eq!(early["state"], "merged_on");
-    house.post(&seed.operator.token, &undo(&second), json!({})).await.expect(200);
+    app.post(&seed.operator.token, &undo(&second), json!({})).await.expect(200);
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
-    let profile = house.get(&text(&opened, "/access_token"), "/api/v1/me/profile").await.expect(200);
+    let profile = app.get(&text(&opened, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["macrolides", "nsaids"]));
     assert_eq!(
-        house.get(&text(&opened, "/access_token"), "/api/v1/account").await.expect(200)["balance_fen"],
+        app.get(&text(&opened, "/access_token"), "/api/v1/account").await.expect(200)["balance_fen"],
         20_000
     );
-    let mine = house.check_in(seed).await;
-    assert_eq!(house.get(&mine, "/api/v1/me/profile").await.expect(200)["allergies"], json!(null));
-    assert_eq!(house.get(&mine, "/api/v1/me").await.expect(200)["job"], "courier");
-    assert_eq!(house.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 1);
+    let mine = app.check_in(seed).await;
+    assert_eq!(app.get(&mine, "/api/v1/me/profile").await.expect(200)["allergies"], json!(null));
+    assert_eq!(app.get(&mine, "/api/v1/me").await.expect(200)["job"], "courier");
+    assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 1);
     let leave = format!("/api/v1/check-ins/{}/leave", text(&opened, "/check_in/id"));
-    house.post(&house.station_token(seed), &leave, json!({})).await;
-    house.post(&seed.operator.token, &undo(&guest), json!({})).await.expect(200);
+    app.post(&app.station_token(seed), &leave, json!({})).await;
+    app.post(&seed.operator.token, &undo(&guest), json!({})).await.expect(200);
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
-    let profile = house.get(&text(&opened, "/access_token"), "/api/v1/me/profile").await.expect(200);
+    let profile = app.get(&text(&opened, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["macrolides"]));
-    house.sound().await;
+    app.sound().await;
 }
 
 /// A second card of the worker of the seed, registered as a new worker; whose it is.
 async fn registered_anew(office: &Office) -> String {
     let worker = json!({"card_number": NEW_CARD, "pin": NEW_PIN, "name": "样例工人甲",
         "phone": "15400000003", "birth_date": "1990-05-01", "sex": "male", "job": "courier"});
-    let made = office.house.post(&office.seed.operator.token, "/api/v1/workers", worker).await.expect(201);
+    let made = office.app.post(&office.seed.operator.token, "/api/v1/workers", worker).await.expect(201);
     text(&made, "/id")
 }
 
 #[actix_web::test]
 async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_new_card() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let operator = &seed.operator.token;
     let second = registered_anew(&office).await;
     let preview = async || {
         let path = format!("/api/v1/workers/{second}/merge-preview?into={}", seed.worker);
-        house.get(operator, &path).await.expect(200)["card_comes_over"].clone()
+        app.get(operator, &path).await.expect(200)["card_comes_over"].clone()
     };
     assert_eq!(preview().await, json!(false));
     let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
-    house.post(operator, &stop, json!({})).await.expect(200);
+    app.post(operator, &stop, json!({})).await.expect(200);
     assert_eq!(preview().await, json!(true));
     let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
     office.approve(&change).await.expect(200);
@@ -421,36 +413,36 @@ async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_n
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
     // Undone, each card is its owner's again.
     let undo = format!("/api/v1/workers/{second}/unmerge");
-    house.post(operator, &undo, json!({})).await.expect(200);
+    app.post(operator, &undo, json!({})).await.expect(200);
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
     assert_eq!(text(&opened, "/check_in/worker_id"), second);
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
     let leave = format!("/api/v1/check-ins/{}/leave", text(&opened, "/check_in/id"));
-    house.post(&house.station_token(seed), &leave, json!({})).await.expect(200);
+    app.post(&app.station_token(seed), &leave, json!({})).await.expect(200);
     // Merged again, and given a third card since: that one stays, and the second goes back.
     let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
     office.approve(&change).await.expect(200);
     let third = "887766554448";
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": third})).await.expect(201);
     office.approve(&change).await.expect(200);
-    house.post(operator, &undo, json!({})).await.expect(200);
+    app.post(operator, &undo, json!({})).await.expect(200);
     // Whoever gets another card has lost the one before.
     office.check_in(NEW_CARD, NEW_PIN).await.problem(401, "card_stopped");
     let opened = office.check_in(third, NEW_PIN).await.expect(201);
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
-    house.sound().await;
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_change_is_approved_once_and_a_card_given_once() {
     let office = Office::open().await;
-    let (house, seed) = (&office.house, &office.seed);
+    let (app, seed) = (&office.app, &office.seed);
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": NEW_CARD})).await.expect(201);
-    let answers = house.rush(8, &office.second.token, &approval(&change), &json!({})).await;
+    let answers = app.rush(8, &office.second.token, &approval(&change), &json!({})).await;
     crate::concurrency::told(&answers, &[("200 done", 1), ("409 state_moved_on", 7)]);
-    assert_eq!(house.logged("card.replaced").await, 1);
+    assert_eq!(app.logged("card.replaced").await, 1);
     // One card for two people at once: one of them gets it.
-    let other = house.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
+    let other = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let other = text(&other, "/check_in/worker_id");
     let third = "887766554422";
     let third =
@@ -459,10 +451,8 @@ async fn a_change_is_approved_once_and_a_card_given_once() {
     let two =
         office.ask(&other, json!({"kind": "card", "card_number": third, "pin": NEW_PIN})).await.expect(201);
     let (one, two) = (approval(&one), approval(&two));
-    let both = [
-        house.post(&office.second.token, &one, json!({})),
-        house.post(&office.second.token, &two, json!({})),
-    ];
+    let both =
+        [app.post(&office.second.token, &one, json!({})), app.post(&office.second.token, &two, json!({}))];
     let answers = futures_util::future::join_all(both).await;
     crate::concurrency::told(&answers, &[("200 done", 1), ("409 already_exists", 1)]);
 }

@@ -9,7 +9,7 @@ use std::{
 use diesel::prelude::*;
 use futures_util::future::join_all;
 
-use storage::{Conn, DatabaseUrl, Store, StoreError, each};
+use storage::{Conn, DatabaseUrl, Store, StoreError, on_backend};
 
 const CHILD: &str = "WAYSTATION_TEST_WRITER_CHILD";
 
@@ -21,7 +21,7 @@ fn claim(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
 
 fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
     use storage::schema::idempotency::dsl;
-    Ok(each!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
+    Ok(on_backend!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
 }
 
 /// Not a test of its own: the process that is killed.

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use ipnet::IpNet;
 
-use service::House;
+use service::AppState;
 
 /// The address of the caller, as far as it tells subscribers apart.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ impl FromRequest for Address {
     type Error = std::convert::Infallible;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let house = request.app_data::<Data<Arc<House>>>();
-        let trusted = house.map_or(&[][..], |house| &house.trusted_proxies);
+        let app = request.app_data::<Data<Arc<AppState>>>();
+        let trusted = app.map_or(&[][..], |app| &app.trusted_proxies);
         std::future::ready(Ok(Self(caller(request, trusted))))
     }
 }

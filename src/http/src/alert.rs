@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::ids::AlertId;
 use service::{
-    House,
+    AppState,
     alert::{AlertList, AlertView, CloseAlert},
 };
 
@@ -50,11 +50,11 @@ struct AlertPage {
 async fn list(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     query: Query<AlertPage>,
 ) -> Reply {
     let open = query.0.open.unwrap_or(false);
-    let outcome = house
+    let outcome = app
         .read(caller.actor(), move |conn, _| {
             service::alert::list(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
         })
@@ -68,12 +68,12 @@ async fn list(
 async fn close(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<AlertId>,
     body: Body<CloseAlert>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::alert::close(tx, caller.0.staff, id.0, &body.0)
     })
     .await

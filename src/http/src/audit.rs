@@ -12,7 +12,7 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use service::{House, audit::AuditView};
+use service::{AppState, audit::AuditView};
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -41,11 +41,11 @@ struct Since {
 async fn chain(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     since: Query<Since>,
 ) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::audit::verify_from(conn, house, since.0.after))
+    let outcome = app
+        .read(caller.actor(), move |conn, app| service::audit::verify_from(conn, app, since.0.after))
         .await;
     reply::json(&request, outcome)
 }

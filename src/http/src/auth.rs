@@ -15,7 +15,7 @@ use domain::{
     time::Timestamp,
 };
 use service::{
-    Actor, Failure, House,
+    Actor, AppState, Failure,
     caller::{CabinetCaller, StaffCaller, StationCaller, WorkerCaller},
 };
 
@@ -41,8 +41,8 @@ pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
 }
 
 fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
-    let house = request
-        .app_data::<web::Data<Arc<House>>>()
+    let app = request
+        .app_data::<web::Data<Arc<AppState>>>()
         .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
     let cache = request
         .app_data::<web::Data<TokenCache>>()
@@ -58,37 +58,36 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     if token.len() > LONGEST_TOKEN {
         return Err(Code::TokenInvalid.into());
     }
-    let now = house.now();
+    let now = app.now();
     let key = digest::sha256(token.as_bytes());
-    let generation = house.keys.tokens.generation();
+    let generation = app.keys.tokens.generation();
     cache.keep_to(generation);
     if let Some(actor) = cache.get(&key, now) {
-        note_heard(house, actor, now);
+        note_heard(app, actor, now);
         return Ok(actor);
     }
-    let claims =
-        house.keys.verify_access(token, &house.policy.network, now).map_err(|error| match error {
-            tokens::TokenError::Expired => Code::TokenExpired,
-            tokens::TokenError::Invalid => Code::TokenInvalid,
-        })?;
+    let claims = app.keys.verify_access(token, &app.policy.network, now).map_err(|error| match error {
+        tokens::TokenError::Expired => Code::TokenExpired,
+        tokens::TokenError::Invalid => Code::TokenInvalid,
+    })?;
     let actor = actor_from(&claims).ok_or(Code::TokenInvalid)?;
     // Keys that were replaced meanwhile may have verified it.
-    if house.keys.tokens.generation() == generation {
+    if app.keys.tokens.generation() == generation {
         cache.insert(key, actor, claims.expires_at, now);
     }
-    note_heard(house, actor, now);
+    note_heard(app, actor, now);
     Ok(actor)
 }
 
 /// Who was heard, by whatever request. A worker's screen asks by itself: a
 /// check-in is kept open by what its worker does, and the database notes that.
-fn note_heard(house: &House, actor: Actor, now: Timestamp) {
+fn note_heard(app: &AppState, actor: Actor, now: Timestamp) {
     let who = match actor {
         Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
         Actor::Staff(staff) => Speaker::Staff(staff.staff),
         Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Worker(_) => return,
     };
-    house.coordination.heard(who, now);
+    app.coordination.heard(who, now);
 }
 
 fn actor_from(claims: &tokens::Claims) -> Option<Actor> {

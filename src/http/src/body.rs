@@ -19,7 +19,7 @@ use super::{
 use crate::validation;
 use crypto::digest;
 use domain::{precondition::Expected, refusal::Code};
-use service::{Failure, House, bodies::Bodies};
+use service::{AppState, Failure, bodies::Bodies};
 
 /// A request body is at most this many bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -65,7 +65,7 @@ pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving 
     }
     // The caller stands first among a handler's arguments.
     let known = request.extensions().contains::<Known>();
-    let bodies = request.app_data::<web::Data<Arc<House>>>().map(|house| house.bodies.clone());
+    let bodies = request.app_data::<web::Data<Arc<AppState>>>().map(|app| app.bodies.clone());
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let intake = Intake { known, bodies: bodies.unwrap_or_default(), announced };

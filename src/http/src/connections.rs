@@ -14,18 +14,18 @@ use std::{
 use actix_web::{dev::Extensions, rt::net::TcpStream};
 
 use super::address::source;
-use service::House;
+use service::AppState;
 
 /// The connections of each address.
 pub struct Connections {
-    house: Arc<House>,
+    app: Arc<AppState>,
     open: Mutex<HashMap<String, usize>>,
 }
 
 impl Connections {
     /// None are open yet.
-    pub fn of(house: &Arc<House>) -> Arc<Self> {
-        Arc::new(Self { house: Arc::clone(house), open: Mutex::default() })
+    pub fn of(app: &Arc<AppState>) -> Arc<Self> {
+        Arc::new(Self { app: Arc::clone(app), open: Mutex::default() })
     }
 
     /// Counts a connection for as long as it lives, or ends one that is too many.
@@ -39,7 +39,7 @@ impl Connections {
         if self.count(&address) {
             known.insert(Counted { connections: Arc::clone(self), address });
         } else {
-            self.house.figures.limited("connections-address");
+            self.app.figures.limited("connections-address");
             // The peer reads the end of the stream. That it may be gone already is as well.
             let _gone = socket2::SockRef::from(stream).shutdown(Shutdown::Both);
         }
@@ -47,13 +47,13 @@ impl Connections {
 
     fn is_proxy(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.house.trusted_proxies.iter().any(|proxy| proxy.contains(&peer))
+        self.app.trusted_proxies.iter().any(|proxy| proxy.contains(&peer))
     }
 
     fn count(&self, address: &str) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let held = open.entry(address.to_owned()).or_default();
-        let within = *held < self.house.connections_per_address;
+        let within = *held < self.app.connections_per_address;
         *held += usize::from(within);
         within
     }

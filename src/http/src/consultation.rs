@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::ConsultationId;
 use service::{
-    Actor, Failure, House,
+    Actor, AppState, Failure,
     consultation::{
         Completion, ConsultationView, ConsultationsView, MessageInput, MessageView, MessagesView,
         RatingInput, RecordView, StartInput,
@@ -47,11 +47,11 @@ pub struct Doc;
 async fn start(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<StartInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::consultation::start(tx, caller.0, &body.0)
     })
     .await
@@ -60,14 +60,14 @@ async fn start(
 /// A worker's own consultations, or those that a doctor holds now
 #[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(Page),
     responses((status = 200, body = ConsultationsView)))]
-async fn list(caller: Party, request: HttpRequest, house: Data<Arc<House>>, page: Query<Page>) -> Reply {
+async fn list(caller: Party, request: HttpRequest, app: Data<Arc<AppState>>, page: Query<Page>) -> Reply {
     let limit = page.0.size();
-    let outcome = house
-        .read_health(caller.0, move |conn, house, shown| match caller.0 {
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| match caller.0 {
             Actor::Worker(worker) => {
-                service::consultation::list_for_worker(conn, house, worker.worker, page.0.after(), limit)
+                service::consultation::list_for_worker(conn, app, worker.worker, page.0.after(), limit)
             }
-            Actor::Staff(staff) => service::consultation::list_for_doctor(conn, house, shown, staff.staff),
+            Actor::Staff(staff) => service::consultation::list_for_doctor(conn, app, shown, staff.staff),
             _ => Err(Failure::from(domain::refusal::Code::RoleNotAllowed)),
         })
         .await;
@@ -80,12 +80,12 @@ async fn list(caller: Party, request: HttpRequest, house: Data<Arc<House>>, page
 async fn fetch(
     caller: Party,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.0, move |conn, house, shown| {
-            service::consultation::fetch(conn, house, shown, caller.0, id.0)
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| {
+            service::consultation::fetch(conn, app, shown, caller.0, id.0)
         })
         .await;
     reply::json(&request, outcome)
@@ -97,11 +97,11 @@ async fn fetch(
 async fn cancel(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::cancel(tx, caller.0, id.0)
     })
     .await
@@ -114,12 +114,12 @@ async fn cancel(
 async fn complete(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
     body: Body<Completion>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::complete(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -131,11 +131,11 @@ async fn complete(
 async fn no_show(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::no_show(tx, caller.0, id.0)
     })
     .await
@@ -148,12 +148,12 @@ async fn no_show(
 async fn rate(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
     body: Body<RatingInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::rate(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -166,12 +166,12 @@ async fn rate(
 async fn say(
     caller: Party,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
     body: Body<MessageInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.0, key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.0, key, StatusCode::CREATED, move |tx| {
         service::consultation::say(tx, id.0, &body.0)
     })
     .await
@@ -183,14 +183,14 @@ async fn say(
 async fn messages(
     caller: Party,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
     page: Query<Page>,
 ) -> Reply {
     let limit = page.0.size();
-    let outcome = house
-        .read_health(caller.0, move |conn, house, shown| {
-            service::consultation::messages(conn, house, shown, caller.0, id.0, (page.0.after(), limit))
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| {
+            service::consultation::messages(conn, app, shown, caller.0, id.0, (page.0.after(), limit))
         })
         .await;
     reply::json(&request, outcome)
@@ -202,12 +202,12 @@ async fn messages(
 async fn record(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::consultation::read_record(conn, house, shown, caller.0, id.0)
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::consultation::read_record(conn, app, shown, caller.0, id.0)
         })
         .await;
     reply::json(&request, outcome)

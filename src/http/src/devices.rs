@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::DeviceId;
 use service::{
-    House,
+    AppState,
     devices::{
         AssertionInput, CodeInput, CodeView, DeviceKind, DeviceToken, EnrolInput, EnrolledView, RevokedDevice,
     },
@@ -41,11 +41,11 @@ pub struct Doc;
 async fn make_code(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<CodeInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::devices::code_make(tx, caller.0, &body.0)
     })
     .await
@@ -57,11 +57,11 @@ async fn make_code(
 async fn enrol_station(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<EnrolInput>,
 ) -> Reply {
-    enrol(&request, &house, &address, DeviceKind::Station, body.0).await
+    enrol(&request, &app, &address, DeviceKind::Station, body.0).await
 }
 
 /// Enrol a cabinet
@@ -70,11 +70,11 @@ async fn enrol_station(
 async fn enrol_cabinet(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<EnrolInput>,
 ) -> Reply {
-    enrol(&request, &house, &address, DeviceKind::Cabinet, body.0).await
+    enrol(&request, &app, &address, DeviceKind::Cabinet, body.0).await
 }
 
 /// Exchange a signed assertion for an access token
@@ -88,11 +88,11 @@ async fn enrol_cabinet(
 async fn token(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<AssertionInput>,
 ) -> Reply {
-    reply::json(&request, service::devices::token(&house, &body.0, &address.0).await)
+    reply::json(&request, service::devices::token(&app, &body.0, &address.0).await)
 }
 
 /// Revoke a device at once
@@ -101,11 +101,11 @@ async fn token(
 async fn revoke(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<DeviceId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::devices::revoke(tx, id.0)
     })
     .await
@@ -113,11 +113,11 @@ async fn revoke(
 
 async fn enrol(
     request: &HttpRequest,
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     address: &Address,
     kind: DeviceKind,
     input: EnrolInput,
 ) -> Reply {
-    let outcome = service::devices::enrol_from(house, kind, input, &address.0).await;
+    let outcome = service::devices::enrol_from(app, kind, input, &address.0).await;
     reply::with_status(request, StatusCode::CREATED, outcome)
 }

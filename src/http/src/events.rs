@@ -16,7 +16,7 @@ use crate::{auth::Follower, body::Query, problem::Problem, reply::Reply, routes:
 use base::telemetry::figures::Held;
 use coordination::{Listener, Speaker, Topic};
 use domain::staff::role::Role;
-use service::{Actor, Failure, House};
+use service::{Actor, AppState, Failure};
 use storage::events::{AnyId, Audience, Found, LoggedEvent};
 
 /// How soon a reader looks again when there is more than may be shown yet.
@@ -80,7 +80,7 @@ pub struct EventView {
 async fn follow(
     caller: Follower,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     resume: Query<Resume>,
 ) -> Reply {
     let (audience, topic) = place_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
@@ -93,16 +93,16 @@ async fn follow(
     if *request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let listener = house.coordination.listen(topic);
+    let listener = app.coordination.listen(topic);
     let position = match resume.0.after.or(last) {
         Some(position) => position,
-        None => house
+        None => app
             .read(caller.0, |conn, _| Ok(storage::events::event_head(conn)?))
             .await
             .map_err(|failure| Problem::new(&request, failure))?,
     };
     let state = Following {
-        house: Arc::clone(&house),
+        app: Arc::clone(&app),
         actor: caller.0,
         audience,
         listener,
@@ -110,9 +110,9 @@ async fn follow(
         pending: VecDeque::new(),
         look: Look::Now,
         live: false,
-        ping: Duration::from_millis(house.policy.realtime.ping_ms),
+        ping: Duration::from_millis(app.policy.realtime.ping_ms),
         heard: tokio::time::Instant::now(),
-        _held: Held::by(&house.figures.event_streams),
+        _held: Held::by(&app.figures.event_streams),
         until: tokio::time::Instant::now() + LIFE,
     };
     Ok(response.streaming(futures_util::stream::unfold(state, Following::next)))
@@ -134,7 +134,7 @@ fn place_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
 }
 
 struct Following {
-    house: Arc<House>,
+    app: Arc<AppState>,
     actor: Actor,
     audience: Audience,
     listener: Listener,
@@ -170,14 +170,14 @@ impl Following {
             if let Some(event) = self.pending.pop_front() {
                 self.position = event.position;
                 if self.live {
-                    let late = (self.house.now() - event.at).num_microseconds().unwrap_or(0).max(0);
+                    let late = (self.app.now() - event.at).num_microseconds().unwrap_or(0).max(0);
                     #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
-                    self.house.figures.event_delivery_seconds.observe(late as f64 / 1e6);
+                    self.app.figures.event_delivery_seconds.observe(late as f64 / 1e6);
                 }
                 self.heard = now;
                 return Some((Ok(frame(event)), self));
             }
-            if now >= self.until || self.house.lifecycle.is_closing() {
+            if now >= self.until || self.app.lifecycle.is_closing() {
                 return None;
             }
             let quiet = self.heard + self.ping;
@@ -194,11 +194,11 @@ impl Following {
                 }
                 Look::Soon | Look::WhenWoken if now >= quiet => return Some((Ok(self.ping(now)), self)),
                 Look::Soon => {
-                    self.house.hold(&mut self.listener, SOON).await;
+                    self.app.hold(&mut self.listener, SOON).await;
                     self.look = Look::Now;
                 }
                 Look::WhenWoken => {
-                    self.live = self.house.hold(&mut self.listener, quiet - now).await;
+                    self.live = self.app.hold(&mut self.listener, quiet - now).await;
                     if self.live {
                         self.look = Look::Now;
                     }
@@ -214,14 +214,14 @@ impl Following {
         }
         // Who holds an open line is not lost, though it is silent.
         if let Actor::Staff(staff) = self.actor {
-            self.house.coordination.heard(Speaker::Staff(staff.staff), self.house.now());
+            self.app.coordination.heard(Speaker::Staff(staff.staff), self.app.now());
         }
         Bytes::from_static(b": ping\n\n")
     }
 
     async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
-        self.house
+        self.app
             .read_health(self.actor, move |conn, _, shown| {
                 let found = storage::events::events_after(conn, audience, position, BATCH)?;
                 if !found.events.is_empty() {

@@ -14,7 +14,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    House,
+    AppState,
     formulary::{ProductPage, ProductView},
 };
 
@@ -50,11 +50,11 @@ pub struct ProductQuery {
 async fn search(
     caller: FormularyReader,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     query: Query<ProductQuery>,
 ) -> Reply {
     let query = query.0;
-    let outcome = house
+    let outcome = app
         .read(caller.0, move |conn, _| {
             let text = query.search.as_deref().unwrap_or("");
             let limit = query.limit.unwrap_or(page::USUAL);
@@ -70,9 +70,9 @@ async fn search(
 async fn fetch(
     caller: FormularyReader,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     code: Path<String>,
 ) -> Reply {
-    let outcome = house.read(caller.0, move |conn, _| service::formulary::fetch(conn, &code.0)).await;
+    let outcome = app.read(caller.0, move |conn, _| service::formulary::fetch(conn, &code.0)).await;
     reply::json(&request, outcome)
 }

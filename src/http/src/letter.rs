@@ -14,7 +14,7 @@ use crate::{
     routes::Routes,
 };
 use domain::{ids::LetterId, letter::LetterState};
-use service::{House, letter::LetterView, network::Page};
+use service::{AppState, letter::LetterView, network::Page};
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -48,12 +48,12 @@ struct LetterPage {
 async fn list(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     page: Query<LetterPage>,
 ) -> Reply {
     let page = page.0;
     let limit = page.limit.unwrap_or(USUAL).into();
-    let outcome = house
+    let outcome = app
         .read(caller.actor(), move |conn, _| service::letter::list(conn, page.state, page.after, limit))
         .await;
     reply::json(&request, outcome)
@@ -67,11 +67,11 @@ async fn list(
 async fn resend(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<LetterId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::letter::resend(tx, id.0)
     })
     .await

@@ -15,7 +15,7 @@ use crate::{
 use coordination::Topic;
 use domain::ids::OfferId;
 use service::{
-    House,
+    AppState,
     consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
     matching::duty::{DutyInput, DutyView},
 };
@@ -37,9 +37,9 @@ pub struct Doc;
 
 /// My duty
 #[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
-async fn duty_fetch(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::matching::duty::fetch(conn, caller.0, house.now()))
+async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome = app
+        .read(caller.actor(), move |conn, app| service::matching::duty::fetch(conn, caller.0, app.now()))
         .await;
     reply::json(&request, outcome)
 }
@@ -50,31 +50,31 @@ async fn duty_fetch(caller: Doctor, request: HttpRequest, house: Data<Arc<House>
 async fn duty_set(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     body: Body<DutyInput>,
 ) -> Reply {
     reply::json(
         &request,
-        house.write(caller.actor(), move |tx| service::matching::duty::set(tx, caller.0, &body.0)).await,
+        app.write(caller.actor(), move |tx| service::matching::duty::set(tx, caller.0, &body.0)).await,
     )
 }
 
 /// My open offers; held for up to `wait` seconds while there is none
 #[utoipa::path(get, path = "/api/v1/offers", tag = "matching", params(Wait),
     responses((status = 200, body = OffersView)))]
-async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wait: Query<Wait>) -> Reply {
+async fn list(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>, wait: Query<Wait>) -> Reply {
     let deadline = tokio::time::Instant::now() + wait.0.span();
     // Listening starts before looking: what happens in between is not missed.
-    let mut listener = house.coordination.listen(Topic::Staff(caller.0.staff));
+    let mut listener = app.coordination.listen(Topic::Staff(caller.0.staff));
     loop {
-        let found = house
-            .read_health(caller.actor(), move |conn, house, shown| {
-                service::consultation::open_of(conn, house, shown, caller.0)
+        let found = app
+            .read_health(caller.actor(), move |conn, app, shown| {
+                service::consultation::open_of(conn, app, shown, caller.0)
             })
             .await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
-        if !empty || left.is_zero() || !house.hold_poll(&mut listener, left).await {
+        if !empty || left.is_zero() || !app.hold_poll(&mut listener, left).await {
             return reply::json(&request, found);
         }
     }
@@ -86,12 +86,12 @@ async fn list(caller: Doctor, request: HttpRequest, house: Data<Arc<House>>, wai
 async fn accept(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<OfferId>,
     body: Body<AcceptInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::accept(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -103,12 +103,12 @@ async fn accept(
 async fn decline(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<OfferId>,
     body: Body<DeclineInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::decline(tx, caller.0, id.0, &body.0)
     })
     .await

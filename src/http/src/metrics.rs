@@ -10,7 +10,7 @@ use actix_web::{
 };
 
 use crypto::digest;
-use service::House;
+use service::AppState;
 
 /// SHA-256 of the token that a scrape must bring; none on loopback.
 #[derive(Debug, Clone)]
@@ -36,12 +36,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/metrics", web::get().to(metrics));
 }
 
-async fn metrics(request: HttpRequest, house: Data<Arc<House>>, token: Data<MetricsToken>) -> HttpResponse {
+async fn metrics(request: HttpRequest, app: Data<Arc<AppState>>, token: Data<MetricsToken>) -> HttpResponse {
     if !token.admits(&request) {
         return HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).finish();
     }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(service::figures::exposition(&house).await)
+        .body(service::figures::exposition(&app).await)
 }

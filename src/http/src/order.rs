@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::OrderId;
 use service::{
-    House,
+    AppState,
     ledger::AccountView,
     order::{OrderInput, OrderList, OrderView, PayInput},
 };
@@ -41,11 +41,11 @@ pub struct Doc;
 async fn create(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<OrderInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::order::create(tx, caller.0, &body.0)
     })
     .await
@@ -54,10 +54,10 @@ async fn create(
 /// The worker's orders
 #[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(Page),
     responses((status = 200, body = OrderList)))]
-async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, query: Query<Page>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            service::order::list(conn, house, caller.0.worker, query.0.after(), query.0.limit())
+async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, query: Query<Page>) -> Reply {
+    let outcome = app
+        .read(caller.actor(), move |conn, app| {
+            service::order::list(conn, app, caller.0.worker, query.0.after(), query.0.limit())
         })
         .await;
     reply::json(&request, outcome)
@@ -66,9 +66,9 @@ async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, que
 /// One of the worker's orders
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "order", params(("id" = OrderId, Path)),
     responses((status = 200, body = OrderView)))]
-async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id: Path<OrderId>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::order::fetch(conn, house, caller.0.worker, id.0))
+async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<OrderId>) -> Reply {
+    let outcome = app
+        .read(caller.actor(), move |conn, app| service::order::fetch(conn, app, caller.0.worker, id.0))
         .await;
     reply::json(&request, outcome)
 }
@@ -79,12 +79,12 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>, id
 async fn pay(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<OrderId>,
     body: Body<PayInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::order::pay(tx, caller.0, id.0, body.0.method)
     })
     .await
@@ -96,11 +96,11 @@ async fn pay(
 async fn cancel(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<OrderId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::order::cancel(tx, caller.0, id.0)
     })
     .await
@@ -108,8 +108,8 @@ async fn cancel(
 
 /// The subsidy account, with this month's allowance in it
 #[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
-async fn account(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+async fn account(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     // A write: looking may be what grants the month's allowance.
-    let outcome = house.write(caller.actor(), move |tx| service::ledger::account(tx, caller.0.worker)).await;
+    let outcome = app.write(caller.actor(), move |tx| service::ledger::account(tx, caller.0.worker)).await;
     reply::json(&request, outcome)
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::{ConsultationId, PrescriptionId};
 use service::{
-    House,
+    AppState,
     prescription::{
         VoidInput,
         draft::PrescriptionInput,
@@ -47,12 +47,12 @@ pub struct Doc;
 async fn check(
     caller: Checker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     body: Body<CheckInput>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::safety::check_only(conn, house, shown, caller.0, body.0.clone())
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::safety::check_only(conn, app, shown, caller.0, body.0.clone())
         })
         .await;
     reply::json(&request, outcome)
@@ -65,12 +65,12 @@ async fn check(
 async fn draft(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<ConsultationId>,
     body: Body<PrescriptionInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::prescription::draft(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -82,12 +82,12 @@ async fn draft(
 async fn list(
     caller: PrescriptionReader,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     page: Query<Page>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.0, move |conn, house, shown| {
-            service::prescription::list(conn, house, shown, caller.0, page.0.after(), page.0.limit())
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| {
+            service::prescription::list(conn, app, shown, caller.0, page.0.after(), page.0.limit())
         })
         .await;
     reply::json(&request, outcome)
@@ -99,12 +99,12 @@ async fn list(
 async fn fetch(
     caller: PrescriptionReader,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<PrescriptionId>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.0, move |conn, house, shown| {
-            service::prescription::fetch(conn, house, shown, caller.0, id.0)
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| {
+            service::prescription::fetch(conn, app, shown, caller.0, id.0)
         })
         .await;
     reply::versioned(&request, outcome)
@@ -117,12 +117,12 @@ async fn fetch(
 async fn edit(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<PrescriptionId>,
     version: IfMatch,
     body: Body<PrescriptionInput>,
 ) -> Reply {
-    let outcome = house
+    let outcome = app
         .write(caller.actor(), move |tx| service::prescription::edit(tx, caller.0, id.0, &version.0, &body.0))
         .await;
     reply::versioned(&request, outcome)
@@ -135,12 +135,12 @@ async fn edit(
 async fn sign(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<PrescriptionId>,
     body: Body<SignInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::prescription::sign::sign(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -153,12 +153,12 @@ async fn sign(
 async fn void(
     caller: Doctor,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<PrescriptionId>,
     body: Body<VoidInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::prescription::void(tx, caller.0, id.0, &body.0)
     })
     .await

@@ -12,7 +12,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    House,
+    AppState,
     profile::{HealthProfile, ProfileInput},
 };
 
@@ -29,10 +29,9 @@ pub struct Doc;
 /// My health profile; its version is the ETag, "0" while it is empty
 #[utoipa::path(get, path = "/api/v1/me/profile", tag = "profile",
     responses((status = 200, body = HealthProfile)))]
-async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let worker = caller.0.worker;
-    let outcome =
-        house.read(caller.actor(), move |conn, house| service::profile::fetch(conn, house, worker)).await;
+    let outcome = app.read(caller.actor(), move |conn, app| service::profile::fetch(conn, app, worker)).await;
     reply::versioned(&request, outcome)
 }
 
@@ -42,11 +41,11 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 async fn put(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     version: IfMatch,
     body: Body<ProfileInput>,
 ) -> Reply {
     let outcome =
-        house.write(caller.actor(), move |tx| service::profile::put(tx, caller.0, &version.0, &body.0)).await;
+        app.write(caller.actor(), move |tx| service::profile::put(tx, caller.0, &version.0, &body.0)).await;
     reply::versioned(&request, outcome)
 }

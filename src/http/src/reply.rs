@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{body::IdempotencyKey, problem::Problem};
 use crate::validation;
 use domain::refusal::Code;
-use service::{Actor, Answer, Failure, House, Once, Tx};
+use service::{Actor, Answer, AppState, Failure, Once, Tx};
 
 /// What every handler returns.
 pub type Reply = Result<HttpResponse, Problem>;
@@ -60,23 +60,23 @@ pub fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i64, T), 
 /// Runs a verb once per idempotency key and answers with `status`.
 pub async fn once<T: Serialize + Send + 'static>(
     request: &HttpRequest,
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     actor: Actor,
     key: IdempotencyKey,
     status: StatusCode,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Reply {
-    answer_once(request, status, try_once(request, house, actor, key, work).await)
+    answer_once(request, status, try_once(request, app, actor, key, work).await)
 }
 
 async fn try_once<T: Serialize + Send + 'static>(
     request: &HttpRequest,
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     actor: Actor,
     key: IdempotencyKey,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<Answer, Failure> {
-    house.once(actor, frame(request, actor, key), work).await
+    app.once(actor, frame(request, actor, key), work).await
 }
 
 /// A verb with something before it that must not be done for a repeated
@@ -89,14 +89,14 @@ async fn try_once<T: Serialize + Send + 'static>(
 /// Those of `prepare` and of the verb.
 pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
     request: &HttpRequest,
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     actor: Actor,
     key: IdempotencyKey,
     prepare: impl Future<Output = Result<P, Failure>>,
     work: impl Fn(&mut Tx<'_>, &P) -> Result<T, Failure> + Send + 'static,
 ) -> (Option<Arc<P>>, Result<Answer, Failure>) {
     let once = frame(request, actor, key);
-    match house.kept(actor, &once).await {
+    match app.kept(actor, &once).await {
         Ok(None) => {}
         Ok(Some(answer)) => return (None, Ok(answer)),
         Err(failure) => return (None, Err(failure)),
@@ -106,7 +106,7 @@ pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'stat
         Err(failure) => return (None, Err(failure)),
     };
     let of_work = Arc::clone(&prepared);
-    let outcome = house.once(actor, once, move |tx| work(tx, &of_work)).await;
+    let outcome = app.once(actor, once, move |tx| work(tx, &of_work)).await;
     (Some(prepared), outcome)
 }
 

@@ -18,7 +18,7 @@ use crate::{
 use coordination::Topic;
 use domain::ids::PrescriptionId;
 use service::{
-    Actor, Failure, House,
+    Actor, AppState, Failure,
     prescription::view::PrescriptionView,
     review::{ApproveInput, ReturnInput, ReviewQueue, record::ReviewView},
 };
@@ -43,21 +43,21 @@ pub struct Doc;
 async fn waiting(
     caller: Pharmacist,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     wait: Query<Wait>,
 ) -> Reply {
-    reply::json(&request, look_or_wait(&house, caller.actor(), wait.0.span()).await)
+    reply::json(&request, look_or_wait(&app, caller.actor(), wait.0.span()).await)
 }
 
 /// Listens first and then looks, so that nothing signed in between is missed.
 /// While nothing is signed it sleeps, and asks the database nothing.
-async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Result<ReviewQueue, Failure> {
+async fn look_or_wait(app: &Arc<AppState>, actor: Actor, wait: Duration) -> Result<ReviewQueue, Failure> {
     let started = Instant::now();
-    let mut listener = house.coordination.listen(Topic::Reviews);
+    let mut listener = app.coordination.listen(Topic::Reviews);
     loop {
-        let queue = house.read_health(actor, service::review::waiting).await?;
+        let queue = app.read_health(actor, service::review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
-        if !queue.items.is_empty() || left.is_zero() || !house.hold_poll(&mut listener, left).await {
+        if !queue.items.is_empty() || left.is_zero() || !app.hold_poll(&mut listener, left).await {
             return Ok(queue);
         }
     }
@@ -69,12 +69,12 @@ async fn look_or_wait(house: &Arc<House>, actor: Actor, wait: Duration) -> Resul
 async fn fetch(
     caller: Pharmacist,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<PrescriptionId>,
 ) -> Reply {
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::review::record::read(conn, house, shown, caller.0, id.0)
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::review::record::read(conn, app, shown, caller.0, id.0)
         })
         .await;
     reply::json(&request, outcome)
@@ -87,12 +87,12 @@ async fn fetch(
 async fn approve(
     caller: Pharmacist,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<PrescriptionId>,
     body: Body<ApproveInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::review::approve(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -105,12 +105,12 @@ async fn approve(
 async fn send_back(
     caller: Pharmacist,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<PrescriptionId>,
     body: Body<ReturnInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::review::send_back(tx, caller.0, id.0, &body.0)
     })
     .await

@@ -26,7 +26,7 @@ use crypto::{
     public_key::Ed25519PublicKey,
 };
 use domain::{ids::DeviceId, refusal::Code};
-use service::{Actor, Failure, House, caller::StationCaller};
+use service::{Actor, AppState, Failure, caller::StationCaller};
 
 /// The header with the detached JWS over method, path and body.
 pub const SIGNATURE_HEADER: &str = "Waystation-Signature";
@@ -131,9 +131,9 @@ async fn device_key(
     device: DeviceId,
     epoch: i64,
 ) -> Result<Ed25519PublicKey, Failure> {
-    let house = request
-        .app_data::<Data<Arc<House>>>()
+    let app = request
+        .app_data::<Data<Arc<AppState>>>()
         .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
-    let text = house.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
+    let text = app.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
     Ok(text.parse::<Ed25519PublicKey>()?)
 }

@@ -20,7 +20,7 @@ use actix_web::{
 use tracing::{Instrument, Span};
 
 use super::{pages::headers, routes::Pattern, unread};
-use service::House;
+use service::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Routes that are asked so often that a good answer is worth no line.
@@ -125,16 +125,16 @@ fn tell<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) 
 /// Counts an answer, and gives it the headers that every answer has.
 fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64) {
     let request = response.request().clone();
-    let house = request.app_data::<Data<Arc<House>>>();
-    if let Some(house) = house {
-        house.figures.request(method, &route_of(&request), response.status().as_str(), took);
+    let app = request.app_data::<Data<Arc<AppState>>>();
+    if let Some(app) = app {
+        app.figures.request(method, &route_of(&request), response.status().as_str(), took);
     }
     let headers = response.headers_mut();
     headers::secure(headers::policy(request.path()), headers);
     if let Ok(id) = HeaderValue::from_str(&RequestId::in_request(&request)) {
         headers.insert(REQUEST_ID, id);
     }
-    if house.is_some_and(|house| house.lifecycle.is_ending()) {
+    if app.is_some_and(|app| app.lifecycle.is_ending()) {
         // The caller's next request opens a connection elsewhere.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::ids::{AttemptId, CabinetId, IncidentId};
 use service::{
-    House,
+    AppState,
     stock::recall::{RecallInput, RecallView},
     vend::{AttemptView, CabinetList, CabinetView, CloseIncident, IncidentList, IncidentView, ResolveInput},
 };
@@ -65,10 +65,10 @@ struct AuditView {
 async fn list(
     caller: StockKeeper,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     page: Query<Page>,
 ) -> Reply {
-    let outcome = house
+    let outcome = app
         .read(caller.actor(), move |conn, _| service::vend::cabinets(conn, page.0.after(), page.0.limit()))
         .await;
     reply::json(&request, outcome)
@@ -80,10 +80,10 @@ async fn list(
 async fn fetch(
     caller: StockKeeper,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<CabinetId>,
 ) -> Reply {
-    let outcome = house.read(caller.actor(), move |conn, _| service::vend::cabinet(conn, id.0)).await;
+    let outcome = app.read(caller.actor(), move |conn, _| service::vend::cabinet(conn, id.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -93,11 +93,11 @@ async fn fetch(
 async fn incidents(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     query: Query<IncidentPage>,
 ) -> Reply {
     let open = query.0.open.unwrap_or(false);
-    let outcome = house
+    let outcome = app
         .read(caller.actor(), move |conn, _| {
             service::vend::incidents(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
         })
@@ -111,12 +111,12 @@ async fn incidents(
 async fn close_incident(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<IncidentId>,
     body: Body<CloseIncident>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::vend::close_incident(tx, caller.0.staff, id.0, &body.0)
     })
     .await
@@ -128,12 +128,12 @@ async fn close_incident(
 async fn resolve(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<AttemptId>,
     body: Body<ResolveInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::vend::resolve(tx, caller.0.staff, id.0, &body.0)
     })
     .await
@@ -145,11 +145,11 @@ async fn resolve(
 async fn recall(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<RecallInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::stock::recall::recall(tx, &body.0)
     })
     .await
@@ -158,8 +158,8 @@ async fn recall(
 /// Check the invariants of stock, vending and the books
 #[utoipa::path(get, path = "/api/v1/audit/invariants", tag = "vend",
     responses((status = 200, body = AuditView)))]
-async fn invariants(caller: Operator, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
+async fn invariants(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome = app
         .read(caller.actor(), |conn, _| {
             service::stock::check::invariants(conn).map(|violations| AuditView { violations })
         })

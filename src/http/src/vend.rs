@@ -20,7 +20,7 @@ use domain::{
         EventsAnswer, EventsRequest, Grant, HelloAnswer, HelloRequest, StartRequest, WorkAnswer, WorkQuery,
     },
 };
-use service::{Failure, House};
+use service::{AppState, Failure};
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -45,10 +45,10 @@ pub struct Doc;
 async fn hello(
     caller: Cabinet,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     body: SignedBody<HelloRequest>,
 ) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| service::vend::hello(tx, caller.0, &body.0)).await;
+    let outcome = app.write(caller.actor(), move |tx| service::vend::hello(tx, caller.0, &body.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -58,21 +58,21 @@ async fn hello(
 async fn work(
     caller: Cabinet,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     query: Query<WorkQuery>,
 ) -> Reply {
-    reply::json(&request, next_work(&caller, &house, &query.0).await)
+    reply::json(&request, next_work(&caller, &app, &query.0).await)
 }
 
-async fn next_work(caller: &Cabinet, house: &Arc<House>, query: &WorkQuery) -> Result<WorkAnswer, Failure> {
+async fn next_work(caller: &Cabinet, app: &Arc<AppState>, query: &WorkQuery) -> Result<WorkAnswer, Failure> {
     let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.into());
     let cabinet = caller.0.cabinet;
-    let mut listener = house.coordination.listen(Topic::Cabinet(cabinet));
+    let mut listener = app.coordination.listen(Topic::Cabinet(cabinet));
     // What was told by this cursor: then the database has nothing to add.
-    let mut told = house.work_seen.get(&cabinet) == Some((listener.generation(), query.cursor));
+    let mut told = app.work_seen.get(&cabinet) == Some((listener.generation(), query.cursor));
     loop {
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if told && !house.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
+        if told && !app.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
             break;
         }
         // The generation first: what changes while the database is read is
@@ -80,14 +80,13 @@ async fn next_work(caller: &Cabinet, house: &Arc<House>, query: &WorkQuery) -> R
         let generation = listener.generation();
         let (actor, own) = (caller.actor(), caller.0);
         // In a box, which is gone when the poll is held.
-        let items =
-            Box::pin(house.read(actor, move |conn, house| service::vend::work(conn, house, own))).await?;
+        let items = Box::pin(app.read(actor, move |conn, app| service::vend::work(conn, app, own))).await?;
         let cursor = service::vend::cursor_of(&items)?;
-        house.work_seen.insert(cabinet, (generation, cursor));
+        app.work_seen.insert(cabinet, (generation, cursor));
         if cursor != query.cursor {
             return Ok(WorkAnswer { cursor, items });
         }
-        if tokio::time::Instant::now() >= until || house.lifecycle.is_closing() {
+        if tokio::time::Instant::now() >= until || app.lifecycle.is_closing() {
             break;
         }
         told = true;
@@ -102,12 +101,12 @@ async fn next_work(caller: &Cabinet, house: &Arc<House>, query: &WorkQuery) -> R
 async fn start(
     caller: Cabinet,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<AttemptId>,
     body: SignedBody<StartRequest>,
 ) -> Reply {
     let outcome =
-        house.write(caller.actor(), move |tx| service::vend::start(tx, caller.0, id.0, &body.0)).await;
+        app.write(caller.actor(), move |tx| service::vend::start(tx, caller.0, id.0, &body.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -124,9 +123,9 @@ async fn start(
 async fn events(
     caller: Cabinet,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     body: SignedBody<EventsRequest>,
 ) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| service::vend::accept(tx, caller.0, &body.0)).await;
+    let outcome = app.write(caller.actor(), move |tx| service::vend::accept(tx, caller.0, &body.0)).await;
     reply::json(&request, outcome)
 }

@@ -12,7 +12,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    Failure, House,
+    AppState, Failure,
     triage::{
         TriageView,
         assess::{AssessInput, Assessment},
@@ -40,8 +40,8 @@ pub struct Doc;
 /// Judge a set of values by the rules of triage, with NEWS2; nothing is stored
 #[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = AssessInput,
     responses((status = 200, body = Assessment)))]
-async fn judge(_: Anyone, request: HttpRequest, house: Data<Arc<House>>, body: Body<AssessInput>) -> Reply {
-    reply::json(&request, service::triage::assess::assess(&house, &body.0))
+async fn judge(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>, body: Body<AssessInput>) -> Reply {
+    reply::json(&request, service::triage::assess::assess(&app, &body.0))
 }
 
 /// What a screen asks, with first aid for each
@@ -57,11 +57,11 @@ async fn asked(_: Anyone, request: HttpRequest) -> Reply {
 async fn say(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<SymptomsInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::triage::symptoms::record(tx, caller.0, &body.0)
     })
     .await
@@ -69,9 +69,9 @@ async fn say(
 
 /// How soon a doctor must see me, by all that is known now
 #[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
-async fn current(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+async fn current(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =
-        house.read(caller.actor(), move |conn, house| service::triage::assess(conn, house, caller.0)).await;
+        app.read(caller.actor(), move |conn, app| service::triage::assess(conn, app, caller.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -81,11 +81,11 @@ async fn current(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) 
 async fn record(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<ReadingsInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::vitals::record(tx, caller.0, &body.0)
     })
     .await
@@ -93,8 +93,8 @@ async fn record(
 
 /// The readings of this check-in
 #[utoipa::path(get, path = "/api/v1/readings", tag = "vitals", responses((status = 200, body = ReadingsView)))]
-async fn list(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
+async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =
-        house.read(caller.actor(), move |conn, _| service::vitals::list(conn, caller.0.check_in)).await;
+        app.read(caller.actor(), move |conn, _| service::vitals::list(conn, caller.0.check_in)).await;
     reply::json(&request, outcome)
 }

@@ -147,7 +147,7 @@ pub fn close(tx: &mut Tx<'_>, by: StaffId, id: AlertId, input: &CloseAlert) -> R
         return Err(Refusal::field("note", "out_of_range", message).into());
     }
     store::alert_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let sealed = tx.house.seal("alert", "note_sealed", id, note)?;
+    let sealed = tx.app.seal("alert", "note_sealed", id, note)?;
     if !store::alert_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }

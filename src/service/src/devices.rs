@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, check_in, limits};
+use super::{Actor, AppState, Failure, Hearers, Tx, caller::StaffCaller, check_in, limits};
 use coordination::Topic;
 use crypto::{
     CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
@@ -222,7 +222,7 @@ pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
 /// # Errors
 /// As there; `TooManyRequests` for codes that are none, after too many of them.
 pub async fn enrol_from(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     kind: DeviceKind,
     input: EnrolInput,
     address: &str,
@@ -230,19 +230,19 @@ pub async fn enrol_from(
     let known = match EnrolmentCode::parse(&input.code) {
         Ok(code) => {
             let digest = code.digest();
-            house.read(Actor::Anyone, move |conn, _| Ok(store::code_fetch(conn, &digest)?.is_some())).await?
+            app.read(Actor::Anyone, move |conn, _| Ok(store::code_fetch(conn, &digest)?.is_some())).await?
         }
         Err(_) => false,
     };
     // A key that is none is told before a code that is none, as ever.
     let outcome = if known || input.public_key.parse::<Ed25519PublicKey>().is_err() {
-        house.write(Actor::Anyone, move |tx| enrol(tx, kind, &input)).await
+        app.write(Actor::Anyone, move |tx| enrol(tx, kind, &input)).await
     } else {
         Err(Code::EnrolmentCodeInvalid.into())
     };
     match outcome {
         Err(Failure::Refused(refusal)) if refusal.code == Code::EnrolmentCodeInvalid => {
-            Err(limits::DEVICE_ADDRESS.refuse(house, &[address], Failure::Refused(refusal)).await)
+            Err(limits::DEVICE_ADDRESS.refuse(app, &[address], Failure::Refused(refusal)).await)
         }
         outcome => outcome,
     }
@@ -262,11 +262,11 @@ type Unproven = (Option<DeviceId>, Failure);
 /// somebody else; `TokenExpired`; `DeviceRevoked`; `TooManyRequests` instead of
 /// them after too many.
 pub async fn token(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     input: &AssertionInput,
     address: &str,
 ) -> Result<DeviceToken, Failure> {
-    let (named, failure) = match prove(house, input).await {
+    let (named, failure) = match prove(app, input).await {
         Ok(token) => return Ok(token),
         Err(unproven) => unproven,
     };
@@ -277,23 +277,23 @@ pub async fn token(
         return Err(failure);
     }
     Err(match named {
-        Some(id) => limits::DEVICE_SOURCE.refuse(house, &[&id.to_string(), address], failure).await,
-        None => limits::DEVICE_ADDRESS.refuse(house, &[address], failure).await,
+        Some(id) => limits::DEVICE_SOURCE.refuse(app, &[&id.to_string(), address], failure).await,
+        None => limits::DEVICE_ADDRESS.refuse(app, &[address], failure).await,
     })
 }
 
-async fn prove(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken, Unproven> {
+async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToken, Unproven> {
     let nobody = |code: Code| (None, Failure::from(code));
     let id = device::peek_device(&input.client_assertion).map_err(|_| nobody(Code::TokenInvalid))?;
-    let row = house.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await;
+    let row = app.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await;
     let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| nobody(Code::TokenInvalid))?;
     let somebody = |failure: Failure| (Some(id), failure);
     let key: Ed25519PublicKey =
         row.public_key.parse().map_err(|_| somebody(Failure::Fault("a stored public key".to_owned())))?;
-    let audience = format!("{}{TOKEN_PATH}", house.public_url);
+    let audience = format!("{}{TOKEN_PATH}", app.public_url);
     // Only whoever holds the key learns that the device is revoked.
     let proven =
-        device::verify_assertion(&key, &input.client_assertion, &audience, house.now()).map_err(|error| {
+        device::verify_assertion(&key, &input.client_assertion, &audience, app.now()).map_err(|error| {
             somebody(match error {
                 CryptoError::Expired => Code::TokenExpired.into(),
                 _ => Code::TokenInvalid.into(),
@@ -302,7 +302,7 @@ async fn prove(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken
     if row.revoked_at.is_some() {
         return Err(somebody(Code::DeviceRevoked.into()));
     }
-    let taken = house.write(Actor::Anyone, move |tx| {
+    let taken = app.write(Actor::Anyone, move |tx| {
         let used = digest::sha256(format!("{id}\n{}", proven.jti).as_bytes());
         let remembered = proven.expires_at + TimeDelta::seconds(REMEMBERED_SECONDS);
         if !store::assertion_use(tx.conn, &used, remembered)? {
@@ -312,23 +312,23 @@ async fn prove(house: &Arc<House>, input: &AssertionInput) -> Result<DeviceToken
         if row.revoked_at.is_some() {
             return Err(Code::DeviceRevoked.into());
         }
-        issue(tx.house, &row)
+        issue(tx.app, &row)
     });
     taken.await.map_err(somebody)
 }
 
-fn issue(house: &House, row: &DeviceRow) -> Result<DeviceToken, Failure> {
+fn issue(app: &AppState, row: &DeviceRow) -> Result<DeviceToken, Failure> {
     let (role, subject) = match row.cabinet_id {
         Some(cabinet) => (Role::Cabinet, cabinet.to_string()),
         None => (Role::Station, row.station_id.to_string()),
     };
     let life = TimeDelta::seconds(TOKEN_SECONDS);
-    let mut claims = Claims::new(&house.policy.network, role, subject, house.now(), life);
+    let mut claims = Claims::new(&app.policy.network, role, subject, app.now(), life);
     claims.device = Some(row.id);
     claims.epoch = Some(row.epoch);
     claims.station = Some(row.station_id);
     Ok(DeviceToken {
-        access_token: house.keys.tokens.issue(&claims)?,
+        access_token: app.keys.tokens.issue(&claims)?,
         expires_in: TOKEN_SECONDS,
         role,
         station_id: row.station_id,

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
-use super::{Failure, House};
+use super::{AppState, Failure};
 use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
 use storage::{Conn, operations as store};
 
@@ -44,31 +44,31 @@ fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
 }
 
 /// Everything that this house counts, as text for Prometheus.
-pub async fn exposition(house: &Arc<House>) -> String {
-    let mut read_at = house.figures_cache.0.lock().await;
-    let now = house.now();
+pub async fn exposition(app: &Arc<AppState>) -> String {
+    let mut read_at = app.figures_cache.0.lock().await;
+    let now = app.now();
     if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
-        let reading = house.store.read(move |conn| read(conn, now));
+        let reading = app.store.read(move |conn| read(conn, now));
         let found = tokio::time::timeout(PATIENCE, reading).await;
-        house.figures.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
+        app.figures.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {
-            Ok(Ok(reading)) => take(house, &reading, now),
+            Ok(Ok(reading)) => take(app, &reading, now),
             Ok(Err(failure)) => tracing::warn!(%failure, "the figures could not be read"),
             Err(_) => tracing::warn!("the figures could not be read in time"),
         }
         *read_at = Some(now);
     }
     drop(read_at);
-    house.store.refresh_figures();
-    house.figures.render()
+    app.store.refresh_figures();
+    app.figures.render()
 }
 
 fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
     since.map_or(0, |since| (now - since).num_seconds().max(0))
 }
 
-fn take(house: &House, reading: &Reading, now: Timestamp) {
-    let shared = &house.figures.shared;
+fn take(app: &AppState, reading: &Reading, now: Timestamp) {
+    let shared = &app.figures.shared;
     for department in Department::ALL {
         let name = department.as_str();
         for level in TriageLevel::ALL {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{Failure, House, shown};
+use super::{AppState, Failure, shown};
 use crate::jobs::rounds::{self, Job};
 use storage::housekeeping as store;
 
@@ -17,19 +17,18 @@ const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn forget(house: &Arc<House>) -> Result<usize, Failure> {
-    let answers = rounds::one(house, Job::new("forget-answers"), |tx| {
+pub async fn forget(app: &Arc<AppState>) -> Result<usize, Failure> {
+    let answers = rounds::one(app, Job::new("forget-answers"), |tx| {
         Ok(storage::idempotency::keys_forget(tx.conn, tx.now - ANSWERS_KEPT)?)
     });
-    let proofs = rounds::one(house, Job::new("forget-proofs"), |tx| {
-        Ok(store::expired_proofs_forget(tx.conn, tx.now)?)
-    });
-    let reads = rounds::one(house, Job::new("forget-reads"), |tx| {
+    let proofs =
+        rounds::one(app, Job::new("forget-proofs"), |tx| Ok(store::expired_proofs_forget(tx.conn, tx.now)?));
+    let reads = rounds::one(app, Job::new("forget-reads"), |tx| {
         storage::audit::health_read::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
         Ok(0)
     });
-    let tokens = rounds::one(house, Job::new("forget-tokens"), |tx| {
-        let grace = TimeDelta::seconds(tx.house.policy.sessions.refresh_grace_seconds.into());
+    let tokens = rounds::one(app, Job::new("forget-tokens"), |tx| {
+        let grace = TimeDelta::seconds(tx.app.policy.sessions.refresh_grace_seconds.into());
         Ok(storage::staff::session::refresh_answers_forget(tx.conn, tx.now - grace)?)
     });
     answers.await.and(proofs.await).and(reads.await).and(tokens.await).outcome()

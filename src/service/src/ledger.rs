@@ -84,7 +84,7 @@ pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure
 pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure> {
     let today = civil_day(tx.now);
     let month = format!("{:04}-{:02}", today.year(), today.month());
-    let amount = tx.house.policy.vending.monthly_subsidy;
+    let amount = tx.app.policy.vending.monthly_subsidy;
     let Some(own) = ledger::grant_allowance(worker, &month, amount)? else { return Ok(Allowance::Granted) };
     if store::transfer_known(tx.conn, own.reason(), own.reference())? {
         return Ok(Allowance::Granted);
@@ -101,7 +101,7 @@ pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure
         book(tx, &own, worker)?;
         return Ok(Allowance::Granted);
     }
-    if known != Identified::Phone || !tx.house.policy.vending.walk_in_subsidy {
+    if known != Identified::Phone || !tx.app.policy.vending.walk_in_subsidy {
         return Ok(Allowance::NotIdentified);
     }
     let Some(phone) = proved_phone(tx, &row, &everyone)? else { return Ok(Allowance::NotIdentified) };

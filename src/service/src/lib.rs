@@ -66,7 +66,7 @@ use storage::{Conn, Store};
 const PATIENT_AFTER: u32 = 3;
 
 /// Everything a verb may lean on, built once by the composition root.
-pub struct House {
+pub struct AppState {
     /// The door to the database.
     pub store: Store,
     /// The time.
@@ -105,7 +105,7 @@ pub struct House {
     edition: formulary::edition::Edition,
 }
 
-impl House {
+impl AppState {
     /// Puts the parts together.
     pub fn new(
         store: Store,
@@ -188,17 +188,17 @@ impl House {
     }
 
     /// Runs a read for a caller whose authority still holds. What shows anybody
-    /// else's health data runs in [`House::read_health`] instead.
+    /// else's health data runs in [`AppState::read_health`] instead.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl Fn(&mut Conn, &House) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Conn, &AppState) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let house = Arc::clone(self);
+        let app = Arc::clone(self);
         self.store
             .read(move |conn| {
-                actor.ensure_live(conn, house.now())?;
-                work(conn, &house)
+                actor.ensure_live(conn, app.now())?;
+                work(conn, &app)
             })
             .await
     }
@@ -228,7 +228,7 @@ impl House {
         actor: Actor,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let house = Arc::clone(self);
+        let app = Arc::clone(self);
         let tries = AtomicU32::new(0);
         // What an undone verb has shown: a refusal may tell of a record.
         let told = Arc::new(Mutex::new(Vec::new()));
@@ -237,8 +237,8 @@ impl House {
             .store
             .write_in(only, move |conn| {
                 let patient = tries.fetch_add(1, Ordering::Relaxed) >= PATIENT_AFTER;
-                let standing = actor.hold_live(conn, house.now())?;
-                let mut tx = Tx::new(conn, &house, actor, standing);
+                let standing = actor.hold_live(conn, app.now())?;
+                let mut tx = Tx::new(conn, &app, actor, standing);
                 let outcome = work(&mut tx);
                 let now = tx.now;
                 let (mut after, keep) = tx.finish();

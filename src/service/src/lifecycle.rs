@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::House;
+use super::AppState;
 use base::telemetry::figures::Held;
 use coordination::Listener;
 
@@ -54,7 +54,7 @@ impl Lifecycle {
     }
 }
 
-impl House {
+impl AppState {
     /// From now on nobody is kept waiting: whoever is held is let go at once.
     pub fn let_go(&self) {
         self.lifecycle.reach(CLOSING);

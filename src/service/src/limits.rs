@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, House};
+use super::{AppState, Failure};
 use crypto::digest;
 use domain::refusal::{Code, Refusal};
 
@@ -92,8 +92,8 @@ impl Limit {
         Duration::from_secs(u64::from(self.seconds))
     }
 
-    fn refusal(self, house: &House) -> Failure {
-        house.figures.limited(self.name);
+    fn refusal(self, app: &AppState) -> Failure {
+        app.figures.limited(self.name);
         Refusal::new(Code::TooManyRequests).retry_after(self.seconds).into()
     }
 
@@ -102,36 +102,36 @@ impl Limit {
     /// # Errors
     /// `TooManyRequests` when all of this window are taken, with the window's
     /// length as the time to wait.
-    pub async fn reserve(self, house: &House, subject: &[&str]) -> Result<Taken, Failure> {
+    pub async fn reserve(self, app: &AppState, subject: &[&str]) -> Result<Taken, Failure> {
         let key = self.key(subject);
-        match house.coordination.take(&key, self.most, self.window(), house.now()).await {
+        match app.coordination.take(&key, self.most, self.window(), app.now()).await {
             Some(number) => Ok(Taken { limit: self, key, number }),
-            None => Err(self.refusal(house)),
+            None => Err(self.refusal(app)),
         }
     }
 
     /// Whether the subject has failed as often as it may.
-    pub async fn is_spent(self, house: &House, subject: &[&str]) -> bool {
-        house.coordination.count(&self.key(subject), 0, self.window(), house.now()).await >= self.most
+    pub async fn is_spent(self, app: &AppState, subject: &[&str]) -> bool {
+        app.coordination.count(&self.key(subject), 0, self.window(), app.now()).await >= self.most
     }
 
     /// Counts one failure; tells how many there are in this window.
-    pub async fn note(self, house: &House, subject: &[&str]) -> u32 {
-        house.figures.counted(self.name);
-        house.coordination.count(&self.key(subject), 1, self.window(), house.now()).await
+    pub async fn note(self, app: &AppState, subject: &[&str]) -> u32 {
+        app.figures.counted(self.name);
+        app.coordination.count(&self.key(subject), 1, self.window(), app.now()).await
     }
 
     /// Counts one failure of whoever proved nothing, and says what they are told:
     /// why, or beyond the limit only that it was too often.
-    pub async fn refuse(self, house: &House, subject: &[&str], why: Failure) -> Failure {
-        if self.note(house, subject).await > self.most { self.refusal(house) } else { why }
+    pub async fn refuse(self, app: &AppState, subject: &[&str], why: Failure) -> Failure {
+        if self.note(app, subject).await > self.most { self.refusal(app) } else { why }
     }
 
     /// Counts one use; `false` when the subject has had all of them.
-    pub async fn spend(self, house: &House, subject: &[&str]) -> bool {
-        let within = self.note(house, subject).await <= self.most;
+    pub async fn spend(self, app: &AppState, subject: &[&str]) -> bool {
+        let within = self.note(app, subject).await <= self.most;
         if !within {
-            house.figures.limited(self.name);
+            app.figures.limited(self.name);
         }
         within
     }
@@ -154,13 +154,13 @@ pub struct Taken {
 
 impl Taken {
     /// It was right, or was never looked at: it does not count.
-    pub async fn give_back(&self, house: &House) {
-        house.coordination.give_back(&self.key, house.now()).await;
+    pub async fn give_back(&self, app: &AppState) {
+        app.coordination.give_back(&self.key, app.now()).await;
     }
 
     /// It was wrong: it counts. Tells whether it was the last of its window.
-    pub fn keep(&self, house: &House) -> bool {
-        house.figures.counted(self.limit.name);
+    pub fn keep(&self, app: &AppState) -> bool {
+        app.figures.counted(self.limit.name);
         self.limit.is_last(self.number)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Failure, House, Tx, shown::Reading};
+use super::{Actor, AppState, Failure, Tx, shown::Reading};
 use crate::formulary::edition;
 use crypto::seal::FieldPlace;
 use domain::refusal::{Code, Refusal};
@@ -46,7 +46,7 @@ enum Saved {
     Refused(Refusal),
 }
 
-impl House {
+impl AppState {
     /// Runs a verb once per idempotency key.
     pub async fn once<T: Serialize + Send + 'static>(
         self: &Arc<Self>,
@@ -97,7 +97,7 @@ impl House {
     /// repeated request costs its caller nothing and is never told "too often".
     ///
     /// # Errors
-    /// As [`House::once`] of a key that is known.
+    /// As [`AppState::once`] of a key that is known.
     pub async fn kept(self: &Arc<Self>, actor: Actor, once: &Once) -> Result<Option<Answer>, Failure> {
         let asked = once.clone();
         let known = self
@@ -135,7 +135,7 @@ fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failur
         return Err(Code::IdempotencyKeyReused.into());
     }
     let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
-    let plain = tx.house.keys.sealer.open(&place(tx, once), &sealed)?;
+    let plain = tx.app.keys.sealer.open(&place(tx, once), &sealed)?;
     Ok(Some(serde_json::from_slice(&plain)?))
 }
 
@@ -144,13 +144,13 @@ fn run_in_savepoint<T>(
     tx: &mut Tx<'_>,
     work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let house = tx.house;
+    let app = tx.app;
     let actor = tx.actor;
     let now = tx.now;
     let standing = tx.standing();
     let mut told = Vec::new();
     let done = tx.conn.savepoint(|conn| {
-        let mut inner = Tx::new(conn, house, actor, standing);
+        let mut inner = Tx::new(conn, app, actor, standing);
         inner.now = now;
         let outcome = work(&mut inner);
         let (after, keep) = inner.finish();
@@ -171,11 +171,11 @@ fn run_in_savepoint<T>(
 }
 
 fn save(tx: &mut Tx<'_>, once: &Once, saved: &Saved) -> Result<(), Failure> {
-    let sealed = tx.house.keys.sealer.seal(&place(tx, once), &serde_json::to_vec(saved)?)?;
+    let sealed = tx.app.keys.sealer.seal(&place(tx, once), &serde_json::to_vec(saved)?)?;
     storage::idempotency::answer_save(tx.conn, &once.principal, &once.route, &once.key, &sealed)?;
     Ok(())
 }
 
 fn place<'a>(tx: &'a Tx<'_>, once: &'a Once) -> FieldPlace<'a> {
-    FieldPlace::of_text(&tx.house.policy.network, "idempotency", "answer_sealed", &once.key)
+    FieldPlace::of_text(&tx.app.policy.network, "idempotency", "answer_sealed", &once.key)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, triage};
+use super::{AppState, Failure, Hearers, Tx, caller::WorkerCaller, triage};
 use crate::network::me;
 use domain::{
     formulary::Condition,
@@ -171,11 +171,11 @@ fn without_none(list: Vec<String>) -> Vec<String> {
 ///
 /// # Errors
 /// What the storage said.
-pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
+pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
     match store::profile_fetch(conn, worker)? {
         None => Ok((0, HealthProfile::default())),
         Some(row) => {
-            let body = house.open("health_profile", "body_sealed", worker, &row.body_sealed)?;
+            let body = app.open("health_profile", "body_sealed", worker, &row.body_sealed)?;
             Ok((row.version, read(&body)?))
         }
     }
@@ -197,7 +197,7 @@ pub fn put(
     let profile = meant(input, tx.now)?;
     me::hold_care_consent(tx, worker)?;
     triage::hold_worker(tx, worker)?;
-    let sealed = tx.house.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
+    let sealed = tx.app.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
     let stands = |tx: &mut Tx<'_>| {
         Ok::<_, Failure>(store::profile_fetch(tx.conn, worker)?.map_or(0, |row| row.version))
     };

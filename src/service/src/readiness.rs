@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use super::{Failure, House};
+use super::{AppState, Failure};
 use storage::{StoreError, operations as store};
 
 /// An answer is good for this long.
@@ -62,18 +62,18 @@ const fn check(name: &'static str, wrong: Option<&'static str>) -> Check {
 }
 
 /// The readiness of the last second; the lifecycle is always of this moment.
-pub async fn readiness(house: &Arc<House>) -> Readiness {
-    let mut kept = house.readiness.0.lock().await;
-    let now = house.now();
+pub async fn readiness(app: &Arc<AppState>) -> Readiness {
+    let mut kept = app.readiness.0.lock().await;
+    let now = app.now();
     // Checks of the future were made before the clock was set back.
     let fresh = |known: &Readiness| (known.checked_at..known.checked_at + FRESH).contains(&now);
     let found = match kept.take().filter(fresh) {
         Some(known) => known,
-        None => look(house).await,
+        None => look(app).await,
     };
     let mut answer = found.clone();
     *kept = Some(found);
-    let lifecycle = check("lifecycle", house.lifecycle.word());
+    let lifecycle = check("lifecycle", app.lifecycle.word());
     answer.ready &= lifecycle.ok;
     answer.checks.insert(0, lifecycle);
     answer
@@ -85,8 +85,8 @@ struct Seen {
     database: Option<DateTime<Utc>>,
 }
 
-async fn look(house: &Arc<House>) -> Readiness {
-    let seen = house.store.read::<_, Failure>(|conn| {
+async fn look(app: &Arc<AppState>) -> Readiness {
+    let seen = app.store.read::<_, Failure>(|conn| {
         Ok(Seen {
             schema: store::schema_state(conn)?,
             newest: store::event_newest_at(conn)?,
@@ -94,7 +94,7 @@ async fn look(house: &Arc<House>) -> Readiness {
         })
     });
     let seen = tokio::time::timeout(PATIENCE, seen).await;
-    let now = house.now();
+    let now = app.now();
     let (database, seen) = match seen {
         Err(_) => (Some("no_answer_in_time"), None),
         Ok(Err(failure)) => {
@@ -119,7 +119,7 @@ async fn look(house: &Arc<House>) -> Readiness {
         }
         Some(_) => None,
     };
-    let queue = (house.store.writes_waiting() > WRITES_WAITING).then_some("too_long");
+    let queue = (app.store.writes_waiting() > WRITES_WAITING).then_some("too_long");
     let checks = vec![
         check("database", database),
         check("migrations", migrations),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Actor, Failure, House, Shown,
+    Actor, AppState, Failure, Shown,
     caller::WorkerCaller,
     consultation::{self, ConsultationView, MessageView},
     order::{self, OrderView},
@@ -74,7 +74,7 @@ pub struct ReportView {
 /// the care was still open when it began.
 pub fn of_visit(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: WorkerCaller,
 ) -> Result<ReportView, Failure> {
@@ -83,28 +83,28 @@ pub fn of_visit(
     let since = visit.started_at;
     let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
     let mut consultations = Vec::new();
-    let own = consultation::list_for_worker(conn, house, caller.worker, None, i64::from(MOST))?;
+    let own = consultation::list_for_worker(conn, app, caller.worker, None, i64::from(MOST))?;
     for consultation in own.items.into_iter().filter(|known| of_visit(known.ended_at)) {
         let id = consultation.id;
-        let messages = consultation::messages(conn, house, shown, actor, id, (None, 100))?.items;
+        let messages = consultation::messages(conn, app, shown, actor, id, (None, 100))?.items;
         consultations.push(ReportedConsultation { consultation, messages });
     }
-    let mut prescriptions = prescription::list(conn, house, shown, actor, None, MOST)?.items;
+    let mut prescriptions = prescription::list(conn, app, shown, actor, None, MOST)?.items;
     prescriptions
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
-    let mut orders = order::list(conn, house, caller.worker, None, MOST)?.items;
+    let mut orders = order::list(conn, app, caller.worker, None, MOST)?.items;
     orders.retain(|known| of_visit(known.ended_at));
     // What was complained of counts as it did when the doctor was asked for.
     let symptoms: Vec<_> =
         consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
     let (code, name_zh, name_en) = storage::network::places::station_names(conn, caller.station)?;
     Ok(ReportView {
-        made_at: house.now(),
+        made_at: app.now(),
         started_at: since,
         station: StationBrief { id: caller.station, code, name_zh, name_en },
-        worker: me::fetch(conn, house, caller)?,
+        worker: me::fetch(conn, app, caller)?,
         readings: vitals::list(conn, caller.check_in)?.items,
-        triage: triage::assess_visit(conn, house, caller, &symptoms)?,
+        triage: triage::assess_visit(conn, app, caller, &symptoms)?,
         consultations,
         prescriptions,
         orders,

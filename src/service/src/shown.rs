@@ -1,6 +1,6 @@
 //! Every reading of a health record by somebody else is recorded. Whatever puts
 //! health data together takes a [`Shown`] and notes in it whose data it shows;
-//! only the frames of a read ([`House::read_health`]) and of a write hand one out,
+//! only the frames of a read ([`AppState::read_health`]) and of a write hand one out,
 //! and they write what was noted into the event log before anybody gets the
 //! answer. What cannot be recorded is not shown.
 //!
@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Actor, Failure, House};
+use super::{Actor, AppState, Failure};
 use coordination::Topic;
 use domain::{
     ids::{Id, WorkerId},
@@ -167,7 +167,7 @@ pub(super) fn record(
     Ok(recorded)
 }
 
-impl House {
+impl AppState {
     /// Runs a read that shows health data to a caller whose authority holds, and
     /// records whose it was before it gives the answer.
     ///
@@ -176,20 +176,20 @@ impl House {
     pub async fn read_health<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl Fn(&mut Conn, &House, &mut Shown) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Conn, &AppState, &mut Shown) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let house = Arc::clone(self);
+        let app = Arc::clone(self);
         let (outcome, fresh) = self
             .store
             .read(move |conn| {
-                actor.ensure_live(conn, house.now())?;
+                actor.ensure_live(conn, app.now())?;
                 let mut shown = Shown::to(actor);
-                let outcome = match work(conn, &house, &mut shown) {
+                let outcome = match work(conn, &app, &mut shown) {
                     // A refusal may tell of a record, too.
                     Err(Failure::Refused(refusal)) => Err(refusal),
                     outcome => Ok(outcome?),
                 };
-                let fresh = unrecorded(conn, actor, shown.take(), house.now())?;
+                let fresh = unrecorded(conn, actor, shown.take(), app.now())?;
                 Ok::<_, Failure>((outcome, fresh))
             })
             .await?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Actor, Failure, House,
+    Actor, AppState, Failure,
     caller::{Seen, Standing},
     shown::{Reading, Shown},
 };
@@ -65,7 +65,7 @@ pub struct Tx<'a> {
     /// The instant of the whole transaction.
     pub now: Timestamp,
     /// Policy, keys, formulary.
-    pub house: &'a House,
+    pub app: &'a AppState,
     /// Who acts.
     pub actor: Actor,
     /// Whose health data the verb shows.
@@ -83,10 +83,10 @@ impl AfterCommit {
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(conn: &'a mut Conn, house: &'a House, actor: Actor, standing: Standing) -> Self {
+    pub(super) fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, standing: Standing) -> Self {
         let shown = Shown::to(actor);
         let after = AfterCommit::default();
-        Self { conn, now: house.now(), house, actor, shown, standing, after, keep_on_refusal: false }
+        Self { conn, now: app.now(), app, actor, shown, standing, after, keep_on_refusal: false }
     }
 
     pub(super) fn finish(mut self) -> (AfterCommit, bool) {

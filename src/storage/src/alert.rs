@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{alert, station},
     sql_types::At,
@@ -55,7 +55,7 @@ pub struct NewAlert<'a> {
 
 /// Raises an alert. A check-in has one open alert at most.
 pub fn alert_add(conn: &mut Conn, new: &NewAlert<'_>, now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(alert::table)
+    on_backend!(conn, c => diesel::insert_into(alert::table)
         .values((
             alert::id.eq(new.id),
             alert::check_in_id.eq(new.check_in),
@@ -85,12 +85,12 @@ pub fn alert_update(
 
 /// An alert by id.
 pub fn alert_fetch(conn: &mut Conn, id: AlertId) -> QueryResult<Option<AlertRow>> {
-    each!(conn, c => alert::table.find(id).select(AlertRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => alert::table.find(id).select(AlertRow::as_select()).first(c)).optional()
 }
 
 /// The alerts of a check-in, oldest first.
 pub fn alerts_of_check_in(conn: &mut Conn, check_in: CheckInId) -> QueryResult<Vec<AlertRow>> {
-    each!(conn, c => alert::table
+    on_backend!(conn, c => alert::table
         .filter(alert::check_in_id.eq(check_in))
         .order(alert::id)
         .limit(100)
@@ -109,7 +109,7 @@ pub fn alerts_after(
     limit: i64,
 ) -> QueryResult<Vec<AlertAtStation>> {
     let after = after.unwrap_or(AlertId::from_uuid(uuid::Uuid::nil()));
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let base = alert::table
             .inner_join(station::table)
             .filter(alert::id.gt(after))

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, PortableDsl, each},
+    dialect::{self, PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{check_in, device, session, staff, worker},
     sql_types::At,
@@ -39,14 +39,14 @@ macro_rules! still {
             return Ok(Still::Holds);
         }
         let found = if $patient {
-            each!($conn, c => $live.shared().get_result::<$id>(c)).optional()?
+            on_backend!($conn, c => $live.lock_for_share().get_result::<$id>(c)).optional()?
         } else {
-            each!($conn, c => $live.shared_if_free().get_result::<$id>(c)).optional()?
+            on_backend!($conn, c => $live.lock_for_share_skip_locked().get_result::<$id>(c)).optional()?
         };
         if found.is_some() {
             return Ok(Still::Holds);
         }
-        let seen = each!($conn, c => $live.get_result::<$id>(c)).optional()?;
+        let seen = on_backend!($conn, c => $live.get_result::<$id>(c)).optional()?;
         Ok(if seen.is_some() { Still::Contended } else { Still::Ended })
     }};
 }
@@ -54,20 +54,20 @@ macro_rules! still {
 /// When an open check-in last did something, and keeps its worker the same
 /// until the end of this transaction: nobody merges them into another meanwhile.
 pub fn check_in_hold(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<Timestamp>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .inner_join(worker::table)
         .filter(check_in::id.eq(id))
         .filter(check_in::ended_at.is_null())
         .filter(worker::merged_into.is_null())
         .select(check_in::active_at)
-        .kept()
+        .lock_for_key_share()
         .get_result::<Timestamp>(c))
     .optional()
 }
 
 /// Whether the check-in has not ended.
 pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = each!(conn, c => check_in::table
+    let found = on_backend!(conn, c => check_in::table
         .find(id)
         .filter(check_in::ended_at.is_null())
         .select(check_in::id)
@@ -88,11 +88,11 @@ pub fn check_in_still(conn: &mut Conn, id: CheckInId, patient: bool) -> QueryRes
 
 /// Takes an open check-in's row, unless somebody else has it.
 pub fn check_in_take(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = each!(conn, c => check_in::table
+    let found = on_backend!(conn, c => check_in::table
         .find(id)
         .filter(check_in::ended_at.is_null())
         .select(check_in::id)
-        .held_if_free()
+        .lock_for_update_skip_locked()
         .get_result::<CheckInId>(c))
     .optional()?;
     Ok(found.is_some())
@@ -140,7 +140,7 @@ pub fn session_live(
     version: i64,
     oldest: Timestamp,
 ) -> QueryResult<Option<SessionStanding>> {
-    each!(conn, c => live_session!(id, version, oldest)
+    on_backend!(conn, c => live_session!(id, version, oldest)
         .select(SessionStanding::as_select())
         .first(c))
     .optional()
@@ -159,9 +159,9 @@ pub fn session_still(
 
 /// Takes a live session's row, unless somebody else has it.
 pub fn session_take(conn: &mut Conn, id: SessionId, version: i64, oldest: Timestamp) -> QueryResult<bool> {
-    let found = each!(conn, c => live_session!(id, version, oldest)
+    let found = on_backend!(conn, c => live_session!(id, version, oldest)
         .select(session::id)
-        .held_if_free()
+        .lock_for_update_skip_locked()
         .get_result::<SessionId>(c))
     .optional()?;
     Ok(found.is_some())
@@ -188,7 +188,7 @@ pub fn session_attend(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRe
 
 /// When a member of staff last did something in any session.
 pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Timestamp>> {
-    each!(conn, c => session::table
+    on_backend!(conn, c => session::table
         .filter(session::staff_id.eq(staff))
         .order(session::active_at.desc())
         .select(session::active_at)
@@ -198,7 +198,7 @@ pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Ti
 
 /// Whether the device is enrolled with this epoch.
 pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<bool> {
-    let found = each!(conn, c => device::table
+    let found = on_backend!(conn, c => device::table
         .find(id)
         .filter(device::revoked_at.is_null())
         .filter(device::epoch.eq(epoch))
@@ -224,7 +224,7 @@ pub fn device_still(conn: &mut Conn, id: DeviceId, epoch: i64, patient: bool) ->
 
 /// Opens a session, version 1. Whoever signed in is there.
 pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(session::table)
+    on_backend!(conn, c => diesel::insert_into(session::table)
         .values((
             session::id.eq(id),
             session::staff_id.eq(staff_id),

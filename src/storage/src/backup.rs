@@ -11,7 +11,7 @@ use diesel::{dsl::max, prelude::*};
 use super::{
     Conn, StoreError,
     conn::{DatabaseUrl, Purpose},
-    dialect::{self, each},
+    dialect::{self, on_backend},
     operations,
     schema::event,
 };
@@ -162,8 +162,8 @@ pub fn database_look(conn: &mut Conn) -> Result<Found, StoreError> {
         damage,
         dangling: dialect::embedded_dangling(conn)?,
         schema: operations::schema_state(conn)?,
-        events: each!(conn, c => event::table.count().get_result(c))?,
-        position: each!(conn, c => event::table.select(max(event::position)).first::<Option<i64>>(c))?
+        events: on_backend!(conn, c => event::table.count().get_result(c))?,
+        position: on_backend!(conn, c => event::table.select(max(event::position)).first::<Option<i64>>(c))?
             .unwrap_or(0),
         token_keys: server::server_keys_live(conn, "token")?,
     })

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
@@ -61,7 +61,7 @@ pub fn code_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(enrolment_code::table)
+    on_backend!(conn, c => diesel::insert_into(enrolment_code::table)
         .values((
             enrolment_code::digest.eq(digest),
             enrolment_code::kind.eq(kind),
@@ -76,7 +76,8 @@ pub fn code_add(
 
 /// An enrolment code by its digest.
 pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>> {
-    each!(conn, c => enrolment_code::table.find(digest).select(CodeRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => enrolment_code::table.find(digest).select(CodeRow::as_select()).first(c))
+        .optional()
 }
 
 /// Uses a code of this kind; `false` when it is used, has lapsed or is another's.
@@ -93,12 +94,12 @@ pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> Q
 
 /// A device by id.
 pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
-    each!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
 }
 
 /// The live device of a kind at a station.
 pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<Option<DeviceRow>> {
-    each!(conn, c => device::table
+    on_backend!(conn, c => device::table
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .filter(device::revoked_at.is_null())
@@ -109,7 +110,7 @@ pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryRes
 
 /// The greatest epoch that a kind of device ever had at a station; 0 before the first.
 pub fn device_epoch(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<i64> {
-    each!(conn, c => device::table
+    on_backend!(conn, c => device::table
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .order(device::epoch.desc())
@@ -131,7 +132,7 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
 
 /// Whether there is such a station, in service.
 pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
-    let found = each!(conn, c => station::table
+    let found = on_backend!(conn, c => station::table
         .find(id)
         .filter(station::retired_at.is_null())
         .select(station::id)
@@ -142,17 +143,17 @@ pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
 
 /// As [`cabinet_at`], for whoever will change the epoch: of two, one waits.
 pub fn cabinet_at_held(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
-    each!(conn, c => cabinet::table
+    on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
-        .held()
+        .lock_for_update()
         .get_result(c))
     .optional()
 }
 
 /// The cabinet at a station, with its epoch.
 pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
-    each!(conn, c => cabinet::table
+    on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
         .first(c))
@@ -184,7 +185,7 @@ pub fn cabinet_epoch_advance(
 
 /// Uses a client assertion; `false` when it was used before.
 pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(used_assertion::table)
+    on_backend!(conn, c => diesel::insert_into(used_assertion::table)
         .values((used_assertion::digest.eq(digest), used_assertion::expires_at.eq(At(expires_at))))
         .on_conflict_do_nothing()
         .execute(c))
@@ -193,6 +194,6 @@ pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> Q
 
 /// Forgets assertions that lapsed before `before`: they are refused by their time.
 pub fn assertions_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    each!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before))))
+    on_backend!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before))))
         .execute(c))
 }

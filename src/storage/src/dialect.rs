@@ -19,7 +19,7 @@ use domain::{ids::Id, time::Timestamp};
 /// Runs a statement on the connection inside, whichever it is. The body is
 /// compiled for each; where it must name the backend, `c on Engine` does.
 #[macro_export]
-macro_rules! each {
+macro_rules! on_backend {
     ($conn:expr, $concrete:ident => $body:expr) => {
         match $conn {
             $crate::conn::Conn::Pg($concrete) => $body,
@@ -39,7 +39,7 @@ macro_rules! each {
         }
     };
 }
-pub use each;
+pub use on_backend;
 
 /// Inserts a few rows. SQLite takes them one by one with a statement that is
 /// kept prepared; over a network one statement for all of them is cheaper.
@@ -62,31 +62,31 @@ pub trait PortableDsl: Sized {
     /// Takes the rows for this transaction: whoever else would change them
     /// waits for its end, and then reads them as they have become. Nothing on
     /// SQLite, whose writers stand in line already.
-    fn held(self) -> Locked<Self, ForChange> {
+    fn lock_for_update(self) -> Locked<Self, ForChange> {
         Locked(self, ForChange)
     }
     /// Keeps the rows as they are for this transaction: whoever would replace
     /// them waits for its end.
-    fn kept(self) -> Locked<Self, ForReference> {
+    fn lock_for_key_share(self) -> Locked<Self, ForReference> {
         Locked(self, ForReference)
     }
     /// Takes the rows so that nobody can even refer to them until the end of
     /// this transaction.
-    fn held_alone(self) -> Locked<Self, ForReplacement> {
+    fn lock_for_key_update(self) -> Locked<Self, ForReplacement> {
         Locked(self, ForReplacement)
     }
     /// Keeps the rows unchanged until the end of this transaction; several may.
-    fn shared(self) -> Locked<Self, ForShare> {
+    fn lock_for_share(self) -> Locked<Self, ForShare> {
         Locked(self, ForShare)
     }
     /// The same, but rows that somebody is changing at this moment are left out
     /// instead of waited for.
-    fn shared_if_free(self) -> Locked<Self, ForShareIfFree> {
+    fn lock_for_share_skip_locked(self) -> Locked<Self, ForShareIfFree> {
         Locked(self, ForShareIfFree)
     }
-    /// Takes the rows as [`held`](Self::held) does, but leaves out those that
+    /// Takes the rows as [`lock_for_update`](Self::held) does, but leaves out those that
     /// anybody else has locked.
-    fn held_if_free(self) -> Locked<Self, ForChangeIfFree> {
+    fn lock_for_update_skip_locked(self) -> Locked<Self, ForChangeIfFree> {
         Locked(self, ForChangeIfFree)
     }
 }
@@ -186,7 +186,7 @@ pub(super) struct EventRow<'a, K: 'static, A: 'static, W: 'static, S: 'static> {
 /// transaction below the horizon has read all there will ever be before it.
 pub(super) fn event_append<K, A, W, S>(conn: &mut Conn, row: &EventRow<'_, K, A, W, S>) -> QueryResult<()> {
     let insert = EventInsert { row, at: At(row.at) };
-    each!(conn, c => insert.execute(c)).map(|_| ())
+    on_backend!(conn, c => insert.execute(c)).map(|_| ())
 }
 
 /// The statement behind [`event_append`]. Every change of the house runs it, so

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, EventRow, each},
+    dialect::{self, EventRow, on_backend},
     schema::event,
 };
 use domain::{
@@ -113,7 +113,7 @@ pub struct Found {
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
     // First the horizon, then the events: what ended before it is all there.
     let horizon = dialect::event_horizon(conn)?;
-    let rows: Vec<(LoggedEvent, i64)> = each!(conn, c => {
+    let rows: Vec<(LoggedEvent, i64)> = on_backend!(conn, c => {
         let base = event::table
             .filter(event::position.gt(position))
             .order(event::position)
@@ -134,7 +134,7 @@ pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i
 
 /// All events of one stream, oldest first.
 pub fn events_of(conn: &mut Conn, stream_id: AnyId) -> QueryResult<Vec<LoggedEvent>> {
-    each!(conn, c => event::table
+    on_backend!(conn, c => event::table
         .filter(event::stream_id.eq(stream_id))
         .order(event::version)
         .select(LoggedEvent::as_select())
@@ -144,7 +144,7 @@ pub fn events_of(conn: &mut Conn, stream_id: AnyId) -> QueryResult<Vec<LoggedEve
 /// The newest position that every reader may see.
 pub fn event_head(conn: &mut Conn) -> QueryResult<i64> {
     let horizon = dialect::event_horizon(conn)?;
-    each!(conn, c => event::table
+    on_backend!(conn, c => event::table
         .filter(event::writer_xid.lt(horizon))
         .order(event::position.desc())
         .select(event::position)

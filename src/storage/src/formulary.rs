@@ -5,7 +5,7 @@ use diesel::{prelude::*, sql_types::Bool};
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     schema::{catalogue_edition, product},
     sql_types::At,
 };
@@ -42,7 +42,7 @@ pub struct NewProduct {
 pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
     use diesel::upsert::excluded;
     for part in rows.chunks(ROWS_AT_ONCE) {
-        each!(conn, c => diesel::insert_into(product::table)
+        on_backend!(conn, c => diesel::insert_into(product::table)
             .values(part)
             .on_conflict(product::code)
             .do_update()
@@ -63,12 +63,12 @@ pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> 
 
 /// The number of the catalogue's edition.
 pub fn edition_number(conn: &mut Conn) -> QueryResult<i64> {
-    each!(conn, c => catalogue_edition::table.select(catalogue_edition::number).first(c))
+    on_backend!(conn, c => catalogue_edition::table.select(catalogue_edition::number).first(c))
 }
 
 /// Makes it another edition: whoever writes products says so.
 pub fn edition_advance(conn: &mut Conn) -> QueryResult<()> {
-    each!(conn, c => diesel::update(catalogue_edition::table)
+    on_backend!(conn, c => diesel::update(catalogue_edition::table)
         .set(catalogue_edition::number.eq(catalogue_edition::number + 1))
         .execute(c))
     .map(|_| ())
@@ -76,12 +76,12 @@ pub fn edition_advance(conn: &mut Conn) -> QueryResult<()> {
 
 /// Code and body of every product, by code.
 pub fn products_all(conn: &mut Conn) -> QueryResult<Vec<(String, String)>> {
-    each!(conn, c => product::table.order(product::code).select((product::code, product::body)).load(c))
+    on_backend!(conn, c => product::table.order(product::code).select((product::code, product::body)).load(c))
 }
 
 /// The body of one product.
 pub fn product_fetch(conn: &mut Conn, code: &str) -> QueryResult<Option<String>> {
-    each!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
+    on_backend!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
 }
 
 /// Bodies of products after `after`, by code. Every word (in lower case) must
@@ -93,7 +93,7 @@ pub fn products_search(
     after: &str,
     limit: i64,
 ) -> QueryResult<Vec<(String, String)>> {
-    each!(conn, c on Engine => {
+    on_backend!(conn, c on Engine => {
         let says = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
             let pattern = format!("%{}%", literal(word));
             Box::new(

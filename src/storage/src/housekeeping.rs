@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     schema::{phone_code, refresh_token, text_message, used_assertion},
     sql_types::At,
 };
@@ -13,17 +13,17 @@ use domain::time::Timestamp;
 /// Deletes used assertions, refresh tokens, codes and messages that have expired, and old counts.
 pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
     let spent = used_assertion::table.filter(used_assertion::expires_at.lt(At(now)));
-    let assertions = each!(conn, c => diesel::delete(spent).execute(c))?;
+    let assertions = on_backend!(conn, c => diesel::delete(spent).execute(c))?;
     let ended = refresh_token::table.filter(refresh_token::expires_at.lt(At(now)));
-    let refresh = each!(conn, c => diesel::delete(ended).execute(c))?;
+    let refresh = on_backend!(conn, c => diesel::delete(ended).execute(c))?;
     // A message outlives its code for a day: who asks why none came is answered.
     let before = now - chrono::TimeDelta::days(1);
     let codes = phone_code::table.filter(phone_code::expires_at.lt(At(before)));
-    let codes = each!(conn, c => diesel::delete(codes).execute(c))?;
+    let codes = on_backend!(conn, c => diesel::delete(codes).execute(c))?;
     let texts = text_message::table
         .filter(text_message::expires_at.lt(At(before)))
         .filter(text_message::next_try_at.is_null());
-    let texts = each!(conn, c => diesel::delete(texts).execute(c))?;
+    let texts = on_backend!(conn, c => diesel::delete(texts).execute(c))?;
     let tries = crate::check_in::card_tries::card_tries_forget(conn, now)?;
     Ok(assertions + refresh + codes + texts + tries)
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::idempotency, sql_types::At};
+use super::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::idempotency, sql_types::At};
 use domain::time::Timestamp;
 
 /// A claimed key and, once its work is done, the answer.
@@ -24,7 +24,7 @@ pub fn key_claim(
     body_digest: &[u8],
     now: Timestamp,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(idempotency::table)
+    on_backend!(conn, c => diesel::insert_into(idempotency::table)
         .values((
             idempotency::principal.eq(principal),
             idempotency::route.eq(route),
@@ -40,7 +40,7 @@ pub fn key_claim(
 
 /// The row of a claimed key.
 pub fn key_fetch(conn: &mut Conn, principal: &str, route: &str, key: &str) -> QueryResult<Option<KeyRow>> {
-    each!(conn, c => idempotency::table.find((principal, route, key)).select(KeyRow::as_select()).first(c))
+    on_backend!(conn, c => idempotency::table.find((principal, route, key)).select(KeyRow::as_select()).first(c))
         .optional()
 }
 
@@ -61,11 +61,12 @@ pub fn answer_save(
 
 /// Forgets keys made before `before`.
 pub fn keys_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    each!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before))))
+    on_backend!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before))))
         .execute(c))
 }
 
 /// Gives a claimed key back: its answer was none for good.
 pub fn key_forget(conn: &mut Conn, principal: &str, route: &str, key: &str) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(idempotency::table.find((principal, route, key))).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(idempotency::table.find((principal, route, key))).execute(c))
+        .map(|_| ())
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{account, posting, transfer},
     sql_types::At,
@@ -35,14 +35,16 @@ pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(
     let base =
         account::table.filter(account::kind.eq(which.kind())).select((account::id, account::balance_fen));
     match which.owner() {
-        Some(owner) => each!(conn, c => base.filter(account::owner_id.eq(Some(owner))).first(c)).optional(),
-        None => each!(conn, c => base.filter(account::owner_id.is_null()).first(c)).optional(),
+        Some(owner) => {
+            on_backend!(conn, c => base.filter(account::owner_id.eq(Some(owner))).first(c)).optional()
+        }
+        None => on_backend!(conn, c => base.filter(account::owner_id.is_null()).first(c)).optional(),
     }
 }
 
 /// Opens an account, empty; one that is there already stays as it is.
 pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(account::table)
+    on_backend!(conn, c => diesel::insert_into(account::table)
         .values((
             account::id.eq(AccountId::generate()),
             account::kind.eq(which.kind()),
@@ -63,7 +65,7 @@ pub fn transfer_add(
     reference: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(transfer::table)
+    on_backend!(conn, c => diesel::insert_into(transfer::table)
         .values((
             transfer::id.eq(id),
             transfer::reason.eq(reason),
@@ -91,7 +93,7 @@ pub fn posting_add(
     if moved == 0 {
         return Ok(false);
     }
-    each!(conn, c => diesel::insert_into(posting::table)
+    on_backend!(conn, c => diesel::insert_into(posting::table)
         .values((
             posting::transfer_id.eq(transfer_id),
             posting::account_id.eq(account_id),
@@ -108,7 +110,7 @@ pub fn allowances_of(
 ) -> QueryResult<Vec<(AccountOwnerId, String, Fen)>> {
     let owners: Vec<Option<AccountOwnerId>> =
         workers.iter().map(|worker| AccountRef::WorkerSubsidy(*worker).owner()).collect();
-    each!(conn, c => posting::table
+    on_backend!(conn, c => posting::table
         .inner_join(transfer::table)
         .inner_join(account::table)
         .filter(account::kind.eq(AccountKind::WorkerSubsidy))
@@ -120,7 +122,7 @@ pub fn allowances_of(
 
 /// Whether this was booked.
 pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) -> QueryResult<bool> {
-    let found = each!(conn, c => transfer::table
+    let found = on_backend!(conn, c => transfer::table
         .filter(transfer::reason.eq(reason))
         .filter(transfer::reference.eq(reference))
         .select(transfer::id)
@@ -131,7 +133,7 @@ pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) 
 
 /// The newest entries of an account, newest first.
 pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryResult<Vec<EntryRow>> {
-    each!(conn, c => posting::table
+    on_backend!(conn, c => posting::table
         .inner_join(transfer::table)
         .filter(posting::account_id.eq(account_id))
         .order(posting::transfer_id.desc())
@@ -142,14 +144,14 @@ pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryRe
 
 /// All accounts, for the audit: id, kind, may be overdrawn, balance.
 pub fn accounts_all(conn: &mut Conn) -> QueryResult<Vec<(AccountId, AccountKind, bool, Fen)>> {
-    each!(conn, c => account::table
+    on_backend!(conn, c => account::table
         .select((account::id, account::kind, account::may_overdraw, account::balance_fen))
         .load(c))
 }
 
 /// All postings, for the audit.
 pub fn postings_all(conn: &mut Conn) -> QueryResult<Vec<(TransferId, AccountId, Fen)>> {
-    each!(conn, c => posting::table
+    on_backend!(conn, c => posting::table
         .select((posting::transfer_id, posting::account_id, posting::amount_fen))
         .load(c))
 }

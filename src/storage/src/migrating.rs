@@ -44,7 +44,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
     in_transaction(&mut conn, None, |conn| {
         dialect::stand_in_line(conn, dialect::Line::Migrations)?;
-        dialect::each!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
+        dialect::on_backend!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
             .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
         Ok::<_, StoreError>(dialect::settle_events(conn)?)
     })?;

@@ -14,7 +14,7 @@ use diesel::{
 use super::{
     StoreError,
     conn::Conn,
-    dialect::{self, each},
+    dialect::{self, on_backend},
     migrating::MIGRATIONS,
     schema::{audit_seal, event},
     sql_types::{At, Timestamptz},
@@ -47,7 +47,7 @@ pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
         known.iter().map(|migration| migration.name().version().to_string()).collect();
     use __diesel_schema_migrations::dsl;
     let applied: Vec<String> =
-        each!(conn, c => dsl::__diesel_schema_migrations.select(dsl::version).load(c))?;
+        on_backend!(conn, c => dsl::__diesel_schema_migrations.select(dsl::version).load(c))?;
     let applied: BTreeSet<String> = applied.into_iter().collect();
     Ok(SchemaState {
         pending: known.difference(&applied).count(),
@@ -62,7 +62,7 @@ pub fn database_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
 
 /// When the newest event was logged.
 pub fn event_newest_at(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
-    each!(conn, c => event::table.order(event::position.desc()).select(event::at).first(c)).optional()
+    on_backend!(conn, c => event::table.order(event::position.desc()).select(event::at).first(c)).optional()
 }
 
 /// A part of the queue.
@@ -86,7 +86,7 @@ pub struct QueuePart {
 pub fn queue_parts(conn: &mut Conn) -> QueryResult<Vec<QueuePart>> {
     const SQL: &str = "SELECT department, triage, count(*) AS waiting, min(requested_at) AS oldest \
          FROM consultation WHERE state IN ('waiting', 'offered') GROUP BY department, triage";
-    each!(conn, c => diesel::sql_query(SQL).load(c))
+    on_backend!(conn, c => diesel::sql_query(SQL).load(c))
 }
 
 /// A department with its free doctors.
@@ -107,7 +107,7 @@ pub fn duty_parts(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DutyPart>>
          WHERE d.presence = 'available' AND d.live < d.capacity \
          AND EXISTS (SELECT 1 FROM shift s WHERE s.staff_id = d.staff_id AND s.starts_at <= $1 AND s.ends_at > $1) \
          GROUP BY dd.department";
-    each!(conn, c => diesel::sql_query(SQL).bind::<Timestamptz, _>(At(now)).load(c))
+    on_backend!(conn, c => diesel::sql_query(SQL).bind::<Timestamptz, _>(At(now)).load(c))
 }
 
 #[derive(QueryableByName)]
@@ -122,7 +122,7 @@ struct CountAndAge {
 pub type Pile = (i64, Option<Timestamp>);
 
 fn pile(conn: &mut Conn, sql: &str) -> QueryResult<Pile> {
-    let row: CountAndAge = each!(conn, c => diesel::sql_query(sql).get_result(c))?;
+    let row: CountAndAge = on_backend!(conn, c => diesel::sql_query(sql).get_result(c))?;
     Ok((row.count, row.oldest))
 }
 
@@ -153,20 +153,20 @@ struct Count {
 /// Letters that were given up.
 pub fn letters_dead(conn: &mut Conn) -> QueryResult<i64> {
     const SQL: &str = "SELECT count(*) AS count FROM letter WHERE state = 'dead'";
-    each!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
+    on_backend!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
 }
 
 /// Packs that are reserved or authorised.
 pub fn units_live(conn: &mut Conn) -> QueryResult<i64> {
     const SQL: &str = "SELECT count(*) AS count FROM order_unit WHERE state IN ('reserved', 'authorised')";
-    each!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
+    on_backend!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
 }
 
 /// Active consultations.
 pub fn consultations_active(conn: &mut Conn) -> QueryResult<i64> {
     const SQL: &str = "SELECT count(*) AS count FROM consultation \
          WHERE state IN ('waiting', 'offered', 'active') AND state = 'active'";
-    each!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
+    on_backend!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
 }
 
 /// A pile is not counted beyond this.
@@ -176,13 +176,13 @@ const COUNTED: i64 = 10_000;
 pub fn events_unsealed(conn: &mut Conn) -> QueryResult<Pile> {
     const SQL: &str = "SELECT count(*) AS count, min(beyond.at) AS oldest FROM \
          (SELECT at FROM event WHERE position > $1 ORDER BY position LIMIT $2) AS beyond";
-    let sealed: i64 = each!(conn, c => audit_seal::table
+    let sealed: i64 = on_backend!(conn, c => audit_seal::table
         .order(audit_seal::position.desc())
         .select(audit_seal::position)
         .first(c))
     .optional()?
     .unwrap_or(0);
     let query = || diesel::sql_query(SQL).bind::<BigInt, _>(sealed).bind::<BigInt, _>(COUNTED);
-    let row: CountAndAge = each!(conn, c => query().get_result(c))?;
+    let row: CountAndAge = on_backend!(conn, c => query().get_result(c))?;
     Ok((row.count, row.oldest))
 }

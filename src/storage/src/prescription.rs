@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each, insert_few},
+    dialect::{PortableDsl, insert_few, on_backend},
     prepared::{PreparedDsl, padded},
     schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
     sql_types::At,
@@ -157,7 +157,8 @@ pub enum Shelf {
 
 /// The facts of a consultation.
 pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationFacts>> {
-    each!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c)).optional()
+    on_backend!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c))
+        .optional()
 }
 
 /// Keeps an active consultation of `doctor` as it is until the end of the
@@ -174,12 +175,12 @@ pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -
 
 /// A doctor's licence.
 pub fn licence_fetch(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<LicenceRow>> {
-    each!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
 }
 
 /// Adds a draft, version 1; `false` when the consultation has an open one.
 pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(prescription::table)
+    on_backend!(conn, c => diesel::insert_into(prescription::table)
         .values((
             prescription::id.eq(new.id),
             prescription::consultation_id.eq(new.consultation_id),
@@ -198,26 +199,27 @@ pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<b
 
 /// Replaces the lines of a prescription.
 pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
+    on_backend!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
         .execute(c))?;
     insert_few!(conn, prescription_line::table, rows).map(|_| ())
 }
 
 /// A prescription by id.
 pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
-    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).first(c))
+        .optional()
 }
 
 /// Takes a prescription's row for this transaction: whoever else decides about
 /// it waits until this one has ended.
 pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
-    each!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).held().get_result(c))
+    on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).lock_for_update().get_result(c))
         .optional()
 }
 
 /// The lines of one prescription, in their order.
 pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>> {
-    each!(conn, c => prescription_line::table
+    on_backend!(conn, c => prescription_line::table
         .filter(prescription_line::prescription_id.eq(id))
         .order(prescription_line::line_no)
         .select(LineRow::as_select())
@@ -226,7 +228,7 @@ pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>
 
 /// The lines of several prescriptions, each in its order.
 pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<LineRow>> {
-    each!(conn, c => prescription_line::table
+    on_backend!(conn, c => prescription_line::table
         .filter(prescription_line::prescription_id.eq_any(padded(ids)))
         .order((prescription_line::prescription_id, prescription_line::line_no))
         .select(LineRow::as_select())
@@ -236,7 +238,7 @@ pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<
 
 /// The open prescription of a consultation.
 pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
-    each!(conn, c => prescription::table
+    on_backend!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
         .filter(prescription::state.eq_any_word(LIVE))
         .select(PrescriptionRow::as_select())
@@ -256,7 +258,7 @@ pub fn prescriptions_list(
         Shelf::Worker(worker) => padded(&crate::network::worker::worker_with_merged(conn, worker)?),
         Shelf::Doctor(_) | Shelf::Signed => Vec::new(),
     };
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let base = prescription::table
             .filter(prescription::id.lt(before))
             .order(prescription::id.desc())
@@ -272,7 +274,7 @@ pub fn prescriptions_list(
 
 /// Signed prescriptions that are still valid, the oldest first.
 pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
-    each!(conn, c => prescription::table
+    on_backend!(conn, c => prescription::table
         .filter(prescription::state.eq_word(PrescriptionState::Signed))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription::signed_at, prescription::id))
@@ -401,7 +403,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
     let moving = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
-    each!(conn, c => prescription::table
+    on_backend!(conn, c => prescription::table
         .filter(prescription::state.eq_any_word(EXPIRING))
         .filter(prescription::valid_until.lt(Some(At(now))))
         .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
@@ -413,7 +415,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
 
 /// The order of a prescription that is not at an end yet.
 pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
-    each!(conn, c => orders::table
+    on_backend!(conn, c => orders::table
         .filter(orders::prescription_id.eq(Some(id)))
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .select((orders::id, orders::state))
@@ -423,7 +425,7 @@ pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<
 
 /// Line and state of every pack that was set aside for a prescription.
 pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(id)))
         .select((order_unit::line_no, order_unit::state))
         .load(c))

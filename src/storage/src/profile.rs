@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::health_profile, sql_types::At};
+use super::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::health_profile, sql_types::At};
 use domain::{ids::WorkerId, time::Timestamp};
 
 /// A profile as stored.
@@ -17,7 +17,8 @@ pub struct ProfileRow {
 
 /// A worker's profile; `None` when none was ever written.
 pub fn profile_fetch(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ProfileRow>> {
-    each!(conn, c => health_profile::table.find(worker).select(ProfileRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => health_profile::table.find(worker).select(ProfileRow::as_select()).first(c))
+        .optional()
 }
 
 /// Writes the version after `version`; `false` when another version stands.
@@ -29,7 +30,7 @@ pub fn profile_put(
     now: Timestamp,
 ) -> QueryResult<bool> {
     let rows = if version == 0 {
-        each!(conn, c => diesel::insert_into(health_profile::table)
+        on_backend!(conn, c => diesel::insert_into(health_profile::table)
             .values((
                 health_profile::worker_id.eq(worker),
                 health_profile::version.eq(1_i64),

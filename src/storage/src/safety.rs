@@ -5,7 +5,7 @@ use diesel::{dsl::exists, prelude::*};
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     events::AnyId,
     schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
     sql_types::At,
@@ -33,7 +33,7 @@ pub fn reading_newest(
     kind: ReadingKind,
     since: Timestamp,
 ) -> QueryResult<Option<NewestReading>> {
-    each!(conn, c => reading::table
+    on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
         .filter(reading::kind.eq(kind))
         .filter(reading::measured_at.ge(At(since)))
@@ -77,7 +77,7 @@ pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> Qu
 
 fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
     let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq(worker))
         .filter(order_unit::state.eq_any_word(UnitState::OPEN).or(out.assume_not_null()))
         .order(order_unit::id.desc())
@@ -123,7 +123,7 @@ fn other_lines_of(
     except: Option<PrescriptionId>,
     now: Timestamp,
 ) -> QueryResult<Vec<OtherLine>> {
-    let lines = each!(conn, c => prescription_line::table
+    let lines = on_backend!(conn, c => prescription_line::table
         .inner_join(prescription::table)
         .filter(prescription::worker_id.eq(worker))
         .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
@@ -148,7 +148,7 @@ pub fn same_phone(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> 
         .filter(own.field(worker::id).eq(who))
         .filter(own.field(worker::phone_index).ne(Vec::new()))
         .select(own.field(worker::phone_index));
-    let mut rows: Vec<WorkerId> = each!(conn, c => worker::table
+    let mut rows: Vec<WorkerId> = on_backend!(conn, c => worker::table
         .filter(worker::phone_index.eq_any(phone))
         .select(worker::id)
         .load(c))?;
@@ -171,5 +171,5 @@ pub fn facts_since(conn: &mut Conn, who: WorkerId, since: Timestamp) -> QueryRes
     let alarmed = alert::table
         .filter(alert::worker_id.eq(who))
         .filter(alert::raised_at.ge(At(since)).or(alert::closed_at.is_null()));
-    each!(conn, c => diesel::select(exists(written).or(exists(measured)).or(exists(alarmed))).get_result(c))
+    on_backend!(conn, c => diesel::select(exists(written).or(exists(measured)).or(exists(alarmed))).get_result(c))
 }

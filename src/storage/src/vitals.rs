@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{each, insert_few},
+    dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{check_in, reading},
     sql_types::At,
@@ -125,7 +125,7 @@ const MOST: i64 = 500;
 
 /// The newest readings of one check-in, oldest first.
 pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<ReadingRow>> {
-    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+    let mut rows: Vec<ReadingRow> = on_backend!(conn, c => reading::table
         .filter(reading::check_in_id.eq(id))
         .order(reading::id.desc())
         .limit(MOST)
@@ -151,7 +151,7 @@ pub struct CareSpan {
 /// The newest readings of a span, oldest first: those of its check-in, and whatever
 /// came in from its beginning to its end.
 pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
-    let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+    let mut rows: Vec<ReadingRow> = on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq(span.worker))
         .filter(reading::check_in_id.eq(span.check_in).or(reading::recorded_at.ge(At(span.since))))
         .order(reading::id.desc())
@@ -185,7 +185,7 @@ fn said_of((context, symptoms): SaidRow) -> QueryResult<Said> {
 
 /// What was said in one check-in.
 pub fn said_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
-    let row: SaidRow = each!(conn, c => check_in::table
+    let row: SaidRow = on_backend!(conn, c => check_in::table
         .find(id)
         .select((check_in::context, check_in::symptoms))
         .first(c))?;
@@ -196,7 +196,7 @@ pub fn said_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
 /// for onwards: the newest word on each part of the state, and every symptom.
 pub fn said_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
     type Row = (Timestamp, Option<String>, Option<String>);
-    let mut rows: Vec<Row> = each!(conn, c => check_in::table
+    let mut rows: Vec<Row> = on_backend!(conn, c => check_in::table
         .filter(check_in::worker_id.eq(span.worker))
         .filter(check_in::id.ge(span.check_in))
         .order(check_in::id.desc())
@@ -251,7 +251,7 @@ pub fn measure_again_due(
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CheckInId, WorkerId, StationId)>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .filter(check_in::measure_again_by.is_not_null())
         .filter(check_in::measure_again_by.le(Some(At(now))))
         .order(check_in::measure_again_by)

@@ -217,15 +217,15 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
             let listener = std::net::TcpListener::bind(at)
                 .with_context(|| format!("setting `metrics_listen`: cannot listen on {at}"))?;
             tracing::info!(address = %listener.local_addr()?, "metrics");
-            Some(serve_metrics(&built.house, listener, config.metrics_token.as_ref())?)
+            Some(serve_metrics(&built.app, listener, config.metrics_token.as_ref())?)
         }
     };
-    let mut jobs = Jobs::start(&built.house, &built.mailer);
-    jobs.send_texts(&built.house, &built.texts);
-    let server = serve_for(&built.house, listener, config.http_workers, config.shutdown_seconds)?;
+    let mut jobs = Jobs::start(&built.app, &built.mailer);
+    jobs.send_texts(&built.app, &built.texts);
+    let server = serve_for(&built.app, listener, config.http_workers, config.shutdown_seconds)?;
     tracing::info!(%address, "open");
     let drain = Duration::from_secs(config.drain_seconds);
-    shutdown::serve_until(told, Running { house: built.house, server, metrics, jobs, drain }).await
+    shutdown::serve_until(told, Running { app: built.app, server, metrics, jobs, drain }).await
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
@@ -261,11 +261,9 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     let uri = totp.uri("Waystation", &email);
     let base32 = totp.to_base32();
     operator.totp = Some(totp.expose_bytes().to_vec());
-    let outcome = built
-        .house
-        .write(Actor::System, move |tx| service::staff::operator_create(tx, operator.clone()))
-        .await;
-    built.house.coordination.close().await;
+    let outcome =
+        built.app.write(Actor::System, move |tx| service::staff::operator_create(tx, operator.clone())).await;
+    built.app.coordination.close().await;
     match outcome {
         Ok(()) => {}
         Err(Failure::Refused(refusal)) if !refusal.fields.is_empty() => {

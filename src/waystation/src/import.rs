@@ -127,13 +127,13 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
         existing: source.existing.map(Existing::from),
         dry_run: source.dry_run,
     };
-    let outcome = import_csv(&built.house, source.kind.into(), &source.file, options, move |read, total| {
+    let outcome = import_csv(&built.app, source.kind.into(), &source.file, options, move |read, total| {
         shown.set_length(total);
         shown.set_position(read);
     })
     .await;
     bar.finish_and_clear();
-    built.house.coordination.close().await;
+    built.app.coordination.close().await;
     match outcome {
         Ok(Loaded { added, updated, skipped }) => {
             let (zh, en) = if source.dry_run {

@@ -25,13 +25,13 @@ use base::{
 use coordination::{Coordination, Memory, Redis};
 use crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId};
 use mail::{Mailer, TextSender};
-use service::{Failure, House, bodies::Bodies};
+use service::{AppState, Failure, bodies::Bodies};
 use storage::{DatabaseUrl, Store, Waits};
 
 /// A house whose doors are not open yet.
 pub struct Built {
     /// The services.
-    pub house: Arc<House>,
+    pub app: Arc<AppState>,
     /// How letters leave: for the jobs.
     pub mailer: Arc<Mailer>,
     /// How text messages leave: for the jobs.
@@ -51,22 +51,21 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
-    let house = House::new(store, clock, policy, keys, coordination);
+    let app = AppState::new(store, clock, policy, keys, coordination);
     let bodies =
         Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
-    let house = Arc::new(
-        house
-            .reached_at(&config.public_url)
+    let app = Arc::new(
+        app.reached_at(&config.public_url)
             .behind(&config.trusted_proxies)
             .taking(bodies)
             .admitting(config.connections_per_address)
             .witnessed_under(&config.data_dir),
     );
-    let products = service::formulary::load(&house).await?;
+    let products = service::formulary::load(&app).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.reached_at(&config.public_url));
     let texts = Arc::new(TextSender::new(&config.sms, &config.data_dir)?);
-    Ok(Built { house, mailer, texts })
+    Ok(Built { app, mailer, texts })
 }
 
 /// How long the database is waited for.
@@ -135,15 +134,15 @@ const SHUTDOWN_SECONDS: u64 = 30;
 /// # Errors
 /// When the socket cannot be used.
 pub fn serve_metrics(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     listener: std::net::TcpListener,
     token: Option<&SecretString>,
 ) -> std::io::Result<Server> {
-    let house = web::Data::new(Arc::clone(house));
+    let app = web::Data::new(Arc::clone(app));
     let token = http::metrics::MetricsToken::new(token.map(ExposeSecret::expose_secret));
     let token = web::Data::new(token);
     let server = HttpServer::new(move || {
-        App::new().app_data(house.clone()).app_data(token.clone()).configure(http::metrics::configure)
+        App::new().app_data(app.clone()).app_data(token.clone()).configure(http::metrics::configure)
     });
     Ok(server.workers(1).disable_signals().listen(listener)?.run())
 }
@@ -154,28 +153,28 @@ pub fn serve_metrics(
 /// # Errors
 /// When the socket cannot be used.
 pub fn serve(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     listener: std::net::TcpListener,
     http_workers: usize,
 ) -> std::io::Result<Server> {
-    serve_for(house, listener, http_workers, SHUTDOWN_SECONDS)
+    serve_for(app, listener, http_workers, SHUTDOWN_SECONDS)
 }
 
 /// The same; accepted requests have `shutdown_seconds` to end.
 fn serve_for(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     listener: std::net::TcpListener,
     http_workers: usize,
     shutdown_seconds: u64,
 ) -> std::io::Result<Server> {
     end_unread(&listener);
-    let connections = http::connections::Connections::of(house);
-    let house = web::Data::new(Arc::clone(house));
+    let connections = http::connections::Connections::of(app);
+    let app = web::Data::new(Arc::clone(app));
     let tokens = web::Data::new(http::token_cache::TokenCache::default());
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(actix_web::middleware::from_fn(http::span::surround))
-            .app_data(house.clone())
+            .app_data(app.clone())
             .app_data(tokens.clone())
             .configure(http::configure)
     })

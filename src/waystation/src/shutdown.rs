@@ -16,7 +16,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use actix_web::dev::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use service::{House, jobs::Jobs};
+use service::{AppState, jobs::Jobs};
 
 /// Jobs have this long for their last round, and the writer for its queue.
 const LAST_ROUND: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ impl Told {
 /// What runs, and ends together.
 pub(super) struct Running {
     /// The services.
-    pub house: Arc<House>,
+    pub app: Arc<AppState>,
     /// The public socket.
     pub server: Server,
     /// The operators' socket.
@@ -64,7 +64,7 @@ pub(super) struct Running {
 /// # Errors
 /// When the server fails by itself.
 pub(super) async fn serve_until(mut told: Told, running: Running) -> anyhow::Result<ExitCode> {
-    let Running { house, server, metrics, jobs, drain } = running;
+    let Running { app, server, metrics, jobs, drain } = running;
     let handle = server.handle();
     let metrics_handle = metrics.as_ref().map(Server::handle);
     let mut serving = tokio::spawn(server);
@@ -82,19 +82,19 @@ pub(super) async fn serve_until(mut told: Told, running: Running) -> anyhow::Res
         eprintln!("waystation: told twice; ending at once");
         std::process::exit(1);
     });
-    house.lifecycle.drain();
+    app.lifecycle.drain();
     tokio::time::sleep(drain).await;
     // The command leaves with the call: the socket closes before polls return.
     let stopped = handle.stop(true);
-    house.let_go();
+    app.let_go();
     stopped.await;
     serving.await??;
     jobs.stop(LAST_ROUND).await;
     // What was woken last still reaches the other instances.
-    if tokio::time::timeout(LAST_ROUND, house.coordination.close()).await.is_err() {
+    if tokio::time::timeout(LAST_ROUND, app.coordination.close()).await.is_err() {
         tracing::warn!("the other instances may not have heard the last of it");
     }
-    match tokio::time::timeout(LAST_ROUND, house.store.settle()).await {
+    match tokio::time::timeout(LAST_ROUND, app.store.settle()).await {
         Ok(settled) => settled?,
         Err(_) => anyhow::bail!("the database did not finish in time"),
     }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::{Person, Seed},
 };
 use crypto::{
@@ -31,14 +31,14 @@ pub struct Guest {
     pub token: String,
 }
 
-impl TestHouse {
+impl TestApp {
     /// One more station, with an enrolled screen.
     pub async fn open_screen(&self) -> Screen {
         let (station, device) = (StationId::generate(), DeviceId::generate());
         let key = DeviceKey::generate().expect("a key");
         self.keys.keep(device, &key);
         let public_key = key.public_key().to_string();
-        self.house
+        self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let created_at = At(tx.now);
                 store::stations_add(
@@ -77,11 +77,11 @@ impl TestHouse {
     pub fn token_of_screen(&self, screen: &Screen) -> String {
         let life = TimeDelta::seconds(300);
         let subject = screen.station.to_string();
-        let mut claims = Claims::new(&self.house.policy.network, Role::Station, subject, self.now(), life);
+        let mut claims = Claims::new(&self.state.policy.network, Role::Station, subject, self.now(), life);
         claims.device = Some(screen.device);
         claims.epoch = Some(1);
         claims.station = Some(screen.station);
-        self.house.keys.tokens.issue(&claims).expect("a token")
+        self.state.keys.tokens.issue(&claims).expect("a token")
     }
 
     /// Somebody without a card comes to this screen.
@@ -100,7 +100,7 @@ impl TestHouse {
 
     /// Whatever this doctor is offered now.
     pub async fn offers_to(&self, doctor: &Person) -> Vec<Value> {
-        service::matching::offer_waiting(&self.house).await.expect("a round");
+        service::matching::offer_waiting(&self.state).await.expect("a round");
         let offers = self.get(&doctor.token, "/api/v1/offers").await.expect(200);
         offers["items"].as_array().expect("offers").clone()
     }

@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::{all_alike, at_the_cabinet, peopled, tally, told};
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::Machine,
     vending::{attempt_of, code_of},
 };
 use domain::vend::BootId;
 use service::Actor;
 use storage::{
-    each,
+    on_backend,
     schema::{attempt, cabinet, cabinet_boot, incident},
 };
 
@@ -22,23 +22,21 @@ fn boot(number: u8) -> BootId {
 }
 
 /// The boot that the cabinet is in, and how many were heard of.
-async fn boots(house: &TestHouse) -> (Option<String>, i64) {
-    house
-        .house
+async fn boots(app: &TestApp) -> (Option<String>, i64) {
+    app.state
         .read(Actor::System, |conn, _| {
-            let present = each!(conn, c => cabinet::table.select(cabinet::boot_id).first(c))?;
-            Ok((present, each!(conn, c => cabinet_boot::table.count().get_result(c))?))
+            let present = on_backend!(conn, c => cabinet::table.select(cabinet::boot_id).first(c))?;
+            Ok((present, on_backend!(conn, c => cabinet_boot::table.count().get_result(c))?))
         })
         .await
         .expect("read")
 }
 
 /// The states of all attempts.
-async fn attempts(house: &TestHouse) -> Vec<String> {
-    house
-        .house
+async fn attempts(app: &TestApp) -> Vec<String> {
+    app.state
         .read(Actor::System, |conn, _| {
-            Ok(each!(conn, c => attempt::table.order(attempt::state).select(attempt::state).load(c))?)
+            Ok(on_backend!(conn, c => attempt::table.order(attempt::state).select(attempt::state).load(c))?)
         })
         .await
         .expect("read")
@@ -51,52 +49,49 @@ async fn hellos(machine: &Machine<'_>, boots: &[BootId]) -> Vec<Answer> {
 
 #[actix_web::test]
 async fn one_boot_that_says_hello_ten_times_at_once_has_booted_once() {
-    let (house, seed, visit) = at_the_cabinet().await;
-    let order = house.paid(&seed, &visit, 2).await;
-    let machine = Machine::on(&house, &seed).await;
+    let (app, seed, visit) = at_the_cabinet().await;
+    let order = app.paid(&seed, &visit, 2).await;
+    let machine = Machine::on(&app, &seed).await;
     machine.start_as(machine.side.boot_id(), attempt_of(&order, 0), &code_of(&order)).await.expect(200);
     // The present boot again ends nothing.
     told(&hellos(&machine, &[machine.side.boot_id(); 10]).await, &[("200 done", 10)]);
-    assert_eq!(attempts(&house).await, ["issued", "started"]);
-    assert_eq!((boots(&house).await.1, house.logged("cabinet.booted").await), (1, 1));
+    assert_eq!(attempts(&app).await, ["issued", "started"]);
+    assert_eq!((boots(&app).await.1, app.logged("cabinet.booted").await), (1, 1));
     // A new one ends the old one, once.
     let answers = hellos(&machine, &[boot(7); 10]).await;
     told(&answers, &[("200 done", 10)]);
     all_alike(&answers);
-    assert_eq!(
-        (boots(&house).await, house.logged("cabinet.booted").await),
-        ((Some(boot(7).to_string()), 2), 2)
-    );
+    assert_eq!((boots(&app).await, app.logged("cabinet.booted").await), ((Some(boot(7).to_string()), 2), 2));
     // The other pack comes from another slot now.
-    assert_eq!(attempts(&house).await, ["in_doubt", "issued", "voided"]);
-    assert_eq!((house.logged("attempt.in_doubt").await, house.logged("attempt.slot_closed").await), (1, 1));
-    house.sound().await;
+    assert_eq!(attempts(&app).await, ["in_doubt", "issued", "voided"]);
+    assert_eq!((app.logged("attempt.in_doubt").await, app.logged("attempt.slot_closed").await), (1, 1));
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn of_ten_boots_that_say_hello_at_once_one_is_the_present_one() {
-    let (house, seed, visit) = at_the_cabinet().await;
-    let order = house.paid(&seed, &visit, 2).await;
-    let machine = Machine::on(&house, &seed).await;
+    let (app, seed, visit) = at_the_cabinet().await;
+    let order = app.paid(&seed, &visit, 2).await;
+    let machine = Machine::on(&app, &seed).await;
     let code = code_of(&order);
     machine.start_as(machine.side.boot_id(), attempt_of(&order, 0), &code).await.expect(200);
     let ten: Vec<BootId> = (1..=10).map(boot).collect();
     told(&hellos(&machine, &ten).await, &[("200 done", 10)]);
-    let (present, heard) = boots(&house).await;
-    assert_eq!((heard, house.logged("cabinet.booted").await), (11, 11));
-    assert_eq!(attempts(&house).await, ["in_doubt", "issued", "voided"]);
-    assert_eq!((house.logged("attempt.in_doubt").await, house.logged("attempt.voided").await), (1, 1));
+    let (present, heard) = boots(&app).await;
+    assert_eq!((heard, app.logged("cabinet.booted").await), (11, 11));
+    assert_eq!(attempts(&app).await, ["in_doubt", "issued", "voided"]);
+    assert_eq!((app.logged("attempt.in_doubt").await, app.logged("attempt.voided").await), (1, 1));
     // The others' words are old ones from now on, whatever their order was.
     told(&hellos(&machine, &ten).await, &[("200 done", 1), ("409 boot_unknown", 9)]);
-    assert_eq!(boots(&house).await, (present, 11));
-    house.sound().await;
+    assert_eq!(boots(&app).await, (present, 11));
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_start_and_the_next_boots_hello_do_not_pass_each_other() {
-    let (house, seed, visit) = at_the_cabinet().await;
-    let order = house.paid(&seed, &visit, 1).await;
-    let machine = Machine::on(&house, &seed).await;
+    let (app, seed, visit) = at_the_cabinet().await;
+    let order = app.paid(&seed, &visit, 1).await;
+    let machine = Machine::on(&app, &seed).await;
     let (old, code, attempt) = (machine.side.boot_id(), code_of(&order), attempt_of(&order, 0));
     let starts = join_all((0..6).map(|_| machine.start_as(old, attempt, &code)));
     let (started, said) = join(starts, hellos(&machine, &[boot(1), boot(2), boot(1), boot(2)])).await;
@@ -110,40 +105,40 @@ async fn a_start_and_the_next_boots_hello_do_not_pass_each_other() {
         assert_eq!(refused.body["code"], wanted, "{granted} were granted: {}", refused.body);
     }
     let state = if granted > 0 { "in_doubt" } else { "issued" };
-    assert_eq!(attempts(&house).await, [state]);
-    assert_eq!(house.logged("attempt.started").await, i64::from(granted > 0));
-    assert_eq!(house.logged("attempt.in_doubt").await, i64::from(granted > 0));
-    house.sound().await;
+    assert_eq!(attempts(&app).await, [state]);
+    assert_eq!(app.logged("attempt.started").await, i64::from(granted > 0));
+    assert_eq!(app.logged("attempt.in_doubt").await, i64::from(granted > 0));
+    app.sound().await;
 }
 
 #[actix_web::test]
 async fn ten_operators_close_one_incident_once() {
-    let (house, seed) = peopled().await;
-    let machine = Machine::on(&house, &seed).await;
+    let (app, seed) = peopled().await;
+    let machine = Machine::on(&app, &seed).await;
     let mut alarm = machine.hello_body(machine.side.boot_id());
     alarm["tampered"] = json!(true);
     let note = json!({"note": "样例：外壳已检查"});
     for (round, key) in [(1, None), (2, Some("ten-at-once-3"))] {
         machine.post("/cabinet/v1/hello", &alarm).await.expect(200);
-        let open = house.get(&seed.operator.token, "/api/v1/incidents?open=true").await.expect(200);
+        let open = app.get(&seed.operator.token, "/api/v1/incidents?open=true").await.expect(200);
         let id = open["items"][0]["id"].as_str().expect("an incident");
         let path = format!("/api/v1/incidents/{id}/close");
         if let Some(key) = key {
-            let answers = house.rush_with_key(10, &seed.operator.token, &path, key, &note).await;
+            let answers = app.rush_with_key(10, &seed.operator.token, &path, key, &note).await;
             told(&answers, &[("200 done", 10)]);
             all_alike(&answers);
         } else {
-            let answers = house.rush(10, &seed.operator.token, &path, &note).await;
+            let answers = app.rush(10, &seed.operator.token, &path, &note).await;
             told(&answers, &[("200 done", 1), ("409 state_moved_on", 9)]);
         }
-        assert_eq!(house.logged("incident.closed").await, round);
-        assert_eq!(house.logged("cabinet.tamper_cleared").await, round);
-        let (open, tampered): (i64, bool) = house
-            .house
+        assert_eq!(app.logged("incident.closed").await, round);
+        assert_eq!(app.logged("cabinet.tamper_cleared").await, round);
+        let (open, tampered): (i64, bool) = app
+            .state
             .read(Actor::System, |conn, _| {
                 let open = incident::table.filter(incident::closed_at.is_null());
-                let open = each!(conn, c => open.count().get_result(c))?;
-                Ok((open, each!(conn, c => cabinet::table.select(cabinet::tampered).first(c))?))
+                let open = on_backend!(conn, c => open.count().get_result(c))?;
+                Ok((open, on_backend!(conn, c => cabinet::table.select(cabinet::tampered).first(c))?))
             })
             .await
             .expect("read");

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{all_alike, at_the_screen, tally, told};
-use crate::harness::{Answer, TestHouse};
+use crate::harness::{Answer, TestApp};
 use service::{Actor, caller::WorkerCaller, vitals::ReadingsInput};
 use storage::{
-    each,
+    on_backend,
     schema::{consent, consultation, reading},
 };
 
@@ -21,22 +21,21 @@ fn care() -> Value {
 }
 
 /// How many consents to care there are, and how many of them stand.
-async fn kept(house: &TestHouse) -> (i64, i64) {
-    house
-        .house
+async fn kept(app: &TestApp) -> (i64, i64) {
+    app.state
         .read(Actor::System, |conn, _| {
             let of_care = consent::table.filter(consent::purpose.eq("health_care"));
             let live = of_care.filter(consent::withdrawn_at.is_null());
-            let all = each!(conn, c => of_care.count().get_result(c))?;
-            Ok((all, each!(conn, c => live.count().get_result(c))?))
+            let all = on_backend!(conn, c => of_care.count().get_result(c))?;
+            Ok((all, on_backend!(conn, c => live.count().get_result(c))?))
         })
         .await
         .expect("read")
 }
 
-fn heart_rate(house: &TestHouse) -> Value {
+fn heart_rate(app: &TestApp) -> Value {
     json!({"readings": [{"kind": "heart_rate", "value": 72, "unit": "/min", "device": "m-1",
-        "measured_at": house.now()}]})
+        "measured_at": app.now()}]})
 }
 
 fn done(answers: &[Answer]) -> i64 {
@@ -46,45 +45,44 @@ fn done(answers: &[Answer]) -> i64 {
 
 #[actix_web::test]
 async fn ten_consents_are_one_and_ten_withdrawals_end_it_once() {
-    let (house, _, worker) = at_the_screen().await;
-    let answers = house.rush(10, &worker, WITHDRAW, &care()).await;
+    let (app, _, worker) = at_the_screen().await;
+    let answers = app.rush(10, &worker, WITHDRAW, &care()).await;
     told(&answers, &[("200 done", 10)]);
     all_alike(&answers);
-    assert_eq!((kept(&house).await, house.logged("consent.withdrawn").await), ((1, 0), 1));
-    let answers = house.rush(10, &worker, "/api/v1/me/consents", &care()).await;
+    assert_eq!((kept(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
+    let answers = app.rush(10, &worker, "/api/v1/me/consents", &care()).await;
     told(&answers, &[("201 done", 10)]);
     all_alike(&answers);
-    assert_eq!((kept(&house).await, house.logged("consent.granted").await), ((2, 1), 1));
+    assert_eq!((kept(&app).await, app.logged("consent.granted").await), ((2, 1), 1));
 }
 
 #[actix_web::test]
 async fn consents_and_withdrawals_at_once_leave_one_or_none() {
-    let (house, _, worker) = at_the_screen().await;
+    let (app, _, worker) = at_the_screen().await;
     let answers = join_all((0..16).map(|n| match n % 2 {
-        0 => house.post(&worker, WITHDRAW, care()),
-        _ => house.post(&worker, "/api/v1/me/consents", care()),
+        0 => app.post(&worker, WITHDRAW, care()),
+        _ => app.post(&worker, "/api/v1/me/consents", care()),
     }))
     .await;
     told(&answers, &[("200 done", 8), ("201 done", 8)]);
-    let (all, live) = kept(&house).await;
-    let (granted, withdrawn) =
-        (house.logged("consent.granted").await, house.logged("consent.withdrawn").await);
+    let (all, live) = kept(&app).await;
+    let (granted, withdrawn) = (app.logged("consent.granted").await, app.logged("consent.withdrawn").await);
     // The seeded one was not logged.
     assert_eq!((all, all - live), (granted + 1, withdrawn));
     assert!((0..=1).contains(&live), "{live} stand");
-    let me = house.get(&worker, "/api/v1/me").await.expect(200);
+    let me = app.get(&worker, "/api/v1/me").await.expect(200);
     assert_eq!(me["consents"], if live == 1 { json!(["health_care"]) } else { json!([]) });
 }
 
 #[actix_web::test]
 async fn a_step_that_races_with_a_withdrawal_is_whole_or_refused() {
-    let (house, _, worker) = at_the_screen().await;
-    let measured = heart_rate(&house);
+    let (app, _, worker) = at_the_screen().await;
+    let measured = heart_rate(&app);
     let asked = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
     let answers = join_all((0..24).map(|n| match n % 4 {
-        0 => house.post(&worker, WITHDRAW, care()),
-        1 => house.post(&worker, "/api/v1/consultations", asked.clone()),
-        _ => house.post(&worker, "/api/v1/readings", measured.clone()),
+        0 => app.post(&worker, WITHDRAW, care()),
+        1 => app.post(&worker, "/api/v1/consultations", asked.clone()),
+        _ => app.post(&worker, "/api/v1/readings", measured.clone()),
     }))
     .await;
     tally(&answers);
@@ -98,36 +96,36 @@ async fn a_step_that_races_with_a_withdrawal_is_whole_or_refused() {
         of_its_kind.push(answer);
     }
     told(&withdrawn, &[("200 done", 6)]);
-    let (readings, talks): (i64, i64) = house
-        .house
+    let (readings, talks): (i64, i64) = app
+        .state
         .read(Actor::System, |conn, _| {
-            let readings = each!(conn, c => reading::table.count().get_result(c))?;
-            Ok((readings, each!(conn, c => consultation::table.count().get_result(c))?))
+            let readings = on_backend!(conn, c => reading::table.count().get_result(c))?;
+            Ok((readings, on_backend!(conn, c => consultation::table.count().get_result(c))?))
         })
         .await
         .expect("read");
-    assert_eq!((done(&measuring), house.logged("readings.recorded").await), (readings, readings));
-    assert_eq!((done(&asking), house.logged("consultation.requested").await), (talks, talks));
+    assert_eq!((done(&measuring), app.logged("readings.recorded").await), (readings, readings));
+    assert_eq!((done(&asking), app.logged("consultation.requested").await), (talks, talks));
     assert!(talks <= 1);
     for refused in measuring.iter().filter(|answer| !answer.status.is_success()) {
         assert_eq!(refused.body["code"], "consent_missing", "{}", refused.body);
     }
     // Whatever comes after the withdrawal is refused.
-    assert_eq!((kept(&house).await, house.logged("consent.withdrawn").await), ((1, 0), 1));
-    let late = house.rush(5, &worker, "/api/v1/readings", &measured).await;
+    assert_eq!((kept(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
+    let late = app.rush(5, &worker, "/api/v1/readings", &measured).await;
     told(&late, &[("422 consent_missing", 5)]);
 }
 
 #[actix_web::test]
 async fn a_withdrawal_waits_for_the_step_that_came_first() {
-    let (house, seed, worker) = at_the_screen().await;
+    let (app, seed, worker) = at_the_screen().await;
     let (began, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let me = house.get(&worker, "/api/v1/me").await.expect(200);
+    let me = app.get(&worker, "/api/v1/me").await.expect(200);
     let check_in = me["check_in_id"].as_str().expect("an id").parse().expect("an id");
     let caller = WorkerCaller { worker: seed.worker, check_in, station: seed.station, acts: true };
-    let input: ReadingsInput = serde_json::from_value(heart_rate(&house)).expect("readings");
-    let store = Arc::clone(&house.house);
+    let input: ReadingsInput = serde_json::from_value(heart_rate(&app)).expect("readings");
+    let store = Arc::clone(&app.state);
     let step = tokio::spawn(async move {
         let write = store.write(Actor::System, move |tx| {
             let written = service::vitals::record(tx, caller, &input);
@@ -138,7 +136,7 @@ async fn a_withdrawal_waits_for_the_step_that_came_first() {
         write.await
     });
     has_begun.recv().await.expect("the step runs");
-    let mut withdrawal = pin!(house.post(&worker, WITHDRAW, care()));
+    let mut withdrawal = pin!(app.post(&worker, WITHDRAW, care()));
     let early = tokio::time::timeout(Duration::from_secs(1), &mut withdrawal).await;
     assert!(early.is_err(), "health data would be kept after its consent was withdrawn");
     release.send(()).expect("the step waits");

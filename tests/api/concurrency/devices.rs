@@ -6,41 +6,41 @@ use serde_json::{Value, json};
 
 use super::{peopled, told};
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::Seed,
 };
 use crypto::device::DeviceKey;
 use domain::ids::DeviceId;
 use service::Actor;
 use storage::{
-    each,
+    on_backend,
     schema::{cabinet, device},
 };
 
 /// Each kind, and where it enrols.
 const KINDS: [(&str, &str); 2] = [("cabinet", "/cabinet/v1/enrol"), ("station", "/api/v1/tokens/enrol")];
 
-async fn code_for(house: &TestHouse, seed: &Seed, kind: &str) -> Value {
+async fn code_for(app: &TestApp, seed: &Seed, kind: &str) -> Value {
     let wanted = json!({"kind": kind, "station_id": seed.station});
-    house.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201)["code"].clone()
+    app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201)["code"].clone()
 }
 
 /// Every code at once, each client with a key of its own; keys beside answers.
-async fn enrol(house: &TestHouse, path: &str, codes: &[Value]) -> (Vec<String>, Vec<Answer>) {
+async fn enrol(app: &TestApp, path: &str, codes: &[Value]) -> (Vec<String>, Vec<Answer>) {
     let keys: Vec<String> =
         codes.iter().map(|_| DeviceKey::generate().expect("a key").public_key().to_string()).collect();
     let asks = codes.iter().zip(&keys).map(|(code, key)| json!({"code": code, "public_key": key}));
-    let answers = join_all(asks.map(|body| house.post("", path, body))).await;
+    let answers = join_all(asks.map(|body| app.post("", path, body))).await;
     (keys, answers)
 }
 
 /// Key and epoch of a kind's devices at the one station: those that live, and the others.
-async fn devices(house: &TestHouse, kind: &str) -> (Vec<(String, i64)>, Vec<(String, i64)>) {
+async fn devices(app: &TestApp, kind: &str) -> (Vec<(String, i64)>, Vec<(String, i64)>) {
     let kind = kind.to_owned();
-    let all: Vec<(String, i64, bool)> = house
-        .house
+    let all: Vec<(String, i64, bool)> = app
+        .state
         .read(Actor::System, move |conn, _| {
-            Ok(each!(conn, c => device::table
+            Ok(on_backend!(conn, c => device::table
                 .filter(device::kind.eq(&kind))
                 .order(device::epoch)
                 .select((device::public_key, device::epoch, device::revoked_at.is_null()))
@@ -54,62 +54,63 @@ async fn devices(house: &TestHouse, kind: &str) -> (Vec<(String, i64)>, Vec<(Str
     (plain(live), plain(old))
 }
 
-async fn epoch_of_the_cabinet(house: &TestHouse) -> i64 {
-    house
-        .house
-        .read(Actor::System, |conn, _| Ok(each!(conn, c => cabinet::table.select(cabinet::epoch).first(c))?))
+async fn epoch_of_the_cabinet(app: &TestApp) -> i64 {
+    app.state
+        .read(Actor::System, |conn, _| {
+            Ok(on_backend!(conn, c => cabinet::table.select(cabinet::epoch).first(c))?)
+        })
         .await
         .expect("read")
 }
 
 #[actix_web::test]
 async fn a_code_that_ten_use_at_once_enrols_one_device() {
-    let (house, seed) = peopled().await;
+    let (app, seed) = peopled().await;
     for (kind, path) in KINDS {
-        let code = code_for(&house, &seed, kind).await;
-        let (keys, answers) = enrol(&house, path, &vec![code; 10]).await;
+        let code = code_for(&app, &seed, kind).await;
+        let (keys, answers) = enrol(&app, path, &vec![code; 10]).await;
         told(&answers, &[("201 done", 1), ("401 enrolment_code_invalid", 9)]);
         let winner = answers.iter().position(|answer| answer.status == 201).expect("one");
-        let (live, old) = devices(&house, kind).await;
+        let (live, old) = devices(&app, kind).await;
         assert_eq!((live, old.len()), (vec![(keys[winner].clone(), 2)], 1), "{kind}");
     }
-    assert_eq!((house.logged("device.enrolled").await, house.logged("device.revoked").await), (2, 2));
-    assert_eq!((epoch_of_the_cabinet(&house).await, house.logged("cabinet.epoch_replaced").await), (2, 1));
+    assert_eq!((app.logged("device.enrolled").await, app.logged("device.revoked").await), (2, 2));
+    assert_eq!((epoch_of_the_cabinet(&app).await, app.logged("cabinet.epoch_replaced").await), (2, 1));
 }
 
 /// Each of them is good: they follow each other, and each replaces the last.
 #[actix_web::test]
 async fn of_several_codes_of_one_place_used_at_once_each_enrols_and_one_device_lives() {
-    let (house, seed) = peopled().await;
+    let (app, seed) = peopled().await;
     for (kind, path) in KINDS {
         for replaces in [true, false] {
-            let before = devices(&house, kind).await;
+            let before = devices(&app, kind).await;
             if !replaces {
-                revoke(&house, &seed, kind).await;
+                revoke(&app, &seed, kind).await;
             }
             let mut codes = Vec::new();
             for _ in 0..5 {
-                codes.push(code_for(&house, &seed, kind).await);
+                codes.push(code_for(&app, &seed, kind).await);
             }
-            let (_, answers) = enrol(&house, path, &codes).await;
+            let (_, answers) = enrol(&app, path, &codes).await;
             told(&answers, &[("201 done", 5)]);
-            let (live, old) = devices(&house, kind).await;
+            let (live, old) = devices(&app, kind).await;
             let was = i64::try_from(before.0.len() + before.1.len()).expect("a few");
             assert_eq!((live.len(), live[0].1), (1, was + 5), "{kind}");
             let epochs: Vec<i64> = old.iter().map(|(_, epoch)| *epoch).collect();
             assert_eq!(epochs, (1..was + 5).collect::<Vec<_>>(), "{kind}");
         }
     }
-    assert_eq!(epoch_of_the_cabinet(&house).await, 11);
+    assert_eq!(epoch_of_the_cabinet(&app).await, 11);
 }
 
 /// Revokes the device that lives.
-async fn revoke(house: &TestHouse, seed: &Seed, kind: &str) {
+async fn revoke(app: &TestApp, seed: &Seed, kind: &str) {
     let kind = kind.to_owned();
-    let live = house
-        .house
+    let live = app
+        .state
         .read(Actor::System, move |conn, _| {
-            Ok(each!(conn, c => device::table
+            Ok(on_backend!(conn, c => device::table
                 .filter(device::kind.eq(&kind))
                 .filter(device::revoked_at.is_null())
                 .select(device::id)
@@ -118,5 +119,5 @@ async fn revoke(house: &TestHouse, seed: &Seed, kind: &str) {
         .await
         .expect("read");
     let path = format!("/api/v1/devices/{live}/revoke");
-    house.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.post(&seed.operator.token, &path, json!({})).await.expect(200);
 }

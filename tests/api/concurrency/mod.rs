@@ -15,16 +15,16 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::Seed,
     vending::Visit,
 };
 use service::Actor;
-use storage::{each, schema::event};
+use storage::{on_backend, schema::event};
 
 /// A house whose database is really asked by many at once.
-pub async fn crowded() -> TestHouse {
-    TestHouse::open_with(|config| {
+pub async fn crowded() -> TestApp {
+    TestApp::open_with(|config| {
         config.database_connections = 12;
         // How many one person may hold is told elsewhere.
         config
@@ -35,33 +35,33 @@ pub async fn crowded() -> TestHouse {
 }
 
 /// The same, with the small network.
-pub async fn peopled() -> (TestHouse, Seed) {
-    let house = crowded().await;
-    let seed = house.seed().await;
-    (house, seed)
+pub async fn peopled() -> (TestApp, Seed) {
+    let app = crowded().await;
+    let seed = app.seed().await;
+    (app, seed)
 }
 
 /// The same, and the worker is checked in.
-pub async fn at_the_screen() -> (TestHouse, Seed, String) {
-    let (house, seed) = peopled().await;
-    let worker = house.check_in(&seed).await;
-    (house, seed, worker)
+pub async fn at_the_screen() -> (TestApp, Seed, String) {
+    let (app, seed) = peopled().await;
+    let worker = app.check_in(&seed).await;
+    (app, seed, worker)
 }
 
 /// The same, before a cabinet that is filled.
-pub async fn at_the_cabinet() -> (TestHouse, Seed, Visit) {
-    let (house, seed) = peopled().await;
-    house.fill(&seed).await;
-    let visit = house.visit(&seed).await;
-    (house, seed, visit)
+pub async fn at_the_cabinet() -> (TestApp, Seed, Visit) {
+    let (app, seed) = peopled().await;
+    app.fill(&seed).await;
+    let visit = app.visit(&seed).await;
+    (app, seed, visit)
 }
 
-impl TestHouse {
+impl TestApp {
     /// How often something was logged.
     pub async fn logged(&self, kind: &'static str) -> i64 {
-        self.house
+        self.state
             .read(Actor::System, move |conn, _| {
-                Ok(each!(conn, c => event::table.filter(event::kind.eq(kind)).count().get_result(c))?)
+                Ok(on_backend!(conn, c => event::table.filter(event::kind.eq(kind)).count().get_result(c))?)
             })
             .await
             .expect("read")

@@ -269,9 +269,9 @@ async fn audit_chain(place: &Place) -> i64 {
     config.data_dir.clone_from(&place.data);
     let secret = fs::read_to_string(place.data.join("master-secret")).expect("a secret");
     config.master_secret = Some(secret.trim().to_owned().into());
-    let house = waystation::build(&config, Arc::new(SystemClock)).await.expect("built").house;
-    while service::audit::seal(&house).await.expect("sealed") > 0 {}
-    let chain = house.read(Actor::System, service::audit::verify).await.expect("walked");
+    let app = waystation::build(&config, Arc::new(SystemClock)).await.expect("built").app;
+    while service::audit::seal(&app).await.expect("sealed") > 0 {}
+    let chain = app.read(Actor::System, service::audit::verify).await.expect("walked");
     assert!(chain.unbroken, "the audit chain is broken: {chain:?}");
     chain.sealed_to
 }

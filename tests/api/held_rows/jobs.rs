@@ -9,7 +9,7 @@ use super::{hold, impatient};
 use crate::{
     care::Screen,
     engines::{self, Engine},
-    harness::TestHouse,
+    harness::TestApp,
     machine::Machine,
     seed::{Person, Seed},
     triage::reading,
@@ -33,7 +33,7 @@ struct Guest {
     check_in: CheckInId,
 }
 
-impl TestHouse {
+impl TestApp {
     async fn arrives(&self, number: usize, screen: Screen) -> Guest {
         let body = json!({"name": "样例乙", "phone": format!("155{number:08}"), "consent": true});
         let opened =
@@ -82,29 +82,29 @@ async fn offers_expire_beside_held_ones_and_the_round_is_short() {
         return;
     }
     // With the waits of a real house.
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    house.on_duty(&seed.doctor).await;
-    house.on_duty(&seed.doctor_b).await;
-    let guests = house.arrive(4).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    app.on_duty(&seed.doctor).await;
+    app.on_duty(&seed.doctor_b).await;
+    let guests = app.arrive(4).await;
     let mut asked = Vec::new();
     for guest in &guests {
-        asked.push(house.ask(&guest.token).await);
-        service::matching::offer_waiting(&house.house).await.expect("a round");
-        assert_eq!(house.state(guest, &asked[asked.len() - 1]).await, "offered");
-        house.pass(1);
+        asked.push(app.ask(&guest.token).await);
+        service::matching::offer_waiting(&app.state).await.expect("a round");
+        assert_eq!(app.state(guest, &asked[asked.len() - 1]).await, "offered");
+        app.pass(1);
     }
-    house.pass(20);
+    app.pass(20);
     let rows = format!("consultation WHERE id IN ('{}', '{}', '{}')", asked[0], asked[1], asked[2]);
-    let mut other = hold(&house, &rows);
+    let mut other = hold(&app, &rows);
     let began = Instant::now();
-    held(service::matching::expire_offers(&house.house).await);
-    assert_eq!(house.state(&guests[3], &asked[3]).await, "waiting");
-    assert_eq!(house.state(&guests[0], &asked[0]).await, "offered");
-    held(service::matching::expire_offers(&house.house).await);
+    held(service::matching::expire_offers(&app.state).await);
+    assert_eq!(app.state(&guests[3], &asked[3]).await, "waiting");
+    assert_eq!(app.state(&guests[0], &asked[0]).await, "offered");
+    held(service::matching::expire_offers(&app.state).await);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::matching::expire_offers(&house.house).await.expect("the next round"), 3);
+    assert_eq!(service::matching::expire_offers(&app.state).await.expect("the next round"), 3);
 }
 
 #[actix_web::test]
@@ -112,19 +112,19 @@ async fn the_doctor_of_a_held_patient_is_offered_another() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
+    let (app, seed) = impatient().await;
     // One doctor for two, and three who wait; the first is held.
-    house.on_duty(&seed.doctor).await;
-    let guests = house.arrive(3).await;
+    app.on_duty(&seed.doctor).await;
+    let guests = app.arrive(3).await;
     let mut asked = Vec::new();
     for guest in &guests {
-        asked.push(house.ask(&guest.token).await);
-        house.pass(1);
+        asked.push(app.ask(&guest.token).await);
+        app.pass(1);
     }
-    let mut other = hold(&house, &format!("consultation WHERE id = '{}'", asked[0]));
-    held(service::matching::offer_waiting(&house.house).await);
-    assert_eq!(house.state(&guests[1], &asked[1]).await, "offered");
-    assert_eq!(house.state(&guests[2], &asked[2]).await, "offered");
+    let mut other = hold(&app, &format!("consultation WHERE id = '{}'", asked[0]));
+    held(service::matching::offer_waiting(&app.state).await);
+    assert_eq!(app.state(&guests[1], &asked[1]).await, "offered");
+    assert_eq!(app.state(&guests[2], &asked[2]).await, "offered");
     other.batch_execute("ROLLBACK").expect("let go");
 }
 
@@ -133,16 +133,16 @@ async fn an_emergency_is_offered_to_another_than_a_held_doctor() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    house.on_duty(&seed.doctor).await;
-    house.pass(1);
-    house.on_duty(&seed.doctor_b).await;
-    let guests = house.arrive(1).await;
+    let (app, seed) = impatient().await;
+    app.on_duty(&seed.doctor).await;
+    app.pass(1);
+    app.on_duty(&seed.doctor_b).await;
+    let guests = app.arrive(1).await;
     let body = json!({"complaint": "胸口痛", "lane": "consultation_only", "symptoms": ["chest_pain"]});
-    house.post(&guests[0].token, "/api/v1/consultations", body).await.expect(201);
-    let mut other = hold(&house, &format!("doctor WHERE staff_id = '{}'", seed.doctor.id));
-    held(service::matching::offer_waiting(&house.house).await);
-    let offers = house.get(&seed.doctor_b.token, "/api/v1/offers").await.expect(200);
+    app.post(&guests[0].token, "/api/v1/consultations", body).await.expect(201);
+    let mut other = hold(&app, &format!("doctor WHERE staff_id = '{}'", seed.doctor.id));
+    held(service::matching::offer_waiting(&app.state).await);
+    let offers = app.get(&seed.doctor_b.token, "/api/v1/offers").await.expect(200);
     assert_eq!(offers["items"].as_array().map(Vec::len), Some(1), "{offers}");
     other.batch_execute("ROLLBACK").expect("let go");
 }
@@ -152,21 +152,21 @@ async fn an_extreme_alarms_beside_a_held_worker() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    let guests = house.arrive(2).await;
+    let (app, seed) = impatient().await;
+    let guests = app.arrive(2).await;
     for guest in &guests {
-        house.measure(&guest.token, &[reading("temperature", 410)]).await;
-        house.pass(1);
+        app.measure(&guest.token, &[reading("temperature", 410)]).await;
+        app.pass(1);
     }
-    house.pass(180);
-    let mut other = hold(&house, &format!("worker WHERE id = '{}'", guests[0].worker));
-    held(service::triage::alarm_unmeasured(&house.house).await);
-    let alerts = house.alerts(&seed).await;
+    app.pass(180);
+    let mut other = hold(&app, &format!("worker WHERE id = '{}'", guests[0].worker));
+    held(service::triage::alarm_unmeasured(&app.state).await);
+    let alerts = app.alerts(&seed).await;
     let code = json!(format!("screen-{}", guests[1].screen.station));
     assert_eq!(alerts.iter().map(|alert| alert["station_code"].clone()).collect::<Vec<_>>(), [code]);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::triage::alarm_unmeasured(&house.house).await.expect("the next round"), 1);
-    assert_eq!(house.alerts(&seed).await.len(), 2);
+    assert_eq!(service::triage::alarm_unmeasured(&app.state).await.expect("the next round"), 1);
+    assert_eq!(app.alerts(&seed).await.len(), 2);
 }
 
 #[actix_web::test]
@@ -174,21 +174,21 @@ async fn a_silent_doctors_patients_go_back_beside_a_held_one() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    house.on_duty(&seed.doctor).await;
-    let guests = house.arrive(2).await;
-    let asked = [house.ask(&guests[0].token).await, house.ask(&guests[1].token).await];
-    house.takes(&seed.doctor).await;
+    let (app, seed) = impatient().await;
+    app.on_duty(&seed.doctor).await;
+    let guests = app.arrive(2).await;
+    let asked = [app.ask(&guests[0].token).await, app.ask(&guests[1].token).await];
+    app.takes(&seed.doctor).await;
     for (guest, id) in guests.iter().zip(&asked) {
-        assert_eq!(house.state(guest, id).await, "active");
+        assert_eq!(app.state(guest, id).await, "active");
     }
-    house.pass(91);
-    let mut other = hold(&house, &format!("consultation WHERE id = '{}'", asked[0]));
-    held(service::matching::requeue_lost(&house.house).await);
-    assert_eq!(house.state(&guests[1], &asked[1]).await, "waiting");
-    assert_eq!(house.state(&guests[0], &asked[0]).await, "active");
+    app.pass(91);
+    let mut other = hold(&app, &format!("consultation WHERE id = '{}'", asked[0]));
+    held(service::matching::requeue_lost(&app.state).await);
+    assert_eq!(app.state(&guests[1], &asked[1]).await, "waiting");
+    assert_eq!(app.state(&guests[0], &asked[0]).await, "active");
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::matching::requeue_lost(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("the next round"), 1);
 }
 
 #[actix_web::test]
@@ -196,32 +196,31 @@ async fn silent_check_ins_end_and_silent_emergencies_are_told_beside_a_held_one(
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, _seed) = impatient().await;
-    let guests = house.arrive(3).await;
+    let (app, _seed) = impatient().await;
+    let guests = app.arrive(3).await;
     let body = json!({"complaint": "胸口痛", "lane": "consultation_only", "symptoms": ["chest_pain"]});
-    house.post(&guests[2].token, "/api/v1/consultations", body).await.expect(201);
-    house.pass(600);
-    let mut other = hold(&house, &format!("check_in WHERE id = '{}'", guests[0].check_in));
-    held(service::check_in::sweep_idle(&house.house).await);
+    app.post(&guests[2].token, "/api/v1/consultations", body).await.expect(201);
+    app.pass(600);
+    let mut other = hold(&app, &format!("check_in WHERE id = '{}'", guests[0].check_in));
+    held(service::check_in::sweep_idle(&app.state).await);
     let ended = async |guest: &Guest| {
         let path = format!("/api/v1/check-ins/{}", guest.check_in);
-        let view = house.get(&house.token_of_screen(&guest.screen), &path).await.expect(200);
+        let view = app.get(&app.token_of_screen(&guest.screen), &path).await.expect(200);
         view["end_reason"].clone()
     };
     assert_eq!((ended(&guests[0]).await, ended(&guests[1]).await), (json!(null), json!("idle")));
-    assert_eq!(house.logged("consultation.emergency_silent").await, 1);
+    assert_eq!(app.logged("consultation.emergency_silent").await, 1);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("the next round"), 1);
 }
 
 /// Another cabinet, at this screen's station, with what the first one holds in slot 1.
-async fn second_cabinet(house: &TestHouse, seed: &Seed, screen: &Screen) -> Seed {
+async fn second_cabinet(app: &TestApp, seed: &Seed, screen: &Screen) -> Seed {
     let (cabinet, device) = (CabinetId::generate(), DeviceId::generate());
     let (station, key) = (screen.station, DeviceKey::generate().expect("a key"));
-    house.keys.keep(device, &key);
+    app.keys.keep(device, &key);
     let public_key = key.public_key().to_string();
-    house
-        .house
+    app.state
         .write(Actor::System, move |tx| -> Result<(), Failure> {
             let created_at = At(tx.now);
             store::cabinets_add(
@@ -282,7 +281,7 @@ async fn second_cabinet(house: &TestHouse, seed: &Seed, screen: &Screen) -> Seed
         station,
         station_device: screen.device,
         station_key: seed.station_key.clone(),
-        station_token: house.token_of_screen(screen),
+        station_token: app.token_of_screen(screen),
         cabinet,
         cabinet_device: device,
         cabinet_key: key,
@@ -304,38 +303,38 @@ async fn other_cabinets_are_swept_beside_a_held_one() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    house.fill(&seed).await;
-    let screen = house.open_screen().await;
-    let second = second_cabinet(&house, &seed, &screen).await;
+    let (app, seed) = impatient().await;
+    app.fill(&seed).await;
+    let screen = app.open_screen().await;
+    let second = second_cabinet(&app, &seed, &screen).await;
     for (number, at) in [&seed, &second].into_iter().enumerate() {
-        let mut machine = Machine::on(&house, at).await;
-        let visit = house.visit(at).await;
-        let started = house.paid(at, &visit, 1).await;
+        let mut machine = Machine::on(&app, at).await;
+        let visit = app.visit(at).await;
+        let started = app.paid(at, &visit, 1).await;
         machine.run(attempt_of(&started, 0), &code_of(&started)).await;
-        house.paid(at, &visit, 1).await;
+        app.paid(at, &visit, 1).await;
         // Somebody else: so many packs are too many for one.
         let screen = Screen { station: at.station, device: at.station_device };
-        let guest = house.arrives(number, screen).await;
-        let prescription = house.prescribe_to(at, (guest.worker, guest.check_in), 1).await;
+        let guest = app.arrives(number, screen).await;
+        let prescription = app.prescribe_to(at, (guest.worker, guest.check_in), 1).await;
         let body = json!({"prescription_id": prescription});
-        house.post(&guest.token, "/api/v1/orders", body).await.expect(201);
+        app.post(&guest.token, "/api/v1/orders", body).await.expect(201);
     }
-    house.pass(30 * 60);
+    app.pass(30 * 60);
     let cabinet = format!("cabinet WHERE id = '{}'", seed.cabinet);
-    let mut other = hold(&house, &cabinet);
+    let mut other = hold(&app, &cabinet);
     // One each happens, in the cabinet that nobody holds.
-    held(service::vend::void_expired(&house.house).await);
-    assert_eq!(house.logged("attempt.voided").await, 1);
-    held(service::vend::expire_orders(&house.house).await);
-    assert_eq!(house.logged("order.expired").await, 2, "one not fetched, one unpaid");
-    held(service::vend::doubt_silent(&house.house).await);
-    assert_eq!(house.logged("attempt.in_doubt").await, 1);
+    held(service::vend::void_expired(&app.state).await);
+    assert_eq!(app.logged("attempt.voided").await, 1);
+    held(service::vend::expire_orders(&app.state).await);
+    assert_eq!(app.logged("order.expired").await, 2, "one not fetched, one unpaid");
+    held(service::vend::doubt_silent(&app.state).await);
+    assert_eq!(app.logged("attempt.in_doubt").await, 1);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::vend::void_expired(&house.house).await.expect("the next round"), 1);
-    assert_eq!(service::vend::expire_orders(&house.house).await.expect("the next round"), 1);
-    assert_eq!(service::vend::doubt_silent(&house.house).await.expect("the next round"), 1);
-    house.sound().await;
+    assert_eq!(service::vend::void_expired(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::vend::expire_orders(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::vend::doubt_silent(&app.state).await.expect("the next round"), 1);
+    app.sound().await;
 }
 
 #[actix_web::test]
@@ -343,7 +342,7 @@ async fn letters_leave_beside_a_held_one() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
+    let (app, seed) = impatient().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let away = MailConfig::Smtp {
         from: "Waystation <w@w.example>".to_owned(),
@@ -357,19 +356,19 @@ async fn letters_leave_beside_a_held_one() {
     };
     for doctor in [&seed.doctor, &seed.doctor_b] {
         let asked = json!({"email": doctor.email});
-        house.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
+        app.post("", "/api/v1/staff/password-reset", asked).await.expect(202);
     }
     let away = Mailer::new(&away, dir.path()).expect("a mailer");
-    assert_eq!(send_due(&house.house, &away).await.expect("tried"), 0);
-    house.pass(60);
+    assert_eq!(send_due(&app.state, &away).await.expect("tried"), 0);
+    app.pass(60);
     let files = MailConfig::Files { from: "Waystation <w@w.example>".to_owned() };
     let files = Mailer::new(&files, dir.path()).expect("a mailer");
     // It is due first: it was not tried yet.
-    let mut other = hold(&house, "letter WHERE tries = 0");
-    held(send_due(&house.house, &files).await);
+    let mut other = hold(&app, "letter WHERE tries = 0");
+    held(send_due(&app.state, &files).await);
     let left = || std::fs::read_dir(dir.path().join("mail")).expect("a folder").count();
     assert_eq!(left(), 1);
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(send_due(&house.house, &files).await.expect("the next round"), 1);
+    assert_eq!(send_due(&app.state, &files).await.expect("the next round"), 1);
     assert_eq!(left(), 2);
 }

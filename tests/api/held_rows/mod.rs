@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     engines::{self, Engine},
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::Machine,
     seed::Seed,
 };
@@ -22,16 +22,16 @@ use service::{Actor, Failure};
 use storage::Conn;
 
 /// Short waits, and few connections: one row could take all of them.
-async fn impatient() -> (TestHouse, Seed) {
-    let house = TestHouse::open_with(|config| config.database_lock_ms = 400).await;
-    let seed = house.seed().await;
-    (house, seed)
+async fn impatient() -> (TestApp, Seed) {
+    let app = TestApp::open_with(|config| config.database_lock_ms = 400).await;
+    let seed = app.seed().await;
+    (app, seed)
 }
 
 /// Holds every row of `table`, or those that its WHERE clause names, on another
 /// connection.
-fn hold(house: &TestHouse, table: &str) -> Conn {
-    let mut other = house.connection();
+fn hold(app: &TestApp, table: &str) -> Conn {
+    let mut other = app.connection();
     other.batch_execute(&format!("BEGIN; SELECT * FROM {table} FOR UPDATE")).expect("held");
     other
 }
@@ -43,15 +43,14 @@ fn told_to_come_back(answer: Answer) {
 }
 
 /// Writes and reads that need no row of the held ones.
-async fn others_go_on(house: &TestHouse, worker: &str) {
+async fn others_go_on(app: &TestApp, worker: &str) {
     for _ in 0..6 {
         let asked = json!({"purpose": "employer_fitness"});
-        let answers =
-            join_all([0, 1].map(|_| house.post(worker, "/api/v1/me/consents", asked.clone()))).await;
+        let answers = join_all([0, 1].map(|_| app.post(worker, "/api/v1/me/consents", asked.clone()))).await;
         for answer in answers {
             assert!(answer.status.is_success(), "{}: {}", answer.status, answer.body);
         }
-        house.get(worker, "/api/v1/me").await.expect(200);
+        app.get(worker, "/api/v1/me").await.expect(200);
     }
 }
 
@@ -60,17 +59,17 @@ async fn one_held_row_stops_only_those_who_need_it() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    let worker = house.check_in(&seed).await;
-    let machine = Machine::on(&house, &seed).await;
-    let mut other = hold(&house, "cabinet");
+    let (app, seed) = impatient().await;
+    let worker = app.check_in(&seed).await;
+    let machine = Machine::on(&app, &seed).await;
+    let mut other = hold(&app, "cabinet");
     // Three times as many as there are connections.
     let waiting = join_all((0..12).map(|_| machine.hello()));
-    let (told, ()) = tokio::join!(waiting, others_go_on(&house, &worker));
+    let (told, ()) = tokio::join!(waiting, others_go_on(&app, &worker));
     told.into_iter().for_each(told_to_come_back);
     other.batch_execute("ROLLBACK").expect("let go");
     machine.hello().await.expect(200);
-    others_go_on(&house, &worker).await;
+    others_go_on(&app, &worker).await;
 }
 
 #[actix_web::test]
@@ -78,17 +77,17 @@ async fn callers_who_hang_up_leave_nothing_behind() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    let worker = house.check_in(&seed).await;
-    let machine = Machine::on(&house, &seed).await;
-    let mut other = hold(&house, "cabinet");
+    let (app, seed) = impatient().await;
+    let worker = app.check_in(&seed).await;
+    let machine = Machine::on(&app, &seed).await;
+    let mut other = hold(&app, "cabinet");
     for _ in 0..4 {
         let waiting = join_all((0..6).map(|_| machine.hello()));
         assert!(tokio::time::timeout(Duration::from_millis(60), waiting).await.is_err(), "they hang up");
     }
-    others_go_on(&house, &worker).await;
+    others_go_on(&app, &worker).await;
     // All places are free again, though the row is not.
-    tokio::time::timeout(Duration::from_secs(30), house.house.store.settle())
+    tokio::time::timeout(Duration::from_secs(30), app.state.store.settle())
         .await
         .expect("nothing stays behind")
         .expect("settled");
@@ -101,14 +100,14 @@ async fn jobs_outlive_a_held_row() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (house, seed) = impatient().await;
-    house.check_in(&seed).await;
-    let mut other = hold(&house, "check_in");
-    house.pass(600);
-    let round = service::check_in::sweep_idle(&house.house).await;
+    let (app, seed) = impatient().await;
+    app.check_in(&seed).await;
+    let mut other = hold(&app, "check_in");
+    app.pass(600);
+    let round = service::check_in::sweep_idle(&app.state).await;
     assert!(matches!(round, Err(Failure::Store(_))), "{round:?}");
     other.batch_execute("ROLLBACK").expect("let go");
-    assert_eq!(service::check_in::sweep_idle(&house.house).await.expect("the next round"), 1);
+    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("the next round"), 1);
 }
 
 #[actix_web::test]
@@ -116,7 +115,7 @@ async fn a_statement_and_a_silent_transaction_end() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let house = TestHouse::open_with(|config| {
+    let app = TestApp::open_with(|config| {
         // Long enough for the house to open on a busy machine.
         config.database_lock_ms = 500;
         config.database_statement_ms = 1_000;
@@ -124,8 +123,8 @@ async fn a_statement_and_a_silent_transaction_end() {
     })
     .await;
     let run = |sql: &'static str| {
-        let house = Arc::clone(&house.house);
-        async move { house.write(Actor::System, move |tx| Ok(tx.conn.batch_execute(sql)?)).await }
+        let app = Arc::clone(&app.state);
+        async move { app.write(Actor::System, move |tx| Ok(tx.conn.batch_execute(sql)?)).await }
     };
     let slow = run("SELECT pg_sleep(60)").await;
     assert!(slow.is_err(), "{slow:?}");
@@ -133,7 +132,7 @@ async fn a_statement_and_a_silent_transaction_end() {
     // As a process that was stopped in the middle of a transaction.
     let (stop, go) = mpsc::channel::<()>();
     let go = Mutex::new(go);
-    let stuck = house.house.write(Actor::System, move |tx| {
+    let stuck = app.state.write(Actor::System, move |tx| {
         tx.conn.batch_execute("SELECT 1")?;
         let _silence = go.lock().expect("whole").recv_timeout(Duration::from_secs(4));
         Ok(tx.conn.batch_execute("SELECT 1")?)
@@ -148,12 +147,12 @@ async fn a_writer_that_is_stuck_is_not_waited_for() {
     if engines::engine() == Engine::Postgres {
         return;
     }
-    let (house, seed) = impatient().await;
-    let worker = house.check_in(&seed).await;
+    let (app, seed) = impatient().await;
+    let worker = app.check_in(&seed).await;
     let (let_go, held) = mpsc::channel::<()>();
     let (began, begun) = tokio::sync::oneshot::channel::<()>();
     let (held, began) = (Mutex::new(held), Mutex::new(Some(began)));
-    let inside = Arc::clone(&house.house);
+    let inside = Arc::clone(&app.state);
     let stuck = tokio::spawn(async move {
         let work = move |_: &mut service::Tx<'_>| {
             if let Some(began) = began.lock().expect("whole").take() {
@@ -166,14 +165,14 @@ async fn a_writer_that_is_stuck_is_not_waited_for() {
     });
     begun.await.expect("it began");
     let asked = json!({"purpose": "employer_fitness"});
-    let told = join_all((0..20).map(|_| house.post(&worker, "/api/v1/me/consents", asked.clone()))).await;
+    let told = join_all((0..20).map(|_| app.post(&worker, "/api/v1/me/consents", asked.clone()))).await;
     told.into_iter().for_each(told_to_come_back);
-    house.get(&worker, "/api/v1/me").await.expect(200);
+    app.get(&worker, "/api/v1/me").await.expect(200);
     let_go.send(()).expect("it waits");
     stuck.await.expect("ended").expect("kept");
     // What was refused was not done either, not even late.
-    assert_eq!(house.logged("consent.granted").await, 0);
-    let answer = house.post(&worker, "/api/v1/me/consents", asked).await;
+    assert_eq!(app.logged("consent.granted").await, 0);
+    let answer = app.post(&worker, "/api/v1/me/consents", asked).await;
     assert!(answer.status.is_success(), "{}", answer.body);
 }
 
@@ -182,14 +181,14 @@ async fn a_file_that_another_process_holds_is_not_waited_for() {
     if engines::engine() == Engine::Postgres {
         return;
     }
-    let (house, seed) = impatient().await;
-    let worker = house.check_in(&seed).await;
-    let mut other = house.connection();
+    let (app, seed) = impatient().await;
+    let worker = app.check_in(&seed).await;
+    let mut other = app.connection();
     other.batch_execute("BEGIN IMMEDIATE").expect("held");
     let asked = json!({"purpose": "employer_fitness"});
-    told_to_come_back(house.post(&worker, "/api/v1/me/consents", asked.clone()).await);
-    house.get(&worker, "/api/v1/me").await.expect(200);
+    told_to_come_back(app.post(&worker, "/api/v1/me/consents", asked.clone()).await);
+    app.get(&worker, "/api/v1/me").await.expect(200);
     other.batch_execute("ROLLBACK").expect("let go");
-    let answer = house.post(&worker, "/api/v1/me/consents", asked).await;
+    let answer = app.post(&worker, "/api/v1/me/consents", asked).await;
     assert!(answer.status.is_success(), "{}", answer.body);
 }

@@ -10,7 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::engines::{self, Database, Engine};
 use described::{Column, Described};
-use storage::{Conn, DatabaseUrl, conn::Purpose, each};
+use storage::{Conn, DatabaseUrl, conn::Purpose, on_backend};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -62,10 +62,10 @@ fn every_migration_can_be_taken_back() {
     storage::migrate(&DatabaseUrl::parse(&database.url).expect("a URL")).expect("migrated");
     let mut conn = open(&database);
     let whole = described::describe(&mut conn);
-    each!(&mut conn, c => c.revert_all_migrations(MIGRATIONS).map(drop)).expect("taken back");
+    on_backend!(&mut conn, c => c.revert_all_migrations(MIGRATIONS).map(drop)).expect("taken back");
     let left = described::describe(&mut conn);
     assert!(left.lines().is_empty(), "left behind: {:?}", left.lines());
-    each!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
+    on_backend!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");
     assert_eq!(described::describe(&mut conn).lines(), whole.lines());
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::trials::World;
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     screen::device_of,
 };
 use crypto::device::sign_request;
@@ -93,7 +93,7 @@ impl Ask {
     }
 
     /// As the device that holds the token signs: whatever it sends to change something.
-    fn signature(&self, house: &TestHouse) -> Option<String> {
+    fn signature(&self, app: &TestApp) -> Option<String> {
         let body = match self.signs {
             Signs::ThisRequest => self.body.clone(),
             Signs::AnotherBody => [&self.body[..], b" "].concat(),
@@ -104,17 +104,16 @@ impl Ask {
         let key = key.map(|(_, key)| key.as_slice()).unwrap_or_default();
         let (role, device) = device_of(token)?;
         if role == Role::Station {
-            return house.screen_signature(token, (&self.method, &self.url), key, &body);
+            return app.screen_signature(token, (&self.method, &self.url), key, &body);
         }
-        let signer = house.keys.of(device).filter(|_| self.method != "GET")?;
+        let signer = app.keys.of(device).filter(|_| self.method != "GET")?;
         sign_request(&signer, device, &self.method, &self.url, &body).ok()
     }
 
-    pub async fn send(self, house: &TestHouse) -> Answer {
+    pub async fn send(self, app: &TestApp) -> Answer {
         let method = self.method.parse().expect("a method");
-        let signature = self.signature(house);
-        let mut request =
-            house.client().request(method, format!("{}{}", house.base, self.url)).body(self.body);
+        let signature = self.signature(app);
+        let mut request = app.client().request(method, format!("{}{}", app.base, self.url)).body(self.body);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }

@@ -13,7 +13,7 @@ use super::{
     walk::{Good, Walk, of, text, with},
 };
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     machine::Machine,
     seed::{PASSWORD, SIGNING_PIN, Seed},
     vending::{RX, attempt_of, code_of},
@@ -22,10 +22,10 @@ use crypto::device::{DeviceKey, make_assertion};
 use domain::{staff::role::Role, stock::SlotNo, vend::journal::Body};
 
 /// Walks all routes; tells which were taken.
-pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
+pub async fn walk(app: &TestApp, seed: &Seed) -> BTreeSet<String> {
     let operations = document::operations().into_iter().map(|operation| (operation.id.clone(), operation));
-    let mut walk = Walk { house, seed, operations: operations.collect(), taken: BTreeSet::new() };
-    house.fill(seed).await;
+    let mut walk = Walk { app, seed, operations: operations.collect(), taken: BTreeSet::new() };
+    app.fill(seed).await;
     public(&mut walk).await;
     let other_station = network(&mut walk).await;
     let (worker, check_in, other_worker) = arrive(&mut walk, &other_station).await;
@@ -36,7 +36,7 @@ pub async fn walk(house: &TestHouse, seed: &Seed) -> BTreeSet<String> {
     leave(&mut walk, &worker, &check_in, &other_station).await;
     sessions(&mut walk).await;
     not_come(&mut walk, &other_worker).await;
-    house.sound().await;
+    app.sound().await;
     walk.taken
 }
 
@@ -97,7 +97,7 @@ async fn network(walk: &mut Walk<'_>) -> String {
 
 /// A worker's card is lost; one operator asks, and another one approves.
 async fn changes(walk: &mut Walk<'_>, operator: &str, worker: &str) {
-    let second = walk.house.person(Role::Operator, "operator-b@example.cn", None, None).await;
+    let second = walk.app.person(Role::Operator, "operator-b@example.cn", None, None).await;
     walk.take("post_workers_id_details", of(operator, worker)).await;
     walk.take("post_workers_id_card_stop", of(operator, worker)).await;
     let change = walk.take("post_workers_id_changes", of(operator, worker)).await;
@@ -114,7 +114,7 @@ async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::
     let seed = walk.seed;
     walk.take("post_me_pin", of(token, "")).await;
     let phone = "15400000007";
-    let code = walk.house.code(seed, phone, "change_phone").await;
+    let code = walk.app.code(seed, phone, "change_phone").await;
     walk.take(
         "post_me_phone",
         with(
@@ -124,7 +124,7 @@ async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::
         ),
     )
     .await;
-    let code = walk.house.code(seed, phone, "reset_pin").await;
+    let code = walk.app.code(seed, phone, "reset_pin").await;
     let body = json!({"card_number": crate::seed::CARD, "phone": phone, "phone_code": code,
         "new_pin": crate::seed::PIN});
     walk.take("post_check_ins_pin", with(station, body)).await
@@ -141,20 +141,20 @@ async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
     let any = Some("*".to_owned());
     walk.take("put_staff_id", Good { version: any, id: joined, ..with(operator, names) }).await;
     // Whoever is known is sent a link to confirm by; and another authenticator.
-    let known = walk.house.person(Role::Restocker, "walker-known@example.cn", None, None).await;
-    let second = walk.house.person(Role::Operator, "walker-second@example.cn", None, None).await;
+    let known = walk.app.person(Role::Restocker, "walker-known@example.cn", None, None).await;
+    let second = walk.app.person(Role::Operator, "walker-second@example.cn", None, None).await;
     let known = known.id.to_string();
     walk.take("post_staff_id_email", of(operator, &known)).await;
-    let letters = service::letter::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&walk.app.state).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     walk.take("post_staff_email", with("", json!({"token": token}))).await;
     walk.take("post_staff_id_authenticator_reset", of(operator, &known)).await;
     walk.take("post_staff_id_authenticator_reset_withdraw", of(operator, &known)).await;
     let ask = walk.ask("post_staff_id_authenticator_reset", &of(operator, &known));
-    ask.send(walk.house).await.expect(200);
+    ask.send(walk.app).await.expect(200);
     walk.take("post_staff_id_authenticator_reset_approve", of(&second.token, &known)).await;
-    let letters = service::letter::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&walk.app.state).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     walk.take("post_staff_link", with("", json!({"token": token}))).await;
@@ -174,10 +174,10 @@ async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {
     let made = walk.take("post_enrolment_codes", with(operator, wanted("station"))).await;
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
     let screen = walk.take("post_tokens_enrol", with("", body)).await;
-    let audience = format!("{}/api/v1/tokens/device", walk.house.house.public_url.trim_end_matches('/'));
+    let audience = format!("{}/api/v1/tokens/device", walk.app.state.public_url.trim_end_matches('/'));
     let device = text(&screen, "/device_id").parse().expect("an id");
-    walk.house.keys.keep(device, &key);
-    let assertion = make_assertion(&key, device, &audience, "walker-1", walk.house.now()).expect("signed");
+    walk.app.keys.keep(device, &key);
+    let assertion = make_assertion(&key, device, &audience, "walker-1", walk.app.now()).expect("signed");
     let token = walk.take("post_tokens_device", with("", json!({"client_assertion": assertion}))).await;
     text(&token, "/access_token").to_owned()
 }
@@ -265,7 +265,7 @@ async fn consult(walk: &mut Walk<'_>, worker: &str, other_worker: &str) -> Strin
 }
 
 async fn offered(walk: &mut Walk<'_>, doctor: &str) -> Value {
-    service::matching::offer_waiting(&walk.house.house).await.expect("a round");
+    service::matching::offer_waiting(&walk.app.state).await.expect("a round");
     let offers = walk.take("get_offers", of(doctor, "")).await;
     offers["items"][0].clone()
 }
@@ -288,7 +288,7 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
     walk.too_late("post_consultations_id_complete", of(doctor, talk), "prescription_open").await;
     let own = || Good { stranger, ..of(doctor, &id) };
     walk.take("get_prescriptions", of(doctor, "")).await;
-    let read = walk.ask("get_prescriptions_id", &own()).send(walk.house).await;
+    let read = walk.ask("get_prescriptions_id", &own()).send(walk.app).await;
     let version = read.headers["etag"].to_str().expect("text").to_owned();
     walk.take("get_prescriptions_id", own()).await;
     walk.take("put_prescriptions_id", Good { version: Some(version), ..own() }).await;
@@ -299,7 +299,7 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
     walk.take("get_reviews_id", of(pharmacist, &id)).await;
     walk.take("post_prescriptions_id_return", of(pharmacist, &id)).await;
     walk.too_late("post_prescriptions_id_approve", of(pharmacist, &id), "state_moved_on").await;
-    let read = walk.ask("get_prescriptions_id", &own()).send(walk.house).await;
+    let read = walk.ask("get_prescriptions_id", &own()).send(walk.app).await;
     let version = read.headers["etag"].to_str().expect("text").to_owned();
     walk.take("put_prescriptions_id", Good { version: Some(version), ..own() }).await;
     walk.take("post_prescriptions_id_sign", sign()).await;
@@ -320,7 +320,7 @@ async fn finish(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &st
 
 /// Orders, the cabinet, and those who look after it.
 async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
-    let (house, seed) = (walk.house, walk.seed);
+    let (app, seed) = (walk.app, walk.seed);
     let operator = seed.operator.token.as_str();
     let order = ordered(walk, worker).await;
     let own = |order: &Value| text(order, "/id").to_owned();
@@ -333,7 +333,7 @@ async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
     let id = own(&order);
     let paid = walk.take("post_orders_id_pay", theirs(&id)).await;
     let attempt = attempt_of(&paid, 0);
-    let mut machine = Machine::on(house, seed).await;
+    let mut machine = Machine::on(app, seed).await;
     let boot = machine.side.boot_id();
     walk.take("post_cabinet_v1_hello", with(&seed.cabinet_token, machine.hello_body(boot))).await;
     walk.take("get_cabinet_v1_work", of(&seed.cabinet_token, "")).await;
@@ -368,12 +368,12 @@ async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
 }
 
 async fn ordered(walk: &mut Walk<'_>, worker: &str) -> Value {
-    let check_in = walk.house.get(worker, "/api/v1/me").await.expect(200);
+    let check_in = walk.app.get(worker, "/api/v1/me").await.expect(200);
     let visit = crate::vending::Visit {
         token: worker.to_owned(),
         check_in: text(&check_in, "/check_in_id").parse().expect("an id"),
     };
-    let prescription = walk.house.prescribe(walk.seed, &visit, 1).await;
+    let prescription = walk.app.prescribe(walk.seed, &visit, 1).await;
     walk.take("post_orders", with(worker, json!({"prescription_id": prescription}))).await
 }
 
@@ -381,7 +381,7 @@ async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station:
     let station = walk.seed.station_token.as_str();
     // The stream itself lives for minutes: its head is enough.
     let head = Ask { method: "HEAD".into(), ..walk.ask("get_events", &of(worker, "")) };
-    let head = head.send(walk.house).await;
+    let head = head.send(walk.app).await;
     assert_eq!(
         (head.status.as_u16(), &head.headers["content-type"]),
         (200, &"text/event-stream".parse().expect("text"))
@@ -389,7 +389,7 @@ async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station:
     walk.taken.insert("get_events".to_owned());
     let own = || Good { stranger: Some(other_station), ..of(station, check_in) };
     walk.take("post_check_ins_id_leave", own()).await;
-    let ended = walk.ask("get_me", &of(worker, "")).send(walk.house).await;
+    let ended = walk.ask("get_me", &of(worker, "")).send(walk.app).await;
     ended.problem(401, "check_in_ended");
 }
 
@@ -404,7 +404,7 @@ async fn not_come(walk: &mut Walk<'_>, worker: &str) {
     let accept = Good { id: text(&offer, "/id"), ..with(doctor, body) };
     walk.take("post_offers_id_accept", accept).await;
     walk.too_late("post_consultations_id_no_show", of(doctor, &talk), "state_moved_on").await;
-    walk.house.pass(180);
+    walk.app.pass(180);
     let own = Good { stranger: Some(stranger), ..of(doctor, &talk) };
     walk.take("post_consultations_id_no_show", own).await;
 }
@@ -421,7 +421,7 @@ async fn sessions(walk: &mut Walk<'_>) {
     let revoke = json!({"refresh_token": fresh["refresh_token"]});
     walk.take("post_tokens_revoke", with("", revoke)).await;
     walk.take("post_staff_password_reset", with("", json!({"email": officer.email}))).await;
-    let letters = service::letter::claim_due(&walk.house.house).await.expect("claimed");
+    let letters = service::letter::claim_due(&walk.app.state).await.expect("claimed");
     let link = letters.last().map(|letter| letter.link.clone()).expect("a letter");
     let token = link.split("#token=").nth(1).expect("a token").to_owned();
     let password = json!({"token": token, "password": "a new long secret 7"});

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use ask::Ask;
 use domain::{refusal::Code, staff::role::Role};
 use trials::World;
@@ -27,18 +27,18 @@ const AT_ONCE: usize = 16;
 
 #[actix_web::test]
 async fn every_route_refuses_every_kind_of_bad_input() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let world = World::open(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let world = World::open(&app, &seed).await;
     let mut tried = 0;
     for operation in document::operations() {
-        let before = state::digest(&house).await;
+        let before = state::digest(&app).await;
         let trials = trials::of(&world, &operation);
         for chunk in trials.chunks(AT_ONCE) {
             tried += chunk.len();
-            futures_util::future::join_all(chunk.iter().map(|trial| trial.run(&house))).await;
+            futures_util::future::join_all(chunk.iter().map(|trial| trial.run(&app))).await;
         }
-        assert_eq!(before, state::digest(&house).await, "{} left something behind", operation.id);
+        assert_eq!(before, state::digest(&app).await, "{} left something behind", operation.id);
     }
     println!("{tried} bad requests were refused, and nothing was left behind");
     assert!(tried > 3000, "only {tried} were tried");
@@ -46,18 +46,18 @@ async fn every_route_refuses_every_kind_of_bad_input() {
 
 #[actix_web::test]
 async fn every_route_takes_a_good_request_and_no_other_persons() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let taken: BTreeSet<String> = journey::walk(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let taken: BTreeSet<String> = journey::walk(&app, &seed).await;
     let known: BTreeSet<String> = document::operations().into_iter().map(|operation| operation.id).collect();
     assert_eq!(taken, known, "the journey must take every route of the document, and no other");
 }
 
 #[actix_web::test]
 async fn methods_and_addresses_that_are_not_there() {
-    let house = TestHouse::open().await;
-    let seed = house.seed().await;
-    let world = World::open(&house, &seed).await;
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let world = World::open(&app, &seed).await;
     for path in document::paths() {
         let url = document::filled(&path, "00000000-0000-7000-8000-000000000000");
         let takes = document::methods(&path);
@@ -65,14 +65,14 @@ async fn methods_and_addresses_that_are_not_there() {
             if takes.contains(&method.to_owned()) {
                 continue;
             }
-            let answer = Ask::new(method, &url).by_role(&world, Role::Operator).send(&house).await;
+            let answer = Ask::new(method, &url).by_role(&world, Role::Operator).send(&app).await;
             assert_eq!(
                 answer.headers["allow"].to_str().expect("text").split(", ").next(),
                 takes.first().map(String::as_str)
             );
             answer.problem(405, "method_not_allowed");
         }
-        let options = Ask::new("OPTIONS", &url).send(&house).await;
+        let options = Ask::new("OPTIONS", &url).send(&app).await;
         assert_eq!(options.status, 204, "OPTIONS {path}");
         let allow = options.headers["allow"].to_str().expect("text").to_owned();
         assert!(takes.iter().all(|method| allow.split(", ").any(|known| known == method)), "{path}: {allow}");
@@ -83,7 +83,7 @@ async fn methods_and_addresses_that_are_not_there() {
                 .expect("it is there")
                 .roles;
             let role = roles.first().copied().unwrap_or(Role::Worker);
-            let head = Ask::new("HEAD", &url).by_role(&world, role).send(&house).await;
+            let head = Ask::new("HEAD", &url).by_role(&world, role).send(&app).await;
             let status = head.status.as_u16();
             let known = [200, 400, 404].contains(&status) || minds_the_clock(&path, status);
             assert!(known, "HEAD {path}: {status}");
@@ -100,7 +100,7 @@ async fn methods_and_addresses_that_are_not_there() {
         "/%00",
         "/%ff%fe",
     ] {
-        let answer = Ask::new("GET", url).send(&house).await;
+        let answer = Ask::new("GET", url).send(&app).await;
         answer.problem(404, Code::RouteNotFound.as_str());
     }
 }

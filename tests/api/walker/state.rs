@@ -4,24 +4,24 @@
 
 use diesel::prelude::*;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use service::{Actor, Failure};
-use storage::each;
+use storage::on_backend;
 
 macro_rules! count_rows {
     ($conn:ident: $($table:ident),+ $(,)?) => {
-        vec![$((stringify!($table), each!($conn, c => storage::schema::$table::table.count().get_result::<i64>(c))?)),+]
+        vec![$((stringify!($table), on_backend!($conn, c => storage::schema::$table::table.count().get_result::<i64>(c))?)),+]
     };
 }
 
 /// The head of the log, and each table with its rows.
-pub async fn digest(house: &TestHouse) -> (i64, Vec<(&'static str, i64)>) {
-    house
-        .house
+pub async fn digest(app: &TestApp) -> (i64, Vec<(&'static str, i64)>) {
+    app
+        .state
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let rows = count_rows!(conn: hospital, employer, station, cabinet, device, enrolment_code, used_assertion, alert, worker, health_profile, consent, staff, doctor, doctor_department, shift, session, refresh_token, staff_link, email_change, check_in, reading, consultation, offer, message, product, prescription, prescription_line, lot, recall_notice, slot, slot_stock, orders, order_unit, attempt, cabinet_boot, cabinet_discrepancy, journal, incident, account, transfer, posting, event, letter, server_key, audit_seal);
             // Not the head that readers see: other tests' transactions hold that back.
-            let newest = each!(conn, c => storage::schema::event::table
+            let newest = on_backend!(conn, c => storage::schema::event::table
                 .order(storage::schema::event::position.desc())
                 .select(storage::schema::event::position)
                 .first(c))

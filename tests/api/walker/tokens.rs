@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD as BASE64;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use crypto::tokens::TokenKey;
 use domain::{refusal::Code, staff::role::Role};
 
@@ -25,10 +25,10 @@ fn signed(key: &TokenKey, header: &Value, claims: &Value) -> String {
 pub type BadToken = (&'static str, String, Code);
 
 /// What must be refused, how, and why.
-pub fn bad_tokens(house: &TestHouse, good: &str, role: Role) -> Vec<BadToken> {
+pub fn bad_tokens(app: &TestApp, good: &str, role: Role) -> Vec<BadToken> {
     let (header, claims) = (part(good, 0), part(good, 1));
-    let own = house.house.keys.tokens.signing_key(house.now());
-    let stranger = TokenKey::generate(house.now()).expect("a key");
+    let own = app.state.keys.tokens.signing_key(app.now());
+    let stranger = TokenKey::generate(app.now()).expect("a key");
     let header_with = |name: &str, value: Value| {
         let mut header = header.clone();
         header[name] = value;
@@ -42,7 +42,7 @@ pub fn bad_tokens(house: &TestHouse, good: &str, role: Role) -> Vec<BadToken> {
         signed(own, &header, &claims)
     };
     let other_audience = if role == Role::Worker { "staff" } else { "worker" };
-    let (iat, past) = (claims["iat"].as_i64().expect("a time"), house.now().timestamp() - 10_000);
+    let (iat, past) = (claims["iat"].as_i64().expect("a time"), app.now().timestamp() - 10_000);
     assert!(iat > past);
     let unsigned = {
         let plain = json!({"alg": "none", "typ": header["typ"]});

@@ -9,7 +9,7 @@ use super::{
     table::{NOBODY, good_body},
     tokens::{BadToken, bad_tokens},
 };
-use crate::{harness::TestHouse, seed::Seed};
+use crate::{harness::TestApp, seed::Seed};
 use domain::{refusal::Code, staff::role::Role, words::Language};
 
 /// The seeded network, and who acts in it.
@@ -21,11 +21,11 @@ pub struct World<'s> {
 }
 
 impl<'s> World<'s> {
-    pub async fn open(house: &TestHouse, seed: &'s Seed) -> Self {
-        let worker_token = house.check_in(seed).await;
+    pub async fn open(app: &TestApp, seed: &'s Seed) -> Self {
+        let worker_token = app.check_in(seed).await;
         let mut world = Self { seed, worker_token, bad_tokens: Vec::new() };
         world.bad_tokens =
-            Role::ALL.iter().map(|role| (*role, bad_tokens(house, world.token(*role), *role))).collect();
+            Role::ALL.iter().map(|role| (*role, bad_tokens(app, world.token(*role), *role))).collect();
         world
     }
 
@@ -56,13 +56,13 @@ pub struct Trial {
 }
 
 impl Trial {
-    pub async fn run(&self, house: &TestHouse) {
+    pub async fn run(&self, app: &TestApp) {
         let (status, code) = (self.status, self.code);
         let mut ask = self.ask.clone().header("Accept-Language", self.language.as_str());
         if self.has_own_key {
             ask = ask.keyed();
         }
-        let answer = ask.send(house).await;
+        let answer = ask.send(app).await;
         let seen = format!("{}: {} {}", self.why, answer.status, answer.body);
         assert_eq!(answer.status.as_u16(), status, "{seen}");
         assert_eq!(answer.headers["content-type"], "application/problem+json", "{seen}");

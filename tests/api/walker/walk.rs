@@ -12,14 +12,14 @@ use super::{
     table::good_body,
 };
 use crate::{
-    harness::TestHouse,
+    harness::TestApp,
     seed::{Person, Seed},
 };
 use crypto::totp::{TotpSecret, code_at, step_of};
 
 /// Who walks, and what was taken so far.
 pub struct Walk<'h> {
-    pub house: &'h TestHouse,
+    pub app: &'h TestApp,
     pub seed: &'h Seed,
     pub operations: BTreeMap<String, Operation>,
     pub taken: BTreeSet<String>,
@@ -76,12 +76,12 @@ impl Walk<'_> {
     pub async fn take(&mut self, name: &str, good: Good<'_>) -> Value {
         let ask = self.ask(name, &good);
         if let Some(stranger) = good.stranger {
-            let before = state::digest(self.house).await;
+            let before = state::digest(self.app).await;
             let theirs = self.ask(name, &Good { token: stranger, ..good.clone() });
-            theirs.send(self.house).await.problem(404, "not_found");
-            assert_eq!(before, state::digest(self.house).await, "{name}: a stranger changed something");
+            theirs.send(self.app).await.problem(404, "not_found");
+            assert_eq!(before, state::digest(self.app).await, "{name}: a stranger changed something");
         }
-        let answer = ask.clone().send(self.house).await;
+        let answer = ask.clone().send(self.app).await;
         let good = answer.status.is_success() || super::minds_the_clock(name, answer.status.as_u16());
         assert!(good, "{name}: {} {}", answer.status, answer.body);
         assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
@@ -93,8 +93,8 @@ impl Walk<'_> {
     }
 
     async fn repeat(&self, name: &str, ask: Ask, first: &Value) {
-        let before = state::digest(self.house).await;
-        let again = ask.clone().send(self.house).await;
+        let before = state::digest(self.app).await;
+        let again = ask.clone().send(self.app).await;
         // Whoever signed out asks with a session that has ended.
         if name != "post_session_sign_out" {
             assert_eq!(
@@ -104,20 +104,20 @@ impl Walk<'_> {
             assert_eq!(again.body, *first, "{name}: the same key, another answer");
             let mut other = ask;
             other.body.push(b' ');
-            other.send(self.house).await.problem(422, "idempotency_key_reused");
+            other.send(self.app).await.problem(422, "idempotency_key_reused");
         }
-        assert_eq!(before, state::digest(self.house).await, "{name}: done twice");
+        assert_eq!(before, state::digest(self.app).await, "{name}: done twice");
     }
 
     /// Asks for what is not possible any more.
     pub async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
-        let before = state::digest(self.house).await;
-        self.ask(name, &good).send(self.house).await.problem(409, code);
-        assert_eq!(before, state::digest(self.house).await, "{name}: refused, and yet something changed");
+        let before = state::digest(self.app).await;
+        self.ask(name, &good).send(self.app).await.problem(409, code);
+        assert_eq!(before, state::digest(self.app).await, "{name}: refused, and yet something changed");
     }
 
     pub fn totp(&self, person: &Person, ahead: u64) -> String {
         let secret = TotpSecret::from_bytes(&person.totp).expect("a secret");
-        code_at(&secret, step_of(self.house.now()) + ahead - 1)
+        code_at(&secret, step_of(self.app.now()) + ahead - 1)
     }
 }

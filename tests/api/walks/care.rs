@@ -10,7 +10,7 @@ use super::{
     transitions::Taken,
     truth,
 };
-use crate::{harness::TestHouse, seed::Seed};
+use crate::{harness::TestApp, seed::Seed};
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -40,8 +40,8 @@ pub struct Walk<'h> {
 }
 
 impl<'h> Walk<'h> {
-    pub async fn begin(house: &'h TestHouse, seed: &'h Seed, trail: Trail) -> Self {
-        let clinic = Clinic::open(house, seed, trail, "consultation_only").await;
+    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
+        let clinic = Clinic::open(app, seed, trail, "consultation_only").await;
         Self { clinic, bag: Bag::of(STEPS) }
     }
 
@@ -84,12 +84,12 @@ impl<'h> Walk<'h> {
             "pass" => {
                 let seconds = clinic.trail.chance.one(&[1, 5, 15, 21, 60, 95, 125, 181, 301, 7201]);
                 clinic.trail.note(format!("  {seconds} s"));
-                clinic.house.pass(seconds);
+                clinic.app.pass(seconds);
             }
             "jobs" => clinic.jobs().await,
             other => unreachable!("{other}"),
         }
-        let wrong = truth::wrong(clinic.house).await;
+        let wrong = truth::wrong(clinic.app).await;
         clinic.trail.right(&wrong);
     }
 
@@ -97,22 +97,22 @@ impl<'h> Walk<'h> {
     pub async fn end(&mut self) {
         let clinic = &mut self.clinic;
         for _ in 0..12 {
-            if truth::live(clinic.house).await.is_empty() {
+            if truth::live(clinic.app).await.is_empty() {
                 break;
             }
             clinic.see_everybody().await;
         }
-        let left = truth::live(clinic.house).await;
+        let left = truth::live(clinic.app).await;
         assert!(left.is_empty(), "{left:?} never ends{}", clinic.trail.shown());
-        clinic.trail.right(&truth::wrong(clinic.house).await);
+        clinic.trail.right(&truth::wrong(clinic.app).await);
     }
 
     /// Ends the walk and says what was done.
     pub async fn finished(self) -> Taken {
         let mut taken = Taken::default();
         let clinic = self.clinic;
-        clinic.trail.right(&folds::wrong(clinic.house, &mut taken).await);
-        clinic.house.sound().await;
+        clinic.trail.right(&folds::wrong(clinic.app, &mut taken).await);
+        clinic.app.sound().await;
         taken
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{desk::Desk, trail::Trail};
 use crate::{
     care::Screen,
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::{PIN, Person, SIGNING_PIN, Seed},
 };
 use crypto::tokens::{Claims, Role};
@@ -34,7 +34,7 @@ pub struct Doctor {
 }
 
 pub struct Clinic<'h> {
-    pub house: &'h TestHouse,
+    pub app: &'h TestApp,
     pub trail: Trail,
     pub screens: Vec<Screen>,
     pub workers: Vec<Worker>,
@@ -45,61 +45,61 @@ pub struct Clinic<'h> {
 }
 
 impl<'h> Clinic<'h> {
-    pub async fn open(house: &'h TestHouse, seed: &'h Seed, trail: Trail, lane: &'static str) -> Self {
+    pub async fn open(app: &'h TestApp, seed: &'h Seed, trail: Trail, lane: &'static str) -> Self {
         let mut screens = Vec::new();
         let mut workers = Vec::new();
         for number in 0..3 {
-            screens.push(house.open_screen().await);
+            screens.push(app.open_screen().await);
             let digits = format!("9900000088{number}");
             let card = format!("{digits}{}", luhn_check_digit(&digits).expect("digits"));
             let body = json!({"card_number": card, "pin": PIN, "name": "样例丁",
                 "phone": format!("1570000000{number}"), "birth_date": "1990-01-01", "sex": "male",
                 "job": "courier", "employer_id": null, "language": "zh"});
-            let made = house.post(&seed.operator.token, "/api/v1/workers", body).await.expect(201);
+            let made = app.post(&seed.operator.token, "/api/v1/workers", body).await.expect(201);
             let id = made["id"].as_str().expect("an id").parse().expect("an id");
             workers.push(Worker { id, card, at: None, talk: None });
         }
         let body = json!({"code": "walk-2", "name_zh": "样例医院", "name_en": "Sample Hospital",
             "district": "zhifu", "weight": 2});
-        let made = house.post(&seed.operator.token, "/api/v1/hospitals", body).await.expect(201);
+        let made = app.post(&seed.operator.token, "/api/v1/hospitals", body).await.expect(201);
         let other: HospitalId = made["id"].as_str().expect("an id").parse().expect("an id");
-        let third = house.person(Role::Doctor, "walk-c@example.cn", Some(other), None).await;
+        let third = app.person(Role::Doctor, "walk-c@example.cn", Some(other), None).await;
         let mut doctors = Vec::new();
         for (person, hospital) in
             [(&seed.doctor, seed.hospital), (&seed.doctor_b, seed.hospital), (&third, other)]
         {
-            on_shift_for_days(house, person).await;
-            let desk = Desk::of(house, person, Role::Doctor, Some(hospital));
+            on_shift_for_days(app, person).await;
+            let desk = Desk::of(app, person, Role::Doctor, Some(hospital));
             doctors.push(Doctor { desk, offers: vec![], talks: vec![] });
         }
-        let operator = Desk::of(house, &seed.operator, Role::Operator, None);
-        Self { house, trail, screens, workers, doctors, operator, lane }
+        let operator = Desk::of(app, &seed.operator, Role::Operator, None);
+        Self { app, trail, screens, workers, doctors, operator, lane }
     }
 
     fn worker_token(&self, worker: usize) -> Option<String> {
         let (check_in, station) = self.workers[worker].at?;
         let life = TimeDelta::seconds(300);
-        let network = &self.house.house.policy.network;
-        let mut claims = Claims::new(network, Role::Worker, self.workers[worker].id, self.house.now(), life);
+        let network = &self.app.state.policy.network;
+        let mut claims = Claims::new(network, Role::Worker, self.workers[worker].id, self.app.now(), life);
         claims.check_in = Some(check_in);
         claims.station = Some(station);
-        Some(self.house.house.keys.tokens.issue(&claims).expect("a token"))
+        Some(self.app.state.keys.tokens.issue(&claims).expect("a token"))
     }
 
     pub async fn doctor_token(&mut self, doctor: usize) -> String {
-        self.doctors[doctor].desk.token(self.house).await
+        self.doctors[doctor].desk.token(self.app).await
     }
 
     pub async fn operator_posts(&mut self, path: &str, body: Value) -> Answer {
-        let token = self.operator.token(self.house).await;
-        let answer = self.house.post(&token, path, body).await;
+        let token = self.operator.token(self.app).await;
+        let answer = self.app.post(&token, path, body).await;
         self.trail.no_fault(answer)
     }
 
     pub async fn check_in(&mut self, worker: usize, screen: usize) {
-        let token = self.house.token_of_screen(&self.screens[screen]);
+        let token = self.app.token_of_screen(&self.screens[screen]);
         let body = json!({"card_number": self.workers[worker].card, "pin": PIN});
-        let answer = self.house.post(&token, "/api/v1/check-ins", body).await;
+        let answer = self.app.post(&token, "/api/v1/check-ins", body).await;
         let answer = self.trail.no_fault(answer);
         if answer.status == 201 {
             let id = answer.body["check_in"]["id"].as_str().expect("an id").parse().expect("an id");
@@ -112,14 +112,14 @@ impl<'h> Clinic<'h> {
     pub async fn leave(&mut self, worker: usize) {
         let Some((id, station)) = self.workers[worker].at else { return };
         let screen = self.screens.iter().find(|screen| screen.station == station).expect("a screen");
-        let token = self.house.token_of_screen(screen);
-        let answer = self.house.post(&token, &format!("/api/v1/check-ins/{id}/leave"), json!({})).await;
+        let token = self.app.token_of_screen(screen);
+        let answer = self.app.post(&token, &format!("/api/v1/check-ins/{id}/leave"), json!({})).await;
         self.trail.no_fault(answer);
     }
 
     pub async fn worker_posts(&mut self, worker: usize, path: &str, body: Value) -> Option<Answer> {
         let token = self.worker_token(worker)?;
-        let answer = self.house.post(&token, path, body).await;
+        let answer = self.app.post(&token, path, body).await;
         Some(self.trail.no_fault(answer))
     }
 
@@ -140,16 +140,16 @@ impl<'h> Clinic<'h> {
 
     pub async fn duty(&mut self, doctor: usize, presence: &str) {
         let token = self.doctor_token(doctor).await;
-        let answer = self.house.put(&token, "/api/v1/duty", "0", json!({"presence": presence})).await;
+        let answer = self.app.put(&token, "/api/v1/duty", "0", json!({"presence": presence})).await;
         self.trail.no_fault(answer);
     }
 
     pub async fn look(&mut self, doctor: usize) {
         let token = self.doctor_token(doctor).await;
-        let answer = self.house.get(&token, "/api/v1/offers").await;
+        let answer = self.app.get(&token, "/api/v1/offers").await;
         let offers = self.trail.no_fault(answer).body["items"].as_array().cloned().unwrap_or_default();
         self.doctors[doctor].offers.extend(offers);
-        let answer = self.house.get(&token, "/api/v1/consultations").await;
+        let answer = self.app.get(&token, "/api/v1/consultations").await;
         let held = self.trail.no_fault(answer).body["items"].as_array().cloned().unwrap_or_default();
         self.doctors[doctor].talks =
             held.iter().filter_map(|talk| talk["id"].as_str().map(str::to_owned)).collect();
@@ -163,7 +163,7 @@ impl<'h> Clinic<'h> {
             body["pin"] = json!(SIGNING_PIN);
         }
         let token = self.doctor_token(doctor).await;
-        let answer = self.house.post(&token, &path, body).await;
+        let answer = self.app.post(&token, &path, body).await;
         let answer = self.trail.no_fault(answer);
         if answer.status == 200
             && verb == "accept"
@@ -177,16 +177,16 @@ impl<'h> Clinic<'h> {
         let Some(talk) = self.doctors[doctor].talks.last().cloned() else { return };
         let path = format!("/api/v1/consultations/{talk}/{verb}");
         let token = self.doctor_token(doctor).await;
-        let answer = self.house.post(&token, &path, body).await;
+        let answer = self.app.post(&token, &path, body).await;
         self.trail.no_fault(answer);
     }
 
     /// Out, and in again with a session of its own.
     pub async fn sign_out(&mut self, doctor: usize) {
         let token = self.doctor_token(doctor).await;
-        let answer = self.house.post(&token, "/api/v1/session/sign-out", json!({})).await;
+        let answer = self.app.post(&token, "/api/v1/session/sign-out", json!({})).await;
         self.trail.no_fault(answer);
-        self.doctors[doctor].desk.sign_in(self.house).await;
+        self.doctors[doctor].desk.sign_in(self.app).await;
     }
 
     /// Every worker is there, and every doctor sees whoever waits.
@@ -195,7 +195,7 @@ impl<'h> Clinic<'h> {
             self.check_in(number, number).await;
         }
         // A doctor who turned somebody down is asked again after a while.
-        self.house.pass(125);
+        self.app.pass(125);
         self.jobs().await;
         for number in 0..self.workers.len() {
             self.check_in(number, number).await;
@@ -218,14 +218,14 @@ impl<'h> Clinic<'h> {
     }
 
     pub async fn jobs(&mut self) {
-        let house = &self.house.house;
-        service::matching::expire_offers(house).await.expect("a round");
-        service::matching::requeue_lost(house).await.expect("a round");
-        service::check_in::sweep_idle(house).await.expect("a round");
-        service::consultation::sweep_absent(house).await.expect("a round");
-        service::consultation::sweep_signed_out(house).await.expect("a round");
-        service::matching::give_up_unserved(house).await.expect("a round");
-        service::matching::offer_waiting(house).await.expect("a round");
+        let app = &self.app.state;
+        service::matching::expire_offers(app).await.expect("a round");
+        service::matching::requeue_lost(app).await.expect("a round");
+        service::check_in::sweep_idle(app).await.expect("a round");
+        service::consultation::sweep_absent(app).await.expect("a round");
+        service::consultation::sweep_signed_out(app).await.expect("a round");
+        service::matching::give_up_unserved(app).await.expect("a round");
+        service::matching::offer_waiting(app).await.expect("a round");
     }
 }
 
@@ -234,10 +234,9 @@ pub fn summary() -> Value {
 }
 
 /// As the roster has it: shifts follow each other.
-async fn on_shift_for_days(house: &TestHouse, person: &Person) {
+async fn on_shift_for_days(app: &TestApp, person: &Person) {
     let staff_id = person.id;
-    house
-        .house
+    app.state
         .write(Actor::System, move |tx| -> Result<(), Failure> {
             let (from, to) = (tx.now + TimeDelta::hours(24), tx.now + TimeDelta::days(60));
             let shift =

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::{harness::TestHouse, seed::Person};
+use crate::{harness::TestApp, seed::Person};
 use crypto::tokens::Role;
 use domain::{
     ids::{HospitalId, SessionId},
@@ -18,41 +18,39 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn of(house: &TestHouse, person: &Person, role: Role, hospital: Option<HospitalId>) -> Self {
-        Self { person: person.clone(), role, hospital, since: house.now() }
+    pub fn of(app: &TestApp, person: &Person, role: Role, hospital: Option<HospitalId>) -> Self {
+        Self { person: person.clone(), role, hospital, since: app.now() }
     }
 
     /// With a session of its own; how signing in works is shown elsewhere.
-    pub async fn sign_in(&mut self, house: &TestHouse) {
+    pub async fn sign_in(&mut self, app: &TestApp) {
         let (session, id) = (SessionId::generate(), self.person.id);
-        house
-            .house
+        app.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 Ok(storage::authority::session_open(tx.conn, session, id, tx.now)?)
             })
             .await
             .expect("signed in");
-        (self.person.session, self.since) = (session, house.now());
+        (self.person.session, self.since) = (session, app.now());
     }
 
     /// A fresh token.
-    pub async fn token(&mut self, house: &TestHouse) -> String {
-        if house.now() - self.since > TimeDelta::hours(1) {
-            self.sign_in(house).await;
+    pub async fn token(&mut self, app: &TestApp) -> String {
+        if app.now() - self.since > TimeDelta::hours(1) {
+            self.sign_in(app).await;
         }
-        self.present_token(house)
+        self.present_token(app)
     }
 
     /// A fresh token of the session that there is, old or not.
-    pub fn present_token(&self, house: &TestHouse) -> String {
-        house.staff_token(self.role, self.person.id, self.person.session, self.hospital, None)
+    pub fn present_token(&self, app: &TestApp) -> String {
+        app.staff_token(self.role, self.person.id, self.person.session, self.hospital, None)
     }
 
     /// Opens the signing window, as a one-time code would.
-    pub async fn open_window(&self, house: &TestHouse) {
+    pub async fn open_window(&self, app: &TestApp) {
         let session = self.person.session;
-        house
-            .house
+        app.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 let until = tx.now + TimeDelta::minutes(5);
                 // Whoever has signed out opens nothing.

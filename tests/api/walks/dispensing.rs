@@ -14,7 +14,7 @@ use super::{
     transitions::Taken,
 };
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::{DROP, JAM, Machine, drawn_boot},
     seed::{CARD, PIN, Seed},
     vending::OTC,
@@ -85,7 +85,7 @@ struct Buyer {
 }
 
 pub struct Walk<'h> {
-    pub(super) house: &'h TestHouse,
+    pub(super) app: &'h TestApp,
     pub(super) seed: &'h Seed,
     pub(super) trail: Trail,
     bag: Bag,
@@ -106,15 +106,15 @@ pub struct Walk<'h> {
 }
 
 impl<'h> Walk<'h> {
-    pub async fn begin(house: &'h TestHouse, seed: &'h Seed, trail: Trail) -> Self {
-        house.fill(seed).await;
+    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
+        app.fill(seed).await;
         let mut buyers = vec![Buyer { id: seed.worker, card: CARD.to_owned(), check_in: None, known: false }];
         for number in 0..4 {
-            buyers.push(buyer(house, seed, number).await);
+            buyers.push(buyer(app, seed, number).await);
         }
-        let cabinet = Machine::on(house, seed).await;
+        let cabinet = Machine::on(app, seed).await;
         Self {
-            house,
+            app,
             seed,
             trail,
             bag: Bag::of(STEPS),
@@ -126,7 +126,7 @@ impl<'h> Walk<'h> {
             late: vec![],
             old: vec![],
             fell: HashMap::new(),
-            operator: Desk::of(house, &seed.operator, Role::Operator, None),
+            operator: Desk::of(app, &seed.operator, Role::Operator, None),
             lots: 0,
             taken: Taken::default(),
         }
@@ -178,16 +178,16 @@ impl<'h> Walk<'h> {
             "alarm" => self.cabinet.write(Body::Tamper { sensor: "lid".into() }),
             "warm" => self.cabinet.write(Body::Temperature { tenths: 451 }),
             "another lane" => {
-                self.house.lane(self.seed, CabinetLane::RetailBOnly).await;
+                self.app.lane(self.seed, CabinetLane::RetailBOnly).await;
                 self.start(true).await;
-                self.house.lane(self.seed, CabinetLane::InstitutionDispense).await;
+                self.app.lane(self.seed, CabinetLane::InstitutionDispense).await;
             }
             "put everything right" => self.put_right().await,
             "pass" => {
                 let seconds =
                     self.trail.chance.one(&[1, 1, 5, 5, 31, 31, 61, 121, 121, 301, 901, 1801, 6 * 3600]);
                 self.trail.note(format!("  {seconds} s"));
-                self.house.pass(seconds);
+                self.app.pass(seconds);
             }
             "jobs" => self.jobs().await,
             other => unreachable!("{other}"),
@@ -197,9 +197,9 @@ impl<'h> Walk<'h> {
     /// Everything is as it must be at any moment.
     pub async fn check(&mut self) {
         let mut unused = Taken::default();
-        let mut wrong = folds::wrong(self.house, &mut unused).await;
+        let mut wrong = folds::wrong(self.app, &mut unused).await;
         let token = self.operator_token().await;
-        let audit = self.house.get(&token, "/api/v1/audit/invariants").await.expect(200);
+        let audit = self.app.get(&token, "/api/v1/audit/invariants").await.expect(200);
         wrong.extend(audit["violations"].as_array().expect("a list").iter().map(ToString::to_string));
         let twice = self.fell.iter().filter(|(_, times)| **times > 1);
         wrong.extend(twice.map(|(unit, times)| format!("{times} packs fell for unit {unit}")));
@@ -209,15 +209,15 @@ impl<'h> Walk<'h> {
     /// Ends the walk and says what was done.
     pub async fn finished(mut self) -> Taken {
         self.check().await;
-        self.house.sound().await;
+        self.app.sound().await;
         let mut taken = self.taken;
-        folds::wrong(self.house, &mut taken).await;
+        folds::wrong(self.app, &mut taken).await;
         taken
     }
 
     pub(super) async fn attempts(&self) -> Vec<AttemptRow> {
-        self.house
-            .house
+        self.app
+            .state
             .read(Actor::System, |conn, _| Ok(storage::vend::attempt::attempts_all(conn)?))
             .await
             .expect("read")
@@ -225,34 +225,34 @@ impl<'h> Walk<'h> {
 
     /// A fresh token of the operator.
     pub(super) async fn operator_token(&mut self) -> String {
-        self.operator.token(self.house).await
+        self.operator.token(self.app).await
     }
 
     pub(super) async fn operator_posts(&mut self, path: &str, body: Value) -> Answer {
         let token = self.operator_token().await;
-        let answer = self.house.post(&token, path, body).await;
+        let answer = self.app.post(&token, path, body).await;
         self.trail.no_fault(answer)
     }
 
     pub(super) async fn slots(&mut self) -> Vec<Slot> {
         let token = self.operator_token().await;
-        slots::of(self.house, self.seed, &token).await
+        slots::of(self.app, self.seed, &token).await
     }
 
     /// Checks somebody in and gives their token.
     async fn visit(&mut self, buyer: usize) -> Option<String> {
-        let token = self.house.station_token(self.seed);
+        let token = self.app.station_token(self.seed);
         let body = json!({"card_number": self.buyers[buyer].card, "pin": PIN});
-        let answer = self.house.post(&token, "/api/v1/check-ins", body).await;
+        let answer = self.app.post(&token, "/api/v1/check-ins", body).await;
         let opened = self.trail.no_fault(answer);
         let token = opened.body["access_token"].as_str()?.to_owned();
         let check_in = opened.body["check_in"]["id"].as_str()?.parse().ok();
         self.buyers[buyer].check_in = check_in;
         if !self.buyers[buyer].known {
             let consent = json!({"purpose": "health_care"});
-            let answer = self.house.post(&token, "/api/v1/me/consents", consent).await;
+            let answer = self.app.post(&token, "/api/v1/me/consents", consent).await;
             self.trail.no_fault(answer);
-            self.house.answer(&token).await;
+            self.app.answer(&token).await;
             self.buyers[buyer].known = true;
         }
         Some(token)
@@ -260,7 +260,7 @@ impl<'h> Walk<'h> {
 
     async fn buyer_posts(&mut self, buyer: usize, path: &str, body: Value) -> Option<Answer> {
         let token = self.visit(buyer).await?;
-        let answer = self.house.post(&token, path, body).await;
+        let answer = self.app.post(&token, path, body).await;
         Some(self.trail.no_fault(answer))
     }
 
@@ -279,9 +279,9 @@ impl<'h> Walk<'h> {
     async fn order_over_the_counter(&mut self) {
         let buyer = self.trail.chance.below(self.buyers.len());
         let packs = 1 + self.trail.chance.below(2);
-        self.house.lane(self.seed, CabinetLane::RetailBOnly).await;
+        self.app.lane(self.seed, CabinetLane::RetailBOnly).await;
         self.order(buyer, json!({"lines": [{"product_code": OTC, "packs": packs}]})).await;
-        self.house.lane(self.seed, CabinetLane::InstitutionDispense).await;
+        self.app.lane(self.seed, CabinetLane::InstitutionDispense).await;
     }
 
     pub(super) async fn order_prescribed(&mut self) {
@@ -291,7 +291,7 @@ impl<'h> Walk<'h> {
         }
         let who = (self.buyers[buyer].id, self.buyers[buyer].check_in.expect("checked in"));
         let packs = self.trail.chance.one(&[1, 1, 2, 3]);
-        let id = self.house.prescribe_to(self.seed, who, packs).await;
+        let id = self.app.prescribe_to(self.seed, who, packs).await;
         self.prescriptions.push((buyer, id));
         self.order(buyer, json!({"prescription_id": id})).await;
     }
@@ -421,7 +421,7 @@ impl<'h> Walk<'h> {
 
     /// Nothing is heard for too long, and then the cabinet draws the same boot.
     async fn fall_silent(&mut self) {
-        self.house.pass(121);
+        self.app.pass(121);
         self.jobs().await;
         self.power_cut(self.cabinet.side.boot_id()).await;
     }
@@ -557,7 +557,7 @@ impl<'h> Walk<'h> {
     pub(super) fn refill(&mut self, slot: &Slot, spoilt: bool) {
         self.lots += 1;
         let days = if spoilt { -1 } else { 400 };
-        let expires_on = (self.house.now() + TimeDelta::days(days)).date_naive();
+        let expires_on = (self.app.now() + TimeDelta::days(days)).date_naive();
         let lot = format!("N{}-{}", self.trail.chance.seed, self.lots);
         let number = slot.as_counted().slot;
         self.cabinet.write(Body::Count { slot: number, n: 0 });
@@ -610,7 +610,7 @@ impl<'h> Walk<'h> {
 
     pub(super) async fn close_incidents(&mut self) {
         let token = self.operator_token().await;
-        let list = self.house.get(&token, "/api/v1/incidents?open=true").await.expect(200);
+        let list = self.app.get(&token, "/api/v1/incidents?open=true").await.expect(200);
         for item in list["items"].as_array().expect("a list") {
             let path = format!("/api/v1/incidents/{}/close", item["id"].as_str().expect("an id"));
             self.operator_posts(&path, json!({"note": "样例"})).await;
@@ -636,11 +636,11 @@ impl<'h> Walk<'h> {
         let made = self.operator_posts("/api/v1/enrolment-codes", wanted).await.expect(201);
         let key = DeviceKey::generate().expect("a key");
         let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
-        let answer = self.house.post("", "/cabinet/v1/enrol", body).await;
+        let answer = self.app.post("", "/cabinet/v1/enrol", body).await;
         let enrolled = self.trail.no_fault(answer).expect(201);
         let device = enrolled["device_id"].as_str().expect("an id").parse().expect("an id");
         let epoch = enrolled["epoch"].as_i64().expect("an epoch");
-        let next = Machine::off(self.house, self.seed, (device, &key, epoch));
+        let next = Machine::off(self.app, self.seed, (device, &key, epoch));
         let before = std::mem::replace(&mut self.cabinet, next);
         self.old.push((before.epoch, before.journal));
         self.late.clear();
@@ -657,7 +657,7 @@ impl<'h> Walk<'h> {
     /// Another disk under the same key: it has nothing of what had arrived.
     async fn another_journal(&mut self) {
         let place = (self.cabinet.device, &self.cabinet.key.clone(), self.cabinet.epoch);
-        let mut other = Machine::off(self.house, self.seed, place);
+        let mut other = Machine::off(self.app, self.seed, place);
         let answer = other.hello().await;
         self.trail.no_fault(answer);
         other.write(Body::Temperature { tenths: 100 });
@@ -678,10 +678,10 @@ impl<'h> Walk<'h> {
     }
 
     pub(super) async fn jobs(&mut self) {
-        let house = &self.house.house;
-        let swept = self.house.sweep().await;
-        service::check_in::sweep_idle(house).await.expect("a round");
-        service::prescription::dispense::expire_due(house).await.expect("a round");
+        let app = &self.app.state;
+        let swept = self.app.sweep().await;
+        service::check_in::sweep_idle(app).await.expect("a round");
+        service::prescription::dispense::expire_due(app).await.expect("a round");
         self.trail.note(format!("  {swept:?}"));
     }
 
@@ -689,7 +689,7 @@ impl<'h> Walk<'h> {
     pub(super) async fn newcomer(&mut self) -> usize {
         let number = self.buyers.len();
         let token = self.operator_token().await;
-        self.buyers.push(buyer_by(self.house, &token, number).await);
+        self.buyers.push(buyer_by(self.app, &token, number).await);
         number
     }
 
@@ -697,31 +697,30 @@ impl<'h> Walk<'h> {
     pub(super) async fn whole_vend(&mut self, buyer: usize) {
         let visit = self.visit(buyer).await.expect("checked in");
         let who = (self.buyers[buyer].id, self.buyers[buyer].check_in.expect("checked in"));
-        let id = self.house.prescribe_to(self.seed, who, 1).await;
-        let order =
-            self.house.post(&visit, "/api/v1/orders", json!({"prescription_id": id})).await.expect(201);
+        let id = self.app.prescribe_to(self.seed, who, 1).await;
+        let order = self.app.post(&visit, "/api/v1/orders", json!({"prescription_id": id})).await.expect(201);
         let path = format!("/api/v1/orders/{}", order["id"].as_str().expect("an id"));
         let pay = json!({"method": "subsidy"});
-        let paid = self.house.post(&visit, &format!("{path}/pay"), pay).await.expect(200);
+        let paid = self.app.post(&visit, &format!("{path}/pay"), pay).await.expect(200);
         let attempt = crate::vending::attempt_of(&paid, 0);
         self.cabinet.vend(attempt, &crate::vending::code_of(&paid), DROP).await;
         self.report().await.expect(200);
-        let done = self.house.get(&visit, &path).await.expect(200);
+        let done = self.app.get(&visit, &path).await.expect(200);
         assert_eq!(done["state"], "completed", "{done}{}", self.trail.shown());
     }
 }
 
-async fn buyer(house: &TestHouse, seed: &Seed, number: usize) -> Buyer {
-    buyer_by(house, &seed.operator.token, number).await
+async fn buyer(app: &TestApp, seed: &Seed, number: usize) -> Buyer {
+    buyer_by(app, &seed.operator.token, number).await
 }
 
-async fn buyer_by(house: &TestHouse, operator: &str, number: usize) -> Buyer {
+async fn buyer_by(app: &TestApp, operator: &str, number: usize) -> Buyer {
     let digits = format!("99000000{number:03}");
     let card = format!("{digits}{}", luhn_check_digit(&digits).expect("digits"));
     let body = json!({"card_number": card, "pin": PIN, "name": "样例丁",
         "phone": format!("15700000{number:03}"), "birth_date": "1990-01-01", "sex": "male",
         "job": "courier", "employer_id": null, "language": "zh"});
-    let made = house.post(operator, "/api/v1/workers", body).await.expect(201);
+    let made = app.post(operator, "/api/v1/workers", body).await.expect(201);
     let id = made["id"].as_str().expect("an id").parse().expect("an id");
     Buyer { id, card, check_in: None, known: false }
 }

@@ -14,14 +14,14 @@ const ROUNDS: usize = 5;
 impl Walk<'_> {
     /// Until nothing is open any more, and then one more pack is sold.
     pub async fn end(&mut self) {
-        self.house.lane(self.seed, CabinetLane::InstitutionDispense).await;
+        self.app.lane(self.seed, CabinetLane::InstitutionDispense).await;
         for round in 0..ROUNDS {
             if round > 0 && self.open().await.is_empty() {
                 break;
             }
             self.trail.note("a round of putting right");
             self.put_right().await;
-            self.house.pass(31 * 60);
+            self.app.pass(31 * 60);
             self.jobs().await;
         }
         let open = self.open().await;
@@ -38,7 +38,7 @@ impl Walk<'_> {
         self.cabinet.restart(drawn_boot());
         let mut heard = self.hello(json!([])).await;
         if heard.body["code"] == "boot_unknown" {
-            self.house.pass(1);
+            self.app.pass(1);
             heard = self.hello(json!([])).await;
         }
         if heard.status == 401 {
@@ -82,8 +82,8 @@ impl Walk<'_> {
 
     /// What has not ended.
     async fn open(&self) -> Vec<String> {
-        self.house
-            .house
+        self.app
+            .state
             .read(Actor::System, |conn, _| -> Result<_, Failure> {
                 let mut open = Vec::new();
                 let orders = storage::order::orders_all(conn)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::transitions::Taken;
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use domain::{
     consultation::{self, Consultation, ConsultationEvent},
     ids::{CabinetId, DeviceId, Id, PrescriptionId, StaffId},
@@ -24,8 +24,9 @@ use domain::{
 };
 use service::{Actor, Failure};
 use storage::{
-    Conn, each,
+    Conn,
     events::LoggedEvent,
+    on_backend,
     schema::{device, event, prescription, slot},
 };
 
@@ -50,9 +51,9 @@ struct Folded {
 
 /// Everything that is stored otherwise than its events say. What the events say
 /// was done is noted in `taken`.
-pub async fn wrong(house: &TestHouse, taken: &mut Taken) -> Vec<String> {
-    let (found, more) = house
-        .house
+pub async fn wrong(app: &TestApp, taken: &mut Taken) -> Vec<String> {
+    let (found, more) = app
+        .state
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let mut taken = Taken::default();
             let folded = fold(conn, &mut taken)?;
@@ -99,7 +100,7 @@ pub fn spelt(verdict: BootVerdict) -> &'static str {
 
 fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
     let events: Vec<LoggedEvent> =
-        each!(conn, c => event::table.order(event::position).select(LoggedEvent::as_select()).load(c))?;
+        on_backend!(conn, c => event::table.order(event::position).select(LoggedEvent::as_select()).load(c))?;
     let cabinet_of: BTreeMap<Uuid, CabinetId> = storage::vend::attempt::attempts_all(conn)?
         .into_iter()
         .map(|row| (row.id.uuid(), row.cabinet_id))
@@ -319,7 +320,7 @@ fn compare(conn: &mut Conn, at: &Folded) -> Result<Vec<String>, Failure> {
 
 fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Failure> {
     type Row = (PrescriptionId, PrescriptionState, Option<Timestamp>, Option<StaffId>);
-    let rows: Vec<Row> = each!(conn, c => prescription::table
+    let rows: Vec<Row> = on_backend!(conn, c => prescription::table
         .select((
             prescription::id,
             prescription::state,
@@ -346,8 +347,7 @@ fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(
 }
 
 fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Failure> {
-    let slots: Vec<(CabinetId, i32, Option<SlotClosedReason>)> =
-        each!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no, slot::closed_reason)).load(c))?;
+    let slots: Vec<(CabinetId, i32, Option<SlotClosedReason>)> = on_backend!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no, slot::closed_reason)).load(c))?;
     for (cabinet, number, closed) in slots {
         let stored = closed.map_or(OPEN, SlotClosedReason::as_str);
         let folded = at.slots.get(&(cabinet, number.into())).copied().unwrap_or(OPEN);
@@ -377,7 +377,7 @@ fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Fa
         }
     }
     let devices: Vec<(DeviceId, Option<Timestamp>)> =
-        each!(conn, c => device::table.select((device::id, device::revoked_at)).load(c))?;
+        on_backend!(conn, c => device::table.select((device::id, device::revoked_at)).load(c))?;
     for (id, revoked_at) in devices {
         let folded = at.devices.get(&id.uuid()).copied().unwrap_or("enrolled");
         let stored = if revoked_at.is_some() { "revoked" } else { "enrolled" };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
 use crate::{
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     seed::Seed,
     smtp::SmtpServer,
 };
@@ -19,7 +19,7 @@ use domain::{
 };
 use mail::Mailer;
 use service::{Actor, Failure, jobs::letters::send_due};
-use storage::{each, letter as store, schema::staff};
+use storage::{letter as store, on_backend, schema::staff};
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -55,7 +55,7 @@ const REFUSALS: &[(&str, &str)] = &[
 const PASSWORD: &str = "plums under a grey roof";
 
 pub struct Walk<'h> {
-    house: &'h TestHouse,
+    app: &'h TestApp,
     trail: Trail,
     bag: Bag,
     operator: Desk,
@@ -77,7 +77,7 @@ struct Link {
 }
 
 impl<'h> Walk<'h> {
-    pub async fn begin(house: &'h TestHouse, seed: &'h Seed, trail: Trail) -> Self {
+    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
         let server = SmtpServer::open().await;
         let config = MailConfig::Smtp {
             from: "Waystation <w@w.example>".to_owned(),
@@ -92,10 +92,10 @@ impl<'h> Walk<'h> {
         let mailer = Mailer::new(&config, std::path::Path::new("unused"))
             .expect("a mailer")
             .reached_at("https://clinic.example.cn");
-        let operator = Desk::of(house, &seed.operator, Role::Operator, None);
+        let operator = Desk::of(app, &seed.operator, Role::Operator, None);
         let people = vec![seed.doctor.id, seed.pharmacist.id];
         let bag = Bag::of(STEPS);
-        Self { house, trail, bag, operator, server, mailer, people, seen: 0, links: vec![], addresses: 0 }
+        Self { app, trail, bag, operator, server, mailer, people, seen: 0, links: vec![], addresses: 0 }
     }
 
     /// Does something.
@@ -115,14 +115,14 @@ impl<'h> Walk<'h> {
             "forgotten password" => {
                 if let Some((_, email, _)) = self.somebody().await {
                     let asked = json!({"email": email});
-                    let answer = self.house.post("", "/api/v1/staff/password-reset", asked).await;
+                    let answer = self.app.post("", "/api/v1/staff/password-reset", asked).await;
                     self.trail.no_fault(answer);
                 }
             }
             "send" => self.send().await,
             // Claimed by somebody who dies before handing it over.
             "die over a letter" => {
-                let claimed = service::letter::claim_due(&self.house.house).await.expect("claimed");
+                let claimed = service::letter::claim_due(&self.app.state).await.expect("claimed");
                 self.trail.note(format!("  {} claimed", claimed.len()));
             }
             "refuse" => {
@@ -159,7 +159,7 @@ impl<'h> Walk<'h> {
                 let seconds =
                     self.trail.chance.one(&[1, 31, 61, 121, 601, 1801, 3601, 4 * 3600, 86_400, 3 * 86_400]);
                 self.trail.note(format!("  {seconds} s"));
-                self.house.pass(seconds);
+                self.app.pass(seconds);
             }
             other => unreachable!("{other}"),
         }
@@ -167,7 +167,7 @@ impl<'h> Walk<'h> {
 
     /// Everything is as it must be at any moment.
     pub async fn check(&mut self) {
-        self.trail.right(&folds::wrong(self.house, &mut Taken::default()).await);
+        self.trail.right(&folds::wrong(self.app, &mut Taken::default()).await);
     }
 
     /// The mail server is there again, an operator sends again whatever was given
@@ -188,7 +188,7 @@ impl<'h> Walk<'h> {
         }
         for _ in 0..3 {
             // Longer than any pause, and than any claim.
-            self.house.pass(4 * 3600 + 61);
+            self.app.pass(4 * 3600 + 61);
             self.send().await;
         }
         let waiting = self.letters().await;
@@ -211,15 +211,15 @@ impl<'h> Walk<'h> {
     /// Ends the walk and says what was done.
     pub async fn finished(mut self) -> Taken {
         self.check().await;
-        self.house.sound().await;
+        self.app.sound().await;
         let mut taken = Taken::default();
-        folds::wrong(self.house, &mut taken).await;
+        folds::wrong(self.app, &mut taken).await;
         taken
     }
 
     async fn operator_posts(&mut self, path: &str, body: Value) -> Answer {
-        let token = self.operator.token(self.house).await;
-        let answer = self.house.post(&token, path, body).await;
+        let token = self.operator.token(self.app).await;
+        let answer = self.app.post(&token, path, body).await;
         self.trail.no_fault(answer)
     }
 
@@ -236,7 +236,7 @@ impl<'h> Walk<'h> {
 
     /// Sends what is due. No letter outlives its link.
     async fn send(&mut self) {
-        let sent = send_due(&self.house.house, &self.mailer).await.expect("a round");
+        let sent = send_due(&self.app.state, &self.mailer).await.expect("a round");
         self.trail.note(format!("  {sent} sent"));
         let taken = self.server.letters().len();
         if taken == self.seen {
@@ -247,9 +247,9 @@ impl<'h> Walk<'h> {
         let Some(link) = self.newest_link() else { return };
         let (confirms, digest) = (link.confirms, digest::sha256(link.token.as_bytes()));
         let (found, now) = self
-            .house
-            .house
-            .read(Actor::System, move |conn, house| -> Result<_, Failure> {
+            .app
+            .state
+            .read(Actor::System, move |conn, app| -> Result<_, Failure> {
                 let found = if confirms {
                     storage::staff::change::email_change_fetch(conn, &digest)?
                         .map(|change| (change.used_at, change.expires_at))
@@ -257,7 +257,7 @@ impl<'h> Walk<'h> {
                     storage::staff::session::link_fetch(conn, &digest)?
                         .map(|link| (link.used_at, link.expires_at))
                 };
-                Ok((found, house.now()))
+                Ok((found, app.now()))
             })
             .await
             .expect("read");
@@ -280,13 +280,13 @@ impl<'h> Walk<'h> {
         } else {
             ("/api/v1/staff/password", json!({"token": link.token, "password": PASSWORD}))
         };
-        let answer = self.house.post("", path, body).await;
+        let answer = self.app.post("", path, body).await;
         self.trail.no_fault(answer)
     }
 
     async fn letters(&self) -> Vec<(LetterId, LetterState)> {
-        self.house
-            .house
+        self.app
+            .state
             .read(Actor::System, |conn, _| -> Result<_, Failure> {
                 let rows = store::letters_list(conn, None, None, 100_000)?;
                 Ok(rows.into_iter().map(|row| (row.id, row.state)).collect())
@@ -299,10 +299,10 @@ impl<'h> Walk<'h> {
     async fn everybody(&self, invited_only: bool) -> Vec<(StaffId, String, bool)> {
         let people = self.people.clone();
         let rows: Vec<(StaffId, String, Option<String>, Option<Timestamp>)> = self
-            .house
-            .house
+            .app
+            .state
             .read(Actor::System, move |conn, _| {
-                Ok(each!(conn, c => staff::table
+                Ok(on_backend!(conn, c => staff::table
                     .filter(staff::id.eq_any(people.iter().copied()))
                     .order(staff::id)
                     .select((staff::id, staff::email, staff::password_hash, staff::disabled_at))

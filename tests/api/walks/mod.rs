@@ -28,7 +28,7 @@ use chance::Chance;
 use trail::Trail;
 use transitions::{Declared, Taken};
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -107,9 +107,9 @@ impl Plan {
 async fn whatever_happens_in_care_is_no_fault_and_everything_asked_for_reaches_an_end() {
     let mut plan = Plan::of(4, 120).decided(&[declared::consultations]);
     while let Some(chance) = plan.next() {
-        let house = TestHouse::open().await;
-        let seed = house.seed().await;
-        let mut walk = care::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        let app = TestApp::open().await;
+        let seed = app.seed().await;
+        let mut walk = care::Walk::begin(&app, &seed, Trail::new(chance)).await;
         for _ in 0..plan.steps {
             walk.step().await;
         }
@@ -125,9 +125,9 @@ async fn whatever_happens_at_a_cabinet_is_no_fault_and_every_pack_is_accounted_f
         .decided(&[declared::attempts, declared::orders])
         .also(&[declared::slots, declared::cabinets]);
     while let Some(chance) = plan.next() {
-        let house = TestHouse::open().await;
-        let seed = house.seed().await;
-        let mut walk = dispensing::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        let app = TestApp::open().await;
+        let seed = app.seed().await;
+        let mut walk = dispensing::Walk::begin(&app, &seed, Trail::new(chance)).await;
         for number in 0..plan.steps {
             walk.step().await;
             if number % 8 == 7 {
@@ -144,9 +144,9 @@ async fn whatever_happens_at_a_cabinet_is_no_fault_and_every_pack_is_accounted_f
 async fn whatever_happens_to_a_prescription_is_no_fault_and_every_one_of_them_ends() {
     let mut plan = Plan::of(3, 100).decided(&[declared::prescriptions]);
     while let Some(chance) = plan.next() {
-        let house = TestHouse::open().await;
-        let seed = house.seed().await;
-        let mut walk = prescribing::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        let app = TestApp::open().await;
+        let seed = app.seed().await;
+        let mut walk = prescribing::Walk::begin(&app, &seed, Trail::new(chance)).await;
         for number in 0..plan.steps {
             walk.step().await;
             if number % 8 == 7 {
@@ -163,9 +163,9 @@ async fn whatever_happens_to_a_prescription_is_no_fault_and_every_one_of_them_en
 async fn whatever_a_mail_server_answers_is_no_fault_and_whoever_is_invited_gets_in() {
     let mut plan = Plan::of(3, 100).also(&[declared::letters]);
     while let Some(chance) = plan.next() {
-        let house = TestHouse::open().await;
-        let seed = house.seed().await;
-        let mut walk = letters::Walk::begin(&house, &seed, Trail::new(chance)).await;
+        let app = TestApp::open().await;
+        let seed = app.seed().await;
+        let mut walk = letters::Walk::begin(&app, &seed, Trail::new(chance)).await;
         for number in 0..plan.steps {
             walk.step().await;
             if number % 8 == 7 {

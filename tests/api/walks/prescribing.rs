@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     care::Screen,
-    harness::{Answer, TestHouse},
+    harness::{Answer, TestApp},
     machine::{DROP, JAM, Machine},
     prescribing::draft_of,
     seed::{SIGNING_PIN, Seed},
@@ -27,7 +27,7 @@ use domain::{
     prescription::PrescriptionState,
 };
 use service::Actor;
-use storage::{each, schema::prescription};
+use storage::{on_backend, schema::prescription};
 
 /// What a step may be, and how often it comes up.
 const STEPS: &[(&str, usize)] = &[
@@ -77,14 +77,14 @@ pub struct Walk<'h> {
 }
 
 impl<'h> Walk<'h> {
-    pub async fn begin(house: &'h TestHouse, seed: &'h Seed, trail: Trail) -> Self {
-        house.fill(seed).await;
-        let mut clinic = Clinic::open(house, seed, trail, "minor_ailment_pilot").await;
+    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
+        app.fill(seed).await;
+        let mut clinic = Clinic::open(app, seed, trail, "minor_ailment_pilot").await;
         let counter = clinic.screens.len();
         clinic.screens.push(Screen { station: seed.station, device: seed.station_device });
-        let second = house.person(Role::Pharmacist, "pharmacist-2@example.cn", None, None).await;
-        let pharmacists = [&seed.pharmacist, &second].map(|one| Desk::of(house, one, Role::Pharmacist, None));
-        let cabinet = Machine::on(house, seed).await;
+        let second = app.person(Role::Pharmacist, "pharmacist-2@example.cn", None, None).await;
+        let pharmacists = [&seed.pharmacist, &second].map(|one| Desk::of(app, one, Role::Pharmacist, None));
+        let cabinet = Machine::on(app, seed).await;
         let pharmacists = pharmacists.into();
         Self { clinic, pharmacists, cabinet, counter, orders: vec![], talks: vec![], bag: Bag::of(STEPS) }
     }
@@ -129,15 +129,15 @@ impl<'h> Walk<'h> {
             "pass" => {
                 let seconds = self.clinic.trail.chance.one(&[1, 5, 21, 60, 95, 301, 1801, 3 * 3600]);
                 self.clinic.trail.note(format!("  {seconds} s"));
-                self.clinic.house.pass(seconds);
+                self.clinic.app.pass(seconds);
             }
             // Shanghai's, and a moment more.
             "midnight" => {
                 if self.wants(PrescriptionState::Returned).await {
                     self.send_back(pharmacist).await;
                 }
-                let now = self.clinic.house.now().timestamp() + 8 * 3600;
-                self.clinic.house.pass(86_400 - now % 86_400 + 1);
+                let now = self.clinic.app.now().timestamp() + 8 * 3600;
+                self.clinic.app.pass(86_400 - now % 86_400 + 1);
                 self.jobs().await;
             }
             "jobs" => self.jobs().await,
@@ -147,10 +147,10 @@ impl<'h> Walk<'h> {
 
     /// Everything is as it must be at any moment.
     pub async fn check(&mut self) {
-        let mut wrong = folds::wrong(self.clinic.house, &mut Taken::default()).await;
-        wrong.extend(truth::wrong(self.clinic.house).await);
-        let token = self.clinic.operator.token(self.clinic.house).await;
-        let audit = self.clinic.house.get(&token, "/api/v1/audit/invariants").await.expect(200);
+        let mut wrong = folds::wrong(self.clinic.app, &mut Taken::default()).await;
+        wrong.extend(truth::wrong(self.clinic.app).await);
+        let token = self.clinic.operator.token(self.clinic.app).await;
+        let audit = self.clinic.app.get(&token, "/api/v1/audit/invariants").await.expect(200);
         wrong.extend(audit["violations"].as_array().expect("a list").iter().map(ToString::to_string));
         self.clinic.trail.right(&wrong);
     }
@@ -159,7 +159,7 @@ impl<'h> Walk<'h> {
     /// prescriptions end with their day, and nothing is left.
     pub async fn end(&mut self) {
         for round in 0..4 {
-            if self.live().await.is_empty() && truth::live(self.clinic.house).await.is_empty() {
+            if self.live().await.is_empty() && truth::live(self.clinic.app).await.is_empty() {
                 break;
             }
             self.clinic.see_everybody().await;
@@ -170,32 +170,32 @@ impl<'h> Walk<'h> {
                     self.withdraw_one(&row).await;
                 }
             }
-            self.clinic.house.pass(31 * 60);
+            self.clinic.app.pass(31 * 60);
             self.jobs().await;
-            self.clinic.house.pass(3 * 86_400);
+            self.clinic.app.pass(3 * 86_400);
             self.jobs().await;
         }
         let live = self.live().await;
         assert!(live.is_empty(), "never ends: {live:#?}{}", self.clinic.trail.shown());
-        let talks = truth::live(self.clinic.house).await;
+        let talks = truth::live(self.clinic.app).await;
         assert!(talks.is_empty(), "never ends: {talks:#?}{}", self.clinic.trail.shown());
     }
 
     /// Ends the walk and says what was done.
     pub async fn finished(mut self) -> Taken {
         self.check().await;
-        self.clinic.house.sound().await;
+        self.clinic.app.sound().await;
         let mut taken = Taken::default();
-        folds::wrong(self.clinic.house, &mut taken).await;
+        folds::wrong(self.clinic.app, &mut taken).await;
         taken
     }
 
     async fn rows(&self) -> Vec<Row> {
         self.clinic
-            .house
-            .house
+            .app
+            .state
             .read(Actor::System, |conn, _| {
-                Ok(each!(conn, c => prescription::table
+                Ok(on_backend!(conn, c => prescription::table
                     .order(prescription::id)
                     .select((
                         prescription::id,
@@ -235,15 +235,15 @@ impl<'h> Walk<'h> {
 
     async fn doctor_posts(&mut self, doctor: usize, path: &str, body: Value) -> Answer {
         let token = self.clinic.doctor_token(doctor).await;
-        self.clinic.doctors[doctor].desk.open_window(self.clinic.house).await;
-        let answer = self.clinic.house.post(&token, path, body).await;
+        self.clinic.doctors[doctor].desk.open_window(self.clinic.app).await;
+        let answer = self.clinic.app.post(&token, path, body).await;
         self.clinic.trail.no_fault(answer)
     }
 
     async fn pharmacist_posts(&mut self, pharmacist: usize, path: &str, body: Value) -> Answer {
-        let token = self.pharmacists[pharmacist].token(self.clinic.house).await;
-        self.pharmacists[pharmacist].open_window(self.clinic.house).await;
-        let answer = self.clinic.house.post(&token, path, body).await;
+        let token = self.pharmacists[pharmacist].token(self.clinic.app).await;
+        self.pharmacists[pharmacist].open_window(self.clinic.app).await;
+        let answer = self.clinic.app.post(&token, path, body).await;
         self.clinic.trail.no_fault(answer)
     }
 
@@ -295,7 +295,7 @@ impl<'h> Walk<'h> {
         let token = self.clinic.doctor_token(doctor).await;
         let version = if self.clinic.trail.chance.once_in(8) { row.version - 1 } else { row.version };
         let (path, body) = (format!("/api/v1/prescriptions/{}", row.id), self.some_drug());
-        let answer = self.clinic.house.put(&token, &path, &format!("\"{version}\""), body).await;
+        let answer = self.clinic.app.put(&token, &path, &format!("\"{version}\""), body).await;
         self.clinic.trail.no_fault(answer);
     }
 
@@ -393,10 +393,10 @@ impl<'h> Walk<'h> {
     }
 
     async fn pharmacist_signs_out(&mut self, pharmacist: usize) {
-        let token = self.pharmacists[pharmacist].token(self.clinic.house).await;
-        let answer = self.clinic.house.post(&token, "/api/v1/session/sign-out", json!({})).await;
+        let token = self.pharmacists[pharmacist].token(self.clinic.app).await;
+        let answer = self.clinic.app.post(&token, "/api/v1/session/sign-out", json!({})).await;
         self.clinic.trail.no_fault(answer);
-        self.pharmacists[pharmacist].sign_in(self.clinic.house).await;
+        self.pharmacists[pharmacist].sign_in(self.clinic.app).await;
     }
 
     async fn staff(&mut self, doctor: usize, verb: &str) {
@@ -407,19 +407,19 @@ impl<'h> Walk<'h> {
     async fn enable_everybody(&mut self) {
         for doctor in 0..self.clinic.doctors.len() {
             self.staff(doctor, "enable").await;
-            self.clinic.doctors[doctor].desk.sign_in(self.clinic.house).await;
+            self.clinic.doctors[doctor].desk.sign_in(self.clinic.app).await;
         }
         for pharmacist in 0..self.pharmacists.len() {
             let id = self.pharmacists[pharmacist].person.id;
             self.clinic.operator_posts(&format!("/api/v1/staff/{id}/enable"), json!({})).await;
-            self.pharmacists[pharmacist].sign_in(self.clinic.house).await;
+            self.pharmacists[pharmacist].sign_in(self.clinic.app).await;
         }
     }
 
     async fn jobs(&mut self) {
         self.clinic.jobs().await;
-        self.clinic.house.sweep().await;
-        let house = &self.clinic.house.house;
-        service::prescription::dispense::expire_due(house).await.expect("a round");
+        self.clinic.app.sweep().await;
+        let app = &self.clinic.app.state;
+        service::prescription::dispense::expire_due(app).await.expect("a round");
     }
 }

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use crate::{harness::TestHouse, seed::Seed};
+use crate::{harness::TestApp, seed::Seed};
 use domain::{
     stock::SlotNo,
     vend::journal::{Body, SlotCount},
@@ -22,9 +22,9 @@ pub struct Slot {
 }
 
 /// The slots of the seeded cabinet.
-pub async fn of(house: &TestHouse, seed: &Seed, operator: &str) -> Vec<Slot> {
+pub async fn of(app: &TestApp, seed: &Seed, operator: &str) -> Vec<Slot> {
     let path = format!("/api/v1/cabinets/{}", seed.cabinet);
-    let cabinet = house.get(operator, &path).await.expect(200);
+    let cabinet = app.get(operator, &path).await.expect(200);
     cabinet["slots"].as_array().expect("slots").iter().map(read).collect()
 }
 

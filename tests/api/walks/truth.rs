@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::harness::TestHouse;
+use crate::harness::TestApp;
 use domain::{
     consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
     ids::{ConsultationId, Id, StaffId},
@@ -12,19 +12,18 @@ use domain::{
 use service::{Actor, Failure};
 use storage::{
     consultation::ConsultationRow,
-    each,
+    on_backend,
     schema::{consultation, doctor, offer},
 };
 
 /// Everything that is wrong; nothing, if all is well.
-pub async fn wrong(house: &TestHouse) -> Vec<String> {
-    house
-        .house
+pub async fn wrong(app: &TestApp) -> Vec<String> {
+    app.state
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let mut found = Vec::new();
             let rows: Vec<ConsultationRow> =
-                each!(conn, c => consultation::table.select(ConsultationRow::as_select()).load(c))?;
-            let offers: Vec<(ConsultationId, StaffId, OfferState)> = each!(conn, c => offer::table
+                on_backend!(conn, c => consultation::table.select(ConsultationRow::as_select()).load(c))?;
+            let offers: Vec<(ConsultationId, StaffId, OfferState)> = on_backend!(conn, c => offer::table
                 .select((offer::consultation_id, offer::doctor_id, offer::state))
                 .load(c))?;
             let mut held: HashMap<StaffId, i32> = HashMap::new();
@@ -60,7 +59,7 @@ pub async fn wrong(house: &TestHouse) -> Vec<String> {
             for (_, doctor, _) in offers.iter().filter(|known| known.2 == OfferState::Open) {
                 *held.entry(*doctor).or_default() += 1;
             }
-            let doctors: Vec<(StaffId, i32, i32)> = each!(conn, c => doctor::table
+            let doctors: Vec<(StaffId, i32, i32)> = on_backend!(conn, c => doctor::table
                 .select((doctor::staff_id, doctor::live, doctor::capacity))
                 .load(c))?;
             for (id, live, capacity) in doctors {
@@ -76,11 +75,10 @@ pub async fn wrong(house: &TestHouse) -> Vec<String> {
 }
 
 /// The consultations that have not ended.
-pub async fn live(house: &TestHouse) -> Vec<ConsultationRow> {
-    house
-        .house
+pub async fn live(app: &TestApp) -> Vec<ConsultationRow> {
+    app.state
         .read(Actor::System, |conn, _| {
-            Ok(each!(conn, c => consultation::table
+            Ok(on_backend!(conn, c => consultation::table
                 .filter(consultation::state.eq_any(["waiting", "offered", "active"]))
                 .order(consultation::requested_at)
                 .select(ConsultationRow::as_select())

@@ -16,7 +16,7 @@ use crate::{
 };
 use domain::ids::CheckInId;
 use service::{
-    House,
+    AppState,
     check_in::{CheckInInput, CheckInOpened, CheckInView, WorkerToken, walk_in::WalkInInput},
 };
 
@@ -41,21 +41,21 @@ pub struct Doc;
 async fn open(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<CheckInInput>,
 ) -> Reply {
     let (tried, outcome) = reply::once_prepared(
         &request,
-        &house,
+        &app,
         caller.actor(),
         key,
-        service::check_in::card_pin::screen_try(&house, caller.0),
+        service::check_in::card_pin::screen_try(&app, caller.0),
         move |tx, tried| service::check_in::open(tx, caller.0, &body.0, tried),
     )
     .await;
     if let Some(tried) = tried {
-        let counted = service::check_in::card_pin::screen_tried(&house, caller.0, &tried, &outcome).await;
+        let counted = service::check_in::card_pin::screen_tried(&app, caller.0, &tried, &outcome).await;
         counted.map_err(|failure| Problem::new(&request, failure))?;
     }
     reply::answer_once(&request, StatusCode::CREATED, outcome)
@@ -67,11 +67,11 @@ async fn open(
 async fn open_walk_in(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<WalkInInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::check_in::walk_in::open(tx, caller.0, &body.0)
     })
     .await
@@ -80,11 +80,14 @@ async fn open_walk_in(
 /// A check-in of this screen
 #[utoipa::path(get, path = "/api/v1/check-ins/{id}", tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = CheckInView)))]
-async fn fetch(caller: Station, request: HttpRequest, house: Data<Arc<House>>, id: Path<CheckInId>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            service::check_in::fetch(conn, house, caller.0.station, id.0)
-        })
+async fn fetch(
+    caller: Station,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<CheckInId>,
+) -> Reply {
+    let outcome = app
+        .read(caller.actor(), move |conn, app| service::check_in::fetch(conn, app, caller.0.station, id.0))
         .await;
     reply::json(&request, outcome)
 }
@@ -95,11 +98,11 @@ async fn fetch(caller: Station, request: HttpRequest, house: Data<Arc<House>>, i
 async fn leave(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<CheckInId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::check_in::leave(tx, caller.0.station, id.0)
     })
     .await
@@ -111,11 +114,11 @@ async fn leave(
 async fn renew(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<CheckInId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::check_in::renew(tx, caller.0, id.0)
     })
     .await

@@ -12,7 +12,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    House,
+    AppState,
     check_in::phone_code::{PhoneCodeRequest, PhoneCodeSent},
 };
 
@@ -32,7 +32,7 @@ pub struct Doc;
 async fn send(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<PhoneCodeRequest>,
 ) -> Reply {
@@ -40,15 +40,15 @@ async fn send(
     let purpose = body.0.purpose;
     let (sending, outcome) = reply::once_prepared(
         &request,
-        &house,
+        &app,
         caller.actor(),
         key,
-        service::check_in::phone_code::may_send(&house, station, &body.0),
+        service::check_in::phone_code::may_send(&app, station, &body.0),
         move |tx, sending| service::check_in::phone_code::send(tx, station, &sending.phone, purpose),
     )
     .await;
     if let Some(sending) = sending {
-        sending.settle(&house, &outcome).await;
+        sending.settle(&app, &outcome).await;
     }
     reply::answer_once(&request, StatusCode::CREATED, outcome)
 }

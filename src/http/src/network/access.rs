@@ -12,7 +12,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    House,
+    AppState,
     check_in::CheckInOpened,
     network::access::{AccessView, ForgottenPinInput, OwnPhoneInput, OwnPinInput},
 };
@@ -36,11 +36,11 @@ pub struct Doc;
 async fn change_pin(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<OwnPinInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::access::change_pin(tx, caller.0, &body.0)
     })
     .await
@@ -52,11 +52,11 @@ async fn change_pin(
 async fn change_phone(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<OwnPhoneInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::access::change_phone(tx, caller.0, &body.0)
     })
     .await
@@ -68,11 +68,11 @@ async fn change_phone(
 async fn reset_pin(
     caller: Station,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<ForgottenPinInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::access::reset_pin(tx, caller.0, &body.0)
     })
     .await

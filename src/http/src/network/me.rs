@@ -12,7 +12,7 @@ use crate::{
     routes::Routes,
 };
 use service::{
-    House,
+    AppState,
     network::me::{ConsentInput, ConsentsView, MeView, PresenceView},
 };
 
@@ -32,10 +32,9 @@ pub struct Doc;
 
 /// Who I am to the network
 #[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
-async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::network::me::fetch(conn, house, caller.0))
-        .await;
+async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome =
+        app.read(caller.actor(), move |conn, app| service::network::me::fetch(conn, app, caller.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -45,8 +44,8 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 /// the screen only reads (polls, streams) does not.
 #[utoipa::path(post, path = "/api/v1/me/presence", tag = "check-in",
     responses((status = 200, body = PresenceView)))]
-async fn stay(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house.write(caller.actor(), |tx| Ok(service::network::me::stay(tx))).await;
+async fn stay(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome = app.write(caller.actor(), |tx| Ok(service::network::me::stay(tx))).await;
     reply::json(&request, outcome)
 }
 
@@ -56,11 +55,11 @@ async fn stay(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> 
 async fn grant(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<ConsentInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::me::grant(tx, caller.0, &body.0)
     })
     .await
@@ -72,11 +71,11 @@ async fn grant(
 async fn withdraw(
     caller: Worker,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<ConsentInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::me::withdraw(tx, caller.0, &body.0)
     })
     .await

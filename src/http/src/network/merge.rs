@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::ids::WorkerId;
 use service::{
-    House,
+    AppState,
     network::{MergeInput, MergePreview, MergeQuery, WorkerSummary},
 };
 
@@ -36,14 +36,14 @@ pub struct Doc;
 async fn preview(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<WorkerId>,
     query: Query<MergeQuery>,
 ) -> Reply {
     let into = query.0.into;
     reply::json(
         &request,
-        house.write(caller.actor(), move |tx| service::network::merge_preview(tx, id.0, into)).await,
+        app.write(caller.actor(), move |tx| service::network::merge_preview(tx, id.0, into)).await,
     )
 }
 
@@ -53,12 +53,12 @@ async fn preview(
 async fn merge(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerId>,
     body: Body<MergeInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_merge(tx, id.0, &body.0)
     })
     .await
@@ -70,11 +70,11 @@ async fn merge(
 async fn unmerge(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_unmerge(tx, id.0)
     })
     .await

@@ -24,7 +24,7 @@ use domain::{
     staff::role::Role,
 };
 use service::{
-    Actor, House,
+    Actor, AppState,
     network::{
         EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, Page,
         ShiftInput, ShiftView, StationInput, StationView, WorkerInput, WorkerQuery, WorkerSummary,
@@ -118,11 +118,11 @@ macro_rules! added {
         async fn $name(
             caller: Operator,
             request: HttpRequest,
-            house: Data<Arc<House>>,
+            app: Data<Arc<AppState>>,
             key: IdempotencyKey,
             body: Body<$input>,
         ) -> Reply {
-            reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+            reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
                 ($verb)(tx, body.0.clone())
             })
             .await
@@ -139,10 +139,10 @@ macro_rules! listed {
         async fn $name(
             caller: Operator,
             request: HttpRequest,
-            house: Data<Arc<House>>,
+            app: Data<Arc<AppState>>,
             page: Query<$page>,
         ) -> Reply {
-            let outcome = house.read(caller.actor(), move |conn, house| ($verb)(conn, house, &page.0)).await;
+            let outcome = app.read(caller.actor(), move |conn, app| ($verb)(conn, app, &page.0)).await;
             reply::json(&request, outcome)
         }
     };
@@ -187,8 +187,8 @@ staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
 listed!(
 /// Shifts that have not ended
 shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
-|conn, house, page: &ShiftPage| {
-    service::network::shift_list(conn, house, page.staff_id, page.after, page.limit.unwrap_or(USUAL).into())
+|conn, app, page: &ShiftPage| {
+    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(USUAL).into())
 });
 
 /// One station
@@ -197,12 +197,12 @@ shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
 async fn station_fetch(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<StationId>,
 ) -> Reply {
     reply::json(
         &request,
-        house.read(caller.actor(), move |conn, _| service::network::station_fetch(conn, id.0)).await,
+        app.read(caller.actor(), move |conn, _| service::network::station_fetch(conn, id.0)).await,
     )
 }
 
@@ -212,11 +212,11 @@ async fn station_fetch(
 async fn staff_disable(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<StaffId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::staff_disable(tx, caller.0, id.0)
     })
     .await
@@ -228,10 +228,10 @@ async fn staff_disable(
 async fn worker_find(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     query: Query<WorkerQuery>,
 ) -> Reply {
-    let outcome = house.write(caller.actor(), move |tx| service::network::worker_find(tx, &query.0)).await;
+    let outcome = app.write(caller.actor(), move |tx| service::network::worker_find(tx, &query.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -241,13 +241,10 @@ async fn worker_find(
 async fn worker_fetch(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<WorkerId>,
 ) -> Reply {
-    reply::json(
-        &request,
-        house.write(caller.actor(), move |tx| service::network::worker_fetch(tx, id.0)).await,
-    )
+    reply::json(&request, app.write(caller.actor(), move |tx| service::network::worker_fetch(tx, id.0)).await)
 }
 
 /// Whether the caller's own people may work at height now; never why
@@ -256,13 +253,13 @@ async fn worker_fetch(
 async fn fitness(
     caller: SafetyOfficer,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     page: Query<ListPage>,
 ) -> Reply {
     // A write: that it was told is recorded.
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::network::fitness(conn, house, shown, caller.0, page.0.after(), page.0.size())
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::network::fitness(conn, app, shown, caller.0, page.0.after(), page.0.size())
         })
         .await;
     reply::json(&request, outcome)
@@ -271,6 +268,6 @@ async fn fitness(
 /// The network in figures
 #[utoipa::path(get, path = "/api/v1/network/counts", tag = "network",
     responses((status = 200, body = NetworkCounts)))]
-async fn counts(_caller: Anyone, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    reply::json(&request, house.read(Actor::Anyone, service::network::counts).await)
+async fn counts(_caller: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    reply::json(&request, app.read(Actor::Anyone, service::network::counts).await)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::ids::{WorkerChangeId, WorkerId};
 use service::{
-    House,
+    AppState,
     network::{
         Page, WorkerDetailsInput, WorkerSummary,
         worker_change::{WorkerChangeInput, WorkerChangeView},
@@ -44,12 +44,12 @@ pub struct Doc;
 async fn details(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerId>,
     body: Body<WorkerDetailsInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change_details(tx, id.0, &body.0)
     })
     .await
@@ -61,11 +61,11 @@ async fn details(
 async fn stop_card(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::stop_card(tx, id.0)
     })
     .await
@@ -77,12 +77,12 @@ async fn stop_card(
 async fn request_change(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerId>,
     body: Body<WorkerChangeInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::worker_change::request(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -94,12 +94,12 @@ async fn request_change(
 async fn list(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     page: Query<ListPage>,
 ) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| {
-            service::network::worker_change::list(conn, house, page.0.after(), page.0.size())
+    let outcome = app
+        .read(caller.actor(), move |conn, app| {
+            service::network::worker_change::list(conn, app, page.0.after(), page.0.size())
         })
         .await;
     reply::json(&request, outcome)
@@ -111,11 +111,11 @@ async fn list(
 async fn approve(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerChangeId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::approve(tx, caller.0, id.0)
     })
     .await
@@ -127,11 +127,11 @@ async fn approve(
 async fn refuse(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<WorkerChangeId>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::refuse(tx, caller.0, id.0)
     })
     .await

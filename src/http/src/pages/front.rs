@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{auth::Anyone, problem::Problem, reply::Reply};
-use service::{Actor, House};
+use service::{Actor, AppState};
 
 /// The counts on the page: field of the answer, Chinese, English.
 const COUNTS: &[(&str, &str, &str)] = &[
@@ -83,8 +83,8 @@ const WAY: &[(&str, &str)] = &[
 ];
 
 /// The page itself.
-pub async fn page(_: Anyone, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let districts = house
+pub async fn page(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let districts = app
         .read(Actor::Anyone, |conn, _| service::network::district::districts(conn))
         .await
         .map_err(|failure| Problem::new(&request, failure))?;

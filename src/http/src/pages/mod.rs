@@ -19,7 +19,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{auth::Anyone, reply::Reply, routes::Routes};
 use crate::openapi;
-use service::House;
+use service::AppState;
 
 const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
 
@@ -67,10 +67,10 @@ async fn health(_: Anyone) -> HttpResponse {
 /// The public keys that tokens and vend authorizations verify with (RFC 7517)
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "public",
     responses((status = 200, description = "A JWK set", body = serde_json::Value)))]
-async fn jwks(_: Anyone, house: Data<Arc<House>>) -> HttpResponse {
+async fn jwks(_: Anyone, app: Data<Arc<AppState>>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=60"))
-        .json(house.keys.tokens.jwks())
+        .json(app.keys.tokens.jwks())
 }
 
 async fn document(_: Anyone, _request: HttpRequest) -> Reply {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, http::header, web::Data};
 
 use crate::auth::Anyone;
-use service::{House, readiness::Readiness};
+use service::{AppState, readiness::Readiness};
 
 /// Whether this process should be given work
 ///
@@ -14,8 +14,8 @@ use service::{House, readiness::Readiness};
 #[utoipa::path(get, path = "/readyz", tag = "public", responses(
     (status = 200, description = "Ready", body = Readiness),
     (status = 503, description = "Not ready, and why", body = Readiness)))]
-pub async fn ready(_: Anyone, house: Data<Arc<House>>) -> HttpResponse {
-    let found = service::readiness::readiness(&house).await;
+pub async fn ready(_: Anyone, app: Data<Arc<AppState>>) -> HttpResponse {
+    let found = service::readiness::readiness(&app).await;
     let mut response = if found.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.insert_header((header::CACHE_CONTROL, "no-store")).json(found)
 }

@@ -13,7 +13,7 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use service::{House, report::ReportView};
+use service::{AppState, report::ReportView};
 
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
@@ -28,10 +28,10 @@ pub struct Doc;
 /// My record of this visit
 #[utoipa::path(get, path = "/api/v1/report", tag = "report",
     responses((status = 200, body = ReportView)))]
-async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::report::of_visit(conn, house, shown, caller.0)
+async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::report::of_visit(conn, app, shown, caller.0)
         })
         .await;
     reply::json(&request, outcome)
@@ -40,10 +40,10 @@ async fn fetch(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) ->
 /// My record of this visit, as a page to print
 #[utoipa::path(get, path = "/api/v1/report.html", tag = "report",
     responses((status = 200, content_type = "text/html", body = String)))]
-async fn print(caller: Worker, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
-        .read_health(caller.actor(), move |conn, house, shown| {
-            service::report::of_visit(conn, house, shown, caller.0)
+async fn print(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome = app
+        .read_health(caller.actor(), move |conn, app, shown| {
+            service::report::of_visit(conn, app, shown, caller.0)
         })
         .await;
     let report = outcome.map_err(|failure| Problem::new(&request, failure))?;

@@ -17,7 +17,7 @@ use crate::{
 };
 use domain::ids::{ShiftId, StaffId};
 use service::{
-    Actor, House,
+    Actor, AppState,
     network::{ShiftCancelled, ShiftChange, ShiftView},
     staff::{
         StaffSummary,
@@ -71,11 +71,11 @@ pub struct Doc;
 async fn look(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<LinkInput>,
 ) -> Reply {
-    reply::json(&request, service::staff::password::look(&house, body.0, &address.0).await)
+    reply::json(&request, service::staff::password::look(&app, body.0, &address.0).await)
 }
 
 /// Confirm a new mail address by the link that was sent to it
@@ -84,17 +84,17 @@ async fn look(
 async fn confirm_email(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     address: Address,
     body: Body<LinkInput>,
 ) -> Reply {
     let (_, outcome) = reply::once_prepared(
         &request,
-        &house,
+        &app,
         Actor::Anyone,
         key,
-        service::staff::email::look(&house, &body.0, &address.0),
+        service::staff::email::look(&app, &body.0, &address.0),
         service::staff::email::confirm,
     )
     .await;
@@ -104,9 +104,9 @@ async fn confirm_email(
 /// One member of staff; the version is the ETag
 #[utoipa::path(get, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
     responses((status = 200, body = StaffDocument)))]
-async fn fetch(caller: Operator, request: HttpRequest, house: Data<Arc<House>>, id: Path<StaffId>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::staff::change::staff_fetch(conn, id.0, house.now()))
+async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<StaffId>) -> Reply {
+    let outcome = app
+        .read(caller.actor(), move |conn, app| service::staff::change::staff_fetch(conn, id.0, app.now()))
         .await;
     reply::versioned(&request, outcome)
 }
@@ -120,12 +120,12 @@ async fn fetch(caller: Operator, request: HttpRequest, house: Data<Arc<House>>, 
 async fn change(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<StaffId>,
     version: IfMatch,
     body: Body<StaffChange>,
 ) -> Reply {
-    let outcome = house
+    let outcome = app
         .write(caller.actor(), move |tx| {
             service::staff::change::staff_change(tx, id.0, &version.0, body.0.clone())
         })
@@ -142,12 +142,12 @@ async fn change(
 async fn ask_email(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<StaffId>,
     body: Body<EmailInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::email::ask(tx, id.0, &body.0)
     })
     .await
@@ -162,11 +162,11 @@ macro_rules! done {
         async fn $name(
             caller: Operator,
             request: HttpRequest,
-            house: Data<Arc<House>>,
+            app: Data<Arc<AppState>>,
             key: IdempotencyKey,
             id: Path<$id>,
         ) -> Reply {
-            reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+            reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
                 ($verb)(tx, caller, id.0)
             })
             .await
@@ -203,12 +203,12 @@ done!(
 async fn reset_ask(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<StaffId>,
     body: Body<ResetReason>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::authenticator::reset_ask(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -220,12 +220,12 @@ async fn reset_ask(
 async fn shift_fetch(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<ShiftId>,
 ) -> Reply {
     reply::versioned(
         &request,
-        house.read(caller.actor(), move |conn, _| service::network::shift_fetch(conn, id.0)).await,
+        app.read(caller.actor(), move |conn, _| service::network::shift_fetch(conn, id.0)).await,
     )
 }
 
@@ -235,12 +235,12 @@ async fn shift_fetch(
 async fn shift_change(
     caller: Operator,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     id: Path<ShiftId>,
     version: IfMatch,
     body: Body<ShiftChange>,
 ) -> Reply {
-    let outcome = house
+    let outcome = app
         .write(caller.actor(), move |tx| service::network::shift_change(tx, id.0, &version.0, &body.0))
         .await;
     reply::versioned(&request, outcome)

@@ -18,7 +18,7 @@ use crate::{
 };
 use crypto::digest;
 use service::{
-    Actor, House,
+    Actor, AppState,
     staff::{
         password::{Accepted, PasswordInput, PasswordSet, ResetInput},
         session::{RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
@@ -59,11 +59,11 @@ pub struct Doc;
 async fn sign_in(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<SignInInput>,
 ) -> Reply {
-    reply::json(&request, service::staff::sign_in::sign_in(&house, body.0, &address.0).await)
+    reply::json(&request, service::staff::sign_in::sign_in(&app, body.0, &address.0).await)
 }
 
 /// Exchange a refresh token for a new pair
@@ -77,14 +77,14 @@ async fn sign_in(
 async fn refresh(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     address: Address,
     body: Body<RefreshInput>,
 ) -> Reply {
     let client = client_of(&request, &address);
     reply::json(
         &request,
-        service::staff::session::exchange(&house, body.0.refresh_token, &address.0, client).await,
+        service::staff::session::exchange(&app, body.0.refresh_token, &address.0, client).await,
     )
 }
 
@@ -101,19 +101,18 @@ fn client_of(request: &HttpRequest, address: &Address) -> String {
 async fn revoke(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     body: Body<RefreshInput>,
 ) -> Reply {
-    reply::json(&request, service::staff::session::revoke_token(&house, body.0.refresh_token).await)
+    reply::json(&request, service::staff::session::revoke_token(&app, body.0.refresh_token).await)
 }
 
 /// Who is signed in
 #[utoipa::path(get, path = "/api/v1/session", tag = "identity",
     responses((status = 200, body = SessionView)))]
-async fn session(caller: Staff, request: HttpRequest, house: Data<Arc<House>>) -> Reply {
-    let outcome = house
-        .read(caller.actor(), move |conn, house| service::staff::session::fetch(conn, house, caller.0))
-        .await;
+async fn session(caller: Staff, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
+    let outcome =
+        app.read(caller.actor(), move |conn, app| service::staff::session::fetch(conn, app, caller.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -123,11 +122,11 @@ async fn session(caller: Staff, request: HttpRequest, house: Data<Arc<House>>) -
 async fn open_signing_window(
     caller: Signer,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     body: Body<SigningWindowInput>,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::signing_window::open_signing_window(tx, caller.0, &body.0)
     })
     .await
@@ -139,10 +138,10 @@ async fn open_signing_window(
 async fn sign_out(
     caller: Staff,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
 ) -> Reply {
-    reply::once(&request, &house, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::session::sign_out(tx, caller.0)
     })
     .await
@@ -156,7 +155,7 @@ async fn sign_out(
 async fn request_reset(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     address: Address,
     body: Body<ResetInput>,
@@ -164,10 +163,10 @@ async fn request_reset(
     let email = body.0.email.clone();
     let (_, outcome) = reply::once_prepared(
         &request,
-        &house,
+        &app,
         Actor::Anyone,
         key,
-        service::staff::password::may_request(&house, &email, &address.0),
+        service::staff::password::may_request(&app, &email, &address.0),
         move |tx, may_send| service::staff::password::request(tx, &body.0, *may_send),
     )
     .await;
@@ -183,17 +182,17 @@ async fn request_reset(
 async fn set_password(
     _caller: Anyone,
     request: HttpRequest,
-    house: Data<Arc<House>>,
+    app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     address: Address,
     body: Body<PasswordInput>,
 ) -> Reply {
     let (_, outcome) = reply::once_prepared(
         &request,
-        &house,
+        &app,
         Actor::Anyone,
         key,
-        service::staff::password::prepare(&house, body.0, &address.0),
+        service::staff::password::prepare(&app, body.0, &address.0),
         service::staff::password::set,
     )
     .await;

@@ -9,7 +9,7 @@ pub(crate) mod witness;
 
 use std::sync::Arc;
 
-use super::{Actor, Failure, House};
+use super::{Actor, AppState, Failure};
 use crypto::{
     digest,
     signer::{DetachedKind, sign_detached},
@@ -39,14 +39,14 @@ struct Reach {
 ///
 /// # Errors
 /// Faults of the storage, or of the disk that holds the witness.
-pub async fn seal(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn seal(app: &Arc<AppState>) -> Result<usize, Failure> {
     // The hashing is done outside of the transaction that adds the seal: the
     // first seal of a new version takes in the whole log again.
-    let prepared = house.read(Actor::System, prepare).await?;
+    let prepared = app.read(Actor::System, prepare).await?;
     let mut sealed = 0;
     if let Some((after, seal, events)) = prepared {
         let seal_to_add = seal.clone();
-        let added = house
+        let added = app
             .write(Actor::System, move |tx| {
                 // Another instance may have been faster; its seal is as good.
                 if store::seal_last(tx.conn)?.map_or(0, |last| last.position) != after {
@@ -66,12 +66,12 @@ pub async fn seal(house: &Arc<House>) -> Result<usize, Failure> {
             );
         }
     }
-    witness::keep_up(house).await?;
+    witness::keep_up(app).await?;
     Ok(sealed)
 }
 
 /// The next seal, the position of the one before it, and how many events it adds.
-fn prepare(conn: &mut Conn, house: &House) -> Result<Option<(i64, SealRow, usize)>, Failure> {
+fn prepare(conn: &mut Conn, app: &AppState) -> Result<Option<(i64, SealRow, usize)>, Failure> {
     let last = store::seal_last(conn)?;
     let after = last.as_ref().map_or(0, |last| last.position);
     let events = store::events_settled(conn, after, BATCH)?;
@@ -91,11 +91,11 @@ fn prepare(conn: &mut Conn, house: &House) -> Result<Option<(i64, SealRow, usize
         hash: digest::hex(&chain::extend(reach.head, chain::VERSION, &events)),
         signature: String::new(),
         // As the database keeps it: to the microsecond.
-        sealed_at: whole_micros(house.now()),
+        sealed_at: whole_micros(app.now()),
         version: chain::VERSION,
         events: Some(reach.events + added),
     };
-    let signer = house.keys.audit.signing(seal.sealed_at)?;
+    let signer = app.keys.audit.signing(seal.sealed_at)?;
     seal.signature = sign_detached(&signer, DetachedKind::AuditHead, &chain::signed_bytes(&seal)?)?;
     Ok(Some((after, seal, events.len())))
 }

@@ -11,7 +11,7 @@ use super::{
     BATCH, Reach, chain,
     witness::{Statement, Witnessed},
 };
-use crate::{Failure, House};
+use crate::{AppState, Failure};
 use crypto::{digest, signer_ring::SignerRing};
 use storage::{
     Conn,
@@ -92,8 +92,8 @@ pub struct AuditView {
 ///
 /// # Errors
 /// Faults of the storage; what is found wrong is an answer.
-pub fn verify(conn: &mut Conn, house: &House) -> Result<AuditView, Failure> {
-    verify_from(conn, house, Some(0))
+pub fn verify(conn: &mut Conn, app: &AppState) -> Result<AuditView, Failure> {
+    verify_from(conn, app, Some(0))
 }
 
 /// Checks the chain after the newest seal at or before `after`; without it, after
@@ -101,13 +101,13 @@ pub fn verify(conn: &mut Conn, house: &House) -> Result<AuditView, Failure> {
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_from(conn: &mut Conn, house: &House, after: Option<i64>) -> Result<AuditView, Failure> {
+pub fn verify_from(conn: &mut Conn, app: &AppState, after: Option<i64>) -> Result<AuditView, Failure> {
     let after = match after {
         Some(after) => after,
         None => store::seal_position_back(conn, BATCH)?,
     };
-    let statements = house.witness.as_ref().map(super::Witness::read).transpose()?;
-    check(conn, &house.keys.audit, after, statements)
+    let statements = app.witness.as_ref().map(super::Witness::read).transpose()?;
+    check(conn, &app.keys.audit, after, statements)
 }
 
 /// The same for a database that belongs to no running instance: a copy, of which

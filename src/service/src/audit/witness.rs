@@ -20,7 +20,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{BATCH, chain};
-use crate::{Actor, Failure, House};
+use crate::{Actor, AppState, Failure};
 use base::private_files;
 use crypto::{
     signer::{DetachedKind, sign_detached},
@@ -216,14 +216,14 @@ fn unwritten(error: io::Error) -> Failure {
 }
 
 /// Writes every seal that the witness does not know yet.
-pub(super) async fn keep_up(house: &Arc<House>) -> Result<(), Failure> {
-    if house.witness.is_none() {
+pub(super) async fn keep_up(app: &Arc<AppState>) -> Result<(), Failure> {
+    if app.witness.is_none() {
         return Ok(());
     }
     loop {
-        let written = house
-            .read(Actor::System, |conn, house| {
-                let Some(witness) = &house.witness else { return Ok(0) };
+        let written = app
+            .read(Actor::System, |conn, app| {
+                let Some(witness) = &app.witness else { return Ok(0) };
                 let known = witness.written_to()?;
                 let last = store::seal_last(conn)?.map_or(0, |seal| seal.position);
                 if last < known {

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    Actor, Answer, Failure, Hearers, House, Tx,
+    Actor, Answer, AppState, Failure, Hearers, Tx,
     caller::StationCaller,
     limits::{self, Taken},
 };
@@ -87,7 +87,7 @@ impl<'c> Tries<'c> {
     /// `PinLocked` while the card is locked, here or anywhere.
     fn hold(tx: &mut Tx<'_>, station: StationId, card_index: &'c [u8]) -> Result<Self, Failure> {
         let rows = store::card_tries_hold(tx.conn, card_index, tx.now)?;
-        let policy = &tx.house.policy.check_in;
+        let policy = &tx.app.policy.check_in;
         let pause = TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
         let most = i32::try_from(policy.pin_tries).unwrap_or(i32::MAX);
         let here = station.to_string();
@@ -118,7 +118,7 @@ impl<'c> Tries<'c> {
             // The same work, which nothing can pass.
             _ => (nobody, Vec::new()),
         };
-        let right = tx.house.keys.worker_pins.verify(&salt, pin, &mac);
+        let right = tx.app.keys.worker_pins.verify(&salt, pin, &mac);
         match worker.filter(|_| right) {
             Some(worker) => {
                 store::card_tries_clear(tx.conn, self.card_index)?;
@@ -132,7 +132,7 @@ impl<'c> Tries<'c> {
     /// is refused.
     fn wrong(self, tx: &mut Tx<'_>) -> Result<Failure, Failure> {
         tx.keep_on_refusal();
-        let pause = tx.house.policy.check_in.pin_pause_seconds;
+        let pause = tx.app.policy.check_in.pin_pause_seconds;
         let mut told = Failure::from(Code::PinWrong);
         for (place, failures, most) in self.places {
             let failures = failures.saturating_add(1);
@@ -166,10 +166,10 @@ pub struct ScreenTry {
 ///
 /// # Errors
 /// `TooManyRequests` when the screen has had all of its wrong ones for now.
-pub async fn screen_try(house: &House, caller: StationCaller) -> Result<ScreenTry, Failure> {
-    let policy = &house.policy.check_in;
+pub async fn screen_try(app: &AppState, caller: StationCaller) -> Result<ScreenTry, Failure> {
+    let policy = &app.policy.check_in;
     let limit = limits::screen_pins(policy.screen_tries, policy.screen_pause_seconds);
-    let taken = limit.reserve(house, &[&caller.device.to_string()]).await?;
+    let taken = limit.reserve(app, &[&caller.device.to_string()]).await?;
     Ok(ScreenTry { taken, was_wrong: AtomicBool::new(false) })
 }
 
@@ -179,26 +179,25 @@ pub async fn screen_try(house: &House, caller: StationCaller) -> Result<ScreenTr
 /// # Errors
 /// Faults of the storage.
 pub async fn screen_tried(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     caller: StationCaller,
     tried: &ScreenTry,
     outcome: &Result<Answer, Failure>,
 ) -> Result<(), Failure> {
     let wrong = outcome.is_ok() && tried.was_wrong.load(Ordering::Relaxed);
     if !wrong {
-        tried.taken.give_back(house).await;
+        tried.taken.give_back(app).await;
         return Ok(());
     }
-    if !tried.taken.keep(house) {
+    if !tried.taken.keep(app) {
         return Ok(());
     }
-    house
-        .write(Actor::System, move |tx| {
-            let payload = json!({"device": caller.device});
-            let kind = "station.pins_tried_often";
-            tx.record("station", caller.station, kind, payload, Hearers::nobody())?;
-            tx.wake(Topic::Operators);
-            Ok(())
-        })
-        .await
+    app.write(Actor::System, move |tx| {
+        let payload = json!({"device": caller.device});
+        let kind = "station.pins_tried_often";
+        tx.record("station", caller.station, kind, payload, Hearers::nobody())?;
+        tx.wake(Topic::Operators);
+        Ok(())
+    })
+    .await
 }

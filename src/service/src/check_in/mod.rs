@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, caller::StationCaller, consultation};
+use super::{Actor, AppState, Failure, Hearers, Tx, caller::StationCaller, consultation};
 use crate::jobs::rounds::{self, Job};
 use card_pin::ScreenTry;
 use crypto::{
@@ -112,7 +112,7 @@ pub fn open(
     input: &CheckInInput,
     tried: &ScreenTry,
 ) -> Result<CheckInOpened, Failure> {
-    let index = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
+    let index = tx.app.keys.blind.of(BlindField::CardNumber, &input.card_number);
     let worker = card_pin::worker_at_screen(tx, caller.station, &index, &input.pin, tried)?;
     // Told to whoever knows the PIN: to anybody else it is a card like one that
     // nobody has. A card of a record that was merged into another has been
@@ -128,7 +128,7 @@ pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<Check
     let row = of_station(tx.conn, station, id)?;
     end(tx, row.id, row.worker_id, "left")?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    Ok(view(row, tx.house))
+    Ok(view(row, tx.app))
 }
 
 /// A fresh worker token for a check-in that is still open at this screen. It is
@@ -142,23 +142,23 @@ pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<Wo
     if row.ended_at.is_some() {
         return Err(Code::CheckInEnded.into());
     }
-    if end_idle(tx, id, idle_before(tx.house))? {
+    if end_idle(tx, id, idle_before(tx.app))? {
         // It has ended although the renewal is refused.
         tx.keep_on_refusal();
         return Err(Code::CheckInEnded.into());
     }
-    let access_token = token(tx.house, row.worker_id, row.id, row.station_id)?;
+    let access_token = token(tx.app, row.worker_id, row.id, row.station_id)?;
     Ok(WorkerToken { access_token, expires_in: TOKEN_SECONDS })
 }
 
 /// A check-in of this screen.
 pub fn fetch(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     station: StationId,
     id: CheckInId,
 ) -> Result<CheckInView, Failure> {
-    of_station(conn, station, id).map(|row| view(row, house))
+    of_station(conn, station, id).map(|row| view(row, app))
 }
 
 /// The check-ins of a screen that may no longer act end with it: their tokens
@@ -177,11 +177,11 @@ pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Resul
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn sweep_idle(app: &Arc<AppState>) -> Result<usize, Failure> {
     const ALERT: Job = Job::new("silent-emergencies");
     const END: Job = Job::new("idle-check-ins");
-    let before = idle_before(house);
-    let (silent, emergencies) = house
+    let before = idle_before(app);
+    let (silent, emergencies) = app
         .read(Actor::System, move |conn, _| {
             Ok((
                 store::check_ins_idle(conn, before, IDLE_AT_ONCE)?,
@@ -192,14 +192,14 @@ pub async fn sweep_idle(house: &Arc<House>) -> Result<usize, Failure> {
     let alert = |tx: &mut Tx<'_>, &(id, station, since): &(ConsultationId, StationId, Timestamp)| {
         consultation::alert_silent(tx, id, station, since).map(|_| 0)
     };
-    let alerted = rounds::each(house, ALERT, emergencies, |(id, ..)| *id, alert).await;
+    let alerted = rounds::each(app, ALERT, emergencies, |(id, ..)| *id, alert).await;
     let end = move |tx: &mut Tx<'_>, row: &store::CheckInRow| end_idle(tx, row.id, before).map(usize::from);
-    let ended = rounds::each(house, END, silent, |row| row.id, end).await;
+    let ended = rounds::each(app, END, silent, |row| row.id, end).await;
     alerted.and(ended).outcome()
 }
 
-fn idle_before(house: &House) -> Timestamp {
-    house.now() - TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))
+fn idle_before(app: &AppState) -> Timestamp {
+    app.now() - TimeDelta::seconds(i64::from(app.policy.check_in.idle_seconds))
 }
 
 /// Ends a check-in unless it was heard, or something began, in the meantime.
@@ -245,11 +245,11 @@ pub(super) fn start(
         Hearers::worker(worker.id),
     )?;
     consultation::worker_back(tx, worker.id)?;
-    let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+    let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(CheckInOpened {
-        access_token: token(tx.house, worker.id, id, caller.station)?,
-        check_in: view(row, tx.house),
+        access_token: token(tx.app, worker.id, id, caller.station)?,
+        check_in: view(row, tx.app),
         greeting: greeting(&name),
         language: worker.language,
         consents: storage::network::worker::consents_live(tx.conn, worker.id)?,
@@ -289,19 +289,19 @@ fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> R
 }
 
 fn token(
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     check_in: CheckInId,
     station: StationId,
 ) -> Result<String, Failure> {
     let life = TimeDelta::seconds(TOKEN_SECONDS);
-    let mut claims = Claims::new(&house.policy.network, Role::Worker, worker, house.now(), life);
+    let mut claims = Claims::new(&app.policy.network, Role::Worker, worker, app.now(), life);
     claims.check_in = Some(check_in);
     claims.station = Some(station);
-    Ok(house.keys.tokens.issue(&claims)?)
+    Ok(app.keys.tokens.issue(&claims)?)
 }
 
-fn view(row: store::CheckInRow, house: &House) -> CheckInView {
+fn view(row: store::CheckInRow, app: &AppState) -> CheckInView {
     CheckInView {
         id: row.id,
         worker_id: row.worker_id,
@@ -309,11 +309,11 @@ fn view(row: store::CheckInRow, house: &House) -> CheckInView {
         started_at: row.started_at,
         ended_at: row.ended_at,
         end_reason: row.end_reason,
-        idle_seconds: house.policy.check_in.idle_seconds,
+        idle_seconds: app.policy.check_in.idle_seconds,
         idle_at: row
             .ended_at
             .is_none()
-            .then(|| row.active_at + TimeDelta::seconds(i64::from(house.policy.check_in.idle_seconds))),
+            .then(|| row.active_at + TimeDelta::seconds(i64::from(app.policy.check_in.idle_seconds))),
     }
 }
 

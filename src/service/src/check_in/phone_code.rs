@@ -12,7 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    Answer, Failure, Hearers, House, Tx,
+    Answer, AppState, Failure, Hearers, Tx,
     letter::text_message,
     limits::{self, Taken},
 };
@@ -75,16 +75,16 @@ pub struct Sending {
 impl Sending {
     /// Each code costs a message, right or wrong: nothing is given back for one.
     /// A request that turned out to be a repeat, or failed, sent none.
-    pub async fn settle(&self, house: &House, outcome: &Result<Answer, Failure>) {
+    pub async fn settle(&self, app: &AppState, outcome: &Result<Answer, Failure>) {
         if outcome.as_ref().is_ok_and(|answer| !answer.replayed) {
             return;
         }
-        self.give_back(house).await;
+        self.give_back(app).await;
     }
 
-    async fn give_back(&self, house: &House) {
+    async fn give_back(&self, app: &AppState) {
         for taken in &self.taken {
-            taken.give_back(house).await;
+            taken.give_back(app).await;
         }
     }
 }
@@ -96,11 +96,11 @@ impl Sending {
 /// # Errors
 /// A bad `phone`; `PhoneCodesOff`; `TooManyRequests`.
 pub async fn may_send(
-    house: &House,
+    app: &AppState,
     station: StationId,
     input: &PhoneCodeRequest,
 ) -> Result<Sending, Failure> {
-    if !house.policy.check_in.phone_codes {
+    if !app.policy.check_in.phone_codes {
         return Err(Code::PhoneCodesOff.into());
     }
     let phone = read(&input.phone)?;
@@ -109,23 +109,23 @@ pub async fn may_send(
     for (limit, subject) in
         [(limits::PHONE_CODE_SCREEN, &[here.as_str()][..]), (limits::PHONE_CODE_SOURCE, &[&here, number][..])]
     {
-        match limit.reserve(house, subject).await {
+        match limit.reserve(app, subject).await {
             Ok(taken) => sending.taken.push(taken),
             // What was taken for a code that is not sent is another phone's again.
             Err(spent) => {
-                sending.give_back(house).await;
+                sending.give_back(app).await;
                 return Err(spent);
             }
         }
     }
-    let anywhere = match limits::PHONE_CODE_PHONE.reserve(house, &[number]).await {
+    let anywhere = match limits::PHONE_CODE_PHONE.reserve(app, &[number]).await {
         Ok(taken) => Ok(taken),
-        Err(_) => limits::PHONE_CODE_SPARE.reserve(house, &[&here, number]).await,
+        Err(_) => limits::PHONE_CODE_SPARE.reserve(app, &[&here, number]).await,
     };
     match anywhere {
         Ok(taken) => sending.taken.push(taken),
         Err(spent) => {
-            sending.give_back(house).await;
+            sending.give_back(app).await;
             return Err(spent);
         }
     }
@@ -155,9 +155,9 @@ pub fn send(
     phone: &Phone,
     purpose: CodePurpose,
 ) -> Result<PhoneCodeSent, Failure> {
-    let policy = &tx.house.policy.check_in;
+    let policy = &tx.app.policy.check_in;
     let expires_at = tx.now + TimeDelta::seconds(i64::from(policy.phone_code_seconds));
-    let phone_index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+    let phone_index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
     store::phone_codes_end(tx.conn, station, purpose, &phone_index, tx.now)?;
     let (id, salt, code) = (PhoneCodeId::generate(), PinSalt::generate(), random::pickup_code());
     let new = NewPhoneCode {
@@ -166,7 +166,7 @@ pub fn send(
         purpose,
         phone_index: phone_index.to_vec(),
         salt: salt.0.to_vec(),
-        mac: tx.house.keys.worker_pins.mac(&salt, code.expose_secret()).to_vec(),
+        mac: tx.app.keys.worker_pins.mac(&salt, code.expose_secret()).to_vec(),
         tries: 0,
         created_at: At(tx.now),
         expires_at: At(expires_at),
@@ -192,8 +192,8 @@ pub(crate) fn redeem(
     phone: &Phone,
     input: &PhoneCodeInput,
 ) -> Result<(), Failure> {
-    let index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
-    let most = i32::try_from(tx.house.policy.check_in.phone_code_tries).unwrap_or(i32::MAX);
+    let index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
+    let most = i32::try_from(tx.app.policy.check_in.phone_code_tries).unwrap_or(i32::MAX);
     let row = store::phone_code_hold(tx.conn, input.id)?
         .filter(|row| {
             row.station_id == station
@@ -205,7 +205,7 @@ pub(crate) fn redeem(
         })
         .ok_or(Code::PhoneCodeGone)?;
     let salt = row.salt.as_slice().try_into().map_err(|_| Failure::Fault("a code's salt".to_owned()))?;
-    if tx.house.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
+    if tx.app.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
         store::phone_code_used(tx.conn, input.id, tx.now)?;
         let payload = json!({"station": station, "purpose": purpose});
         tx.record("phone_code", input.id, "phone_code.used", payload, Hearers::nobody())?;

@@ -103,13 +103,13 @@ pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &WalkInInput) -> Resu
     let mut keys = Vec::new();
     let mut claim = None;
     if let Some((document, evidence)) = &said.document {
-        let key = Key::document(tx.house, document, &said.name);
+        let key = Key::document(tx.app, document, &said.name);
         match evidence {
             DocumentEvidence::Reader => keys.push(key),
             DocumentEvidence::Typed => claim = Some(key),
         }
     }
-    keys.extend(proved.map(|phone| Key::phone(tx.house, phone, &said.name)));
+    keys.extend(proved.map(|phone| Key::phone(tx.app, phone, &said.name)));
     let (opened_as, worker) = match identity::find(tx, &keys)? {
         Found::Person(owner, worker) => {
             let worker = welcome_back(tx, *worker, &said, proved)?;
@@ -148,7 +148,7 @@ fn welcome_back(
     }
     // A phone that leads here already, or to somebody else, stays where it is.
     if let Some(phone) = proved
-        && !identity::is_known(tx, &Key::phone(tx.house, phone, &said.name))?
+        && !identity::is_known(tx, &Key::phone(tx.app, phone, &said.name))?
     {
         identity::set_phone(tx, worker.id, Some(phone), true)?;
         changed = true;
@@ -170,11 +170,11 @@ fn register(
     proved: bool,
 ) -> Result<WorkerId, Failure> {
     let id = WorkerId::generate();
-    let (phone_sealed, phone_index) = identity::phone_columns(tx.house, id, said.phone.as_ref())?;
+    let (phone_sealed, phone_index) = identity::phone_columns(tx.app, id, said.phone.as_ref())?;
     let new = NewWorker {
         id,
         card_index: None,
-        name_sealed: tx.house.seal("worker", "name_sealed", id, &said.name)?,
+        name_sealed: tx.app.seal("worker", "name_sealed", id, &said.name)?,
         phone_sealed,
         phone_index,
         pin_salt: None,

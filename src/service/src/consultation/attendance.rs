@@ -13,7 +13,7 @@ use super::{
     view::{ConsultationView, of_doctor},
 };
 use crate::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, AppState, Failure, Hearers, Tx,
     caller::{self, StaffCaller},
     jobs::rounds::{self, Job},
     prescription,
@@ -73,12 +73,12 @@ pub fn no_show(
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    let last_heard = of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
+    let last_heard = of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
     let command = Command::NoShow { doctor: caller.staff, last_heard };
     act(tx, id, &command)?;
     // Asked after the write: drafting holds the consultation's row.
     prescription::withdraw_unsigned_of(tx, id)?;
-    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
+    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)
 }
 
 /// The worker is checked in nowhere any more: an offer is withdrawn, and what
@@ -151,11 +151,11 @@ pub fn alert_silent(
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn sweep_absent(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const SEE: Job = Job::new("astray-workers");
     const END: Job = Job::new("absent-workers").may_be_overtaken();
-    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.worker_return_s));
-    let (astray, absent) = house
+    let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.worker_return_s));
+    let (astray, absent) = app
         .read(Actor::System, move |conn, _| {
             Ok((
                 store::consultations_astray(conn, AT_ONCE)?,
@@ -163,9 +163,9 @@ pub async fn sweep_absent(house: &Arc<House>) -> Result<usize, Failure> {
             ))
         })
         .await?;
-    let seen = rounds::each(house, SEE, astray, |(id, ..)| *id, put_right).await;
+    let seen = rounds::each(app, SEE, astray, |(id, ..)| *id, put_right).await;
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
-    let ended = rounds::each(house, END, absent, |id| *id, end).await;
+    let ended = rounds::each(app, END, absent, |id| *id, end).await;
     seen.and(ended).outcome()
 }
 
@@ -219,14 +219,14 @@ fn release_held(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn sweep_signed_out(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn sweep_signed_out(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("signed-out-doctors");
-    let oldest = house.now() - TimeDelta::hours(caller::SESSION_HOURS);
-    let gone = house
+    let oldest = app.now() - TimeDelta::hours(caller::SESSION_HOURS);
+    let gone = app
         .read(Actor::System, move |conn, _| {
             Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, AT_ONCE)?)
         })
         .await?;
     let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
-    rounds::each(house, JOB, gone, |doctor| *doctor, release).await.outcome()
+    rounds::each(app, JOB, gone, |doctor| *doctor, release).await.outcome()
 }

@@ -65,9 +65,9 @@ pub fn cancel(
     caller: WorkerCaller,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    of_worker(tx.conn, tx.house, caller.worker, id)?;
+    of_worker(tx.conn, tx.app, caller.worker, id)?;
     act(tx, id, &Command::Cancel { reason: CancelReason::ByWorker })?;
-    of_worker(tx.conn, tx.house, caller.worker, id)
+    of_worker(tx.conn, tx.app, caller.worker, id)
 }
 
 /// The doctor completes it.
@@ -84,16 +84,16 @@ pub fn complete(
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)?;
+    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?;
     act(tx, id, &Command::Complete { doctor: caller.staff })?;
     // Asked after the write: drafting holds the consultation's row, so that
     // completing and drafting cannot pass each other.
     if prescription::has_open_draft(tx.conn, id)? {
         return Err(Code::PrescriptionOpen.into());
     }
-    let sealed = tx.house.seal("consultation", "summary_sealed", id, input.summary.trim())?;
+    let sealed = tx.app.seal("consultation", "summary_sealed", id, input.summary.trim())?;
     store::summary_set(tx.conn, id, &sealed, &serde_json::to_string(&input.diagnoses)?)?;
-    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, id)
+    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)
 }
 
 /// The worker rates it, once.
@@ -103,7 +103,7 @@ pub fn rate(
     id: ConsultationId,
     input: &RatingInput,
 ) -> Result<ConsultationView, Failure> {
-    of_worker(tx.conn, tx.house, caller.worker, id)?;
+    of_worker(tx.conn, tx.app, caller.worker, id)?;
     if !(1..=5).contains(&input.rating) {
         let message = Bilingual::fixed("评分须为 1 到 5", "the rating must be 1 to 5");
         return Err(Refusal::field("rating", "out_of_range", message).into());
@@ -115,10 +115,10 @@ pub fn rate(
     }
     act(tx, id, &Command::Rate { rating: input.rating })?;
     if let Some(words) = comment {
-        let sealed = tx.house.seal("consultation", "rating_sealed", id, words)?;
+        let sealed = tx.app.seal("consultation", "rating_sealed", id, words)?;
         store::rating_words_set(tx.conn, id, &sealed)?;
     }
-    of_worker(tx.conn, tx.house, caller.worker, id)
+    of_worker(tx.conn, tx.app, caller.worker, id)
 }
 
 fn completion_problems(input: &Completion) -> Vec<FieldProblem> {

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Failure, House};
+use crate::{AppState, Failure};
 use domain::{
     matching::{EstimateBasis, LiveFigures, estimate_wait},
     time::Timestamp,
@@ -42,8 +42,8 @@ struct Figures {
 pub struct EstimateCache(Mutex<Option<Figures>>);
 
 /// The wait behind `ahead` others.
-pub(super) fn wait(conn: &mut Conn, house: &House, ahead: i64) -> Result<Estimate, Failure> {
-    let figures = figures(conn, house)?;
+pub(super) fn wait(conn: &mut Conn, app: &AppState, ahead: i64) -> Result<Estimate, Failure> {
+    let figures = figures(conn, app)?;
     let waited = estimate_wait(&LiveFigures {
         offered_erlangs: figures.offered_erlangs,
         doctors: figures.doctors,
@@ -53,9 +53,9 @@ pub(super) fn wait(conn: &mut Conn, house: &House, ahead: i64) -> Result<Estimat
     Ok(Estimate { seconds: waited.seconds, basis: waited.basis })
 }
 
-fn figures(conn: &mut Conn, house: &House) -> Result<Figures, Failure> {
-    let now = house.now();
-    let lock = || house.estimates.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+fn figures(conn: &mut Conn, app: &AppState) -> Result<Figures, Failure> {
+    let now = app.now();
+    let lock = || app.estimates.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(known) = *lock()
         && now - known.read_at < FRESH
     {

@@ -53,7 +53,7 @@ use storage::consultation as store;
 pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
     let row = store::consultation_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     let before = store::consultation_snapshot(tx.conn, &row)?;
-    let events = decide(&before, command, tx.now, &tx.house.policy.matching)?;
+    let events = decide(&before, command, tx.now, &tx.app.policy.matching)?;
     if events.is_empty() {
         return Ok(before);
     }
@@ -168,7 +168,7 @@ fn follow(
             }
         }
         ConsultationEvent::Triaged { triage, .. } => {
-            let rank = ranked_since(*triage, after.waiting_since, &tx.house.policy.matching);
+            let rank = ranked_since(*triage, after.waiting_since, &tx.app.policy.matching);
             storage::triage::triage_set(tx.conn, after.id, *triage, rank)?;
         }
         ConsultationEvent::Requested { .. }

@@ -9,7 +9,7 @@ use super::{
     view::{ConsultationView, list_for_worker, row_of_doctor},
 };
 use crate::{
-    Failure, House, Part, Shown,
+    AppState, Failure, Part, Shown,
     caller::StaffCaller,
     network::me,
     profile::{self, HealthProfile},
@@ -72,32 +72,32 @@ pub struct RecordView {
 /// `ConsentMissing` once the worker has withdrawn the consent to care.
 pub fn read(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<RecordView, Failure> {
     let row = row_of_doctor(conn, caller.staff, id)?;
-    if !in_care(conn, house, id, row.state, row.ended_at)? {
+    if !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
     let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     me::need_care_consent(conn, row.worker_id)?;
-    let triage = triage::of_consultation(conn, house, &row)?;
+    let triage = triage::of_consultation(conn, app, &row)?;
     let span = triage::span_of(conn, &row)?;
     let known = storage::vitals::readings_of_care(conn, span)?;
     let readings = known.iter().map(vitals::view).collect();
-    let mut previous = list_for_worker(conn, house, row.worker_id, Some(id), 10)?.items;
+    let mut previous = list_for_worker(conn, app, row.worker_id, Some(id), 10)?.items;
     previous.retain(|known| known.id != id);
     shown.note(row.worker_id, Part::Record, id);
-    let today = civil_day(house.now());
-    let (_, profile) = profile::fetch(conn, house, row.worker_id)?;
+    let today = civil_day(app.now());
+    let (_, profile) = profile::fetch(conn, app, row.worker_id)?;
     let who = profile::stated(&worker, &profile);
     let contradictions = worker.stated().contradictions(profile.stated());
     Ok(RecordView {
         worker: WorkerBrief {
             id: worker.id,
-            name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
+            name: app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
             sex: who.sex,
             age: who.birth_date.and_then(|born| today.years_since(born)),
             job: who.job,
@@ -117,7 +117,7 @@ pub fn read(
 /// them to be mended. What they wrote themselves stays theirs to read.
 pub fn in_care(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     id: ConsultationId,
     state: ConsultationState,
     ended_at: Option<Timestamp>,
@@ -125,8 +125,8 @@ pub fn in_care(
     match state {
         ConsultationState::Waiting | ConsultationState::Offered | ConsultationState::Active => Ok(true),
         ConsultationState::Completed | ConsultationState::Cancelled | ConsultationState::Unserved => {
-            let grace = TimeDelta::minutes(house.policy.records.grace_minutes.into());
-            if ended_at.is_some_and(|ended| house.now() < ended + grace) {
+            let grace = TimeDelta::minutes(app.policy.records.grace_minutes.into());
+            if ended_at.is_some_and(|ended| app.now() < ended + grace) {
                 return Ok(true);
             }
             let open = storage::prescription::prescription_open_of(conn, id)?;

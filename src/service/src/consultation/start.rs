@@ -64,7 +64,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     let mut symptoms = input.symptoms.clone();
     symptoms.sort_unstable();
     symptoms.dedup();
-    let triage = triage::of_request(tx.conn, tx.house, caller, &symptoms)?;
+    let triage = triage::of_request(tx.conn, tx.app, caller, &symptoms)?;
     let red_flags = triage.codes();
     let worker = storage::network::worker::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let id = ConsultationId::generate();
@@ -80,10 +80,10 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
             lane: input.lane,
             department: input.department.unwrap_or(Department::GeneralPractice),
             language: worker.language,
-            complaint_sealed: tx.house.seal("consultation", "complaint_sealed", id, complaint)?,
+            complaint_sealed: tx.app.seal("consultation", "complaint_sealed", id, complaint)?,
             symptoms: serde_json::to_string(&symptoms)?,
             triage: triage.level,
-            ranked_since: ranked_since(triage.level, tx.now, &tx.house.policy.matching),
+            ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
             red_flags: serde_json::to_string(&red_flags)?,
         },
     )?;
@@ -96,5 +96,5 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     // Who asks for a doctor waits for no second measurement.
     storage::vitals::measure_again_set(tx.conn, caller.check_in, None)?;
     tx.wake(Topic::Matching);
-    of_worker(tx.conn, tx.house, caller.worker, id)
+    of_worker(tx.conn, tx.app, caller.worker, id)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
-use crate::{Actor, Failure, Hearers, House, Part, Shown, Tx, network::me};
+use crate::{Actor, AppState, Failure, Hearers, Part, Shown, Tx, network::me};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, Id, MessageId},
@@ -70,7 +70,7 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
         return Err(Refusal::moved_on(row.state).into());
     }
     let message = MessageId::generate();
-    let sealed = tx.house.seal("message", "body_sealed", message, text)?;
+    let sealed = tx.app.seal("message", "body_sealed", message, text)?;
     storage::consultation::message::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
     let payload = json!({"message": message, "sender": sender.0});
     tx.record(
@@ -89,14 +89,14 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
 /// `NotFound` for anybody else's; for a doctor `ConsentMissing` once the consent to care is withdrawn.
 pub fn list(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     actor: Actor,
     id: ConsultationId,
     page: (Option<MessageId>, i64),
 ) -> Result<MessagesView, Failure> {
     let (row, (sender, _)) = party(conn, actor, id)?;
-    if sender == Role::Doctor && !in_care(conn, house, id, row.state, row.ended_at)? {
+    if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
     if sender == Role::Doctor {
@@ -107,15 +107,15 @@ pub fn list(
     let rows = storage::consultation::message::messages_after(conn, id, after, limit)?;
     let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
     let next_after = if full { rows.last().map(|row| row.id) } else { None };
-    let items = rows.iter().map(|row| view(house, row)).collect::<Result<_, _>>()?;
+    let items = rows.iter().map(|row| view(app, row)).collect::<Result<_, _>>()?;
     Ok(MessagesView { items, next_after })
 }
 
-fn view(house: &House, row: &MessageRow) -> Result<MessageView, Failure> {
+fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {
     Ok(MessageView {
         id: row.id,
         sender_role: row.sender_role,
-        text: house.open("message", "body_sealed", row.id, &row.body_sealed)?,
+        text: app.open("message", "body_sealed", row.id, &row.body_sealed)?,
         sent_at: row.sent_at,
     })
 }

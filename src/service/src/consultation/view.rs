@@ -10,7 +10,7 @@ use super::{
     estimate::{self, Estimate},
     record::in_care,
 };
-use crate::{Failure, House, Part, Shown, network::me, triage};
+use crate::{AppState, Failure, Part, Shown, network::me, triage};
 use domain::{
     consultation::{CancelReason, ConsultationState, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
@@ -124,12 +124,12 @@ pub struct ConsultationsView {
 /// `NotFound` for anybody else's.
 pub fn of_worker(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     match store::consultation_fetch(conn, id)? {
-        Some(row) if row.worker_id == worker => build(conn, house, &row),
+        Some(row) if row.worker_id == worker => build(conn, app, &row),
         _ => Err(Code::NotFound.into()),
     }
 }
@@ -140,14 +140,14 @@ pub fn of_worker(
 /// `NotFound` for any other.
 pub fn of_doctor(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     doctor: StaffId,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     let row = row_of_doctor(conn, doctor, id)?;
     shown.note(row.worker_id, Part::Consultation, id);
-    build(conn, house, &row)
+    build(conn, app, &row)
 }
 
 /// The row behind [`of_doctor`].
@@ -172,17 +172,17 @@ pub(super) fn row_of_doctor(
 /// what they wrote themselves, and not what the worker had told them.
 pub fn fetch(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     actor: crate::Actor,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     match actor {
-        crate::Actor::Worker(worker) => of_worker(conn, house, worker.worker, id),
+        crate::Actor::Worker(worker) => of_worker(conn, app, worker.worker, id),
         crate::Actor::Staff(staff) => {
-            let mut view = of_doctor(conn, house, shown, staff.staff, id)?;
+            let mut view = of_doctor(conn, app, shown, staff.staff, id)?;
             let consents = me::consents_to_care(conn, view.worker_id)?;
-            if !consents || !in_care(conn, house, id, view.state, view.ended_at)? {
+            if !consents || !in_care(conn, app, id, view.state, view.ended_at)? {
                 view.withhold();
             }
             Ok(view)
@@ -194,7 +194,7 @@ pub fn fetch(
 /// A page of a worker's consultations.
 pub fn list_for_worker(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     after: Option<ConsultationId>,
     limit: i64,
@@ -202,13 +202,13 @@ pub fn list_for_worker(
     let rows = store::consultations_of_worker(conn, worker, after, limit)?;
     let next_after =
         (i64::try_from(rows.len()).unwrap_or(0) == limit).then(|| rows.last().map(|row| row.id)).flatten();
-    Ok(ConsultationsView { items: build_all(conn, house, &rows)?, next_after })
+    Ok(ConsultationsView { items: build_all(conn, app, &rows)?, next_after })
 }
 
 /// The consultations that a doctor holds now.
 pub fn list_for_doctor(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     doctor: StaffId,
 ) -> Result<ConsultationsView, Failure> {
@@ -216,7 +216,7 @@ pub fn list_for_doctor(
     for row in &rows {
         shown.note(row.worker_id, Part::Consultation, row.id);
     }
-    let mut items = build_all(conn, house, &rows)?;
+    let mut items = build_all(conn, app, &rows)?;
     for view in &mut items {
         if !me::consents_to_care(conn, view.worker_id)? {
             view.withhold();
@@ -227,17 +227,17 @@ pub fn list_for_doctor(
 
 fn build_all(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     rows: &[ConsultationRow],
 ) -> Result<Vec<ConsultationView>, Failure> {
-    rows.iter().map(|row| build(conn, house, row)).collect()
+    rows.iter().map(|row| build(conn, app, row)).collect()
 }
 
-fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<ConsultationView, Failure> {
+fn build(conn: &mut Conn, app: &AppState, row: &ConsultationRow) -> Result<ConsultationView, Failure> {
     let waiting = row.state == ConsultationState::Waiting;
     let ahead = if waiting { Some(store::consultations_ahead(conn, row)?) } else { None };
     let estimate = match ahead {
-        Some(ahead) => Some(estimate::wait(conn, house, ahead)?),
+        Some(ahead) => Some(estimate::wait(conn, app, ahead)?),
         None => None,
     };
     let offer = match row.offer_id.filter(|_| row.state == ConsultationState::Offered) {
@@ -252,7 +252,7 @@ fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<Consul
             None => None,
         };
     let summary = match &row.summary_sealed {
-        Some(sealed) => Some(house.open("consultation", "summary_sealed", row.id, sealed)?),
+        Some(sealed) => Some(app.open("consultation", "summary_sealed", row.id, sealed)?),
         None => None,
     };
     Ok(ConsultationView {
@@ -262,7 +262,7 @@ fn build(conn: &mut Conn, house: &House, row: &ConsultationRow) -> Result<Consul
         state: row.state,
         lane: row.lane,
         department: row.department,
-        complaint: house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
+        complaint: app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
         symptoms: serde_json::from_str(&row.symptoms)?,
         triage: row.triage,
         emergency_number: (row.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 
-use crate::{Actor, Failure, House, Tx};
+use crate::{Actor, AppState, Failure, Tx};
 use coordination::Topic;
 use domain::{
     formulary::{Formulary, Product},
@@ -31,7 +31,7 @@ struct Held {
 }
 
 impl Edition {
-    fn held(&self) -> Held {
+    fn current(&self) -> Held {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -51,10 +51,10 @@ impl Edition {
     }
 }
 
-impl House {
+impl AppState {
     /// The formulary as it stands; holding it keeps that edition.
     pub fn formulary(&self) -> Arc<Formulary> {
-        self.edition.held().book
+        self.edition.current().book
     }
 }
 
@@ -63,8 +63,8 @@ impl House {
 ///
 /// # Errors
 /// What the storage said; a stored product that cannot be read.
-pub async fn look(house: &Arc<House>) -> Result<usize, Failure> {
-    house.read(Actor::System, look_on).await
+pub async fn look(app: &Arc<AppState>) -> Result<usize, Failure> {
+    app.read(Actor::System, look_on).await
 }
 
 /// Looks, if nobody has for too long. Before a verb and never in its
@@ -73,9 +73,9 @@ pub async fn look(house: &Arc<House>) -> Result<usize, Failure> {
 ///
 /// # Errors
 /// As [`look`].
-pub(crate) async fn ensure_recent(house: &Arc<House>) -> Result<(), Failure> {
-    if !house.edition.is_recent(house.now()) {
-        look(house).await?;
+pub(crate) async fn ensure_recent(app: &Arc<AppState>) -> Result<(), Failure> {
+    if !app.edition.is_recent(app.now()) {
+        look(app).await?;
     }
     Ok(())
 }
@@ -90,12 +90,12 @@ pub(crate) fn changed(tx: &mut Tx<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn look_on(conn: &mut Conn, house: &House) -> Result<usize, Failure> {
-    let began = house.now();
+fn look_on(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
+    let began = app.now();
     // The number before the products: what is imported in between is another
     // edition at the next look.
     let number = store::edition_number(conn)?;
-    let mut held = house.edition.held();
+    let mut held = app.edition.current();
     let mut read = 0;
     if held.seen.is_none_or(|(known, _)| known != number) {
         let bodies = store::products_all(conn)?;
@@ -105,6 +105,6 @@ fn look_on(conn: &mut Conn, house: &House) -> Result<usize, Failure> {
         held.book = Arc::new(Formulary::from_products(products));
     }
     held.seen = Some((number, began));
-    house.edition.hold(held);
+    app.edition.hold(held);
     Ok(read)
 }

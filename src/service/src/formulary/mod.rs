@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, House, Tx};
+use super::{AppState, Failure, Tx};
 use domain::{
     formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
     money::Fen,
@@ -125,16 +125,16 @@ pub struct ProductPage {
 ///
 /// # Errors
 /// What the storage said; a stored product that cannot be read.
-pub async fn load(house: &Arc<House>) -> Result<usize, Failure> {
-    let empty = house
+pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
+    let empty = app
         .store
         .read::<_, Failure>(|conn| Ok(store::products_search(conn, &[], None, "", 1)?.is_empty()))
         .await?;
     if empty {
-        house.write(super::Actor::System, ship).await?;
+        app.write(super::Actor::System, ship).await?;
     }
-    edition::look(house).await?;
-    Ok(house.formulary().len())
+    edition::look(app).await?;
+    Ok(app.formulary().len())
 }
 
 /// Writes the built-in formulary into the catalogue: adds what is missing and

@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{House, formulary::edition};
+use crate::{AppState, formulary::edition};
 use coordination::Topic;
 
-pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
+pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
     let pause = edition::LOOK_EVERY.to_std().unwrap_or(Duration::ZERO);
     let turn = Turn { pause, topic: Some(Topic::Catalogue) };
-    jobs.every("catalogue", house, turn, |house| async move { edition::look(&house).await });
+    jobs.every("catalogue", app, turn, |app| async move { edition::look(&app).await });
 }

@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{House, keys};
+use crate::{AppState, keys};
 
-pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
+pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
     let turn = Turn { pause: Duration::from_secs(15), topic: None };
-    jobs.every("keys", house, turn, |house| async move { keys::reload(&house).await });
+    jobs.every("keys", app, turn, |app| async move { keys::reload(&app).await });
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
 use crate::{
-    Actor, Failure, House,
+    Actor, AppState, Failure,
     letter::{self, Outbox},
 };
 use coordination::Topic;
@@ -15,12 +15,12 @@ use mail::{Letter, Mailer};
 /// Letters sent in one round at most, so that the job can be ended.
 const ROUND: usize = 50;
 
-pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, mailer: &Arc<Mailer>) {
+pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>, mailer: &Arc<Mailer>) {
     let mailer = Arc::clone(mailer);
     let turn = Turn { pause: Duration::from_secs(30), topic: Some(Topic::Letters) };
-    jobs.every("letters", house, turn, move |house| {
+    jobs.every("letters", app, turn, move |app| {
         let mailer = Arc::clone(&mailer);
-        async move { send_due(&house, &mailer).await }
+        async move { send_due(&app, &mailer).await }
     });
 }
 
@@ -30,8 +30,8 @@ pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>, mailer: &Arc<Mailer>) {
 /// # Errors
 /// A fault of the storage. What the mail server refuses is no error: the
 /// letter waits for its next try, or an operator finds it among the dead.
-pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Failure> {
-    let (mut outbox, mut sent) = (Outbox::open(house).await?, 0);
+pub async fn send_due(app: &Arc<AppState>, mailer: &Mailer) -> Result<usize, Failure> {
+    let (mut outbox, mut sent) = (Outbox::open(app).await?, 0);
     for _ in 0..ROUND {
         let Some(letter) = outbox.claim_next().await? else { break };
         let (claim, id) = (letter.claim, letter.claim.letter);
@@ -49,13 +49,13 @@ pub async fn send_due(house: &Arc<House>, mailer: &Mailer) -> Result<usize, Fail
         let Err(error) = outcome else {
             sent += 1;
             // Waited for as long as need be: else it would leave again.
-            if outbox.note(house.write(Actor::System, move |tx| letter::sent(tx, claim)).await) {
+            if outbox.note(app.write(Actor::System, move |tx| letter::sent(tx, claim)).await) {
                 continue;
             }
             break;
         };
         let (trouble, code) = error.trouble();
-        let noted = house.write(Actor::System, move |tx| letter::not_taken(tx, claim, trouble, code)).await;
+        let noted = app.write(Actor::System, move |tx| letter::not_taken(tx, claim, trouble, code)).await;
         let state = noted.as_ref().ok().map(tracing::field::display);
         tracing::warn!(%id, %error, state, tries = letter.tries, "a letter was not taken");
         if !outbox.note(noted) || error.is_of_the_server() {

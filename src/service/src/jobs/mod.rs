@@ -15,7 +15,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{Failure, House};
+use crate::{AppState, Failure};
 use coordination::Topic;
 use mail::{Mailer, TextSender};
 
@@ -27,20 +27,20 @@ pub struct Jobs {
 
 impl Jobs {
     /// Starts every job of the house.
-    pub fn start(house: &Arc<House>, mailer: &Arc<Mailer>) -> Self {
+    pub fn start(app: &Arc<AppState>, mailer: &Arc<Mailer>) -> Self {
         let mut jobs = Self { stop: watch::Sender::new(false), running: JoinSet::new() };
-        catalogue::start(&mut jobs, house);
-        keys::start(&mut jobs, house);
-        letters::start(&mut jobs, house, mailer);
-        matching::start(&mut jobs, house);
-        sweeps::start(&mut jobs, house);
-        vending::start(&mut jobs, house);
+        catalogue::start(&mut jobs, app);
+        keys::start(&mut jobs, app);
+        letters::start(&mut jobs, app, mailer);
+        matching::start(&mut jobs, app);
+        sweeps::start(&mut jobs, app);
+        vending::start(&mut jobs, app);
         jobs
     }
 
     /// Starts the job that sends text messages.
-    pub fn send_texts(&mut self, house: &Arc<House>, sender: &Arc<TextSender>) {
-        texts::start(self, house, sender);
+    pub fn send_texts(&mut self, app: &Arc<AppState>, sender: &Arc<TextSender>) {
+        texts::start(self, app, sender);
     }
 
     /// Lets each job finish what it is doing, then ends it. What takes longer
@@ -56,18 +56,18 @@ impl Jobs {
 
     /// Runs `round` whenever `topic` is woken, and every `pause` at the latest.
     /// A failed round is told and tried again at the next turn.
-    fn every<F, R>(&mut self, name: &'static str, house: &Arc<House>, turn: Turn, round: F)
+    fn every<F, R>(&mut self, name: &'static str, app: &Arc<AppState>, turn: Turn, round: F)
     where
-        F: Fn(Arc<House>) -> R + Send + 'static,
+        F: Fn(Arc<AppState>) -> R + Send + 'static,
         R: Future<Output = Result<usize, Failure>> + Send,
     {
-        let house = Arc::clone(house);
+        let app = Arc::clone(app);
         let mut stop = self.stop.subscribe();
         self.running.spawn(async move {
-            let mut listener = turn.topic.map(|topic| house.coordination.listen(topic));
+            let mut listener = turn.topic.map(|topic| app.coordination.listen(topic));
             loop {
-                let outcome = round(Arc::clone(&house)).await;
-                house.figures.job(name, outcome.is_ok(), house.now().timestamp());
+                let outcome = round(Arc::clone(&app)).await;
+                app.figures.job(name, outcome.is_ok(), app.now().timestamp());
                 match outcome {
                     Ok(0) => {}
                     Ok(done) => tracing::debug!(job = name, done, "round"),

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 
-use crate::{Actor, Failure, House, Tx};
+use crate::{Actor, AppState, Failure, Tx};
 use domain::ids::Id;
 use storage::events::AnyId;
 
@@ -120,14 +120,14 @@ impl Done {
 }
 
 /// Does `work`, which tells how much it did, for each that is due.
-pub(crate) async fn each<T, K, I, W>(house: &Arc<House>, job: Job, due: Vec<T>, id_of: I, work: W) -> Done
+pub(crate) async fn each<T, K, I, W>(app: &Arc<AppState>, job: Job, due: Vec<T>, id_of: I, work: W) -> Done
 where
     T: Send + 'static,
     K: 'static,
     I: Fn(&T) -> Id<K>,
     W: Fn(&mut Tx<'_>, &T) -> Result<usize, Failure> + Send + Sync + 'static,
 {
-    let (counts, mut round) = walk(house, job, due, id_of, work).await;
+    let (counts, mut round) = walk(app, job, due, id_of, work).await;
     round.done = counts.into_iter().sum();
     round
 }
@@ -135,7 +135,7 @@ where
 /// Does `work` for each that is due, and gives what came of those that it was done
 /// for. What concerns everybody, as a database that is out of reach, ends the round.
 pub(crate) async fn walk<T, K, R, I, W>(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     job: Job,
     mut due: Vec<T>,
     id_of: I,
@@ -149,8 +149,8 @@ where
     W: Fn(&mut Tx<'_>, &T) -> Result<R, Failure> + Send + Sync + 'static,
 {
     let any_id = |item: &T| AnyId::from_uuid(id_of(item).uuid());
-    house.left.sort(job.name, &mut due, any_id);
-    let (work, width) = (Arc::new(work), if job.side_by_side { house.store.side_by_side() } else { 1 });
+    app.left.sort(job.name, &mut due, any_id);
+    let (work, width) = (Arc::new(work), if job.side_by_side { app.store.side_by_side() } else { 1 });
     let (mut results, mut round, mut patience) = (Vec::new(), Done::default(), PATIENCE);
     let mut due = due.into_iter();
     loop {
@@ -158,7 +158,7 @@ where
         let only = Some(patience.max(HURRIED));
         let together = due.by_ref().take(width).map(|item| {
             let (id, work) = (any_id(&item), Arc::clone(&work));
-            let written = house.write_waiting(only, Actor::System, move |tx| work(tx, &item));
+            let written = app.write_waiting(only, Actor::System, move |tx| work(tx, &item));
             async move { (id, written.await) }
         });
         let outcomes = join_all(together.collect::<Vec<_>>()).await;
@@ -187,14 +187,14 @@ where
             patience = patience.saturating_sub(began.elapsed());
         }
     }
-    house.left.keep(job.name, round.left.clone());
+    app.left.keep(job.name, round.left.clone());
     (results, round)
 }
 
 /// Does one thing of a round, in the same way.
-pub(crate) async fn one<W>(house: &Arc<House>, job: Job, work: W) -> Done
+pub(crate) async fn one<W>(app: &Arc<AppState>, job: Job, work: W) -> Done
 where
     W: Fn(&mut Tx<'_>) -> Result<usize, Failure> + Send + Sync + 'static,
 {
-    each(house, job, vec![AnyId::generate()], |id| *id, move |tx, _| work(tx)).await
+    each(app, job, vec![AnyId::generate()], |id| *id, move |tx, _| work(tx)).await
 }

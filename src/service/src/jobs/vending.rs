@@ -4,14 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, Turn};
-use crate::{House, prescription::dispense, vend};
+use crate::{AppState, prescription::dispense, vend};
 
-pub(super) fn start(jobs: &mut Jobs, house: &Arc<House>) {
+pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
     let after = |seconds| Turn { pause: Duration::from_secs(seconds), topic: None };
-    jobs.every("doubt-silent", house, after(5), |house| async move { vend::doubt_silent(&house).await });
-    jobs.every("void-expired", house, after(5), |house| async move { vend::void_expired(&house).await });
-    jobs.every("expire-orders", house, after(10), |house| async move { vend::expire_orders(&house).await });
-    jobs.every("expire-prescriptions", house, after(30), |house| async move {
-        dispense::expire_due(&house).await
-    });
+    jobs.every("doubt-silent", app, after(5), |app| async move { vend::doubt_silent(&app).await });
+    jobs.every("void-expired", app, after(5), |app| async move { vend::void_expired(&app).await });
+    jobs.every("expire-orders", app, after(10), |app| async move { vend::expire_orders(&app).await });
+    jobs.every("expire-prescriptions", app, after(30), |app| async move { dispense::expire_due(&app).await });
 }

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Actor, Failure, House};
+use super::{Actor, AppState, Failure};
 use crypto::{
     CryptoError, digest,
     keyring::Keyring,
@@ -216,8 +216,8 @@ fn token_key_add(
 ///
 /// # Errors
 /// Faults of the storage, and keys that do not open: then the old ones stay.
-pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
-    let (seals, tokens, prescriptions, audit) = house
+pub async fn reload(app: &Arc<AppState>) -> Result<usize, Failure> {
+    let (seals, tokens, prescriptions, audit) = app
         .read(Actor::System, |conn, _| {
             Ok((
                 storage::keys::seal::seal_keys(conn)?,
@@ -228,8 +228,8 @@ pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
         })
         .await?;
     let mut changed = 0;
-    let keys = &house.keys;
-    if let Some((ids, current)) = sealing(&seals, house.now())
+    let keys = &app.keys;
+    if let Some((ids, current)) = sealing(&seals, app.now())
         && (keys.sealer.ids() != ids || keys.sealer.current() != current)
     {
         keys.use_sealing_keys(&ids, current)?;
@@ -240,7 +240,7 @@ pub async fn reload(house: &Arc<House>) -> Result<usize, Failure> {
     let known = keys.tokens.key_ids();
     let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
     if !live.is_empty() && live != known {
-        let opened = open_token_keys(&keys.sealer, &house.policy.network, tokens)?;
+        let opened = open_token_keys(&keys.sealer, &app.policy.network, tokens)?;
         tracing::info!(keys = opened.len(), "signing keys have changed");
         keys.tokens.replace(opened)?;
         changed += 1;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Tx, network::Page};
+use super::{Actor, AppState, Failure, Hearers, Tx, network::Page};
 use crate::{
     jobs::rounds::{self, Done, Job},
     staff::{
@@ -101,7 +101,7 @@ pub(super) fn write(
     link: &str,
 ) -> Result<LetterId, Failure> {
     let id = LetterId::generate();
-    let body_sealed = tx.house.seal("letter", "body_sealed", id, link)?;
+    let body_sealed = tx.app.seal("letter", "body_sealed", id, link)?;
     let new = NewLetter { id, kind: kind.as_str(), staff_id: staff, email, body_sealed: &body_sealed };
     store::letter_add(tx.conn, &new, tx.now)?;
     let payload = json!({"staff": staff, "kind": kind});
@@ -128,8 +128,8 @@ fn superseded(tx: &mut Tx<'_>, id: LetterId) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
-    let mut outbox = Outbox::open(house).await?;
+pub async fn claim_due(app: &Arc<AppState>) -> Result<Vec<OpenLetter>, Failure> {
+    let mut outbox = Outbox::open(app).await?;
     let mut claimed = Vec::new();
     while let Some(letter) = outbox.claim_next().await? {
         claimed.push(letter);
@@ -141,7 +141,7 @@ pub async fn claim_due(house: &Arc<House>) -> Result<Vec<OpenLetter>, Failure> {
 /// One round through the letters that are due. A letter whose row somebody holds
 /// keeps no other from leaving.
 pub struct Outbox {
-    house: Arc<House>,
+    app: Arc<AppState>,
     left: HashSet<LetterId>,
     done: Done,
 }
@@ -151,9 +151,9 @@ impl Outbox {
     ///
     /// # Errors
     /// Faults of the storage.
-    pub async fn open(house: &Arc<House>) -> Result<Self, Failure> {
-        let done = password::answer_requests(house).await?;
-        Ok(Self { house: Arc::clone(house), left: HashSet::new(), done })
+    pub async fn open(app: &Arc<AppState>) -> Result<Self, Failure> {
+        let done = password::answer_requests(app).await?;
+        Ok(Self { app: Arc::clone(app), left: HashSet::new(), done })
     }
 
     /// Claims the letter that is due first.
@@ -165,12 +165,11 @@ impl Outbox {
         while self.left.len() < MOST_LEFT {
             // Looked up first, so that a quiet outbox costs no write.
             let most = 1 + i64::try_from(self.left.len()).unwrap_or(0);
-            let due = self
-                .house
-                .read(Actor::System, move |conn, house| Ok(store::letters_due(conn, house.now(), most)?));
+            let due =
+                self.app.read(Actor::System, move |conn, app| Ok(store::letters_due(conn, app.now(), most)?));
             let Some(row) = due.await?.into_iter().find(|row| !self.left.contains(&row.id)) else { break };
             let id = row.id;
-            let (claimed, done) = rounds::walk(&self.house, JOB, vec![row], |row| row.id, claim).await;
+            let (claimed, done) = rounds::walk(&self.app, JOB, vec![row], |row| row.id, claim).await;
             if done.has_left(id) {
                 self.left.insert(id);
             }
@@ -212,7 +211,7 @@ fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLet
         return Ok(None);
     };
     // One that cannot be opened must not stand in the way of all others.
-    let Ok(mut link) = tx.house.open("letter", "body_sealed", row.id, &row.body_sealed) else {
+    let Ok(mut link) = tx.app.open("letter", "body_sealed", row.id, &row.body_sealed) else {
         fail(tx, claim, row, Trouble::Unfit, None)?;
         return Ok(None);
     };
@@ -226,7 +225,7 @@ fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLet
         }
         Standing::Lapsed if kind.invites() && tx.now - row.created_at < domain::letter::PATIENCE => {
             link = password::fresh_link(tx, row.staff_id, LinkPurpose::Invite)?;
-            let sealed = tx.house.seal("letter", "body_sealed", row.id, &link)?;
+            let sealed = tx.app.seal("letter", "body_sealed", row.id, &link)?;
             store::letter_rewrite(tx.conn, row.id, &sealed)?;
         }
         Standing::Lapsed => {
@@ -363,10 +362,10 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
         LetterKind::Reset => password::fresh_link(tx, reader.id, LinkPurpose::Reset)?,
         LetterKind::EmailConfirm => email::fresh_link_again(tx, reader.id, row.email())?,
         LetterKind::AuthenticatorReset | LetterKind::EmailChanged | LetterKind::SignInAlarm => {
-            tx.house.public_url.clone()
+            tx.app.public_url.clone()
         }
     };
-    let sealed = tx.house.seal("letter", "body_sealed", id, &link)?;
+    let sealed = tx.app.seal("letter", "body_sealed", id, &link)?;
     let again = if store::letter_restart(tx.conn, id, &sealed, tx.now)? {
         tx.record("letter", id, "letter.resent", json!({}), Hearers::nobody())?;
         tx.wake(Topic::Letters);

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, AppState, Failure, Hearers, Tx,
     jobs::rounds::{self, Done, Job},
 };
 use coordination::Topic;
@@ -37,8 +37,8 @@ pub(crate) fn write(
     expires_at: Timestamp,
 ) -> Result<TextMessageId, Failure> {
     let id = TextMessageId::generate();
-    let phone = tx.house.seal("text_message", "phone_sealed", id, to.as_str())?;
-    let body = tx.house.seal("text_message", "body_sealed", id, body)?;
+    let phone = tx.app.seal("text_message", "phone_sealed", id, to.as_str())?;
+    let body = tx.app.seal("text_message", "body_sealed", id, body)?;
     store::text_add(tx.conn, id, &phone, &body, tx.now, expires_at)?;
     tx.record("text_message", id, "text_message.written", json!({}), Hearers::nobody())?;
     // One job looks after everything that waits to leave.
@@ -73,12 +73,12 @@ impl Claimed {
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn claim_due(house: &Arc<House>) -> Result<Claimed, Failure> {
+pub async fn claim_due(app: &Arc<AppState>) -> Result<Claimed, Failure> {
     const JOB: Job = Job::new("text-messages");
     // Looked up first, so that a quiet outbox costs no write.
-    let now = house.now();
-    let due = house.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, ROUND)?)).await?;
-    let (texts, done) = rounds::walk(house, JOB, due, |row| row.id, claim).await;
+    let now = app.now();
+    let due = app.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, ROUND)?)).await?;
+    let (texts, done) = rounds::walk(app, JOB, due, |row| row.id, claim).await;
     Ok(Claimed { texts: texts.into_iter().flatten().collect(), done })
 }
 
@@ -92,8 +92,8 @@ fn claim(tx: &mut Tx<'_>, row: &DueText) -> Result<Option<OpenText>, Failure> {
     }
     Ok(Some(OpenText {
         id: row.id,
-        to: tx.house.open("text_message", "phone_sealed", row.id, &row.phone_sealed)?,
-        body: tx.house.open("text_message", "body_sealed", row.id, &row.body_sealed)?,
+        to: tx.app.open("text_message", "phone_sealed", row.id, &row.phone_sealed)?,
+        body: tx.app.open("text_message", "body_sealed", row.id, &row.body_sealed)?,
     }))
 }
 

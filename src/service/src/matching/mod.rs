@@ -11,7 +11,7 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{Actor, Failure, House, Tx, consultation};
+use super::{Actor, AppState, Failure, Tx, consultation};
 use crate::jobs::rounds::{self, Done, Job};
 use coordination::Speaker;
 use domain::{
@@ -60,15 +60,15 @@ struct Round {
 ///
 /// # Errors
 /// Faults of the storage; a race that somebody else won is no error.
-pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
-    let first = try_plan(house, Aside::default()).await?;
+pub async fn offer_waiting(app: &Arc<AppState>) -> Result<usize, Failure> {
+    let first = try_plan(app, Aside::default()).await?;
     if first.failed.is_empty() {
         return first.done.outcome();
     }
     // Somebody holds the doctor's row or the patient's: the patient is put to
     // another doctor, and if that fails too, the doctor to another patient.
     let doctors = first.failed.iter().map(|plan| plan.choice.doctor).collect();
-    let second = try_plan(house, Aside { doctors, consultations: HashSet::new() }).await?;
+    let second = try_plan(app, Aside { doctors, consultations: HashSet::new() }).await?;
     let (held_doctors, held): (Vec<Plan>, Vec<Plan>) =
         first.failed.iter().partition(|plan| second.made.contains(&plan.consultation));
     let aside = Aside {
@@ -79,7 +79,7 @@ pub async fn offer_waiting(house: &Arc<House>) -> Result<usize, Failure> {
     if aside.consultations.is_empty() {
         return done.outcome();
     }
-    done.and(try_plan(house, aside).await?.done).outcome()
+    done.and(try_plan(app, aside).await?.done).outcome()
 }
 
 /// What a plan passes over because a row could not be had.
@@ -96,20 +96,19 @@ struct Tried {
     failed: Vec<Plan>,
 }
 
-async fn try_plan(house: &Arc<House>, aside: Aside) -> Result<Tried, Failure> {
+async fn try_plan(app: &Arc<AppState>, aside: Aside) -> Result<Tried, Failure> {
     const CLOCK: Job = Job::new("matching-clock");
     // Side by side: they share commits, and no worker waits for another's.
     const OFFER: Job = Job::new("offer").may_be_overtaken().side_by_side();
-    let Round { plans, clock } =
-        house.read(Actor::System, move |conn, house| plan(conn, house, &aside)).await?;
+    let Round { plans, clock } = app.read(Actor::System, move |conn, app| plan(conn, app, &aside)).await?;
     let mut done = Done::default();
     if let Some(clock) = clock {
         let advance = move |tx: &mut Tx<'_>| {
             Ok(storage::matching::doctor::matching_clock_advance(tx.conn, clock).map(|_| 0)?)
         };
-        done = rounds::one(house, CLOCK, advance).await;
+        done = rounds::one(app, CLOCK, advance).await;
     }
-    let offered = rounds::each(house, OFFER, plans.clone(), |plan| plan.consultation, offer).await;
+    let offered = rounds::each(app, OFFER, plans.clone(), |plan| plan.consultation, offer).await;
     let (failed, made): (Vec<Plan>, Vec<Plan>) =
         plans.into_iter().partition(|plan| offered.has_left(plan.consultation));
     Ok(Tried {
@@ -125,7 +124,7 @@ fn offer(tx: &mut Tx<'_>, plan: &Plan) -> Result<usize, Failure> {
         doctor: plan.choice.doctor,
         hospital: plan.choice.hospital,
         fence: plan.fence + 1,
-        expires_at: tx.house.policy.matching.offer_expires_at(tx.now),
+        expires_at: tx.app.policy.matching.offer_expires_at(tx.now),
     };
     act_on(tx, plan.consultation, &command)
 }
@@ -138,14 +137,14 @@ fn act_on(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<usiz
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn expire_offers(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn expire_offers(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("offer-expiry").may_be_overtaken();
-    let now = house.now();
-    let due = house.read(Actor::System, move |conn, _| Ok(store::offers_expired(conn, now, 200)?)).await?;
+    let now = app.now();
+    let due = app.read(Actor::System, move |conn, _| Ok(store::offers_expired(conn, now, 200)?)).await?;
     let expire = |tx: &mut Tx<'_>, offer: &OfferRow| {
         act_on(tx, offer.consultation_id, &Command::ExpireOffer { offer: offer.id })
     };
-    rounds::each(house, JOB, due, |offer| offer.id, expire).await.outcome()
+    rounds::each(app, JOB, due, |offer| offer.id, expire).await.outcome()
 }
 
 /// Ends consultations that no doctor could be found for, far beyond the limit,
@@ -153,13 +152,12 @@ pub async fn expire_offers(house: &Arc<House>) -> Result<usize, Failure> {
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn give_up_unserved(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("unserved").may_be_overtaken();
-    let before = house.now() - TimeDelta::seconds(i64::from(house.policy.matching.unserved_after_s));
-    let due = house
-        .read(Actor::System, move |conn, _| Ok(store::consultations_unserved(conn, before, 100)?))
-        .await?;
-    rounds::each(house, JOB, due, |id| *id, |tx, id| act_on(tx, *id, &Command::GiveUp)).await.outcome()
+    let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.unserved_after_s));
+    let due =
+        app.read(Actor::System, move |conn, _| Ok(store::consultations_unserved(conn, before, 100)?)).await?;
+    rounds::each(app, JOB, due, |id| *id, |tx, id| act_on(tx, *id, &Command::GiveUp)).await.outcome()
 }
 
 /// Puts consultations back whose doctor was silent beyond the grace: as far
@@ -169,52 +167,51 @@ pub async fn give_up_unserved(house: &Arc<House>) -> Result<usize, Failure> {
 ///
 /// # Errors
 /// Faults of the storage; a doctor who came back in time is no error.
-pub async fn requeue_lost(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn requeue_lost(app: &Arc<AppState>) -> Result<usize, Failure> {
     const REQUEUE: Job = Job::new("lost-doctors").may_be_overtaken();
     const NOTE: Job = Job::new("heard-doctors");
-    let busy =
-        house.read(Actor::System, |conn, _| Ok(storage::matching::doctor::doctors_busy(conn)?)).await?;
+    let busy = app.read(Actor::System, |conn, _| Ok(storage::matching::doctor::doctors_busy(conn)?)).await?;
     let (mut lost, mut words) = (Vec::new(), Vec::new());
     for (doctor, noted) in busy {
-        let heard = house.coordination.last_heard(Speaker::Staff(doctor)).await.max(noted);
+        let heard = app.coordination.last_heard(Speaker::Staff(doctor)).await.max(noted);
         match heard {
-            Some(at) if !grace_is_over(house, at) => {
-                words.extend(is_news(house, at, noted).then_some((doctor, at)));
+            Some(at) if !grace_is_over(app, at) => {
+                words.extend(is_news(app, at, noted).then_some((doctor, at)));
             }
-            Some(_) | None if grace_is_over(house, house.opened_at) => {
-                lost.extend(patients_of_lost(house, doctor, heard).await?);
+            Some(_) | None if grace_is_over(app, app.opened_at) => {
+                lost.extend(patients_of_lost(app, doctor, heard).await?);
             }
             Some(_) | None => {}
         }
     }
     let requeue = |tx: &mut Tx<'_>, (id, command): &(ConsultationId, Command)| act_on(tx, *id, command);
-    let requeued = rounds::each(house, REQUEUE, lost, |(id, _)| *id, requeue).await;
+    let requeued = rounds::each(app, REQUEUE, lost, |(id, _)| *id, requeue).await;
     let note = |tx: &mut Tx<'_>, (doctor, at): &(StaffId, Timestamp)| {
         storage::matching::doctor::doctor_heard(tx.conn, *doctor, *at)?;
         Ok(0)
     };
-    let noted = rounds::each(house, NOTE, words, |(doctor, _)| *doctor, note).await;
+    let noted = rounds::each(app, NOTE, words, |(doctor, _)| *doctor, note).await;
     requeued.and(noted).outcome()
 }
 
-fn grace_is_over(house: &House, since: Timestamp) -> bool {
-    house.now() >= house.policy.matching.grace_ends_at(since) + house.hearsay()
+fn grace_is_over(app: &AppState, since: Timestamp) -> bool {
+    app.now() >= app.policy.matching.grace_ends_at(since) + app.hearsay()
 }
 
 /// Whether the other instances cannot have heard it themselves, so that it is
 /// written down.
-fn is_news(house: &House, at: Timestamp, noted: Option<Timestamp>) -> bool {
-    let fresh = noted.is_some_and(|noted| at <= noted || house.now() < noted + NOTED_EVERY);
-    !house.coordination.alone() && !fresh
+fn is_news(app: &AppState, at: Timestamp, noted: Option<Timestamp>) -> bool {
+    let fresh = noted.is_some_and(|noted| at <= noted || app.now() < noted + NOTED_EVERY);
+    !app.coordination.alone() && !fresh
 }
 
 /// The patients of a doctor who was heard last at `heard`, with what puts each back.
 async fn patients_of_lost(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     doctor: StaffId,
     heard: Option<Timestamp>,
 ) -> Result<Vec<(ConsultationId, Command)>, Failure> {
-    let (active_at, held) = house
+    let (active_at, held) = app
         .read(Actor::System, move |conn, _| {
             Ok((
                 storage::authority::staff_active_at(conn, doctor)?,
@@ -224,8 +221,8 @@ async fn patients_of_lost(
         .await?;
     let of_lost = held.into_iter().filter_map(|row| {
         // Who accepted, or wrote anything, was there.
-        let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(house.opened_at);
-        grace_is_over(house, lost_since).then_some((row.id, Command::Requeue { doctor, lost_since }))
+        let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(app.opened_at);
+        grace_is_over(app, lost_since).then_some((row.id, Command::Requeue { doctor, lost_since }))
     });
     Ok(of_lost.collect())
 }
@@ -233,9 +230,9 @@ async fn patients_of_lost(
 /// Chooses doctors for the front of the queue, most pressing first. A doctor
 /// chosen once has one place less for the rest of the round, and their hospital
 /// has had a turn; so has one that did not answer an offer yet.
-fn plan(conn: &mut Conn, house: &House, aside: &Aside) -> Result<Round, Failure> {
-    let now = house.now();
-    let policy = &house.policy.matching;
+fn plan(conn: &mut Conn, app: &AppState, aside: &Aside) -> Result<Round, Failure> {
+    let now = app.now();
+    let policy = &app.policy.matching;
     let mut waiting = store::consultations_waiting(conn, FRONT)?;
     if waiting.is_empty() {
         return Ok(Round::default());
@@ -255,7 +252,7 @@ fn plan(conn: &mut Conn, house: &House, aside: &Aside) -> Result<Round, Failure>
         if candidates.iter().all(|known| known.candidate.live >= known.candidate.capacity) {
             break;
         }
-        let request = request_for(conn, house, row, now)?;
+        let request = request_for(conn, app, row, now)?;
         let seen =
             seen_from(&candidates, &storage::matching::doctor::station_district(conn, row.station_id)?);
         if let Some(choice) = choose_doctor(&request, &seen, now, policy) {
@@ -309,11 +306,11 @@ fn hold_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
 
 fn request_for(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     row: &ConsultationRow,
     now: Timestamp,
 ) -> Result<MatchRequest, Failure> {
-    let since = now - TimeDelta::days(i64::from(house.policy.matching.continuity_days));
+    let since = now - TimeDelta::days(i64::from(app.policy.matching.continuity_days));
     let previous_doctor = store::doctor_of_last_visit(conn, row.worker_id, since, now)?
         .map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at });
     Ok(MatchRequest {

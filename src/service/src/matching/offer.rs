@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Failure, House, Part, Shown, Tx,
+    AppState, Failure, Part, Shown, Tx,
     caller::StaffCaller,
     consultation::{
         act,
@@ -82,7 +82,7 @@ pub struct OffersView {
 /// The caller's open offers.
 pub fn open_of(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: StaffCaller,
 ) -> Result<OffersView, Failure> {
@@ -102,7 +102,7 @@ pub fn open_of(
             department: row.department,
             triage: row.triage,
             complaint: if consents {
-                house.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
+                app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
             } else {
                 String::new()
             },
@@ -128,7 +128,7 @@ pub fn accept(
     }
     let command = Command::Accept { offer: id, doctor: caller.staff, fence: input.fence };
     act(tx, offer.consultation_id, &command)?;
-    of_doctor(tx.conn, tx.house, &mut tx.shown, caller.staff, offer.consultation_id)
+    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, offer.consultation_id)
 }
 
 /// Turns an offer down: the consultation goes to the next doctor.

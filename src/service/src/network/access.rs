@@ -122,9 +122,9 @@ pub fn change_phone(
     ensure_owner(tx, caller, input)?;
     phone_code::redeem(tx, caller.station, CodePurpose::ChangePhone, &phone, &input.phone_code)?;
     let worker = storage::network::worker::worker_hold(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
-    let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+    let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     identity::set_phone(tx, worker.id, Some(&phone), true)?;
-    let key = Key::phone(tx.house, &phone, &name);
+    let key = Key::phone(tx.app, &phone, &name);
     identity::prove(tx, worker.id, &key)?;
     tx.record("worker", worker.id, "phone.changed", json!({"proved": true}), Hearers::worker(worker.id))?;
     view(tx, worker.id)
@@ -142,7 +142,7 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
         return card_pin::ensure_pin_of(tx, caller.station, &worker, pin.expose());
     }
     if worker.phone_checked_at.is_some() {
-        let kept = tx.house.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
+        let kept = tx.app.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
         let old = Phone::parse(&kept).ok_or_else(|| Failure::Fault("a kept phone".to_owned()))?;
         let code = input.old_phone_code.as_ref().ok_or_else(|| {
             missing(
@@ -164,8 +164,8 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
                 let (code, words) = identity::document_problem(fault);
                 Refusal::field("document.number", code, words)
             })?;
-            let name = tx.house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
-            Key::document(tx.house, &number, &name).lookup
+            let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
+            Key::document(tx.app, &number, &name).lookup
         }
         _ => {
             let (zh, en) =
@@ -199,8 +199,8 @@ pub fn reset_pin(
     let phone = read(&input.phone)?;
     check_worker_pin("new_pin", input.new_pin.expose()).map_err(|problem| Refusal::fields(vec![problem]))?;
     phone_code::redeem(tx, caller.station, CodePurpose::ResetPin, &phone, &input.phone_code)?;
-    let card = tx.house.keys.blind.of(BlindField::CardNumber, &input.card_number);
-    let phone_index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+    let card = tx.app.keys.blind.of(BlindField::CardNumber, &input.card_number);
+    let phone_index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
     let worker = storage::network::worker::worker_by_card_held(tx.conn, &card)?
         .filter(|worker| worker.phone_checked_at.is_some() && worker.phone_index == phone_index)
         .ok_or(Code::PinWrong)?;
@@ -218,14 +218,14 @@ fn read(typed: &str) -> Result<Phone, Refusal> {
 
 fn set_pin(tx: &mut Tx<'_>, worker: WorkerId, pin: &Secret) -> Result<(), Failure> {
     let salt = PinSalt::generate();
-    let mac = tx.house.keys.worker_pins.mac(&salt, pin.expose());
+    let mac = tx.app.keys.worker_pins.mac(&salt, pin.expose());
     card_pin::forget_tries(tx, worker)?;
     Ok(store::pin_set(tx.conn, worker, &salt.0, &mac)?)
 }
 
 fn view(tx: &mut Tx<'_>, id: WorkerId) -> Result<AccessView, Failure> {
     let worker = storage::network::worker::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let phone = tx.house.open("worker", "phone_sealed", id, &worker.phone_sealed)?;
+    let phone = tx.app.open("worker", "phone_sealed", id, &worker.phone_sealed)?;
     Ok(AccessView {
         phone: Phone::parse(&phone).map(|phone| phone.masked()),
         phone_checked: worker.phone_checked_at.is_some(),

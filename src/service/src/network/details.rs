@@ -63,7 +63,7 @@ pub fn worker_change_details(
     let phone = check(tx, input)?;
     let mut fields: Vec<&str> = Vec::new();
     if let Some(name) = input.name.as_deref().map(str::trim) {
-        let sealed = tx.house.seal("worker", "name_sealed", id, name)?;
+        let sealed = tx.app.seal("worker", "name_sealed", id, name)?;
         store::name_set(tx.conn, id, &sealed)?;
         identity::rename(tx, id, name)?;
         fields.push("name");

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Failure, House};
+use crate::{AppState, Failure};
 use domain::time::end_of_civil_day;
 use storage::{Conn, network::listing as store};
 
@@ -26,8 +26,8 @@ pub struct NetworkCounts {
 }
 
 /// The network in figures.
-pub fn counts(conn: &mut Conn, house: &House) -> Result<NetworkCounts, Failure> {
-    let now = house.now();
+pub fn counts(conn: &mut Conn, app: &AppState) -> Result<NetworkCounts, Failure> {
+    let now = app.now();
     let today = end_of_civil_day(now, 0) + TimeDelta::microseconds(1) - TimeDelta::days(1);
     let figures = store::figures(conn, now, today)?;
     Ok(NetworkCounts {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Page, me::ConsentPurpose};
-use crate::{Failure, House, Part, Shown, caller::StaffCaller};
+use crate::{AppState, Failure, Part, Shown, caller::StaffCaller};
 use domain::{
     formulary::ProductCode,
     ids::WorkerId,
@@ -37,7 +37,7 @@ pub struct FitnessItem {
 /// `RoleNotAllowed` for who has no employer.
 pub fn fitness(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: StaffCaller,
     after: Option<WorkerId>,
@@ -45,13 +45,13 @@ pub fn fitness(
 ) -> Result<Page<FitnessItem>, Failure> {
     let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
     let people = store::workers_of_employer(conn, employer, after, limit)?;
-    let rules = &house.policy.fitness;
-    let since = house.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
+    let rules = &app.policy.fitness;
+    let since = app.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
     let mut measured: HashMap<WorkerId, Vec<FitnessReading>> = HashMap::new();
     for (worker, reading) in store::fitness_readings(conn, &people, since)? {
         measured.entry(worker).or_default().push(reading);
     }
-    let sedated = sedated(conn, house, &people)?;
+    let sedated = sedated(conn, app, &people)?;
     // Fitness is derived from readings: both consents stand, or nothing is told.
     let told =
         storage::network::worker::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
@@ -63,7 +63,7 @@ pub fn fitness(
         let fit = if willing.contains(&worker) {
             shown.note(worker, Part::Fitness, worker);
             let readings = measured.get(&worker).map_or(&[][..], Vec::as_slice);
-            judge(readings, sedated.contains(&worker), rules, house.now())
+            judge(readings, sedated.contains(&worker), rules, app.now())
         } else {
             Fitness::NoConsent
         };
@@ -74,10 +74,10 @@ pub fn fitness(
 
 /// Who of these got a sedating drug from a cabinet within its span; a pack that
 /// may have come out counts.
-fn sedated(conn: &mut Conn, house: &House, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
-    let span = TimeDelta::hours(i64::from(house.policy.fitness.sedating_hold_h));
-    let vended = store::vended_since(conn, people, house.now() - span)?;
-    let formulary = house.formulary();
+fn sedated(conn: &mut Conn, app: &AppState, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
+    let span = TimeDelta::hours(i64::from(app.policy.fitness.sedating_hold_h));
+    let vended = store::vended_since(conn, people, app.now() - span)?;
+    let formulary = app.formulary();
     let sedates = |code: &str| {
         let product = ProductCode::parse(code).and_then(|code| formulary.get(&code));
         product.is_some_and(|product| product.sedating)

@@ -9,7 +9,7 @@
 
 use serde_json::json;
 
-use crate::{Failure, Hearers, House, Tx};
+use crate::{AppState, Failure, Hearers, Tx};
 use crypto::blind::BlindField;
 use domain::{
     ids::{IdentityId, WorkerId},
@@ -38,22 +38,22 @@ pub(crate) struct Key {
 
 impl Key {
     /// A phone and a name.
-    pub fn phone(house: &House, phone: &Phone, name: &str) -> Self {
+    pub fn phone(app: &AppState, phone: &Phone, name: &str) -> Self {
         let both = format!("{}\n{}", phone.as_str(), comparable_name(name));
         Self {
             kind: IdentityKind::Phone,
-            lookup: house.keys.blind.of(BlindField::PhoneAndName, &both),
+            lookup: app.keys.blind.of(BlindField::PhoneAndName, &both),
             value: phone.as_str().to_owned(),
         }
     }
 
     /// A document; and a name, where its number alone does not say who it is.
-    pub fn document(house: &House, document: &DocumentNumber, name: &str) -> Self {
+    pub fn document(app: &AppState, document: &DocumentNumber, name: &str) -> Self {
         let lookup = match document.kind() {
-            DocumentKind::ResidentId => house.keys.blind.of(BlindField::IdentityNumber, document.as_str()),
+            DocumentKind::ResidentId => app.keys.blind.of(BlindField::IdentityNumber, document.as_str()),
             DocumentKind::Passport | DocumentKind::Other => {
                 let all = format!("{}\n{}\n{}", document.kind(), document.as_str(), comparable_name(name));
-                house.keys.blind.of(BlindField::DocumentAndName, &all)
+                app.keys.blind.of(BlindField::DocumentAndName, &all)
             }
         };
         Self { kind: IdentityKind::of(document.kind()), lookup, value: document.as_str().to_owned() }
@@ -168,7 +168,7 @@ fn add(tx: &mut Tx<'_>, worker: WorkerId, key: &Key, checked: bool) -> Result<()
         worker_id: worker,
         kind: key.kind,
         lookup: key.lookup.to_vec(),
-        value_sealed: tx.house.seal("worker_identity", "value_sealed", id, &key.value)?,
+        value_sealed: tx.app.seal("worker_identity", "value_sealed", id, &key.value)?,
         created_at: At(tx.now),
         checked_at: checked.then_some(At(tx.now)),
     };
@@ -222,7 +222,7 @@ pub(crate) fn set_phone(
 ) -> Result<(), Failure> {
     let everyone = storage::network::worker::worker_with_merged(tx.conn, worker)?;
     store::phones_remove(tx.conn, &everyone)?;
-    let (sealed, index) = phone_columns(tx.house, worker, phone)?;
+    let (sealed, index) = phone_columns(tx.app, worker, phone)?;
     let checked_at = (proved && phone.is_some()).then_some(tx.now);
     storage::network::worker::phone_set(tx.conn, worker, &sealed, &index, checked_at)?;
     Ok(())
@@ -235,15 +235,15 @@ pub(crate) fn set_phone(
 /// Faults of the storage.
 pub(crate) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<(), Failure> {
     for (id, kind, sealed, checked) in store::identities_with_name(tx.conn, worker)? {
-        let value = tx.house.open("worker_identity", "value_sealed", id, &sealed)?;
+        let value = tx.app.open("worker_identity", "value_sealed", id, &sealed)?;
         let document = |kind| DocumentNumber::parse(kind, &value).ok();
         let key = match kind {
-            IdentityKind::Phone => Phone::parse(&value).map(|phone| Key::phone(tx.house, &phone, name)),
+            IdentityKind::Phone => Phone::parse(&value).map(|phone| Key::phone(tx.app, &phone, name)),
             IdentityKind::Passport => {
-                document(DocumentKind::Passport).map(|known| Key::document(tx.house, &known, name))
+                document(DocumentKind::Passport).map(|known| Key::document(tx.app, &known, name))
             }
             IdentityKind::Other => {
-                document(DocumentKind::Other).map(|known| Key::document(tx.house, &known, name))
+                document(DocumentKind::Other).map(|known| Key::document(tx.app, &known, name))
             }
             IdentityKind::ResidentId => None,
         };
@@ -263,16 +263,16 @@ pub(crate) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<()
 /// # Errors
 /// A fault of the cryptography.
 pub(crate) fn phone_columns(
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     phone: Option<&Phone>,
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let text = phone.map_or("", Phone::as_str);
     let index = match phone {
-        Some(phone) => house.keys.blind.of(BlindField::Phone, phone.as_str()),
+        Some(phone) => app.keys.blind.of(BlindField::Phone, phone.as_str()),
         None => crypto::random::bytes::<32>(),
     };
-    Ok((house.seal("worker", "phone_sealed", worker, text)?, index.to_vec()))
+    Ok((app.seal("worker", "phone_sealed", worker, text)?, index.to_vec()))
 }
 
 /// Why a text is no number of such a document.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Failure, Hearers, House, Tx, caller::WorkerCaller};
+use crate::{AppState, Failure, Hearers, Tx, caller::WorkerCaller};
 use domain::{
     ids::{CheckInId, StationId, WorkerId},
     network::{Job, Sex},
@@ -73,15 +73,15 @@ pub struct PresenceView {
 /// The worker is still there. The frame of every verb notes that of its caller;
 /// here there is nothing else to do.
 pub fn stay(tx: &Tx<'_>) -> PresenceView {
-    PresenceView { idle_seconds: tx.house.policy.check_in.idle_seconds }
+    PresenceView { idle_seconds: tx.app.policy.check_in.idle_seconds }
 }
 
 /// The caller.
-pub fn fetch(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<MeView, Failure> {
+pub fn fetch(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<MeView, Failure> {
     let worker = storage::network::worker::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;
     Ok(MeView {
         id: worker.id,
-        name: house.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
+        name: app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
         birth_date: worker.birth_date,
         sex: worker.sex,
         job: worker.job,

@@ -10,7 +10,7 @@ use super::{
     import::{self, Existing},
     one_row, unknown,
 };
-use crate::{Failure, Hearers, House, Part, Tx};
+use crate::{AppState, Failure, Hearers, Part, Tx};
 use crypto::blind::BlindField;
 use domain::{
     ids::{EmployerId, WorkerId},
@@ -124,12 +124,12 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
         language: input.language.unwrap_or_default(),
     };
     checked(tx, &record)?;
-    let index = tx.house.keys.blind.of(BlindField::CardNumber, &record.card_number);
-    let prepared = import::PreparedWorkers::make(tx.house, [(1, record)])?;
+    let index = tx.app.keys.blind.of(BlindField::CardNumber, &record.card_number);
+    let prepared = import::PreparedWorkers::make(tx.app, [(1, record)])?;
     import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = storage::network::worker::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
-    worker_summary(tx.conn, tx.house, row)
+    worker_summary(tx.conn, tx.app, row)
 }
 
 /// Workers by exact phone, card number or document; each one shown is logged as
@@ -148,16 +148,16 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
     let ids = match (&query.phone, &query.card_number, document) {
         (Some(phone), None, None) => {
             let phone = Phone::parse(phone).ok_or(Code::InvalidParameter)?;
-            let index = tx.house.keys.blind.of(BlindField::Phone, phone.as_str());
+            let index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
             store::workers_by_phone(tx.conn, &index, 100)?
         }
         (None, Some(card), None) => {
-            let index = tx.house.keys.blind.of(BlindField::CardNumber, card);
+            let index = tx.app.keys.blind.of(BlindField::CardNumber, card);
             storage::network::worker::worker_by_card(tx.conn, &index)?.map(|row| row.id).into_iter().collect()
         }
         (None, None, Some(document)) => {
             let name = query.document_name.as_deref().unwrap_or_default();
-            let key = identity::Key::document(tx.house, &document, name);
+            let key = identity::Key::document(tx.app, &document, name);
             storage::network::identity::identity_claimants(tx.conn, &key.lookup, 100)?
         }
         _ => return Err(Code::InvalidParameter.into()),
@@ -170,19 +170,19 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
     let row = storage::network::worker::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     tx.shown.note(id, Part::Identity, id);
-    worker_summary(tx.conn, tx.house, row)
+    worker_summary(tx.conn, tx.app, row)
 }
 
 fn worker_summary(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     row: storage::network::worker::WorkerRow,
 ) -> Result<WorkerSummary, Failure> {
     let created_at = store::worker_since(conn, row.id)?;
-    let phone = house.open("worker", "phone_sealed", row.id, &row.phone_sealed)?;
+    let phone = app.open("worker", "phone_sealed", row.id, &row.phone_sealed)?;
     Ok(WorkerSummary {
         id: row.id,
-        name: house.open("worker", "name_sealed", row.id, &row.name_sealed)?,
+        name: app.open("worker", "name_sealed", row.id, &row.name_sealed)?,
         phone: Phone::parse(&phone).map(|phone| phone.masked()),
         phone_checked_at: row.phone_checked_at,
         birth_date: row.birth_date,

@@ -137,11 +137,11 @@ pub fn station_add(tx: &mut Tx<'_>, input: StationInput) -> Result<StationView, 
         district: input.district,
         latitude_e6: input.latitude_e6,
         longitude_e6: input.longitude_e6,
-        encounter_lanes: input.encounter_lanes.unwrap_or_else(|| tx.house.policy.encounter_lanes.clone()),
+        encounter_lanes: input.encounter_lanes.unwrap_or_else(|| tx.app.policy.encounter_lanes.clone()),
     };
     checked(tx, &record)?;
     let code = record.code.clone();
-    let lane = input.cabinet_lane.unwrap_or(tx.house.policy.cabinet_lane);
+    let lane = input.cabinet_lane.unwrap_or(tx.app.policy.cabinet_lane);
     import::stations(tx, &[(1, record)], false, Existing::Refuse).map_err(one_row)?;
     if input.cabinet.unwrap_or(true) {
         let cabinet = CabinetRecord { station_code: code.clone(), lane };

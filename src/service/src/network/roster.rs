@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Page, checked};
-use crate::{Failure, Hearers, House, Tx};
+use crate::{AppState, Failure, Hearers, Tx};
 use coordination::Topic;
 use domain::{
     ids::{ShiftId, StaffId},
@@ -163,12 +163,12 @@ pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> Result<(i64, ShiftView), Fai
 /// Shifts that have not ended.
 pub fn shift_list(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     staff_id: Option<StaffId>,
     after: Option<ShiftId>,
     limit: i64,
 ) -> Result<Page<ShiftView>, Failure> {
-    let views = store::shift_list(conn, staff_id, house.now(), after, limit)?.into_iter().map(view);
+    let views = store::shift_list(conn, staff_id, app.now(), after, limit)?.into_iter().map(view);
     Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
 }
 

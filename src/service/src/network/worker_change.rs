@@ -15,7 +15,7 @@ use super::{
     Contradiction, MergeInput, Page,
     identity::{self, Key},
 };
-use crate::{Failure, Hearers, House, Tx, caller::StaffCaller, check_in, network};
+use crate::{AppState, Failure, Hearers, Tx, caller::StaffCaller, check_in, network};
 use crypto::{
     blind::BlindField,
     pin::{PinSalt, check_worker_pin},
@@ -101,9 +101,9 @@ struct Pin {
 }
 
 impl Pin {
-    fn of(house: &House, pin: &Secret) -> Self {
+    fn of(app: &AppState, pin: &Secret) -> Self {
         let salt = PinSalt::generate();
-        Self { mac: house.keys.worker_pins.mac(&salt, pin.expose()).to_vec(), salt: salt.0.to_vec() }
+        Self { mac: app.keys.worker_pins.mac(&salt, pin.expose()).to_vec(), salt: salt.0.to_vec() }
     }
 }
 
@@ -126,12 +126,12 @@ pub fn request(
     }
     let change = WorkerChangeId::generate();
     let body = serde_json::to_string(&wanted)?;
-    let hours = i64::from(tx.house.policy.check_in.change_hours);
+    let hours = i64::from(tx.app.policy.check_in.change_hours);
     let new = NewChange {
         id: change,
         worker_id: id,
         kind: input.kind,
-        body_sealed: tx.house.seal("worker_change", "body_sealed", change, &body)?,
+        body_sealed: tx.app.seal("worker_change", "body_sealed", change, &body)?,
         state: ChangeState::Waiting,
         requested_by: caller.staff,
         requested_at: At(tx.now),
@@ -157,7 +157,7 @@ pub fn approve(
     if row.requested_by == caller.staff {
         return Err(Code::OwnApproval.into());
     }
-    let body = tx.house.open("worker_change", "body_sealed", id, &row.body_sealed)?;
+    let body = tx.app.open("worker_change", "body_sealed", id, &row.body_sealed)?;
     carry_out(tx, row.worker_id, serde_json::from_str(&body)?)?;
     decide(tx, caller, &row, ChangeState::Approved)
 }
@@ -177,11 +177,11 @@ pub fn refuse(tx: &mut Tx<'_>, caller: StaffCaller, id: WorkerChangeId) -> Resul
 /// What the storage said.
 pub fn list(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     after: Option<WorkerChangeId>,
     limit: i64,
 ) -> Result<Page<WorkerChangeView>, Failure> {
-    let items = store::changes_waiting(conn, house.now(), after, limit)?.into_iter().map(view).collect();
+    let items = store::changes_waiting(conn, app.now(), after, limit)?.into_iter().map(view).collect();
     Ok(Page::of(items, limit, |change: &WorkerChangeView| change.id.uuid()))
 }
 
@@ -248,7 +248,7 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failur
     match wanted {
         Wanted::Card { card_number, pin } => {
             ensure_free(tx, id, &card_number)?;
-            let index = tx.house.keys.blind.of(BlindField::CardNumber, &card_number);
+            let index = tx.app.keys.blind.of(BlindField::CardNumber, &card_number);
             store::card_set(tx.conn, id, &index)?;
             if let Some(pin) = pin {
                 store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
@@ -262,10 +262,10 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failur
             check_in::end_of_worker(tx, id)
         }
         Wanted::Document { document, number } => {
-            let name = tx.house.open("worker", "name_sealed", id, &worker.name_sealed)?;
+            let name = tx.app.open("worker", "name_sealed", id, &worker.name_sealed)?;
             let number = DocumentNumber::parse(document, &number)
                 .map_err(|_| Failure::Fault("a kept document number".to_owned()))?;
-            let key = Key::document(tx.house, &number, &name);
+            let key = Key::document(tx.app, &number, &name);
             if !identity::prove(tx, id, &key)? {
                 return Err(Refusal::moved_on("document_known").into());
             }
@@ -277,7 +277,7 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failur
 
 /// Nobody else has this card.
 fn ensure_free(tx: &mut Tx<'_>, id: WorkerId, card_number: &str) -> Result<(), Failure> {
-    let index = tx.house.keys.blind.of(BlindField::CardNumber, card_number);
+    let index = tx.app.keys.blind.of(BlindField::CardNumber, card_number);
     let taken =
         storage::network::worker::worker_by_card(tx.conn, &index)?.is_some_and(|other| other.id != id);
     if taken { Err(Code::AlreadyExists.into()) } else { Ok(()) }
@@ -309,7 +309,7 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
     }
     // The worker's own card, found again, is as it is.
     let own = |number: &str| {
-        let index = tx.house.keys.blind.of(BlindField::CardNumber, number);
+        let index = tx.app.keys.blind.of(BlindField::CardNumber, number);
         worker.card_index.as_deref() == Some(index.as_slice())
     };
     if input.card_number.as_deref().is_some_and(|number| !card_number_is_valid(number) && !own(number)) {
@@ -340,7 +340,7 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    let pin = input.pin.as_ref().map(|pin| Pin::of(tx.house, pin));
+    let pin = input.pin.as_ref().map(|pin| Pin::of(tx.app, pin));
     let missing = || Failure::Fault("a checked field is not there".to_owned());
     Ok(match input.kind {
         ChangeKind::Card => Wanted::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin },

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, House, Tx, caller::WorkerCaller, ledger as books, vend};
+use super::{AppState, Failure, Hearers, Tx, caller::WorkerCaller, ledger as books, vend};
 use crate::prescription::dispense;
 use crypto::random;
 use domain::{
@@ -183,9 +183,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     };
     let id = OrderId::generate();
     let sealed = match &safety {
-        Some(safety) => {
-            Some(tx.house.seal("orders", "safety_sealed", id, &serde_json::to_string(safety)?)?)
-        }
+        Some(safety) => Some(tx.app.seal("orders", "safety_sealed", id, &serde_json::to_string(safety)?)?),
         None => None,
     };
     let new = NewOrder {
@@ -197,7 +195,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         prescription_id: input.prescription_id,
         total_fen: plan.total()?,
         created_at: tx.now,
-        expires_at: tx.now + TimeDelta::minutes(i64::from(tx.house.policy.vending.reserve_minutes)),
+        expires_at: tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.reserve_minutes)),
         safety_sealed: sealed,
     };
     // The prescription's other live order holds what is left of it.
@@ -215,7 +213,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         "ruleset": safety.as_ref().map(|safety| safety.ruleset_version.as_str()),
     });
     tx.record("order", id, "order.reserved", payload, Hearers::worker(caller.worker))?;
-    fetch(tx.conn, tx.house, caller.worker, id)
+    fetch(tx.conn, tx.app, caller.worker, id)
 }
 
 fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> {
@@ -256,7 +254,7 @@ pub fn pay(
             vend::issue(tx, &paid, &units)?;
         }
     }
-    fetch(tx.conn, tx.house, caller.worker, id)
+    fetch(tx.conn, tx.app, caller.worker, id)
 }
 
 /// The record may have changed since the packs were set aside.
@@ -264,22 +262,22 @@ fn check_again(tx: &mut Tx<'_>, person: &Person, row: &OrderRow, units: &[UnitRo
     match row.prescription_id {
         Some(prescription) => sale::prescribed(tx, person, prescription),
         None => {
-            let accepted = safety_of(tx.house, row)?.map(|kept| kept.accepted_warnings).unwrap_or_default();
+            let accepted = safety_of(tx.app, row)?.map(|kept| kept.accepted_warnings).unwrap_or_default();
             let lines = sale::lines_of(units)?;
             sale::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
         }
     }
 }
 
-fn safety_of(house: &House, row: &OrderRow) -> Result<Option<OrderSafety>, Failure> {
+fn safety_of(app: &AppState, row: &OrderRow) -> Result<Option<OrderSafety>, Failure> {
     let Some(sealed) = &row.safety_sealed else { return Ok(None) };
-    let body = house.open("orders", "safety_sealed", row.id, sealed)?;
+    let body = app.open("orders", "safety_sealed", row.id, sealed)?;
     Ok(Some(serde_json::from_str(&body)?))
 }
 
 fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failure> {
     if let Some(prescription) = row.prescription_id
-        && !dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
+        && !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)?
     {
         return Err(Code::PrescriptionExpired.into());
     }
@@ -290,7 +288,7 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
         refusal.with_data(json!({"allowance": allowance, "balance_fen": balance, "total_fen": total}))
     })?;
     let code = random::pickup_code();
-    let sealed = tx.house.seal("orders", "pickup_sealed", row.id, code.expose_secret())?;
+    let sealed = tx.app.seal("orders", "pickup_sealed", row.id, code.expose_secret())?;
     let until = vend::authorization_end(tx);
     if !store::order_pay(tx.conn, row.id, &sealed, until, tx.now)? {
         return Err(Refusal::moved_on(row.state).into());
@@ -317,7 +315,7 @@ pub fn cancel(tx: &mut Tx<'_>, caller: WorkerCaller, id: OrderId) -> Result<Orde
     } else {
         write::command(tx, id, Command::Cancel)?;
     }
-    fetch(tx.conn, tx.house, caller.worker, id)
+    fetch(tx.conn, tx.app, caller.worker, id)
 }
 
 /// The worker's own order, with the cabinet's row and its own taken.
@@ -335,15 +333,15 @@ fn own(conn: &mut Conn, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failu
 ///
 /// # Errors
 /// `NotFound` for another worker's.
-pub fn fetch(conn: &mut Conn, house: &House, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
+pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
     let row = own(conn, worker, id)?;
-    view(conn, house, row)
+    view(conn, app, row)
 }
 
 /// The worker's orders.
 pub fn list(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     after: Option<OrderId>,
     limit: u32,
@@ -351,19 +349,19 @@ pub fn list(
     let mut rows = store::orders_of_worker(conn, worker, after, i64::from(limit) + 1)?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let items = rows.into_iter().map(|row| view(conn, house, row)).collect::<Result<Vec<_>, _>>()?;
+    let items = rows.into_iter().map(|row| view(conn, app, row)).collect::<Result<Vec<_>, _>>()?;
     let next_after = if more { items.last().map(|item| item.id) } else { None };
     Ok(OrderList { items, next_after })
 }
 
-fn view(conn: &mut Conn, house: &House, row: OrderRow) -> Result<OrderView, Failure> {
+fn view(conn: &mut Conn, app: &AppState, row: OrderRow) -> Result<OrderView, Failure> {
     let units = store::units_of_order(conn, row.id)?;
     let tried = storage::vend::attempt::attempts_of_order(conn, row.id)?;
     let pickup_code = match (&row.pickup_sealed, row.state) {
-        (Some(sealed), OrderState::Paid) => Some(house.open("orders", "pickup_sealed", row.id, sealed)?),
+        (Some(sealed), OrderState::Paid) => Some(app.open("orders", "pickup_sealed", row.id, sealed)?),
         _ => None,
     };
-    let safety = safety_of(house, &row)?;
+    let safety = safety_of(app, &row)?;
     Ok(OrderView {
         safety,
         id: row.id,

@@ -73,7 +73,7 @@ impl OrderPlan {
         if wanted.is_empty() {
             return Err(Code::UnitsExceeded.into());
         }
-        if !dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now)? {
+        if !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)? {
             return Err(Code::PrescriptionExpired.into());
         }
         Ok(Self { prescription: Some(prescription), wanted })

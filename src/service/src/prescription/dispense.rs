@@ -10,7 +10,7 @@ use super::{
     view::{Body, machine_of, product_of},
 };
 use crate::{
-    Actor, Failure, House, Tx,
+    Actor, AppState, Failure, Tx,
     jobs::rounds::{self, Job},
 };
 use crypto::{
@@ -126,7 +126,7 @@ pub fn usable_for_order(
 /// What the storage said; a prescription that is not there is `false`.
 pub fn verify_for_start(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     id: PrescriptionId,
     now: Timestamp,
 ) -> Result<bool, Failure> {
@@ -134,29 +134,33 @@ pub fn verify_for_start(
     let approved = row.state == PrescriptionState::Approved
         && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
         && row.valid_until.is_some_and(|until| now <= until);
-    Ok(approved && signature_fits(conn, house, &row)?)
+    Ok(approved && signature_fits(conn, app, &row)?)
 }
 
 /// Whether the doctor's signature fits the signed bytes, and these the row and
 /// its lines.
-pub(crate) fn signature_fits(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<bool, Failure> {
+pub(crate) fn signature_fits(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &PrescriptionRow,
+) -> Result<bool, Failure> {
     let (Some(sealed), Some(signature)) = (&row.canonical_sealed, &row.signature) else {
         return Ok(false);
     };
     // Bytes that do not open were not sealed for this row: tampered, too.
-    let Ok(canonical) = house.open("prescription", "canonical_sealed", row.id, sealed) else {
+    let Ok(canonical) = app.open("prescription", "canonical_sealed", row.id, sealed) else {
         tracing::warn!(prescription = %row.id, "signed bytes do not open");
         return Ok(false);
     };
-    let now = house.now();
-    let find = |kid: &str| house.keys.prescriptions.verifier(kid, now);
+    let now = app.now();
+    let find = |kid: &str| app.keys.prescriptions.verifier(kid, now);
     if verify_detached(signature, DetachedKind::Prescription, canonical.as_bytes(), find).is_err() {
         tracing::warn!(prescription = %row.id, "a signature does not fit its prescription");
         return Ok(false);
     }
     let document: PrescriptionDocument = serde_json::from_str(&canonical)?;
     let lines = store::lines_of(conn, row.id)?;
-    let body = Body::open(house, row)?;
+    let body = Body::open(app, row)?;
     let same_digest =
         body.digest.as_deref() == Some(digest::hex(&digest::sha256(canonical.as_bytes())).as_str());
     Ok(same_digest
@@ -198,9 +202,9 @@ pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failu
     if units_dispensed < units_prescribed {
         return Ok(false);
     }
-    let body = Body::open(tx.house, &row)?;
+    let body = Body::open(tx.app, &row)?;
     let command = Command::Fulfil { units_prescribed, units_dispensed };
-    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
     let from = [PrescriptionState::Approved];
     if !store::prescription_end(tx.conn, &row, &from, PrescriptionState::Fulfilled, None, tx.now)? {
         return Ok(false);
@@ -214,13 +218,13 @@ pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failu
 ///
 /// # Errors
 /// What one failed with, although the others have ended.
-pub async fn expire_due(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn expire_due(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-prescriptions");
-    let now = house.now();
-    let due = house
+    let now = app.now();
+    let due = app
         .read(Actor::System, move |conn, _| Ok(store::prescriptions_due(conn, now, EXPIRED_AT_ONCE)?))
         .await?;
-    rounds::each(house, JOB, due, |row| row.id, expire).await.outcome()
+    rounds::each(app, JOB, due, |row| row.id, expire).await.outcome()
 }
 
 fn expire(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<usize, Failure> {
@@ -232,9 +236,9 @@ fn expire(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<usize, Failure> {
     if store::units_of(tx.conn, row.id)?.into_iter().any(|(_, state)| moving(state)) {
         return Ok(0);
     }
-    let body = Body::open(tx.house, row)?;
+    let body = Body::open(tx.app, row)?;
     let command = Command::Expire { units_moving: 0 };
-    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
     if !store::prescription_end(tx.conn, row, EXPIRING, PrescriptionState::Expired, None, tx.now)? {
         return Ok(0);
     }

@@ -52,13 +52,13 @@ pub(crate) fn body_of(
     input: &PrescriptionInput,
 ) -> Result<Body, Failure> {
     let draft = draft_of(facts, input)?;
-    let checked = facts::gather(tx.conn, tx.house, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    let checked = facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
     let age = checked.profile.age_on(checked.on);
-    let formulary = tx.house.formulary();
-    let problems = rules::check_draft(&draft, age, &formulary, &tx.house.policy.prescribing);
+    let formulary = tx.app.formulary();
+    let problems = rules::check_draft(&draft, age, &formulary, &tx.app.policy.prescribing);
     rules::refuse_broken(problems.into_iter().map(in_wire_words).collect())?;
-    let report = facts::run(tx.house, &checked);
-    let names = names_of(tx.house, &draft.lines)?;
+    let report = facts::run(tx.app, &checked);
+    let names = names_of(tx.app, &draft.lines)?;
     Ok(Body { revision, draft, names, report, digest: None })
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, Hearers, House, Part, Shown, Tx, caller::StaffCaller};
+use super::{Actor, AppState, Failure, Hearers, Part, Shown, Tx, caller::StaffCaller};
 use crate::network::me;
 use domain::{
     consultation::ConsultationState,
@@ -63,7 +63,7 @@ pub fn draft(
     me::hold_care_consent(tx, facts.worker_id)?;
     rules::check_lane(facts.lane)?;
     let doctor = standing(tx.conn, caller.staff, consultation, false)?;
-    if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.house.policy.prescribing) {
+    if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.app.policy.prescribing) {
         return Err(Code::DoctorNotEligible.into());
     }
     let id = PrescriptionId::generate();
@@ -76,7 +76,7 @@ pub fn draft(
         worker_id: facts.worker_id,
         doctor_id: caller.staff,
         hospital_id: hospital,
-        body_sealed: body.seal(tx.house, id)?,
+        body_sealed: body.seal(tx.app, id)?,
         created_at: tx.now,
     };
     if !store::prescription_add(tx.conn, &new)? {
@@ -86,7 +86,7 @@ pub fn draft(
     let payload = json!({"consultation": consultation, "prescriber": caller.staff, "revision": 0});
     let hearers = Hearers::both(facts.worker_id, Some(caller.staff));
     tx.record("prescription", id, "prescription.drafted", payload, hearers)?;
-    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 /// Puts another text in the place of a draft or of a returned prescription.
@@ -102,21 +102,21 @@ pub fn edit(
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
     let row = own(tx.conn, caller.staff, id)?;
-    let old = Body::open(tx.house, &row)?;
+    let old = Body::open(tx.app, &row)?;
     let machine = machine_of(&row, &old);
     let command = Command::EditDraft { by: caller.staff };
-    let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine, &command, tx.now, &tx.app.policy.prescribing)?;
     let version = expected.resolve(row.version)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
     me::hold_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
-    if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.house, id)?)? {
+    if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.app, id)?)? {
         return Err(Code::PreconditionFailed.into());
     }
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
     record(tx, &row, &events)?;
-    let view = fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)?;
+    let view = fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)?;
     Ok((view.version, view))
 }
 
@@ -138,7 +138,7 @@ pub fn void(
         return Err(Code::NotFound.into());
     }
     withdraw(tx, &row, Some(caller.staff), input.code.unwrap_or(VoidReason::DoctorWithdrew), reason)?;
-    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 /// Withdraws what a consultation leaves open and unsigned when it ends without
@@ -174,7 +174,7 @@ pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<b
 /// pharmacist asks for.
 pub fn fetch(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     actor: Actor,
     id: PrescriptionId,
@@ -194,7 +194,7 @@ pub fn fetch(
     if reader == Reader::Doctor {
         me::need_care_consent(conn, row.worker_id)?;
     }
-    let view = fetch_view(conn, house, shown, id, reader, house.now())?;
+    let view = fetch_view(conn, app, shown, id, reader, app.now())?;
     Ok((view.version, view))
 }
 
@@ -205,7 +205,7 @@ pub fn fetch(
 /// What the storage said.
 pub fn list(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     actor: Actor,
     after: Option<PrescriptionId>,
@@ -223,7 +223,7 @@ pub fn list(
         let willing = storage::network::worker::consents_standing(conn, &people, purpose)?;
         rows.retain(|row| willing.contains(&row.worker_id));
     }
-    Ok(PrescriptionPage { items: views(conn, house, shown, &rows, reader, house.now())?, next_after })
+    Ok(PrescriptionPage { items: views(conn, app, shown, &rows, reader, app.now())?, next_after })
 }
 
 /// Logs what the machine decided: codes, ids and digests.
@@ -343,13 +343,13 @@ fn withdraw(
     let moving = |state: &UnitState| matches!(state, UnitState::Authorised | UnitState::InDoubt);
     let units_moving =
         u32::try_from(units.iter().filter(|(_, state)| moving(state)).count()).unwrap_or(u32::MAX);
-    let body = Body::open(tx.house, row)?;
+    let body = Body::open(tx.app, row)?;
     let command = Command::Void { by, reason: code, units_moving };
-    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
     if events.is_empty() {
         return Ok(());
     }
-    let sealed = tx.house.seal("prescription", "reason_sealed", row.id, words)?;
+    let sealed = tx.app.seal("prescription", "reason_sealed", row.id, words)?;
     if !store::prescription_end(tx.conn, row, LIVE, PrescriptionState::Void, Some(&sealed), tx.now)? {
         return Err(moved_on(tx.conn, row.id)?.into());
     }

@@ -82,11 +82,11 @@ pub fn sign(
     signing::ensure_signing(tx, caller, &input.pin)?;
     me::hold_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
-    let mut body = Body::open(tx.house, &row)?;
+    let mut body = Body::open(tx.app, &row)?;
     let machine = machine_of(&row, &body);
     let checked =
-        facts::gather(tx.conn, tx.house, facts.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
-    body.report = facts::run(tx.house, &checked);
+        facts::gather(tx.conn, tx.app, facts.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
+    body.report = facts::run(tx.app, &checked);
     body.draft.overrides = answers(&body.report, &input.overrides);
     let (bytes, valid_until) = canonical(tx, &row, &mut body, input.valid_days)?;
     let digest = digest::hex(&digest::sha256(&bytes));
@@ -95,10 +95,10 @@ pub fn sign(
     body.digest = Some(digest);
     let canonical = String::from_utf8(bytes).map_err(|_| Failure::Fault("canonical bytes".to_owned()))?;
     let parts = SignedParts {
-        body_sealed: body.seal(tx.house, id)?,
-        canonical_sealed: tx.house.seal("prescription", "canonical_sealed", id, &canonical)?,
+        body_sealed: body.seal(tx.app, id)?,
+        canonical_sealed: tx.app.seal("prescription", "canonical_sealed", id, &canonical)?,
         signature: sign_detached(
-            &tx.house.keys.prescriptions.signing(tx.now)?,
+            &tx.app.keys.prescriptions.signing(tx.now)?,
             DetachedKind::Prescription,
             canonical.as_bytes(),
         )?,
@@ -111,7 +111,7 @@ pub fn sign(
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
     record(tx, &row, &events)?;
     tx.wake(Topic::Reviews);
-    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Doctor, tx.now)
+    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
 fn refuse_long_reasons(overrides: &[OverrideInput]) -> Result<(), Refusal> {
@@ -150,9 +150,9 @@ fn canonical(
     body: &mut Body,
     valid_days: Option<u32>,
 ) -> Result<(Vec<u8>, Timestamp), Failure> {
-    let policy = &tx.house.policy.prescribing;
+    let policy = &tx.app.policy.prescribing;
     let until = valid_until(tx.now, valid_days.unwrap_or(policy.valid_days), policy);
-    if let Ok(names) = names_of(tx.house, &body.draft.lines) {
+    if let Ok(names) = names_of(tx.app, &body.draft.lines) {
         body.names = names;
     }
     let lines = body.draft.lines.iter().zip(&body.names).map(|(line, names)| DocumentLine {
@@ -193,7 +193,7 @@ fn decide_signing(
     valid_days: Option<u32>,
     digest: &str,
 ) -> Result<Vec<Event>, Refusal> {
-    let formulary = tx.house.formulary();
+    let formulary = tx.app.formulary();
     let signing = Signing {
         doctor,
         draft: &body.draft,
@@ -203,7 +203,7 @@ fn decide_signing(
         valid_days,
         digest,
     };
-    decide(machine, &Command::Sign(signing), tx.now, &tx.house.policy.prescribing).map_err(|mut refusal| {
+    decide(machine, &Command::Sign(signing), tx.now, &tx.app.policy.prescribing).map_err(|mut refusal| {
         refusal.fields = refusal.fields.into_iter().map(in_wire_words).collect();
         refusal
     })

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Failure, House, Part, Shown, formulary::TwoLanguages, safety::facts::SafetyReportView};
+use crate::{AppState, Failure, Part, Shown, formulary::TwoLanguages, safety::facts::SafetyReportView};
 use domain::{
     formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
@@ -161,13 +161,13 @@ pub(crate) struct Body {
 
 impl Body {
     /// Opens the body of a row.
-    pub(crate) fn open(house: &House, row: &PrescriptionRow) -> Result<Self, Failure> {
-        Ok(serde_json::from_str(&house.open("prescription", "body_sealed", row.id, &row.body_sealed)?)?)
+    pub(crate) fn open(app: &AppState, row: &PrescriptionRow) -> Result<Self, Failure> {
+        Ok(serde_json::from_str(&app.open("prescription", "body_sealed", row.id, &row.body_sealed)?)?)
     }
 
     /// Seals it for its row.
-    pub(crate) fn seal(&self, house: &House, id: PrescriptionId) -> Result<Vec<u8>, Failure> {
-        house.seal("prescription", "body_sealed", id, &serde_json::to_string(self)?)
+    pub(crate) fn seal(&self, app: &AppState, id: PrescriptionId) -> Result<Vec<u8>, Failure> {
+        app.seal("prescription", "body_sealed", id, &serde_json::to_string(self)?)
     }
 
     /// The lines as rows.
@@ -192,8 +192,8 @@ impl Body {
 }
 
 /// The names of lines whose products are known and whose packs can be counted.
-pub(crate) fn names_of(house: &House, lines: &[DraftLine]) -> Result<Vec<Names>, Failure> {
-    let formulary = house.formulary();
+pub(crate) fn names_of(app: &AppState, lines: &[DraftLine]) -> Result<Vec<Names>, Failure> {
+    let formulary = app.formulary();
     let name = |line: &DraftLine| {
         let product = formulary.get(&line.product)?;
         Some(Names {
@@ -225,7 +225,7 @@ pub(crate) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
 /// One prescription as `reader` sees it, read anew.
 pub(crate) fn fetch_view(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     id: PrescriptionId,
     reader: Reader,
@@ -234,13 +234,13 @@ pub(crate) fn fetch_view(
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let lines = store::lines_of(conn, id)?;
     shown.note(row.worker_id, Part::Prescription, id);
-    view(house, &row, &lines, reader, now)
+    view(app, &row, &lines, reader, now)
 }
 
 /// Several prescriptions as `reader` sees them.
 pub(crate) fn views(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     rows: &[PrescriptionRow],
     reader: Reader,
@@ -255,22 +255,22 @@ pub(crate) fn views(
         .map(|row| {
             let own: Vec<LineRow> =
                 lines.iter().filter(|line| line.prescription_id == row.id).cloned().collect();
-            view(house, row, &own, reader, now)
+            view(app, row, &own, reader, now)
         })
         .collect()
 }
 
 fn view(
-    house: &House,
+    app: &AppState,
     row: &PrescriptionRow,
     lines: &[LineRow],
     reader: Reader,
     now: Timestamp,
 ) -> Result<PrescriptionView, Failure> {
-    let body = Body::open(house, row)?;
+    let body = Body::open(app, row)?;
     let colleague = reader != Reader::Worker;
     let reason = match &row.reason_sealed {
-        Some(sealed) if colleague => Some(house.open("prescription", "reason_sealed", row.id, sealed)?),
+        Some(sealed) if colleague => Some(app.open("prescription", "reason_sealed", row.id, sealed)?),
         _ => None,
     };
     let overrides = body.draft.overrides.iter().map(|one| OverrideView {
@@ -278,7 +278,7 @@ fn view(
         lines: one.lines.clone(),
         reason: one.reason.clone(),
     });
-    let proposed = propose_extension(now, &house.policy.prescribing).map(|proposal| proposal.valid_days);
+    let proposed = propose_extension(now, &app.policy.prescribing).map(|proposal| proposal.valid_days);
     let diagnoses = body.draft.diagnoses.iter();
     Ok(PrescriptionView {
         id: row.id,

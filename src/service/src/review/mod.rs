@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Failure, House, Part, Shown, Tx,
+    AppState, Failure, Part, Shown, Tx,
     caller::StaffCaller,
     prescription::{moved_on, reason_of, record},
 };
@@ -66,10 +66,10 @@ pub struct ReturnInput {
 ///
 /// # Errors
 /// What the storage said.
-pub fn waiting(conn: &mut Conn, house: &House, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
-    let now = house.now();
+pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
+    let now = app.now();
     let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
-    Ok(ReviewQueue { items: views(conn, house, shown, &rows, Reader::Pharmacist, now)? })
+    Ok(ReviewQueue { items: views(conn, app, shown, &rows, Reader::Pharmacist, now)? })
 }
 
 /// Approves a signed prescription. Approving it again is no error for the
@@ -88,30 +88,29 @@ pub fn approve(
 ) -> Result<PrescriptionView, Failure> {
     let row = reviewable(tx.conn, id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
-    let mut body = Body::open(tx.house, &row)?;
+    let mut body = Body::open(tx.app, &row)?;
     let machine = machine_of(&row, &body);
     let pharmacist = standing(caller.staff, tx.now);
     let digest = body.digest.clone().unwrap_or_default();
     let command = Command::Approve { by: &pharmacist, digest: &digest };
-    let events = decide(&machine, &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine, &command, tx.now, &tx.app.policy.prescribing)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
-        return fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now);
+        return fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now);
     }
-    if !signature_fits(tx.conn, tx.house, &row)? {
+    if !signature_fits(tx.conn, tx.app, &row)? {
         return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(row.state).into());
     }
-    let checked =
-        facts::gather(tx.conn, tx.house, row.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
-    body.report = facts::run(tx.house, &checked);
-    rules::check_findings(&body.draft, &body.report, &tx.house.policy.prescribing)?;
-    let sealed = body.seal(tx.house, id)?;
+    let checked = facts::gather(tx.conn, tx.app, row.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
+    body.report = facts::run(tx.app, &checked);
+    rules::check_findings(&body.draft, &body.report, &tx.app.policy.prescribing)?;
+    let sealed = body.seal(tx.app, id)?;
     let to = PrescriptionState::Approved;
     if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, None, tx.now)? {
         return Err(moved_on(tx.conn, id)?.into());
     }
     record(tx, &row, &events)?;
-    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now)
 }
 
 /// Sends a signed prescription back to its doctor, who hears of it and may
@@ -128,20 +127,20 @@ pub fn send_back(
 ) -> Result<PrescriptionView, Failure> {
     let reason = reason_of("reason", &input.reason)?;
     let row = reviewable(tx.conn, id)?;
-    let body = Body::open(tx.house, &row)?;
+    let body = Body::open(tx.app, &row)?;
     let pharmacist = standing(caller.staff, tx.now);
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
-    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.house.policy.prescribing)?;
+    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
     if !events.is_empty() {
-        let words = tx.house.seal("prescription", "reason_sealed", id, reason)?;
-        let sealed = body.seal(tx.house, id)?;
+        let words = tx.app.seal("prescription", "reason_sealed", id, reason)?;
+        let sealed = body.seal(tx.app, id)?;
         let to = PrescriptionState::Returned;
         if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, Some(&words), tx.now)? {
             return Err(moved_on(tx.conn, id)?.into());
         }
         record(tx, &row, &events)?;
     }
-    fetch_view(tx.conn, tx.house, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now)
 }
 
 fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Failure, House, Part, Shown,
+    AppState, Failure, Part, Shown,
     caller::StaffCaller,
     network::me,
     prescription::view::{PrescriptionView, Reader, fetch_view},
@@ -104,7 +104,7 @@ pub struct ReviewView {
 /// `NotFound` unless it waits for review or the caller reviewed it.
 pub fn read(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: StaffCaller,
     id: PrescriptionId,
@@ -114,9 +114,9 @@ pub fn read(
     if !under_review && row.reviewed_by != Some(caller.staff) {
         return Err(Code::NotFound.into());
     }
-    let prescription = fetch_view(conn, house, shown, id, Reader::Pharmacist, house.now())?;
+    let prescription = fetch_view(conn, app, shown, id, Reader::Pharmacist, app.now())?;
     let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
-    let patient = if consents_to_care { Some(patient(conn, house, &row)?) } else { None };
+    let patient = if consents_to_care { Some(patient(conn, app, &row)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
     if patient.is_some() {
         shown.note(row.worker_id, Part::Record, id);
@@ -124,18 +124,18 @@ pub fn read(
     Ok(ReviewView { prescription, patient, withheld })
 }
 
-fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<PatientView, Failure> {
+fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<PatientView, Failure> {
     let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (_, told) = profile::fetch(conn, house, row.worker_id)?;
-    let triage = triage::of_consultation(conn, house, &consultation)?;
+    let (_, told) = profile::fetch(conn, app, row.worker_id)?;
+    let triage = triage::of_consultation(conn, app, &consultation)?;
     let span = triage::span_of(conn, &consultation)?;
     let newest = newest(storage::vitals::readings_of_care(conn, span)?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
-    let checked = facts::gather(conn, house, row.worker_id, Vec::new(), Some(row.id), house.now())?;
-    let today = civil_day(house.now());
+    let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
+    let today = civil_day(app.now());
     let who = profile::stated(&worker, &told);
     let age_months = who.birth_date.and_then(|born| months_since(born, today));
     Ok(PatientView {
@@ -150,7 +150,7 @@ fn patient(conn: &mut Conn, house: &House, row: &PrescriptionRow) -> Result<Pati
         conditions: told.conditions,
         egfr: told.egfr,
         creatinine_clearance: told.creatinine_clearance,
-        taking: checked.taking.iter().map(|taken| taking_view(house, taken)).collect(),
+        taking: checked.taking.iter().map(|taken| taking_view(app, taken)).collect(),
         symptoms: triage.symptoms.clone(),
         readings: newest.iter().map(vitals::view).collect(),
         triage,
@@ -169,10 +169,10 @@ fn newest(rows: Vec<ReadingRow>) -> Vec<ReadingRow> {
     newest
 }
 
-fn taking_view(house: &House, taken: &Taken) -> TakingView {
+fn taking_view(app: &AppState, taken: &Taken) -> TakingView {
     match taken {
         Taken::Vended { product, units_per_day_thousandths, until, in_doubt } => {
-            let names = names_of(house, product);
+            let names = names_of(app, product);
             TakingView {
                 reported: None,
                 product_code: Some(product.to_string()),
@@ -195,7 +195,7 @@ fn taking_view(house: &House, taken: &Taken) -> TakingView {
     }
 }
 
-fn names_of(house: &House, code: &ProductCode) -> Option<(String, String)> {
-    let formulary = house.formulary();
+fn names_of(app: &AppState, code: &ProductCode) -> Option<(String, String)> {
+    let formulary = app.formulary();
     formulary.get(code).map(|product| (product.generic_zh.clone(), product.generic_en.clone()))
 }

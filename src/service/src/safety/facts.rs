@@ -8,7 +8,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Failure, House, formulary::TwoLanguages, profile};
+use crate::{AppState, Failure, formulary::TwoLanguages, profile};
 use domain::{
     formulary::ProductCode,
     ids::{OrderId, PrescriptionId, WorkerId},
@@ -105,8 +105,8 @@ pub fn rules() -> &'static RuleSet {
 }
 
 /// Runs the rules in force.
-pub fn run(house: &House, input: &SafetyInput) -> SafetyReport {
-    check(input, &house.formulary(), rules())
+pub fn run(app: &AppState, input: &SafetyInput) -> SafetyReport {
+    check(input, &app.formulary(), rules())
 }
 
 /// Lines of the wire as lines of the domain.
@@ -171,14 +171,14 @@ pub struct Whose<'a> {
 /// What the storage said; a stored code that cannot be read.
 pub fn gather(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     worker: WorkerId,
     lines: Vec<DraftLine>,
     except: Option<PrescriptionId>,
     now: Timestamp,
 ) -> Result<SafetyInput, Failure> {
     let whose = Whose { worker, person: &[worker], prescription: except, order: None };
-    gather_for(conn, house, &whose, lines, now)
+    gather_for(conn, app, &whose, lines, now)
 }
 
 /// As [`gather`], for a person who may have several rows.
@@ -187,14 +187,14 @@ pub fn gather(
 /// As there.
 pub fn gather_for(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     whose: &Whose<'_>,
     lines: Vec<DraftLine>,
     now: Timestamp,
 ) -> Result<SafetyInput, Failure> {
     let worker = whose.worker;
     let row = storage::network::worker::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
-    let (_, known) = profile::fetch(conn, house, worker)?;
+    let (_, known) = profile::fetch(conn, app, worker)?;
     let since = now - TimeDelta::hours(READING_HOURS);
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
     // reaches every limit that the device can measure; LO reaches none.

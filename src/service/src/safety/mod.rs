@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Failure, House, Part, Shown, caller::StaffCaller, consultation::in_care};
+use super::{AppState, Failure, Part, Shown, caller::StaffCaller, consultation::in_care};
 use crate::network::me;
 use domain::{
     formulary::{Condition, ProductCode},
@@ -125,7 +125,7 @@ pub struct CheckInput {
 /// once the worker has withdrawn the consent to care.
 pub fn check_only(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     shown: &mut Shown,
     caller: StaffCaller,
     input: CheckInput,
@@ -138,7 +138,7 @@ pub fn check_only(
             let theirs = match caller.role {
                 Role::Doctor => {
                     facts.doctor_id == Some(caller.staff)
-                        && in_care(conn, house, consultation, facts.state, facts.ended_at)?
+                        && in_care(conn, app, consultation, facts.state, facts.ended_at)?
                 }
                 Role::Pharmacist => true,
                 _ => false,
@@ -148,10 +148,10 @@ pub fn check_only(
             }
             me::need_care_consent(conn, facts.worker_id)?;
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
-            gather(conn, house, facts.worker_id, lines, None, house.now())?
+            gather(conn, app, facts.worker_id, lines, None, app.now())?
         }
         (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {
-            made_up(profile, &input.taking, lines, civil_day(house.now()))?
+            made_up(profile, &input.taking, lines, civil_day(app.now()))?
         }
         _ => {
             let words = Bilingual::fixed(
@@ -161,7 +161,7 @@ pub fn check_only(
             return Err(Refusal::field("profile", "one_of_two", words).into());
         }
     };
-    Ok(SafetyReportView::from(&run(house, &input)))
+    Ok(SafetyReportView::from(&run(app, &input)))
 }
 
 fn made_up(

@@ -74,7 +74,7 @@ pub fn reset_ask(
     // The reason may name people; an event only says that there was one.
     let payload = json!({"reason_chars": input.reason.trim().chars().count()});
     tx.record("staff", id, "staff.authenticator_reset_asked", payload, Hearers::staff(id))?;
-    let home = tx.house.public_url.clone();
+    let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::AuthenticatorReset, id, None, &home)?;
     let asked = StaffRow { reset_asked_by: Some(caller.staff), reset_asked_at: Some(tx.now), ..row };
     open_reset(&asked, tx.now).ok_or_else(|| Failure::Fault("a request that was just made".to_owned()))

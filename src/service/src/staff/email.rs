@@ -14,7 +14,7 @@ use super::{
     change::check_email,
     password::{self, LinkInput},
 };
-use crate::{Actor, Failure, Hearers, House, Tx, letter, limits};
+use crate::{Actor, AppState, Failure, Hearers, Tx, letter, limits};
 use crypto::{digest, random};
 use domain::{
     ids::StaffId,
@@ -105,7 +105,7 @@ fn fresh_link(tx: &mut Tx<'_>, id: StaffId, email: &str) -> Result<String, Failu
     let digest = digest::sha256(token.as_bytes());
     let expires_at = tx.now + TimeDelta::hours(CONFIRM_HOURS);
     store::email_change_add(tx.conn, &digest, id, email, tx.now, expires_at)?;
-    Ok(format!("{}/staff/email#token={token}", tx.house.public_url.trim_end_matches('/')))
+    Ok(format!("{}/staff/email#token={token}", tx.app.public_url.trim_end_matches('/')))
 }
 
 /// A link for a letter that is sent again; the ones before are void.
@@ -128,12 +128,11 @@ pub(crate) fn link_standing(
 ///
 /// # Errors
 /// `LinkInvalid`; `TooManyRequests` after too many that are none.
-pub async fn look(house: &Arc<House>, input: &LinkInput, address: &str) -> Result<[u8; 32], Failure> {
+pub async fn look(app: &Arc<AppState>, input: &LinkInput, address: &str) -> Result<[u8; 32], Failure> {
     let digest = digest::sha256(input.token.as_bytes());
-    let found =
-        house.read(Actor::Anyone, move |conn, _| Ok(store::email_change_fetch(conn, &digest)?)).await?;
+    let found = app.read(Actor::Anyone, move |conn, _| Ok(store::email_change_fetch(conn, &digest)?)).await?;
     if found.is_none() {
-        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
+        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     }
     Ok(digest)
 }
@@ -152,7 +151,7 @@ pub fn confirm(tx: &mut Tx<'_>, digest: &[u8; 32]) -> Result<EmailConfirmed, Fai
     ensure_free(tx.conn, &change.email, row.id)?;
     storage::staff::session::links_void(tx.conn, row.id, tx.now)?;
     store::email_set(tx.conn, row.id, &change.email)?;
-    let home = tx.house.public_url.clone();
+    let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::EmailChanged, row.id, Some(&row.email), &home)?;
     tx.record("staff", row.id, "staff.email_changed", json!({"confirmed": true}), Hearers::staff(row.id))?;
     Ok(EmailConfirmed { email: change.email })

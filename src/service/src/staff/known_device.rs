@@ -9,7 +9,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::House;
+use crate::AppState;
 use crypto::{blind::BlindField, digest, random};
 use domain::{ids::StaffId, time::Timestamp};
 
@@ -20,25 +20,25 @@ const DAY: usize = 4;
 const PROOF: usize = 24;
 
 /// What a device of `staff` is given.
-pub(crate) fn token(house: &House, staff: StaffId) -> String {
+pub(crate) fn token(app: &AppState, staff: StaffId) -> String {
     let mut known = [0; DAY + NAME];
-    known[..DAY].copy_from_slice(&day(house.now()).to_be_bytes());
+    known[..DAY].copy_from_slice(&day(app.now()).to_be_bytes());
     known[DAY..].copy_from_slice(&random::bytes::<NAME>());
-    let proof = proof(house, staff, &known);
+    let proof = proof(app, staff, &known);
     BASE64URL_NOPAD.encode(&[&known[..], &proof].concat())
 }
 
 /// The name of the device that `token` was given to, if it was, and for `staff`.
-pub(crate) fn recognised(house: &House, staff: StaffId, token: &str) -> Option<String> {
+pub(crate) fn recognised(app: &AppState, staff: StaffId, token: &str) -> Option<String> {
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
     let (known, given) = bytes.split_at_checked(DAY + NAME)?;
-    let age = day(house.now()).checked_sub(u32::from_be_bytes(*known.first_chunk()?))?;
-    let right = digest::same_bytes(given, &proof(house, staff, known));
+    let age = day(app.now()).checked_sub(u32::from_be_bytes(*known.first_chunk()?))?;
+    let right = digest::same_bytes(given, &proof(app, staff, known));
     (right && i64::from(age) <= DAYS).then(|| digest::hex(&known[DAY..]))
 }
 
-fn proof(house: &House, staff: StaffId, known: &[u8]) -> [u8; PROOF] {
-    let whole = house.keys.blind.of(BlindField::KnownDevice, &format!("{staff}\n{}", digest::hex(known)));
+fn proof(app: &AppState, staff: StaffId, known: &[u8]) -> [u8; PROOF] {
+    let whole = app.keys.blind.of(BlindField::KnownDevice, &format!("{staff}\n{}", digest::hex(known)));
     let mut proof = [0; PROOF];
     proof.copy_from_slice(&whole[..PROOF]);
     proof

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{known_device, passwords, session, signing};
 use crate::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, AppState, Failure, Hearers, Tx,
     jobs::rounds::{self, Done, Job},
     letter, limits,
 };
@@ -100,10 +100,10 @@ pub struct PasswordSet {
 /// # Errors
 /// `TooManyRequests` for an address that asks too often. An account that was
 /// asked for too often gets no more letters, and the caller the same answer.
-pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bool, Failure> {
+pub async fn may_request(app: &AppState, email: &str, address: &str) -> Result<bool, Failure> {
     // Taken and never given back: each costs a letter.
-    let _spent = limits::RESET_ADDRESS.reserve(house, &[address]).await?.keep(house);
-    Ok(limits::RESET_ACCOUNT.spend(house, &[&email.trim().to_lowercase()]).await)
+    let _spent = limits::RESET_ADDRESS.reserve(app, &[address]).await?.keep(app);
+    Ok(limits::RESET_ACCOUNT.spend(app, &[&email.trim().to_lowercase()]).await)
 }
 
 /// Takes a request. Whether there is such an account is looked up afterwards
@@ -112,8 +112,8 @@ pub async fn may_request(house: &House, email: &str, address: &str) -> Result<bo
 pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
     let id = AnyId::generate();
     let email = input.email.trim().to_lowercase();
-    let sealed = tx.house.seal("reset_request", "email_sealed", id, &email)?;
-    let index = tx.house.keys.blind.of(BlindField::Email, &email);
+    let sealed = tx.app.seal("reset_request", "email_sealed", id, &email)?;
+    let index = tx.app.keys.blind.of(BlindField::Email, &email);
     storage::staff::reset_request::request_add(tx.conn, id, (&sealed, &index), may_send, tx.now)?;
     tx.wake(Topic::Letters);
     Ok(Accepted { accepted: true })
@@ -123,19 +123,18 @@ pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Ac
 ///
 /// # Errors
 /// Faults of the storage.
-pub(crate) async fn answer_requests(house: &Arc<House>) -> Result<Done, Failure> {
+pub(crate) async fn answer_requests(app: &Arc<AppState>) -> Result<Done, Failure> {
     const JOB: Job = Job::new("reset-requests");
-    let waiting = house
-        .read(Actor::System, |conn, _| Ok(storage::staff::reset_request::requests(conn, ROUND)?))
-        .await?;
-    Ok(rounds::each(house, JOB, waiting, |request| request.id, answer).await)
+    let waiting =
+        app.read(Actor::System, |conn, _| Ok(storage::staff::reset_request::requests(conn, ROUND)?)).await?;
+    Ok(rounds::each(app, JOB, waiting, |request| request.id, answer).await)
 }
 
 fn answer(tx: &mut Tx<'_>, request: &RequestRow) -> Result<usize, Failure> {
     if !storage::staff::reset_request::request_take(tx.conn, request.id)? {
         return Ok(0);
     }
-    let email = tx.house.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
+    let email = tx.app.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
     let found = storage::staff::staff_by_email(tx.conn, &email)?;
     if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
         // Whoever never answered their invitation gets a fresh one.
@@ -192,7 +191,7 @@ pub(crate) fn fresh_link(tx: &mut Tx<'_>, id: StaffId, purpose: LinkPurpose) -> 
     let expires_at = tx.now + purpose.life();
     store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose.as_str(), tx.now, expires_at)?;
     // Behind `#`, so that the token stays out of logs of web servers.
-    Ok(format!("{}/staff/password#token={token}", tx.house.public_url.trim_end_matches('/')))
+    Ok(format!("{}/staff/password#token={token}", tx.app.public_url.trim_end_matches('/')))
 }
 
 /// A link, handed in.
@@ -223,18 +222,18 @@ pub struct LinkView {
 ///
 /// # Errors
 /// `LinkInvalid`; `TooManyRequests` after too many that are none.
-pub async fn look(house: &Arc<House>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
+pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
     let digest = digest::sha256(input.token.as_bytes());
-    let found = house
-        .read(Actor::Anyone, move |conn, house| {
+    let found = app
+        .read(Actor::Anyone, move |conn, app| {
             let link = store::link_fetch(conn, &digest)?
-                .filter(|link| link.used_at.is_none() && link.expires_at > house.now());
+                .filter(|link| link.used_at.is_none() && link.expires_at > app.now());
             let Some(link) = link else { return Ok(None) };
             Ok(storage::staff::staff_fetch(conn, link.staff_id)?.map(|row| (link, row)))
         })
         .await?;
     let Some((link, row)) = found.filter(|(_, row)| row.disabled_at.is_none()) else {
-        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
+        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     };
     Ok(LinkView {
         purpose: link.purpose,
@@ -260,9 +259,9 @@ pub struct Prepared {
 /// # Errors
 /// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too
 /// many links that are none.
-pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
+pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
     let link = digest::sha256(input.token.as_bytes());
-    let person = house
+    let person = app
         .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
             // One that is spent may be a repeated request, which gets its first answer.
             Some(row) => Ok(storage::staff::staff_fetch(conn, row.staff_id)?),
@@ -270,7 +269,7 @@ pub async fn prepare(house: &Arc<House>, input: PasswordInput, address: &str) ->
         })
         .await?;
     let Some(person) = person else {
-        return Err(limits::LINK_ADDRESS.refuse(house, &[address], Code::LinkInvalid.into()).await);
+        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     };
     let local = person.email.split('@').next().unwrap_or_default();
     let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];
@@ -310,22 +309,22 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
     let fresh = if row.totp_sealed.is_none() { Some(fresh_totp(tx, &row)?) } else { None };
     if let Some(typed) = &prepared.signing_pin {
         let salt = PinSalt::generate();
-        let mac = tx.house.keys.staff_pins.mac(&salt, typed);
+        let mac = tx.app.keys.staff_pins.mac(&salt, typed);
         storage::staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
     }
     store::links_void(tx.conn, row.id, tx.now)?;
     // Whoever has set a password needs no other link that they asked for before.
     storage::staff::reset_request::requests_drop(
         tx.conn,
-        &tx.house.keys.blind.of(BlindField::Email, &row.email),
+        &tx.app.keys.blind.of(BlindField::Email, &row.email),
     )?;
     let ended = session::end_all(tx, row.id)?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;
-    let issuer = format!("Waystation {}", tx.house.policy.network);
+    let issuer = format!("Waystation {}", tx.app.policy.network);
     let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
     Ok(PasswordSet {
-        device_token: known_device::token(tx.house, row.id),
+        device_token: known_device::token(tx.app, row.id),
         totp_qr_svg: uri.as_deref().and_then(qr::svg_of),
         totp_uri: uri,
         totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
@@ -339,8 +338,8 @@ fn signs(role: Role) -> bool {
 
 fn fresh_totp(tx: &mut Tx<'_>, row: &StaffRow) -> Result<TotpSecret, Failure> {
     let secret = TotpSecret::generate();
-    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", row.id);
-    let sealed = tx.house.keys.sealer.seal(&place, secret.expose_bytes())?;
+    let place = FieldPlace::of(&tx.app.policy.network, "staff", "totp_sealed", row.id);
+    let sealed = tx.app.keys.sealer.seal(&place, secret.expose_bytes())?;
     storage::staff::totp_set(tx.conn, row.id, &sealed, 0)?;
     Ok(secret)
 }
@@ -357,7 +356,7 @@ fn confirm(tx: &mut Tx<'_>, row: &StaffRow, code: Option<&str>) -> Result<(), Fa
         return Err(Refusal::field("totp_confirm", "missing_field", message).into());
     };
     let tried = signing::count_try(tx, row)?;
-    let secret = session::totp_secret(tx.house, row)?.ok_or(Code::CredentialsWrong)?;
+    let secret = session::totp_secret(tx.app, row)?.ok_or(Code::CredentialsWrong)?;
     let used = u64::try_from(row.totp_step).ok();
     let Ok(step) = totp::verify(&secret, code.trim(), tx.now, used) else {
         return Err(signing::refuse_try(tx, row.id, tried, Code::CredentialsWrong));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Actor, Failure, Hearers, House, Tx, caller::StaffCaller, consultation, limits};
+use crate::{Actor, AppState, Failure, Hearers, Tx, caller::StaffCaller, consultation, limits};
 use crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret};
 use domain::{
     ids::{EmployerId, HospitalId, SessionId, StaffId},
@@ -129,29 +129,29 @@ pub struct SessionView {
 /// # Errors
 /// As there; `TooManyRequests` for one that is none, after too many of them.
 pub async fn exchange(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     token: String,
     address: &str,
     client: String,
 ) -> Result<StaffTokens, Failure> {
-    if !is_refresh_token(house, &token).await? {
-        return Err(limits::REFRESH_ADDRESS.refuse(house, &[address], Code::TokenInvalid.into()).await);
+    if !is_refresh_token(app, &token).await? {
+        return Err(limits::REFRESH_ADDRESS.refuse(app, &[address], Code::TokenInvalid.into()).await);
     }
-    house.write(Actor::Anyone, move |tx| refresh(tx, &token, &client)).await
+    app.write(Actor::Anyone, move |tx| refresh(tx, &token, &client)).await
 }
 
-async fn is_refresh_token(house: &Arc<House>, token: &str) -> Result<bool, Failure> {
+async fn is_refresh_token(app: &Arc<AppState>, token: &str) -> Result<bool, Failure> {
     let digest = digest::sha256(token.as_bytes());
-    house.read(Actor::Anyone, move |conn, _| Ok(store::refresh_fetch(conn, &digest)?.is_some())).await
+    app.read(Actor::Anyone, move |conn, _| Ok(store::refresh_fetch(conn, &digest)?.is_some())).await
 }
 
 /// Ends the session of a refresh token, as [`revoke`] does. One that is none
 /// costs no write.
-pub async fn revoke_token(house: &Arc<House>, token: String) -> Result<Revoked, Failure> {
-    if !is_refresh_token(house, &token).await? {
+pub async fn revoke_token(app: &Arc<AppState>, token: String) -> Result<Revoked, Failure> {
+    if !is_refresh_token(app, &token).await? {
         return Ok(Revoked { revoked: true });
     }
-    house.write(Actor::Anyone, move |tx| revoke(tx, &token)).await
+    app.write(Actor::Anyone, move |tx| revoke(tx, &token)).await
 }
 
 /// What a refresh token was exchanged for, and for whom.
@@ -187,13 +187,13 @@ pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens
     storage::authority::session_touch(tx.conn, session.id, tx.now)?;
     let tokens = tokens(tx, person, &session)?;
     let kept = Exchanged { client: client.to_owned(), tokens };
-    let sealed = match tx.house.policy.sessions.refresh_grace_seconds {
+    let sealed = match tx.app.policy.sessions.refresh_grace_seconds {
         0 => None,
         _ => Some(
-            tx.house
+            tx.app
                 .keys
                 .sealer
-                .seal(&answer_place(tx.house, &digest::hex(&digest)), &serde_json::to_vec(&kept)?)?,
+                .seal(&answer_place(tx.app, &digest::hex(&digest)), &serde_json::to_vec(&kept)?)?,
         ),
     };
     if !store::refresh_use(tx.conn, &digest, sealed.as_deref(), tx.now)? {
@@ -209,12 +209,12 @@ fn exchanged_before(
     row: &RefreshRow,
     client: &str,
 ) -> Result<Option<StaffTokens>, Failure> {
-    let grace = TimeDelta::seconds(tx.house.policy.sessions.refresh_grace_seconds.into());
+    let grace = TimeDelta::seconds(tx.app.policy.sessions.refresh_grace_seconds.into());
     let (Some(used_at), Some(sealed)) = (row.used_at, &row.answer_sealed) else { return Ok(None) };
     if tx.now > used_at + grace {
         return Ok(None);
     }
-    let plain = tx.house.keys.sealer.open(&answer_place(tx.house, &digest::hex(digest)), sealed)?;
+    let plain = tx.app.keys.sealer.open(&answer_place(tx.app, &digest::hex(digest)), sealed)?;
     let kept: Exchanged = serde_json::from_slice(&plain)?;
     let successor = digest::sha256(kept.tokens.refresh_token.as_bytes());
     let unused = store::refresh_fetch(tx.conn, &successor)?.is_some_and(|next| next.used_at.is_none());
@@ -225,8 +225,8 @@ fn exchanged_before(
     Ok(Some(kept.tokens))
 }
 
-fn answer_place<'a>(house: &'a House, digest: &'a str) -> FieldPlace<'a> {
-    FieldPlace::of_text(&house.policy.network, "refresh_token", "answer_sealed", digest)
+fn answer_place<'a>(app: &'a AppState, digest: &'a str) -> FieldPlace<'a> {
+    FieldPlace::of_text(&app.policy.network, "refresh_token", "answer_sealed", digest)
 }
 
 /// Whose session a token belongs to, if it has not ended.
@@ -254,14 +254,14 @@ pub fn sign_out(tx: &mut Tx<'_>, caller: StaffCaller) -> Result<SignedOut, Failu
 }
 
 /// The caller's session.
-pub fn fetch(conn: &mut Conn, house: &House, caller: StaffCaller) -> Result<SessionView, Failure> {
+pub fn fetch(conn: &mut Conn, app: &AppState, caller: StaffCaller) -> Result<SessionView, Failure> {
     let session = store::session_fetch(conn, caller.session)?.ok_or(Code::SessionEnded)?;
     let person = storage::staff::staff_fetch(conn, caller.staff)?.ok_or(Code::SessionEnded)?;
     Ok(SessionView {
         staff: view(person),
         session_id: session.id,
         created_at: session.created_at,
-        signing_until: session.signing_until.filter(|until| *until > house.now()),
+        signing_until: session.signing_until.filter(|until| *until > app.now()),
     })
 }
 
@@ -290,10 +290,10 @@ pub(crate) fn view(row: StaffRow) -> StaffView {
 }
 
 /// The secret of somebody's one-time codes; `None` until they are invited.
-pub(crate) fn totp_secret(house: &House, row: &StaffRow) -> Result<Option<TotpSecret>, Failure> {
+pub(crate) fn totp_secret(app: &AppState, row: &StaffRow) -> Result<Option<TotpSecret>, Failure> {
     let Some(sealed) = &row.totp_sealed else { return Ok(None) };
-    let place = FieldPlace::of(&house.policy.network, "staff", "totp_sealed", row.id);
-    Ok(Some(TotpSecret::from_bytes(&house.keys.sealer.open(&place, sealed)?)?))
+    let place = FieldPlace::of(&app.policy.network, "staff", "totp_sealed", row.id);
+    Ok(Some(TotpSecret::from_bytes(&app.keys.sealer.open(&place, sealed)?)?))
 }
 
 fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
@@ -320,13 +320,13 @@ pub(crate) fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Re
     let refresh = refresh.expose_secret();
     store::refresh_add(tx.conn, &digest::sha256(refresh.as_bytes()), session.id, tx.now, ends_at)?;
     let life = TimeDelta::seconds(TOKEN_SECONDS);
-    let mut claims = Claims::new(&tx.house.policy.network, row.role, row.id, tx.now, life);
+    let mut claims = Claims::new(&tx.app.policy.network, row.role, row.id, tx.now, life);
     claims.session = Some(session.id);
     claims.session_version = Some(session.version);
     claims.hospital = row.hospital_id;
     claims.employer = row.employer_id;
     Ok(StaffTokens {
-        access_token: tx.house.keys.tokens.issue(&claims)?,
+        access_token: tx.app.keys.tokens.issue(&claims)?,
         expires_in: TOKEN_SECONDS,
         refresh_token: refresh.to_owned(),
         refresh_expires_at: ends_at,

@@ -11,7 +11,7 @@ use super::{
     sign_in_alarm,
 };
 use crate::{
-    Actor, Failure, Hearers, House, Tx,
+    Actor, AppState, Failure, Hearers, Tx,
     limits::{self, Taken},
 };
 use crypto::totp::{self, TotpSecret};
@@ -26,29 +26,29 @@ use storage::staff::{StaffRow, session as store};
 /// right answer still passes; beyond a bound that keeps guessing hopeless, it
 /// passes from a device that has signed in before, and from one that has just
 /// set a password by a letter.
-pub async fn sign_in(house: &Arc<House>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
+pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
     let email = input.email.trim().to_lowercase();
     let sought = email.clone();
     let row =
-        house.read(Actor::Anyone, move |conn, _| Ok(storage::staff::staff_by_email(conn, &sought)?)).await?;
+        app.read(Actor::Anyone, move |conn, _| Ok(storage::staff::staff_by_email(conn, &sought)?)).await?;
     let row = row.filter(|row| row.disabled_at.is_none());
     let known = row.as_ref().zip(input.device_token.as_deref());
-    let device = known.and_then(|(row, token)| known_device::recognised(house, row.id, token));
-    let tries = Tries::take(house, &email, address, device).await?;
-    let cheap_first = tries.slow || limits::SIGN_IN_ADDRESS.is_spent(house, &[address]).await;
-    let outcome = try_sign_in(house, row, input, cheap_first).await;
+    let device = known.and_then(|(row, token)| known_device::recognised(app, row.id, token));
+    let tries = Tries::take(app, &email, address, device).await?;
+    let cheap_first = tries.slow || limits::SIGN_IN_ADDRESS.is_spent(app, &[address]).await;
+    let outcome = try_sign_in(app, row, input, cheap_first).await;
     let wrong = matches!(
         &outcome,
         Err(Failure::Refused(refusal)) if refusal.code == Code::CredentialsWrong
     );
     if !wrong {
-        tries.give_back(house).await;
+        tries.give_back(app).await;
         return outcome;
     }
-    limits::SIGN_IN_ADDRESS.note(house, &[address]).await;
-    let anywhere = limits::SIGN_IN_ANYWHERE.note(house, &[&email]).await;
-    if tries.keep(house) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
-        sign_in_alarm::tell_owner(house, email).await?;
+    limits::SIGN_IN_ADDRESS.note(app, &[address]).await;
+    let anywhere = limits::SIGN_IN_ANYWHERE.note(app, &[&email]).await;
+    if tries.keep(app) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
+        sign_in_alarm::tell_owner(app, email).await?;
     }
     match tries.spent {
         Some(spent) => Err(spent),
@@ -69,44 +69,44 @@ impl Tries {
     /// # Errors
     /// `TooManyRequests` when neither a quick nor a slow try is left.
     async fn take(
-        house: &House,
+        app: &AppState,
         email: &str,
         address: &str,
         device: Option<String>,
     ) -> Result<Self, Failure> {
         if let Some(device) = device
-            && let Ok(taken) = limits::SIGN_IN_DEVICE.reserve(house, &[email, &device]).await
+            && let Ok(taken) = limits::SIGN_IN_DEVICE.reserve(app, &[email, &device]).await
         {
             return Ok(Self { taken: vec![taken], slow: false, spent: None });
         }
-        let (first, spent) = match limits::SIGN_IN_SOURCE.reserve(house, &[email, address]).await {
-            Ok(taken) if !limits::SIGN_IN_ANYWHERE.is_spent(house, &[email]).await => {
+        let (first, spent) = match limits::SIGN_IN_SOURCE.reserve(app, &[email, address]).await {
+            Ok(taken) if !limits::SIGN_IN_ANYWHERE.is_spent(app, &[email]).await => {
                 return Ok(Self { taken: vec![taken], slow: false, spent: None });
             }
             Ok(taken) => (taken, None),
-            Err(spent) => (limits::SIGN_IN_SLOW_SOURCE.reserve(house, &[email, address]).await?, Some(spent)),
+            Err(spent) => (limits::SIGN_IN_SLOW_SOURCE.reserve(app, &[email, address]).await?, Some(spent)),
         };
-        match limits::SIGN_IN_SLOW.reserve(house, &[email]).await {
+        match limits::SIGN_IN_SLOW.reserve(app, &[email]).await {
             Ok(slow) => Ok(Self { taken: vec![first, slow], slow: true, spent }),
             Err(none_left) => {
-                first.give_back(house).await;
+                first.give_back(app).await;
                 Err(none_left)
             }
         }
     }
 
-    async fn give_back(&self, house: &House) {
+    async fn give_back(&self, app: &AppState) {
         for taken in &self.taken {
-            taken.give_back(house).await;
+            taken.give_back(app).await;
         }
     }
 
     /// They count. Tells whether one was the last of its window.
-    fn keep(&self, house: &House) -> bool {
+    fn keep(&self, app: &AppState) -> bool {
         // Each is kept, whichever was the last.
         let mut last = false;
         for taken in &self.taken {
-            last |= taken.keep(house);
+            last |= taken.keep(app);
         }
         last
     }
@@ -115,20 +115,20 @@ impl Tries {
 /// With `cheap_first` a password is only looked at behind a right one-time
 /// code, so that made-up sign-ins cost no hashing; who has both still gets in.
 async fn try_sign_in(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     row: Option<StaffRow>,
     input: SignInInput,
     cheap_first: bool,
 ) -> Result<StaffTokens, Failure> {
     // For nobody the same work is done as for somebody.
     let secret = match &row {
-        Some(row) => totp_secret(house, row)?,
+        Some(row) => totp_secret(app, row)?,
         None => None,
     };
     let used = row.as_ref().and_then(|row| u64::try_from(row.totp_step).ok());
     let step = match &secret {
-        Some(secret) => totp::verify(secret, input.totp.trim(), house.now(), used).ok(),
-        None => totp::verify(&TotpSecret::generate(), input.totp.trim(), house.now(), None).ok().and(None),
+        Some(secret) => totp::verify(secret, input.totp.trim(), app.now(), used).ok(),
+        None => totp::verify(&TotpSecret::generate(), input.totp.trim(), app.now(), None).ok().and(None),
     };
     if cheap_first && step.is_none() {
         return Err(Code::CredentialsWrong.into());
@@ -138,7 +138,7 @@ async fn try_sign_in(
     let looked = passwords::verify(stored, input.password).await?;
     let row = row.filter(|_| looked.right).ok_or(Code::CredentialsWrong)?;
     let step = step.ok_or(Code::CredentialsWrong)?;
-    house.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
+    app.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
 }
 
 /// The code's step is taken, and the password is still the one that was looked
@@ -158,5 +158,5 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
     let opened = tokens(tx, row.clone(), &opened)?;
-    Ok(StaffTokens { device_token: Some(known_device::token(tx.house, row.id)), ..opened })
+    Ok(StaffTokens { device_token: Some(known_device::token(tx.app, row.id)), ..opened })
 }

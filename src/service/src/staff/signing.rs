@@ -42,7 +42,7 @@ pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(),
     let right = match (&row.pin_salt, &row.pin_mac) {
         (Some(salt), Some(mac)) => {
             let salt = salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?;
-            tx.house.keys.staff_pins.verify(&PinSalt(salt), pin, mac)
+            tx.app.keys.staff_pins.verify(&PinSalt(salt), pin, mac)
         }
         _ => false,
     };

@@ -43,7 +43,7 @@ pub fn open_signing_window(
 ) -> Result<SigningWindow, Failure> {
     let row = storage::staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
     let tried = signing::count_try(tx, &row)?;
-    let secret = session::totp_secret(tx.house, &row)?.ok_or(Code::CredentialsWrong)?;
+    let secret = session::totp_secret(tx.app, &row)?.ok_or(Code::CredentialsWrong)?;
     let used = u64::try_from(row.totp_step).ok();
     let step = match totp::verify(&secret, input.totp.trim(), tx.now, used) {
         Ok(step) => i64::try_from(step).unwrap_or(i64::MAX),

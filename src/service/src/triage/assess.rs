@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Failure, House};
+use crate::{AppState, Failure};
 use domain::{
     refusal::{FieldProblem, Refusal},
     triage::{
@@ -97,7 +97,7 @@ pub struct Assessment {
 ///
 /// # Errors
 /// One problem per value that is out of range.
-pub fn assess(house: &House, input: &AssessInput) -> Result<Assessment, Failure> {
+pub fn assess(app: &AppState, input: &AssessInput) -> Result<Assessment, Failure> {
     let scored = News2Input {
         respiratory_rate_per_min: input.respiratory_rate_per_min,
         spo2_percent: input.spo2_percent,
@@ -118,13 +118,13 @@ pub fn assess(house: &House, input: &AssessInput) -> Result<Assessment, Failure>
         };
         return Err(Refusal::fields(vec![problem]).into());
     }
-    let latest = latest(input, house.now());
+    let latest = latest(input, app.now());
     let valid: Vec<ValidReading> = latest.iter().map(|known| known.reading.clone()).collect();
-    let findings = assess_all(&valid, None, &house.policy.vitals);
+    let findings = assess_all(&valid, None, &app.policy.vitals);
     let pregnant = input.pregnant == Some(true);
     let applicability = applicability(input.age_years, pregnant);
     let holds = applicability == Applicability::Applicable;
-    let limits = &house.policy.triage;
+    let limits = &app.policy.triage;
     let decision = triage(&TriageFacts {
         news2: holds.then_some(&score),
         parts: Some(&score),

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Actor, Failure, House, Tx, caller::WorkerCaller, consultation, profile};
+use super::{Actor, AppState, Failure, Tx, caller::WorkerCaller, consultation, profile};
 use crate::{
     alert,
     jobs::rounds::{self, Job},
@@ -113,9 +113,9 @@ pub(super) fn flags_of(row: &ConsultationRow) -> Result<Vec<RedFlagCode>, Failur
     Ok(row.red_flags.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default())
 }
 
-fn case_of_check_in(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<Case, Failure> {
+fn case_of_check_in(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<Case, Failure> {
     let WorkerCaller { worker, check_in, .. } = caller;
-    let (since, alarmed_since) = counts_since(conn, worker, house.now())?;
+    let (since, alarmed_since) = counts_since(conn, worker, app.now())?;
     let mut earlier = Vec::new();
     for alert in storage::triage::recent::alerts_lately(conn, &[worker], alarmed_since)? {
         earlier.extend(alert::flags_of(&alert)?);
@@ -146,10 +146,10 @@ fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, 
 }
 
 /// The level of a case.
-pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<TriageView, Failure> {
+pub(super) fn judge(conn: &mut Conn, app: &AppState, mut case: Case) -> Result<TriageView, Failure> {
     let worker = storage::network::worker::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
-    let (_, profile) = profile::fetch(conn, house, case.worker)?;
-    let today = civil_day(house.now());
+    let (_, profile) = profile::fetch(conn, app, case.worker)?;
+    let today = civil_day(app.now());
     let born = profile::stated(&worker, &profile).birth_date;
     let months = born.and_then(|born| months_since(born, today));
     let pregnant = profile.pregnant == Some(true);
@@ -160,10 +160,10 @@ pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<Tr
     let holds = applicability == Applicability::Applicable;
     // Who was never asked has not said "no".
     let diabetic = profile.conditions.as_ref().map(|known| known.contains(&Condition::Diabetes));
-    let findings = assess_all(&valid, diabetic, &house.policy.vitals);
+    let findings = assess_all(&valid, diabetic, &app.policy.vitals);
     case.said.symptoms.sort_unstable();
     case.said.symptoms.dedup();
-    let limits = &house.policy.triage;
+    let limits = &app.policy.triage;
     let decision = triage(&TriageFacts {
         limits,
         news2: holds.then_some(&score),
@@ -176,7 +176,7 @@ pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<Tr
         latest: &latest,
         consciousness: case.said.context.consciousness,
         earlier: &case.earlier,
-        now: Some(house.now()),
+        now: Some(app.now()),
     });
     Ok(TriageView {
         level: decision.level,
@@ -194,12 +194,12 @@ pub(super) fn judge(conn: &mut Conn, house: &House, mut case: Case) -> Result<Tr
 
 /// What is known of the caller: of the consultation under way, or else of this
 /// check-in.
-pub fn assess(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<TriageView, Failure> {
+pub fn assess(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<TriageView, Failure> {
     match storage::consultation::consultation_live_of(conn, caller.worker)? {
-        Some(row) => of_consultation(conn, house, &row),
+        Some(row) => of_consultation(conn, app, &row),
         None => {
-            let case = case_of_check_in(conn, house, caller)?;
-            judge(conn, house, case)
+            let case = case_of_check_in(conn, app, caller)?;
+            judge(conn, app, case)
         }
     }
 }
@@ -208,39 +208,39 @@ pub fn assess(conn: &mut Conn, house: &House, caller: WorkerCaller) -> Result<Tr
 /// was asked for with.
 pub(super) fn assess_visit(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     caller: WorkerCaller,
     symptoms: &[SymptomFlag],
 ) -> Result<TriageView, Failure> {
     let mut case = match storage::consultation::consultation_live_of(conn, caller.worker)? {
         Some(row) => case_of_consultation(conn, &row)?,
-        None => case_of_check_in(conn, house, caller)?,
+        None => case_of_check_in(conn, app, caller)?,
     };
     case.said.symptoms.extend_from_slice(symptoms);
-    judge(conn, house, case)
+    judge(conn, app, case)
 }
 
 /// What is known at the moment at which somebody asks for a doctor.
 pub(super) fn of_request(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     caller: WorkerCaller,
     symptoms: &[SymptomFlag],
 ) -> Result<TriageView, Failure> {
-    let mut case = case_of_check_in(conn, house, caller)?;
+    let mut case = case_of_check_in(conn, app, caller)?;
     case.said.symptoms.extend_from_slice(symptoms);
     case.asked = true;
-    judge(conn, house, case)
+    judge(conn, app, case)
 }
 
 /// What is known in a consultation, as of now or of its end.
 pub(super) fn of_consultation(
     conn: &mut Conn,
-    house: &House,
+    app: &AppState,
     row: &ConsultationRow,
 ) -> Result<TriageView, Failure> {
     let case = case_of_consultation(conn, row)?;
-    let mut view = judge(conn, house, case)?;
+    let mut view = judge(conn, app, case)?;
     // Its place in the queue never fell below what it once was.
     view.level = view.level.min(row.triage);
     Ok(view)
@@ -264,13 +264,13 @@ pub(super) fn hold_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failu
 /// Faults of the storage.
 pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView, Failure> {
     if let Some(row) = consultation::hold_live_of(tx, caller.worker)? {
-        let view = of_consultation(tx.conn, tx.house, &row)?;
+        let view = of_consultation(tx.conn, tx.app, &row)?;
         consultation::rise(tx, caller, &row, &view)?;
         store::measure_again_set(tx.conn, caller.check_in, None)?;
         return Ok(view);
     }
-    let case = case_of_check_in(tx.conn, tx.house, caller)?;
-    let view = judge(tx.conn, tx.house, case)?;
+    let case = case_of_check_in(tx.conn, tx.app, caller)?;
+    let view = judge(tx.conn, tx.app, case)?;
     store::measure_again_set(tx.conn, caller.check_in, view.measure_again.as_ref().map(|again| again.until))?;
     if view.level == TriageLevel::Emergency {
         alert::raise(tx, caller, None, None, &view.codes())?;
@@ -282,11 +282,11 @@ pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn alarm_unmeasured(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn alarm_unmeasured(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("unmeasured-extremes").may_be_overtaken();
-    let now = house.now();
-    let due = house.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
-    rounds::each(house, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
+    let now = app.now();
+    let due = app.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
+    rounds::each(app, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
 }
 
 fn alarm(

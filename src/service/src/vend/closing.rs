@@ -200,7 +200,7 @@ fn another_slot(tx: &mut Tx<'_>, order: &OrderRow, unit: &UnitRow) -> Result<Opt
         Err(failure) => return Err(failure),
     }
     if let Some(prescription) = order.prescription_id
-        && !dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now)?
+        && !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)?
     {
         return Ok(None);
     }

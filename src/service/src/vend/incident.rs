@@ -113,7 +113,7 @@ pub fn close_incident(
     }
     let cabinet = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
     lock_cabinet(tx, cabinet)?;
-    let sealed = tx.house.seal("incident", "note_sealed", id, note)?;
+    let sealed = tx.app.seal("incident", "note_sealed", id, note)?;
     if !store::incident_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }

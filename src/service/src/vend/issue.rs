@@ -23,7 +23,7 @@ use storage::{
 
 /// Until when an authorization made now may be started.
 pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
-    tx.now + TimeDelta::minutes(i64::from(tx.house.policy.vending.authorization_minutes))
+    tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.authorization_minutes))
 }
 
 /// Issues one attempt for each of `units`, which must be waiting and lie in
@@ -57,7 +57,7 @@ fn one(
 ) -> Result<(), Failure> {
     let (id, expires_at) = (AttemptId::generate(), authorization_end(tx));
     let authorization = VendAuthorization {
-        issuer: tx.house.policy.network.clone(),
+        issuer: tx.app.policy.network.clone(),
         device,
         attempt: id,
         epoch,
@@ -80,7 +80,7 @@ fn one(
         product_code: unit.product_code.clone(),
         lot_no: unit.lot_no.clone(),
         state: AttemptState::Issued,
-        vend_authorization: vend_auth::issue(&tx.house.keys.tokens, &authorization)?,
+        vend_authorization: vend_auth::issue(&tx.app.keys.tokens, &authorization)?,
         issued_at: At(tx.now),
         expires_at: At(expires_at),
     };

@@ -101,13 +101,13 @@ pub(super) fn count_wrong(
 
 /// The wrong codes that still count: after a while without one the hatch is as before.
 fn failures(tx: &Tx<'_>, last: &HatchTryRow) -> i32 {
-    let quiet = TimeDelta::seconds(tx.house.policy.vending.pickup_pause_seconds.into());
+    let quiet = TimeDelta::seconds(tx.app.policy.vending.pickup_pause_seconds.into());
     if tx.now - last.tried_at >= quiet { 0 } else { last.failures }
 }
 
 /// The time between two codes after so many wrong ones.
 fn pace(tx: &Tx<'_>, failures: i32) -> TimeDelta {
-    let policy = &tx.house.policy.vending;
+    let policy = &tx.app.policy.vending;
     let most = i32::try_from(policy.pickup_tries).unwrap_or(i32::MAX);
     let slow = match failures {
         few if few <= most => TimeDelta::zero(),
@@ -118,10 +118,10 @@ fn pace(tx: &Tx<'_>, failures: i32) -> TimeDelta {
 }
 
 fn index_of(tx: &Tx<'_>, typed: &str) -> [u8; 32] {
-    tx.house.keys.blind.of(BlindField::PickupCode, typed)
+    tx.app.keys.blind.of(BlindField::PickupCode, typed)
 }
 
 fn is_code(tx: &Tx<'_>, order: OrderId, sealed: &[u8], typed: &str) -> Result<bool, Failure> {
-    let code = tx.house.open("orders", "pickup_sealed", order, sealed)?;
+    let code = tx.app.open("orders", "pickup_sealed", order, sealed)?;
     Ok(digest::same_bytes(code.as_bytes(), typed.as_bytes()))
 }

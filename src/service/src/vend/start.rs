@@ -71,7 +71,7 @@ pub fn start(
             }
             apply(tx, &row, &events)?;
             storage::vend::journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
-            let ttl_ms = tx.house.policy.vending.grant_seconds.saturating_mul(1000);
+            let ttl_ms = tx.app.policy.vending.grant_seconds.saturating_mul(1000);
             Ok(Grant { boot_id: request.boot_id, ttl_ms })
         }
         Err(refusal) => {
@@ -108,7 +108,7 @@ fn lot_ok(
     let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
     let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
     // An older order may hold what has left the catalogue since, or is on the never-list by now.
-    let book = tx.house.formulary();
+    let book = tx.app.formulary();
     let known = book.find(&row.product_code).and_then(|known| book.standing(&known.code));
     let listed = known.is_some_and(|known| known.never.is_some());
     Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
@@ -128,7 +128,7 @@ fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failur
         return Ok(false);
     }
     match order.prescription_id {
-        Some(prescription) => dispense::verify_for_start(tx.conn, tx.house, prescription, tx.now),
+        Some(prescription) => dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now),
         None => Ok(true),
     }
 }

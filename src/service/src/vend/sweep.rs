@@ -10,7 +10,7 @@ use super::{
     domain_attempt, lock_cabinet, reconcile,
 };
 use crate::{
-    Actor, Failure, House, Tx,
+    Actor, AppState, Failure, Tx,
     jobs::rounds::{self, Job},
     order::write::command,
 };
@@ -28,16 +28,16 @@ const AT_ONCE: i64 = 100;
 ///
 /// # Errors
 /// What an attempt failed with, although those of other cabinets are done.
-pub async fn doubt_silent(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn doubt_silent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("doubt-silent");
-    let silence = TimeDelta::seconds(i64::from(house.policy.vending.silence_seconds));
-    let before = house.now() - silence;
-    let due = house
+    let silence = TimeDelta::seconds(i64::from(app.policy.vending.silence_seconds));
+    let before = app.now() - silence;
+    let due = app
         .read(Actor::System, move |conn, _| {
             Ok(storage::vend::attempt::attempts_silent(conn, before, AT_ONCE)?)
         })
         .await?;
-    rounds::each(house, JOB, due, |(_, id)| *id, doubt).await.outcome()
+    rounds::each(app, JOB, due, |(_, id)| *id, doubt).await.outcome()
 }
 
 fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usize, Failure> {
@@ -53,30 +53,30 @@ fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usi
 ///
 /// # Errors
 /// What an order failed with, although those of other cabinets are done.
-pub async fn void_expired(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("void-expired");
-    let now = house.now();
-    let due = house
+    let now = app.now();
+    let due = app
         .read(Actor::System, move |conn, _| Ok(storage::vend::attempt::attempts_overdue(conn, now, AT_ONCE)?))
         .await?;
     let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
         withdraw(tx, order, VoidReason::Expired)
     };
-    rounds::each(house, JOB, due, |(_, order)| *order, void).await.outcome()
+    rounds::each(app, JOB, due, |(_, order)| *order, void).await.outcome()
 }
 
 /// Ends unpaid orders whose time is up and frees their stock. Tells how many.
 ///
 /// # Errors
 /// What an order failed with, although those of other cabinets are done.
-pub async fn expire_orders(house: &Arc<House>) -> Result<usize, Failure> {
+pub async fn expire_orders(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-orders");
-    let now = house.now();
-    let due = house
+    let now = app.now();
+    let due = app
         .read(Actor::System, move |conn, _| Ok(storage::order::orders_overdue(conn, now, AT_ONCE)?))
         .await?;
-    rounds::each(house, JOB, due, |(_, order)| *order, expire).await.outcome()
+    rounds::each(app, JOB, due, |(_, order)| *order, expire).await.outcome()
 }
 
 fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {

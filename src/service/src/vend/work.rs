@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use crate::{Failure, House, caller::CabinetCaller};
+use crate::{AppState, Failure, caller::CabinetCaller};
 use crypto::digest;
 use domain::{
     ids::CabinetId,
@@ -34,15 +34,15 @@ pub fn cursor_of(items: &[WorkItem]) -> Result<i64, Failure> {
 }
 
 /// All that this cabinet should know now.
-pub fn work(conn: &mut Conn, house: &House, caller: CabinetCaller) -> Result<Vec<WorkItem>, Failure> {
-    let now = house.now();
+pub fn work(conn: &mut Conn, app: &AppState, caller: CabinetCaller) -> Result<Vec<WorkItem>, Failure> {
+    let now = app.now();
     let mut items = Vec::new();
     for (product_code, lot_no) in storage::stock::lots_recalled_in(conn, caller.cabinet)? {
         items.push(WorkItem::Recall { product_code, lot_no });
     }
     // An authorization that was withdrawn before it could have run out may
     // still lie in the cabinet.
-    let since = now - TimeDelta::minutes(i64::from(house.policy.vending.authorization_minutes));
+    let since = now - TimeDelta::minutes(i64::from(app.policy.vending.authorization_minutes));
     let voided = storage::vend::attempt::attempts_voided_since(conn, caller.cabinet, since, VOIDS_TOLD)?;
     items.extend(voided.into_iter().map(|attempt| WorkItem::Void { attempt }));
     let issued = storage::vend::attempt::attempts_of_cabinet(conn, caller.cabinet, &[AttemptState::Issued])?;

@@ -5,7 +5,7 @@ use diesel::{prelude::*, upsert::excluded};
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     events::AnyId,
     prepared::{PreparedDsl, padded},
     schema::health_read,
@@ -27,7 +27,7 @@ pub fn reads_since(
         .filter(health_read::subject_id.eq_any(subjects))
         .select((health_read::subject_id, health_read::part))
         .prepared();
-    each!(conn, c => query.load(c))
+    on_backend!(conn, c => query.load(c))
 }
 
 /// Notes that this reader is shown this part now; `false` when that was noted
@@ -41,7 +41,7 @@ pub fn read_note(
     now: Timestamp,
 ) -> QueryResult<bool> {
     use diesel::query_dsl::methods::FilterDsl;
-    each!(conn, c => FilterDsl::filter(
+    on_backend!(conn, c => FilterDsl::filter(
         diesel::insert_into(health_read::table)
             .values((
                 health_read::reader_id.eq(reader),
@@ -60,5 +60,5 @@ pub fn read_note(
 
 /// Forgets what was noted before `before`.
 pub fn reads_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    each!(conn, c => diesel::delete(health_read::table.filter(health_read::at.le(At(before)))).execute(c))
+    on_backend!(conn, c => diesel::delete(health_read::table.filter(health_read::at.le(At(before)))).execute(c))
 }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, each},
+    dialect::{self, on_backend},
     events::AnyId,
     schema::{audit_seal, event},
     sql_types::At,
@@ -67,7 +67,7 @@ pub struct WholeEvent {
 
 /// Adds a seal.
 pub fn seal_add(conn: &mut Conn, seal: &SealRow) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(audit_seal::table)
+    on_backend!(conn, c => diesel::insert_into(audit_seal::table)
         .values((
             audit_seal::position.eq(seal.position),
             audit_seal::hash.eq(&seal.hash),
@@ -82,7 +82,7 @@ pub fn seal_add(conn: &mut Conn, seal: &SealRow) -> QueryResult<()> {
 
 /// The newest seal.
 pub fn seal_last(conn: &mut Conn) -> QueryResult<Option<SealRow>> {
-    each!(conn, c => audit_seal::table
+    on_backend!(conn, c => audit_seal::table
         .order(audit_seal::position.desc())
         .select(SealRow::as_select())
         .first(c))
@@ -91,7 +91,7 @@ pub fn seal_last(conn: &mut Conn) -> QueryResult<Option<SealRow>> {
 
 /// The newest seal at or before a position.
 pub fn seal_before(conn: &mut Conn, position: i64) -> QueryResult<Option<SealRow>> {
-    each!(conn, c => audit_seal::table
+    on_backend!(conn, c => audit_seal::table
         .filter(audit_seal::position.le(position))
         .order(audit_seal::position.desc())
         .select(SealRow::as_select())
@@ -102,7 +102,7 @@ pub fn seal_before(conn: &mut Conn, position: i64) -> QueryResult<Option<SealRow
 /// The position of the seal that stands `back` seals before the newest; 0 where
 /// there are fewer.
 pub fn seal_position_back(conn: &mut Conn, back: i64) -> QueryResult<i64> {
-    each!(conn, c => audit_seal::table
+    on_backend!(conn, c => audit_seal::table
         .order(audit_seal::position.desc())
         .select(audit_seal::position)
         .offset(back)
@@ -114,7 +114,7 @@ pub fn seal_position_back(conn: &mut Conn, back: i64) -> QueryResult<i64> {
 /// Seals after a position, oldest first. A database that was not brought up to
 /// this version yet holds seals of version 1 only.
 pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Vec<SealRow>> {
-    let found = each!(conn, c => audit_seal::table
+    let found = on_backend!(conn, c => audit_seal::table
         .filter(audit_seal::position.gt(position))
         .order(audit_seal::position)
         .limit(limit)
@@ -122,7 +122,7 @@ pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Ve
         .load(c));
     found.or_else(|_| {
         type First = (i64, String, String, Timestamp);
-        let rows: Vec<First> = each!(conn, c => audit_seal::table
+        let rows: Vec<First> = on_backend!(conn, c => audit_seal::table
             .filter(audit_seal::position.gt(position))
             .order(audit_seal::position)
             .limit(limit)
@@ -143,7 +143,7 @@ pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Ve
 /// Events after `after` up to `to`, oldest first, whether readers may see them
 /// already or not: what is sealed is seen by all.
 pub fn events_between(conn: &mut Conn, after: i64, to: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
-    each!(conn, c => event::table
+    on_backend!(conn, c => event::table
         .filter(event::position.gt(after))
         .filter(event::position.le(to))
         .order(event::position)

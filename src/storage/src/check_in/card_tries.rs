@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::card_try,
     sql_types::At,
@@ -35,7 +35,7 @@ pub struct CardTryRow {
 pub fn card_tries_hold(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> QueryResult<Vec<CardTryRow>> {
     // A right PIN elsewhere may take the row away between the two statements.
     for _ in 0..3 {
-        each!(conn, c => diesel::insert_into(card_try::table)
+        on_backend!(conn, c => diesel::insert_into(card_try::table)
             .values((
                 card_try::card_index.eq(card_index),
                 card_try::place.eq(ANYWHERE),
@@ -44,11 +44,11 @@ pub fn card_tries_hold(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> Qu
             ))
             .on_conflict_do_nothing()
             .execute(c))?;
-        let rows: Vec<CardTryRow> = each!(conn, c => card_try::table
+        let rows: Vec<CardTryRow> = on_backend!(conn, c => card_try::table
             .filter(card_try::card_index.eq(card_index))
             .order(card_try::place)
             .select(CardTryRow::as_select())
-            .held()
+            .lock_for_update()
             .get_results(c))?;
         if rows.iter().any(|row| row.place == ANYWHERE) {
             return Ok(rows);
@@ -77,7 +77,7 @@ pub fn card_try_set(
     if known == 1 {
         return Ok(());
     }
-    each!(conn, c => diesel::insert_into(card_try::table)
+    on_backend!(conn, c => diesel::insert_into(card_try::table)
         .values((
             card_try::card_index.eq(card_index),
             card_try::place.eq(place),
@@ -92,11 +92,11 @@ pub fn card_try_set(
 /// Forgets what was counted for a card: its PIN was right, or is a new one.
 pub fn card_tries_clear(conn: &mut Conn, card_index: &[u8]) -> QueryResult<()> {
     let own = card_try::table.filter(card_try::card_index.eq(card_index));
-    each!(conn, c => diesel::delete(own).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(own).execute(c)).map(|_| ())
 }
 
 /// Forgets what was counted a day ago and more.
 pub fn card_tries_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
     let old = card_try::table.filter(card_try::tried_at.lt(At(now - TimeDelta::days(1))));
-    each!(conn, c => diesel::delete(old).execute(c))
+    on_backend!(conn, c => diesel::delete(old).execute(c))
 }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
@@ -50,7 +50,7 @@ pub fn check_in_open(
     station: StationId,
     now: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(check_in::table)
+    on_backend!(conn, c => diesel::insert_into(check_in::table)
         .values((
             check_in::id.eq(id),
             check_in::worker_id.eq(worker),
@@ -65,12 +65,12 @@ pub fn check_in_open(
 
 /// A check-in by id.
 pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
-    each!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
 }
 
 /// The open check-ins at a station's screen.
 pub fn check_ins_at(conn: &mut Conn, station: StationId) -> QueryResult<Vec<CheckInRow>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::station_id.eq(station))
         .select(CheckInRow::as_select())
@@ -83,7 +83,7 @@ pub fn check_ins_in_the_way(
     worker: WorkerId,
     station: StationId,
 ) -> QueryResult<Vec<CheckInRow>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
         .select(CheckInRow::as_select())
@@ -92,7 +92,7 @@ pub fn check_ins_in_the_way(
 
 /// The open check-ins of a worker: one at most.
 pub fn check_ins_open(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<CheckInId>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .filter(check_in::ended_at.is_null())
         .filter(check_in::worker_id.eq(worker))
         .select(check_in::id)
@@ -138,7 +138,7 @@ macro_rules! silent_and_alone {
 
 /// Open check-ins that were silent since `before` and have nothing under way.
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
-    each!(conn, c => silent_and_alone!(before)
+    on_backend!(conn, c => silent_and_alone!(before)
         .order(check_in::active_at)
         .limit(limit)
         .select(CheckInRow::as_select())
@@ -147,7 +147,7 @@ pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryRe
 
 /// Whether this one is such a check-in.
 pub fn check_in_is_idle(conn: &mut Conn, id: CheckInId, before: Timestamp) -> QueryResult<bool> {
-    let found = each!(conn, c => silent_and_alone!(before)
+    let found = on_backend!(conn, c => silent_and_alone!(before)
         .filter(check_in::id.eq(id))
         .select(check_in::id)
         .first::<CheckInId>(c))
@@ -162,7 +162,7 @@ pub fn emergencies_silent(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(ConsultationId, StationId, Timestamp)>> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .inner_join(check_in::table.on(check_in::worker_id.eq(consultation::worker_id)))
         .filter(consultation::state.eq_any_word(&[ConsultationState::Waiting, ConsultationState::Offered]))
         .filter(consultation::triage.eq_word(TriageLevel::Emergency))
@@ -175,7 +175,7 @@ pub fn emergencies_silent(
 
 /// The open check-in of a worker, if any.
 pub fn check_in_open_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<CheckInRow>> {
-    each!(conn, c => check_in::table
+    on_backend!(conn, c => check_in::table
         .filter(check_in::worker_id.eq(worker))
         .filter(check_in::ended_at.is_null())
         .select(CheckInRow::as_select())

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::phone_code,
     sql_types::At,
@@ -63,12 +63,12 @@ pub struct NewPhoneCode {
 
 /// Adds a code.
 pub fn phone_code_add(conn: &mut Conn, new: &NewPhoneCode) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(phone_code::table).values(new).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::insert_into(phone_code::table).values(new).execute(c)).map(|_| ())
 }
 
 /// A code, whose row is taken for this transaction: each wrong try is counted.
 pub fn phone_code_hold(conn: &mut Conn, id: PhoneCodeId) -> QueryResult<Option<PhoneCodeRow>> {
-    each!(conn, c => phone_code::table.find(id).select(PhoneCodeRow::as_select()).held().get_result(c))
+    on_backend!(conn, c => phone_code::table.find(id).select(PhoneCodeRow::as_select()).lock_for_update().get_result(c))
         .optional()
 }
 

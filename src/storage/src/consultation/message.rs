@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, events::AnyId, schema::message, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, events::AnyId, schema::message, sql_types::At};
 use domain::{
     ids::{ConsultationId, Id, MessageId},
     staff::role::Role,
@@ -34,7 +34,7 @@ pub fn message_add<K>(
     body_sealed: &[u8],
     now: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(message::table)
+    on_backend!(conn, c => diesel::insert_into(message::table)
         .values((
             message::id.eq(id),
             message::consultation_id.eq(consultation),
@@ -54,7 +54,7 @@ pub fn messages_after(
     after: Option<MessageId>,
     limit: i64,
 ) -> QueryResult<Vec<MessageRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let query = message::table
             .filter(message::consultation_id.eq(consultation))
             .order(message::id)

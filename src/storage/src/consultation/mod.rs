@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{check_in, consultation},
     sql_types::At,
@@ -111,7 +111,7 @@ pub struct NewConsultation {
 
 /// Adds a consultation. Fails on a second live one of the same worker.
 pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsultation) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(consultation::table)
+    on_backend!(conn, c => diesel::insert_into(consultation::table)
         .values((
             (
                 consultation::id.eq(snapshot.id),
@@ -139,19 +139,20 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
 
 /// A consultation by id.
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c))
+        .optional()
 }
 
 /// Takes a consultation's row for this transaction: whoever else decides about
 /// it waits until this one has ended.
 pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    each!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).held().get_result(c))
+    on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).lock_for_update().get_result(c))
         .optional()
 }
 
 /// The worker's live consultation.
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
         .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
         .select(ConsultationRow::as_select())
@@ -248,7 +249,7 @@ pub fn consultations_of_worker(
     after: Option<ConsultationId>,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let query = consultation::table
             .filter(consultation::worker_id.eq(worker))
             .order(consultation::id.desc())
@@ -263,7 +264,7 @@ pub fn consultations_of_worker(
 
 /// The active consultations of a doctor, oldest first.
 pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .filter(consultation::state.eq_word(ConsultationState::Active))
         .order(consultation::id)
@@ -280,13 +281,13 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
             .filter(consultation::state.eq_word(ConsultationState::Waiting))
             .filter(consultation::left_at.is_null())
     };
-    let mut front: Vec<ConsultationRow> = each!(conn, c => waiting()
+    let mut front: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
         .filter(consultation::triage.eq_word(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
         .select(ConsultationRow::as_select())
         .load(c))?;
-    let rest: Vec<ConsultationRow> = each!(conn, c => waiting()
+    let rest: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
         .filter(consultation::triage.ne_word(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
@@ -302,15 +303,15 @@ pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResul
         .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::left_at.is_null());
     if row.triage == TriageLevel::Emergency {
-        return each!(conn, c => waiting
+        return on_backend!(conn, c => waiting
             .filter(consultation::triage.eq_word(TriageLevel::Emergency))
             .filter(consultation::requested_at.lt(At(row.requested_at)))
             .count()
             .get_result(c));
     }
     let mine: Timestamp =
-        each!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
-    each!(conn, c => waiting
+        on_backend!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
+    on_backend!(conn, c => waiting
         .filter(
             consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq_word(TriageLevel::Emergency)),
         )
@@ -324,7 +325,7 @@ pub fn consultations_unserved(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
         .limit(limit)
@@ -346,7 +347,7 @@ pub fn consultations_astray(
     let says_here = consultation::left_at.is_null();
     let is_here = diesel::dsl::exists(present());
     let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
         .filter(says_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
         .limit(limit)
@@ -360,7 +361,7 @@ pub fn consultations_absent(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_word(ConsultationState::Waiting))
         .filter(consultation::left_at.le(Some(At(before))))
         .limit(limit)
@@ -370,7 +371,7 @@ pub fn consultations_absent(
 
 /// How many consultations were asked for since `since`.
 pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
-    each!(conn, c => consultation::table
+    on_backend!(conn, c => consultation::table
         .filter(consultation::requested_at.gt(At(since)))
         .count()
         .get_result(c))
@@ -383,7 +384,7 @@ pub fn doctor_of_last_visit(
     since: Timestamp,
     until: Timestamp,
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
-    let found: Option<(Option<StaffId>, Option<Timestamp>)> = each!(conn, c => consultation::table
+    let found: Option<(Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
         .filter(consultation::state.eq_word(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))

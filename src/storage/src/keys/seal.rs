@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::seal_key, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::seal_key, sql_types::At};
 use domain::time::Timestamp;
 
 /// One key's number, and its times.
@@ -22,12 +22,12 @@ pub struct SealKeyRow {
 
 /// All keys, the retired ones too, in the order of their numbers.
 pub fn seal_keys(conn: &mut Conn) -> QueryResult<Vec<SealKeyRow>> {
-    each!(conn, c => seal_key::table.order(seal_key::id).select(SealKeyRow::as_select()).load(c))
+    on_backend!(conn, c => seal_key::table.order(seal_key::id).select(SealKeyRow::as_select()).load(c))
 }
 
 /// Adds a key; one that is there already stays as it is.
 pub fn seal_key_add(conn: &mut Conn, id: i64, seals_from: Timestamp, now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(seal_key::table)
+    on_backend!(conn, c => diesel::insert_into(seal_key::table)
         .values((
             seal_key::id.eq(id),
             seal_key::seals_from.eq(At(seals_from)),

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{self, each},
+    dialect::{self, on_backend},
     prepared::PreparedDsl,
     schema::server_key,
     sql_types::At,
@@ -30,7 +30,7 @@ pub fn server_keys_hold(conn: &mut Conn) -> QueryResult<()> {
 
 /// The live keys of one purpose, oldest first.
 pub fn server_keys_live(conn: &mut Conn, purpose: &str) -> QueryResult<Vec<ServerKeyRow>> {
-    each!(conn, c => server_key::table
+    on_backend!(conn, c => server_key::table
         .filter(server_key::purpose.eq(purpose))
         .filter(server_key::retired_at.is_null())
         .order(server_key::created_at)
@@ -46,7 +46,7 @@ pub fn server_key_add(
     private_sealed: &[u8],
     created_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(server_key::table)
+    on_backend!(conn, c => diesel::insert_into(server_key::table)
         .values((
             server_key::kid.eq(kid),
             server_key::purpose.eq(purpose),

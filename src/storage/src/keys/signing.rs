@@ -4,7 +4,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::signing_key, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::signing_key, sql_types::At};
 use domain::time::Timestamp;
 
 /// One key's number, and its times.
@@ -21,7 +21,7 @@ pub struct SigningKeyRow {
 
 /// All keys of a kind, the retired ones too, in the order of their numbers.
 pub fn signing_keys(conn: &mut Conn, kind: &str) -> QueryResult<Vec<SigningKeyRow>> {
-    each!(conn, c => signing_key::table
+    on_backend!(conn, c => signing_key::table
         .filter(signing_key::kind.eq(kind))
         .order(signing_key::number)
         .select(SigningKeyRow::as_select())
@@ -36,7 +36,7 @@ pub fn signing_key_add(
     signs_from: Timestamp,
     now: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(signing_key::table)
+    on_backend!(conn, c => diesel::insert_into(signing_key::table)
         .values((
             signing_key::kind.eq(kind),
             signing_key::number.eq(number),

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{letter, staff},
     sql_types::At,
@@ -106,7 +106,7 @@ pub struct NewLetter<'a> {
 
 /// Puts a letter into the outbox, due at once.
 pub fn letter_add(conn: &mut Conn, new: &NewLetter<'_>, now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(letter::table)
+    on_backend!(conn, c => diesel::insert_into(letter::table)
         .values((
             letter::id.eq(new.id),
             letter::kind.eq(new.kind),
@@ -124,13 +124,13 @@ pub fn letter_add(conn: &mut Conn, new: &NewLetter<'_>, now: Timestamp) -> Query
 
 /// A letter by id.
 pub fn letter_fetch(conn: &mut Conn, id: LetterId) -> QueryResult<Option<LetterRow>> {
-    each!(conn, c => letter::table.inner_join(staff::table).filter(letter::id.eq(id)).select(columns!()).first(c))
+    on_backend!(conn, c => letter::table.inner_join(staff::table).filter(letter::id.eq(id)).select(columns!()).first(c))
         .optional()
 }
 
 /// Letters that are due, the longest waiting first.
 pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LetterRow>> {
-    each!(conn, c => letter::table
+    on_backend!(conn, c => letter::table
         .inner_join(staff::table)
         .filter(letter::next_try_at.le(At(now)))
         .order((letter::next_try_at, letter::id))
@@ -146,7 +146,7 @@ pub fn letters_list(
     after: Option<LetterId>,
     limit: i64,
 ) -> QueryResult<Vec<LetterRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let mut query = letter::table.inner_join(staff::table).into_boxed().order(letter::id).limit(limit);
         if let Some(state) = state {
             query = query.filter(letter::state.eq(state));
@@ -270,7 +270,7 @@ pub fn letter_supersede(conn: &mut Conn, id: LetterId) -> QueryResult<bool> {
 /// The letters of these kinds that wait for somebody are not needed any more.
 /// Returns which.
 pub fn letters_supersede(conn: &mut Conn, staff_id: StaffId, kinds: &[&str]) -> QueryResult<Vec<LetterId>> {
-    let waiting: Vec<(LetterId, String)> = each!(conn, c => letter::table
+    let waiting: Vec<(LetterId, String)> = on_backend!(conn, c => letter::table
         .filter(letter::staff_id.eq(staff_id))
         .filter(letter::state.eq_word(LetterState::Waiting))
         .select((letter::id, letter::kind))

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::text_message, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::text_message, sql_types::At};
 use domain::{ids::TextMessageId, time::Timestamp};
 
 /// A message that is due.
@@ -31,7 +31,7 @@ pub fn text_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(text_message::table)
+    on_backend!(conn, c => diesel::insert_into(text_message::table)
         .values((
             text_message::id.eq(id),
             text_message::phone_sealed.eq(phone_sealed),
@@ -47,7 +47,7 @@ pub fn text_add(
 
 /// Messages that are due, the longest waiting first.
 pub fn texts_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<DueText>> {
-    each!(conn, c => text_message::table
+    on_backend!(conn, c => text_message::table
         .filter(text_message::next_try_at.le(At(now)))
         .order(text_message::next_try_at)
         .limit(limit)

@@ -5,7 +5,7 @@ use diesel::{prelude::*, sql_types::BigInt};
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::{PreparedDsl, padded},
     schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff, station},
     sql_types::At,
@@ -46,12 +46,12 @@ pub struct DoctorRow {
 
 /// A doctor by id.
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
-    each!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
 }
 
 /// Names for people: Chinese and English.
 pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
-    each!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
+    on_backend!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
 }
 
 /// Sets a doctor's duty status.
@@ -98,7 +98,7 @@ pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
 
 /// When the shift that somebody is on ends; `None` when they are on none.
 pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<Timestamp>> {
-    each!(conn, c => shift::table
+    on_backend!(conn, c => shift::table
         .filter(shift::staff_id.eq(id))
         .filter(shift::starts_at.le(At(now)))
         .filter(shift::ends_at.gt(At(now)))
@@ -110,7 +110,7 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
 
 /// The district of a station: a hospital in another one is a neighbour.
 pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
-    each!(conn, c => station::table.find(id).select(station::district).first(c))
+    on_backend!(conn, c => station::table.find(id).select(station::district).first(c))
 }
 
 /// A candidate, with the district of their hospital.
@@ -128,7 +128,7 @@ pub struct LocatedCandidate {
 /// place, on shift. Longest idle first; bounded, so that a busy network does
 /// not make one offer dearer.
 pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
-    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = each!(conn, c => doctor::table
+    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = on_backend!(conn, c => doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
         .filter(doctor::presence.eq_word(Presence::Available))
@@ -146,7 +146,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         ))
         .load(c))?;
     let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
-    let departments: Vec<(StaffId, Department)> = each!(conn, c => doctor_department::table
+    let departments: Vec<(StaffId, Department)> = on_backend!(conn, c => doctor_department::table
         .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
         .select((doctor_department::doctor_id, doctor_department::department))
         .prepared()
@@ -180,7 +180,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
 
 /// Doctors with patients, and when each was noted as heard.
 pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
-    each!(conn, c => doctor::table
+    on_backend!(conn, c => doctor::table
         .filter(doctor::live.gt(0))
         .select((doctor::staff_id, doctor::heard_at))
         .load(c))
@@ -198,7 +198,7 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
 
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
-    each!(conn, c => doctor::table
+    on_backend!(conn, c => doctor::table
         .filter(doctor::presence.eq_word(Presence::Available))
         .count()
         .get_result(c))
@@ -208,7 +208,7 @@ pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
 pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i32, i64)> {
     let clock = matching_clock::table.select(matching_clock::virtual_time).single_value();
     let (weight, clock): (i32, Option<i64>) =
-        each!(conn, c => hospital::table.find(id).select((hospital::weight, clock)).first(c))?;
+        on_backend!(conn, c => hospital::table.find(id).select((hospital::weight, clock)).first(c))?;
     Ok((weight, clock.unwrap_or(0)))
 }
 
@@ -226,7 +226,7 @@ pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, system: i64, turn: i64
 
 /// The system's virtual time: where a new hospital starts.
 pub fn matching_clock(conn: &mut Conn) -> QueryResult<i64> {
-    each!(conn, c => matching_clock::table.select(matching_clock::virtual_time).first(c))
+    on_backend!(conn, c => matching_clock::table.select(matching_clock::virtual_time).first(c))
         .optional()
         .map(|time| time.unwrap_or(0))
 }
@@ -248,7 +248,7 @@ pub fn doctors_signed_out(conn: &mut Conn, oldest: Timestamp, limit: i64) -> Que
         .filter(session::staff_id.eq(doctor::staff_id))
         .filter(session::revoked_at.is_null())
         .filter(session::created_at.gt(At(oldest)));
-    each!(conn, c => doctor::table
+    on_backend!(conn, c => doctor::table
         .filter(doctor::live.gt(0).or(doctor::presence.eq_word(Presence::Available)))
         .filter(diesel::dsl::not(diesel::dsl::exists(signed_in)))
         .limit(limit)

@@ -2,7 +2,9 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::offer, sql_types::At, words::WordDsl};
+use crate::{
+    conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::offer, sql_types::At, words::WordDsl,
+};
 use domain::{
     consultation::{Offer, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId},
@@ -38,7 +40,7 @@ pub fn offer_add(
     new: &Offer,
     now: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(offer::table)
+    on_backend!(conn, c => diesel::insert_into(offer::table)
         .values((
             offer::id.eq(new.id),
             offer::consultation_id.eq(consultation_id),
@@ -76,12 +78,12 @@ pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp
 
 /// An offer by id.
 pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
-    each!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
 }
 
 /// A doctor's open offers, oldest first.
 pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
-    each!(conn, c => offer::table
+    on_backend!(conn, c => offer::table
         .filter(offer::doctor_id.eq(doctor))
         .filter(offer::state.eq_word(OfferState::Open))
         .order(offer::id)
@@ -92,7 +94,7 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
 
 /// How many offers are open, by hospital.
 pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
-    each!(conn, c => offer::table
+    on_backend!(conn, c => offer::table
         .filter(offer::state.eq_word(OfferState::Open))
         .group_by(offer::hospital_id)
         .select((offer::hospital_id, diesel::dsl::count_star()))
@@ -101,7 +103,7 @@ pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, 
 
 /// Open offers whose time is over.
 pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
-    each!(conn, c => offer::table
+    on_backend!(conn, c => offer::table
         .filter(offer::state.eq_word(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
         .order(offer::expires_at)
@@ -113,7 +115,7 @@ pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
 /// Doctors who turned this consultation down or let it lapse since `since`:
 /// it is not put to them again at once.
 pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
-    each!(conn, c => offer::table
+    on_backend!(conn, c => offer::table
         .filter(offer::consultation_id.eq(id))
         .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))

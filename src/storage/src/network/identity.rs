@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::worker_identity, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::worker_identity, sql_types::At};
 use domain::{
     ids::{IdentityId, WorkerId},
     network::IdentityKind,
@@ -33,12 +33,12 @@ pub struct NewIdentity {
 /// # Errors
 /// A unique violation where a proved one finds somebody already.
 pub fn identity_add(conn: &mut Conn, new: &NewIdentity) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(worker_identity::table).values(new).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::insert_into(worker_identity::table).values(new).execute(c)).map(|_| ())
 }
 
 /// Whom a proved one finds, before merges are followed.
 pub fn identity_owner(conn: &mut Conn, lookup: &[u8]) -> QueryResult<Option<WorkerId>> {
-    each!(conn, c => worker_identity::table
+    on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::lookup.eq(lookup))
         .filter(worker_identity::checked_at.is_not_null())
         .select(worker_identity::worker_id)
@@ -48,7 +48,7 @@ pub fn identity_owner(conn: &mut Conn, lookup: &[u8]) -> QueryResult<Option<Work
 
 /// Everybody who was named by it, proved or not.
 pub fn identity_claimants(conn: &mut Conn, lookup: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
-    each!(conn, c => worker_identity::table
+    on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::lookup.eq(lookup))
         .order(worker_identity::worker_id)
         .select(worker_identity::worker_id)
@@ -62,7 +62,7 @@ pub fn identities_checked(
     conn: &mut Conn,
     workers: &[WorkerId],
 ) -> QueryResult<Vec<(WorkerId, IdentityKind, Vec<u8>)>> {
-    each!(conn, c => worker_identity::table
+    on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::worker_id.eq_any(workers.iter().copied()))
         .filter(worker_identity::checked_at.is_not_null())
         .select((worker_identity::worker_id, worker_identity::kind, worker_identity::lookup))
@@ -75,7 +75,7 @@ pub fn claims_remove(conn: &mut Conn, worker: WorkerId, lookup: &[u8]) -> QueryR
         .filter(worker_identity::worker_id.eq(worker))
         .filter(worker_identity::lookup.eq(lookup))
         .filter(worker_identity::checked_at.is_null());
-    each!(conn, c => diesel::delete(claims).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(claims).execute(c)).map(|_| ())
 }
 
 /// Takes the phones away by which these workers were found.
@@ -83,7 +83,7 @@ pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize
     let phones = worker_identity::table
         .filter(worker_identity::worker_id.eq_any(workers.iter().copied()))
         .filter(worker_identity::kind.eq(IdentityKind::Phone));
-    each!(conn, c => diesel::delete(phones).execute(c))
+    on_backend!(conn, c => diesel::delete(phones).execute(c))
 }
 
 /// Which, what, its sealed number, and whether it was checked.
@@ -91,7 +91,7 @@ pub type NamedIdentity = (IdentityId, IdentityKind, Vec<u8>, bool);
 
 /// What is known of a worker together with a name.
 pub fn identities_with_name(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<NamedIdentity>> {
-    each!(conn, c => worker_identity::table
+    on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::worker_id.eq(worker))
         .filter(worker_identity::kind.ne(IdentityKind::ResidentId))
         .select((
@@ -114,5 +114,5 @@ pub fn identity_lookup_set(conn: &mut Conn, id: IdentityId, lookup: &[u8]) -> Qu
 
 /// Takes one away.
 pub fn identity_remove(conn: &mut Conn, id: IdentityId) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(worker_identity::table.find(id)).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(worker_identity::table.find(id)).execute(c)).map(|_| ())
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{
         attempt, cabinet, consultation, doctor, employer, hospital, order_unit, reading, shift, station,
@@ -35,7 +35,7 @@ macro_rules! listed {
         $(#[$doc])*
         /// By id; `after` is the last one seen.
         pub fn $list(conn: &mut Conn, after: Option<$id>, limit: i64) -> QueryResult<Vec<$name>> {
-            each!(conn, c => {
+            on_backend!(conn, c => {
                 let mut query = $table::table.into_boxed().order($table::id).limit(limit);
                 if let Some(after) = after {
                     query = query.filter($table::id.gt(after));
@@ -69,12 +69,12 @@ listed! {
 
 /// A station by id.
 pub fn station_fetch(conn: &mut Conn, id: StationId) -> QueryResult<Option<StationRow>> {
-    each!(conn, c => station::table.find(id).select(StationRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => station::table.find(id).select(StationRow::as_select()).first(c)).optional()
 }
 
 /// The cabinets of these stations.
 pub fn cabinets_of(conn: &mut Conn, stations: &[StationId]) -> QueryResult<Vec<(StationId, CabinetId)>> {
-    each!(conn, c => cabinet::table
+    on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq_any(stations.iter().copied()))
         .select((cabinet::station_id, cabinet::id))
         .load(c))
@@ -82,12 +82,12 @@ pub fn cabinets_of(conn: &mut Conn, stations: &[StationId]) -> QueryResult<Vec<(
 
 /// The code of a hospital.
 pub fn hospital_code(conn: &mut Conn, id: HospitalId) -> QueryResult<Option<String>> {
-    each!(conn, c => hospital::table.find(id).select(hospital::code).first(c)).optional()
+    on_backend!(conn, c => hospital::table.find(id).select(hospital::code).first(c)).optional()
 }
 
 /// The code of an employer.
 pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<String>> {
-    each!(conn, c => employer::table.find(id).select(employer::code).first(c)).optional()
+    on_backend!(conn, c => employer::table.find(id).select(employer::code).first(c)).optional()
 }
 
 /// A shift as stored.
@@ -104,7 +104,7 @@ pub struct ShiftRow {
 
 /// A shift by id.
 pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>> {
-    each!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
 }
 
 /// Moves a shift; `false` when another version of it stands.
@@ -129,7 +129,7 @@ pub fn shift_write(
 
 /// Takes a shift off the roster; `false` when it is not on it.
 pub fn shift_remove(conn: &mut Conn, id: ShiftId) -> QueryResult<bool> {
-    each!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
+    on_backend!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
 }
 
 /// Shifts that have not ended, of one member of staff or of all, by id.
@@ -140,7 +140,7 @@ pub fn shift_list(
     after: Option<ShiftId>,
     limit: i64,
 ) -> QueryResult<Vec<ShiftRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let mut query =
             shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
         if let Some(staff_id) = staff_id {
@@ -161,7 +161,7 @@ pub fn shift_meeting(
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> QueryResult<Option<ShiftRow>> {
-    let met: Vec<ShiftRow> = each!(conn, c => shift::table
+    let met: Vec<ShiftRow> = on_backend!(conn, c => shift::table
         .filter(shift::staff_id.eq(staff_id))
         .filter(shift::starts_at.lt(At(ends_at)))
         .filter(shift::ends_at.gt(At(starts_at)))
@@ -174,7 +174,7 @@ pub fn shift_meeting(
 
 /// Ids and birth of workers with this phone, who were not merged away.
 pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
-    each!(conn, c => worker::table
+    on_backend!(conn, c => worker::table
         .filter(worker::phone_index.eq(phone_index))
         .filter(worker::merged_into.is_null())
         .order(worker::id)
@@ -185,7 +185,7 @@ pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> Quer
 
 /// Since when a worker is known.
 pub fn worker_since(conn: &mut Conn, id: WorkerId) -> QueryResult<Timestamp> {
-    each!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
+    on_backend!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
 }
 
 /// An employer's people, by id.
@@ -195,7 +195,7 @@ pub fn workers_of_employer(
     after: Option<WorkerId>,
     limit: i64,
 ) -> QueryResult<Vec<WorkerId>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let mut query = worker::table
             .into_boxed()
             .filter(worker::employer_id.eq(employer_id))
@@ -217,7 +217,7 @@ pub fn fitness_readings(
     since: Timestamp,
 ) -> QueryResult<Vec<(WorkerId, FitnessReading)>> {
     type Row = (WorkerId, ReadingKind, Option<i64>, Option<i64>, Option<Beyond>, Timestamp);
-    let rows: Vec<Row> = each!(conn, c => reading::table
+    let rows: Vec<Row> = on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq_any(workers.iter().copied()))
         .filter(reading::kind.eq_any([ReadingKind::BloodPressure, ReadingKind::BreathAlcohol]))
         .filter(reading::measured_at.gt(At(since)))
@@ -245,7 +245,7 @@ pub fn vended_since(
     since: Timestamp,
 ) -> QueryResult<Vec<(WorkerId, String)>> {
     let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq_any(workers.iter().copied()))
         .filter(order_unit::state.eq_word(UnitState::InDoubt).or(out.assume_not_null()))
         .select((order_unit::worker_id, order_unit::product_code))
@@ -273,20 +273,20 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
         // The index is of live ones.
         let among = consultation::table.filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-        each!(conn, c => among.filter(consultation::state.eq_word(state)).count().get_result(c))
+        on_backend!(conn, c => among.filter(consultation::state.eq_word(state)).count().get_result(c))
     };
     Ok(Figures {
-        stations: each!(conn, c => station::table
+        stations: on_backend!(conn, c => station::table
             .filter(station::retired_at.is_null())
             .count()
             .get_result(c))?,
-        cabinets: each!(conn, c => cabinet::table.count().get_result(c))?,
-        hospitals: each!(conn, c => hospital::table.count().get_result(c))?,
-        doctors_available: each!(conn, c => doctor::table
+        cabinets: on_backend!(conn, c => cabinet::table.count().get_result(c))?,
+        hospitals: on_backend!(conn, c => hospital::table.count().get_result(c))?,
+        doctors_available: on_backend!(conn, c => doctor::table
             .filter(doctor::presence.eq_word(Presence::Available))
             .count()
             .get_result(c))?,
-        doctors_on_shift: each!(conn, c => doctor::table
+        doctors_on_shift: on_backend!(conn, c => doctor::table
             .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
             .filter(shift::starts_at.le(At(now)))
             .filter(shift::ends_at.gt(At(now)))
@@ -294,17 +294,17 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
             .get_result(c))?,
         waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
         active: live(conn, ConsultationState::Active)?,
-        completed_today: each!(conn, c => consultation::table
+        completed_today: on_backend!(conn, c => consultation::table
             .filter(consultation::state.eq_word(ConsultationState::Completed))
             .filter(consultation::ended_at.ge(At(today)))
             .count()
             .get_result(c))?,
-        vended_today: each!(conn, c => attempt::table
+        vended_today: on_backend!(conn, c => attempt::table
             .filter(attempt::state.eq_word(AttemptState::Dispensed))
             .filter(attempt::ended_at.ge(At(today)))
             .count()
             .get_result(c))?,
-        in_doubt: each!(conn, c => attempt::table
+        in_doubt: on_backend!(conn, c => attempt::table
             .filter(attempt::state.eq_any_word(AttemptState::LIVE))
             .filter(attempt::state.eq_word(AttemptState::InDoubt))
             .count()

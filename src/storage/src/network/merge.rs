@@ -5,7 +5,7 @@ use diesel::{dsl::exists, prelude::*, sql_types::Text};
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{
         alert, check_in, consent, consultation, health_profile, order_unit, orders, prescription, reading,
@@ -26,7 +26,7 @@ use domain::{
 /// Whether somebody is checked in.
 pub fn checked_in(conn: &mut Conn, who: WorkerId) -> QueryResult<bool> {
     let visits = check_in::table.filter(check_in::worker_id.eq(who)).filter(check_in::ended_at.is_null());
-    each!(conn, c => diesel::select(exists(visits)).get_result(c))
+    on_backend!(conn, c => diesel::select(exists(visits)).get_result(c))
 }
 
 /// What care a worker has running, the first found of these; `None` when all has ended.
@@ -34,18 +34,18 @@ pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static st
     let talks = consultation::table
         .filter(consultation::worker_id.eq(who))
         .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-    if each!(conn, c => talks.count().get_result::<i64>(c))? > 0 {
+    if on_backend!(conn, c => talks.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("consultation_live"));
     }
     let ordered =
         orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_word(OrderState::LIVE));
-    if each!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
+    if on_backend!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("order_live"));
     }
     let prescribed = prescription::table
         .filter(prescription::worker_id.eq(who))
         .filter(prescription::state.eq_any_word(LIVE));
-    let live = each!(conn, c => prescribed.count().get_result::<i64>(c))? > 0;
+    let live = on_backend!(conn, c => prescribed.count().get_result::<i64>(c))? > 0;
     Ok(live.then_some("prescription_live"))
 }
 
@@ -80,7 +80,7 @@ pub struct MergeRow {
 
 /// Notes a merge.
 pub fn merge_add(conn: &mut Conn, row: &MergeRow) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(worker_merge::table)
+    on_backend!(conn, c => diesel::insert_into(worker_merge::table)
         .values((
             worker_merge::id.eq(row.id),
             worker_merge::from_id.eq(row.from_id),
@@ -96,7 +96,7 @@ pub fn merge_add(conn: &mut Conn, row: &MergeRow) -> QueryResult<()> {
 
 /// The merge of this worker that stands.
 pub fn merge_live(conn: &mut Conn, from: WorkerId) -> QueryResult<Option<MergeRow>> {
-    each!(conn, c => worker_merge::table
+    on_backend!(conn, c => worker_merge::table
         .filter(worker_merge::from_id.eq(from))
         .filter(worker_merge::undone_at.is_null())
         .select(MergeRow::as_select())
@@ -127,7 +127,7 @@ pub fn records_move(conn: &mut Conn, merge: MergeId, from: WorkerId, into: Worke
                     stringify!($table).into_sql::<Text>(),
                     $table::id,
                 ));
-            each!(conn, c => rows
+            on_backend!(conn, c => rows
                 .insert_into(worker_merge_row::table)
                 .into_columns((worker_merge_row::merge_id, worker_merge_row::kind, worker_merge_row::row_id))
                 .execute(c))?;
@@ -158,7 +158,7 @@ pub fn records_return(conn: &mut Conn, merge: MergeId, from: WorkerId) -> QueryR
     }
     returned!(alert, check_in, reading, consultation, orders, order_unit, prescription);
     let rows = worker_merge_row::table.filter(worker_merge_row::merge_id.eq(merge));
-    each!(conn, c => diesel::delete(rows).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(rows).execute(c)).map(|_| ())
 }
 
 /// Gives somebody what they did since a merge: what began in check-ins that
@@ -180,19 +180,19 @@ pub fn records_since_return(
         };
     }
     let ordered = orders::table.filter(orders::check_in_id.eq_any(visits!())).select(orders::id);
-    each!(conn, c => diesel::update(order_unit::table.filter(order_unit::order_id.eq_any(ordered)))
+    on_backend!(conn, c => diesel::update(order_unit::table.filter(order_unit::order_id.eq_any(ordered)))
         .set(order_unit::worker_id.eq(from))
         .execute(c))?;
     macro_rules! of_visits {
         ($($table:ident),+) => {$(
-            each!(conn, c => diesel::update($table::table.filter($table::check_in_id.eq_any(visits!())))
+            on_backend!(conn, c => diesel::update($table::table.filter($table::check_in_id.eq_any(visits!())))
                 .set($table::worker_id.eq(from))
                 .execute(c))?;
         )+};
     }
     of_visits!(alert, orders, consultation, reading);
-    let ids: Vec<domain::ids::CheckInId> = each!(conn, c => visits!().load(c))?;
-    each!(conn, c => diesel::update(check_in::table.filter(check_in::id.eq_any(ids.iter().copied())))
+    let ids: Vec<domain::ids::CheckInId> = on_backend!(conn, c => visits!().load(c))?;
+    on_backend!(conn, c => diesel::update(check_in::table.filter(check_in::id.eq_any(ids.iter().copied())))
         .set(check_in::worker_id.eq(from))
         .execute(c))?;
     Ok(())
@@ -200,13 +200,13 @@ pub fn records_since_return(
 
 /// Takes a profile away that a merge made.
 pub fn profile_remove(conn: &mut Conn, who: WorkerId) -> QueryResult<()> {
-    each!(conn, c => diesel::delete(health_profile::table.find(who)).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::delete(health_profile::table.find(who)).execute(c)).map(|_| ())
 }
 
 /// What a worker said of consents, oldest first: which, for what, and whether
 /// it was withdrawn.
 pub fn consents_said(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<(ConsentId, String, bool)>> {
-    each!(conn, c => consent::table
+    on_backend!(conn, c => consent::table
         .filter(consent::worker_id.eq(who))
         .order((consent::granted_at, consent::id))
         .select((consent::id, consent::purpose, consent::withdrawn_at.is_not_null()))
@@ -215,7 +215,7 @@ pub fn consents_said(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<(Consent
 
 /// Withdraws these consents.
 pub fn consents_withdraw(conn: &mut Conn, ids: &[ConsentId], now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::update(consent::table.filter(consent::id.eq_any(ids.iter().copied())))
+    on_backend!(conn, c => diesel::update(consent::table.filter(consent::id.eq_any(ids.iter().copied())))
         .set(consent::withdrawn_at.eq(Some(At(now))))
         .execute(c))
     .map(|_| ())

@@ -15,7 +15,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     schema::{
         cabinet, device, doctor, doctor_department, employer, hospital, lot, shift, slot, slot_stock, staff,
         station,
@@ -45,7 +45,7 @@ macro_rules! insertable {
         /// Adds all of them.
         pub fn $verb(conn: &mut Conn, rows: &[$name]) -> QueryResult<()> {
             for part in rows.chunks(ROWS_AT_ONCE) {
-                each!(conn, c => diesel::insert_into($table::table).values(part).execute(c))?;
+                on_backend!(conn, c => diesel::insert_into($table::table).values(part).execute(c))?;
             }
             Ok(())
         }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     schema::{order_unit, orders, worker},
     sql_types::At,
     words::WordDsl,
@@ -34,7 +34,7 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let columns = (worker::id, worker::card_index, worker::phone_index, worker::merged_into);
     let root = super::worker::worker_merged_root(conn, who)?;
     let family = super::worker::worker_with_merged(conn, root)?;
-    let mut rows = each!(conn, c => worker::table
+    let mut rows = on_backend!(conn, c => worker::table
         .filter(worker::id.eq_any(family.iter().copied()))
         .order(worker::id.desc())
         .limit(MOST_ROWS)
@@ -46,7 +46,7 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     phones.dedup();
     // Nobody's phone is nobody's.
     for phone in phones.iter().filter(|phone| !phone.is_empty()) {
-        let same = each!(conn, c => worker::table
+        let same = on_backend!(conn, c => worker::table
             .filter(worker::phone_index.eq(phone.as_slice()))
             .order(worker::id.desc())
             .limit(MOST_ROWS)
@@ -68,7 +68,7 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
 /// of one person the second waits for the end of the first.
 pub fn person_hold(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
     for who in person {
-        each!(conn, c => worker::table.find(*who).select(worker::id).held().get_result::<WorkerId>(c))
+        on_backend!(conn, c => worker::table.find(*who).select(worker::id).lock_for_update().get_result::<WorkerId>(c))
             .optional()?;
     }
     Ok(())
@@ -78,7 +78,7 @@ pub fn person_hold(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
 pub fn unpaid_of(conn: &mut Conn, person: &[WorkerId], now: Timestamp) -> QueryResult<(i64, i64)> {
     let mut held: (i64, i64) = (0, 0);
     for who in person {
-        let ids: Vec<OrderId> = each!(conn, c => orders::table
+        let ids: Vec<OrderId> = on_backend!(conn, c => orders::table
             .filter(orders::worker_id.eq(*who))
             .filter(orders::state.eq_word(OrderState::Reserved))
             .filter(orders::prescription_id.is_null())
@@ -86,7 +86,7 @@ pub fn unpaid_of(conn: &mut Conn, person: &[WorkerId], now: Timestamp) -> QueryR
             .select(orders::id)
             .load(c))?;
         for id in &ids {
-            held.1 += each!(conn, c => order_unit::table
+            held.1 += on_backend!(conn, c => order_unit::table
                 .filter(order_unit::order_id.eq(*id))
                 .count()
                 .get_result::<i64>(c))?;

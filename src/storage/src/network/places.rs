@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     schema::{device, staff, station},
 };
 use domain::{
@@ -18,13 +18,14 @@ use domain::{
 /// The lanes that consultations at a station may use.
 pub fn station_lanes(conn: &mut Conn, id: StationId) -> QueryResult<Vec<EncounterLane>> {
     let lanes: Option<String> =
-        each!(conn, c => station::table.find(id).select(station::encounter_lanes).first(c)).optional()?;
+        on_backend!(conn, c => station::table.find(id).select(station::encounter_lanes).first(c))
+            .optional()?;
     Ok(lanes.unwrap_or_default().split(';').filter_map(EncounterLane::parse).collect())
 }
 
 /// A station's names, in Chinese and English, and its code.
 pub fn station_names(conn: &mut Conn, id: StationId) -> QueryResult<(String, String, String)> {
-    each!(conn, c => station::table
+    on_backend!(conn, c => station::table
         .find(id)
         .select((station::code, station::name_zh, station::name_en))
         .first(c))
@@ -33,7 +34,7 @@ pub fn station_names(conn: &mut Conn, id: StationId) -> QueryResult<(String, Str
 /// The stations of each district that are not retired. Reads one row for each
 /// station: for pages and tools, not for a hot path.
 pub fn stations_by_district(conn: &mut Conn) -> QueryResult<BTreeMap<String, usize>> {
-    let districts: Vec<String> = each!(conn, c => station::table
+    let districts: Vec<String> = on_backend!(conn, c => station::table
         .filter(station::retired_at.is_null())
         .select(station::district)
         .load(c))?;
@@ -65,7 +66,7 @@ pub struct EnrolledDevice {
 
 /// All live keys, by station code.
 pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
-    each!(conn, c => device::table
+    on_backend!(conn, c => device::table
         .inner_join(station::table)
         .filter(device::revoked_at.is_null())
         .order((station::code, device::kind))
@@ -84,12 +85,12 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
 /// The last one-time code's step that each member of staff has used, by address.
 pub fn staff_steps(conn: &mut Conn) -> QueryResult<HashMap<String, i64>> {
     let used = staff::table.filter(staff::totp_step.gt(0));
-    let rows = each!(conn, c => used.select((staff::email, staff::totp_step)).load(c))?;
+    let rows = on_backend!(conn, c => used.select((staff::email, staff::totp_step)).load(c))?;
     Ok(rows.into_iter().collect())
 }
 
 /// The id of every member of staff, by address.
 pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
-    let rows = each!(conn, c => staff::table.select((staff::email, staff::id)).load(c))?;
+    let rows = on_backend!(conn, c => staff::table.select((staff::email, staff::id)).load(c))?;
     Ok(rows.into_iter().collect())
 }

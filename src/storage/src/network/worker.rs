@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{consent, worker},
     sql_types::At,
@@ -102,35 +102,36 @@ pub struct NewWorker {
 
 /// Adds one worker.
 pub fn worker_add(conn: &mut Conn, new: &NewWorker) -> QueryResult<()> {
-    crate::dialect::each!(conn, c => diesel::insert_into(worker::table).values(new).execute(c)).map(|_| ())
+    crate::dialect::on_backend!(conn, c => diesel::insert_into(worker::table).values(new).execute(c))
+        .map(|_| ())
 }
 
 /// A worker by id.
 pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
-    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
 /// A worker by id, whose row nobody else can even refer to until the end of
 /// this transaction.
 pub fn worker_hold_alone(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
-    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).held_alone().get_result(c))
+    on_backend!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).lock_for_key_update().get_result(c))
         .optional()
 }
 
 /// As [`worker_by_card`], and takes the row for this transaction: of many wrong
 /// PINs at once each is counted.
 pub fn worker_by_card_held(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
-    each!(conn, c => worker::table
+    on_backend!(conn, c => worker::table
         .filter(worker::card_index.eq(Some(card_index)))
         .select(WorkerRow::as_select())
-        .held()
+        .lock_for_update()
         .get_result(c))
     .optional()
 }
 
 /// A worker by the keyed digest of their card number.
 pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<WorkerRow>> {
-    each!(conn, c => worker::table
+    on_backend!(conn, c => worker::table
         .filter(worker::card_index.eq(Some(card_index)))
         .select(WorkerRow::as_select())
         .first(c))
@@ -140,7 +141,7 @@ pub fn worker_by_card(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Option<
 /// A worker by id, whose row is taken for this transaction: whoever else would
 /// change it waits.
 pub fn worker_hold(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
-    each!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).held().get_result(c)).optional()
+    on_backend!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).lock_for_update().get_result(c)).optional()
 }
 
 /// A worker and everybody who was merged into them, also by way of others.
@@ -148,7 +149,7 @@ pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<Work
     let mut everyone = vec![id];
     let mut newest = vec![id];
     while !newest.is_empty() {
-        newest = each!(conn, c => worker::table
+        newest = on_backend!(conn, c => worker::table
             .filter(worker::merged_into.eq_any(newest.iter().copied().map(Some)))
             .select(worker::id)
             .load(c))?;
@@ -162,7 +163,7 @@ pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<Work
 pub fn worker_merged_root(conn: &mut Conn, id: WorkerId) -> QueryResult<WorkerId> {
     let mut root = id;
     // A merge into oneself is refused, and so is one into somebody merged.
-    while let Some(next) = each!(conn, c => worker::table
+    while let Some(next) = on_backend!(conn, c => worker::table
         .find(root)
         .select(worker::merged_into)
         .first::<Option<WorkerId>>(c))
@@ -239,7 +240,7 @@ pub fn consent_grant(
     station: Option<StationId>,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(consent::table)
+    on_backend!(conn, c => diesel::insert_into(consent::table)
         .values((
             consent::id.eq(ConsentId::generate()),
             consent::worker_id.eq(worker_id),
@@ -254,7 +255,7 @@ pub fn consent_grant(
 
 /// The purposes that a worker consents to now.
 pub fn consents_live(conn: &mut Conn, worker_id: WorkerId) -> QueryResult<Vec<String>> {
-    each!(conn, c => consent::table
+    on_backend!(conn, c => consent::table
         .filter(consent::worker_id.eq(worker_id))
         .filter(consent::withdrawn_at.is_null())
         .order(consent::purpose)
@@ -268,7 +269,7 @@ pub fn consents_standing(
     people: &[WorkerId],
     purpose: &str,
 ) -> QueryResult<HashSet<WorkerId>> {
-    let rows: Vec<WorkerId> = each!(conn, c => consent::table
+    let rows: Vec<WorkerId> = on_backend!(conn, c => consent::table
         .filter(consent::worker_id.eq_any(people.iter().copied()))
         .filter(consent::purpose.eq(purpose))
         .filter(consent::withdrawn_at.is_null())
@@ -280,12 +281,12 @@ pub fn consents_standing(
 /// Whether the worker consents to this purpose. A consent that stands is held:
 /// its withdrawal waits for the end of what it permits in this transaction.
 pub fn consent_hold(conn: &mut Conn, worker_id: WorkerId, purpose: &str) -> QueryResult<bool> {
-    let found = each!(conn, c => consent::table
+    let found = on_backend!(conn, c => consent::table
         .filter(consent::worker_id.eq(worker_id))
         .filter(consent::purpose.eq(purpose))
         .filter(consent::withdrawn_at.is_null())
         .select(consent::id)
-        .held()
+        .lock_for_update()
         .get_result::<ConsentId>(c))
     .optional()?;
     Ok(found.is_some())

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::worker::WorkerRow;
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{worker, worker_change},
     sql_types::At,
@@ -62,17 +62,17 @@ pub struct NewChange {
 
 /// Adds a change.
 pub fn change_add(conn: &mut Conn, new: &NewChange) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(worker_change::table).values(new).execute(c)).map(|_| ())
+    on_backend!(conn, c => diesel::insert_into(worker_change::table).values(new).execute(c)).map(|_| ())
 }
 
 /// A change by id.
 pub fn change_fetch(conn: &mut Conn, id: WorkerChangeId) -> QueryResult<Option<ChangeRow>> {
-    each!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).first(c)).optional()
 }
 
 /// A change, whose row is taken for this transaction.
 pub fn change_hold(conn: &mut Conn, id: WorkerChangeId) -> QueryResult<Option<ChangeRow>> {
-    each!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).held().get_result(c))
+    on_backend!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).lock_for_update().get_result(c))
         .optional()
 }
 
@@ -83,7 +83,7 @@ pub fn changes_waiting(
     after: Option<WorkerChangeId>,
     limit: i64,
 ) -> QueryResult<Vec<ChangeRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let mut query = worker_change::table
             .into_boxed()
             .filter(worker_change::state.eq(ChangeState::Waiting))

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each, insert_few},
+    dialect::{PortableDsl, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{order_unit, orders},
     sql_types::At,
@@ -112,7 +112,7 @@ pub struct UnitRow {
 
 /// Adds an order; `false` when its prescription has a live one already.
 pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(orders::table)
+    on_backend!(conn, c => diesel::insert_into(orders::table)
         .values((
             orders::id.eq(new.id),
             orders::worker_id.eq(new.worker_id),
@@ -139,13 +139,13 @@ pub fn units_add(conn: &mut Conn, rows: &[UnitRow]) -> QueryResult<()> {
 
 /// An order by id.
 pub fn order_fetch(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    each!(conn, c => orders::table.find(id).select(OrderRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).first(c)).optional()
 }
 
 /// Takes an order's row for this transaction: whoever else decides about it
 /// waits until this one has ended.
 pub fn order_lock(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    each!(conn, c => orders::table.find(id).select(OrderRow::as_select()).held().get_result(c)).optional()
+    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).lock_for_update().get_result(c)).optional()
 }
 
 /// A worker's orders, oldest first.
@@ -155,7 +155,7 @@ pub fn orders_of_worker(
     after: Option<OrderId>,
     limit: i64,
 ) -> QueryResult<Vec<OrderRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let base = orders::table
             .filter(orders::worker_id.eq(worker))
             .order(orders::id)
@@ -170,7 +170,7 @@ pub fn orders_of_worker(
 
 /// The packs of an order.
 pub fn units_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<UnitRow>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::order_id.eq(order))
         .order(order_unit::id)
         .select(UnitRow::as_select())
@@ -182,7 +182,7 @@ pub fn units_of_prescription(
     conn: &mut Conn,
     prescription: PrescriptionId,
 ) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(prescription)))
         .select((order_unit::line_no, order_unit::state))
         .load(c))
@@ -194,7 +194,7 @@ pub fn units_reserved_in_slot(
     cabinet: CabinetId,
     slot_no: i32,
 ) -> QueryResult<Vec<UnitRow>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .inner_join(orders::table)
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .filter(order_unit::cabinet_id.eq(cabinet))
@@ -208,7 +208,7 @@ pub fn units_reserved_in_slot(
 /// Workers who were ever given a pack of a lot, and those whose pack of it is on
 /// its way or in doubt.
 pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
         .filter(order_unit::state.eq_any_word(&[
@@ -228,7 +228,7 @@ pub fn orders_reserving_lot(
     product_code: &str,
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    each!(conn, c => order_unit::table
+    on_backend!(conn, c => order_unit::table
         .inner_join(orders::table)
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
@@ -314,7 +314,7 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
 
 /// Unpaid orders whose time is up, cabinet by cabinet.
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    let mut due = each!(conn, c => orders::table
+    let mut due = on_backend!(conn, c => orders::table
         // The index is of live orders.
         .filter(orders::state.eq_any_word(OrderState::LIVE))
         .filter(orders::state.eq_word(OrderState::Reserved))
@@ -330,10 +330,10 @@ pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
 
 /// All orders, for the audit.
 pub fn orders_all(conn: &mut Conn) -> QueryResult<Vec<OrderRow>> {
-    each!(conn, c => orders::table.select(OrderRow::as_select()).load(c))
+    on_backend!(conn, c => orders::table.select(OrderRow::as_select()).load(c))
 }
 
 /// All packs, for the audit.
 pub fn units_all(conn: &mut Conn) -> QueryResult<Vec<UnitRow>> {
-    each!(conn, c => order_unit::table.select(UnitRow::as_select()).load(c))
+    on_backend!(conn, c => order_unit::table.select(UnitRow::as_select()).load(c))
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     schema::{order_unit, orders, worker},
     sql_types::At,
     words::WordDsl,
@@ -26,7 +26,7 @@ pub fn packs_without_card(
     station: StationId,
     since: Timestamp,
 ) -> QueryResult<Vec<(OrderId, WorkerId, String)>> {
-    each!(conn, c => orders::table
+    on_backend!(conn, c => orders::table
         .inner_join(order_unit::table)
         .inner_join(worker::table)
         .filter(orders::station_id.eq(station))

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{doctor, doctor_department, email_change, staff},
     sql_types::At,
@@ -77,12 +77,12 @@ pub struct DoctorDetails {
 
 /// A doctor's details.
 pub fn doctor_details(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorDetails>> {
-    each!(conn, c => doctor::table.find(id).select(DoctorDetails::as_select()).first(c)).optional()
+    on_backend!(conn, c => doctor::table.find(id).select(DoctorDetails::as_select()).first(c)).optional()
 }
 
 /// A doctor's departments, in no order.
 pub fn doctor_departments(conn: &mut Conn, id: StaffId) -> QueryResult<Vec<Department>> {
-    each!(conn, c => doctor_department::table
+    on_backend!(conn, c => doctor_department::table
         .filter(doctor_department::doctor_id.eq(id))
         .order(doctor_department::department)
         .select(doctor_department::department)
@@ -111,9 +111,9 @@ pub fn doctor_write(conn: &mut Conn, id: StaffId, details: &DoctorDetails) -> Qu
 /// Replaces a doctor's departments.
 pub fn doctor_departments_write(conn: &mut Conn, id: StaffId, departments: &[Department]) -> QueryResult<()> {
     let old = doctor_department::table.filter(doctor_department::doctor_id.eq(id));
-    each!(conn, c => diesel::delete(old).execute(c))?;
+    on_backend!(conn, c => diesel::delete(old).execute(c))?;
     for department in departments {
-        each!(conn, c => diesel::insert_into(doctor_department::table)
+        on_backend!(conn, c => diesel::insert_into(doctor_department::table)
             .values((doctor_department::doctor_id.eq(id), doctor_department::department.eq(*department)))
             .execute(c))?;
     }
@@ -132,7 +132,7 @@ pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
 
 /// Whose licence number this is.
 pub fn licence_holder(conn: &mut Conn, licence_no: &str) -> QueryResult<Option<StaffId>> {
-    each!(conn, c => doctor::table
+    on_backend!(conn, c => doctor::table
         .filter(doctor::licence_no.eq(licence_no))
         .select(doctor::staff_id)
         .first(c))
@@ -258,7 +258,7 @@ pub fn email_change_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(email_change::table)
+    on_backend!(conn, c => diesel::insert_into(email_change::table)
         .values((
             email_change::digest.eq(digest),
             email_change::staff_id.eq(staff_id),
@@ -272,7 +272,8 @@ pub fn email_change_add(
 
 /// A link that confirms an address, by its digest.
 pub fn email_change_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<EmailChangeRow>> {
-    each!(conn, c => email_change::table.find(digest).select(EmailChangeRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => email_change::table.find(digest).select(EmailChangeRow::as_select()).first(c))
+        .optional()
 }
 
 /// Uses such a link; `false` when somebody has, or it has lapsed.

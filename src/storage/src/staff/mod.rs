@@ -9,7 +9,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::staff,
     sql_types::At,
@@ -82,17 +82,17 @@ impl std::fmt::Debug for StaffRow {
 
 /// A member of staff by id.
 pub fn staff_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
-    each!(conn, c => staff::table.find(id).select(StaffRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => staff::table.find(id).select(StaffRow::as_select()).first(c)).optional()
 }
 
 /// As [`staff_fetch`], and nobody else changes them until the end of this transaction.
 pub fn staff_hold(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
-    each!(conn, c => staff::table.find(id).select(StaffRow::as_select()).held().get_result(c)).optional()
+    on_backend!(conn, c => staff::table.find(id).select(StaffRow::as_select()).lock_for_update().get_result(c)).optional()
 }
 
 /// A member of staff by their address, in lower case.
 pub fn staff_by_email(conn: &mut Conn, email: &str) -> QueryResult<Option<StaffRow>> {
-    each!(conn, c => staff::table.filter(staff::email.eq(email)).select(StaffRow::as_select()).first(c))
+    on_backend!(conn, c => staff::table.filter(staff::email.eq(email)).select(StaffRow::as_select()).first(c))
         .optional()
 }
 
@@ -103,7 +103,7 @@ pub fn staff_list(
     after: Option<StaffId>,
     limit: i64,
 ) -> QueryResult<Vec<StaffRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let mut query = staff::table.into_boxed().order(staff::id).limit(limit);
         if let Some(role) = role {
             query = query.filter(staff::role.eq(role));
@@ -151,7 +151,7 @@ pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryRes
     if counted == 0 {
         return Ok(None);
     }
-    each!(conn, c => staff::table.find(id).select(staff::pin_failures).first(c)).map(Some)
+    on_backend!(conn, c => staff::table.find(id).select(staff::pin_failures).first(c)).map(Some)
 }
 
 /// Sets the count of wrong signing PINs, and the pause that may follow.

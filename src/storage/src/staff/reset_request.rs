@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, events::AnyId, schema::reset_request, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, events::AnyId, schema::reset_request, sql_types::At};
 use domain::time::Timestamp;
 
 /// One request.
@@ -25,7 +25,7 @@ pub fn request_add(
     may_send: bool,
     now: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(reset_request::table)
+    on_backend!(conn, c => diesel::insert_into(reset_request::table)
         .values((
             reset_request::id.eq(id),
             reset_request::email_sealed.eq(email_sealed),
@@ -39,7 +39,7 @@ pub fn request_add(
 
 /// The oldest requests.
 pub fn requests(conn: &mut Conn, limit: i64) -> QueryResult<Vec<RequestRow>> {
-    each!(conn, c => reset_request::table
+    on_backend!(conn, c => reset_request::table
         .order(reset_request::id)
         .limit(limit)
         .select(RequestRow::as_select())
@@ -49,10 +49,10 @@ pub fn requests(conn: &mut Conn, limit: i64) -> QueryResult<Vec<RequestRow>> {
 /// Drops the requests for an address.
 pub fn requests_drop(conn: &mut Conn, email_index: &[u8]) -> QueryResult<usize> {
     let of_address = reset_request::table.filter(reset_request::email_index.eq(email_index));
-    each!(conn, c => diesel::delete(of_address).execute(c))
+    on_backend!(conn, c => diesel::delete(of_address).execute(c))
 }
 
 /// Takes a request out; `false` when another instance has.
 pub fn request_take(conn: &mut Conn, id: AnyId) -> QueryResult<bool> {
-    each!(conn, c => diesel::delete(reset_request::table.find(id)).execute(c)).map(|rows| rows == 1)
+    on_backend!(conn, c => diesel::delete(reset_request::table.find(id)).execute(c)).map(|rows| rows == 1)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     prepared::PreparedDsl,
     schema::{refresh_token, session, staff_link},
     sql_types::At,
@@ -62,12 +62,12 @@ pub struct LinkRow {
 
 /// A session by id.
 pub fn session_fetch(conn: &mut Conn, id: SessionId) -> QueryResult<Option<SessionRow>> {
-    each!(conn, c => session::table.find(id).select(SessionRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => session::table.find(id).select(SessionRow::as_select()).first(c)).optional()
 }
 
 /// Whether a member of staff has a live session that began after `oldest`.
 pub fn signed_in(conn: &mut Conn, staff_id: StaffId, oldest: Timestamp) -> QueryResult<bool> {
-    let found = each!(conn, c => session::table
+    let found = on_backend!(conn, c => session::table
         .filter(session::staff_id.eq(staff_id))
         .filter(session::revoked_at.is_null())
         .filter(session::created_at.gt(At(oldest)))
@@ -79,7 +79,7 @@ pub fn signed_in(conn: &mut Conn, staff_id: StaffId, oldest: Timestamp) -> Query
 
 /// Whether signatures may be made in this session now.
 pub fn signing_window_is_open(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<bool> {
-    let found = each!(conn, c => session::table
+    let found = on_backend!(conn, c => session::table
         .find(id)
         .filter(session::revoked_at.is_null())
         .filter(session::signing_until.gt(At(now)))
@@ -127,7 +127,7 @@ pub fn refresh_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(refresh_token::table)
+    on_backend!(conn, c => diesel::insert_into(refresh_token::table)
         .values((
             refresh_token::digest.eq(digest),
             refresh_token::session_id.eq(session_id),
@@ -140,12 +140,13 @@ pub fn refresh_add(
 
 /// A refresh token by its digest.
 pub fn refresh_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
-    each!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).first(c))
+        .optional()
 }
 
 /// As [`refresh_fetch`], and nobody else exchanges it until the end of this transaction.
 pub fn refresh_hold(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
-    each!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).held().get_result(c))
+    on_backend!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).lock_for_update().get_result(c))
         .optional()
 }
 
@@ -184,7 +185,7 @@ pub fn link_add(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(staff_link::table)
+    on_backend!(conn, c => diesel::insert_into(staff_link::table)
         .values((
             staff_link::digest.eq(digest),
             staff_link::staff_id.eq(staff_id),
@@ -198,7 +199,7 @@ pub fn link_add(
 
 /// A link by its digest.
 pub fn link_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<LinkRow>> {
-    each!(conn, c => staff_link::table.find(digest).select(LinkRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => staff_link::table.find(digest).select(LinkRow::as_select()).first(c)).optional()
 }
 
 /// Uses a link that has not lapsed; `false` when somebody has already.

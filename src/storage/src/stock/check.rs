@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     events::AnyId,
     schema::{event, prescription, prescription_line},
 };
@@ -33,12 +33,12 @@ pub struct BackingRow {
 
 /// All prescriptions, as the audit sees them.
 pub fn backing_all(conn: &mut Conn) -> QueryResult<Vec<BackingRow>> {
-    each!(conn, c => prescription::table.select(BackingRow::as_select()).load(c))
+    on_backend!(conn, c => prescription::table.select(BackingRow::as_select()).load(c))
 }
 
 /// All events of one kind of stream, in the order of each: stream, kind, payload.
 pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, String, String)>> {
-    each!(conn, c => event::table
+    on_backend!(conn, c => event::table
         .filter(event::stream.eq(stream))
         .order((event::stream_id, event::version))
         .select((event::stream_id, event::kind, event::payload))
@@ -59,5 +59,5 @@ pub struct PrescribedRow {
 
 /// All lines of all prescriptions.
 pub fn lines_all(conn: &mut Conn) -> QueryResult<Vec<PrescribedRow>> {
-    each!(conn, c => prescription_line::table.select(PrescribedRow::as_select()).load(c))
+    on_backend!(conn, c => prescription_line::table.select(PrescribedRow::as_select()).load(c))
 }

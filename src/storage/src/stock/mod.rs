@@ -9,7 +9,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{lot, product, slot, slot_stock},
     sql_types::At,
@@ -97,7 +97,7 @@ pub struct SaleRow {
 
 /// A product's class and price.
 pub fn product_sale(conn: &mut Conn, code: &str) -> QueryResult<Option<SaleRow>> {
-    each!(conn, c => product::table
+    on_backend!(conn, c => product::table
         .find(code)
         .select((product::code, product::class, product::in_formulary, product::price_fen))
         .first(c))
@@ -117,7 +117,7 @@ pub fn slot_candidates(
         .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
     let of_lot =
         lot::table.on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
-    each!(conn, c => slot::table
+    on_backend!(conn, c => slot::table
         .inner_join(held)
         .inner_join(of_lot)
         .filter(slot::cabinet_id.eq(cabinet))
@@ -136,7 +136,7 @@ pub fn slot_candidates(
 
 /// The slots of a cabinet.
 pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>> {
-    each!(conn, c => slot::table
+    on_backend!(conn, c => slot::table
         .filter(slot::cabinet_id.eq(cabinet))
         .order(slot::slot_no)
         .select(SlotRow::as_select())
@@ -145,7 +145,8 @@ pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>
 
 /// One slot.
 pub fn slot_fetch(conn: &mut Conn, cabinet: CabinetId, slot_no: i32) -> QueryResult<Option<SlotRow>> {
-    each!(conn, c => slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(c))
+        .optional()
 }
 
 /// Closes a slot; `false` when it is closed already (the first reason stays).
@@ -212,7 +213,8 @@ pub fn slot_assign(
 
 /// One lot.
 pub fn lot_fetch(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Option<LotRow>> {
-    each!(conn, c => lot::table.find((product_code, lot_no)).select(LotRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => lot::table.find((product_code, lot_no)).select(LotRow::as_select()).first(c))
+        .optional()
 }
 
 /// Adds a lot that was scanned for the first time.
@@ -222,7 +224,7 @@ pub fn lot_add(
     lot_no: &str,
     expires_on: NaiveDate,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(lot::table)
+    on_backend!(conn, c => diesel::insert_into(lot::table)
         .values((lot::product_code.eq(product_code), lot::lot_no.eq(lot_no), lot::expires_on.eq(expires_on)))
         .on_conflict_do_nothing()
         .execute(c))
@@ -247,7 +249,7 @@ pub fn lot_recall(
 
 /// The slots, anywhere, that hold a lot.
 pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<SlotRow>> {
-    each!(conn, c => slot::table
+    on_backend!(conn, c => slot::table
         .filter(slot::product_code.eq(Some(product_code)))
         .filter(slot::lot_no.eq(Some(lot_no)))
         .order((slot::cabinet_id, slot::slot_no))
@@ -257,7 +259,7 @@ pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> Quer
 
 /// The recalled lots that lie in a cabinet.
 pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<(String, String)>> {
-    each!(conn, c => slot::table
+    on_backend!(conn, c => slot::table
         .inner_join(lot::table.on(
             lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)),
         ))
@@ -271,7 +273,7 @@ pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<
 
 /// The figures of one lot in one slot.
 pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figures>> {
-    let found = each!(conn, c => slot_stock::table
+    let found = on_backend!(conn, c => slot_stock::table
         .find((key.cabinet, key.slot_no, key.product_code.as_str(), key.lot_no.as_str()))
         .select((
             slot_stock::received,
@@ -288,7 +290,7 @@ pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figu
 
 /// Begins the figures of a lot that is new to a slot, at zero.
 pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(slot_stock::table)
+    on_backend!(conn, c => diesel::insert_into(slot_stock::table)
         .values((
             slot_stock::cabinet_id.eq(key.cabinet),
             slot_stock::slot_no.eq(key.slot_no),
@@ -336,7 +338,7 @@ pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures
 
 /// All figures there are, for the audit.
 pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
-    let rows = each!(conn, c => slot_stock::table
+    let rows = on_backend!(conn, c => slot_stock::table
         .select((
             (slot_stock::cabinet_id, slot_stock::slot_no, slot_stock::product_code, slot_stock::lot_no),
             (
@@ -359,5 +361,5 @@ pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
 
 /// All lots there are, for the audit.
 pub fn lots_all(conn: &mut Conn) -> QueryResult<Vec<LotRow>> {
-    each!(conn, c => lot::table.select(LotRow::as_select()).load(c))
+    on_backend!(conn, c => lot::table.select(LotRow::as_select()).load(c))
 }

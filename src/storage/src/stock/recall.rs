@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each},
+    dialect::{PortableDsl, on_backend},
     formulary::lower,
     schema::{lot, product, recall_notice},
     sql_types::At,
@@ -18,7 +18,7 @@ use domain::time::Timestamp;
 /// whichever comes first. `false` when there is no such product.
 pub fn product_hold(conn: &mut Conn, code: &str) -> QueryResult<bool> {
     let held: Option<String> =
-        each!(conn, c => product::table.find(code).select(product::code).held().get_result(c)).optional()?;
+        on_backend!(conn, c => product::table.find(code).select(product::code).lock_for_update().get_result(c)).optional()?;
     Ok(held.is_some())
 }
 
@@ -30,7 +30,7 @@ pub fn notice_add(
     reason: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(recall_notice::table)
+    on_backend!(conn, c => diesel::insert_into(recall_notice::table)
         .values((
             recall_notice::product_code.eq(product_code),
             recall_notice::lot_key.eq(lot_key),
@@ -44,7 +44,7 @@ pub fn notice_add(
 
 /// The reason of a recall that stands for a lot.
 pub fn notice_of(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryResult<Option<String>> {
-    each!(conn, c => recall_notice::table
+    on_backend!(conn, c => recall_notice::table
         .find((product_code, lot_key))
         .select(recall_notice::reason)
         .first(c))
@@ -53,7 +53,7 @@ pub fn notice_of(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryRes
 
 /// Every recall: product and key of the lot.
 pub fn notices(conn: &mut Conn) -> QueryResult<HashSet<(String, String)>> {
-    let rows = each!(conn, c => recall_notice::table
+    let rows = on_backend!(conn, c => recall_notice::table
         .select((recall_notice::product_code, recall_notice::lot_key))
         .load::<(String, String)>(c))?;
     Ok(rows.into_iter().collect())
@@ -61,7 +61,7 @@ pub fn notices(conn: &mut Conn) -> QueryResult<HashSet<(String, String)>> {
 
 /// The numbers of a product's known lots that differ from `lot_key` in case at most.
 pub fn lots_spelt(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryResult<Vec<String>> {
-    each!(conn, c => lot::table
+    on_backend!(conn, c => lot::table
         .filter(lot::product_code.eq(product_code))
         .filter(lower(lot::lot_no).eq(lot_key))
         .order(lot::lot_no)

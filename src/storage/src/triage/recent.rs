@@ -6,7 +6,7 @@ use crate::{
     alert::AlertRow,
     conn::Conn,
     consultation::ConsultationRow,
-    dialect::each,
+    dialect::on_backend,
     schema::{alert, consultation, reading},
     sql_types::At,
     vitals::ReadingRow,
@@ -25,7 +25,7 @@ pub fn readings_lately(
 ) -> QueryResult<Vec<ReadingRow>> {
     let mut all = Vec::new();
     for who in person {
-        let mut rows: Vec<ReadingRow> = each!(conn, c => reading::table
+        let mut rows: Vec<ReadingRow> = on_backend!(conn, c => reading::table
             .filter(reading::worker_id.eq(*who))
             .filter(reading::recorded_at.ge(At(since)))
             .order(reading::id.desc())
@@ -42,7 +42,7 @@ pub fn readings_lately(
 pub fn alerts_lately(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<AlertRow>> {
     let mut all = Vec::new();
     for who in person {
-        let rows: Vec<AlertRow> = each!(conn, c => alert::table
+        let rows: Vec<AlertRow> = on_backend!(conn, c => alert::table
             .filter(alert::worker_id.eq(*who))
             .filter(alert::raised_at.gt(At(since)))
             .limit(MOST)
@@ -61,7 +61,7 @@ pub fn completed_lately(
 ) -> QueryResult<Option<ConsultationRow>> {
     let mut newest: Option<ConsultationRow> = None;
     for who in person {
-        let row: Option<ConsultationRow> = each!(conn, c => consultation::table
+        let row: Option<ConsultationRow> = on_backend!(conn, c => consultation::table
             .filter(consultation::worker_id.eq(*who))
             .filter(consultation::state.eq_word(ConsultationState::Completed))
             .filter(consultation::ended_at.gt(Some(At(since))))

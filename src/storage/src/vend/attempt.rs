@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{each, insert_few},
+    dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{attempt, orders},
     sql_types::At,
@@ -92,12 +92,12 @@ pub fn attempts_add(conn: &mut Conn, rows: &[NewAttempt]) -> QueryResult<()> {
 
 /// An attempt by id.
 pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<AttemptRow>> {
-    each!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
 /// Whose attempt it is.
 pub fn attempt_worker(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<WorkerId>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .inner_join(orders::table)
         .filter(attempt::id.eq(id))
         .select(orders::worker_id)
@@ -107,7 +107,7 @@ pub fn attempt_worker(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<Work
 
 /// The attempts of an order, oldest first.
 pub fn attempts_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<AttemptRow>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .filter(attempt::order_id.eq(order))
         .order(attempt::id)
         .select(AttemptRow::as_select())
@@ -120,7 +120,7 @@ pub fn attempts_of_cabinet(
     cabinet: CabinetId,
     states: &'static [AttemptState],
 ) -> QueryResult<Vec<AttemptRow>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::state.eq_any_word(AttemptState::LIVE))
         .filter(attempt::state.eq_any_word(states))
@@ -136,7 +136,7 @@ pub fn attempts_voided_since(
     since: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<AttemptId>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::state.eq_word(AttemptState::Voided))
         .filter(attempt::ended_at.gt(Some(At(since))))
@@ -210,7 +210,7 @@ pub fn workers_with_other_lot(
     product_code: &str,
     lot_no: &str,
 ) -> QueryResult<Vec<WorkerId>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .inner_join(orders::table)
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::other_lot_no.eq(Some(lot_no)))
@@ -240,7 +240,7 @@ pub fn attempts_overdue(
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
-    let mut due = each!(conn, c => attempt::table
+    let mut due = on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
         .order(attempt::expires_at)
@@ -258,7 +258,7 @@ pub fn attempts_silent(
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
-    let mut silent = each!(conn, c => attempt::table
+    let mut silent = on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
         .order(attempt::started_at)
@@ -275,7 +275,7 @@ pub fn attempts_issued_of_lot(
     product_code: &str,
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::lot_no.eq(lot_no))
@@ -290,7 +290,7 @@ pub fn attempts_issued_of_slot(
     cabinet: CabinetId,
     slot_no: i32,
 ) -> QueryResult<Vec<AttemptRow>> {
-    each!(conn, c => attempt::table
+    on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_word(AttemptState::Issued))
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::slot_no.eq(slot_no))
@@ -301,5 +301,5 @@ pub fn attempts_issued_of_slot(
 
 /// All attempts, for the audit.
 pub fn attempts_all(conn: &mut Conn) -> QueryResult<Vec<AttemptRow>> {
-    each!(conn, c => attempt::table.order(attempt::id).select(AttemptRow::as_select()).load(c))
+    on_backend!(conn, c => attempt::table.order(attempt::id).select(AttemptRow::as_select()).load(c))
 }

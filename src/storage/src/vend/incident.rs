@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::each, prepared::PreparedDsl, schema::incident, sql_types::At};
+use crate::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::incident, sql_types::At};
 use domain::{
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     time::Timestamp,
@@ -52,7 +52,7 @@ pub struct NewIncident {
 
 /// Opens an incident.
 pub fn incident_open(conn: &mut Conn, new: &NewIncident, now: Timestamp) -> QueryResult<()> {
-    each!(conn, c => diesel::insert_into(incident::table)
+    on_backend!(conn, c => diesel::insert_into(incident::table)
         .values((
             incident::id.eq(new.id),
             incident::cabinet_id.eq(new.cabinet_id),
@@ -68,12 +68,12 @@ pub fn incident_open(conn: &mut Conn, new: &NewIncident, now: Timestamp) -> Quer
 
 /// An incident by id.
 pub fn incident_fetch(conn: &mut Conn, id: IncidentId) -> QueryResult<Option<IncidentRow>> {
-    each!(conn, c => incident::table.find(id).select(IncidentRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => incident::table.find(id).select(IncidentRow::as_select()).first(c)).optional()
 }
 
 /// Whether a cabinet has an open incident of one of these kinds.
 pub fn incident_stands(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKind]) -> QueryResult<bool> {
-    each!(conn, c => incident::table
+    on_backend!(conn, c => incident::table
         .filter(incident::closed_at.is_null())
         .filter(incident::cabinet_id.eq(cabinet))
         .filter(incident::kind.eq_any(kinds.iter().copied()))
@@ -90,7 +90,7 @@ pub fn incident_over(
     attempt: AttemptId,
     kind: IncidentKind,
 ) -> QueryResult<bool> {
-    each!(conn, c => incident::table
+    on_backend!(conn, c => incident::table
         .filter(incident::cabinet_id.eq(cabinet))
         .filter(incident::attempt_id.eq(Some(attempt)))
         .filter(incident::kind.eq(kind))
@@ -108,7 +108,7 @@ pub fn incidents_after(
     limit: i64,
 ) -> QueryResult<Vec<IncidentRow>> {
     let after = after.unwrap_or(IncidentId::from_uuid(uuid::Uuid::nil()));
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let base = incident::table
             .filter(incident::id.gt(after))
             .order(incident::id)

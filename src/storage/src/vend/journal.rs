@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, each, insert_few},
+    dialect::{PortableDsl, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{cabinet, device, journal},
     sql_types::At,
@@ -72,12 +72,12 @@ pub type Head = (i64, String);
 
 /// A cabinet by id.
 pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
 }
 
 /// The cabinet of a station.
 pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Option<CabinetId>> {
-    each!(conn, c => cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(c))
+    on_backend!(conn, c => cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(c))
         .optional()
 }
 
@@ -85,12 +85,12 @@ pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Op
 /// packs, its boot or its doors stands in line here, so START cannot slip
 /// between a new boot and the doubts that follow from it.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    each!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).held().get_result(c)).optional()
+    on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).lock_for_update().get_result(c)).optional()
 }
 
 /// Cabinets after an id.
 pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> QueryResult<Vec<CabinetRow>> {
-    each!(conn, c => {
+    on_backend!(conn, c => {
         let base = cabinet::table.order(cabinet::id).limit(limit).select(CabinetRow::as_select());
         match after {
             Some(after) => base.filter(cabinet::id.gt(after)).load(c),
@@ -101,7 +101,7 @@ pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> 
 
 /// The device that may act for a cabinet now, with its epoch.
 pub fn cabinet_device(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<(DeviceId, i64)>> {
-    each!(conn, c => device::table
+    on_backend!(conn, c => device::table
         .filter(device::cabinet_id.eq(Some(id)))
         .filter(device::revoked_at.is_null())
         .select((device::id, device::epoch))
@@ -111,7 +111,7 @@ pub fn cabinet_device(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<(Dev
 
 /// The public key of an enrolled device of this epoch.
 pub fn device_key(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<Option<String>> {
-    each!(conn, c => device::table
+    on_backend!(conn, c => device::table
         .find(id)
         .filter(device::revoked_at.is_null())
         .filter(device::epoch.eq(epoch))
@@ -151,7 +151,7 @@ pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryRe
 
 /// The end of what has arrived of one epoch's journal.
 pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<Head>> {
-    each!(conn, c => journal::table
+    on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .order(journal::seq.desc())
@@ -162,7 +162,7 @@ pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<O
 
 /// Which boot wrote the last entry that has arrived, and when by its own clock.
 pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<(String, i64)>> {
-    each!(conn, c => journal::table
+    on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .order(journal::seq.desc())
@@ -179,7 +179,7 @@ pub fn journal_hashes(
     from: i64,
     to: i64,
 ) -> QueryResult<Vec<(i64, String)>> {
-    each!(conn, c => journal::table
+    on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .filter(journal::seq.between(from, to))
@@ -208,7 +208,7 @@ pub fn journal_recent(
     kinds: &[&str],
     limit: i64,
 ) -> QueryResult<Vec<(i64, String, String, String)>> {
-    each!(conn, c => journal::table
+    on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .filter(journal::kind.eq_any(kinds.iter().copied()))

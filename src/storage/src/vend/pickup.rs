@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{hatch_try, orders},
     sql_types::At,
@@ -32,7 +32,8 @@ pub struct HatchTryRow {
 
 /// The wrong code that was counted last at a cabinet.
 pub fn hatch_try_fetch(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Option<HatchTryRow>> {
-    each!(conn, c => hatch_try::table.find(cabinet).select(HatchTryRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => hatch_try::table.find(cabinet).select(HatchTryRow::as_select()).first(c))
+        .optional()
 }
 
 /// Notes the wrong code that was counted last. The cabinet's row is held.
@@ -49,7 +50,7 @@ pub fn hatch_try_set(conn: &mut Conn, cabinet: CabinetId, row: &HatchTryRow) -> 
     if known == 1 {
         return Ok(());
     }
-    each!(conn, c => diesel::insert_into(hatch_try::table)
+    on_backend!(conn, c => diesel::insert_into(hatch_try::table)
         .values((
             hatch_try::cabinet_id.eq(cabinet),
             hatch_try::order_id.eq(row.order_id),
@@ -67,7 +68,7 @@ pub fn pickup_codes_beside(
     cabinet: CabinetId,
     order: OrderId,
 ) -> QueryResult<Vec<(OrderId, Vec<u8>)>> {
-    let rows: Vec<(OrderId, Option<Vec<u8>>)> = each!(conn, c => orders::table
+    let rows: Vec<(OrderId, Option<Vec<u8>>)> = on_backend!(conn, c => orders::table
         .filter(orders::cabinet_id.eq(cabinet))
         .filter(orders::state.eq_word(OrderState::Paid))
         .filter(orders::id.ne(order))

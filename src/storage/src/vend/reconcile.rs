@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{cabinet, cabinet_boot, cabinet_discrepancy},
     sql_types::At,
@@ -27,7 +27,7 @@ pub struct DiscrepancyRow {
 
 /// What stands between a cabinet and the books.
 pub fn discrepancies_of(conn: &mut Conn, id: CabinetId) -> QueryResult<Vec<DiscrepancyRow>> {
-    each!(conn, c => cabinet_discrepancy::table
+    on_backend!(conn, c => cabinet_discrepancy::table
         .filter(cabinet_discrepancy::cabinet_id.eq(id))
         .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
         .select(DiscrepancyRow::as_select())
@@ -43,7 +43,7 @@ pub fn discrepancy_note(
     detail: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    let added = each!(conn, c => diesel::insert_into(cabinet_discrepancy::table)
+    let added = on_backend!(conn, c => diesel::insert_into(cabinet_discrepancy::table)
         .values((
             cabinet_discrepancy::cabinet_id.eq(id),
             cabinet_discrepancy::kind.eq(kind),
@@ -70,7 +70,7 @@ pub fn discrepancy_settle(
     kind: DiscrepancyKind,
     slot_no: i32,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::delete(cabinet_discrepancy::table.find((id, kind, slot_no))).execute(c))
+    on_backend!(conn, c => diesel::delete(cabinet_discrepancy::table.find((id, kind, slot_no))).execute(c))
         .map(|rows| rows == 1)
 }
 
@@ -88,12 +88,13 @@ pub struct BootRow {
 
 /// A boot, if it was heard of.
 pub fn boot_fetch(conn: &mut Conn, id: CabinetId, boot: &str) -> QueryResult<Option<BootRow>> {
-    each!(conn, c => cabinet_boot::table.find((id, boot)).select(BootRow::as_select()).first(c)).optional()
+    on_backend!(conn, c => cabinet_boot::table.find((id, boot)).select(BootRow::as_select()).first(c))
+        .optional()
 }
 
 /// Notes a boot that was never heard of before; `false` when it is known.
 pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(cabinet_boot::table)
+    on_backend!(conn, c => diesel::insert_into(cabinet_boot::table)
         .values((
             cabinet_boot::cabinet_id.eq(id),
             cabinet_boot::boot_id.eq(boot),

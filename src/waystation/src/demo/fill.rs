@@ -11,7 +11,7 @@ use super::{plans::stocked_codes, sample};
 use crate::build;
 use base::{clock::SystemClock, config::Config, telemetry};
 use domain::{staff::ShiftRecord, time::Timestamp};
-use service::{Actor, House};
+use service::{Actor, AppState};
 use simulation::sample::{MOST_WORKERS, SampleNetwork};
 use storage::StoreError;
 
@@ -22,8 +22,8 @@ const ROSTER: TimeDelta = TimeDelta::days(7);
 ///
 /// # Errors
 /// What the storage said.
-pub async fn is_empty(house: &Arc<House>) -> anyhow::Result<bool> {
-    let found = house.store.read::<_, StoreError>(|conn| {
+pub async fn is_empty(app: &Arc<AppState>) -> anyhow::Result<bool> {
+    let found = app.store.read::<_, StoreError>(|conn| {
         Ok(storage::network::places::stations_by_district(conn)?.is_empty()
             && storage::network::places::staff_by_email(conn)?.is_empty())
     });
@@ -34,18 +34,17 @@ pub async fn is_empty(house: &Arc<House>) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// What the storage said.
-pub async fn fill(house: &Arc<House>, network: &Arc<SampleNetwork>, codes: &[String]) -> anyhow::Result<()> {
+pub async fn fill(app: &Arc<AppState>, network: &Arc<SampleNetwork>, codes: &[String]) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} 装载样例网络 loading the sample network",
     )?);
-    sample::load(house, network, codes, &bar).await?;
+    sample::load(app, network, codes, &bar).await?;
     bar.finish_and_clear();
     // As every file that is loaded.
     let rows = network.worker_count();
-    let told = house
-        .write(Actor::System, move |tx| service::network::import::record_loaded(tx, "sample", rows))
-        .await;
+    let told =
+        app.write(Actor::System, move |tx| service::network::import::record_loaded(tx, "sample", rows)).await;
     told.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }
 
@@ -55,18 +54,18 @@ pub async fn fill(house: &Arc<House>, network: &Arc<SampleNetwork>, codes: &[Str
 /// # Errors
 /// What the storage said.
 pub async fn roster(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     network: &SampleNetwork,
     from: Option<Timestamp>,
     more: impl IntoIterator<Item = ShiftRecord>,
 ) -> anyhow::Result<Timestamp> {
-    let now = house.now();
+    let now = app.now();
     let until = now + ROSTER;
     let mut shifts = network.shifts(from.unwrap_or(now), until);
     // A shift that began before the last roster's end is there already.
     shifts.retain(|shift| from.is_none_or(|from| shift.starts_at >= from) && shift.starts_at < until);
     shifts.extend(more);
-    sample::load_shifts(house, shifts).await?;
+    sample::load_shifts(app, shifts).await?;
     Ok(until)
 }
 
@@ -79,17 +78,17 @@ pub async fn run(config: &Config, workers: usize, seed: u64) -> anyhow::Result<E
     telemetry::start(config.log, "warn");
     crate::serving::ensure_unchanged(config)?;
     let built = build(config, Arc::new(SystemClock)).await?;
-    let house = &built.house;
+    let app = &built.app;
     ensure!(
-        is_empty(house).await?,
+        is_empty(app).await?,
         "the database is not empty: the sample network is only put into one that holds nothing"
     );
     if !std::io::stderr().is_terminal() {
         eprintln!("装载样例网络 / loading the sample network: {workers} workers");
     }
-    let network = Arc::new(SampleNetwork::plan(seed, workers, house.now()));
-    fill(house, &network, &stocked_codes(house)?).await?;
-    let until = roster(house, &network, None, []).await?;
+    let network = Arc::new(SampleNetwork::plan(seed, workers, app.now()));
+    fill(app, &network, &stocked_codes(app)?).await?;
+    let until = roster(app, &network, None, []).await?;
     println!(
         "种子 {seed} 的样例网络已装载；排班到 {until} / loaded the sample network of seed {seed}: {} stations, \
          {workers} workers; its roster reaches until {until}",

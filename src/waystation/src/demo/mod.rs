@@ -30,7 +30,7 @@ use base::{
 use crypto::keys::MasterSecret;
 use domain::{staff::ShiftRecord, time::Timestamp};
 use plans::{cabinet_plans, cards, guests, ready, station_plans, stocked_codes};
-use service::{House, jobs::Jobs};
+use service::{AppState, jobs::Jobs};
 use simulation::{
     acknowledged::Acknowledged,
     banner::banner,
@@ -136,18 +136,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "warn");
     let _serving = super::serving::hold(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Built { house, mailer, texts } = build(&config, Arc::clone(&clock)).await?;
+    let Built { app, mailer, texts } = build(&config, Arc::clone(&clock)).await?;
     let memory_path = folder.join("demo.json");
     let mut memory = remember(&memory_path, &arguments, clock.now())?;
     let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
-    let codes = stocked_codes(&house)?;
-    put_in(&house, &network, &codes, &mut memory, &memory_path).await?;
-    let server = serve(&house, listener, HTTP_WORKERS)?;
+    let codes = stocked_codes(&app)?;
+    put_in(&app, &network, &codes, &mut memory, &memory_path).await?;
+    let server = serve(&app, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    let mut jobs = Jobs::start(&house, &mailer);
-    jobs.send_texts(&house, &texts);
-    let stage = Stage { port, folder, house, clock, network, codes };
+    let mut jobs = Jobs::start(&app, &mailer);
+    jobs.send_texts(&app, &texts);
+    let stage = Stage { port, folder, app, clock, network, codes };
     let outcome = open(stage, &arguments, &mut memory).await;
     // The simulated callers are gone; whoever else holds a poll may ask again.
     handle.stop(false).await;
@@ -160,7 +160,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 struct Stage {
     port: u16,
     folder: PathBuf,
-    house: Arc<House>,
+    app: Arc<AppState>,
     clock: Arc<dyn Clock>,
     network: Arc<SampleNetwork>,
     codes: Vec<String>,
@@ -168,14 +168,12 @@ struct Stage {
 
 /// From the moment the house answers.
 async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyhow::Result<ExitCode> {
-    let Stage { port, folder, house, clock, network, codes } = stage;
+    let Stage { port, folder, app, clock, network, codes } = stage;
     let base = format!("http://127.0.0.1:{port}");
     let api = Api::new(&base, clock)?;
     let _: serde_json::Value = api.call(As::Nobody, Call::get("/healthz")).await?;
-    let devices = house
-        .store
-        .read::<_, StoreError>(|conn| Ok(storage::network::places::devices_enrolled(conn)?))
-        .await?;
+    let devices =
+        app.store.read::<_, StoreError>(|conn| Ok(storage::network::places::devices_enrolled(conn)?)).await?;
     let mut ready = ready(&network, &devices, &base, memory.planned_at)?;
     let guest = ready.station.station_code.clone();
     let hatches = Arc::new(Hatches::default());
@@ -186,14 +184,12 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
         ready.hatch_url = Some(format!("http://{}", keypad_listener.local_addr()?));
         tokio::spawn(hatch::serve(&hatches, keypad_listener)?);
         let journals = Some(folder.join("cabinets"));
-        let issuer = &house.policy.network;
+        let issuer = &app.policy.network;
         let fleet = Fleet::new(api.clone(), issuer, Arc::clone(&hatches), journals, Pace::lively());
         let cabinets = cabinet_plans(&network, &devices, &codes, &guest)?;
         let absent = HashSet::from([ready.doctor.email.clone(), ready.pharmacist.email.clone()]);
-        let steps = house
-            .store
-            .read::<_, StoreError>(|conn| Ok(storage::network::places::staff_steps(conn)?))
-            .await?;
+        let steps =
+            app.store.read::<_, StoreError>(|conn| Ok(storage::network::places::staff_steps(conn)?)).await?;
         let steps =
             steps.into_iter().filter_map(|(email, step)| Some((email, u64::try_from(step).ok()?))).collect();
         simulation = Some(Simulation::start(&api, Arc::clone(&network), &fleet, cabinets, absent, steps));
@@ -233,21 +229,21 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
 
 /// Loads an empty house, and brings the roster up to date in any case.
 async fn put_in(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     network: &Arc<SampleNetwork>,
     codes: &[String],
     memory: &mut Memory,
     memory_path: &Path,
 ) -> anyhow::Result<()> {
-    if fill::is_empty(house).await? {
-        fill::fill(house, network, codes).await?;
+    if fill::is_empty(app).await? {
+        fill::fill(app, network, codes).await?;
     } else {
         anyhow::ensure!(
             memory.roster_until.is_some(),
             "the database holds something, and it was not put there from this --data folder"
         );
     }
-    let now = house.now();
+    let now = app.now();
     let (doctor, pharmacist) = guests(network, memory.planned_at)?;
     let guests = [doctor, pharmacist].map(|staff_email| ShiftRecord {
         staff_email,
@@ -255,7 +251,7 @@ async fn put_in(
         starts_at: now - TimeDelta::microseconds(1),
         ends_at: now + GUEST_SHIFT,
     });
-    memory.roster_until = Some(fill::roster(house, network, memory.roster_until, guests).await?);
+    memory.roster_until = Some(fill::roster(app, network, memory.roster_until, guests).await?);
     save(memory_path, memory)
 }
 

@@ -5,7 +5,7 @@ use anyhow::Context;
 
 use crypto::device::DeviceKey;
 use domain::{matching::Department, stock::SlotNo, time::Timestamp, vend::messages::SlotReport};
-use service::House;
+use service::AppState;
 use simulation::{
     cabinets::CabinetPlan,
     complaints,
@@ -153,8 +153,8 @@ pub(crate) fn cards(network: &SampleNetwork, next_worker: &mut usize, count: usi
 }
 
 /// What cabinets hold: the drugs of the simulated treatments first.
-pub(crate) fn stocked_codes(house: &House) -> anyhow::Result<Vec<String>> {
-    let formulary = house.formulary();
+pub(crate) fn stocked_codes(app: &AppState) -> anyhow::Result<Vec<String>> {
+    let formulary = app.formulary();
     let mut codes: Vec<String> = complaints::product_codes()
         .into_iter()
         .filter(|code| formulary.find(code).is_some())

@@ -14,7 +14,7 @@ use domain::{
     network::WorkerRecord,
     staff::{DoctorRecord, ShiftRecord, role::Role},
 };
-use service::{Actor, Failure, House, Tx};
+use service::{Actor, AppState, Failure, Tx};
 use simulation::sample::{SAMPLE_PASSWORD_HASH, SampleNetwork};
 use storage::{network as rows, sql_types::At};
 
@@ -45,11 +45,11 @@ pub fn add_staff(tx: &mut Tx<'_>, people: Vec<Person>) -> Result<HashMap<String,
     let mut staff = Vec::with_capacity(people.len());
     for person in people {
         let id = StaffId::generate();
-        let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", id);
-        let totp_sealed = tx.house.keys.sealer.seal(&place, &person.totp)?;
+        let place = FieldPlace::of(&tx.app.policy.network, "staff", "totp_sealed", id);
+        let totp_sealed = tx.app.keys.sealer.seal(&place, &person.totp)?;
         let pin = person.signing_pin.map(|pin| {
             let salt = PinSalt::generate();
-            let mac = tx.house.keys.staff_pins.mac(&salt, &pin).to_vec();
+            let mac = tx.app.keys.staff_pins.mac(&salt, &pin).to_vec();
             (salt.0.to_vec(), mac)
         });
         let (pin_salt, pin_mac) = pin.unzip();
@@ -80,14 +80,14 @@ pub fn add_staff(tx: &mut Tx<'_>, people: Vec<Person>) -> Result<HashMap<String,
 /// # Errors
 /// What the storage said.
 pub async fn load(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     network: &Arc<SampleNetwork>,
     codes: &[String],
     bar: &ProgressBar,
 ) -> anyhow::Result<()> {
     bar.set_length(network.worker_count() as u64 + 2);
     let plan = Arc::clone(network);
-    let employers = write(house, move |tx| load_places_and_staff(tx, &plan)).await?;
+    let employers = write(app, move |tx| load_places_and_staff(tx, &plan)).await?;
     bar.inc(1);
     let employers = Arc::new(employers);
     let mut all = network.workers();
@@ -97,10 +97,10 @@ pub async fn load(
             break;
         }
         let (count, employers) = (part.len() as u64, Arc::clone(&employers));
-        write(house, move |tx| load_workers(tx, &part, &employers)).await?;
+        write(app, move |tx| load_workers(tx, &part, &employers)).await?;
         bar.inc(count);
     }
-    load_stock(house, network, codes).await?;
+    load_stock(app, network, codes).await?;
     bar.inc(1);
     Ok(())
 }
@@ -109,8 +109,8 @@ pub async fn load(
 ///
 /// # Errors
 /// What the storage said.
-pub async fn load_shifts(house: &Arc<House>, shifts: Vec<ShiftRecord>) -> anyhow::Result<()> {
-    write(house, move |tx| {
+pub async fn load_shifts(app: &Arc<AppState>, shifts: Vec<ShiftRecord>) -> anyhow::Result<()> {
+    write(app, move |tx| {
         let staff = storage::network::places::staff_by_email(tx.conn)?;
         let fresh: Vec<rows::NewShift> = shifts
             .iter()
@@ -130,10 +130,10 @@ pub async fn load_shifts(house: &Arc<House>, shifts: Vec<ShiftRecord>) -> anyhow
 }
 
 async fn write<T: Send + 'static>(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> anyhow::Result<T> {
-    house.write(Actor::System, work).await.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
+    app.write(Actor::System, work).await.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }
 
 fn load_places_and_staff(
@@ -305,18 +305,18 @@ fn load_workers(
 ) -> Result<(), Failure> {
     for one in records {
         let id = WorkerId::generate();
-        let house = tx.house;
+        let app = tx.app;
         let salt = PinSalt::generate();
         storage::network::worker::worker_add(
             tx.conn,
             &storage::network::worker::NewWorker {
                 id,
-                card_index: Some(house.keys.blind.of(BlindField::CardNumber, &one.card_number).to_vec()),
-                name_sealed: house.seal("worker", "name_sealed", id, &one.name)?,
-                phone_sealed: house.seal("worker", "phone_sealed", id, &one.phone)?,
-                phone_index: house.keys.blind.of(BlindField::Phone, &one.phone).to_vec(),
+                card_index: Some(app.keys.blind.of(BlindField::CardNumber, &one.card_number).to_vec()),
+                name_sealed: app.seal("worker", "name_sealed", id, &one.name)?,
+                phone_sealed: app.seal("worker", "phone_sealed", id, &one.phone)?,
+                phone_index: app.keys.blind.of(BlindField::Phone, &one.phone).to_vec(),
                 pin_salt: Some(salt.0.to_vec()),
-                pin_mac: Some(house.keys.worker_pins.mac(&salt, one.pin.expose()).to_vec()),
+                pin_mac: Some(app.keys.worker_pins.mac(&salt, one.pin.expose()).to_vec()),
                 pin_failures: 0,
                 birth_date: Some(one.birth_date),
                 sex: Some(one.sex),
@@ -332,11 +332,11 @@ fn load_workers(
 }
 
 async fn load_stock(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     network: &Arc<SampleNetwork>,
     codes: &[String],
 ) -> anyhow::Result<()> {
-    let devices = write(house, |tx| Ok(storage::network::places::devices_enrolled(tx.conn)?)).await?;
+    let devices = write(app, |tx| Ok(storage::network::places::devices_enrolled(tx.conn)?)).await?;
     let cabinets: HashMap<String, CabinetId> =
         devices.into_iter().filter_map(|one| Some((one.station_code, one.cabinet_id?))).collect();
     let stock: Vec<_> = network.stock(codes).collect();
@@ -348,7 +348,7 @@ async fn load_stock(
             lots.push(rows::NewLot { product_code, lot_no, expires_on: one.expires_on });
         }
     }
-    write(house, move |tx| Ok(rows::lots_add(tx.conn, &lots)?)).await?;
+    write(app, move |tx| Ok(rows::lots_add(tx.conn, &lots)?)).await?;
     for part in stock.chunks(STOCK_AT_ONCE) {
         let (mut slots, mut held) = (Vec::new(), Vec::new());
         for one in part {
@@ -374,7 +374,7 @@ async fn load_stock(
                 discarded: 0,
             });
         }
-        write(house, move |tx| {
+        write(app, move |tx| {
             rows::slots_add(tx.conn, &slots)?;
             Ok(rows::slot_stocks_add(tx.conn, &held)?)
         })

@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     Existing, ImportError, Lined, Loaded, MOST_PROBLEMS, PreparedStaff, PreparedWorkers, source::Source,
 };
-use crate::{Actor, Failure, House, Tx, formulary::edition};
+use crate::{Actor, AppState, Failure, Tx, formulary::edition};
 use crypto::password;
 use domain::{
     network::{
@@ -74,19 +74,19 @@ pub struct ImportOptions {
 /// # Errors
 /// Every bad row with line and field; or why the file or the house failed.
 pub async fn import_csv(
-    house: &Arc<House>,
+    app: &Arc<AppState>,
     kind: ImportKind,
     path: &Path,
     options: ImportOptions,
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Loaded, ImportError> {
-    let (reader_house, path) = (Arc::clone(house), path.to_owned());
-    let work = tokio::task::spawn_blocking(move || prepare(&reader_house, kind, &path, options, &progress))
+    let (reader_app, path) = (Arc::clone(app), path.to_owned());
+    let work = tokio::task::spawn_blocking(move || prepare(&reader_app, kind, &path, options, &progress))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    let loaded = load(house, work, options.dry_run).await?;
+    let loaded = load(app, work, options.dry_run).await?;
     if kind == ImportKind::Catalogue && !options.dry_run {
-        edition::look(house).await?;
+        edition::look(app).await?;
     }
     Ok(loaded)
 }
@@ -96,10 +96,10 @@ type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
 
 /// Bad rows undo the transaction like any refusal, and are told afterwards; so
 /// does a dry run, whose outcome is told the same way.
-async fn load(house: &Arc<House>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
+async fn load(app: &Arc<AppState>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
     let (sender, undone) = std::sync::mpsc::channel();
     let undo = || Failure::from(domain::refusal::Code::InvalidField);
-    let outcome = house
+    let outcome = app
         .write(Actor::System, move |tx| {
             let outcome = match work(tx) {
                 Ok(loaded) if !dry_run => return Ok(loaded),
@@ -115,7 +115,7 @@ async fn load(house: &Arc<House>, work: Work, dry_run: bool) -> Result<Loaded, I
 }
 
 fn prepare(
-    house: &House,
+    app: &AppState,
     kind: ImportKind,
     path: &Path,
     options: ImportOptions,
@@ -123,7 +123,7 @@ fn prepare(
 ) -> Result<Work, ImportError> {
     let usual = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
     let existing = options.existing.unwrap_or(usual);
-    let read = Source { house, path, progress, existing };
+    let read = Source { app, path, progress, existing };
     Ok(match kind {
         ImportKind::Stations => {
             let rows = read.records::<StationRecord>()?;
@@ -154,7 +154,7 @@ fn prepare(
             Box::new(move |tx| super::products(tx, &rows, existing))
         }
         ImportKind::Workers => {
-            let rows = PreparedWorkers::make(house, read.records::<WorkerRecord>()?)?;
+            let rows = PreparedWorkers::make(app, read.records::<WorkerRecord>()?)?;
             Box::new(move |tx| super::workers(tx, &rows, None, existing))
         }
         ImportKind::Doctors => {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
-use crate::{Failure, Hearers, House, Tx, network::identity, staff::password};
+use crate::{AppState, Failure, Hearers, Tx, network::identity, staff::password};
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
     ids::{ShiftId, StaffId, WorkerId},
@@ -30,9 +30,12 @@ impl PreparedWorkers {
     ///
     /// # Errors
     /// A fault of the cryptography.
-    pub fn make(house: &House, rows: impl IntoIterator<Item = Lined<WorkerRecord>>) -> Result<Self, Failure> {
+    pub fn make(
+        app: &AppState,
+        rows: impl IntoIterator<Item = Lined<WorkerRecord>>,
+    ) -> Result<Self, Failure> {
         let rows = rows.into_iter().map(|(line, row)| {
-            let worker = new_worker(house, WorkerId::generate(), &row)?;
+            let worker = new_worker(app, WorkerId::generate(), &row)?;
             Ok((line, worker, row))
         });
         Ok(Self { rows: rows.collect::<Result<_, Failure>>()? })
@@ -40,17 +43,17 @@ impl PreparedWorkers {
 }
 
 /// A worker as stored, without an employer.
-pub(crate) fn new_worker(house: &House, id: WorkerId, row: &WorkerRecord) -> Result<NewWorker, Failure> {
+pub(crate) fn new_worker(app: &AppState, id: WorkerId, row: &WorkerRecord) -> Result<NewWorker, Failure> {
     let salt = PinSalt::generate();
     let phone = Phone::parse(&row.phone);
-    let (phone_sealed, phone_index) = identity::phone_columns(house, id, phone.as_ref())?;
+    let (phone_sealed, phone_index) = identity::phone_columns(app, id, phone.as_ref())?;
     Ok(NewWorker {
         id,
-        card_index: Some(house.keys.blind.of(BlindField::CardNumber, &row.card_number).to_vec()),
-        name_sealed: house.seal("worker", "name_sealed", id, row.name.trim())?,
+        card_index: Some(app.keys.blind.of(BlindField::CardNumber, &row.card_number).to_vec()),
+        name_sealed: app.seal("worker", "name_sealed", id, row.name.trim())?,
         phone_sealed,
         phone_index,
-        pin_mac: Some(house.keys.worker_pins.mac(&salt, row.pin.expose()).to_vec()),
+        pin_mac: Some(app.keys.worker_pins.mac(&salt, row.pin.expose()).to_vec()),
         pin_salt: Some(salt.0.to_vec()),
         pin_failures: 0,
         birth_date: Some(row.birth_date),
@@ -58,7 +61,7 @@ pub(crate) fn new_worker(house: &House, id: WorkerId, row: &WorkerRecord) -> Res
         job: Some(row.job),
         employer_id: None,
         language: row.language,
-        created_at: At(house.now()),
+        created_at: At(app.now()),
     })
 }
 
@@ -227,8 +230,8 @@ fn load(
 
 fn new_staff(tx: &Tx<'_>, row: &PreparedStaff) -> Result<NewStaff, Failure> {
     let id = StaffId::generate();
-    let keys = &tx.house.keys;
-    let place = FieldPlace::of(&tx.house.policy.network, "staff", "totp_sealed", id);
+    let keys = &tx.app.keys;
+    let place = FieldPlace::of(&tx.app.policy.network, "staff", "totp_sealed", id);
     let totp_sealed = row.totp.as_ref().map(|secret| keys.sealer.seal(&place, secret)).transpose()?;
     let pin = row.signing_pin.as_ref().map(|pin| {
         let salt = PinSalt::generate();

@@ -75,7 +75,7 @@ pub fn stations(
     loaded.added = new.len();
     store::stations_add(tx.conn, &new)?;
     if with_cabinets {
-        let lane = tx.house.policy.cabinet_lane;
+        let lane = tx.app.policy.cabinet_lane;
         let cabinets: Vec<NewCabinet> = new.iter().map(|row| new_cabinet(row.id, lane, at)).collect();
         store::cabinets_add(tx.conn, &cabinets)?;
     }

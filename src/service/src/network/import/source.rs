@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Existing, Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
-use crate::House;
+use crate::AppState;
 use domain::{
     formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
     hidden::hides_something,
@@ -27,7 +27,7 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 /// One file that is being read. `progress` is told how many bytes were read, of how many.
 pub(super) struct Source<'a> {
-    pub house: &'a House,
+    pub app: &'a AppState,
     pub path: &'a Path,
     pub progress: &'a dyn Fn(u64, u64),
     pub existing: Existing,
@@ -46,7 +46,7 @@ struct Opened {
 impl Source<'_> {
     /// Every row as a record of kind `R`.
     pub fn records<R: Record>(&self) -> Result<Vec<Lined<R>>, ImportError> {
-        let today = civil_day(self.house.now());
+        let today = civil_day(self.app.now());
         let mut opened = self.open(R::COLUMNS)?;
         let header = header_of(&mut opened)?;
         let intake = match self.existing {

@@ -47,9 +47,9 @@ pub(super) fn worker(
         found.note(line, "card_number", "merged", message);
         return Ok(());
     }
-    let name = tx.house.open("worker", "name_sealed", id, &known.name_sealed)?;
+    let name = tx.app.open("worker", "name_sealed", id, &known.name_sealed)?;
     let phone = Phone::parse(&row.phone);
-    let stood = tx.house.open("worker", "phone_sealed", id, &known.phone_sealed)?;
+    let stood = tx.app.open("worker", "phone_sealed", id, &known.phone_sealed)?;
     // A file proves no phone; one that a code proved stays so while it is the same.
     let input = WorkerDetailsInput {
         name: (name != row.name.trim()).then(|| row.name.clone()),

@@ -173,7 +173,7 @@ fn merged_person(source: &WorkerRow, target: &WorkerRow) -> Person {
 
 /// A worker's profile; `None` where none was ever written.
 pub(super) fn profile_of(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Option<(i64, HealthProfile)>, Failure> {
-    let found = profile::fetch(tx.conn, tx.house, worker)?;
+    let found = profile::fetch(tx.conn, tx.app, worker)?;
     Ok((found.0 > 0).then_some(found))
 }
 
@@ -231,7 +231,7 @@ fn write_profile(
     merged: WorkerId,
 ) -> Result<(), Failure> {
     let body = profile::written(profile)?;
-    let sealed = tx.house.seal("health_profile", "body_sealed", worker, &body)?;
+    let sealed = tx.app.seal("health_profile", "body_sealed", worker, &body)?;
     if !storage::profile::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         // Whoever writes a profile holds the worker's row, and so do we.
         return Err(Failure::Fault("a profile changed under a merge".to_owned()));

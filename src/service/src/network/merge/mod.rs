@@ -146,12 +146,7 @@ fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<
         id,
         from_id: from,
         into_id: into,
-        before_sealed: tx.house.seal(
-            "worker_merge",
-            "before_sealed",
-            id,
-            &serde_json::to_string(&before)?,
-        )?,
+        before_sealed: tx.app.seal("worker_merge", "before_sealed", id, &serde_json::to_string(&before)?)?,
         balance_fen: balance,
         returned_fen: returned,
         merged_at: tx.now,

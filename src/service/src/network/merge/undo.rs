@@ -40,7 +40,7 @@ pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, 
     }
     // A screen that shows the one person must not go on showing the other.
     check_in::end_of_worker(tx, into)?;
-    let before = tx.house.open("worker_merge", "before_sealed", merge.id, &merge.before_sealed)?;
+    let before = tx.app.open("worker_merge", "before_sealed", merge.id, &merge.before_sealed)?;
     facts::undo(tx, from, &target, serde_json::from_str(&before)?)?;
     let known_as = storage::network::worker::worker_with_merged(tx.conn, from)?;
     store::records_return(tx.conn, merge.id, from)?;

@@ -91,7 +91,7 @@ pub fn hold_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Fail
 /// # Errors
 /// `UnpaidOrdersExceeded`, with what is held and what may be.
 pub fn limit_unpaid(tx: &mut Tx<'_>, person: &Person, packs: u32) -> Result<(), Failure> {
-    let policy = &tx.house.policy.vending;
+    let policy = &tx.app.policy.vending;
     let (most_orders, most_packs) = (i64::from(policy.unpaid_orders), i64::from(policy.unpaid_packs));
     let (orders, held) = store::unpaid_of(tx.conn, &person.rows, tx.now)?;
     if orders + 1 > most_orders || held + i64::from(packs) > most_packs {
@@ -131,9 +131,9 @@ pub(crate) fn counter_sale(
     accepted: &[String],
     except: Option<OrderId>,
 ) -> Result<OrderSafety, Failure> {
-    let (rules, book) = (crate::safety::facts::rules(), tx.house.formulary());
+    let (rules, book) = (crate::safety::facts::rules(), tx.app.formulary());
     let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
-    let mut input = crate::safety::facts::gather_for(tx.conn, tx.house, &whose, Vec::new(), tx.now)?;
+    let mut input = crate::safety::facts::gather_for(tx.conn, tx.app, &whose, Vec::new(), tx.now)?;
     if has_fever(tx, person.worker)? && !input.profile.has(Condition::Fever) {
         input.profile.conditions.push(Condition::Fever);
     }
@@ -145,7 +145,7 @@ pub(crate) fn counter_sale(
         })
         .collect();
     input.lines = lines.iter().zip(&uses).map(|(line, label)| label.line(&line.product)).collect();
-    let (_, known) = profile::fetch(tx.conn, tx.house, person.worker)?;
+    let (_, known) = profile::fetch(tx.conn, tx.app, person.worker)?;
     let row = storage::network::worker::worker_fetch(tx.conn, person.worker)?.ok_or(Code::NotFound)?;
     let job = profile::stated(&row, &known).job;
     let answered = Answered {
@@ -154,12 +154,12 @@ pub(crate) fn counter_sale(
         medicines: known.medicines.is_some(),
         job: job.is_some(),
     };
-    let buyer = Buyer { job, from_years: tx.house.policy.vending.counter_from_years };
+    let buyer = Buyer { job, from_years: tx.app.policy.vending.counter_from_years };
     let mut more = self_care_findings(&input, buyer, &book, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
     more.extend(strangers::findings(tx, person, lines, except)?);
-    let report = crate::safety::facts::run(tx.house, &input).with(more);
+    let report = crate::safety::facts::run(tx.app, &input).with(more);
     let questions = unanswered(&needs(&input.lines, &book, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;
     Ok(OrderSafety {
@@ -181,8 +181,8 @@ fn amounts(
     uses: &[LabelUse],
     except: Option<OrderId>,
 ) -> Result<Vec<domain::safety::Finding>, Failure> {
-    let book = tx.house.formulary();
-    let since = tx.now - TimeDelta::days(i64::from(tx.house.policy.vending.counter_days));
+    let book = tx.app.formulary();
+    let since = tx.now - TimeDelta::days(i64::from(tx.app.policy.vending.counter_days));
     let mut packs: HashMap<String, u32> = HashMap::new();
     for unit in facts::units_taken(tx.conn, &person.rows, since)? {
         if Some(unit.order_id) != except {
@@ -208,7 +208,7 @@ fn amounts(
 fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
     let since = tx.now - TimeDelta::hours(FEVER_HOURS);
     let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
-    let fever_from = tx.house.policy.vitals.temperature.values.fever_from;
+    let fever_from = tx.app.policy.vitals.temperature.values.fever_from;
     // HI of a thermometer is a fever, LO is none.
     Ok(newest.is_some_and(|(tenths, _, beyond)| {
         beyond == Some(Beyond::High) || tenths.is_some_and(|tenths| tenths >= fever_from)
@@ -222,13 +222,13 @@ fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
 /// `SafetyBlocked`, or `SafetyRecheckNeeded` with the findings that are new.
 pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Result<(), Failure> {
     let row = storage::prescription::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let body = Body::open(tx.house, &row)?;
+    let body = Body::open(tx.app, &row)?;
     let whose =
         Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
     let input: SafetyInput =
-        crate::safety::facts::gather_for(tx.conn, tx.house, &whose, body.draft.lines.clone(), tx.now)?;
-    let report = crate::safety::facts::run(tx.house, &input);
-    rules::check_findings(&body.draft, &report, &tx.house.policy.prescribing).map_err(|mut refusal| {
+        crate::safety::facts::gather_for(tx.conn, tx.app, &whose, body.draft.lines.clone(), tx.now)?;
+    let report = crate::safety::facts::run(tx.app, &input);
+    rules::check_findings(&body.draft, &report, &tx.app.policy.prescribing).map_err(|mut refusal| {
         if refusal.code == Code::SafetyWarningsUnanswered {
             refusal.code = Code::SafetyRecheckNeeded;
         }
@@ -258,7 +258,7 @@ pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
 
 /// The label use of a product, as a course in the books: thousandths of a unit a day, and days.
 pub fn course_of(tx: &Tx<'_>, product_code: &str) -> (i64, i32) {
-    let book = tx.house.formulary();
+    let book = tx.app.formulary();
     let label =
         book.find(product_code).and_then(|product| label_use(product, crate::safety::facts::rules(), false));
     let label = label.unwrap_or(NO_LABEL);

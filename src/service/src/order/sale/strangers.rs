@@ -34,7 +34,7 @@ pub(crate) fn findings(
         return Ok(Vec::new());
     }
     let sold = sold_to_strangers(tx, person, except)?;
-    let book = tx.house.formulary();
+    let book = tx.app.formulary();
     let mut packs: HashMap<&str, u32> = HashMap::new();
     let swallowed = |product: &&Product| !product.form.is_local();
     for product in sold.iter().filter_map(|code| book.find(code)).filter(swallowed) {
@@ -52,7 +52,7 @@ pub(crate) fn findings(
             of.push(at);
         }
     }
-    let most = tx.house.policy.vending.walk_in_packs;
+    let most = tx.app.policy.vending.walk_in_packs;
     let mut findings: Vec<Finding> = wanted
         .into_iter()
         .filter(|(code, (count, _))| packs.get(code).copied().unwrap_or(0).saturating_add(*count) > most)

@@ -26,9 +26,9 @@ const SOURCE: &str = "Waystation clinical rules, triage: an emergency gets help 
 /// What the storage said.
 pub(crate) fn findings(tx: &mut Tx<'_>, person: &Person) -> Result<Vec<Finding>, Failure> {
     let case = case_of(tx, person)?;
-    let mut found = of_view(&triage::judge(tx.conn, tx.house, case)?);
+    let mut found = of_view(&triage::judge(tx.conn, tx.app, case)?);
     if let Some(row) = storage::consultation::consultation_live_of(tx.conn, person.worker)? {
-        for finding in of_view(&triage::of_consultation(tx.conn, tx.house, &row)?) {
+        for finding in of_view(&triage::of_consultation(tx.conn, tx.app, &row)?) {
             if !found.iter().any(|known| known.message == finding.message) {
                 found.push(finding);
             }

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use super::worker::NewWorker;
 use crate::{
     conn::Conn,
-    dialect::each,
+    dialect::on_backend,
     prepared::PreparedDsl,
     schema::{
         cabinet, consent, doctor, employer, hospital, lot, product, shift, slot, staff, station, worker,
@@ -29,26 +29,28 @@ const AT_ONCE: usize = 500;
 
 /// All stations, by code.
 pub fn station_codes(conn: &mut Conn) -> QueryResult<HashMap<String, StationId>> {
-    Ok(each!(conn, c => station::table.select((station::code, station::id)).load(c))?.into_iter().collect())
+    Ok(on_backend!(conn, c => station::table.select((station::code, station::id)).load(c))?
+        .into_iter()
+        .collect())
 }
 
 /// All hospitals, by code.
 pub fn hospital_codes(conn: &mut Conn) -> QueryResult<HashMap<String, HospitalId>> {
-    Ok(each!(conn, c => hospital::table.select((hospital::code, hospital::id)).load(c))?
+    Ok(on_backend!(conn, c => hospital::table.select((hospital::code, hospital::id)).load(c))?
         .into_iter()
         .collect())
 }
 
 /// All employers, by code.
 pub fn employer_codes(conn: &mut Conn) -> QueryResult<HashMap<String, EmployerId>> {
-    Ok(each!(conn, c => employer::table.select((employer::code, employer::id)).load(c))?
+    Ok(on_backend!(conn, c => employer::table.select((employer::code, employer::id)).load(c))?
         .into_iter()
         .collect())
 }
 
 /// All cabinets, by the code of their station.
 pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>> {
-    let rows = each!(conn, c => cabinet::table
+    let rows = on_backend!(conn, c => cabinet::table
         .inner_join(station::table)
         .select((station::code, cabinet::id))
         .load(c))?;
@@ -59,7 +61,7 @@ pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>>
 pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
     let mut known = HashMap::new();
     for part in emails.chunks(AT_ONCE) {
-        let rows = each!(conn, c => staff::table
+        let rows = on_backend!(conn, c => staff::table
             .filter(staff::email.eq_any(part.iter().copied()))
             .select((staff::email, staff::id))
             .load::<(String, StaffId)>(c))?;
@@ -72,7 +74,7 @@ pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<Stri
 pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
     let mut taken = HashMap::new();
     for part in numbers.chunks(AT_ONCE) {
-        let rows = each!(conn, c => doctor::table
+        let rows = on_backend!(conn, c => doctor::table
             .filter(doctor::licence_no.eq_any(part.iter().copied()))
             .select((doctor::licence_no, doctor::staff_id))
             .load::<(String, StaffId)>(c))?;
@@ -85,7 +87,7 @@ pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<
 pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<Vec<u8>, WorkerId>> {
     let mut taken = HashMap::new();
     for part in indexes.chunks(AT_ONCE) {
-        let rows = each!(conn, c => worker::table
+        let rows = on_backend!(conn, c => worker::table
             .filter(worker::card_index.eq_any(part.iter().map(|index| index.as_slice())))
             .select((worker::card_index.assume_not_null(), worker::id))
             .load::<(Vec<u8>, WorkerId)>(c))?;
@@ -97,7 +99,7 @@ pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<
 /// Adds workers.
 pub fn workers_add(conn: &mut Conn, rows: &[NewWorker]) -> QueryResult<()> {
     for part in rows.chunks(AT_ONCE) {
-        each!(conn, c => diesel::insert_into(worker::table).values(part).execute(c))?;
+        on_backend!(conn, c => diesel::insert_into(worker::table).values(part).execute(c))?;
     }
     Ok(())
 }
@@ -123,7 +125,7 @@ pub fn consents_add(conn: &mut Conn, workers: &[WorkerId], purpose: &str, now: T
                 granted_at: At(now),
             })
             .collect();
-        each!(conn, c => diesel::insert_into(consent::table).values(&rows).execute(c))?;
+        on_backend!(conn, c => diesel::insert_into(consent::table).values(&rows).execute(c))?;
     }
     Ok(())
 }
@@ -146,13 +148,13 @@ pub struct NewProduct {
 
 /// The codes of all products.
 pub fn product_codes(conn: &mut Conn) -> QueryResult<HashSet<String>> {
-    Ok(each!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
+    Ok(on_backend!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
 }
 
 /// Adds products.
 pub fn products_insert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
     for part in rows.chunks(AT_ONCE) {
-        each!(conn, c => diesel::insert_into(product::table).values(part).execute(c))?;
+        on_backend!(conn, c => diesel::insert_into(product::table).values(part).execute(c))?;
     }
     Ok(())
 }
@@ -164,7 +166,7 @@ pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
 
 /// All lots with their expiry.
 pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), NaiveDate>> {
-    let rows = each!(conn, c => lot::table
+    let rows = on_backend!(conn, c => lot::table
         .select(((lot::product_code, lot::lot_no), lot::expires_on))
         .load::<((String, String), NaiveDate)>(c))?;
     Ok(rows.into_iter().collect())
@@ -172,7 +174,7 @@ pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), Naiv
 
 /// All slots of all cabinets.
 pub fn slots_taken(conn: &mut Conn) -> QueryResult<HashSet<(CabinetId, i32)>> {
-    let rows = each!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no)).load(c))?;
+    let rows = on_backend!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no)).load(c))?;
     Ok(rows.into_iter().collect())
 }
 
@@ -184,7 +186,7 @@ pub fn shift_add(
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> QueryResult<bool> {
-    each!(conn, c => diesel::insert_into(shift::table)
+    on_backend!(conn, c => diesel::insert_into(shift::table)
         .values((
             shift::id.eq(id),
             shift::staff_id.eq(staff_id),

@@ -22,7 +22,7 @@ use domain::{
     formulary::{Formulary, ProductCode},
     ids::{HospitalId, SessionId, StaffId},
 };
-use service::{Actor, House, Tx, jobs::Jobs};
+use service::{Actor, AppState, Tx, jobs::Jobs};
 use storage::{network as rows, sql_types::At};
 use waystation::Built;
 
@@ -42,27 +42,24 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
     config.data_dir = folder.path().to_owned();
     config.master_secret = Some(MasterSecret::generate().to_base64());
     telemetry::start(config.log, "info");
-    let Built { house, mailer, texts: _ } = waystation::build(&config, Arc::new(SystemClock)).await?;
-    if products > house.formulary().len() {
+    let Built { app, mailer, texts: _ } = waystation::build(&config, Arc::new(SystemClock)).await?;
+    if products > app.formulary().len() {
         let grown = grown(products)?;
         let put = move |tx: &mut Tx<'_>| service::formulary::put(tx, &grown.iter().collect::<Vec<_>>());
-        house
-            .write(Actor::System, put)
-            .await
-            .map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
-        let known = service::formulary::load(&house).await;
+        app.write(Actor::System, put).await.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
+        let known = service::formulary::load(&app).await;
         known.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
     }
-    let doctor = doctor_token(&house).await?;
-    let enrolled = enrol(&house, cabinets).await?;
-    let jobs = Jobs::start(&house, &mailer);
-    let server = waystation::serve(&house, listener, HTTP_WORKERS)?;
+    let doctor = doctor_token(&app).await?;
+    let enrolled = enrol(&app, cabinets).await?;
+    let jobs = Jobs::start(&app, &mailer);
+    let server = waystation::serve(&app, listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
     // The one of a cabinet that has nothing to know.
     let cursor = service::vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
-    let (keys, issuer) = (&house.keys.tokens, &house.policy.network);
-    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, house.now()));
+    let (keys, issuer) = (&app.keys.tokens, &app.policy.network);
+    let tokens = enrolled.iter().map(|one| one.token(keys, issuer, app.now()));
     ready_until_told(Ready { port, cabinets, doctor, cursor }, tokens).await?;
     handle.stop(false).await;
     serving.await??;
@@ -91,46 +88,45 @@ pub fn grown(products: usize) -> anyhow::Result<Formulary> {
 }
 
 /// A doctor on the staff, signed in; their token.
-async fn doctor_token(house: &Arc<House>) -> anyhow::Result<String> {
+async fn doctor_token(app: &Arc<AppState>) -> anyhow::Result<String> {
     let (hospital, doctor, session) = (HospitalId::generate(), StaffId::generate(), SessionId::generate());
-    house
-        .write(Actor::System, move |tx| {
-            let created_at = At(tx.now);
-            let hospital_row = rows::NewHospital {
-                id: hospital,
-                code: "hospital-1".into(),
-                name_zh: "样例医院".into(),
-                name_en: "Sample Hospital".into(),
-                district: "zhifu".into(),
-                weight: 1,
-                virtual_time: 0,
-                created_at,
-            };
-            rows::hospitals_add(tx.conn, &[hospital_row])?;
-            let doctor_row = rows::NewStaff {
-                id: doctor,
-                role: Role::Doctor,
-                email: "doctor@example.cn".into(),
-                name_zh: "样例医生".into(),
-                name_en: "Sample Doctor".into(),
-                hospital_id: Some(hospital),
-                employer_id: None,
-                password_hash: None,
-                totp_sealed: None,
-                totp_step: 0,
-                pin_salt: None,
-                pin_mac: None,
-                pin_failures: 0,
-                created_at,
-            };
-            rows::staff_add(tx.conn, &[doctor_row])?;
-            Ok(storage::authority::session_open(tx.conn, session, doctor, tx.now)?)
-        })
-        .await
-        .map_err(|failure| anyhow::anyhow!("the doctor: {failure}"))?;
-    let mut claims = Claims::new(&house.policy.network, Role::Doctor, doctor, house.now(), LIFE);
+    app.write(Actor::System, move |tx| {
+        let created_at = At(tx.now);
+        let hospital_row = rows::NewHospital {
+            id: hospital,
+            code: "hospital-1".into(),
+            name_zh: "样例医院".into(),
+            name_en: "Sample Hospital".into(),
+            district: "zhifu".into(),
+            weight: 1,
+            virtual_time: 0,
+            created_at,
+        };
+        rows::hospitals_add(tx.conn, &[hospital_row])?;
+        let doctor_row = rows::NewStaff {
+            id: doctor,
+            role: Role::Doctor,
+            email: "doctor@example.cn".into(),
+            name_zh: "样例医生".into(),
+            name_en: "Sample Doctor".into(),
+            hospital_id: Some(hospital),
+            employer_id: None,
+            password_hash: None,
+            totp_sealed: None,
+            totp_step: 0,
+            pin_salt: None,
+            pin_mac: None,
+            pin_failures: 0,
+            created_at,
+        };
+        rows::staff_add(tx.conn, &[doctor_row])?;
+        Ok(storage::authority::session_open(tx.conn, session, doctor, tx.now)?)
+    })
+    .await
+    .map_err(|failure| anyhow::anyhow!("the doctor: {failure}"))?;
+    let mut claims = Claims::new(&app.policy.network, Role::Doctor, doctor, app.now(), LIFE);
     claims.session = Some(session);
     claims.session_version = Some(1);
     claims.hospital = Some(hospital);
-    Ok(house.keys.tokens.issue(&claims)?)
+    Ok(app.keys.tokens.issue(&claims)?)
 }
