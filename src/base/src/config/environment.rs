@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use figment::{
-    Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Value},
-};
+use serde_json::{Map, Value};
+
+use super::{layers::merge, spelled};
 
 const PREFIX: &str = "WAYSTATION_";
 
@@ -39,63 +38,36 @@ const TEXTS: &[&str] = &[
     "policy.network",
 ];
 
-/// The settings among the variables `all`.
-pub(super) struct Environment {
-    settings: Vec<(String, String)>,
-}
-
-impl Environment {
-    /// Takes what is a setting. `below` are the layers that say which variable
-    /// holds the mail server's password.
-    pub(super) fn new(all: impl Iterator<Item = (String, String)>, below: &Figment) -> Self {
-        let all: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        let named = all.get("WAYSTATION_MAIL__PASSWORD_ENV").cloned();
-        let named = named.or_else(|| below.extract_inner::<String>("mail.password_env").ok());
-        let token = all.get("WAYSTATION_SMS__TOKEN_ENV").cloned();
-        let token = token.or_else(|| below.extract_inner::<String>("sms.token_env").ok());
-        let settings = all
-            .into_iter()
-            .filter(|(name, _)| name != MAIL_PASSWORD && !is_injected(name))
-            .filter(|(name, _)| Some(name) != named.as_ref() && Some(name) != token.as_ref())
-            .collect();
-        Self { settings }
-    }
-}
-
-impl Provider for Environment {
-    fn metadata(&self) -> Metadata {
-        Metadata::named("the environment").interpolater(|_, path| {
-            let name: Vec<String> = path.iter().map(|part| part.to_uppercase()).collect();
-            format!("{PREFIX}{}", name.join("__"))
-        })
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let mut settings = Dict::new();
-        for (name, text) in &self.settings {
-            let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
-            let value = if TEXTS.contains(&key.as_str()) { Value::from(text.clone()) } else { parsed(text) };
-            let nested = figment::util::nest(&key, value).into_dict().unwrap_or_default();
-            settings = joined(settings, nested);
+/// The settings among the variables `all`. `below` are the merged layers that
+/// say which variables hold the mail server's password and the gateway's token.
+pub(super) fn settings(all: impl Iterator<Item = (String, String)>, below: &Value) -> Value {
+    let all: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let named = |variable: &str, setting: &str| {
+        let below = || below.pointer(setting)?.as_str();
+        all.get(variable).map(String::as_str).or_else(below)
+    };
+    let password = named("WAYSTATION_MAIL__PASSWORD_ENV", "/mail/password_env");
+    let token = named("WAYSTATION_SMS__TOKEN_ENV", "/sms/token_env");
+    let mut settings = Value::Object(Map::new());
+    for (name, text) in &all {
+        let is_named = [Some(MAIL_PASSWORD), password, token].contains(&Some(name.as_str()));
+        if !is_named && !is_injected(name) {
+            merge(&mut settings, nested(&name[PREFIX.len()..], text));
         }
-        Ok(Profile::Default.collect(settings))
     }
+    settings
 }
 
-/// A number, a list or a table, as the environment's text spells it.
-fn parsed(text: &str) -> Value {
-    text.parse().unwrap_or_else(|_| Value::from(text.to_owned()))
-}
-
-fn joined(mut into: Dict, from: Dict) -> Dict {
-    for (key, value) in from {
-        let value = match (into.remove(&key), value) {
-            (Some(Value::Dict(tag, known)), Value::Dict(_, more)) => Value::Dict(tag, joined(known, more)),
-            (_, value) => value,
-        };
-        into.insert(key, value);
+/// `{mail = {host = ..}}` of `MAIL__HOST`. A name without a key sets nothing.
+fn nested(name: &str, text: &str) -> Value {
+    let key = name.to_lowercase().replace("__", ".");
+    let value = if TEXTS.contains(&key.as_str()) { Value::from(text) } else { spelled::value(text) };
+    let parts: Vec<&str> = key.split('.').take_while(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Value::Object(Map::new());
     }
-    into
+    let table = |inner, part: &&str| Value::Object(Map::from_iter([((*part).to_owned(), inner)]));
+    parts.iter().rev().fold(value, table)
 }
 
 /// Whether an orchestrator injected it for a service called `waystation` or
@@ -123,7 +95,48 @@ fn is_injected(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn of(variables: &[(&str, &str)], below: &Value) -> Value {
+        settings(variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), below)
+    }
+
+    #[test]
+    fn two_underscores_lead_into_a_table_and_texts_stay_texts() {
+        let variables = [
+            ("WAYSTATION_DRAIN_SECONDS", "5"),
+            ("WAYSTATION_MAIL__PORT", "465"),
+            ("WAYSTATION_MAIL__USER", "4711"),
+            ("WAYSTATION_MASTER_SECRET", " [1] "),
+            ("WAYSTATION_POLICY", "{check_in = {pin_tries = 3, idle_seconds = 1}}"),
+            ("WAYSTATION_POLICY__CHECK_IN__IDLE_SECONDS", "60"),
+            ("WAYSTATION_TRUSTED_PROXIES", "[127.0.0.0/8]"),
+            ("WAYSTATION_", "nothing"),
+            ("WAYSTATION___A", "nothing"),
+            ("OTHER_LISTEN", "nothing"),
+        ];
+        let wanted = json!({
+            "drain_seconds": 5,
+            "mail": {"port": 465, "user": "4711"},
+            "master_secret": " [1] ",
+            "policy": {"check_in": {"pin_tries": 3, "idle_seconds": 60}},
+            "trusted_proxies": ["127.0.0.0/8"],
+        });
+        assert_eq!(of(&variables, &json!({})), wanted);
+    }
+
+    #[test]
+    fn a_variable_that_a_layer_below_names_is_no_setting() {
+        let below = json!({"mail": {"password_env": "WAYSTATION_A"}, "sms": {"token_env": "WAYSTATION_B"}});
+        let variables =
+            [("WAYSTATION_A", "x"), ("WAYSTATION_B", "x"), ("WAYSTATION_C", "x"), (MAIL_PASSWORD, "x")];
+        assert_eq!(of(&variables, &below), json!({"c": "x"}));
+        let instead = [("WAYSTATION_SMS__TOKEN_ENV", "WAYSTATION_C")];
+        let settings = of(&[&variables[..], &instead].concat(), &below);
+        assert_eq!(settings, json!({"b": "x", "sms": {"token_env": "WAYSTATION_C"}}));
+    }
 
     #[test]
     fn what_an_orchestrator_injects_is_no_setting() {

@@ -1,99 +1,141 @@
 //! The layers that settings come from: each one changes what those before it said.
 
-use std::path::{Path, PathBuf};
+use serde_json::{Map, Value};
 
-use figment::{
-    Figment,
-    providers::{Format, Serialized, Toml},
-};
+/// What each source of settings says, the strongest last.
+#[derive(Default)]
+pub(super) struct Layers(Vec<Layer>);
 
-use super::{Config, ConfigError, Flags, MailConfig, SettingProblem, environment::Environment, problem};
+struct Layer {
+    name: String,
+    settings: Value,
+}
 
-pub use super::environment::MAIL_PASSWORD;
+impl Layers {
+    /// `name` completes "in ..".
+    pub(super) fn add(&mut self, name: impl Into<String>, settings: Value) {
+        self.0.push(Layer { name: name.into(), settings });
+    }
 
-/// What holds where nobody says otherwise.
-pub(super) fn defaults() -> serde_json::Value {
-    serde_json::json!({
-        "listen": "127.0.0.1:8080",
-        "public_url": "http://127.0.0.1:8080",
-        "database_url": "sqlite:waystation.db",
-        "database_connections": 8,
-        "database_lock_ms": 10_000,
-        "database_statement_ms": 30_000,
-        "database_idle_ms": 60_000,
-        "database_checkout_ms": 10_000,
-        "body_ms": 30_000,
-        "body_pause_ms": 10_000,
-        "connections_per_address": 2_048,
-        "instances": "several",
-        "http_workers": 0,
-        "data_dir": "data",
-        "seal_keys": [1],
-        "trusted_proxies": ["127.0.0.0/8", "::1/128"],
-        "drain_seconds": 0,
-        "shutdown_seconds": 30,
-        "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
-        "sms": {"transport": "files"},
-        "log": "text",
-        "policy": {},
+    pub(super) fn merged(&self) -> Value {
+        let mut merged = Value::Object(Map::new());
+        for layer in &self.0 {
+            merge(&mut merged, layer.settings.clone());
+        }
+        merged
+    }
+
+    /// The strongest layer that sets `path` or, where none does, the nearest
+    /// table above it.
+    pub(super) fn origin(&self, path: &[String]) -> Option<&str> {
+        let nearest_first = (1..=path.len()).rev().map(|length| &path[..length]);
+        nearest_first
+            .flat_map(|path| self.0.iter().rev().find(|layer| at(&layer.settings, path).is_some()))
+            .map(|layer| layer.name.as_str())
+            .next()
+    }
+}
+
+/// Tables are joined key by key; any other value replaces the one before it.
+pub(super) fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// The value at `path`: keys of tables and indices of lists.
+pub(super) fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, part| match value {
+        Value::Array(list) => list.get(part.parse::<usize>().ok()?),
+        value => value.get(part),
     })
 }
 
-impl Config {
-    /// Reads all layers.
-    ///
-    /// # Errors
-    /// Every key that is unknown or unreadable, with where it stands.
-    pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
-        Self::load_from(
-            file,
-            flags,
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
-    }
-
-    pub(super) fn load_from(
-        file: Option<&Path>,
-        flags: &Flags,
-        variables: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let mut layers = Figment::from(Serialized::defaults(defaults()));
-        if let Some(path) = file {
-            layers = layers.merge(Toml::file_exact(path));
+/// Puts `new` at `path`, or takes away what is there. Does nothing if there is
+/// no table or list to hold it.
+pub(super) fn put(value: &mut Value, path: &[String], new: Option<Value>) {
+    match (value, path, new) {
+        (value, [], Some(new)) => *value = new,
+        (Value::Object(table), [key], None) => {
+            table.remove(key);
         }
-        let environment = Environment::new(variables, &layers);
-        let config: Self = layers
-            .merge(environment)
-            .merge(Serialized::defaults(flags))
-            .extract()
-            .map_err(problem::unreadable)?;
-        config.with_secret_file()
-    }
-
-    /// Reads the master secret from its file, if there is one.
-    fn with_secret_file(mut self) -> Result<Self, ConfigError> {
-        const KEY: &str = "master_secret_file";
-        let Some(path) = &self.master_secret_file else { return Ok(self) };
-        if self.master_secret.is_some() {
-            let why = "`master_secret` is set as well; one of them must go";
-            return Err(ConfigError::Refused(vec![SettingProblem::new(KEY, why)]));
+        (Value::Object(table), [key], Some(new)) => {
+            table.insert(key.clone(), new);
         }
-        let unreadable = |source| ConfigError::File { key: KEY, path: PathBuf::clone(path), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        self.master_secret = Some(text.trim().to_owned().into());
-        Ok(self)
+        (Value::Object(table), [key, below @ ..], new) => {
+            if let Some(inner) = table.get_mut(key) {
+                put(inner, below, new);
+            }
+        }
+        (Value::Array(list), [index, below @ ..], new) => {
+            let Some(index) = index.parse::<usize>().ok().filter(|index| *index < list.len()) else { return };
+            if below.is_empty() && new.is_none() {
+                list.remove(index);
+            } else {
+                put(&mut list[index], below, new);
+            }
+        }
+        _ => {}
     }
 }
 
-impl MailConfig {
-    /// The environment variable that holds the mail server's password, if it wants one.
-    pub fn password_variable(&self) -> Option<&str> {
-        match self {
-            Self::Smtp { user: Some(_), password_env, .. } => {
-                Some(password_env.as_deref().unwrap_or(MAIL_PASSWORD))
-            }
-            Self::Smtp { user: None, .. } | Self::Files { .. } => None,
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn path(text: &str) -> Vec<String> {
+        text.split('.').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn tables_are_joined_at_any_depth_and_other_values_are_replaced() {
+        let mut merged =
+            json!({"list": [1, 2], "a": {"b": {"c": 1, "d": 2}}, "text": "x", "table": {"k": 1}});
+        merge(
+            &mut merged,
+            json!({"list": [3], "a": {"b": {"c": 9}, "new": true}, "text": {"k": 1}, "table": "x"}),
+        );
+        assert_eq!(
+            merged,
+            json!({"list": [3], "a": {"b": {"c": 9, "d": 2}, "new": true}, "text": {"k": 1}, "table": "x"})
+        );
+    }
+
+    #[test]
+    fn a_value_comes_from_the_strongest_layer_that_sets_it() {
+        let mut layers = Layers::default();
+        layers.add("the defaults", json!({"mail": {"from": "a"}, "log": "text"}));
+        layers.add("a file", json!({"mail": {"host": "b", "from": "c"}, "list": [1, 2]}));
+        layers.add("the environment", json!({"mail": {"from": "d"}}));
+        assert_eq!(layers.merged()["mail"], json!({"from": "d", "host": "b"}));
+        for (key, origin) in [
+            ("log", Some("the defaults")),
+            ("mail.host", Some("a file")),
+            ("list.1", Some("a file")),
+            ("mail.from", Some("the environment")),
+            ("mail.port", Some("the environment")),
+            ("nowhere", None),
+        ] {
+            assert_eq!(layers.origin(&path(key)), origin, "{key}");
         }
+    }
+
+    #[test]
+    fn a_value_is_put_or_taken_away_where_its_path_leads() {
+        let mut value = json!({"a": {"b": 1, "c": 2}, "list": [1, 2, 3]});
+        put(&mut value, &path("a.b"), None);
+        put(&mut value, &path("a.d"), Some(json!(4)));
+        put(&mut value, &path("list.1"), Some(json!(9)));
+        put(&mut value, &path("list.0"), None);
+        put(&mut value, &path("list.7"), Some(json!(9)));
+        put(&mut value, &path("a.c.e"), Some(json!(9)));
+        assert_eq!(value, json!({"a": {"c": 2, "d": 4}, "list": [9, 3]}));
     }
 }

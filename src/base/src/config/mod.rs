@@ -3,11 +3,18 @@
 //! or cannot work, stop the start; all of them are named at once, and no
 //! secret is ever printed.
 
+mod defaults;
 mod environment;
 pub mod example;
+mod from_toml;
 mod layers;
+mod load;
 mod problem;
+mod reading;
 mod safety;
+mod spelled;
+mod transports;
+mod unreadable;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -93,8 +100,8 @@ pub mod toml_value {
 }
 
 /// How letters leave the house.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "transports::MailTable")]
 pub enum MailConfig {
     /// As `.eml` files under the data directory: the embedded default.
     Files {
@@ -112,22 +119,19 @@ pub enum MailConfig {
         /// `none` only for a server on this machine.
         tls: SmtpTls,
         /// User, if the server wants one.
-        #[serde(default)]
         user: Option<String>,
         /// The environment variable that holds the password.
-        #[serde(default)]
         password_env: Option<String>,
         /// The name to greet the mail server with (EHLO): this machine's name
         /// as the Internet knows it, or an address in brackets. The host of
         /// `public_url` if left out.
-        #[serde(default)]
         hello_name: Option<String>,
     },
 }
 
 /// How text messages leave.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, tag = "transport", rename_all = "snake_case")]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "transports::SmsTable")]
 pub enum SmsConfig {
     /// As text files under the data directory: the embedded default. Nobody's
     /// phone gets them.
@@ -139,13 +143,12 @@ pub enum SmsConfig {
         /// `http://127.0.0.1:..`: it speaks to the provider over TLS.
         url: String,
         /// The environment variable that holds its bearer token.
-        #[serde(default)]
         token_env: Option<String>,
     },
 }
 
 /// Encryption on the way to the mail server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SmtpTls {
     /// TLS from the first byte.
@@ -157,7 +160,7 @@ pub enum SmtpTls {
 }
 
 /// How many processes serve one network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Instances {
     /// This one.
@@ -167,7 +170,7 @@ pub enum Instances {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people.
