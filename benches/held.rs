@@ -1,4 +1,4 @@
-//! What a held poll costs in memory, beside a bare handler that holds as many.
+//! Memory per long poll in flight, compared with a bare handler with as many.
 //!
 //! `cargo bench --bench held [-- --polls 15000]`
 
@@ -21,33 +21,33 @@ mod support;
 
 use support::{
     arguments,
-    child::{Order, Served, serve_if_told},
-    client::{Answer, Line, get},
+    child::{Served, ServerKind, serve_if_child},
+    client::{Answer, Connection, get},
     open_many_files, table,
 };
 
-/// Seconds, the most that a poll may ask for.
+/// Seconds; the maximum that a poll may ask for.
 const WAIT: u32 = 25;
-/// Connections that are being opened at a time: fewer than a socket's queue.
+/// Connections being opened at a time: fewer than a listener's backlog.
 const OPENING: usize = 200;
-/// Files that a process needs beside its connections.
+/// Open files that a process needs in addition to its connections.
 const OTHER_FILES: usize = 200;
 
-/// What one server needed.
-struct Needed {
+/// Memory of one server.
+struct Memory {
     before: f64,
     holding: f64,
     polls: f64,
 }
 
-impl Needed {
+impl Memory {
     fn per_poll(&self) -> f64 {
         (self.holding - self.before) / self.polls
     }
 }
 
 fn main() -> anyhow::Result<()> {
-    if serve_if_told()? {
+    if serve_if_child()? {
         return Ok(());
     }
     let wanted = arguments::number("polls", 15_000)?;
@@ -55,22 +55,22 @@ fn main() -> anyhow::Result<()> {
     if polls < wanted {
         println!("this process may open too few files for {wanted} polls; holding {polls}");
     }
-    let app = Served::start(&Order::AppState { cabinets: polls, products: 0 })?;
+    let app = Served::start(&ServerKind::Waystation { cabinets: polls, products: 0 })?;
     let cursor = app.ready.cursor;
     let answer = one_idle_answer(&app, cursor)?;
-    let app = hold(app, cursor)?;
-    let bare = hold(Served::start(&Order::Bare { cabinets: polls, answer, holds: true })?, cursor)?;
-    let row = |name: &str, figure: &dyn Fn(&Needed) -> f64, unit: &dyn Fn(f64) -> String| {
+    let app = measure(app, cursor)?;
+    let bare = measure(Served::start(&ServerKind::Bare { cabinets: polls, answer, holds: true })?, cursor)?;
+    let row = |name: &str, figure: &dyn Fn(&Memory) -> f64, unit: &dyn Fn(f64) -> String| {
         let (app, bare) = (figure(&app), figure(&bare));
         vec![name.to_owned(), unit(app), unit(bare), format!("{:.2}", app / bare)]
     };
     table::print(
         &format!("{polls} held polls, each of a cabinet of its own; wanted: ratio at most 1.3"),
-        &["resident memory", "house", "bare", "ratio"],
+        &["resident memory", "server", "bare", "ratio"],
         &[
-            row("while they are held", &|needed| needed.holding, &table::mib),
-            row("before the first one", &|needed| needed.before, &table::mib),
-            row("bytes per held poll", &Needed::per_poll, &table::whole),
+            row("while they are held", &|memory| memory.holding, &table::mib),
+            row("before the first one", &|memory| memory.before, &table::mib),
+            row("bytes per held poll", &Memory::per_poll, &table::whole),
         ],
     );
     Ok(())
@@ -78,11 +78,11 @@ fn main() -> anyhow::Result<()> {
 
 fn one_idle_answer(app: &Served, cursor: i64) -> anyhow::Result<Answer> {
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
-    Line::open(app.ready.port)?.ask(&get(&path, &app.tokens[0]))
+    Connection::open(app.ready.port)?.ask(&get(&path, &app.tokens[0]))
 }
 
-/// Opens a connection per cabinet, asks on each, and measures while every one waits.
-fn hold(server: Served, cursor: i64) -> anyhow::Result<Needed> {
+/// Opens a connection per cabinet, polls on each, and measures while all polls wait.
+fn measure(server: Served, cursor: i64) -> anyhow::Result<Memory> {
     let before = server.resident_bytes()?;
     let (waiting, opening) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(OPENING)));
     let path = format!("/cabinet/v1/work?cursor={cursor}&wait={WAIT}");
@@ -92,26 +92,27 @@ fn hold(server: Served, cursor: i64) -> anyhow::Result<Needed> {
             let (request, waiting) = (get(&path, token), Arc::clone(&waiting));
             let (port, opening) = (server.ready.port, Arc::clone(&opening));
             tokio::spawn(async move {
-                if let Err(error) = poll_for_ever(port, &request, &opening, &waiting).await {
+                if let Err(error) = poll_forever(port, &request, &opening, &waiting).await {
                     println!("a poll ended: {error:#}");
                 }
             });
         }
-        // Who is answered asks again, so that all of them do wait at some time.
+        // An answered poll is repeated, so that all of them wait at some time.
         for _ in 0..1200 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            if waiting.load(Ordering::SeqCst) == polls && settled(&waiting, polls).await {
+            if waiting.load(Ordering::SeqCst) == polls && stays_waiting(&waiting, polls).await {
                 return server.resident_bytes();
             }
         }
         anyhow::bail!("{} of {polls} polls were held at the same time", waiting.load(Ordering::SeqCst))
     })?;
     #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
-    Ok(Needed { before: before as f64, holding: holding as f64, polls: polls as f64 })
+    Ok(Memory { before: before as f64, holding: holding as f64, polls: polls as f64 })
 }
 
-/// A request that was written is not read yet: all wait still after a while.
-async fn settled(waiting: &AtomicUsize, polls: usize) -> bool {
+/// A written request may not have been read yet: checks that all polls keep waiting for
+/// a while.
+async fn stays_waiting(waiting: &AtomicUsize, polls: usize) -> bool {
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         if waiting.load(Ordering::SeqCst) != polls {
@@ -121,7 +122,7 @@ async fn settled(waiting: &AtomicUsize, polls: usize) -> bool {
     true
 }
 
-async fn poll_for_ever(
+async fn poll_forever(
     port: u16,
     request: &[u8],
     opening: &Semaphore,
@@ -137,7 +138,10 @@ async fn poll_for_ever(
         waiting.fetch_add(1, Ordering::SeqCst);
         let read = stream.read(&mut answer).await?;
         waiting.fetch_sub(1, Ordering::SeqCst);
-        let told = String::from_utf8_lossy(&answer[..read]);
-        anyhow::ensure!(told.starts_with("HTTP/1.1 200") && told.ends_with("\"items\":[]}"), "{told}");
+        let response = String::from_utf8_lossy(&answer[..read]);
+        anyhow::ensure!(
+            response.starts_with("HTTP/1.1 200") && response.ends_with("\"items\":[]}"),
+            "{response}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! How many whole journeys a second the house serves on this machine, with the
-//! generator on the same machine.
+//! How many whole journeys a second the server handles on this machine, with the
+//! load generator on the same machine.
 //!
 //! For each engine: a fresh database with the sample network, `waystation
 //! serve` as a process of its own, and `waystation load --max` as another one.
@@ -7,11 +7,11 @@
 //!
 //! The baseline, in the same run: a bare actix-web handler that reads a small
 //! JSON body and answers with one, called by the generator's own client as
-//! often as a journey calls the house. It knows no token, signature, rule,
-//! database or disk, so it is what the machine could do if all of those cost
-//! nothing; the ratio says how much of it is left.
+//! often as a journey calls the server. It has no token, signature, rule, database
+//! or disk, so it shows what the machine could do if all of those cost nothing; the
+//! ratio shows how much of that is left.
 //!
-//! `WAYSTATION_BENCH_SECONDS` (20) is how long workers come,
+//! `WAYSTATION_BENCH_SECONDS` (20) is how long workers arrive,
 //! `WAYSTATION_TEST_POSTGRES_URL` names a PostgreSQL server; without it the one
 //! on 127.0.0.1:5432 is tried.
 
@@ -46,7 +46,7 @@ const SEED: &str = "1";
 /// How long the baseline runs.
 const BASELINE: Duration = Duration::from_secs(5);
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn main() -> Outcome<()> {
     let seconds = std::env::var("WAYSTATION_BENCH_SECONDS").unwrap_or_else(|_| "20".to_owned());
@@ -54,19 +54,19 @@ fn main() -> Outcome<()> {
     let sqlite = format!("sqlite:{}", folder.path().join("journeys.db").display());
     let figures = trial("SQLite, synchronous=FULL", &sqlite, folder.path(), &seconds)?;
     let bare = baseline()?;
-    tell_ratio(&figures, bare);
+    print_ratio(&figures, bare);
     match Postgres::find() {
         Some(server) => {
             let folder = tempfile::tempdir()?;
             let figures = trial("PostgreSQL", &server.database, folder.path(), &seconds)?;
-            tell_ratio(&figures, bare);
+            print_ratio(&figures, bare);
         }
         None => println!("journeys/PostgreSQL: skipped, no server was found"),
     }
     Ok(())
 }
 
-/// What a trial came to.
+/// The results of a trial.
 struct Figures {
     engine: &'static str,
     per_second: f64,
@@ -94,8 +94,8 @@ fn trial(engine: &'static str, database: &str, folder: &Path, seconds: &str) -> 
         return Err(format!("{engine}: the sample network could not be loaded").into());
     }
     let mut server = Running(command(&["serve"]).stdout(Stdio::null()).spawn()?);
-    server.until_it_answers(port)?;
-    let (server_before, ours_before) = (cpu_seconds(server.0.id(), Whose::Own)?, our_children()?);
+    server.wait_until_ready(port)?;
+    let (server_before, ours_before) = (cpu_seconds(server.0.id(), CpuOf::Own)?, our_children()?);
     let url = format!("http://127.0.0.1:{port}");
     let workers = WORKERS.to_string();
     let load = Command::new(BINARY)
@@ -104,7 +104,7 @@ fn trial(engine: &'static str, database: &str, folder: &Path, seconds: &str) -> 
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;
-    let server_cpu = cpu_seconds(server.0.id(), Whose::Own)? - server_before;
+    let server_cpu = cpu_seconds(server.0.id(), CpuOf::Own)? - server_before;
     let load_cpu = our_children()? - ours_before;
     let text = String::from_utf8(load.stdout)?;
     println!("{text}");
@@ -124,7 +124,7 @@ fn trial(engine: &'static str, database: &str, folder: &Path, seconds: &str) -> 
     Ok(Figures { engine, per_second, requests_per_journey: requests / journeys })
 }
 
-fn tell_ratio(figures: &Figures, bare: f64) {
+fn print_ratio(figures: &Figures, bare: f64) {
     let baseline = bare / figures.requests_per_journey;
     println!(
         "journeys/{}: baseline {baseline:.1} journeys/s ({bare:.0} bare requests/s); ratio {:.2}",
@@ -133,13 +133,13 @@ fn tell_ratio(figures: &Figures, bare: f64) {
     );
 }
 
-/// A server that ends with this process's interest in it.
+/// A server process that is killed on drop.
 struct Running(Child);
 
 impl Running {
-    fn until_it_answers(&mut self, port: u16) -> Outcome<()> {
+    fn wait_until_ready(&mut self, port: u16) -> Outcome<()> {
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < START_TIMEOUT {
             if let Some(status) = self.0.try_wait()? {
                 return Err(format!("the server ended with {status}").into());
             }
@@ -172,7 +172,7 @@ fn answers(port: u16) -> std::io::Result<bool> {
     Ok(&start == b"HTTP/1.1 200")
 }
 
-/// Bare requests a second, by as many callers at once as workers.
+/// Bare requests a second, with as many concurrent callers as workers.
 fn baseline() -> Outcome<f64> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let base = format!("http://{}", listener.local_addr()?);
@@ -201,12 +201,12 @@ fn baseline() -> Outcome<f64> {
         let counts = futures_util::future::try_join_all(callers).await?;
         Ok::<_, Box<dyn Error>>(counts.into_iter().map(f64::from).sum::<f64>())
     })?;
-    // The server thread ends with the process.
+    // The server thread ends with this process.
     drop(server);
     Ok(done / BASELINE.as_secs_f64())
 }
 
-/// A database of its own on a server that is there.
+/// A new database on an existing PostgreSQL server.
 struct Postgres {
     server: String,
     name: String,
@@ -238,26 +238,26 @@ fn run_on(server: &str, sql: &str) -> Outcome<()> {
     Ok(conn.batch_execute(sql)?)
 }
 
-enum Whose {
+enum CpuOf {
     Own,
     Children,
 }
 
 /// Seconds of CPU that a process has used, by itself or in its ended children.
-fn cpu_seconds(pid: u32, whose: Whose) -> Outcome<f64> {
+fn cpu_seconds(pid: u32, of: CpuOf) -> Outcome<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in brackets may hold spaces; field 3 comes after it.
+    // The name in brackets may contain spaces; field 3 comes after it.
     let rest = stat.rsplit_once(')').ok_or("an odd /proc/PID/stat")?.1;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let at = match whose {
-        Whose::Own => 11,
-        Whose::Children => 13,
+    let at = match of {
+        CpuOf::Own => 11,
+        CpuOf::Children => 13,
     };
     let ticks = |index: usize| -> Outcome<f64> { Ok(fields.get(index).ok_or("a short stat")?.parse()?) };
-    // A tick is a hundredth of a second on every Linux that is in use.
+    // A tick is a hundredth of a second on every Linux in use.
     Ok((ticks(at)? + ticks(at + 1)?) / 100.0)
 }
 
 fn our_children() -> Outcome<f64> {
-    cpu_seconds(std::process::id(), Whose::Children)
+    cpu_seconds(std::process::id(), CpuOf::Children)
 }

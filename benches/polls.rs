@@ -1,5 +1,5 @@
-//! Idle cabinet polls a second, beside a bare handler that looks the token up
-//! and gives the same answer.
+//! Idle cabinet polls a second, compared with a bare handler that looks up the token
+//! and returns the same response.
 //!
 //! `cargo bench --bench polls [-- --rounds 9 --millis 700]`
 
@@ -10,15 +10,15 @@ mod support;
 
 use support::{
     arguments,
-    child::{Order, Served, serve_if_told},
-    client::{Answer, Line, get, lines, press},
+    child::{Served, ServerKind, serve_if_child},
+    client::{Answer, Connection, get, lines, press},
     median, table,
 };
 
-/// Connections, each with one poll under way.
+/// Connections, each with one poll in flight.
 const LINES: usize = 64;
 
-/// A server, what it is asked, and what came of it.
+/// A server, its requests and its results.
 struct Side {
     server: Served,
     requests: Vec<Vec<u8>>,
@@ -28,8 +28,8 @@ struct Side {
 }
 
 impl Side {
-    fn open(order: &Order, cursor: Option<i64>) -> anyhow::Result<Self> {
-        let server = Served::start(order)?;
+    fn open(kind: &ServerKind, cursor: Option<i64>) -> anyhow::Result<Self> {
+        let server = Served::start(kind)?;
         let cursor = cursor.unwrap_or(server.ready.cursor);
         let path = format!("/cabinet/v1/work?cursor={cursor}&wait=0");
         let requests = server.tokens.iter().map(|token| get(&path, token)).collect();
@@ -37,10 +37,10 @@ impl Side {
     }
 
     fn first_answer(&self) -> anyhow::Result<Answer> {
-        Line::open(self.server.ready.port)?.ask(&self.requests[0])
+        Connection::open(self.server.ready.port)?.ask(&self.requests[0])
     }
 
-    /// Until the server knows every token: it verifies each only once.
+    /// Polls until the server has every token in its cache: it verifies each only once.
     fn warm_up(&mut self, expected: &Answer) -> anyhow::Result<()> {
         let (mut answered, span) = (0, Duration::from_millis(100));
         let mut lines = lines(self.server.ready.port, LINES)?;
@@ -63,19 +63,20 @@ impl Side {
 }
 
 fn main() -> anyhow::Result<()> {
-    if serve_if_told()? {
+    if serve_if_child()? {
         return Ok(());
     }
     let rounds = arguments::number("rounds", 9)?;
     let span = Duration::from_millis(arguments::number("millis", 700)?.try_into()?);
     let mut rows = Vec::new();
-    // A city's cabinets, and many times as many: the cost of one must not grow.
+    // A city's cabinets, and many times as many: the cost per poll must not grow.
     for cabinets in [226, 15_000] {
-        let mut app = Side::open(&Order::AppState { cabinets, products: 0 }, None)?;
+        let mut app = Side::open(&ServerKind::Waystation { cabinets, products: 0 }, None)?;
         let answer = app.first_answer()?;
         anyhow::ensure!(answer.status == 200 && answer.body.ends_with("\"items\":[]}"), "{answer:?}");
         let cursor = Some(app.server.ready.cursor);
-        let mut bare = Side::open(&Order::Bare { cabinets, answer: answer.clone(), holds: false }, cursor)?;
+        let mut bare =
+            Side::open(&ServerKind::Bare { cabinets, answer: answer.clone(), holds: false }, cursor)?;
         anyhow::ensure!(bare.first_answer()?.bytes == answer.bytes, "not the same bytes");
         app.warm_up(&answer)?;
         bare.warm_up(&answer)?;
@@ -100,7 +101,7 @@ fn main() -> anyhow::Result<()> {
         &format!(
             "Idle cabinet polls, {LINES} connections, medians of {rounds} rounds in turn; wanted: ratio 0.6"
         ),
-        &["cabinets", "house/s", "bare/s", "ratio", "house us CPU", "bare us CPU", "ratio"],
+        &["cabinets", "server/s", "bare/s", "ratio", "server us CPU", "bare us CPU", "ratio"],
         &rows,
     );
     Ok(())

@@ -1,5 +1,5 @@
-//! What it costs to hold a draft of five lines against the safety rules: the
-//! rules alone, and the whole call. It must not grow with the formulary.
+//! The cost of checking a draft of five lines against the safety rules: the rules
+//! alone, and the whole call. It must not grow with the formulary.
 //!
 //! `cargo bench --bench safety [-- --rounds 9 --millis 300]`
 
@@ -21,17 +21,17 @@ mod support;
 
 use support::{
     app, arguments,
-    child::{Order, Served, serve_if_told},
-    client::{Answer, Line, lines as connections, post, press},
+    child::{Served, ServerKind, serve_if_child},
+    client::{Answer, Connection, lines as connections, post, press},
     median, table,
 };
 
-/// Products of a catalogue out of which a city curates its formulary.
+/// Products of a catalogue from which a city curates its formulary.
 const CATALOGUE: usize = 7_000;
 const LINES: usize = 16;
 
 fn main() -> anyhow::Result<()> {
-    if serve_if_told()? {
+    if serve_if_child()? {
         return Ok(());
     }
     let rounds = arguments::number("rounds", 9)?;
@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     the_call(&shipped, rounds, span)
 }
 
-/// Five drugs of the shipped formulary that a doctor could well write together.
+/// Five drugs of the shipped formulary that a doctor could prescribe together.
 fn lines(formulary: &Formulary) -> anyhow::Result<Vec<Value>> {
     let wanted = ["paracetamol", "loratadine", "ambroxol", "omeprazole", "smectite"];
     let line = |ingredient: &&str| {
@@ -59,7 +59,7 @@ fn lines(formulary: &Formulary) -> anyhow::Result<Vec<Value>> {
     wanted.iter().map(line).collect()
 }
 
-/// The draft as the domain reads it.
+/// The draft as input of the domain's check.
 fn draft(lines: &[Value]) -> Value {
     let lines: Vec<Value> = lines
         .iter()
@@ -71,10 +71,9 @@ fn draft(lines: &[Value]) -> Value {
     json!({"on": "2026-11-23", "lines": lines, "taking": [], "profile": {"age_years": 36, "sex": "male"}})
 }
 
-/// Something to be timed.
 type Work<'w> = Box<dyn FnMut() + 'w>;
 
-/// The pure function, beside reading the same draft from JSON.
+/// The pure function, compared with reading the same draft from JSON.
 fn the_rules(
     shipped: &Formulary,
     catalogue: &Formulary,
@@ -132,7 +131,7 @@ fn the_rules(
     Ok(())
 }
 
-/// Microseconds of one run of `work`, over about `span`.
+/// Microseconds per run of `work`, measured over about `span`.
 fn micros_of(work: &mut dyn FnMut(), span: Duration) -> f64 {
     let (began, mut runs) = (Instant::now(), 0_u32);
     while began.elapsed() < span {
@@ -144,7 +143,7 @@ fn micros_of(work: &mut dyn FnMut(), span: Duration) -> f64 {
     began.elapsed().as_secs_f64() * 1e6 / f64::from(runs)
 }
 
-/// One server, and the request it gets.
+/// One server, its request and its results.
 struct Side {
     name: &'static str,
     server: Served,
@@ -154,15 +153,15 @@ struct Side {
 }
 
 impl Side {
-    fn open(name: &'static str, order: &Order, body: &str) -> anyhow::Result<Self> {
-        let server = Served::start(order)?;
+    fn open(name: &'static str, kind: &ServerKind, body: &str) -> anyhow::Result<Self> {
+        let server = Served::start(kind)?;
         let token = server.tokens.first().unwrap_or(&server.ready.doctor);
         let request = vec![post("/api/v1/prescriptions/check", token, body)];
         Ok(Self { name, server, request, per_second: Vec::new(), cpu_micros: Vec::new() })
     }
 
     fn first_answer(&self) -> anyhow::Result<Answer> {
-        Line::open(self.server.ready.port)?.ask(&self.request[0])
+        Connection::open(self.server.ready.port)?.ask(&self.request[0])
     }
 
     fn round(&mut self, expected: &Answer, span: Duration) -> anyhow::Result<()> {
@@ -177,18 +176,19 @@ impl Side {
     }
 }
 
-/// The whole call, beside a bare handler that reads the body and gives the same answer.
+/// The whole call, compared with a bare handler that reads the body and returns the
+/// same response.
 fn the_call(shipped: &Formulary, rounds: usize, span: Duration) -> anyhow::Result<()> {
     let lines = lines(shipped)?;
     let body = json!({"profile": {"age_years": 36, "sex": "male"}, "lines": lines}).to_string();
     let one = json!({"profile": {"age_years": 36, "sex": "male"}, "lines": lines[..1]}).to_string();
-    let app = |products| Order::AppState { cabinets: 0, products };
+    let app = |products| ServerKind::Waystation { cabinets: 0, products };
     let as_shipped = Side::open("five lines, as shipped", &app(0), &body)?;
     let answer = as_shipped.first_answer()?;
     anyhow::ensure!(answer.status == 200 && answer.body.contains("\"verdict\""), "{answer:?}");
     let of_one = Side::open("one line, as shipped", &app(0), &one)?;
     let answer_of_one = of_one.first_answer()?;
-    let bare = Order::Bare { cabinets: 1, answer: answer.clone(), holds: false };
+    let bare = ServerKind::Bare { cabinets: 1, answer: answer.clone(), holds: false };
     let mut sides = [
         (as_shipped, answer.clone()),
         (Side::open("five lines, a catalogue", &app(CATALOGUE), &body)?, answer.clone()),

@@ -1,5 +1,5 @@
-//! The house as `waystation serve` runs it, on an embedded database that is
-//! gone afterwards, with one doctor who is signed in.
+//! The server as `waystation serve` runs it, on a temporary embedded database, with
+//! one signed-in doctor.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{
     cabinets::{LIFE, enrol},
-    child::{Ready, ready_until_told},
+    child::{Ready, report_ready},
 };
 use base::{
     clock::SystemClock,
@@ -26,10 +26,10 @@ use service::{Actor, AppState, Tx, jobs::Jobs};
 use storage::{network as rows, sql_types::At};
 use waystation::Built;
 
-/// Both servers have as many.
+/// Worker threads of both servers.
 pub const HTTP_WORKERS: usize = 2;
 
-/// Serves until told to end.
+/// Serves until standard input is closed.
 ///
 /// # Errors
 /// When it cannot.
@@ -38,40 +38,41 @@ pub async fn serve(cabinets: usize, products: usize) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let mut config = Config::load(None, &Flags::default())?;
-    config.database_url = format!("sqlite:{}", folder.path().join("house.db").display()).into();
+    config.database_url = format!("sqlite:{}", folder.path().join("app.db").display()).into();
     config.data_dir = folder.path().to_owned();
     config.master_secret = Some(MasterSecret::generate().to_base64());
     telemetry::start(config.log, "info");
-    let Built { app, mailer, texts: _ } = waystation::build(&config, Arc::new(SystemClock)).await?;
+    let built = waystation::build(&config, Arc::new(SystemClock)).await?;
+    let Built { app, mailer, .. } = &built;
     if products > app.formulary().len() {
         let grown = grown(products)?;
         let put = move |tx: &mut Tx<'_>| service::formulary::put(tx, &grown.iter().collect::<Vec<_>>());
         app.write(Actor::System, put).await.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
-        let known = service::formulary::load(&app).await;
+        let known = service::formulary::load(app).await;
         known.map_err(|failure| anyhow::anyhow!("the catalogue: {failure}"))?;
     }
-    let doctor = doctor_token(&app).await?;
-    let enrolled = enrol(&app, cabinets).await?;
-    let jobs = Jobs::start(&app, &mailer);
-    let server = waystation::serve(&app, listener, HTTP_WORKERS)?;
+    let doctor = doctor_token(app).await?;
+    let enrolled = enrol(app, cabinets).await?;
+    let jobs = Jobs::start(app, mailer);
+    let server = built.serve(listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    // The one of a cabinet that has nothing to know.
+    // The cursor of a cabinet without work.
     let cursor = service::vend::cursor_of(&[]).map_err(|failure| anyhow::anyhow!("the cursor: {failure}"))?;
     let (keys, issuer) = (&app.keys.tokens, &app.policy.network);
     let tokens = enrolled.iter().map(|one| one.token(keys, issuer, app.now()));
-    ready_until_told(Ready { port, cabinets, doctor, cursor }, tokens).await?;
+    report_ready(Ready { port, cabinets, doctor, cursor }, tokens).await?;
     handle.stop(false).await;
     serving.await??;
-    // Nobody waits for what they are doing.
+    // Jobs are dropped without waiting for them.
     drop(jobs);
     Ok(())
 }
 
-/// The shipped formulary, and its products again and again under other codes.
+/// The shipped formulary, with its products repeated under other codes.
 ///
 /// # Errors
-/// When the shipped one cannot be read, or a code gets too long.
+/// When the shipped formulary cannot be read, or a code gets too long.
 pub fn grown(products: usize) -> anyhow::Result<Formulary> {
     let shipped = Formulary::shipped().map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let mut all: Vec<_> = shipped.iter().cloned().collect();
@@ -87,7 +88,7 @@ pub fn grown(products: usize) -> anyhow::Result<Formulary> {
     Ok(Formulary::from_products(all))
 }
 
-/// A doctor on the staff, signed in; their token.
+/// Adds a doctor with a session and returns their token.
 async fn doctor_token(app: &Arc<AppState>) -> anyhow::Result<String> {
     let (hospital, doctor, session) = (HospitalId::generate(), StaffId::generate(), SessionId::generate());
     app.write(Actor::System, move |tx| {

@@ -1,14 +1,15 @@
-//! `cargo bench --bench NAME -- --rounds 3`: each number has a default, so
-//! that nobody needs to give any.
+//! Command line arguments: `cargo bench --bench NAME -- --rounds 3`. All are
+//! optional.
 
-/// The number behind `--name`, or `default`.
+/// The number after `--name`, or `default`.
 ///
 /// # Errors
-/// When something else than a number stands there.
+/// When it is not a number.
 pub fn number(name: &str, default: usize) -> anyhow::Result<usize> {
-    let mut words = std::env::args().skip_while(|word| word.strip_prefix("--") != Some(name)).skip(1);
-    match words.next() {
-        Some(word) => word.parse().map_err(|_| anyhow::anyhow!("--{name} {word}: not a number")),
+    let mut arguments =
+        std::env::args().skip_while(|argument| argument.strip_prefix("--") != Some(name)).skip(1);
+    match arguments.next() {
+        Some(argument) => argument.parse().map_err(|_| anyhow::anyhow!("--{name} {argument}: not a number")),
         None => Ok(default),
     }
 }

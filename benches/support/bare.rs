@@ -1,5 +1,5 @@
-//! The baseline: an actix-web handler with nothing around it. It looks the
-//! token up as the house does, and gives an answer that was made before.
+//! The baseline: an actix-web handler with nothing around it. It looks up the token
+//! like the server and returns a fixed response.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::{
     app::HTTP_WORKERS,
     cabinets::Cabinet,
-    child::{Ready, ready_until_told},
+    child::{Ready, report_ready},
     client::Answer,
 };
 use base::clock::{Clock, SystemClock};
@@ -29,19 +29,19 @@ use service::{Actor, caller::CabinetCaller};
 
 const ISSUER: &str = "bare";
 
-/// What the handler leans on.
+/// The handler's state.
 struct Bare {
     keys: TokenKeys,
     clock: SystemClock,
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
-    bell: Notify,
+    notify: Notify,
 }
 
 impl Bare {
-    /// Digest, cache, expiry; a token that is new is verified.
-    fn knows(&self, request: &HttpRequest, cache: &TokenCache) -> Option<Actor> {
+    /// Looks up the token's digest in the cache and checks its expiry; verifies a new token.
+    fn authenticate(&self, request: &HttpRequest, cache: &TokenCache) -> Option<Actor> {
         let token = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
         let now = self.clock.now();
         let key = digest::sha256(token.as_bytes());
@@ -69,37 +69,38 @@ impl Bare {
     }
 }
 
-/// Answers at once.
-async fn at_once(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
-    if bare.knows(&request, &cache).is_none() {
+/// Responds at once.
+async fn immediate(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
+    if bare.authenticate(&request, &cache).is_none() {
         return HttpResponse::Unauthorized().finish();
     }
     bare.answer()
 }
 
-/// Answers when the bell rings, which it never does, or after a held poll's longest wait.
-async fn held(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
-    if bare.knows(&request, &cache).is_none() {
+/// Responds after the longest wait of a long poll: it waits for a notification that
+/// never comes.
+async fn long_poll(request: HttpRequest, bare: Data<Bare>, cache: Data<TokenCache>) -> HttpResponse {
+    if bare.authenticate(&request, &cache).is_none() {
         return HttpResponse::Unauthorized().finish();
     }
-    let _ = tokio::time::timeout(Duration::from_secs(25), bare.bell.notified()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(25), bare.notify.notified()).await;
     bare.answer()
 }
 
-/// Reads the body as JSON, and answers at once.
+/// Parses the body as JSON and responds at once.
 async fn parsed(
     request: HttpRequest,
     bare: Data<Bare>,
     cache: Data<TokenCache>,
     body: web::Json<serde_json::Value>,
 ) -> HttpResponse {
-    if bare.knows(&request, &cache).is_none() || !body.0.is_object() {
+    if bare.authenticate(&request, &cache).is_none() || !body.0.is_object() {
         return HttpResponse::Unauthorized().finish();
     }
     bare.answer()
 }
 
-/// Serves until told to end.
+/// Serves until standard input is closed.
 ///
 /// # Errors
 /// When it cannot.
@@ -112,13 +113,13 @@ pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Resu
     }
     let status = StatusCode::from_u16(answer.status)?;
     let body = Bytes::from(answer.body);
-    let bare = Data::from(Arc::new(Bare { keys, clock, status, headers, body, bell: Notify::new() }));
+    let bare = Data::from(Arc::new(Bare { keys, clock, status, headers, body, notify: Notify::new() }));
     let cache = Data::new(TokenCache::default());
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let shared = bare.clone();
     let server = HttpServer::new(move || {
-        let work = if holds { web::get().to(held) } else { web::get().to(at_once) };
+        let work = if holds { web::get().to(long_poll) } else { web::get().to(immediate) };
         App::new()
             .app_data(shared.clone())
             .app_data(cache.clone())
@@ -131,7 +132,7 @@ pub async fn serve(cabinets: usize, answer: Answer, holds: bool) -> anyhow::Resu
     let handle = server.handle();
     let serving = tokio::spawn(server);
     let tokens = (0..cabinets).map(|_| Cabinet::fresh().token(&bare.keys, ISSUER, clock.now()));
-    ready_until_told(Ready { port, cabinets, doctor: String::new(), cursor: 0 }, tokens).await?;
+    report_ready(Ready { port, cabinets, doctor: String::new(), cursor: 0 }, tokens).await?;
     handle.stop(false).await;
     Ok(serving.await??)
 }

@@ -1,4 +1,4 @@
-//! Cabinets that were enrolled, each at a station of its own.
+//! Enrolled cabinets, each at a station of its own.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use domain::{
 use service::{Actor, AppState};
 use storage::{network as rows, sql_types::At};
 
-/// How long a token is good: a benchmark ends before.
+/// The lifetime of a token; a benchmark ends before.
 pub const LIFE: TimeDelta = TimeDelta::seconds(300);
 const EPOCH: i64 = 1;
 /// Cabinets that are added in one transaction.
 const AT_ONCE: usize = 500;
 
-/// The ids of one.
+/// The ids of one cabinet.
 #[derive(Debug, Clone, Copy)]
 pub struct Cabinet {
     station: StationId,
@@ -27,12 +27,12 @@ pub struct Cabinet {
 }
 
 impl Cabinet {
-    /// One that nobody knows yet.
+    /// A cabinet that is not enrolled yet.
     pub fn fresh() -> Self {
         Self { station: StationId::generate(), cabinet: CabinetId::generate(), device: DeviceId::generate() }
     }
 
-    /// Its token, good from `now` on.
+    /// Its token, valid from `now` on.
     ///
     /// # Errors
     /// When it cannot be signed.
@@ -45,14 +45,14 @@ impl Cabinet {
     }
 }
 
-/// Adds so many to the network.
+/// Adds `count` cabinets to the network.
 ///
 /// # Errors
-/// What the database said.
+/// The database's error.
 pub async fn enrol(app: &Arc<AppState>, count: usize) -> anyhow::Result<Vec<Cabinet>> {
     let all: Vec<Cabinet> = (0..count).map(|_| Cabinet::fresh()).collect();
-    // A few at a time: a network grows over years, and what the house takes in
-    // at once would count as memory that it needs.
+    // In parts: a network grows over years, and the memory of one huge transaction
+    // would distort the measurement.
     for part in all.chunks(AT_ONCE) {
         add(app, part.to_vec()).await?;
     }
@@ -108,7 +108,7 @@ fn device_row(one: &Cabinet, enrolled_at: At) -> rows::NewDevice {
         station_id: one.station,
         cabinet_id: Some(one.cabinet),
         epoch: EPOCH,
-        // It signs nothing here.
+        // It signs nothing in a benchmark.
         public_key: String::new(),
         enrolled_at,
     }

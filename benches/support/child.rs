@@ -1,5 +1,5 @@
-//! Servers in processes of their own: each benchmark starts its own binary
-//! again, tells it on standard input what to be, and ends it by closing that.
+//! Servers in child processes: each benchmark starts its own binary again, sends it
+//! the server to run on standard input, and ends it by closing that input.
 
 use std::{
     io::{BufRead, BufReader, BufWriter, Read, Write},
@@ -12,44 +12,43 @@ use serde::{Deserialize, Serialize};
 
 use super::{app, bare, client::Answer, process};
 
-/// What a child is told to be.
+/// Which server a child runs.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Order {
-    /// The house itself, as `waystation serve` runs it.
-    AppState {
-        /// Tokens for as many cabinets are wanted.
+pub enum ServerKind {
+    /// The server as `waystation serve` runs it.
+    Waystation {
+        /// Number of cabinets, each with a token.
         cabinets: usize,
         /// Products in the formulary.
         products: usize,
     },
-    /// A bare handler that gives one answer.
+    /// A bare handler that returns one response.
     Bare {
-        /// Tokens for as many cabinets are wanted.
+        /// Number of cabinets, each with a token.
         cabinets: usize,
-        /// What it answers.
+        /// The response.
         answer: Answer,
         /// Whether it waits first.
         holds: bool,
     },
 }
 
-/// What a child tells once it listens. The tokens of its cabinets follow, a
-/// line each: a child that kept them would be larger than it is.
+/// What a child reports once it listens. The tokens of its cabinets follow, a line
+/// each: storing them would increase the child's memory.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ready {
-    /// On 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub port: u16,
     /// How many tokens follow.
     pub cabinets: usize,
     /// A doctor's token.
     pub doctor: String,
-    /// With which a cabinet has nothing to do.
+    /// The cursor with which a cabinet has no work.
     pub cursor: i64,
 }
 
 /// A running child.
 pub struct Served {
-    /// What it told.
     pub ready: Ready,
     /// A token for each cabinet.
     pub tokens: Vec<String>,
@@ -62,29 +61,29 @@ impl Served {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(order: &Order) -> anyhow::Result<Self> {
+    pub fn start(kind: &ServerKind) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("--child")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Its logs are written, and not looked at.
+            // Its logs are written, but discarded.
             .stderr(Stdio::null())
             .spawn()?;
         let mut input = child.stdin.take().context("no way in")?;
-        writeln!(input, "{}", serde_json::to_string(order)?)?;
-        let mut told = BufReader::new(child.stdout.take().context("no way out")?).lines();
-        let first = told.next().context("the child said nothing")??;
+        writeln!(input, "{}", serde_json::to_string(kind)?)?;
+        let mut lines = BufReader::new(child.stdout.take().context("no way out")?).lines();
+        let first = lines.next().context("the child said nothing")??;
         let ready: Ready =
             serde_json::from_str(&first).with_context(|| format!("the child did not get ready: {first}"))?;
-        let tokens: Vec<String> = told.take(ready.cabinets).collect::<Result<_, _>>()?;
+        let tokens: Vec<String> = lines.take(ready.cabinets).collect::<Result<_, _>>()?;
         anyhow::ensure!(tokens.len() == ready.cabinets, "{} of {} tokens", tokens.len(), ready.cabinets);
         Ok(Self { ready, tokens, child, input: Some(input) })
     }
 
-    /// The time that it has run so far.
+    /// The CPU time used so far.
     ///
     /// # Errors
-    /// Where the kernel does not tell it.
+    /// When the kernel does not report it.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         process::cpu_time(self.child.id())
     }
@@ -92,7 +91,7 @@ impl Served {
     /// Bytes in memory now.
     ///
     /// # Errors
-    /// Where the kernel does not tell it.
+    /// When the kernel does not report it.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         process::resident_bytes(self.child.id())
     }
@@ -100,30 +99,30 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It ends when its input does.
+        // It ends when its input is closed.
         drop(self.input.take());
         let _ = self.child.wait();
     }
 }
 
-/// In a child: serves as told until the input ends, and returns true.
+/// In a child: runs the requested server until the input ends, and returns true.
 ///
 /// # Errors
 /// When it cannot serve.
-pub fn serve_if_told() -> anyhow::Result<bool> {
-    if !std::env::args().any(|word| word == "--child") {
+pub fn serve_if_child() -> anyhow::Result<bool> {
+    if !std::env::args().any(|argument| argument == "--child") {
         return Ok(false);
     }
     super::open_many_files()?;
     let mut input = std::io::stdin().lock();
-    let mut told = String::new();
-    input.read_line(&mut told)?;
-    let order: Order = serde_json::from_str(&told)?;
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    let kind: ServerKind = serde_json::from_str(&line)?;
     drop(input);
     let served = actix_web::rt::System::new().block_on(async {
-        match order {
-            Order::AppState { cabinets, products } => app::serve(cabinets, products).await,
-            Order::Bare { cabinets, answer, holds } => bare::serve(cabinets, answer, holds).await,
+        match kind {
+            ServerKind::Waystation { cabinets, products } => app::serve(cabinets, products).await,
+            ServerKind::Bare { cabinets, answer, holds } => bare::serve(cabinets, answer, holds).await,
         }
     });
     if let Err(error) = served {
@@ -132,8 +131,8 @@ pub fn serve_if_told() -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// In a child: tells the parent, and waits until it ends the input.
-pub(super) async fn ready_until_told(
+/// In a child: reports to the parent, and waits until it closes the input.
+pub(super) async fn report_ready(
     ready: Ready,
     tokens: impl Iterator<Item = anyhow::Result<String>>,
 ) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! A caller that costs little: plain blocking sockets, kept open, one request
-//! under way on each.
+//! A client with little overhead: plain blocking sockets that stay open, one request
+//! in flight on each.
 
 use std::{
     io::{self, Read, Write},
@@ -10,28 +10,26 @@ use std::{
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// What a server said.
+/// A server's response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// 200 and so on.
     pub status: u16,
-    /// All headers but those that every server writes by itself.
+    /// All headers except those that the HTTP library writes.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: String,
-    /// Bytes on the wire.
+    /// Total length of head and body.
     pub bytes: usize,
 }
 
 /// Written by the HTTP library itself.
 const OWN_HEADERS: &[&str] = &["content-length", "date", "connection"];
 
-/// A request as it goes over the wire.
+/// A GET request as bytes.
 pub fn get(path: &str, token: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n").into_bytes()
 }
 
-/// A request with a body of JSON.
+/// A POST request with a JSON body, as bytes.
 pub fn post(path: &str, token: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\
@@ -42,13 +40,13 @@ pub fn post(path: &str, token: &str, body: &str) -> Vec<u8> {
 }
 
 /// One open connection.
-pub struct Line(TcpStream);
+pub struct Connection(TcpStream);
 
-impl Line {
+impl Connection {
     /// Opens a connection to a server on this machine.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When nothing listens there.
     pub fn open(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
@@ -56,10 +54,10 @@ impl Line {
         Ok(Self(stream))
     }
 
-    /// Asks, and reads the whole answer.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// When the line breaks or the answer cannot be read.
+    /// When the connection breaks or the response cannot be read.
     pub fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         self.0.write_all(request)?;
         let mut text = Vec::new();
@@ -88,23 +86,23 @@ impl Line {
     }
 }
 
-/// So many open connections. They are opened for each round anew: a server
-/// closes those that are silent for some seconds.
+/// Opens `count` connections. Each round opens new ones, because a server closes
+/// connections that are idle for some seconds.
 ///
 /// # Errors
-/// When nobody listens there.
-pub fn lines(port: u16, count: usize) -> io::Result<Vec<Line>> {
-    (0..count).map(|_| Line::open(port)).collect()
+/// When nothing listens there.
+pub fn lines(port: u16, count: usize) -> io::Result<Vec<Connection>> {
+    (0..count).map(|_| Connection::open(port)).collect()
 }
 
-/// Asks on all lines at once, again and again for `span`, going round the
-/// requests from the `next` one on. Each answer must be `expected` to the last
-/// byte of its body. Returns how many came, and how many a second.
+/// Sends requests on all connections at once, repeatedly for `span`, cycling through
+/// `requests` from index `next`. Each response must equal `expected` to the last byte
+/// of its body. Returns the number of responses and the rate per second.
 ///
 /// # Errors
-/// When a line breaks or an answer is another one.
+/// When a connection breaks or a response differs.
 pub fn press(
-    lines: &mut [Line],
+    lines: &mut [Connection],
     requests: &[Vec<u8>],
     next: &mut usize,
     expected: &Answer,

@@ -1,6 +1,6 @@
-//! What the benchmarks share. Each runs the house and a bare server in child
-//! processes of its own binary, asks both the same things in turn, and prints
-//! both figures with their ratio. None needs a server, a database or a network.
+//! Shared code of the benchmarks. Each runs the server and a bare server in child
+//! processes of its own binary, sends both the same requests in turn, and prints
+//! both results with their ratio. None needs an external server, database or network.
 
 pub mod app;
 pub mod arguments;
@@ -11,7 +11,8 @@ pub mod client;
 pub mod process;
 pub mod table;
 
-/// As many open files as this process may have: held polls need one each.
+/// Raises the limit of open files to the maximum and returns it: each long poll needs
+/// one.
 ///
 /// # Errors
 /// When the limit cannot be read or set.
@@ -22,7 +23,7 @@ pub fn open_many_files() -> anyhow::Result<usize> {
     Ok(limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
-/// The middle one; of an even number the lower of the middle two.
+/// The median; for an even count the lower of the middle two.
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)

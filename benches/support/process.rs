@@ -1,24 +1,24 @@
-//! What a child process costs, as the kernel counts it (Linux).
+//! CPU and memory of a child process, as counted by the kernel (Linux).
 
 use std::{fs, time::Duration};
 
-/// The time that all threads of `pid` have run so far.
+/// CPU time of all threads of `pid` so far.
 ///
 /// # Errors
-/// Where the kernel does not tell it.
+/// When the kernel does not report it.
 pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let mut nanos = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let told = fs::read_to_string(thread?.path().join("schedstat"))?;
-        nanos += told.split_whitespace().next().unwrap_or("0").parse::<u64>()?;
+        let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+        nanos += schedstat.split_whitespace().next().unwrap_or("0").parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Bytes of `pid` that are in memory now.
+/// Resident bytes of `pid`.
 ///
 /// # Errors
-/// Where the kernel does not tell it.
+/// When the kernel does not report it.
 pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

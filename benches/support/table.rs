@@ -1,4 +1,4 @@
-//! Short tables for people.
+//! Prints short tables.
 
 /// Prints rows under a heading, in columns as wide as their widest cell.
 pub fn print(title: &str, heading: &[&str], rows: &[Vec<String>]) {
@@ -27,7 +27,7 @@ pub fn print(title: &str, heading: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with separated thousands.
 pub fn whole(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut text = String::new();
@@ -40,7 +40,7 @@ pub fn whole(figure: f64) -> String {
     text
 }
 
-/// Whole bytes as mebibytes.
+/// Bytes as mebibytes.
 pub fn mib(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / 1024.0 / 1024.0)
 }

@@ -1,5 +1,5 @@
-//! The audit chain: whatever is changed in the log, its seals or its end shows,
-//! and is named by its position.
+//! The audit chain: every change to the log, its seals or its end is detected
+//! and reported with its position.
 
 use std::process::{Command, Stdio};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::ids::{EmployerId, Id};
 use service::{
-    Actor, Hearers,
+    Actor, Recipients,
     audit::{AuditView, FindingKind},
 };
 use storage::Conn;
@@ -29,8 +29,8 @@ impl TestApp {
         self.state
             .write(Actor::System, move |tx| {
                 for _ in 0..count {
-                    let hearers = Hearers::both(worker, Some(doctor));
-                    tx.record("employer", EmployerId::generate(), "employer.added", json!({}), hearers)?;
+                    let recipients = Recipients::both(worker, Some(doctor));
+                    tx.record("employer", EmployerId::generate(), "employer.added", json!({}), recipients)?;
                 }
                 Ok(())
             })
@@ -40,7 +40,7 @@ impl TestApp {
         self.chain().await
     }
 
-    /// On PostgreSQL other tests' transactions hold the seal back for a while.
+    /// Seals until no event is unsealed. On PostgreSQL other tests' running transactions delay the seal.
     async fn seal_all(&self) {
         loop {
             service::audit::seal(&self.state).await.expect("sealed");
@@ -63,7 +63,7 @@ impl TestApp {
         self.state.read(Actor::System, service::audit::verify).await.expect("checked")
     }
 
-    /// What a change of the database leads to.
+    /// The findings after `sql` changed the database.
     async fn after(&self, sql: &str) -> Vec<FindingKind> {
         run(&mut self.connection(), sql);
         let view = self.chain().await;
@@ -78,7 +78,7 @@ impl TestApp {
     }
 }
 
-/// A log of three seals of ten events each; gives the positions of the seals.
+/// A log of three seals of ten events each; returns the positions of the seals.
 async fn sealed() -> (TestApp, Seed, [i64; 3]) {
     let app = TestApp::open().await;
     let seed = app.seed().await;
@@ -93,7 +93,7 @@ async fn sealed() -> (TestApp, Seed, [i64; 3]) {
 }
 
 #[actix_web::test]
-async fn a_column_that_is_changed_or_emptied_shows_at_its_seal() {
+async fn a_changed_or_emptied_column_is_found_at_its_seal() {
     let columns = [
         "stream = 'x'",
         "kind = 'x'",
@@ -114,8 +114,8 @@ async fn a_column_that_is_changed_or_emptied_shows_at_its_seal() {
 }
 
 #[actix_web::test]
-async fn a_value_that_is_stored_as_another_type_shows() {
-    // PostgreSQL's columns hold their own type only.
+async fn a_value_stored_as_another_type_is_found() {
+    // PostgreSQL columns store their own type only.
     if engine() == Engine::Postgres {
         return;
     }
@@ -132,9 +132,9 @@ async fn a_value_that_is_stored_as_another_type_shows() {
         let stored = app.chain().await;
         let retyped = |finding: &service::audit::Finding| finding.kind == FindingKind::EventRetyped;
         let found = stored.findings.iter().find(|finding| retyped(finding)).map(|finding| finding.position);
-        // A column that turns it back into its own type holds it as it was.
-        let kept = change.starts_with("at ");
-        assert_eq!(found, (!kept).then_some(second - 4), "{change}: {stored:?}");
+        // This column's affinity converts the value back to its own type, so nothing changed.
+        let unchanged = change.starts_with("at ");
+        assert_eq!(found, (!unchanged).then_some(second - 4), "{change}: {stored:?}");
     }
     let (app, _, [_, second, _]) = sealed().await;
     let kinds = app
@@ -144,7 +144,7 @@ async fn a_value_that_is_stored_as_another_type_shows() {
 }
 
 #[actix_web::test]
-async fn a_witness_that_is_taken_away_or_thinned_shows() {
+async fn a_removed_or_incomplete_witness_is_found() {
     let (app, seed, [_, second, _]) = sealed().await;
     let file = app.files().remove(0);
     let lines = std::fs::read_to_string(&file).expect("read");
@@ -154,7 +154,7 @@ async fn a_witness_that_is_taken_away_or_thinned_shows() {
     let view = app.chain().await;
     let finding = view.findings.first().expect("a finding");
     assert_eq!((finding.kind, finding.position), (FindingKind::WitnessMissing, second));
-    // All of it, and the end of the log with it.
+    // Remove the whole witness, and the end of the log with it.
     std::fs::remove_file(&file).expect("removed");
     run(&mut app.connection(), &format!("DELETE FROM event WHERE position > {second}"));
     run(&mut app.connection(), &format!("DELETE FROM audit_seal WHERE position > {second}"));
@@ -166,7 +166,7 @@ async fn a_witness_that_is_taken_away_or_thinned_shows() {
 }
 
 #[actix_web::test]
-async fn events_that_are_taken_out_put_in_or_hidden_show() {
+async fn removed_added_or_hidden_events_are_found() {
     let (app, _, [_, second, _]) = sealed().await;
     let all = format!("DELETE FROM event WHERE position = {}", second - 2);
     assert_eq!(app.after(&all).await, [FindingKind::EventsMissing]);
@@ -184,7 +184,7 @@ async fn events_that_are_taken_out_put_in_or_hidden_show() {
 }
 
 #[actix_web::test]
-async fn a_cut_end_shows_by_the_witness() {
+async fn a_cut_end_is_found_with_the_witness() {
     let (app, seed, [first, _, third]) = sealed().await;
     let cut = format!(
         "DELETE FROM event WHERE position > {first}; DELETE FROM audit_seal WHERE position > {first}"
@@ -193,11 +193,11 @@ async fn a_cut_end_shows_by_the_witness() {
     assert_eq!(kinds, [FindingKind::CutOrRolledBack; 2]);
     let view = app.chain().await;
     assert_eq!((view.sealed_to, view.witnessed_to), (first, Some(third)));
-    // Without the witness nothing of it could be seen.
+    // Without the witness the cut would go undetected.
     let signer = app.state.keys.audit.clone();
     let alone = app.state.read(Actor::System, move |conn, _| service::audit::verify_signed_by(conn, &signer));
     assert!(alone.await.expect("checked").unbroken);
-    // Whoever lets the log grow over the cut is found out, too.
+    // Appending new events after the cut does not hide it.
     app.log_and_seal(&seed, 40).await;
     let view = app.chain().await;
     assert!(!view.unbroken, "{view:?}");
@@ -206,7 +206,7 @@ async fn a_cut_end_shows_by_the_witness() {
 }
 
 #[actix_web::test]
-async fn seals_that_are_changed_swapped_or_taken_out_show() {
+async fn changed_swapped_or_removed_seals_are_found() {
     let (app, _, [_, second, _]) = sealed().await;
     let kinds = app.after(&format!("DELETE FROM audit_seal WHERE position = {second}")).await;
     assert_eq!(kinds, [FindingKind::SealMissing]);
@@ -232,26 +232,26 @@ async fn seals_that_are_changed_swapped_or_taken_out_show() {
 }
 
 #[actix_web::test]
-async fn the_first_whole_seal_takes_in_what_older_seals_did_not_cover() {
+async fn the_first_full_seal_covers_what_older_seals_did_not() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.log_and_seal(&seed, 10).await;
     let signer = app.state.keys.audit.clone();
-    // What version 0.1.0 left: seals without the two columns.
+    // Data of version 0.1.0: seals without the two columns.
     run(&mut app.connection(), "DELETE FROM audit_seal");
     std::fs::remove_dir_all(app.data_dir().join("audit-witness")).expect("removed");
     let first = signer.signing(app.now()).expect("a key");
     seal_as_released(&app, &first).await;
     let old = app.chain().await;
     assert!(old.unbroken && old.seals == 1, "{old:?}");
-    let app_again = app.another().await;
-    let view = app_again.log_and_seal(&seed, 3).await;
+    let restarted = app.another().await;
+    let view = restarted.log_and_seal(&seed, 3).await;
     assert!(view.unbroken && view.seals == 2, "{view:?}");
     let emptied = format!("UPDATE event SET worker_id = NULL WHERE position = {}", old.sealed_to - 1);
-    assert_eq!(app_again.after(&emptied).await, [FindingKind::EventsChanged]);
+    assert_eq!(restarted.after(&emptied).await, [FindingKind::EventsChanged]);
 }
 
-/// One seal of version 1 over all that is logged.
+/// Adds one seal of version 1 over all events.
 async fn seal_as_released(app: &TestApp, signer: &crypto::signer::Ed25519Signer) {
     use crypto::{
         digest,
@@ -313,14 +313,14 @@ async fn seal_as_released(app: &TestApp, signer: &crypto::signer::Ed25519Signer)
 }
 
 #[actix_web::test]
-async fn the_witness_is_private_and_catches_up_after_half_a_line() {
+async fn the_witness_is_private_and_recovers_from_a_truncated_line() {
     use std::os::unix::fs::PermissionsExt;
     let (app, seed, _) = sealed().await;
     let files = app.files();
     assert_eq!(files.len(), 1, "one month");
     let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&files[0]), mode(files[0].parent().expect("a folder"))), (0o600, 0o700));
-    // The last line is torn, as by a power cut; the instance starts anew.
+    // Truncate the last line, as a power cut would; the instance restarts.
     let text = std::fs::read_to_string(&files[0]).expect("read");
     std::fs::write(&files[0], &text[..text.len() - 20]).expect("torn");
     let again = app.another().await;
@@ -329,14 +329,14 @@ async fn the_witness_is_private_and_catches_up_after_half_a_line() {
     let lines = std::fs::read_to_string(&files[0]).expect("read");
     let whole = lines.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
     assert_eq!(whole, 4, "{lines}");
-    // A line that nobody signed is told.
+    // A line without a valid signature is reported.
     let forged = lines.lines().next().expect("a line").replace("\"events\":", "\"events\":1");
     std::fs::write(&files[0], format!("{lines}{forged}\n")).expect("written");
     assert_eq!(again.chain().await.findings[0].kind, FindingKind::WitnessInvalid);
 }
 
 #[actix_web::test]
-async fn every_instance_witnesses_what_any_of_them_seals() {
+async fn every_instance_records_the_seals_of_all_instances_in_its_witness() {
     let (app, seed, _) = sealed().await;
     let other = app.another().await;
     other.log_and_seal(&seed, 2).await;
@@ -361,23 +361,23 @@ async fn the_command_finds_what_the_route_finds() {
             .expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let (status, said) = verify(&[]);
-    assert_eq!(status, Some(0), "{said}");
+    let (status, output_text) = verify(&[]);
+    assert_eq!(status, Some(0), "{output_text}");
     let copy = app.data_dir().join("copy.jsonl");
     std::fs::copy(&app.files()[0], &copy).expect("copied");
     run(&mut app.connection(), &format!("DELETE FROM event WHERE position > {first}"));
     run(&mut app.connection(), &format!("DELETE FROM audit_seal WHERE position > {first}"));
-    let (status, said) = verify(&[]);
-    assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
-    // Whoever takes the witness away as well is found out by a copy of it.
+    let (status, output_text) = verify(&[]);
+    assert!(status == Some(1) && output_text.contains("cut_or_rolled_back"), "{output_text}");
+    // Removing the witness as well is detected with a copy of it.
     std::fs::remove_file(&app.files()[0]).expect("removed");
-    let (status, said) = verify(&[]);
-    assert!(status == Some(1) && said.contains("witness_missing"), "{said}");
-    let (status, said) = verify(&["--witness", &copy.display().to_string()]);
-    assert!(status == Some(1) && said.contains("cut_or_rolled_back"), "{said}");
-    // Whoever takes everything away leaves what is no network that was checked.
+    let (status, output_text) = verify(&[]);
+    assert!(status == Some(1) && output_text.contains("witness_missing"), "{output_text}");
+    let (status, output_text) = verify(&["--witness", &copy.display().to_string()]);
+    assert!(status == Some(1) && output_text.contains("cut_or_rolled_back"), "{output_text}");
+    // An emptied database does not pass as a verified one.
     run(&mut app.connection(), "DELETE FROM event; DELETE FROM audit_seal");
-    let (status, said) = verify(&[]);
-    assert!(status == Some(4) && said.contains("nothing is sealed"), "{said}");
-    assert!(!said.contains("unbroken"), "{said}");
+    let (status, output_text) = verify(&[]);
+    assert!(status == Some(4) && output_text.contains("nothing is sealed"), "{output_text}");
+    assert!(!output_text.contains("unbroken"), "{output_text}");
 }

@@ -1,4 +1,4 @@
-//! Whoever has lost their authenticator gets another one, by two operators.
+//! A lost authenticator is replaced with the approval of two operators.
 
 use serde_json::{Value, json};
 
@@ -26,12 +26,12 @@ fn why() -> Value {
 }
 
 #[actix_web::test]
-async fn two_operators_let_a_doctor_begin_anew() {
+async fn two_operators_reset_a_doctors_authenticator() {
     let (app, seed, second) = open().await;
     let doctor = &seed.doctor;
     let asked = app.post(&seed.operator.token, &path(doctor, ""), why()).await.expect(200);
     assert_eq!(asked["asked_by"], json!(seed.operator.id));
-    // Until it is approved, nothing has changed.
+    // Nothing changes until the request is approved.
     app.get(&doctor.token, "/api/v1/session").await.expect(200);
     let seen = app.get(&second.token, &format!("/api/v1/staff/{}", doctor.id)).await.expect(200);
     assert_eq!(seen["authenticator_reset"]["asked_by"], json!(seed.operator.id));
@@ -43,7 +43,7 @@ async fn two_operators_let_a_doctor_begin_anew() {
     let token = token_of_newest_letter(&app).await;
     let set = json!({"token": token, "password": "plums under a grey roof"});
     let opened = app.post("", "/api/v1/staff/password", set).await.expect(200);
-    // The signing PIN is still theirs.
+    // The signing PIN is unchanged.
     assert_eq!(opened["signing_pin_needed"], false);
     let secret = TotpSecret::from_base32(opened["totp_secret"].as_str().expect("a secret")).expect("base32");
     let now = code_at(&secret, step_of(app.now()));
@@ -52,13 +52,13 @@ async fn two_operators_let_a_doctor_begin_anew() {
 }
 
 #[actix_web::test]
-async fn nobody_is_the_second_of_their_own_request_or_account() {
+async fn nobody_approves_their_own_request_or_account() {
     let (app, seed, second) = open().await;
     let (doctor, first) = (&seed.doctor, &seed.operator);
     app.post(&second.token, &path(doctor, "/approve"), json!({})).await.problem(409, "state_moved_on");
     app.post(&first.token, &path(doctor, ""), why()).await.expect(200);
     app.post(&first.token, &path(doctor, "/approve"), json!({})).await.problem(403, "role_not_allowed");
-    // To ask again does not make another one the first.
+    // Repeating the request does not change who requested it first.
     let again = app.post(&second.token, &path(doctor, ""), why()).await.expect(200);
     assert_eq!(again["asked_by"], json!(first.id));
     app.post(&first.token, &path(first, ""), why()).await.problem(403, "role_not_allowed");
@@ -72,7 +72,7 @@ async fn nobody_is_the_second_of_their_own_request_or_account() {
 }
 
 #[actix_web::test]
-async fn a_request_is_withdrawn_or_lapses() {
+async fn a_request_can_be_withdrawn_and_expires() {
     let (app, seed, second) = open().await;
     let doctor = &seed.doctor;
     app.post(&seed.operator.token, &path(doctor, ""), why()).await.expect(200);
@@ -82,7 +82,7 @@ async fn a_request_is_withdrawn_or_lapses() {
     app.pass(11 * 3600);
     let late = |app: &TestApp, session| app.staff_token(Role::Operator, second.id, session, None, None);
     app.pass(13 * 3600 + 1);
-    // Signed in anew since: a session lasts 12 hours.
+    // The operator signs in again: a session lasts 12 hours.
     let sign_in = json!({"email": second.email, "password": PASSWORD, "totp": code(&app, &second)});
     let opened = app.post("", "/api/v1/tokens/staff", sign_in).await.expect(200);
     let token = opened["access_token"].as_str().expect("a token");
@@ -91,13 +91,13 @@ async fn a_request_is_withdrawn_or_lapses() {
 }
 
 #[actix_web::test]
-async fn the_owner_is_told_when_it_is_asked() {
+async fn the_owner_is_notified_of_the_request() {
     let (app, seed, _) = open().await;
     app.post(&seed.operator.token, &path(&seed.doctor, ""), why()).await.expect(200);
     let page = app.get(&seed.operator.token, "/api/v1/letters?state=waiting").await.expect(200);
     assert_eq!(page["items"][0]["kind"], "authenticator_reset");
     assert_eq!(page["items"][0]["email"], seed.doctor.email.as_str());
-    // A notice opens nothing.
+    // A notice contains no token.
     let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     assert!(letters.iter().all(|letter| !letter.link.contains("token")));
 }

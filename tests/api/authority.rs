@@ -1,6 +1,6 @@
-//! Authority holds when a verb is kept, not only when it begins. On PostgreSQL
+//! Authority is checked when a verb commits, not only when it begins. On PostgreSQL
 //! a verb may wait for a row while its caller is disabled, leaves or is revoked:
-//! then nothing of it is kept. (SQLite has one writer: nobody comes in between.)
+//! then it commits nothing. (SQLite has one writer, so nothing can run in between.)
 
 use diesel::{connection::SimpleConnection, prelude::*, sql_types::BigInt};
 use serde_json::json;
@@ -30,25 +30,25 @@ fn run(conn: &mut Conn, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
 }
 
-/// How many transactions wait for a lock in this house's database.
+/// Counts the transactions that wait for a lock in this test's database.
 const WAITING: &str = "SELECT count(*) AS count FROM pg_stat_activity \
      WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
-async fn until_somebody_waits(app: &TestApp) {
+async fn until_lock_wait(app: &TestApp) {
     let mut watcher = app.connection();
     while count(&mut watcher, WAITING) == 0 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Holds `table` until `verb` waits to write into it and `ended` has ended its
-/// caller's authority. Then the verb is refused, and nothing new stands in the
-/// log or in `tables`.
+/// Locks `table` until `verb` waits to write into it and `ended` has ended its
+/// caller's authority. Then the verb is refused, and nothing new is in the log
+/// or in `tables`.
 async fn refused(
     app: &TestApp,
     table: &str,
     verb: impl Future<Output = Answer>,
-    ended: impl Future<Output = ()>,
+    end_authority: impl Future<Output = ()>,
     code: &str,
     tables: &[&str],
 ) {
@@ -59,15 +59,15 @@ async fn refused(
     let (mut holder, mut watcher) = (app.connection(), app.connection());
     run(&mut holder, &format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"));
     let between = async {
-        until_somebody_waits(app).await;
-        ended.await;
+        until_lock_wait(app).await;
+        end_authority.await;
         let before = counts(&mut app.connection());
         run(&mut holder, "COMMIT");
         before
     };
     let (answer, before) = futures_util::future::join(verb, between).await;
     assert_eq!((answer.status.as_u16(), &answer.body["code"]), (401, &json!(code)), "{}", answer.body);
-    assert_eq!(counts(&mut watcher), before, "something was kept");
+    assert_eq!(counts(&mut watcher), before, "something was committed");
 }
 
 async fn scene() -> Option<(TestApp, Seed)> {
@@ -84,101 +84,101 @@ async fn disable(app: &TestApp, by: &str, id: impl std::fmt::Display) {
 }
 
 #[actix_web::test]
-async fn a_doctor_who_is_disabled_while_a_message_waits_has_not_said_it() {
+async fn a_message_that_waits_is_not_sent_when_its_doctor_is_disabled() {
     let Some((app, seed)) = scene().await else { return };
     let worker = app.check_in(&seed).await;
     let id = app.active(&seed, &worker).await;
     let path = format!("/api/v1/consultations/{id}/messages");
     let verb = app.post(&seed.doctor.token, &path, json!({"text": "too late"}));
-    let ended = disable(&app, &seed.operator.token, seed.doctor.id);
-    refused(&app, "message", verb, ended, "session_ended", &["message"]).await;
+    let end_authority = disable(&app, &seed.operator.token, seed.doctor.id);
+    refused(&app, "message", verb, end_authority, "session_ended", &["message"]).await;
 }
 
-/// Whoever writes `disabled_at` alone has disabled them, too.
+/// Setting `disabled_at` alone disables a person, too.
 #[actix_web::test]
-async fn that_somebody_is_disabled_counts_although_their_session_stands() {
+async fn a_disabled_person_is_refused_although_their_session_is_open() {
     let Some((app, seed)) = scene().await else { return };
     let worker = app.check_in(&seed).await;
     let id = app.active(&seed, &worker).await;
     let path = format!("/api/v1/consultations/{id}/messages");
     let verb = app.post(&seed.doctor.token, &path, json!({"text": "too late"}));
-    let ended = async {
+    let end_authority = async {
         run(&mut app.connection(), "UPDATE staff SET disabled_at = now() WHERE role = 'doctor'");
     };
-    refused(&app, "message", verb, ended, "session_ended", &["message"]).await;
+    refused(&app, "message", verb, end_authority, "session_ended", &["message"]).await;
     app.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
 }
 
 #[actix_web::test]
-async fn an_operator_who_is_disabled_while_a_recall_waits_has_recalled_nothing() {
+async fn a_recall_that_waits_recalls_nothing_when_its_operator_is_disabled() {
     let Some((app, seed)) = scene().await else { return };
     app.fill(&seed).await;
     let other = app.person(Role::Operator, "other@example.cn", None, None).await;
     let recall = json!({"product_code": RX, "lot_no": "L1", "reason": "as the maker says"});
     let verb = app.post(&seed.operator.token, "/api/v1/lots/recall", recall);
-    let ended = disable(&app, &other.token, seed.operator.id);
-    refused(&app, "lot", verb, ended, "session_ended", &["lot WHERE recalled_at IS NOT NULL"]).await;
+    let end_authority = disable(&app, &other.token, seed.operator.id);
+    refused(&app, "lot", verb, end_authority, "session_ended", &["lot WHERE recalled_at IS NOT NULL"]).await;
 }
 
 #[actix_web::test]
-async fn a_worker_who_leaves_while_a_payment_waits_has_not_paid() {
+async fn a_payment_that_waits_is_not_made_when_its_worker_leaves() {
     let Some((app, seed)) = scene().await else { return };
     app.fill(&seed).await;
     let visit = app.visit(&seed).await;
     let body = json!({"prescription_id": app.prescribe(&seed, &visit, 1).await});
     let order = app.post(&visit.token, "/api/v1/orders", body).await.expect(201);
     let path = format!("/api/v1/orders/{}/pay", order["id"].as_str().expect("an id"));
-    // The account stands already.
+    // The account exists already.
     app.get(&visit.token, "/api/v1/account").await.expect(200);
     let verb = app.post(&visit.token, &path, json!({"method": "subsidy"}));
     let station = app.station_token(&seed);
     let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
-    let ended = async {
+    let end_authority = async {
         app.post(&station, &leave, json!({})).await.expect(200);
     };
-    refused(&app, "posting", verb, ended, "check_in_ended", &["posting", "attempt"]).await;
+    refused(&app, "posting", verb, end_authority, "check_in_ended", &["posting", "attempt"]).await;
 }
 
 #[actix_web::test]
-async fn a_screen_that_is_revoked_while_a_check_in_waits_has_checked_nobody_in() {
+async fn a_check_in_that_waits_is_not_made_when_its_screen_is_revoked() {
     let Some((app, seed)) = scene().await else { return };
     let card = json!({"card_number": CARD, "pin": PIN});
     let verb = app.post(&seed.station_token, "/api/v1/check-ins", card);
     let revoke = format!("/api/v1/devices/{}/revoke", seed.station_device);
-    let ended = async {
+    let end_authority = async {
         app.post(&seed.operator.token, &revoke, json!({})).await.expect(200);
     };
-    refused(&app, "check_in", verb, ended, "device_revoked", &["check_in"]).await;
+    refused(&app, "check_in", verb, end_authority, "device_revoked", &["check_in"]).await;
 }
 
 #[actix_web::test]
-async fn a_cabinet_that_is_revoked_while_it_says_hello_has_not_said_it() {
+async fn a_hello_that_waits_is_not_recorded_when_its_cabinet_is_revoked() {
     let Some((app, seed)) = scene().await else { return };
     app.fill(&seed).await;
     let machine = Machine::on(&app, &seed).await;
     let body = machine.hello_body(BootId::from_bytes(crypto::random::bytes()));
     let verb = machine.post("/cabinet/v1/hello", &body);
-    let ended = app.revoke_cabinet(&seed);
-    refused(&app, "cabinet_boot", verb, ended, "device_revoked", &["cabinet_boot"]).await;
+    let end_authority = app.revoke_cabinet(&seed);
+    refused(&app, "cabinet_boot", verb, end_authority, "device_revoked", &["cabinet_boot"]).await;
 }
 
 #[actix_web::test]
-async fn whoever_signs_out_ends_their_own_session_and_is_told_so() {
+async fn signing_out_ends_the_own_session_and_succeeds() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
     app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
 }
 
-/// A revocation that has its row, and is not committed yet, is waited for.
+/// A revocation that has locked its row and is not committed yet is waited for.
 #[actix_web::test]
-async fn a_revocation_in_the_middle_is_waited_for() {
+async fn a_request_waits_for_an_uncommitted_revocation() {
     let Some((app, seed)) = scene().await else { return };
     let mut revoking = app.connection();
     run(&mut revoking, "BEGIN; UPDATE session SET revoked_at = now()");
     let duty = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"}));
     let commit = async {
-        until_somebody_waits(&app).await;
+        until_lock_wait(&app).await;
         run(&mut revoking, "COMMIT");
     };
     let (answer, ()) = futures_util::future::join(duty, commit).await;

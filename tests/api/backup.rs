@@ -1,5 +1,5 @@
-//! A copy is taken while everybody writes, and becomes a database again; what
-//! is not what was copied is refused.
+//! A backup is taken during writes and can be restored; a file that differs from
+//! what was backed up is refused.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use base::{
 };
 use crypto::digest;
 use domain::ids::EmployerId;
-use service::{Actor, AppState, Hearers};
+use service::{Actor, AppState, Recipients};
 use storage::{
     Conn, DatabaseUrl,
     conn::Purpose,
@@ -28,13 +28,13 @@ use storage::{
 };
 
 const SECRET: &str = "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=";
-const ANOTHER: &str = "YW5vdGhlci10ZXN0LXNlY3JldC1vZi0zMi1ieXRlcyE=";
+const OTHER_SECRET: &str = "YW5vdGhlci10ZXN0LXNlY3JldC1vZi0zMi1ieXRlcyE=";
 
 fn url(path: &Path) -> String {
     format!("sqlite:{}", path.display())
 }
 
-/// Runs the program; gives its status and all that it said.
+/// Runs the program; returns whether it succeeded, and its output and errors.
 fn run(arguments: &[&str], database: &str, secret: &str) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_waystation"))
         .args(arguments)
@@ -53,8 +53,8 @@ fn restore(file: &Path, target: &Path, more: &[&str]) -> (bool, String) {
 }
 
 #[track_caller]
-fn refused(outcome: (bool, String), word: &str) {
-    assert!(!outcome.0 && outcome.1.contains(word), "{word} is not in: {}", outcome.1);
+fn refused(outcome: (bool, String), expected: &str) {
+    assert!(!outcome.0 && outcome.1.contains(expected), "{expected} is not in: {}", outcome.1);
 }
 
 async fn open(path: &Path) -> Arc<AppState> {
@@ -65,7 +65,7 @@ async fn open(path: &Path) -> Arc<AppState> {
     waystation::build(&config, Arc::new(SystemClock)).await.expect("built").app
 }
 
-/// Adds an employer, and logs it.
+/// Adds an employer, and records its event.
 async fn add(app: &Arc<AppState>, code: String) {
     let write = app.write(Actor::System, move |tx| {
         let id = EmployerId::generate();
@@ -77,7 +77,7 @@ async fn add(app: &Arc<AppState>, code: String) {
             created_at: At(tx.now),
         };
         employers_add(tx.conn, &[row])?;
-        tx.record("employer", id, "employer.added", json!({}), Hearers::nobody())
+        tx.record("employer", id, "employer.added", json!({}), Recipients::nobody())
     });
     write.await.expect("written");
 }
@@ -90,16 +90,16 @@ fn codes(path: &Path) -> BTreeSet<String> {
     rows.into_iter().map(|row| row.code).collect()
 }
 
-/// Replaces the first `from` in the file by `to`, and lists the new digest.
+/// Replaces the first `from` in the file by `to`, and writes the new digest to the manifest.
 fn forge(file: &Path, from: &[u8], to: &[u8]) {
     let mut bytes = std::fs::read(file).expect("read");
     let at = bytes.windows(from.len()).position(|part| part == from).expect("it is there");
     bytes[at..at + to.len()].copy_from_slice(to);
     std::fs::write(file, &bytes).expect("written");
-    list(file, &bytes);
+    write_digest(file, &bytes);
 }
 
-fn list(file: &Path, bytes: &[u8]) {
+fn write_digest(file: &Path, bytes: &[u8]) {
     let sum = digest::hex(&digest::sha256(bytes));
     std::fs::write(manifest(file), format!("{sum}  copy\n")).expect("written");
 }
@@ -109,55 +109,55 @@ fn manifest(file: &Path) -> PathBuf {
 }
 
 #[actix_web::test]
-async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
+async fn a_backup_taken_during_writes_contains_all_acknowledged_writes() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (source, file, target) =
         (folder.path().join("w.db"), folder.path().join("b 1.db"), folder.path().join("r.db"));
     let app = open(&source).await;
-    let (told, stop) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicBool::new(false)));
+    let (acknowledged, stop) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicBool::new(false)));
     let writers: Vec<_> = (0..8)
         .map(|name| {
-            let (app, told, stop) = (Arc::clone(&app), Arc::clone(&told), Arc::clone(&stop));
+            let (app, acknowledged, stop) = (Arc::clone(&app), Arc::clone(&acknowledged), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut n = 0;
                 while !stop.load(Ordering::Relaxed) {
                     let code = format!("E{name}-{n:05}");
                     add(&app, code.clone()).await;
-                    told.lock().expect("no panic").insert(code);
+                    acknowledged.lock().expect("no panic").insert(code);
                     n += 1;
                 }
             })
         })
         .collect();
-    while told.lock().expect("no panic").len() < 400 {
+    while acknowledged.lock().expect("no panic").len() < 400 {
         tokio::task::yield_now().await;
     }
     service::audit::seal(&app).await.expect("sealed");
-    let before = told.lock().expect("no panic").clone();
+    let before = acknowledged.lock().expect("no panic").clone();
     let (command, database) = (file.display().to_string(), url(&source));
     let taken = tokio::task::spawn_blocking(move || run(&["backup", &command], &database, SECRET));
-    let (good, said) = taken.await.expect("joined");
-    assert!(good, "{said}");
+    let (ok, output) = taken.await.expect("joined");
+    assert!(ok, "{output}");
     stop.store(true, Ordering::Relaxed);
     for writer in writers {
         writer.await.expect("joined");
     }
-    let all = told.lock().expect("no panic").clone();
-    assert!(all.len() > before.len(), "nobody wrote meanwhile");
-    assert!(said.contains("master secret is NOT in it") && said.contains("unbroken"), "{said}");
-    let (good, said) = restore(&file, &target, &[]);
-    assert!(good, "{said}");
-    let kept = codes(&target);
-    assert!(before.is_subset(&kept), "acknowledged before the copy began, and not in it");
-    assert!(kept.is_subset(&all), "in the copy, and never acknowledged");
-    // One moment for all: of each writer, everything up to it and nothing beyond.
+    let all = acknowledged.lock().expect("no panic").clone();
+    assert!(all.len() > before.len(), "nothing was written meanwhile");
+    assert!(output.contains("master secret is NOT in it") && output.contains("unbroken"), "{output}");
+    let (ok, output) = restore(&file, &target, &[]);
+    assert!(ok, "{output}");
+    let restored_codes = codes(&target);
+    assert!(before.is_subset(&restored_codes), "acknowledged before the copy began, and not in it");
+    assert!(restored_codes.is_subset(&all), "in the copy, and never acknowledged");
+    // The copy is one snapshot: of each writer, all writes up to one moment and none after it.
     for name in 0..8 {
         let of = |set: &BTreeSet<String>| -> Vec<String> {
             set.iter().filter(|code| code.starts_with(&format!("E{name}-"))).cloned().collect()
         };
-        assert!(of(&all).starts_with(&of(&kept)), "a gap in the writes of {name}");
+        assert!(of(&all).starts_with(&of(&restored_codes)), "a gap in the writes of {name}");
     }
-    // And a house lives in it.
+    // The application runs on the restored database.
     let restored = open(&target).await;
     while service::audit::seal(&restored).await.expect("sealed") > 0 {}
     assert!(restored.read(Actor::System, service::audit::verify).await.expect("walked").unbroken);
@@ -170,7 +170,7 @@ async fn a_copy_taken_while_everybody_writes_holds_all_that_was_acknowledged() {
 }
 
 #[actix_web::test]
-async fn what_is_not_what_was_copied_is_refused() {
+async fn a_file_that_differs_from_the_backup_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (source, file) = (folder.path().join("w.db"), folder.path().join("b.db"));
     let name = file.display().to_string();
@@ -179,12 +179,12 @@ async fn what_is_not_what_was_copied_is_refused() {
         add(&app, format!("E{n}")).await;
     }
     service::audit::seal(&app).await.expect("sealed");
-    refused(run(&["backup", &name], &url(&source), ANOTHER), "wrong master secret");
+    refused(run(&["backup", &name], &url(&source), OTHER_SECRET), "wrong master secret");
     assert!(!file.exists() && !manifest(&file).exists());
     refused(run(&["backup", &name], &url(&folder.path().join("none.db")), SECRET), "there is no database");
     refused(run(&["backup", &name], "postgres://127.0.0.1:1/w", SECRET), "pg_dump");
-    let (good, said) = run(&["backup", &name], &url(&source), SECRET);
-    assert!(good, "{said}");
+    let (ok, output) = run(&["backup", &name], &url(&source), SECRET);
+    assert!(ok, "{output}");
     refused(run(&["backup", &name], &url(&source), SECRET), "not overwritten");
     let whole = std::fs::read(&file).expect("read");
     let target = folder.path().join("r.db");
@@ -196,35 +196,35 @@ async fn what_is_not_what_was_copied_is_refused() {
     refused(restore(&file, &target, &[]), "digest differs");
     std::fs::write(&file, &whole[..whole.len() - 4096]).expect("written");
     refused(restore(&file, &target, &[]), "digest differs");
-    // Whoever makes the digest fit is found out by what the file says.
-    list(&file, &whole[..whole.len() - 4096]);
+    // With a matching digest the damage is found in the file's contents.
+    write_digest(&file, &whole[..whole.len() - 4096]);
     refused(restore(&file, &target, &[]), "database");
     std::fs::write(&file, &whole).expect("written");
     forge(&file, b"employer.added", b"employer.ADDED");
     refused(restore(&file, &target, &[]), "audit chain is broken");
     std::fs::write(&file, b"no database at all").expect("written");
-    list(&file, b"no database at all");
+    write_digest(&file, b"no database at all");
     refused(restore(&file, &target, &[]), "no usable database");
     std::fs::write(&file, &whole).expect("written");
     std::fs::remove_file(manifest(&file)).expect("removed");
     refused(restore(&file, &target, &[]), "is missing");
-    list(&file, &whole);
-    refused(run(&["restore", &name], &url(&target), ANOTHER), "wrong master secret");
+    write_digest(&file, &whole);
+    refused(run(&["restore", &name], &url(&target), OTHER_SECRET), "wrong master secret");
     assert!(!target.exists(), "a refused file became a database");
 
-    // A database in use, or in the way, is not touched.
+    // A database that is in use or already there is not touched.
     refused(restore(&file, &source, &["--replace"]), "stop the server");
     add(&app, "later".to_owned()).await;
     drop(app);
     refused(restore(&file, &source, &[]), "--replace");
     assert!(codes(&source).contains("later"));
-    let (good, said) = restore(&file, &source, &["--replace"]);
-    assert!(good, "{said}");
+    let (ok, output) = restore(&file, &source, &["--replace"]);
+    assert!(ok, "{output}");
     assert_eq!(codes(&source).len(), 50);
-    let aside = std::fs::read_dir(folder.path()).expect("a folder").find_map(|entry| {
+    let former = std::fs::read_dir(folder.path()).expect("a folder").find_map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_name()?.to_string_lossy().into_owned();
         (name.starts_with("w.db.before-") && !name.ends_with("-wal")).then_some(path)
     });
-    assert!(codes(&aside.expect("the former database")).contains("later"));
+    assert!(codes(&former.expect("the former database")).contains("later"));
 }

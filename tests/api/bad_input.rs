@@ -34,14 +34,14 @@ impl<'a> Ask<'a> {
         Self::new("POST", path, token, body)
     }
 
-    /// Asks in both languages; what is refused must be refused alike, in words
-    /// of that language, and name all of `fields`.
+    /// Sends the request in both languages; both must be refused with `code`, with a title
+    /// in that language, and name all of `fields`.
     async fn refused(self, app: &TestApp, status: u16, code: Code, fields: &[&str]) {
         for (tag, language) in [("zh", Language::Chinese), ("en", Language::English)] {
             let method = self.method.parse().expect("a method");
             let key = uuid::Uuid::now_v7().to_string();
-            let asked = (self.method, self.path.as_str());
-            let signature = app.screen_signature(self.token, asked, key.as_bytes(), &self.body);
+            let request_text = (self.method, self.path.as_str());
+            let signature = app.screen_signature(self.token, request_text, key.as_bytes(), &self.body);
             let mut request = app
                 .client()
                 .request(method, format!("{}{}", app.base, self.path))
@@ -59,24 +59,28 @@ impl<'a> Ask<'a> {
                 request = request.header("If-Match", version);
             }
             let answer = Answer::of(request.send().await.expect("answered")).await;
-            let asked = format!("{} {} ({tag}): {}", self.method, self.path, answer.body);
-            assert_eq!(answer.status.as_u16(), status, "{asked}");
-            assert_eq!(answer.headers["content-type"], "application/problem+json", "{asked}");
-            assert_eq!(answer.body["code"], code.as_str(), "{asked}");
-            assert_eq!(answer.body["title"], code.title().in_language(language), "{asked}");
-            assert_eq!(answer.body["status"], status, "{asked}");
+            let request_text = format!("{} {} ({tag}): {}", self.method, self.path, answer.body);
+            assert_eq!(answer.status.as_u16(), status, "{request_text}");
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{request_text}");
+            assert_eq!(answer.body["code"], code.as_str(), "{request_text}");
+            assert_eq!(answer.body["title"], code.title().in_language(language), "{request_text}");
+            assert_eq!(answer.body["status"], status, "{request_text}");
             let named: Vec<&str> = answer.body["errors"].as_array().map_or_else(Vec::new, |errors| {
                 errors.iter().filter_map(|error| error["field"].as_str()).collect()
             });
             for field in fields {
-                assert!(named.contains(field), "{field} is not named: {asked}");
+                assert!(named.contains(field), "{field} is not named: {request_text}");
             }
         }
     }
 }
 
-/// One step's route with a body of which the named fields are wrong.
-fn bad_bodies(seed: &Seed, worker: &str, talk: &str) -> Vec<(String, String, Value, Vec<&'static str>)> {
+/// Routes of all steps, each with a body in which the named fields are wrong.
+fn bad_bodies(
+    seed: &Seed,
+    worker: &str,
+    consultation: &str,
+) -> Vec<(String, String, Value, Vec<&'static str>)> {
     let id = uuid::Uuid::now_v7();
     let (doctor, operator) = (&seed.doctor.token, &seed.operator.token);
     let row = |path: String, token: &str, body: Value, fields: &[&'static str]| {
@@ -104,15 +108,15 @@ fn bad_bodies(seed: &Seed, worker: &str, talk: &str) -> Vec<(String, String, Val
             &["complaint", "department", "lane"],
         ),
         row(api(&format!("offers/{id}/accept")), doctor, json!({"fence": "one", "x": 1}), &["fence", "x"]),
-        row(api(&format!("consultations/{talk}/messages")), worker, json!({"text": ""}), &["text"]),
+        row(api(&format!("consultations/{consultation}/messages")), worker, json!({"text": ""}), &["text"]),
         row(
-            api(&format!("consultations/{talk}/messages")),
+            api(&format!("consultations/{consultation}/messages")),
             worker,
             json!({"words": "x"}),
             &["text", "words"],
         ),
         row(
-            api(&format!("consultations/{talk}/prescriptions")),
+            api(&format!("consultations/{consultation}/prescriptions")),
             doctor,
             json!({"lines": 1, "x": 1}),
             &["lines", "diagnoses", "kind", "x"],
@@ -152,8 +156,8 @@ async fn every_bad_field_of_every_step_is_named() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
-    let talk = app.active(&seed, &worker).await;
-    for (path, token, body, fields) in bad_bodies(&seed, &worker, &talk) {
+    let consultation = app.active(&seed, &worker).await;
+    for (path, token, body, fields) in bad_bodies(&seed, &worker, &consultation) {
         Ask::post(path, &token, &body).refused(&app, 422, Code::InvalidField, &fields).await;
     }
     let machine = Machine::on(&app, &seed).await;
@@ -166,16 +170,16 @@ async fn every_bad_field_of_every_step_is_named() {
         (&start, json!({"boot_id": 1}), ["boot_id", "pickup_code"]),
         ("/cabinet/v1/events", json!({"epoch": "x"}), ["epoch", "entries"]),
     ] {
-        let told = machine.post(path, &body).await.problem(422, "invalid_field");
+        let problem = machine.post(path, &body).await.problem(422, "invalid_field");
         for field in fields {
-            let named = told["errors"].as_array().expect("fields").iter().any(|bad| bad["field"] == field);
-            assert!(named, "{path}: {field} is not named in {told}");
+            let named = problem["errors"].as_array().expect("fields").iter().any(|bad| bad["field"] == field);
+            assert!(named, "{path}: {field} is not named in {problem}");
         }
     }
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_or_is_nowhere_is_told_apart() {
+async fn unreadable_requests_and_unknown_routes_have_their_own_codes() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -217,7 +221,7 @@ async fn what_cannot_be_read_or_is_nowhere_is_told_apart() {
 }
 
 #[actix_web::test]
-async fn a_token_of_another_house_opens_nothing() {
+async fn a_token_of_another_network_is_refused() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -241,7 +245,7 @@ async fn a_token_of_another_house_opens_nothing() {
         Ask::get("/api/v1/session", &token).refused(&app, 401, Code::TokenInvalid, &[]).await;
     }
     Ask::get("/api/v1/session", "").refused(&app, 401, Code::Unauthenticated, &[]).await;
-    // Other people's ids are as good as none.
+    // Another person's id is treated like an unknown id.
     let id = uuid::Uuid::now_v7();
     for path in ["consultations", "orders", "prescriptions"] {
         Ask::get(format!("/api/v1/{path}/{id}"), &worker).refused(&app, 404, Code::NotFound, &[]).await;
@@ -252,7 +256,7 @@ async fn a_token_of_another_house_opens_nothing() {
 }
 
 #[actix_web::test]
-async fn a_write_says_what_it_saw_and_a_key_stands_for_one_body() {
+async fn a_write_needs_the_current_version_and_a_key_belongs_to_one_body() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;

@@ -1,5 +1,5 @@
 //! A code is typed at a simulated cabinet while its poll is renewing the
-//! cabinet's token: the poll holds what the code needs, and must go on all the same.
+//! cabinet's token: the poll holds the token that the code needs, and must go on anyway.
 
 use std::{
     net::TcpListener,
@@ -26,25 +26,25 @@ use simulation::{
 
 const TOKENS: &str = "/api/v1/tokens/device";
 
-/// What stands between the cabinet and the house: everything is passed on, but
-/// tokens only while the gate is open.
+/// A proxy between the cabinet and the server: it forwards everything, but token
+/// requests only while the gate is open.
 struct Gate {
-    behind: String,
+    upstream: String,
     client: reqwest::Client,
-    shut: AtomicBool,
-    /// Somebody stands before the shut gate.
-    asked: Notify,
+    closed: AtomicBool,
+    /// A token request waits at the closed gate.
+    requested: Notify,
     opened: Notify,
 }
 
-async fn pass_on(gate: web::Data<Gate>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+async fn forward(gate: web::Data<Gate>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let path = request.uri().path_and_query().expect("a path").as_str();
-    if path == TOKENS && gate.shut.load(Ordering::SeqCst) {
-        gate.asked.notify_one();
+    if path == TOKENS && gate.closed.load(Ordering::SeqCst) {
+        gate.requested.notify_one();
         gate.opened.notified().await;
     }
     let method = request.method().as_str().parse().expect("a method");
-    let base = &gate.behind;
+    let base = &gate.upstream;
     let mut onward = gate.client.request(method, format!("{base}{path}")).body(body.to_vec());
     for name in ["authorization", "content-type", "waystation-signature", "idempotency-key"] {
         if let Some(value) = request.headers().get(name) {
@@ -66,15 +66,15 @@ async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
     let seed = app.seed().await;
     app.fill(&seed).await;
     let gate = web::Data::new(Gate {
-        behind: app.base.clone(),
+        upstream: app.base.clone(),
         client: reqwest::Client::new(),
-        shut: AtomicBool::new(false),
-        asked: Notify::new(),
+        closed: AtomicBool::new(false),
+        requested: Notify::new(),
         opened: Notify::new(),
     });
     let shared = gate.clone();
     let server =
-        HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(pass_on)));
+        HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(forward)));
     tokio::spawn(server.workers(1).disable_signals().listen(listener).expect("heard").run());
 
     let api = Api::new(&base, Arc::new(app.clock.clone())).expect("a client");
@@ -93,31 +93,31 @@ async fn a_code_that_is_typed_while_the_poll_renews_its_token_is_answered() {
     };
     let cabinet = tokio::spawn(fleet.run(plan));
     let waits_for = async |packs: Vec<_>| {
-        let held = async {
-            while hatches.until_held(station, &packs).await.is_none() {
+        let order_taken = async {
+            while hatches.wait_until_pending(station, &packs).await.is_none() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), held).await.expect("the cabinet takes its work");
+        tokio::time::timeout(Duration::from_secs(30), order_taken).await.expect("the cabinet takes its work");
     };
     let visit = app.visit(&seed).await;
     let first = app.paid(&seed, &visit, 1).await;
     waits_for(vec![attempt_of(&first, 0)]).await;
 
-    // Its token is near its end now, and the next poll will ask for another. The
-    // poll that it holds ends with the news of a second order.
-    gate.shut.store(true, Ordering::SeqCst);
+    // Its token is about to expire, and the next poll will request a new one. The
+    // poll that is open now ends when the second order arrives.
+    gate.closed.store(true, Ordering::SeqCst);
     app.pass(260);
     let visit = app.visit(&seed).await;
     let second = app.paid(&seed, &visit, 1).await;
     waits_for(vec![attempt_of(&second, 0)]).await;
-    gate.asked.notified().await;
+    gate.requested.notified().await;
 
     // The code reaches the keypad before the gate opens.
     let code = code_of(&second);
     let typed = hatches.type_code(station, &code, false);
     let open = async {
-        gate.shut.store(false, Ordering::SeqCst);
+        gate.closed.store(false, Ordering::SeqCst);
         gate.opened.notify_one();
     };
     let both = futures_util::future::join(typed, open);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{harness::TestApp, seed};
 
 #[actix_web::test]
-async fn without_a_token_nothing_opens() {
+async fn requests_without_a_valid_token_are_refused() {
     let app = TestApp::open().await;
     app.post("", "/api/v1/check-ins", json!({})).await.problem(401, "unauthenticated");
     app.post("not-a-token", "/api/v1/check-ins", json!({})).await.problem(401, "token_invalid");
@@ -60,7 +60,7 @@ async fn the_same_key_gives_the_same_answer_and_another_body_is_refused() {
 }
 
 #[actix_web::test]
-async fn who_was_told_to_come_later_may_repeat_the_very_request() {
+async fn a_request_refused_with_429_can_be_repeated_with_the_same_key() {
     let app = TestApp::open().await;
     let screen = app.open_screen().await;
     app.seed().await;
@@ -76,7 +76,7 @@ async fn who_was_told_to_come_later_may_repeat_the_very_request() {
     }
     app.pass(901);
     app.post_with_key(&app.token_of_screen(&screen), path, key, body(seed::PIN)).await.expect(201);
-    // From now on it is answered, and stays so.
+    // The answer is stored now, and the next request gets the same one.
     let replayed = app.post_with_key(&app.token_of_screen(&screen), path, key, body(seed::PIN)).await;
     replayed.expect(201);
 }

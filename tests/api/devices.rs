@@ -1,4 +1,4 @@
-//! Devices enrol with a code, prove themselves by assertions, and are replaced.
+//! Devices enrol with a code, authenticate with assertions, and are replaced.
 
 use serde_json::{Value, json};
 
@@ -19,15 +19,15 @@ fn audience(app: &TestApp) -> String {
 async fn a_code_enrols_one_device_of_its_kind_and_replaces_the_old() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let wanted = json!({"kind": "cabinet", "station_id": seed.station});
-    app.post(&seed.doctor.token, "/api/v1/enrolment-codes", wanted.clone())
+    let request = json!({"kind": "cabinet", "station_id": seed.station});
+    app.post(&seed.doctor.token, "/api/v1/enrolment-codes", request.clone())
         .await
         .problem(403, "role_not_allowed");
-    let made = app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let made = app.post(&seed.operator.token, "/api/v1/enrolment-codes", request).await.expect(201);
     let key = DeviceKey::generate().expect("a key");
-    let with = |public: String| json!({"code": made["code"], "public_key": public});
-    let good = with(key.public_key().to_string());
-    app.post("", "/cabinet/v1/enrol", with("short".to_owned())).await.problem(422, "invalid_field");
+    let body_with = |public: String| json!({"code": made["code"], "public_key": public});
+    let good = body_with(key.public_key().to_string());
+    app.post("", "/cabinet/v1/enrol", body_with("short".to_owned())).await.problem(422, "invalid_field");
     app.post("", "/api/v1/tokens/enrol", good.clone()).await.problem(401, "enrolment_code_invalid");
     let enrolled = app.post("", "/cabinet/v1/enrol", good.clone()).await.expect(201);
     assert_eq!(enrolled["epoch"], 2);
@@ -41,11 +41,11 @@ async fn a_code_enrols_one_device_of_its_kind_and_replaces_the_old() {
 }
 
 #[actix_web::test]
-async fn a_code_lapses_after_a_quarter_of_an_hour() {
+async fn a_code_expires_after_fifteen_minutes() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let wanted = json!({"kind": "station", "station_id": seed.station});
-    let made = app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let request = json!({"kind": "station", "station_id": seed.station});
+    let made = app.post(&seed.operator.token, "/api/v1/enrolment-codes", request).await.expect(201);
     app.pass(15 * 60);
     let key = DeviceKey::generate().expect("a key");
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
@@ -53,7 +53,7 @@ async fn a_code_lapses_after_a_quarter_of_an_hour() {
 }
 
 #[actix_web::test]
-async fn an_assertion_is_good_once_in_time_and_for_this_house() {
+async fn an_assertion_is_valid_once_for_a_minute_and_for_this_server() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let (key, id) = (&seed.station_key, seed.station_device);

@@ -1,4 +1,4 @@
-//! What an employer is told of fitness, and when it is told nothing.
+//! What an employer may see of fitness, and when it sees nothing.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
 
 const PATH: &str = "/api/v1/employees/fitness";
 
-async fn opened() -> (TestApp, Seed, String) {
+async fn app_with_worker() -> (TestApp, Seed, String) {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -19,7 +19,7 @@ async fn opened() -> (TestApp, Seed, String) {
 }
 
 impl TestApp {
-    async fn told(&self, seed: &Seed) -> Value {
+    async fn fitness_seen(&self, seed: &Seed) -> Value {
         self.get(&seed.safety_officer.token, PATH).await.expect(200)["items"][0]["fit"].clone()
     }
 }
@@ -29,10 +29,10 @@ fn purpose() -> Value {
 }
 
 #[actix_web::test]
-async fn the_employer_is_told_only_under_the_separate_consent_and_until_it_is_withdrawn() {
-    let (app, seed, worker) = opened().await;
+async fn the_employer_sees_fitness_only_with_the_separate_consent_and_until_it_is_withdrawn() {
+    let (app, seed, worker) = app_with_worker().await;
     app.measure(&worker, &[reading("blood_pressure", 165)]).await;
-    assert_eq!(app.told(&seed).await, "no_consent");
+    assert_eq!(app.fitness_seen(&seed).await, "no_consent");
     assert_eq!(app.logged("record.read").await, 0);
     app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
     let seen = app.get(&seed.safety_officer.token, PATH).await.expect(200);
@@ -42,12 +42,12 @@ async fn the_employer_is_told_only_under_the_separate_consent_and_until_it_is_wi
     assert_eq!(item.as_object().map(serde_json::Map::len), Some(3), "never why: {item}");
     assert_eq!(app.logged("record.read").await, 1);
     app.post(&worker, "/api/v1/me/consents/withdraw", purpose()).await.expect(200);
-    assert_eq!(app.told(&seed).await, "no_consent");
+    assert_eq!(app.fitness_seen(&seed).await, "no_consent");
     assert_eq!(app.logged("record.read").await, 1);
 }
 
 #[actix_web::test]
-async fn who_was_not_measured_before_this_shift_is_not_checked() {
+async fn a_worker_without_recent_readings_is_not_checked() {
     let app = TestApp::open_with(|config| {
         config.policy.insert("fitness".to_owned(), json!({"check_holds_h": 1}));
     })
@@ -55,11 +55,11 @@ async fn who_was_not_measured_before_this_shift_is_not_checked() {
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
     app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
-    assert_eq!(app.told(&seed).await, "not_checked");
+    assert_eq!(app.fitness_seen(&seed).await, "not_checked");
     app.measure(&worker, &[reading("breath_alcohol", 0)]).await;
-    assert_eq!(app.told(&seed).await, "not_checked");
+    assert_eq!(app.fitness_seen(&seed).await, "not_checked");
     app.measure(&worker, &[reading("blood_pressure", 118)]).await;
-    assert_eq!(app.told(&seed).await, "fit");
+    assert_eq!(app.fitness_seen(&seed).await, "fit");
     app.pass(3600);
     let officer = &seed.safety_officer;
     let token = app.staff_token(
@@ -74,23 +74,23 @@ async fn who_was_not_measured_before_this_shift_is_not_checked() {
 }
 
 #[actix_web::test]
-async fn alcohol_and_a_cuff_that_shows_hi_hold_and_a_retest_counts_after_the_wait() {
-    let (app, seed, worker) = opened().await;
+async fn alcohol_or_a_reading_above_the_cuffs_range_holds_and_a_retest_counts_after_the_wait() {
+    let (app, seed, worker) = app_with_worker().await;
     app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
     app.measure(&worker, &[reading("blood_pressure", 118), reading("breath_alcohol", 90)]).await;
-    assert_eq!(app.told(&seed).await, "hold");
+    assert_eq!(app.fitness_seen(&seed).await, "hold");
     app.pass(60);
     app.measure(&worker, &[reading("breath_alcohol", 0)]).await;
-    assert_eq!(app.told(&seed).await, "hold");
+    assert_eq!(app.fitness_seen(&seed).await, "hold");
     app.pass(60);
     let high = json!({"kind": "blood_pressure", "beyond": "high", "unit": "mm[Hg]", "device": "cuff"});
     app.measure(&worker, &[high]).await;
-    assert_eq!(app.told(&seed).await, "hold");
+    assert_eq!(app.fitness_seen(&seed).await, "hold");
 }
 
 #[actix_web::test]
 async fn a_withdrawn_consent_to_care_closes_the_record_to_the_doctor() {
-    let (app, seed, worker) = opened().await;
+    let (app, seed, worker) = app_with_worker().await;
     app.measure(&worker, &[reading("blood_pressure", 118)]).await;
     let id = app.active(&seed, &worker).await;
     let record = format!("/api/v1/consultations/{id}/record");
@@ -103,20 +103,20 @@ async fn a_withdrawn_consent_to_care_closes_the_record_to_the_doctor() {
 }
 
 #[actix_web::test]
-async fn without_the_consent_to_care_the_employer_is_told_nothing_either() {
-    let (app, seed, worker) = opened().await;
+async fn without_the_consent_to_care_the_employer_sees_nothing_either() {
+    let (app, seed, worker) = app_with_worker().await;
     app.post(&worker, "/api/v1/me/consents", purpose()).await.expect(201);
     app.measure(&worker, &[reading("blood_pressure", 165)]).await;
-    assert_eq!(app.told(&seed).await, "hold");
+    assert_eq!(app.fitness_seen(&seed).await, "hold");
     let care = json!({"purpose": "health_care"});
     app.post(&worker, "/api/v1/me/consents/withdraw", care.clone()).await.expect(200);
-    assert_eq!(app.told(&seed).await, "no_consent");
+    assert_eq!(app.fitness_seen(&seed).await, "no_consent");
     app.post(&worker, "/api/v1/me/consents", care).await.expect(201);
-    assert_eq!(app.told(&seed).await, "hold");
+    assert_eq!(app.fitness_seen(&seed).await, "hold");
 }
 
 #[actix_web::test]
-async fn a_withdrawn_consent_to_care_is_read_at_every_answer_to_the_doctor() {
+async fn every_answer_to_the_doctor_checks_for_a_withdrawn_consent_to_care() {
     let scene = Scene::open().await;
     let (app, seed, doctor) = (&scene.app, &scene.seed, &scene.seed.doctor.token);
     let signed = scene.signed(&["PCM-T500"]).await;
@@ -141,7 +141,7 @@ async fn a_withdrawn_consent_to_care_is_read_at_every_answer_to_the_doctor() {
     ] {
         assert_eq!((&view["complaint"], &view["symptoms"]), (&json!(""), &json!([])), "{view}");
     }
-    // What was signed stays with who reviews it; the worker keeps their own.
+    // The reviewing pharmacist keeps access to what was signed, and the worker to their own data.
     app.get(&seed.pharmacist.token, &path).await.expect(200);
     app.get(&scene.worker_token, &path).await.expect(200);
     app.get(&scene.worker_token, &format!("{consultation}/messages")).await.expect(200);
@@ -151,8 +151,8 @@ async fn a_withdrawn_consent_to_care_is_read_at_every_answer_to_the_doctor() {
 }
 
 #[actix_web::test]
-async fn an_offer_says_nothing_of_who_withdrew_the_consent_to_care() {
-    let (app, seed, worker) = opened().await;
+async fn an_offer_shows_no_complaint_after_the_consent_to_care_is_withdrawn() {
+    let (app, seed, worker) = app_with_worker().await;
     app.ask(&worker).await;
     app.on_duty(&seed.doctor).await;
     assert_eq!(app.offer_of(&seed.doctor).await["complaint"], "喉咙痛三天");

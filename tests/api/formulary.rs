@@ -1,5 +1,5 @@
-//! Looking drugs up, shipping the built-in formulary, and one edition of it
-//! following another.
+//! Searching products, shipping the built-in formulary, and replacing one edition
+//! with the next.
 
 use serde_json::json;
 
@@ -27,10 +27,11 @@ async fn products_are_found_by_name_code_and_class_in_pages() {
         assert!(items.iter().any(|item| item["code"] == "PCM-T500"), "{search}: {found}");
         assert!(items.len() < 20, "{search} finds what it names only");
     }
-    // A wildcard stands for itself.
+    // A wildcard character matches itself only.
     let percent = app.get(token, "/api/v1/products?search=%25").await.expect(200);
-    let says = |item: &serde_json::Value| item["generic_en"].as_str().is_some_and(|name| name.contains('%'));
-    assert!(percent["items"].as_array().is_some_and(|items| items.iter().all(says)), "{percent}");
+    let has_percent =
+        |item: &serde_json::Value| item["generic_en"].as_str().is_some_and(|name| name.contains('%'));
+    assert!(percent["items"].as_array().is_some_and(|items| items.iter().all(has_percent)), "{percent}");
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let page = app.get(token, &format!("/api/v1/products?limit=40&after={after}")).await.expect(200);
@@ -48,7 +49,7 @@ async fn products_are_found_by_name_code_and_class_in_pages() {
 }
 
 #[actix_web::test]
-async fn shipping_again_changes_nothing_and_mends_what_differs() {
+async fn shipping_again_changes_nothing_and_restores_what_differs() {
     let app = TestApp::open().await;
     let known = app.state.formulary().len();
     assert_eq!(app.state.write(Actor::System, service::formulary::ship).await.expect("shipped"), 0);
@@ -62,7 +63,7 @@ async fn shipping_again_changes_nothing_and_mends_what_differs() {
 }
 
 impl TestApp {
-    /// An edition in which paracetamol stands at this price, if it is in the formulary at all.
+    /// Puts an edition in force in which paracetamol has this price, in fen, and is in the formulary or not.
     pub async fn import_paracetamol(&self, price: i64, in_formulary: bool) {
         let mut changed = self.state.formulary().find("PCM-T500").expect("known").clone();
         (changed.price.0, changed.in_formulary) = (price, in_formulary);
@@ -70,14 +71,14 @@ impl TestApp {
         assert_eq!(put.expect("put"), 1);
     }
 
-    /// The price of paracetamol in the edition in force.
+    /// The price of paracetamol, in fen, in the edition in force.
     pub fn price_in_force(&self) -> i64 {
         self.state.formulary().find("PCM-T500").expect("known").price.0
     }
 }
 
 #[actix_web::test]
-async fn a_look_reads_the_catalogue_only_when_it_is_another_edition() {
+async fn a_check_loads_the_catalogue_only_when_the_edition_changed() {
     let app = TestApp::open().await;
     let other = app.another().await;
     let look = async || service::formulary::edition::look(&other.state).await.expect("looked");
@@ -86,35 +87,35 @@ async fn a_look_reads_the_catalogue_only_when_it_is_another_edition() {
     assert_eq!((app.price_in_force(), other.price_in_force()), (900, 900));
     assert_eq!(look().await, other.state.formulary().len());
     assert_eq!((other.price_in_force(), look().await), (1, 0));
-    // The same again is no edition of its own.
+    // Importing the same again does not make a new edition.
     assert_eq!(app.state.write(Actor::System, service::formulary::ship).await.expect("shipped"), 1);
     assert_eq!(app.state.write(Actor::System, service::formulary::ship).await.expect("shipped"), 0);
     assert_ne!(look().await, 0);
     assert_eq!((other.price_in_force(), look().await), (900, 0));
 }
 
-/// Nobody hears anybody, and no job runs: whoever prescribes looks.
+/// The instances do not notify each other and no job runs: prescribing itself checks for a new edition.
 #[actix_web::test]
-async fn nobody_prescribes_by_an_edition_that_was_replaced_elsewhere_some_time_ago() {
+async fn nobody_prescribes_from_an_edition_that_another_instance_replaced_some_time_ago() {
     let mut scene = Scene::open().await;
     let other = scene.app.another().await;
     let id = scene.draft(&["PCM-T500"]).await;
     scene.app.import_paracetamol(900, false).await;
-    scene.pass(service::formulary::edition::LOOK_EVERY.num_seconds() - 1).await;
-    assert!(other.state.formulary().find("PCM-T500").expect("known").in_formulary, "not looked yet");
+    scene.pass(service::formulary::edition::MAX_EDITION_AGE.num_seconds() - 1).await;
+    assert!(other.state.formulary().find("PCM-T500").expect("known").in_formulary, "not checked yet");
     scene.pass(1).await;
     let doctor = scene.seed.doctor.token.clone();
     let sign = format!("/api/v1/prescriptions/{id}/sign");
     let refused = other.post(&doctor, &sign, json!({"pin": SIGNING_PIN})).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert_eq!(refused.body["data"][0]["rule"], "not_in_formulary", "{}", refused.body);
-    // The first instance has not looked since, either.
+    // The first instance has not checked since, either.
     let void = format!("/api/v1/prescriptions/{id}/void");
     scene.app.post(&doctor, &void, json!({"reason": "样例：不再供应", "code": null})).await.expect(200);
     let refused = scene.app.post(&doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     scene.app.import_paracetamol(900, true).await;
-    scene.pass(service::formulary::edition::LOOK_EVERY.num_seconds()).await;
+    scene.pass(service::formulary::edition::MAX_EDITION_AGE.num_seconds()).await;
     let doctor = &scene.seed.doctor.token;
     other.post(doctor, &scene.drafts_path(), draft_of(&["PCM-T500"])).await.expect(201);
 }

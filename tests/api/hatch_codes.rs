@@ -1,5 +1,5 @@
-//! A code that is typed at a hatch: a cabinet knows no codes, and asks START for
-//! whatever waits there.
+//! Pickup codes at a hatch: a cabinet does not know the codes, and sends START for
+//! each order that waits there.
 
 use serde_json::Value;
 
@@ -26,12 +26,12 @@ fn wrong_codes(right: [&str; 2]) -> impl Iterator<Item = String> + use<> {
 }
 
 #[actix_web::test]
-async fn a_code_that_is_somebody_elses_counts_against_nobody() {
+async fn another_orders_code_counts_as_no_wrong_try() {
     let app = TestApp::open().await;
     let (seed, one, other) = two_orders(&app).await;
     let mut machine = Machine::on(&app, &seed).await;
     machine.work().await;
-    // The hatch asks for the other order first, as often as the code is typed.
+    // Each time the code is typed, the hatch tries the other order first.
     for _ in 0..8 {
         machine.start(attempt_of(&other, 0), &code_of(&one)).await.problem(422, "pickup_code_wrong");
     }
@@ -40,7 +40,7 @@ async fn a_code_that_is_somebody_elses_counts_against_nobody() {
 }
 
 #[actix_web::test]
-async fn random_codes_at_a_hatch_pause_nobodys_order() {
+async fn random_codes_at_a_hatch_lock_no_order() {
     let app = TestApp::open().await;
     let (seed, one, other) = two_orders(&app).await;
     let mut machine = Machine::on(&app, &seed).await;
@@ -55,7 +55,7 @@ async fn random_codes_at_a_hatch_pause_nobodys_order() {
 }
 
 #[actix_web::test]
-async fn a_wrong_code_counts_once_and_many_slow_the_hatch_down_for_seconds() {
+async fn a_wrong_code_counts_once_and_many_pause_the_hatch_for_seconds() {
     let app = TestApp::open().await;
     let (seed, one, other) = two_orders(&app).await;
     let mut machine = Machine::on(&app, &seed).await;
@@ -67,38 +67,38 @@ async fn a_wrong_code_counts_once_and_many_slow_the_hatch_down_for_seconds() {
         }
     }
     assert_eq!(app.logged("cabinet.codes_tried_often").await, 1);
-    // No code is looked at, right or wrong: who goes through them learns nothing faster.
+    // No code is checked, right or wrong: trying faster reveals nothing.
     let next = wrong.next().expect("one");
     for code in [&code_of(&one), &next] {
         let early = machine.start(attempt_of(&one, 0), code).await;
         assert_eq!(early.headers["retry-after"], "10");
         early.problem(429, "pickup_code_locked");
     }
-    // Asking too early puts nothing off.
+    // A request during the pause does not extend it.
     app.pass(10);
     machine.start(attempt_of(&one, 0), &code_of(&one)).await.expect(200);
     machine.start(attempt_of(&other, 0), &code_of(&other)).await.expect(200);
 }
 
 #[actix_web::test]
-async fn whoever_goes_on_typing_wrong_codes_is_slowed_down_further() {
+async fn more_wrong_codes_pause_the_hatch_for_longer() {
     let app = TestApp::open().await;
     let (seed, one, other) = two_orders(&app).await;
     let mut machine = Machine::on(&app, &seed).await;
     machine.work().await;
-    let (mut looked_at, began) = (0, app.now());
+    let (mut checked, began) = (0, app.now());
     for code in wrong_codes([&code_of(&one), &code_of(&other)]).take(200) {
         let answer = machine.start(attempt_of(&one, 0), &code).await;
-        looked_at += usize::from(answer.status.as_u16() == 422);
+        checked += usize::from(answer.status.as_u16() == 422);
         app.pass(1);
     }
     assert_eq!((app.now() - began).num_seconds(), 200);
     // Six at once, ten at ten seconds, the others at thirty.
-    assert!((17..=21).contains(&looked_at), "{looked_at}");
+    assert!((17..=21).contains(&checked), "{checked}");
     assert_eq!(app.logged("cabinet.codes_tried_often").await, 2);
     app.pass(30);
     machine.start(attempt_of(&one, 0), &code_of(&one)).await.expect(200);
-    // Left alone, the hatch is as before.
+    // After a time without tries the limit is back at its start.
     app.pass(121);
     for code in wrong_codes([&code_of(&one), &code_of(&other)]).take(6) {
         machine.start(attempt_of(&other, 0), &code).await.problem(422, "pickup_code_wrong");

@@ -1,5 +1,5 @@
-//! Names and words that others read hold nothing that hides or turns the text,
-//! whichever door they come in by.
+//! Names and texts that others read contain no characters that hide or reorder the
+//! text, whichever route or file they come in by.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use service::network::import::{
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
 
-/// Each hides something, or turns what stands around it.
+/// Each of them hides something, or reorders the text around it.
 const HIDDEN: &[&str] = &[
     "\u{202E}",
     "\u{200B}",
@@ -44,7 +44,7 @@ fn refused(answer: crate::harness::Answer, field: &str) {
     assert_eq!(entry.map(|entry| entry["code"].clone()), Some(json!("control_character")), "{body}");
 }
 
-async fn everywhere(app: &TestApp, seed: &Seed, worker: &str, hidden: &str) {
+async fn refused_everywhere(app: &TestApp, seed: &Seed, worker: &str, hidden: &str) {
     let text = format!("样例{hidden}甲");
     let post = async |token: &str, path: &str, field: &str, body: Value| {
         refused(app.post(token, path, body).await, field);
@@ -99,14 +99,14 @@ async fn everywhere(app: &TestApp, seed: &Seed, worker: &str, hidden: &str) {
 }
 
 #[actix_web::test]
-async fn no_text_that_others_read_hides_anything() {
+async fn no_text_that_others_read_contains_hidden_characters() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
     for hidden in HIDDEN {
-        everywhere(&app, &seed, &worker, hidden).await;
+        refused_everywhere(&app, &seed, &worker, hidden).await;
     }
-    // In names no picture is made of pictures either, and no blank passes for another.
+    // Names also allow no joined emoji and no unusual blanks.
     for name in ["\u{1F468}\u{200D}\u{1F469}", "样\u{A0}例"] {
         let body = json!({"name": name, "consent": true});
         refused(app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await, "name");
@@ -114,9 +114,10 @@ async fn no_text_that_others_read_hides_anything() {
     let path = format!("/api/v1/workers/{}/details", seed.worker);
     refused(app.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await, "name");
     let outer = json!({"code": "e-8", "name_zh": "公司 ", "name_en": "Firm"});
-    let told = app.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");
-    assert_eq!(told["errors"][0]["code"], "outer_blanks");
-    // What people really write stays good.
+    let problem =
+        app.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");
+    assert_eq!(problem["errors"][0]["code"], "outer_blanks");
+    // Text that people really write is accepted.
     let family = "头痛 \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\n两天";
     let asked = json!({"complaint": family, "lane": "consultation_only"});
     assert_eq!(app.post(&worker, "/api/v1/consultations", asked).await.expect(201)["complaint"], family);
@@ -127,7 +128,7 @@ async fn no_text_that_others_read_hides_anything() {
 }
 
 #[actix_web::test]
-async fn a_file_hides_nothing_either() {
+async fn an_imported_file_with_hidden_characters_is_refused() {
     let app = TestApp::open().await;
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("employers.csv");
@@ -135,12 +136,13 @@ async fn a_file_hides_nothing_either() {
     let outcome =
         import_csv(&app.state, ImportKind::Employers, &file, ImportOptions::default(), |_, _| ()).await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
-    let told: Vec<_> = problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();
-    assert_eq!(told, [(3, "name_zh", "control_character")]);
+    let found: Vec<_> =
+        problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();
+    assert_eq!(found, [(3, "name_zh", "control_character")]);
 }
 
 #[actix_web::test]
-async fn files_with_secrets_are_their_owners_alone() {
+async fn files_with_secrets_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let app = TestApp::open().await;
     let seed = app.seed().await;
@@ -169,7 +171,7 @@ async fn files_with_secrets_are_their_owners_alone() {
     }
 }
 
-/// Known and unknown addresses: the same statements up to the answer.
+/// Known and unknown addresses run the same statements up to the answer.
 #[actix_web::test]
 async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     use std::sync::{Arc, Mutex};
@@ -180,20 +182,20 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
     use storage::on_backend;
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let mut heard = Vec::new();
+    let mut recorded_by_address = Vec::new();
     for email in [seed.doctor.email.as_str(), "nobody@example.cn"] {
         let input = json!({"email": email});
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&said);
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::clone(&statements);
         app.state
             .write(Actor::Anyone, move |tx| {
                 let listener = {
-                    let said = Arc::clone(&said);
+                    let statements = Arc::clone(&statements);
                     move |event: InstrumentationEvent<'_>| {
                         if let InstrumentationEvent::StartQuery { query, .. } = event {
                             let text = query.to_string();
                             let text = text.split(" -- ").next().unwrap_or_default().to_owned();
-                            said.lock().expect("whole").push(text);
+                            statements.lock().expect("not poisoned").push(text);
                         }
                     }
                 };
@@ -205,11 +207,11 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
             })
             .await
             .expect("accepted");
-        heard.push(kept.lock().expect("whole").clone());
+        recorded_by_address.push(recorded.lock().expect("not poisoned").clone());
     }
-    assert_eq!(heard[0], heard[1]);
-    assert!(!heard[0].is_empty());
-    // And yet one of the two gets a letter.
+    assert_eq!(recorded_by_address[0], recorded_by_address[1]);
+    assert!(!recorded_by_address[0].is_empty());
+    // Only the known address gets a letter.
     let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     assert_eq!(letters.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Whole files come in, or nothing of them.
+//! A file is imported completely or not at all.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use service::network::import::{
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
 
-/// A card with a right check digit, which nobody has yet.
+/// An unused card number with a valid check digit.
 const CARD: &str = "990000000028";
 
 struct TestFile {
@@ -40,7 +40,8 @@ async fn load_with(
     import_csv(&app.state, kind, &file.path, options, |_, _| ()).await
 }
 
-pub fn told(error: ImportError) -> Vec<(u64, String, String)> {
+/// Line, field and code of each problem.
+pub fn row_problems(error: ImportError) -> Vec<(u64, String, String)> {
     match error {
         ImportError::Rows(problems) => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()
@@ -52,15 +53,15 @@ pub fn told(error: ImportError) -> Vec<(u64, String, String)> {
 const STATIONS: &str = "code,name_zh,name_en,district,latitude_e6,longitude_e6\n";
 
 #[actix_web::test]
-async fn a_bad_row_is_told_by_line_and_field_and_nothing_is_loaded() {
+async fn a_bad_row_is_reported_by_line_and_field_and_nothing_is_loaded() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let good = "zhifu-02,样例二,Two,zhifu,37500000,121300000\n";
     let bad = format!("{STATIONS}{good}zhifu-03,样例三,Three,zhifu,1,121300000\n");
-    let problems = told(load(&app, ImportKind::Stations, &bad).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &bad).await.expect_err("refused"));
     assert_eq!(problems, [(3, "latitude_e6".to_owned(), "out_of_range".to_owned())]);
     let taken = format!("{STATIONS}{good}zhifu-01,样例一,One,zhifu,37500000,121300000\n");
-    let problems = told(load(&app, ImportKind::Stations, &taken).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &taken).await.expect_err("refused"));
     assert_eq!(problems, [(3, "code".to_owned(), "already_exists".to_owned())]);
     let list = app.get(&seed.operator.token, "/api/v1/stations").await.expect(200);
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
@@ -70,7 +71,7 @@ async fn a_bad_row_is_told_by_line_and_field_and_nothing_is_loaded() {
 }
 
 #[actix_web::test]
-async fn imported_workers_are_found_and_unknown_employers_are_told() {
+async fn imported_workers_are_found_and_unknown_employers_are_reported() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let header = "card_number,pin,name,phone,birth_date,sex,job,employer_code\n";
@@ -78,11 +79,11 @@ async fn imported_workers_are_found_and_unknown_employers_are_told() {
         format!("990000000028,482913,样例乙,15400000002,1990-01-02,male,courier,{employer}\n")
     };
     let unknown = format!("{header}{}", row("employer-9"));
-    let problems = told(load(&app, ImportKind::Workers, &unknown).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Workers, &unknown).await.expect_err("refused"));
     assert_eq!(problems, [(2, "employer_code".to_owned(), "unknown_code".to_owned())]);
     let good = format!("{header}{}", row("employer-1"));
     assert_eq!(load(&app, ImportKind::Workers, &good).await.expect("loaded"), 1);
-    let again = told(load(&app, ImportKind::Workers, &good).await.expect_err("refused"));
+    let again = row_problems(load(&app, ImportKind::Workers, &good).await.expect_err("refused"));
     assert_eq!(again, [(2, "card_number".to_owned(), "already_exists".to_owned())]);
     let path = "/api/v1/workers?phone=15400000002";
     let found = app.get(&seed.operator.token, path).await.expect(200);
@@ -105,23 +106,24 @@ async fn the_shipped_formulary_is_a_catalogue_and_replaces_itself() {
 const TWO: &str = "zhifu-02,样例二,Two,zhifu,37500000,121300000\n";
 
 #[actix_web::test]
-async fn no_row_vanishes_and_comments_stand_above_the_header_only() {
+async fn no_row_is_skipped_and_comments_are_allowed_above_the_header_only() {
     let app = TestApp::open().await;
     app.seed().await;
     let commented = format!(
         "# made by hand\n# on a Monday\n{STATIONS}{TWO}#zhifu-03,三,Three,zhifu,37500000,121300000\n"
     );
-    let problems = told(load(&app, ImportKind::Stations, &commented).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &commented).await.expect_err("refused"));
     assert_eq!(problems, [(5, "code".to_owned(), "bad_format".to_owned())]);
     let named = format!("# made by hand\n{STATIONS}zhifu-04,#4 驿站,No. 4,zhifu,37500000,121300000\n");
     assert_eq!(load(&app, ImportKind::Stations, &named).await.expect("loaded"), 1);
-    let no_header =
-        told(load(&app, ImportKind::Stations, "# only a comment\ncode\n").await.expect_err("refused"));
+    let no_header = row_problems(
+        load(&app, ImportKind::Stations, "# only a comment\ncode\n").await.expect_err("refused"),
+    );
     assert_eq!(no_header[0].0, 2, "the header's own line: {no_header:?}");
 }
 
 #[actix_web::test]
-async fn semicolons_tabs_decimals_and_full_width_digits_are_understood() {
+async fn semicolons_tabs_decimals_and_full_width_digits_are_accepted() {
     let app = TestApp::open().await;
     app.seed().await;
     let header = STATIONS.trim_end();
@@ -131,7 +133,7 @@ async fn semicolons_tabs_decimals_and_full_width_digits_are_understood() {
         assert_eq!(load(&app, ImportKind::Stations, &text).await.expect("loaded"), 1, "{separator:?}");
     }
     let wide = format!("{}\n", header.replace(',', "，"));
-    let problems = told(load(&app, ImportKind::Stations, &wide).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &wide).await.expect_err("refused"));
     assert_eq!(problems, [(1, "row".to_owned(), "bad_separator".to_owned())]);
     let utf16: Vec<u8> =
         [0xFF, 0xFE].into_iter().chain(header.encode_utf16().flat_map(u16::to_le_bytes)).collect();
@@ -139,20 +141,20 @@ async fn semicolons_tabs_decimals_and_full_width_digits_are_understood() {
     std::fs::write(&file.path, utf16).expect("written");
     let options = ImportOptions::default();
     let refused = import_csv(&app.state, ImportKind::Stations, &file.path, options, |_, _| ()).await;
-    assert_eq!(told(refused.expect_err("refused")), [(1, "row".to_owned(), "bad_row".to_owned())]);
+    assert_eq!(row_problems(refused.expect_err("refused")), [(1, "row".to_owned(), "bad_row".to_owned())]);
 }
 
 #[actix_web::test]
-async fn rows_of_separators_are_one_problem() {
+async fn many_rows_of_separators_are_reported_once() {
     let app = TestApp::open().await;
     app.seed().await;
     let text = format!("{STATIONS}{TWO}{}", ",,,,,\n".repeat(500));
-    let problems = told(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
     assert_eq!(problems, [(3, "row".to_owned(), "empty_row".to_owned())]);
 }
 
 #[actix_web::test]
-async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_nothing() {
+async fn existing_rows_are_refused_skipped_or_updated_and_a_dry_run_stores_nothing() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let first = format!("{STATIONS}{TWO}");
@@ -166,19 +168,19 @@ async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_
         let items = list["items"].as_array().expect("a list").clone();
         items.iter().map(|item| item["name_en"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
-    let refused = told(load(&app, ImportKind::Stations, &second).await.expect_err("refused"));
+    let refused = row_problems(load(&app, ImportKind::Stations, &second).await.expect_err("refused"));
     assert_eq!(refused, [(2, "code".to_owned(), "already_exists".to_owned())]);
 
-    // What a file says nothing of would be erased by an update.
+    // An update would erase what the file has no column for.
     let narrow = load_with(&app, ImportKind::Stations, &second, with(Some(Existing::Update), true)).await;
     let missing = (1, "encounter_lanes".to_owned(), "missing_column".to_owned());
-    assert_eq!(told(narrow.expect_err("refused")), [missing]);
+    assert_eq!(row_problems(narrow.expect_err("refused")), [missing]);
     let whole = second
         .replace("longitude_e6\n", "longitude_e6,encounter_lanes\n")
         .replace("121300000\n", "121300000,consultation_only\n");
     let dry = load_with(&app, ImportKind::Stations, &whole, with(Some(Existing::Update), true)).await;
     assert_eq!(dry.expect("tried"), Loaded { added: 1, updated: 1, skipped: 0 });
-    assert!(!names().await.contains(&"Three".to_owned()), "a dry run keeps nothing");
+    assert!(!names().await.contains(&"Three".to_owned()), "a dry run stores nothing");
 
     let skipped = load_with(&app, ImportKind::Stations, &second, with(Some(Existing::Skip), false)).await;
     assert_eq!(skipped.expect("loaded"), Loaded { added: 1, updated: 0, skipped: 1 });
@@ -192,7 +194,7 @@ async fn a_longer_second_file_is_refused_skipped_or_updates_and_a_dry_run_keeps_
 }
 
 #[actix_web::test]
-async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() {
+async fn an_update_keeps_pins_and_requires_a_changed_licence_to_be_verified_again() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
@@ -220,19 +222,20 @@ async fn an_update_keeps_pins_and_asks_for_a_changed_licence_to_be_seen_again() 
     let mine = doctor("doctor-a@example.cn", "NEW-1");
     let loaded = load_with(&app, ImportKind::Doctors, &mine, update).await.expect("loaded");
     assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
-    let unseen = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await;
-    unseen.problem(422, "doctor_not_eligible");
+    let unverified = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await;
+    unverified.problem(422, "doctor_not_eligible");
     let theirs = doctor("doctor-b@example.cn", "NEW-1");
-    let refused = told(load_with(&app, ImportKind::Doctors, &theirs, update).await.expect_err("refused"));
+    let refused =
+        row_problems(load_with(&app, ImportKind::Doctors, &theirs, update).await.expect_err("refused"));
     assert_eq!(refused, [(2, "licence_no".to_owned(), "already_exists".to_owned())]);
     let not_a_doctor = doctor("pharmacist@example.cn", "NEW-2");
     let refused =
-        told(load_with(&app, ImportKind::Doctors, &not_a_doctor, update).await.expect_err("refused"));
+        row_problems(load_with(&app, ImportKind::Doctors, &not_a_doctor, update).await.expect_err("refused"));
     assert_eq!(refused, [(2, "email".to_owned(), "other_role".to_owned())]);
 }
 
 #[actix_web::test]
-async fn a_doctor_whom_a_file_moves_or_whose_licence_it_changes_acts_no_more() {
+async fn a_doctor_whose_hospital_or_licence_a_file_changes_loses_duty_or_session() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
@@ -244,13 +247,13 @@ async fn a_doctor_whom_a_file_moves_or_whose_licence_it_changes_acts_no_more() {
             "{header}{email},样例医生,Doctor,{hospital},{licence},2031-01-01,2010-01-01,general_practice,zh,3\n"
         )
     };
-    // Another licence, which nobody has seen: off duty at once.
+    // Another licence that nobody has verified yet: off duty at once.
     let available = json!({"presence": "available"});
     app.put(&seed.doctor_b.token, "/api/v1/duty", "*", available).await.expect(200);
-    let unseen = doctor("doctor-b@example.cn", "hospital-1", "NEW-7");
-    load_with(&app, ImportKind::Doctors, &unseen, update).await.expect("loaded");
+    let unverified = doctor("doctor-b@example.cn", "hospital-1", "NEW-7");
+    load_with(&app, ImportKind::Doctors, &unverified, update).await.expect("loaded");
     assert_eq!(app.duty_of(&seed.doctor_b).await.0, "off");
-    // Another hospital: tokens carry it, so whoever has one signs in anew.
+    // Another hospital: tokens contain it, so the doctor must sign in again.
     app.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
     let moved = doctor("doctor-a@example.cn", "hospital-9", "NEW-8");
     load_with(&app, ImportKind::Doctors, &moved, update).await.expect("loaded");
@@ -259,7 +262,7 @@ async fn a_doctor_whom_a_file_moves_or_whose_licence_it_changes_acts_no_more() {
 }
 
 #[actix_web::test]
-async fn a_quote_that_is_not_closed_swallows_no_row() {
+async fn an_unclosed_quote_hides_no_row() {
     let app = TestApp::open().await;
     app.seed().await;
     let row = |code: &str, name: &str| format!("{code},{name},Sample,zhifu,37500000,121300000\n");
@@ -269,15 +272,15 @@ async fn a_quote_that_is_not_closed_swallows_no_row() {
         row("zhifu-22", "样例"),
         row("zhifu-23", "样例\"")
     );
-    let problems = told(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
     assert_eq!(problems, [(2, "row".to_owned(), "open_quote".to_owned())]);
     let text = format!("{STATIONS}{}{}", row("zhifu-21", "\"样例"), row("zhifu-22", "样例"));
-    let problems = told(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
     assert_eq!(problems, [(2, "row".to_owned(), "open_quote".to_owned())]);
 }
 
 #[actix_web::test]
-async fn a_problem_is_told_by_the_line_that_an_editor_shows() {
+async fn a_problem_is_reported_with_the_line_number_of_an_editor() {
     let app = TestApp::open().await;
     app.seed().await;
     let bad = "zhifu-31,样例,Sample,zhifu,1,121300000";
@@ -288,11 +291,11 @@ async fn a_problem_is_told_by_the_line_that_an_editor_shows() {
         (format!("{STATIONS}\n\n{TWO}\n{bad}"), 6),
         (format!("{STATIONS}\r\n\r\n{TWO}\r\n{bad}\r\n"), 6),
     ] {
-        let problems = told(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
+        let problems = row_problems(load(&app, ImportKind::Stations, &text).await.expect_err("refused"));
         assert_eq!(problems, [(line, "latitude_e6".to_owned(), "out_of_range".to_owned())], "{text:?}");
     }
     let quoted = format!("{STATIONS}\n{TWO}zhifu-32,\"样例,Sample,zhifu,37500000,121300000");
-    let problems = told(load(&app, ImportKind::Stations, &quoted).await.expect_err("refused"));
+    let problems = row_problems(load(&app, ImportKind::Stations, &quoted).await.expect_err("refused"));
     assert_eq!(problems, [(4, "row".to_owned(), "open_quote".to_owned())]);
 }
 
@@ -303,7 +306,7 @@ async fn a_file_without_rows_or_with_unknown_columns_or_control_characters_is_re
     let shipped = domain::formulary::SHIPPED_CSV;
     let header = shipped.lines().find(|line| line.starts_with("code,")).expect("a header");
     let row = shipped.lines().find(|line| line.starts_with("PCM-T500,")).expect("a row");
-    let refused = async |kind, text: &str| told(load(&app, kind, text).await.expect_err("refused"));
+    let refused = async |kind, text: &str| row_problems(load(&app, kind, text).await.expect_err("refused"));
     let at = |line: u64, field: &str, code: &str| (line, field.to_owned(), code.to_owned());
 
     assert_eq!(refused(ImportKind::Catalogue, &format!("{header}\n")).await, [at(1, "row", "no_rows")]);
@@ -324,7 +327,7 @@ async fn a_file_without_rows_or_with_unknown_columns_or_control_characters_is_re
 }
 
 #[actix_web::test]
-async fn an_update_of_workers_erases_nothing_unsaid_and_is_logged_as_an_operators_is() {
+async fn an_update_of_workers_needs_all_columns_and_is_logged_like_an_operators_change() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
@@ -344,7 +347,8 @@ async fn an_update_of_workers_erases_nothing_unsaid_and_is_logged_as_an_operator
     let before = known().await;
     let some =
         format!("card_number,pin,name,birth_date,sex,job\n{CARD},{PIN},样例乙,1990-01-02,male,driver\n");
-    let refused = told(load_with(&app, ImportKind::Workers, &some, update).await.expect_err("refused"));
+    let refused =
+        row_problems(load_with(&app, ImportKind::Workers, &some, update).await.expect_err("refused"));
     let fields: Vec<&str> = refused.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["phone", "employer_code", "language"]);
     assert_eq!(known().await, before);

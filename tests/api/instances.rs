@@ -1,4 +1,4 @@
-//! Two instances on one database: what one does the other's callers see.
+//! Two instances on one database: what happens at one is visible at the other.
 
 use std::time::{Duration, Instant};
 
@@ -39,25 +39,25 @@ async fn poll(app: &TestApp, seed: &Seed, cursor: i64, wait: u32) -> WorkAnswer 
     serde_json::from_value(answer).expect("work")
 }
 
-/// Reads a worker's stream until an event of this kind comes.
+/// Reads a worker's event stream until an event of this kind arrives.
 async fn event(app: &TestApp, token: &str, kind: &str) {
     let request = app.client().get(format!("{}/api/v1/events?after=0", app.base)).bearer_auth(token);
     let mut bytes = request.send().await.expect("answered").bytes_stream();
-    let mut told = String::new();
+    let mut received = String::new();
     let line = format!("event: {kind}\n");
-    while !told.contains(&line) {
-        let some = bytes.next().await.unwrap_or_else(|| panic!("the stream ended: {told}"));
-        told.push_str(&String::from_utf8_lossy(&some.expect("bytes")));
+    while !received.contains(&line) {
+        let some = bytes.next().await.unwrap_or_else(|| panic!("the stream ended: {received}"));
+        received.push_str(&String::from_utf8_lossy(&some.expect("bytes")));
     }
 }
 
 #[actix_web::test]
-async fn what_happens_at_one_instance_is_seen_at_the_other_at_once() {
+async fn events_of_one_instance_are_seen_at_the_other_at_once() {
     let Some(server) = RedisServer::start() else { return };
     let (one, other) = two(&server).await;
     let seed = one.seed().await;
     one.fill(&seed).await;
-    // An offer that is accepted here reaches the worker's stream there.
+    // An offer accepted at one instance reaches the worker's stream at the other.
     let worker = one.check_in(&seed).await;
     let began = Instant::now();
     let accepted = async {
@@ -72,17 +72,17 @@ async fn what_happens_at_one_instance_is_seen_at_the_other_at_once() {
     let cancel = format!("/api/v1/consultations/{id}/complete");
     let summary = json!({"summary": "休息", "diagnoses": []});
     one.post(&seed.doctor.token, &cancel, summary).await;
-    // A pack that is paid for here wakes the cabinet's poll there.
+    // A pack paid for at one instance wakes the cabinet's poll at the other.
     let visit = one.visit(&seed).await;
     let cursor = poll(&other, &seed, 0, 0).await.cursor;
-    let (told, order) = join(poll(&other, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
-    assert_eq!(told.items.len(), 1, "{order}");
+    let (work, order) = join(poll(&other, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
+    assert_eq!(work.items.len(), 1, "{order}");
     assert!(began.elapsed() < Duration::from_secs(20), "it was not woken");
     one.sound().await;
 }
 
 #[actix_web::test]
-async fn a_cabinet_that_asks_now_here_now_there_hears_everything_and_nothing_twice() {
+async fn a_cabinet_that_alternates_between_instances_gets_everything_once() {
     let Some(server) = RedisServer::start() else { return };
     let (one, other) = two(&server).await;
     let seed = one.seed().await;
@@ -91,23 +91,23 @@ async fn a_cabinet_that_asks_now_here_now_there_hears_everything_and_nothing_twi
     let mut cursor = poll(&one, &seed, 0, 0).await.cursor;
     for packs in 1..=3 {
         one.paid(&seed, &visit, 1).await;
-        // Whichever of them is asked, with whoever's cursor.
+        // Either instance accepts a cursor of the other.
         let answering = if packs % 2 == 0 { &one } else { &other };
-        let told = poll(answering, &seed, cursor, 25).await;
-        assert_eq!(told.items.len(), packs);
-        // A poll of the other one is held, and does not come back at once.
+        let work = poll(answering, &seed, cursor, 25).await;
+        assert_eq!(work.items.len(), packs);
+        // A poll at the other one waits, and does not return at once.
         let began = Instant::now();
         let waiting = if packs % 2 == 0 { &other } else { &one };
-        let again = poll(waiting, &seed, told.cursor, 1).await;
-        assert_eq!((again.items.len(), again.cursor), (0, told.cursor));
+        let again = poll(waiting, &seed, work.cursor, 1).await;
+        assert_eq!((again.items.len(), again.cursor), (0, work.cursor));
         assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
-        cursor = told.cursor;
+        cursor = work.cursor;
     }
-    // Nobody listens at the other one; it is known there all the same.
+    // The other instance learns of it although nobody listens there.
     let idle = poll(&other, &seed, cursor, 0).await;
     assert_eq!(idle.items, []);
     one.paid(&seed, &visit, 1).await;
-    until("the hint arrives", async || poll(&other, &seed, cursor, 0).await.items.len() == 4).await;
+    until("the wake-up arrives", async || poll(&other, &seed, cursor, 0).await.items.len() == 4).await;
     one.sound().await;
 }
 
@@ -122,31 +122,31 @@ async fn without_redis_a_poll_sees_at_its_end_what_the_other_instance_did() {
     server.kill();
     until("the loss is noticed", async || other.state.coordination.listen(Topic::Letters).may_have_missed())
         .await;
-    let (told, _) = join(poll(&other, &seed, cursor, 3), one.paid(&seed, &visit, 1)).await;
-    let told = if told.items.is_empty() { poll(&other, &seed, told.cursor, 1).await } else { told };
-    assert_eq!(told.items.len(), 1, "seen at the end of the poll");
-    // At the same instance a hint needs no Redis.
+    let (work, _) = join(poll(&other, &seed, cursor, 3), one.paid(&seed, &visit, 1)).await;
+    let work = if work.items.is_empty() { poll(&other, &seed, work.cursor, 1).await } else { work };
+    assert_eq!(work.items.len(), 1, "seen at the end of the poll");
+    // Within one instance a wake-up needs no Redis.
     let cursor = poll(&one, &seed, 0, 0).await.cursor;
     let began = Instant::now();
-    let (told, _) = join(poll(&one, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
-    assert_eq!(told.items.len(), 2);
+    let (work, _) = join(poll(&one, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
+    assert_eq!(work.items.len(), 2);
     assert!(began.elapsed() < Duration::from_secs(20));
-    // It comes back empty; whoever waits is woken once, and hints come again.
+    // Redis restarts empty; all listeners are woken once, and wake-ups arrive again.
     let cursor = poll(&other, &seed, 0, 0).await.cursor;
     let began = Instant::now();
-    let missed = async {
+    let pay_and_restart = async {
         one.paid(&seed, &visit, 1).await;
         server.revive().expect("started again");
     };
-    let (told, ()) = join(poll(&other, &seed, cursor, 25), missed).await;
-    assert_eq!(told.items.len(), 3);
+    let (work, ()) = join(poll(&other, &seed, cursor, 25), pay_and_restart).await;
+    assert_eq!(work.items.len(), 3);
     assert!(began.elapsed() < Duration::from_secs(20));
     reached(&one).await;
     reached(&other).await;
     let cursor = poll(&other, &seed, 0, 0).await.cursor;
     let began = Instant::now();
-    let (told, _) = join(poll(&other, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
-    assert_eq!(told.items.len(), 4);
+    let (work, _) = join(poll(&other, &seed, cursor, 25), one.paid(&seed, &visit, 1)).await;
+    assert_eq!(work.items.len(), 4);
     assert!(began.elapsed() < Duration::from_secs(20));
     one.sound().await;
 }
@@ -195,7 +195,7 @@ async fn emptying_redis_changes_no_durable_answer() {
 }
 
 #[actix_web::test]
-async fn an_edition_that_is_imported_at_one_instance_is_in_force_at_the_other_at_once() {
+async fn an_edition_imported_at_one_instance_is_in_force_at_the_other_at_once() {
     let Some(server) = RedisServer::start() else { return };
     let (one, other) = two(&server).await;
     let unused = std::path::Path::new("unused");
@@ -208,20 +208,20 @@ async fn an_edition_that_is_imported_at_one_instance_is_in_force_at_the_other_at
         until("the edition is in force", async || other.price_in_force() == price).await;
     }
     assert!(
-        began.elapsed() < service::formulary::edition::LOOK_EVERY.to_std().expect("some time"),
+        began.elapsed() < service::formulary::edition::MAX_EDITION_AGE.to_std().expect("some time"),
         "it was not woken"
     );
     jobs.stop(Duration::from_secs(10)).await;
 }
 
-/// Redis out of reach: each instance knows only its own callers.
+/// Redis is unreachable: each instance knows only its own callers.
 #[actix_web::test]
-async fn nobody_is_lost_who_is_heard_at_another_instance() {
+async fn a_doctor_heard_at_another_instance_is_not_requeued() {
     let (one, other) = two_at("redis+unix:///nowhere/redis.sock", false).await;
     let seed = one.seed().await;
     let worker = one.check_in(&seed).await;
     one.active(&seed, &worker).await;
-    // Both have heard the doctor once; from here on only one of them does.
+    // Both have heard from the doctor once; from here on only one of them does.
     other.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
     let rounds = async |seconds: i64, speaks: bool| {
         let mut lost = 0;
@@ -245,7 +245,7 @@ async fn nobody_is_lost_who_is_heard_at_another_instance() {
 }
 
 #[actix_web::test]
-async fn no_check_in_ends_whose_worker_is_seen_at_another_instance() {
+async fn a_check_in_seen_at_another_instance_does_not_end() {
     let (one, other) = two_at("redis+unix:///nowhere/redis.sock", false).await;
     let seed = one.seed().await;
     let visit = one.visit(&seed).await;

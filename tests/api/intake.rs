@@ -1,4 +1,4 @@
-//! What one caller can cost: memory by what is sent, time by what is waited for.
+//! Limits on what one caller can cost: memory for what is sent, time for what is waited for.
 
 use std::{path::Path, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
     shutdown::{Server, operator, sign_in},
 };
 
-/// Bytes that a process had at most since this was asked last, and begins anew.
-fn most_memory(server: &Server) -> u64 {
+/// The peak memory of a process since the last call, in bytes; resets the peak.
+fn peak_memory(server: &Server) -> u64 {
     let process = Path::new("/proc").join(server.child.id().to_string());
     let status = std::fs::read_to_string(process.join("status")).expect("its status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
-    std::fs::write(process.join("clear_refs"), "5").expect("begun anew");
+    std::fs::write(process.join("clear_refs"), "5").expect("reset");
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
 }
 
 const MIB: u64 = 1024 * 1024;
 
-/// 256 KiB of what costs most to keep, in several ways.
-fn dear_bodies() -> Vec<String> {
+/// Bodies of 256 KiB that cost the most memory when parsed, in several ways.
+fn expensive_bodies() -> Vec<String> {
     let size = 255 * 1024;
     let fill = |piece: &str| piece.repeat(size / piece.len());
     let deep = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":".repeat(100);
@@ -42,7 +42,7 @@ fn dear_bodies() -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn dear_bodies_cost_no_more_than_they_weigh() {
+async fn expensive_bodies_use_bounded_memory() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let secret = operator(folder.path());
     let server = Server::start(folder.path(), 0);
@@ -60,13 +60,13 @@ async fn dear_bodies_cost_no_more_than_they_weigh() {
     for path in ["/api/v1/triage/assess", "/api/v1/tokens/staff", "/api/v1/stations", "/api/v1/shifts"] {
         ask(path, "{}".to_owned()).await;
     }
-    most_memory(&server);
-    let before = most_memory(&server);
+    peak_memory(&server);
+    let before = peak_memory(&server);
     for path in ["/api/v1/triage/assess", "/api/v1/tokens/staff", "/api/v1/stations", "/api/v1/shifts"] {
-        for body in dear_bodies() {
+        for body in expensive_bodies() {
             let small = body[..15 * 1024].to_owned();
-            let told = join_all((0..8).map(|_| ask(path, body.clone()))).await;
-            for answer in told {
+            let answers = join_all((0..8).map(|_| ask(path, body.clone()))).await;
+            for answer in answers {
                 assert!(
                     matches!(answer.status.as_u16(), 400 | 413 | 422),
                     "{}: {}",
@@ -78,18 +78,18 @@ async fn dear_bodies_cost_no_more_than_they_weigh() {
             ask(path, small).await.problem(400, "malformed_body");
         }
     }
-    let grown = most_memory(&server).saturating_sub(before);
+    let grown = peak_memory(&server).saturating_sub(before);
     assert!(grown < 48 * MIB, "{} MiB for eight at a time", grown / MIB);
 }
 
 #[actix_web::test]
-async fn four_hundred_slow_senders_hold_little() {
+async fn four_hundred_slow_senders_use_little_memory() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let secret = operator(folder.path());
     let server = Server::start(folder.path(), 0);
     let token = sign_in(&server, &secret).await;
-    most_memory(&server);
-    let before = most_memory(&server);
+    peak_memory(&server);
+    let before = peak_memory(&server);
     let address = server.base.strip_prefix("http://").expect("an address").to_owned();
     let send = |path: &'static str, bearer: String, bytes: usize| {
         let address = address.clone();
@@ -109,36 +109,36 @@ async fn four_hundred_slow_senders_hold_little() {
     let known = join_all((0..200).map(|_| send("/api/v1/stations", bearer.clone(), 200 * 1024))).await;
     let strangers = join_all((0..200).map(|_| send("/api/v1/tokens/staff", String::new(), 200 * 1024))).await;
     let small = join_all((0..200).map(|_| send("/api/v1/triage/assess", String::new(), 16_000))).await;
-    // Meanwhile everybody else is served.
+    // Meanwhile all others are served.
     let answer = reqwest::get(format!("{}/healthz", server.base)).await.expect("answered");
     assert_eq!(answer.status(), 200);
-    let grown = most_memory(&server).saturating_sub(before);
+    let grown = peak_memory(&server).saturating_sub(before);
     assert!(grown < 110 * MIB, "{} MiB", grown / MIB);
     drop((known, strangers, small));
 }
 
-/// Sends the head and a part of the body, then a byte whenever `tick` says so,
-/// until the connection ends; gives all that came back.
+/// Sends the head and a part of the body, then `piece` at every interval,
+/// until the connection ends; returns all that was received.
 async fn trickle(app: &TestApp, head: &str, part: &str, piece: &str, every: Duration) -> String {
     let mut line =
         TcpStream::connect(app.base.strip_prefix("http://").expect("an address")).await.expect("connected");
     line.write_all(format!("{head}{part}").as_bytes()).await.expect("sent");
-    let (mut hears, mut says) = line.into_split();
+    let (mut reader, mut writer) = line.into_split();
     let mut tick = tokio::time::interval(every);
-    let (mut heard, mut some) = (Vec::new(), [0_u8; 4096]);
+    let (mut received, mut some) = (Vec::new(), [0_u8; 4096]);
     loop {
         tokio::select! {
-            read = hears.read(&mut some) => match read {
-                Ok(0) | Err(_) => return String::from_utf8_lossy(&heard).into_owned(),
-                Ok(bytes) => heard.extend_from_slice(&some[..bytes]),
+            read = reader.read(&mut some) => match read {
+                Ok(0) | Err(_) => return String::from_utf8_lossy(&received).into_owned(),
+                Ok(bytes) => received.extend_from_slice(&some[..bytes]),
             },
-            _ = tick.tick() => { let _ended = says.write_all(piece.as_bytes()).await; }
+            _ = tick.tick() => { let _ended = writer.write_all(piece.as_bytes()).await; }
         }
     }
 }
 
 #[actix_web::test]
-async fn a_body_that_trickles_or_pauses_is_ended() {
+async fn a_slow_or_paused_body_is_ended_with_408() {
     let app = TestApp::open_with(|config| (config.body_ms, config.body_pause_ms) = (600, 200)).await;
     let seed = app.seed().await;
     let bearer = format!("Authorization: Bearer {}\r\n", seed.operator.token);
@@ -150,37 +150,39 @@ async fn a_body_that_trickles_or_pauses_is_ended() {
         let length = format!("{head}Content-Length: 9000\r\n\r\n");
         let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
         for (head, part, piece, every) in [
-            // A byte now and then, within each pause.
+            // A byte at a time, each within the allowed pause.
             (&length, "{", " ", 50),
             (&chunked, "1\r\n{\r\n", "1\r\n \r\n", 50),
-            // Nothing at all any more.
+            // Nothing more is sent.
             (&length, "{", "", 10_000),
             (&length, "", "", 10_000),
             (&chunked, "1\r\n{\r\n", "", 10_000),
         ] {
             let ended = trickle(&app, head, part, piece, Duration::from_millis(every));
-            let heard = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it is ended");
-            assert!(heard.starts_with("HTTP/1.1 408 "), "{path}: {heard}");
+            let received =
+                tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the server ends it");
+            assert!(received.starts_with("HTTP/1.1 408 "), "{path}: {received}");
             assert!(
-                heard.contains("application/problem+json") && heard.contains("request_timeout"),
-                "{heard}"
+                received.contains("application/problem+json") && received.contains("request_timeout"),
+                "{received}"
             );
-            assert!(heard.to_ascii_lowercase().contains("connection: close"), "{heard}");
+            assert!(received.to_ascii_lowercase().contains("connection: close"), "{received}");
         }
     }
-    // Whoever is refused, or answered, before the body is there is not drained either.
+    // When the answer comes before the body, the body is not read to its end either.
     for (start, status) in
         [("POST /api/v1/stations", "401"), ("GET /healthz", "200"), ("POST /nowhere", "404")]
     {
         let head = format!("{start} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
         let ended = trickle(&app, &head, "1\r\n{\r\n", "1\r\n \r\n", Duration::from_millis(50));
-        let heard = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it is ended");
-        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {heard}");
+        let received =
+            tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the server ends it");
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {received}");
     }
 }
 
 #[actix_web::test]
-async fn a_body_is_refused_by_what_it_announces_and_strangers_announce_less() {
+async fn a_body_is_refused_by_its_announced_length_and_anonymous_callers_have_a_lower_limit() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let blank = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
@@ -201,16 +203,16 @@ async fn a_body_is_refused_by_what_it_announces_and_strangers_announce_less() {
 }
 
 #[actix_web::test]
-async fn names_and_languages_without_number_are_not_looked_through() {
+async fn endless_parameters_and_languages_are_not_parsed() {
     let app = TestApp::open().await;
     let many = (0..9_000).map(|n| format!("n{n}=")).collect::<Vec<_>>().join("&");
     let answer = app.get("", &format!("/api/v1/network/counts?{many}")).await;
-    let told = answer.problem(400, "invalid_parameter");
-    assert_eq!(told["errors"].as_array().map(Vec::len), Some(1), "{told}");
+    let problem = answer.problem(400, "invalid_parameter");
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{problem}");
     let few: Vec<Value> = (0..20).map(|n| json!(format!("n{n}"))).collect();
     let query = few.iter().filter_map(Value::as_str).map(|name| format!("{name}=1")).collect::<Vec<_>>();
-    let told = app.get("", &format!("/api/v1/network/counts?{}", query.join("&"))).await;
-    assert_eq!(told.problem(400, "invalid_parameter")["errors"].as_array().map(Vec::len), Some(20));
+    let answer = app.get("", &format!("/api/v1/network/counts?{}", query.join("&"))).await;
+    assert_eq!(answer.problem(400, "invalid_parameter")["errors"].as_array().map(Vec::len), Some(20));
     let languages = format!("{}en;q=1", "fr;q=0.1,".repeat(3_000));
     let request =
         app.client().get(format!("{}/api/v1/nowhere", app.base)).header("Accept-Language", languages);
@@ -221,7 +223,7 @@ async fn names_and_languages_without_number_are_not_looked_through() {
 }
 
 #[actix_web::test]
-async fn one_address_holds_no_more_connections_than_it_may() {
+async fn one_address_cannot_exceed_its_connection_limit() {
     let opened = async |proxies: &[&str]| {
         let trusted: Vec<_> = proxies.iter().map(|net| net.parse().expect("a network")).collect();
         let app = TestApp::open_with(|config| {
@@ -232,42 +234,42 @@ async fn one_address_holds_no_more_connections_than_it_may() {
         let address = app.base.trim_start_matches("http://").to_owned();
         let ask = async move |request: &'static [u8]| {
             let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connected");
-            // One that is refused may be gone before this.
+            // A refused connection may be closed before this write.
             let _gone = stream.write_all(request).await;
             stream
         };
         (app, ask)
     };
     let answered = async |mut stream: tokio::net::TcpStream| {
-        let mut heard = [0; 12];
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut heard)).await;
-        matches!(read, Ok(Ok(_))) && heard == *b"HTTP/1.1 200"
+        let mut received = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut received)).await;
+        matches!(read, Ok(Ok(_))) && received == *b"HTTP/1.1 200"
     };
     let whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let (_app, ask) = opened(&[]).await;
-    // Heads that have begun; the server gives each five seconds.
-    let mut held = Vec::new();
+    // Unfinished request heads; the server allows each five seconds.
+    let mut connections = Vec::new();
     for _ in 0..16 {
-        held.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
+        connections.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
     }
-    // Two threads accept; the heads may come to be counted a moment later.
+    // Two threads accept connections; they may be counted a moment later.
     let mut tries = 0;
     while answered(ask(whole).await).await {
         tries += 1;
         assert!(tries < 200, "one too many is answered");
     }
-    held.clear();
-    // The server sees in its own time that they are gone.
+    connections.clear();
+    // The server notices after a moment that they are closed.
     let mut tries = 0;
     while !answered(ask(whole).await).await {
         tries += 1;
-        assert!(tries < 200, "the address is counted for ever");
+        assert!(tries < 200, "the closed connections are still counted");
         tokio::task::yield_now().await;
     }
-    // A proxy of ours speaks for many.
+    // A trusted proxy is not limited: it connects for many callers.
     let (_app, ask) = opened(&["127.0.0.0/8"]).await;
     for _ in 0..16 {
-        held.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
+        connections.push(ask(b"GET /healthz HTTP/1.1\r\n").await);
     }
     assert!(answered(ask(whole).await).await);
 }

@@ -1,4 +1,4 @@
-//! Keys rotate and retire while everybody works, and nothing is lost by it.
+//! Keys rotate and retire under traffic without losing anything.
 
 use std::sync::Arc;
 
@@ -42,11 +42,11 @@ impl TestApp {
         retired.await.expect("no fault")
     }
 
-    async fn look(&self) {
+    async fn reload_keys(&self) {
         service::keys::reload(&self.state).await.expect("looked");
     }
 
-    /// One pass over every sealed column; how many values were sealed anew.
+    /// One pass over every sealed column; returns how many values were sealed again.
     async fn reseal(&self) -> u64 {
         let mut resealed = 0;
         for column in COLUMNS {
@@ -95,7 +95,7 @@ async fn signing_keys_rotate_and_retire_under_traffic() {
     assert_eq!(ask(&old).await, [200; 4]);
     let second = app.rotate(KeyKind::Token).await;
     for one in [&app, &other] {
-        one.look().await;
+        one.reload_keys().await;
         let served = one.get("", "/.well-known/jwks.json").await.expect(200);
         assert_eq!(served["keys"].as_array().map(Vec::len), Some(2), "published before it signs");
         assert_eq!(kid(&one.doctor_token(&seed)), first, "not yet");
@@ -111,74 +111,74 @@ async fn signing_keys_rotate_and_retire_under_traffic() {
     assert!(refused.contains("in use"), "{refused}");
     let refused = app.retire(KeyKind::Token, &first, false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
-    // It leaked: whatever it signed is void as soon as an instance looks.
+    // The key leaked: whatever it signed is void as soon as an instance reloads its keys.
     app.retire(KeyKind::Token, &first, true).await.expect("retired");
     for one in [&app, &other] {
-        one.look().await;
+        one.reload_keys().await;
     }
     assert_eq!(ask(&old).await, [401; 4]);
     assert_eq!(ask(&app.doctor_token(&seed)).await, [200; 4]);
     let third = app.rotate(KeyKind::Token).await;
     app.pass(120 + 37 * 60);
     app.retire(KeyKind::Token, &second, false).await.expect("nothing of it is left");
-    app.look().await;
+    app.reload_keys().await;
     assert_eq!(kid(&app.doctor_token(&seed)), third);
 }
 
 #[actix_web::test]
-async fn sealing_keys_rotate_fields_are_sealed_anew_and_the_old_key_goes_under_traffic() {
+async fn sealing_keys_rotate_and_fields_are_resealed_and_the_old_key_retires_under_traffic() {
     let mut scene = Scene::open().await;
     let one = scene.approved(&["PCM-T500"]).await;
     scene.profile(json!({"allergies": ["penicillins"], "conditions": [], "medicines": []})).await;
     let messages = format!("/api/v1/consultations/{}/messages", scene.consultation);
-    let say = async |scene: &Scene, text: &str| {
+    let send_message = async |scene: &Scene, text: &str| {
         scene.app.post(&scene.seed.doctor.token, &messages, json!({"text": text})).await.expect(201);
     };
     for n in 0..7 {
-        say(&scene, &format!("before {n}")).await;
+        send_message(&scene, &format!("before {n}")).await;
     }
     let other = scene.app.another().await;
     assert_eq!(scene.app.rotate(KeyKind::Seal).await, "2");
     for app in [&scene.app, &other] {
-        app.look().await;
+        app.reload_keys().await;
         assert_eq!(app.state.keys.sealer.current(), SealKeyId(1), "not yet");
         assert_eq!(app.state.keys.sealer.ids(), [SealKeyId(1), SealKeyId(2)]);
     }
     scene.pass(121).await;
-    scene.app.look().await;
+    scene.app.reload_keys().await;
     assert_eq!(scene.app.state.keys.sealer.current(), SealKeyId(2));
     // One instance seals with the new key already; the other one opens it.
-    say(&scene, "between").await;
-    let said = other.get(&scene.seed.doctor.token, &messages).await.expect(200);
-    assert_eq!(said["items"][7]["text"], "between");
-    other.look().await;
+    send_message(&scene, "between").await;
+    let listed = other.get(&scene.seed.doctor.token, &messages).await.expect(200);
+    assert_eq!(listed["items"][7]["text"], "between");
+    other.reload_keys().await;
     let refused = scene.app.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
     scene.pass(121).await;
     let refused = scene.app.retire(KeyKind::Seal, "1", false).await.expect_err("refused");
     assert!(refused.contains("keys reseal"), "{refused}");
-    // Everybody goes on meanwhile.
+    // Traffic continues meanwhile.
     let traffic = async {
         for n in 0..10 {
-            say(&scene, &format!("during {n}")).await;
+            send_message(&scene, &format!("during {n}")).await;
             other.get(&scene.seed.doctor.token, &messages).await.expect(200);
         }
     };
     let (resealed, ()) = futures_util::future::join(scene.app.reseal(), traffic).await;
     assert!(resealed > 15, "{resealed}");
-    assert_eq!(scene.app.reseal().await, 0, "begun again, there is nothing left");
+    assert_eq!(scene.app.reseal().await, 0, "a second pass finds nothing left");
     scene.app.retire(KeyKind::Seal, "1", false).await.expect("retired");
     for app in [&scene.app, &other] {
-        app.look().await;
+        app.reload_keys().await;
         assert_eq!(app.state.keys.sealer.ids(), [SealKeyId(2)]);
-        let said = app.get(&scene.seed.doctor.token, &messages).await.expect(200);
-        assert_eq!(said["items"].as_array().map(Vec::len), Some(18));
+        let listed = app.get(&scene.seed.doctor.token, &messages).await.expect(200);
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(18));
         let record = format!("/api/v1/consultations/{}/record", scene.consultation);
         let record = app.get(&scene.seed.doctor.token, &record).await.expect(200);
         assert_eq!(record["profile"]["allergies"], json!(["penicillins"]));
         app.get(&scene.seed.doctor.token, &format!("/api/v1/prescriptions/{one}")).await.expect(200);
     }
-    // A process that starts now knows it, too.
+    // A process that starts now uses the new key, too.
     let third = scene.app.another().await;
     third.get(&scene.seed.doctor.token, &messages).await.expect(200);
     assert_eq!(third.state.keys.sealer.ids(), [SealKeyId(2)]);
@@ -199,18 +199,18 @@ async fn approve(scene: &Scene, prescription: &str) -> Answer {
 }
 
 #[actix_web::test]
-async fn keys_of_prescriptions_rotate_and_what_the_old_one_signed_is_believed() {
+async fn prescription_keys_rotate_and_signatures_of_the_old_key_stay_valid() {
     let mut scene = Scene::open().await;
     let one = scene.signed(&["PCM-T500"]).await;
     assert_eq!(scene.app.rotate(KeyKind::Prescription).await, "2");
-    scene.app.look().await;
+    scene.app.reload_keys().await;
     scene.pass(121).await;
     approve(&scene, &one).await.expect(200);
     let first = key_of(&scene, &one).await;
     // The next one is signed with the new key.
     let mut scene = Scene::open().await;
     scene.app.rotate(KeyKind::Prescription).await;
-    scene.app.look().await;
+    scene.app.reload_keys().await;
     scene.pass(121).await;
     let two = scene.signed(&["PCM-T500"]).await;
     assert_ne!(first, key_of(&scene, &two).await);
@@ -219,23 +219,23 @@ async fn keys_of_prescriptions_rotate_and_what_the_old_one_signed_is_believed() 
     let refused = scene.app.retire(KeyKind::Prescription, "1", false).await.expect_err("refused");
     assert!(refused.contains("may still be in use"), "{refused}");
     scene.app.retire(KeyKind::Prescription, "1", true).await.expect("retired");
-    scene.app.look().await;
+    scene.app.reload_keys().await;
     approve(&scene, &two).await.expect(200);
 }
 
 #[actix_web::test]
-async fn what_a_key_signed_that_leaked_is_no_prescription() {
+async fn a_prescription_signed_by_a_leaked_key_is_refused() {
     let mut scene = Scene::open().await;
     let one = scene.signed(&["PCM-T500"]).await;
     scene.app.rotate(KeyKind::Prescription).await;
     scene.pass(121).await;
     scene.app.retire(KeyKind::Prescription, "1", true).await.expect("retired");
-    scene.app.look().await;
+    scene.app.reload_keys().await;
     approve(&scene, &one).await.problem(409, "prescription_signature_invalid");
 }
 
 #[actix_web::test]
-async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
+async fn audit_keys_rotate_and_the_chain_stays_unbroken() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let other = app.another().await;
@@ -246,11 +246,11 @@ async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
     app.log_and_seal(&seed, 3).await;
     assert_eq!(app.rotate(KeyKind::Audit).await, "2");
     for one in [&app, &other] {
-        one.look().await;
+        one.reload_keys().await;
     }
     app.log_and_seal(&seed, 3).await;
     app.pass(121);
-    // Sealed with the new key; every instance follows both.
+    // Sealed with the new key; every instance verifies both keys' seals.
     app.log_and_seal(&seed, 3).await;
     for one in [&app, &other] {
         assert_eq!(check(one).await["unbroken"], true);
@@ -259,14 +259,14 @@ async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
     assert!(refused.contains("may still be in use"), "{refused}");
     app.pass(120);
     app.retire(KeyKind::Audit, "1", false).await.expect("retired");
-    app.look().await;
+    app.reload_keys().await;
     app.log_and_seal(&seed, 3).await;
     let view = check(&app).await;
     assert_eq!(view["unbroken"], true, "what it sealed before stays: {view}");
     let kids: std::collections::BTreeSet<String> =
         app.seal_signatures().await.iter().map(|jws| kid(jws)).collect();
     assert_eq!(kids.len(), 2);
-    // The command reads which keys there are in the database.
+    // The command reads the list of keys from the database.
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
         .args(["audit", "verify"])
         .env("WAYSTATION_DATABASE_URL", app.url())
@@ -278,7 +278,7 @@ async fn keys_of_the_audit_chain_rotate_and_the_chain_stays_whole() {
 }
 
 #[test]
-fn every_sealed_column_can_be_sealed_anew() {
+fn every_sealed_column_can_be_resealed() {
     let text = include_str!("../../src/storage/src/schema.rs");
     let mut table = "";
     let mut known = 0;
@@ -308,15 +308,18 @@ async fn the_command_shows_and_rotates_keys() {
             .stdin(std::process::Stdio::null())
             .output()
             .expect("it runs");
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), said.into_owned())
+        let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), output_text.into_owned())
     };
-    let (good, said) = run(&["rotate", "--kind", "seal"]);
-    assert!(good, "{said}");
-    let (good, said) = run(&["list"]);
-    assert!(good && said.contains("seal         2") && said.contains("in use"), "{said}");
-    let (good, said) = run(&["reseal"]);
-    assert!(good, "{said}");
-    let (good, said) = run(&["retire", "--kind", "seal", "1"]);
-    assert!(!good && said.contains("in use"), "{said}");
+    let (good, output_text) = run(&["rotate", "--kind", "seal"]);
+    assert!(good, "{output_text}");
+    let (good, output_text) = run(&["list"]);
+    assert!(
+        good && output_text.contains("seal         2") && output_text.contains("in use"),
+        "{output_text}"
+    );
+    let (good, output_text) = run(&["reseal"]);
+    assert!(good, "{output_text}");
+    let (good, output_text) = run(&["retire", "--kind", "seal", "1"]);
+    assert!(!good && output_text.contains("in use"), "{output_text}");
 }

@@ -1,5 +1,5 @@
-//! Laws of the house that a file keeps: who may call what, what the document
-//! says, and how old a library may be.
+//! Project-wide rules checked against files: which role may call which route, the
+//! published OpenAPI document, and the minimum versions of libraries.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ fn root(path: &str) -> PathBuf {
     crate::harness::root().join(path)
 }
 
-/// Compares with a committed file; `UPDATE_GOLDEN=1` writes it anew.
+/// Compares with a committed file; `UPDATE_GOLDEN=1` rewrites the file.
 fn compare_with(path: &str, fresh: &str) {
     let file = root(path);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -21,12 +21,12 @@ fn compare_with(path: &str, fresh: &str) {
     let known = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         known == fresh,
-        "{path} is not what the code says; look at the change, then run the tests with UPDATE_GOLDEN=1"
+        "{path} differs from what the code generates; review the change, then run the tests with UPDATE_GOLDEN=1"
     );
 }
 
 #[test]
-fn who_may_call_what_is_written_down() {
+fn the_role_and_route_table_is_committed_as_generated() {
     let mut table =
         String::from("# Who may call what. Generated from the handlers' signatures; read every change.\n");
     table += &format!("{:<8}{:<52}", "method", "route");
@@ -87,7 +87,7 @@ fn the_document_is_committed_as_generated_and_covers_every_route() {
                 .count()
         })
         .sum();
-    assert_eq!(documented, operations, "the document tells of a route that does not exist");
+    assert_eq!(documented, operations, "the document contains a route that does not exist");
 }
 
 #[actix_web::test]
@@ -132,10 +132,10 @@ async fn every_route_refuses_every_role_that_its_signature_does_not_name() {
 }
 
 #[test]
-fn every_refusal_has_its_own_word_in_both_languages() {
-    let mut words = std::collections::HashSet::new();
+fn every_refusal_has_its_own_code_and_a_title_in_both_languages() {
+    let mut codes = std::collections::HashSet::new();
     for code in Code::ALL {
-        assert!(words.insert(code.as_str()), "{} stands twice", code.as_str());
+        assert!(codes.insert(code.as_str()), "{} occurs twice", code.as_str());
         assert_eq!(Code::parse(code.as_str()), Some(*code));
         let title = code.title();
         assert!(title.zh.chars().any(|c| c as u32 > 0x2e80), "{} has no Chinese sentence", code.as_str());
@@ -144,7 +144,7 @@ fn every_refusal_has_its_own_word_in_both_languages() {
 }
 
 #[test]
-fn libraries_with_known_faults_are_newer_than_them() {
+fn libraries_meet_their_minimum_versions() {
     let text = std::fs::read_to_string(root("Cargo.lock")).expect("a lock file");
     let lock: toml::Value = toml::from_str(&text).expect("TOML");
     let packages = lock["package"].as_array().expect("packages");
@@ -181,7 +181,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn files_stay_readable() {
+fn source_files_stay_below_450_lines() {
     let root = crate::harness::root().join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);

@@ -1,4 +1,4 @@
-//! The subsidy: granted once a month, spent once, and paid back.
+//! The subsidy: granted once a month, spent once, and refunded.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -28,7 +28,7 @@ async fn the_allowance_is_granted_once_in_a_civil_month() {
 }
 
 #[actix_web::test]
-async fn nobody_spends_more_than_there_is() {
+async fn nobody_spends_more_than_the_balance() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.fill(&seed).await;
@@ -45,7 +45,7 @@ async fn nobody_spends_more_than_there_is() {
 }
 
 #[actix_web::test]
-async fn a_pack_that_did_not_come_out_is_tried_once_elsewhere_and_then_paid_back() {
+async fn a_jammed_pack_is_tried_once_from_another_slot_and_then_refunded() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.fill(&seed).await;

@@ -1,5 +1,5 @@
-//! No letter is lost over a mail server that refuses, and none leaves with a
-//! link that is good for nothing.
+//! No letter is lost when a mail server refuses it, and none is sent with a link
+//! that is no longer valid.
 
 use serde_json::{Value, json};
 
@@ -18,13 +18,13 @@ fn mailer(server: &SmtpServer, hello_name: Option<&str>) -> Mailer {
         port: server.port,
         tls: SmtpTls::None,
         user: Some("w".to_owned()),
-        // Any variable that is there: the server asks for no certain password.
+        // Any variable that exists: the server accepts every password.
         password_env: Some("PATH".to_owned()),
         hello_name: hello_name.map(str::to_owned),
     };
     Mailer::new(&config, std::path::Path::new("unused"))
         .expect("a mailer")
-        .reached_at("https://clinic.example.cn")
+        .with_public_url("https://clinic.example.cn")
 }
 
 async fn invite(app: &TestApp, seed: &Seed, email: &str) -> Value {
@@ -32,7 +32,6 @@ async fn invite(app: &TestApp, seed: &Seed, email: &str) -> Value {
     app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
 }
 
-/// The letters in a state.
 async fn letters(app: &TestApp, seed: &Seed, state: &str) -> Vec<Value> {
     let session = app.staff_token(
         domain::staff::role::Role::Operator,
@@ -51,7 +50,7 @@ async fn set_password(app: &TestApp, token: &str) -> crate::harness::Answer {
 }
 
 #[actix_web::test]
-async fn an_invitation_outlives_a_mail_server_that_refuses_our_password_for_days() {
+async fn an_invitation_is_sent_after_days_of_failed_smtp_authentication() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -59,7 +58,7 @@ async fn an_invitation_outlives_a_mail_server_that_refuses_our_password_for_days
     server.refuse("AUTH", "535 5.7.8 bad credentials");
     invite(&app, &seed, "new@example.cn").await;
     assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
-    // Over three days, longer than the link in it is good for.
+    // Over three days: longer than its link is valid.
     for _ in 0..19 {
         app.pass(4 * 3600);
         assert_eq!(send_due(&app.state, &mailer).await.expect("tried"), 0);
@@ -71,7 +70,7 @@ async fn an_invitation_outlives_a_mail_server_that_refuses_our_password_for_days
 }
 
 #[actix_web::test]
-async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
+async fn only_an_unknown_recipient_ends_a_letter_at_once() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -104,7 +103,7 @@ async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
             "{reply}"
         );
         assert_eq!(letter["next_try_at"].is_null(), state == "dead", "{reply}");
-        // Neither what it says nor the server's own words.
+        // Shows neither the letter's text nor the server's own reply.
         let shown = letter.to_string();
         assert!(!shown.contains("token") && !shown.contains("such user"), "{shown}");
     }
@@ -115,7 +114,7 @@ async fn only_a_recipient_who_does_not_exist_ends_a_letter_at_once() {
 }
 
 #[actix_web::test]
-async fn a_dead_letter_is_sent_again_by_hand_with_a_fresh_link() {
+async fn a_dead_letter_can_be_resent_with_a_fresh_link() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -131,7 +130,7 @@ async fn a_dead_letter_is_sent_again_by_hand_with_a_fresh_link() {
     assert_eq!((&again["state"], &again["id"]), (&json!("waiting"), &dead[0]["id"]));
     assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
     let first = server.newest_token();
-    // It was taken, and lost on the way: again, and the first link is void.
+    // It was accepted and lost on the way: sent again, the first link becomes void.
     let other = app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert_ne!(other["id"], again["id"]);
     assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
@@ -144,7 +143,7 @@ async fn a_dead_letter_is_sent_again_by_hand_with_a_fresh_link() {
 }
 
 #[actix_web::test]
-async fn who_was_invited_is_invited_again_until_they_answer() {
+async fn an_invitation_can_be_repeated_until_it_is_accepted() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -156,7 +155,7 @@ async fn who_was_invited_is_invited_again_until_they_answer() {
     let second = app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
     assert_eq!(second["staff"]["id"], first["staff"]["id"]);
     assert_eq!(second["staff"]["name_en"], "Yi");
-    // Somebody of another role is somebody else.
+    // The same address with another role is another person.
     let other = json!({"role": "operator", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
     app.post(&seed.operator.token, "/api/v1/staff", other).await.problem(409, "already_exists");
     assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
@@ -167,7 +166,7 @@ async fn who_was_invited_is_invited_again_until_they_answer() {
 }
 
 #[actix_web::test]
-async fn a_reset_whose_link_has_lapsed_is_not_sent() {
+async fn a_reset_with_an_expired_link_is_not_sent() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -182,19 +181,19 @@ async fn a_reset_whose_link_has_lapsed_is_not_sent() {
     assert!(server.letters().is_empty());
     let dead = letters(&app, &seed, "dead").await;
     assert_eq!((dead.len(), &dead[0]["trouble"]), (1, &json!("link_expired")));
-    // Nor one whose link was made void by a newer password.
+    // Nor is one whose link became void by a newer password.
     app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
     let token = crate::staff_tokens::token_of_newest_letter(&app).await;
     app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
     let set = json!({"token": token, "password": PASSWORD});
     app.post("", "/api/v1/staff/password", set).await.expect(200);
     app.pass(61);
-    assert_eq!(send_due(&app.state, &mailer).await.expect("nothing to say"), 0);
+    assert_eq!(send_due(&app.state, &mailer).await.expect("nothing due"), 0);
     assert!(server.letters().is_empty());
 }
 
 #[actix_web::test]
-async fn one_letter_at_a_time_meets_a_server_that_is_away() {
+async fn an_unreachable_server_costs_one_letter_a_try_at_a_time() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -213,7 +212,7 @@ async fn one_letter_at_a_time_meets_a_server_that_is_away() {
 }
 
 #[actix_web::test]
-async fn the_mail_server_is_greeted_by_our_name() {
+async fn the_mail_server_is_greeted_with_the_public_host_name() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -228,10 +227,10 @@ async fn the_mail_server_is_greeted_by_our_name() {
     }
 }
 
-/// Whoever opened a door by a changed address must not silence the notice by
-/// disabling its reader.
+/// An attacker who changed the address must not be able to suppress the notice by
+/// disabling the account.
 #[actix_web::test]
-async fn the_old_address_hears_of_its_change_though_its_reader_is_disabled_since() {
+async fn the_old_address_is_notified_of_its_change_although_the_account_is_disabled_since() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{harness::TestApp, staff_tokens::token_of_newest_letter};
 
 #[actix_web::test]
-async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
+async fn the_link_in_a_letter_opens_a_page_and_viewing_does_not_use_it_up() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let input =
@@ -30,9 +30,9 @@ async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
             "{text}"
         );
         assert!(!text.contains("http://") && !text.contains("https://"), "nothing from elsewhere: {text}");
-        let look = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
-        assert_eq!((&look["purpose"], &look["signing_pin_needed"]), (&json!("invite"), &json!(true)));
-        assert_eq!(look["email"], "new@example.cn");
+        let link = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
+        assert_eq!((&link["purpose"], &link["signing_pin_needed"]), (&json!("invite"), &json!(true)));
+        assert_eq!(link["email"], "new@example.cn");
     }
     let set = json!({"token": token, "password": "plums under a grey roof", "signing_pin": "739154"});
     let opened = app.post("", "/api/v1/staff/password", set).await.expect(200);
@@ -43,7 +43,7 @@ async fn the_link_in_a_letter_leads_to_a_page_and_is_not_used_up_by_looking() {
 }
 
 #[actix_web::test]
-async fn the_pages_bring_their_own_module_and_style() {
+async fn the_pages_use_their_own_script_and_style() {
     let app = TestApp::open().await;
     for (path, kind) in
         [("/links.js", "text/javascript"), ("/links.css", "text/css"), ("/staff/email", "text/html")]
@@ -54,18 +54,18 @@ async fn the_pages_bring_their_own_module_and_style() {
     }
     let module = app.client().get(format!("{}/links.js", app.base)).send().await.expect("answered");
     let text = module.text().await.expect("text");
-    // The token leaves the address bar, and no answer is taken for markup.
+    // The script removes the token from the address bar, and inserts no answer as markup.
     assert!(text.contains("history.replaceState") && !text.contains("innerHTML"));
 }
 
 #[actix_web::test]
-async fn who_guesses_links_is_slowed_down_and_a_reset_says_what_it_is() {
+async fn guessing_links_is_rate_limited_and_a_reset_link_states_its_purpose() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.post("", "/api/v1/staff/password-reset", json!({"email": seed.doctor.email})).await.expect(202);
     let token = token_of_newest_letter(&app).await;
-    let look = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
-    assert_eq!((&look["purpose"], &look["signing_pin_stands"]), (&json!("reset"), &json!(true)));
+    let link = app.post("", "/api/v1/staff/link", json!({"token": token})).await.expect(200);
+    assert_eq!((&link["purpose"], &link["signing_pin_stands"]), (&json!("reset"), &json!(true)));
     let mut last = 0;
     for at in 0..30 {
         let wrong = json!({"token": format!("no-such-{at}")});

@@ -1,4 +1,4 @@
-//! Letters leave the outbox at least once, through a mail server or as files.
+//! Letters are sent from the outbox at least once, through a mail server or as files.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ async fn ask_for_reset(app: &TestApp, email: &str) {
 }
 
 #[actix_web::test]
-async fn a_letter_becomes_a_file_once() {
+async fn a_letter_is_written_to_one_file() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -28,7 +28,7 @@ async fn a_letter_becomes_a_file_once() {
 }
 
 #[actix_web::test]
-async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a_crash() {
+async fn a_letter_waits_for_an_unreachable_mail_server_and_is_sent_after_a_crash() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;
@@ -42,25 +42,25 @@ async fn a_letter_waits_for_a_mail_server_that_is_away_and_is_sent_again_after_a
         hello_name: None,
     };
     let unused = std::path::Path::new("unused");
-    // Port 1 takes no connection.
-    let away = Mailer::new(&config(1), unused).expect("a mailer");
-    let there = Mailer::new(&config(server.port), unused).expect("a mailer");
+    // Nothing listens on port 1.
+    let unreachable = Mailer::new(&config(1), unused).expect("a mailer");
+    let reachable = Mailer::new(&config(server.port), unused).expect("a mailer");
     ask_for_reset(&app, &seed.doctor.email).await;
-    assert_eq!(service::jobs::letters::send_due(&app.state, &away).await.expect("tried"), 0);
-    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("not due yet"), 0);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &unreachable).await.expect("tried"), 0);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &reachable).await.expect("not due yet"), 0);
     app.pass(31);
-    // Claimed by somebody who dies before handing it over.
+    // Claimed by a process that dies before it sends the letter.
     assert_eq!(service::letter::claim_due(&app.state).await.expect("claimed").len(), 1);
-    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("not due yet"), 0);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &reachable).await.expect("not due yet"), 0);
     app.pass(61);
-    assert_eq!(service::jobs::letters::send_due(&app.state, &there).await.expect("sent"), 1);
+    assert_eq!(service::jobs::letters::send_due(&app.state, &reachable).await.expect("sent"), 1);
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
     assert!(letters[0].contains("RCPT TO:<doctor-a@example.cn>"), "{}", letters[0]);
 }
 
 #[actix_web::test]
-async fn the_job_wakes_for_a_letter_and_ends_when_asked() {
+async fn the_job_wakes_for_a_letter_and_stops_on_request() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let server = SmtpServer::open().await;

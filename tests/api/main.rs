@@ -1,5 +1,11 @@
-//! The one integration test binary: stories told over HTTP, and laws of the
-//! house. One binary, because each links the whole program.
+//! The one integration test binary: most tests use the API over HTTP, and some check
+//! rules of the source itself. One binary, because each links the whole program.
+//! `support` holds what the tests are written with.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{harness, machine, phones, prescribing, redis, screen, seed, smtp, vending};
 
 mod audit;
 mod authenticator;
@@ -20,7 +26,6 @@ mod engines;
 mod fair_limits;
 mod fitness;
 mod formulary;
-mod harness;
 mod hatch_codes;
 mod held_rows;
 mod hidden;
@@ -34,7 +39,6 @@ mod ledger;
 mod letters;
 mod links;
 mod load;
-mod machine;
 mod mail;
 mod merge;
 mod merging;
@@ -44,18 +48,15 @@ mod one_process;
 mod operations;
 mod operator_command;
 mod orders;
-mod phones;
 mod plans;
 mod postgres_tls;
 mod preconditions;
-mod prescribing;
 mod prescriptions;
 mod privacy;
 mod profile;
 mod quiet;
 mod reads;
 mod reconcile;
-mod redis;
 mod refresh;
 mod released;
 mod report;
@@ -63,16 +64,14 @@ mod review_record;
 mod reviews;
 mod roster;
 mod sale;
+mod sale_limits;
 mod sale_start;
 mod sale_triage;
 mod schema;
-mod screen;
 mod screens;
 mod security;
-mod seed;
 mod settings;
 mod shutdown;
-mod smtp;
 mod staff_changes;
 mod staff_tokens;
 mod startup;
@@ -80,7 +79,6 @@ mod stock;
 mod streams;
 mod triage;
 mod triage_live;
-mod vending;
 mod vitals;
 mod walk_ins;
 mod walker;

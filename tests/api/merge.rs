@@ -37,7 +37,7 @@ async fn balance(app: &TestApp, token: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn what_a_walk_in_has_comes_under_the_card_once_all_of_it_has_ended() {
+async fn a_walk_ins_data_moves_to_the_card_after_all_care_has_ended() {
     let app = TestApp::open().await;
     let mut seed = app.seed().await;
     let carded = seed.worker;
@@ -46,9 +46,9 @@ async fn what_a_walk_in_has_comes_under_the_card_once_all_of_it_has_ended() {
     let refused = merge(&app, &seed, guest, carded).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "checked_in");
 
-    // The version before gave an allowance to anybody.
+    // Earlier versions granted an allowance to anybody.
     app.granted_before(guest).await;
-    // The network's prescriber writes for whom the seed names.
+    // The test's prescriber prescribes for the seed's worker.
     seed.worker = guest;
     let order = app.paid(&seed, &visit, 1).await;
     seed.worker = carded;
@@ -62,7 +62,7 @@ async fn what_a_walk_in_has_comes_under_the_card_once_all_of_it_has_ended() {
     let merged = merge(&app, &seed, guest, carded).await.expect(200);
     assert_eq!(merged["id"], json!(guest));
     assert_eq!(merged["merged_into"], json!(carded));
-    // The same again is done already.
+    // Repeating the merge changes nothing.
     assert_eq!(merge(&app, &seed, guest, carded).await.expect(200), merged);
     app.sound().await;
 
@@ -71,20 +71,20 @@ async fn what_a_walk_in_has_comes_under_the_card_once_all_of_it_has_ended() {
     assert_eq!(orders["items"][0]["id"], order["id"]);
     let prescriptions = app.get(&mine.token, "/api/v1/prescriptions").await.expect(200);
     assert_eq!(prescriptions["items"][0]["state"], "fulfilled");
-    // What was signed keeps its words.
+    // The signed prescription is unchanged.
     assert_eq!(prescriptions["items"][0]["worker_id"], json!(guest));
     let id = prescriptions["items"][0]["id"].as_str().expect("an id");
     app.get(&mine.token, &format!("/api/v1/prescriptions/{id}")).await.expect(200);
-    // The walk-in's phone finds nobody any more.
+    // The walk-in's phone no longer finds anybody.
     let path = "/api/v1/workers?phone=15400000002";
     assert_eq!(app.get(&app.operator_token(&seed), path).await.expect(200)["items"], json!([]));
 }
 
 #[actix_web::test]
-async fn an_allowance_is_not_had_twice_by_two_names() {
+async fn an_allowance_is_not_granted_twice_to_a_merged_person() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    // Only the walk-in had this month's: it moves, and is not granted again.
+    // Only the walk-in had this month's allowance: it moves, and is not granted again.
     let (guest, visit) = walk_in(&app, &seed).await;
     app.granted_before(guest).await;
     assert_eq!(balance(&app, &visit.token).await, 20_000);
@@ -92,7 +92,7 @@ async fn an_allowance_is_not_had_twice_by_two_names() {
     merge(&app, &seed, guest, seed.worker).await.expect(200);
     let mine = app.visit(&seed).await;
     assert_eq!(balance(&app, &mine.token).await, 20_000);
-    // Both had it: the walk-in's goes back to the fund.
+    // Both had it: the walk-in's is returned to the fund.
     let (guest, visit) = walk_in(&app, &seed).await;
     app.granted_before(guest).await;
     assert_eq!(balance(&app, &visit.token).await, 20_000);
@@ -104,10 +104,10 @@ async fn an_allowance_is_not_had_twice_by_two_names() {
 }
 
 #[actix_web::test]
-async fn of_two_weights_the_lower_stands() {
+async fn a_merge_keeps_the_lower_weight() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    for (weight, stands) in [(650, 650), (820, 650)] {
+    for (weight, expected) in [(650, 650), (820, 650)] {
         let (guest, visit) = walk_in(&app, &seed).await;
         let body = json!({"weight_kg_tenths": weight});
         app.put(&visit.token, "/api/v1/me/profile", "\"0\"", body).await.expect(200);
@@ -115,12 +115,12 @@ async fn of_two_weights_the_lower_stands() {
         merge(&app, &seed, guest, seed.worker).await.expect(200);
         let mine = app.visit(&seed).await;
         let profile = app.get(&mine.token, "/api/v1/me/profile").await.expect(200);
-        assert_eq!(profile["weight_kg_tenths"], stands);
+        assert_eq!(profile["weight_kg_tenths"], expected);
     }
 }
 
 #[actix_web::test]
-async fn one_operator_merges_only_a_walk_in_and_only_into_a_card() {
+async fn one_operator_alone_merges_only_a_walk_in_and_only_into_a_card() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let (guest, visit) = walk_in(&app, &seed).await;

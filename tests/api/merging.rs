@@ -1,5 +1,5 @@
-//! Two records of one person: the more careful fact stands, the operator sees
-//! what differs, and what was wrong is taken back.
+//! Merging two records of one person: the more careful fact is kept, the operator
+//! sees what differs, and a wrong merge can be undone.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn leave(app: &TestApp, seed: &Seed, opened: &Value) {
     app.post(&app.station_token(seed), &path, json!({})).await.expect(200);
 }
 
-/// A walk-in with a profile, gone again.
+/// A walk-in with a profile, who has left again.
 async fn guest(app: &TestApp, seed: &Seed, profile: Value) -> WorkerId {
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
     let opened = app.walk_in(seed, body).await.expect(201);
@@ -38,11 +38,11 @@ async fn my_profile(app: &TestApp, seed: &Seed) -> (String, Value, String) {
 }
 
 #[actix_web::test]
-async fn a_merge_into_an_empty_card_keeps_allergy_illness_and_medicine() {
+async fn a_merge_into_an_empty_card_keeps_allergies_conditions_and_medicines() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let profile = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"]});
-    // Once into a card that was never asked, once into one that was asked and wrote nothing.
+    // Once into a card without a profile, once into one with an empty profile.
     for written in [false, true] {
         if written {
             let (version, _, token) = my_profile(&app, &seed).await;
@@ -64,7 +64,7 @@ async fn a_merge_into_an_empty_card_keeps_allergy_illness_and_medicine() {
 }
 
 #[actix_web::test]
-async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ() {
+async fn a_merge_keeps_the_more_careful_fact_and_the_preview_names_what_differs() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let (_, _, token) = my_profile(&app, &seed).await;
@@ -80,7 +80,7 @@ async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ
         assert!(preview["differs"].as_array().expect("a list").contains(&json!(field)), "{field}: {preview}");
     }
     assert!(!preview["changes"].as_array().expect("a list").contains(&json!("weight_kg_tenths")));
-    // Which facts, never what they say.
+    // Names of the facts only, never their values.
     for word in ["penicillin", "warfarin", "gout"] {
         assert!(!preview.to_string().contains(word), "{preview}");
     }
@@ -90,7 +90,7 @@ async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ
     let (_, now, _) = my_profile(&app, &seed).await;
     assert_eq!(now["weight_kg_tenths"], 600);
     assert_eq!(now["pregnant"], true);
-    // No of the one and not asked of the other: asked again.
+    // One record says no, the other has no answer: the question is asked again.
     assert_eq!(now["breastfeeding"], json!(null));
     assert_eq!((&now["egfr"], &now["creatinine_clearance"]), (&json!(40), &json!(35)));
     assert_eq!(now["allergies"], json!(["NSAIDs", "penicillins"]));
@@ -99,7 +99,7 @@ async fn of_two_facts_the_more_careful_stands_and_the_operator_sees_which_differ
 }
 
 #[actix_web::test]
-async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened_since() {
+async fn an_undone_merge_restores_both_records_and_keeps_later_changes() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.fill(&seed).await;
@@ -108,7 +108,7 @@ async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened
     let count = async |token: &str| {
         app.get(token, "/api/v1/readings").await.expect(200)["items"].as_array().expect("a list").len()
     };
-    // Somebody who proves a phone, and so comes back; the phone is not the card's.
+    // A walk-in whose phone is not the card's.
     let body = json!({"name": "样例甲", "phone": "15400000002", "consent": true});
     let opened = app.walk_in(&seed, body).await.expect(201);
     let token = text(&opened, "/access_token");
@@ -133,19 +133,19 @@ async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened
 
     let undone = operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
     assert_eq!(undone["merged_into"], json!(null));
-    // The screen of the one person has ended.
+    // The merged person's check-in has ended.
     app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     let refused = operate(&app, &seed, guest, "unmerge", json!({})).await.problem(409, "state_moved_on");
     assert_eq!(refused["state"], "not_merged");
     let (_, now, mine) = my_profile(&app, &seed).await;
-    // They said so themselves since, the other's allergy too.
+    // The worker confirmed these after the merge, including the other record's allergy.
     assert_eq!(
         (&now["allergies"], &now["egfr"]),
         (&json!(["nsaids", "penicillins", "macrolides"]), &json!(70))
     );
     assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
     app.sound().await;
-    // The other is found by the operator again, with what was theirs; and can be merged again.
+    // The operator finds the other record again with its own data, and can merge it again.
     let path = "/api/v1/workers?phone=15400000002";
     let found = app.get(&app.operator_token(&seed), path).await.expect(200);
     assert_eq!(found["items"][0]["id"], json!(guest));
@@ -157,7 +157,7 @@ async fn an_undone_merge_gives_both_back_what_was_theirs_and_keeps_what_happened
 }
 
 #[actix_web::test]
-async fn what_the_worker_said_again_after_a_merge_outlasts_its_undoing() {
+async fn what_the_worker_confirmed_after_a_merge_survives_its_undoing() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let theirs = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"],
@@ -170,32 +170,32 @@ async fn what_the_worker_said_again_after_a_merge_outlasts_its_undoing() {
     operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
     let (version, merged, token) = my_profile(&app, &seed).await;
     assert_eq!(merged["allergies"], json!(["penicillins"]));
-    let mut said = theirs;
-    said["allergies"] = json!(["penicillins", "nsaids"]);
-    app.put(&token, "/api/v1/me/profile", &version, said.clone()).await.expect(200);
+    let mut new_profile = theirs;
+    new_profile["allergies"] = json!(["penicillins", "nsaids"]);
+    app.put(&token, "/api/v1/me/profile", &version, new_profile.clone()).await.expect(200);
     operate(&app, &seed, guest, "unmerge", json!({})).await.expect(200);
     let (_, now, _) = my_profile(&app, &seed).await;
-    for (field, value) in said.as_object().expect("members") {
+    for (field, value) in new_profile.as_object().expect("members") {
         assert_eq!(&now[field], value, "{field}");
     }
     app.sound().await;
 }
 
 #[actix_web::test]
-async fn nothing_is_merged_while_care_of_either_is_running() {
+async fn nothing_is_merged_during_a_live_consultation_of_either() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let guest = guest(&app, &seed, json!({})).await;
     let (_, _, mine) = my_profile(&app, &seed).await;
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
-    let talk = app.post(&mine, "/api/v1/consultations", ask).await.expect(201);
+    let consultation = app.post(&mine, "/api/v1/consultations", ask).await.expect(201);
     let refused = operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await;
     let refused = refused.problem(409, "state_moved_on");
     assert_eq!(
         (&refused["state"], &refused["data"]["worker_id"]),
         (&json!("consultation_live"), &json!(seed.worker))
     );
-    let path = format!("/api/v1/consultations/{}/cancel", text(&talk, "/id"));
+    let path = format!("/api/v1/consultations/{}/cancel", text(&consultation, "/id"));
     app.post(&mine, &path, json!({})).await.expect(200);
     operate(&app, &seed, guest, "merge", json!({"into": seed.worker})).await.expect(200);
     let ask = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
@@ -205,7 +205,7 @@ async fn nothing_is_merged_while_care_of_either_is_running() {
 }
 
 #[actix_web::test]
-async fn what_contradicts_is_accepted_by_name_or_not_merged() {
+async fn contradictions_must_be_accepted_by_name() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let body = json!({"name": "样例甲", "consent": true, "birth_date": "1991-05-01", "sex": "male"});
@@ -218,7 +218,7 @@ async fn what_contradicts_is_accepted_by_name_or_not_merged() {
     assert_eq!(refused["data"]["contradictions"], json!(["birth_date"]));
     let body = json!({"into": seed.worker, "accept": ["birth_date"]});
     operate(&app, &seed, guest, "merge", body).await.expect(200);
-    // The card's day of birth stands, and what was not known is taken over.
+    // The card's date of birth is kept, and what was unknown is taken over.
     let mine = app.visit(&seed).await;
     let me = app.get(&mine.token, "/api/v1/me").await.expect(200);
     assert_eq!((&me["birth_date"], &me["sex"]), (&json!("1990-05-01"), &json!("male")));
@@ -228,7 +228,7 @@ async fn what_contradicts_is_accepted_by_name_or_not_merged() {
 }
 
 #[actix_web::test]
-async fn what_the_profiles_contradict_is_accepted_by_name_too() {
+async fn contradictions_between_profiles_must_be_accepted_by_name_too() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let profile = json!({"pregnant": true, "birth_date": "2001-02-03", "sex": "female"});
@@ -270,7 +270,7 @@ async fn a_consent_withdrawn_on_either_side_is_withdrawn() {
 }
 
 #[actix_web::test]
-async fn two_merges_across_each_other_and_undoing_at_once_leave_one_truth() {
+async fn concurrent_merges_and_undos_leave_a_consistent_state() {
     let app = TestApp::open_with(|config| config.database_connections = 12).await;
     let seed = app.seed().await;
     let guest = guest(&app, &seed, json!({"allergies": ["penicillins"]})).await;

@@ -1,11 +1,11 @@
-//! Operators run the network; employers see fit or hold of their own people.
+//! Operators run the network; employers see fit or hold of their own workers.
 
 use serde_json::json;
 
 use crate::harness::TestApp;
 
 #[actix_web::test]
-async fn a_disabled_member_of_staff_is_out_at_once() {
+async fn a_disabled_member_of_staff_loses_the_session_at_once() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let path = format!("/api/v1/staff/{}/disable", seed.doctor.id);
@@ -18,7 +18,7 @@ async fn a_disabled_member_of_staff_is_out_at_once() {
 }
 
 #[actix_web::test]
-async fn a_station_comes_with_its_cabinet_and_a_code_is_taken_once() {
+async fn a_station_is_created_with_its_cabinet_and_its_code_is_unique() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let body = json!({"code": "muping-01", "name_zh": "牟平", "name_en": "Muping", "district": "muping",
@@ -34,7 +34,7 @@ async fn a_station_comes_with_its_cabinet_and_a_code_is_taken_once() {
 }
 
 #[actix_web::test]
-async fn an_employer_sees_fit_of_their_own_people_and_nothing_else() {
+async fn an_employer_sees_the_fitness_of_their_own_workers_and_nothing_else() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let path = "/api/v1/employees/fitness";
@@ -49,7 +49,7 @@ async fn an_employer_sees_fit_of_their_own_people_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn shifts_do_not_meet() {
+async fn shifts_of_one_doctor_do_not_overlap() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let shift = |from: &str, to: &str| json!({"staff_id": seed.doctor.id, "starts_at": from, "ends_at": to});

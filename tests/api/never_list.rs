@@ -1,13 +1,12 @@
-//! What is never prescribed or sold does not come in by a file, and a row that
-//! an old database holds is of no use. Neither are maxima that nobody can mean,
-//! and sources that name nothing.
+//! Drugs that are never prescribed or sold are not imported, and a row of an old database
+//! cannot be used. The same is true of implausible maxima and of sources that name
+//! nothing.
 
 use serde_json::json;
 
-use crate::{
-    harness::TestApp,
+use crate::support::{
+    Caller, Code, TestApp,
     prescribing::{Scene, draft_of},
-    seed::SIGNING_PIN,
 };
 use domain::formulary::{COLUMNS, IngredientCode, Product, ProductCode};
 use service::{
@@ -39,8 +38,9 @@ const GOOD: &[(&str, &str)] = &[
     ("source", "说明书 2023-04 版，用法用量"),
 ];
 
-/// Loads a file of one row, with these cells instead; tells what was refused.
-pub async fn refused(app: &TestApp, changed: &[(&str, &str)]) -> Vec<(u64, String, String)> {
+/// Imports a file of one row, with these cells changed; returns line, field and code of
+/// every problem.
+async fn refused(app: &TestApp, changed: &[(&str, &str)]) -> Vec<(u64, String, String)> {
     let cell = |column: &&str| {
         let own = changed.iter().chain(GOOD).find(|(name, _)| name == column);
         own.map_or("", |(_, value)| *value).to_owned()
@@ -62,7 +62,7 @@ pub async fn refused(app: &TestApp, changed: &[(&str, &str)]) -> Vec<(u64, Strin
     }
 }
 
-/// A product of an old database, written past the import.
+/// Writes a product past the import, as in an old database.
 pub async fn put(app: &TestApp, product: Product) {
     app.state
         .write(Actor::System, move |tx| service::formulary::put(tx, &[&product]).map(|_| ()))
@@ -110,12 +110,11 @@ async fn a_file_brings_nothing_of_the_never_list_into_the_formulary() {
     assert_eq!(refused(&app, &[("generic_en", "Warfarin tablets")]).await, one("generic_en"));
     assert_eq!(refused(&app, &[("form", "injection")]).await, one("form"));
     assert!(app.state.formulary().find("NEW-1").is_none());
-    // It may be known, so that what somebody takes is recognised.
+    // It may be in the catalogue, so that what a patient takes is recognised.
     let known =
         [("ingredients", "warfarin:3"), ("in_formulary", "no"), ("max_dose_mg", ""), ("max_day_mg", "")];
     assert_eq!(refused(&app, &known).await, []);
-    let seed = app.seed().await;
-    let shown = app.get(&seed.station_token, "/api/v1/products/NEW-1").await.expect(200);
+    let shown = app.station().await.get("/api/v1/products/NEW-1").await.expect_ok();
     assert_eq!(shown["prescribable"], false);
     assert_eq!(refused(&app, &[]).await, []);
     assert!(app.state.formulary().find("NEW-1").expect("known").prescribable());
@@ -135,12 +134,12 @@ async fn a_name_that_is_spelt_otherwise_is_found_all_the_same() {
         "诺和灵30R注射",
         "头孢曲松钠粉针",
     ] {
-        let told = refused(&app, &[("generic_zh", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
-        assert_eq!(told, [(2, "generic_zh".to_owned(), "never_list".to_owned())], "{name}");
+        let found = refused(&app, &[("generic_zh", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        assert_eq!(found, [(2, "generic_zh".to_owned(), "never_list".to_owned())], "{name}");
     }
     for name in ["Ｗａｒｆａｒｉｎ", "cod\u{435}ine", "Coumadin", "Xanax"] {
-        let told = refused(&app, &[("generic_en", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
-        assert_eq!(told, [(2, "generic_en".to_owned(), "never_list".to_owned())], "{name}");
+        let found = refused(&app, &[("generic_en", name), ("atc", "-"), ("ingredients", "sample:5")]).await;
+        assert_eq!(found, [(2, "generic_en".to_owned(), "never_list".to_owned())], "{name}");
     }
 }
 
@@ -203,8 +202,8 @@ async fn who_names_nobody_names_no_source() {
         "说明书，待定",
         "my colleague, page 4",
     ] {
-        let told = refused(&app, &[("source", source)]).await;
-        assert_eq!(told, [(2, "source".to_owned(), "no_source".to_owned())], "{source}");
+        let found = refused(&app, &[("source", source)]).await;
+        assert_eq!(found, [(2, "source".to_owned(), "no_source".to_owned())], "{source}");
     }
     for source in [
         "国药准字H20051234",
@@ -213,12 +212,12 @@ async fn who_names_nobody_names_no_source() {
         "https://www.example.org/labels/paracetamol.pdf",
     ] {
         let again = ("code", source.len().to_string());
-        let told = refused(&app, &[("source", source), ("code", &format!("SRC-{}", again.1))]).await;
-        assert_eq!(told, [], "{source}");
+        let found = refused(&app, &[("source", source), ("code", &format!("SRC-{}", again.1))]).await;
+        assert_eq!(found, [], "{source}");
     }
     let both = refused(&app, &[("source", "nobody"), ("max_day_mg", "20000")]).await;
     let fields: Vec<&str> = both.iter().map(|(_, field, _)| field.as_str()).collect();
-    assert_eq!(fields, ["max_day_mg", "source"], "all of it is told at once");
+    assert_eq!(fields, ["max_day_mg", "source"], "all problems at once");
 }
 
 #[actix_web::test]
@@ -235,8 +234,8 @@ async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
         ];
         cells.retain(|(name, _)| *name != column);
         cells.push((column, text));
-        let told = refused(&app, &cells).await;
-        assert_eq!(told, [(2, column.to_owned(), "never_list".to_owned())], "{column} {text}");
+        let found = refused(&app, &cells).await;
+        assert_eq!(found, [(2, column.to_owned(), "never_list".to_owned())], "{column} {text}");
     };
     for name in [
         "茶鹼緩釋片",
@@ -288,7 +287,7 @@ async fn every_kind_of_name_and_code_of_a_listed_drug_is_found() {
     {
         listed("ingredients", code).await;
     }
-    // What only sounds like one of them comes in.
+    // A name that only sounds like one of them is imported.
     for (code, name) in [("OK-1", "泰诺林（对乙酰氨基酚片）"), ("OK-2", "对乙酰氨基酚缓释片")]
     {
         assert_eq!(refused(&app, &[("code", code), ("generic_zh", name)]).await, [], "{name}");
@@ -304,9 +303,9 @@ async fn an_ingredient_is_one_whatever_it_is_called() {
     {
         let ingredients = format!("{name}:500");
         let cells = [("ingredients", ingredients.as_str())];
-        let mad = [cells[0], ("max_day_mg", "20000")];
+        let implausible = [cells[0], ("max_day_mg", "20000")];
         assert_eq!(
-            refused(app, &mad).await,
+            refused(app, &implausible).await,
             [(2, "max_day_mg".to_owned(), "implausible".to_owned())],
             "{name}"
         );
@@ -314,12 +313,11 @@ async fn an_ingredient_is_one_whatever_it_is_called() {
         assert_eq!(refused(app, &[cells[0], ("code", &code)]).await, [], "{name}");
         service::formulary::edition::look(&app.state).await.expect("looked");
         let path = format!("/api/v1/products/{code}");
-        let shown = app.get(&scene.seed.station_token, &path).await.expect(200);
+        let shown = scene.worker().station.get(&path).await.expect_ok();
         assert_eq!(shown["ingredients"][0]["code"], "paracetamol", "{shown}");
         let lines = draft_of(&[&code, "PCM-T500"])["lines"].clone();
         let body = json!({"profile": {"age_years": 40, "sex": "male"}, "lines": lines});
-        let report =
-            app.post(&scene.seed.doctor.token, "/api/v1/prescriptions/check", body).await.expect(200);
+        let report = scene.doctor().check(body).await.expect_ok();
         let rules: Vec<&str> = report["findings"]
             .as_array()
             .expect("findings")
@@ -350,7 +348,7 @@ async fn what_nobody_knows_has_no_maximum() {
     let known_only = [unknown[0], unknown[1], ("max_dose_mg", ""), ("max_day_mg", "")];
     assert_eq!(refused(&app, &known_only).await, []);
     assert!(!app.state.formulary().find("NEW-1").expect("known").prescribable());
-    // An old row of it, and one that hides the amount.
+    // A row of an old database, and one without the amount.
     let mut old = disguised(&app, "OLD-UNK", "loratadine");
     old.ingredients[0].code = IngredientCode::parse("unobtainium").expect("a code");
     assert!(!old.prescribable());
@@ -398,8 +396,8 @@ async fn a_slip_with_a_strong_drug_a_course_or_a_childs_dose_is_refused() {
     assert_eq!(refused(&app, &[("max_days", "30")]).await, one("max_days"), "sold without a doctor");
     assert_eq!(refused(&app, &[("max_days", "85"), ("class", "rx")]).await, one("max_days"));
     let child = [("child_mg_kg_dose", "500"), ("child_mg_kg_day", "500")];
-    let told = refused(&app, &child).await;
-    let fields: Vec<&str> = told.iter().map(|(_, field, _)| field.as_str()).collect();
+    let found = refused(&app, &child).await;
+    let fields: Vec<&str> = found.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["child_mg_kg_dose", "child_mg_kg_day"]);
     assert_eq!(refused(&app, &[("child_mg_kg_dose", "15"), ("child_mg_kg_day", "60")]).await, []);
 }
@@ -409,35 +407,32 @@ async fn a_row_of_an_old_database_is_neither_drafted_nor_signed() {
     let scene = Scene::open().await;
     let app = &scene.app;
     put(app, disguised(app, "OLD-DXM", "dextromethorphan")).await;
-    let mut mad = disguised(app, "OLD-MAD", "loratadine");
-    mad.adult_max.day_ug = Some(1_000_000);
-    put(app, mad).await;
+    let mut implausible = disguised(app, "OLD-MAD", "loratadine");
+    implausible.adult_max.day_ug = Some(1_000_000);
+    put(app, implausible).await;
     let mut unsourced = disguised(app, "OLD-SRC", "paracetamol");
     unsourced.source = "nobody, section 3".into();
     put(app, unsourced).await;
-    let doctor = &scene.seed.doctor.token;
+    let (doctor, station) = (scene.doctor(), app.station().await);
     for (code, rule) in
         [("OLD-DXM", "never_list"), ("OLD-MAD", "implausible_maximum"), ("OLD-SRC", "no_sourced_maximum")]
     {
-        let shown = app.get(&scene.seed.station_token, &format!("/api/v1/products/{code}")).await.expect(200);
+        let shown = station.get(&format!("/api/v1/products/{code}")).await.expect_ok();
         assert_eq!(shown["prescribable"], false, "{code}");
         let body = json!({"profile": {"age_years": 40, "sex": "male"}, "lines": draft_of(&[code])["lines"]});
-        let report = app.post(doctor, "/api/v1/prescriptions/check", body).await.expect(200);
+        let report = doctor.check(body).await.expect_ok();
         assert_eq!(report["verdict"], "block", "{report}");
         let found = report["findings"].as_array().expect("findings").iter().any(|one| one["rule"] == rule);
         assert!(found, "{code}: {report}");
-        let drafted = app.post(doctor, &scene.drafts_path(), draft_of(&[code])).await;
-        let problem = drafted.problem(422, "prescribing_rule");
+        let drafted = doctor.prescribe(scene.consultation, &[code]).await;
+        let problem = drafted.expect_refused(Code::PrescribingRule);
         assert_eq!(problem["errors"][0]["code"], "not_prescribable", "{problem}");
     }
-    // A draft of before the row was known for what it is.
+    // A draft from before the row was known to be on the never list.
     put(app, disguised(app, "OLD-LATE", "paracetamol")).await;
     let id = scene.draft(&["OLD-LATE"]).await;
     put(app, disguised(app, "OLD-LATE", "pseudoephedrine")).await;
-    let path = format!("/api/v1/prescriptions/{id}/sign");
-    let signed = app.post(doctor, &path, json!({"pin": SIGNING_PIN})).await;
-    assert_eq!(signed.status, 422, "{}", signed.body);
-    let problem = signed.body;
+    let problem = doctor.sign(&id).await.expect(422);
     let never = problem["data"].as_array().into_iter().flatten().any(|one| one["rule"] == "never_list");
     assert!(never || problem["code"] == "prescribing_rule", "{problem}");
 }

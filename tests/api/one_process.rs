@@ -1,5 +1,5 @@
-//! One process serves an embedded database. The second one says which has it,
-//! and ends; commands beside a running server do what is safe there.
+//! One process serves an embedded database. A second one names the process that
+//! has it, and ends; commands next to a running server do only what is safe.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -36,18 +36,18 @@ impl Server {
         let mut child = program(folder, &["serve"]).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         loop {
-            let line = lines.next().expect("it says where it listens").expect("text");
-            let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-            if told["message"] == "open" {
+            let line = lines.next().expect("it logs its address").expect("text");
+            let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            if entry["message"] == "open" {
                 break;
             }
         }
-        // Its log must be read on, or it would wait for a reader.
+        // Keep reading its log, or the server blocks on a full pipe.
         std::thread::spawn(move || for _line in lines {});
         Self(child)
     }
 
-    /// As a power cut would.
+    /// SIGKILL, like a power cut.
     fn kill(mut self) {
         self.0.kill().expect("killed");
         self.0.wait().expect("reaped");
@@ -61,29 +61,33 @@ impl Drop for Server {
     }
 }
 
-/// Runs a command to its end; gives it `input`.
+/// Runs a command to its end, with `input` on its standard input.
 fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut child = program(folder, arguments).spawn().expect("it starts");
     child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("written");
     child.wait_with_output().expect("it ends")
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
 #[track_caller]
 fn succeeds(folder: &Path, arguments: &[&str], input: &str) {
     let output = run(folder, arguments, input);
-    assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+    assert!(output.status.success(), "{arguments:?}: {}", output_text(&output));
 }
 
 #[track_caller]
-fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
+fn refused(folder: &Path, arguments: &[&str], expected: &[&str]) {
     let output = run(folder, arguments, "");
-    assert!(!output.status.success(), "{arguments:?} went through");
-    for word in words {
-        assert!(said(&output).contains(word), "{arguments:?} does not say {word}: {}", said(&output));
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    for text in expected {
+        assert!(
+            output_text(&output).contains(text),
+            "{arguments:?} does not print {text}: {}",
+            output_text(&output)
+        );
     }
 }
 
@@ -92,12 +96,12 @@ fn folder() -> Option<tempfile::TempDir> {
 }
 
 #[test]
-fn a_second_server_says_who_has_the_database_and_ends() {
+fn a_second_server_names_the_process_that_has_the_database_and_ends() {
     let Some(folder) = folder() else { return };
     let first = Server::start(folder.path());
     let pid = format!("pid {} on ", first.0.id());
     refused(folder.path(), &["serve"], &[&pid, " since ", "w.db"]);
-    // By another name it is the same file.
+    // Other names of the same file.
     let link = folder.path().join("link.db");
     std::os::unix::fs::symlink(folder.path().join("w.db"), &link).expect("linked");
     for url in [
@@ -111,11 +115,11 @@ fn a_second_server_says_who_has_the_database_and_ends() {
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     std::fs::hard_link(folder.path().join("w.db"), elsewhere.path().join("w.db")).expect("linked");
     refused(elsewhere.path(), &["serve"], &[&pid, "w.db"]);
-    // Its journal is another one there: no command writes by that name either.
+    // Under that name SQLite would use another journal file: no command writes through it either.
     refused(elsewhere.path(), &["migrate"], &[&pid, "use that name"]);
     let operator = ["operator", "create", "--email", "op@example.cn", "--name", "Op"];
     refused(elsewhere.path(), &operator, &[&pid, "use that name"]);
-    // It goes on undisturbed, and whoever comes after a crash finds no lock.
+    // The first server goes on undisturbed, and after a crash no lock remains.
     first.kill();
     let second = Server::start(folder.path());
     let pid = format!("pid {} on ", second.0.id());
@@ -123,9 +127,9 @@ fn a_second_server_says_who_has_the_database_and_ends() {
 }
 
 #[test]
-fn of_many_servers_that_start_at_once_one_serves() {
+fn of_many_servers_started_at_once_one_serves() {
     let Some(folder) = folder() else { return };
-    // Made before, so that they race for the right to serve and nothing else.
+    // Migrated first, so that they compete for the right to serve only.
     succeeds(folder.path(), &["migrate"], "");
     let mut started: Vec<Child> =
         (0..4).map(|_| program(folder.path(), &["serve"]).spawn().expect("it starts")).collect();
@@ -155,7 +159,7 @@ fn of_many_servers_that_start_at_once_one_serves() {
 }
 
 #[test]
-fn a_demonstration_holds_its_database_too() {
+fn a_demonstration_locks_its_database_too() {
     let Some(folder) = folder() else { return };
     let path = folder.path().to_str().expect("text");
     let data = ["demo", "--data", path, "--port", "0", "--no-simulation", "--workers", "20"];
@@ -175,12 +179,12 @@ fn a_demonstration_holds_its_database_too() {
 }
 
 #[test]
-fn beside_a_server_commands_do_what_is_safe() {
+fn commands_next_to_a_running_server_do_what_is_safe() {
     let Some(folder) = folder() else { return };
     let _server = Server::start(folder.path());
     let operator = ["operator", "create", "--email", "op@example.cn", "--name", "Op"];
     succeeds(folder.path(), &operator, "correct horse battery\n");
-    // There is nothing to migrate, and so nothing to refuse.
+    // There is nothing to migrate, so it is not refused.
     succeeds(folder.path(), &["migrate"], "");
     let csv = folder.path().join("employers.csv");
     std::fs::write(&csv, "code,name_zh,name_en\nemployer-9,样例快递,Sample Couriers\n").expect("written");
@@ -195,28 +199,28 @@ fn beside_a_server_commands_do_what_is_safe() {
 }
 
 #[test]
-fn no_command_brings_the_database_to_another_version_under_a_running_server() {
+fn no_command_migrates_the_database_under_a_running_server() {
     let Some(folder) = folder() else { return };
     let server = Server::start(folder.path());
-    // As if this program had one migration more than the one that runs.
+    // As if this program had one migration more than the running server.
     let newest = "(SELECT max(version) FROM __diesel_schema_migrations)";
-    said_to(folder.path(), "CREATE TABLE kept AS SELECT * FROM __diesel_schema_migrations");
-    said_to(folder.path(), &format!("DELETE FROM __diesel_schema_migrations WHERE version = {newest}"));
+    execute(folder.path(), "CREATE TABLE saved AS SELECT * FROM __diesel_schema_migrations");
+    execute(folder.path(), &format!("DELETE FROM __diesel_schema_migrations WHERE version = {newest}"));
     let pid = format!("pid {} on ", server.0.id());
     refused(folder.path(), &["migrate"], &[&pid, "stop it before"]);
     let csv = folder.path().join("employers.csv");
     std::fs::write(&csv, "code,name_zh,name_en\n").expect("written");
     refused(folder.path(), &["import", "employers", csv.to_str().expect("text")], &[&pid]);
-    said_to(folder.path(), "INSERT OR IGNORE INTO __diesel_schema_migrations SELECT * FROM kept");
+    execute(folder.path(), "INSERT OR IGNORE INTO __diesel_schema_migrations SELECT * FROM saved");
     succeeds(folder.path(), &["migrate"], "");
 }
 
-/// Says to the database's own record of migrations whatever is to be said.
-fn said_to(folder: &Path, sql: &str) {
+/// Executes SQL on the database's own record of migrations.
+fn execute(folder: &Path, sql: &str) {
     use diesel::RunQueryDsl;
 
     use storage::{Conn, DatabaseUrl, conn::Purpose};
     let url = DatabaseUrl::parse(&format!("sqlite:{}", folder.join("w.db").display())).expect("a URL");
     let Ok(Conn::Sqlite(mut conn)) = Conn::open(&url, Purpose::Write) else { panic!("SQLite") };
-    diesel::sql_query(sql).execute(&mut conn).expect("said");
+    diesel::sql_query(sql).execute(&mut conn).expect("executed");
 }

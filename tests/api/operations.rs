@@ -1,4 +1,4 @@
-//! What operators lean on: readiness, figures, ids of requests.
+//! What operators rely on: readiness, metrics, request ids.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,16 @@ async fn ready(app: &TestApp) -> (u16, Value) {
     (answer.status.as_u16(), answer.body)
 }
 
-/// The clock of a test is not that of a PostgreSQL server.
-fn is_of_the_test(check: &Value) -> bool {
+/// A test's clock differs from that of the PostgreSQL server, so this check fails there.
+fn is_test_clock(check: &Value) -> bool {
     engine() == Engine::Postgres && check["code"] == "differs_from_database"
 }
 
-/// The words of the checks that are not ok.
+/// Name and code of the checks that are not ok.
 fn wrong(body: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().expect("a word").to_owned();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let checks = body["checks"].as_array().expect("checks");
-    let bad = checks.iter().filter(|check| check["ok"] == false && !is_of_the_test(check));
+    let bad = checks.iter().filter(|check| check["ok"] == false && !is_test_clock(check));
     bad.map(|check| (text(&check["name"]), text(&check["code"]))).collect()
 }
 
@@ -39,7 +39,7 @@ fn is(name: &str, code: &str) -> Vec<(String, String)> {
 }
 
 #[actix_web::test]
-async fn it_is_ready_until_something_is_wrong_and_says_what() {
+async fn readiness_fails_when_something_is_wrong_and_names_it() {
     let app = TestApp::open().await;
     let (status, body) = ready(&app).await;
     assert_eq!(wrong(&body), vec![], "{body}");
@@ -49,18 +49,18 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
         "two days from the server's clock"
     );
     assert_eq!(body["checks"].as_array().expect("checks").len(), 5);
-    // Within a second nobody looks again, but going is told at once.
+    // The result is cached for a second, but draining is reported at once.
     let first = body["checked_at"].clone();
     app.clock.advance(chrono::TimeDelta::milliseconds(900));
     assert_eq!(ready(&app).await.1["checked_at"], first);
     app.pass(1);
     assert_ne!(ready(&app).await.1["checked_at"], first);
-    // The clock is set back behind what has happened.
+    // The clock is set back behind the newest event.
     app.seed().await;
     let worker_exists = app.state.write(Actor::System, |tx| {
-        let hearers = service::Hearers::nobody();
+        let recipients = service::Recipients::nobody();
         let id = domain::ids::WorkerId::generate();
-        tx.record("worker", id, "worker.test", json!({}), hearers)
+        tx.record("worker", id, "worker.test", json!({}), recipients)
     });
     worker_exists.await.expect("recorded");
     app.pass(-30);
@@ -68,8 +68,8 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
     assert_eq!((status, wrong(&body)), (503, is("clock", "behind_newest_event")));
     assert_eq!(body["ready"], false);
     app.pass(26);
-    assert_eq!(wrong(&ready(&app).await.1), vec![], "a few seconds are no matter");
-    // Another version was here.
+    assert_eq!(wrong(&ready(&app).await.1), vec![], "a few seconds are tolerated");
+    // A newer version has migrated the database.
     let add = "INSERT INTO __diesel_schema_migrations (version, run_on) VALUES ('29991231235959', CURRENT_TIMESTAMP)";
     app.state.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(add)?)).await.expect("added");
     app.pass(1);
@@ -78,7 +78,7 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
     app.state.store.write::<_, StoreError>(move |conn| Ok(conn.batch_execute(all)?)).await.expect("gone");
     app.pass(1);
     assert_eq!(wrong(&ready(&app).await.1), is("migrations", "pending"));
-    app.state.lifecycle.drain();
+    app.process.drain();
     assert_eq!(wrong(&ready(&app).await.1)[0], is("lifecycle", "draining")[0]);
     let answer = app.get("", "/healthz").await;
     assert_eq!(answer.headers["connection"], "close", "callers are sent elsewhere");
@@ -88,13 +88,13 @@ async fn it_is_ready_until_something_is_wrong_and_says_what() {
 #[actix_web::test]
 async fn a_long_queue_of_writes_is_not_ready() {
     let app = TestApp::open().await;
-    // On PostgreSQL writes wait for connections, and so would the check itself.
+    // On PostgreSQL writes wait for connections, and so would the readiness check itself.
     if app.state.store.writer_figures().is_none() {
         return;
     }
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let store = app.state.store.clone();
-    let held = tokio::spawn(async move {
+    let blocking = tokio::spawn(async move {
         store
             .write::<_, StoreError>(move |_| {
                 let _go = wait.recv();
@@ -102,7 +102,7 @@ async fn a_long_queue_of_writes_is_not_ready() {
             })
             .await
     });
-    // The writer must have taken it up, or it would share a batch with the rest.
+    // The writer must have started it, or it would share a batch with the rest.
     while app.state.store.writes_waiting() > 0 {
         tokio::task::yield_now().await;
     }
@@ -117,7 +117,7 @@ async fn a_long_queue_of_writes_is_not_ready() {
     }
     assert_eq!(wrong(&ready(&app).await.1), is("writer_queue", "too_long"));
     go.send(()).expect("the writer waits");
-    held.await.expect("joined").expect("written");
+    blocking.await.expect("joined").expect("written");
     for write in waiting {
         write.await.expect("joined").expect("written");
     }
@@ -137,7 +137,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
             let (kind, name) = (words.next().expect("a kind"), words.next().expect("a name"));
             assert!(["HELP", "TYPE"].contains(&kind) && words.next().is_some(), "{line}");
             if kind == "TYPE" {
-                assert!(typed.insert(name.to_owned()), "{name} is told twice");
+                assert!(typed.insert(name.to_owned()), "{name} has two TYPE lines");
             }
             continue;
         }
@@ -148,7 +148,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
         assert!(typed.contains(name) || base.is_some_and(|base| typed.contains(base)), "{line}: no TYPE");
         let value: f64 = value.parse().expect("a number");
-        assert!(found.insert(key.to_owned(), value).is_none(), "{line} stands twice");
+        assert!(found.insert(key.to_owned(), value).is_none(), "{line} occurs twice");
     }
     found
 }
@@ -160,32 +160,32 @@ fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
     samples.keys().filter(of).map(|key| samples[key]).sum()
 }
 
-/// A house with its operators' door open.
-struct Watched {
+/// An application with its metrics listener.
+struct WithMetrics {
     app: TestApp,
-    metrics: String,
+    url: String,
     server: actix_web::dev::ServerHandle,
 }
 
-impl Watched {
+impl WithMetrics {
     async fn open() -> Self {
         let app = TestApp::open().await;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let metrics = format!("http://{}/metrics", listener.local_addr().expect("an address"));
+        let url = format!("http://{}/metrics", listener.local_addr().expect("an address"));
         let secret = "a-token-of-24-characters".to_owned().into();
         let server = waystation::serve_metrics(&app.state, listener, Some(&secret)).expect("served");
         let handle = server.handle();
         tokio::spawn(server);
-        Self { app, metrics, server: handle }
+        Self { app, url, server: handle }
     }
 
     async fn scrape(&self, token: &str) -> Answer {
-        let request = self.app.client().get(&self.metrics).bearer_auth(token);
+        let request = self.app.client().get(&self.url).bearer_auth(token);
         Answer::of(request.send().await.expect("answered")).await
     }
 
-    /// The figures of this moment.
-    async fn look(&self) -> BTreeMap<String, f64> {
+    /// The current metrics, a second later than the last ones.
+    async fn metrics(&self) -> BTreeMap<String, f64> {
         self.app.pass(1);
         let answer = self.scrape("a-token-of-24-characters").await;
         assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -193,7 +193,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WithMetrics {
     fn drop(&mut self) {
         let handle = self.server.clone();
         tokio::spawn(async move { handle.stop(false).await });
@@ -201,42 +201,42 @@ impl Drop for Watched {
 }
 
 #[actix_web::test]
-async fn the_figures_are_nobodys_without_the_token_and_not_on_the_public_door() {
-    let watched = Watched::open().await;
+async fn metrics_need_the_token_and_are_not_on_the_public_listener() {
+    let app_with_metrics = WithMetrics::open().await;
     for token in ["", "a-token-of-24-characterz", "a-token-of-24-character"] {
-        assert_eq!(watched.scrape(token).await.status, 401);
+        assert_eq!(app_with_metrics.scrape(token).await.status, 401);
     }
-    watched.app.get("", "/metrics").await.problem(404, "route_not_found");
-    let figures = watched.look().await;
+    app_with_metrics.app.get("", "/metrics").await.problem(404, "route_not_found");
+    let figures = app_with_metrics.metrics().await;
     assert_eq!(sum(&figures, "build_info", &["version=\"0.1.0\""]), 1.0);
     assert_eq!(sum(&figures, "http_requests_total", &["route=\"none\"", "status=\"404\""]), 1.0);
     assert!(figures["process_resident_memory_bytes"] > 1e6 && figures["process_open_fds"] > 3.0);
 }
 
 #[actix_web::test]
-async fn a_consultation_moves_the_figures_by_what_happened() {
-    let watched = Watched::open().await;
-    let app = &watched.app;
+async fn a_consultation_changes_the_metrics_accordingly() {
+    let app_with_metrics = WithMetrics::open().await;
+    let app = &app_with_metrics.app;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
-    let before = watched.look().await;
+    let before = app_with_metrics.metrics().await;
     assert_eq!(sum(&before, "queue_length", &[]), 0.0);
     assert_eq!(sum(&before, "doctors_available", &[]), 0.0);
     app.ask(&worker).await;
     app.pass(30);
-    let waiting = watched.look().await;
+    let waiting = app_with_metrics.metrics().await;
     assert_eq!(sum(&waiting, "queue_length", &["general_practice"]), 1.0);
     assert_eq!(sum(&waiting, "queue_oldest_seconds", &["general_practice"]), 31.0);
     assert_eq!(sum(&waiting, "queue_length", &["cardiology"]), 0.0);
 
     app.on_duty(&seed.doctor).await;
-    let on_call = watched.look().await;
+    let on_call = app_with_metrics.metrics().await;
     assert_eq!(sum(&on_call, "doctors_available", &["general_practice"]), 1.0);
     let offer = app.offer_of(&seed.doctor).await;
     let path = |verb: &str| format!("/api/v1/offers/{}/{verb}", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
     app.post(&seed.doctor.token, &path("decline"), fence).await.expect(200);
-    // The other doctor lets it ring; after a while the first is asked again.
+    // The other doctor does not answer; after a while the first gets the offer again.
     app.on_duty(&seed.doctor_b).await;
     app.offer_of(&seed.doctor_b).await;
     app.pass(21);
@@ -248,7 +248,7 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     for _ in 0..3 {
         app.post_with_key(token, &path, "the-same-key", json!({"fence": offer["fence"]})).await.expect(200);
     }
-    let after = watched.look().await;
+    let after = app_with_metrics.metrics().await;
     let moved = |name: &str, labels: &[&str]| sum(&after, name, labels) - sum(&before, name, labels);
     for (outcome, count) in [("accepted", 1.0), ("declined", 1.0), ("expired", 1.0), ("withdrawn", 0.0)] {
         assert_eq!(moved("offers_total", &[outcome]), count, "{outcome}");
@@ -264,7 +264,7 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
     assert!(unsealed >= 7.0, "asked, thrice offered, declined, expired, accepted: {unsealed}");
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let sealed = service::audit::seal(&app.state).await.expect("sealed") as f64;
-    assert_eq!(sum(&watched.look().await, "audit_unsealed_events", &[]), unsealed - sealed);
+    assert_eq!(sum(&app_with_metrics.metrics().await, "audit_unsealed_events", &[]), unsealed - sealed);
     let accept = ["route=\"/api/v1/offers/{id}/accept\"", "method=\"POST\"", "status=\"200\""];
     assert_eq!(moved("http_requests_total", &accept), 3.0);
     assert_eq!(moved("http_request_seconds_count", &accept[..1]), 3.0);
@@ -272,25 +272,25 @@ async fn a_consultation_moves_the_figures_by_what_happened() {
 }
 
 #[actix_web::test]
-async fn vends_count_once_when_committed_and_doubts_are_seen() {
-    let watched = Watched::open().await;
-    let app = &watched.app;
+async fn vends_count_once_when_committed_and_attempts_in_doubt_are_counted() {
+    let app_with_metrics = WithMetrics::open().await;
+    let app = &app_with_metrics.app;
     let seed = app.seed().await;
     app.fill(&seed).await;
     let visit = app.visit(&seed).await;
     let order = app.paid(&seed, &visit, 2).await;
-    assert_eq!(sum(&watched.look().await, "units_live", &[]), 2.0);
+    assert_eq!(sum(&app_with_metrics.metrics().await, "units_live", &[]), 2.0);
     let mut machine = Machine::on(app, &seed).await;
     machine.work().await;
     machine.vend(attempt_of(&order, 0), &code_of(&order), DROP).await;
     machine.report().await.expect(200);
-    // The same again: kept already, so nothing is counted.
+    // Reported again: stored already, so nothing is counted.
     let all = machine.journal.from_seq(1).to_vec();
     machine.events(1, all).await.expect(200);
     machine.run(attempt_of(&order, 1), &code_of(&order)).await;
     machine.power_cut().await;
     app.pass(59);
-    let figures = watched.look().await;
+    let figures = app_with_metrics.metrics().await;
     assert_eq!(sum(&figures, "vends_total", &["outcome=\"dispensed\""]), 1.0);
     assert_eq!(sum(&figures, "vends_total", &["outcome=\"in_doubt\""]), 1.0);
     assert_eq!(sum(&figures, "vends_total", &[]), 2.0);
@@ -300,39 +300,39 @@ async fn vends_count_once_when_committed_and_doubts_are_seen() {
     if app.state.store.writer_figures().is_some() {
         let (batches, closures) = app.state.store.writer_figures().expect("SQLite").read();
         #[expect(clippy::cast_precision_loss, reason = "a handful")]
-        let told = (batches as f64, closures as f64);
+        let expected = (batches as f64, closures as f64);
         let seen = |end| sum(&figures, &format!("writer_batch_size_{end}"), &[]);
-        assert_eq!((seen("count"), seen("sum")), told);
+        assert_eq!((seen("count"), seen("sum")), expected);
         assert!(sum(&figures, "writer_commit_seconds_count", &[]) > 0.0);
     }
     assert!(sum(&figures, "pool_wait_seconds_count", &[]) > 0.0);
     assert_eq!(sum(&figures, "database_figures_fresh", &[]), 1.0);
-    // A verb that fails after it counted has counted nothing.
+    // A verb that fails after counting counts nothing.
     let fact = base::telemetry::figures::Fact::Offer("accepted");
     let undone = app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
         tx.count(fact);
         Err(Failure::Fault("on purpose".to_owned()))
     });
     assert!(undone.await.is_err());
-    assert_eq!(sum(&watched.look().await, "offers_total", &["accepted"]), 0.0);
+    assert_eq!(sum(&app_with_metrics.metrics().await, "offers_total", &["accepted"]), 0.0);
 }
 
 #[actix_web::test]
-async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
-    let watched = Watched::open().await;
-    let app = &watched.app;
+async fn waiting_polls_are_counted_and_released_at_shutdown() {
+    let app_with_metrics = WithMetrics::open().await;
+    let app = &app_with_metrics.app;
     let seed = app.seed().await;
-    // A cabinet is held only with a current cursor.
+    // A cabinet's poll waits only with a current cursor.
     let path = "/cabinet/v1/work?wait=0&cursor=0";
     let cursor = app.get(&seed.cabinet_token, path).await.expect(200)["cursor"].clone();
     let work = format!("/cabinet/v1/work?wait=25&cursor={cursor}");
-    let held = [
+    let requests = [
         (&seed.doctor.token, "/api/v1/offers?wait=25"),
         (&seed.pharmacist.token, "/api/v1/reviews?wait=25"),
         (&seed.cabinet_token, work.as_str()),
     ];
     let mut polls = Vec::new();
-    for (token, path) in held {
+    for (token, path) in requests {
         let request = app.client().get(format!("{}{path}", app.base)).bearer_auth(token).send();
         polls.push(tokio::spawn(request));
     }
@@ -340,28 +340,28 @@ async fn who_is_held_is_counted_and_let_go_when_the_house_closes() {
     let stream = stream.send().await.expect("answered");
     assert_eq!(stream.status(), 200);
     let figures = &app.state.figures;
-    while figures.held_polls.get() < 3 || figures.event_streams.get() < 1 {
+    while figures.long_polls.get() < 3 || figures.event_streams.get() < 1 {
         tokio::task::yield_now().await;
     }
-    let seen = watched.look().await;
+    let seen = app_with_metrics.metrics().await;
     assert_eq!((sum(&seen, "http_held_polls", &[]), sum(&seen, "event_streams", &[])), (3.0, 1.0));
     let began = std::time::Instant::now();
-    app.state.let_go();
+    app.process.close(&app.state);
     for poll in polls {
         let answer = Answer::of(poll.await.expect("joined").expect("answered")).await;
         assert_eq!(answer.headers["connection"], "close");
         answer.expect(200);
     }
-    // The stream ends whole, not broken.
+    // The stream ends properly.
     stream.bytes().await.expect("ended well");
-    // Who asks now is not held either.
+    // A new poll does not wait either.
     app.get(&seed.doctor.token, "/api/v1/offers?wait=25").await.expect(200);
-    assert!(began.elapsed().as_secs() < 20, "they were kept waiting");
-    assert_eq!(figures.held_polls.get(), 0);
+    assert!(began.elapsed().as_secs() < 20, "a poll waited although the server is shutting down");
+    assert_eq!(figures.long_polls.get(), 0);
 }
 
 #[actix_web::test]
-async fn an_answer_names_its_request() {
+async fn an_answer_contains_its_request_id() {
     let app = TestApp::open().await;
     let ask = |id: Option<&'static str>| {
         let request = app.client().get(format!("{}/api/v1/me", app.base));
@@ -380,7 +380,7 @@ async fn an_answer_names_its_request() {
 }
 
 #[actix_web::test]
-async fn what_a_limit_counts_and_refuses_is_seen() {
+async fn limit_counts_and_refusals_are_in_the_metrics() {
     let app = TestApp::open().await;
     let body = json!({"email": "nobody@example.cn", "password": "wrong", "totp": "000000"});
     for _ in 0..10 {
@@ -388,16 +388,16 @@ async fn what_a_limit_counts_and_refuses_is_seen() {
     }
     app.post("", "/api/v1/tokens/staff", body).await.problem(429, "too_many_requests");
     let figures = samples(&service::figures::exposition(&app.state).await);
-    // The one that is too many is looked at slowly, and counts as well.
+    // The request beyond the limit is checked slowly, and counts as well.
     assert_eq!(sum(&figures, "limit_counts_total", &["sign-in-address"]), 11.0);
     assert_eq!(sum(&figures, "limited_total", &["sign-in-account"]), 1.0);
 }
 
 #[test]
-fn alarms_and_pages_speak_of_figures_that_exist() {
+fn alerts_and_sizing_guide_name_existing_metrics() {
     let read = |path: &str| std::fs::read_to_string(crate::harness::root().join(path)).expect("readable");
     let code =
-        ["src/base/src/telemetry/figures.rs", "src/storage/src/writer.rs", "src/storage/src/pool_figures.rs"]
+        ["src/base/src/telemetry/figures.rs", "src/storage/src/writer.rs", "src/storage/src/pool/figures.rs"]
             .map(read);
     let mut named = 0;
     for path in ["deploy/alerts.yml", "deploy/SIZING.md"] {

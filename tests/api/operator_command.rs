@@ -1,5 +1,5 @@
-//! `waystation operator create` asks for what the interface asks for, and
-//! leaves the same trace.
+//! `waystation operator create` checks what the API checks, and records the
+//! same event.
 
 use std::{
     io::Write,
@@ -18,12 +18,12 @@ use service::network::import::{
 };
 use storage::{Conn, DatabaseUrl, conn::Purpose, on_backend, schema::event};
 
-struct Ended {
-    good: bool,
-    said: String,
+struct Outcome {
+    success: bool,
+    stderr: String,
 }
 
-fn create(folder: &Path, email: &str, name: &str, password: &str) -> Ended {
+fn create(folder: &Path, email: &str, name: &str, password: &str) -> Outcome {
     let mut child = Command::new(env!("CARGO_BIN_EXE_waystation"))
         .current_dir(folder)
         .env("WAYSTATION_DATABASE_URL", format!("sqlite:{}", folder.join("w.db").display()))
@@ -37,12 +37,12 @@ fn create(folder: &Path, email: &str, name: &str, password: &str) -> Ended {
     // A refusal may come before the password is read.
     let _ = writeln!(child.stdin.take().expect("its input"), "{password}");
     let output = child.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ended { good: output.status.success(), said }
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Outcome { success: output.status.success(), stderr }
 }
 
 #[test]
-fn an_operator_is_checked_as_anybody_else_and_leaves_an_event() {
+fn an_operator_is_checked_like_anybody_else_and_an_event_is_recorded() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let url = DatabaseUrl::parse(&format!("sqlite:{}", folder.path().join("w.db").display())).expect("a URL");
     storage::migrate(&url).expect("migrated");
@@ -58,13 +58,13 @@ fn an_operator_is_checked_as_anybody_else_and_leaves_an_event() {
         ("chief@example.cn", "Op", "my chief is a good one", "password"),
     ] {
         let ended = create(folder.path(), email, name, password);
-        assert!(!ended.good && ended.said.contains(flag), "{email} {name} {password}: {}", ended.said);
-        assert!(!ended.said.contains(password) || password.is_empty(), "{}", ended.said);
+        assert!(!ended.success && ended.stderr.contains(flag), "{email} {name} {password}: {}", ended.stderr);
+        assert!(!ended.stderr.contains(password) || password.is_empty(), "{}", ended.stderr);
     }
     let first = create(folder.path(), "Op@example.cn", "Op", good);
-    assert!(first.good, "{}", first.said);
+    assert!(first.success, "{}", first.stderr);
     let again = create(folder.path(), "op@example.cn", "Op", good);
-    assert!(!again.good && again.said.contains("--email"), "{}", again.said);
+    assert!(!again.success && again.stderr.contains("--email"), "{}", again.stderr);
     let mut conn = Conn::open(&url, Purpose::Write).expect("opened");
     let kinds: Vec<String> = on_backend!(&mut conn, c => event::table
         .filter(event::stream.eq("staff"))
@@ -75,7 +75,7 @@ fn an_operator_is_checked_as_anybody_else_and_leaves_an_event() {
 }
 
 #[actix_web::test]
-async fn a_weak_password_in_a_file_is_told_by_its_line() {
+async fn a_weak_password_in_a_file_is_reported_with_its_line() {
     let app = TestApp::open().await;
     app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -89,13 +89,13 @@ async fn a_weak_password_in_a_file_is_told_by_its_line() {
     let outcome =
         import_csv(&app.state, ImportKind::Pharmacists, &path, ImportOptions::default(), |_, _| ()).await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
-    let told: Vec<(u64, &str, &str)> =
+    let found: Vec<(u64, &str, &str)> =
         problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();
-    assert_eq!(told, [(3, "password", "too_simple"), (4, "password", "personal")]);
+    assert_eq!(found, [(3, "password", "too_simple"), (4, "password", "personal")]);
 }
 
 #[actix_web::test]
-async fn shifts_of_a_file_do_not_meet_either() {
+async fn overlapping_shifts_in_a_file_are_refused_too() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");

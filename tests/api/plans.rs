@@ -1,6 +1,6 @@
-//! What the house asks all the time must not grow dearer with its history: no
-//! such statement walks through a whole table, or is prepared anew at every
-//! run. SQLite is asked, because it shows its plans even for an empty database.
+//! Frequent statements must not become slower as history grows: none of them
+//! scans a whole table, or is prepared again at every run. Checked on SQLite,
+//! which shows its query plans even for an empty database.
 
 use std::{
     collections::HashSet,
@@ -19,7 +19,7 @@ use domain::{
 };
 use storage::{Conn, DatabaseUrl, conn::Purpose};
 
-/// Tables that grow for ever.
+/// Tables that only grow.
 const HISTORY: &[&str] = &[
     "attempt",
     "consultation",
@@ -39,13 +39,7 @@ struct Step {
     detail: String,
 }
 
-#[derive(QueryableByName)]
-struct CompiledWith {
-    #[diesel(sql_type = Text)]
-    compile_options: String,
-}
-
-fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
+fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
     let (cabinet, doctor, worker) = (CabinetId::generate(), StaffId::generate(), WorkerId::generate());
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, AttemptState::LIVE)?;
@@ -80,7 +74,7 @@ fn ask_everything(conn: &mut Conn) -> diesel::QueryResult<()> {
 }
 
 /// Some of what each verb writes, and a list.
-fn write_something(conn: &mut Conn) -> diesel::QueryResult<()> {
+fn run_frequent_writes(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
     storage::authority::check_in_touch(conn, CheckInId::generate(), now)?;
     storage::authority::session_touch(conn, SessionId::generate(), now)?;
@@ -89,34 +83,34 @@ fn write_something(conn: &mut Conn) -> diesel::QueryResult<()> {
     Ok(())
 }
 
-/// What a connection said while `work` ran: the statements that ran, and those
-/// that it keeps prepared.
-fn overheard(
+/// Records a connection while `work` runs: returns the statements that ran, and
+/// those that stay in its cache of prepared statements.
+fn recorded(
     conn: &mut Conn,
     work: impl Fn(&mut Conn) -> diesel::QueryResult<()>,
 ) -> (Vec<String>, HashSet<String>) {
-    let heard = Arc::new(Mutex::new((Vec::new(), HashSet::new())));
-    let listener = Arc::clone(&heard);
+    let log = Arc::new(Mutex::new((Vec::new(), HashSet::new())));
+    let listener = Arc::clone(&log);
     let Conn::Sqlite(inner) = &mut *conn else { panic!("the wrong engine") };
     diesel::Connection::set_instrumentation(inner, move |event: InstrumentationEvent<'_>| {
-        let (ran, kept) = &mut *listener.lock().expect("unbroken");
+        let (ran, cached) = &mut *listener.lock().expect("not poisoned");
         match event {
             InstrumentationEvent::StartQuery { query, .. } => {
                 let text = query.to_string();
                 ran.push(text.split(" -- binds:").next().unwrap_or(&text).to_owned());
             }
             InstrumentationEvent::CacheQuery { sql, .. } => {
-                kept.insert(sql.to_owned());
+                cached.insert(sql.to_owned());
             }
             _ => {}
         }
     });
     work(conn).expect("asked");
-    std::mem::take(&mut *heard.lock().expect("unbroken"))
+    std::mem::take(&mut *log.lock().expect("not poisoned"))
 }
 
-/// A connection to an empty database, which goes with the folder.
-fn opened(folder: &std::path::Path) -> Conn {
+/// A connection to an empty database, which is removed with the folder.
+fn migrated_database(folder: &std::path::Path) -> Conn {
     let database = Database::empty_on(Engine::Sqlite, folder);
     let url = DatabaseUrl::parse(&database.url).expect("a URL");
     storage::migrate(&url).expect("migrated");
@@ -124,40 +118,36 @@ fn opened(folder: &std::path::Path) -> Conn {
 }
 
 #[test]
-fn what_is_run_all_the_time_is_prepared_once() {
+fn frequent_statements_are_prepared_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut conn = opened(folder.path());
-    let (ran, kept) = overheard(&mut conn, |conn| {
-        ask_everything(conn)?;
-        write_something(conn)
+    let mut conn = migrated_database(folder.path());
+    let (ran, cached) = recorded(&mut conn, |conn| {
+        run_frequent_reads(conn)?;
+        run_frequent_writes(conn)
     });
-    assert!(ran.len() > 20, "{} statements were heard", ran.len());
+    assert!(ran.len() > 20, "{} statements were recorded", ran.len());
     for statement in &ran {
-        assert!(kept.contains(statement), "prepared anew at every run: {statement}");
+        assert!(cached.contains(statement), "prepared again at every run: {statement}");
     }
-    let Conn::Sqlite(inner) = &mut conn else { panic!("the wrong engine") };
-    let options: Vec<CompiledWith> = diesel::sql_query("PRAGMA compile_options").load(inner).expect("told");
-    assert!(
-        options.iter().any(|option| option.compile_options == "ENABLE_QPSG"),
-        "SQLite plans anew for each value of a bound LIMIT: .cargo/config.toml was not read"
-    );
+    let differences = storage::compile_option_differences(&mut conn).expect("listed");
+    assert!(differences.is_empty(), "SQLite was compiled without .cargo/config.toml: {differences:?}");
 }
 
 #[test]
-fn what_is_asked_all_the_time_walks_through_no_history() {
+fn frequent_reads_scan_no_growing_table() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut conn = opened(folder.path());
-    let (asked, _) = overheard(&mut conn, ask_everything);
-    assert!(asked.len() > 20, "{} statements were heard", asked.len());
+    let mut conn = migrated_database(folder.path());
+    let (asked, _) = recorded(&mut conn, run_frequent_reads);
+    assert!(asked.len() > 20, "{} statements were recorded", asked.len());
     let Conn::Sqlite(inner) = &mut conn else { panic!("the wrong engine") };
     for statement in &asked {
         let plan: Vec<Step> =
             diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(inner).expect("explained");
         for step in &plan {
-            let walks = step.detail.strip_prefix("SCAN ").is_some_and(|rest| {
+            let scans = step.detail.strip_prefix("SCAN ").is_some_and(|rest| {
                 HISTORY.contains(&rest.split(' ').next().unwrap_or(rest)) && !rest.contains("USING")
             });
-            assert!(!walks, "{}\n{statement}", step.detail);
+            assert!(!scans, "{}\n{statement}", step.detail);
         }
     }
 }

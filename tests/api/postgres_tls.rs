@@ -1,4 +1,4 @@
-//! TLS to a real PostgreSQL: a private server that takes nothing else.
+//! TLS to a real PostgreSQL: a private server that accepts TLS only over the network.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,11 +13,11 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use crate::engines::{binaries, required, somebody_else, tell};
 use storage::{Conn, DatabaseUrl, Store, StoreError, conn::Purpose};
 
-/// With everything in it that a URL must escape.
+/// Contains every character that a URL must escape.
 const PASSWORD: &str = "p@s/s%w:o rd?";
 
-/// Makes the server, and ends it when its own input ends: a killed test run
-/// leaves nothing behind either.
+/// Starts the server, and stops it when its own standard input closes, so a killed
+/// test run leaves nothing behind either.
 const KEEPER: &str = r#"
 bin=$1 dir=$2 port=$3
 end() { "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1; rm -rf "$dir"; }
@@ -33,7 +33,8 @@ echo ready
 cat >/dev/null
 "#;
 
-/// Who may connect how. Over the network TLS only; `certified` shows a certificate.
+/// Client authentication. Over the network TLS only, except for `bare`; `certified`
+/// needs a client certificate.
 const HBA: &str = "local all all trust\n\
                    hostnossl all bare 127.0.0.1/32 trust\n\
                    hostssl all certified 127.0.0.1/32 cert\n\
@@ -42,7 +43,7 @@ const HBA: &str = "local all all trust\n\
 struct TlsServer {
     keeper: Child,
     bin: PathBuf,
-    as_whom: Option<(u32, u32)>,
+    run_as: Option<(u32, u32)>,
     dir: tempfile::TempDir,
     port: u16,
 }
@@ -60,20 +61,20 @@ impl TlsServer {
         let dir =
             tempfile::Builder::new().prefix("way-tls-").tempdir_in("/tmp").map_err(|why| why.to_string())?;
         Self::write_files(dir.path());
-        let as_whom = somebody_else(dir.path())?;
-        if let Some((uid, gid)) = as_whom {
+        let run_as = somebody_else(dir.path())?;
+        if let Some((uid, gid)) = run_as {
             for file in std::fs::read_dir(dir.path()).expect("files") {
                 let path = file.expect("a file").path();
                 std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(|why| why.to_string())?;
             }
         }
-        // Free when asked; whoever takes it in between makes the start fail.
+        // The port is free now; if another process takes it in between, the start fails.
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = socket.local_addr().expect("an address").port();
         drop(socket);
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&bin).arg(dir.path()).arg(port.to_string());
-        if let Some((uid, gid)) = as_whom {
+        if let Some((uid, gid)) = run_as {
             command.uid(uid).gid(gid);
         }
         let command = command.current_dir(dir.path()).process_group(0);
@@ -83,13 +84,13 @@ impl TlsServer {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|why| why.to_string())?;
-        let mut told =
+        let mut lines =
             BufReader::new(keeper.stdout.take().expect("its output")).lines().map_while(Result::ok);
-        let said: Vec<String> = told.by_ref().take(1).collect();
-        if said == ["ready"] {
-            return Ok(Self { keeper, bin, as_whom, dir, port });
+        let first: Vec<String> = lines.by_ref().take(1).collect();
+        if first == ["ready"] {
+            return Ok(Self { keeper, bin, run_as, dir, port });
         }
-        Err(format!("{} does not start: {said:?} {:?}", bin.display(), told.collect::<Vec<_>>()))
+        Err(format!("{} does not start: {first:?} {:?}", bin.display(), lines.collect::<Vec<_>>()))
     }
 
     fn write_files(dir: &Path) {
@@ -119,7 +120,7 @@ impl TlsServer {
         self.dir.path().join(name).display().to_string()
     }
 
-    /// A URL with these parameters behind it.
+    /// A URL with these query parameters.
     fn url(&self, user: &str, query: &str) -> DatabaseUrl {
         let text = format!("postgres://{user}@localhost:{}/postgres?{query}", self.port);
         DatabaseUrl::parse(&text).expect("a URL")
@@ -134,7 +135,7 @@ impl TlsServer {
         self.with_password(&format!("sslmode=verify-full&sslrootcert={}", self.file("ca.crt")))
     }
 
-    /// A connection past TLS, for the server's own settings.
+    /// A connection over the Unix socket, without TLS, to change the server's settings.
     fn admin(&self) -> Conn {
         let text =
             format!("postgres://waystation@/postgres?host={}&port={}", self.dir.path().display(), self.port);
@@ -145,7 +146,7 @@ impl TlsServer {
         let mut command = Command::new(self.bin.join("pg_ctl"));
         command.args(["-w", "-m", "fast", "restart", "-D"]).arg(self.dir.path().join("data"));
         command.arg("-l").arg(self.dir.path().join("log"));
-        if let Some((uid, gid)) = self.as_whom {
+        if let Some((uid, gid)) = self.run_as {
             command.uid(uid).gid(gid);
         }
         let done = command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).status();
@@ -156,13 +157,13 @@ impl TlsServer {
 impl Drop for TlsServer {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
-        // It ends the server, and removes the folder.
+        // The script stops the server, and removes the folder.
         let _ended = self.keeper.wait();
     }
 }
 
 #[derive(QueryableByName)]
-struct Line {
+struct TlsStatus {
     #[diesel(sql_type = sql_types::Bool)]
     ssl: bool,
     #[diesel(sql_type = sql_types::Text)]
@@ -171,8 +172,8 @@ struct Line {
     name: String,
 }
 
-/// What the server says of this connection.
-fn line(conn: &mut Conn) -> Line {
+/// What the server reports about this connection.
+fn tls_status(conn: &mut Conn) -> TlsStatus {
     let Conn::Pg(conn) = conn else { panic!("PostgreSQL") };
     diesel::sql_query(
         "SELECT ssl, coalesce(version, '') AS version, current_setting('application_name') AS name \
@@ -198,13 +199,13 @@ fn open(url: &DatabaseUrl) -> Result<Conn, String> {
 }
 
 #[track_caller]
-fn refused(url: &DatabaseUrl, word: &str) {
-    let Err(why) = open(url) else { panic!("{url:?} was let in") };
-    assert!(why.contains(word), "{why}");
+fn refused(url: &DatabaseUrl, reason: &str) {
+    let Err(why) = open(url) else { panic!("{url:?} was accepted") };
+    assert!(why.contains(reason), "{why}");
     assert!(!why.contains(PASSWORD), "{why}");
 }
 
-/// Whom is believed, in each mode.
+/// Which servers are trusted, in each `sslmode`.
 fn trust(server: &TlsServer) {
     let (ours, other) = (server.file("ca.crt"), server.file("other.crt"));
     let elsewhere = "host=db.example&hostaddr=127.0.0.1";
@@ -212,9 +213,9 @@ fn trust(server: &TlsServer) {
         "sslmode=verify-full&sslrootcert={ours}&application_name=way%20station&options=-c%20geqo%3Doff"
     )))
     .expect("verified");
-    let told = line(&mut conn);
-    assert!(told.ssl && ["TLSv1.2", "TLSv1.3"].contains(&told.version.as_str()), "{}", told.version);
-    assert_eq!(told.name, "way station");
+    let status = tls_status(&mut conn);
+    assert!(status.ssl && ["TLSv1.2", "TLSv1.3"].contains(&status.version.as_str()), "{}", status.version);
+    assert_eq!(status.name, "way station");
     assert_eq!(text(&mut conn, "SELECT current_setting('geqo') AS text"), "off");
     refused(&server.with_password(&format!("sslmode=verify-full&sslrootcert={other}")), "certificate");
     refused(&server.with_password(&format!("sslmode=verify-ca&sslrootcert={other}")), "certificate");
@@ -227,14 +228,14 @@ fn trust(server: &TlsServer) {
         [format!("verify-ca&sslrootcert={ours}"), format!("require&sslrootcert={ours}"), "require".into()]
     {
         let url = server.with_password(&format!("{elsewhere}&sslmode={mode}"));
-        assert!(line(&mut open(&url).unwrap_or_else(|why| panic!("{mode}: {why}"))).ssl, "{mode}");
+        assert!(tls_status(&mut open(&url).unwrap_or_else(|why| panic!("{mode}: {why}"))).ssl, "{mode}");
     }
     refused(&server.url("waystation:wrong", "sslmode=require"), "password");
-    // The server itself takes nobody in plain.
+    // The server itself refuses connections without TLS.
     refused(&server.with_password("sslmode=disable"), "pg_hba.conf");
 }
 
-/// A certificate in place of a password.
+/// A client certificate instead of a password.
 fn identity(server: &TlsServer) {
     server.admin().batch_execute("CREATE ROLE certified LOGIN").expect("made");
     let ca = server.file("ca.crt");
@@ -245,7 +246,7 @@ fn identity(server: &TlsServer) {
     refused(&server.url("certified", &format!("sslmode=verify-full&sslrootcert={ca}")), "certificate");
 }
 
-/// Much at once, and many at once, on one bridge.
+/// Large values, and many connections at once, through one TLS bridge.
 fn load(server: &TlsServer) {
     let url = server.verified();
     let mut conn = open(&url).expect("open");
@@ -264,7 +265,7 @@ fn load(server: &TlsServer) {
             let url = url.clone();
             std::thread::spawn(move || {
                 let mut conn = open(&url).expect("open");
-                (line(&mut conn).ssl, conn)
+                (tls_status(&mut conn).ssl, conn)
             })
         })
         .collect();
@@ -272,36 +273,36 @@ fn load(server: &TlsServer) {
     assert!(open.iter().all(|(ssl, _)| *ssl));
 }
 
-/// A whole store behind TLS lives through the server's restart.
+/// A store with TLS keeps working after the server restarts.
 fn restart(server: &TlsServer) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    server.admin().batch_execute("CREATE DATABASE house").expect("made");
+    server.admin().batch_execute("CREATE DATABASE waystation").expect("made");
     let ca = server.file("ca.crt");
     let password: String = PASSWORD.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let url = DatabaseUrl::parse(&format!(
-        "postgres://waystation:{password}@localhost:{}/house?sslmode=verify-full&sslrootcert={ca}",
+        "postgres://waystation:{password}@localhost:{}/waystation?sslmode=verify-full&sslrootcert={ca}",
         server.port
     ))
     .expect("a URL");
     let store = Store::open(&url, 2).expect("opened and migrated");
-    let ask = || runtime.block_on(store.read::<_, StoreError>(|conn| Ok(line(conn).ssl)));
+    let ask = || runtime.block_on(store.read::<_, StoreError>(|conn| Ok(tls_status(conn).ssl)));
     assert!(ask().expect("answered"));
     server.restart();
-    // What was open is lost, and is told; a new connection takes its place.
+    // Open connections are lost, which is reported; new ones replace them.
     let again = (0..5).find_map(|_| std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).ok()?.ok());
     assert_eq!(again, Some(true));
-    // Without TLS at the server there is no connection at all.
+    // When the server does not offer TLS, no connection is made.
     server.admin().batch_execute("ALTER SYSTEM SET ssl = off").expect("set");
     server.restart();
     refused(&server.verified(), "offers none");
     refused(&server.with_password("sslmode=require"), "offers none");
     server.admin().batch_execute("ALTER SYSTEM RESET ssl").expect("set");
     server.restart();
-    assert!(line(&mut open(&server.verified()).expect("back")).ssl);
+    assert!(tls_status(&mut open(&server.verified()).expect("back")).ssl);
 }
 
 #[test]
-fn the_way_to_postgresql_is_encrypted_and_leads_to_the_right_server() {
+fn the_connection_to_postgresql_is_encrypted_and_the_server_is_verified() {
     let server = match TlsServer::start() {
         Ok(server) => server,
         Err(why) => {
@@ -315,11 +316,11 @@ fn the_way_to_postgresql_is_encrypted_and_leads_to_the_right_server() {
     restart(&server);
 }
 
-/// Not a test: prints what the bridge costs, beside a plain line to the same
-/// server.
+/// Not a test: prints the throughput of the TLS bridge and of a plain connection to
+/// the same server.
 #[test]
 #[ignore = "a measurement"]
-fn the_price_of_the_bridge() {
+fn the_throughput_of_the_tls_bridge() {
     let server = TlsServer::start().expect("a server");
     server.admin().batch_execute("CREATE ROLE bare LOGIN").expect("made");
     let figures = |url: &DatabaseUrl| {

@@ -1,4 +1,4 @@
-//! A writer says which version they saw, in every spelling that HTTP allows.
+//! A writer sends the version that they read in If-Match, in every form that HTTP allows.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::harness::TestApp;
 const PATH: &str = "/api/v1/me/profile";
 
 #[actix_web::test]
-async fn weak_tags_lists_and_any_are_understood() {
+async fn weak_tags_lists_and_any_are_accepted() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let token = app.check_in(&seed).await;
@@ -26,7 +26,7 @@ async fn weak_tags_lists_and_any_are_understood() {
     let stale =
         app.put(&token, PATH, "W/\"1\", \"2\"", body.clone()).await.problem(412, "precondition_failed");
     assert_eq!(stale["data"], json!({"version": 5}));
-    // What is no version of ours can never match, and says so the same way.
+    // A tag that is not one of our versions never matches, and gets the same answer.
     app.put(&token, PATH, "\"abc\"", body.clone()).await.problem(412, "precondition_failed");
     for wrong in ["x", "\"", "W/5", "w/\"5\"", "*, \"5\"", "\"5\" \"6\"", "\"5\","] {
         app.put(&token, PATH, wrong, body.clone()).await.problem(400, "precondition_invalid");
@@ -34,7 +34,7 @@ async fn weak_tags_lists_and_any_are_understood() {
 }
 
 #[actix_web::test]
-async fn of_many_who_write_over_whatever_stands_all_do() {
+async fn concurrent_writes_with_any_version_all_succeed() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let token = app.check_in(&seed).await;
@@ -46,7 +46,7 @@ async fn of_many_who_write_over_whatever_stands_all_do() {
 }
 
 #[actix_web::test]
-async fn every_edited_document_takes_them() {
+async fn every_editable_document_accepts_them() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;

@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
 use crate::harness::TestApp;
 use service::Actor;
 
-// Nobody else in this binary has these, so other tests may log what they like.
+// No other test in this binary uses these values, so other tests may log anything.
 const NAME: &str = "隐私样例丁";
 const PHONE: &str = "15498765431";
 const CARD: &str = "887766554430";
@@ -32,32 +32,32 @@ impl Write for Lines {
     }
 }
 
-/// Requests are served on threads of their own, so the listener is global.
-fn listen() -> Lines {
+/// Requests are served on other threads, so the log subscriber is global.
+fn subscribe() -> Lines {
     static LINES: OnceLock<Lines> = OnceLock::new();
     LINES
         .get_or_init(|| {
             let lines = Lines::default();
-            let kept = lines.clone();
+            let output = lines.clone();
             let layer = fmt::layer()
                 .with_ansi(false)
                 .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-                .with_writer(move || kept.clone());
-            // The test's own client speaks through hyper: it is not the house.
+                .with_writer(move || output.clone());
+            // The test's own client uses hyper: its log is not the server's.
             let filter = EnvFilter::new("debug,waystation=trace,hyper=off,hyper_util=off,reqwest=off");
             tracing_subscriber::registry()
                 .with(filter)
                 .with(layer)
                 .try_init()
-                .expect("no other test listens to the whole process");
+                .expect("no other test installs a global subscriber");
             lines
         })
         .clone()
 }
 
 #[actix_web::test]
-async fn what_is_personal_stays_out_of_the_logs() {
-    let lines = listen();
+async fn personal_data_stays_out_of_the_logs() {
+    let lines = subscribe();
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -82,20 +82,21 @@ async fn what_is_personal_stays_out_of_the_logs() {
     app.get(&format!("{token}x"), "/api/v1/me").await.problem(401, "token_invalid");
     app.get(token, &format!("/api/v1/me?token={token}")).await.problem(400, "invalid_parameter");
 
-    // What the writer's thread says for a request bears the request's id.
+    // What the writer's thread logs for a request has the request's id.
     let id = "5d0c3a4b9e8f47218a6b1c2d3e4f5061";
     let work = app.state.write(Actor::System, |_| {
-        tracing::info!("said by the writer");
+        tracing::info!("logged by the writer");
         Ok(())
     });
     work.instrument(tracing::info_span!("request", request_id = id)).await.expect("written");
     let logged = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
-    // It listens indeed, and sees what it should.
+    // The subscriber works, and records what it should.
     for wanted in ["/api/v1/workers", "/api/v1/check-ins", "status=201", "request_id="] {
         assert!(logged.contains(wanted), "{wanted} is not logged");
     }
-    let said = logged.lines().find(|line| line.contains("said by the writer")).expect("the writer's line");
-    assert!(said.contains(id), "{said}");
+    let writer_line =
+        logged.lines().find(|line| line.contains("logged by the writer")).expect("the writer's line");
+    assert!(writer_line.contains(id), "{writer_line}");
     let secrets = [NAME, PHONE, CARD, PIN, "270462", token, station, operator, &seed.operator.email];
     for secret in secrets {
         let line = logged.lines().find(|line| line.contains(secret));

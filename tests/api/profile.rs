@@ -44,7 +44,7 @@ async fn every_bad_field_is_named() {
 }
 
 #[actix_web::test]
-async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
+async fn every_way_to_write_none_is_an_answer_and_not_an_unknown_drug() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let token = app.check_in(&seed).await;
@@ -57,17 +57,17 @@ async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
     for word in
         ["None", "NKDA", "no known allergies", "无", "没有", "无过敏史", "不过敏", "否认过敏", "N/A", "-"]
     {
-        let told = write(json!({"allergies": [word], "medicines": [word]})).await.expect(200);
-        assert_eq!((&told["allergies"], &told["medicines"]), (&json!([]), &json!([])), "{word}");
-        assert_eq!(told["conditions"], json!(null), "{word}: nobody has asked");
+        let profile = write(json!({"allergies": [word], "medicines": [word]})).await.expect(200);
+        assert_eq!((&profile["allergies"], &profile["medicines"]), (&json!([]), &json!([])), "{word}");
+        assert_eq!(profile["conditions"], json!(null), "{word}: nobody has asked");
     }
     for word in ["None", "无", "没有"] {
-        let told = write(json!({"conditions": [word]})).await.expect(200);
-        assert_eq!((&told["conditions"], &told["allergies"]), (&json!([]), &json!(null)), "{word}");
+        let profile = write(json!({"conditions": [word]})).await.expect(200);
+        assert_eq!((&profile["conditions"], &profile["allergies"]), (&json!([]), &json!(null)), "{word}");
     }
-    // What is no clear none stays as it was written.
-    let told = write(json!({"allergies": ["未知"], "medicines": ["不清楚"]})).await.expect(200);
-    assert_eq!((&told["allergies"], &told["medicines"]), (&json!(["未知"]), &json!(["不清楚"])));
+    // A text that does not clearly mean none is stored as written.
+    let profile = write(json!({"allergies": ["未知"], "medicines": ["不清楚"]})).await.expect(200);
+    assert_eq!((&profile["allergies"], &profile["medicines"]), (&json!(["未知"]), &json!(["不清楚"])));
     for (field, list) in [
         ("allergies", json!(["无", "青霉素"])),
         ("allergies", json!(["penicillins", "NKDA"])),
@@ -82,7 +82,7 @@ async fn none_in_ones_own_words_is_an_answer_and_no_unknown_drug() {
 }
 
 #[actix_web::test]
-async fn a_word_for_none_makes_no_drug_unknown_in_a_check() {
+async fn a_word_for_none_is_not_an_unknown_drug_in_a_check() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     for word in ["None", "NKDA", "无", "否认过敏"] {
@@ -96,15 +96,16 @@ async fn a_word_for_none_makes_no_drug_unknown_in_a_check() {
 }
 
 #[actix_web::test]
-async fn everyday_words_for_conditions_are_understood_in_both_languages_and_others_named() {
+async fn everyday_words_for_conditions_are_recognised_in_both_languages_and_others_refused() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let token = app.check_in(&seed).await;
-    let said = json!({"conditions": ["怀孕", "肝硬化", "高血壓", "high blood pressure", "Stomach ulcer"]});
-    let told = app.put(&token, PATH, "\"0\"", said).await.expect(200);
+    let conditions =
+        json!({"conditions": ["怀孕", "肝硬化", "高血壓", "high blood pressure", "Stomach ulcer"]});
+    let profile = app.put(&token, PATH, "\"0\"", conditions).await.expect(200);
     let known = ["pregnancy", "severe_liver_disease", "peptic_ulcer", "hypertension"];
-    assert_eq!(told["conditions"], json!(known));
-    assert_eq!(told["pregnant"], true, "who says so has answered");
+    assert_eq!(profile["conditions"], json!(known));
+    assert_eq!(profile["pregnant"], true, "the condition also answers the question");
     let problem = app.put(&token, PATH, "\"1\"", json!({"conditions": ["祖传毛病"]})).await;
     let problem = problem.problem(422, "invalid_field");
     let message = problem["errors"][0].to_string();
@@ -118,7 +119,7 @@ async fn everyday_words_for_conditions_are_understood_in_both_languages_and_othe
 }
 
 #[actix_web::test]
-async fn what_people_call_a_drug_is_recognised_as_allergy_and_as_medicine() {
+async fn common_drug_names_are_recognised_as_allergy_and_as_medicine() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let found = async |profile: serde_json::Value, code: &str| {

@@ -1,5 +1,5 @@
-//! A doctor who was quiet for fifteen minutes proves by the PIN that it is them
-//! who sits there, before a patient is put in front of the screen.
+//! A doctor who was inactive for fifteen minutes must enter the signing PIN before
+//! accepting an offer: somebody else may be sitting at their page.
 
 use serde_json::{Value, json};
 
@@ -13,16 +13,16 @@ use crypto::tokens::Role;
 const MINUTE: i64 = 60;
 
 impl TestApp {
-    /// A fresh token of the doctor's session, as their open page keeps one.
+    /// A fresh token of the doctor's session, as their open page has.
     fn page(&self, seed: &Seed) -> String {
         self.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None)
     }
 
-    async fn come_on_duty(&self, doctor: &str) {
+    async fn go_on_duty(&self, doctor: &str) {
         self.put(doctor, "/api/v1/duty", "0", json!({"presence": "available"})).await.expect(200);
     }
 
-    /// Somebody asks, and the doctor is offered them.
+    /// A worker asks for a consultation; returns the doctor's offer.
     async fn offered(&self, seed: &Seed) -> Value {
         let visit = self.visit(seed).await;
         self.ask(&visit.token).await;
@@ -37,18 +37,18 @@ impl TestApp {
 }
 
 #[actix_web::test]
-async fn after_fifteen_quiet_minutes_accepting_takes_the_pin() {
+async fn after_fifteen_inactive_minutes_accepting_needs_the_pin() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    app.come_on_duty(&app.page(&seed)).await;
+    app.go_on_duty(&app.page(&seed)).await;
     app.pass(16 * MINUTE);
     let offer = app.offered(&seed).await;
     app.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
-    // Being asked, and a wrong answer, are no signs of life.
+    // A request for the PIN, and a wrong PIN, do not count as activity.
     app.accept(&seed, &offer, Some("000000")).await.problem(403, "signing_pin_wrong");
     app.accept(&seed, &offer, None).await.problem(403, "reauthentication_needed");
     assert_eq!(app.accept(&seed, &offer, Some(SIGNING_PIN)).await.expect(200)["state"], "active");
-    // Whoever has just shown it is not asked again.
+    // After the right PIN it is not requested again.
     let done = json!({"summary": "好", "diagnoses": []});
     let path =
         format!("/api/v1/consultations/{}/complete", offer["consultation_id"].as_str().expect("an id"));
@@ -59,14 +59,14 @@ async fn after_fifteen_quiet_minutes_accepting_takes_the_pin() {
 }
 
 #[actix_web::test]
-async fn a_page_that_polls_follows_and_renews_its_token_is_not_its_doctor() {
+async fn polling_streaming_and_token_renewal_do_not_count_as_the_doctors_activity() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    app.come_on_duty(&app.page(&seed)).await;
+    app.go_on_duty(&app.page(&seed)).await;
     let signed_in = sign_in(&app, &seed).await;
     let mut refresh = signed_in["refresh_token"].as_str().expect("a token").to_owned();
     let mut token = signed_in["access_token"].as_str().expect("a token").to_owned();
-    app.come_on_duty(&token).await;
+    app.go_on_duty(&token).await;
     for _ in 0..4 {
         app.pass(4 * MINUTE);
         let renewed = json!({"refresh_token": refresh});
@@ -83,17 +83,17 @@ async fn a_page_that_polls_follows_and_renews_its_token_is_not_its_doctor() {
     let path = format!("/api/v1/offers/{}/accept", offer["id"].as_str().expect("an offer"));
     let fence = json!({"fence": offer["fence"]});
     app.post(&token, &path, fence.clone()).await.problem(403, "reauthentication_needed");
-    // Nor is anybody who does something else there first.
-    app.come_on_duty(&token).await;
+    // Another action with that token does not count either.
+    app.go_on_duty(&token).await;
     app.post(&token, &path, fence).await.problem(403, "reauthentication_needed");
 }
 
 #[actix_web::test]
-async fn a_doctor_who_does_something_every_few_minutes_is_not_asked() {
+async fn an_active_doctor_needs_no_pin() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     for _ in 0..6 {
-        app.come_on_duty(&app.page(&seed)).await;
+        app.go_on_duty(&app.page(&seed)).await;
         app.pass(14 * MINUTE);
     }
     let offer = app.offered(&seed).await;

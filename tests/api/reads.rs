@@ -1,5 +1,5 @@
-//! Every kind of reading of a health record is recorded: who, whose, which part.
-//! A new route fails the first test here until somebody says what it shows.
+//! Every kind of access to a health record is recorded: by whom, whose, which part.
+//! A new route fails the first test here until it is added to one of the lists.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use http::api::routes;
 use service::Actor;
 use storage::{events::AnyId, on_backend, schema::event};
 
-/// Shows nobody anything of a health record.
+/// Routes that show nothing of a health record.
 const NOTHING: &str = "
     GET /api/v1/account, GET /api/v1/audit/chain, GET /api/v1/audit/invariants, GET /api/v1/cabinets, GET /api/v1/cabinets/{id},
     POST /api/v1/attempts/{id}/resolve, POST /api/v1/check-ins, POST /api/v1/check-ins/walk-in,
@@ -49,7 +49,7 @@ const NOTHING: &str = "
     POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
     POST /api/v1/workers/{id}/changes";
 
-/// Shows workers their own record, and nobody else anything: not recorded.
+/// Routes that show workers their own record only: not recorded.
 const OWN: &str = "
     POST /api/v1/consultations, POST /api/v1/consultations/{id}/cancel,
     POST /api/v1/consultations/{id}/rating, GET /api/v1/me, POST /api/v1/me/consents,
@@ -59,7 +59,7 @@ const OWN: &str = "
     POST /api/v1/orders/{id}/pay, GET /api/v1/readings, POST /api/v1/readings, GET /api/v1/report,
     GET /api/v1/report.html, POST /api/v1/symptoms, GET /api/v1/triage";
 
-/// Shows somebody else a worker's record: recorded, as this part of it.
+/// Routes that show a worker's record to somebody else: recorded as this part of it.
 const RECORDED: &[(&str, &str)] = &[
     ("GET /api/v1/consultations", "consultation"),
     ("GET /api/v1/consultations/{id}", "consultation"),
@@ -93,22 +93,22 @@ const RECORDED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_route_says_what_it_shows_of_a_health_record() {
+fn every_route_is_listed_with_what_it_shows_of_a_health_record() {
     let list = |text: &str| -> Vec<String> {
         text.split(',').map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
     let (nothing, own) = (list(NOTHING), list(OWN));
     let recorded: Vec<String> = RECORDED.iter().map(|(route, _)| (*route).to_owned()).collect();
-    let said: Vec<&String> = nothing.iter().chain(&own).chain(&recorded).collect();
+    let listed: Vec<&String> = nothing.iter().chain(&own).chain(&recorded).collect();
     let table = routes();
-    let there: BTreeSet<String> =
+    let existing: BTreeSet<String> =
         table.lines().iter().map(|line| format!("{} {}", line.method, line.path)).collect();
-    for route in &there {
-        let times = said.iter().filter(|said| **said == route).count();
-        assert_eq!(times, 1, "{route}: say in tests/api/reads.rs, once, what it shows");
+    for route in &existing {
+        let times = listed.iter().filter(|listed| **listed == route).count();
+        assert_eq!(times, 1, "{route}: list it once in tests/api/reads.rs");
     }
-    for route in said {
-        assert!(there.contains(route), "{route} is no route");
+    for route in listed {
+        assert!(existing.contains(route), "{route} does not exist");
     }
     for line in table.lines() {
         let route = format!("{} {}", line.method, line.path);
@@ -118,7 +118,7 @@ fn every_route_says_what_it_shows_of_a_health_record() {
     }
 }
 
-/// The parts of the worker's record that this reader's readings name, oldest first.
+/// The parts of records in the events about this reader's access, oldest first.
 async fn read_by(app: &TestApp, reader: impl std::fmt::Display) -> Vec<String> {
     let reader: AnyId = reader.to_string().parse().expect("an id");
     let rows: Vec<String> = app
@@ -140,23 +140,23 @@ async fn read_by(app: &TestApp, reader: impl std::fmt::Display) -> Vec<String> {
     rows.iter().map(what).collect()
 }
 
-/// Forgets all readings, so that the next one is recorded again.
-fn later(scene: &TestApp) {
+/// Lets ten minutes pass, so that the next access is recorded again.
+fn pass_ten_minutes(scene: &TestApp) {
     scene.pass(601);
 }
 
 #[actix_web::test]
-async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
+async fn each_kind_of_access_by_a_doctor_or_a_pharmacist_is_recorded() {
     let mut scene = Scene::open().await;
     let (doctor, pharmacist) = (scene.seed.doctor.id, scene.seed.pharmacist.id);
-    let talk = format!("/api/v1/consultations/{}", scene.consultation);
+    let consultation = format!("/api/v1/consultations/{}", scene.consultation);
     let mut seen = Vec::new();
     let mut step = |route: &str, parts: Vec<String>| {
-        let wanted = RECORDED.iter().find(|(known, _)| *known == route).expect("it is recorded").1;
-        assert!(parts.iter().any(|part| part == wanted), "{route}: {parts:?}");
+        let expected = RECORDED.iter().find(|(known, _)| *known == route).expect("it is recorded").1;
+        assert!(parts.iter().any(|part| part == expected), "{route}: {parts:?}");
         seen.push(route.to_owned());
     };
-    // Each reading stands alone: what was read before was long ago.
+    // Enough time passes before each access that it is recorded again.
     macro_rules! read {
         ($who:expr, $route:literal, $answer:expr, $status:literal) => {{
             scene.pass(601).await;
@@ -177,9 +177,19 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
         };
     }
     read!(doctor, "GET /api/v1/consultations", get!(doctor, "/api/v1/consultations"), 200);
-    read!(doctor, "GET /api/v1/consultations/{id}", get!(doctor, &talk), 200);
-    read!(doctor, "GET /api/v1/consultations/{id}/messages", get!(doctor, &format!("{talk}/messages")), 200);
-    read!(doctor, "GET /api/v1/consultations/{id}/record", get!(doctor, &format!("{talk}/record")), 200);
+    read!(doctor, "GET /api/v1/consultations/{id}", get!(doctor, &consultation), 200);
+    read!(
+        doctor,
+        "GET /api/v1/consultations/{id}/messages",
+        get!(doctor, &format!("{consultation}/messages")),
+        200
+    );
+    read!(
+        doctor,
+        "GET /api/v1/consultations/{id}/record",
+        get!(doctor, &format!("{consultation}/record")),
+        200
+    );
     let check = json!({"consultation_id": scene.consultation, "lines": draft_of(&["PCM-T500"])["lines"]});
     for who in [doctor, pharmacist] {
         let body = check.clone();
@@ -254,7 +264,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
     read!(
         doctor,
         "POST /api/v1/consultations/{id}/complete",
-        post!(doctor, &format!("{talk}/complete"), done),
+        post!(doctor, &format!("{consultation}/complete"), done),
         200
     );
     for who in ["doctor", "pharmacist"] {
@@ -280,7 +290,7 @@ async fn each_kind_of_reading_by_a_doctor_or_a_pharmacist_is_recorded() {
 }
 
 #[actix_web::test]
-async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
+async fn offers_fitness_recalls_and_operator_access_are_recorded() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.fill(&seed).await;
@@ -294,10 +304,10 @@ async fn offers_fitness_recalls_and_the_operators_look_are_recorded() {
     let fence = json!({"fence": offer["fence"]});
     app.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
     assert_eq!(read_by(&app, seed.doctor.id).await, ["offer", "consultation"]);
-    // The saved answer, told again much later, is read again.
+    // A replay of the saved answer is recorded again once ten minutes have passed.
     app.post_with_key(&seed.doctor.token, &path, "one-and-the-same-key", fence.clone()).await.expect(200);
     assert_eq!(read_by(&app, seed.doctor.id).await.len(), 2);
-    later(&app);
+    pass_ten_minutes(&app);
     let token = app.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, Some(seed.hospital), None);
     app.post_with_key(&token, &path, "one-and-the-same-key", fence).await.expect(200);
     assert_eq!(read_by(&app, seed.doctor.id).await, ["offer", "consultation", "consultation"]);
@@ -335,11 +345,11 @@ async fn employer(app: &TestApp) -> Option<domain::ids::EmployerId> {
 }
 
 #[actix_web::test]
-async fn one_reader_record_and_part_is_recorded_once_in_ten_minutes() {
+async fn access_by_one_reader_to_one_part_is_recorded_once_in_ten_minutes() {
     let mut scene = Scene::open().await;
     let path = format!("/api/v1/consultations/{}/record", scene.consultation);
     let doctor = scene.seed.doctor.id;
-    // Many at once are one reading, too.
+    // Concurrent requests are recorded once, too.
     let token = scene.seed.doctor.token.clone();
     let all = futures_util::future::join_all((0..8).map(|_| scene.app.get(&token, &path))).await;
     for answer in all {
@@ -365,7 +375,7 @@ async fn one_reader_record_and_part_is_recorded_once_in_ten_minutes() {
         .await
         .expect("read");
     assert_eq!(whose, [worker, worker]);
-    // Workers read what is theirs.
+    // Workers' access to their own record is not recorded.
     scene.app.get(&scene.worker_token, "/api/v1/report").await;
     assert_eq!(scene.app.logged("record.read").await, 2);
 }
@@ -381,7 +391,7 @@ async fn what_cannot_be_recorded_is_not_shown() {
 }
 
 #[actix_web::test]
-async fn the_doctor_of_a_consultation_that_has_ended_reads_only_what_they_wrote() {
+async fn after_a_consultation_its_doctor_reads_only_what_they_wrote() {
     let scene = Scene::open().await;
     let (app, doctor) = (&scene.app, &scene.seed.doctor.token);
     let one = scene.approved(&["PCM-T500"]).await;
@@ -405,7 +415,7 @@ async fn the_doctor_of_a_consultation_that_has_ended_reads_only_what_they_wrote(
 }
 
 #[actix_web::test]
-async fn a_prescription_that_was_sent_back_is_mended_with_the_record_at_hand() {
+async fn a_returned_prescription_gives_its_doctor_access_to_the_record() {
     let scene = Scene::open().await;
     let (app, seed) = (&scene.app, &scene.seed);
     let one = scene.signed(&["PCM-T500"]).await;

@@ -1,4 +1,4 @@
-//! An answer may be lost on its way, and two tabs may wake at once: the same
+//! An answer may be lost on its way, and two tabs may refresh at once: the same
 //! caller who sends a refresh token again within seconds gets the same answer,
 //! and nobody else does.
 
@@ -45,23 +45,23 @@ async fn a_refresh_whose_answer_was_lost_gets_the_same_answer_again() {
 }
 
 #[actix_web::test]
-async fn many_at_once_at_two_instances_get_one_answer() {
+async fn concurrent_refreshes_at_two_instances_get_the_same_answer() {
     let app = TestApp::open().await;
     let other = app.another().await;
     let seed = app.seed().await;
     let first = sign_in(&app, &seed.doctor).await;
     let token = &first["refresh_token"];
-    let asked = (0..12).map(|at| refresh(if at % 2 == 0 { &app } else { &other }, token, OURS));
-    let answers: Vec<Value> = join_all(asked).await.into_iter().map(|answer| answer.expect(200)).collect();
+    let requests = (0..12).map(|at| refresh(if at % 2 == 0 { &app } else { &other }, token, OURS));
+    let answers: Vec<Value> = join_all(requests).await.into_iter().map(|answer| answer.expect(200)).collect();
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
     refresh(&other, &answers[0]["refresh_token"], OURS).await.expect(200);
 }
 
 #[actix_web::test]
-async fn who_else_comes_with_a_used_token_ends_the_session() {
+async fn another_caller_with_a_used_token_ends_the_session() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    // Somebody else, at once.
+    // Another caller, at once.
     let first = sign_in(&app, &seed.doctor).await;
     let second = refresh(&app, &first["refresh_token"], OURS).await.expect(200);
     refresh(&app, &first["refresh_token"], "Thief/1.0").await.problem(401, "refresh_reused");
@@ -72,13 +72,13 @@ async fn who_else_comes_with_a_used_token_ends_the_session() {
     app.pass(11);
     refresh(&app, &first["refresh_token"], OURS).await.problem(401, "refresh_reused");
     refresh(&app, &second["refresh_token"], OURS).await.problem(401, "session_ended");
-    // The same caller, after the new token was used: somebody has both.
+    // The same caller, after the new token was used: both tokens are in use, one is stolen.
     let first = sign_in(&app, &seed.operator).await;
     let second = refresh(&app, &first["refresh_token"], OURS).await.expect(200);
     let third = refresh(&app, &second["refresh_token"], OURS).await.expect(200);
     refresh(&app, &first["refresh_token"], OURS).await.problem(401, "refresh_reused");
     refresh(&app, &third["refresh_token"], OURS).await.problem(401, "session_ended");
-    // Signed out is signed out, also within the seconds.
+    // A revoked session stays ended, also within the grace seconds.
     let first = sign_in(&app, &seed.restocker).await;
     let second = refresh(&app, &first["refresh_token"], OURS).await.expect(200);
     app.post("", "/api/v1/tokens/revoke", json!({"refresh_token": second["refresh_token"]}))
@@ -88,7 +88,7 @@ async fn who_else_comes_with_a_used_token_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn without_the_seconds_every_second_use_ends_the_session() {
+async fn without_grace_seconds_every_second_use_ends_the_session() {
     let app = TestApp::open_with(|config| {
         config.policy.insert("sessions".to_owned(), json!({"refresh_grace_seconds": 0}));
     })
@@ -100,12 +100,12 @@ async fn without_the_seconds_every_second_use_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn the_kept_answer_is_sealed_and_forgotten() {
+async fn the_stored_answer_is_sealed_and_deleted() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let first = sign_in(&app, &seed.doctor).await;
     let second = refresh(&app, &first["refresh_token"], OURS).await.expect(200);
-    let kept = || {
+    let stored_answers = || {
         app.state.read(Actor::System, |conn, _| {
             let rows: Vec<Vec<u8>> = on_backend!(conn, c => refresh_token::table
                 .filter(refresh_token::answer_sealed.is_not_null())
@@ -114,11 +114,11 @@ async fn the_kept_answer_is_sealed_and_forgotten() {
             Ok(rows)
         })
     };
-    let rows = kept().await.expect("read");
+    let rows = stored_answers().await.expect("read");
     assert_eq!(rows.len(), 1);
     let token = second["refresh_token"].as_str().expect("a token").as_bytes();
-    assert!(!rows[0].windows(token.len()).any(|part| part == token), "it stands there in clear");
+    assert!(!rows[0].windows(token.len()).any(|part| part == token), "it is stored in clear");
     app.pass(11);
     service::housekeeping::forget(&app.state).await.expect("forgotten");
-    assert!(kept().await.expect("read").is_empty());
+    assert!(stored_answers().await.expect("read").is_empty());
 }

@@ -1,7 +1,6 @@
-//! Data outlives code: a database that a released version filled, and that was
-//! cut off in the middle of journeys, opens with this one, keeps every
-//! invariant, and whatever was half done in it reaches an end.
-//! `tests/released/make` says how such a database is made.
+//! Upgrade test: a database of a released version, whose process was killed in the
+//! middle of journeys, opens with this version, keeps every invariant, and all
+//! unfinished work in it reaches an end. `tests/released/make` makes such a database.
 
 use chrono::TimeDelta;
 use diesel::{dsl::max, prelude::*};
@@ -16,14 +15,14 @@ use storage::{
 
 const VERSION: &str = "0.1.0";
 
-/// Consultations and orders that have not reached an end.
+/// Counts consultations and orders that have not ended.
 fn unfinished(conn: &mut Conn) -> (i64, i64) {
     let consultations = on_backend!(conn, c => consultation::table.filter(consultation::ended_at.is_null()).count().get_result(c));
     let open = on_backend!(conn, c => orders::table.filter(orders::ended_at.is_null()).count().get_result(c));
     (consultations.expect("counted"), open.expect("counted"))
 }
 
-/// What the jobs would carry out at this moment; how much there was to do.
+/// Runs the background jobs once; returns how much they changed.
 async fn sweep(app: &TestApp) -> usize {
     let app = &app.state;
     let mut done = service::matching::requeue_lost(app).await.expect("requeued");
@@ -42,7 +41,7 @@ async fn violations(app: &TestApp) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_database_of_the_last_release_opens_and_all_that_was_half_done_in_it_ends() {
+async fn a_database_of_the_last_release_opens_and_its_unfinished_work_ends() {
     let app = TestApp::open_released(VERSION).await;
     let mut conn = app.connection();
     let newest =
@@ -56,7 +55,7 @@ async fn a_database_of_the_last_release_opens_and_all_that_was_half_done_in_it_e
     let (consultations, _) = unfinished(&mut conn);
     assert!(consultations > 10, "{VERSION} was cut off in the middle: {consultations}");
 
-    // Nobody who was there comes back: in a day and a half everything ends.
+    // No worker or cabinet comes back: within a day and a half everything ends.
     for _ in 0..72 {
         while sweep(&app).await > 0 {}
         app.pass(1_800);

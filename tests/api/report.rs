@@ -1,11 +1,11 @@
-//! The worker's own record of a visit.
+//! The worker's own report of a visit.
 
 use serde_json::json;
 
 use crate::harness::TestApp;
 
 #[actix_web::test]
-async fn a_check_in_with_readings_and_a_report_is_a_journey_of_its_own() {
+async fn a_visit_with_readings_only_has_a_report() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -24,7 +24,7 @@ async fn a_check_in_with_readings_and_a_report_is_a_journey_of_its_own() {
 }
 
 #[actix_web::test]
-async fn what_people_write_cannot_become_markup_and_the_talk_is_told() {
+async fn the_report_contains_the_messages_and_escapes_markup() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;

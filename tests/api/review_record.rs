@@ -1,24 +1,22 @@
-//! What a pharmacist sees of the person whose prescription is judged.
+//! What a pharmacist sees of the patient whose prescription they review.
 
 use serde_json::json;
 
-use crate::{prescribing::Scene, seed::SIGNING_PIN, triage::reading};
-use crypto::tokens::Role;
+use crate::support::{Caller, Code, care::reading, prescribing::Scene};
 
 #[actix_web::test]
 async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     let scene = Scene::open().await;
-    let (app, seed) = (&scene.app, &scene.seed);
+    let (app, worker, pharmacist) = (&scene.app, scene.worker(), scene.pharmacist());
     scene
         .profile(json!({"weight_kg_tenths": 615, "pregnant": false, "breastfeeding": true,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 75,
             "creatinine_clearance": 80}))
         .await;
-    app.measure(&scene.worker_token, &[reading("blood_pressure", 132), reading("spo2", 97)]).await;
+    worker.measure(&[reading("blood_pressure", 132), reading("spo2", 97)]).await;
     let id = scene.signed(&["PCM-T500"]).await;
-    let path = format!("/api/v1/reviews/{id}");
     let before = app.logged("record.read").await;
-    let seen = app.get(&seed.pharmacist.token, &path).await.expect(200);
+    let seen = pharmacist.review(&id).await.expect_ok();
     let patient = &seen["patient"];
     assert_eq!(seen["prescription"]["id"], json!(id));
     assert!(seen["prescription"]["diagnoses"].is_array());
@@ -41,38 +39,34 @@ async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     assert!(patient["triage"]["level"].is_string());
     let text = seen.to_string();
     assert!(!text.contains("样例工人甲") && !text.contains("15400000001"), "no name, no phone");
-    // The prescription, and the record of whom it is for.
+    // Two reads: of the prescription, and of the patient's record.
     assert_eq!(app.logged("record.read").await, before + 2);
-    // A weight that was measured goes before one that was told.
-    app.measure(&scene.worker_token, &[reading("weight", 580)]).await;
-    let seen = app.get(&seed.pharmacist.token, &path).await.expect(200);
+    // A measured weight takes precedence over a reported one.
+    worker.measure(&[reading("weight", 580)]).await;
+    let seen = pharmacist.review(&id).await.expect_ok();
     assert_eq!(seen["patient"]["weight_kg_tenths"], 580);
 }
 
 #[actix_web::test]
 async fn only_a_prescription_under_review_or_reviewed_by_the_caller_is_read() {
     let scene = Scene::open().await;
-    let (app, seed) = (&scene.app, &scene.seed);
+    let (doctor, pharmacist) = (scene.doctor(), scene.pharmacist());
     let id = scene.draft(&["PCM-T500"]).await;
-    let path = format!("/api/v1/reviews/{id}");
-    app.get(&seed.pharmacist.token, &path).await.problem(404, "not_found");
-    app.get(&seed.doctor.token, &path).await.problem(403, "role_not_allowed");
-    let pin = json!({"pin": SIGNING_PIN});
-    app.post(&seed.doctor.token, &format!("/api/v1/prescriptions/{id}/sign"), pin.clone()).await.expect(200);
-    let other = app.person(Role::Pharmacist, "pharmacist-b@example.cn", None, None).await;
-    app.get(&other.token, &path).await.expect(200);
-    app.post(&seed.pharmacist.token, &format!("/api/v1/prescriptions/{id}/approve"), pin).await.expect(200);
-    app.get(&seed.pharmacist.token, &path).await.expect(200);
-    app.get(&other.token, &path).await.problem(404, "not_found");
+    pharmacist.review(&id).await.expect_refused(Code::NotFound);
+    doctor.get(&format!("/api/v1/reviews/{id}")).await.expect_refused(Code::RoleNotAllowed);
+    doctor.sign(&id).await.expect_ok();
+    let other = scene.another_pharmacist("pharmacist-b@example.cn").await;
+    other.review(&id).await.expect_ok();
+    pharmacist.approve(&id).await.expect_ok();
+    pharmacist.review(&id).await.expect_ok();
+    other.review(&id).await.expect_refused(Code::NotFound);
 }
 
 #[actix_web::test]
 async fn after_the_consent_is_withdrawn_the_person_is_withheld() {
     let scene = Scene::open().await;
-    let (app, seed) = (&scene.app, &scene.seed);
     let id = scene.signed(&["PCM-T500"]).await;
-    let care = json!({"purpose": "health_care"});
-    app.post(&scene.worker_token, "/api/v1/me/consents/withdraw", care).await.expect(200);
-    let seen = app.get(&seed.pharmacist.token, &format!("/api/v1/reviews/{id}")).await.expect(200);
+    scene.worker().withdraw_consent("health_care").await.expect_ok();
+    let seen = scene.pharmacist().review(&id).await.expect_ok();
     assert_eq!((&seen["patient"], &seen["withheld"]), (&json!(null), &json!("consent_missing")));
 }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use serde_json::json;
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
 
-use crate::{
-    prescribing::{Scene, draft_of, id_of},
+use crate::support::{
+    Caller, Code, Pharmacist,
+    prescribing::{Scene, id_of},
     seed::SIGNING_PIN,
 };
 use crypto::tokens::Role;
-use domain::refusal::Code;
 use service::{
     Actor, Failure,
     caller::StaffCaller,
@@ -24,26 +25,22 @@ use storage::{
 #[actix_web::test]
 async fn a_returned_prescription_is_mended_and_signed_again() {
     let scene = Scene::open().await;
-    let (app, seed) = (&scene.app, &scene.seed);
+    let (doctor, pharmacist) = (scene.doctor(), scene.pharmacist());
     let id = scene.signed(&["PCM-T500"]).await;
-    let path = format!("/api/v1/prescriptions/{id}");
-    let back = format!("{path}/return");
     let reason = json!({"reason": "three days are too long here", "code": "dose"});
-    app.post(&seed.doctor.token, &back, reason.clone()).await.problem(403, "role_not_allowed");
-    app.post(&seed.pharmacist.token, &back, json!({"reason": " "})).await.problem(422, "invalid_field");
-    let returned = app.post(&seed.pharmacist.token, &back, reason).await.expect(200);
-    assert_eq!(returned["state"], "returned");
-    let read = app.get(&seed.doctor.token, &path).await.expect(200);
+    let back = format!("/api/v1/prescriptions/{id}/return");
+    doctor.post(&back, reason.clone()).await.expect_refused(Code::RoleNotAllowed);
+    pharmacist.send_back(&id, json!({"reason": " "})).await.expect_refused(Code::InvalidField);
+    assert_eq!(pharmacist.send_back(&id, reason).await.expect_ok()["state"], "returned");
+    let read = doctor.prescription(&id).await.expect_ok();
     assert_eq!(read["reason"], "three days are too long here");
-    assert!(app.get(&scene.worker_token, &path).await.expect(200)["reason"].is_null());
-    let approve = format!("{path}/approve");
-    let pin = json!({"pin": SIGNING_PIN});
-    let gone = app.post(&seed.pharmacist.token, &approve, pin.clone()).await.problem(409, "state_moved_on");
+    assert!(scene.worker().prescription(&id).await.expect_ok()["reason"].is_null());
+    let gone = pharmacist.approve(&id).await.expect_refused(Code::StateMovedOn);
     assert_eq!(gone["state"], "returned");
-    let edited = app.put(&seed.doctor.token, &path, "\"3\"", draft_of(&["PCM-C300"])).await.expect(200);
+    let edited = doctor.edit(&id, 3, &["PCM-C300"]).await.expect_ok();
     assert_eq!((&edited["state"], &edited["reason"]), (&json!("draft"), &json!(null)));
-    app.post(&seed.doctor.token, &format!("{path}/sign"), pin.clone()).await.expect(200);
-    let approved = app.post(&seed.pharmacist.token, &approve, pin).await.expect(200);
+    doctor.sign(&id).await.expect_ok();
+    let approved = pharmacist.approve(&id).await.expect_ok();
     assert_eq!(
         (&approved["state"], &approved["lines"][0]["product_code"]),
         (&json!("approved"), &json!("PCM-C300"))
@@ -53,17 +50,15 @@ async fn a_returned_prescription_is_mended_and_signed_again() {
 #[actix_web::test]
 async fn the_queue_answers_as_soon_as_something_is_signed() {
     let scene = Scene::open().await;
-    let (app, seed) = (&scene.app, &scene.seed);
-    assert_eq!(app.get(&seed.pharmacist.token, "/api/v1/reviews").await.expect(200)["items"], json!([]));
-    app.get(&seed.pharmacist.token, "/api/v1/reviews?wait=26").await.problem(400, "invalid_parameter");
-    app.get(&seed.doctor.token, "/api/v1/reviews").await.problem(403, "role_not_allowed");
+    let (doctor, pharmacist) = (scene.doctor(), scene.pharmacist());
+    assert_eq!(pharmacist.reviews().await, Vec::<Value>::new());
+    pharmacist.get("/api/v1/reviews?wait=26").await.expect_refused(Code::InvalidParameter);
+    doctor.get("/api/v1/reviews").await.expect_refused(Code::RoleNotAllowed);
     let draft = scene.draft(&["PCM-T500"]).await;
-    let sign = format!("/api/v1/prescriptions/{draft}/sign");
-    let wait = app.get(&seed.pharmacist.token, "/api/v1/reviews?wait=25");
-    let both =
-        futures_util::future::join(wait, app.post(&seed.doctor.token, &sign, json!({"pin": SIGNING_PIN})));
-    let (queue, _) = tokio::time::timeout(Duration::from_secs(15), both).await.expect("woken, not timed out");
-    let queue = queue.expect(200);
+    let both = join(pharmacist.get("/api/v1/reviews?wait=25"), doctor.sign(&draft));
+    let (queue, _) =
+        tokio::time::timeout(Duration::from_secs(15), both).await.expect("answered before its timeout");
+    let queue = queue.expect_ok();
     assert_eq!(queue["items"][0]["id"], json!(draft));
     assert!(queue["items"][0]["overrides"].is_array());
 }
@@ -72,19 +67,15 @@ async fn the_queue_answers_as_soon_as_something_is_signed() {
 async fn ten_pharmacists_approve_and_one_does() {
     let scene = Scene::open().await;
     let id = scene.signed(&["PCM-T500"]).await;
-    let mut people = Vec::new();
+    let mut pharmacists = Vec::new();
     for number in 0..10 {
-        let mail = format!("pharmacist-{number}@example.cn");
-        let person = scene.app.person(Role::Pharmacist, &mail, None, None).await;
-        scene.open_window(&person).await;
-        people.push(person);
+        pharmacists.push(scene.another_pharmacist(&format!("pharmacist-{number}@example.cn")).await);
     }
-    let path = format!("/api/v1/prescriptions/{id}/approve");
-    let tries = people.iter().map(|one| scene.app.post(&one.token, &path, json!({"pin": SIGNING_PIN})));
-    let answers = futures_util::future::join_all(tries).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-    for answer in answers.into_iter().filter(|answer| answer.status != 200) {
-        assert_eq!(answer.problem(409, "state_moved_on")["state"], "approved");
+    let answers = join_all(pharmacists.iter().map(|one| one.approve(&id))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(won.len(), 1);
+    for answer in lost {
+        assert_eq!(answer.expect_refused(Code::StateMovedOn)["state"], "approved");
     }
 }
 
@@ -92,7 +83,7 @@ async fn ten_pharmacists_approve_and_one_does() {
 async fn nobody_reviews_their_own() {
     let scene = Scene::open().await;
     let id = id_of(&scene.signed(&["PCM-T500"]).await);
-    // No person has both roles; if one had, service and table would both say no.
+    // No person has both roles; if one had, the service and the table would both refuse.
     let doctor = &scene.seed.doctor;
     let caller = StaffCaller {
         staff: doctor.id,
@@ -133,13 +124,10 @@ fn code_of(failure: Option<Failure>) -> Option<Code> {
 #[actix_web::test]
 async fn tampered_bytes_and_lines_are_refused() {
     let scene = Scene::open().await;
-    let text = scene.signed(&["PCM-T500"]).await;
-    let id = id_of(&text);
-    let path = format!("/api/v1/prescriptions/{text}/approve");
-    let pin = json!({"pin": SIGNING_PIN});
-    let app = &scene.app.state;
+    let id = id_of(&scene.signed(&["PCM-T500"]).await);
+    let (app, pharmacist) = (&scene.app.state, scene.pharmacist());
     // Somebody with the database and even the sealing key changes what was signed.
-    let kept = app
+    let signed = app
         .write(Actor::System, move |tx| -> Result<Vec<u8>, Failure> {
             let sealed: Option<Vec<u8>> =
                 on_backend!(tx.conn, c => prescription::table.find(id).select(prescription::canonical_sealed).first(c))?;
@@ -155,12 +143,11 @@ async fn tampered_bytes_and_lines_are_refused() {
         })
         .await
         .expect("tampered");
-    let refused = scene.app.post(&scene.seed.pharmacist.token, &path, pin.clone()).await;
-    refused.problem(409, "prescription_signature_invalid");
-    // The right bytes again, but other packs on the line that is vended from.
+    pharmacist.approve(id).await.expect_refused(Code::PrescriptionSignatureInvalid);
+    // The right bytes again, but other packs on the line that orders are made from.
     app.write(Actor::System, move |tx| -> Result<(), Failure> {
         on_backend!(tx.conn, c => diesel::update(prescription::table.find(id))
-                .set(prescription::canonical_sealed.eq(Some(&kept)))
+                .set(prescription::canonical_sealed.eq(Some(&signed)))
                 .execute(c))?;
         let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
         on_backend!(tx.conn, c => diesel::update(lines)
@@ -170,8 +157,7 @@ async fn tampered_bytes_and_lines_are_refused() {
     })
     .await
     .expect("tampered");
-    let refused = scene.app.post(&scene.seed.pharmacist.token, &path, pin.clone()).await;
-    refused.problem(409, "prescription_signature_invalid");
+    pharmacist.approve(id).await.expect_refused(Code::PrescriptionSignatureInvalid);
     let packs = |packs: i32| {
         app.write(Actor::System, move |tx| -> Result<(), Failure> {
             let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
@@ -182,7 +168,7 @@ async fn tampered_bytes_and_lines_are_refused() {
         })
     };
     packs(1).await.expect("mended");
-    scene.app.post(&scene.seed.pharmacist.token, &path, pin).await.expect(200);
+    pharmacist.approve(id).await.expect_ok();
     packs(9).await.expect("tampered");
     let started = app.read(Actor::System, move |conn, app| {
         service::prescription::dispense::verify_for_start(conn, app, id, app.now())
@@ -195,24 +181,20 @@ async fn what_became_known_since_the_signature_blocks_the_review() {
     let scene = Scene::open().await;
     let id = scene.signed(&["AMX-C500"]).await;
     scene.profile(json!({"allergies": ["penicillins"]})).await;
-    let path = format!("/api/v1/prescriptions/{id}/approve");
-    let pin = json!({"pin": SIGNING_PIN});
-    let refused = scene.app.post(&scene.seed.pharmacist.token, &path, pin).await;
-    assert!(refused.problem(422, "safety_blocked")["data"].is_array());
+    let refused = scene.pharmacist().approve(&id).await.expect_refused(Code::SafetyBlocked);
+    assert!(refused["data"].is_array());
 }
 
 #[actix_web::test]
 async fn an_expired_one_is_not_approved() {
     let mut scene = Scene::open().await;
     let id = scene.signed(&["PCM-T500"]).await;
-    // Eleven hours and a half, and then past midnight: sessions last twelve.
+    // Past midnight; the first pharmacist's session ends after twelve hours.
     scene.pass(11 * 3600 + 1800).await;
-    let path = format!("/api/v1/prescriptions/{id}/approve");
     let late = scene.app.person(Role::Pharmacist, "night@example.cn", None, None).await;
     scene.app.pass(3 * 3600);
-    let token = scene.app.staff_token(Role::Pharmacist, late.id, late.session, None, None);
     scene.open_window(&late).await;
-    let refused = scene.app.post(&token, &path, json!({"pin": SIGNING_PIN})).await;
-    refused.problem(422, "prescription_expired");
-    assert_eq!(scene.app.get(&token, "/api/v1/reviews").await.expect(200)["items"], json!([]));
+    let pharmacist = Pharmacist::new(&scene.app, &late);
+    pharmacist.approve(&id).await.expect_refused(Code::PrescriptionExpired);
+    assert_eq!(pharmacist.reviews().await, Vec::<Value>::new());
 }

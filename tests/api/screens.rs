@@ -1,5 +1,5 @@
-//! A station's screen signs what it sends, as a cabinet does; and when it is
-//! revoked, replaced or left alone, nobody stays checked in at it.
+//! A station's screen signs its requests, as a cabinet does; and when it is
+//! revoked, replaced or idle, nobody stays checked in at it.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use http::{
 
 const CHECK_IN: &str = "/api/v1/check-ins";
 
-/// A request as a screen sends it, each part of it chosen by the test.
+/// A request as a screen sends it, each part chosen by the test.
 #[derive(Clone)]
 struct Sent {
     path: String,
@@ -27,8 +27,8 @@ struct Sent {
 }
 
 impl Sent {
-    /// Signed as it should be.
-    fn right(seed: &Seed, path: &str, body: &Value) -> Self {
+    /// With a valid signature.
+    fn valid(seed: &Seed, path: &str, body: &Value) -> Self {
         let mut sent = Self {
             path: path.to_owned(),
             token: seed.station_token.clone(),
@@ -74,10 +74,10 @@ fn card(pin: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn what_a_screen_did_not_sign_as_it_stands_is_refused_before_anything_is_done() {
+async fn a_request_without_a_valid_screen_signature_is_refused_before_anything_is_done() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let right = Sent::right(&seed, CHECK_IN, &card(PIN));
+    let right = Sent::valid(&seed, CHECK_IN, &card(PIN));
     let stranger = DeviceKey::generate().expect("a key");
     let other_token = {
         app.pass(1);
@@ -107,9 +107,9 @@ async fn what_a_screen_did_not_sign_as_it_stands_is_refused_before_anything_is_d
         println!("{why}");
         sent.send(&app).await.problem(401, "signature_invalid");
     }
-    // Unsigned guesses at a PIN are no tries, or anybody with a token could lock every card.
+    // Unsigned PIN guesses are not counted, or anybody with a token could lock every card.
     for _ in 0..8 {
-        let guess = Sent { signature: None, ..Sent::right(&seed, CHECK_IN, &card("000111")) };
+        let guess = Sent { signature: None, ..Sent::valid(&seed, CHECK_IN, &card("000111")) };
         guess.send(&app).await.problem(401, "signature_invalid");
     }
     right.send(&app).await.expect(201);
@@ -119,25 +119,25 @@ async fn what_a_screen_did_not_sign_as_it_stands_is_refused_before_anything_is_d
 async fn a_recorded_request_of_a_screen_does_nothing_a_second_time() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let right = Sent::right(&seed, CHECK_IN, &card(PIN));
+    let right = Sent::valid(&seed, CHECK_IN, &card(PIN));
     let first = right.send(&app).await.expect(201);
     let check_in = first["check_in"]["id"].as_str().expect("an id").to_owned();
     let again = right.send(&app).await;
     assert_eq!(again.headers["idempotency-replayed"], "true");
     assert_eq!(again.expect(201), first);
 
-    let renew = Sent::right(&seed, &format!("{CHECK_IN}/{check_in}/token"), &json!({}));
+    let renew = Sent::valid(&seed, &format!("{CHECK_IN}/{check_in}/token"), &json!({}));
     let fresh = renew.send(&app).await.expect(200);
     app.pass(2);
-    // The one that recorded it gets the token that was recorded with it, and no fresh one.
+    // A replay gets the token of the first answer, not a fresh one.
     assert_eq!(renew.send(&app).await.expect(200), fresh);
-    let leave = Sent::right(&seed, &format!("{CHECK_IN}/{check_in}/leave"), &json!({}));
+    let leave = Sent::valid(&seed, &format!("{CHECK_IN}/{check_in}/leave"), &json!({}));
     leave.send(&app).await.expect(200);
     right.send(&app).await.expect(201);
     let view = app.get(&seed.station_token, &format!("{CHECK_IN}/{check_in}")).await.expect(200);
-    assert_eq!(view["end_reason"], "left", "the old check-in is over, and no new one came of the replay");
+    assert_eq!(view["end_reason"], "left", "the old check-in is over, and the replay opened no new one");
 
-    // Long before the key is forgotten the token has ended, and no other goes with the signature.
+    // The token ends long before the key is deleted, and the signature fits no other token.
     app.pass(400);
     right.send(&app).await.problem(401, "token_expired");
     let renewed = Sent { token: app.station_token(&seed), ..right };
@@ -145,7 +145,7 @@ async fn a_recorded_request_of_a_screen_does_nothing_a_second_time() {
 }
 
 #[actix_web::test]
-async fn a_worker_at_the_screen_signs_nothing() {
+async fn requests_of_a_worker_need_no_signature() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -153,9 +153,9 @@ async fn a_worker_at_the_screen_signs_nothing() {
     app.post(&worker, "/api/v1/me/consents", body).await.expect(201);
 }
 
-/// Whoever adds a route for devices cannot forget the signature.
+/// A new route for devices cannot omit the signature.
 #[test]
-fn every_route_by_which_a_device_changes_something_takes_its_signature() {
+fn every_route_by_which_a_device_changes_something_needs_its_signature() {
     let table = routes();
     let moving = || table.lines().iter().filter(|line| line.moves());
     let mut screens = 0;
@@ -170,10 +170,10 @@ fn every_route_by_which_a_device_changes_something_takes_its_signature() {
     }
 }
 
-/// Another screen for the same station; gives its token.
+/// Enrols another screen for the same station; returns its device id.
 async fn replace(app: &TestApp, seed: &Seed) -> DeviceId {
-    let wanted = json!({"kind": "station", "station_id": seed.station});
-    let made = app.post(&app.operator_token(seed), "/api/v1/enrolment-codes", wanted).await.expect(201);
+    let request = json!({"kind": "station", "station_id": seed.station});
+    let made = app.post(&app.operator_token(seed), "/api/v1/enrolment-codes", request).await.expect(201);
     let key = DeviceKey::generate().expect("a key");
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
     let enrolled = app.post("", "/api/v1/tokens/enrol", body).await.expect(201);
@@ -185,8 +185,8 @@ async fn revoke(app: &TestApp, seed: &Seed) {
     app.post(&app.operator_token(seed), &path, json!({})).await.expect(200);
 }
 
-/// Nothing is done or told by a token of the check-in any more.
-async fn is_out(app: &TestApp, worker: &str) {
+/// Checks that a token of the check-in is refused everywhere.
+async fn assert_checked_out(app: &TestApp, worker: &str) {
     for path in ["/api/v1/me", "/api/v1/readings", "/api/v1/orders", "/api/v1/me/profile"] {
         app.get(worker, path).await.problem(401, "check_in_ended");
     }
@@ -196,18 +196,18 @@ async fn is_out(app: &TestApp, worker: &str) {
 }
 
 #[actix_web::test]
-async fn revoking_a_screen_ends_the_tokens_of_its_workers_at_every_instance() {
+async fn revoking_a_screen_ends_its_workers_tokens_at_every_instance() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let other = app.another().await;
     let visit = app.visit(&seed).await;
-    // Both know the token.
+    // Both instances have seen the token.
     app.get(&visit.token, "/api/v1/me").await.expect(200);
     other.get(&visit.token, "/api/v1/me").await.expect(200);
     revoke(&other, &seed).await;
-    is_out(&app, &visit.token).await;
-    is_out(&other, &visit.token).await;
-    // Revoking it again is no error, and ends nothing else.
+    assert_checked_out(&app, &visit.token).await;
+    assert_checked_out(&other, &visit.token).await;
+    // Revoking it again is not an error, and ends nothing else.
     revoke(&app, &seed).await;
     app.sound().await;
 }
@@ -218,7 +218,7 @@ async fn a_new_screen_begins_with_nobody_checked_in() {
     let seed = app.seed().await;
     let visit = app.visit(&seed).await;
     replace(&app, &seed).await;
-    is_out(&app, &visit.token).await;
+    assert_checked_out(&app, &visit.token).await;
     app.get(&app.station_token(&seed), &format!("{CHECK_IN}/{}", visit.check_in))
         .await
         .problem(401, "device_revoked");
@@ -226,7 +226,7 @@ async fn a_new_screen_begins_with_nobody_checked_in() {
 }
 
 #[actix_web::test]
-async fn revoking_the_cabinet_beside_it_leaves_the_workers_of_a_screen_alone() {
+async fn revoking_the_cabinet_does_not_end_check_ins_at_the_screen() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let visit = app.visit(&seed).await;
@@ -236,24 +236,24 @@ async fn revoking_the_cabinet_beside_it_leaves_the_workers_of_a_screen_alone() {
 }
 
 #[actix_web::test]
-async fn check_ins_and_the_screens_revocation_do_not_pass_each_other() {
+async fn a_check_in_concurrent_with_the_screens_revocation_does_not_stay_open() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     for _ in 0..6 {
-        let right = Sent::right(&seed, CHECK_IN, &card(PIN));
+        let right = Sent::valid(&seed, CHECK_IN, &card(PIN));
         let path = format!("/api/v1/devices/{}/revoke", seed.station_device);
         let (opened, revoked) =
             futures_util::future::join(right.send(&app), app.post(&seed.operator.token, &path, json!({})))
                 .await;
         revoked.expect(200);
         match opened.status.as_u16() {
-            201 => is_out(&app, opened.body["access_token"].as_str().expect("a token")).await,
+            201 => assert_checked_out(&app, opened.body["access_token"].as_str().expect("a token")).await,
             _ => drop(opened.problem(401, "device_revoked")),
         }
     }
 }
 
-/// All that a screen may ask for its worker without the worker's doing.
+/// What a screen may request for its worker without any action by the worker.
 const POLLS: [&str; 8] = [
     "/api/v1/me",
     "/api/v1/me/profile",
@@ -281,20 +281,20 @@ async fn a_screen_that_only_polls_goes_idle() {
         }
         let screen = app.station_token(&seed);
         app.get(&screen, &view).await.expect(200);
-        // A fresh token is the screen's doing as well.
+        // Renewing the token is done by the screen as well.
         app.post(&screen, &format!("{view}/token"), json!({})).await.expect(200);
         let ended = service::check_in::sweep_idle(&app.state).await.expect("a round");
         assert_eq!(ended, 0, "after {second} s");
     }
     app.pass(1);
     assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 1);
-    is_out(&app, &visit.token).await;
+    assert_checked_out(&app, &visit.token).await;
     let ended = app.get(&app.station_token(&seed), &view).await.expect(200);
     assert_eq!(ended["end_reason"], "idle");
 }
 
 #[actix_web::test]
-async fn a_worker_who_does_something_or_says_so_stays() {
+async fn a_worker_who_acts_or_confirms_presence_stays_checked_in() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let visit = app.visit(&seed).await;
@@ -307,8 +307,8 @@ async fn a_worker_who_does_something_or_says_so_stays() {
         if round % 2 == 0 {
             app.post(token, "/api/v1/me/consents", body.clone()).await.expect(201);
         } else {
-            let told = app.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
-            assert_eq!(told, json!({"idle_seconds": 90}));
+            let response = app.post(token, "/api/v1/me/presence", json!({})).await.expect(200);
+            assert_eq!(response, json!({"idle_seconds": 90}));
         }
         assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
     }
@@ -317,7 +317,7 @@ async fn a_worker_who_does_something_or_says_so_stays() {
 }
 
 #[actix_web::test]
-async fn who_waits_for_a_doctor_and_touches_the_screen_does_not_go_idle() {
+async fn a_worker_who_waits_for_a_doctor_and_touches_the_screen_does_not_go_idle() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let visit = app.visit(&seed).await;

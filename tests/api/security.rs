@@ -1,13 +1,13 @@
-//! The security checks of the design, each with the tests that hold it:
-//! `tests/SECURITY.md` is the table, and here it is held to what exists.
+//! Every security check of the design has tests: `tests/SECURITY.md` is the table,
+//! and this test checks that the tests named there exist.
 
 use std::{collections::HashSet, fs, path::Path, process::Command};
 
 const TABLE: &str = include_str!("../SECURITY.md");
-/// Checks of things that do not exist yet: a row may say so, and nothing else.
+/// A row about something that does not exist yet contains this instead of tests.
 const NOT_BUILT: &str = "not built:";
 
-/// Number and tests of each row.
+/// Number and tests of each row of the table.
 fn rows() -> Vec<(u32, Vec<&'static str>)> {
     TABLE
         .lines()
@@ -15,7 +15,7 @@ fn rows() -> Vec<(u32, Vec<&'static str>)> {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
             let number = cells.first()?.parse().ok()?;
             let last = cells.last()?;
-            // A reason is a sentence, commas and all.
+            // A reason is a sentence, which may contain commas.
             let tests: Vec<&str> =
                 if last.starts_with(NOT_BUILT) { vec![*last] } else { last.split(',').collect() };
             Some((number, tests.into_iter().map(str::trim).filter(|name| !name.is_empty()).collect()))
@@ -33,13 +33,13 @@ fn tests_of_this_binary() -> HashSet<String> {
     text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
 }
 
-/// Whether a test called `name` stands in a file under `folder`.
-fn stands_in(folder: &Path, name: &str) -> bool {
+/// Whether a file under `folder` has a test called `name`.
+fn contains_test(folder: &Path, name: &str) -> bool {
     let signature = format!("fn {name}(");
     fs::read_dir(folder).expect("readable").any(|entry| {
         let path = entry.expect("readable").path();
         if path.is_dir() {
-            return stands_in(&path, name);
+            return contains_test(&path, name);
         }
         path.extension().is_some_and(|ending| ending == "rs")
             && fs::read_to_string(&path).expect("readable").contains(&signature)
@@ -59,7 +59,7 @@ fn every_security_check_names_tests_that_exist() {
         }
         for test in tests.into_iter().filter(|test| !test.starts_with(NOT_BUILT)) {
             let exists = match test.strip_prefix("unit:") {
-                Some(name) => stands_in(&source, name),
+                Some(name) => contains_test(&source, name),
                 None => here.contains(test),
             };
             if !exists {

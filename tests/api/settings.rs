@@ -1,10 +1,10 @@
-//! Settings as whoever runs a network meets them: through the program.
+//! Settings, tested through the program as an operator uses it.
 
 use std::process::{Command, Stdio};
 
 const SECRET: &str = "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=";
 
-/// Runs the program with these variables and no others of ours; its status and all it says.
+/// Runs the program with these `WAYSTATION_` variables only; returns whether it succeeded, and its output.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WAYSTATION_")) {
@@ -16,12 +16,13 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
         .stdin(Stdio::null())
         .output()
         .expect("the program runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    (done.status.success(), said)
+    let output =
+        format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    (done.status.success(), output)
 }
 
 #[test]
-fn settings_that_cannot_work_are_all_named_before_anything_is_opened() {
+fn all_invalid_settings_are_named_before_anything_is_opened() {
     let dir = tempfile::tempdir().expect("a directory");
     let database = format!("sqlite:{}", dir.path().join("never.db").display());
     let cannot_work = [
@@ -35,8 +36,8 @@ fn settings_that_cannot_work_are_all_named_before_anything_is_opened() {
         ("WAYSTATION_PUBLIC_URL", "https://operator:86420975318642@waystation.example.org/?next=1"),
     ];
     for command in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
-        let (worked, said) = run(command, &cannot_work);
-        assert!(!worked && !said.contains("86420975318642"), "{said}");
+        let (success, output) = run(command, &cannot_work);
+        assert!(!success && !output.contains("86420975318642"), "{output}");
         for key in [
             "public_url",
             "offer_expiry_s",
@@ -45,14 +46,14 @@ fn settings_that_cannot_work_are_all_named_before_anything_is_opened() {
             "monthly_subsidy",
             "seal_keys",
         ] {
-            assert!(said.contains(key), "{key} is not named: {said}");
+            assert!(output.contains(key), "{key} is not named: {output}");
         }
     }
     assert!(!dir.path().join("never.db").exists());
 }
 
 #[test]
-fn what_an_orchestrator_injects_and_the_mail_password_do_not_stop_the_start() {
+fn variables_of_an_orchestrator_and_the_mail_password_do_not_stop_the_start() {
     let fine = [
         ("WAYSTATION_MASTER_SECRET", SECRET),
         ("WAYSTATION_SERVICE_HOST", "10.0.0.7"),
@@ -66,19 +67,19 @@ fn what_an_orchestrator_injects_and_the_mail_password_do_not_stop_the_start() {
         ("WAYSTATION_MAIL__USER", "waystation"),
         ("WAYSTATION_MAIL_PASSWORD", "86420975318642"),
     ];
-    let (worked, said) = run(&["config", "check"], &fine);
-    assert!(worked, "{said}");
-    assert!(said.contains("mail.example.org:465") && said.contains("master_secret = (set)"), "{said}");
+    let (success, output) = run(&["config", "check"], &fine);
+    assert!(success, "{output}");
+    assert!(output.contains("mail.example.org:465") && output.contains("master_secret = (set)"), "{output}");
     for secret in [SECRET, "86420975318642"] {
-        assert!(!said.contains(secret), "{said}");
+        assert!(!output.contains(secret), "{output}");
     }
     let without_password: Vec<_> = fine.into_iter().take(fine.len() - 1).collect();
-    let (worked, said) = run(&["config", "check"], &without_password);
-    assert!(!worked && said.contains("WAYSTATION_MAIL_PASSWORD"), "{said}");
+    let (success, output) = run(&["config", "check"], &without_password);
+    assert!(!success && output.contains("WAYSTATION_MAIL_PASSWORD"), "{output}");
 }
 
 #[test]
-fn no_refusal_prints_a_secret() {
+fn no_error_message_contains_a_secret() {
     let digits = "843219843219843219";
     for (name, value) in [
         ("WAYSTATION_MASTER_SECRET", digits),
@@ -89,18 +90,18 @@ fn no_refusal_prints_a_secret() {
             if command == ["migrate"] && name != "WAYSTATION_DATABASE_URL" {
                 continue;
             }
-            let (worked, said) = run(command, &[(name, value)]);
-            assert!(!worked && !said.contains(digits), "{name} {command:?}: {said}");
+            let (success, output) = run(command, &[(name, value)]);
+            assert!(!success && !output.contains(digits), "{name} {command:?}: {output}");
         }
     }
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("waystation.toml");
     for key in ["master_secret", "database_url", "redis_url", "metrics_token"] {
         std::fs::write(&file, format!("{key} = {digits}\n")).expect("written");
-        let (worked, said) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
-        assert!(!worked && said.contains(key) && !said.contains(digits), "{said}");
+        let (success, output) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
+        assert!(!success && output.contains(key) && !output.contains(digits), "{output}");
     }
-    // What is no TOML is told by its place alone: the line may hold anything.
+    // A TOML syntax error is reported by its line number only: the line may contain a secret.
     for line in [
         format!("master_secret = {digits}{digits}"),
         format!("master_secret = \"{digits}"),
@@ -111,19 +112,20 @@ fn no_refusal_prints_a_secret() {
         format!("[policy]\n{digits} = \"{digits}\" x"),
     ] {
         std::fs::write(&file, &line).expect("written");
-        let (worked, said) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
-        assert!(!worked && said.contains("line ") && !said.contains(digits), "{line}: {said}");
+        let (success, output) = run(&["config", "check", "--config", file.to_str().expect("a path")], &[]);
+        assert!(!success && output.contains("line ") && !output.contains(digits), "{line}: {output}");
     }
 }
 
 #[test]
-fn the_annotated_example_is_printed_and_can_work_once_it_has_a_secret() {
-    let (worked, example) = run(&["config", "example"], &[]);
-    assert!(worked && example.contains("[policy.vending]"), "{example}");
+fn the_annotated_example_is_valid_once_it_has_a_secret() {
+    let (success, example) = run(&["config", "example"], &[]);
+    assert!(success && example.contains("[policy.vending]"), "{example}");
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("waystation.toml");
     std::fs::write(&file, example).expect("written");
     let path = file.to_str().expect("a path");
-    let (worked, said) = run(&["config", "check", "--config", path], &[("WAYSTATION_MASTER_SECRET", SECRET)]);
-    assert!(worked, "{said}");
+    let (success, output) =
+        run(&["config", "check", "--config", path], &[("WAYSTATION_MASTER_SECRET", SECRET)]);
+    assert!(success, "{output}");
 }

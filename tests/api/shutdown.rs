@@ -1,5 +1,5 @@
-//! The real program is told to end while callers are at it: what it accepted
-//! it finishes, and what it did not finish it did not do.
+//! The real program gets SIGTERM while callers are active: it finishes the requests
+//! that it accepted, and does nothing of those that got no answer.
 
 use std::{
     collections::BTreeSet,
@@ -18,8 +18,8 @@ use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 const EMAIL: &str = "op@example.cn";
 const PASSWORD: &str = "correct horse battery";
-/// Generous: a debug build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a debug build on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
@@ -40,7 +40,7 @@ fn database_url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("w.db").display())
 }
 
-/// Adds an operator; gives the secret of their codes.
+/// Adds an operator; returns their TOTP secret.
 pub fn operator(folder: &Path) -> TotpSecret {
     let arguments = ["operator", "create", "--email", EMAIL, "--name", "Op"];
     let mut child = program(folder).args(arguments).spawn().expect("it starts");
@@ -67,18 +67,18 @@ impl Server {
             .expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         let base = loop {
-            let line = lines.next().expect("it says where it listens").expect("text");
-            let told: Value = serde_json::from_str(&line).expect("a line of JSON");
-            if told["message"] == "open" {
-                break format!("http://{}", told["address"].as_str().expect("an address"));
+            let line = lines.next().expect("it logs its address").expect("text");
+            let entry: Value = serde_json::from_str(&line).expect("a line of JSON");
+            if entry["message"] == "open" {
+                break format!("http://{}", entry["address"].as_str().expect("an address"));
             }
         };
-        // Its log must be read on, or it would wait for a reader.
+        // Keep reading its log, or the server blocks on a full pipe.
         std::thread::spawn(move || for _line in lines {});
         Self { child, base }
     }
 
-    fn tell_to_end(&self) {
+    fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
     }
@@ -89,7 +89,7 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("its status") {
                 return status;
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end");
+            assert!(began.elapsed() < TIMEOUT, "it does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -110,15 +110,15 @@ pub async fn sign_in(server: &Server, secret: &TotpSecret) -> String {
     answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
-/// What a caller saw of its writes.
+/// What a caller knows of its writes.
 #[derive(Default)]
 struct Seen {
     answered: BTreeSet<String>,
-    /// The last one, which got no answer.
+    /// The last write, which got no answer.
     cut_off: Option<(String, reqwest::Error)>,
 }
 
-/// Writes one after the other until a write gets no answer.
+/// Sends one write after the other until one gets no answer.
 async fn keep_writing(
     base: String,
     token: String,
@@ -152,7 +152,7 @@ async fn keep_writing(
 }
 
 #[actix_web::test]
-async fn told_to_end_it_finishes_what_it_accepted() {
+async fn after_sigterm_it_finishes_the_requests_that_it_accepted() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let secret = operator(folder.path());
     let mut server = Server::start(folder.path(), 1);
@@ -167,9 +167,9 @@ async fn told_to_end_it_finishes_what_it_accepted() {
         assert!(callers.iter().all(|caller| !caller.is_finished()), "a caller gave up early");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    server.tell_to_end();
-    let told = Instant::now();
-    // A proxy hears of it while everybody else is still served.
+    server.terminate();
+    let began = Instant::now();
+    // A proxy learns of it from /readyz while all other callers are still served.
     let proxy = Client::new();
     let not_ready = loop {
         let answer = proxy.get(format!("{}/readyz", server.base)).send().await.expect("it still answers");
@@ -180,32 +180,35 @@ async fn told_to_end_it_finishes_what_it_accepted() {
     assert_eq!(not_ready["checks"][0], json!({"name": "lifecycle", "ok": false, "code": "draining"}));
     let status = server.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    println!("ended {:.1?} after it was told to", told.elapsed());
+    println!("ended {:.1?} after SIGTERM", began.elapsed());
     stream.bytes().await.expect("the stream ends whole");
     let mut conn =
         Conn::open(&DatabaseUrl::parse(&database_url(folder.path())).expect("a URL"), Purpose::Read)
             .expect("opened");
     let rows = storage::network::listing::employer_list(&mut conn, None, 1_000_000).expect("read");
-    let kept: BTreeSet<String> = rows.into_iter().map(|row| row.code).collect();
+    let stored: BTreeSet<String> = rows.into_iter().map(|row| row.code).collect();
     let mut answered = BTreeSet::new();
     for caller in callers {
         let seen = caller.await.expect("joined");
         let (code, error) = seen.cut_off.expect("it came to an end");
-        // Not one is cut off in the middle of what was accepted.
-        assert!(error.is_connect() || !kept.contains(&code), "{code} was done and not told: {error:?}");
+        // No accepted request is cut off.
+        assert!(
+            error.is_connect() || !stored.contains(&code),
+            "{code} was done without an answer: {error:?}"
+        );
         answered.extend(seen.answered);
     }
     assert!(answered.len() >= 40);
-    assert_eq!(kept, answered, "what was told is what was done");
+    assert_eq!(stored, answered, "every answered write was done, and no other");
 }
 
 #[actix_web::test]
-async fn told_twice_it_ends_at_once() {
+async fn a_second_sigterm_ends_it_at_once() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let mut server = Server::start(folder.path(), 600);
-    server.tell_to_end();
+    server.terminate();
     let client = Client::new();
     while client.get(format!("{}/readyz", server.base)).send().await.expect("answered").status() != 503 {}
-    server.tell_to_end();
+    server.terminate();
     assert_eq!(server.ended().await.code(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! People change: their names, addresses, licences, and whether they are here.
+//! Changes of staff: names, addresses, licences, disabling and enabling.
 
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -19,8 +19,8 @@ fn path(who: &Person) -> String {
     format!("/api/v1/staff/{}", who.id)
 }
 
-/// The document as it is written: what was read, without what cannot be changed.
-/// The seeded licence numbers are no labels.
+/// The document to write: what was read, without what cannot be changed. The seeded
+/// licence numbers are not valid labels, so they are replaced.
 fn editable(document: &Value) -> Value {
     let mut document = document.clone();
     if document["doctor"].is_object() {
@@ -32,7 +32,7 @@ fn editable(document: &Value) -> Value {
 }
 
 #[actix_web::test]
-async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
+async fn a_doctors_licence_is_renewed_and_an_expired_one_takes_them_off_duty() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let (operator, doctor) = (&seed.operator.token, &seed.doctor.token);
@@ -55,7 +55,7 @@ async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
     assert_eq!(written["staff"]["name_en"], "Renewed");
     assert_eq!(written["doctor"]["licence_no"], "NEW-1");
     assert_eq!(app.put(doctor, "/api/v1/duty", "*", want).await.expect(200)["capacity"], 3);
-    // Of somebody else's licence, and of nothing at all.
+    // Another doctor's licence number, and no doctor's details at all.
     let mut other = editable(&app.get(operator, &path(&seed.doctor_b)).await.expect(200));
     other["doctor"]["licence_no"] = json!("THEIRS-1");
     app.put(operator, &path(&seed.doctor_b), "*", other).await.expect(200);
@@ -69,7 +69,7 @@ async fn a_doctors_licence_is_renewed_and_a_lapsed_one_takes_them_off_duty() {
 }
 
 #[actix_web::test]
-async fn who_moves_to_another_hospital_signs_in_anew() {
+async fn a_doctor_moved_to_another_hospital_must_sign_in_again() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -86,7 +86,7 @@ async fn who_moves_to_another_hospital_signs_in_anew() {
 }
 
 #[actix_web::test]
-async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
+async fn a_new_address_must_be_confirmed_and_the_old_one_is_notified() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -96,7 +96,7 @@ async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
     app.post(operator, &ask, json!({"email": "not-an-address@"})).await.problem(422, "invalid_field");
     let asked = app.post(operator, &ask, json!({"email": "Moved@example.cn"})).await.expect(200);
     assert_eq!((&asked["email"], &asked["confirmed"]), (&json!("moved@example.cn"), &json!(false)));
-    // Until then the old one is good.
+    // Until the new address is confirmed the old one is valid.
     let sign_in = |email: &str| {
         let body = json!({"email": email, "password": PASSWORD, "totp": code(&app, &seed.doctor)});
         let app = &app;
@@ -115,20 +115,20 @@ async fn a_new_address_is_confirmed_by_itself_and_the_old_one_is_told() {
     app.post("", confirm, json!({"token": token})).await.problem(401, "link_invalid");
     sign_in(&seed.doctor.email).await.problem(401, "credentials_wrong");
     sign_in("moved@example.cn").await.expect(200);
-    let told = service::letter::claim_due(&app.state).await.expect("claimed");
-    assert_eq!(told.last().expect("a letter").email, seed.doctor.email);
+    let letters = service::letter::claim_due(&app.state).await.expect("claimed");
+    assert_eq!(letters.last().expect("a letter").email, seed.doctor.email);
 }
 
 #[actix_web::test]
-async fn a_slip_in_an_invitations_address_is_mended() {
+async fn a_wrong_address_of_an_invitation_is_corrected() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
     let input = json!({"role": "restocker", "email": "wrogn@example.cn", "name_zh": "补货", "name_en": "Re"});
     let made = app.post(operator, "/api/v1/staff", input).await.expect(201);
     let ask = format!("/api/v1/staff/{}/email", made["staff"]["id"].as_str().expect("an id"));
-    let mended = app.post(operator, &ask, json!({"email": "right@example.cn"})).await.expect(200);
-    assert_eq!(mended["confirmed"], true);
+    let corrected = app.post(operator, &ask, json!({"email": "right@example.cn"})).await.expect(200);
+    assert_eq!(corrected["confirmed"], true);
     let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let to: Vec<&str> = letters.iter().map(|letter| letter.email.as_str()).collect();
     assert_eq!(to, ["right@example.cn"], "the first one is not sent any more");
@@ -143,7 +143,7 @@ async fn the_address_and_the_licence_of_a_disabled_doctor_are_free_for_another()
     app.put(operator, &path(&seed.doctor), "\"1\"", own).await.expect(200);
     let disabled =
         app.post(operator, &format!("{}/disable", path(&seed.doctor)), json!({})).await.expect(200);
-    // They are still known by their address.
+    // The document still shows their address.
     assert_eq!(disabled["staff"]["email"], seed.doctor.email.as_str());
     let body = json!({"role": "doctor", "email": seed.doctor.email, "name_zh": "新医生", "name_en": "New",
         "hospital_id": seed.hospital, "doctor": {"licence_no": "OLD-1",
@@ -170,7 +170,7 @@ async fn the_address_and_the_licence_of_a_disabled_doctor_are_free_for_another()
 }
 
 #[actix_web::test]
-async fn of_many_new_people_with_a_freed_address_one_comes_in_and_many_disable_once() {
+async fn a_freed_address_is_given_to_one_person_and_concurrent_disabling_is_done_once() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -191,7 +191,7 @@ async fn of_many_new_people_with_a_freed_address_one_comes_in_and_many_disable_o
 }
 
 #[actix_web::test]
-async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
+async fn a_disabled_person_cannot_be_edited_and_gets_no_letter() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -200,8 +200,8 @@ async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
     app.post(operator, &format!("{}/disable", path(&person)), json!({})).await.expect(200);
     assert!(service::letter::claim_due(&app.state).await.expect("claimed").is_empty());
     let names = json!({"name_zh": "甲", "name_en": "A"});
-    let told = app.put(operator, &path(&person), "*", names).await.problem(409, "state_moved_on");
-    assert_eq!(told["state"], "disabled");
+    let problem = app.put(operator, &path(&person), "*", names).await.problem(409, "state_moved_on");
+    assert_eq!(problem["state"], "disabled");
     let ask = json!({"email": "other@example.cn"});
     app.post(operator, &format!("{}/email", path(&person)), ask).await.problem(409, "state_moved_on");
     let shift = json!({"staff_id": person.id, "starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-12-01T08:00:00Z"});
@@ -209,12 +209,12 @@ async fn a_disabled_person_is_not_edited_and_no_letter_goes_to_them() {
 }
 
 #[actix_web::test]
-async fn who_was_disabled_by_an_earlier_version_gives_the_address_back_too() {
+async fn a_person_disabled_by_an_earlier_version_frees_the_address_too() {
     let before = TestApp::open().await;
     let seed = before.seed().await;
     let mut conn = before.connection();
     loop {
-        let version = on_backend!(&mut conn, c => c.revert_last_migration(MIGRATIONS)).expect("taken back");
+        let version = on_backend!(&mut conn, c => c.revert_last_migration(MIGRATIONS)).expect("reverted");
         if version.to_string() == "20261129000082" {
             break;
         }

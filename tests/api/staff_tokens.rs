@@ -1,4 +1,4 @@
-//! Staff sign in, refresh, sign out, and set passwords by links.
+//! Staff sign in, refresh, sign out, and set passwords with links.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -24,19 +24,19 @@ fn text<'a>(body: &'a Value, field: &str) -> &'a str {
 }
 
 #[actix_web::test]
-async fn whatever_is_wrong_the_answer_is_the_same() {
+async fn every_failed_sign_in_gets_the_same_answer() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let right = code(&app, &seed.doctor);
-    let mut told = Vec::new();
+    let mut problems = Vec::new();
     for (email, password, totp) in [
         ("nobody@example.cn", PASSWORD, right.as_str()),
         (&seed.doctor.email, "wrong horse battery", &right),
         (&seed.doctor.email, PASSWORD, "000000"),
     ] {
-        told.push(sign_in(&app, email, password, totp).await.problem(401, "credentials_wrong"));
+        problems.push(sign_in(&app, email, password, totp).await.problem(401, "credentials_wrong"));
     }
-    assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+    assert!(problems.windows(2).all(|pair| pair[0] == pair[1]), "{problems:?}");
     let opened = sign_in(&app, &seed.doctor.email, PASSWORD, &right).await.expect(200);
     assert_eq!(opened["staff"]["role"], "doctor");
     assert_eq!(opened["expires_in"], 300);
@@ -46,7 +46,7 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
 }
 
 #[actix_web::test]
-async fn of_ten_sign_ins_with_one_code_exactly_one_wins() {
+async fn of_ten_sign_ins_with_one_code_exactly_one_succeeds() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let totp = code(&app, &seed.doctor);
@@ -56,7 +56,7 @@ async fn of_ten_sign_ins_with_one_code_exactly_one_wins() {
 }
 
 #[actix_web::test]
-async fn ten_failures_slow_an_account_down_and_no_other() {
+async fn ten_failures_slow_down_one_account_and_no_other() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     for _ in 0..10 {
@@ -89,7 +89,7 @@ async fn a_reused_refresh_token_ends_the_whole_session() {
     let stolen = text(&first, "refresh_token").to_owned();
     let second = refresh(stolen.clone()).await.expect(200);
     app.get(text(&second, "access_token"), "/api/v1/session").await.expect(200);
-    // Long after a lost answer would have been asked for again.
+    // After the seconds in which a lost answer may be requested again.
     app.pass(11);
     refresh(stolen).await.problem(401, "refresh_reused");
     app.get(text(&second, "access_token"), "/api/v1/session").await.problem(401, "session_ended");
@@ -131,7 +131,7 @@ async fn a_one_time_code_opens_the_signing_window_once() {
 }
 
 #[actix_web::test]
-async fn an_invitation_is_answered_once_and_then_the_person_signs_in() {
+async fn an_invitation_is_accepted_once_and_then_the_person_signs_in() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let input =
@@ -157,7 +157,7 @@ async fn an_invitation_is_answered_once_and_then_the_person_signs_in() {
 }
 
 #[actix_web::test]
-async fn a_reset_ends_every_session_and_lapses_after_half_an_hour() {
+async fn a_reset_ends_every_session_and_expires_after_half_an_hour() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let ask = "/api/v1/staff/password-reset";
@@ -176,7 +176,7 @@ async fn a_reset_ends_every_session_and_lapses_after_half_an_hour() {
     app.post("", "/api/v1/staff/password", set).await.problem(401, "link_invalid");
 }
 
-/// Claims the outbox, as its job would, and takes the token out of the link.
+/// Claims the due letters, as the job does, and returns the token in the newest one's link.
 pub async fn token_of_newest_letter(app: &TestApp) -> String {
     let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let link = &letters.last().expect("a letter").link;

@@ -1,5 +1,5 @@
-//! Several processes that start at once on an empty database, and a server
-//! that goes away under a running house.
+//! Several processes that start at once on an empty database, and a database server
+//! that drops its connections under a running application.
 
 use std::{
     process::{Command, Stdio},
@@ -44,7 +44,7 @@ fn many_processes_migrate_an_empty_database_at_once() {
 }
 
 #[test]
-fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
+fn many_instances_start_at_once_on_an_empty_database_and_share_one_key() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let database = Database::empty(dir.path());
     let mut config = Config::load(None, &Flags::default()).expect("the defaults");
@@ -53,14 +53,14 @@ fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
     config.instances = Instances::One;
     config.data_dir = dir.path().join("data");
     config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
-    let together = Arc::new(Barrier::new(AT_ONCE));
+    let barrier = Arc::new(Barrier::new(AT_ONCE));
     let starts: Vec<_> = (0..AT_ONCE)
         .map(|_| {
-            let (config, together) = (config.clone(), Arc::clone(&together));
+            let (config, barrier) = (config.clone(), Arc::clone(&barrier));
             std::thread::spawn(move || {
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
-                together.wait();
+                barrier.wait();
                 let clock = Arc::new(ManualClock::at(start_of_test()));
                 runtime.block_on(waystation::build(&config, clock)).map(|built| built.app).expect("built")
             })
@@ -77,7 +77,7 @@ fn many_houses_start_at_once_on_an_empty_database_and_share_one_key() {
 }
 
 #[actix_web::test]
-async fn a_server_that_drops_every_connection_is_noticed_once_at_most() {
+async fn after_the_database_drops_all_connections_at_most_one_request_fails() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
@@ -85,7 +85,7 @@ async fn a_server_that_drops_every_connection_is_noticed_once_at_most() {
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
     let read = || app.get(&worker, "/api/v1/me");
-    // The whole pool is in use once.
+    // Use the whole pool once.
     for answer in join_all((0..24).map(|_| read())).await {
         answer.expect(200);
     }
@@ -109,5 +109,5 @@ async fn a_server_that_drops_every_connection_is_noticed_once_at_most() {
             status => assert!(status < 300, "{status}: {}", answer.body),
         }
     }
-    assert!(unavailable <= 1, "{unavailable} of 12 were turned away");
+    assert!(unavailable <= 1, "{unavailable} of 12 requests got 503");
 }

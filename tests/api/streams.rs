@@ -1,5 +1,5 @@
-//! The event log as its readers see it: nothing is skipped because it was
-//! committed late, and whoever waits for nothing costs nothing.
+//! The event log as its readers see it: no event is skipped because it was
+//! committed late, and an idle reader costs no database work.
 
 use std::pin::Pin;
 
@@ -19,7 +19,7 @@ use storage::{
     on_backend,
 };
 
-/// Only PostgreSQL lets two transactions write at once.
+/// Only PostgreSQL allows two transactions to write at once.
 fn one_writer_only() -> bool {
     engines::engine() == Engine::Sqlite
 }
@@ -43,14 +43,14 @@ fn run(conn: &mut Conn, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
 }
 
-/// A transaction that has its number already, and nothing else.
-fn begun(app: &TestApp) -> Conn {
+/// Begins a transaction that has its transaction id and has written nothing yet.
+fn begin(app: &TestApp) -> Conn {
     let mut conn = app.connection();
     run(&mut conn, "BEGIN; SELECT pg_current_xact_id()");
     conn
 }
 
-/// Reads on after `position` as a follower would, until `kinds` were seen.
+/// Reads once after `position`, as a follower does; returns the kinds, and whether more will follow soon.
 async fn follow(app: &TestApp, position: &mut i64) -> (Vec<String>, bool) {
     let after = *position;
     let found = app
@@ -68,8 +68,8 @@ async fn head(app: &TestApp) -> i64 {
     app.state.read(Actor::System, |conn, _| Ok(storage::events::event_head(conn)?)).await.expect("read")
 }
 
-/// Reads until nothing is hidden any more: other tests share the server, and
-/// their transactions hold the horizon, too.
+/// Reads until no event is hidden any more: other tests share the server, and
+/// their transactions delay the visible position, too.
 async fn follow_all(app: &TestApp, position: &mut i64) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
@@ -83,15 +83,15 @@ async fn follow_all(app: &TestApp, position: &mut i64) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn an_event_that_began_early_and_was_committed_late_reaches_a_reader_who_went_ahead() {
+async fn an_event_committed_late_reaches_a_reader_who_has_read_later_events() {
     if one_writer_only() {
         return;
     }
     let app = TestApp::open().await;
     let mut position = head(&app).await;
     // The first transaction begins first but writes last; the second one writes
-    // first and is committed last. Each order of the two must be read whole.
-    let (mut first, mut second) = (begun(&app), begun(&app));
+    // first and is committed last. Either order must be read completely.
+    let (mut first, mut second) = (begin(&app), begin(&app));
     append(&mut second, "second", None);
     append(&mut first, "first", None);
     run(&mut first, "COMMIT");
@@ -100,7 +100,7 @@ async fn an_event_that_began_early_and_was_committed_late_reaches_a_reader_who_w
     seen.extend(follow_all(&app, &mut position).await);
     assert_eq!(seen, ["first", "second"]);
 
-    let (mut early, mut late) = (begun(&app), begun(&app));
+    let (mut early, mut late) = (begin(&app), begin(&app));
     append(&mut early, "early", None);
     append(&mut late, "late", None);
     run(&mut late, "COMMIT");
@@ -109,18 +109,18 @@ async fn an_event_that_began_early_and_was_committed_late_reaches_a_reader_who_w
     assert_eq!((seen.len(), more_soon), (0, true), "the later one is hidden and announced");
     run(&mut early, "COMMIT");
     assert_eq!(follow_all(&app, &mut position).await, ["early", "late"]);
-    // Who began to listen in between starts at the head, and misses neither.
+    // A reader who began in between starts at the head, and misses neither event.
     let mut newcomer = from;
     assert_eq!(follow_all(&app, &mut newcomer).await, ["early", "late"]);
 }
 
 #[actix_web::test]
-async fn the_audit_chain_seals_late_commits_in_their_place() {
+async fn the_audit_chain_seals_late_commits_in_order() {
     if one_writer_only() {
         return;
     }
     let app = TestApp::open().await;
-    let (mut first, mut second) = (begun(&app), begun(&app));
+    let (mut first, mut second) = (begin(&app), begin(&app));
     append(&mut second, "second", None);
     append(&mut first, "first", None);
     run(&mut first, "COMMIT");
@@ -129,7 +129,7 @@ async fn the_audit_chain_seals_late_commits_in_their_place() {
     append(&mut app.connection(), "third", None);
     let mut sealed = 0;
     while sealed < 1 {
-        // Another test's transaction may still hold the horizon.
+        // Another test's transaction may still delay the visible position.
         sealed = service::audit::seal(&app.state).await.expect("sealed");
     }
     let newest = loop {
@@ -157,13 +157,13 @@ async fn last_position(app: &TestApp) -> i64 {
         .unwrap_or(0)
 }
 
-/// An open event stream, and what it told so far.
-struct Line {
+/// An open event stream, and what was received so far.
+struct EventStream {
     chunks: Pin<Box<dyn Stream<Item = reqwest::Result<actix_web::web::Bytes>>>>,
     text: String,
 }
 
-impl Line {
+impl EventStream {
     async fn open(app: &TestApp, token: &str, query: &str) -> Self {
         let url = format!("{}/api/v1/events{query}", app.base);
         let answer = app.client().get(url).bearer_auth(token).send().await.expect("answered");
@@ -171,10 +171,10 @@ impl Line {
         Self { chunks: Box::pin(answer.bytes_stream()), text: String::new() }
     }
 
-    /// Reads on until `holds`.
-    async fn until(&mut self, holds: impl Fn(&str) -> bool) {
-        while !holds(&self.text) {
-            let chunk = self.chunks.next().await.expect("the line is open").expect("bytes");
+    /// Reads until `condition` is true of the text received so far.
+    async fn until(&mut self, condition: impl Fn(&str) -> bool) {
+        while !condition(&self.text) {
+            let chunk = self.chunks.next().await.expect("the stream is open").expect("bytes");
             self.text.push_str(&String::from_utf8_lossy(&chunk));
         }
     }
@@ -185,7 +185,7 @@ impl Line {
 }
 
 #[actix_web::test]
-async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
+async fn a_stream_woken_too_early_delivers_the_late_event_without_another_wake_up() {
     if one_writer_only() {
         return;
     }
@@ -193,13 +193,13 @@ async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
     let after = format!("?after={}", last_position(&app).await);
-    let mut early = begun(&app);
+    let mut early = begin(&app);
     append(&mut early, "early", Some(seed.worker));
-    let mut resumed = Line::open(&app, &worker, &after).await;
-    let mut operators = Line::open(&app, &seed.operator.token, &after).await;
-    // This wakes the streams; what it wrote is hidden behind the early one.
+    let mut resumed = EventStream::open(&app, &worker, &after).await;
+    let mut operators = EventStream::open(&app, &seed.operator.token, &after).await;
+    // This wakes the streams; its event is hidden behind the early transaction.
     app.ask(&worker).await;
-    // Committed where nobody wakes anybody.
+    // Committed without a wake-up.
     run(&mut early, "COMMIT");
     for line in [&mut resumed, &mut operators] {
         line.until(|text| text.contains("consultation.requested")).await;
@@ -208,32 +208,32 @@ async fn a_stream_that_was_woken_too_early_tells_the_late_event_unasked() {
 }
 
 #[actix_web::test]
-async fn an_idle_stream_touches_no_database_whoever_listens() {
+async fn an_idle_stream_of_any_role_uses_no_database_connection() {
     let app = TestApp::open_with(|config| {
         config.policy.insert("realtime".to_owned(), json!({"ping_ms": 20}));
     })
     .await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
-    // Other tests' transactions may still hide the newest event; to wait for
-    // that is not to be idle.
+    // Other tests' transactions may still hide the newest event; a stream that waits
+    // for it is not idle.
     while head(&app).await < last_position(&app).await {
         tokio::task::yield_now().await;
     }
     let tokens = [&worker, &seed.doctor.token, &seed.pharmacist.token, &seed.operator.token];
     let mut lines = Vec::new();
     for token in tokens {
-        let mut line = Line::open(&app, token, "").await;
+        let mut line = EventStream::open(&app, token, "").await;
         line.until(|text| text.contains(": ping")).await;
         lines.push(line);
     }
-    // Every line has read what there was and waits now.
+    // Every stream has read all events and waits now.
     let before = app.state.store.taken();
     for line in &mut lines {
         line.until(|text| text.matches(": ping").count() >= 5).await;
     }
     assert_eq!(app.state.store.taken(), before, "an idle stream took a connection");
-    // They are idle, not asleep.
+    // Idle streams still deliver new events.
     app.ask(&worker).await;
     for at in [0, 3] {
         lines[at].until(|text| text.contains("consultation.requested")).await;
@@ -241,7 +241,7 @@ async fn an_idle_stream_touches_no_database_whoever_listens() {
 }
 
 #[actix_web::test]
-async fn a_database_that_moved_to_a_server_with_lower_numbers_hides_nothing() {
+async fn a_database_moved_to_a_server_with_lower_transaction_ids_hides_no_event() {
     if one_writer_only() {
         return;
     }
@@ -249,8 +249,7 @@ async fn a_database_that_moved_to_a_server_with_lower_numbers_hides_nothing() {
     for kind in ["one", "two"] {
         append(&mut app.connection(), kind, None);
     }
-    // As after a dump and a restore: the old server was a thousand million
-    // transactions ahead.
+    // As after a dump and a restore: the old server's transaction ids were 10^9 ahead.
     let ahead = 1_000_000_000_i64;
     run(
         &mut app.connection(),
@@ -264,14 +263,14 @@ async fn a_database_that_moved_to_a_server_with_lower_numbers_hides_nothing() {
     migrate();
     assert_eq!(follow(&app, &mut position).await, (vec!["one".to_owned(), "two".to_owned()], false));
     append(&mut app.connection(), "three", None);
-    // Starting again changes nothing any more.
+    // Migrating again changes nothing.
     migrate();
     append(&mut app.connection(), "four", None);
     assert_eq!(follow_all(&app, &mut position).await, ["three", "four"]);
 }
 
 #[actix_web::test]
-async fn many_events_of_one_transaction_keep_their_order() {
+async fn the_events_of_one_transaction_keep_their_order() {
     let app = TestApp::open().await;
     let mut position = head(&app).await;
     app.state

@@ -1,4 +1,4 @@
-//! Readings and what they mean.
+//! Readings and their scores.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ async fn readings_are_stored_with_units_and_scored_together() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_is_refused_with_the_allowed_range_and_nothing_is_kept() {
+async fn impossible_readings_are_refused_with_the_allowed_range_and_nothing_is_stored() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -46,7 +46,7 @@ async fn what_cannot_be_is_refused_with_the_allowed_range_and_nothing_is_kept() 
 }
 
 #[actix_web::test]
-async fn without_consent_nothing_is_measured() {
+async fn without_consent_no_reading_is_accepted() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
@@ -59,7 +59,7 @@ async fn without_consent_nothing_is_measured() {
 }
 
 #[actix_web::test]
-async fn news2_is_scored_as_the_vectors_say() {
+async fn news2_scores_match_the_test_vectors() {
     let app = TestApp::open().await;
     let text = include_str!("../facts/news2.json");
     let facts: Value = serde_json::from_str(text).expect("JSON");

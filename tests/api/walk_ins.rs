@@ -1,5 +1,5 @@
-//! People without a card: everybody gets care, and who proves a phone or shows
-//! a document is the same person the next time.
+//! People without a card: everybody gets care, and a verified phone or document
+//! identifies the same person at the next visit.
 
 use serde_json::json;
 
@@ -39,25 +39,25 @@ async fn no_phone_a_landline_and_a_foreign_number_get_care() {
         let refused = app.walk_in(&seed, body).await.problem(422, "invalid_field");
         assert_eq!(refused["errors"][0]["field"], "phone", "{bad}");
     }
-    // Two people without a phone share nothing by which limits are counted.
+    // People without a phone share no limit that counts by phone; a phone is shown masked.
     let list = app.get(&app.operator_token(&seed), "/api/v1/workers?phone=13800138000").await.expect(200);
     assert_eq!(list["items"][0]["phone"], "138****8000");
 }
 
 #[actix_web::test]
-async fn a_proved_phone_and_the_name_are_the_same_person_at_the_next_visit() {
+async fn a_verified_phone_and_the_name_identify_the_same_person_at_the_next_visit() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let first = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
     assert_eq!(first["identified_by"], "phone");
     let body = json!({"allergies": ["penicillins"]});
     app.put(&text(&first, "/access_token"), "/api/v1/me/profile", "\"0\"", body).await.expect(200);
-    // Spelt otherwise: still the same.
+    // Another spelling is still the same person.
     let again = app.walk_in_by_phone(&seed, " 样例 甲", "+86 138-0013-8000").await;
     assert_eq!(text(&again, WHO), text(&first, WHO));
     let profile = app.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["penicillins"]));
-    // The same phone, another name: a couple. Each has a record of their own.
+    // The same phone with another name is another person with a record of their own.
     let wife = app.walk_in_by_phone(&seed, "样例乙", "13800138000").await;
     assert_ne!(text(&wife, WHO), text(&first, WHO));
     let profile = app.get(&text(&wife, "/access_token"), "/api/v1/me/profile").await.expect(200);
@@ -66,15 +66,15 @@ async fn a_proved_phone_and_the_name_are_the_same_person_at_the_next_visit() {
 }
 
 #[actix_web::test]
-async fn what_is_only_said_opens_nobodys_record() {
+async fn unverified_claims_open_no_record() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let number = resident_id("19900501", 13);
     let first = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
     let document = app.walk_in_by_document(&seed, "样例丙", &number).await;
     assert_eq!(document["identified_by"], "document");
-    let said = json!({"name": "样例甲", "phone": "13800138000", "consent": true});
-    let opened = app.walk_in(&seed, said).await.expect(201);
+    let claimed = json!({"name": "样例甲", "phone": "13800138000", "consent": true});
+    let opened = app.walk_in(&seed, claimed).await.expect(201);
     assert_eq!(opened["identified_by"], "unchecked");
     assert_ne!(text(&opened, WHO), text(&first, WHO));
     let typed = json!({"name": "样例丙", "consent": true,
@@ -82,10 +82,10 @@ async fn what_is_only_said_opens_nobodys_record() {
     let opened = app.walk_in(&seed, typed).await.expect(201);
     assert_eq!(opened["identified_by"], "unchecked");
     assert_ne!(text(&opened, WHO), text(&document, WHO));
-    // Whose card names this phone is not found by the phone: nobody proved it for them.
+    // A card's phone that was never verified does not find its worker.
     let card = app.walk_in_by_phone(&seed, "样例工人甲", "15400000001").await;
     assert_ne!(text(&card, WHO), seed.worker.to_string());
-    // An operator finds both who showed the document and who claims it.
+    // An operator finds both the person with the document and the one who only typed its number.
     let path = format!("/api/v1/workers?document_kind=resident_id&document_number={number}");
     let found = app.get(&app.operator_token(&seed), &path).await.expect(200);
     assert_eq!(found["items"].as_array().expect("a list").len(), 2);
@@ -95,17 +95,17 @@ async fn what_is_only_said_opens_nobodys_record() {
 }
 
 #[actix_web::test]
-async fn a_document_finds_its_owner_and_says_birth_and_sex() {
+async fn a_document_identifies_its_owner_and_gives_birth_date_and_sex() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let number = resident_id("19880214", 122);
     let first = app.walk_in_by_document(&seed, "样例甲", &number).await;
     let me = app.get(&text(&first, "/access_token"), "/api/v1/me").await.expect(200);
     assert_eq!((&me["birth_date"], &me["sex"]), (&json!("1988-02-14"), &json!("female")));
-    // Married, and called otherwise since: the number is one person's.
+    // Another name, for example after a marriage: the number belongs to one person.
     let again = app.walk_in_by_document(&seed, "样例乙", &number.to_lowercase()).await;
     assert_eq!(text(&again, WHO), text(&first, WHO));
-    // A passport's number is one person's together with the name.
+    // A passport's number identifies a person only together with the name.
     let passport = |name: &str| {
         json!({"name": name, "consent": true,
             "document": {"kind": "passport", "number": "m12345678", "evidence": "reader"}})
@@ -113,7 +113,7 @@ async fn a_document_finds_its_owner_and_says_birth_and_sex() {
     let kim = app.walk_in(&seed, passport("Kim Min")).await.expect(201);
     assert_eq!(text(&app.walk_in(&seed, passport("KIM MIN")).await.expect(201), WHO), text(&kim, WHO));
     assert_ne!(text(&app.walk_in(&seed, passport("Li Wei")).await.expect(201), WHO), text(&kim, WHO));
-    // A slip of the finger is named.
+    // A typing error is reported.
     let wrong = |number: &str| {
         json!({"name": "样例甲", "consent": true, "birth_date": "1988-02-15",
             "document": {"kind": "resident_id", "number": number, "evidence": "reader"}})
@@ -123,7 +123,7 @@ async fn a_document_finds_its_owner_and_says_birth_and_sex() {
     assert_eq!(refused["errors"][0]["field"], "document.number");
     let refused = app.walk_in(&seed, wrong(&number)).await.problem(422, "invalid_field");
     assert_eq!(refused["errors"][0]["code"], "contradicts_document");
-    // A phone that leads to somebody known by another number leads to nobody here.
+    // A verified phone does not find a person who has another document number.
     let both = |code: serde_json::Value, number: &str| {
         json!({"name": "样例甲", "consent": true, "phone": "13800138000", "phone_code": code,
             "document": {"kind": "resident_id", "number": number, "evidence": "reader"}})
@@ -137,33 +137,33 @@ async fn a_document_finds_its_owner_and_says_birth_and_sex() {
 }
 
 #[actix_web::test]
-async fn a_code_is_good_for_one_screen_one_phone_one_purpose_five_tries_and_five_minutes() {
+async fn a_code_is_valid_for_one_phone_one_purpose_five_tries_and_five_minutes() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let with = |code: &serde_json::Value, phone: &str| json!({"name": "样例甲", "phone": phone, "phone_code": code, "consent": true});
+    let body_with = |code: &serde_json::Value, phone: &str| json!({"name": "样例甲", "phone": phone, "phone_code": code, "consent": true});
     let code = app.code(&seed, "13800138000", "check_in").await;
     let mut wrong = code.clone();
     wrong["code"] = json!(if code["code"] == "000000" { "000001" } else { "000000" });
-    // Another phone's; then another purpose's.
-    app.walk_in(&seed, with(&code, "13800138001")).await.problem(422, "phone_code_gone");
+    // A code for another phone; then one for another purpose.
+    app.walk_in(&seed, body_with(&code, "13800138001")).await.problem(422, "phone_code_gone");
     let other = app.code(&seed, "13800138000", "change_phone").await;
-    app.walk_in(&seed, with(&other, "13800138000")).await.problem(422, "phone_code_gone");
-    // A new code ends the one before.
-    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    app.walk_in(&seed, body_with(&other, "13800138000")).await.problem(422, "phone_code_gone");
+    // A new code invalidates the previous one.
+    app.walk_in(&seed, body_with(&code, "13800138000")).await.problem(422, "phone_code_gone");
     let code = app.code(&seed, "13800138000", "check_in").await;
     wrong["id"] = code["id"].clone();
     wrong["code"] = json!(if code["code"] == "000000" { "000001" } else { "000000" });
     for _ in 0..5 {
-        app.walk_in(&seed, with(&wrong, "13800138000")).await.problem(422, "phone_code_wrong");
+        app.walk_in(&seed, body_with(&wrong, "13800138000")).await.problem(422, "phone_code_wrong");
     }
-    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    app.walk_in(&seed, body_with(&code, "13800138000")).await.problem(422, "phone_code_gone");
     let code = app.code(&seed, "13800138000", "check_in").await;
     app.pass(301);
-    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    app.walk_in(&seed, body_with(&code, "13800138000")).await.problem(422, "phone_code_gone");
     let code = app.code(&seed, "13800138000", "check_in").await;
-    app.walk_in(&seed, with(&code, "13800138000")).await.expect(201);
-    app.walk_in(&seed, with(&code, "13800138000")).await.problem(422, "phone_code_gone");
-    // Five an hour to one phone, whatever they were for.
+    app.walk_in(&seed, body_with(&code, "13800138000")).await.expect(201);
+    app.walk_in(&seed, body_with(&code, "13800138000")).await.problem(422, "phone_code_gone");
+    // Five an hour to one phone, for all purposes together.
     let ask = json!({"phone": "138 0013 8000", "purpose": "check_in"});
     let token = app.station_token(&seed);
     let refused = app.post(&token, "/api/v1/phone-codes", ask).await;
@@ -179,7 +179,7 @@ async fn a_code_is_good_for_one_screen_one_phone_one_purpose_five_tries_and_five
 }
 
 #[actix_web::test]
-async fn a_message_says_what_its_code_is_for_and_is_given_up_with_it() {
+async fn a_message_names_the_purpose_of_its_code_and_is_not_sent_after_the_code_expires() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let ask = json!({"phone": "+86 138 0013 8000", "purpose": "check_in"});
@@ -187,9 +187,12 @@ async fn a_message_says_what_its_code_is_for_and_is_given_up_with_it() {
     assert_eq!((&sent["phone"], &sent["tries"]), (&json!("138****8000"), &json!(5)));
     let texts = app.texts().await;
     assert_eq!(texts.len(), 1);
-    let (to, words) = &texts[0];
+    let (to, message) = &texts[0];
     assert_eq!(to, "13800138000");
-    assert!(words.contains("签到") && words.contains("to check in") && words.contains("5 min"), "{words}");
+    assert!(
+        message.contains("签到") && message.contains("to check in") && message.contains("5 min"),
+        "{message}"
+    );
     assert!(app.texts().await.is_empty(), "sent once");
     app.post(&app.station_token(&seed), "/api/v1/phone-codes", ask).await.expect(201);
     app.pass(301);
@@ -204,7 +207,7 @@ async fn a_message_says_what_its_code_is_for_and_is_given_up_with_it() {
 }
 
 #[actix_web::test]
-async fn an_allowance_belongs_to_a_person_whom_the_network_knows() {
+async fn an_allowance_is_granted_only_to_an_identified_person() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     app.fill(&seed).await;
@@ -214,7 +217,7 @@ async fn an_allowance_belongs_to_a_person_whom_the_network_knows() {
         let account = account(&app, &opened).await;
         assert_eq!((&account["balance_fen"], &account["allowance"]), (&json!(0), &json!("not_identified")));
     }
-    // A proved phone is none by itself: the deployment has not said so.
+    // A verified phone alone gives no allowance unless the deployment's policy says so.
     let opened = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
     assert_eq!(account(&app, &opened).await["allowance"], "not_identified");
     let number = resident_id("19900501", 13);
@@ -227,7 +230,7 @@ async fn an_allowance_belongs_to_a_person_whom_the_network_knows() {
 }
 
 #[actix_web::test]
-async fn who_has_no_allowance_is_told_why_an_order_cannot_be_paid() {
+async fn a_payment_refused_without_an_allowance_states_the_reason() {
     let app = TestApp::open().await;
     let mut seed = app.seed().await;
     app.fill(&seed).await;
@@ -248,7 +251,7 @@ async fn who_has_no_allowance_is_told_why_an_order_cannot_be_paid() {
     assert_eq!(refused["data"]["total_fen"], order["total_fen"]);
 }
 
-async fn generous() -> TestApp {
+async fn with_walk_in_subsidy() -> TestApp {
     TestApp::open_with(|config| {
         config.database_connections = 12;
         config.policy.insert("vending".to_owned(), json!({"walk_in_subsidy": true}));
@@ -257,8 +260,8 @@ async fn generous() -> TestApp {
 }
 
 #[actix_web::test]
-async fn where_it_is_said_so_there_is_one_allowance_for_each_proved_phone_and_month() {
-    let app = generous().await;
+async fn with_walk_in_subsidy_there_is_one_allowance_per_verified_phone_and_month() {
+    let app = with_walk_in_subsidy().await;
     let seed = app.seed().await;
     let husband = app.walk_in_by_phone(&seed, "样例甲", "13800138000").await;
     assert_eq!(account(&app, &husband).await["balance_fen"], 20_000);
@@ -268,7 +271,7 @@ async fn where_it_is_said_so_there_is_one_allowance_for_each_proved_phone_and_mo
     let body = json!({"name": "样例丙", "phone": "13800138001", "consent": true});
     let unproved = app.walk_in(&seed, body).await.expect(201);
     assert_eq!(account(&app, &unproved).await["allowance"], "not_identified");
-    // Shows a document in the same month: the allowance was had.
+    // A document shown in the same month gives no second allowance.
     let code = app.code(&seed, "13800138000", "check_in").await;
     let body = json!({"name": "样例甲", "phone": "13800138000", "phone_code": code, "consent": true,
         "document": {"kind": "resident_id", "number": resident_id("19900501", 13), "evidence": "reader"}});
@@ -279,8 +282,8 @@ async fn where_it_is_said_so_there_is_one_allowance_for_each_proved_phone_and_mo
 }
 
 #[actix_web::test]
-async fn people_of_one_phone_who_look_at_once_have_one_allowance() {
-    let app = generous().await;
+async fn concurrent_people_with_one_phone_get_one_allowance() {
+    let app = with_walk_in_subsidy().await;
     app.seed().await;
     let mut tokens = Vec::new();
     for (at, name) in ["甲", "乙", "丙", "丁"].into_iter().enumerate() {
@@ -293,8 +296,8 @@ async fn people_of_one_phone_who_look_at_once_have_one_allowance() {
         let opened = app.post(&station, "/api/v1/check-ins/walk-in", body).await.expect(201);
         tokens.push(text(&opened, "/access_token"));
     }
-    let looks = (0..16).map(|at| app.get(&tokens[at % 4], "/api/v1/account"));
-    for answer in futures_util::future::join_all(looks).await {
+    let requests = (0..16).map(|at| app.get(&tokens[at % 4], "/api/v1/account"));
+    for answer in futures_util::future::join_all(requests).await {
         answer.expect(200);
     }
     let mut balances = Vec::new();
@@ -307,8 +310,8 @@ async fn people_of_one_phone_who_look_at_once_have_one_allowance() {
 }
 
 #[actix_web::test]
-async fn one_document_at_many_screens_at_once_is_one_person() {
-    let app = generous().await;
+async fn one_document_at_many_screens_concurrently_is_one_person() {
+    let app = with_walk_in_subsidy().await;
     app.seed().await;
     let mut stations = Vec::new();
     for at in 0..6 {
@@ -317,9 +320,9 @@ async fn one_document_at_many_screens_at_once_is_one_person() {
     let number = resident_id("19900501", 13);
     let body = json!({"name": "样例甲", "consent": true,
         "document": {"kind": "resident_id", "number": number, "evidence": "reader"}});
-    let comes = stations.iter().map(|token| app.post(token, "/api/v1/check-ins/walk-in", body.clone()));
+    let check_ins = stations.iter().map(|token| app.post(token, "/api/v1/check-ins/walk-in", body.clone()));
     let mut people = std::collections::BTreeSet::new();
-    for answer in futures_util::future::join_all(comes).await {
+    for answer in futures_util::future::join_all(check_ins).await {
         people.insert(text(&answer.expect(201), WHO));
     }
     assert_eq!(people.len(), 1, "{people:?}");
@@ -328,8 +331,8 @@ async fn one_document_at_many_screens_at_once_is_one_person() {
 }
 
 #[actix_web::test]
-async fn wrong_codes_at_once_are_all_counted() {
-    let app = generous().await;
+async fn concurrent_wrong_codes_are_all_counted() {
+    let app = with_walk_in_subsidy().await;
     let seed = app.seed().await;
     let code = app.code(&seed, "13800138000", "check_in").await;
     let wrong = if code["code"] == "000000" { "000001" } else { "000000" };

@@ -1,5 +1,5 @@
-//! People change: a worker's phone, name, card and PIN. What opens a record
-//! takes a second operator, or the worker with a proved phone.
+//! Changes of a worker's phone, name, card and PIN. A change that gives access to a
+//! record needs a second operator, or the worker with a verified phone.
 
 use serde_json::{Value, json};
 
@@ -51,22 +51,22 @@ fn approval(change: &Value) -> String {
 }
 
 #[actix_web::test]
-async fn a_lost_card_stops_at_once_and_two_operators_give_a_new_one() {
+async fn a_lost_card_stops_at_once_and_a_new_one_needs_two_operators() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let mine = app.check_in(seed).await;
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": NEW_CARD})).await.expect(201);
     assert_eq!(change["state"], "waiting");
-    // The old card and what it opened have ended; the new one opens nothing yet.
+    // The old card and its check-ins have ended; the new card does not work yet.
     app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
-    // To whoever does not know its PIN it is a card like one that nobody has.
+    // Without its PIN a stopped card is answered like an unknown card.
     office.check_in(seed::CARD, "000111").await.problem(401, "pin_wrong");
     office.check_in(NEW_CARD, seed::PIN).await.problem(401, "pin_wrong");
     let waiting = app.get(&office.second.token, "/api/v1/worker-changes").await.expect(200);
     assert_eq!(waiting["items"][0]["id"], change["id"]);
     assert!(!waiting.to_string().contains(NEW_CARD));
-    // Not by whoever asked.
+    // The operator who requested the change cannot approve it.
     app.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
     app.post(&seed.doctor.token, &approval(&change), json!({})).await.problem(403, "role_not_allowed");
     let done = office.approve(&change).await.expect(200);
@@ -81,7 +81,7 @@ async fn a_lost_card_stops_at_once_and_two_operators_give_a_new_one() {
 }
 
 #[actix_web::test]
-async fn one_operator_alone_stops_a_card_and_the_same_card_found_again_takes_two() {
+async fn one_operator_stops_a_card_and_reactivating_it_needs_two() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
@@ -97,7 +97,7 @@ async fn one_operator_alone_stops_a_card_and_the_same_card_found_again_takes_two
 }
 
 #[actix_web::test]
-async fn a_forgotten_pin_takes_two_operators_and_ends_what_the_old_one_opened() {
+async fn resetting_a_pin_needs_two_operators_and_ends_open_check_ins() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let mine = app.check_in(seed).await;
@@ -121,7 +121,7 @@ async fn a_forgotten_pin_takes_two_operators_and_ends_what_the_old_one_opened() 
         let refused = office.ask(seed.worker, body).await.problem(422, "invalid_field");
         assert_eq!(refused["errors"][0]["field"], field);
     }
-    // Withdrawn, or left for too long.
+    // A withdrawn change, and one that has expired.
     let change = office.ask(seed.worker, json!({"kind": "pin", "pin": "582930"})).await.expect(201);
     let refuse = format!("/api/v1/worker-changes/{}/refuse", text(&change, "/id"));
     app.post(&seed.operator.token, &refuse, json!({})).await.expect(200);
@@ -134,7 +134,7 @@ async fn a_forgotten_pin_takes_two_operators_and_ends_what_the_old_one_opened() 
 }
 
 #[actix_web::test]
-async fn workers_change_their_own_pin_by_the_old_one_and_wrong_ones_are_counted() {
+async fn workers_change_their_pin_with_the_old_one_and_wrong_pins_are_counted() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let mine = app.check_in(seed).await;
@@ -156,12 +156,12 @@ async fn workers_change_their_own_pin_by_the_old_one_and_wrong_ones_are_counted(
 }
 
 #[actix_web::test]
-async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
+async fn a_verified_phone_and_the_card_reset_a_forgotten_pin() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let forgotten = |phone: &str, code: &Value| json!({"card_number": seed::CARD, "phone": phone, "phone_code": code, "new_pin": NEW_PIN});
     let reset = async |body: Value| app.post(&app.station_token(seed), "/api/v1/check-ins/pin", body).await;
-    // The phone that somebody wrote down for the card was never proved.
+    // The card's phone was entered by staff and never verified.
     let code = app.code(seed, "15400000001", "reset_pin").await;
     reset(forgotten("15400000001", &code)).await.problem(401, "pin_wrong");
     let mine = app.check_in(seed).await;
@@ -169,7 +169,7 @@ async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
     let body = json!({"phone": "13800138000", "phone_code": code, "pin": seed::PIN});
     let view = app.post(&mine, "/api/v1/me/phone", body).await.expect(200);
     assert_eq!((&view["phone"], &view["phone_checked"]), (&json!("138****8000"), &json!(true)));
-    // A code for something else is none for this.
+    // A code for another purpose is not accepted.
     let code = app.code(seed, "13800138000", "check_in").await;
     reset(forgotten("13800138000", &code)).await.problem(422, "phone_code_gone");
     let code = app.code(seed, "13800138000", "reset_pin").await;
@@ -178,10 +178,10 @@ async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
     app.get(&mine, "/api/v1/me").await.problem(401, "check_in_ended");
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "pin_wrong");
     office.check_in(seed::CARD, NEW_PIN).await.expect(201);
-    // The worker with a card is found by the proved phone and the name, too.
+    // The worker with a card is also found by the verified phone and the name.
     let again = app.walk_in_by_phone(seed, "样例工人甲", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), seed.worker.to_string());
-    // A lost card opens nothing by it.
+    // For a stopped card the PIN cannot be reset this way.
     let stop = format!("/api/v1/workers/{}/card/stop", seed.worker);
     app.post(&seed.operator.token, &stop, json!({})).await.expect(200);
     let code = app.code(seed, "13800138000", "reset_pin").await;
@@ -189,7 +189,7 @@ async fn a_proved_phone_and_the_card_set_a_forgotten_pin_anew() {
 }
 
 #[actix_web::test]
-async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
+async fn an_abandoned_check_in_cannot_move_a_record_to_another_phone() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let change = async |mine: &str, code: &Value, more: Value| {
@@ -197,45 +197,45 @@ async fn a_screen_that_was_left_checked_in_moves_no_record_to_another_phone() {
         body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         app.post(mine, "/api/v1/me/phone", body).await
     };
-    let lacks = |answer: Answer, field: &str| {
-        let told = answer.problem(422, "invalid_field");
-        let entry = (&told["errors"][0]["field"], &told["errors"][0]["code"]);
+    let assert_missing = |answer: Answer, field: &str| {
+        let problem = answer.problem(422, "invalid_field");
+        let entry = (&problem["errors"][0]["field"], &problem["errors"][0]["code"]);
         assert_eq!(entry, (&json!(field), &json!("missing_field")));
     };
-    // Somebody with a card: its PIN, whose wrong ones are counted as at the check-in.
+    // A worker with a card needs its PIN; wrong PINs are counted as at check-in.
     let mine = app.check_in(seed).await;
     let code = app.code(seed, "13900139000", "change_phone").await;
-    lacks(change(&mine, &code, json!({})).await, "pin");
+    assert_missing(change(&mine, &code, json!({})).await, "pin");
     for _ in 0..4 {
         change(&mine, &code, json!({"pin": "000111"})).await.problem(401, "pin_wrong");
     }
     change(&mine, &code, json!({"pin": seed::PIN})).await.expect(200);
-    // Somebody whom a phone proved: a code to that one.
+    // A worker identified by phone needs a code sent to the old phone.
     let opened = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     let mine = text(&opened, "/access_token");
     let code = app.code(seed, "13900139000", "change_phone").await;
-    lacks(change(&mine, &code, json!({})).await, "old_phone_code");
-    // The code for the other phone leaves this one good.
+    assert_missing(change(&mine, &code, json!({})).await, "old_phone_code");
+    // A code for one phone does not invalidate a code for another.
     let old = app.code(seed, "13800138000", "change_phone").await;
     let digits = if old["code"] == "000000" { "000001" } else { "000000" };
     let wrong = json!({"old_phone_code": {"id": old["id"], "code": digits}});
     change(&mine, &code, wrong).await.problem(422, "phone_code_wrong");
     change(&mine, &code, json!({"old_phone_code": old})).await.expect(200);
-    // Somebody whom a document proved: the document again.
+    // A worker identified by document needs the document again.
     let (number, another) = (resident_id("19900307", 1), resident_id("19900307", 3));
     let opened = app.walk_in_by_document(seed, "样例乙", &number).await;
     let mine = text(&opened, "/access_token");
     let code = app.code(seed, "13900139000", "change_phone").await;
     let paper = |number: &str, evidence: &str| json!({"document": {"kind": "resident_id", "number": number, "evidence": evidence}});
-    lacks(change(&mine, &code, json!({})).await, "document");
-    lacks(change(&mine, &code, paper(&number, "typed")).await, "document");
+    assert_missing(change(&mine, &code, json!({})).await, "document");
+    assert_missing(change(&mine, &code, paper(&number, "typed")).await, "document");
     let other = change(&mine, &code, paper(&another, "reader")).await.problem(422, "invalid_field");
     assert_eq!(other["errors"][0]["code"], "not_yours");
     change(&mine, &code, paper(&number, "reader")).await.expect(200);
 }
 
 #[actix_web::test]
-async fn an_operator_changes_name_and_phone_and_the_proofs_follow() {
+async fn an_operators_change_of_name_or_phone_updates_how_a_worker_is_identified() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let opened = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
@@ -244,11 +244,11 @@ async fn an_operator_changes_name_and_phone_and_the_proofs_follow() {
     let body = json!({"name": "样例 乙", "birth_date": "1990-01-01", "sex": "female", "job": "driver"});
     let changed = app.post(&seed.operator.token, &path, body).await.expect(200);
     assert_eq!((&changed["name"], &changed["job"]), (&json!("样例 乙"), &json!("driver")));
-    // Found by the new name, and no more by the old.
+    // Found by the new name, and no longer by the old one.
     let again = app.walk_in_by_phone(seed, "样例乙", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), who);
     assert_ne!(text(&app.walk_in_by_phone(seed, "样例甲", "13800138000").await, "/check_in/worker_id"), who);
-    // A phone that an operator writes down is not proved, and the old one finds nobody.
+    // A phone entered by an operator is not verified, and the old phone finds nobody.
     let body = json!({"phone": "+86 139-0013-9000"});
     let changed = app.post(&seed.operator.token, &path, body).await.expect(200);
     assert_eq!((&changed["phone"], &changed["phone_checked_at"]), (&json!("139****9000"), &json!(null)));
@@ -269,7 +269,7 @@ async fn an_operator_changes_name_and_phone_and_the_proofs_follow() {
 }
 
 #[actix_web::test]
-async fn another_employer_sees_nothing_until_it_is_asked_anew() {
+async fn a_change_of_employer_ends_the_fitness_consent() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let mine = app.check_in(seed).await;
@@ -283,18 +283,18 @@ async fn another_employer_sees_nothing_until_it_is_asked_anew() {
 }
 
 #[actix_web::test]
-async fn a_document_that_an_operator_saw_and_a_merge_of_somebodys_record_take_two() {
+async fn adding_a_document_and_merging_an_identified_record_need_two_operators() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let number = resident_id("19900501", 13);
-    let wanted = json!({"kind": "document", "document_kind": "resident_id", "document_number": number});
-    let change = office.ask(seed.worker, wanted.clone()).await.expect(201);
+    let request = json!({"kind": "document", "document_kind": "resident_id", "document_number": number});
+    let change = office.ask(seed.worker, request.clone()).await.expect(201);
     office.approve(&change).await.expect(200);
-    // A forgotten card: the reader finds its owner.
+    // Without the card, the document reader identifies its owner.
     let opened = app.walk_in_by_document(seed, "样例工人甲", &number).await;
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
     assert_eq!(opened["identified_by"], "card");
-    // Somebody with a proved phone, and then a second card: both are somebody's.
+    // A walk-in with a verified phone: a record that belongs to an identified person.
     let guest = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     let token = text(&guest, "/access_token");
     app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
@@ -306,12 +306,12 @@ async fn a_document_that_an_operator_saw_and_a_merge_of_somebodys_record_take_tw
     let change = office.ask(&guest, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
     app.post(&seed.operator.token, &approval(&change), json!({})).await.problem(403, "own_approval");
     office.approve(&change).await.expect(200);
-    // The proved phone now leads to the one record.
+    // The verified phone now finds the merged record.
     let again = app.walk_in_by_phone(seed, "样例甲", "13800138000").await;
     assert_eq!(text(&again, "/check_in/worker_id"), seed.worker.to_string());
     let profile = app.get(&text(&again, "/access_token"), "/api/v1/me/profile").await.expect(200);
     assert_eq!(profile["allergies"], json!(["nsaids"]));
-    // What the person did since, by their own phone, goes back with them.
+    // What was recorded after the merge under that phone moves back with the record.
     let measure = json!({"readings": [{"kind": "blood_pressure", "value": 120, "second": 80,
         "unit": "mm[Hg]", "device": "cuff", "measured_at": null}]});
     app.post(&text(&again, "/access_token"), "/api/v1/readings", measure).await.expect(201);
@@ -326,7 +326,7 @@ async fn a_document_that_an_operator_saw_and_a_merge_of_somebodys_record_take_tw
 }
 
 #[actix_web::test]
-async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_and_undone() {
+async fn two_cards_of_one_person_are_merged_and_chained_merges_are_undone() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let worker = json!({"card_number": NEW_CARD, "pin": NEW_PIN, "name": "样例工人甲", "phone": "15400000003",
@@ -338,7 +338,7 @@ async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_an
     app.post(&token, "/api/v1/me/consents", json!({"purpose": "health_care"})).await.expect(201);
     app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["macrolides"]})).await.expect(200);
     assert_eq!(app.get(&token, "/api/v1/account").await.expect(200)["balance_fen"], 20_000);
-    // A walk-in who turns out to be the second card, which turns out to be the first.
+    // A walk-in is merged into the second card, which is merged into the first.
     let guest = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let token = text(&guest, "/access_token");
     app.put(&token, "/api/v1/me/profile", "\"0\"", json!({"allergies": ["nsaids"]})).await.expect(200);
@@ -357,7 +357,7 @@ async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_an
     assert_eq!(profile["allergies"], json!(["macrolides", "nsaids"]));
     let me = app.get(&mine, "/api/v1/me").await.expect(200);
     assert_eq!((&me["job"], &me["sex"]), (&json!("construction_at_height"), &json!("male")));
-    // One had spent 19,999 of the one allowance: that counts.
+    // The first record had spent 19,999 of the allowance: the merged one keeps that.
     assert_eq!(app.get(&mine, "/api/v1/account").await.expect(200)["balance_fen"], 1);
     office.check_in(NEW_CARD, NEW_PIN).await.problem(401, "card_stopped");
     let undo = |who: &str| format!("/api/v1/workers/{who}/unmerge");
@@ -384,8 +384,8 @@ async fn two_cards_of_one_person_are_merged_and_chains_of_merges_are_followed_an
     app.sound().await;
 }
 
-/// A second card of the worker of the seed, registered as a new worker; whose it is.
-async fn registered_anew(office: &Office) -> String {
+/// Registers a second card of the seed's worker as a new worker; returns that worker's id.
+async fn register_again(office: &Office) -> String {
     let worker = json!({"card_number": NEW_CARD, "pin": NEW_PIN, "name": "样例工人甲",
         "phone": "15400000003", "birth_date": "1990-05-01", "sex": "male", "job": "courier"});
     let made = office.app.post(&office.seed.operator.token, "/api/v1/workers", worker).await.expect(201);
@@ -393,11 +393,11 @@ async fn registered_anew(office: &Office) -> String {
 }
 
 #[actix_web::test]
-async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_new_card() {
+async fn a_merge_after_a_lost_card_makes_the_new_card_work_for_the_record() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let operator = &seed.operator.token;
-    let second = registered_anew(&office).await;
+    let second = register_again(&office).await;
     let preview = async || {
         let path = format!("/api/v1/workers/{second}/merge-preview?into={}", seed.worker);
         app.get(operator, &path).await.expect(200)["card_comes_over"].clone()
@@ -411,7 +411,7 @@ async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_n
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
-    // Undone, each card is its owner's again.
+    // After the undo each card belongs to its former record again.
     let undo = format!("/api/v1/workers/{second}/unmerge");
     app.post(operator, &undo, json!({})).await.expect(200);
     let opened = office.check_in(NEW_CARD, NEW_PIN).await.expect(201);
@@ -419,14 +419,14 @@ async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_n
     office.check_in(seed::CARD, seed::PIN).await.problem(401, "card_stopped");
     let leave = format!("/api/v1/check-ins/{}/leave", text(&opened, "/check_in/id"));
     app.post(&app.station_token(seed), &leave, json!({})).await.expect(200);
-    // Merged again, and given a third card since: that one stays, and the second goes back.
+    // Merged again, then given a third card: that card stays, and the second one moves back.
     let change = office.ask(&second, json!({"kind": "merge", "into": seed.worker})).await.expect(201);
     office.approve(&change).await.expect(200);
     let third = "887766554448";
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": third})).await.expect(201);
     office.approve(&change).await.expect(200);
     app.post(operator, &undo, json!({})).await.expect(200);
-    // Whoever gets another card has lost the one before.
+    // A replaced card stays stopped.
     office.check_in(NEW_CARD, NEW_PIN).await.problem(401, "card_stopped");
     let opened = office.check_in(third, NEW_PIN).await.expect(201);
     assert_eq!(text(&opened, "/check_in/worker_id"), seed.worker.to_string());
@@ -434,14 +434,14 @@ async fn who_lost_a_card_and_was_registered_anew_opens_the_one_record_with_the_n
 }
 
 #[actix_web::test]
-async fn a_change_is_approved_once_and_a_card_given_once() {
+async fn a_change_is_approved_once_and_a_card_number_is_given_once() {
     let office = Office::open().await;
     let (app, seed) = (&office.app, &office.seed);
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": NEW_CARD})).await.expect(201);
     let answers = app.rush(8, &office.second.token, &approval(&change), &json!({})).await;
     crate::concurrency::told(&answers, &[("200 done", 1), ("409 state_moved_on", 7)]);
     assert_eq!(app.logged("card.replaced").await, 1);
-    // One card for two people at once: one of them gets it.
+    // One card number given to two people concurrently: one of them gets it.
     let other = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
     let other = text(&other, "/check_in/worker_id");
     let third = "887766554422";

@@ -1,5 +1,5 @@
-//! The group-commit writer: what it answers is on the disk, one panic among
-//! many does no harm, and a killed process loses nothing that was answered.
+//! The group-commit writer: what it answers is on the disk, a panicking closure
+//! does not affect the others, and a killed process loses nothing that was answered.
 
 use std::{
     io::{BufRead, BufReader},
@@ -24,16 +24,16 @@ fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
     Ok(on_backend!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test of its own: the process that the next test kills.
 #[tokio::test]
 async fn child_process_of_the_kill_test() {
     let Ok(url) = std::env::var(CHILD) else { return };
     let store = Store::open(&DatabaseUrl::parse(&url).expect("a URL"), 2).expect("open");
-    // The first closure holds the writer until the three are in line behind it,
-    // so that they share one commit.
+    // The first closure blocks the writer until three more are queued, so that they
+    // share one commit.
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let holder = store.clone();
-    let held = tokio::spawn(async move {
+    let blocking = tokio::spawn(async move {
         holder
             .write::<_, StoreError>(move |_| {
                 wait.recv().ok();
@@ -59,17 +59,17 @@ async fn child_process_of_the_kill_test() {
         tokio::task::yield_now().await;
     }
     go.send(()).expect("the writer waits");
-    held.await.expect("joined").expect("committed");
+    blocking.await.expect("joined").expect("committed");
     let answers = three.await.expect("joined");
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
     assert!(matches!(answers[1], Err(StoreError::Panicked)), "{answers:?}");
     println!("answered");
-    // Stays here until it is killed.
+    // Waits here until it is killed.
     std::future::pending::<()>().await;
 }
 
 #[test]
-fn closure_two_of_three_panics_then_sigkill_and_one_and_three_are_there() {
+fn after_a_panic_in_the_second_of_three_closures_and_sigkill_the_others_are_stored() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let url = format!("sqlite:{}", dir.path().join("writer.db").display());
     let mut child = Command::new(std::env::current_exe().expect("this test"))
@@ -83,14 +83,14 @@ fn closure_two_of_three_panics_then_sigkill_and_one_and_three_are_there() {
     let answered = lines.map_while(Result::ok).any(|line| line.contains("answered"));
     child.kill().expect("SIGKILL");
     child.wait().expect("gone");
-    assert!(answered, "the child never answered");
+    assert!(answered, "the child did not answer");
     let mut conn = Conn::open(&DatabaseUrl::parse(&url).expect("a URL"), storage::conn::Purpose::Read)
         .expect("reopened");
     assert_eq!(keys(&mut conn).expect("read"), ["one", "three"]);
 }
 
 #[tokio::test]
-async fn a_refused_closure_leaves_nothing_and_its_neighbours_stay() {
+async fn a_refused_closure_stores_nothing_and_the_rest_of_its_batch_is_stored() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let url = DatabaseUrl::parse(&format!("sqlite:{}", dir.path().join("w.db").display())).expect("a URL");
     let store = Store::open(&url, 2).expect("open");
@@ -102,8 +102,8 @@ async fn a_refused_closure_leaves_nothing_and_its_neighbours_stay() {
     });
     let done = join_all(writes).await.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(done, 200);
-    let kept = store.read(keys).await.expect("read");
-    assert_eq!(kept.len(), 200);
+    let stored = store.read(keys).await.expect("read");
+    assert_eq!(stored.len(), 200);
     let (commits, closures) = store.writer_figures().expect("SQLite").read();
     assert_eq!(closures, 300);
     assert!(commits < 300, "nothing shared a commit");

@@ -1,6 +1,6 @@
-"""What Schemathesis cannot know: who may call what, and what people hold in
-their heads and machines in their keys. Only requests that are meant to be
-good are helped along; what is meant to be bad goes out as it was made.
+"""What Schemathesis cannot know: which role may call which operation, and the
+credentials and keys of people and devices. Only requests that are meant to be
+valid are completed; those that are meant to be invalid are sent as generated.
 """
 
 import re
@@ -18,9 +18,9 @@ from scene import play  # noqa: E402
 
 GUESTS = play()
 
-# Where several roles may call, the first of these does. The restocker is last:
-# signing out is theirs, so that nobody else is signed out.
-GUESTS_STAY = (
+# Where several roles may call an operation, the first of these is used. The restocker
+# is last: they sign out, so that nobody else is signed out.
+NOT_ON_GUESTS = (
     "post_staff_id_disable",
     "put_staff_id",
     "post_staff_id_email",
@@ -28,14 +28,14 @@ GUESTS_STAY = (
     "post_devices_id_revoke",
 )
 ORDER = ("doctor", "worker", "pharmacist", "operator", "station", "cabinet", "employer", "restocker")
-# A token of these is good for nothing any more: somebody signed out, or checked in anew.
+# After one of these the token is no longer valid: somebody signed out, or checked in again.
 ENDED = ("session_ended", "check_in_ended", "token_expired", "token_invalid", "device_revoked")
-# Operations that only the restocker tries, because they end a session.
+# The operation that only the restocker calls, because it ends a session.
 ENDS_SESSION = "post_session_sign_out"
 
 
 def role_of(case):
-    """As whom an operation is called; None where anybody may."""
+    """The role that calls an operation; None where no token is needed."""
     definition = case.operation.definition.raw
     roles = {name for any_of in definition.get("security", []) for name in any_of}
     if not roles:
@@ -57,7 +57,7 @@ class Tokens:
 
 
 class Signature(AuthBase):
-    """Signs a request as the device that sends it, when its bytes are known."""
+    """Signs a request with its device's key, once its bytes are known."""
 
     def __init__(self, role):
         self.role = role
@@ -70,27 +70,27 @@ class Signature(AuthBase):
         return request
 
 
-def is_meant_well(case):
-    """Whether a request is made to be taken."""
+def is_meant_valid(case):
+    """Whether a request was generated to be accepted."""
     meta = case.meta
     return meta is None or meta.generation.mode.is_positive
 
 
-# No text may hide anything; which characters do, no schema can say. The Rust tests try them.
+# Texts may contain no hidden characters; a schema cannot list them. The Rust tests try them.
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufe00-\ufe0f"
                    "\U00016fe4\U0001d159\U000e0100-\U000e01ef]")
 
 
-def seen(value):
-    """The same without what hides."""
+def without_hidden(value):
+    """The value with hidden characters replaced."""
     if isinstance(value, str):
         plain = (char if char == "\n" or unicodedata.category(char) not in HIDDEN else "x" for char in value)
         return BLANK.sub("x", "".join(plain))
     if isinstance(value, list):
-        return [seen(item) for item in value]
+        return [without_hidden(item) for item in value]
     if isinstance(value, dict):
-        return {name: seen(item) for name, item in value.items()}
+        return {name: without_hidden(item) for name, item in value.items()}
     return value
 
 
@@ -98,8 +98,8 @@ def signing_pin(role):
     return PEOPLE.ready[role]["signing_pin"]
 
 
-def known_by_heart(case):
-    """The card, PIN or code that somebody has in their head or hand."""
+def fill_in_secrets(case):
+    """Fills in the card, PIN or code that only its owner knows or has."""
     name = case.operation.definition.raw["operationId"]
     body = case.body
     if not isinstance(body, dict):
@@ -125,22 +125,22 @@ def before_call(context, case, kwargs):
     definition = case.operation.definition.raw
     name = definition["operationId"]
     if "Authorization" in case.headers and role_of(case):
-        # A token may have been renewed since it was put here.
+        # The token may have been renewed since it was set.
         if case.headers["Authorization"].startswith("Bearer ey"):
             case.headers["Authorization"] = f"Bearer {PEOPLE.token(role_of(case))}"
-    if not is_meant_well(case):
-        # Bad input is told before anything is done, but a bad header may come with
-        # a good body: nobody is disabled or revoked by one.
+    if not is_meant_valid(case):
+        # Invalid input is refused before anything is done; a bad header may come with a
+        # valid body, but nobody is disabled or revoked by it.
         return
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
-    case.body, case.query = seen(case.body), seen(case.query)
-    known_by_heart(case)
+    case.body, case.query = without_hidden(case.body), without_hidden(case.query)
+    fill_in_secrets(case)
     if isinstance(case.query, dict) and isinstance(case.query.get("wait"), int):
-        # A long poll is held as long as it asks for: a second is enough here.
+        # A long poll waits as long as it asks for: a second is enough here.
         case.query["wait"] = min(case.query["wait"], 1)
-    if name in GUESTS_STAY and case.path_parameters:
-        # The guests themselves must stay as they are.
+    if name in NOT_ON_GUESTS and case.path_parameters:
+        # The people and devices of this run must stay as they are.
         if str(case.path_parameters.get("id")) in protected():
             case.path_parameters["id"] = str(uuid.uuid4())
     if "Waystation-Signature" in case.headers:

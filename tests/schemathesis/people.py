@@ -1,8 +1,8 @@
-"""The demonstration's guests: how each proves who they are, and stays known.
+"""The people and devices of the demonstration: how each signs in and renews its token.
 
 Access tokens live five minutes. Staff sign in with a one-time code, of which
-each 30-second step is good once, and renew by refresh token. Devices hand in
-an assertion that their key signed. The worker checks in at the station.
+each 30-second step is valid once, and renew with a refresh token. Devices send
+an assertion signed with their key. The worker checks in at the station.
 """
 
 import base64
@@ -18,7 +18,7 @@ import uuid
 import requests
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-# A token this near its end is renewed first, in seconds.
+# A token that expires within this many seconds is renewed before use.
 EARLY = 60
 STAFF = ("operator", "doctor", "pharmacist", "restocker", "employer")
 
@@ -33,7 +33,7 @@ def compact(header, payload):
 
 
 class People:
-    """Everybody that the ready file names."""
+    """All people and devices in the ready file."""
 
     def __init__(self, path):
         with open(path, encoding="utf-8") as file:
@@ -51,7 +51,7 @@ class People:
         }
 
     def post(self, path, body, token=None, signs=None):
-        """Posts; `signs` is the device that signs, where one must."""
+        """Sends a POST; `signs` is the device that signs it, where a signature is needed."""
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
         sent = json.dumps(body).encode()
         if token:
@@ -64,7 +64,7 @@ class People:
         return answer.json()
 
     def token(self, role):
-        """A token of this role that holds for a while yet."""
+        """A token of this role that is valid for at least EARLY seconds."""
         with self.lock:
             token, until = self.tokens.get(role, (None, 0))
             if time.time() + EARLY > until:
@@ -73,7 +73,7 @@ class People:
             return token
 
     def forget(self, role):
-        """The next token is made anew."""
+        """Drops the tokens of this role, so that the next one is fresh."""
         with self.lock:
             self.tokens.pop(role, None)
             self.refresh.pop(role, None)
@@ -102,7 +102,7 @@ class People:
             try:
                 return self.post("/api/v1/tokens/staff", body)
             except RuntimeError:
-                # On a busy machine a step may pass on the way.
+                # On a busy machine the code's time step may pass before it arrives.
                 if last:
                     raise
         return None
@@ -119,7 +119,7 @@ class People:
         return opened
 
     def code(self, role, wait=True):
-        """A one-time code of a step that was not used yet; None if that means waiting."""
+        """A one-time code of an unused time step; None if it would have to wait and may not."""
         with self.lock:
             while True:
                 now = int(time.time()) // 30
@@ -148,8 +148,8 @@ class People:
         return f"{text}.{b64(self.keys[role].sign(text.encode()))}"
 
     def signature(self, role, method, path, body, headers):
-        """The detached JWS of what a device sends to change something. A screen's
-        also covers the access token and the idempotency key that go with it."""
+        """The detached JWS over a request with which a device changes something. A screen's
+        also covers the access token and the idempotency key of the request."""
         header = {"alg": "EdDSA", "typ": "request+jws", "kid": self.ready[role]["device_id"]}
         head = b64(json.dumps(header, separators=(",", ":")).encode())
         lines = ["waystation-request-v1", method, path, hexed(body)]
@@ -167,7 +167,7 @@ def hexed(data):
 
 
 def text_of(value):
-    """A header as text: it may be missing, or be bytes."""
+    """A header as text; it may be missing, or bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else value or ""
 
 

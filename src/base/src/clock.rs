@@ -1,5 +1,5 @@
-//! FLOOR 0: the clock, injected everywhere. The system's time is read here and
-//! nowhere else, so that tests can move time instead of waiting for it.
+//! The injected clock. The system time is read here and nowhere else, so that
+//! tests can advance time instead of waiting for it.
 
 use std::sync::{
     Arc,
@@ -8,9 +8,8 @@ use std::sync::{
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-/// Tells the time, in whole microseconds.
+/// Returns the time in whole microseconds.
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// The present instant.
     fn now(&self) -> DateTime<Utc>;
 }
 
@@ -30,12 +29,11 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// Stands at `at` until moved.
+    /// Stays at `at` until advanced.
     pub fn at(at: DateTime<Utc>) -> Self {
         Self(Arc::new(AtomicI64::new(at.timestamp_micros())))
     }
 
-    /// Moves time forward.
     pub fn advance(&self, by: TimeDelta) {
         self.0.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
     }

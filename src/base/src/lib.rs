@@ -1,4 +1,4 @@
-//! What every other crate may use: the time, the settings, private files, logs and figures.
+//! Shared basics for all other crates: clock, settings, private files, logs and metrics.
 
 pub mod clock;
 pub mod config;

@@ -1,87 +1,78 @@
-//! Files and folders that hold tokens, keys, letters or what people did: their
-//! owner's alone, whatever the process's umask says.
+//! Files and folders that contain tokens, keys, letters or personal activity: only
+//! the owner may access them, whatever the process's umask is.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{DirBuilder, File, OpenOptions, Permissions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
-/// Read and written by the owner, and by nobody else.
+/// Mode: readable and writable by the owner only.
 const FILE: u32 = 0o600;
-/// The same for a folder.
 const FOLDER: u32 = 0o700;
 
-/// Options under which a file that is made is private.
+/// Options that create private files.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(FILE);
     options
 }
 
-/// Opens a file to be written from its beginning; made if it is not there.
+/// Opens a file for writing and truncates it; creates it if missing.
 ///
 /// # Errors
-/// When it cannot be made or written.
+/// When it cannot be created or written.
 pub fn create(path: &Path) -> io::Result<File> {
     narrowed(options().write(true).create(true).truncate(true).open(path)?)
 }
 
-/// Opens a file to be written at its end; made if it is not there.
+/// Opens a file for appending; creates it if missing.
 ///
 /// # Errors
-/// When it cannot be made or written.
+/// When it cannot be created or written.
 pub fn append(path: &Path) -> io::Result<File> {
     narrowed(options().create(true).append(true).open(path)?)
 }
 
-/// Writes a whole file.
-///
 /// # Errors
-/// When it cannot be made or written.
+/// When it cannot be created or written.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use io::Write;
     create(path)?.write_all(bytes)
 }
 
-/// Makes a folder and those above it that are missing. One that is there keeps
-/// its mode: somebody chose it.
+/// Creates a folder and its missing parents. An existing folder keeps its mode,
+/// which somebody chose.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
-/// Makes sure that a file is there, and that nobody but its owner reads it.
+/// Ensures that a file exists and that only its owner may access it.
 ///
 /// # Errors
-/// When it cannot be made, or belongs to somebody else.
+/// When it cannot be created, or belongs to another user.
 pub fn ensure(path: &Path) -> io::Result<()> {
     narrowed(options().read(true).append(true).create(true).open(path)?).map(drop)
 }
 
-/// A file that stood there before with a wider mode is made private, too.
+/// Makes an existing file with a wider mode private, too.
 fn narrowed(file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
-    // Devices and pipes (/dev/null, /dev/stdout) are not ours to close.
+    // Devices and pipes (/dev/null, /dev/stdout) keep their mode.
     if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(FILE))?;
     }
     Ok(file)
 }
 
-/// Makes an existing folder private.
-///
-/// # Errors
-/// When it belongs to somebody else.
-pub fn narrow_folder(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(FOLDER))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -89,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_its_owners_alone() {
+    fn created_files_and_folders_are_private() {
         let folder = tempfile::tempdir().expect("a folder");
         let inner = folder.path().join("a/b");
         make_folder(&inner).expect("made");

@@ -1,11 +1,11 @@
-//! FLOOR 2: what may live outside the database because it may be lost: when
-//! someone was last heard, wake-ups, and rate counters. Emptying it changes no
-//! durable answer: whoever sleeps through a lost wake-up looks again at the
-//! next poll.
+//! State that may live outside the database because it may be lost: when a
+//! caller was last heard, wake-ups, and rate counters. Losing it changes no
+//! durable answer: a listener that misses a wake-up sees the change at its next
+//! poll.
 //!
-//! Two implementations: one in the memory of this process, and one that adds
-//! what Redis lets several instances tell each other. Redis that cannot be
-//! reached makes things unknown, never otherwise.
+//! Two implementations: one in the memory of this process, and one that shares
+//! the same state among several instances through Redis. While Redis cannot be
+//! reached, that state is unknown; nothing is ever concluded from it.
 
 mod memory;
 mod redis;
@@ -29,7 +29,7 @@ use domain::{
     time::Timestamp,
 };
 
-/// Who wants to know when something changed.
+/// What a listener can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// A cabinet's vend authorizations, voids and recalls.
@@ -50,17 +50,16 @@ pub enum Topic {
     Catalogue,
 }
 
-/// Whoever is listened for. An id and no text: every request names one.
+/// A caller whose last-heard time is recorded. An id and not a text, because every
+/// request records one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Speaker {
-    /// A cabinet.
+pub enum LivenessKey {
     Cabinet(CabinetId),
-    /// A member of staff.
     Staff(StaffId),
 }
 
-/// As a key of a store that knows only text.
-impl fmt::Display for Speaker {
+/// The key in Redis.
+impl fmt::Display for LivenessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cabinet(id) => write!(f, "cabinet:{id}"),
@@ -72,17 +71,18 @@ impl fmt::Display for Speaker {
 /// A wait for the next change of one topic.
 pub struct Listener {
     generation: tokio::sync::watch::Receiver<u64>,
-    whole: Arc<AtomicBool>,
+    complete: Arc<AtomicBool>,
 }
 
 impl Listener {
-    /// How often the topic was woken since this process first heard of it. It
-    /// means nothing to any other process.
+    /// How often the topic was woken since this process first used it. The number
+    /// has no meaning in any other process.
     pub fn generation(&self) -> u64 {
         *self.generation.borrow()
     }
 
-    /// Returns at the next wake-up after the last one seen, or after `wait`.
+    /// Waits for the next wake-up after the last one seen, at most `wait`. Returns
+    /// whether there was one.
     pub async fn changed_within(&mut self, wait: Duration) -> bool {
         if wait.is_zero() {
             // Even the shortest timer sleeps until the next whole millisecond.
@@ -95,52 +95,57 @@ impl Listener {
         matches!(tokio::time::timeout(wait, self.generation.changed()).await, Ok(Ok(())))
     }
 
-    /// Whether hints from other instances may be lost now, so that nothing
-    /// heard does not mean nothing changed: then look at the database. Once
-    /// hints arrive again, every listener is woken once.
+    /// Whether wake-ups from other instances may be getting lost, so that no wake-up
+    /// does not mean no change: read the database then. Once wake-ups arrive again,
+    /// every listener is woken once.
     pub fn may_have_missed(&self) -> bool {
-        !self.whole.load(Ordering::Relaxed)
+        !self.complete.load(Ordering::Relaxed)
     }
 }
 
-/// An answer that an implementation may have to fetch from elsewhere.
-pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// The result of a method that may have to ask Redis.
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Last heard, wake-ups, rate counters.
+/// Last-heard times, wake-ups and rate counters.
 pub trait Coordination: Send + Sync {
-    /// Notes that `who` was heard.
-    fn heard(&self, who: Speaker, at: Timestamp);
+    /// Records that `who` was heard at `at`.
+    fn heard(&self, who: LivenessKey, at: Timestamp);
 
-    /// When `who` was last heard, as far as is known here: another instance
-    /// may have heard them later. `None` is "unknown", never "silent".
-    fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>>;
+    /// When `who` was last heard, as far as this instance knows: another instance
+    /// may have heard them later. `None` means unknown, never silent.
+    fn last_heard(&self, who: LivenessKey) -> BoxFuture<'_, Option<Timestamp>>;
 
-    /// Wakes whoever listens to `topic`; a hint that may be lost.
+    /// Wakes the listeners of `topic`; a hint that may be lost.
     fn wake(&self, topic: Topic);
 
-    /// Wakes everybody who listens in this process.
+    /// Wakes all listeners of this process.
     fn wake_all(&self);
 
     /// Listens to `topic` from now on.
     fn listen(&self, topic: Topic) -> Listener;
 
-    /// Adds `by` to a counter that lives for `window`, and tells its new value.
-    /// `by` = 0 only looks.
-    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32>;
+    /// Adds `by` to a counter that lives for `window`, and returns its new value.
+    /// `by` = 0 only reads it.
+    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> BoxFuture<'a, u32>;
 
-    /// Takes one of the `most` that a counter has in each `window`, in one step:
-    /// of many at once no more than `most` get one. Tells its number, from 1;
-    /// `None` when all are taken.
-    fn take<'a>(&'a self, key: &'a str, most: u32, window: Duration, now: Timestamp)
-    -> Soon<'a, Option<u32>>;
+    /// Takes one of `most` permits in each `window`, atomically: of many concurrent
+    /// calls at most `most` get one. Returns its number, from 1; `None` when all
+    /// are taken.
+    fn take<'a>(
+        &'a self,
+        key: &'a str,
+        most: u32,
+        window: Duration,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Option<u32>>;
 
-    /// Gives one back that was taken in this window.
-    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()>;
+    /// Returns a permit that was taken in this window.
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> BoxFuture<'a, ()>;
 
-    /// Whether this is the only instance, so that what is unknown here is
-    /// unknown everywhere.
-    fn alone(&self) -> bool;
+    /// Whether this is the only instance, so that what is unknown here is unknown
+    /// everywhere.
+    fn is_single_instance(&self) -> bool;
 
-    /// Says good-bye to the other instances.
-    fn close(&self) -> Soon<'_, ()>;
+    /// Notifies the other instances that this one ends.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }

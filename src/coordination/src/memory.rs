@@ -12,31 +12,31 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Coordination, Listener, Soon, Speaker, Topic};
+use super::{BoxFuture, Coordination, Listener, LivenessKey, Topic};
 use crypto::random;
 use domain::time::Timestamp;
 
 /// A map with fewer entries is never swept.
 pub(super) const SWEEP_AT: usize = 100_000;
-/// So many counters at most: whoever makes subjects up fills no memory. Our default.
+/// Maximum number of counters, so that made-up subjects cannot fill the memory. Our default.
 const MOST_COUNTERS: usize = 500_000;
-/// Nobody asks for an older word than this.
+/// No caller asks for older last-heard times than this.
 pub(super) const HEARD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
-/// Everything in maps of this process.
+/// All state in maps of this process.
 pub struct Memory {
-    heard: Mutex<Swept<Speaker, Timestamp>>,
+    heard: Mutex<Swept<LivenessKey, Timestamp>>,
     topics: Mutex<Swept<Topic, watch::Sender<u64>>>,
     counters: Mutex<Swept<String, (u32, Timestamp)>>,
     origin: u32,
     alone: bool,
-    /// Whether all hints of the network come in here now.
-    whole: Arc<AtomicBool>,
+    /// Whether this process receives all wake-ups of the network now.
+    complete: Arc<AtomicBool>,
 }
 
-/// A map out of which stale entries are dropped whenever it has doubled since
-/// the last time. So a write costs the same however many entries must stay: a
-/// country's cabinets do.
+/// A map that drops stale entries whenever its size has doubled since the last
+/// sweep. So the amortised cost of a write does not depend on how many entries
+/// must stay, such as those of a country's cabinets.
 struct Swept<K, V> {
     entries: HashMap<K, V>,
     sweep_at: usize,
@@ -49,8 +49,9 @@ impl<K, V> Default for Swept<K, V> {
 }
 
 impl<K: Hash + Eq, V> Swept<K, V> {
-    /// Before an entry is added: drops those that do not stay, if it is time.
-    fn make_room(&mut self, mut stays: impl FnMut(&K, &V) -> bool) {
+    /// Call before adding an entry: drops those for which `stays` is false, if a
+    /// sweep is due.
+    fn sweep_if_due(&mut self, mut stays: impl FnMut(&K, &V) -> bool) {
         if self.entries.len() >= self.sweep_at {
             self.entries.retain(|key, value| stays(key, value));
             self.sweep_at = SWEEP_AT.max(self.entries.len() * 2);
@@ -59,17 +60,17 @@ impl<K: Hash + Eq, V> Swept<K, V> {
 }
 
 impl Memory {
-    /// For the only instance: what is not heard here was not said.
-    pub fn alone() -> Self {
+    /// For the only instance: no wake-up can come from elsewhere.
+    pub fn single_instance() -> Self {
         Self::new(true)
     }
 
-    /// For one of several instances: the others' hints do not come in.
-    pub fn beside_others() -> Self {
+    /// For one of several instances: the others' wake-ups are not received.
+    pub fn one_of_several() -> Self {
         Self::new(false)
     }
 
-    /// The counter that has not lapsed.
+    /// Applies `change` to the counter, or to 0 if it does not exist or has expired.
     fn counter(
         counters: &mut Swept<String, (u32, Timestamp)>,
         key: &str,
@@ -77,7 +78,7 @@ impl Memory {
         now: Timestamp,
         change: impl FnOnce(u32) -> u32,
     ) {
-        counters.make_room(|_, (_, until)| *until > now);
+        counters.sweep_if_due(|_, (_, until)| *until > now);
         if let Some((count, until)) = counters.entries.get_mut(key)
             && *until > now
         {
@@ -89,7 +90,7 @@ impl Memory {
             return;
         }
         if counters.entries.len() >= MOST_COUNTERS {
-            // What has failed once or twice is forgotten before what fails often.
+            // Drop the low counters (one or two) first: frequent offenders stay limited.
             counters.entries.retain(|_, (count, until)| *until > now && *count > 2);
             if counters.entries.len() >= MOST_COUNTERS {
                 counters.entries.clear();
@@ -105,38 +106,38 @@ impl Memory {
             counters: Mutex::default(),
             origin: u32::from_be_bytes(random::bytes()),
             alone,
-            whole: Arc::new(AtomicBool::new(alone)),
+            complete: Arc::new(AtomicBool::new(alone)),
         }
     }
 
-    /// The number of this process among the instances.
+    /// A random number that identifies this process among the instances.
     pub(super) fn origin(&self) -> u32 {
         self.origin
     }
 
-    /// Says whether all hints of the network come in here from now on.
-    pub(super) fn set_whole(&self, whole: bool) {
-        self.whole.store(whole, Ordering::Relaxed);
+    /// Sets whether this process receives all wake-ups of the network.
+    pub(super) fn set_complete(&self, complete: bool) {
+        self.complete.store(complete, Ordering::Relaxed);
     }
 }
 
-/// A map stays usable after a panic elsewhere: every entry is whole by itself.
+/// A map stays usable after a panic elsewhere: every entry is consistent by itself.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Coordination for Memory {
-    fn heard(&self, who: Speaker, at: Timestamp) {
+    fn heard(&self, who: LivenessKey, at: Timestamp) {
         let mut heard = lock(&self.heard);
         if let Some(last) = heard.entries.get_mut(&who) {
             *last = at;
             return;
         }
-        heard.make_room(|_, last| at - *last < HEARD_FOR);
+        heard.sweep_if_due(|_, last| at - *last < HEARD_FOR);
         heard.entries.insert(who, at);
     }
 
-    fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>> {
+    fn last_heard(&self, who: LivenessKey) -> BoxFuture<'_, Option<Timestamp>> {
         let at = lock(&self.heard).entries.get(&who).copied();
         Box::pin(std::future::ready(at))
     }
@@ -145,8 +146,8 @@ impl Coordination for Memory {
         let mut topics = lock(&self.topics);
         match topics.entries.get(&topic) {
             Some(sender) => sender.send_modify(|generation| *generation += 1),
-            // By its generation it is known whether a cabinet has been told
-            // everything, so it must move even unheard.
+            // The generation shows whether a cabinet has received everything, so
+            // it must advance even without a listener.
             None if matches!(topic, Topic::Cabinet(_)) => {
                 topics.entries.insert(topic, watch::Sender::new(1));
             }
@@ -163,16 +164,17 @@ impl Coordination for Memory {
     fn listen(&self, topic: Topic) -> Listener {
         let mut topics = lock(&self.topics);
         if !topics.entries.contains_key(&topic) {
-            topics
-                .make_room(|topic, sender| matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0);
+            topics.sweep_if_due(|topic, sender| {
+                matches!(topic, Topic::Cabinet(_)) || sender.receiver_count() > 0
+            });
         }
         Listener {
             generation: topics.entries.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe(),
-            whole: Arc::clone(&self.whole),
+            complete: Arc::clone(&self.complete),
         }
     }
 
-    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
+    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> BoxFuture<'a, u32> {
         let mut value = 0;
         Self::counter(&mut lock(&self.counters), key, window, now, |count| {
             value = count.saturating_add(by);
@@ -187,7 +189,7 @@ impl Coordination for Memory {
         most: u32,
         window: Duration,
         now: Timestamp,
-    ) -> Soon<'a, Option<u32>> {
+    ) -> BoxFuture<'a, Option<u32>> {
         let mut number = None;
         Self::counter(&mut lock(&self.counters), key, window, now, |count| {
             number = (count < most).then_some(count + 1);
@@ -196,7 +198,7 @@ impl Coordination for Memory {
         Box::pin(std::future::ready(number))
     }
 
-    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()> {
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> BoxFuture<'a, ()> {
         if let Some((count, until)) = lock(&self.counters).entries.get_mut(key)
             && *until > now
         {
@@ -205,11 +207,11 @@ impl Coordination for Memory {
         Box::pin(std::future::ready(()))
     }
 
-    fn alone(&self) -> bool {
+    fn is_single_instance(&self) -> bool {
         self.alone
     }
 
-    fn close(&self) -> Soon<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }
@@ -224,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_counter_starts_anew_after_its_window() {
-        let memory = Memory::alone();
+        let memory = Memory::single_instance();
         let minute = Duration::from_secs(60);
         assert_eq!(memory.count("a", 1, minute, at(0)).await, 1);
         assert_eq!(memory.count("a", 1, minute, at(59)).await, 2);
@@ -234,8 +236,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn counters_of_made_up_subjects_fill_no_memory() {
-        let memory = Memory::alone();
+    async fn counters_of_made_up_subjects_do_not_fill_the_memory() {
+        let memory = Memory::single_instance();
         let minute = Duration::from_secs(60);
         for _ in 0..3 {
             memory.count("often", 1, minute, at(0)).await;
@@ -248,8 +250,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wake_up_reaches_a_listener_and_counts_for_a_cabinet_unheard() {
-        let memory = Memory::alone();
+    async fn a_wake_up_reaches_a_listener_and_counts_for_a_cabinet_without_one() {
+        let memory = Memory::single_instance();
         let cabinet = Topic::Cabinet(CabinetId::generate());
         memory.wake(cabinet);
         let mut listener = memory.listen(cabinet);
@@ -261,25 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn beside_others_silence_tells_nothing() {
-        let memory = Memory::beside_others();
-        assert!(memory.listen(Topic::Reviews).may_have_missed() && !memory.alone());
+    fn with_other_instances_no_wake_up_proves_nothing() {
+        let memory = Memory::one_of_several();
+        assert!(memory.listen(Topic::Reviews).may_have_missed() && !memory.is_single_instance());
     }
 
     #[test]
-    fn what_must_stay_is_not_looked_through_at_every_write() {
+    fn entries_that_stay_are_not_swept_at_every_write() {
         let mut map = Swept::<usize, ()>::default();
-        let mut looks = 0;
+        let mut visits = 0;
         for key in 0..SWEEP_AT * 4 {
-            map.make_room(|_, ()| {
-                looks += 1;
+            map.sweep_if_due(|_, ()| {
+                visits += 1;
                 true
             });
             map.entries.insert(key, ());
         }
-        assert_eq!(looks, SWEEP_AT * 3, "once at 100,000 and once at 200,000");
+        assert_eq!(visits, SWEEP_AT * 3, "once at 100,000 and once at 200,000");
         map.sweep_at = map.entries.len();
-        map.make_room(|key, ()| *key == 7);
+        map.sweep_if_due(|key, ()| *key == 7);
         assert_eq!(map.entries.len(), 1);
     }
 

@@ -1,7 +1,8 @@
-//! Finding a sealed value without opening any: a keyed digest beside it.
+//! Blind index: looking up a sealed value by a keyed digest stored next to it,
+//! without opening any.
 //!
-//! A plain hash of a phone number is undone by trying all numbers, so the
-//! digest needs a key that the database does not hold.
+//! A plain hash of a phone number can be reversed by trying all numbers, so the
+//! digest needs a key that is not in the database.
 
 use aws_lc_rs::hmac;
 
@@ -9,14 +10,14 @@ use super::keys::PurposeKey;
 use domain::network::{Phone, phone::half_width};
 
 domain::text_enum! {
-    /// The fields that can be looked up while sealed. The spelling is part of
-    /// the digest: the same digits as card and as phone have nothing in common.
+    /// The fields that can be looked up while sealed. The field's code is part
+    /// of the digest: the same digits as card and as phone give unrelated digests.
     pub enum BlindField {
         /// The number of a worker's union or work card.
         CardNumber = "card_number",
-        /// A telephone number in the one spelling that the network reads it in.
+        /// A telephone number in its normalised form.
         Phone = "phone",
-        /// A telephone number and the name of who has it.
+        /// A telephone number and the name of its holder.
         PhoneAndName = "phone_and_name",
         /// The kind and number of a document, and the name in it.
         DocumentAndName = "document_and_name",
@@ -26,26 +27,26 @@ domain::text_enum! {
         Email = "email",
         /// A code that was typed at a cabinet's hatch.
         PickupCode = "pickup_code",
-        /// Whose device it is that somebody signed in from.
+        /// A device that a member of staff has signed in from.
         KnownDevice = "known_device",
     }
 }
 
 impl BlindField {
-    /// One spelling for every way in which people write the same value:
-    /// full-width characters, blanks, hyphens and letter case do not matter.
-    pub fn normalise(self, typed: &str) -> String {
+    /// The normalised form of a typed value: full-width characters, blanks,
+    /// hyphens and letter case do not matter.
+    pub(crate) fn normalise(self, typed: &str) -> String {
         let half_width = typed.chars().map(half_width);
         match self {
             Self::CardNumber | Self::IdentityNumber => {
                 half_width.filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
             }
-            // A number that cannot be one is found by its digits alone.
+            // An invalid number is looked up by its digits alone.
             Self::Phone => match Phone::parse(typed) {
                 Some(phone) => phone.as_str().to_owned(),
                 None => half_width.filter(char::is_ascii_digit).collect(),
             },
-            // Made of parts that are in one spelling already.
+            // Built from parts that are normalised already.
             Self::PhoneAndName | Self::DocumentAndName | Self::KnownDevice => typed.to_owned(),
             Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
@@ -62,7 +63,7 @@ impl BlindIndex {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
     }
 
-    /// The digest of a value as typed; it is normalised here.
+    /// The digest of a typed value; normalises it first.
     pub fn of(&self, field: BlindField, typed: &str) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(field.as_str().as_bytes());
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_value_are_found_together() {
+    fn spellings_of_one_value_have_one_digest() {
         let same: [(BlindField, &[&str]); 4] = [
             (
                 BlindField::Phone,
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn values_fields_and_keys_are_told_apart() {
+    fn values_fields_and_keys_give_distinct_digests() {
         let index = index();
         let digest = index.of(BlindField::Phone, "13800138000");
         assert_ne!(digest, index.of(BlindField::Phone, "13800138001"));

@@ -1,9 +1,9 @@
 //! What an enrolled device signs with its own Ed25519 key: client assertions,
-//! by which it gets access tokens, and each of its POSTs.
+//! with which it gets access tokens, and each of its POSTs.
 //!
-//! A signature here says who sent what. Replay is stopped elsewhere: a journal
-//! by its `seq`, an assertion by its `jti`, both in the database; a screen's
-//! request by the idempotency key and the access token that it is bound to.
+//! A signature here proves who sent what. Replay is prevented elsewhere: for a
+//! journal by its `seq`, for an assertion by its `jti`, both in the database; for
+//! a screen's request by the idempotency key and access token it is bound to.
 
 use std::fmt;
 
@@ -21,13 +21,13 @@ use super::{
 };
 use domain::{ids::DeviceId, time::Timestamp};
 
-/// The longest life of a client assertion.
-pub const LONGEST_ASSERTION: TimeDelta = TimeDelta::seconds(60);
+/// The longest lifetime of a client assertion.
+pub(crate) const LONGEST_ASSERTION: TimeDelta = TimeDelta::seconds(60);
 const ASSERTION_TYP: &str = "client-auth+jwt";
-/// The first line of what a cabinet signs.
+/// The first line of the bytes that a cabinet signs.
 const REQUEST: &str = "waystation-request-v1";
 
-/// A device's own key, made on the device and never sent anywhere.
+/// A device's own key, generated on the device and never sent anywhere.
 #[derive(Clone)]
 pub struct DeviceKey {
     signer: Ed25519Signer,
@@ -35,8 +35,6 @@ pub struct DeviceKey {
 }
 
 impl DeviceKey {
-    /// A fresh key.
-    ///
     /// # Errors
     /// [`CryptoError::OperationFailed`] if the backend fails.
     pub fn generate() -> Result<Self, CryptoError> {
@@ -44,7 +42,7 @@ impl DeviceKey {
     }
 
     /// The key of a 32-byte seed: for sample devices, whose keys two machines
-    /// derive alike. A real device generates its own.
+    /// derive from the same seed. A real device generates its own.
     ///
     /// # Errors
     /// [`CryptoError::KeyInvalid`] if the backend refuses the seed.
@@ -52,10 +50,10 @@ impl DeviceKey {
         Self::from_signer(Ed25519Signer::from_seed(seed)?)
     }
 
-    /// A key as the device kept it: PKCS#8 in standard base64.
+    /// A key as stored by the device: PKCS#8 in standard base64.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] if it is none.
+    /// [`CryptoError::KeyInvalid`] if it is not a key in this form.
     pub fn from_base64(text: &str) -> Result<Self, CryptoError> {
         let pkcs8 = BASE64.decode(text.trim().as_bytes()).map_err(|_| CryptoError::KeyInvalid)?;
         match pkcs8.strip_prefix(&PKCS8_V1) {
@@ -64,15 +62,15 @@ impl DeviceKey {
         }
     }
 
-    /// The key for the device to keep: PKCS#8 (RFC 8410, version 1, which
-    /// ordinary tools read) in standard base64.
+    /// The key for the device to store: PKCS#8 (RFC 8410, version 1, which
+    /// common tools read) in standard base64.
     pub fn to_base64(&self) -> SecretString {
         let inner = self.private.as_bytes();
         let seed = inner.get(PKCS8_V1.len()..PKCS8_V1.len() + 32).unwrap_or_default();
         BASE64.encode(&[&PKCS8_V1, seed].concat()).into()
     }
 
-    /// What the device hands in when it enrols.
+    /// The key that the device registers when it enrols.
     pub fn public_key(&self) -> Ed25519PublicKey {
         self.signer.public_key()
     }
@@ -89,19 +87,16 @@ impl fmt::Debug for DeviceKey {
     }
 }
 
-/// What stands before the 32 bytes of an Ed25519 seed in PKCS#8, version 1.
+/// The bytes before the 32-byte Ed25519 seed in PKCS#8, version 1.
 const PKCS8_V1: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// A verified client assertion. The caller keeps `jti` until `expires_at`, and
+/// A verified client assertion. The caller stores `jti` until `expires_at` and
 /// refuses it a second time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assertion {
-    /// The device that made it.
     pub device_id: DeviceId,
-    /// Its own id.
     pub jti: String,
-    /// When it ends.
     pub expires_at: Timestamp,
 }
 
@@ -119,7 +114,7 @@ struct AssertionClaims {
     exp: Timestamp,
 }
 
-/// Makes a client assertion (`private_key_jwt`, RFC 7523) that holds for 60 s.
+/// Makes a client assertion (`private_key_jwt`, RFC 7523) that is valid for 60 s.
 ///
 /// # Errors
 /// [`CryptoError::OperationFailed`] if the backend fails.
@@ -143,11 +138,11 @@ pub fn make_assertion(
     jwt::encode(ASSERTION_TYP, &name, &key.private, &claims)
 }
 
-/// Checks a client assertion with the key of the device that
-/// [`peek_device`] named.
+/// Checks a client assertion with the key of the device that [`peek_device`]
+/// returned.
 ///
 /// # Errors
-/// [`CryptoError::Expired`], also for a life above 60 s; [`CryptoError::NotYetValid`];
+/// [`CryptoError::Expired`], also for a lifetime above 60 s; [`CryptoError::NotYetValid`];
 /// [`CryptoError::WrongAudience`] if `iss`, `sub` and `kid` are not one device or
 /// `aud` is another; [`CryptoError::SignatureInvalid`], [`CryptoError::WrongKind`],
 /// [`CryptoError::KeyUnknown`] (no `kid`) or [`CryptoError::Malformed`].
@@ -174,8 +169,8 @@ pub fn verify_assertion(
     Ok(Assertion { device_id, jti: claims.jti, expires_at: claims.exp })
 }
 
-/// Signs a request: a detached JWS over method, path and the body's digest, for
-/// a header of the request. `path` is the path with its query, exactly as sent.
+/// Signs a request: a detached JWS over method, path and the body's digest, to be
+/// sent in a header. `path` is the path with its query, exactly as sent.
 ///
 /// # Errors
 /// [`CryptoError::Malformed`] for a method or path with blanks or control characters.
@@ -191,7 +186,7 @@ pub fn sign_request(
 }
 
 /// Checks a request's signature with the key of the device that [`peek_device`]
-/// named, and returns that device.
+/// returned, and returns that device.
 ///
 /// # Errors
 /// As [`verify_detached`].
@@ -205,19 +200,18 @@ pub fn verify_request(
     let bytes = canonical_request(REQUEST, method, path, body)?;
     let key = *public_key;
     let name = verify_detached(header_value, DetachedKind::Request, &bytes, |_| Some(Box::new(key)))?;
-    device_named(&name)
+    parse_device_id(&name)
 }
 
-/// A request of a station's screen, as far as its signature covers it.
+/// The parts of a station screen's request that its signature covers.
 ///
-/// A screen keeps no journal whose `seq` could stop a replay, and its clock may
-/// be wrong. So the signature covers the idempotency key, by which the same
-/// request a second time does nothing and gets the first answer, and the access
-/// token, with which the signature ends after five minutes: long before the key
-/// is forgotten. A recorded request is good for nothing that was not done by it.
+/// A screen has no journal whose `seq` could prevent a replay, and its clock may
+/// be wrong. So the signature covers the idempotency key, with which a repeated
+/// request does nothing and gets the first answer, and the access token, with
+/// which the signature expires after five minutes: long before the key is
+/// deleted. Replaying a recorded request has no further effect.
 #[derive(Debug, Clone, Copy)]
 pub struct BoundRequest<'r> {
-    /// POST, PUT, ...
     pub method: &'r str,
     /// The path with its query, exactly as sent.
     pub path: &'r str,
@@ -238,7 +232,7 @@ impl BoundRequest<'_> {
     }
 }
 
-/// Signs a screen's request, for a header of it.
+/// Signs a screen's request; the result is sent in a header.
 ///
 /// # Errors
 /// As [`sign_request`].
@@ -262,15 +256,15 @@ pub fn verify_bound_request(
 ) -> Result<DeviceId, CryptoError> {
     let (bytes, key) = (request.canonical()?, *public_key);
     let name = verify_detached(header_value, DetachedKind::Request, &bytes, |_| Some(Box::new(key)))?;
-    device_named(&name)
+    parse_device_id(&name)
 }
 
 /// The device that an assertion or a request's signature claims to come from.
-/// UNVERIFIED: good for looking up the key to verify with, and for nothing else.
+/// UNVERIFIED: only for looking up the key to verify with.
 ///
 /// # Errors
 /// [`CryptoError::Malformed`] if there is no readable header,
-/// [`CryptoError::KeyUnknown`] if its `kid` is no device id.
+/// [`CryptoError::KeyUnknown`] if its `kid` is not a device id.
 pub fn peek_device(text: &str) -> Result<DeviceId, CryptoError> {
     #[derive(Deserialize)]
     struct Peeked {
@@ -282,17 +276,17 @@ pub fn peek_device(text: &str) -> Result<DeviceId, CryptoError> {
     }
     let json = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| CryptoError::Malformed)?;
     let peeked: Peeked = serde_json::from_slice(&json).map_err(|_| CryptoError::Malformed)?;
-    device_named(&peeked.kid.ok_or(CryptoError::KeyUnknown)?)
+    parse_device_id(&peeked.kid.ok_or(CryptoError::KeyUnknown)?)
 }
 
-/// Only the one canonical spelling of an id is taken.
-fn device_named(text: &str) -> Result<DeviceId, CryptoError> {
+/// Only the canonical form of an id is accepted.
+fn parse_device_id(text: &str) -> Result<DeviceId, CryptoError> {
     let id: DeviceId = text.parse().map_err(|_| CryptoError::KeyUnknown)?;
     (id.to_string() == text).then_some(id).ok_or(CryptoError::KeyUnknown)
 }
 
-/// The bytes that are signed. A line break in a part could make one request
-/// read like another, so none is let in.
+/// The bytes that are signed. Line breaks in a part are refused, because they
+/// could make one request read like another.
 fn canonical_request(kind: &str, method: &str, path: &str, body: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain(method) || !is_plain(path) {

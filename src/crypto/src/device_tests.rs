@@ -1,4 +1,4 @@
-//! Assertions and request signatures, honest and not.
+//! Assertions and request signatures, genuine and forged.
 
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn device() -> (DeviceKey, DeviceId) {
     (DeviceKey::generate().unwrap(), DeviceId::generate())
 }
 
-fn judge(key: &DeviceKey, assertion: &str, now: i64) -> Result<Assertion, CryptoError> {
+fn check(key: &DeviceKey, assertion: &str, now: i64) -> Result<Assertion, CryptoError> {
     verify_assertion(&key.public_key(), assertion, TOKEN_URL, at(now))
 }
 
@@ -44,18 +44,18 @@ fn an_assertion_names_its_device() {
     let assertion = make_assertion(&key, id, TOKEN_URL, "first", at(0)).unwrap();
     assert_eq!(peek_device(&assertion), Ok(id));
     let expected = Assertion { device_id: id, jti: "first".into(), expires_at: at(60) };
-    assert_eq!(judge(&key, &assertion, 30), Ok(expected));
-    assert!(judge(&key, &forge(&key, &good_header(id), &good_claims(id)), 1).is_ok());
+    assert_eq!(check(&key, &assertion, 30), Ok(expected));
+    assert!(check(&key, &forge(&key, &good_header(id), &good_claims(id)), 1).is_ok());
 }
 
 #[test]
-fn an_assertion_has_its_time_and_place() {
+fn an_assertion_is_bound_to_its_time_key_and_audience() {
     let (key, id) = device();
     let assertion = make_assertion(&key, id, TOKEN_URL, "first", at(0)).unwrap();
-    assert!(judge(&key, &assertion, 64).is_ok() && judge(&key, &assertion, -5).is_ok());
-    assert_eq!(judge(&key, &assertion, 65), Err(CryptoError::Expired));
-    assert_eq!(judge(&key, &assertion, -6), Err(CryptoError::NotYetValid));
-    assert_eq!(judge(&device().0, &assertion, 1), Err(CryptoError::SignatureInvalid));
+    assert!(check(&key, &assertion, 64).is_ok() && check(&key, &assertion, -5).is_ok());
+    assert_eq!(check(&key, &assertion, 65), Err(CryptoError::Expired));
+    assert_eq!(check(&key, &assertion, -6), Err(CryptoError::NotYetValid));
+    assert_eq!(check(&device().0, &assertion, 1), Err(CryptoError::SignatureInvalid));
     let elsewhere = verify_assertion(&key.public_key(), &assertion, "https://other.example", at(1));
     assert_eq!(elsewhere, Err(CryptoError::WrongAudience));
 }
@@ -79,7 +79,7 @@ fn forged_assertions_are_refused() {
         let mut claims = good_claims(id);
         claims[name] = value.clone();
         let assertion = forge(&key, &good_header(id), &claims);
-        assert_eq!(judge(&key, &assertion, 1), Err(error), "{name} = {value}");
+        assert_eq!(check(&key, &assertion, 1), Err(error), "{name} = {value}");
     }
     for (name, value, error) in [
         ("typ", json!("JWT"), CryptoError::WrongKind),
@@ -94,7 +94,7 @@ fn forged_assertions_are_refused() {
         let mut header = good_header(id);
         header[name] = value.clone();
         let assertion = forge(&key, &header, &good_claims(id));
-        assert_eq!(judge(&key, &assertion, 1), Err(error), "{name} = {value}");
+        assert_eq!(check(&key, &assertion, 1), Err(error), "{name} = {value}");
     }
 }
 
@@ -144,19 +144,19 @@ fn line_breaks_and_blanks_cannot_shift_the_parts() {
 }
 
 #[test]
-fn an_assertion_is_no_request_signature_and_the_reverse() {
+fn an_assertion_is_not_a_request_signature_nor_the_reverse() {
     let (key, id) = device();
     let assertion = make_assertion(&key, id, TOKEN_URL, "first", at(0)).unwrap();
     assert!(verify_request(&key.public_key(), &assertion, "POST", PATH, b"{}").is_err());
     let signed = sign_request(&key, id, "POST", PATH, b"{}").unwrap();
-    assert_eq!(judge(&key, &signed, 1), Err(CryptoError::WrongKind));
+    assert_eq!(check(&key, &signed, 1), Err(CryptoError::WrongKind));
 }
 
 #[test]
 fn keys_read_back_and_stay_out_of_debug() {
     let (key, _) = device();
-    let kept = key.to_base64();
-    let again = DeviceKey::from_base64(kept.expose_secret()).unwrap();
+    let stored = key.to_base64();
+    let again = DeviceKey::from_base64(stored.expose_secret()).unwrap();
     assert_eq!(again.public_key(), key.public_key());
     assert_eq!(key.public_key().to_string().len(), 43);
     assert!(format!("{key:?}").starts_with("DeviceKey([redacted], public "));
@@ -166,41 +166,41 @@ fn keys_read_back_and_stay_out_of_debug() {
 }
 
 #[test]
-fn only_the_canonical_spelling_of_an_id_is_taken() {
+fn only_the_canonical_form_of_an_id_is_accepted() {
     let id = DeviceId::generate();
-    let spelt = |kid: String| {
+    let peeked = |kid: String| {
         peek_device(&format!("{}.x", BASE64URL_NOPAD.encode(json!({ "kid": kid }).to_string().as_bytes())))
     };
-    assert_eq!(spelt(id.to_string()), Ok(id));
+    assert_eq!(peeked(id.to_string()), Ok(id));
     for other in [id.to_string().to_uppercase(), format!("{{{id}}}"), id.to_string().replace('-', "")] {
         // An id without letters reads the same in capitals.
         if other != id.to_string() {
-            assert_eq!(spelt(other), Err(CryptoError::KeyUnknown));
+            assert_eq!(peeked(other), Err(CryptoError::KeyUnknown));
         }
     }
 }
 
 proptest! {
     #[test]
-    fn rubbish_never_panics(text in ".{0,120}") {
+    fn garbage_never_panics(text in ".{0,120}") {
         let key = DeviceKey::generate().unwrap();
         prop_assert!(peek_device(&text).is_err());
-        prop_assert!(judge(&key, &text, 1).is_err());
+        prop_assert!(check(&key, &text, 1).is_err());
         prop_assert!(verify_request(&key.public_key(), &text, "POST", PATH, b"").is_err());
     }
 }
 
 #[test]
-fn a_seed_is_a_key_and_is_kept_like_any_other() {
+fn a_seed_is_a_key_and_is_stored_like_any_other() {
     let key = DeviceKey::from_seed(&[7; 32]).unwrap();
     assert_eq!(key.public_key(), DeviceKey::from_seed(&[7; 32]).unwrap().public_key());
     assert_ne!(key.public_key(), DeviceKey::from_seed(&[8; 32]).unwrap().public_key());
-    let kept = DeviceKey::from_base64(key.to_base64().expose_secret()).unwrap();
-    assert_eq!(kept.public_key(), key.public_key());
+    let stored = DeviceKey::from_base64(key.to_base64().expose_secret()).unwrap();
+    assert_eq!(stored.public_key(), key.public_key());
 }
 
 #[test]
-fn the_kept_key_is_pkcs8_version_1_and_comes_back_the_same() {
+fn the_stored_key_is_pkcs8_version_1_and_reads_back() {
     let key = DeviceKey::from_seed(&[7; 32]).unwrap();
     let text = key.to_base64();
     assert!(text.expose_secret().starts_with("MC4CAQAwBQYDK2VwBCIEIAcHBwcH"), "{}", text.expose_secret());

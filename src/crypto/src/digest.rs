@@ -1,19 +1,18 @@
-//! Digests, hash chains, and comparing without telling by the time it takes.
+//! Digests, hash chains and constant-time comparison.
 
 use aws_lc_rs::{constant_time, digest as backend};
 use data_encoding::HEXLOWER;
 
-/// What stands before the first link of every chain.
+/// The value that every hash chain starts from, before its first link.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 
-/// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut context = backend::Context::new(&backend::SHA256);
     context.update(bytes);
     finish(context)
 }
 
-/// SHA-256 of what comes in parts.
+/// Incremental SHA-256.
 pub struct Sha256(backend::Context);
 
 impl Default for Sha256 {
@@ -23,25 +22,23 @@ impl Default for Sha256 {
 }
 
 impl Sha256 {
-    /// Takes the next part in.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all parts.
     pub fn finish(self) -> [u8; 32] {
         finish(self.0)
     }
 }
 
-/// Small hexadecimal letters.
+/// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
-/// The link after `previous` that takes in `bytes`. Changing, dropping or
-/// swapping any earlier entry changes every later link. A link is told apart
-/// from a plain digest by its prefix.
+/// The chain link after `previous` that covers `bytes`. Changing, dropping or
+/// swapping any earlier entry changes every later link. A prefix keeps links
+/// distinct from plain digests.
 pub fn chain(previous: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     let mut context = backend::Context::new(&backend::SHA256);
     context.update(b"waystation chain v1\0");
@@ -50,7 +47,7 @@ pub fn chain(previous: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
     finish(context)
 }
 
-/// Whether both are equal, in a time that depends on their lengths only.
+/// Constant-time comparison: the time depends on the lengths only.
 pub fn same_bytes(left: &[u8], right: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(left, right).is_ok()
 }
@@ -66,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sha256_fits_the_published_example() {
+    fn sha256_matches_the_published_example() {
         // FIPS 180-2, appendix B.1
         assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }

@@ -1,4 +1,4 @@
-//! What can go wrong here. No variant carries data: an error travels to logs.
+//! The crate's error type. No variant carries data, because errors reach logs.
 
 /// Why a key, a sealed value, a token or a signature was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,19 +12,18 @@ pub enum CryptoError {
     /// No live key has the id that the value names.
     #[error("the key is not known")]
     KeyUnknown,
-    /// The signature does not fit the bytes and the key.
+    /// The signature does not match the bytes and the key.
     #[error("the signature is wrong")]
     SignatureInvalid,
-    /// Signed, but with another algorithm or as another kind of thing (`alg`, `typ`).
+    /// Signed with another algorithm or as another type (`alg`, `typ`).
     #[error("the value is of another kind")]
     WrongKind,
-    /// Signed, but for somebody else (`iss`, `aud`, `sub`, epoch).
+    /// Signed, but for another issuer, audience, subject or epoch (`iss`, `aud`, `sub`).
     #[error("the value is meant for somebody else")]
     WrongAudience,
-    /// Too old, or made to live longer than its kind may.
+    /// Past its expiry, or its lifetime is longer than its kind may have.
     #[error("the value has expired")]
     Expired,
-    /// Not valid yet.
     #[error("the value is not valid yet")]
     NotYetValid,
     /// A sealed value was changed, or moved from another row, column, table or network.

@@ -1,11 +1,10 @@
-//! Compact JWTs, one strict way for every kind of them.
+//! Compact JWTs: one strict encoder and decoder for every kind of token.
 //!
 //! The library's defaults require only `exp`, leave `nbf` unchecked, allow
 //! 60 s of leeway and read the system's clock. Here all five claims are
 //! required, the algorithm is pinned, and times are checked against a `now`
-//! that is handed in. A header can choose among known keys and nothing else:
-//! `jku`, `jwk` and `x5u` are not looked at, `crit` is refused, because nothing
-//! that it could name is understood here.
+//! argument. A header can choose among known keys and nothing else: `jku`, `jwk`
+//! and `x5u` are ignored; `crit` is refused, because no extension is supported.
 
 use chrono::TimeDelta;
 use jsonwebtoken::{
@@ -16,12 +15,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::CryptoError;
 use domain::time::Timestamp;
 
-/// How far clocks may be apart (source: house security checks, tokens: 5 s at most).
+/// How far clocks may differ. Source: the project's security checks, tokens: 5 s at most.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
-/// No token of ours comes near this.
+/// Bytes; our tokens are far shorter.
 const LONGEST_TOKEN: usize = 8192;
 
-/// What a token must be to be read.
+/// The type, issuer and audience that a token must have.
 pub(super) struct Expected<'a> {
     pub typ: &'a str,
     pub issuer: &'a str,
@@ -40,7 +39,8 @@ pub(super) fn encode<T: Serialize>(
     jsonwebtoken::encode(&header, claims, key).map_err(|_| CryptoError::OperationFailed)
 }
 
-/// Checks everything but the times, which only the caller's type holds.
+/// Checks everything except the times, which only the caller's claims type contains;
+/// see [`check_times`].
 pub(super) fn decode<T: DeserializeOwned>(
     token: &str,
     expected: &Expected<'_>,
@@ -75,7 +75,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 }
 
 /// RFC 7519, sections 4.1.4 and 4.1.5: not before `nbf`, and not on or after `exp`.
-/// Only `now` is moved by the leeway: it is ours, and cannot overflow.
+/// The leeway is applied to `now` only: it is our own value and cannot overflow.
 pub(super) fn check_times(
     not_before: Timestamp,
     expires_at: Timestamp,
@@ -97,21 +97,21 @@ mod tests {
     use super::*;
     use crate::tokens::TokenKey;
 
-    /// Even for a type that would read anything, the five claims must be there.
+    /// The five claims are required even when the target type accepts any JSON.
     #[test]
     fn five_claims_are_required_whatever_the_type() {
         let key = TokenKey::generate(Timestamp::UNIX_EPOCH).unwrap();
         let expected = Expected { typ: "x+jwt", issuer: "i", audience: "a" };
-        let judge = |claims: &Value| {
+        let check = |claims: &Value| {
             let token = encode("x+jwt", key.key_id(), key.private(), claims).unwrap();
             decode::<Value>(&token, &expected, |_| Some(key.public_key().decoding_key()))
         };
         let good = json!({ "iss": "i", "aud": "a", "sub": "s", "nbf": 1, "exp": 2 });
-        assert_eq!(judge(&good), Ok(good.clone()));
+        assert_eq!(check(&good), Ok(good.clone()));
         for name in ["iss", "aud", "sub", "nbf", "exp"] {
             let mut claims = good.clone();
             claims.as_object_mut().unwrap().remove(name);
-            assert_eq!(judge(&claims), Err(CryptoError::Malformed), "without {name}");
+            assert_eq!(check(&claims), Err(CryptoError::Malformed), "without {name}");
         }
     }
 }

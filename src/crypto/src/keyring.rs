@@ -1,4 +1,4 @@
-//! Every key of a running house, derived or loaded once.
+//! All keys of a running server, derived or loaded once.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use domain::time::Timestamp;
 pub struct Keyring {
     /// Seals names, phones, free text and saved answers.
     pub sealer: FieldSealer,
-    /// Finds sealed values by a keyed digest.
+    /// Looks up sealed values by a keyed digest.
     pub blind: BlindIndex,
     /// PINs of workers.
     pub worker_pins: PinHasher,
@@ -31,16 +31,16 @@ pub struct Keyring {
     pub prescriptions: SignerRing,
     /// Signs the head of the audit chain.
     pub audit: SignerRing,
-    /// Sealing keys that are made later are derived from it.
+    /// Kept so that later sealing keys can be derived from it.
     master: MasterSecret,
 }
 
 impl Keyring {
-    /// Derives all that comes from the master secret; token keys are loaded,
-    /// because they rotate on their own.
+    /// Derives the keys that come from the master secret; token keys are passed
+    /// in, because they are stored and rotate on their own.
     ///
     /// # Errors
-    /// When a key cannot be made of its bytes.
+    /// When a key cannot be made from its bytes.
     pub fn new(
         master: &MasterSecret,
         seal_keys: &[SealKeyId],
@@ -58,33 +58,33 @@ impl Keyring {
         })
     }
 
-    /// From now on these sealing keys open, and `current` seals.
+    /// Replaces the sealing keys: all of `ids` open, and `current` seals.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for none, one given twice, or a current one
-    /// that is not among them.
+    /// [`CryptoError::KeyInvalid`] for an empty list, a duplicate, or a current
+    /// key that is not in the list.
     pub fn use_sealing_keys(&self, ids: &[SealKeyId], current: SealKeyId) -> Result<(), CryptoError> {
         self.sealer.replace(ids.iter().map(|id| (*id, self.master.derive(Purpose::Seal(*id)))), current)
     }
 
-    /// From now on these keys sign prescriptions and are believed of them.
+    /// Replaces the keys that sign and verify prescriptions.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for none.
+    /// [`CryptoError::KeyInvalid`] for an empty list.
     pub fn use_prescription_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
         self.prescriptions.replace(&self.master, Purpose::Prescriptions, keys)
     }
 
-    /// From now on these keys sign the head of the audit chain and are believed of it.
+    /// Replaces the keys that sign and verify the head of the audit chain.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for none.
+    /// [`CryptoError::KeyInvalid`] for an empty list.
     pub fn use_audit_keys(&self, keys: &[RingKey]) -> Result<(), CryptoError> {
         self.audit.replace(&self.master, Purpose::Audit, keys)
     }
 
-    /// Verifies an access token of whichever audience it claims; the claim is
-    /// only believed once its signature and type hold for that audience.
+    /// Verifies an access token for whichever audience it claims. The claim is
+    /// trusted only once the signature and `typ` are valid for that audience.
     ///
     /// # Errors
     /// `Invalid` or `Expired`.

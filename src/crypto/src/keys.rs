@@ -1,5 +1,5 @@
-//! One master secret, and a key of its own for each purpose: a key that leaks
-//! through one use opens nothing else, and only one secret has to be kept.
+//! One master secret, and a derived key for each purpose: a key that leaks
+//! through one use opens nothing else, and only one secret has to be stored.
 
 use std::fmt;
 
@@ -9,12 +9,11 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use super::{CryptoError, random, seal::SealKeyId};
 
-/// The 32 bytes from which the keys of the house are derived. It comes from
-/// the configuration and is never stored beside the data it protects.
+/// The 32 bytes from which the server's keys are derived. It comes from the
+/// configuration and is never stored with the data it protects.
 pub struct MasterSecret(SecretBox<[u8; 32]>);
 
 impl MasterSecret {
-    /// A fresh secret.
     pub fn generate() -> Self {
         Self(SecretBox::new(Box::new(random::bytes())))
     }
@@ -38,7 +37,6 @@ impl MasterSecret {
         BASE64.encode(self.0.expose_secret()).into()
     }
 
-    /// The same secret once more.
     pub(super) fn copy(&self) -> Self {
         Self(SecretBox::new(Box::new(*self.0.expose_secret())))
     }
@@ -64,10 +62,10 @@ impl fmt::Debug for MasterSecret {
 }
 
 /// What a derived key is for. The label is part of the derivation: changing
-/// one loses everything that was made under it.
+/// it makes everything sealed or digested under it unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Finding sealed values by their digest.
+    /// Looking up sealed values by their digest.
     BlindIndex,
     /// PINs that workers type at a station.
     WorkerPin,
@@ -88,7 +86,7 @@ impl Purpose {
             Self::WorkerPin => "worker-pin".into(),
             Self::StaffPin => "staff-pin".into(),
             Self::Seal(id) => format!("seal:{}", id.0),
-            // Version 0.1.0 had one of each, without a number.
+            // Version 0.1.0 had one key of each, without a number.
             Self::Audit(1) => "audit".into(),
             Self::Prescriptions(1) => "prescriptions".into(),
             Self::Audit(number) => format!("audit:{number}"),
@@ -97,7 +95,7 @@ impl Purpose {
     }
 }
 
-/// A key for one purpose. Only this folder can read its bytes.
+/// A key for one purpose. Only this crate can read its bytes.
 pub struct PurposeKey(SecretBox<[u8; 32]>);
 
 impl PurposeKey {
@@ -119,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_purpose_has_its_own_lasting_key() {
+    fn each_purpose_has_its_own_stable_key() {
         let purposes = [
             Purpose::BlindIndex,
             Purpose::WorkerPin,
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_nothing() {
+    fn debug_is_redacted() {
         let master = MasterSecret::generate();
         assert_eq!(format!("{master:?}"), "MasterSecret([redacted])");
         assert_eq!(format!("{:?}", master.derive(Purpose::Audit(1))), "PurposeKey([redacted])");

@@ -1,13 +1,12 @@
-//! FLOOR 1: tokens, signatures, password hashes, field sealing.
+//! Tokens, signatures, password hashes and field sealing.
 //!
-//! It never reads a clock (time is an argument), a file, a socket or a
-//! setting, and it never logs. Random bytes are the one thing it takes from
-//! outside (`random.rs`). Every primitive comes from one backend, AWS-LC:
-//! two backends in one process would mean two sets of defaults to get wrong.
+//! This crate reads no clock (time is an argument), no file, socket or setting,
+//! and it never logs. Its only input from outside is random bytes (`random.rs`).
+//! Every primitive comes from one backend, AWS-LC: two backends in one process
+//! would mean two sets of defaults to get wrong.
 //!
-//! Secrets stand in types whose `Debug` is redacted, so that a log line or an
-//! error can hold such a value without telling it. Errors carry no data for
-//! the same reason.
+//! Secrets have types whose `Debug` is redacted, so that a log line or an error
+//! cannot leak them. Errors carry no data for the same reason.
 
 pub mod blind;
 pub mod device;

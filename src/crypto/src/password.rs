@@ -1,5 +1,5 @@
-//! Staff passwords: Argon2id. It is slow on purpose (about 20 ms of a core and
-//! 19 MiB), so callers run it in the blocking pool behind a semaphore.
+//! Staff passwords: Argon2id. Hashing is slow on purpose (about 20 ms of a core
+//! and 19 MiB), so callers run it in the blocking pool behind a semaphore.
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
@@ -9,19 +9,19 @@ use argon2::{
 use super::{CryptoError, random};
 use domain::{refusal::FieldProblem, words::Bilingual};
 
-/// Memory in KiB (source: house security checks, people: 19 MiB or more).
+/// Memory in KiB. Source: the project's security checks, people: 19 MiB or more.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The least length of a password, in characters.
-pub const SHORTEST: usize = 12;
-/// The greatest length, in characters: hashing must not become a way to keep the server busy.
+/// The minimum length of a password, in characters.
+pub(crate) const SHORTEST: usize = 12;
+/// The maximum length, in characters: long inputs must not be a way to overload the server.
 pub const LONGEST: usize = 128;
 
-/// Stands in for the hash of an account that does not exist. Its output is all
-/// zeros, which no password is known to give.
-const NOBODY: &str =
+/// Placeholder hash for an account that does not exist. Its output is all zeros,
+/// which no password is known to produce.
+const PLACEHOLDER_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn argon2() -> Argon2<'static> {
@@ -41,34 +41,35 @@ pub fn hash(password: &str) -> Result<String, CryptoError> {
     Ok(hash.to_string())
 }
 
-/// Whether `password` belongs to `stored`. For an unknown account (`None`) the
-/// same work is done and the answer is no, so that the time it takes does not
-/// tell which accounts exist.
+/// Whether `password` matches `stored`. For an unknown account (`None`) the same
+/// work is done and the answer is no, so that the time does not reveal which
+/// accounts exist.
 pub fn verify(stored: Option<&str>, password: &str) -> bool {
     let known = stored.and_then(|text| PasswordHash::new(text).ok());
-    let nobody = PasswordHash::new(NOBODY).expect("the stand-in is a valid PHC string");
-    let fits = argon2().verify_password(password.as_bytes(), known.as_ref().unwrap_or(&nobody)).is_ok();
-    fits && known.is_some()
+    let placeholder = PasswordHash::new(PLACEHOLDER_HASH).expect("the placeholder is a valid PHC string");
+    let matches =
+        argon2().verify_password(password.as_bytes(), known.as_ref().unwrap_or(&placeholder)).is_ok();
+    matches && known.is_some()
 }
 
-/// Whether a stored hash was made with other parameters than today's, and
-/// should be made anew at the next successful sign-in.
+/// Whether a stored hash was made with other than the current parameters and
+/// should be replaced at the next successful sign-in.
 pub fn needs_rehash(stored: &str) -> bool {
     let Ok(hash) = PasswordHash::new(stored) else { return true };
     let Ok(params) = Params::try_from(&hash) else { return true };
-    let today = (MEMORY_KIB, PASSES, LANES);
+    let current = (MEMORY_KIB, PASSES, LANES);
     hash.algorithm != Algorithm::Argon2id.ident()
-        || (params.m_cost(), params.t_cost(), params.p_cost()) != today
+        || (params.m_cost(), params.t_cost(), params.p_cost()) != current
 }
 
 /// What is wrong with a new password. `personal` are words that an attacker
 /// would try first: the name, the e-mail's local part, the staff number.
 ///
-/// Length is asked for rather than kinds of characters, which people answer
-/// with `Password1!` (NIST SP 800-63B, section 5.1.1.2).
+/// The policy requires length, not kinds of characters, which lead to
+/// `Password1!`. Source: NIST SP 800-63B, section 5.1.1.2.
 pub fn check_policy(field: &str, password: &str, personal: &[&str]) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
-    let mut say = |code: &str, zh: &'static str, en: &'static str| {
+    let mut add = |code: &str, zh: &'static str, en: &'static str| {
         problems.push(FieldProblem {
             field: field.to_owned(),
             code: code.to_owned(),
@@ -77,27 +78,27 @@ pub fn check_policy(field: &str, password: &str, personal: &[&str]) -> Vec<Field
     };
     let length = password.chars().count();
     if length < SHORTEST {
-        say("too_short", "密码至少 12 个字符。", "A password has at least 12 characters.");
+        add("too_short", "密码至少 12 个字符。", "A password has at least 12 characters.");
     }
     if length > LONGEST {
-        say("too_long", "密码最多 128 个字符。", "A password has at most 128 characters.");
+        add("too_long", "密码最多 128 个字符。", "A password has at most 128 characters.");
     }
     if is_simple(password) {
-        say(
+        add(
             "too_simple",
             "密码过于简单：请避免重复、连续或常见的内容。",
             "The password is too simple: avoid repeats, runs and common words.",
         );
     }
     let lower = password.to_lowercase();
-    let is_told = |word: &&str| {
+    let is_contained = |word: &&str| {
         let word = word.trim().to_lowercase();
-        // Two Chinese characters are a whole name; two Latin letters are nothing.
+        // Two Chinese characters can be a whole name; two Latin letters are too common.
         let least = if word.is_ascii() { 4 } else { 2 };
         word.chars().count() >= least && lower.contains(&word)
     };
-    if personal.iter().any(is_told) {
-        say(
+    if personal.iter().any(is_contained) {
+        add(
             "personal",
             "密码不能包含您的姓名、邮箱或工号。",
             "The password must not contain your name, e-mail or staff number.",
@@ -126,7 +127,7 @@ fn is_simple(password: &str) -> bool {
     let lower = password.to_lowercase();
     let mut letters: Vec<char> = lower.chars().collect();
     let is_run = letters.windows(2).all(|pair| (u32::from(pair[1])).abs_diff(u32::from(pair[0])) <= 1);
-    // Digits and signs around a common word do not make it a rare one.
+    // A common word stays common with digits and signs around it.
     let core: String = lower.chars().filter(|c| c.is_alphabetic()).collect();
     letters.sort_unstable();
     letters.dedup();
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_fits_its_own_hash_only() {
+    fn a_password_matches_its_own_hash_only() {
         let stored = hash("correct horse battery").unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!stored.contains("horse"));
@@ -149,17 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn nobody_never_signs_in_and_takes_as_long() {
+    fn an_unknown_account_never_signs_in_and_takes_as_long() {
         assert!(!verify(None, "") && !verify(None, "correct horse battery"));
         assert!(!verify(Some("rubbish"), "rubbish"));
-        assert!(!needs_rehash(NOBODY), "the stand-in must cost what a real hash costs");
+        assert!(!needs_rehash(PLACEHOLDER_HASH), "the placeholder must cost what a real hash costs");
     }
 
     #[test]
-    fn old_parameters_ask_for_a_new_hash() {
+    fn old_parameters_need_a_rehash() {
         assert!(!needs_rehash(&hash("correct horse battery").unwrap()));
-        assert!(needs_rehash(&NOBODY.replace("m=19456", "m=4096")));
-        assert!(needs_rehash(&NOBODY.replace("argon2id", "argon2i")));
+        assert!(needs_rehash(&PLACEHOLDER_HASH.replace("m=19456", "m=4096")));
+        assert!(needs_rehash(&PLACEHOLDER_HASH.replace("argon2id", "argon2i")));
         assert!(needs_rehash("rubbish"));
     }
 

@@ -1,21 +1,20 @@
 //! PINs: a keyed digest with a salt per person.
 //!
-//! Six digits fall to trial in no time whatever the hash, so a slow one buys
-//! nothing and would cost 1.7 cores at 100 check-ins a second (source: house
-//! security checks, people). What protects a PIN is the key, which is not in
-//! the database, and the count of tries, which is.
+//! Six digits can be brute-forced at once whatever the hash, so a slow hash gains
+//! nothing and would cost 1.7 cores at 100 check-ins a second. Source: the
+//! project's security checks, people. A PIN is protected by the key, which is not
+//! in the database, and by the count of failed tries, which is.
 
 use aws_lc_rs::hmac;
 
 use super::{digest, keys::PurposeKey, random};
 use domain::{refusal::FieldProblem, words::Bilingual};
 
-/// The salt of one person's PIN, made anew with each new PIN.
+/// The salt of one person's PIN, generated for each new PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PinSalt(pub [u8; 16]);
 
 impl PinSalt {
-    /// A fresh salt.
     pub fn generate() -> Self {
         Self(random::bytes())
     }
@@ -31,7 +30,7 @@ impl PinHasher {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
     }
 
-    /// What storage keeps of a PIN.
+    /// The value that is stored for a PIN.
     pub fn mac(&self, salt: &PinSalt, pin: &str) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&salt.0);
@@ -41,7 +40,7 @@ impl PinHasher {
         out
     }
 
-    /// Whether `pin` is the one that was kept, in a time that tells nothing.
+    /// Whether `pin` matches `stored`; constant time.
     pub fn verify(&self, salt: &PinSalt, pin: &str, stored: &[u8]) -> bool {
         digest::same_bytes(&self.mac(salt, pin), stored)
     }
@@ -53,7 +52,7 @@ impl std::fmt::Debug for PinHasher {
     }
 }
 
-/// Checks a worker's new PIN: six digits that are not among the first guesses.
+/// Checks a worker's new PIN: six digits that are not easy to guess.
 ///
 /// # Errors
 /// The problem of this field: `bad_format` or `too_simple`.
@@ -91,8 +90,8 @@ fn check(
     Ok(())
 }
 
-/// All digits equal, a run up or down (also past 9 or 0), or a group of two or
-/// three digits said over and over.
+/// All digits equal, a run up or down (also past 9 or 0), or a repeated group of
+/// two or three digits.
 fn is_weak(digits: &[u8]) -> bool {
     let runs_by = |step: u8| digits.windows(2).all(|pair| (pair[0] - b'0' + step) % 10 == pair[1] - b'0');
     let repeats = |period: usize| digits.iter().zip(&digits[period..]).all(|(one, other)| one == other);

@@ -1,4 +1,4 @@
-//! Ed25519 public keys, alone and as the published set (JWKS, RFC 7517 and 8037).
+//! Ed25519 public keys, single and as the published set (JWKS, RFC 7517 and 8037).
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -14,15 +14,12 @@ use super::{CryptoError, digest};
 pub struct Ed25519PublicKey([u8; 32]);
 
 impl Ed25519PublicKey {
-    /// A key from its 32 bytes.
-    ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for another length.
+    /// [`CryptoError::KeyInvalid`] unless there are 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
         bytes.try_into().map(Self).map_err(|_| CryptoError::KeyInvalid)
     }
 
-    /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -30,14 +27,14 @@ impl Ed25519PublicKey {
     /// Checks a signature over `message`.
     ///
     /// # Errors
-    /// [`CryptoError::SignatureInvalid`] if it does not fit.
+    /// [`CryptoError::SignatureInvalid`] if it does not match.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         UnparsedPublicKey::new(&ED25519, &self.0)
             .verify(message, signature)
             .map_err(|_| CryptoError::SignatureInvalid)
     }
 
-    /// The key's thumbprint (RFC 7638): a key id that cannot be given to another key.
+    /// The key's thumbprint (RFC 7638): a key id that no other key can have.
     pub fn thumbprint(&self) -> String {
         let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{self}"}}"#);
         BASE64URL_NOPAD.encode(&digest::sha256(canonical.as_bytes()))
@@ -67,17 +64,17 @@ impl FromStr for Ed25519PublicKey {
     }
 }
 
-/// The server's public keys by key id, as a cabinet holds them.
+/// The server's public keys by key id, as stored by a cabinet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublicKeys(BTreeMap<String, Ed25519PublicKey>);
 
 impl PublicKeys {
-    /// Reads a JWKS document. Keys of other kinds are passed over, as RFC 7517
-    /// asks (section 5); an Ed25519 key without an id or of a wrong length is not.
+    /// Reads a JWKS document. Keys of other types are skipped, as RFC 7517 section 5
+    /// requires; an Ed25519 key without an id or with a wrong length is an error.
     ///
     /// # Errors
-    /// [`CryptoError::Malformed`] if it is no JWKS, [`CryptoError::KeyInvalid`]
-    /// for a bad key or an id given twice.
+    /// [`CryptoError::Malformed`] if it is not a JWKS, [`CryptoError::KeyInvalid`]
+    /// for a bad key or a duplicate id.
     pub fn from_jwks(jwks: &Value) -> Result<Self, CryptoError> {
         let listed = jwks.get("keys").and_then(Value::as_array).ok_or(CryptoError::Malformed)?;
         let mut keys = BTreeMap::new();
@@ -97,7 +94,7 @@ impl PublicKeys {
     }
 
     /// The JWKS document of these keys.
-    pub fn to_jwks(&self) -> Value {
+    pub(crate) fn to_jwks(&self) -> Value {
         let keys = self.0.iter().map(|(id, key)| {
             json!({
                 "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
@@ -107,12 +104,10 @@ impl PublicKeys {
         json!({ "keys": keys.collect::<Vec<_>>() })
     }
 
-    /// The key with this id.
     pub fn get(&self, key_id: &str) -> Option<&Ed25519PublicKey> {
         self.0.get(key_id)
     }
 
-    /// The ids of all keys.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -154,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwks_reads_back_and_passes_over_other_kinds() {
+    fn a_jwks_reads_back_and_skips_other_types() {
         let keys = PublicKeys::from_iter([("one".to_owned(), EXAMPLE.parse().unwrap())]);
         let mut jwks = keys.to_jwks();
         assert_eq!(PublicKeys::from_jwks(&jwks), Ok(keys.clone()));

@@ -1,4 +1,5 @@
-//! A text as a QR code, drawn in SVG: nothing leaves the house to draw it.
+//! A text as a QR code in SVG, drawn in this process: the text (a TOTP secret)
+//! is sent to no other service.
 
 use std::fmt::Write;
 
@@ -7,8 +8,8 @@ use qrcodegen::{QrCode, QrCodeEcc};
 /// White modules around the code (ISO/IEC 18004, clause 5.3.8).
 const QUIET_ZONE: i32 = 4;
 
-/// The picture, black on white; `None` where the text is too long for one.
-pub fn svg_of(text: &str) -> Option<String> {
+/// The image, black on white; `None` if the text is too long for a QR code.
+pub fn to_svg(text: &str) -> Option<String> {
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
     let side = code.size() + 2 * QUIET_ZONE;
     let mut dark = String::new();
@@ -30,8 +31,8 @@ mod tests {
 
     #[test]
     fn an_address_becomes_a_square_picture() {
-        let picture = svg_of("otpauth://totp/Waystation:a%40b.cn?secret=JBSWY3DPEHPK3PXP").expect("it fits");
+        let picture = to_svg("otpauth://totp/Waystation:a%40b.cn?secret=JBSWY3DPEHPK3PXP").expect("it fits");
         assert!(picture.starts_with("<svg") && picture.contains("viewBox=\"0 0 "), "{picture}");
-        assert!(svg_of(&"x".repeat(8_000)).is_none());
+        assert!(to_svg(&"x".repeat(8_000)).is_none());
     }
 }

@@ -24,11 +24,11 @@ pub fn token_256() -> SecretString {
     BASE64URL_NOPAD.encode(&bytes::<32>()).into()
 }
 
-/// A pickup code: six decimal digits, each of the million equally likely.
-/// Short enough to type at a hatch; safe only because its tries are counted.
+/// A pickup code: six decimal digits, all million codes equally likely. Short
+/// enough to type at a hatch; safe only because failed tries are counted.
 pub fn pickup_code() -> SecretString {
     const CODES: u32 = 1_000_000;
-    // Numbers above the last whole million would make the low codes likelier.
+    // Rejection sampling: numbers above the last whole million would favour low codes.
     const FAIR: u32 = u32::MAX - u32::MAX % CODES;
     loop {
         let drawn = u32::from_be_bytes(bytes());
@@ -44,23 +44,22 @@ const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const SYMBOL_COUNT: usize = 28;
 const GROUP: usize = 4;
 
-/// The one-time code that enrols a device: 128 random bits (source: house
-/// security checks, devices), written as seven groups of four symbols. Twelve
-/// check bits tell a slip of the finger from a wrong code before a try is spent.
+/// The one-time code that enrols a device: 128 random bits, written as seven
+/// groups of four symbols. Twelve check bits detect a typing error before a try
+/// is counted. Source: the project's security checks, devices.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EnrolmentCode([u8; 16]);
 
 impl EnrolmentCode {
-    /// A fresh code.
     pub fn generate() -> Self {
         Self(bytes())
     }
 
-    /// Reads a code as typed: small letters, blanks and hyphens do not matter,
-    /// and O, I and L are read as the digits they look like.
+    /// Reads a typed code: letter case, blanks and hyphens do not matter, and O, I
+    /// and L are read as the digits they look like.
     ///
     /// # Errors
-    /// [`CryptoError::Malformed`] for a wrong length, symbol or check.
+    /// [`CryptoError::Malformed`] for a wrong length, symbol or checksum.
     pub fn parse(typed: &str) -> Result<Self, CryptoError> {
         let mut bits = [0u8; 18];
         let mut count = 0;
@@ -100,8 +99,8 @@ impl EnrolmentCode {
         text.into()
     }
 
-    /// What storage keeps and looks up in place of the code. A plain digest is
-    /// enough: 128 random bits cannot be guessed.
+    /// The value that is stored and looked up instead of the code. A plain digest
+    /// is enough: 128 random bits cannot be guessed.
     pub fn digest(&self) -> [u8; 32] {
         digest::sha256(&[b"waystation enrolment code\0", self.0.as_slice()].concat())
     }
@@ -198,7 +197,7 @@ mod tests {
 
     #[test]
     fn one_wrong_symbol_is_noticed() {
-        // Twelve check bits let one slip in 4096 through; this code is fixed, so the outcome is too.
+        // Twelve check bits miss one error in 4096; this code is fixed, so the outcome is too.
         let text = EnrolmentCode([7; 16]).text().expose_secret().to_owned();
         for (place, old) in text.char_indices().filter(|(_, c)| *c != '-') {
             let new = if old == 'X' { 'Y' } else { 'X' };

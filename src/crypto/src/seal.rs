@@ -1,9 +1,10 @@
-//! Sealing single fields of a row: names, phones, identity numbers.
+//! Sealing (authenticated encryption of) single fields of a row: names, phones,
+//! identity numbers.
 //!
-//! Whoever can write to the database but lacks the key must not be able to
-//! move a sealed value to another row, column, table or network, so the place
-//! is part of what is authenticated. Several keys live at once: the newest
-//! seals, all open, and [`FieldSealer::needs_reseal`] finds what is left of the old.
+//! An attacker who can write to the database but lacks the key must not be able
+//! to move a sealed value to another row, column, table or network, so the place
+//! is part of the authenticated data. Several keys are live at once: the newest
+//! seals, all open.
 
 use std::{
     collections::BTreeMap,
@@ -25,11 +26,11 @@ const NONCE_AT: usize = 5;
 const TEXT_AT: usize = 17;
 const TAG_LENGTH: usize = 16;
 
-/// Names a sealing key; the highest number is the newest.
+/// The id of a sealing key; the highest number is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SealKeyId(pub u32);
 
-/// Where a sealed value stands, and the only place where it opens.
+/// Where a sealed value is stored; it opens at no other place.
 #[derive(Debug, Clone)]
 pub struct FieldPlace<'a> {
     network: &'a str,
@@ -44,12 +45,12 @@ impl<'a> FieldPlace<'a> {
         Self { network, table, column, row: row.uuid().into_bytes().to_vec() }
     }
 
-    /// A column of a row that is named by a text, such as a key id.
+    /// A column of a row whose key is a text, such as a key id.
     pub fn of_text(network: &'a str, table: &'a str, column: &'a str, row: &str) -> Self {
         Self { network, table, column, row: row.as_bytes().to_vec() }
     }
 
-    /// Each part with its length before it, so that no two places read alike.
+    /// Each part is prefixed with its length, so that no two places encode alike.
     fn associated_data(&self, header: &[u8]) -> Vec<u8> {
         let parts =
             [header, self.network.as_bytes(), self.table.as_bytes(), self.column.as_bytes(), &self.row];
@@ -65,8 +66,8 @@ impl<'a> FieldPlace<'a> {
 /// Seals and opens fields with AES-256-GCM-SIV.
 ///
 /// The SIV mode was chosen over plain GCM because nonces are random and a key
-/// lives for years: a repeated nonce would then show only that two values are
-/// equal, where with plain GCM it gives away the key stream.
+/// is used for years: a repeated nonce then reveals only whether two values are
+/// equal, while with plain GCM it reveals the key stream.
 ///
 /// A sealed value is: version (1 byte), key id (4, big endian), nonce (12),
 /// ciphertext and tag (as long as the text, plus 16).
@@ -98,17 +99,19 @@ impl FieldSealer {
     /// A sealer over the keys with these ids, derived from `master`.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for no id at all, or one given twice.
+    /// [`CryptoError::KeyInvalid`] for an empty list or a duplicate id.
     pub fn new(master: &MasterSecret, ids: &[SealKeyId]) -> Result<Self, CryptoError> {
         Self::from_keys(ids.iter().map(|id| (*id, master.derive(Purpose::Seal(*id)))))
     }
 
-    /// A sealer over given keys: when two master secrets live at once, or for
+    /// A sealer over given keys: when two master secrets are live at once, or for
     /// another purpose than fields (saved answers).
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for no key at all, or an id given twice.
-    pub fn from_keys(given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>) -> Result<Self, CryptoError> {
+    /// [`CryptoError::KeyInvalid`] for an empty list or a duplicate id.
+    pub(crate) fn from_keys(
+        given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>,
+    ) -> Result<Self, CryptoError> {
         Ok(Self(RwLock::new(Arc::new(Ring::of(given)?))))
     }
 
@@ -116,11 +119,11 @@ impl FieldSealer {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on these keys open, and `current` seals.
+    /// Replaces the keys: all of `given` open, and `current` seals.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for no key at all, an id given twice, or a
-    /// current one that is not among them.
+    /// [`CryptoError::KeyInvalid`] for an empty list, a duplicate id, or a
+    /// `current` that is not in the list.
     pub fn replace(
         &self,
         given: impl IntoIterator<Item = (SealKeyId, PurposeKey)>,
@@ -135,17 +138,17 @@ impl FieldSealer {
         Ok(())
     }
 
-    /// Has one of the keys seal, which need not be the newest: that one may have
-    /// been made for later.
+    /// Chooses the key that seals. It need not be the newest: that one may be
+    /// meant for later.
     ///
     /// # Errors
-    /// [`CryptoError::KeyUnknown`] for a key that is not here.
+    /// [`CryptoError::KeyUnknown`] for an unknown key.
     pub fn choose(&self, current: SealKeyId) -> Result<(), CryptoError> {
         let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !ring.keys.contains_key(&current) {
             return Err(CryptoError::KeyUnknown);
         }
-        // Nobody else holds a ring that is being made.
+        // A ring that is still being set up is not shared.
         match Arc::get_mut(&mut ring) {
             Some(ring) => ring.current = current,
             None => return Err(CryptoError::OperationFailed),
@@ -163,15 +166,15 @@ impl FieldSealer {
         self.ring().keys.keys().copied().collect()
     }
 
-    /// What every value begins with that this key sealed.
+    /// The prefix of every value that this key sealed.
     pub fn header(id: SealKeyId) -> [u8; 5] {
         let mut header = [VERSION; 5];
         header[KEY_ID_AT..NONCE_AT].copy_from_slice(&id.0.to_be_bytes());
         header
     }
 
-    /// Seals `plain` for this place with the newest key. Twice the same text
-    /// gives two different values.
+    /// Seals `plain` for this place with the current key. Sealing the same text
+    /// twice gives two different values.
     ///
     /// # Errors
     /// [`CryptoError::OperationFailed`] if the backend fails (a text of many gigabytes).
@@ -188,10 +191,10 @@ impl FieldSealer {
         Ok(sealed)
     }
 
-    /// Opens a value that was sealed for this very place, by any live key.
+    /// Opens a value that was sealed for this place, by any live key.
     ///
     /// # Errors
-    /// [`CryptoError::Malformed`] if it is no sealed value, [`CryptoError::KeyUnknown`]
+    /// [`CryptoError::Malformed`] if it is not a sealed value, [`CryptoError::KeyUnknown`]
     /// if its key is not live, [`CryptoError::OpenFailed`] if it was changed or moved.
     pub fn open(&self, place: &FieldPlace<'_>, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let id = sealed_with(sealed)?;
@@ -217,14 +220,9 @@ impl FieldSealer {
     /// [`open`](Self::open) for text.
     ///
     /// # Errors
-    /// As `open`, and [`CryptoError::Malformed`] if the opened bytes are no UTF-8.
+    /// As `open`, and [`CryptoError::Malformed`] if the opened bytes are not UTF-8.
     pub fn open_text(&self, place: &FieldPlace<'_>, sealed: &[u8]) -> Result<String, CryptoError> {
         String::from_utf8(self.open(place, sealed)?).map_err(|_| CryptoError::Malformed)
-    }
-
-    /// Whether a value should be sealed again: any key but the newest, or an unreadable header.
-    pub fn needs_reseal(&self, sealed: &[u8]) -> bool {
-        sealed_with(sealed) != Ok(self.current())
     }
 }
 
@@ -234,10 +232,10 @@ impl fmt::Debug for FieldSealer {
     }
 }
 
-/// The key that a value was sealed with. Nothing is authenticated by this.
+/// The key that a value was sealed with, read from its header without authentication.
 ///
 /// # Errors
-/// [`CryptoError::Malformed`] if it is no sealed value.
+/// [`CryptoError::Malformed`] if it is not a sealed value.
 pub fn sealed_with(sealed: &[u8]) -> Result<SealKeyId, CryptoError> {
     if sealed.len() < TEXT_AT + TAG_LENGTH || sealed[0] != VERSION {
         return Err(CryptoError::Malformed);
@@ -282,16 +280,14 @@ mod tests {
         let row = WorkerId::generate();
         let old = FieldSealer::new(&master, &[SealKeyId(1)]).unwrap();
         let sealed_old = old.seal_text(&place(row), "name").unwrap();
-        assert!(!old.needs_reseal(&sealed_old));
+        assert_eq!(sealed_with(&sealed_old), Ok(SealKeyId(1)));
 
         // Both live, in whatever order they are listed: the highest id seals.
         let both = FieldSealer::new(&master, &[SealKeyId(2), SealKeyId(1)]).unwrap();
         assert_eq!(both.current(), SealKeyId(2));
-        assert!(both.needs_reseal(&sealed_old));
         let plain = both.open(&place(row), &sealed_old).unwrap();
         let sealed_new = both.seal(&place(row), &plain).unwrap();
         assert_eq!(sealed_with(&sealed_new), Ok(SealKeyId(2)));
-        assert!(!both.needs_reseal(&sealed_new));
 
         // The old key is gone: what was sealed again opens, the rest does not.
         let new = FieldSealer::new(&master, &[SealKeyId(2)]).unwrap();
@@ -356,7 +352,7 @@ mod tests {
         }
 
         #[test]
-        fn opening_rubbish_never_panics(sealed in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn opening_garbage_never_panics(sealed in proptest::collection::vec(any::<u8>(), 0..80)) {
             let sealer = FieldSealer::new(&MasterSecret::generate(), &[SealKeyId(9)]).unwrap();
             prop_assert!(sealer.open(&FieldPlace::of_text("n", "t", "c", "r"), &sealed).is_err());
         }

@@ -1,9 +1,9 @@
-//! Signatures over bytes that are kept elsewhere: a detached JWS (RFC 7515,
-//! appendix F) holds the header and the signature, not the bytes themselves.
+//! Signatures over bytes that are stored elsewhere: a detached JWS (RFC 7515,
+//! appendix F) contains the header and the signature, not the bytes themselves.
 //!
-//! The algorithm is a trait on both sides, so that SM2 can come in through a
-//! certified module without touching who signs what. Which algorithm a
-//! signature must have is said by the key that is found, never by its header.
+//! The algorithm is a trait on both sides, so that SM2 can be added through a
+//! certified module without changing the callers. The required algorithm is
+//! defined by the key that is found, never by the signature's header.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use super::{CryptoError, keys::PurposeKey, public_key::Ed25519PublicKey};
 
 /// The JWS name of Ed25519 (RFC 8037, section 3.1).
 pub(super) const EDDSA: &str = "EdDSA";
-/// No header and signature of ours comes near this.
+/// Bytes; our headers and signatures are far shorter.
 const LONGEST_JWS: usize = 4096;
 
-/// Something that signs: a key in memory, or a module that holds one.
+/// A signing key in memory, or a module that holds one.
 pub trait Signer: Send + Sync {
     /// The JWS name of the algorithm.
     fn algorithm(&self) -> &str;
@@ -28,18 +28,18 @@ pub trait Signer: Send + Sync {
     /// Signs the bytes.
     ///
     /// # Errors
-    /// [`CryptoError::OperationFailed`] if the module refuses or is out of reach.
+    /// [`CryptoError::OperationFailed`] if the module refuses or cannot be reached.
     fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 
 /// The public side of a [`Signer`].
 pub trait Verifier: Send + Sync {
-    /// The JWS name of the one algorithm that this key is for.
+    /// The JWS name of the only algorithm that this key may be used with.
     fn algorithm(&self) -> &str;
     /// Checks a signature.
     ///
     /// # Errors
-    /// [`CryptoError::SignatureInvalid`] if it does not fit.
+    /// [`CryptoError::SignatureInvalid`] if it does not match.
     fn verify(&self, bytes: &[u8], signature: &[u8]) -> Result<(), CryptoError>;
 }
 
@@ -60,7 +60,7 @@ pub struct Ed25519Signer {
 }
 
 impl Ed25519Signer {
-    /// A fresh key, named by its thumbprint.
+    /// A new key; its id is its thumbprint.
     ///
     /// # Errors
     /// [`CryptoError::OperationFailed`] if the backend fails.
@@ -68,19 +68,19 @@ impl Ed25519Signer {
         Ok(Self::from_pair(Ed25519KeyPair::generate().map_err(|_| CryptoError::OperationFailed)?))
     }
 
-    /// A key as kept (sealed) in storage, named by its thumbprint.
+    /// A key as stored (sealed) in the database; its id is its thumbprint.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] if it is no Ed25519 key in PKCS#8.
+    /// [`CryptoError::KeyInvalid`] if it is not an Ed25519 key in PKCS#8.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, CryptoError> {
         Ok(Self::from_pair(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| CryptoError::KeyInvalid)?))
     }
 
-    /// A key that is derived rather than stored: the one that signs the audit head.
+    /// A key that is derived rather than stored: prescriptions and the audit head.
     ///
     /// # Errors
     /// [`CryptoError::KeyInvalid`] if the backend refuses the seed.
-    pub fn from_purpose_key(key: &PurposeKey) -> Result<Self, CryptoError> {
+    pub(crate) fn from_purpose_key(key: &PurposeKey) -> Result<Self, CryptoError> {
         Self::from_seed(key.expose())
     }
 
@@ -108,7 +108,6 @@ impl Ed25519Signer {
         Ok(document.as_ref().to_vec().into())
     }
 
-    /// The public key.
     pub fn public_key(&self) -> Ed25519PublicKey {
         public_key_of(&self.pair)
     }
@@ -140,8 +139,8 @@ impl fmt::Debug for Ed25519Signer {
     }
 }
 
-/// What a detached signature is about. It is signed along (as `typ`), so that
-/// a signature made for one thing never counts for another.
+/// What a detached signature covers. It is part of the signed header (`typ`), so
+/// that a signature made for one kind is never valid for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetachedKind {
     /// A prescription's canonical bytes.
@@ -162,7 +161,7 @@ impl DetachedKind {
     }
 }
 
-/// Closed on purpose: `crit`, `b64`, `jwk`, `jku`, `x5u` and all else is refused.
+/// Closed on purpose: `crit`, `b64`, `jwk`, `jku`, `x5u` and any other member are refused.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DetachedHeader {
@@ -187,9 +186,9 @@ pub fn sign_detached(signer: &dyn Signer, kind: DetachedKind, bytes: &[u8]) -> R
     Ok(format!("{header}..{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
-/// Checks `header..signature` over `bytes` and returns the id of the key that
-/// signed. `find_key` gives the key for an id, or nothing if the id is not
-/// known or no longer trusted.
+/// Checks `header..signature` over `bytes` and returns the id of the signing key.
+/// `find_key` returns the key for an id, or `None` if the id is unknown or no
+/// longer trusted.
 ///
 /// # Errors
 /// [`CryptoError::Malformed`], [`CryptoError::WrongKind`] (another `typ` or
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_fits_its_bytes_kind_and_key_only() {
+    fn a_signature_matches_its_bytes_kind_and_key_only() {
         use DetachedKind::{AuditHead, Prescription};
         let signer = Ed25519Signer::generate().unwrap();
         let jws = sign_detached(&signer, Prescription, BYTES).unwrap();
@@ -264,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_say_more_or_else_are_refused() {
+    fn headers_with_extra_or_changed_members_are_refused() {
         let signer = Ed25519Signer::generate().unwrap();
         let good = json!({ "alg": "EdDSA", "kid": signer.key_id(), "typ": "prescription+jws" });
-        let judge = |header: &serde_json::Value| {
+        let verdict = |header: &serde_json::Value| {
             check(&signer, DetachedKind::Prescription, &with_header(&signer, header), BYTES)
         };
-        assert!(judge(&good).is_ok());
+        assert!(verdict(&good).is_ok());
         for (name, value) in [
             ("crit", json!(["b64"])),
             ("b64", json!(false)),
@@ -280,14 +279,17 @@ mod tests {
         ] {
             let mut header = good.clone();
             header[name] = value;
-            assert_eq!(judge(&header), Err(CryptoError::Malformed), "{name}");
+            assert_eq!(verdict(&header), Err(CryptoError::Malformed), "{name}");
         }
         for alg in ["none", "HS256", "ES256", "eddsa", "SM2"] {
             let mut header = good.clone();
             header["alg"] = json!(alg);
-            assert_eq!(judge(&header), Err(CryptoError::WrongKind), "{alg}");
+            assert_eq!(verdict(&header), Err(CryptoError::WrongKind), "{alg}");
         }
-        assert_eq!(judge(&json!({ "alg": "EdDSA", "typ": "prescription+jws" })), Err(CryptoError::Malformed));
+        assert_eq!(
+            verdict(&json!({ "alg": "EdDSA", "typ": "prescription+jws" })),
+            Err(CryptoError::Malformed)
+        );
     }
 
     #[test]
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn another_algorithm_fits_in() {
+    fn another_algorithm_can_be_plugged_in() {
         let jws = sign_detached(&Toy, DetachedKind::Prescription, BYTES).unwrap();
         let found = verify_detached(&jws, DetachedKind::Prescription, BYTES, |_| Some(Box::new(Toy)));
         assert_eq!(found.as_deref(), Ok("toy"));

@@ -1,6 +1,6 @@
-//! The signing keys of one kind: one signs, and what those before it signed is
-//! still believed. Each is derived from the master secret by its number, so there
-//! is nothing to keep but the numbers and their times.
+//! The signing keys of one kind: the current one signs, and signatures by earlier
+//! ones still verify. Each is derived from the master secret by its number, so only
+//! the numbers and their times have to be stored.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,14 +16,14 @@ use domain::time::Timestamp;
 pub struct RingKey {
     /// From 1.
     pub number: u32,
-    /// It signs from here on, until the next one does.
+    /// It signs from this instant until the next key's `signs_from`.
     pub signs_from: Timestamp,
-    /// What is dated from here on is not believed.
+    /// Signatures dated at or after this instant are not accepted.
     pub retired_at: Option<Timestamp>,
 }
 
 impl RingKey {
-    /// The first key of a kind, which has signed since ever.
+    /// The first key of a kind; it has signed since the beginning.
     pub const FIRST: Self = Self { number: 1, signs_from: Timestamp::MIN_UTC, retired_at: None };
 }
 
@@ -32,10 +32,10 @@ impl RingKey {
 pub struct SignerRing(Arc<RwLock<Vec<(RingKey, Ed25519Signer)>>>);
 
 impl SignerRing {
-    /// Derives the keys; `purpose` gives that of each number.
+    /// Derives the keys; `purpose` maps each number to its purpose.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for none.
+    /// [`CryptoError::KeyInvalid`] for an empty list.
     pub fn derive(
         master: &MasterSecret,
         purpose: fn(u32) -> Purpose,
@@ -44,7 +44,7 @@ impl SignerRing {
         Ok(Self(Arc::new(RwLock::new(derived(master, purpose, keys)?))))
     }
 
-    /// From now on these.
+    /// Replaces all keys.
     ///
     /// # Errors
     /// As [`SignerRing::derive`].
@@ -59,12 +59,12 @@ impl SignerRing {
         Ok(())
     }
 
-    /// Numbers and times, in the order of the numbers.
+    /// Numbers and times, ordered by number.
     pub fn keys(&self) -> Vec<RingKey> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(key, _)| *key).collect()
     }
 
-    /// The key that signs at `now`: the newest whose time has come.
+    /// The key that signs at `now`: the newest whose `signs_from` has passed.
     ///
     /// # Errors
     /// [`CryptoError::KeyUnknown`] when all are retired.
@@ -75,7 +75,7 @@ impl SignerRing {
         due.map(|(_, signer)| signer.clone()).ok_or(CryptoError::KeyUnknown)
     }
 
-    /// The key of this id, if it is believed of what is dated `at`.
+    /// The key with this id, if it may verify a signature dated `at`.
     pub fn verifier(&self, key_id: &str, at: Timestamp) -> Option<Box<dyn Verifier>> {
         let ring = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let (_, signer) = ring.iter().find(|(key, signer)| {
@@ -108,21 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn one_signs_and_those_before_are_believed_until_they_are_retired() {
+    fn one_signs_and_earlier_ones_verify_until_they_are_retired() {
         let master = MasterSecret::generate();
         let second = RingKey { number: 2, signs_from: at(100), retired_at: None };
         let ring = SignerRing::derive(&master, Purpose::Audit, &[RingKey::FIRST, second]).unwrap();
         let sign =
             |now| sign_detached(&ring.signing(at(now)).unwrap(), DetachedKind::AuditHead, b"x").unwrap();
-        let fits = |jws: &str, dated: i64| {
+        let verifies = |jws: &str, dated: i64| {
             verify_detached(jws, DetachedKind::AuditHead, b"x", |kid| ring.verifier(kid, at(dated))).is_ok()
         };
         let (old, new) = (sign(99), sign(100));
         assert_ne!(ring.signing(at(99)).unwrap().key_id(), ring.signing(at(100)).unwrap().key_id());
-        assert!(fits(&old, 200) && fits(&new, 200));
+        assert!(verifies(&old, 200) && verifies(&new, 200));
         let retired = RingKey { retired_at: Some(at(150)), ..RingKey::FIRST };
         ring.replace(&master, Purpose::Audit, &[retired, second]).unwrap();
-        assert!(fits(&old, 149) && !fits(&old, 150) && fits(&new, 151));
+        assert!(verifies(&old, 149) && !verifies(&old, 150) && verifies(&new, 151));
         // Other purposes have other keys of the same number.
         let other = SignerRing::derive(&master, Purpose::Prescriptions, &[RingKey::FIRST]).unwrap();
         assert!(

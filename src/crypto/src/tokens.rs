@@ -2,7 +2,7 @@
 //!
 //! A token for one audience is refused by every other: `aud` and `typ` differ,
 //! and a role belongs to one audience only. Keys rotate: several are live at
-//! once, any of them verifies.
+//! once, and any of them verifies.
 
 use std::{
     fmt,
@@ -30,8 +30,8 @@ use domain::{
     time::Timestamp,
 };
 
-/// The longest life of an access token (source: house security checks, tokens: 5 minutes).
-pub const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(5);
+/// The longest lifetime of an access token. Source: the project's security checks, tokens: 5 minutes.
+pub(crate) const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(5);
 
 domain::text_enum! {
     /// Which part of the service a token opens.
@@ -73,39 +73,33 @@ impl Audience {
 
 pub use domain::staff::role::Role;
 
-/// What an access token says. Times are whole seconds on the wire.
+/// The claims of an access token. Times are whole seconds on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Which installation issued it.
     #[serde(rename = "iss")]
     pub issuer: String,
-    /// Which part of the service it opens.
     #[serde(rename = "aud")]
     pub audience: Audience,
     /// The id of the worker, station, cabinet or member of staff.
     #[serde(rename = "sub")]
     pub subject: String,
-    /// When it was made.
     #[serde(rename = "iat", with = "ts_seconds")]
     pub issued_at: Timestamp,
-    /// When it begins to hold.
     #[serde(rename = "nbf", with = "ts_seconds")]
     pub not_before: Timestamp,
-    /// When it ends.
     #[serde(rename = "exp", with = "ts_seconds")]
     pub expires_at: Timestamp,
-    /// Its own random id.
     #[serde(rename = "jti")]
     pub token_id: String,
-    /// Who holds it.
     pub role: Role,
     /// The session of a member of staff.
     #[serde(rename = "sid", default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// The session's version when the token was made.
+    /// The session's version when the token was issued.
     #[serde(rename = "ver", default, skip_serializing_if = "Option::is_none")]
     pub session_version: Option<i64>,
-    /// The check-in by which a worker is known.
+    /// A worker's check-in.
     #[serde(rename = "cid", default, skip_serializing_if = "Option::is_none")]
     pub check_in: Option<CheckInId>,
     /// The station where the holder is.
@@ -126,8 +120,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims of a fresh token that holds from `now` for `life`, without any of
-    /// the optional parts. `now` is cut to the whole second.
+    /// Claims of a new token that is valid from `now` for `life`, without any of
+    /// the optional parts. `now` is truncated to the whole second.
     pub fn new(
         issuer: &str,
         role: Role,
@@ -162,13 +156,13 @@ impl Claims {
     }
 }
 
-/// Why a token was not accepted. Callers are told no more than this.
+/// Why a token was not accepted. Callers learn no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not a token of ours for this audience.
+    /// Not one of our tokens for this audience.
     #[error("the token is not valid")]
     Invalid,
-    /// A token of ours that has ended: the caller should refresh.
+    /// A valid token that has expired: the caller should refresh.
     #[error("the token has expired")]
     Expired,
 }
@@ -184,8 +178,8 @@ pub struct TokenKey {
 }
 
 impl TokenKey {
-    /// A fresh key that signs from `signs_from` on. Leave it some minutes in
-    /// which it is published and loaded everywhere but does not sign yet.
+    /// A new key that signs from `signs_from` on. Leave some minutes in which it
+    /// is published and loaded by every instance but does not sign yet.
     ///
     /// # Errors
     /// [`CryptoError::OperationFailed`] if the backend fails.
@@ -195,10 +189,10 @@ impl TokenKey {
         Self::from_pkcs8(pkcs8.as_ref(), signs_from)
     }
 
-    /// A key as kept (sealed) in storage.
+    /// A key as stored (sealed) in the database.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] if it is no Ed25519 key in PKCS#8.
+    /// [`CryptoError::KeyInvalid`] if it is not an Ed25519 key in PKCS#8.
     pub fn from_pkcs8(pkcs8: &[u8], signs_from: Timestamp) -> Result<Self, CryptoError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| CryptoError::KeyInvalid)?;
         let public = Ed25519PublicKey::from_bytes(pair.public_key().as_ref())?;
@@ -211,17 +205,15 @@ impl TokenKey {
         self.private.as_bytes().to_vec().into()
     }
 
-    /// The `kid` of what it signs.
+    /// The `kid` of the tokens it signs.
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// From when on it signs.
     pub fn signs_from(&self) -> Timestamp {
         self.signs_from
     }
 
-    /// The public key.
     pub fn public_key(&self) -> Ed25519PublicKey {
         self.public
     }
@@ -231,13 +223,12 @@ impl TokenKey {
     }
 }
 
-/// All live signing keys of the service. They can be replaced while they are in
-/// use; a ring that was replaced is kept for the life of the process, because
-/// somebody may hold a key of it. There are a few in a year.
+/// All live signing keys of the service. They can be replaced while in use; a
+/// replaced ring is leaked, because a caller may still hold a reference into it.
+/// Replacements happen a few times a year.
 #[derive(Debug)]
 pub struct TokenKeys {
     ring: RwLock<&'static [TokenKey]>,
-    /// How often the ring was replaced.
     generation: AtomicU64,
 }
 
@@ -248,18 +239,16 @@ impl Clone for TokenKeys {
 }
 
 impl TokenKeys {
-    /// The ring of these keys.
-    ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] for no key at all, or one given twice.
+    /// [`CryptoError::KeyInvalid`] for an empty list or a duplicate.
     pub fn new(keys: Vec<TokenKey>) -> Result<Self, CryptoError> {
         Ok(Self { ring: RwLock::new(Self::ring_of(keys)?), generation: AtomicU64::new(0) })
     }
 
-    /// From now on these keys sign and verify.
+    /// Replaces the keys that sign and verify.
     ///
     /// # Errors
-    /// As [`new`](Self::new); then the old ones stay.
+    /// As [`new`](Self::new); the old keys then stay in use.
     pub fn replace(&self, keys: Vec<TokenKey>) -> Result<(), CryptoError> {
         let fresh = Self::ring_of(keys)?;
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -267,13 +256,12 @@ impl TokenKeys {
         Ok(())
     }
 
-    /// How often the keys were replaced: whoever remembers what a key verified
-    /// forgets it when this has grown.
+    /// How often the keys were replaced. A cache of verified tokens must be
+    /// cleared when this has grown.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// The ids of the keys.
     pub fn key_ids(&self) -> Vec<String> {
         self.ring().iter().map(|key| key.key_id.clone()).collect()
     }
@@ -291,18 +279,18 @@ impl TokenKeys {
         Ok(keys.leak())
     }
 
-    /// The newest key that may sign at `at`; the oldest if none may yet.
+    /// The newest key whose `signs_from` is at or before `at`; the oldest if there is none.
     pub fn signing_key(&self, at: Timestamp) -> &TokenKey {
         let ring = self.ring();
         let newest = ring.iter().rev().find(|key| key.signs_from <= at);
         newest.or(ring.first()).expect("a ring is never empty")
     }
 
-    /// Signs a token with the newest key that may sign when it is issued.
+    /// Signs a token with the newest key that may sign at its issue time.
     ///
     /// # Errors
     /// [`CryptoError::OperationFailed`] for claims that would never verify: a
-    /// role of another audience, or a life that is not within 5 minutes.
+    /// role of another audience, or a lifetime above 5 minutes.
     pub fn issue(&self, claims: &Claims) -> Result<String, CryptoError> {
         if !claims.is_consistent() {
             return Err(CryptoError::OperationFailed);
@@ -314,7 +302,7 @@ impl TokenKeys {
     /// Checks a token for one audience of the installation `issuer`.
     ///
     /// # Errors
-    /// [`TokenError::Expired`] if only its time is over, else [`TokenError::Invalid`].
+    /// [`TokenError::Expired`] if only the expiry has passed, else [`TokenError::Invalid`].
     pub fn verify(
         &self,
         token: &str,
@@ -337,7 +325,6 @@ impl TokenKeys {
         }
     }
 
-    /// The public keys of the ring.
     pub fn public_keys(&self) -> PublicKeys {
         self.ring().iter().map(|key| (key.key_id.clone(), key.public)).collect()
     }

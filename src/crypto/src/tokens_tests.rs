@@ -1,4 +1,4 @@
-//! Every way we know of to get a token accepted that should not be.
+//! Attacks on token verification, and key rotation.
 
 use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta};
@@ -52,27 +52,27 @@ fn good_payload() -> Value {
 }
 
 #[test]
-fn a_token_says_what_was_put_in() {
+fn a_token_returns_the_claims_it_was_issued_with() {
     let keys = ring();
-    let mut said = claims(Role::Doctor);
-    said.session = Some(SessionId::generate());
-    said.session_version = Some(7);
-    said.hospital = Some(HospitalId::generate());
-    let token = keys.issue(&said).unwrap();
-    assert_eq!(verify(&keys, &token, 10), Ok(said));
+    let mut issued = claims(Role::Doctor);
+    issued.session = Some(SessionId::generate());
+    issued.session_version = Some(7);
+    issued.hospital = Some(HospitalId::generate());
+    let token = keys.issue(&issued).unwrap();
+    assert_eq!(verify(&keys, &token, 10), Ok(issued));
 
-    let mut said = Claims::new(ISSUER, Role::Worker, WorkerId::generate(), at(0), TimeDelta::minutes(1));
-    said.check_in = Some(CheckInId::generate());
-    said.station = Some(StationId::generate());
-    said.employer = Some(EmployerId::generate());
-    said.device = Some(DeviceId::generate());
-    said.epoch = Some(3);
-    let token = keys.issue(&said).unwrap();
-    assert_eq!(keys.verify(&token, Audience::Worker, ISSUER, at(10)), Ok(said));
+    let mut issued = Claims::new(ISSUER, Role::Worker, WorkerId::generate(), at(0), TimeDelta::minutes(1));
+    issued.check_in = Some(CheckInId::generate());
+    issued.station = Some(StationId::generate());
+    issued.employer = Some(EmployerId::generate());
+    issued.device = Some(DeviceId::generate());
+    issued.epoch = Some(3);
+    let token = keys.issue(&issued).unwrap();
+    assert_eq!(keys.verify(&token, Audience::Worker, ISSUER, at(10)), Ok(issued));
 }
 
 #[test]
-fn every_role_opens_its_own_audience_and_no_other() {
+fn every_role_is_valid_for_its_own_audience_only() {
     let keys = ring();
     for role in Role::ALL {
         let token = keys.issue(&claims(*role)).unwrap();
@@ -157,7 +157,7 @@ fn algorithm_none_is_refused() {
 }
 
 #[test]
-fn the_public_key_is_no_hmac_secret() {
+fn the_public_key_is_not_accepted_as_an_hmac_secret() {
     let keys = ring();
     let mut header = good_header(&keys);
     header["alg"] = json!("HS256");
@@ -184,7 +184,7 @@ fn a_header_cannot_bring_its_own_key() {
         header[name] = value;
         let token = forge(&attacker, &header, &good_payload());
         assert_eq!(verify(&keys, &token, 1), Err(TokenError::Invalid), "{name}");
-        // Ignored, not obeyed: our own signature still counts.
+        // The member is ignored: our own signature stays valid.
         assert!(verify(&keys, &forge(&keys, &header, &good_payload()), 1).is_ok(), "{name}");
         header["kid"] = json!("unknown");
         let token = forge(&attacker, &header, &good_payload());
@@ -220,14 +220,14 @@ fn odd_headers_are_refused() {
 #[test]
 fn required_claims_must_be_there_and_of_their_type() {
     let keys = ring();
-    let judge = |payload: &Value| verify(&keys, &forge(&keys, &good_header(&keys), payload), 1);
-    assert!(judge(&good_payload()).is_ok());
+    let verdict = |payload: &Value| verify(&keys, &forge(&keys, &good_header(&keys), payload), 1);
+    assert!(verdict(&good_payload()).is_ok());
     for name in ["exp", "nbf", "iss", "aud", "sub", "iat", "jti", "role"] {
         let mut payload = good_payload();
         payload.as_object_mut().unwrap().remove(name);
-        assert_eq!(judge(&payload), Err(TokenError::Invalid), "without {name}");
+        assert_eq!(verdict(&payload), Err(TokenError::Invalid), "without {name}");
         payload[name] = Value::Null;
-        assert_eq!(judge(&payload), Err(TokenError::Invalid), "{name} null");
+        assert_eq!(verdict(&payload), Err(TokenError::Invalid), "{name} null");
     }
     for (name, value) in [
         ("exp", json!("1700000300")),
@@ -246,7 +246,7 @@ fn required_claims_must_be_there_and_of_their_type() {
     ] {
         let mut payload = good_payload();
         payload[name] = value.clone();
-        assert_eq!(judge(&payload), Err(TokenError::Invalid), "{name} = {value}");
+        assert_eq!(verdict(&payload), Err(TokenError::Invalid), "{name} = {value}");
     }
 }
 
@@ -291,7 +291,7 @@ fn keys_read_back_and_stay_out_of_debug_and_jwks() {
     assert!(TokenKey::from_pkcs8(b"rubbish", at(0)).is_err());
 
     let ring = TokenKeys::new(vec![key]).unwrap();
-    // Of the private key: PKCS#8 v2 starts with 16 bytes of structure, then 32 of seed.
+    // PKCS#8 v2 starts with 16 bytes of structure, then the 32-byte seed.
     let seed = &pkcs8.expose_secret()[16..48];
     for shown in [format!("{ring:?}"), ring.jwks().to_string()] {
         assert!(!shown.contains(&BASE64URL_NOPAD.encode(seed)) && !shown.contains(&format!("{seed:?}")));
@@ -300,7 +300,7 @@ fn keys_read_back_and_stay_out_of_debug_and_jwks() {
 }
 
 #[test]
-fn a_ring_is_neither_empty_nor_double() {
+fn a_ring_is_neither_empty_nor_has_duplicates() {
     let key = key(0);
     for keys in [vec![], vec![key.clone(), key]] {
         assert_eq!(TokenKeys::new(keys).err(), Some(CryptoError::KeyInvalid));
@@ -309,7 +309,7 @@ fn a_ring_is_neither_empty_nor_double() {
 
 proptest! {
     #[test]
-    fn rubbish_is_invalid_and_never_panics(text in "[A-Za-z0-9_.-]{0,120}", odd in ".{0,40}") {
+    fn garbage_is_invalid_and_never_panics(text in "[A-Za-z0-9_.-]{0,120}", odd in ".{0,40}") {
         let keys = ring();
         prop_assert_eq!(verify(&keys, &text, 1), Err(TokenError::Invalid));
         prop_assert_eq!(verify(&keys, &odd, 1), Err(TokenError::Invalid));

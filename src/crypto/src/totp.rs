@@ -1,8 +1,8 @@
-//! One-time codes of staff (RFC 6238): SHA-1, six digits, thirty seconds, the
-//! only settings that every authenticator app honours.
+//! One-time codes of staff (TOTP, RFC 6238): SHA-1, six digits, thirty seconds,
+//! the only settings that every authenticator app supports.
 //!
-//! Each step is used once. Which was used last is kept in the database and
-//! comes in as an argument: a code seen over a shoulder opens nothing twice.
+//! Each step is accepted once. The last used step is stored in the database and
+//! passed in as an argument, so an observed code cannot be replayed.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl TotpSecret {
         Self(random::bytes::<20>().to_vec().into())
     }
 
-    /// A secret as it was kept (sealed) in storage.
+    /// A secret as stored (sealed) in the database.
     ///
     /// # Errors
     /// [`CryptoError::KeyInvalid`] for less than 16 or more than 64 bytes.
@@ -44,7 +44,7 @@ impl TotpSecret {
     /// A secret as authenticators write it; blanks and letter case do not matter.
     ///
     /// # Errors
-    /// [`CryptoError::KeyInvalid`] if it is no base32, or too short or long.
+    /// [`CryptoError::KeyInvalid`] if it is not base32, or too short or long.
     pub fn from_base32(text: &str) -> Result<Self, CryptoError> {
         let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '=')).collect();
         let bytes = BASE32_NOPAD
@@ -53,7 +53,6 @@ impl TotpSecret {
         Self::from_bytes(&bytes)
     }
 
-    /// The bytes, to be sealed.
     pub fn expose_bytes(&self) -> &[u8] {
         self.0.expose_secret()
     }
@@ -82,10 +81,10 @@ impl fmt::Debug for TotpSecret {
     }
 }
 
-/// Why a code was not taken.
+/// Why a code was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TotpFailure {
-    /// No step near now has this code.
+    /// No step within the allowed skew has this code.
     #[error("the one-time code is wrong")]
     Wrong,
     /// The code is right, but its step or a later one was used before.
@@ -93,24 +92,23 @@ pub enum TotpFailure {
     AlreadyUsed,
 }
 
-/// The thirty-second step in which `at` falls; 0 before 1970.
+/// The thirty-second step that contains `at`; 0 before 1970.
 pub fn step_of(at: Timestamp) -> u64 {
     u64::try_from(at.timestamp()).unwrap_or(0) / STEP_SECONDS
 }
 
-/// The code of one step.
 pub fn code_at(secret: &TotpSecret, step: u64) -> String {
     TOTP::new_unchecked(Algorithm::SHA1, DIGITS, 0, STEP_SECONDS, secret.expose_bytes().to_vec())
         .generate(step.saturating_mul(STEP_SECONDS))
 }
 
-/// Takes a code of the step before, at or after `now`, if that step is later
-/// than the last one used, and returns the step to keep as used. Where two
-/// steps have the same code, the smaller is taken. The caller's conditional
-/// UPDATE on the last used step makes it single even for two requests at once.
+/// Accepts a code of the step before, at or after `now`, if that step is later
+/// than the last one used, and returns the step to store as used. If two steps
+/// have the same code, the earlier one is used. The caller's conditional UPDATE
+/// on the last used step keeps this single-use under concurrent requests.
 ///
 /// # Errors
-/// [`TotpFailure::Wrong`], or [`TotpFailure::AlreadyUsed`] if only used steps fit.
+/// [`TotpFailure::Wrong`], or [`TotpFailure::AlreadyUsed`] if only used steps match.
 pub fn verify(
     secret: &TotpSecret,
     code: &str,
@@ -119,21 +117,21 @@ pub fn verify(
 ) -> Result<u64, TotpFailure> {
     let current = step_of(now);
     let mut fresh = None;
-    let mut fits_used = false;
-    // Every step is compared, so that the time does not tell which one fitted.
+    let mut matches_used = false;
+    // Every step is compared, so that the time does not reveal which one matched.
     for step in current.saturating_sub(SKEW)..=current.saturating_add(SKEW) {
         if digest::same_bytes(code_at(secret, step).as_bytes(), code.as_bytes()) {
             if last_used_step.is_some_and(|used| step <= used) {
-                fits_used = true;
+                matches_used = true;
             } else {
                 fresh = fresh.or(Some(step));
             }
         }
     }
-    fresh.ok_or(if fits_used { TotpFailure::AlreadyUsed } else { TotpFailure::Wrong })
+    fresh.ok_or(if matches_used { TotpFailure::AlreadyUsed } else { TotpFailure::Wrong })
 }
 
-/// RFC 3986, section 2.1: everything but the unreserved characters.
+/// RFC 3986, section 2.1: encodes everything except the unreserved characters.
 fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_fit_the_published_examples() {
+    fn codes_match_the_published_examples() {
         // RFC 6238, appendix B (SHA-1), cut to six digits
         let secret = TotpSecret::from_bytes(b"12345678901234567890").unwrap();
         let examples = [
@@ -204,7 +202,7 @@ mod tests {
     #[test]
     fn of_two_steps_with_one_code_the_smallest_unused_is_taken() {
         let secret = TotpSecret::from_bytes(b"12345678901234567890").unwrap();
-        // One pair of neighbours in a million shares a code; this is the secret's first.
+        // One pair of adjacent steps in a million shares a code; this is the secret's first.
         let step: u64 = 910_738;
         assert_eq!(code_at(&secret, step - 1), code_at(&secret, step));
         let now = at(i64::try_from(step * STEP_SECONDS).unwrap());
@@ -226,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_survives_its_spellings() {
+    fn a_secret_is_read_from_any_base32_spelling() {
         let secret = TotpSecret::generate();
         let text = secret.to_base32().expose_secret().to_lowercase();
         assert_eq!(text.len(), 32);

@@ -1,28 +1,28 @@
-//! Bounds of policy values: outside of them a network could not work, or would
-//! break the law. Each policy names its own; a field without a bound does not
-//! compile, because every check takes its policy apart field by field.
+//! Bounds of policy values: outside of them a network could not work, or would break the law. Each
+//! policy checks its own values. A field without a bound does not compile, because every check
+//! destructures its policy field by field.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-/// A value that cannot be.
+/// A value outside its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfBounds {
-    /// Its path below `policy`: `check_in.idle_seconds`.
+    /// Path below `policy`: `check_in.idle_seconds`.
     pub key: String,
-    /// What it is, and what is allowed.
+    /// The bound and the value found.
     pub why: String,
 }
 
-/// Collects the values of one policy that cannot be.
+/// Collects the values of one policy that are out of bounds.
 #[derive(Debug)]
 pub struct Bounds<'a> {
-    /// The policy's name, and a point; empty for the topmost.
+    /// The policy's name and a dot; empty at the top level.
     prefix: String,
     found: &'a mut Vec<OutOfBounds>,
 }
 
 impl<'a> Bounds<'a> {
-    /// Bounds of the values that stand directly in `policy`.
+    /// Bounds of the values directly in `policy`.
     pub fn new(found: &'a mut Vec<OutOfBounds>) -> Self {
         Self { prefix: String::new(), found }
     }
@@ -45,7 +45,7 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// `holds`, or `key` is refused because of `why`.
+    /// Refuses `key` with the reason `why` unless `holds`.
     pub fn must(&mut self, key: &str, holds: bool, why: &str) {
         if !holds {
             self.refuse(key, why.to_owned());

@@ -1,9 +1,8 @@
-//! Characters that hide, or that turn the text around them: a name that holds one
-//! reads as another name on somebody else's screen.
+//! Characters that are invisible, or that change the direction of the text around them: a name that
+//! contains one reads as another name on somebody else's screen.
 //!
-//! What a character is, Unicode's own tables say (General_Category and
-//! Default_Ignorable_Code_Point), which know every one of them; the few that are
-//! blank without being called so stand here.
+//! Unicode's own tables (General_Category and Default_Ignorable_Code_Point) classify every
+//! character. The few that are blank without being in these tables are listed here.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -12,13 +11,12 @@ use icu_properties::{
     },
 };
 
-/// Whether a text holds a character that people do not see, or that makes what
-/// they see differ from what is stored. Between and behind emoji, where they make
-/// one picture of them, a joiner and a selector do neither; nor does the selector
-/// by which a rare Chinese character is written, behind that character.
-pub fn hides_something(text: &str) -> bool {
+/// Whether a text contains a character that people do not see, or that makes what they see differ
+/// from what is stored. Allowed are: a joiner or a selector between or after emoji that form one
+/// picture, and a variation selector after the rare Chinese character that it selects.
+pub fn has_hidden_characters(text: &str) -> bool {
     let mut letters = text.chars().peekable();
-    // The last one that is seen, and whether a selector follows it already.
+    // The last visible character, and whether a selector already follows it.
     let (mut seen, mut selected) = (None, false);
     while let Some(letter) = letters.next() {
         let next = letters.peek().copied();
@@ -44,31 +42,31 @@ pub fn hides_something(text: &str) -> bool {
     false
 }
 
-/// Whether a name, or another text of one line that people tell each other apart
-/// by, hides something or breaks its line. Its blanks are plain ones, or the wide
-/// one of Chinese type: no two names differ by the kind of their blanks only.
-pub fn hides_in_name(text: &str) -> bool {
-    let no_name =
+/// Whether a name, or another one-line text by which people distinguish things, contains a hidden
+/// character or a line break. Only the plain space and the ideographic space are allowed, so that
+/// no two names differ only in the kind of their spaces.
+pub fn has_hidden_characters_in_name(text: &str) -> bool {
+    let forbidden =
         |letter: char| letter.is_control() || letter == JOINER || PICTURE_SELECTORS.contains(&letter);
-    let odd_blank = |letter: char| letter.is_whitespace() && !matches!(letter, ' ' | '\u{3000}');
-    hides_something(text) || text.chars().any(|letter| no_name(letter) || odd_blank(letter))
+    let other_space = |letter: char| letter.is_whitespace() && !matches!(letter, ' ' | '\u{3000}');
+    has_hidden_characters(text) || text.chars().any(|letter| forbidden(letter) || other_space(letter))
 }
 
 const JOINER: char = '\u{200D}';
-/// Text or picture.
+/// Text or emoji presentation.
 const PICTURE_SELECTORS: [char; 2] = ['\u{FE0E}', '\u{FE0F}'];
 
-/// Whether a character is not to be seen wherever it stands, turns the text
-/// around it, or is none that anybody can know.
+/// Whether a character is invisible everywhere, changes the text around it, or has no assigned
+/// meaning.
 fn is_hidden(letter: char) -> bool {
-    // Line breaks; and places that Unicode keeps for Chinese characters to come.
+    // Line breaks and tabs; and code points that Unicode reserves for future Chinese characters.
     if matches!(letter, '\n' | '\r' | '\t' | '\u{20000}'..='\u{2FFFD}' | '\u{30000}'..='\u{3FFFD}') {
         return false;
     }
     let blank = matches!(
         letter,
-        // Braille without dots, the object that is not there, the note without a
-        // head, the filler of Khitan.
+        // The blank Braille pattern, the object replacement character, the musical null notehead,
+        // the Khitan filler.
         '\u{2800}' | '\u{FFFC}' | '\u{1D159}' | '\u{16FE4}'
     );
     let kind = CodePointMapData::<GeneralCategory>::new().get(letter);
@@ -89,10 +87,10 @@ fn is_selector(letter: char) -> bool {
     matches!(letter, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Whether `selector` chooses a form of `letter` that people see.
+/// Whether `selector` selects a visible form of `letter`.
 fn selects(selector: char, letter: char, next: Option<char>) -> bool {
     if PICTURE_SELECTORS.contains(&selector) {
-        // 1 in a keycap: the digit, the selector, the cap.
+        // The digit 1 as a keycap: the digit, the selector, the enclosing keycap.
         let in_keycap = matches!(letter, '0'..='9' | '#' | '*') && next == Some('\u{20E3}');
         return is_picture(letter) || in_keycap;
     }
@@ -109,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hides_is_found_and_what_people_write_is_not() {
+    fn hidden_characters_are_found_and_ordinary_text_passes() {
         let hidden = [
             "a\u{202E}b",
             "\u{200B}",
@@ -122,7 +120,7 @@ mod tests {
             "\u{E0041}",
             "a\u{2028}b",
             "\u{1F600}\u{200D}",
-            // What no list by hand had.
+            // Cases that a hand-written list missed.
             "a\u{1BCA0}",
             "a\u{1D173}",
             "a\u{FFF0}",
@@ -142,7 +140,7 @@ mod tests {
             "a\u{85}",
             "a\u{7}",
             "\u{0}",
-            // Selectors that choose nothing, and a second one.
+            // Selectors that select nothing, and a second selector.
             "a\u{FE0F}",
             "a\u{E0100}",
             "\u{E0100}",
@@ -151,8 +149,8 @@ mod tests {
             "葛\u{FE0F}",
         ];
         for text in hidden {
-            assert!(hides_something(text), "{text:?}");
-            assert!(hides_in_name(text), "{text:?}");
+            assert!(has_hidden_characters(text), "{text:?}");
+            assert!(has_hidden_characters_in_name(text), "{text:?}");
         }
         let plain = [
             "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
@@ -166,12 +164,12 @@ mod tests {
             "\u{300C}引\u{300D}",
         ];
         for text in plain {
-            assert!(!hides_something(text), "{text:?}");
+            assert!(!has_hidden_characters(text), "{text:?}");
         }
     }
 
     #[test]
-    fn names_of_real_people_stand() {
+    fn names_of_real_people_are_accepted() {
         for name in [
             "张三",
             "葛\u{E0100}西",
@@ -186,7 +184,7 @@ mod tests {
             "\u{20BB7}野家",
             "样例\u{3000}甲",
         ] {
-            assert!(!hides_in_name(name), "{name:?}");
+            assert!(!has_hidden_characters_in_name(name), "{name:?}");
         }
         for name in [
             "张\n三",
@@ -196,7 +194,7 @@ mod tests {
             "\u{2764}\u{FE0F}",
             "नि\u{200C}शा",
         ] {
-            assert!(hides_in_name(name), "{name:?}");
+            assert!(has_hidden_characters_in_name(name), "{name:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One type per entity over UUID v7: a worker's id cannot be handed in where a
-//! station's is wanted, and a bare `Uuid` never stands in a signature.
+//! One id type per entity over UUID v7: the compiler refuses a worker's id where a station's is
+//! expected, and a bare `Uuid` never appears in a signature.
 
 use std::{fmt, hash, marker::PhantomData, str::FromStr};
 
@@ -16,12 +16,12 @@ use uuid::Uuid;
 pub struct Id<K: 'static>(Uuid, #[serde(skip)] PhantomData<fn() -> K>);
 
 impl<K> Id<K> {
-    /// A fresh id. UUID v7 holds its own millisecond; nothing decides by it.
+    /// A new id. UUID v7 contains the millisecond of its creation; no rule depends on it.
     pub fn generate() -> Self {
         Self::from_uuid(Uuid::now_v7())
     }
 
-    /// The id behind a stored or received UUID.
+    /// The id for a stored or received UUID.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid, PhantomData)
     }
@@ -78,7 +78,7 @@ impl<K> FromStr for Id<K> {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $alias:ident),+ $(,)?) => {
-        /// Markers that tell one id from another; they have no values.
+        /// Marker types that distinguish the ids; they have no values.
         pub mod kind { $( $(#[$doc])* #[derive(Debug)] pub enum $kind {} )+ }
         $( $(#[$doc])* pub type $alias = Id<kind::$kind>; )+
     };
@@ -95,7 +95,7 @@ kinds! {
     Device => DeviceId,
     /// A partner institution.
     Hospital => HospitalId,
-    /// A firm whose people are workers of the network.
+    /// A company whose employees are workers of the network.
     Employer => EmployerId,
     /// A doctor, pharmacist, operator, restocker or safety officer.
     Staff => StaffId,
@@ -111,7 +111,7 @@ kinds! {
     Consultation => ConsultationId,
     /// One consultation put to one doctor.
     Offer => OfferId,
-    /// One line of talk in a consultation.
+    /// One chat message in a consultation.
     Message => MessageId,
     /// A signed order for drugs.
     Prescription => PrescriptionId,
@@ -123,7 +123,7 @@ kinds! {
     Attempt => AttemptId,
     /// Something at a cabinet that a person must look at.
     Incident => IncidentId,
-    /// An emergency at a station that an operator must see to.
+    /// An emergency at a station that an operator must handle.
     Alert => AlertId,
     /// A ledger account.
     Account => AccountId,
@@ -131,13 +131,13 @@ kinds! {
     Transfer => TransferId,
     /// A letter waiting to be sent.
     Letter => LetterId,
-    /// A phone or document by which a worker is found again.
+    /// A phone or document by which a worker is identified.
     Identity => IdentityId,
     /// A code sent to a phone.
     PhoneCode => PhoneCodeId,
     /// A text message waiting to be sent.
     TextMessage => TextMessageId,
-    /// One worker's record brought under another's.
+    /// One worker's record merged into another's.
     Merge => MergeId,
     /// A change of a worker that a second operator decides on.
     WorkerChange => WorkerChangeId,

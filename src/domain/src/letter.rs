@@ -1,17 +1,16 @@
-//! When a letter that was not taken is tried again, and when it is given up.
-//! What a mail server says decides: a recipient that does not exist will not
-//! exist in an hour either; a wrong password of ours, a name in the greeting
-//! that the server dislikes, or a block list is mended by somebody in the
-//! meantime, and nobody's invitation may be lost over it.
+//! When a letter that could not be delivered is tried again, and when it is given up. The mail
+//! server's reply decides: a recipient that does not exist will not exist in an hour either. A
+//! wrong password of ours, a name in the greeting that the server rejects, or a block list is fixed
+//! by somebody in the meantime, and no invitation may be lost because of it.
 
 use chrono::TimeDelta;
 
 crate::text_enum! {
-    /// Where a letter stands.
+    /// Delivery state of a letter.
     pub enum LetterState {
         /// To be sent, or sent again.
         Waiting = "waiting",
-        /// A mail server took it.
+        /// A mail server accepted it.
         Sent = "sent",
         /// Given up; an operator may send it again.
         Dead = "dead",
@@ -21,7 +20,7 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// Why a letter was not taken.
+    /// Why a letter could not be delivered.
     pub enum Trouble {
         /// The mail server knows no such recipient.
         Recipient = "recipient",
@@ -35,18 +34,18 @@ crate::text_enum! {
         Policy = "policy",
         /// The mail server asks to try later.
         Later = "later",
-        /// The mail server was not reached, or fell silent.
+        /// The mail server could not be reached, or stopped answering.
         Connection = "connection",
         /// The file could not be written.
         File = "file",
-        /// The link that it carries lapsed before it was taken.
+        /// The link in it expired before it could be delivered.
         LinkExpired = "link_expired",
-        /// Not noted: it was given up by an earlier version of the program.
+        /// Not recorded: an earlier version of the program gave it up.
         Unknown = "unknown",
     }
 }
 
-/// A step of the conversation with a mail server.
+/// A step of the SMTP session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Connection, greeting, TLS.
@@ -61,7 +60,7 @@ pub enum Step {
     Content,
 }
 
-/// What follows a try that failed.
+/// What happens after a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Try again after this long.
@@ -70,20 +69,19 @@ pub enum Next {
     GiveUp,
 }
 
-/// A letter is tried for this long. Our default: over a weekend and two
-/// working days somebody looks after a mail server that refuses.
+/// A letter is retried for this long. Our default: over a weekend and two working days somebody
+/// fixes a mail server that refuses.
 pub const PATIENCE: TimeDelta = TimeDelta::days(5);
 /// The first pause; each next one is twice as long. Our default.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The longest pause. Our default.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
-/// The first and the longest pause where a person must mend something first:
-/// asking every minute would look like guessing. Our default.
-const FIRST_PAUSE_MENDING: TimeDelta = TimeDelta::minutes(2);
-const LONGEST_PAUSE_MENDING: TimeDelta = TimeDelta::hours(4);
+/// The first and the longest pause where a person must fix something first: trying every minute
+/// would look like password guessing. Our default.
+const FIRST_PAUSE_AFTER_REFUSAL: TimeDelta = TimeDelta::minutes(2);
+const LONGEST_PAUSE_AFTER_REFUSAL: TimeDelta = TimeDelta::hours(4);
 
-/// What follows when the try number `tries` (from 1) of a letter of this age
-/// failed.
+/// What happens after try number `tries` (from 1) of a letter of this age failed.
 pub fn next(trouble: Trouble, tries: u32, age: TimeDelta) -> Next {
     let (first, longest) = match trouble {
         Trouble::Recipient | Trouble::Unfit | Trouble::LinkExpired | Trouble::Unknown => {
@@ -91,7 +89,7 @@ pub fn next(trouble: Trouble, tries: u32, age: TimeDelta) -> Next {
         }
         Trouble::Later | Trouble::Connection | Trouble::File => (FIRST_PAUSE, LONGEST_PAUSE),
         Trouble::Authentication | Trouble::Greeting | Trouble::Policy => {
-            (FIRST_PAUSE_MENDING, LONGEST_PAUSE_MENDING)
+            (FIRST_PAUSE_AFTER_REFUSAL, LONGEST_PAUSE_AFTER_REFUSAL)
         }
     };
     if age >= PATIENCE {
@@ -101,9 +99,9 @@ pub fn next(trouble: Trouble, tries: u32, age: TimeDelta) -> Next {
     Next::After((first * 2_i32.pow(doublings)).min(longest))
 }
 
-/// What a reply of 400 or more means at a step. Codes: RFC 5321, section 4.2;
-/// the status in the text (`5.1.1`): RFC 3463, sections 3.2 to 3.8.
-pub fn trouble_of(step: Step, code: u16, text: &str) -> Trouble {
+/// Classifies a reply of 400 or more at a step. Codes: RFC 5321, section 4.2; the status in the
+/// text (`5.1.1`): RFC 3463, sections 3.2 to 3.8.
+pub fn classify_reply(step: Step, code: u16, text: &str) -> Trouble {
     if code < 500 {
         return Trouble::Later;
     }
@@ -119,14 +117,14 @@ pub fn trouble_of(step: Step, code: u16, text: &str) -> Trouble {
     }
 }
 
-/// Of a refused RCPT TO. The finer status decides where the server sends one.
+/// For a refused RCPT TO. The enhanced status decides where the server sends one.
 fn recipient_trouble(code: u16, status: Option<(u8, u16, u16)>) -> Trouble {
     match status {
-        // A bad or unknown destination, or a mailbox that is disabled. 5.1.7
-        // and 5.1.8 speak of the sender.
+        // A bad or unknown destination, or a mailbox that is disabled. 5.1.7 and 5.1.8 are about
+        // the sender.
         Some((5, 1, 7 | 8)) => Trouble::Policy,
         Some((5, 1, _)) | Some((5, 2, 0 | 1)) => Trouble::Recipient,
-        // Full, or too large for it: that passes.
+        // Mailbox full, or message too large for it: temporary.
         Some((5, 2, _)) | Some((4, _, _)) => Trouble::Later,
         Some(_) => Trouble::Policy,
         // 550: unavailable; 551: moved; 553: the name is not allowed; 556: its
@@ -154,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_recipient_that_does_not_exist_is_the_letters_own_fault() {
+    fn only_an_unknown_recipient_is_a_permanent_failure() {
         use {Step::*, Trouble as T};
         for (step, code, text, trouble) in [
             (Greeting, 504, "5.5.2 need a fully-qualified name", T::Greeting),
@@ -174,19 +172,19 @@ mod tests {
             (Content, 554, "5.7.1 looks like spam", T::Policy),
             (Content, 550, "looks like spam", T::Policy),
         ] {
-            assert_eq!(trouble_of(step, code, text), trouble, "{step:?} {code} {text}");
+            assert_eq!(classify_reply(step, code, text), trouble, "{step:?} {code} {text}");
         }
     }
 
     #[test]
-    fn pauses_grow_to_their_longest_and_end_with_patience() {
-        let young = TimeDelta::zero();
-        assert_eq!(next(Trouble::Later, 1, young), Next::After(TimeDelta::seconds(30)));
-        assert_eq!(next(Trouble::Later, 2, young), Next::After(TimeDelta::seconds(60)));
-        assert_eq!(next(Trouble::Connection, 4_000, young), Next::After(LONGEST_PAUSE));
-        assert_eq!(next(Trouble::Authentication, 1, young), Next::After(FIRST_PAUSE_MENDING));
-        assert_eq!(next(Trouble::Policy, 30, young), Next::After(LONGEST_PAUSE_MENDING));
+    fn pauses_grow_to_their_longest_and_end_at_the_maximum_age() {
+        let new = TimeDelta::zero();
+        assert_eq!(next(Trouble::Later, 1, new), Next::After(TimeDelta::seconds(30)));
+        assert_eq!(next(Trouble::Later, 2, new), Next::After(TimeDelta::seconds(60)));
+        assert_eq!(next(Trouble::Connection, 4_000, new), Next::After(LONGEST_PAUSE));
+        assert_eq!(next(Trouble::Authentication, 1, new), Next::After(FIRST_PAUSE_AFTER_REFUSAL));
+        assert_eq!(next(Trouble::Policy, 30, new), Next::After(LONGEST_PAUSE_AFTER_REFUSAL));
         assert_eq!(next(Trouble::Policy, 30, PATIENCE), Next::GiveUp);
-        assert_eq!(next(Trouble::Recipient, 1, young), Next::GiveUp);
+        assert_eq!(next(Trouble::Recipient, 1, new), Next::GiveUp);
     }
 }

@@ -1,5 +1,6 @@
-//! FLOOR 1: the pure rules. No async, no I/O, no database, no clock of its own:
-//! time comes in as an argument, so every rule can be tested at any hour.
+//! The domain rules of Waystation: state machines, the safety engine, triage, and both sides of the
+//! cabinet protocol. No async, no I/O, no database and no clock of its own: time is an argument, so
+//! every rule can be tested at any hour.
 
 pub mod bounds;
 pub mod consultation;

@@ -12,7 +12,6 @@ use utoipa::{
 pub struct Fen(pub i64);
 
 impl Fen {
-    /// Nothing.
     pub const ZERO: Fen = Fen(0);
 
     /// The price of `packs` packs; `None` where it does not fit 64 bits.

@@ -1,5 +1,4 @@
-//! The values of the rules that a deployment may change, gathered from the
-//! rooms that own them.
+//! The values of the rules that a deployment may change, collected from the modules that own them.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,29 +15,27 @@ use super::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// The network's name: bound into every sealed field and token.
+    /// The network's name; it is bound into every sealed field and token.
     pub network: String,
     /// Offers, ageing, continuity.
     pub matching: MatchingPolicy,
     /// Days, drugs, validity.
     pub prescribing: PrescribingPolicy,
-    /// Check-ins.
     pub check_in: CheckInPolicy,
     /// Orders and vending.
     pub vending: VendingPolicy,
     /// Event streams.
     pub realtime: RealtimePolicy,
-    /// What a reading means.
+    /// Categories of readings.
     pub vitals: VitalRules,
-    /// What is an emergency.
+    /// Emergency limits.
     pub triage: TriageLimits,
-    /// Who may work at height.
+    /// Limits for work at height.
     pub fitness: FitnessRules,
-    /// Sessions of staff.
     pub sessions: SessionPolicy,
-    /// Who may read health records, and for how long.
+    /// Access to health records.
     pub records: RecordsPolicy,
-    /// Lanes that stations open with when their row names none.
+    /// Encounter lanes of stations whose row names none.
     pub encounter_lanes: Vec<EncounterLane>,
     /// The lane of a cabinet whose row names none.
     pub cabinet_lane: CabinetLane,
@@ -65,7 +62,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Every value under which a network could not work.
+    /// Every value with which a network could not work.
     pub fn out_of_bounds(&self) -> Vec<OutOfBounds> {
         let Self {
             network,
@@ -103,30 +100,28 @@ impl Policy {
     }
 }
 
-/// How a check-in ends. Source: the house's security checks, no. 17 and 20.
+/// How a check-in ends. Source: the project's security checks, no. 17 and 20.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckInPolicy {
-    /// Seconds of silence after which it ends.
+    /// Seconds without activity after which it ends.
     pub idle_seconds: u32,
     /// Wrong PINs of one card at one station before a pause.
     pub pin_tries: u32,
     /// The pause, in seconds.
     pub pin_pause_seconds: u32,
-    /// Whether codes are sent to phones, so that somebody without a card can
-    /// prove theirs.
+    /// Whether codes are sent to phones, so that a person without a card can prove their phone.
     pub phone_codes: bool,
-    /// Seconds for which such a code is good.
+    /// Seconds for which such a code is valid.
     pub phone_code_seconds: u32,
-    /// Wrong tries before it is good for nothing.
+    /// Wrong tries after which the code is invalid.
     pub phone_code_tries: u32,
     /// Hours for which a change of a worker waits for a second operator.
     pub change_hours: u32,
-    /// Wrong PINs at one screen, whatever the cards, in `screen_pause_seconds`.
-    /// Our default: more than a queue of people mistypes, and too few to go
-    /// through cards with.
+    /// Wrong PINs at one screen, over all cards, in `screen_pause_seconds`. Our default: more than
+    /// a queue of people mistypes, and too few to try out cards.
     pub screen_tries: u32,
-    /// The window of them, in seconds.
+    /// The window for `screen_tries`, in seconds.
     pub screen_pause_seconds: u32,
 }
 
@@ -170,12 +165,12 @@ impl CheckInPolicy {
     }
 }
 
-/// Event streams. The defaults are the house's own [P].
+/// Event streams. Our defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RealtimePolicy {
-    /// Milliseconds between two signs of life on a quiet line: proxies close
-    /// lines that are quiet for long.
+    /// Milliseconds between two keep-alive messages on an idle connection: proxies close
+    /// connections that are idle for long.
     pub ping_ms: u64,
 }
 
@@ -189,9 +184,9 @@ impl Default for RealtimePolicy {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionPolicy {
-    /// Seconds for which the same caller may send a refresh token again and
-    /// gets the same answer: the first one may have been lost on its way. 0:
-    /// every second use ends the session.
+    /// Seconds within which the same caller may send a refresh token again and gets the same
+    /// answer: the first answer may have been lost in transit. 0: every second use ends the
+    /// session.
     pub refresh_grace_seconds: u32,
 }
 
@@ -219,8 +214,8 @@ impl RealtimePolicy {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecordsPolicy {
-    /// Minutes after the end of a consultation in which its doctor still reads the
-    /// worker's record, their messages and their complaint. Our default: none.
+    /// Minutes after the end of a consultation in which its doctor can still read the worker's
+    /// record, their messages and their complaint. Our default: none.
     pub grace_minutes: u32,
 }
 
@@ -231,41 +226,41 @@ impl RecordsPolicy {
     }
 }
 
-/// Orders, vend authorizations and the subsidy. All defaults of the house [P].
+/// Orders, vend authorizations and the subsidy. Our defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VendingPolicy {
-    /// Minutes for which an unpaid order keeps its stock.
+    /// Minutes for which an unpaid order keeps its stock reserved.
     pub reserve_minutes: u32,
-    /// Minutes for which a vend authorization may be started.
+    /// Minutes within which a vend authorization may be started.
     pub authorization_minutes: u32,
     /// Seconds within which a GRANT must be used.
     pub grant_seconds: u32,
     /// Seconds of silence after which a started attempt is in doubt.
     pub silence_seconds: u32,
-    /// Wrong pickup codes at a hatch before it takes codes more slowly.
+    /// Wrong pickup codes at a hatch after which it accepts codes more slowly.
     pub pickup_tries: u32,
-    /// Seconds without a wrong one after which it is as before. Our default.
+    /// Seconds without a wrong code after which the slowdown ends.
     pub pickup_pause_seconds: u32,
-    /// Unpaid orders over the counter that one person may hold.
+    /// Unpaid over-the-counter orders that one person may have.
     pub unpaid_orders: u32,
-    /// Packs in all of these.
+    /// Packs in all of these orders together.
     pub unpaid_packs: u32,
-    /// Packs with one ingredient that one station sells in a civil day to all people together
-    /// whom nobody knows: without a card, a proved phone or a document. They are a new person at
-    /// every visit, so that no limit of a person binds them. Our default.
+    /// Packs with one ingredient that one station sells in a civil day to all unidentified people
+    /// together: those without a card, a proved phone or a document. They count as a new person at
+    /// every visit, so limits per person do not apply to them.
     pub walk_in_packs: u32,
-    /// Days over which what one person got of an ingredient over the counter is
-    /// held against one course.
+    /// Days over which the over-the-counter purchases of one person with an ingredient count
+    /// towards one course.
     pub counter_days: u32,
-    /// Below this age, in years, nothing is sold without a doctor. The youngest
-    /// that may be employed in China is 16 (labour law, article 15).
+    /// Below this age, in years, nothing is sold without a doctor. 16 is the minimum age of
+    /// employment in China (labour law, article 15).
     pub counter_from_years: u32,
     /// Subsidy granted to each worker per civil month, in fen.
     pub monthly_subsidy: Fen,
-    /// Whether somebody without a card and without an identity document has an
-    /// allowance: one for each phone that a code proved, however many records
-    /// name it. Nobody whose phone was not proved has one.
+    /// Whether a person without a card and without an identity document has an allowance: one for
+    /// each phone proved by a code, however many records name that phone. Without a proved phone
+    /// there is none.
     pub walk_in_subsidy: bool,
 }
 

@@ -1,27 +1,25 @@
-//! What a writer says of the version that they saw (`If-Match`, RFC 9110,
-//! section 13.1.1). One deviation, on purpose: a weak tag (`W/"3"`) stands for
-//! its version. Proxies that compress an answer weaken its tag on the way, and
-//! its reader would otherwise never be able to write.
+//! The version that a writer last saw (`If-Match`, RFC 9110, section 13.1.1). One deliberate
+//! deviation: a weak tag (`W/"3"`) counts as its version. Proxies that compress a response weaken
+//! its tag, and the client could otherwise never write.
 
 use serde_json::json;
 
 use super::refusal::{Code, Refusal};
 
-/// Tags of one header at most; nobody saw more versions of a document.
+/// Maximum number of tags in one header; nobody saw more versions of a document.
 const MOST_TAGS: usize = 32;
 
-/// The versions over which a document may be written.
+/// The versions of a document that may be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// `*`: whichever stands there.
+    /// `*`: any current version.
     Any,
-    /// One of these. Tags that are no version of ours are left out: they can
-    /// match nothing.
+    /// One of these. Tags that are not versions of ours are left out: they cannot match.
     OneOf(Vec<i64>),
 }
 
 impl Expected {
-    /// Reads the header's value; `None` where it is spelt wrong.
+    /// Parses the header's value; `None` where it is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text == "*" {
@@ -43,7 +41,7 @@ impl Expected {
         }
     }
 
-    /// The version to write over, where `current` stands.
+    /// The version to overwrite, where `current` is the stored one.
     ///
     /// # Errors
     /// `PreconditionFailed`, with the current version.
@@ -58,8 +56,8 @@ impl Expected {
     }
 }
 
-/// The first tag of a list, and what comes behind it. A bare number is taken
-/// for a tag whose quotes were forgotten.
+/// The first tag of a list, and the rest. A bare number is accepted as a tag whose quotes were
+/// forgotten.
 fn one_tag(text: &str) -> Option<(&str, &str)> {
     let quoted = text.strip_prefix("W/").unwrap_or(text);
     if let Some(opened) = quoted.strip_prefix('"') {
@@ -98,11 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn the_version_that_stands_is_written_over() {
+    fn only_an_expected_version_is_overwritten() {
         let seen = Expected::OneOf(vec![3, 5]);
         assert_eq!(seen.resolve(5), Ok(5));
         assert_eq!(Expected::Any.resolve(7), Ok(7));
-        let told = seen.resolve(4).expect_err("moved on");
-        assert_eq!((told.code, told.data), (Code::PreconditionFailed, Some(json!({"version": 4}))));
+        let refusal = seen.resolve(4).expect_err("moved on");
+        assert_eq!((refusal.code, refusal.data), (Code::PreconditionFailed, Some(json!({"version": 4}))));
     }
 }

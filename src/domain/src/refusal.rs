@@ -1,20 +1,20 @@
-//! Why the domain says no. A refusal is an answer: it is shown to people, and
-//! commits with its idempotency key. Faults of the infrastructure are not here.
+//! Refusals by the domain. A refusal is an answer: it is shown to people, and commits with its
+//! idempotency key. Infrastructure faults are not here.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::Bilingual;
 
-/// What kind of no it is; the transport gives each kind its HTTP status.
+/// The kind of a refusal; the transport maps each kind to an HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The request cannot be read as what it claims to be (400).
+    /// The request cannot be parsed as what it claims to be (400).
     Malformed,
-    /// Nobody is signed in, or the proof is wrong or expired (401).
+    /// Nobody is signed in, or the credential is wrong or expired (401).
     Unauthenticated,
-    /// Signed in, but not for this (403).
+    /// Signed in, but not allowed to do this (403).
     Forbidden,
-    /// Not there, or not yours to know of (404).
+    /// It does not exist, or its existence is not visible to the caller (404).
     NotFound,
     /// The state has moved on (409).
     Conflict,
@@ -35,16 +35,15 @@ pub enum RefusalKind {
 pub struct FieldProblem {
     /// The field, as a path: `readings[0].value`.
     pub field: String,
-    /// A stable word for what is wrong: `out_of_range`, `unknown_field`, ...
+    /// A stable code for what is wrong: `out_of_range`, `unknown_field`, ...
     pub code: String,
     /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
 
-/// A no, with all a caller needs to mend the request.
+/// A refusal, with everything a caller needs to correct the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Which no.
     pub code: Code,
     /// One entry per bad field.
     pub fields: Vec<FieldProblem>,
@@ -57,17 +56,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A bare refusal.
+    /// A refusal with its code only.
     pub fn new(code: Code) -> Self {
         Self { code, fields: Vec::new(), state: None, retry_after_s: None, data: None }
     }
 
-    /// One bad field.
     pub fn field(field: impl Into<String>, code: &str, message: Bilingual) -> Self {
         Self::fields(vec![FieldProblem { field: field.into(), code: code.into(), message }])
     }
 
-    /// Several bad fields at once.
     pub fn fields(fields: Vec<FieldProblem>) -> Self {
         Self { fields, ..Self::new(Code::InvalidField) }
     }
@@ -77,13 +74,13 @@ impl Refusal {
         Self::new(Code::StateMovedOn).in_state(state)
     }
 
-    /// Says the current state.
+    /// Adds the current state.
     pub fn in_state(mut self, state: impl std::fmt::Display) -> Self {
         self.state = Some(state.to_string());
         self
     }
 
-    /// Says when to try again.
+    /// Adds when to try again.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
@@ -129,17 +126,16 @@ macro_rules! codes {
             /// Every code, for the documentation and its test.
             pub const ALL: &'static [Code] = &[$(Code::$name),+];
 
-            /// The stable word on the wire.
+            /// The stable code on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $text),+ }
             }
 
-            /// What kind of no it is.
             pub const fn kind(self) -> RefusalKind {
                 match self { $(Code::$name => RefusalKind::$kind),+ }
             }
 
-            /// The refusal spelt `text`.
+            /// The refusal with the code `text`.
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Code::$name),)+ _ => None }
             }
@@ -239,7 +235,7 @@ codes! {
     BootUnknown = "boot_unknown", Conflict, "请先发送 hello。", "Send hello for this boot first.";
     EpochRevoked = "epoch_revoked", Unauthenticated, "该设备版本已被取代。", "This epoch of the device was replaced.";
     JournalGap = "journal_gap", Conflict, "日志序号不连续。", "The journal has a gap.";
-    // The house
+    // The service
     Overloaded = "overloaded", Unavailable, "系统繁忙，请稍后再试。", "The service is busy; try again shortly.";
     Internal = "internal_error", Unavailable, "系统故障，请稍后再试。", "Something failed on our side; try again shortly.";
 }

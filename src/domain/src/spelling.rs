@@ -1,13 +1,13 @@
-//! How each kind of text is spelt on the wire. These types have no values: they
-//! stand in the schemas of requests (`value_type = ..`), which are published
-//! and enforced alike. The rules behind them look again, and see more.
+//! The wire formats of texts. These types have no values: they appear in request schemas
+//! (`value_type = ..`), which are both published and enforced. The domain rules behind them check
+//! again, and check more.
 
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// Declares kinds of text: characters at least and at most, pattern, example.
+/// Declares kinds of text: minimum and maximum number of characters, pattern, example.
 macro_rules! spellings {
     ($($(#[doc = $doc:literal])+ $name:ident = $least:literal..=$most:literal, $pattern:literal, $example:literal;)+) => {
         $(
@@ -30,7 +30,7 @@ macro_rules! spellings {
             impl ToSchema for $name {}
         )+
 
-        /// Each kind's name, pattern and example, for the test of them.
+        /// Each kind's name, pattern and example, for the tests.
         #[cfg(test)]
         const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $pattern, $example)),+];
     };
@@ -54,13 +54,14 @@ spellings! {
     PhoneCode = 6..=6, r"^[0-9]{6}$", "271828";
     /// The number of an identity document.
     DocumentNumber = 4..=40, r"\S", "11010519491231002X";
-    /// A name in one line: no control, invisible or turning characters.
+    /// A name in one line: no control characters, no invisible characters, none that change the
+    /// text direction.
     Name = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff][^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$", "样例甲";
     /// The name of a walk-in, in one line.
     WalkInName = 1..=60, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "样例甲";
     /// One entry of a health profile, in one line.
     ProfileEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "ibuprofen";
-    /// A condition by its code, or a word for none, in one line.
+    /// A condition by its code, or a word that means none, in one line.
     ConditionEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "asthma";
     /// The name of a measuring device, in one line.
     DeviceName = 1..=64, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "cuff-1";
@@ -92,9 +93,9 @@ spellings! {
     DiagnosisWords = 1..=200, r"\S", "Acute nasopharyngitis";
     /// The code of a rule.
     RuleCode = 1..=60, r"\S", "dose.daily_maximum";
-    /// A token, as an answer or a letter gave it.
+    /// A token, as received in a response or a letter.
     Token = 1..=64, r"\S", "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    /// What a sign-in gave a device.
+    /// The device token that a sign-in returned.
     KnownDeviceToken = 54..=54, r"^[A-Za-z0-9_-]{54}$", "AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     /// An enrolment code, as typed.
     EnrolmentCode = 1..=64, r"\S", "7K3M-9QXA-2BCD-4EFG-5HJK-6MNP-8RST";
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_example_is_spelt_as_its_pattern_says() {
+    fn every_example_matches_its_pattern() {
         for (name, pattern, example) in ALL {
             let pattern = regex::Regex::new(pattern).expect("a pattern");
             assert!(pattern.is_match(example), "{name}: {example}");
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_hold_nothing_that_hides() {
+    fn names_contain_no_hidden_characters() {
         let (_, pattern, _) = ALL.iter().find(|(name, ..)| *name == "Name").expect("it is there");
         let pattern = regex::Regex::new(pattern).expect("a pattern");
         for bad in ["a\u{202e}b", "\u{200b}", "a\nb", "\u{feff}x", "a\u{7f}"] {

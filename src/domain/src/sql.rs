@@ -1,8 +1,8 @@
 //! How domain types are stored. `storage/schema.rs` imports this module, so the names
 //! that `diesel print-schema` writes (Uuid, Timestamptz) mean the portable types below.
 //!
-//! The mapping is an optional feature of this crate because Rust lets nobody else write it: both
-//! the traits and the types would be foreign (diesel#1852).
+//! The mapping is an optional feature of this crate because Rust's coherence rule allows it nowhere
+//! else: in any other crate both the traits and the types would be foreign (diesel#1852).
 
 pub use diesel::sql_types::*;
 
@@ -71,8 +71,8 @@ impl ops::Sub for Timestamptz {
     type Output = Timestamptz;
 }
 
-/// An instant on its way into a statement. Reading needs no wrapper; writing
-/// does, because diesel keeps expressions of foreign types to itself.
+/// An instant as a bind value. Reading needs no wrapper; writing does, because diesel implements
+/// expressions for foreign types only itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamptz)]
 pub struct At(pub Instant);
@@ -136,7 +136,7 @@ where
 
 // ---- closed sets of codes: short texts --------------------------------------
 
-/// Stores each enum of `text_enum!` by its one spelling.
+/// Stores each enum of `text_enum!` as its code.
 macro_rules! stored_as_text {
     ($($name:ty),+ $(,)?) => {$(
         const _: () = {

@@ -1,14 +1,14 @@
 //! Closed sets of codes that are stored and sent as short texts.
 
 /// A member of a closed set of codes.
-pub trait Coded: Copy {
-    /// Its one spelling: letters and underscores.
+pub trait TextCode: Copy {
+    /// Its code: letters and underscores.
     fn word(self) -> &'static str;
 }
 
-/// Declares an enum whose variants have one spelling each, used on the wire
-/// (serde) and in the database (`sql.rs`). Where two are called
-/// alike, `as "Name"` gives one of them another name in the document.
+/// Declares an enum whose variants have one code each, used on the wire (serde) and in the database
+/// (`sql.rs`). Where two enums have the same name, `as "Name"` gives one of them another name in
+/// the OpenAPI document.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident $(as $schema:literal)? { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -20,18 +20,18 @@ macro_rules! text_enum {
             /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The one spelling of this variant.
+            /// The code of this variant.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// The variant spelt `text`.
+            /// The variant with the code `text`.
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
             }
         }
 
-        // By hand: a derive does not see the spelling inside this macro.
+        // By hand: a derive does not see the codes inside this macro.
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
@@ -46,7 +46,7 @@ macro_rules! text_enum {
             })?
         }
 
-        impl $crate::text_enum::Coded for $name {
+        impl $crate::text_enum::TextCode for $name {
             fn word(self) -> &'static str {
                 self.as_str()
             }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, SubsecRound, TimeDelta, TimeZone, Utc};
 
-/// A UTC instant, in whole microseconds: what both databases keep.
+/// A UTC instant, in whole microseconds: the precision of both databases.
 pub type Timestamp = DateTime<Utc>;
 
-/// Cuts an instant to the microseconds that both databases keep.
+/// Truncates an instant to microseconds, the precision of both databases.
 pub fn to_micros(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
@@ -39,7 +39,7 @@ pub fn end_of_civil_day(at: Timestamp, days_later: u32) -> Timestamp {
     midnight.with_timezone(&Utc) - TimeDelta::microseconds(1)
 }
 
-/// Whole months from `born` to `today`; `None` when `born` lies ahead.
+/// Whole months from `born` to `today`; `None` when `born` is in the future.
 pub fn months_since(born: NaiveDate, today: NaiveDate) -> Option<u32> {
     let months = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
     let whole = months(today) - months(born) - i64::from(today.day() < born.day());

@@ -1,10 +1,10 @@
-//! Sentences for people, in Chinese and English.
+//! Texts for people, in Chinese and English.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// One sentence in both languages of the network.
+/// One text in both languages of the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Bilingual {
     /// Simplified Chinese.
@@ -16,17 +16,17 @@ pub struct Bilingual {
 }
 
 impl Bilingual {
-    /// A sentence known when the program was written.
+    /// A text known at compile time.
     pub const fn fixed(zh: &'static str, en: &'static str) -> Self {
         Self { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en) }
     }
 
-    /// A sentence put together at run time.
+    /// A text built at run time.
     pub fn made(zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self { zh: Cow::Owned(zh.into()), en: Cow::Owned(en.into()) }
     }
 
-    /// The sentence in `language`.
+    /// The text in `language`.
     pub fn in_language(&self, language: Language) -> &str {
         match language {
             Language::Chinese => &self.zh,
@@ -36,7 +36,7 @@ impl Bilingual {
 }
 
 crate::text_enum! {
-    /// The languages that people of the network read.
+    /// The languages of the network.
     #[derive(Default)]
     pub enum Language {
         /// Simplified Chinese, the default.

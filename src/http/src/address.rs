@@ -1,33 +1,29 @@
-//! Where a request came from, for limits and nothing else: an address proves
-//! nothing.
+//! The network address of a caller. Used only for rate limits: an address is no proof of
+//! identity.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use ipnet::IpNet;
 
-use service::AppState;
+use crate::process::Process;
 
-/// The address of the caller, as far as it tells subscribers apart.
+/// The address of the caller, reduced to what identifies one subscriber (see [`source`]).
 #[derive(Debug, Clone)]
-pub struct Address(pub String);
+pub(crate) struct Address(pub String);
 
 impl FromRequest for Address {
     type Error = std::convert::Infallible;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let app = request.app_data::<Data<Arc<AppState>>>();
-        let trusted = app.map_or(&[][..], |app| &app.trusted_proxies);
+        let process = request.app_data::<Data<Process>>();
+        let trusted = process.map_or(&[][..], |process| &process.trusted_proxies);
         std::future::ready(Ok(Self(caller(request, trusted))))
     }
 }
 
-/// The peer; or, where the peer is a proxy of ours, the last address that it
-/// wrote into `X-Forwarded-For`. Earlier entries come from outside and say
-/// whatever the caller likes.
+/// The peer; or, if the peer is a trusted proxy, the last address that it wrote into
+/// `X-Forwarded-For`. Earlier entries can be forged by the caller.
 fn caller(request: &HttpRequest, trusted: &[IpNet]) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else {
         return "unknown".to_owned();
@@ -43,14 +39,14 @@ fn caller(request: &HttpRequest, trusted: &[IpNet]) -> String {
     source(last.unwrap_or(peer))
 }
 
-/// As proxies write it: bare, in brackets, or with a port.
+/// Parses an address as proxies write it: bare, in brackets, or with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
 }
 
-/// What one subscriber has: an IPv4 address, also one that is written as IPv6
-/// (mapped, RFC 4291; translated, RFC 6052), or a /64 of IPv6, of which everybody
+/// The address range of one subscriber: an IPv4 address, also when written as IPv6
+/// (mapped, RFC 4291; translated, RFC 6052), or an IPv6 /64, in which every subscriber
 /// has 2^64 addresses (RFC 6177).
 pub(super) fn source(address: IpAddr) -> String {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical().to_string() };
@@ -80,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_of_ours_is_believed_and_only_what_it_wrote_itself() {
+    fn only_the_last_entry_of_a_trusted_proxy_is_used() {
         assert_eq!(seen("10.1.2.3:1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(seen("10.1.2.3:1", &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(seen("[::ffff:127.0.0.1]:1", &["203.0.113.9", "198.51.100.7"]), "198.51.100.7");

@@ -24,10 +24,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/alerts", list).post("/api/v1/alerts/{id}/close", close);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, close))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// A page of alerts.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,7 +44,7 @@ struct AlertPage {
     limit: Option<u32>,
 }
 
-/// Emergencies at stations that an operator must see to
+/// Emergencies at stations that an operator must handle
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "vitals", params(AlertPage),
     responses((status = 200, body = AlertList)))]
 async fn list(
@@ -56,13 +56,13 @@ async fn list(
     let open = query.0.open.unwrap_or(false);
     let outcome = app
         .read(caller.actor(), move |conn, _| {
-            service::alert::list(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
+            service::alert::list(conn, open, query.0.after, query.0.limit.unwrap_or(page::DEFAULT_LIMIT))
         })
         .await;
     reply::json(&request, outcome)
 }
 
-/// Close an alert that was seen to
+/// Close an alert that was handled
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "vitals", params(("id" = AlertId, Path)),
     request_body = CloseAlert, responses((status = 200, body = AlertView)))]
 async fn close(

@@ -6,7 +6,7 @@ use super::{pages, routes::Routes};
 /// The table of all routes.
 pub fn routes() -> Routes {
     let mut routes = Routes::default();
-    // Before the check-ins by id: the first pattern that fits is taken.
+    // Before `/check-ins/{id}`: the first pattern that matches is used.
     crate::network::access::add(&mut routes);
     crate::alert::add(&mut routes);
     crate::audit::add(&mut routes);
@@ -24,7 +24,7 @@ pub fn routes() -> Routes {
     crate::devices::add(&mut routes);
     crate::network::add(&mut routes);
     crate::staff::session::add(&mut routes);
-    // After the words that stand in the place of an id.
+    // After the fixed paths that `/staff/{id}` would match.
     crate::staff::add(&mut routes);
     crate::letter::add(&mut routes);
     crate::prescription::add(&mut routes);

@@ -1,4 +1,4 @@
-//! Whether the event log is what it was, for operators.
+//! Verification of the event log's audit chain, for operators.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/audit/chain", chain);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(chain))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// How much of the chain is checked.
 #[derive(Debug, Deserialize, IntoParams)]

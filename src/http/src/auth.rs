@@ -1,12 +1,12 @@
-//! From a bearer token to a caller. The type of a handler's first argument
-//! says who may call it; whoever else comes is refused before it runs.
+//! Authentication by bearer token. The type of a handler's first argument
+//! declares who may call it; any other caller is refused before the handler runs.
 
 use std::sync::Arc;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 
 use super::{problem::Problem, routes::Caller, token_cache::TokenCache};
-use coordination::Speaker;
+use coordination::LivenessKey;
 use crypto::{digest, tokens};
 use domain::{
     ids::{CabinetId, StaffId, StationId, WorkerId},
@@ -19,31 +19,31 @@ use service::{
     caller::{CabinetCaller, StaffCaller, StationCaller, WorkerCaller},
 };
 
-/// Bytes of a token, at most: ours have some 600. Our default.
-const LONGEST_TOKEN: usize = 4096;
+/// Maximum bytes of a token; the ones that we issue have about 600. Our default.
+const MAX_TOKEN_BYTES: usize = 4096;
 
-/// Somebody has proven who they are: their bodies may be larger.
+/// Request extension: the caller is authenticated, so a larger body is allowed.
 #[derive(Debug, Clone, Copy)]
-pub struct Known;
+pub(crate) struct Authenticated;
 
-/// Who calls, by the token in `request`.
+/// The caller, from the bearer token of `request`.
 ///
 /// # Errors
 /// `Unauthenticated` without a token, `TokenInvalid`, `TokenExpired`.
-pub fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
-    let mut actor = holder_of_token(request)?;
-    request.extensions_mut().insert(Known);
+pub(crate) fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
+    let mut actor = actor_of_token(request)?;
+    request.extensions_mut().insert(Authenticated);
     if let Actor::Worker(worker) = &mut actor {
-        // A read that has to write something down is a read all the same.
+        // A GET is no activity of the worker, even where the read itself must be recorded.
         worker.acts = !request.method().is_safe();
     }
     Ok(actor)
 }
 
-fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
+fn actor_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     let app = request
         .app_data::<web::Data<Arc<AppState>>>()
-        .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
+        .ok_or_else(|| Failure::Fault("the application state is not at hand".to_owned()))?;
     let cache = request
         .app_data::<web::Data<TokenCache>>()
         .ok_or_else(|| Failure::Fault("the token cache is not at hand".to_owned()))?;
@@ -55,15 +55,15 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
         .ok()
         .and_then(|text| text.strip_prefix("Bearer "))
         .ok_or(Code::TokenInvalid)?;
-    if token.len() > LONGEST_TOKEN {
+    if token.len() > MAX_TOKEN_BYTES {
         return Err(Code::TokenInvalid.into());
     }
     let now = app.now();
     let key = digest::sha256(token.as_bytes());
     let generation = app.keys.tokens.generation();
-    cache.keep_to(generation);
+    cache.clear_if_outdated(generation);
     if let Some(actor) = cache.get(&key, now) {
-        note_heard(app, actor, now);
+        record_heard(app, actor, now);
         return Ok(actor);
     }
     let claims = app.keys.verify_access(token, &app.policy.network, now).map_err(|error| match error {
@@ -71,20 +71,21 @@ fn holder_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
         tokens::TokenError::Invalid => Code::TokenInvalid,
     })?;
     let actor = actor_from(&claims).ok_or(Code::TokenInvalid)?;
-    // Keys that were replaced meanwhile may have verified it.
+    // Not cached if keys were rotated meanwhile: an old key may have verified the token.
     if app.keys.tokens.generation() == generation {
         cache.insert(key, actor, claims.expires_at, now);
     }
-    note_heard(app, actor, now);
+    record_heard(app, actor, now);
     Ok(actor)
 }
 
-/// Who was heard, by whatever request. A worker's screen asks by itself: a
-/// check-in is kept open by what its worker does, and the database notes that.
-fn note_heard(app: &AppState, actor: Actor, now: Timestamp) {
+/// Records that a cabinet or a member of staff was last heard now, whatever the request. Not for
+/// workers, whose screen polls by itself: a check-in stays open by its worker's actions, which
+/// the database records.
+fn record_heard(app: &AppState, actor: Actor, now: Timestamp) {
     let who = match actor {
-        Actor::Cabinet(cabinet) => Speaker::Cabinet(cabinet.cabinet),
-        Actor::Staff(staff) => Speaker::Staff(staff.staff),
+        Actor::Cabinet(cabinet) => LivenessKey::Cabinet(cabinet.cabinet),
+        Actor::Staff(staff) => LivenessKey::Staff(staff.staff),
         Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Worker(_) => return,
     };
     app.coordination.heard(who, now);
@@ -143,7 +144,7 @@ fn admit(request: &HttpRequest, roles: &[Role]) -> Result<Actor, Problem> {
         .map_err(|failure| Problem::new(request, failure))
 }
 
-/// Anyone at all; a token is not looked at.
+/// Anyone, with or without a token; the token is not read.
 pub struct Anyone;
 impl Caller for Anyone {
     const ROLES: &'static [Role] = &[];
@@ -156,14 +157,14 @@ impl FromRequest for Anyone {
     }
 }
 
-/// Declares a caller of one proven shape.
+/// Declares a caller type for one kind of actor.
 macro_rules! callers {
     ($($(#[$doc:meta])* $name:ident($shape:ident: $data:ty) = [$($role:ident),+];)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name(pub $data);
         impl $name {
-            /// The same caller, as services know it.
+            /// The caller in the form that the services take.
             pub fn actor(self) -> Actor {
                 Actor::$shape(self.0)
             }
@@ -187,31 +188,25 @@ macro_rules! callers {
 callers! {
     /// A station's screen.
     Station(Station: StationCaller) = [Station];
-    /// A worker.
     Worker(Worker: WorkerCaller) = [Worker];
-    /// A cabinet.
     Cabinet(Cabinet: CabinetCaller) = [Cabinet];
-    /// A doctor.
     Doctor(Staff: StaffCaller) = [Doctor];
-    /// A pharmacist.
     Pharmacist(Staff: StaffCaller) = [Pharmacist];
-    /// An operator.
     Operator(Staff: StaffCaller) = [Operator];
-    /// A restocker.
     Restocker(Staff: StaffCaller) = [Restocker];
     /// An employer's safety officer.
     SafetyOfficer(Staff: StaffCaller) = [Employer];
-    /// Whoever may sign or review.
+    /// Staff who may sign or review prescriptions.
     Signer(Staff: StaffCaller) = [Doctor, Pharmacist];
-    /// Whoever may try the safety rules.
+    /// Staff who may run the safety check without storing anything.
     Checker(Staff: StaffCaller) = [Doctor, Pharmacist, Operator];
-    /// Whoever looks after cabinets.
+    /// Staff who manage cabinets and their stock.
     StockKeeper(Staff: StaffCaller) = [Operator, Restocker];
     /// Any member of staff.
     Staff(Staff: StaffCaller) = [Doctor, Pharmacist, Operator, Restocker, Employer];
 }
 
-/// Declares a caller of several shapes; services tell them apart.
+/// Declares a caller type for several kinds of actor; the services distinguish them.
 macro_rules! mixed_callers {
     ($($(#[$doc:meta])* $name:ident = [$($role:ident),+];)+) => {$(
         $(#[$doc])*
@@ -231,12 +226,12 @@ macro_rules! mixed_callers {
 }
 
 mixed_callers! {
-    /// The two who talk in a consultation.
+    /// The two parties of a consultation.
     Party = [Worker, Doctor];
-    /// Whoever may see a prescription.
+    /// Everyone who may read prescriptions.
     PrescriptionReader = [Worker, Doctor, Pharmacist];
-    /// Whoever follows an event stream.
+    /// Everyone who may open an event stream.
     Follower = [Worker, Doctor, Pharmacist, Operator];
-    /// Whoever looks drugs up.
+    /// Everyone who may look up drugs.
     FormularyReader = [Station, Worker, Doctor, Pharmacist, Operator, Restocker];
 }

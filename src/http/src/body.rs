@@ -1,6 +1,6 @@
-//! Reading requests: bounded, strict, and with every bad field told at once.
+//! Extractors for requests: bounded, strict, and reporting every bad field at once.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 use futures_util::{
@@ -12,20 +12,21 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    auth::Known,
+    auth::Authenticated,
     problem::Problem,
+    process::{Process, bodies::Bodies},
     routes::{self, Part, Takes},
 };
 use crate::validation;
 use crypto::digest;
 use domain::{precondition::Expected, refusal::Code};
-use service::{AppState, Failure, bodies::Bodies};
+use service::Failure;
 
-/// A request body is at most this many bytes.
-pub const BODY_LIMIT: usize = 256 * 1024;
-/// One of a caller who has proven nothing: the largest that any such route takes
-/// is a tenth of it. Our default.
-pub const STRANGER_LIMIT: usize = 16 * 1024;
+/// Maximum bytes of a request body.
+pub(crate) const BODY_LIMIT: usize = 256 * 1024;
+/// Maximum bytes of a body from an unauthenticated caller. The largest valid body of such a route
+/// is a tenth of this. Our default.
+pub(crate) const UNAUTHENTICATED_LIMIT: usize = 16 * 1024;
 
 /// A JSON body, read strictly: unknown fields are refused.
 pub struct Body<T>(pub T);
@@ -40,10 +41,10 @@ pub struct IdempotencyKey {
 }
 
 /// The body as received, for routes that verify a signature over it.
-pub struct RawBody(pub web::Bytes);
+pub(crate) struct RawBody(pub web::Bytes);
 
-/// A path parameter of any readable type; an unreadable id is a 404, because
-/// nothing can stand under it.
+/// A path parameter that can be parsed as `T`. An id that cannot be parsed is a 404, because
+/// nothing can have it.
 pub struct Path<T>(pub T);
 
 /// A query string, read strictly.
@@ -51,46 +52,46 @@ pub struct Query<T>(pub T);
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-/// The body arrives once, and several extractors of one handler (body, key,
-/// signature) want it at the same time: they share one reading of it.
-pub(super) type Arriving = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
+/// The body can be read only once, but several extractors of one handler (body, key,
+/// signature) need it: they share one future.
+pub(super) type SharedRead = Shared<LocalBoxFuture<'static, Result<web::Bytes, Code>>>;
 
 #[derive(Clone)]
-struct SharedBody(Arriving);
+struct SharedBody(SharedRead);
 
-/// The body of `request`, read once for whoever wants it.
-pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> Arriving {
+/// The body of `request`; read once, shared by all extractors.
+pub(super) fn receive(request: &HttpRequest, payload: &mut Payload) -> SharedRead {
     if let Some(shared) = request.extensions().get::<SharedBody>() {
         return shared.0.clone();
     }
-    // The caller stands first among a handler's arguments.
-    let known = request.extensions().contains::<Known>();
-    let bodies = request.app_data::<web::Data<Arc<AppState>>>().map(|app| app.bodies.clone());
+    // The caller is the first argument of every handler, so it is extracted by now.
+    let authenticated = request.extensions().contains::<Authenticated>();
+    let bodies = request.app_data::<web::Data<Process>>().map(|process| process.bodies.clone());
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let intake = Intake { known, bodies: bodies.unwrap_or_default(), announced };
+    let intake = Intake { authenticated, bodies: bodies.unwrap_or_default(), announced };
     let arriving = intake.read(payload.take()).boxed_local().shared();
     request.extensions_mut().insert(SharedBody(arriving.clone()));
     arriving
 }
 
-/// How one body is taken in.
+/// Reads one body within its limits.
 struct Intake {
-    known: bool,
+    authenticated: bool,
     bodies: Bodies,
-    /// Bytes, as the caller says.
+    /// `Content-Length` in bytes, as declared by the caller.
     announced: Option<usize>,
 }
 
 impl Intake {
-    /// Nothing is set aside for what was only announced.
+    /// Memory is reserved as bytes arrive, not by the announced length.
     async fn read(self, mut payload: Payload) -> Result<web::Bytes, Code> {
-        let most = if self.known { BODY_LIMIT } else { STRANGER_LIMIT };
+        let most = if self.authenticated { BODY_LIMIT } else { UNAUTHENTICATED_LIMIT };
         if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(Code::BodyTooLarge);
         }
         let whole = Instant::now() + self.bodies.whole;
-        let mut held = self.bodies.arriving(self.known);
+        let mut memory = self.bodies.begin(self.authenticated);
         let mut bytes = web::BytesMut::new();
         loop {
             let until = whole.min(Instant::now() + self.bodies.pause);
@@ -100,7 +101,7 @@ impl Intake {
             if bytes.len() + chunk.len() > most {
                 return Err(Code::BodyTooLarge);
             }
-            if !held.grow_to(bytes.len() + chunk.len()) {
+            if !memory.grow_to(bytes.len() + chunk.len()) {
                 return Err(Code::Overloaded);
             }
             bytes.extend_from_slice(&chunk);
@@ -126,12 +127,14 @@ impl FromRequest for IdempotencyKey {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, arriving) = (request.clone(), receive(request, payload));
         Box::pin(async move {
-            let no = |code: Code| Problem::new(&request, Failure::from(code));
-            let header =
-                request.headers().get("Idempotency-Key").ok_or_else(|| no(Code::IdempotencyKeyMissing))?;
-            let key = header.to_str().map_err(|_| no(Code::IdempotencyKeyInvalid))?.to_owned();
+            let problem = |code: Code| Problem::new(&request, Failure::from(code));
+            let header = request
+                .headers()
+                .get("Idempotency-Key")
+                .ok_or_else(|| problem(Code::IdempotencyKeyMissing))?;
+            let key = header.to_str().map_err(|_| problem(Code::IdempotencyKeyInvalid))?.to_owned();
             if !(8..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(no(Code::IdempotencyKeyInvalid));
+                return Err(problem(Code::IdempotencyKeyInvalid));
             }
             let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
             Ok(Self { key, body_digest: digest::sha256(&bytes) })
@@ -154,7 +157,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
     }
 }
 
-/// JSON by its type, and not compressed: nothing here would unpack it.
+/// Whether the content type is JSON and the body is not compressed: decompression is not supported.
 fn is_plain_json(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let media = header(header::CONTENT_TYPE).and_then(|text| text.split(';').next()).unwrap_or_default();
@@ -167,7 +170,7 @@ impl<T: std::str::FromStr + 'static> FromRequest for Path<T> {
     type Future = std::future::Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = request.match_info().iter().next().map(|(_, text)| text);
-        // No text holds U+0000, so nothing is called by one.
+        // U+0000 is allowed in no text, so no id or code contains it.
         let parsed = text.filter(|text| !text.contains('\0')).and_then(|text| text.parse().ok());
         std::future::ready(
             parsed.map(Path).ok_or_else(|| Problem::new(request, Failure::from(Code::NotFound))),
@@ -184,8 +187,8 @@ impl<T: DeserializeOwned + IntoParams + 'static> FromRequest for Query<T> {
     }
 }
 
-/// The versions that an `If-Match` header names; several of its lines are one list.
-pub struct IfMatch(pub Expected);
+/// The versions in the `If-Match` header; several header lines are joined into one list.
+pub(crate) struct IfMatch(pub Expected);
 
 impl FromRequest for IfMatch {
     type Error = Problem;

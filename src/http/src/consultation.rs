@@ -1,4 +1,4 @@
-//! Consultations, for the worker who asked and the doctor who has them.
+//! Consultations, for the worker who requested one and the doctor who accepted it.
 
 use std::sync::Arc;
 
@@ -31,15 +31,15 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/consultations/{id}/complete", complete)
         .post("/api/v1/consultations/{id}/no-show", no_show)
         .post("/api/v1/consultations/{id}/rating", rate)
-        .post("/api/v1/consultations/{id}/messages", say)
+        .post("/api/v1/consultations/{id}/messages", send_message)
         .get("/api/v1/consultations/{id}/messages", messages)
         .get("/api/v1/consultations/{id}/record", record);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, say, messages, record))]
-pub struct Doc;
+#[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, send_message, messages, record))]
+pub(crate) struct Doc;
 
 /// Ask for a doctor
 #[utoipa::path(post, path = "/api/v1/consultations", tag = "consultation", request_body = StartInput,
@@ -57,7 +57,7 @@ async fn start(
     .await
 }
 
-/// A worker's own consultations, or those that a doctor holds now
+/// A worker's own consultations, or those that a doctor has now
 #[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(Page),
     responses((status = 200, body = ConsultationsView)))]
 async fn list(caller: Party, request: HttpRequest, app: Data<Arc<AppState>>, page: Query<Page>) -> Reply {
@@ -91,7 +91,7 @@ async fn fetch(
     reply::json(&request, outcome)
 }
 
-/// Take the request back, while no doctor has accepted it
+/// Cancel the request, while no doctor has accepted it
 #[utoipa::path(post, path = "/api/v1/consultations/{id}/cancel", tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
 async fn cancel(
@@ -159,11 +159,11 @@ async fn rate(
     .await
 }
 
-/// Say something to the other party
+/// Send a message to the other party
 #[utoipa::path(post, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
     params(("id" = ConsultationId, Path)), request_body = MessageInput,
     responses((status = 201, body = MessageView)))]
-async fn say(
+async fn send_message(
     caller: Party,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
@@ -177,7 +177,7 @@ async fn say(
     .await
 }
 
-/// What was said
+/// The messages of a consultation
 #[utoipa::path(get, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
     params(("id" = ConsultationId, Path), Page), responses((status = 200, body = MessagesView)))]
 async fn messages(
@@ -196,7 +196,7 @@ async fn messages(
     reply::json(&request, outcome)
 }
 
-/// The worker's record; that it was read is recorded
+/// The worker's record; the access is recorded
 #[utoipa::path(get, path = "/api/v1/consultations/{id}/record", tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = RecordView)))]
 async fn record(

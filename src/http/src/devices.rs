@@ -30,10 +30,10 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/devices/{id}/revoke", revoke);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(make_code, enrol_station, enrol_cabinet, token, revoke))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Make an enrolment code for a station or a cabinet
 #[utoipa::path(post, path = "/api/v1/enrolment-codes", tag = "identity", request_body = CodeInput,

@@ -1,6 +1,6 @@
-//! The event stream by SSE, read through fetch with a bearer token. While
-//! nothing happens it touches no database; its life is bounded, so that the
-//! caller's authority is proven again by the token of the next stream.
+//! The event stream by SSE, read through fetch with a bearer token. While nothing happens, it
+//! makes no database query. Its lifetime is limited, so that the caller must present a valid
+//! token again to open the next stream.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -12,17 +12,17 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::{auth::Follower, body::Query, problem::Problem, reply::Reply, routes::Routes};
-use base::telemetry::figures::Held;
-use coordination::{Listener, Speaker, Topic};
+use crate::{auth::Follower, body::Query, problem::Problem, process::Process, reply::Reply, routes::Routes};
+use base::telemetry::figures::GaugeGuard;
+use coordination::{Listener, LivenessKey, Topic};
 use domain::staff::role::Role;
 use service::{Actor, AppState, Failure};
 use storage::events::{AnyId, Audience, Found, LoggedEvent};
 
-/// How soon a reader looks again when there is more than may be shown yet.
-const SOON: Duration = Duration::from_millis(50);
-/// No stream lives longer than the token that opened it.
-const LIFE: Duration = Duration::from_secs(300);
+/// Delay before the next read when there are events that may not be shown yet.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Lifetime of a stream: not longer than that of the token that opened it.
+const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
 const BATCH: i64 = 100;
 
@@ -31,10 +31,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/events", follow);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(follow), components(schemas(EventView)))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Where a stream resumes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,9 +46,10 @@ struct Resume {
     after: Option<i64>,
 }
 
-/// One frame of the stream; for the document.
+/// One frame of the stream; only for the OpenAPI document.
 #[derive(Debug, ToSchema)]
-pub struct StreamFrame {
+#[expect(dead_code, reason = "only its schema is read")]
+pub(crate) struct StreamFrame {
     /// The position: resume after it, also by `Last-Event-ID`.
     pub id: String,
     /// What happened.
@@ -59,31 +60,32 @@ pub struct StreamFrame {
 
 /// One event, as the `data` of the stream.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EventView {
-    /// Place in the global log; resume after it.
+pub(crate) struct EventView {
+    /// Position in the global log; resume after it.
     pub position: i64,
     /// What kind of thing changed.
     pub stream: String,
-    /// Which one.
+    /// The id of what changed.
     pub stream_id: AnyId,
     /// What happened.
     pub kind: String,
     /// Ids and codes.
     pub payload: serde_json::Value,
-    /// When.
+    /// When it happened.
     pub at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Follow what concerns me, as server-sent events
+/// The events that concern the caller, as server-sent events
 #[utoipa::path(get, path = "/api/v1/events", tag = "realtime", params(Resume),
     responses((status = 200, content_type = "text/event-stream", body = StreamFrame)))]
 async fn follow(
     caller: Follower,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
+    process: Data<Process>,
     resume: Query<Resume>,
 ) -> Reply {
-    let (audience, topic) = place_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
+    let (audience, topic) = audience_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
     let last = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
     let mut response = HttpResponse::Ok();
     response
@@ -101,25 +103,26 @@ async fn follow(
             .await
             .map_err(|failure| Problem::new(&request, failure))?,
     };
-    let state = Following {
+    let state = EventStream {
         app: Arc::clone(&app),
+        process,
         actor: caller.0,
         audience,
         listener,
         position,
         pending: VecDeque::new(),
-        look: Look::Now,
+        next_read: NextRead::Now,
         live: false,
         ping: Duration::from_millis(app.policy.realtime.ping_ms),
-        heard: tokio::time::Instant::now(),
-        _held: Held::by(&app.figures.event_streams),
-        until: tokio::time::Instant::now() + LIFE,
+        last_sent: tokio::time::Instant::now(),
+        _counted: GaugeGuard::by(&app.figures.event_streams),
+        until: tokio::time::Instant::now() + LIFETIME,
     };
-    Ok(response.streaming(futures_util::stream::unfold(state, Following::next)))
+    Ok(response.streaming(futures_util::stream::unfold(state, EventStream::next)))
 }
 
-/// Whose events a caller hears, and what wakes the stream.
-fn place_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
+/// The events that a caller may see, and the topic that wakes the stream.
+fn audience_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
     match actor {
         Actor::Worker(worker) => Ok((Audience::Worker(worker.worker), Topic::Worker(worker.worker))),
         Actor::Staff(staff) => Ok(match staff.role {
@@ -133,36 +136,36 @@ fn place_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
     }
 }
 
-struct Following {
+struct EventStream {
     app: Arc<AppState>,
+    process: Data<Process>,
     actor: Actor,
     audience: Audience,
     listener: Listener,
     position: i64,
     pending: VecDeque<LoggedEvent>,
-    look: Look,
-    /// Whether what is pending has only just happened.
+    next_read: NextRead,
+    /// Whether the pending events were read right after a wake-up, so that their delay is measured.
     live: bool,
-    /// A comment is sent this often, so that proxies keep the line open.
+    /// Interval of keep-alive comments, so that proxies do not close the connection.
     ping: Duration,
-    /// When the caller was sent something last.
-    heard: tokio::time::Instant,
-    _held: Held,
+    last_sent: tokio::time::Instant,
+    _counted: GaugeGuard,
     until: tokio::time::Instant,
 }
 
-/// When to read next. A stream that has nothing to wait for touches no database.
+/// When to read next. An idle stream makes no database query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum NextRead {
     /// There may be something to read.
     Now,
-    /// There is, but a transaction that began before it still runs.
+    /// There is something, but a transaction that began earlier is still running.
     Soon,
-    /// When somebody wrote something.
-    WhenWoken,
+    /// After the next wake-up.
+    OnWakeUp,
 }
 
-impl Following {
+impl EventStream {
     /// The next bytes of the stream; `None` closes it.
     async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
         loop {
@@ -170,37 +173,39 @@ impl Following {
             if let Some(event) = self.pending.pop_front() {
                 self.position = event.position;
                 if self.live {
-                    let late = (self.app.now() - event.at).num_microseconds().unwrap_or(0).max(0);
+                    let delay = (self.app.now() - event.at).num_microseconds().unwrap_or(0).max(0);
                     #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
-                    self.app.figures.event_delivery_seconds.observe(late as f64 / 1e6);
+                    self.app.figures.event_delivery_seconds.observe(delay as f64 / 1e6);
                 }
-                self.heard = now;
+                self.last_sent = now;
                 return Some((Ok(frame(event)), self));
             }
-            if now >= self.until || self.app.lifecycle.is_closing() {
+            if now >= self.until || self.process.is_closing() {
                 return None;
             }
-            let quiet = self.heard + self.ping;
-            match self.look {
-                Look::Now => {
-                    // Reading also proves that the caller may still hear it.
+            let next_ping = self.last_sent + self.ping;
+            match self.next_read {
+                NextRead::Now => {
+                    // Reading also checks that the caller is still authorised.
                     let found = self.read().await.ok()?;
-                    self.look = match i64::try_from(found.events.len()) {
-                        Ok(BATCH) => Look::Now,
-                        _ if found.more_soon => Look::Soon,
-                        _ => Look::WhenWoken,
+                    self.next_read = match i64::try_from(found.events.len()) {
+                        Ok(BATCH) => NextRead::Now,
+                        _ if found.more_soon => NextRead::Soon,
+                        _ => NextRead::OnWakeUp,
                     };
                     self.pending = found.events.into();
                 }
-                Look::Soon | Look::WhenWoken if now >= quiet => return Some((Ok(self.ping(now)), self)),
-                Look::Soon => {
-                    self.app.hold(&mut self.listener, SOON).await;
-                    self.look = Look::Now;
+                NextRead::Soon | NextRead::OnWakeUp if now >= next_ping => {
+                    return Some((Ok(self.ping(now)), self));
                 }
-                Look::WhenWoken => {
-                    self.live = self.app.hold(&mut self.listener, quiet - now).await;
+                NextRead::Soon => {
+                    self.process.wait(&mut self.listener, RETRY_DELAY).await;
+                    self.next_read = NextRead::Now;
+                }
+                NextRead::OnWakeUp => {
+                    self.live = self.process.wait(&mut self.listener, next_ping - now).await;
                     if self.live {
-                        self.look = Look::Now;
+                        self.next_read = NextRead::Now;
                     }
                 }
             }
@@ -208,13 +213,13 @@ impl Following {
     }
 
     fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
-        self.heard = now;
+        self.last_sent = now;
         if self.listener.may_have_missed() {
-            self.look = Look::Now;
+            self.next_read = NextRead::Now;
         }
-        // Who holds an open line is not lost, though it is silent.
+        // A member of staff with an open stream counts as heard, even without requests.
         if let Actor::Staff(staff) = self.actor {
-            self.app.coordination.heard(Speaker::Staff(staff.staff), self.app.now());
+            self.app.coordination.heard(LivenessKey::Staff(staff.staff), self.app.now());
         }
         Bytes::from_static(b": ping\n\n")
     }
@@ -225,7 +230,7 @@ impl Following {
             .read_health(self.actor, move |conn, _, shown| {
                 let found = storage::events::events_after(conn, audience, position, BATCH)?;
                 if !found.events.is_empty() {
-                    // They name workers.
+                    // Events contain worker ids, so reading them is recorded.
                     shown.note_stream();
                 }
                 Ok(found)

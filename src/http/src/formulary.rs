@@ -1,4 +1,4 @@
-//! Looking drugs up.
+//! Drug search.
 
 use std::sync::Arc;
 
@@ -23,23 +23,23 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/products", search).get("/api/v1/products/{code}", fetch);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(search, fetch))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Which products are wanted.
+/// Search parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ProductQuery {
+pub(crate) struct ProductQuery {
     /// Words of a name or code, or the beginning of an ATC code.
     #[param(max_length = 60)]
     search: Option<String>,
-    /// What comes after this code.
+    /// Only products after this code.
     #[param(max_length = 40)]
     after: Option<String>,
-    /// How many at most; 50 if left out.
+    /// Maximum number of products; 50 if left out.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
@@ -57,7 +57,7 @@ async fn search(
     let outcome = app
         .read(caller.0, move |conn, _| {
             let text = query.search.as_deref().unwrap_or("");
-            let limit = query.limit.unwrap_or(page::USUAL);
+            let limit = query.limit.unwrap_or(page::DEFAULT_LIMIT);
             service::formulary::search(conn, text, query.after.as_deref(), limit)
         })
         .await;

@@ -1,4 +1,4 @@
-//! Letters to staff, for operators: which wait, which were given up and why.
+//! Letters to staff, for operators: which are waiting, which failed for good and why.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
-use super::page::USUAL;
+use super::page::DEFAULT_LIMIT;
 use crate::{
     auth::Operator,
     body::{IdempotencyKey, Path, Query},
@@ -21,10 +21,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/letters", list).post("/api/v1/letters/{id}/resend", resend);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, resend))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// A page of letters.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,7 +42,7 @@ struct LetterPage {
     state: Option<LetterState>,
 }
 
-/// Letters to staff, without what they say
+/// Letters to staff, without their text
 #[utoipa::path(get, path = "/api/v1/letters", tag = "network", params(LetterPage),
     responses((status = 200, body = Page<LetterView>)))]
 async fn list(
@@ -52,7 +52,7 @@ async fn list(
     page: Query<LetterPage>,
 ) -> Reply {
     let page = page.0;
-    let limit = page.limit.unwrap_or(USUAL).into();
+    let limit = page.limit.unwrap_or(DEFAULT_LIMIT).into();
     let outcome = app
         .read(caller.actor(), move |conn, _| service::letter::list(conn, page.state, page.after, limit))
         .await;

@@ -1,5 +1,6 @@
-//! FLOOR 4: the doors. HTTP requests become service calls, answers become
-//! JSON or problems. No rule is decided here, and no SQL is written.
+//! The HTTP layer: routes, authentication, request validation, JSON and problem responses,
+//! server-sent events and pages. Handlers call the `service` crate; this crate contains no
+//! domain rules and no SQL.
 
 pub mod address;
 pub(crate) mod alert;
@@ -23,6 +24,7 @@ pub(crate) mod page;
 pub mod pages;
 pub(crate) mod prescription;
 pub mod problem;
+pub mod process;
 pub(crate) mod profile;
 pub mod realtime;
 pub mod reply;
@@ -41,7 +43,7 @@ pub(crate) mod vitals;
 
 use actix_web::web;
 
-/// Everything behind the socket: the routes, and problems for the rest.
+/// Configures the public listener: all routes, and a 404 problem for any other path.
 pub fn configure(app: &mut web::ServiceConfig) {
     api::routes().register(app);
     pages::configure(app);

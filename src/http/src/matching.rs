@@ -1,4 +1,4 @@
-//! Offers and duty, for doctors.
+//! Offers and duty status, for doctors.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::page::Wait;
 use crate::{
     auth::Doctor,
     body::{Body, IdempotencyKey, Path, Query},
+    process::Process,
     reply::{self, Reply},
     routes::Routes,
 };
@@ -30,12 +31,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/offers/{id}/decline", decline);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(duty_fetch, duty_set, list, accept, decline))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// My duty
+/// My duty status
 #[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
 async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
@@ -44,7 +45,7 @@ async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState
     reply::json(&request, outcome)
 }
 
-/// Come on duty, or go off it
+/// Go on duty, or off duty
 #[utoipa::path(put, path = "/api/v1/duty", tag = "matching", request_body = DutyInput,
     responses((status = 200, body = DutyView)))]
 async fn duty_set(
@@ -59,12 +60,18 @@ async fn duty_set(
     )
 }
 
-/// My open offers; held for up to `wait` seconds while there is none
+/// My open offers; waits up to `wait` seconds while there is none
 #[utoipa::path(get, path = "/api/v1/offers", tag = "matching", params(Wait),
     responses((status = 200, body = OffersView)))]
-async fn list(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>, wait: Query<Wait>) -> Reply {
+async fn list(
+    caller: Doctor,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    process: Data<Process>,
+    wait: Query<Wait>,
+) -> Reply {
     let deadline = tokio::time::Instant::now() + wait.0.span();
-    // Listening starts before looking: what happens in between is not missed.
+    // Listen before the first read, so that no change in between is missed.
     let mut listener = app.coordination.listen(Topic::Staff(caller.0.staff));
     loop {
         let found = app
@@ -74,13 +81,13 @@ async fn list(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>, wa
             .await;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
-        if !empty || left.is_zero() || !app.hold_poll(&mut listener, left).await {
+        if !empty || left.is_zero() || !process.long_poll(&app, &mut listener, left).await {
             return reply::json(&request, found);
         }
     }
 }
 
-/// Take an offer
+/// Accept an offer
 #[utoipa::path(post, path = "/api/v1/offers/{id}/accept", tag = "matching", params(("id" = OfferId, Path)),
     request_body = AcceptInput, responses((status = 200, body = ConsultationView)))]
 async fn accept(
@@ -97,7 +104,7 @@ async fn accept(
     .await
 }
 
-/// Turn an offer down
+/// Decline an offer
 #[utoipa::path(post, path = "/api/v1/offers/{id}/decline", tag = "matching", params(("id" = OfferId, Path)),
     request_body = DeclineInput, responses((status = 200, body = Declined)))]
 async fn decline(

@@ -1,5 +1,5 @@
-//! The figures for Prometheus. They have a listener of their own, so that no
-//! proxy in front of the public one can let them out by mistake.
+//! Metrics for Prometheus. They have a separate listener, so that no proxy in front of
+//! the public one can expose them by mistake.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use actix_web::{
 use crypto::digest;
 use service::AppState;
 
-/// SHA-256 of the token that a scrape must bring; none on loopback.
+/// SHA-256 of the token that a scrape must present; `None` on loopback.
 #[derive(Debug, Clone)]
 pub struct MetricsToken(Option<[u8; 32]>);
 
 impl MetricsToken {
-    /// Asks for `token`, if there is one.
+    /// Requires `token`, if there is one.
     pub fn new(token: Option<&str>) -> Self {
         Self(token.map(|token| digest::sha256(token.as_bytes())))
     }
 
-    /// Digests are compared, so that the time taken tells nothing of the token.
+    /// Compares digests, so that the timing reveals nothing about the token.
     fn admits(&self, request: &HttpRequest) -> bool {
         let Some(wanted) = self.0 else { return true };
         let header = request.headers().get(header::AUTHORIZATION);
-        let told = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        told.is_some_and(|told| digest::sha256(told.as_bytes()) == wanted)
+        let presented = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        presented.is_some_and(|token| digest::sha256(token.as_bytes()) == wanted)
     }
 }
 
-/// Everything behind the operators' socket.
+/// Configures the operators' listener.
 pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/metrics", web::get().to(metrics));
 }

@@ -30,12 +30,12 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/account", account);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(create, list, fetch, pay, cancel, account))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Set the packs of a prescription, or of lines over the counter, aside
+/// Reserve the packs of a prescription, or of over-the-counter lines
 #[utoipa::path(post, path = "/api/v1/orders", tag = "order", request_body = OrderInput,
     responses((status = 201, body = OrderView)))]
 async fn create(
@@ -73,7 +73,7 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, i
     reply::json(&request, outcome)
 }
 
-/// Pay, and have each pack authorised
+/// Pay; each pack is then authorised for vending
 #[utoipa::path(post, path = "/api/v1/orders/{id}/pay", tag = "order", params(("id" = OrderId, Path)),
     request_body = PayInput, responses((status = 200, body = OrderView)))]
 async fn pay(
@@ -90,7 +90,7 @@ async fn pay(
     .await
 }
 
-/// Withdraw what has not started, and have it paid back
+/// Cancel the units whose vending has not started; they are refunded
 #[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", tag = "order", params(("id" = OrderId, Path)),
     responses((status = 200, body = OrderView)))]
 async fn cancel(
@@ -109,7 +109,7 @@ async fn cancel(
 /// The subsidy account, with this month's allowance in it
 #[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
 async fn account(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    // A write: looking may be what grants the month's allowance.
+    // A write: this request may be the one that grants the month's allowance.
     let outcome = app.write(caller.actor(), move |tx| service::ledger::account(tx, caller.0.worker)).await;
     reply::json(&request, outcome)
 }

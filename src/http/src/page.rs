@@ -1,5 +1,5 @@
-//! Parameters of lists and long polls. Their bounds stand in the document, and
-//! are checked by it.
+//! Query parameters of lists and long polls. Their bounds are declared in the OpenAPI
+//! schema, and are checked against it.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use utoipa::IntoParams;
 
 use domain::ids::Id;
 
-/// Entries of a page whose caller names no number.
-pub const USUAL: u32 = 50;
+/// Default number of entries per page.
+pub(crate) const DEFAULT_LIMIT: u32 = 50;
 
 /// Which page of a list: seek pagination, `?after=..&limit=..`.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -24,34 +24,32 @@ pub struct Page {
 }
 
 impl Page {
-    /// How many entries at most.
+    /// Maximum number of entries.
     pub fn limit(&self) -> u32 {
-        self.limit.unwrap_or(USUAL)
+        self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// The same, as storage counts.
+    /// The same as [`limit`](Self::limit), in the type that storage takes.
     pub fn size(&self) -> i64 {
         i64::from(self.limit())
     }
 
-    /// The id after which the page begins.
     pub fn after<K>(&self) -> Option<Id<K>> {
         self.after.map(Id::from_uuid)
     }
 }
 
-/// How long a long poll may be held.
+/// How long a long poll may wait.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// Seconds to wait for something, 0 to 25; 0 if left out.
     #[param(minimum = 0, maximum = 25)]
     pub wait: Option<u32>,
 }
 
 impl Wait {
-    /// The span.
     pub fn span(&self) -> Duration {
         Duration::from_secs(self.wait.unwrap_or(0).into())
     }

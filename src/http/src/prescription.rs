@@ -1,4 +1,4 @@
-//! Prescriptions: trying the rules, writing, signing, reading, withdrawing.
+//! Prescriptions: safety check, draft, signature, reading, withdrawal.
 
 use std::sync::Arc;
 
@@ -36,12 +36,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/prescriptions/{id}/void", void);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(check, draft, list, fetch, edit, sign, void))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Hold drugs against the safety rules; stores nothing
+/// Check drugs against the safety rules; nothing is stored
 #[utoipa::path(post, path = "/api/v1/prescriptions/check", tag = "prescription", request_body = CheckInput,
     responses((status = 200, body = SafetyReportView)))]
 async fn check(
@@ -76,7 +76,7 @@ async fn draft(
     .await
 }
 
-/// Prescriptions, the newest first: one's own; for a pharmacist all but drafts
+/// Prescriptions, the newest first: the caller's own; for a pharmacist, all except drafts
 #[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(Page),
     responses((status = 200, body = PrescriptionPage)))]
 async fn list(
@@ -110,7 +110,7 @@ async fn fetch(
     reply::versioned(&request, outcome)
 }
 
-/// Put another text in the place of a draft or of a returned prescription
+/// Replace the content of a draft or of a returned prescription
 #[utoipa::path(put, path = "/api/v1/prescriptions/{id}", tag = "prescription",
     params(("id" = PrescriptionId, Path)),
     request_body = PrescriptionInput, responses((status = 200, body = PrescriptionView)))]

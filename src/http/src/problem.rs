@@ -1,5 +1,5 @@
-//! RFC 9457 problems. The codes and sentences are the domain's; here each kind
-//! of refusal gets its HTTP status. Internal text never leaves.
+//! RFC 9457 problems. The codes and messages are defined in `domain`; this module maps each kind
+//! of refusal to an HTTP status. Internal error texts are never sent to callers.
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
@@ -16,19 +16,19 @@ use domain::{
 use service::Failure;
 use storage::StoreError;
 
-/// Seconds after which whoever waited in vain for a row may come back. Our default.
+/// `Retry-After` in seconds when a row lock could not be obtained in time. Our default.
 const BUSY_RETRY_S: u32 = 3;
 
-/// Languages of a caller that are looked at. Our default.
-const MOST_LANGUAGES: usize = 16;
+/// Maximum entries of `Accept-Language` that are read. Our default.
+const MAX_LANGUAGES: usize = 16;
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProblemBody {
+pub(crate) struct ProblemBody {
     /// A URI reference that names the kind of problem.
     #[serde(rename = "type")]
     pub type_uri: String,
-    /// The sentence for people, in the caller's language.
+    /// A message for people, in the caller's language.
     pub title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
@@ -40,7 +40,7 @@ pub struct ProblemBody {
     /// One entry per bad field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
-    /// The current state, where something moved on.
+    /// The current state, if it has changed in the meantime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Findings, allowed values and the like.
@@ -48,22 +48,22 @@ pub struct ProblemBody {
     pub data: Option<serde_json::Value>,
 }
 
-/// All codes of problems; for the document.
+/// All codes of problems; only for the OpenAPI document.
 #[derive(Debug)]
-pub enum ProblemCode {}
+pub(crate) enum ProblemCode {}
 
 /// One bad field.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProblemField {
+pub(crate) struct ProblemField {
     /// The field, as a path.
     pub field: String,
-    /// A stable word for what is wrong.
+    /// A stable code for what is wrong.
     pub code: String,
     /// What is wrong and what is allowed, in the caller's language.
     pub message: String,
 }
 
-/// A failure on its way out, with the language to say it in.
+/// An error response, with the language for its messages.
 #[derive(Debug)]
 pub struct Problem {
     refusal: Box<Refusal>,
@@ -72,8 +72,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Says `failure` in the language that `request` asks for. A fault is
-    /// logged here, where its request id is known, and told as "internal".
+    /// Converts `failure`, with messages in the language that `request` asks for. A fault is
+    /// logged here, where its request id is known, and reported to the caller as "internal".
     pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
         let refusal = match failure.into() {
             Failure::Refused(refusal) => refusal,
@@ -99,7 +99,7 @@ impl Problem {
             }
         };
         let refusal = match refusal.code {
-            // Whoever is told to come back is told when.
+            // Every 503 has a `Retry-After`.
             Code::Overloaded if refusal.retry_after_s.is_none() => Box::new(refusal.retry_after(1)),
             _ => refusal,
         };
@@ -107,11 +107,11 @@ impl Problem {
     }
 }
 
-/// English when the caller prefers it, else Chinese: the network's language.
-pub fn language_of(request: &HttpRequest) -> Language {
+/// English if the caller prefers it, otherwise Chinese, the network's language.
+pub(crate) fn language_of(request: &HttpRequest) -> Language {
     let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let mut best = (Language::Chinese, 0.0_f32);
-    for part in wanted.unwrap_or("zh").split(',').take(MOST_LANGUAGES) {
+    for part in wanted.unwrap_or("zh").split(',').take(MAX_LANGUAGES) {
         let mut pieces = part.split(';');
         let tag = pieces.next().unwrap_or("").trim();
         let weight = pieces
@@ -146,9 +146,9 @@ pub fn status_of(kind: RefusalKind) -> StatusCode {
 }
 
 /// The HTTP status of a code.
-pub fn status_of_code(code: Code) -> StatusCode {
+pub(crate) fn status_of_code(code: Code) -> StatusCode {
     match code {
-        // Ours, not a matter of waiting.
+        // A fault of the server, not a temporary overload.
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -198,7 +198,7 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if matches!(refusal.code, Code::RequestTimeout | Code::BodyTooLarge) {
-            // The rest of the body is not waited for.
+            // Do not wait for the rest of the body.
             response.force_close();
         }
         if status == StatusCode::UNAUTHORIZED {

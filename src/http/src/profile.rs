@@ -21,10 +21,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/me/profile", fetch).put("/api/v1/me/profile", put);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, put))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// My health profile; its version is the ETag, "0" while it is empty
 #[utoipa::path(get, path = "/api/v1/me/profile", tag = "profile",
@@ -35,7 +35,7 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -
     reply::versioned(&request, outcome)
 }
 
-/// Write my health profile over the version that I saw
+/// Replace my health profile, if its version is still the one that I read
 #[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = ProfileInput,
     responses((status = 200, body = HealthProfile)))]
 async fn put(

@@ -1,2 +1,2 @@
-//! What is told without being asked. The database is the log, the stream a
-//! hint: a client resumes with the last position it saw, and still polls slowly.
+//! Server push. The database is the log, the stream only a hint: a client resumes after the
+//! last position that it saw, and still polls slowly.

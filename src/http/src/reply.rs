@@ -1,4 +1,4 @@
-//! How answers leave: JSON with the right status, never cached.
+//! Building responses: JSON with the right status, never cached.
 
 use std::{future::Future, sync::Arc};
 
@@ -20,9 +20,9 @@ use domain::refusal::Code;
 use service::{Actor, Answer, AppState, Failure, Once, Tx};
 
 /// What every handler returns.
-pub type Reply = Result<HttpResponse, Problem>;
+pub(crate) type Reply = Result<HttpResponse, Problem>;
 
-// Made once: every answer has them.
+// Parsed once, because every response has them.
 static NO_STORE: header::HeaderValue = header::HeaderValue::from_static("no-store");
 static JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");
 
@@ -32,7 +32,7 @@ pub fn json<T: Serialize>(request: &HttpRequest, outcome: Result<T, Failure>) ->
 }
 
 /// A JSON body under `status`.
-pub fn with_status<T: Serialize>(
+pub(crate) fn with_status<T: Serialize>(
     request: &HttpRequest,
     status: StatusCode,
     outcome: Result<T, Failure>,
@@ -46,8 +46,8 @@ pub fn with_status<T: Serialize>(
     }
 }
 
-/// A document that people edit: its version travels as an ETag.
-pub fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i64, T), Failure>) -> Reply {
+/// A document that people edit, with its version as the ETag.
+pub(crate) fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i64, T), Failure>) -> Reply {
     match outcome {
         Ok((version, body)) => Ok(HttpResponse::Ok()
             .insert_header((header::ETAG, format!("\"{version}\"")))
@@ -76,18 +76,17 @@ async fn try_once<T: Serialize + Send + 'static>(
     key: IdempotencyKey,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<Answer, Failure> {
-    app.once(actor, frame(request, actor, key), work).await
+    app.once(actor, once_key(request, actor, key), work).await
 }
 
-/// A verb with something before it that must not be done for a repeated
-/// request: a try is taken from a limit, a password is hashed. A repeat is
-/// answered from what was kept.
+/// Like [`once`], with a preparation that must not be repeated for a repeated request (a try
+/// counted against a limit, a password hash). A repeated request gets the stored answer.
 ///
-/// Tells what was prepared, unless nothing was.
+/// Returns what was prepared; `None` if the answer was stored already or the preparation failed.
 ///
 /// # Errors
-/// Those of `prepare` and of the verb.
-pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
+/// Those of `prepare` and of `work`.
+pub(crate) async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
     request: &HttpRequest,
     app: &Arc<AppState>,
     actor: Actor,
@@ -95,8 +94,8 @@ pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'stat
     prepare: impl Future<Output = Result<P, Failure>>,
     work: impl Fn(&mut Tx<'_>, &P) -> Result<T, Failure> + Send + 'static,
 ) -> (Option<Arc<P>>, Result<Answer, Failure>) {
-    let once = frame(request, actor, key);
-    match app.kept(actor, &once).await {
+    let once = once_key(request, actor, key);
+    match app.saved_answer(actor, &once).await {
         Ok(None) => {}
         Ok(Some(answer)) => return (None, Ok(answer)),
         Err(failure) => return (None, Err(failure)),
@@ -105,12 +104,12 @@ pub async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'stat
         Ok(prepared) => Arc::new(prepared),
         Err(failure) => return (None, Err(failure)),
     };
-    let of_work = Arc::clone(&prepared);
-    let outcome = app.once(actor, once, move |tx| work(tx, &of_work)).await;
+    let for_work = Arc::clone(&prepared);
+    let outcome = app.once(actor, once, move |tx| work(tx, &for_work)).await;
     (Some(prepared), outcome)
 }
 
-fn frame(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
+fn once_key(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
     Once {
         principal: actor.principal(),
         route: format!("{} {}", request.method(), request.path()),
@@ -119,8 +118,12 @@ fn frame(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
     }
 }
 
-/// The answer to a verb that ran once.
-pub fn answer_once(request: &HttpRequest, status: StatusCode, outcome: Result<Answer, Failure>) -> Reply {
+/// The response of a verb that ran once per idempotency key.
+pub(crate) fn answer_once(
+    request: &HttpRequest,
+    status: StatusCode,
+    outcome: Result<Answer, Failure>,
+) -> Reply {
     let problem = |failure: Failure| Problem::new(request, failure);
     let answer = outcome.map_err(problem)?;
     let body = answer.outcome.map_err(|refusal| problem(Failure::Refused(refusal)))?;
@@ -132,7 +135,7 @@ pub fn answer_once(request: &HttpRequest, status: StatusCode, outcome: Result<An
     Ok(response.json(body))
 }
 
-/// Any method that a route does not take; `OPTIONS` is told which it takes.
+/// Response to a method that a route does not have: 405, or for `OPTIONS` the allowed methods.
 pub fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
     let mut response = if *request.method() == Method::OPTIONS {
         HttpResponse::NoContent().finish()
@@ -145,11 +148,11 @@ pub fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
     response
 }
 
-/// Routes that take no parameters refuse all of them, by name.
+/// Middleware for routes without query parameters: refuses any parameter, by name.
 ///
 /// # Errors
 /// Those of the inner service.
-pub async fn no_parameters(
+pub(crate) async fn no_parameters(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -162,7 +165,7 @@ pub async fn no_parameters(
     }
 }
 
-/// Any path that no route has.
+/// Response to any path without a route.
 pub async fn route_not_found(request: HttpRequest) -> Reply {
     Err(Problem::new(&request, Failure::from(Code::RouteNotFound)))
 }

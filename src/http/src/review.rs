@@ -12,6 +12,7 @@ use super::page::Wait;
 use crate::{
     auth::Pharmacist,
     body::{Body, IdempotencyKey, Path, Query},
+    process::Process,
     reply::{self, Reply},
     routes::Routes,
 };
@@ -32,10 +33,10 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/prescriptions/{id}/return", send_back);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(waiting, fetch, approve, send_back))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Signed prescriptions that wait for review, the oldest first
 #[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(Wait),
@@ -44,26 +45,32 @@ async fn waiting(
     caller: Pharmacist,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
+    process: Data<Process>,
     wait: Query<Wait>,
 ) -> Reply {
-    reply::json(&request, look_or_wait(&app, caller.actor(), wait.0.span()).await)
+    reply::json(&request, long_poll(&app, &process, caller.actor(), wait.0.span()).await)
 }
 
-/// Listens first and then looks, so that nothing signed in between is missed.
-/// While nothing is signed it sleeps, and asks the database nothing.
-async fn look_or_wait(app: &Arc<AppState>, actor: Actor, wait: Duration) -> Result<ReviewQueue, Failure> {
+/// Listens before it reads, so that nothing signed in between is missed.
+/// While nothing is signed it sleeps, and makes no database query.
+async fn long_poll(
+    app: &Arc<AppState>,
+    process: &Process,
+    actor: Actor,
+    wait: Duration,
+) -> Result<ReviewQueue, Failure> {
     let started = Instant::now();
     let mut listener = app.coordination.listen(Topic::Reviews);
     loop {
         let queue = app.read_health(actor, service::review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
-        if !queue.items.is_empty() || left.is_zero() || !app.hold_poll(&mut listener, left).await {
+        if !queue.items.is_empty() || left.is_zero() || !process.long_poll(app, &mut listener, left).await {
             return Ok(queue);
         }
     }
 }
 
-/// A prescription under review, with what must be judged; that it was read is recorded
+/// A prescription under review, with what the pharmacist must assess; the access is recorded
 #[utoipa::path(get, path = "/api/v1/reviews/{id}", tag = "review", params(("id" = PrescriptionId, Path)),
     responses((status = 200, body = ReviewView)))]
 async fn fetch(

@@ -1,6 +1,5 @@
-//! The table of routes. A route can only be added together with who may call
-//! it: the first argument of every handler is the caller's type, and from it
-//! the table takes its roles. A handler without one does not compile.
+//! The route table. Every route declares who may call it: the first argument of every handler is
+//! a [`Caller`] type, from which the table takes the roles. A handler without one does not compile.
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder, guard, http::Method, middleware::from_fn, web,
@@ -9,38 +8,38 @@ use actix_web::{
 use super::{address::Address, reply, signed};
 use domain::staff::role::Role;
 
-/// What a handler takes out of a request, as its arguments say: one bit each.
-/// The document and the checks that hold for every route are made from them.
-pub type Takes = u8;
+/// What a handler reads from a request, derived from its argument types: one bit each.
+/// The OpenAPI document and the checks for all routes are built from these.
+pub(crate) type Takes = u8;
 /// An idempotency key.
 pub const KEY: Takes = 1;
 /// A JSON body.
-pub const BODY: Takes = 1 << 1;
+pub(crate) const BODY: Takes = 1 << 1;
 /// A signature of the cabinet over the request.
 pub const SIGNATURE: Takes = 1 << 2;
-/// Parameters of the address.
+/// Query parameters.
 pub const QUERY: Takes = 1 << 3;
-/// The version of a document that people edit.
+/// An `If-Match` header with the version of a document that people edit.
 pub const IF_MATCH: Takes = 1 << 4;
 /// An id or code in the path.
 pub const PATH: Takes = 1 << 5;
 
-/// A signature of the station's screen over the request. No handler asks for
-/// it: each route that changes something and that a screen may call takes it.
+/// A signature of the station's screen over the request. It is not an argument of any handler:
+/// each route that changes something and that a screen may call requires it.
 pub const SCREEN_SIGNATURE: Takes = 1 << 6;
 
-/// An argument of a handler.
+/// An argument of a handler, other than the caller.
 pub trait Part: FromRequest {
-    /// What it takes out of the request.
+    /// What it reads from the request.
     const TAKES: Takes = 0;
 }
 impl Part for HttpRequest {}
 impl Part for Address {}
 impl<T: ?Sized + 'static> Part for web::Data<T> {}
 
-/// A first argument that says who may call.
+/// The first argument of a handler, which declares who may call it.
 pub trait Caller: FromRequest {
-    /// The roles that may; empty means anyone, with or without a token.
+    /// The allowed roles; empty means anyone, with or without a token.
     const ROLES: &'static [Role];
 }
 
@@ -48,7 +47,7 @@ pub trait Caller: FromRequest {
 pub trait Guarded: FromRequest {
     /// The roles of the first argument.
     const ROLES: &'static [Role];
-    /// What all of them take.
+    /// What all arguments together read from the request.
     const TAKES: Takes;
 }
 
@@ -62,7 +61,7 @@ macro_rules! guarded {
 }
 guarded!(()(B)(B, C)(B, C, D)(B, C, D, E)(B, C, D, E, F)(B, C, D, E, F, G));
 
-/// One line of the table.
+/// One route of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteLine {
     /// GET, POST, ...
@@ -71,32 +70,32 @@ pub struct RouteLine {
     pub path: &'static str,
     /// Who may call; empty means anyone.
     pub roles: &'static [Role],
-    /// What the handler takes out of a request.
+    /// What the handler reads from a request.
     pub takes: Takes,
 }
 
 impl RouteLine {
-    /// Whether the handler takes this out of a request.
+    /// Whether the handler reads this from a request.
     pub const fn takes(&self, what: Takes) -> bool {
         self.takes & what != 0
     }
 
-    /// Whether it asks for more than an answer.
+    /// Whether the route may change something: any method other than GET.
     pub fn moves(&self) -> bool {
         self.method != Method::GET
     }
 
-    /// Whether it is part of the interface for programs, and not a page.
+    /// Whether the route is part of the API, and not a page.
     pub fn is_interface(&self) -> bool {
         self.path.starts_with("/api/") || self.path.starts_with("/cabinet/")
     }
 }
 
-/// The path of a route, as every request that it took carries it.
+/// The path pattern of a route, attached as app data to every request that it matches.
 #[derive(Debug, Clone, Copy)]
-pub struct Pattern(pub &'static str);
+pub(crate) struct Pattern(pub &'static str);
 
-/// Collects routes and the table that documents and guards them.
+/// Builder of the routes, and of the table that documents and protects them.
 #[derive(Default)]
 pub struct Routes {
     lines: Vec<RouteLine>,
@@ -115,7 +114,7 @@ impl Routes {
         if line.moves() && line.roles.contains(&Role::Station) {
             line.takes |= SCREEN_SIGNATURE;
         }
-        // Whoever may GET may also ask for the headers alone.
+        // HEAD is allowed wherever GET is.
         let mut route = match method {
             Method::GET => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
             _ => web::method(method.clone()),
@@ -129,19 +128,18 @@ impl Routes {
         }
         self.lines.push(line);
         let known = self.resources.iter().position(|(known, ..)| *known == path);
-        let (place, (_, resource, mut methods)) = match known {
-            Some(place) => (place, self.resources.remove(place)),
+        let (index, (_, resource, mut methods)) = match known {
+            Some(index) => (index, self.resources.remove(index)),
             None => {
                 let resource = web::resource(path).app_data(Pattern(path));
                 (self.resources.len(), (path, resource, Vec::new()))
             }
         };
         methods.push(method);
-        self.resources.insert(place, (path, resource.route(route), methods));
+        self.resources.insert(index, (path, resource.route(route), methods));
         self
     }
 
-    /// GET
     pub fn get<F, Args>(&mut self, path: &'static str, handler: F) -> &mut Self
     where
         F: Handler<Args>,
@@ -151,7 +149,6 @@ impl Routes {
         self.add(Method::GET, path, handler)
     }
 
-    /// POST
     pub fn post<F, Args>(&mut self, path: &'static str, handler: F) -> &mut Self
     where
         F: Handler<Args>,
@@ -161,7 +158,6 @@ impl Routes {
         self.add(Method::POST, path, handler)
     }
 
-    /// PUT
     pub fn put<F, Args>(&mut self, path: &'static str, handler: F) -> &mut Self
     where
         F: Handler<Args>,
@@ -171,12 +167,11 @@ impl Routes {
         self.add(Method::PUT, path, handler)
     }
 
-    /// The table.
     pub fn lines(&self) -> &[RouteLine] {
         &self.lines
     }
 
-    /// Hands the resources to actix; any other method on them is refused.
+    /// Registers the resources with actix; any other method on them is refused.
     pub fn register(self, app: &mut web::ServiceConfig) {
         for (_, resource, methods) in self.resources {
             let mut allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();

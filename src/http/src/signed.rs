@@ -1,6 +1,5 @@
-//! Requests that a device signed itself. The signature is checked before the
-//! handler runs, with the key that the database holds now: neither a cached
-//! token nor a revoked key gets past it.
+//! Requests signed by a device. The signature is checked before the handler runs, with the key
+//! that is in the database at that moment, so neither a cached token nor a revoked key is enough.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -29,17 +28,17 @@ use domain::{ids::DeviceId, refusal::Code};
 use service::{Actor, AppState, Failure, caller::StationCaller};
 
 /// The header with the detached JWS over method, path and body.
-pub const SIGNATURE_HEADER: &str = "Waystation-Signature";
+pub(crate) const SIGNATURE_HEADER: &str = "Waystation-Signature";
 
 /// A JSON body that the calling cabinet signed.
-pub struct SignedBody<T>(pub T);
+pub(crate) struct SignedBody<T>(pub T);
 
 impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for SignedBody<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        // Both share one reading of the body.
+        // Both extractors share one read of the body.
         let raw = RawBody::from_request(request, payload);
         let body = Body::<T>::from_request(request, payload);
         let request = request.clone();
@@ -55,18 +54,17 @@ impl<T: DeserializeOwned + ToSchema + 'static> Part for SignedBody<T> {
     const TAKES: Takes = routes::BODY | routes::SIGNATURE;
 }
 
-/// Lets a request of a station's screen through if the screen signed it; other
-/// callers show by their token alone who they are. It stands before everything
-/// else that looks at the request, so that nothing is done, counted or told to
-/// whoever has only found a screen's token.
+/// Middleware: lets a request of a station's screen pass if the screen signed it; other callers
+/// need only their token. It runs before anything else reads the request, so that nothing is
+/// done, counted or disclosed for somebody who only has a stolen screen token.
 ///
 /// # Errors
 /// Those of the inner service.
-pub async fn by_screen(
+pub(crate) async fn by_screen(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    // Whoever has no good token is refused by the handler's first argument.
+    // A caller without a valid token is refused later, by the handler's first argument.
     let Ok(Actor::Station(caller)) = actor_of(request.request()) else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
@@ -80,13 +78,13 @@ pub async fn by_screen(
 }
 
 async fn verify_screen(request: &mut ServiceRequest, caller: StationCaller) -> Result<(), Failure> {
-    // Before the body: who cannot prove anything need not be listened to.
+    // Before the body: without a signature header it need not be read.
     let signature = signature_of(request.request())?;
-    let arriving = {
+    let reading = {
         let (http, payload) = request.parts_mut();
         receive(http, payload)
     };
-    let body = arriving.await?;
+    let body = reading.await?;
     let http = request.request();
     let key = device_key(http, Actor::Station(caller), caller.device, caller.epoch).await?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
@@ -120,7 +118,7 @@ fn signature_of(request: &HttpRequest) -> Result<String, Failure> {
     Ok(header.ok_or(Code::SignatureInvalid)?.to_owned())
 }
 
-/// As received: a path that was decoded and written anew is another text.
+/// The path and query exactly as received: decoding and re-encoding could change the signed text.
 fn path_of(request: &HttpRequest) -> &str {
     request.uri().path_and_query().map_or("/", |path| path.as_str())
 }
@@ -133,7 +131,7 @@ async fn device_key(
 ) -> Result<Ed25519PublicKey, Failure> {
     let app = request
         .app_data::<Data<Arc<AppState>>>()
-        .ok_or_else(|| Failure::Fault("the house is not at hand".to_owned()))?;
+        .ok_or_else(|| Failure::Fault("the application state is not at hand".to_owned()))?;
     let text = app.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
     Ok(text.parse::<Ed25519PublicKey>()?)
 }

@@ -1,8 +1,8 @@
-//! What surrounds every request: an id, a span for the logs, one line at the
-//! end, its figures, and the headers of every answer. One layer for all, since
-//! every held poll carries each. A line holds the method, the pattern of the
-//! route, the status and the id. Never the address as sent, a header or the
-//! text of an error: they may hold phones, card numbers, PINs and tokens.
+//! The middleware of every request: request id, tracing span, one log line at the end, metrics,
+//! and the headers of every answer. One middleware for all of these, because each layer costs
+//! memory in every waiting long poll. A log line contains the method, the route pattern, the
+//! status and the request id. It never contains the URL as sent, a header or the text of an
+//! error: these may contain phone numbers, card numbers, PINs and tokens.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -19,21 +19,21 @@ use actix_web::{
 };
 use tracing::{Instrument, Span};
 
-use super::{pages::headers, routes::Pattern, unread};
+use super::{pages::headers, process::Process, routes::Pattern, unread};
 use service::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Routes that are asked so often that a good answer is worth no line.
+/// Routes that are called so often that a successful answer is logged only at debug level.
 const QUIET: &[&str] = &["/healthz", "/readyz", "/cabinet/v1/work"];
 
-/// Names one request, in the answer and in every line of the logs about it.
+/// The id of one request, in the answer and in all its log lines.
 #[derive(Debug, Clone)]
-pub struct RequestId(String);
+pub(crate) struct RequestId(String);
 
 impl RequestId {
-    /// The id that the caller, or a proxy, gave the request; else a fresh one.
-    /// Only what can be nothing but an id is kept: 32 hexadecimal digits, with
-    /// or without the dashes of a UUID. Anything else might be a phone number.
+    /// The id that the caller or a proxy gave the request; otherwise a new one.
+    /// Accepts only 32 hexadecimal digits, with or without the dashes of a UUID:
+    /// anything else might be a phone number.
     fn of(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let given = text(REQUEST_ID.as_str()).filter(|id| is_id(id));
@@ -44,8 +44,8 @@ impl RequestId {
         }
     }
 
-    /// The id of `request`; empty for one that came through no house.
-    pub fn in_request(request: &HttpRequest) -> String {
+    /// The id of `request`; empty if this middleware did not handle it.
+    pub(crate) fn in_request(request: &HttpRequest) -> String {
         request.extensions().get::<Self>().map(|id| id.0.clone()).unwrap_or_default()
     }
 }
@@ -54,14 +54,14 @@ fn is_id(text: &str) -> bool {
     matches!(text.len(), 32 | 36) && uuid::Uuid::try_parse(text).is_ok_and(|id| !id.is_nil())
 }
 
-/// The trace of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
+/// The trace id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
 fn trace_id(text: &str) -> Option<&str> {
     let mut parts = text.split('-');
     let (version, trace) = (parts.next()?, parts.next()?);
     (version.len() == 2 && trace.len() == 32 && parts.count() >= 2 && is_id(trace)).then_some(trace)
 }
 
-/// A method that no route takes could be any word of the caller's.
+/// The method for logs and metrics; an unknown one is "other", since its text is the caller's.
 fn method_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -75,9 +75,8 @@ fn method_of(method: &Method) -> &'static str {
     }
 }
 
-/// The pattern of the route that took `request`. The routing has left it
-/// there; to match it again, as for the documentation's files, costs as much
-/// as the routing did.
+/// The pattern of the route that matched `request`. Routes attach it as app data; matching
+/// again, as for the documentation's files, costs as much as the routing itself.
 fn route_of(request: &HttpRequest) -> Cow<'static, str> {
     match request.app_data::<Pattern>() {
         Some(pattern) => Cow::Borrowed(pattern.0),
@@ -85,30 +84,30 @@ fn route_of(request: &HttpRequest) -> Cow<'static, str> {
     }
 }
 
-/// Surrounds a request.
+/// Handles one request: see the module.
 ///
 /// # Errors
 /// Those of the inner service.
-pub async fn surround(
+pub async fn wrap_request(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
-    let body = unread::keep(&mut request);
+    let body = unread::share_payload(&mut request);
     let id = RequestId::of(request.headers());
     let method = method_of(request.method());
     let span = tracing::info_span!("request", method, route = tracing::field::Empty, request_id = %id.0);
     request.extensions_mut().insert(id);
     let outcome = next.call(request).instrument(span.clone()).await;
     let took = began.elapsed().as_secs_f64();
-    span.in_scope(|| tell(&span, &outcome, took));
+    span.in_scope(|| log_answer(&span, &outcome, took));
     let mut response = outcome?;
     finish(&mut response, method, took);
-    Ok(unread::send_beside(body, response))
+    Ok(unread::attach_payload(body, response))
 }
 
-/// One line about a request that has ended.
-fn tell<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) {
+/// Writes the log line of a finished request.
+fn log_answer<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) {
     let (route, status) = match outcome {
         Ok(response) => (route_of(response.request()), response.status()),
         Err(error) => (Cow::Borrowed("none"), error.as_response_error().status_code()),
@@ -122,7 +121,7 @@ fn tell<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) 
     }
 }
 
-/// Counts an answer, and gives it the headers that every answer has.
+/// Counts an answer in the metrics, and adds the headers that every answer has.
 fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64) {
     let request = response.request().clone();
     let app = request.app_data::<Data<Arc<AppState>>>();
@@ -134,8 +133,9 @@ fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64)
     if let Ok(id) = HeaderValue::from_str(&RequestId::in_request(&request)) {
         headers.insert(REQUEST_ID, id);
     }
-    if app.is_some_and(|app| app.lifecycle.is_ending()) {
-        // The caller's next request opens a connection elsewhere.
+    let process = request.app_data::<Data<Process>>();
+    if process.is_some_and(|process| process.is_draining()) {
+        // So that the caller's next request opens a connection to another instance.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_one_is_kept_and_nothing_else_is() {
+    fn only_valid_ids_are_accepted() {
         let hex = "0af7651916cd43dd8448eb211c80319c";
         assert_eq!(id_for("x-request-id", hex), hex);
         assert_eq!(id_for("x-request-id", &hex.to_uppercase()), hex);
@@ -160,8 +160,8 @@ mod tests {
         assert_eq!(id_for("traceparent", &format!("00-{hex}-b7ad6b7169203331-01")), hex);
         let zeros = "0".repeat(32);
         for wrong in ["15498765431", "", "{0af76519-16cd-43dd-8448-eb211c80319c}", &zeros, &"g".repeat(32)] {
-            let made = id_for("x-request-id", wrong);
-            assert!(made != wrong && is_id(&made), "{wrong} became {made}");
+            let generated = id_for("x-request-id", wrong);
+            assert!(generated != wrong && is_id(&generated), "{wrong} became {generated}");
         }
         for wrong in [format!("00-{zeros}-b7ad6b7169203331-01"), format!("00-{hex}"), hex.to_owned()] {
             assert_ne!(id_for("traceparent", &wrong), hex);

@@ -1,4 +1,4 @@
-//! Looking after cabinets: stock, incidents, doubts, recalls, the audit.
+//! Cabinet management: stock, incidents, attempts in doubt, recalls, invariant checks.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/audit/invariants", invariants);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, fetch, incidents, close_incident, resolve, recall, invariants))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// A page of incidents.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,14 +52,14 @@ struct IncidentPage {
     limit: Option<u32>,
 }
 
-/// What the audit found.
+/// The result of the invariant check.
 #[derive(Debug, Serialize, ToSchema)]
 struct AuditView {
     /// One sentence for each violation; empty when all is well.
     violations: Vec<String>,
 }
 
-/// Cabinets and what lies in them
+/// Cabinets and their stock
 #[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(Page),
     responses((status = 200, body = CabinetList)))]
 async fn list(
@@ -74,7 +74,7 @@ async fn list(
     reply::json(&request, outcome)
 }
 
-/// A cabinet and what lies in it
+/// One cabinet and its stock
 #[utoipa::path(get, path = "/api/v1/cabinets/{id}", tag = "vend", params(("id" = CabinetId, Path)),
     responses((status = 200, body = CabinetView)))]
 async fn fetch(
@@ -87,7 +87,7 @@ async fn fetch(
     reply::json(&request, outcome)
 }
 
-/// What a person must look at
+/// Incidents that a person must look at
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "vend", params(IncidentPage),
     responses((status = 200, body = IncidentList)))]
 async fn incidents(
@@ -99,7 +99,7 @@ async fn incidents(
     let open = query.0.open.unwrap_or(false);
     let outcome = app
         .read(caller.actor(), move |conn, _| {
-            service::vend::incidents(conn, open, query.0.after, query.0.limit.unwrap_or(page::USUAL))
+            service::vend::incidents(conn, open, query.0.after, query.0.limit.unwrap_or(page::DEFAULT_LIMIT))
         })
         .await;
     reply::json(&request, outcome)
@@ -122,7 +122,7 @@ async fn close_incident(
     .await
 }
 
-/// Resolve a doubt, after a restart and a count
+/// Resolve an attempt in doubt, after a restart and a count
 #[utoipa::path(post, path = "/api/v1/attempts/{id}/resolve", tag = "vend", params(("id" = AttemptId, Path)),
     request_body = ResolveInput, responses((status = 200, body = AttemptView)))]
 async fn resolve(
@@ -155,7 +155,7 @@ async fn recall(
     .await
 }
 
-/// Check the invariants of stock, vending and the books
+/// Check the invariants of stock, vending and the ledger
 #[utoipa::path(get, path = "/api/v1/audit/invariants", tag = "vend",
     responses((status = 200, body = AuditView)))]
 async fn invariants(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {

@@ -1,6 +1,6 @@
-//! Verified tokens by digest, until they expire: an idle poll then verifies no
-//! signature. What a token proves may have ended meanwhile; whoever reads or
-//! writes for its holder checks that in the database.
+//! Cache of verified tokens by digest, until they expire, so that an idle poll verifies no
+//! signature. The session, check-in or enrolment behind a token may have ended meanwhile: every
+//! read or write for the caller checks that in the database.
 
 use std::{
     collections::HashMap,
@@ -13,15 +13,14 @@ use std::{
 use domain::time::Timestamp;
 use service::Actor;
 
-/// Each digest has its place in one of these, so that callers seldom meet.
+/// Number of shards, each with its own lock, to reduce contention.
 const SHARDS: usize = 64;
-/// A shard with fewer tokens is never swept.
+/// A shard with fewer tokens is not searched for expired ones.
 const SWEEP_AT: usize = 256;
 
-/// The tokens that this process has verified.
 pub struct TokenCache {
     shards: Vec<RwLock<Shard>>,
-    /// Of which generation of keys these tokens are.
+    /// The generation of the keys that verified these tokens.
     generation: AtomicU64,
 }
 
@@ -38,9 +37,9 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Forgets everything when the keys were replaced since the last time: one
-    /// of them may verify nothing any more.
-    pub fn keep_to(&self, generation: u64) {
+    /// Clears the cache if the keys have changed since the last call: one
+    /// of them may have been retired.
+    pub(crate) fn clear_if_outdated(&self, generation: u64) {
         if self.generation.load(Ordering::Acquire) != generation {
             for shard in &self.shards {
                 shard.write().unwrap_or_else(PoisonError::into_inner).tokens.clear();
@@ -49,15 +48,15 @@ impl TokenCache {
         }
     }
 
-    /// Whose token has this SHA-256, if it was verified and has not expired.
+    /// The actor of the token with this SHA-256, if it is cached and has not expired.
     pub fn get(&self, digest: &[u8; 32], now: Timestamp) -> Option<Actor> {
         let shard = self.shard(digest).read().unwrap_or_else(PoisonError::into_inner);
         let (actor, until) = shard.tokens.get(digest)?;
         (now < *until).then_some(*actor)
     }
 
-    /// Notes that the token with this SHA-256 is `actor`'s until then. A shard
-    /// that has doubled since the last time drops what has expired.
+    /// Caches the token with this SHA-256 for `actor` until it expires. A shard that has doubled
+    /// since its last sweep first drops the expired tokens.
     pub fn insert(&self, digest: [u8; 32], actor: Actor, until: Timestamp, now: Timestamp) {
         let mut shard = self.shard(&digest).write().unwrap_or_else(PoisonError::into_inner);
         if shard.tokens.len() >= shard.sweep_at {
@@ -68,7 +67,7 @@ impl TokenCache {
     }
 
     fn shard(&self, digest: &[u8; 32]) -> &RwLock<Shard> {
-        // A digest is as good as chance.
+        // Digests are uniformly distributed.
         &self.shards[usize::from(digest[0]) % SHARDS]
     }
 }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_known_until_its_last_instant_and_no_other_is() {
+    fn a_token_is_cached_until_it_expires() {
         let cache = TokenCache::default();
         let actor = cabinet();
         cache.insert(sha256(b"a"), actor, at(300), at(0));
@@ -106,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn expired_tokens_make_room_and_live_ones_stay() {
+    fn expired_tokens_are_dropped_and_valid_ones_stay() {
         let cache = TokenCache::default();
         let actor = cabinet();
-        let held =
+        let cached =
             || cache.shards.iter().map(|shard| shard.read().expect("whole").tokens.len()).sum::<usize>();
         let key = |round: u32, number: u32| sha256(&[round.to_be_bytes(), number.to_be_bytes()].concat());
-        // Every caller fetches a token of five minutes every four.
+        // Every caller fetches a token every four minutes, which is valid for five.
         for round in 0..20 {
             let now = at(i64::from(round) * 240);
             for number in 0..2_000 {
@@ -120,6 +119,6 @@ mod tests {
             }
             assert!((0..2_000).all(|number| cache.get(&key(round, number), now).is_some()));
         }
-        assert!(held() < 20_000, "{} of 40,000 tokens, 4,000 of them live", held());
+        assert!(cached() < 20_000, "{} of 40,000 tokens, 4,000 of them valid", cached());
     }
 }

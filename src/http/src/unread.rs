@@ -1,7 +1,7 @@
-//! Bodies that nobody reads to their end. The server drains what is left of a
-//! chunked one whose reader is gone, for as long as its sender likes; one whose
-//! reader is still there when the answer ends, it closes. So the body of the
-//! request stays with the body of the answer.
+//! Request bodies that are not read to their end. If the payload of a chunked body has been
+//! dropped, actix drains the rest for as long as the sender likes; if it still exists when the
+//! answer ends, actix closes the connection. So the request's payload is stored in the body of
+//! the answer.
 
 use std::{
     cell::RefCell,
@@ -18,11 +18,11 @@ use actix_web::{
 };
 use futures_util::Stream;
 
-/// A body that outlives its reader.
+/// A request payload that is not dropped with its reader.
 #[derive(Clone)]
-pub struct Kept(Rc<RefCell<Payload>>);
+pub(crate) struct SharedPayload(Rc<RefCell<Payload>>);
 
-impl Stream for Kept {
+impl Stream for SharedPayload {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -30,26 +30,27 @@ impl Stream for Kept {
     }
 }
 
-/// Keeps the body of `request`, if it has one; it is read as before.
-pub fn keep(request: &mut ServiceRequest) -> Option<Kept> {
+/// Replaces the payload of `request`, if it has one, with a shared one, and returns it. Extractors
+/// read it as before.
+pub(crate) fn share_payload(request: &mut ServiceRequest) -> Option<SharedPayload> {
     match request.parts_mut().1.take() {
         Payload::None => None,
         payload => {
-            let kept = Kept(Rc::new(RefCell::new(payload)));
-            request.set_payload(Payload::Stream { payload: Box::pin(kept.clone()) });
-            Some(kept)
+            let shared = SharedPayload(Rc::new(RefCell::new(payload)));
+            request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
+            Some(shared)
         }
     }
 }
 
-/// The body of an answer, with that of its request.
-pub struct Beside<B> {
+/// The body of an answer, together with the payload of its request.
+pub(crate) struct BodyWithPayload<B> {
     answer: Pin<Box<B>>,
-    /// Held for its end.
-    _kept: Kept,
+    /// Dropped when the answer has ended.
+    _payload: SharedPayload,
 }
 
-impl<B: MessageBody> MessageBody for Beside<B> {
+impl<B: MessageBody> MessageBody for BodyWithPayload<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
@@ -60,15 +61,15 @@ impl<B: MessageBody> MessageBody for Beside<B> {
     }
 }
 
-/// Lets the body go when the answer has ended, and not before.
-pub fn send_beside<B: MessageBody>(
-    kept: Option<Kept>,
+/// Keeps the request's payload until the answer has ended.
+pub(crate) fn attach_payload<B: MessageBody>(
+    payload: Option<SharedPayload>,
     response: ServiceResponse<B>,
-) -> ServiceResponse<EitherBody<B, Beside<B>>> {
-    match kept {
+) -> ServiceResponse<EitherBody<B, BodyWithPayload<B>>> {
+    match payload {
         None => response.map_into_left_body(),
-        Some(kept) => {
-            response.map_body(|_, answer| EitherBody::right(Beside { answer: Box::pin(answer), _kept: kept }))
-        }
+        Some(payload) => response.map_body(|_, answer| {
+            EitherBody::right(BodyWithPayload { answer: Box::pin(answer), _payload: payload })
+        }),
     }
 }

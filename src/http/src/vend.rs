@@ -1,5 +1,5 @@
-//! The cabinet protocol. Every POST is signed by the cabinet's own key; an
-//! idle poll with a current cursor touches no database, while hints come in.
+//! The cabinet protocol. Every POST is signed with the cabinet's own key. While wake-ups are
+//! received, an idle poll with a current cursor makes no database query.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +9,7 @@ use utoipa::OpenApi;
 use crate::{
     auth::Cabinet,
     body::{Path, Query},
+    process::Process,
     reply::{self, Reply},
     routes::Routes,
     signed::SignedBody,
@@ -31,12 +32,12 @@ pub fn add(routes: &mut Routes) {
         .post("/cabinet/v1/events", events);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(hello, work, start, events))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// The first word of a boot
+/// Announce a boot; the first request after it
 ///
 /// `boot_id` is 128 random bits in 32 lower hex digits; the head of an empty
 /// journal is `seq` 0 with a hash of 64 zeros.
@@ -52,49 +53,54 @@ async fn hello(
     reply::json(&request, outcome)
 }
 
-/// What there is to do: authorizations, voids, recalls
+/// Work for the cabinet: authorizations, voids, recalls
 #[utoipa::path(get, path = "/cabinet/v1/work", tag = "cabinet",
     params(WorkQuery), responses((status = 200, body = WorkAnswer)))]
 async fn work(
     caller: Cabinet,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
+    process: Data<Process>,
     query: Query<WorkQuery>,
 ) -> Reply {
-    reply::json(&request, next_work(&caller, &app, &query.0).await)
+    reply::json(&request, next_work(&caller, &app, &process, &query.0).await)
 }
 
-async fn next_work(caller: &Cabinet, app: &Arc<AppState>, query: &WorkQuery) -> Result<WorkAnswer, Failure> {
+async fn next_work(
+    caller: &Cabinet,
+    app: &Arc<AppState>,
+    process: &Process,
+    query: &WorkQuery,
+) -> Result<WorkAnswer, Failure> {
     let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.into());
     let cabinet = caller.0.cabinet;
     let mut listener = app.coordination.listen(Topic::Cabinet(cabinet));
-    // What was told by this cursor: then the database has nothing to add.
-    let mut told = app.work_seen.get(&cabinet) == Some((listener.generation(), query.cursor));
+    // Whether the last read gave this cursor and nothing has changed since: then no query is needed.
+    let mut up_to_date = app.work_cursors.get(&cabinet) == Some((listener.generation(), query.cursor));
     loop {
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if told && !app.hold_poll(&mut listener, left).await && !listener.may_have_missed() {
+        if up_to_date && !process.long_poll(app, &mut listener, left).await && !listener.may_have_missed() {
             break;
         }
-        // The generation first: what changes while the database is read is
-        // looked at again.
+        // Take the generation before the read: a change during the read causes another one.
         let generation = listener.generation();
         let (actor, own) = (caller.actor(), caller.0);
-        // In a box, which is gone when the poll is held.
+        // Boxed, so that the future takes no memory while the poll waits.
         let items = Box::pin(app.read(actor, move |conn, app| service::vend::work(conn, app, own))).await?;
         let cursor = service::vend::cursor_of(&items)?;
-        app.work_seen.insert(cabinet, (generation, cursor));
+        app.work_cursors.insert(cabinet, (generation, cursor));
         if cursor != query.cursor {
             return Ok(WorkAnswer { cursor, items });
         }
-        if tokio::time::Instant::now() >= until || app.lifecycle.is_closing() {
+        if tokio::time::Instant::now() >= until || process.is_closing() {
             break;
         }
-        told = true;
+        up_to_date = true;
     }
     Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() })
 }
 
-/// START: ask to go ahead with one attempt
+/// START: ask for permission to begin one attempt
 #[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", tag = "cabinet",
     params(("id" = AttemptId, Path)),
     request_body = StartRequest, responses((status = 200, body = Grant)))]

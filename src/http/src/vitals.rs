@@ -24,37 +24,37 @@ use service::{
 /// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
-        .post("/api/v1/triage/assess", judge)
+        .post("/api/v1/triage/assess", assess)
         .get("/api/v1/triage", current)
-        .get("/api/v1/symptoms", asked)
-        .post("/api/v1/symptoms", say)
+        .get("/api/v1/symptoms", list_symptoms)
+        .post("/api/v1/symptoms", report_symptoms)
         .post("/api/v1/readings", record)
         .get("/api/v1/readings", list);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(judge, current, asked, say, record, list))]
-pub struct Doc;
+#[openapi(paths(assess, current, list_symptoms, report_symptoms, record, list))]
+pub(crate) struct Doc;
 
-/// Judge a set of values by the rules of triage, with NEWS2; nothing is stored
+/// Assess a set of values by the triage rules, with NEWS2; nothing is stored
 #[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = AssessInput,
     responses((status = 200, body = Assessment)))]
-async fn judge(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>, body: Body<AssessInput>) -> Reply {
+async fn assess(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>, body: Body<AssessInput>) -> Reply {
     reply::json(&request, service::triage::assess::assess(&app, &body.0))
 }
 
-/// What a screen asks, with first aid for each
+/// The symptoms that a screen asks about, with first aid for each
 #[utoipa::path(get, path = "/api/v1/symptoms", tag = "vitals",
     responses((status = 200, body = SymptomList)))]
-async fn asked(_: Anyone, request: HttpRequest) -> Reply {
+async fn list_symptoms(_: Anyone, request: HttpRequest) -> Reply {
     reply::json(&request, Ok::<_, Failure>(service::triage::symptoms::asked()))
 }
 
-/// Say which symptoms I have; added to what I said before
+/// Report my symptoms; added to those that I reported before
 #[utoipa::path(post, path = "/api/v1/symptoms", tag = "vitals", request_body = SymptomsInput,
     responses((status = 201, body = TriageView)))]
-async fn say(
+async fn report_symptoms(
     caller: Worker,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
@@ -67,7 +67,7 @@ async fn say(
     .await
 }
 
-/// How soon a doctor must see me, by all that is known now
+/// How soon a doctor must see me, based on all that is known now
 #[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
 async fn current(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =

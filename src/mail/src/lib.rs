@@ -1,13 +1,13 @@
-//! FLOOR 2: letters leave the house. They are built with typed builders, carry
-//! a link and a name and never health data, and go either through a mail
-//! server or, for a house without one, into files that a person can open. It
-//! keeps no queue: what is to be sent, and when again, is the outbox's matter.
+//! Sends letters (e-mail) and text messages. They are built with typed builders,
+//! contain a link and a name and never health data, and go either through a mail
+//! server or, without one, into files that a person can open. This crate has no
+//! queue: the outbox decides what is sent and when it is retried.
 
 mod sms;
 mod smtp;
 mod wording;
 
-pub use sms::TextSender;
+pub use sms::SmsSender;
 
 use std::path::PathBuf;
 
@@ -28,9 +28,9 @@ domain::text_enum! {
         Invite = "invite",
         /// Somebody forgot their password.
         Reset = "reset",
-        /// Two operators took an account's password and one-time codes away: a link to set new ones.
+        /// Two operators removed an account's password and one-time codes: a link to set new ones.
         Reinvite = "reinvite",
-        /// To the old device's owner: an operator asks to take the one-time codes away.
+        /// To the account's owner: an operator has requested to remove their one-time codes.
         AuthenticatorReset = "authenticator_reset",
         /// To a new address: a link that confirms it.
         EmailConfirm = "email_confirm",
@@ -42,52 +42,48 @@ domain::text_enum! {
 }
 
 impl LetterKind {
-    /// Whether it joins somebody who has no password: its link may be renewed.
+    /// Whether the recipient has no password yet, so that the link may be renewed.
     pub fn invites(self) -> bool {
         matches!(self, Self::Invite | Self::Reinvite)
     }
 }
 
-/// All that a letter is made of.
+/// The content of a letter.
 pub struct Letter<'a> {
-    /// Its own id, the same at every try: a mail server can tell a repeat.
+    /// The same at every try, so that a mail server can detect a repeat.
     pub id: String,
-    /// What it is about.
     pub kind: LetterKind,
-    /// Where it goes.
+    /// The recipient's address.
     pub to: &'a str,
     /// The recipient's name in Chinese.
     pub name_zh: &'a str,
     /// The recipient's name in English or pinyin.
     pub name_en: &'a str,
-    /// The link to follow.
     pub link: &'a str,
-    /// When it was written.
     pub written_at: Timestamp,
 }
 
-/// Why a letter did not leave. Texts name no recipient.
+/// Why a letter was not sent. The texts do not contain the recipient.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// It can never be sent as it is: a bad address, or a line break in a header.
+    /// It can never be sent: a bad address, or a line break in a header.
     #[error("the letter cannot be sent: {0}")]
     Unfit(&'static str),
     /// The settings are wrong.
     #[error("mail settings: {0}")]
     Settings(String),
-    /// It was not taken. A server's own words may repeat the recipient, so only
-    /// the kind of trouble and the reply's number are told.
+    /// The server did not accept it. A server's own text may contain the recipient,
+    /// so only the kind of trouble and the reply code are reported.
     #[error("not taken: {trouble}{}", .code.map(|code| format!(", reply {code}")).unwrap_or_default())]
     NotTaken {
-        /// Why.
         trouble: Trouble,
-        /// The number of the mail server's reply, where it was one.
+        /// The mail server's reply code, if there was a reply.
         code: Option<u16>,
     },
 }
 
 impl MailError {
-    /// The kind of trouble, and the mail server's reply.
+    /// The kind of trouble and the mail server's reply code.
     pub fn trouble(&self) -> (Trouble, Option<u16>) {
         match self {
             Self::Unfit(_) | Self::Settings(_) => (Trouble::Unfit, None),
@@ -95,21 +91,20 @@ impl MailError {
         }
     }
 
-    /// Whether the next letter would meet the same: the server is away, or
-    /// refuses us.
-    pub fn is_of_the_server(&self) -> bool {
+    /// Whether the next letter would fail in the same way: the server cannot be
+    /// reached, or refuses us.
+    pub fn is_server_side(&self) -> bool {
         let (trouble, _) = self.trouble();
         matches!(trouble, Trouble::Authentication | Trouble::Greeting | Trouble::Connection)
     }
 }
 
-/// Sends letters.
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
-enum Way {
+enum Transport {
     Smtp(Box<SmtpServer>),
     Files(PathBuf),
 }
@@ -118,34 +113,32 @@ impl Mailer {
     /// A mailer as configured. Files go into the folder `mail` under `data_dir`.
     ///
     /// # Errors
-    /// `Settings` for a sender that is none, TLS that cannot be set up, or a
-    /// greeting that no mail server would understand.
+    /// `Settings` for an invalid sender, TLS that cannot be set up, or an invalid EHLO
+    /// name.
     pub fn new(config: &MailConfig, data_dir: &std::path::Path) -> Result<Self, MailError> {
-        let (from, way) = match config {
-            MailConfig::Files { from } => (from, Way::Files(data_dir.join("mail"))),
-            MailConfig::Smtp { from, .. } => (from, Way::Smtp(Box::new(SmtpServer::new(config)?))),
+        let (from, transport) = match config {
+            MailConfig::Files { from } => (from, Transport::Files(data_dir.join("mail"))),
+            MailConfig::Smtp { from, .. } => (from, Transport::Smtp(Box::new(SmtpServer::new(config)?))),
         };
-        Ok(Self { from: sender(from)?, way })
+        Ok(Self { from: sender(from)?, transport })
     }
 
-    /// Says under which address callers reach the house: mail servers are
-    /// greeted with its host, unless the settings name another.
-    pub fn reached_at(mut self, public_url: &str) -> Self {
-        if let Way::Smtp(server) = &mut self.way {
-            server.reached_at(public_url);
+    /// Sets the server's public URL: its host is sent in EHLO, unless the settings
+    /// contain another name.
+    pub fn with_public_url(mut self, public_url: &str) -> Self {
+        if let Transport::Smtp(server) = &mut self.transport {
+            server.with_public_url(public_url);
         }
         self
     }
 
-    /// Hands a letter over.
-    ///
     /// # Errors
-    /// `Unfit` for one that can never be sent, `NotTaken` with the reason.
+    /// `Unfit` if it can never be sent, `NotTaken` with the reason.
     pub async fn send(&self, letter: &Letter<'_>) -> Result<(), MailError> {
         let message = self.build(letter)?;
-        match &self.way {
-            Way::Smtp(server) => server.send(&message).await,
-            Way::Files(folder) => write_file(folder, &letter.id, &message.formatted()).await,
+        match &self.transport {
+            Transport::Smtp(server) => server.send(&message).await,
+            Transport::Files(folder) => write_file(folder, &letter.id, &message.formatted()).await,
         }
     }
 
@@ -153,7 +146,7 @@ impl Mailer {
         let address = letter.to.parse().map_err(|_: AddressError| MailError::Unfit("the address"))?;
         let domain = self.from.email.domain();
         let text = wording::of(letter);
-        // A line break in a header would let its writer add headers of their own.
+        // A line break in a header would allow header injection.
         for header in [letter.to, letter.name_en, &letter.id, &text.subject] {
             if header.chars().any(char::is_control) {
                 return Err(MailError::Unfit("a control character in a header"));
@@ -182,21 +175,21 @@ fn settings(error: impl std::fmt::Display) -> MailError {
     MailError::Settings(error.to_string())
 }
 
-/// Written beside and renamed, so that nobody reads half a letter; a repeat
-/// replaces the same file.
+/// Writes a temporary file and renames it, so that no reader sees half a letter; a
+/// repeat replaces the same file.
 async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<(), MailError> {
-    let later = |error: std::io::Error| {
+    let retry = |error: std::io::Error| {
         tracing::warn!(%error, "a letter could not be written");
         MailError::NotTaken { trouble: Trouble::File, code: None }
     };
-    let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
+    let (temporary, path) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
     let (folder, bytes) = (folder.to_owned(), bytes.to_owned());
     let written = tokio::task::spawn_blocking(move || {
         private_files::make_folder(&folder)?;
-        private_files::write(&half, &bytes)?;
-        std::fs::rename(&half, &whole)
+        private_files::write(&temporary, &bytes)?;
+        std::fs::rename(&temporary, &path)
     });
-    written.await.map_err(|_| MailError::NotTaken { trouble: Trouble::File, code: None })?.map_err(later)
+    written.await.map_err(|_| MailError::NotTaken { trouble: Trouble::File, code: None })?.map_err(retry)
 }
 
 #[cfg(test)]
@@ -234,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_holds_both_languages_and_the_link() {
+    fn a_letter_contains_both_languages_and_the_link() {
         let built = mailer().build(&letter("a@b.example", "Li, Wei \"x\"")).expect("fine");
         let raw = String::from_utf8(built.formatted()).expect("ASCII");
         assert!(raw.contains("Message-ID: <0190-a@w.example>"), "{raw}");

@@ -1,6 +1,6 @@
-//! Text messages leave: into files that a person can open, into the log of a
-//! machine that nobody else reads, or through a gateway beside this process
-//! that speaks the provider's own language.
+//! Sends text messages: into files that a person can open, into the log (on a
+//! developer's machine), or through a gateway on this machine that implements the
+//! provider's protocol.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,31 +11,30 @@ use super::MailError;
 use base::config::SmsConfig;
 use domain::letter::Trouble;
 
-/// How long the gateway may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of a call to the gateway.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Sends text messages.
-pub struct TextSender(Way);
+pub struct SmsSender(Transport);
 
-enum Way {
+enum Transport {
     Files(PathBuf),
     Log,
     Gateway { client: reqwest::Client, url: String, token: Option<String> },
 }
 
-impl TextSender {
+impl SmsSender {
     /// A sender as configured. Files go into the folder `sms` under `data_dir`.
     ///
     /// # Errors
-    /// `Settings` for a token that is not there.
+    /// `Settings` if the token's variable is not set.
     pub fn new(config: &SmsConfig, data_dir: &Path) -> Result<Self, MailError> {
         let settings = |why: String| MailError::Settings(why);
         Ok(Self(match config {
-            SmsConfig::Files => Way::Files(data_dir.join("sms")),
-            SmsConfig::Log => Way::Log,
-            SmsConfig::Gateway { url, token_env } => Way::Gateway {
+            SmsConfig::Files => Transport::Files(data_dir.join("sms")),
+            SmsConfig::Log => Transport::Log,
+            SmsConfig::Gateway { url, token_env } => Transport::Gateway {
                 client: reqwest::Client::builder()
-                    .timeout(PATIENCE)
+                    .timeout(TIMEOUT)
                     .build()
                     .map_err(|error| settings(error.to_string()))?,
                 url: url.clone(),
@@ -47,29 +46,29 @@ impl TextSender {
         }))
     }
 
-    /// Hands a message over. `id` is the same at every try.
+    /// Sends a message. `id` is the same at every try.
     ///
     /// # Errors
-    /// `NotTaken`: it may be taken at the next try.
+    /// `NotTaken`: the next try may succeed.
     pub async fn send(&self, id: &str, to: &str, body: &str) -> Result<(), MailError> {
         match &self.0 {
-            Way::Files(folder) => write_file(folder, id, &format!("To: {to}\n\n{body}\n")).await,
-            Way::Log => {
+            Transport::Files(folder) => write_file(folder, id, &format!("To: {to}\n\n{body}\n")).await,
+            Transport::Log => {
                 tracing::info!(id, to, body, "a text message");
                 Ok(())
             }
-            Way::Gateway { client, url, token } => {
+            Transport::Gateway { client, url, token } => {
                 let message = serde_json::json!({"id": id, "to": to, "body": body});
                 let mut request = client.post(url).json(&message);
                 if let Some(token) = token {
                     request = request.bearer_auth(token);
                 }
-                // The error's own words may hold the address with its secrets.
-                let answer = request.send().await.map_err(|_| not_taken(None))?;
-                if answer.status().is_success() {
+                // The error's text may contain the URL with its secrets.
+                let response = request.send().await.map_err(|_| not_taken(None))?;
+                if response.status().is_success() {
                     return Ok(());
                 }
-                Err(not_taken(Some(answer.status().as_u16())))
+                Err(not_taken(Some(response.status().as_u16())))
             }
         }
     }
@@ -79,19 +78,20 @@ fn not_taken(code: Option<u16>) -> MailError {
     MailError::NotTaken { trouble: Trouble::Connection, code }
 }
 
-/// Written beside and renamed, readable by its owner only: it holds a code.
+/// Writes a temporary file and renames it; readable by its owner only, because it
+/// contains a code.
 async fn write_file(folder: &Path, id: &str, text: &str) -> Result<(), MailError> {
     use tokio::io::AsyncWriteExt;
-    let later = |_: std::io::Error| not_taken(None);
-    tokio::fs::create_dir_all(folder).await.map_err(later)?;
-    let (half, whole) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.txt")));
+    let retry = |_: std::io::Error| not_taken(None);
+    tokio::fs::create_dir_all(folder).await.map_err(retry)?;
+    let (temporary, path) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.txt")));
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     options.mode(0o600);
-    let mut file = options.open(&half).await.map_err(later)?;
-    file.write_all(text.as_bytes()).await.map_err(later)?;
-    file.flush().await.map_err(later)?;
+    let mut file = options.open(&temporary).await.map_err(retry)?;
+    file.write_all(text.as_bytes()).await.map_err(retry)?;
+    file.flush().await.map_err(retry)?;
     drop(file);
-    tokio::fs::rename(&half, &whole).await.map_err(later)
+    tokio::fs::rename(&temporary, &path).await.map_err(retry)
 }

@@ -1,5 +1,5 @@
-//! A conversation with a mail server, step by step: at which one it refuses
-//! says whose trouble it is.
+//! An SMTP session, step by step: the step at which the server refuses determines
+//! the kind of trouble.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -17,14 +17,14 @@ use lettre::{
 
 use super::{MailError, settings};
 use base::config::{MailConfig, SmtpTls};
-use domain::letter::{Step, Trouble, trouble_of};
+use domain::letter::{Step, Trouble, classify_reply};
 
-/// How long a mail server may take to answer a connection.
-const CONNECTING: Duration = Duration::from_secs(15);
-/// How long it may take for a whole letter. Less than a letter is claimed for.
-const WHOLE: Duration = Duration::from_secs(40);
+/// Timeout of connecting to a mail server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Timeout of sending one letter. Shorter than the outbox's claim on a letter.
+const SEND_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A mail server, and how to speak with it.
+/// A mail server and its connection settings.
 pub(super) struct SmtpServer {
     host: String,
     port: u16,
@@ -41,7 +41,6 @@ enum Encryption {
 }
 
 impl SmtpServer {
-    /// The server of the settings.
     pub(super) fn new(config: &MailConfig) -> Result<Self, MailError> {
         let MailConfig::Smtp { host, port, tls, user, password_env, hello_name, .. } = config else {
             return Err(MailError::Settings("no mail server is set".to_owned()));
@@ -71,30 +70,30 @@ impl SmtpServer {
         })
     }
 
-    /// Greets with the host of this address, unless the settings name another.
-    pub(super) fn reached_at(&mut self, public_url: &str) {
+    /// Uses the host of this URL in EHLO, unless the settings contain another name.
+    pub(super) fn with_public_url(&mut self, public_url: &str) {
         let host = url::Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
         if let Some(hello) = host.filter(|_| !self.hello_is_set).and_then(|host| hello_of(&host).ok()) {
             self.hello = hello;
         }
     }
 
-    /// Hands a letter over on a connection of its own.
+    /// Sends a letter on a new connection.
     pub(super) async fn send(&self, message: &Message) -> Result<(), MailError> {
-        let silent = MailError::NotTaken { trouble: Trouble::Connection, code: None };
-        tokio::time::timeout(WHOLE, self.speak(message)).await.unwrap_or(Err(silent))
+        let timed_out = MailError::NotTaken { trouble: Trouble::Connection, code: None };
+        tokio::time::timeout(SEND_TIMEOUT, self.deliver(message)).await.unwrap_or(Err(timed_out))
     }
 
-    async fn speak(&self, message: &Message) -> Result<(), MailError> {
-        let mut line = self.connect().await?;
-        match hand_over(&mut line, message).await {
+    async fn deliver(&self, message: &Message) -> Result<(), MailError> {
+        let mut connection = self.connect().await?;
+        match transmit(&mut connection, message).await {
             Ok(()) => {
-                // It was taken: whether the farewell is heard makes no difference.
-                let _ = line.quit().await;
+                // The letter was accepted; a failed QUIT does not matter.
+                let _ = connection.quit().await;
                 Ok(())
             }
             Err(error) => {
-                line.abort().await;
+                connection.abort().await;
                 Err(error)
             }
         }
@@ -107,39 +106,39 @@ impl SmtpServer {
         };
         let at = (self.host.as_str(), self.port);
         let connecting =
-            AsyncSmtpConnection::connect_tokio1(at, Some(CONNECTING), &self.hello, wrapped, None);
-        let mut line = connecting.await.map_err(|error| refused(Step::Greeting, &error))?;
+            AsyncSmtpConnection::connect_tokio1(at, Some(CONNECT_TIMEOUT), &self.hello, wrapped, None);
+        let mut connection = connecting.await.map_err(|error| refused(Step::Greeting, &error))?;
         if let Encryption::Starttls(parameters) = &self.tls {
-            let secured = line.starttls(parameters.clone(), &self.hello).await;
+            let secured = connection.starttls(parameters.clone(), &self.hello).await;
             secured.map_err(|error| refused(Step::Greeting, &error))?;
         }
         if let Some(credentials) = &self.credentials {
-            let known = line.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await;
-            known.map_err(|error| refused(Step::Authentication, &error))?;
+            let authenticated = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await;
+            authenticated.map_err(|error| refused(Step::Authentication, &error))?;
         }
-        Ok(line)
+        Ok(connection)
     }
 }
 
-async fn hand_over(line: &mut AsyncSmtpConnection, message: &Message) -> Result<(), MailError> {
+async fn transmit(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), MailError> {
     let at = |step: Step| move |error: Error| refused(step, &error);
-    let _: Response = line
+    let _: Response = connection
         .command(Mail::new(message.envelope().from().cloned(), vec![]))
         .await
         .map_err(at(Step::Sender))?;
     for to in message.envelope().to() {
-        line.command(Rcpt::new(to.clone(), vec![])).await.map_err(at(Step::Recipient))?;
+        connection.command(Rcpt::new(to.clone(), vec![])).await.map_err(at(Step::Recipient))?;
     }
-    line.command(Data).await.map_err(at(Step::Content))?;
-    line.message(&message.formatted()).await.map_err(at(Step::Content))?;
+    connection.command(Data).await.map_err(at(Step::Content))?;
+    connection.message(&message.formatted()).await.map_err(at(Step::Content))?;
     Ok(())
 }
 
-/// What an error at a step means.
+/// Maps an error at a step to the kind of trouble.
 fn refused(step: Step, error: &Error) -> MailError {
     let Some(code) = error.status() else {
-        // TLS that fails and a server without STARTTLS are ours or theirs to
-        // mend; the rest is a line that broke.
+        // A TLS failure and a server without STARTTLS need a person to fix them; the
+        // rest is a broken connection.
         let trouble = match (step, error.is_client() || error.is_tls()) {
             (Step::Authentication, true) => Trouble::Authentication,
             (_, true) => Trouble::Greeting,
@@ -149,10 +148,10 @@ fn refused(step: Step, error: &Error) -> MailError {
     };
     let code: u16 = code.into();
     let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    MailError::NotTaken { trouble: trouble_of(step, code, &text), code: Some(code) }
+    MailError::NotTaken { trouble: classify_reply(step, code, &text), code: Some(code) }
 }
 
-/// A name as the greeting takes it: a domain, or an address in brackets.
+/// Parses an EHLO name: a domain, or an address in brackets.
 fn hello_of(name: &str) -> Result<ClientId, MailError> {
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     match bare.strip_prefix("IPv6:").unwrap_or(bare).parse() {
@@ -179,15 +178,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_greeting_is_a_name_or_an_address() {
-        let said = |name: &str| hello_of(name).map(|hello| hello.to_string()).ok();
-        assert_eq!(said("clinic.example.cn").as_deref(), Some("clinic.example.cn"));
-        assert_eq!(said("localhost").as_deref(), Some("localhost"));
-        assert_eq!(said("127.0.0.1").as_deref(), Some("[127.0.0.1]"));
-        assert_eq!(said("[192.0.2.1]").as_deref(), Some("[192.0.2.1]"));
-        assert_eq!(said("[::1]").as_deref(), Some("[IPv6:::1]"));
+    fn a_hello_name_is_a_host_or_an_address() {
+        let parsed = |name: &str| hello_of(name).map(|hello| hello.to_string()).ok();
+        assert_eq!(parsed("clinic.example.cn").as_deref(), Some("clinic.example.cn"));
+        assert_eq!(parsed("localhost").as_deref(), Some("localhost"));
+        assert_eq!(parsed("127.0.0.1").as_deref(), Some("[127.0.0.1]"));
+        assert_eq!(parsed("[192.0.2.1]").as_deref(), Some("[192.0.2.1]"));
+        assert_eq!(parsed("[::1]").as_deref(), Some("[IPv6:::1]"));
         for wrong in ["", "a b", "a\r\nMAIL FROM:<x@y>", "-a.example", "a..b", "诊所.example"] {
-            assert_eq!(said(wrong), None, "{wrong:?}");
+            assert_eq!(parsed(wrong), None, "{wrong:?}");
         }
     }
 }

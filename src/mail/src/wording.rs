@@ -1,15 +1,13 @@
-//! What letters say, in Chinese first and then in English. Plain text: a link
-//! that can be read before it is followed.
+//! The texts of letters, in Chinese first and then in English. Plain text, so that
+//! a link can be read before it is followed.
 
 use super::{Letter, LetterKind};
 
-/// Subject and body.
 pub(super) struct Text {
     pub(super) subject: String,
     pub(super) body: String,
 }
 
-/// The text of a letter.
 pub(super) fn of(letter: &Letter<'_>) -> Text {
     let Letter { name_zh, name_en, link, .. } = letter;
     match letter.kind {

@@ -1,13 +1,13 @@
-//! Emergencies at stations: raised with the fact that made them one, heard by
-//! the operators at once, and open until one of them has seen to it. The list
-//! names the station and the emergency number; why is for carers only.
+//! Emergencies at stations: raised in the transaction that stored the fact, shown to the operators
+//! at once, and open until an operator has dealt with them. The list contains the station and the
+//! emergency number; only carers see the reason.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, Tx, caller::WorkerCaller};
+use super::{Failure, Recipients, Tx, caller::WorkerCaller};
 use coordination::Topic;
 use domain::{
     ids::{AlertId, CheckInId, ConsultationId, StaffId, StationId},
@@ -24,9 +24,7 @@ use storage::{
 /// An emergency at a station.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlertView {
-    /// Which.
     pub id: AlertId,
-    /// Where.
     pub station_id: StationId,
     /// The station's code on signs.
     pub station_code: String,
@@ -40,11 +38,9 @@ pub struct AlertView {
     pub consultation_id: Option<ConsultationId>,
     /// Whom to call.
     pub emergency_number: String,
-    /// Since when.
     pub raised_at: DateTime<Utc>,
     /// When it was closed.
     pub closed_at: Option<DateTime<Utc>>,
-    /// By whom.
     pub closed_by: Option<StaffId>,
 }
 
@@ -71,8 +67,8 @@ pub(super) fn flags_of(row: &AlertRow) -> Result<Vec<RedFlagCode>, Failure> {
     Ok(serde_json::from_str(&row.red_flags)?)
 }
 
-/// Raises an alert for what is new among `flags`. The caller holds the worker's
-/// row, so that two facts at once make one alert.
+/// Raises an alert for what is new among `flags`. The caller has locked the worker's row, so that
+/// two concurrent facts raise one alert.
 pub(super) fn raise(
     tx: &mut Tx<'_>,
     who: WorkerCaller,
@@ -115,7 +111,7 @@ pub(super) fn raise(
     };
     if fresh {
         let payload = json!({"station": who.station, "check_in": who.check_in, "consultation": consultation});
-        tx.record("alert", id, "alert.raised", payload, Hearers::both(who.worker, doctor))?;
+        tx.record("alert", id, "alert.raised", payload, Recipients::both(who.worker, doctor))?;
         tx.wake(Topic::Operators);
     }
     Ok(())
@@ -135,7 +131,7 @@ pub fn list(
     Ok(AlertList { items, next_after })
 }
 
-/// An operator has seen to it.
+/// Closes an alert that an operator has dealt with.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn` when it is closed already; a bad note.
@@ -151,7 +147,7 @@ pub fn close(tx: &mut Tx<'_>, by: StaffId, id: AlertId, input: &CloseAlert) -> R
     if !store::alert_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }
-    tx.record("alert", id, "alert.closed", json!({"by": by}), Hearers::nobody())?;
+    tx.record("alert", id, "alert.closed", json!({"by": by}), Recipients::nobody())?;
     let row = store::alert_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let (code, name_zh, name_en) = storage::network::places::station_names(tx.conn, row.station_id)?;
     Ok(view((row, code, name_zh, name_en)))

@@ -1,5 +1,5 @@
-//! Whether a copy of the database can be trusted: it is whole, it is of this
-//! program, its audit chain is unbroken, and the master secret at hand opens it.
+//! Whether a copy of the database can be trusted: the file is undamaged, its schema is known to
+//! this program, its audit chain is unbroken, and the given master secret decrypts it.
 
 use super::{Failure, audit, keys};
 use crypto::{
@@ -9,40 +9,38 @@ use crypto::{
 use domain::words::Bilingual;
 use storage::{Conn, backup as store};
 
-/// What must be known to judge a copy.
-pub struct Judge {
+/// What is needed to verify a copy.
+pub struct BackupVerifier {
     network: String,
     master: MasterSecret,
 }
 
 /// A copy that can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sound {
-    /// How many events it holds.
+pub struct VerifiedBackup {
     pub events: i64,
-    /// The newest position.
+    /// The newest position in the event log.
     pub position: i64,
-    /// How far the audit chain reaches.
+    /// The last position that the audit chain covers.
     pub sealed_to: i64,
     /// Migrations that the next start will apply.
     pub pending: usize,
 }
 
-/// What a look at a copy led to: why it cannot be trusted, or what it holds.
-pub type Verdict = Result<Sound, Bilingual>;
+/// The result of verifying a copy: its contents, or why it cannot be trusted.
+pub type Verdict = Result<VerifiedBackup, Bilingual>;
 
-impl Judge {
-    /// What the secret and the network's name tell.
+impl BackupVerifier {
     pub fn new(network: &str, master: MasterSecret) -> Self {
         Self { network: network.to_owned(), master }
     }
 
-    /// Looks through the whole copy.
+    /// Verifies the whole copy.
     ///
     /// # Errors
-    /// Faults while reading; what is found wrong is an answer.
+    /// Faults while reading. A defect of the copy is a [`Verdict`], not an error.
     pub fn look(&self, conn: &mut Conn) -> Result<Verdict, Failure> {
-        let found = store::database_look(conn)?;
+        let found = store::database_inspect(conn)?;
         if let Some(first) = found.damage.first() {
             return no(format!("数据库文件已损坏：{first}"), format!("the file is damaged: {first}"));
         }
@@ -61,7 +59,7 @@ impl Judge {
         }
         let opens = |row: &storage::keys::server::ServerKeyRow| {
             let place = FieldPlace::of_text(&self.network, "server_key", "private_sealed", &row.kid);
-            // Whichever sealing key it was: all come from the master secret.
+            // All sealing keys are derived from the master secret.
             sealed_with(&row.private_sealed)
                 .and_then(|id| FieldSealer::new(&self.master, &[id])?.open(&place, &row.private_sealed))
                 .is_ok()
@@ -81,7 +79,7 @@ impl Judge {
                 format!("the audit chain is broken at position {at}"),
             );
         }
-        Ok(Ok(Sound {
+        Ok(Ok(VerifiedBackup {
             events: found.events,
             position: found.position,
             sealed_to: chain.sealed_to,

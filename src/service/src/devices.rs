@@ -1,6 +1,6 @@
-//! Stations and cabinets have identities of their own: an operator hands out a
-//! code, the device makes its key and enrols with it, and then proves itself
-//! by signed assertions. A new enrolment of a place replaces the old device.
+//! Stations and cabinets have identities of their own: an operator issues a code, the device
+//! generates its key and enrols with it, and then authenticates by signed assertions. A new
+//! enrolment at a place replaces the old device.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Hearers, Tx, caller::StaffCaller, check_in, limits};
+use super::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in, limits};
 use coordination::Topic;
 use crypto::{
     CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
@@ -28,14 +28,15 @@ use storage::{
     sql_types::At,
 };
 
-/// Minutes for which an enrolment code is good. Source: the house's security checks, no. 13.
+/// Minutes for which an enrolment code is valid. Source: the project's security checks, no. 13.
 const CODE_MINUTES: i64 = 15;
-/// Seconds for which a device's access token is good.
-pub const TOKEN_SECONDS: i64 = 300;
-/// Seconds that a used assertion is remembered beyond its end: more than the leeway of clocks.
+/// Seconds for which a device's access token is valid.
+pub(crate) const TOKEN_SECONDS: i64 = 300;
+/// Seconds for which a used assertion is stored after it expires: more than the allowed clock
+/// difference.
 const REMEMBERED_SECONDS: i64 = 60;
-/// Where assertions are handed in; their audience is this under the public URL.
-pub const TOKEN_PATH: &str = "/api/v1/tokens/device";
+/// The path that takes assertions; their audience is this path under the public URL.
+pub(crate) const TOKEN_PATH: &str = "/api/v1/tokens/device";
 
 domain::text_enum! {
     /// What can be enrolled.
@@ -53,7 +54,6 @@ domain::text_enum! {
 pub struct CodeInput {
     /// Station or cabinet.
     pub kind: DeviceKind,
-    /// Where it stands.
     pub station_id: StationId,
 }
 
@@ -64,7 +64,6 @@ pub struct CodeView {
     pub code: String,
     /// What it enrols.
     pub kind: DeviceKind,
-    /// Where.
     pub station_id: StationId,
     /// When it lapses.
     pub expires_at: DateTime<Utc>,
@@ -89,7 +88,6 @@ pub struct EnrolledView {
     pub device_id: DeviceId,
     /// Station or cabinet.
     pub kind: DeviceKind,
-    /// Where it stands.
     pub station_id: StationId,
     /// The machine, of a cabinet.
     pub cabinet_id: Option<CabinetId>,
@@ -97,11 +95,11 @@ pub struct EnrolledView {
     pub epoch: i64,
 }
 
-/// A client assertion (`private_key_jwt`), handed in.
+/// A client assertion (`private_key_jwt`).
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssertionInput {
-    /// Signed by the device; good once, for 60 seconds at most.
+    /// Signed by the device; valid once, for 60 seconds at most.
     #[schema(value_type = spelling::Assertion)]
     pub client_assertion: String,
 }
@@ -111,11 +109,10 @@ pub struct AssertionInput {
 pub struct DeviceToken {
     /// For every request.
     pub access_token: String,
-    /// Seconds for which it is good.
+    /// Seconds for which it is valid.
     pub expires_in: i64,
     /// `station` or `cabinet`.
     pub role: Role,
-    /// Where it stands.
     pub station_id: StationId,
     /// The machine, of a cabinet.
     pub cabinet_id: Option<CabinetId>,
@@ -126,9 +123,7 @@ pub struct DeviceToken {
 /// A revoked device.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RevokedDevice {
-    /// Which.
     pub id: DeviceId,
-    /// Since when.
     pub revoked_at: DateTime<Utc>,
 }
 
@@ -147,15 +142,21 @@ pub fn code_make(tx: &mut Tx<'_>, caller: StaffCaller, input: &CodeInput) -> Res
     let expires_at = tx.now + TimeDelta::minutes(CODE_MINUTES);
     let (kind, station) = (input.kind, input.station_id);
     store::code_add(tx.conn, &code.digest(), kind.as_str(), station, caller.staff, tx.now, expires_at)?;
-    tx.record("station", station, "station.enrolment_code_made", json!({"kind": kind}), Hearers::nobody())?;
+    tx.record(
+        "station",
+        station,
+        "station.enrolment_code_made",
+        json!({"kind": kind}),
+        Recipients::nobody(),
+    )?;
     Ok(CodeView { code: code.text().expose_secret().to_owned(), kind, station_id: station, expires_at })
 }
 
 /// Enrols a device: the old one of the same place is revoked, the epoch grows.
 ///
 /// # Errors
-/// `EnrolmentCodeInvalid` for a code that is unknown, used, lapsed or of the
-/// other kind; a field problem for a key that is none (the code stays good).
+/// `EnrolmentCodeInvalid` for a code that is unknown, used, lapsed or of the other kind; a field
+/// problem for an invalid key (the code stays valid).
 pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<EnrolledView, Failure> {
     let key: Ed25519PublicKey = input.public_key.parse().map_err(|_| {
         let message = Bilingual::fixed(
@@ -169,10 +170,10 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
     if !store::code_use(tx.conn, &digest, kind.as_str(), tx.now)? {
         return Err(Code::EnrolmentCodeInvalid.into());
     }
-    // The cabinet's row comes before its device's: a cabinet's own verbs hold the
-    // first one when they look at the second one in their last step.
+    // The cabinet's row is locked before its device's: a cabinet's own operations have locked the
+    // first when they check the second in their last step.
     if kind == DeviceKind::Cabinet {
-        store::cabinet_at_held(tx.conn, code.station_id)?;
+        store::cabinet_at_locked(tx.conn, code.station_id)?;
     }
     if let Some(old) = store::device_at(tx.conn, code.station_id, kind.as_str())? {
         retire(tx, &old, "replaced")?;
@@ -198,12 +199,12 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
         "kind": kind, "station": code.station_id, "epoch": epoch,
         "by": code.created_by, "key": key.thumbprint(),
     });
-    tx.record("device", id, "device.enrolled", payload, Hearers::nobody())?;
+    tx.record("device", id, "device.enrolled", payload, Recipients::nobody())?;
     tx.wake(Topic::Operators);
     Ok(EnrolledView { device_id: id, kind, station_id: code.station_id, cabinet_id, epoch })
 }
 
-/// Revokes a device at once: its tokens are good for nothing from now on.
+/// Revokes a device at once: its tokens are invalid from now on.
 ///
 /// # Errors
 /// `NotFound`; revoking a revoked one is no error.
@@ -215,12 +216,11 @@ pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
     Ok(RevokedDevice { id, revoked_at: row.revoked_at.unwrap_or(tx.now) })
 }
 
-/// Enrols a device as [`enrol`] does. The code is looked for first: 128 random
-/// bits are cheap to look for, and one that is good passes whatever else came
-/// from its `address`.
+/// Enrols a device as [`enrol`] does. The code is looked up first: that is cheap, as it is 128
+/// random bits, and a valid one is accepted however many failures came from its `address`.
 ///
 /// # Errors
-/// As there; `TooManyRequests` for codes that are none, after too many of them.
+/// As there; `TooManyRequests` after too many invalid codes.
 pub async fn enrol_from(
     app: &Arc<AppState>,
     kind: DeviceKind,
@@ -234,7 +234,7 @@ pub async fn enrol_from(
         }
         Err(_) => false,
     };
-    // A key that is none is told before a code that is none, as ever.
+    // An invalid key is reported before an invalid code.
     let outcome = if known || input.public_key.parse::<Ed25519PublicKey>().is_err() {
         app.write(Actor::Anyone, move |tx| enrol(tx, kind, &input)).await
     } else {
@@ -248,19 +248,17 @@ pub async fn enrol_from(
     }
 }
 
-/// Why somebody got no token: the device that was named, if there is one, and
-/// what was wrong.
+/// Why no token was issued: the device that was named, if it exists, and the failure.
 type Unproven = (Option<DeviceId>, Failure);
 
-/// Gives a device that proves itself an access token. What proves nothing is
-/// counted against the device that it names, together with the `address`: no
-/// other device behind it is slowed down, and not even this one once it proves
-/// itself. A try costs one look and one signature.
+/// Issues an access token to a device that authenticates. A failed attempt counts against the
+/// device that it names, together with the `address`: other devices behind that address are not
+/// slowed down, nor is this one once it authenticates. An attempt costs one lookup and one
+/// signature check.
 ///
 /// # Errors
-/// `TokenInvalid` for an assertion that is none, was used, or is meant for
-/// somebody else; `TokenExpired`; `DeviceRevoked`; `TooManyRequests` instead of
-/// them after too many.
+/// `TokenInvalid` for an assertion that is malformed, was used, or has another audience;
+/// `TokenExpired`; `DeviceRevoked`; `TooManyRequests` instead of these after too many.
 pub async fn token(
     app: &Arc<AppState>,
     input: &AssertionInput,
@@ -273,7 +271,7 @@ pub async fn token(
     let refused = matches!(&failure, Failure::Refused(refusal)
         if refusal.code.kind() == RefusalKind::Unauthenticated && refusal.code != Code::TokenExpired);
     if !refused {
-        // A slow clock is no attack, and a fault is ours.
+        // A wrong clock is not an attack, and a fault is the server's.
         return Err(failure);
     }
     Err(match named {
@@ -283,24 +281,24 @@ pub async fn token(
 }
 
 async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToken, Unproven> {
-    let nobody = |code: Code| (None, Failure::from(code));
-    let id = device::peek_device(&input.client_assertion).map_err(|_| nobody(Code::TokenInvalid))?;
+    let unnamed = |code: Code| (None, Failure::from(code));
+    let id = device::peek_device(&input.client_assertion).map_err(|_| unnamed(Code::TokenInvalid))?;
     let row = app.read(Actor::Anyone, move |conn, _| Ok(store::device_fetch(conn, id)?)).await;
-    let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| nobody(Code::TokenInvalid))?;
-    let somebody = |failure: Failure| (Some(id), failure);
+    let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| unnamed(Code::TokenInvalid))?;
+    let of_device = |failure: Failure| (Some(id), failure);
     let key: Ed25519PublicKey =
-        row.public_key.parse().map_err(|_| somebody(Failure::Fault("a stored public key".to_owned())))?;
+        row.public_key.parse().map_err(|_| of_device(Failure::Fault("a stored public key".to_owned())))?;
     let audience = format!("{}{TOKEN_PATH}", app.public_url);
-    // Only whoever holds the key learns that the device is revoked.
+    // Only the holder of the key learns that the device is revoked.
     let proven =
         device::verify_assertion(&key, &input.client_assertion, &audience, app.now()).map_err(|error| {
-            somebody(match error {
+            of_device(match error {
                 CryptoError::Expired => Code::TokenExpired.into(),
                 _ => Code::TokenInvalid.into(),
             })
         })?;
     if row.revoked_at.is_some() {
-        return Err(somebody(Code::DeviceRevoked.into()));
+        return Err(of_device(Code::DeviceRevoked.into()));
     }
     let taken = app.write(Actor::Anyone, move |tx| {
         let used = digest::sha256(format!("{id}\n{}", proven.jti).as_bytes());
@@ -314,7 +312,7 @@ async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToke
         }
         issue(tx.app, &row)
     });
-    taken.await.map_err(somebody)
+    taken.await.map_err(of_device)
 }
 
 fn issue(app: &AppState, row: &DeviceRow) -> Result<DeviceToken, Failure> {
@@ -340,17 +338,17 @@ fn issue(app: &AppState, row: &DeviceRow) -> Result<DeviceToken, Failure> {
 fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: &str) -> Result<(), Failure> {
     if store::device_revoke(tx.conn, row.id, tx.now)? {
         let payload = json!({"kind": row.kind, "station": row.station_id, "reason": reason});
-        tx.record("device", row.id, "device.revoked", payload, Hearers::nobody())?;
+        tx.record("device", row.id, "device.revoked", payload, Recipients::nobody())?;
         tx.wake(Topic::Operators);
         if row.kind == DeviceKind::Station.as_str() {
-            // Whoever is known to this screen alone is known to nobody any more.
-            check_in::end_at(tx, row.station_id, &format!("screen_{reason}"))?;
+            // The check-ins of this screen end with it.
+            check_in::end_at_station(tx, row.station_id, &format!("screen_{reason}"))?;
         }
     }
     Ok(())
 }
 
-/// The place's next epoch; a cabinet moves to it and begins a new journal.
+/// The place's next epoch; a cabinet switches to it and starts a new journal.
 fn next_epoch(
     tx: &mut Tx<'_>,
     kind: DeviceKind,
@@ -359,9 +357,9 @@ fn next_epoch(
     match kind {
         DeviceKind::Station => Ok((None, store::device_epoch(tx.conn, station, kind.as_str())? + 1)),
         DeviceKind::Cabinet => {
-            // Whoever enrols it at the same time is waited for, and then replaced.
-            let held = store::cabinet_at_held(tx.conn, station)?;
-            let (cabinet, epoch) = held.ok_or(Code::EnrolmentCodeInvalid)?;
+            // A concurrent enrolment is waited for, and then replaced.
+            let locked = store::cabinet_at_locked(tx.conn, station)?;
+            let (cabinet, epoch) = locked.ok_or(Code::EnrolmentCodeInvalid)?;
             let known = store::device_epoch(tx.conn, station, kind.as_str())?;
             let next = epoch.max(known) + 1;
             let start = digest::hex(&digest::CHAIN_START);
@@ -375,7 +373,7 @@ fn next_epoch(
 
 /// Attempts that the replaced cabinet had started are in doubt from now on.
 fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<(), Failure> {
-    tx.record("cabinet", cabinet, "cabinet.epoch_replaced", json!({"epoch": epoch}), Hearers::nobody())?;
+    tx.record("cabinet", cabinet, "cabinet.epoch_replaced", json!({"epoch": epoch}), Recipients::nobody())?;
     super::vend::epoch_replaced(tx, cabinet)?;
     tx.wake(Topic::Cabinet(cabinet));
     Ok(())

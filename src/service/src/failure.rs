@@ -1,45 +1,45 @@
-//! How a verb ends when it does not end well.
+//! The error type of all operations.
 
 use crypto::CryptoError;
 use domain::refusal::Refusal;
-use storage::{QueryError, StoreError, TryAgain};
+use storage::{QueryError, Retryable, StoreError};
 
-/// A refusal is an answer; a fault is ours.
+/// A refusal is an answer to the caller; a fault is an error of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The domain says no, and says why.
+    /// The rules refuse the operation, with the reason.
     #[error("refused: {0}")]
     Refused(Box<Refusal>),
-    /// The storage failed; nothing was kept.
+    /// The storage failed; nothing was committed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something that cannot be, was.
+    /// An internal inconsistency.
     #[error("fault: {0}")]
     Fault(String),
 }
 
 impl Failure {
-    /// Whether whatever is done next meets it as well: the database is out of reach.
-    pub(super) fn concerns_all(&self) -> bool {
-        matches!(self, Self::Store(error) if error.concerns_all())
+    /// Whether the next operation will fail in the same way: the database is unreachable.
+    pub(super) fn affects_all_callers(&self) -> bool {
+        matches!(self, Self::Store(error) if error.affects_all_callers())
     }
 
-    /// Whether somebody else only holds a row.
-    pub(super) fn is_held_row(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_held_row())
+    /// Whether the failure is only a timeout on a row that another transaction has locked.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_lock_timeout())
     }
 }
 
-impl TryAgain for Failure {
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Store(error) if error.may_pass())
+impl Retryable for Failure {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_retryable())
     }
-    fn is_unnamed(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_unnamed())
+    fn is_unclassified(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unclassified())
     }
 
-    fn should_pause(&self) -> bool {
-        matches!(self, Self::Store(error) if error.should_pause())
+    fn should_back_off(&self) -> bool {
+        matches!(self, Self::Store(error) if error.should_back_off())
     }
 }
 impl From<Refusal> for Failure {

@@ -1,5 +1,5 @@
-//! Brings the figures that the database knows up to date: at most once a
-//! second, however many look.
+//! Refreshes the metrics that are read from the database: at most once a second, however often they
+//! are scraped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,24 +10,24 @@ use super::{AppState, Failure};
 use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
 use storage::{Conn, operations as store};
 
-/// Figures are good for this long.
+/// The metrics are read again after this.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
-/// A scrape does not wait longer for the database; it then tells the old ones.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A scrape does not wait longer for the database; after this it returns the old values.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// When the figures were read last.
+/// When the metrics were last read.
 #[derive(Debug, Default)]
-pub struct FiguresCache(Mutex<Option<Timestamp>>);
+pub(crate) struct FiguresCache(Mutex<Option<Timestamp>>);
 
 struct Reading {
     queue: Vec<store::QueuePart>,
     duty: Vec<store::DutyPart>,
     active: i64,
-    doubted: store::Pile,
+    doubted: store::CountAndOldest,
     units: i64,
-    letters: store::Pile,
+    letters: store::CountAndOldest,
     letters_dead: i64,
-    unsealed: store::Pile,
+    unsealed: store::CountAndOldest,
 }
 
 fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
@@ -43,13 +43,13 @@ fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
     })
 }
 
-/// Everything that this house counts, as text for Prometheus.
+/// All metrics of this process, as text for Prometheus.
 pub async fn exposition(app: &Arc<AppState>) -> String {
     let mut read_at = app.figures_cache.0.lock().await;
     let now = app.now();
     if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
         let reading = app.store.read(move |conn| read(conn, now));
-        let found = tokio::time::timeout(PATIENCE, reading).await;
+        let found = tokio::time::timeout(READ_TIMEOUT, reading).await;
         app.figures.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {
             Ok(Ok(reading)) => take(app, &reading, now),

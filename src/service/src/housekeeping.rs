@@ -1,4 +1,4 @@
-//! Forgets what has served its purpose.
+//! Deletes data that is no longer needed.
 
 use std::sync::Arc;
 
@@ -8,12 +8,11 @@ use super::{AppState, Failure, shown};
 use crate::jobs::rounds::{self, Job};
 use storage::housekeeping as store;
 
-/// For how long a repeated request gets the answer of the first.
+/// For how long a repeated request gets the first one's saved answer.
 const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
 
-/// Deletes saved answers beyond their time, and used one-time proofs that
-/// have expired anyway. Each kind by itself: a row that somebody holds keeps
-/// none of the others.
+/// Deletes expired saved answers, and used one-time proofs that have expired. Each kind has its own
+/// transaction: a row that another transaction has locked does not delay the other kinds.
 ///
 /// # Errors
 /// Faults of the storage.

@@ -1,10 +1,10 @@
-//! The worker's subsidy and the books behind it.
+//! The worker's subsidy account and the ledger behind it.
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, Hearers, Tx};
+use super::{Failure, Recipients, Tx};
 use crate::network::identity;
 use crypto::digest;
 use domain::{
@@ -21,14 +21,14 @@ use storage::{ledger as store, network::worker::WorkerRow};
 const ENTRIES_SHOWN: i64 = 100;
 
 domain::text_enum! {
-    /// Where a worker stands with this month's allowance.
+    /// Whether a worker received this month's allowance.
     pub enum Allowance {
-        /// They have had it.
+        /// It was granted.
         Granted = "granted",
-        /// There is none for them: the network does not know who they are. A
-        /// card, or an identity document that a reader read, changes that.
+        /// Not granted: the network has not identified them. A card, or an identity document read
+        /// by a reader, changes that.
         NotIdentified = "not_identified",
-        /// Somebody else with the same phone had it.
+        /// Another record with the same phone received it.
         PhoneHadIt = "phone_had_it",
     }
 }
@@ -38,7 +38,7 @@ domain::text_enum! {
 pub struct AccountView {
     /// What may be spent now, in fen.
     pub balance_fen: Fen,
-    /// Where they stand with this month's allowance.
+    /// Whether this month's allowance was granted.
     pub allowance: Allowance,
     /// The newest hundred entries, newest first.
     pub entries: Vec<EntryView>,
@@ -47,13 +47,11 @@ pub struct AccountView {
 /// One entry of an account.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EntryView {
-    /// Which transfer.
     pub transfer_id: TransferId,
     /// Why money moved.
     pub reason: TransferReason,
-    /// How much came in, in fen; negative went out.
+    /// The amount in fen; negative for a payment.
     pub amount_fen: Fen,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
@@ -61,7 +59,7 @@ pub struct EntryView {
 pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure> {
     let allowance = allowance(tx, worker)?;
     let which = AccountRef::WorkerSubsidy(worker);
-    let (id, balance_fen) = opened(tx, which)?;
+    let (id, balance_fen) = open_account(tx, which)?;
     let entries = store::entries_of(tx.conn, id, ENTRIES_SHOWN)?
         .into_iter()
         .map(|row| EntryView {
@@ -74,13 +72,12 @@ pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure
     Ok(AccountView { balance_fen, allowance, entries })
 }
 
-/// Grants this civil month's allowance to a person whom the network knows, if
-/// neither they nor anybody merged into them was granted it before.
+/// Grants this civil month's allowance to a person whom the network has identified, if neither they
+/// nor a record merged into theirs received it before.
 ///
-/// It belongs to who has a card or a checked identity document. Who is known
-/// by a proved phone only has one where the deployment says so
-/// (`policy.vending.walk_in_subsidy`): one for each phone, however many records
-/// name it.
+/// A person with a card or a checked identity document receives it. A person identified only by a
+/// verified phone receives it where the deployment allows that (`policy.vending.walk_in_subsidy`):
+/// once per phone, however many records have that phone.
 pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure> {
     let today = civil_day(tx.now);
     let month = format!("{:04}-{:02}", today.year(), today.month());
@@ -89,8 +86,8 @@ pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure
     if store::transfer_known(tx.conn, own.reason(), own.reference())? {
         return Ok(Allowance::Granted);
     }
-    // Taken, so that neither another grant nor a merge passes this one.
-    let row = storage::network::worker::worker_hold(tx.conn, worker)?.ok_or(Code::NotFound)?;
+    // Locked against a concurrent grant or merge.
+    let row = storage::network::worker::worker_lock(tx.conn, worker)?.ok_or(Code::NotFound)?;
     let everyone = storage::network::worker::worker_with_merged(tx.conn, worker)?;
     let granted = store::allowances_of(tx.conn, &everyone)?;
     if granted.iter().any(|(_, reference, _)| ledger::allowance_month(reference) == Some(&month)) {
@@ -111,8 +108,8 @@ pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure
     }
 }
 
-/// The keyed digest of the phone that a code proved: a worker's own, or that of
-/// somebody merged into them.
+/// The keyed digest of the phone that was verified by a code: the worker's own, or that of a record
+/// merged into theirs.
 fn proved_phone(tx: &mut Tx<'_>, row: &WorkerRow, everyone: &[WorkerId]) -> Result<Option<Vec<u8>>, Failure> {
     if row.phone_checked_at.is_some() {
         return Ok(Some(row.phone_index.clone()));
@@ -127,36 +124,35 @@ fn proved_phone(tx: &mut Tx<'_>, row: &WorkerRow, everyone: &[WorkerId]) -> Resu
     Ok(None)
 }
 
-/// What a worker may spend.
 pub fn balance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Fen, Failure> {
     let account = store::account_fetch(tx.conn, AccountRef::WorkerSubsidy(worker))?;
     Ok(account.map_or(Fen::ZERO, |(_, balance)| balance))
 }
 
-/// Books a transfer once; `false` when the same thing was booked before.
+/// Books a transfer once; `false` when the same transfer was booked before.
 ///
 /// # Errors
-/// `BalanceTooLow` when an account does not hold enough.
+/// `BalanceTooLow` when the balance of an account is too low.
 pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bool, Failure> {
     let id = TransferId::generate();
     if !store::transfer_add(tx.conn, id, transfer.reason(), transfer.reference(), tx.now)? {
         return Ok(false);
     }
-    // One order for everybody, so that two bookings never wait for each other.
+    // All bookings lock accounts in the same order, so that they cannot deadlock.
     let mut postings = transfer.postings().to_vec();
     postings.sort_unstable_by_key(|posting| posting.account);
     for posting in postings {
-        let (account, _) = opened(tx, posting.account)?;
+        let (account, _) = open_account(tx, posting.account)?;
         if !store::posting_add(tx.conn, id, account, posting.amount)? {
             return Err(Code::BalanceTooLow.into());
         }
     }
-    tx.record("transfer", id, transfer.kind(), transfer.payload(), Hearers::worker(worker))?;
+    tx.record("transfer", id, transfer.kind(), transfer.payload(), Recipients::worker(worker))?;
     Ok(true)
 }
 
-/// An account, opened if it is not there yet. Nearly all are.
-fn opened(tx: &mut Tx<'_>, which: AccountRef) -> Result<(AccountId, Fen), Failure> {
+/// An account, created if it does not exist yet. Nearly all exist.
+fn open_account(tx: &mut Tx<'_>, which: AccountRef) -> Result<(AccountId, Fen), Failure> {
     if let Some(found) = store::account_fetch(tx.conn, which)? {
         return Ok(found);
     }

@@ -1,11 +1,11 @@
-//! FLOOR 3: one transaction per verb; who may do it, and what follows. A verb
-//! reads what it needs, asks `domain` to decide, and writes what was decided:
-//! check, plan, write. It knows no HTTP, no SQL and no clock of its own.
+//! The service layer: one module per area of the product, one transaction per operation. An
+//! operation checks who may do it, reads what it needs, asks `domain` to decide, and writes what
+//! was decided. This crate contains no HTTP and no SQL, and takes the time from [`AppState::clock`]
+//! only.
 
 pub mod alert;
 pub mod audit;
 pub mod backup;
-pub mod bodies;
 pub mod caller;
 pub mod check_in;
 pub mod consultation;
@@ -18,7 +18,6 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod letter;
-pub mod lifecycle;
 pub mod limits;
 pub mod matching;
 pub mod network;
@@ -47,13 +46,13 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use ipnet::IpNet;
 
 pub use caller::Actor;
 pub use failure::Failure;
 pub use once::{Answer, Once};
-pub use shown::{Part, Shown};
-pub use tx::{Hearers, Tx};
+pub use shown::Part;
+pub(crate) use shown::Shown;
+pub use tx::{Recipients, Tx};
 
 use base::{clock::Clock, telemetry::figures::Figures};
 use coordination::{Coordination, Topic};
@@ -61,52 +60,39 @@ use crypto::{keyring::Keyring, seal::FieldPlace};
 use domain::{ids::Id, policy::Policy, time::Timestamp};
 use storage::{Conn, Store};
 
-/// So often a write is undone and run again when its caller's row is being
-/// changed in its last step; after that it waits for the row.
-const PATIENT_AFTER: u32 = 3;
+/// A write whose caller's row another transaction is changing is rolled back and run again this
+/// many times; after that it waits for the row.
+const WAIT_AFTER_TRIES: u32 = 3;
 
-/// Everything a verb may lean on, built once by the composition root.
+/// The state that all operations share, built once at startup.
 pub struct AppState {
-    /// The door to the database.
     pub store: Store,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The rules' values.
     pub policy: Policy,
     /// Keys and secrets.
     pub keys: Keyring,
-    /// What may be lost.
+    /// Counters and wake-ups (Redis at scale); their loss changes no durable answer.
     pub coordination: Arc<dyn Coordination>,
     /// Live figures behind the estimates of waiting time.
     pub(crate) estimates: consultation::EstimateCache,
-    /// What cabinets were told: their idle polls then ask no database.
-    pub work_seen: vend::WorkSeen,
-    /// Since when this instance listens: nobody was silent before.
+    /// The cursor of the work that each cabinet last received: an idle poll then needs no database
+    /// query.
+    pub work_cursors: vend::WorkCursorCache,
+    /// When this instance started: it heard nobody before, so silence is counted from here.
     pub(crate) opened_at: Timestamp,
-    /// The address that callers use, as they see it.
+    /// The public URL under which callers reach this server.
     pub public_url: String,
-    /// Networks whose word on a caller's address is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Connections that one address may hold.
-    pub connections_per_address: usize,
-    /// The bounds of requests' bodies.
-    pub bodies: bodies::Bodies,
-    /// What an operator watches.
     pub figures: Figures,
-    /// Where the seals of the audit chain are written down outside the database.
+    /// Where the seals of the audit chain are also written, outside the database.
     pub(crate) witness: Option<audit::Witness>,
-    /// How far the process is on its way out.
-    pub lifecycle: lifecycle::Lifecycle,
-    /// What jobs left for their next rounds.
+    /// Items that jobs left for their next rounds.
     left: jobs::rounds::Left,
     pub(crate) figures_cache: figures::FiguresCache,
-    pub(crate) readiness: readiness::ReadinessCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
     edition: formulary::edition::Edition,
 }
 
 impl AppState {
-    /// Puts the parts together.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -115,8 +101,8 @@ impl AppState {
         coordination: Arc<dyn Coordination>,
     ) -> Self {
         let estimates = consultation::EstimateCache::default();
-        // A cabinet that drops out is read again; nothing more.
-        let work_seen = vend::WorkSeen::new(200_000);
+        // An evicted cabinet costs one more database read.
+        let work_cursors = vend::WorkCursorCache::new(200_000);
         let opened_at = clock.now();
         let public_url = "http://127.0.0.1:8080".to_owned();
         let figures = Figures::default();
@@ -129,66 +115,42 @@ impl AppState {
             keys,
             coordination,
             estimates,
-            work_seen,
+            work_cursors,
             opened_at,
             public_url,
-            trusted_proxies: Vec::new(),
-            connections_per_address: usize::MAX,
-            bodies: bodies::Bodies::default(),
             figures,
             witness: None,
-            lifecycle: lifecycle::Lifecycle::default(),
             left: jobs::rounds::Left::default(),
             figures_cache: figures::FiguresCache::default(),
-            readiness: readiness::ReadinessCache::default(),
             edition: formulary::edition::Edition::default(),
         }
     }
 
-    /// Says under which address callers reach this house: links in letters and
-    /// the audience of device assertions are made of it.
-    pub fn reached_at(mut self, public_url: &str) -> Self {
+    /// Sets the URL under which callers reach this server: links in letters and the audience of
+    /// device assertions are made from it.
+    pub fn with_public_url(mut self, public_url: &str) -> Self {
         public_url.trim_end_matches('/').clone_into(&mut self.public_url);
         self
     }
 
-    /// Says under which folder the audit chain's witness is kept.
-    pub fn witnessed_under(mut self, data_dir: &std::path::Path) -> Self {
+    /// Sets the folder in which the audit chain's witness file is stored.
+    pub fn with_witness_dir(mut self, data_dir: &std::path::Path) -> Self {
         self.witness = Some(audit::Witness::under(data_dir));
         self
     }
 
-    /// Says which proxies stand in front of this house.
-    pub fn behind(mut self, proxies: &[IpNet]) -> Self {
-        proxies.clone_into(&mut self.trusted_proxies);
-        self
-    }
-
-    /// Says how many connections one address may hold.
-    pub fn admitting(mut self, connections_per_address: usize) -> Self {
-        self.connections_per_address = connections_per_address;
-        self
-    }
-
-    /// Says how long bodies may take.
-    pub fn taking(mut self, bodies: bodies::Bodies) -> Self {
-        self.bodies = bodies;
-        self
-    }
-
-    /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// After this long the database knows at the latest what another instance
-    /// has heard: who seems silent here is left alone so much longer.
-    pub(crate) fn hearsay(&self) -> TimeDelta {
-        if self.coordination.alone() { TimeDelta::zero() } else { TimeDelta::seconds(15) }
+    /// The delay after which the database contains at the latest what other instances have heard.
+    /// Callers and cabinets that seem silent to this instance get this much extra time.
+    pub(crate) fn presence_lag(&self) -> TimeDelta {
+        if self.coordination.is_single_instance() { TimeDelta::zero() } else { TimeDelta::seconds(15) }
     }
 
-    /// Runs a read for a caller whose authority still holds. What shows anybody
-    /// else's health data runs in [`AppState::read_health`] instead.
+    /// Runs a read after checking that the caller's authority still holds. A read that shows
+    /// another person's health data uses [`AppState::read_health`] instead.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
@@ -203,88 +165,88 @@ impl AppState {
             .await
     }
 
-    /// Runs a verb in one transaction, then wakes whoever it concerns. The
-    /// database may have it run more than once ([`Store::write`]); it is kept once.
+    /// Runs an operation in one transaction, then wakes the listeners it concerns. The database may
+    /// run `work` more than once ([`Store::write`]); its effects are committed once.
     ///
-    /// The caller's authority is looked at first, and once more in the last step:
-    /// nothing is kept that a caller did whose authority ended meanwhile.
+    /// The caller's authority is checked first and again in the last step: nothing is committed for
+    /// a caller whose authority ended meanwhile.
     ///
     /// # Errors
-    /// A refusal undoes the verb's work, unless it said `keep_on_refusal`;
-    /// a fault always does.
+    /// A refusal rolls the operation back, unless it called `commit_on_refusal`; a fault always does.
     pub async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.write_waiting(None, actor, work).await
+        self.write_with_lock_timeout(None, actor, work).await
     }
 
-    /// The same, and each held row is waited for once, for `only` so long: where
-    /// what is not done now is done in the next round.
-    async fn write_waiting<T: Send + 'static>(
+    /// As [`AppState::write`], but each locked row is waited for once, for `lock_timeout`: for
+    /// jobs, which do in the next round what they cannot do now.
+    async fn write_with_lock_timeout<T: Send + 'static>(
         self: &Arc<Self>,
-        only: Option<Duration>,
+        lock_timeout: Option<Duration>,
         actor: Actor,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let app = Arc::clone(self);
         let tries = AtomicU32::new(0);
-        // What an undone verb has shown: a refusal may tell of a record.
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = Arc::clone(&told);
+        // The health data that a rolled back operation has shown: a refusal may reveal a record.
+        let refused_accesses = Arc::new(Mutex::new(Vec::new()));
+        let refused_in_work = Arc::clone(&refused_accesses);
         let done = self
             .store
-            .write_in(only, move |conn| {
-                let patient = tries.fetch_add(1, Ordering::Relaxed) >= PATIENT_AFTER;
-                let standing = actor.hold_live(conn, app.now())?;
+            .write_with_lock_timeout(lock_timeout, move |conn| {
+                let wait = tries.fetch_add(1, Ordering::Relaxed) >= WAIT_AFTER_TRIES;
+                let standing = actor.lock_live(conn, app.now())?;
                 let mut tx = Tx::new(conn, &app, actor, standing);
                 let outcome = work(&mut tx);
                 let now = tx.now;
                 let (mut after, keep) = tx.finish();
-                let kept = match outcome {
+                let outcome = match outcome {
                     Ok(value) => Ok(value),
                     Err(Failure::Refused(refusal)) if keep => Err(Failure::Refused(refusal)),
                     Err(failure) => {
-                        *tell.lock().unwrap_or_else(PoisonError::into_inner) = after.readings;
+                        *refused_in_work.lock().unwrap_or_else(PoisonError::into_inner) = after.accesses;
                         return Err(failure);
                     }
                 };
-                if shown::record(conn, actor, &after.readings, now)? > 0 {
-                    after.woken.push(Topic::Operators);
+                if shown::record(conn, actor, &after.accesses, now)? > 0 {
+                    after.wakes.push(Topic::Operators);
                 }
                 if !after.ended_own {
-                    actor.confirm(conn, now, after.seen(standing), patient)?;
+                    actor.confirm(conn, now, after.seen(standing), wait)?;
                 }
-                Ok((kept, after))
+                Ok((outcome, after))
             })
             .await;
         if let Err(Failure::Refused(_)) = &done {
-            let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
-            self.record_readings(actor, told).await?;
+            let accesses =
+                std::mem::take(&mut *refused_accesses.lock().unwrap_or_else(PoisonError::into_inner));
+            self.record_accesses(actor, accesses).await?;
         }
         let (outcome, after) = done?;
-        self.wake(after.woken);
+        self.wake(after.wakes);
         for fact in after.facts {
             self.figures.count(fact);
         }
         outcome
     }
 
-    /// Seals a field for the row it stands in.
+    /// Encrypts a field, bound to its table, column and row.
     pub fn seal<K>(&self, table: &str, column: &str, row: Id<K>, plain: &str) -> Result<Vec<u8>, Failure> {
         Ok(self.keys.sealer.seal_text(&FieldPlace::of(&self.policy.network, table, column, row), plain)?)
     }
 
-    /// Opens a field of the row it stands in.
+    /// Decrypts a field that [`AppState::seal`] encrypted for this table, column and row.
     pub fn open<K>(&self, table: &str, column: &str, row: Id<K>, sealed: &[u8]) -> Result<String, Failure> {
         Ok(self.keys.sealer.open_text(&FieldPlace::of(&self.policy.network, table, column, row), sealed)?)
     }
 
     /// Wakes listeners, each topic once.
     pub(crate) fn wake(&self, mut topics: Vec<Topic>) {
-        let mut told = std::collections::HashSet::new();
-        topics.retain(|topic| told.insert(*topic));
+        let mut seen = std::collections::HashSet::new();
+        topics.retain(|topic| seen.insert(*topic));
         for topic in topics {
             self.coordination.wake(topic);
         }

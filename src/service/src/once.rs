@@ -1,36 +1,34 @@
-//! Idempotency: key, work and saved answer commit together. The same key with
-//! the same body gives the same answer; with another body it is refused. A
-//! refusal is an answer and is saved, unless it says when to try again; a fault
-//! rolls all of it back.
+//! Idempotency: key, work and saved answer commit together. The same key with the same body gives
+//! the same answer; with another body it is refused. A refusal is an answer and is saved, unless it
+//! contains a time to retry; a fault rolls everything back.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, AppState, Failure, Tx, shown::Reading};
+use super::{Actor, AppState, Failure, Tx, shown::RecordAccess};
 use crate::formulary::edition;
 use crypto::seal::FieldPlace;
 use domain::refusal::{Code, Refusal};
 
-/// One request that must take effect once.
+/// A request that must take effect once.
 #[derive(Debug, Clone)]
 pub struct Once {
-    /// Who asks: a key is per principal,
+    /// The caller: a key is unique per principal,
     pub principal: String,
     /// and per route.
     pub route: String,
-    /// The caller's key.
     pub key: String,
     /// SHA-256 of the body as received.
     pub body_digest: [u8; 32],
 }
 
-/// What was answered, now or the first time.
+/// The answer, new or saved.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The value as JSON, or the refusal.
     pub outcome: Result<serde_json::Value, Box<Refusal>>,
-    /// Whether it is the answer of an earlier request.
+    /// Whether this is the saved answer of an earlier request.
     pub replayed: bool,
 }
 
@@ -38,16 +36,16 @@ pub struct Answer {
 #[serde(rename_all = "snake_case")]
 enum Saved {
     Done(serde_json::Value),
-    /// An answer that shows health data, and whose: told again, it is read again.
+    /// An answer that shows health data, with the accesses to record again when it is replayed.
     Shown {
         body: serde_json::Value,
-        readings: Vec<Reading>,
+        readings: Vec<RecordAccess>,
     },
     Refused(Refusal),
 }
 
 impl AppState {
-    /// Runs a verb once per idempotency key.
+    /// Runs an operation once per idempotency key.
     pub async fn once<T: Serialize + Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
@@ -73,7 +71,7 @@ impl AppState {
                     Err(failure) => return Err(failure),
                 };
                 match &saved {
-                    // "Later" is no answer for good: whoever comes again then, as they were told, is new.
+                    // A refusal with a retry time is temporary: the retry is a new request.
                     Saved::Refused(refusal) if refusal.retry_after_s.is_some() => {
                         storage::idempotency::key_forget(tx.conn, &once.principal, &once.route, &once.key)?;
                     }
@@ -92,13 +90,17 @@ impl AppState {
         Ok(Answer { outcome, replayed })
     }
 
-    /// The answer that is kept under this key, if there is one. Whoever takes a
-    /// try from a limit, or does anything dear, before a verb asks this first: a
-    /// repeated request costs its caller nothing and is never told "too often".
+    /// The saved answer of this key, if there is one. Call it before taking a try from a limit, or
+    /// before expensive work, that precedes an operation: a repeated request then costs its caller
+    /// nothing and is never refused as too frequent.
     ///
     /// # Errors
-    /// As [`AppState::once`] of a key that is known.
-    pub async fn kept(self: &Arc<Self>, actor: Actor, once: &Once) -> Result<Option<Answer>, Failure> {
+    /// As [`AppState::once`] with a known key.
+    pub async fn saved_answer(
+        self: &Arc<Self>,
+        actor: Actor,
+        once: &Once,
+    ) -> Result<Option<Answer>, Failure> {
         let asked = once.clone();
         let known = self
             .read(actor, move |conn, _| {
@@ -109,15 +111,15 @@ impl AppState {
         if !known {
             return Ok(None);
         }
-        // The answer is read in the frame of a verb: what it shows is recorded again.
-        // A key that is forgotten in this moment is a fault, and a new one the next time.
+        // The answer is read by an operation, so that the health data it shows is recorded again. A
+        // key that is deleted at this moment is a fault; the next request with it is new.
         let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
         self.once(actor, once.clone(), gone).await.map(Some)
     }
 }
 
-/// The key is claimed first: a second request with it waits for the first one's
-/// commit (PostgreSQL) or stands behind it (SQLite), and then finds its answer.
+/// The key is claimed first: a second request with it waits for the first one's commit (PostgreSQL)
+/// or queues behind it (SQLite), and then finds its answer.
 fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failure> {
     if storage::idempotency::key_claim(
         tx.conn,
@@ -139,7 +141,7 @@ fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failur
     Ok(Some(serde_json::from_slice(&plain)?))
 }
 
-/// A refusal undoes the work but not the claim of the key.
+/// A refusal rolls back the work but not the claim of the key.
 fn run_in_savepoint<T>(
     tx: &mut Tx<'_>,
     work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure>,
@@ -148,7 +150,7 @@ fn run_in_savepoint<T>(
     let actor = tx.actor;
     let now = tx.now;
     let standing = tx.standing();
-    let mut told = Vec::new();
+    let mut refused_accesses = Vec::new();
     let done = tx.conn.savepoint(|conn| {
         let mut inner = Tx::new(conn, app, actor, standing);
         inner.now = now;
@@ -157,16 +159,16 @@ fn run_in_savepoint<T>(
         match outcome {
             Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
             Err(failure) => {
-                told = after.readings;
+                refused_accesses = after.accesses;
                 Err(failure)
             }
             Ok(value) => Ok((Ok(value), after)),
         }
     });
-    // A refusal may tell of a record.
-    tx.shown.extend(told);
+    // A refusal may reveal a record.
+    tx.shown.extend(refused_accesses);
     let (outcome, after) = done?;
-    tx.follow(after);
+    tx.merge(after);
     outcome
 }
 

@@ -1,13 +1,13 @@
-//! What a worker says of their own health: one sealed document with a version.
-//! A field that is absent is unknown, never "no"; an empty list was asked and
-//! is none. An employer never sees it.
+//! What a worker states about their own health: one sealed document with a version. An absent field
+//! is unknown, never "no"; an empty list means that the question was asked and the answer was none.
+//! An employer never sees it.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, Hearers, Tx, caller::WorkerCaller, triage};
+use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, triage};
 use crate::network::me;
 use domain::{
     formulary::Condition,
@@ -15,20 +15,20 @@ use domain::{
     network::{Job, Sex, Stated},
     precondition::Expected,
     refusal::{Code, FieldProblem, Refusal},
-    safety::says_none,
+    safety::means_none,
     spelling,
     time::{Timestamp, civil_day},
     words::Bilingual,
 };
 use storage::{Conn, consultation::consultation_live_of, network::worker::WorkerRow, profile as store};
 
-/// Entries in each list at most. [P]
+/// The maximum number of entries in each list. Our default.
 const MOST_ENTRIES: usize = 30;
 
-/// Characters in one entry at most. [P]
+/// The maximum number of characters in one entry. Our default.
 const LONGEST_ENTRY: usize = 80;
 
-/// A birth further back is a slip of the pen, in years.
+/// A birth date further back is a typing error, in years.
 const OLDEST_YEARS: u32 = 120;
 
 /// A health profile. Absent or null was never answered; an empty list means none.
@@ -65,35 +65,35 @@ pub struct HealthProfile {
     pub job: Option<Job>,
 }
 
-/// Who a worker is: what stands on their record and what they said, the more careful of both.
+/// The worker's personal data from their record and from their profile, the more cautious of both.
 pub fn stated(row: &WorkerRow, profile: &HealthProfile) -> Stated {
     row.stated().with(profile.stated())
 }
 
 impl HealthProfile {
-    /// Who the person says they are.
+    /// The personal data that the worker stated.
     pub fn stated(&self) -> Stated {
         Stated { birth_date: self.birth_date, sex: self.sex, job: self.job }
     }
 
-    /// The allergies on file; empty where there are none, and where nobody asked.
-    pub fn known_allergies(&self) -> &[String] {
+    /// The allergies on file; empty where there are none, and where the question was not asked.
+    pub(crate) fn known_allergies(&self) -> &[String] {
         self.allergies.as_deref().unwrap_or_default()
     }
 
-    /// The conditions on file; empty where there are none, and where nobody asked.
-    pub fn known_conditions(&self) -> &[Condition] {
+    /// The conditions on file; empty where there are none, and where the question was not asked.
+    pub(crate) fn known_conditions(&self) -> &[Condition] {
         self.conditions.as_deref().unwrap_or_default()
     }
 
-    /// What is taken; empty where nothing is, and where nobody asked.
-    pub fn known_medicines(&self) -> &[String] {
+    /// The medicines on file; empty where there are none, and where the question was not asked.
+    pub(crate) fn known_medicines(&self) -> &[String] {
         self.medicines.as_deref().unwrap_or_default()
     }
 }
 
-/// A health profile, as it is told. `None`, `NKDA`, `无`, `否认过敏` and the
-/// like in a list mean none; the answer shows the list empty.
+/// A health profile, as the worker states it. `None`, `NKDA`, `无`, `否认过敏` and the like in a list
+/// mean none; the answer shows the list empty.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileInput {
@@ -131,29 +131,29 @@ pub struct ProfileInput {
     pub job: Option<Job>,
 }
 
-/// The stored document. What was stored before it had this shape held every
-/// list, also one that nobody was asked for: an empty one there says nothing.
+/// The stored document. The older format had no `profile` member and contained every list, also one
+/// whose question was not asked: an empty list there means unknown.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredProfile {
     profile: HealthProfile,
 }
 
-/// The document of a profile.
+/// The JSON document of a profile.
 ///
 /// # Errors
-/// A fault, where it cannot be written as JSON.
+/// A fault if it cannot be written as JSON.
 pub fn written(profile: &HealthProfile) -> Result<String, Failure> {
-    Ok(serde_json::to_string(&Kept { profile: profile.clone() })?)
+    Ok(serde_json::to_string(&StoredProfile { profile: profile.clone() })?)
 }
 
-/// The profile in a document, of any version of this program.
+/// Parses a document written by any version of this program.
 ///
 /// # Errors
-/// A fault, where it is none.
+/// A fault if it is invalid.
 pub fn read(document: &str) -> Result<HealthProfile, Failure> {
     let value: serde_json::Value = serde_json::from_str(document)?;
     if value.get("profile").is_some() {
-        return Ok(serde_json::from_value::<Kept>(value)?.profile);
+        return Ok(serde_json::from_value::<StoredProfile>(value)?.profile);
     }
     let mut old: HealthProfile = serde_json::from_value(value)?;
     old.allergies = old.allergies.filter(|list| !list.is_empty()).map(without_none);
@@ -162,15 +162,16 @@ pub fn read(document: &str) -> Result<HealthProfile, Failure> {
     Ok(old)
 }
 
-/// What stands beside a word for none is the more careful answer.
+/// An entry next to a word for none is the more cautious answer, so only the word for none is
+/// dropped.
 fn without_none(list: Vec<String>) -> Vec<String> {
-    list.into_iter().filter(|entry| !says_none(entry)).collect()
+    list.into_iter().filter(|entry| !means_none(entry)).collect()
 }
 
-/// A worker's profile with its version; version 0 is one that was never written.
+/// A worker's profile with its version; version 0 means that it was never written.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
     match store::profile_fetch(conn, worker)? {
         None => Ok((0, HealthProfile::default())),
@@ -181,12 +182,11 @@ pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, 
     }
 }
 
-/// Writes the whole profile over the version that its writer saw.
+/// Replaces the whole profile if its version is the expected one.
 ///
 /// # Errors
-/// One problem per bad field, a list that says none and something as well
-/// among them; `ConsentMissing`; `PreconditionFailed` when the profile was
-/// written in between.
+/// One problem per bad field, also for a list that contains none and something else;
+/// `ConsentMissing`; `PreconditionFailed` when the profile was written in between.
 pub fn put(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
@@ -194,18 +194,18 @@ pub fn put(
     input: &ProfileInput,
 ) -> Result<(i64, HealthProfile), Failure> {
     let worker = caller.worker;
-    let profile = meant(input, tx.now)?;
-    me::hold_care_consent(tx, worker)?;
-    triage::hold_worker(tx, worker)?;
+    let profile = normalised(input, tx.now)?;
+    me::lock_care_consent(tx, worker)?;
+    triage::lock_worker(tx, worker)?;
     let sealed = tx.app.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
-    let stands = |tx: &mut Tx<'_>| {
+    let stored_version = |tx: &mut Tx<'_>| {
         Ok::<_, Failure>(store::profile_fetch(tx.conn, worker)?.map_or(0, |row| row.version))
     };
-    let current = stands(tx)?;
+    let current = stored_version(tx)?;
     let mut version = expected.resolve(current)?;
     // Another writer may come in between; `*` then means their version.
     while !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
-        let newer = stands(tx)?;
+        let newer = stored_version(tx)?;
         if newer <= version {
             return Err(Code::PreconditionFailed.into());
         }
@@ -213,20 +213,20 @@ pub fn put(
     }
     let payload = json!({"version": version + 1});
     let doctor = consultation_live_of(tx.conn, worker)?.and_then(|row| row.doctor_id);
-    tx.record("health_profile", worker, "profile.updated", payload, Hearers::both(worker, doctor))?;
+    tx.record("health_profile", worker, "profile.updated", payload, Recipients::both(worker, doctor))?;
     // A pregnancy or an illness can make the same readings an emergency.
-    triage::follow(tx, caller)?;
+    triage::apply_new_fact(tx, caller)?;
     Ok((version + 1, profile))
 }
 
-/// What was meant by what was told.
-fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal> {
+/// Checks and normalises the input.
+fn normalised(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal> {
     let mut problems = problems(input, now);
     let mut list = |field: &str, list: &Option<Vec<String>>| -> Option<Vec<String>> {
         let entries = list.as_ref()?;
-        let none = entries.iter().position(|entry| says_none(entry));
+        let none = entries.iter().position(|entry| means_none(entry));
         if let Some(at) = none
-            && !entries.iter().all(|entry| says_none(entry))
+            && !entries.iter().all(|entry| means_none(entry))
         {
             let message = Bilingual::fixed(
                 "既写“无”又写了别的：请只填其一",
@@ -245,7 +245,7 @@ fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal>
     let medicines = list("medicines", &input.medicines);
     let conditions = conditions.map(|list| {
         // Unknown ones are refused below.
-        let mut known: Vec<Condition> = list.iter().filter_map(|word| Condition::named(word)).collect();
+        let mut known: Vec<Condition> = list.iter().filter_map(|text| Condition::named(text)).collect();
         known.sort_unstable();
         known.dedup();
         known
@@ -262,7 +262,7 @@ fn meant(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Refusal>
         }
         answer.or_else(|| has(condition).then_some(true))
     };
-    // Who writes it among the conditions has answered the question.
+    // An entry among the conditions also answers the question.
     let pregnant = either("pregnant", input.pregnant, Condition::Pregnancy);
     let breastfeeding = either("breastfeeding", input.breastfeeding, Condition::BreastFeeding);
     if !problems.is_empty() {
@@ -316,7 +316,7 @@ fn problems(input: &ProfileInput, now: Timestamp) -> Vec<FieldProblem> {
                 let zh = format!("须为 1 至 {LONGEST_ENTRY} 个字符");
                 let en = format!("must have 1 to {LONGEST_ENTRY} characters");
                 bad(format!("{field}[{at}]"), "out_of_range", zh, en);
-            } else if field == "conditions" && Condition::named(entry).is_none() && !says_none(entry) {
+            } else if field == "conditions" && Condition::named(entry).is_none() && !means_none(entry) {
                 let codes: Vec<&str> = Condition::ALL.iter().map(|known| known.as_str()).collect();
                 let codes = codes.join(", ");
                 let labels: Vec<&str> = Condition::ALL.iter().map(|known| known.label_zh()).collect();
@@ -351,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_document_says_nothing_by_an_empty_list() {
+    fn an_empty_list_in_an_old_document_means_unknown() {
         let old = r#"{"weight_kg_tenths":700,"pregnant":null,"breastfeeding":null,"allergies":["无"],
             "conditions":[],"medicines":["None","aspirin"],"egfr":null,"creatinine_clearance":null}"#;
         let profile = read(old).expect("read");

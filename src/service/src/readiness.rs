@@ -1,11 +1,10 @@
-//! Whether this process should be given work. A proxy asks every second or
-//! two; the answer is kept for a second, so that asking costs nothing.
+//! Whether this process should receive requests. A proxy asks every second or two; the answer is
+//! cached for a second, so that asking costs little.
 //!
-//! The clock is sane when it is not behind the newest event and, where the
-//! database has a clock of its own, close to that: expiries, offers and tokens
-//! of all instances lean on one time.
+//! The clock is correct when it is not behind the newest event and, where the database has its own
+//! clock, close to that: expiries, offers and tokens of all instances depend on the same time.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -15,17 +14,16 @@ use utoipa::ToSchema;
 use super::{AppState, Failure};
 use storage::{StoreError, operations as store};
 
-/// An answer is good for this long.
+/// The answer is cached for this long.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
 /// The database must answer within this.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The clock may be this far off, either way. [P]
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// The tolerated clock difference, in either direction. Our default.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
-/// With more writes waiting than this, the process has enough to do: the
-/// writer takes up to 128 at a time and refuses beyond 4,096. [P]
+/// With more writes waiting than this, the process is overloaded: the writer takes up to 128 at a
+/// time and refuses beyond 4,096. Our default.
 const WRITES_WAITING: u64 = 1024;
 
-/// One thing that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// `lifecycle`, `database`, `migrations`, `writer_queue`, `clock`.
@@ -33,24 +31,24 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is as it should be.
     pub ok: bool,
-    /// What was found: `ok`, or a stable word for what is wrong.
+    /// What was found: `ok`, or a stable code for what is wrong.
     #[schema(value_type = String)]
     pub code: &'static str,
 }
 
-/// Whether this process should be given work, and why not.
+/// Whether this process should receive requests, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
     /// Whether every check is ok.
     pub ready: bool,
     /// When the checks were made.
     pub checked_at: DateTime<Utc>,
-    /// All of them.
+    /// The result of each check.
     pub checks: Vec<Check>,
 }
 
-/// The last answer. Whoever finds it old makes the next one; the others wait
-/// for that instead of asking the database as well.
+/// The last answer. The first request that finds it outdated runs the checks; concurrent requests
+/// wait for that result instead of querying the database as well.
 #[derive(Debug, Default)]
 pub struct ReadinessCache(Mutex<Option<Readiness>>);
 
@@ -61,45 +59,52 @@ const fn check(name: &'static str, wrong: Option<&'static str>) -> Check {
     }
 }
 
-/// The readiness of the last second; the lifecycle is always of this moment.
-pub async fn readiness(app: &Arc<AppState>) -> Readiness {
-    let mut kept = app.readiness.0.lock().await;
-    let now = app.now();
-    // Checks of the future were made before the clock was set back.
-    let fresh = |known: &Readiness| (known.checked_at..known.checked_at + FRESH).contains(&now);
-    let found = match kept.take().filter(fresh) {
-        Some(known) => known,
-        None => look(app).await,
-    };
-    let mut answer = found.clone();
-    *kept = Some(found);
-    let lifecycle = check("lifecycle", app.lifecycle.word());
-    answer.ready &= lifecycle.ok;
-    answer.checks.insert(0, lifecycle);
-    answer
+impl Readiness {
+    /// With the lifecycle as the first check.
+    #[must_use]
+    pub fn with_lifecycle(mut self, obstacle: Option<&'static str>) -> Self {
+        let lifecycle = check("lifecycle", obstacle);
+        self.ready &= lifecycle.ok;
+        self.checks.insert(0, lifecycle);
+        self
+    }
 }
 
-struct Seen {
+/// The checks of the last second.
+pub async fn readiness(app: &AppState, cache: &ReadinessCache) -> Readiness {
+    let mut cached = cache.0.lock().await;
+    let now = app.now();
+    // Checks with a time in the future were made before the clock was set back.
+    let fresh = |known: &Readiness| (known.checked_at..known.checked_at + FRESH).contains(&now);
+    let found = match cached.take().filter(fresh) {
+        Some(known) => known,
+        None => run_checks(app).await,
+    };
+    *cached = Some(found.clone());
+    found
+}
+
+struct DatabaseState {
     schema: store::SchemaState,
     newest: Option<DateTime<Utc>>,
     database: Option<DateTime<Utc>>,
 }
 
-async fn look(app: &Arc<AppState>) -> Readiness {
+async fn run_checks(app: &AppState) -> Readiness {
     let seen = app.store.read::<_, Failure>(|conn| {
-        Ok(Seen {
+        Ok(DatabaseState {
             schema: store::schema_state(conn)?,
             newest: store::event_newest_at(conn)?,
             database: store::database_now(conn)?,
         })
     });
-    let seen = tokio::time::timeout(PATIENCE, seen).await;
+    let seen = tokio::time::timeout(READ_TIMEOUT, seen).await;
     let now = app.now();
     let (database, seen) = match seen {
         Err(_) => (Some("no_answer_in_time"), None),
         Ok(Err(failure)) => {
             tracing::warn!(%failure, "not ready");
-            (Some(word_of(&failure)), None)
+            (Some(code_of(&failure)), None)
         }
         Ok(Ok(seen)) => (None, Some(seen)),
     };
@@ -129,7 +134,7 @@ async fn look(app: &Arc<AppState>) -> Readiness {
     Readiness { ready: checks.iter().all(|check| check.ok), checked_at: now, checks }
 }
 
-const fn word_of(failure: &Failure) -> &'static str {
+const fn code_of(failure: &Failure) -> &'static str {
     match failure {
         Failure::Store(StoreError::Connection(_) | StoreError::Pool(_)) => "unreachable",
         Failure::Store(_) | Failure::Fault(_) | Failure::Refused(_) => "failed",

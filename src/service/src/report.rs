@@ -1,6 +1,5 @@
-//! The worker's own record of one visit: what was measured and what it means,
-//! who was seen, what was prescribed, paid and vended. It is put together from
-//! the steps' own views and stores nothing.
+//! The worker's own report of one visit: readings and triage, consultations, prescriptions, orders.
+//! It is assembled from the views of those modules and stores nothing.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -22,13 +21,12 @@ use crate::{
 use domain::{ids::StationId, refusal::Code};
 use storage::Conn;
 
-/// How much of each step one visit may hold.
+/// The maximum number of items of each kind in one visit.
 const MOST: u32 = 20;
 
 /// Where it was.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StationBrief {
-    /// Which station.
     pub id: StationId,
     /// Its code on signs.
     pub code: String,
@@ -38,12 +36,11 @@ pub struct StationBrief {
     pub name_en: String,
 }
 
-/// A consultation with what was said.
+/// A consultation with its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReportedConsultation {
-    /// The consultation.
     pub consultation: ConsultationView,
-    /// What was said, oldest first.
+    /// Its messages, oldest first.
     pub messages: Vec<MessageView>,
 }
 
@@ -54,9 +51,7 @@ pub struct ReportView {
     pub made_at: DateTime<Utc>,
     /// When the visit began.
     pub started_at: DateTime<Utc>,
-    /// Where.
     pub station: StationBrief,
-    /// Who.
     pub worker: MeView,
     /// What was measured.
     pub readings: Vec<ReadingView>,
@@ -70,8 +65,8 @@ pub struct ReportView {
     pub orders: Vec<OrderView>,
 }
 
-/// The record of the caller's present visit: this check-in, and whatever of
-/// the care was still open when it began.
+/// The record of the caller's present visit: this check-in, and the consultations and orders that
+/// were still open when it began.
 pub fn of_visit(
     conn: &mut Conn,
     app: &AppState,
@@ -94,7 +89,7 @@ pub fn of_visit(
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
     let mut orders = order::list(conn, app, caller.worker, None, MOST)?.items;
     orders.retain(|known| of_visit(known.ended_at));
-    // What was complained of counts as it did when the doctor was asked for.
+    // Symptoms count as they did when the doctor was requested.
     let symptoms: Vec<_> =
         consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
     let (code, name_zh, name_en) = storage::network::places::station_names(conn, caller.station)?;

@@ -1,14 +1,13 @@
-//! Every reading of a health record by somebody else is recorded. Whatever puts
-//! health data together takes a [`Shown`] and notes in it whose data it shows;
-//! only the frames of a read ([`AppState::read_health`]) and of a write hand one out,
-//! and they write what was noted into the event log before anybody gets the
-//! answer. What cannot be recorded is not shown.
+//! Every access to a health record by somebody else is recorded. Code that puts health data
+//! together takes a [`Shown`] and notes in it whose data it shows; only [`AppState::read_health`]
+//! and the write transactions create one, and they write the noted accesses to the event log before
+//! the caller gets the answer. What cannot be recorded is not shown.
 //!
-//! Workers' readings of their own records are not recorded: the record is theirs,
-//! and the log says when they were checked in.
+//! Workers' access to their own records is not recorded: the record is theirs, and the log contains
+//! when they were checked in.
 //!
-//! The same reading is written at most once in [`REPEATED_AFTER`], so that an open
-//! page that polls costs one read by key each time and no write.
+//! The same access is recorded at most once in [`REPEATED_AFTER`], so that an open page that polls
+//! costs one read by key each time and no write.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -28,11 +27,11 @@ use storage::{
     events::{AnyId, NewEvent},
 };
 
-/// One reader, one record and one part of it make one event in this time.
-/// Our default: 10 minutes.
-pub const REPEATED_AFTER: TimeDelta = TimeDelta::minutes(10);
+/// Accesses of one reader to one part of one record within this time are recorded once. Our
+/// default: 10 minutes.
+pub(crate) const REPEATED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// The kind of the event that records a reading.
+/// The kind of the event that records an access.
 const READ: &str = "record.read";
 
 domain::text_enum! {
@@ -44,7 +43,7 @@ domain::text_enum! {
         Identity = "identity",
         /// Complaint, signs, summary and diagnoses of a consultation.
         Consultation = "consultation",
-        /// What was said in a consultation.
+        /// The messages of a consultation.
         Messages = "messages",
         /// An offer, with the complaint.
         Offer = "offer",
@@ -61,100 +60,103 @@ domain::text_enum! {
     }
 }
 
-/// One reading.
+/// One access to a part of a health record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Reading {
-    /// The worker; of a stream its reader.
+pub(super) struct RecordAccess {
+    /// The worker; for an event stream, its reader.
     subject: AnyId,
     part: Part,
-    /// Which consultation, prescription, ...
+    /// The consultation, prescription, ... that was shown.
     about: AnyId,
 }
 
-/// Whose health data a reader is shown.
+/// Collects whose health data a reader is shown.
 #[derive(Debug)]
 pub struct Shown {
     reader: Actor,
-    readings: Vec<Reading>,
+    accesses: Vec<RecordAccess>,
 }
 
 impl Shown {
-    /// Nothing so far.
     pub(super) fn to(reader: Actor) -> Self {
-        Self { reader, readings: Vec::new() }
+        Self { reader, accesses: Vec::new() }
     }
 
     /// Notes that this part of the worker's record is shown: the part that
     /// `about` names.
     pub fn note<K>(&mut self, worker: WorkerId, part: Part, about: Id<K>) {
-        self.add(Reading { subject: Id::from_uuid(worker.uuid()), part, about: Id::from_uuid(about.uuid()) });
+        self.add(RecordAccess {
+            subject: Id::from_uuid(worker.uuid()),
+            part,
+            about: Id::from_uuid(about.uuid()),
+        });
     }
 
     /// Notes that the reader follows events that name workers.
     pub fn note_stream(&mut self) {
         if let Some(reader) = self.reader.any_id() {
-            self.add(Reading { subject: reader, part: Part::Events, about: reader });
+            self.add(RecordAccess { subject: reader, part: Part::Events, about: reader });
         }
     }
 
-    fn add(&mut self, reading: Reading) {
-        // The network's own jobs show nobody anything.
+    fn add(&mut self, access: RecordAccess) {
+        // Background jobs show data to nobody.
         let somebody_else = matches!(self.reader, Actor::Staff(_) | Actor::Station(_) | Actor::Cabinet(_));
-        let known = |known: &Reading| known.subject == reading.subject && known.part == reading.part;
-        if somebody_else && !self.readings.iter().any(known) {
-            self.readings.push(reading);
+        let known = |known: &RecordAccess| known.subject == access.subject && known.part == access.part;
+        if somebody_else && !self.accesses.iter().any(known) {
+            self.accesses.push(access);
         }
     }
 
-    pub(super) fn take(&mut self) -> Vec<Reading> {
-        std::mem::take(&mut self.readings)
+    pub(super) fn take(&mut self) -> Vec<RecordAccess> {
+        std::mem::take(&mut self.accesses)
     }
 
-    pub(super) fn extend(&mut self, readings: Vec<Reading>) {
-        for reading in readings {
-            self.add(reading);
+    pub(super) fn extend(&mut self, accesses: Vec<RecordAccess>) {
+        for access in accesses {
+            self.add(access);
         }
     }
 }
 
-/// The readings that were not recorded lately.
+/// The accesses that were not recorded within [`REPEATED_AFTER`].
 pub(super) fn unrecorded(
     conn: &mut Conn,
     reader: Actor,
-    readings: Vec<Reading>,
+    accesses: Vec<RecordAccess>,
     now: Timestamp,
-) -> Result<Vec<Reading>, Failure> {
-    let Some(reader) = reader.any_id().filter(|_| !readings.is_empty()) else { return Ok(Vec::new()) };
+) -> Result<Vec<RecordAccess>, Failure> {
+    let Some(reader) = reader.any_id().filter(|_| !accesses.is_empty()) else { return Ok(Vec::new()) };
     let subjects: Vec<AnyId> =
-        readings.iter().map(|reading| reading.subject).collect::<HashSet<_>>().into_iter().collect();
+        accesses.iter().map(|access| access.subject).collect::<HashSet<_>>().into_iter().collect();
     let known: HashSet<(AnyId, String)> =
         store::reads_since(conn, reader, &subjects, now - REPEATED_AFTER)?.into_iter().collect();
-    let fresh = |reading: &Reading| !known.contains(&(reading.subject, reading.part.as_str().to_owned()));
-    Ok(readings.into_iter().filter(fresh).collect())
+    let fresh = |access: &RecordAccess| !known.contains(&(access.subject, access.part.as_str().to_owned()));
+    Ok(accesses.into_iter().filter(fresh).collect())
 }
 
-/// Writes readings into the event log; tells how many were new.
+/// Writes accesses to the event log and returns how many were new.
 pub(super) fn record(
     conn: &mut Conn,
     reader: Actor,
-    readings: &[Reading],
+    accesses: &[RecordAccess],
     now: Timestamp,
 ) -> Result<usize, Failure> {
     let Some(reader_id) = reader.any_id() else { return Ok(0) };
     let mut recorded = 0;
-    for reading in readings {
-        let part = reading.part.as_str();
-        if !store::read_note(conn, reader_id, reading.subject, part, now - REPEATED_AFTER, now)? {
+    for access in accesses {
+        let part = access.part.as_str();
+        if !store::read_note(conn, reader_id, access.subject, part, now - REPEATED_AFTER, now)? {
             continue;
         }
-        let stream = if reading.part == Part::Events { "staff" } else { "worker" };
+        let stream = if access.part == Part::Events { "staff" } else { "worker" };
         storage::events::event_append(
             conn,
             &NewEvent {
                 stream,
-                stream_id: reading.subject,
+                stream_id: access.subject,
                 kind: READ.to_owned(),
-                payload: json!({"what": reading.part, "id": reading.about}),
+                payload: json!({"what": access.part, "id": access.about}),
                 actor_role: reader.role_name(),
                 actor_id: Some(reader_id),
                 worker_id: None,
@@ -168,8 +170,8 @@ pub(super) fn record(
 }
 
 impl AppState {
-    /// Runs a read that shows health data to a caller whose authority holds, and
-    /// records whose it was before it gives the answer.
+    /// Runs a read that shows health data, after checking the caller's authority, and records whose
+    /// data it was before it returns the answer.
     ///
     /// # Errors
     /// Those of `work`; faults of the storage, also when recording fails.
@@ -185,7 +187,7 @@ impl AppState {
                 actor.ensure_live(conn, app.now())?;
                 let mut shown = Shown::to(actor);
                 let outcome = match work(conn, &app, &mut shown) {
-                    // A refusal may tell of a record, too.
+                    // A refusal may reveal a record, too.
                     Err(Failure::Refused(refusal)) => Err(refusal),
                     outcome => Ok(outcome?),
                 };
@@ -193,12 +195,16 @@ impl AppState {
                 Ok::<_, Failure>((outcome, fresh))
             })
             .await?;
-        self.record_readings(actor, fresh).await?;
+        self.record_accesses(actor, fresh).await?;
         outcome.map_err(Failure::Refused)
     }
 
-    /// Records readings in a transaction of their own.
-    pub(super) async fn record_readings(&self, actor: Actor, fresh: Vec<Reading>) -> Result<(), Failure> {
+    /// Records accesses in their own transaction.
+    pub(super) async fn record_accesses(
+        &self,
+        actor: Actor,
+        fresh: Vec<RecordAccess>,
+    ) -> Result<(), Failure> {
         if fresh.is_empty() {
             return Ok(());
         }

@@ -1,11 +1,11 @@
-//! The transaction that a verb works in.
+//! The transaction of an operation.
 
 use serde_json::Value;
 
 use super::{
     Actor, AppState, Failure,
     caller::{Seen, Standing},
-    shown::{Reading, Shown},
+    shown::{RecordAccess, Shown},
 };
 use base::telemetry::figures::Fact;
 use coordination::Topic;
@@ -15,50 +15,46 @@ use domain::{
 };
 use storage::{Conn, events::NewEvent};
 
-/// Who should hear of an event, beside the operators.
+/// Who is notified of an event, besides the operators.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Hearers {
+pub struct Recipients {
     /// The worker whose record it is.
     pub worker: Option<WorkerId>,
     /// The member of staff it concerns.
     pub staff: Option<StaffId>,
 }
 
-impl Hearers {
-    /// One worker.
+impl Recipients {
     pub fn worker(worker: WorkerId) -> Self {
         Self { worker: Some(worker), staff: None }
     }
-    /// One worker and one member of staff.
     pub fn both(worker: WorkerId, staff: Option<StaffId>) -> Self {
         Self { worker: Some(worker), staff }
     }
-    /// One member of staff.
     pub fn staff(staff: StaffId) -> Self {
         Self { worker: None, staff: Some(staff) }
     }
-    /// Only the operators.
+    /// Only the operators are notified.
     pub fn nobody() -> Self {
         Self::default()
     }
 }
 
-/// What follows once the transaction is committed, and never otherwise.
+/// What happens after the transaction is committed, and only then.
 #[derive(Debug, Default)]
 pub(super) struct AfterCommit {
-    /// Who is woken.
-    pub woken: Vec<Topic>,
-    /// What is counted.
+    pub wakes: Vec<Topic>,
+    /// The facts that metrics count.
     pub facts: Vec<Fact>,
-    /// Whose health data is shown; recorded before the commit.
-    pub readings: Vec<Reading>,
-    /// Whether the caller proved to be there.
+    /// Accesses to health data; recorded before the commit.
+    pub accesses: Vec<RecordAccess>,
+    /// Whether the caller proved their presence by a PIN.
     pub proven: bool,
-    /// Whether the verb ended the authority of its own caller.
+    /// Whether the operation ended the authority of its own caller.
     pub ended_own: bool,
 }
 
-/// An open transaction, with all that a verb needs beside the database.
+/// An open transaction, with everything else that an operation needs.
 pub struct Tx<'a> {
     /// The connection that is in the transaction.
     pub conn: &'a mut Conn,
@@ -66,17 +62,16 @@ pub struct Tx<'a> {
     pub now: Timestamp,
     /// Policy, keys, formulary.
     pub app: &'a AppState,
-    /// Who acts.
     pub actor: Actor,
-    /// Whose health data the verb shows.
+    /// Records whose health data the operation shows.
     pub shown: Shown,
     standing: Standing,
     after: AfterCommit,
-    keep_on_refusal: bool,
+    commit_on_refusal: bool,
 }
 
 impl AfterCommit {
-    /// What was seen of the caller.
+    /// What this transaction knows of the caller's activity.
     pub(super) fn seen(&self, standing: Standing) -> Seen {
         Seen { standing, proven: self.proven }
     }
@@ -86,36 +81,36 @@ impl<'a> Tx<'a> {
     pub(super) fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, standing: Standing) -> Self {
         let shown = Shown::to(actor);
         let after = AfterCommit::default();
-        Self { conn, now: app.now(), app, actor, shown, standing, after, keep_on_refusal: false }
+        Self { conn, now: app.now(), app, actor, shown, standing, after, commit_on_refusal: false }
     }
 
     pub(super) fn finish(mut self) -> (AfterCommit, bool) {
-        self.after.readings = self.shown.take();
-        (self.after, self.keep_on_refusal)
+        self.after.accesses = self.shown.take();
+        (self.after, self.commit_on_refusal)
     }
 
-    /// What the caller's row said before this transaction touched it: a check of
-    /// how long somebody was silent must look at this, and never at the row.
+    /// The activity times in the caller's row before this transaction changed it: a check of how
+    /// long the caller was inactive must use these, never the row.
     pub fn standing(&self) -> Standing {
         self.standing
     }
 
-    /// The caller has proven that it is them who sit there.
-    pub fn caller_is_proven(&mut self) {
+    /// The caller has proven by a PIN that they are present.
+    pub(crate) fn caller_is_proven(&mut self) {
         self.after.proven = true;
     }
 
-    /// This verb ends the authority of its own caller: what follows is not held
-    /// against them. Only after the row was changed by this transaction itself.
-    pub fn ends_own_authority(&mut self) {
+    /// This operation ends the authority of its own caller, so the last step does not check it.
+    /// Call it only after this transaction has changed the row.
+    pub(crate) fn ends_own_authority(&mut self) {
         self.after.ended_own = true;
     }
 
-    /// Takes over what follows from a part of this transaction.
-    pub(super) fn follow(&mut self, part: AfterCommit) {
-        self.after.woken.extend(part.woken);
+    /// Adds what a savepoint of this transaction collected.
+    pub(super) fn merge(&mut self, part: AfterCommit) {
+        self.after.wakes.extend(part.wakes);
         self.after.facts.extend(part.facts);
-        self.shown.extend(part.readings);
+        self.shown.extend(part.accesses);
         self.after.proven |= part.proven;
         self.after.ended_own |= part.ended_own;
     }
@@ -127,23 +122,23 @@ impl<'a> Tx<'a> {
 
     /// Wakes `topic` after the commit.
     pub fn wake(&mut self, topic: Topic) {
-        self.after.woken.push(topic);
+        self.after.wakes.push(topic);
     }
 
-    /// What was written so far stays even if the verb refuses: counted wrong
-    /// tries must not be undone by the refusal they lead to.
-    pub fn keep_on_refusal(&mut self) {
-        self.keep_on_refusal = true;
+    /// Commits what was written so far even if the operation is refused: a refusal must not roll
+    /// back the wrong tries that were counted.
+    pub(crate) fn commit_on_refusal(&mut self) {
+        self.commit_on_refusal = true;
     }
 
-    /// Logs a change in this transaction, and wakes its hearers after it.
+    /// Appends an event in this transaction, and wakes its recipients after the commit.
     pub fn record<K>(
         &mut self,
         stream: &'static str,
         id: Id<K>,
         kind: &str,
         payload: Value,
-        hearers: Hearers,
+        recipients: Recipients,
     ) -> Result<(), Failure> {
         storage::events::event_append(
             self.conn,
@@ -154,18 +149,18 @@ impl<'a> Tx<'a> {
                 payload,
                 actor_role: self.actor.role_name(),
                 actor_id: self.actor.any_id(),
-                worker_id: hearers.worker,
-                staff_id: hearers.staff,
+                worker_id: recipients.worker,
+                staff_id: recipients.staff,
                 at: self.now,
             },
         )?;
-        // Operators hear of everything.
-        self.after.woken.push(Topic::Operators);
+        // Operators are notified of everything.
+        self.after.wakes.push(Topic::Operators);
         if stream == "prescription" {
-            self.after.woken.push(Topic::Reviews);
+            self.after.wakes.push(Topic::Reviews);
         }
-        self.after.woken.extend(hearers.worker.map(Topic::Worker));
-        self.after.woken.extend(hearers.staff.map(Topic::Staff));
+        self.after.wakes.extend(recipients.worker.map(Topic::Worker));
+        self.after.wakes.extend(recipients.staff.map(Topic::Staff));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     caller::WorkerCaller,
     triage::{self, TriageView},
 };
@@ -33,14 +33,13 @@ pub struct ReadingsInput {
     /// 1 to 20 readings.
     #[schema(min_items = 1, max_items = 20)]
     pub readings: Vec<ReadingInput>,
-    /// What NEWS2 needs beside readings; it replaces what was said before.
+    /// What NEWS2 needs besides readings; it replaces earlier values.
     pub context: Option<AssessmentContext>,
 }
 
 /// A stored reading.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReadingView {
-    /// Which reading.
     pub id: ReadingId,
     /// What was measured.
     pub kind: ReadingKind,
@@ -50,13 +49,12 @@ pub struct ReadingView {
     pub beyond: Option<Beyond>,
     /// The diastolic value of a blood pressure.
     pub second: Option<i64>,
-    /// UCUM code; it says the scale.
+    /// UCUM code; it includes the scale.
     pub unit: String,
     /// The measuring device.
     pub device: String,
     /// For glucose.
     pub fasting: Option<bool>,
-    /// When.
     pub measured_at: DateTime<Utc>,
     /// For people: `37.2 ℃`, `72 次/分 (72 beats/min)`, `HI`.
     pub display: String,
@@ -92,8 +90,8 @@ pub fn record(
     input: &ReadingsInput,
 ) -> Result<ReadingsStored, Failure> {
     let valid = check(input, tx)?;
-    me::hold_care_consent(tx, caller.worker)?;
-    triage::hold_worker(tx, caller.worker)?;
+    me::lock_care_consent(tx, caller.worker)?;
+    triage::lock_worker(tx, caller.worker)?;
     let place = ReadingPlace { check_in: caller.check_in, worker: caller.worker, station: caller.station };
     let ids = store::readings_add(tx.conn, place, &valid, tx.now)?;
     if let Some(context) = &input.context {
@@ -102,11 +100,11 @@ pub fn record(
     let kinds: Vec<ReadingKind> = valid.iter().map(|reading| reading.kind).collect();
     let payload = json!({"check_in": caller.check_in, "kinds": kinds});
     let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
-    let hearers = Hearers::both(caller.worker, doctor);
-    tx.record("check_in", caller.check_in, "readings.recorded", payload, hearers)?;
+    let recipients = Recipients::both(caller.worker, doctor);
+    tx.record("check_in", caller.check_in, "readings.recorded", payload, recipients)?;
     let all = store::readings_of_check_in(tx.conn, caller.check_in)?;
     let new = all.iter().filter(|row| ids.contains(&row.id)).map(view).collect();
-    Ok(ReadingsStored { readings: new, triage: triage::follow(tx, caller)? })
+    Ok(ReadingsStored { readings: new, triage: triage::apply_new_fact(tx, caller)? })
 }
 
 /// The readings of a check-in.

@@ -1,10 +1,10 @@
-//! What the house has acknowledged to the workers of the journeys, kept outside
-//! of it: one JSON object for each line of `acknowledged.jsonl`. Whoever kills
-//! the house can hold its database against this file afterwards.
+//! A record of what the server has acknowledged to simulated workers, written
+//! outside the server: one JSON object per line of `acknowledged.jsonl`. A crash
+//! test compares the server's database with this file afterwards.
 //!
-//! A line is handed to the operating system before the worker goes on, so it
-//! survives the process. It is not synced: a power cut of the machine may take
-//! the last lines. Lines hold ids and states, never names or health values.
+//! A line is written to the operating system before the worker goes on, so it
+//! survives the process. It is not synced: a power cut may lose the last lines.
+//! Lines contain ids and states, never names or health values.
 
 use std::{
     fmt::Display,
@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use base::private_files;
 
-/// One thing that a worker was told.
+/// One acknowledged state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Acknowledgement {
     /// `check_in`, `consultation`, `rating`, `order` or `unit`.
     pub kind: String,
-    /// Which one; a rating has the id of its consultation.
+    /// Its id; for a rating, the id of the consultation.
     pub id: String,
-    /// The state in the answer; of a rating, the number.
+    /// The state in the response; for a rating, the number.
     pub state: String,
 }
 
@@ -36,44 +36,44 @@ pub struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// Opens the file at `path`, or makes it. Half a line that a kill left is
-    /// cut off: whoever wrote it had not gone on yet.
+    /// Opens the file at `path`, or creates it. An incomplete last line is truncated:
+    /// its writer was killed before going on.
     ///
     /// # Errors
     /// When the file cannot be read or written.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = private_files::append(path)?;
         let bytes = std::fs::read(path)?;
-        let whole = whole_length(&bytes);
-        if whole < bytes.len() {
-            file.set_len(whole as u64)?;
+        let complete = complete_length(&bytes);
+        if complete < bytes.len() {
+            file.set_len(complete as u64)?;
         }
         Ok(Self { file: Mutex::new(file) })
     }
 
-    /// Notes that the house answered that `id` is in `state`.
+    /// Records that the server responded that `id` is in `state`.
     ///
     /// # Errors
     /// When the line could not be written.
     pub fn note(&self, kind: &str, id: impl Display, state: impl Display) -> io::Result<()> {
-        let told = Told { kind: kind.to_owned(), id: id.to_string(), state: state.to_string() };
-        let mut line = serde_json::to_vec(&told)?;
+        let entry = Acknowledgement { kind: kind.to_owned(), id: id.to_string(), state: state.to_string() };
+        let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line)
     }
 
-    /// All whole lines of the file at `path`; none when there is no file.
+    /// All complete lines of the file at `path`; empty if there is no file.
     ///
     /// # Errors
-    /// When the file cannot be read, or a whole line of it is not such an object.
-    pub fn read(path: &Path) -> io::Result<Vec<Told>> {
+    /// When the file cannot be read, or a complete line is not such an object.
+    pub fn read(path: &Path) -> io::Result<Vec<Acknowledgement>> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        bytes[..whole_length(&bytes)]
+        bytes[..complete_length(&bytes)]
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).map_err(io::Error::from))
@@ -81,8 +81,8 @@ impl Acknowledged {
     }
 }
 
-/// Bytes up to and with the last end of a line.
-fn whole_length(bytes: &[u8]) -> usize {
+/// Bytes up to and including the last line break.
+fn complete_length(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_whole_and_half_a_line_is_cut_off() {
+    fn an_incomplete_line_is_truncated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("acknowledged.jsonl");
         assert_eq!(Acknowledged::read(&path).unwrap(), []);
@@ -101,8 +101,11 @@ mod tests {
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"kind\":\"or").unwrap();
         assert_eq!(Acknowledged::read(&path).unwrap().len(), 1);
         Acknowledged::open(&path).unwrap().note("unit", "u1", "dispensed").unwrap();
-        let told = Acknowledged::read(&path).unwrap();
-        assert_eq!(told[1], Told { kind: "unit".into(), id: "u1".into(), state: "dispensed".into() });
+        let entries = Acknowledged::read(&path).unwrap();
+        assert_eq!(
+            entries[1],
+            Acknowledgement { kind: "unit".into(), id: "u1".into(), state: "dispensed".into() }
+        );
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("{\"kind\":\"order\",\"id\":\"o1\",\"state\":\"paid\"}\n"), "{text}");
     }

@@ -1,5 +1,5 @@
-//! What the simulation reads of the house's answers. Fields that it does not
-//! need are left out; the house may add more at any time.
+//! The responses that the simulation reads. Fields that it does not need are left
+//! out; the server may add more at any time.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,36 +17,29 @@ use domain::{
     vend::AttemptState,
 };
 
-/// Declares an answer: a struct that is read from JSON.
+/// Declares response structs that are read from JSON.
 macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),+ $(,)? })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Deserialize)]
-        #[allow(missing_docs)]
         pub struct $name { $($(#[$attribute])* pub $field: $type),+ }
     )+};
 }
 
 answers! {
-    /// A signed-in member of staff's tokens.
+    /// The tokens of a member of staff.
     StaffToken { access_token: String, expires_in: i64, refresh_token: String }
-    /// A device's token.
     DeviceToken { access_token: String, expires_in: i64, cabinet_id: Option<CabinetId>, station_id: StationId }
-    /// A worker's token.
     WorkerToken { access_token: String, expires_in: i64 }
-    /// An open signing window.
     SigningWindow { signing_until: Timestamp }
-    /// A check-in.
     CheckIn { id: CheckInId, worker_id: WorkerId, station_id: StationId, ended_at: Option<Timestamp> }
     /// A check-in that has just begun.
     CheckInOpened { check_in: CheckIn, access_token: String, expires_in: i64 }
-    /// A reading as kept.
+    /// A reading as stored.
     ReadingView { kind: String, value: Option<i64>, display: String }
-    /// What the readings come to.
+    /// The stored readings and their triage.
     ReadingsTaken { readings: Vec<ReadingView>, triage: Value }
-    /// The doctor of a consultation.
     DoctorView { id: StaffId }
-    /// A consultation.
     ConsultationView {
         id: ConsultationId,
         state: ConsultationState,
@@ -54,9 +47,8 @@ answers! {
         #[serde(default)] doctor: Option<DoctorView>,
         #[serde(default)] rating: Option<i64>,
     }
-    /// A line of talk.
+    /// A chat message.
     MessageView { id: MessageId, sender_role: String, text: String }
-    /// A consultation put to a doctor.
     OfferView {
         id: OfferId,
         consultation_id: ConsultationId,
@@ -64,11 +56,8 @@ answers! {
         department: Option<Department>,
         complaint: String,
     }
-    /// A doctor's duty.
     DutyView { presence: Presence, on_shift_until: Option<Timestamp>, live: i64, capacity: i64 }
-    /// A drug.
     ProductView { code: String, price_fen: Fen, units_per_pack: i64, prescribable: bool }
-    /// A line of a prescription.
     LineView {
         product_code: String,
         dose_units_thousandths: i64,
@@ -76,7 +65,6 @@ answers! {
         days: i64,
         packs: i64,
     }
-    /// A prescription.
     PrescriptionView {
         id: PrescriptionId,
         consultation_id: ConsultationId,
@@ -86,9 +74,9 @@ answers! {
         #[serde(default)] proposed_valid_days: Option<u32>,
         #[serde(default)] safety: Value,
     }
-    /// The attempt of a pack.
+    /// The attempt to vend a pack.
     AttemptView { id: AttemptId, state: AttemptState }
-    /// A pack.
+    /// An order unit.
     UnitView {
         id: OrderUnitId,
         product_code: String,
@@ -96,7 +84,6 @@ answers! {
         state: UnitState,
         attempt: Option<AttemptView>,
     }
-    /// An order.
     OrderView {
         id: OrderId,
         state: OrderState,
@@ -104,26 +91,21 @@ answers! {
         units: Vec<UnitView>,
         #[serde(default)] pickup_code: Option<String>,
     }
-    /// A worker's subsidy.
+    /// A worker's subsidy account.
     AccountView { balance_fen: Fen }
 }
 
-/// A page of a list.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Page<T> {
-    /// The rows.
     pub items: Vec<T>,
 }
 
 /// A line of a prescription, as a doctor writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineInput {
-    /// The drug.
     pub product_code: &'static str,
     /// One dose, in thousandths of a tablet, sachet, drop or gram.
     pub dose_units_thousandths: u32,
-    /// Doses a day.
     pub times_per_day: u32,
-    /// For how many days.
     pub days: u32,
 }

@@ -1,8 +1,8 @@
-//! What a person sees in the terminal once the demonstration runs.
+//! The text box shown in the terminal once the demonstration runs.
 
 use super::ready::Ready;
 
-/// The box: where to go, and as whom, in both languages.
+/// The box: addresses and credentials, in both languages.
 pub fn banner(ready: &Ready, simulated: usize) -> String {
     let mut lines = vec![
         "Waystation 驿站 — 演示网络已就绪 · the sample network is ready".to_owned(),

@@ -1,6 +1,6 @@
-//! A caller of the public API who does not give up easily: whatever may be
-//! repeated is repeated, with the same idempotency key, after a pause that
-//! grows; whatever may not be repeated is left to the caller.
+//! A retrying client of the public API: whatever may be repeated is repeated with
+//! the same idempotency key after a growing pause; other failures are returned to
+//! the caller.
 
 use std::{
     collections::BTreeMap,
@@ -24,44 +24,42 @@ use crypto::{
     random,
 };
 
-/// How long a call is repeated before its failure is told.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a call is retried before its failure is returned.
+const RETRY_FOR: Duration = Duration::from_secs(60);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Longer than any long poll of the house.
+/// Request timeout: longer than any long poll of the server.
 const LONGEST_CALL: Duration = Duration::from_secs(40);
 
-/// The house's address, and one pool of connections for all simulated people.
+/// The server's address and one connection pool for all simulated people.
 #[derive(Clone)]
 pub struct Api {
     http: reqwest::Client,
     base: Arc<str>,
-    /// The time, for tokens and one-time codes.
+    /// For tokens and one-time codes.
     pub clock: Arc<dyn Clock>,
-    /// What was answered against expectation.
+    /// Counts of unexpected responses.
     pub tally: Arc<Tally>,
 }
 
-/// Answers that nobody expected, by their code.
+/// Counts of unexpected responses, by their code.
 #[derive(Debug, Default)]
 pub struct Tally {
     counts: Mutex<Tallied>,
     sent: AtomicU64,
 }
 
-/// See [`Tally`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tallied {
-    /// Requests sent, each try of a call by itself.
+    /// Requests sent; each try counts.
     pub sent: u64,
-    /// Final answers.
+    /// Final refusals.
     pub refused: BTreeMap<String, u64>,
-    /// "Later, please": the call was repeated.
+    /// Responses after which the call was retried (429, 503, no response).
     pub put_off: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    /// The counts so far.
     pub fn read(&self) -> Tallied {
         Tallied { sent: self.sent.load(Ordering::Relaxed), ..self.locked().clone() }
     }
@@ -71,42 +69,28 @@ impl Tally {
     }
 }
 
-/// Why a call did not give what was asked for.
+/// Why a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// The house said no.
+    /// The server refused.
     #[error("{method} {path}: {status} {code}{}", state.as_deref().map(|s| format!(" (now {s})")).unwrap_or_default())]
     Refused {
-        /// What was called.
         method: Method,
-        /// Where.
         path: String,
-        /// The HTTP status.
         status: u16,
-        /// The stable code.
         code: String,
-        /// The current state, where something moved on.
+        /// The current state, on a state conflict.
         state: Option<String>,
         /// Findings and the like.
         data: Option<Box<Value>>,
     },
-    /// No answer came, however often it was tried.
+    /// No response in any try.
     #[error("{path}: no answer: {why}")]
-    Lost {
-        /// Where.
-        path: String,
-        /// The last failure.
-        why: String,
-    },
-    /// An answer came that is not what the contract says.
+    Lost { path: String, why: String },
+    /// The response does not match the API.
     #[error("{path}: unreadable answer: {why}")]
-    Unreadable {
-        /// Where.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A signature or token could not be made here.
+    Unreadable { path: String, why: String },
+    /// A signature or token could not be made in this process.
     #[error("on our side: {0}")]
     Ours(String),
 }
@@ -128,8 +112,8 @@ impl CallError {
         }
     }
 
-    /// Somebody else was faster, or the thing has gone on.
-    pub fn is_conflict(&self) -> bool {
+    /// Whether another caller changed it first, or it is in another state by now.
+    pub(crate) fn is_conflict(&self) -> bool {
         matches!(self.status(), 404 | 409)
     }
 }
@@ -140,18 +124,14 @@ impl From<crypto::CryptoError> for CallError {
     }
 }
 
-/// Who calls.
 #[derive(Clone, Copy)]
 pub enum As<'a> {
-    /// Anyone.
     Nobody,
-    /// A member of staff.
     Staff(&'a Staff),
     /// A station, which signs its POSTs.
     Station(&'a Device),
     /// A cabinet, which signs its POSTs.
     Cabinet(&'a Device),
-    /// A worker.
     Worker(&'a WorkerPass),
 }
 
@@ -165,7 +145,7 @@ impl As<'_> {
         }
     }
 
-    /// The token was refused: the next one is made anew.
+    /// The token was refused: the next call requests a new one.
     async fn forget_token(&self) {
         match self {
             Self::Nobody => {}
@@ -176,7 +156,7 @@ impl As<'_> {
     }
 }
 
-/// One call, as it is sent and sent again.
+/// One call and its retry settings.
 #[derive(Clone)]
 pub struct Call {
     method: Method,
@@ -184,69 +164,67 @@ pub struct Call {
     body: Option<Vec<u8>>,
     key: Option<String>,
     if_match: Option<String>,
-    patience: Duration,
-    /// Statuses beside success that surprise nobody.
+    retry_for: Duration,
+    /// Error statuses that are expected.
     may_refuse: &'static [u16],
 }
 
-/// An answer with its ETag.
+/// A response with its ETag.
 #[derive(Debug)]
 pub struct Tagged<T> {
-    /// The body.
     pub body: T,
     /// The version, for `If-Match`.
     pub etag: Option<String>,
 }
 
 impl Call {
-    /// A read.
     pub fn get(path: impl Into<String>) -> Self {
         Self::of(Method::GET, path.into(), None)
     }
 
-    /// A write under a fresh idempotency key.
+    /// A POST with a new idempotency key.
     pub fn post(path: impl Into<String>, body: &impl Serialize) -> Self {
         let mut call = Self::of(Method::POST, path.into(), Some(bytes_of(body)));
         call.key = Some(random::token_128().expose_secret().to_owned());
         call
     }
 
-    /// A POST of a route that takes no key: tokens, cabinets, computations.
-    pub fn post_plain(path: impl Into<String>, body: &impl Serialize) -> Self {
+    /// A POST to a route without idempotency keys: tokens, cabinets, computations.
+    pub(crate) fn post_plain(path: impl Into<String>, body: &impl Serialize) -> Self {
         Self::of(Method::POST, path.into(), Some(bytes_of(body)))
     }
 
-    /// A document put in the place of the version `etag`.
+    /// A PUT that replaces the version `etag`.
     pub fn put(path: impl Into<String>, etag: Option<String>, body: &impl Serialize) -> Self {
         let mut call = Self::of(Method::PUT, path.into(), Some(bytes_of(body)));
         call.if_match = etag;
         call
     }
 
-    /// Told at once when it fails: the caller decides what follows.
+    /// Without retries: a failure is returned at once.
     pub fn once(mut self) -> Self {
-        self.patience = Duration::ZERO;
+        self.retry_for = Duration::ZERO;
         self
     }
 
-    /// Refusals with these statuses are no surprise.
-    pub fn may_refuse(mut self, statuses: &'static [u16]) -> Self {
+    /// Refusals with these statuses are expected and not counted.
+    pub(crate) fn may_refuse(mut self, statuses: &'static [u16]) -> Self {
         self.may_refuse = statuses;
         self
     }
 
-    /// Somebody may be faster.
-    pub fn may_conflict(self) -> Self {
+    /// Another caller may change it first.
+    pub(crate) fn may_conflict(self) -> Self {
         self.may_refuse(&[404, 409])
     }
 
-    /// It may not be there.
-    pub fn may_miss(self) -> Self {
+    /// It may not exist.
+    pub(crate) fn may_miss(self) -> Self {
         self.may_refuse(&[404])
     }
 
     fn of(method: Method, path: String, body: Option<Vec<u8>>) -> Self {
-        Self { method, path, body, key: None, if_match: None, patience: PATIENCE, may_refuse: &[] }
+        Self { method, path, body, key: None, if_match: None, retry_for: RETRY_FOR, may_refuse: &[] }
     }
 }
 
@@ -254,17 +232,17 @@ fn bytes_of(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).expect("what the simulation sends has text keys and finite numbers")
 }
 
-/// What one try came to.
+/// The result of one try.
 enum Try {
     Answer(reqwest::Response),
     Again { after: Option<Duration>, why: String, refusal: Option<CallError> },
 }
 
 impl Api {
-    /// Callers of the house at `base`, e.g. `http://127.0.0.1:8080`.
+    /// A client of the server at `base`, e.g. `http://127.0.0.1:8080`.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// When the HTTP client cannot be created.
     pub fn new(base: &str, clock: Arc<dyn Clock>) -> Result<Self, CallError> {
         let http = reqwest::Client::builder()
             .timeout(LONGEST_CALL)
@@ -275,12 +253,11 @@ impl Api {
         Ok(Self { http, base: base.trim_end_matches('/').into(), clock, tally: Arc::default() })
     }
 
-    /// The house's address.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Calls, and reads the answer as a `T`.
+    /// Sends a call and reads the response as a `T`.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -288,20 +265,20 @@ impl Api {
         Ok(self.call_tagged(who, call).await?.body)
     }
 
-    /// Calls, and reads the answer together with its ETag.
+    /// Sends a call and reads the response with its ETag.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn call_tagged<T: DeserializeOwned>(
+    pub(crate) async fn call_tagged<T: DeserializeOwned>(
         &self,
         who: As<'_>,
         call: Call,
     ) -> Result<Tagged<T>, CallError> {
         let path = call.path.clone();
         let unreadable = |why: String| CallError::Unreadable { path: path.clone(), why };
-        let answer = self.send(who, &call).await?;
-        let etag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        let bytes = answer
+        let response = self.send(who, &call).await?;
+        let etag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let bytes = response
             .bytes()
             .await
             .map_err(|error| CallError::Lost { path: path.clone(), why: error.to_string() })?;
@@ -309,7 +286,7 @@ impl Api {
         Ok(Tagged { body, etag })
     }
 
-    /// Opens an answer that does not end, such as an event stream.
+    /// Opens a streaming response, such as an event stream.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -323,9 +300,9 @@ impl Api {
         let mut renewed = false;
         loop {
             let (after, why, refusal) = match self.try_once(who, call).await? {
-                Try::Answer(answer) if answer.status().is_success() => return Ok(answer),
-                Try::Answer(answer) => {
-                    let refused = refusal_of(call, answer).await;
+                Try::Answer(response) if response.status().is_success() => return Ok(response),
+                Try::Answer(response) => {
+                    let refused = refusal_of(call, response).await;
                     let stale = matches!(refused.code(), "token_expired" | "token_invalid" | "session_ended");
                     if !stale || renewed {
                         self.count(call, &refused);
@@ -338,7 +315,7 @@ impl Api {
                 Try::Again { after, why, refusal } => (after, why, refusal),
             };
             let wait = after.unwrap_or(pause);
-            if began.elapsed() + wait > call.patience {
+            if began.elapsed() + wait > call.retry_for {
                 let failed = refusal.unwrap_or(CallError::Lost { path: call.path.clone(), why });
                 self.count(call, &failed);
                 return Err(failed);
@@ -379,24 +356,24 @@ impl Api {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
         self.tally.sent.fetch_add(1, Ordering::Relaxed);
-        let answer = match request.send().await {
-            Ok(answer) => answer,
+        let response = match request.send().await {
+            Ok(response) => response,
             Err(error) => return Ok(Try::Again { after: None, why: plain(&error), refusal: None }),
         };
-        let wait = answer.status() == StatusCode::SERVICE_UNAVAILABLE
-            || answer.status() == StatusCode::TOO_MANY_REQUESTS;
+        let wait = response.status() == StatusCode::SERVICE_UNAVAILABLE
+            || response.status() == StatusCode::TOO_MANY_REQUESTS;
         if !wait {
-            return Ok(Try::Answer(answer));
+            return Ok(Try::Answer(response));
         }
         let seconds =
-            answer.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
-        let why = format!("status {}", answer.status());
-        let refusal = Some(refusal_of(call, answer).await);
+            response.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok()?.parse().ok());
+        let why = format!("status {}", response.status());
+        let refusal = Some(refusal_of(call, response).await);
         Ok(Try::Again { after: seconds.map(Duration::from_secs), why, refusal })
     }
 }
 
-/// What a device signs: whatever it sends to change something.
+/// The signature of a device's request; a device signs every request with a body.
 fn signature(who: As<'_>, call: &Call, token: Option<&str>) -> Result<Option<String>, CallError> {
     let (method, path) = (call.method.as_str(), call.path.as_str());
     match (who, &call.body) {
@@ -413,7 +390,7 @@ fn signature(who: As<'_>, call: &Call, token: Option<&str>) -> Result<Option<Str
     }
 }
 
-/// The error without the address: an address may hold a phone number.
+/// The error's text without the URL, which may contain a phone number.
 fn plain(error: &reqwest::Error) -> String {
     let mut why = if error.is_timeout() { "timed out".to_owned() } else { "connection lost".to_owned() };
     let mut source = std::error::Error::source(error);
@@ -424,9 +401,9 @@ fn plain(error: &reqwest::Error) -> String {
     why
 }
 
-async fn refusal_of(call: &Call, answer: reqwest::Response) -> CallError {
-    let status = answer.status().as_u16();
-    let body: Value = answer.json().await.unwrap_or_default();
+async fn refusal_of(call: &Call, response: reqwest::Response) -> CallError {
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap_or_default();
     let text = |name: &str| body[name].as_str().map(str::to_owned);
     let mut data = body.get("data").cloned();
     if let Some(errors) = body.get("errors") {

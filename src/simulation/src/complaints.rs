@@ -1,30 +1,29 @@
-//! What simulated workers complain of, with readings that fit, and what a
-//! simulated doctor would give for it. Every drug is one of the shipped
-//! formulary. This is theatre for a demonstration, and no clinical advice.
+//! The complaints of simulated workers, with plausible readings, and what a
+//! simulated doctor prescribes for them. Every drug is in the shipped formulary.
+//! For demonstrations only: this is not clinical advice.
 
 use serde_json::{Value, json};
 
 use super::api::LineInput;
 
-/// One complaint.
 #[derive(Debug)]
 pub struct Complaint {
-    /// A stable word for reports.
+    /// A stable code for reports.
     pub slug: &'static str,
-    /// What the worker says.
-    pub said: &'static str,
+    /// The worker's text.
+    pub text: &'static str,
     /// Tenths of a degree.
     temperature: i64,
     heart_rate: i64,
     /// Systolic and diastolic.
     pressure: (i64, i64),
-    /// The doctor's diagnosis: ICD-10 code and words.
+    /// The doctor's diagnosis: ICD-10 code and name.
     pub diagnosis: (&'static str, &'static str),
-    /// What the doctor asks.
+    /// The doctor's question.
     pub question: &'static str,
-    /// What the worker answers.
+    /// The worker's answer.
     pub answer: &'static str,
-    /// Treatments, the first choice first.
+    /// Treatments, in order of preference.
     pub treatments: &'static [&'static [LineInput]],
 }
 
@@ -32,11 +31,10 @@ const fn line(product_code: &'static str, thousandths: u32, times_per_day: u32, 
     LineInput { product_code, dose_units_thousandths: thousandths, times_per_day, days }
 }
 
-/// All complaints of the simulation.
-pub const COMPLAINTS: &[Complaint] = &[
+pub(crate) const COMPLAINTS: &[Complaint] = &[
     Complaint {
         slug: "fever",
-        said: "昨晚开始发热、头痛、流清涕 / fever, headache and a runny nose since last night",
+        text: "昨晚开始发热、头痛、流清涕 / fever, headache and a runny nose since last night",
         temperature: 379,
         heart_rate: 86,
         pressure: (124, 78),
@@ -47,7 +45,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "rhinitis",
-        said: "一刮风就打喷嚏、鼻痒 / sneezing and an itchy nose in the wind",
+        text: "一刮风就打喷嚏、鼻痒 / sneezing and an itchy nose in the wind",
         temperature: 365,
         heart_rate: 74,
         pressure: (118, 76),
@@ -58,7 +56,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "heartburn",
-        said: "饭后反酸、烧心一周 / acid and heartburn after meals for a week",
+        text: "饭后反酸、烧心一周 / acid and heartburn after meals for a week",
         temperature: 364,
         heart_rate: 72,
         pressure: (126, 82),
@@ -69,7 +67,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "diarrhoea",
-        said: "今天水样腹泻三次，没有发热 / watery stools three times today, no fever",
+        text: "今天水样腹泻三次，没有发热 / watery stools three times today, no fever",
         temperature: 368,
         heart_rate: 84,
         pressure: (116, 74),
@@ -83,7 +81,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "muscle_pain",
-        said: "搬货后腰背肌肉酸痛 / sore back muscles after lifting",
+        text: "搬货后腰背肌肉酸痛 / sore back muscles after lifting",
         temperature: 366,
         heart_rate: 76,
         pressure: (122, 80),
@@ -94,7 +92,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "foot_fungus",
-        said: "脚趾缝发痒脱皮 / itchy, peeling skin between the toes",
+        text: "脚趾缝发痒脱皮 / itchy, peeling skin between the toes",
         temperature: 365,
         heart_rate: 70,
         pressure: (120, 78),
@@ -105,7 +103,7 @@ pub const COMPLAINTS: &[Complaint] = &[
     },
     Complaint {
         slug: "cough",
-        said: "咳嗽有痰三天，痰不易咳出 / cough with sticky phlegm for three days",
+        text: "咳嗽有痰三天，痰不易咳出 / cough with sticky phlegm for three days",
         temperature: 367,
         heart_rate: 78,
         pressure: (118, 76),
@@ -122,12 +120,12 @@ impl Complaint {
         &COMPLAINTS[index % COMPLAINTS.len()]
     }
 
-    /// The complaint that a consultation's text tells of.
-    pub fn told_by(text: &str) -> Option<&'static Complaint> {
-        COMPLAINTS.iter().find(|complaint| text.contains(complaint.said))
+    /// The complaint whose text is contained in `text`.
+    pub(crate) fn in_text(text: &str) -> Option<&'static Complaint> {
+        COMPLAINTS.iter().find(|complaint| text.contains(complaint.text))
     }
 
-    /// What the station measures of such a worker.
+    /// The readings that the station sends for such a worker.
     pub fn readings(&self) -> Value {
         let reading = |kind: &str, value: i64, unit: &str, device: &str| json!({"kind": kind, "value": value, "unit": unit, "device": device});
         let mut pressure = reading("blood_pressure", self.pressure.0, "mm[Hg]", "cuff-1");
@@ -167,16 +165,16 @@ mod tests {
     use domain::vitals::{ReadingInput, validate_all};
 
     #[test]
-    fn every_reading_can_be_stored_and_every_text_leads_back() {
+    fn every_reading_is_valid_and_every_text_identifies_its_complaint() {
         let now = chrono::DateTime::from_timestamp(1_795_000_000, 0).unwrap();
         for complaint in COMPLAINTS {
             let readings: Vec<ReadingInput> =
                 serde_json::from_value(complaint.readings()["readings"].clone()).unwrap();
             assert!(validate_all(&readings, now).is_ok(), "{}", complaint.slug);
-            let found = Complaint::told_by(complaint.said).map(|c| c.slug);
+            let found = Complaint::in_text(complaint.text).map(|c| c.slug);
             assert_eq!(found, Some(complaint.slug));
         }
-        assert!(Complaint::told_by("牙疼").is_none());
+        assert!(Complaint::in_text("牙疼").is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Simulated doctors: they take offers while on shift, read the record, ask,
-//! prescribe where the house's own check finds nothing, sign and complete.
+//! Simulated doctors: they accept offers while on shift, read the record, ask a
+//! question, prescribe if the server's safety check finds nothing, sign and
+//! complete.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,12 +21,12 @@ use super::{
 };
 use domain::{ids::ConsultationId, matching::presence::Presence, time::Timestamp};
 
-/// Seconds that one look for offers waits at the house.
+/// Seconds that a long poll for offers waits on the server.
 const POLL_SECONDS: u32 = 20;
-/// After trouble, and after a refused duty.
+/// Pause after an error.
 const PAUSE: Duration = Duration::from_secs(3);
-/// How long a doctor looks after a signed prescription for the pharmacist's word.
-const REVIEW_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a doctor waits for the review of a signed prescription.
+const REVIEW_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A simulated doctor.
 struct Doctor {
@@ -38,15 +39,15 @@ struct Doctor {
 pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
     let doctor = Arc::new(Doctor { api, staff, pace });
     let mut at_work: JoinSet<()> = JoinSet::new();
-    // Held since an earlier life of this simulation: somebody still waits for a word.
-    let held: Result<Page<ConsultationView>, CallError> =
+    // Consultations accepted in an earlier run of this simulation.
+    let active: Result<Page<ConsultationView>, CallError> =
         doctor.call(Call::get("/api/v1/consultations")).await;
-    for consultation in held.map(|page| page.items).unwrap_or_default() {
-        see(&mut at_work, &doctor, consultation);
+    for consultation in active.map(|page| page.items).unwrap_or_default() {
+        start_consultation(&mut at_work, &doctor, consultation);
     }
     let mut on_duty = false;
     while doctor.api.clock.now() < until {
-        match one_look(&doctor, &mut on_duty, &mut at_work).await {
+        match poll_once(&doctor, &mut on_duty, &mut at_work).await {
             Ok(()) => {}
             Err(error) => {
                 tracing::debug!(%error, doctor = doctor.staff.email, "a simulated doctor pauses");
@@ -57,7 +58,7 @@ pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
         while at_work.try_join_next().is_some() {}
     }
     let off = Call::put("/api/v1/duty", None, &json!({"presence": Presence::Off}));
-    // The shift is over either way; the house sees that by itself.
+    // Going off duty may fail: the shift is over and the server knows that.
     let _over = doctor.call::<Value>(off.once()).await;
     while at_work.join_next().await.is_some() {}
 }
@@ -68,8 +69,8 @@ impl Doctor {
     }
 }
 
-/// `on_duty`: nothing has happened since that could have made the doctor away.
-async fn one_look(
+/// `on_duty`: the doctor is available, and nothing since could have made them away.
+async fn poll_once(
     doctor: &Arc<Doctor>,
     on_duty: &mut bool,
     at_work: &mut JoinSet<()>,
@@ -99,7 +100,7 @@ async fn one_look(
                 }
             }
             OfferAnswer::Accept => match accept(doctor, offer).await {
-                Ok(accepted) => see(at_work, doctor, accepted),
+                Ok(accepted) => start_consultation(at_work, doctor, accepted),
                 // Expired, withdrawn, or one too many at a time.
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error),
@@ -108,7 +109,7 @@ async fn one_look(
         answered += 1;
     }
     if answered == 0 {
-        // An empty answer ends a poll, and an offer that lapses makes away.
+        // The poll timed out, or an offer will expire, which makes the doctor away.
         *on_duty = false;
         if !offers.items.is_empty() {
             sleep(doctor.pace.unanswered).await;
@@ -117,8 +118,8 @@ async fn one_look(
     Ok(())
 }
 
-/// Sees a worker beside whatever else this doctor does.
-fn see(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, accepted: ConsultationView) {
+/// Conducts a consultation in a task of its own.
+fn start_consultation(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, accepted: ConsultationView) {
     let doctor = Arc::clone(doctor);
     at_work.spawn(async move {
         if let Err(error) = consult(&doctor, &accepted).await {
@@ -131,7 +132,7 @@ async fn accept(doctor: &Doctor, offer: &OfferView) -> Result<ConsultationView, 
     let path = format!("/api/v1/offers/{}/accept", offer.id);
     let call = Call::post(&path, &json!({"fence": offer.fence}));
     match doctor.call(call.may_conflict()).await {
-        // A while without a word: the house wants to know that it is still the same person.
+        // After a while of inactivity the server requires the PIN again.
         Err(error) if error.code() == "reauthentication_needed" => {
             let body = json!({"fence": offer.fence, "pin": doctor.staff.signing_pin});
             doctor.call(Call::post(path, &body).may_conflict()).await
@@ -143,16 +144,16 @@ async fn accept(doctor: &Doctor, offer: &OfferView) -> Result<ConsultationView, 
 async fn consult(doctor: &Doctor, accepted: &ConsultationView) -> Result<(), CallError> {
     let id = accepted.id;
     let _record: Value = doctor.call(Call::get(format!("/api/v1/consultations/{id}/record"))).await?;
-    let complaint = Complaint::told_by(&accepted.complaint);
+    let complaint = Complaint::in_text(&accepted.complaint);
     let question = complaint.map_or("您好，请说说哪里不舒服？", |complaint| complaint.question);
-    let talk = format!("/api/v1/consultations/{id}/messages");
-    let _: Value = doctor.call(Call::post(&talk, &json!({"text": question}))).await?;
+    let messages = format!("/api/v1/consultations/{id}/messages");
+    let _: Value = doctor.call(Call::post(&messages, &json!({"text": question}))).await?;
     doctor.pace.think().await;
     if let Some(complaint) = complaint {
         let turn = Turn::in_text(&accepted.complaint);
         match prescribe(doctor, id, complaint, turn).await {
             Ok(()) => {}
-            // Without a prescription the worker still gets advice.
+            // Without a prescription the worker gets advice only.
             Err(error @ CallError::Refused { .. }) => {
                 tracing::warn!(%error, doctor = doctor.staff.email, "a simulated doctor could not prescribe");
             }
@@ -186,13 +187,13 @@ async fn prescribe(
         return Ok(());
     }
     let (began, path) = (Instant::now(), format!("/api/v1/prescriptions/{}", signed.id));
-    while began.elapsed() < REVIEW_PATIENCE {
+    while began.elapsed() < REVIEW_TIMEOUT {
         let now =
             doctor.api.call_tagged::<PrescriptionView>(As::Staff(&doctor.staff), Call::get(&path)).await?;
         match now.body.state.as_str() {
             "signed" => sleep(doctor.pace.review).await,
             "returned" => {
-                // What was sent back as agreed is mended by saying no more of it.
+                // A return that the turn asked for: the same lines without the mark.
                 let other = match turn {
                     Turn::Return => Some(first),
                     _ => next_safe(doctor, consultation, &mut treatments).await?,
@@ -215,15 +216,15 @@ async fn prescribe(
     Ok(())
 }
 
-/// The diagnosis tells the pharmacist of the turn, if it concerns them.
+/// The diagnosis carries the turn's mark, if it concerns the pharmacist.
 fn draft_of(complaint: &Complaint, lines: &[LineInput], turn: Turn) -> Value {
     let (code, name) = complaint.diagnosis;
-    let name = if turn == Turn::Return { turn.told(name) } else { name.to_owned() };
+    let name = if turn == Turn::Return { turn.mark_in(name) } else { name.to_owned() };
     json!({"lines": lines, "diagnoses": [{"code": code, "name": name}], "kind": "ordinary"})
 }
 
-/// The next treatment whose drugs may be prescribed here and in which the
-/// house's check finds nothing.
+/// The next treatment whose drugs may be prescribed and in which the server's
+/// safety check finds nothing.
 async fn next_safe<'t>(
     doctor: &Doctor,
     consultation: ConsultationId,
@@ -251,8 +252,8 @@ async fn next_safe<'t>(
     Ok(None)
 }
 
-/// Whether a safety report holds a block or a warning: simulated people go
-/// another way then.
+/// Whether a safety report contains a block or a warning: simulated people then
+/// choose another treatment.
 pub fn objects(report: &Value) -> bool {
     findings_of(report, &["block", "warn"]).next().is_some()
 }
@@ -260,15 +261,15 @@ pub fn objects(report: &Value) -> bool {
 /// A report's findings of these severities.
 fn findings_of<'r>(report: &'r Value, severities: &'r [&str]) -> impl Iterator<Item = &'r Value> {
     let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
-    findings
-        .iter()
-        .filter(move |finding| finding["severity"].as_str().is_some_and(|word| severities.contains(&word)))
+    findings.iter().filter(move |finding| {
+        finding["severity"].as_str().is_some_and(|severity| severities.contains(&severity))
+    })
 }
 
 async fn sign(doctor: &Doctor, draft: &PrescriptionView) -> Result<PrescriptionView, CallError> {
     doctor.staff.open_signing_window().await?;
     let mut body = json!({"pin": doctor.staff.signing_pin});
-    // What the tables cannot tell, a doctor asks; the answer is on record in the talk.
+    // `unknown` findings need an override: the doctor has asked, and the answer is in the chat.
     let asked: Vec<Value> = findings_of(&draft.safety, &["unknown"])
         .filter_map(|finding| finding["rule"].as_str())
         .map(|rule| json!({"rule": rule, "reason": "已在问诊中核实 / asked and clarified in the talk"}))
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_no_objection_and_a_warning_is() {
+    fn a_warning_is_an_objection_and_a_note_is_not() {
         assert!(!objects(&json!({"findings": []})));
         assert!(!objects(&json!({"findings": [{"severity": "note"}]})));
         assert!(objects(&json!({"findings": [{"severity": "note"}, {"severity": "warn"}]})));

@@ -1,7 +1,7 @@
-//! The keypads at the hatches of the simulated cabinets. A journey's worker
-//! types in this process; a person types in a browser, through a small server
-//! of its own on the loopback address. It stands apart from the API: a keypad
-//! is a part of the cabinet, and the house never sees it.
+//! The keypads at the hatches of the simulated cabinets. A simulated worker types
+//! in this process; a person types in a browser, through a small server on the
+//! loopback address. It is separate from the API: a keypad is part of the cabinet,
+//! and the server never sees it.
 
 use std::{
     collections::BTreeMap,
@@ -20,26 +20,24 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use domain::ids::AttemptId;
 
-/// What the keypad's display says after a code.
+/// What the keypad's display shows after a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeypadAnswer {
-    /// Packs that came out.
     pub dispensed: u32,
     /// Packs whose motor ran without a drop, or that were refused.
     pub failed: u32,
-    /// The house's last refusal, as its stable code.
+    /// The stable code of the server's last refusal.
     pub refused: Option<String>,
-    /// Which packs came out. The display does not tell; a check may ask.
+    /// The packs that dropped. Not shown on the display; for checks.
     #[serde(skip)]
     pub fell: Vec<AttemptId>,
-    /// Whose motor ran in vain. Packs of one order that came at different
-    /// moments are tried by a code each.
+    /// The packs whose motor ran without a drop. Packs of one order that were
+    /// authorised at different moments need a code each.
     #[serde(skip)]
     pub jammed: Vec<AttemptId>,
 }
 
 impl KeypadAnswer {
-    /// Nothing came out.
     pub fn nothing(refused: Option<String>) -> Self {
         Self { dispensed: 0, failed: 0, refused, fell: Vec::new(), jammed: Vec::new() }
     }
@@ -49,13 +47,12 @@ impl KeypadAnswer {
 pub struct Typed {
     /// Six digits.
     pub code: String,
-    /// Every motor of this order jams: a trial wants to see what follows.
+    /// Makes every motor of this order jam, for trials.
     pub jams: bool,
-    /// The display.
     pub display: oneshot::Sender<KeypadAnswer>,
 }
 
-/// One keypad, from the street's side.
+/// The outer side of one keypad.
 struct Keypad {
     codes: mpsc::Sender<Typed>,
     waiting: watch::Sender<Vec<AttemptId>>,
@@ -68,35 +65,39 @@ pub struct Hatches {
 }
 
 impl Hatches {
-    /// Puts a keypad up, and gives the wire behind it.
-    pub fn install(&self, station_code: &str) -> mpsc::Receiver<Typed> {
-        let (codes, wire) = mpsc::channel(4);
+    /// Installs a keypad and returns the receiver of its codes.
+    pub(crate) fn install(&self, station_code: &str) -> mpsc::Receiver<Typed> {
+        let (codes, receiver) = mpsc::channel(4);
         self.locked().insert(station_code.to_owned(), Keypad { codes, waiting: watch::Sender::default() });
-        wire
+        receiver
     }
 
-    /// The cabinet says which packs wait for a code.
-    pub fn set_waiting(&self, station_code: &str, packs: Vec<AttemptId>) {
+    /// Sets which packs of a cabinet wait for a code.
+    pub(crate) fn set_waiting(&self, station_code: &str, packs: Vec<AttemptId>) {
         if let Some(keypad) = self.locked().get_mut(station_code) {
             keypad.waiting.send_replace(packs);
         }
     }
 
-    /// Cabinets that wait for a code, and for how many packs.
+    /// Stations whose cabinet waits for a code, with the number of packs.
     pub fn waiting(&self) -> Vec<(String, usize)> {
         let keypads = self.locked();
         let packs = keypads.iter().map(|(station, keypad)| (station, keypad.waiting.borrow().len()));
         packs.filter(|(_, packs)| *packs > 0).map(|(station, packs)| (station.clone(), packs)).collect()
     }
 
-    /// Returns once all of `packs` wait for a code at this station; `None`
-    /// where no cabinet listens.
-    pub async fn until_held(&self, station_code: &str, packs: &[AttemptId]) -> Option<()> {
+    /// Waits until all of `packs` wait for a code at this station; `None` if it has no
+    /// cabinet.
+    pub async fn wait_until_pending(&self, station_code: &str, packs: &[AttemptId]) -> Option<()> {
         let mut waiting = self.locked().get(station_code)?.waiting.subscribe();
-        waiting.wait_for(|held| packs.iter().all(|pack| held.contains(pack))).await.ok().map(drop)
+        waiting
+            .wait_for(|waiting_packs| packs.iter().all(|pack| waiting_packs.contains(pack)))
+            .await
+            .ok()
+            .map(drop)
     }
 
-    /// Types a code and waits for the display. `None` where no cabinet listens.
+    /// Types a code and waits for the display. `None` if there is no cabinet.
     pub async fn type_code(&self, station_code: &str, code: &str, jams: bool) -> Option<KeypadAnswer> {
         let codes = self.locked().get(station_code)?.codes.clone();
         let (display, shown) = oneshot::channel();
@@ -109,14 +110,14 @@ impl Hatches {
     }
 }
 
-/// What a browser sends.
+/// The body that a browser sends.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Press {
     code: String,
 }
 
-/// The keypads' own small server, on a socket of this machine only.
+/// The keypads' HTTP server.
 ///
 /// # Errors
 /// When the socket cannot be used.
@@ -174,7 +175,7 @@ async fn press_form(
             (format!("出药 {dispensed} 盒；{why}"), format!("{dispensed} pack(s) came out; {why}"))
         }
     };
-    shown(html! { p.answer { (zh) br; (en) } p { a href="/" { "返回 / back" } } }, false)
+    html_response(html! { p.answer { (zh) br; (en) } p { a href="/" { "返回 / back" } } }, false)
 }
 
 fn is_code(text: &str) -> bool {
@@ -183,7 +184,7 @@ fn is_code(text: &str) -> bool {
 
 async fn page(hatches: Data<Hatches>) -> HttpResponse {
     let waiting = hatches.waiting();
-    shown(
+    html_response(
         html! {
             p { "在屏幕上看到取药码后，在药柜的键盘上输入。" br;
                 "The pickup code on the screen is typed here, at the cabinet's hatch." }
@@ -208,15 +209,15 @@ color:#16302b}form{display:flex;gap:1rem;align-items:center;border:1px solid #bc
 padding:.75rem;margin:.5rem 0}input{font:inherit;width:7rem;padding:.3rem}button{font:inherit;padding:.3rem 1rem}\
 .answer{background:#eef6f3;padding:.75rem;border-radius:.5rem}";
 
-/// A page; one that shows nothing to type into looks again by itself.
-fn shown(inner: maud::Markup, looks_again: bool) -> HttpResponse {
+/// A page; without a form it reloads itself.
+fn html_response(inner: maud::Markup, reloads: bool) -> HttpResponse {
     let whole = html! {
         (DOCTYPE)
         html lang="zh" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width";
-                @if looks_again { meta http-equiv="refresh" content="3; url=/"; }
+                @if reloads { meta http-equiv="refresh" content="3; url=/"; }
                 title { "取药口 · Hatch" }
                 style { (maud::PreEscaped(STYLE)) }
             }
@@ -240,14 +241,14 @@ mod tests {
     #[tokio::test]
     async fn a_typed_code_reaches_its_cabinet_and_the_display_answers() {
         let hatches = Arc::new(Hatches::default());
-        let mut wire = hatches.install("zhifu-01");
+        let mut receiver = hatches.install("zhifu-01");
         let packs = [AttemptId::generate(), AttemptId::generate()];
         hatches.set_waiting("zhifu-01", packs.to_vec());
-        assert_eq!(hatches.until_held("zhifu-01", &packs[..1]).await, Some(()));
+        assert_eq!(hatches.wait_until_pending("zhifu-01", &packs[..1]).await, Some(()));
         assert_eq!(hatches.waiting(), [("zhifu-01".to_owned(), 2)]);
         let answer = KeypadAnswer { dispensed: 2, fell: packs.to_vec(), ..KeypadAnswer::nothing(None) };
         let cabinet = async {
-            let typed = wire.recv().await.unwrap();
+            let typed = receiver.recv().await.unwrap();
             assert_eq!(typed.code, "483920");
             typed.display.send(answer.clone()).unwrap();
         };

@@ -1,6 +1,6 @@
-//! FLOOR 5: the sample network, simulated people and cabinets, and the driver
-//! of journeys. They use the public API and the types of `domain` and
-//! `crypto` only: whatever they can do, a real caller can do.
+//! The sample network, simulated people and cabinets, and the load generator.
+//! They use only the public API and the types of `domain` and `crypto`: whatever
+//! they can do, a real client can do.
 
 pub mod acknowledged;
 pub mod api;
@@ -15,7 +15,7 @@ pub mod load;
 pub mod pace;
 pub mod pharmacists;
 pub mod ready;
+pub mod running;
 pub mod sample;
 pub mod sessions;
-pub mod simulation;
 pub mod turns;

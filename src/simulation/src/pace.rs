@@ -1,29 +1,29 @@
-//! How fast simulated people and machines are. A demonstration should look like
-//! life; a trial of the house should wait for nothing but the house.
+//! How fast simulated people and machines are. A demonstration should look
+//! realistic; a load trial should wait for nothing but the server.
 
 use std::{ops::Range, time::Duration};
 
 use rand::Rng;
 
-/// The pauses of everybody who is simulated.
+/// The pauses of all simulated people and machines.
 #[derive(Debug, Clone)]
 pub struct Pace {
     /// Milliseconds that a doctor thinks before prescribing.
     pub thinks_ms: Range<u64>,
     /// Milliseconds that a motor turns.
     pub turns_ms: Range<u64>,
-    /// Between two looks after a signed prescription that a doctor waits for.
+    /// A doctor's poll interval while a signed prescription is reviewed.
     pub review: Duration,
-    /// Before the list of reviews is looked at again, when all of it is a colleague's.
+    /// Pause before the review list is polled again, when all of it is a colleague's share.
     pub colleague: Duration,
-    /// Before offers are looked at again, when the one there is will not be answered.
+    /// Pause before offers are polled again, when the pending one will not be answered.
     pub unanswered: Duration,
-    /// Whether a doctor stays until the pharmacist has spoken.
+    /// Whether a doctor waits for the pharmacist's review.
     pub stays_for_review: bool,
 }
 
 impl Pace {
-    /// As in life, but shorter.
+    /// Realistic, but shorter.
     pub fn lively() -> Self {
         Self {
             thinks_ms: 150..600,
@@ -35,7 +35,7 @@ impl Pace {
         }
     }
 
-    /// Nobody pauses.
+    /// No pauses.
     pub fn quick() -> Self {
         Self {
             thinks_ms: 0..1,
@@ -47,12 +47,11 @@ impl Pace {
         }
     }
 
-    /// The doctor's pause.
-    pub async fn think(&self) {
+    pub(crate) async fn think(&self) {
         pause(&self.thinks_ms).await;
     }
 
-    /// How long this turn of a motor takes.
+    /// A random duration of a motor's turn.
     pub fn turn(&self) -> Duration {
         Duration::from_millis(drawn(&self.turns_ms))
     }

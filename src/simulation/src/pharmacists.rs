@@ -1,4 +1,4 @@
-//! Simulated pharmacists: they approve what is safe and send the rest back.
+//! Simulated pharmacists: they approve safe prescriptions and return the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,32 +18,29 @@ use domain::{ids::PrescriptionId, time::Timestamp};
 
 const POLL_SECONDS: u32 = 20;
 const PAUSE: Duration = Duration::from_secs(3);
-/// A colleague's share is taken over after this many milliseconds.
+/// A colleague's share is taken over after this time.
 const COLLEAGUE_MS: i64 = 4_000;
 
 /// One of several pharmacists who share the work.
 pub struct Pharmacist {
-    /// Who.
     pub staff: Arc<Staff>,
-    /// Their place among `of` colleagues, from 0.
+    /// Their index among `of` colleagues, from 0.
     pub place: usize,
-    /// How many share the work.
     pub of: usize,
-    /// How long they pause.
     pub pace: Pace,
 }
 
 /// Works as this pharmacist until `until`.
 pub async fn work(api: Api, pharmacist: Pharmacist, until: Timestamp) {
     while api.clock.now() < until {
-        if let Err(error) = one_look(&api, &pharmacist).await {
+        if let Err(error) = poll_once(&api, &pharmacist).await {
             tracing::debug!(%error, pharmacist = pharmacist.staff.email, "a simulated pharmacist pauses");
             sleep(PAUSE).await;
         }
     }
 }
 
-async fn one_look(api: &Api, pharmacist: &Pharmacist) -> Result<(), CallError> {
+async fn poll_once(api: &Api, pharmacist: &Pharmacist) -> Result<(), CallError> {
     let who = As::Staff(&pharmacist.staff);
     let path = format!("/api/v1/reviews?wait={POLL_SECONDS}");
     let waiting: Page<Value> = api.call(who, Call::get(path).once()).await?;
@@ -64,7 +61,7 @@ async fn one_look(api: &Api, pharmacist: &Pharmacist) -> Result<(), CallError> {
     for outcome in join_all(reviews).await {
         match outcome {
             Ok(_) => {}
-            // A colleague was faster, or the doctor withdrew it.
+            // A colleague reviewed it first, or the doctor voided it.
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }
@@ -72,8 +69,8 @@ async fn one_look(api: &Api, pharmacist: &Pharmacist) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Colleagues share the list by id, so that two seldom review the same one;
-/// what lies for long is anybody's.
+/// Colleagues share the list by id, so that two seldom review the same one; an old
+/// one is reviewed by anybody.
 fn takes(pharmacist: &Pharmacist, id: PrescriptionId, prescription: &Value, now: Timestamp) -> bool {
     let share = usize::from(id.uuid().as_bytes()[15]) % pharmacist.of.max(1);
     let signed_at = prescription["signed_at"].as_str().and_then(|text| text.parse::<Timestamp>().ok());

@@ -1,6 +1,6 @@
-//! The ready file: where the demonstration runs, and as whom a script may act.
-//! It is written in one go, once the house answers: a script that sees the
-//! file may start.
+//! The ready file: the demonstration's addresses and the credentials that a script
+//! may use. It is written atomically once the server responds: a script may start
+//! when the file exists.
 
 use std::{
     io::{self, Write},
@@ -16,7 +16,6 @@ use base::private_files;
 use crypto::device::DeviceKey;
 use domain::ids::{CabinetId, DeviceId, StationId};
 
-/// All of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ready {
     /// Where the API is.
@@ -24,34 +23,31 @@ pub struct Ready {
     /// Where the keypads of simulated cabinets are, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hatch_url: Option<String>,
-    /// Nobody in this file is simulated.
+    /// The people in this file are not simulated: a script may act as them.
     pub operator: Credentials,
     /// On shift for a day.
     pub doctor: Credentials,
     /// On shift for a day.
     pub pharmacist: Credentials,
-    /// Fills cabinets.
     pub restocker: Credentials,
     /// A safety officer.
     pub employer: Credentials,
-    /// A screen.
+    /// A station's screen.
     pub station: StationCredentials,
-    /// The cabinet beside it.
+    /// The cabinet at that station.
     pub cabinet: CabinetCredentials,
-    /// Somebody with a card.
+    /// A worker with a card.
     pub worker: WorkerCredentials,
 }
 
 /// How a member of staff signs in.
 #[derive(Debug, Clone, Serialize)]
 pub struct Credentials {
-    /// Their address.
     pub email: String,
-    /// Their password.
     pub password: String,
     /// Base32: SHA-1, six digits, 30 s.
     pub totp_secret: String,
-    /// Of doctors and pharmacists.
+    /// Used by doctors and pharmacists.
     pub signing_pin: String,
 }
 
@@ -74,9 +70,7 @@ pub struct StationCredentials {
     pub device_id: DeviceId,
     /// PKCS#8 in standard base64.
     pub private_key: String,
-    /// The place.
     pub station_id: StationId,
-    /// Its code.
     pub station_code: String,
 }
 
@@ -87,29 +81,25 @@ pub struct CabinetCredentials {
     pub device_id: DeviceId,
     /// PKCS#8 in standard base64.
     pub private_key: String,
-    /// The machine.
     pub cabinet_id: CabinetId,
-    /// The place.
     pub station_id: StationId,
 }
 
 /// How a script checks in.
 #[derive(Debug, Clone, Serialize)]
 pub struct WorkerCredentials {
-    /// On the card.
     pub card_number: String,
-    /// Six digits.
     pub pin: String,
 }
 
-/// A key as the ready file shows it.
+/// A key as written to the ready file.
 pub fn private_key(key: &DeviceKey) -> String {
     key.to_base64().expose_secret().to_owned()
 }
 
 impl Ready {
-    /// Writes the file beside its place and moves it there: nobody reads half of it,
-    /// and nobody but its owner reads it at all.
+    /// Writes a temporary file and renames it, so that no reader sees half of it. Only
+    /// the owner may read it.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -164,7 +154,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_file_is_one_whole_object_with_keys_that_work() {
+    fn the_file_is_one_complete_object_with_usable_keys() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ready.json");
         sample().write(&path).unwrap();

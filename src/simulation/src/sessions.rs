@@ -1,6 +1,6 @@
-//! How simulated people and machines prove who they are: staff by password
-//! and one-time code, devices by an assertion that their key signed, workers
-//! through the station they stand at. Tokens are renewed before they expire.
+//! Authentication of simulated people and machines: staff by password and one-time
+//! code, devices by a signed assertion, workers through the station where they
+//! checked in. Tokens are renewed before they expire.
 
 use std::sync::Arc;
 
@@ -23,23 +23,22 @@ use domain::{
     time::Timestamp,
 };
 
-/// A token this near its end is renewed first.
+/// A token that expires within this time is renewed first.
 const EARLY: TimeDelta = TimeDelta::seconds(45);
-/// A signing window this near its end is opened anew.
+/// A signing window that ends within this time is opened again.
 const WINDOW_EARLY: TimeDelta = TimeDelta::seconds(20);
 /// How long to wait for the next step of one-time codes.
 const NEXT_STEP: std::time::Duration = std::time::Duration::from_secs(2);
-/// A step that was used, and one that cannot have been: more tries cannot help.
+/// One step that may be used already, and one that cannot be: more tries cannot help.
 const CODE_TRIES: usize = 2;
 
 /// A member of the sample staff.
 pub struct Staff {
     api: Api,
-    /// Their address.
     pub email: String,
     password: String,
     totp: TotpSecret,
-    /// Their signing PIN; empty for those who sign nothing.
+    /// Empty for roles that sign nothing.
     pub signing_pin: String,
     signed_in: Mutex<SignedIn>,
 }
@@ -53,10 +52,10 @@ struct SignedIn {
 }
 
 impl Staff {
-    /// Somebody who is not signed in yet.
+    /// Not signed in yet.
     ///
     /// # Errors
-    /// When `totp` is no usable secret.
+    /// When `totp` is not a usable secret.
     pub fn new(
         api: Api,
         email: &str,
@@ -74,17 +73,17 @@ impl Staff {
         })
     }
 
-    /// Codes up to `step` were used in an earlier life: guessing at them would
-    /// count as wrong codes, and in the end lock everybody out.
-    pub fn used_up_to(mut self, step: u64) -> Self {
+    /// Codes up to `step` were used in an earlier run: trying them again would count as
+    /// wrong codes and in the end lock the account.
+    pub(crate) fn used_up_to(mut self, step: u64) -> Self {
         self.signed_in.get_mut().last_step = step;
         self
     }
 
-    /// A token that holds for a while yet.
+    /// A token that is valid for a while.
     ///
     /// # Errors
-    /// When neither the refresh token nor the password is taken.
+    /// When neither the refresh token nor the password is accepted.
     pub async fn token(&self) -> Result<String, CallError> {
         let mut signed_in = self.signed_in.lock().await;
         if let Some(token) = &signed_in.token
@@ -94,28 +93,28 @@ impl Staff {
         }
         if let Some(old) = signed_in.token.take() {
             let body = json!({"refresh_token": old.refresh_token});
-            // Tried once: a repeat that comes later than some seconds ends the session.
+            // Without retries: a refresh token used again after some seconds ends the session.
             let fresh = self.api.call(As::Nobody, Call::post_plain("/api/v1/tokens/refresh", &body).once());
             if let Ok(fresh) = fresh.await {
-                return Ok(self.keep(&mut signed_in, fresh));
+                return Ok(self.store(&mut signed_in, fresh));
             }
         }
         signed_in.signing_until = Timestamp::default();
         let fresh: StaffToken =
             self.with_code(&mut signed_in, |code| (As::Nobody, self.sign_in_call(&code))).await?;
-        Ok(self.keep(&mut signed_in, fresh))
+        Ok(self.store(&mut signed_in, fresh))
     }
 
-    /// Signs in with the code of exactly this step, and tries no other.
+    /// Signs in with the code of exactly this step.
     ///
     /// # Errors
     /// When the code was used before, or anything else is wrong.
-    pub async fn sign_in_at(&self, step: u64) -> Result<(), CallError> {
+    pub(crate) async fn sign_in_at(&self, step: u64) -> Result<(), CallError> {
         let mut signed_in = self.signed_in.lock().await;
         signed_in.last_step = step;
         let call = self.sign_in_call(&totp::code_at(&self.totp, step));
         let fresh: StaffToken = self.api.call(As::Nobody, call).await?;
-        self.keep(&mut signed_in, fresh);
+        self.store(&mut signed_in, fresh);
         Ok(())
     }
 
@@ -124,24 +123,24 @@ impl Staff {
         Call::post_plain("/api/v1/tokens/staff", &body).may_refuse(&[401])
     }
 
-    fn keep(&self, signed_in: &mut SignedIn, token: StaffToken) -> String {
+    fn store(&self, signed_in: &mut SignedIn, token: StaffToken) -> String {
         signed_in.expires_at = self.api.clock.now() + TimeDelta::seconds(token.expires_in);
         let access = token.access_token.clone();
         signed_in.token = Some(token);
         access
     }
 
-    /// The next token is made anew.
-    pub async fn forget_token(&self) {
+    /// The next call to `token` requests a new one.
+    pub(crate) async fn forget_token(&self) {
         self.signed_in.lock().await.expires_at = Timestamp::default();
     }
 
-    /// Sees to it that the signing window is open for a while yet.
+    /// Ensures that the signing window stays open for a while.
     ///
     /// # Errors
-    /// When no one-time code is taken.
+    /// When no one-time code is accepted.
     pub async fn open_signing_window(&self) -> Result<(), CallError> {
-        // Signing in, if need be, comes first: it takes a code of its own.
+        // Sign in first if necessary: it uses a code of its own.
         self.token().await?;
         let mut signed_in = self.signed_in.lock().await;
         if self.api.clock.now() + WINDOW_EARLY < signed_in.signing_until {
@@ -159,8 +158,9 @@ impl Staff {
         Ok(())
     }
 
-    /// Calls with the code of the earliest step that may still be unused. Each
-    /// step is taken once, so that a window can be opened soon after signing in.
+    /// Calls with the code of the earliest step that may be unused. Each step is
+    /// accepted once; starting with the previous step leaves a code for opening a
+    /// window right after signing in.
     async fn with_code<'p, T: serde::de::DeserializeOwned>(
         &self,
         signed_in: &mut SignedIn,
@@ -177,9 +177,9 @@ impl Staff {
             signed_in.last_step = step;
             let (who, call) = call(totp::code_at(&self.totp, step));
             match Box::pin(self.api.call(who, call)).await {
-                // Used in an earlier life of this simulation, or the step has just passed.
-                // No step that the house takes now is sure to be fresh; guessing
-                // would count as wrong codes, so the next one waits.
+                // Used in an earlier run of this simulation, or the step has just passed.
+                // No step that the server accepts now is surely unused; guessing would
+                // count as wrong codes, so wait for the next step.
                 Err(error)
                     if matches!(error.code(), "totp_used" | "credentials_wrong") && tries < CODE_TRIES =>
                 {
@@ -195,27 +195,24 @@ impl Staff {
 /// A station's or cabinet's enrolled key.
 pub struct Device {
     api: Api,
-    /// Its id.
     pub id: DeviceId,
-    /// Its key.
     pub key: DeviceKey,
     token: Mutex<Option<(String, Timestamp)>>,
 }
 
 impl Device {
-    /// A device without a token yet.
     pub fn new(api: Api, id: DeviceId, key: DeviceKey) -> Self {
         Self { api, id, key, token: Mutex::default() }
     }
 
-    /// A token that holds for a while yet.
+    /// A token that is valid for a while.
     ///
     /// # Errors
-    /// When the assertion is not taken.
+    /// When the assertion is not accepted.
     pub async fn token(&self) -> Result<String, CallError> {
-        let mut kept = self.token.lock().await;
+        let mut cached = self.token.lock().await;
         let now = self.api.clock.now();
-        if let Some((token, expires_at)) = kept.as_ref()
+        if let Some((token, expires_at)) = cached.as_ref()
             && now + EARLY < *expires_at
         {
             return Ok(token.clone());
@@ -225,14 +222,14 @@ impl Device {
         let jti = random::token_128();
         let assertion = make_assertion(&self.key, self.id, &audience, jti.expose_secret(), now)?;
         let body = json!({"client_assertion": assertion});
-        // Tried once: an assertion is good for one try, and the caller makes another.
+        // Without retries: an assertion is valid once, and the caller makes another.
         let fresh: DeviceToken = self.api.call(As::Nobody, Call::post_plain(path, &body).once()).await?;
-        *kept = Some((fresh.access_token.clone(), now + TimeDelta::seconds(fresh.expires_in)));
+        *cached = Some((fresh.access_token.clone(), now + TimeDelta::seconds(fresh.expires_in)));
         Ok(fresh.access_token)
     }
 
-    /// The next token is made anew.
-    pub async fn forget_token(&self) {
+    /// The next call to `token` requests a new one.
+    pub(crate) async fn forget_token(&self) {
         *self.token.lock().await = None;
     }
 }
@@ -245,38 +242,38 @@ pub struct WorkerPass {
 }
 
 impl WorkerPass {
-    /// From the answer of a check-in at `station`.
+    /// From the response of a check-in at `station`.
     pub fn new(api: &Api, station: Arc<Device>, check_in: CheckInId, token: String, expires_in: i64) -> Self {
         let until = api.clock.now() + TimeDelta::seconds(expires_in);
         Self { api: api.clone(), renewal: Some((station, check_in)), token: Mutex::new((token, until)) }
     }
 
-    /// A token that nobody renews.
+    /// A token that is not renewed.
     fn fixed(api: &Api, token: String) -> Self {
         let until = api.clock.now() + TimeDelta::seconds(300);
         Self { api: api.clone(), renewal: None, token: Mutex::new((token, until)) }
     }
 
-    /// A token that holds for a while yet.
+    /// A token that is valid for a while.
     ///
     /// # Errors
     /// When the check-in has ended.
     pub async fn token(&self) -> Result<String, CallError> {
-        let mut kept = self.token.lock().await;
+        let mut cached = self.token.lock().await;
         let now = self.api.clock.now();
         if let Some((station, check_in)) = &self.renewal
-            && now + EARLY >= kept.1
+            && now + EARLY >= cached.1
         {
             let path = format!("/api/v1/check-ins/{check_in}/token");
             let call = Call::post(path, &json!({}));
             let fresh: WorkerToken = self.api.call(As::Station(station), call).await?;
-            *kept = (fresh.access_token, now + TimeDelta::seconds(fresh.expires_in));
+            *cached = (fresh.access_token, now + TimeDelta::seconds(fresh.expires_in));
         }
-        Ok(kept.0.clone())
+        Ok(cached.0.clone())
     }
 
-    /// The next token is made anew.
-    pub async fn forget_token(&self) {
+    /// The next call to `token` requests a new one.
+    pub(crate) async fn forget_token(&self) {
         self.token.lock().await.1 = Timestamp::default();
     }
 }

@@ -1,12 +1,12 @@
-//! The turns that a journey may take, and how the simulated people on it agree
-//! on one: it stands in the worker's own words, and the doctor passes on what
-//! the pharmacist must know. So a doctor in another process takes it as well,
-//! and the house sees nothing but text.
+//! The turns that a journey may take, and how the simulated people agree on one:
+//! the turn is marked in the worker's complaint text, and the doctor copies it to
+//! the diagnosis if it concerns the pharmacist. So it also works with doctors in
+//! another process, and the server sees only text.
 
 domain::text_enum! {
-    /// What happens on a journey beside the usual.
+    /// How a journey deviates from the normal course.
     pub enum Turn {
-        /// Nothing.
+        /// No deviation.
         Straight = "straight",
         /// The first doctor declines.
         Decline = "decline",
@@ -14,7 +14,7 @@ domain::text_enum! {
         Lapse = "lapse",
         /// The worker gives up while waiting.
         GiveUp = "give_up",
-        /// The pharmacist sends the prescription back once.
+        /// The pharmacist returns the prescription once.
         Return = "return",
         /// The worker cancels the paid order.
         CancelOrder = "cancel_order",
@@ -27,18 +27,18 @@ const OPENS: &str = "〔sample turn: ";
 const CLOSES: &str = "〕";
 
 impl Turn {
-    /// `text`, with the turn beside it.
-    pub fn told(self, text: &str) -> String {
+    /// `text` with the turn's mark appended.
+    pub(crate) fn mark_in(self, text: &str) -> String {
         match self {
             Self::Straight => text.to_owned(),
             turn => format!("{text} {OPENS}{turn}{CLOSES}"),
         }
     }
 
-    /// The turn that `text` tells of; straight if none.
-    pub fn in_text(text: &str) -> Self {
-        let told = text.split_once(OPENS).and_then(|(_, rest)| rest.split_once(CLOSES));
-        told.and_then(|(word, _)| Self::parse(word)).unwrap_or(Self::Straight)
+    /// The turn marked in `text`; `Straight` if there is no mark.
+    pub(crate) fn in_text(text: &str) -> Self {
+        let marked = text.split_once(OPENS).and_then(|(_, rest)| rest.split_once(CLOSES));
+        marked.and_then(|(code, _)| Self::parse(code)).unwrap_or(Self::Straight)
     }
 
     /// What a doctor does with the `fence`th offer of such a consultation.
@@ -55,11 +55,9 @@ impl Turn {
 /// What a simulated doctor does with an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfferAnswer {
-    /// Takes it.
     Accept,
-    /// Turns it down.
     Decline,
-    /// Does not answer.
+    /// Lets it expire.
     None,
 }
 
@@ -70,7 +68,7 @@ mod tests {
     #[test]
     fn a_turn_is_read_back_out_of_any_text() {
         for turn in Turn::ALL {
-            assert_eq!(Turn::in_text(&turn.told("发热 / fever")), *turn);
+            assert_eq!(Turn::in_text(&turn.mark_in("发热 / fever")), *turn);
         }
         assert_eq!(Turn::in_text("发热 / fever"), Turn::Straight);
         assert_eq!(Turn::in_text("〔sample turn: unheard of〕"), Turn::Straight);

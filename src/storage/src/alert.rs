@@ -1,4 +1,4 @@
-//! Emergencies at stations that an operator must see to.
+//! Emergencies at stations that an operator must handle.
 
 use diesel::prelude::*;
 
@@ -18,36 +18,25 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = alert)]
 pub struct AlertRow {
-    /// Which.
     pub id: AlertId,
-    /// In which check-in.
     pub check_in_id: CheckInId,
-    /// Where.
     pub station_id: StationId,
-    /// The consultation that it belongs to, if one was asked for.
+    /// Set when a consultation was requested.
     pub consultation_id: Option<ConsultationId>,
-    /// Codes of red flags, as a JSON list; for carers only.
+    /// Codes of red flags, as a JSON list; shown to carers only.
     pub red_flags: String,
-    /// Since when.
     pub raised_at: Timestamp,
-    /// When it was closed.
     pub closed_at: Option<Timestamp>,
-    /// By whom.
     pub closed_by: Option<StaffId>,
 }
 
-/// An alert on its way in.
+/// An alert to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewAlert<'a> {
-    /// Which.
     pub id: AlertId,
-    /// In which check-in.
     pub check_in: CheckInId,
-    /// Whose.
     pub worker: WorkerId,
-    /// Where.
     pub station: StationId,
-    /// The consultation that it belongs to.
     pub consultation: Option<ConsultationId>,
     /// Codes of red flags, as a JSON list.
     pub red_flags: &'a str,
@@ -69,7 +58,7 @@ pub fn alert_add(conn: &mut Conn, new: &NewAlert<'_>, now: Timestamp) -> QueryRe
     .map(|_| ())
 }
 
-/// Writes what an open alert has become.
+/// Updates an open alert.
 pub fn alert_update(
     conn: &mut Conn,
     id: AlertId,
@@ -83,7 +72,6 @@ pub fn alert_update(
         .map(|_| ())
 }
 
-/// An alert by id.
 pub fn alert_fetch(conn: &mut Conn, id: AlertId) -> QueryResult<Option<AlertRow>> {
     on_backend!(conn, c => alert::table.find(id).select(AlertRow::as_select()).first(c)).optional()
 }

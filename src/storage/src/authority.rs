@@ -1,11 +1,11 @@
-//! Whether what a token proved still holds: one read by key each, at the
-//! beginning of a transaction, and once more in its last step.
+//! Whether the authority that a token proved is still valid: one read by key at the beginning of a
+//! transaction, and a recheck in its last step.
 
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, PortableDsl, on_backend},
+    dialect::{self, RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::{check_in, device, session, staff, worker},
     sql_types::At,
@@ -15,45 +15,45 @@ use domain::{
     time::Timestamp,
 };
 
-/// A touch within this many seconds of the last is not worth a write.
+/// The activity time is written at most once in this interval.
 pub const TOUCH_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
-/// What a second look at an authority found.
+/// Result of the second check of a caller's authority, at commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Still {
-    /// It holds, and will until the end of this transaction.
+pub enum Recheck {
+    /// Valid, and locked until the end of this transaction.
     Holds,
-    /// It has ended.
+    /// Not valid any more.
     Ended,
-    /// It holds as far as one can see, but another transaction has its row.
+    /// Valid as far as can be read, but another transaction has locked the row.
     Contended,
 }
 
-/// Looks at an authority's row in the last step of a transaction, and keeps it
-/// unchanged until the commit. With `patient` a row that somebody is changing is
-/// waited for; without, such a row makes the answer [`Still::Contended`], so that
-/// nobody waits here while holding rows of their own.
-macro_rules! still {
-    ($conn:ident, $patient:ident, $id:ty, $live:expr) => {{
+/// Rechecks an authority's row in the last step of a transaction, and locks it against change until
+/// the commit. With `wait_for_lock` it waits for a row that another transaction is changing;
+/// without, it returns [`Recheck::Contended`], so that no transaction waits here while it has rows
+/// locked itself.
+macro_rules! recheck {
+    ($conn:ident, $wait_for_lock:ident, $id:ty, $live:expr) => {{
         if !dialect::writes_overlap($conn) {
-            return Ok(Still::Holds);
+            return Ok(Recheck::Holds);
         }
-        let found = if $patient {
+        let found = if $wait_for_lock {
             on_backend!($conn, c => $live.lock_for_share().get_result::<$id>(c)).optional()?
         } else {
             on_backend!($conn, c => $live.lock_for_share_skip_locked().get_result::<$id>(c)).optional()?
         };
         if found.is_some() {
-            return Ok(Still::Holds);
+            return Ok(Recheck::Holds);
         }
-        let seen = on_backend!($conn, c => $live.get_result::<$id>(c)).optional()?;
-        Ok(if seen.is_some() { Still::Contended } else { Still::Ended })
+        let unlocked = on_backend!($conn, c => $live.get_result::<$id>(c)).optional()?;
+        Ok(if unlocked.is_some() { Recheck::Contended } else { Recheck::Ended })
     }};
 }
 
-/// When an open check-in last did something, and keeps its worker the same
-/// until the end of this transaction: nobody merges them into another meanwhile.
-pub fn check_in_hold(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<Timestamp>> {
+/// When the worker of an open check-in was last active. Locks the rows with FOR KEY SHARE until the
+/// end of this transaction, so that the worker is not merged into another meanwhile.
+pub fn check_in_lock_for_key_share(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<Timestamp>> {
     on_backend!(conn, c => check_in::table
         .inner_join(worker::table)
         .filter(check_in::id.eq(id))
@@ -76,29 +76,30 @@ pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
     Ok(found.is_some())
 }
 
-/// Whether the check-in has still not ended, in a transaction's last step.
-pub fn check_in_still(conn: &mut Conn, id: CheckInId, patient: bool) -> QueryResult<Still> {
-    still!(
+/// Rechecks that the check-in has not ended, in a transaction's last step.
+pub fn check_in_recheck(conn: &mut Conn, id: CheckInId, wait_for_lock: bool) -> QueryResult<Recheck> {
+    recheck!(
         conn,
-        patient,
+        wait_for_lock,
         CheckInId,
         check_in::table.find(id).filter(check_in::ended_at.is_null()).select(check_in::id)
     )
 }
 
-/// Takes an open check-in's row, unless somebody else has it.
-pub fn check_in_take(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
+/// Locks an open check-in's row without waiting; `false` when it has ended or another transaction
+/// has locked it.
+pub fn check_in_try_lock(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
     let found = on_backend!(conn, c => check_in::table
         .find(id)
         .filter(check_in::ended_at.is_null())
         .select(check_in::id)
-        .lock_for_update_skip_locked()
+        .lock_for_no_key_update_skip_locked()
         .get_result::<CheckInId>(c))
     .optional()?;
     Ok(found.is_some())
 }
 
-/// Notes that the worker was heard.
+/// Records that the worker was active.
 pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryResult<()> {
     diesel::update(check_in::table.find(id))
         .filter(check_in::active_at.lt(At(now - TOUCH_EVERY)))
@@ -108,18 +109,18 @@ pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryRe
         .map(|_| ())
 }
 
-/// When a live session was last heard and last attended to.
+/// When a live session was last active and last attended.
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = session)]
-pub struct SessionStanding {
-    /// When its holder's program or its holder last did something.
+pub struct SessionActivity {
+    /// Last activity, by its member of staff or by their program on its own.
     pub active_at: Timestamp,
-    /// When its holder was last there without doubt; see `service::caller::Standing`.
+    /// Last activity certainly by the person; see `service::caller::Standing`.
     pub attended_at: Option<Timestamp>,
 }
 
-/// The session, if it is signed in, of this version, younger than `oldest`, and
-/// its holder is not disabled.
+/// The session, if it is not revoked, has this version, began after `oldest`, and its member of
+/// staff is not disabled.
 macro_rules! live_session {
     ($id:expr, $version:expr, $oldest:expr) => {
         session::table
@@ -133,41 +134,47 @@ macro_rules! live_session {
     };
 }
 
-/// How a live session stands; `None` when it is none (any more).
+/// A live session's activity; `None` when it is not live.
 pub fn session_live(
     conn: &mut Conn,
     id: SessionId,
     version: i64,
     oldest: Timestamp,
-) -> QueryResult<Option<SessionStanding>> {
+) -> QueryResult<Option<SessionActivity>> {
     on_backend!(conn, c => live_session!(id, version, oldest)
-        .select(SessionStanding::as_select())
+        .select(SessionActivity::as_select())
         .first(c))
     .optional()
 }
 
-/// Whether the session is still live, in a transaction's last step.
-pub fn session_still(
+/// Rechecks that the session is live, in a transaction's last step.
+pub fn session_recheck(
     conn: &mut Conn,
     id: SessionId,
     version: i64,
     oldest: Timestamp,
-    patient: bool,
-) -> QueryResult<Still> {
-    still!(conn, patient, SessionId, live_session!(id, version, oldest).select(session::id))
+    wait_for_lock: bool,
+) -> QueryResult<Recheck> {
+    recheck!(conn, wait_for_lock, SessionId, live_session!(id, version, oldest).select(session::id))
 }
 
-/// Takes a live session's row, unless somebody else has it.
-pub fn session_take(conn: &mut Conn, id: SessionId, version: i64, oldest: Timestamp) -> QueryResult<bool> {
+/// Locks a live session's row without waiting; `false` when it is not live or another transaction
+/// has locked it.
+pub fn session_try_lock(
+    conn: &mut Conn,
+    id: SessionId,
+    version: i64,
+    oldest: Timestamp,
+) -> QueryResult<bool> {
     let found = on_backend!(conn, c => live_session!(id, version, oldest)
         .select(session::id)
-        .lock_for_update_skip_locked()
+        .lock_for_no_key_update_skip_locked()
         .get_result::<SessionId>(c))
     .optional()?;
     Ok(found.is_some())
 }
 
-/// Notes that a member of staff, or their program, did something.
+/// Records activity of a member of staff or of their program.
 pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<()> {
     diesel::update(session::table.find(id))
         .filter(session::active_at.lt(At(now - TOUCH_EVERY)))
@@ -177,7 +184,7 @@ pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRes
         .map(|_| ())
 }
 
-/// Notes that a member of staff did something themselves.
+/// Records activity of the member of staff in person.
 pub fn session_attend(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<()> {
     diesel::update(session::table.find(id))
         .set((session::active_at.eq(At(now)), session::attended_at.eq(Some(At(now)))))
@@ -186,7 +193,7 @@ pub fn session_attend(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRe
         .map(|_| ())
 }
 
-/// When a member of staff last did something in any session.
+/// Last activity of a member of staff in any session.
 pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Timestamp>> {
     on_backend!(conn, c => session::table
         .filter(session::staff_id.eq(staff))
@@ -208,11 +215,16 @@ pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<
     Ok(found.is_some())
 }
 
-/// Whether the device is still enrolled, in a transaction's last step.
-pub fn device_still(conn: &mut Conn, id: DeviceId, epoch: i64, patient: bool) -> QueryResult<Still> {
-    still!(
+/// Rechecks that the device is enrolled, in a transaction's last step.
+pub fn device_recheck(
+    conn: &mut Conn,
+    id: DeviceId,
+    epoch: i64,
+    wait_for_lock: bool,
+) -> QueryResult<Recheck> {
+    recheck!(
         conn,
-        patient,
+        wait_for_lock,
         DeviceId,
         device::table
             .find(id)
@@ -222,7 +234,7 @@ pub fn device_still(conn: &mut Conn, id: DeviceId, epoch: i64, patient: bool) ->
     )
 }
 
-/// Opens a session, version 1. Whoever signed in is there.
+/// Opens a session, version 1. Signing in counts as attended activity.
 pub fn session_open(conn: &mut Conn, id: SessionId, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(session::table)
         .values((

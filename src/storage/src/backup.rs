@@ -1,5 +1,5 @@
-//! A copy of the embedded database while it is in use, and what is looked at
-//! before such a copy is trusted.
+//! Copies of the embedded database while it is in use, and the checks before such a copy is
+//! trusted.
 
 use std::{
     fs::{File, TryLockError},
@@ -21,7 +21,7 @@ use base::private_files;
 pub use super::operations::SchemaState;
 
 impl DatabaseUrl {
-    /// The file of an embedded database, be it named by its path or by a URI.
+    /// The file of an embedded database, named by a path or by a URI.
     pub fn file(&self) -> Option<&Path> {
         let Self::Sqlite(name) = self else { return None };
         let Some(uri) = name.strip_prefix("file:") else {
@@ -35,9 +35,8 @@ impl DatabaseUrl {
     }
 }
 
-/// Says that the embedded database is in use: shared by every process that
-/// works with it, exclusive for one that replaces it. The system takes it back
-/// however a process ends.
+/// A file lock that marks the embedded database as in use: shared by every process that uses it,
+/// exclusive for one that replaces it. The operating system releases it however a process ends.
 #[derive(Debug)]
 pub struct InUse(#[expect(dead_code, reason = "held for its lock")] File);
 
@@ -48,10 +47,10 @@ impl InUse {
         opened.map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
     }
 
-    /// Uses the database among others.
+    /// Takes the shared lock.
     ///
     /// # Errors
-    /// Somebody is replacing it.
+    /// Another process is replacing the database.
     pub fn shared(database: &Path) -> Result<Self, StoreError> {
         let file = Self::file(database)?;
         match file.try_lock_shared() {
@@ -63,11 +62,11 @@ impl InUse {
         }
     }
 
-    /// Has the database alone; `None` while somebody uses it.
+    /// Takes the exclusive lock; `None` while another process uses the database.
     ///
     /// # Errors
-    /// When the system cannot lock files there.
-    pub fn alone(database: &Path) -> Result<Option<Self>, StoreError> {
+    /// When files cannot be locked there.
+    pub fn exclusive(database: &Path) -> Result<Option<Self>, StoreError> {
         let file = Self::file(database)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
@@ -84,10 +83,10 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// How many bytes a copy of the database at `url` will have, at most.
+/// Size in bytes of a copy of the database at `url`, at most.
 ///
 /// # Errors
-/// What the database said.
+/// The database error.
 pub fn database_size(url: &DatabaseUrl) -> Result<u64, StoreError> {
     let mut conn = Conn::open(url, Purpose::Write)?;
     Ok(u64::try_from(dialect::embedded_size(&mut conn)?).unwrap_or(0))
@@ -97,27 +96,27 @@ pub fn database_size(url: &DatabaseUrl) -> Result<u64, StoreError> {
 /// state, without free space, while others read and write.
 ///
 /// # Errors
-/// What the database said.
+/// The database error.
 pub fn database_copy(url: &DatabaseUrl, to: &Path) -> Result<(), StoreError> {
     let path = to.to_str().ok_or_else(|| StoreError::Broken("a path that is not UTF-8".to_owned()))?;
     let mut conn = Conn::open(url, Purpose::Write)?;
     Ok(dialect::embedded_copy(&mut conn, path)?)
 }
 
-/// Brings everything of a database that nobody uses into its one file.
+/// Moves the write-ahead log of an unused database into its one file.
 ///
 /// # Errors
-/// What the database said: it may be damaged.
-pub fn database_fold(url: &DatabaseUrl) -> Result<(), StoreError> {
+/// The database error: it may be damaged.
+pub fn database_checkpoint(url: &DatabaseUrl) -> Result<(), StoreError> {
     let mut conn = Conn::open(url, Purpose::Write)?;
-    Ok(dialect::embedded_fold(&mut conn)?)
+    Ok(dialect::embedded_checkpoint(&mut conn)?)
 }
 
-/// Opens a file that nobody writes, without changing a byte of it.
+/// Opens a file that nobody writes as immutable, without changing a byte of it.
 ///
 /// # Errors
-/// What the database said.
-pub fn database_at_rest(path: &Path) -> Result<Conn, StoreError> {
+/// The database error.
+pub fn database_open_immutable(path: &Path) -> Result<Conn, StoreError> {
     let mut name = String::new();
     for byte in path.to_str().unwrap_or_default().bytes() {
         match byte {
@@ -127,34 +126,33 @@ pub fn database_at_rest(path: &Path) -> Result<Conn, StoreError> {
             other => name.push_str(&format!("%{other:02X}")),
         }
     }
-    Ok(dialect::embedded_at_rest(&format!("file:{name}?mode=ro&immutable=1"))?)
+    Ok(dialect::embedded_open_uri(&format!("file:{name}?mode=ro&immutable=1"))?)
 }
 
-/// What a look into a database file found.
+/// Result of the inspection of a database file.
 #[derive(Debug)]
 pub struct Found {
-    /// What the engine's own check complains of.
+    /// Problems that SQLite's integrity check reports.
     pub damage: Vec<String>,
-    /// Rows that point to rows that are not there.
+    /// Rows that violate a foreign key.
     pub dangling: usize,
-    /// How the schema stands to this program.
+    /// The schema compared with this program.
     pub schema: SchemaState,
-    /// How many events there are.
     pub events: i64,
-    /// The newest position.
+    /// Position of the newest event.
     pub position: i64,
     /// The keys that tokens are signed with.
     pub token_keys: Vec<ServerKeyRow>,
 }
 
-/// Looks through a whole database file.
+/// Inspects a whole database file.
 ///
 /// # Errors
-/// What the database said: it is no database, or none of this program.
-pub fn database_look(conn: &mut Conn) -> Result<Found, StoreError> {
+/// The database error: not a database, or not one of this program.
+pub fn database_inspect(conn: &mut Conn) -> Result<Found, StoreError> {
     let damage = dialect::embedded_damage(conn)?;
     if !damage.is_empty() {
-        // Nothing that stands in a damaged file is worth telling.
+        // In a damaged file nothing else is worth reporting.
         let schema = SchemaState::default();
         return Ok(Found { damage, dangling: 0, schema, events: 0, position: 0, token_keys: Vec::new() });
     }

@@ -10,8 +10,8 @@ use diesel::{
 use super::waits::Waits;
 use crate::postgres::url::PostgresUrl;
 
-/// A connection to either database. Statements run on the one inside, by
-/// `dialect::each`: they are then written and prepared once.
+/// A connection to either database. Statements run on the inner connection through
+/// `dialect::on_backend`: written once, and prepared once per connection.
 pub enum Conn {
     /// PostgreSQL: for scale.
     Pg(PgConnection),
@@ -19,8 +19,8 @@ pub enum Conn {
     Sqlite(SqliteConnection),
 }
 
-/// Which database a URL names. Decided here and never guessed: SQLite would
-/// accept any text as a path.
+/// Which database a URL names. Decided by the scheme and never guessed: SQLite would accept any
+/// text as a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `postgres://..` or `postgresql://..`
@@ -30,11 +30,11 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads the scheme; an unknown one is refused, and so is a way to another
-    /// machine that is not protected.
+    /// Parses the URL; an unknown scheme is refused, and so is an unprotected connection to another
+    /// machine.
     ///
     /// # Errors
-    /// Why it is refused, without repeating any of it.
+    /// Why it is refused; repeats no part of the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             PostgresUrl::parse(url).map(Self::Postgres)
@@ -46,7 +46,7 @@ impl DatabaseUrl {
     }
 }
 
-/// What a connection will be used for; SQLite guards readers against writing.
+/// What a connection is used for; on SQLite a reader cannot write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Reads only.
@@ -60,8 +60,8 @@ impl Conn {
     pub fn open(url: &DatabaseUrl, purpose: Purpose) -> ConnectionResult<Self> {
         match url {
             DatabaseUrl::Postgres(url) => {
-                let told = url.for_client().map_err(ConnectionError::BadConnection)?;
-                PgConnection::establish(&told).map(Conn::Pg)
+                let client_url = url.for_client().map_err(ConnectionError::BadConnection)?;
+                PgConnection::establish(&client_url).map(Conn::Pg)
             }
             DatabaseUrl::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(path)?;
@@ -72,7 +72,7 @@ impl Conn {
                 )
                 .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 if purpose == Purpose::Read {
-                    // The system's own cache holds the file for all readers.
+                    // The operating system's cache serves the file to all readers.
                     conn.batch_execute("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")
                         .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 }
@@ -81,18 +81,18 @@ impl Conn {
         }
     }
 
-    /// Bounds what this connection waits for.
+    /// Sets the timeouts of this connection.
     pub(super) fn bounded(mut self, waits: &Waits) -> ConnectionResult<Self> {
-        let told = match &self {
+        let sql = match &self {
             Conn::Pg(_) => waits.for_postgres(),
             Conn::Sqlite(_) => waits.for_sqlite(),
         };
-        self.batch_execute(&told).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        self.batch_execute(&sql).map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(self)
     }
 
-    /// Begins a transaction that intends to write. SQLite takes its write lock
-    /// at once, so it can never fail half way on upgrading a read lock.
+    /// Begins a write transaction. SQLite takes its write lock at once, so the transaction can
+    /// never fail later on upgrading a read lock.
     pub(super) fn begin_write(&mut self) -> QueryResult<()> {
         match self {
             Conn::Pg(conn) => {
@@ -102,8 +102,8 @@ impl Conn {
         }
     }
 
-    /// Commits the outermost transaction, and only that: a savepoint left open
-    /// would otherwise make COMMIT release the savepoint and keep nothing.
+    /// Commits the outermost transaction, and only that: with a savepoint left open, COMMIT would
+    /// only release the savepoint and persist nothing.
     pub(super) fn commit_write(&mut self) -> QueryResult<()> {
         if self.depth() != Some(1) {
             return Err(Error::BrokenTransactionManager);
@@ -114,7 +114,7 @@ impl Conn {
         }
     }
 
-    /// Rolls the innermost transaction or savepoint back.
+    /// Rolls back the innermost transaction or savepoint.
     pub(super) fn rollback_write(&mut self) -> QueryResult<()> {
         match self {
             Conn::Pg(conn) => AnsiTransactionManager::rollback_transaction(conn),
@@ -122,7 +122,7 @@ impl Conn {
         }
     }
 
-    /// Runs `work` in a savepoint: kept on Ok, undone on Err and on a panic.
+    /// Runs `work` in a savepoint: released on Ok, rolled back on Err and on a panic.
     pub fn savepoint<T, E: From<Error>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -131,7 +131,7 @@ impl Conn {
             Conn::Pg(conn) => AnsiTransactionManager::begin_transaction(conn)?,
             Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction(conn)?,
         }
-        // The panic is caught inside the savepoint, so that it cannot stay open.
+        // Catches the panic inside the savepoint, so that the savepoint cannot stay open.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
         match outcome {
             Ok(Ok(value)) => {
@@ -153,8 +153,8 @@ impl Conn {
         }
     }
 
-    /// Whether the connection is beyond use: the server closed it, or nobody
-    /// knows in which transaction it is.
+    /// Whether the connection is unusable: the server closed it, or its transaction state is
+    /// unknown.
     pub(super) fn is_lost(&mut self) -> bool {
         self.depth().is_none()
     }
@@ -189,7 +189,7 @@ impl SimpleConnection for Conn {
 
 /// Makes connections for the pools.
 #[derive(Debug)]
-pub struct Manager {
+pub(crate) struct Manager {
     pub(super) url: DatabaseUrl,
     pub(super) purpose: Purpose,
     pub(super) waits: Waits,

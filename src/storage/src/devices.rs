@@ -1,11 +1,11 @@
-//! Enrolled keys of stations and cabinets, the codes that enrol them, and the
-//! client assertions that were used.
+//! Enrolled keys of stations and cabinets, the enrolment codes, and the client assertions that were
+//! used.
 
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
@@ -19,19 +19,16 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = device)]
 pub struct DeviceRow {
-    /// Which key.
     pub id: DeviceId,
     /// `station` or `cabinet`.
     pub kind: String,
-    /// Where it stands.
     pub station_id: StationId,
-    /// The machine, of a cabinet's key.
+    /// Set for the key of a cabinet.
     pub cabinet_id: Option<CabinetId>,
-    /// How often this place was enrolled.
+    /// Number of enrolments of this kind at this station.
     pub epoch: i64,
     /// Ed25519, base64url.
     pub public_key: String,
-    /// Since when.
     pub enrolled_at: Timestamp,
     /// When it was revoked or replaced.
     pub revoked_at: Option<Timestamp>,
@@ -43,15 +40,12 @@ pub struct DeviceRow {
 pub struct CodeRow {
     /// `station` or `cabinet`.
     pub kind: String,
-    /// The place it enrols.
+    /// The station that it enrols a device for.
     pub station_id: StationId,
-    /// The operator who made it.
     pub created_by: StaffId,
-    /// When it lapses.
     pub expires_at: Timestamp,
 }
 
-/// Adds an enrolment code.
 pub fn code_add(
     conn: &mut Conn,
     digest: &[u8],
@@ -80,7 +74,7 @@ pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>
         .optional()
 }
 
-/// Uses a code of this kind; `false` when it is used, has lapsed or is another's.
+/// Uses a code of this kind; `false` when it is used, expired or of another kind.
 pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<bool> {
     diesel::update(enrolment_code::table.find(digest))
         .filter(enrolment_code::kind.eq(kind))
@@ -92,7 +86,6 @@ pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> Q
         .map(|rows| rows == 1)
 }
 
-/// A device by id.
 pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
     on_backend!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
 }
@@ -130,7 +123,7 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
         .map(|rows| rows == 1)
 }
 
-/// Whether there is such a station, in service.
+/// Whether the station exists and is not retired.
 pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
     let found = on_backend!(conn, c => station::table
         .find(id)
@@ -141,12 +134,12 @@ pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
     Ok(found.is_some())
 }
 
-/// As [`cabinet_at`], for whoever will change the epoch: of two, one waits.
-pub fn cabinet_at_held(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
+/// As [`cabinet_at`], with the row locked for update: for a change of the epoch.
+pub fn cabinet_at_locked(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
     on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
-        .lock_for_update()
+        .lock_for_no_key_update()
         .get_result(c))
     .optional()
 }
@@ -160,8 +153,8 @@ pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<
     .optional()
 }
 
-/// Moves a cabinet from one epoch to the next: its journal begins anew, and it
-/// must say hello before anything else. `false` when somebody was faster.
+/// Moves a cabinet from one epoch to the next: its journal starts again, and it must send a hello
+/// before anything else. `false` when another transaction changed it first.
 pub fn cabinet_epoch_advance(
     conn: &mut Conn,
     id: CabinetId,
@@ -190,10 +183,4 @@ pub fn assertion_use(conn: &mut Conn, digest: &[u8], expires_at: Timestamp) -> Q
         .on_conflict_do_nothing()
         .execute(c))
     .map(|rows| rows == 1)
-}
-
-/// Forgets assertions that lapsed before `before`: they are refused by their time.
-pub fn assertions_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
-    on_backend!(conn, c => diesel::delete(used_assertion::table.filter(used_assertion::expires_at.lt(At(before))))
-        .execute(c))
 }

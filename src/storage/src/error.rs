@@ -1,12 +1,12 @@
-//! Faults of the storage. They are never answers: the transaction is rolled
-//! back and the caller is told to try again.
+//! Storage errors. They are never business answers: the transaction is rolled back and the caller
+//! is asked to try again.
 
 use diesel::result::{DatabaseErrorKind as Kind, Error};
 
-/// What is waited for where somebody holds a row.
+/// What [`StoreError::Busy`] names when a row lock timed out.
 const A_ROW: &str = "a row";
 
-/// What can go wrong below the services.
+/// Errors of the storage layer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refused a statement.
@@ -18,77 +18,76 @@ pub enum StoreError {
     /// No pooled connection became free in time.
     #[error("pool: {0}")]
     Pool(String),
-    /// The connection ended during COMMIT: nobody knows whether it was kept.
+    /// The connection was lost during COMMIT: it is unknown whether it was committed.
     #[error("connection lost while committing: {0}")]
-    Unsure(String),
-    /// A row, a connection or the writer was waited for too long; nothing was kept.
+    CommitUnknown(String),
+    /// The wait for a row lock, a connection or the writer timed out; nothing was written.
     #[error("waited in vain for {0}")]
     Busy(&'static str),
-    /// Another transaction is changing a row that this one may not wait for;
-    /// all of its work was undone.
+    /// Another transaction has locked a row that this one may not wait for; all its work was
+    /// undone.
     #[error("a row that must not be waited for is being changed")]
     Contended,
-    /// More writes wait than may.
+    /// Too many queued writes.
     #[error("too many writes are waiting")]
     Overloaded,
     /// The closure panicked; its work was undone.
     #[error("a write panicked and was undone")]
     Panicked,
-    /// The shared commit failed, or the writer is gone.
+    /// The shared commit failed, or the writer has stopped.
     #[error("storage is broken: {0}")]
     Broken(String),
-    /// A stored value cannot be read as what it should be.
+    /// A stored value cannot be decoded.
     #[error("stored value: {0}")]
     Corrupt(String),
 }
 
-/// Whether a transaction that failed, and was undone, may well succeed when it
-/// is simply run again.
-pub trait TryAgain {
-    /// True where the database itself, and not the work, was in the way.
-    fn may_pass(&self) -> bool;
+/// Whether a transaction that failed, and was rolled back, may succeed when it is run again.
+pub trait Retryable {
+    /// True for a conflict or a lost connection, not a fault of the work itself.
+    fn is_retryable(&self) -> bool;
 
-    /// True where diesel cannot say what was in the way: a deadlock, or a wait
-    /// that took too long. Only the time that has passed tells them apart.
-    fn is_unnamed(&self) -> bool {
+    /// True for an error that diesel does not classify: a deadlock, or a lock timeout. Only the
+    /// elapsed time tells them apart.
+    fn is_unclassified(&self) -> bool {
         false
     }
 
-    /// True where the other transaction should be given a moment first.
-    fn should_pause(&self) -> bool {
+    /// True where a retry should first wait a moment for the other transaction.
+    fn should_back_off(&self) -> bool {
         false
     }
 }
 
-impl TryAgain for StoreError {
-    fn may_pass(&self) -> bool {
+impl Retryable for StoreError {
+    fn is_retryable(&self) -> bool {
         match self {
-            Self::Database(error) => error.may_pass(),
+            Self::Database(error) => error.is_retryable(),
             Self::Contended => true,
             _ => false,
         }
     }
 
-    fn should_pause(&self) -> bool {
+    fn should_back_off(&self) -> bool {
         matches!(self, Self::Contended)
     }
-    fn is_unnamed(&self) -> bool {
-        matches!(self, Self::Database(error) if error.is_unnamed())
+    fn is_unclassified(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unclassified())
     }
 }
 
-impl TryAgain for Error {
-    fn may_pass(&self) -> bool {
+impl Retryable for Error {
+    fn is_retryable(&self) -> bool {
         match self {
             Self::DatabaseError(
-                // Somebody wrote the same row first: the next try sees it, and
-                // refuses in words.
+                // Another transaction wrote the same row first: the next try sees it, and refuses
+                // with a business error.
                 Kind::UniqueViolation
                 | Kind::SerializationFailure
-                // The server went away, or was started anew.
+                // The server closed the connection, or was restarted.
                 | Kind::ClosedConnection
                 | Kind::UnableToSendCommand
-                // diesel tells no deadlock apart, and its text is in the server's language.
+                // diesel does not classify deadlocks, and the message is in the server's language.
                 | Kind::Unknown,
                 _,
             )
@@ -96,17 +95,17 @@ impl TryAgain for Error {
             _ => false,
         }
     }
-    fn is_unnamed(&self) -> bool {
+    fn is_unclassified(&self) -> bool {
         matches!(self, Self::DatabaseError(Kind::Unknown, _))
     }
 }
 
 impl StoreError {
-    /// A row was waited for in vain.
-    pub(super) const ROW: Self = Self::Busy(A_ROW);
+    /// The wait for a row lock timed out.
+    pub(super) const LOCK_TIMEOUT: Self = Self::Busy(A_ROW);
 
-    /// Whether everybody meets this now, and not only who needs the same rows.
-    pub fn concerns_all(&self) -> bool {
+    /// Whether this affects all callers now, not only those who need the same rows.
+    pub fn affects_all_callers(&self) -> bool {
         match self {
             Self::Busy(what) => *what != A_ROW,
             Self::Contended | Self::Database(Error::DatabaseError(Kind::SerializationFailure, _)) => false,
@@ -115,15 +114,15 @@ impl StoreError {
         }
     }
 
-    /// Whether it was only a row that somebody else holds.
-    pub fn is_held_row(&self) -> bool {
+    /// Whether it was only a row lock that another transaction has.
+    pub fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Contended) || matches!(self, Self::Busy(what) if *what == A_ROW)
     }
 
-    /// Whether the database cannot be reached, or not now.
+    /// Whether the database cannot be reached, or not at the moment.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Pool(_) | Self::Unsure(_) => true,
+            Self::Connection(_) | Self::Pool(_) | Self::CommitUnknown(_) => true,
             Self::Contended | Self::Overloaded | Self::Busy(_) => true,
             Self::Database(Error::BrokenTransactionManager) => true,
             Self::Database(Error::DatabaseError(kind, _)) => {

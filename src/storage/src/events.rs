@@ -1,5 +1,5 @@
-//! The one event log: appended to in the transaction of the change it tells
-//! of, and read by the realtime resume, the report and the audit chain.
+//! The event log: appended to in the transaction of the change that it records, and read by the
+//! realtime resume, the report and the audit chain.
 
 use diesel::prelude::*;
 
@@ -13,31 +13,28 @@ use domain::{
     time::Timestamp,
 };
 
-/// The id of whatever a stream is about, or of whoever acted.
+/// Marker for the id of any entity or actor.
 pub enum Any {}
-/// An id whose kind the column beside it names.
+/// An id whose kind is in another column of the same row.
 pub type AnyId = Id<Any>;
 
-/// A change, ready to be logged. Holds ids, codes and digests only.
+/// An event to be appended. Contains ids, codes and digests only.
 #[derive(Debug)]
 pub struct NewEvent {
-    /// What kind of thing changed: `consultation`, `attempt`, ...
+    /// Kind of entity that changed: `consultation`, `attempt`, ...
     pub stream: &'static str,
-    /// Which one.
     pub stream_id: AnyId,
-    /// What happened: `consultation.accepted`.
+    /// For example `consultation.accepted`.
     pub kind: String,
     /// Ids, codes, digests.
     pub payload: serde_json::Value,
     /// The role that acted, or `system`.
     pub actor_role: &'static str,
-    /// Who acted.
     pub actor_id: Option<AnyId>,
-    /// The worker whose screen should hear of it.
+    /// The worker to notify.
     pub worker_id: Option<WorkerId>,
-    /// The member of staff who should hear of it.
+    /// The member of staff to notify.
     pub staff_id: Option<StaffId>,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -45,36 +42,32 @@ pub struct NewEvent {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = event)]
 pub struct LoggedEvent {
-    /// Place in the global log.
+    /// Position in the global log.
     pub position: i64,
-    /// What kind of thing changed.
+    /// Kind of entity that changed.
     pub stream: String,
-    /// Which one.
     pub stream_id: AnyId,
-    /// Its how-manieth change.
+    /// Number of the event within its stream, from 1.
     pub version: i64,
-    /// What happened.
     pub kind: String,
     /// Ids, codes, digests, as JSON text.
     pub payload: String,
     /// The role that acted.
     pub actor_role: String,
-    /// Who acted.
     pub actor_id: Option<AnyId>,
-    /// When.
     pub at: Timestamp,
 }
 
-/// Whose events are wanted.
+/// Which events a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// One worker's.
+    /// Events of one worker.
     Worker(WorkerId),
-    /// One member of staff's.
+    /// Events of one member of staff.
     Staff(StaffId),
-    /// Those of every prescription: the pharmacists'.
+    /// Events of every prescription: for pharmacists.
     Reviews,
-    /// All: the operators' and the audit's.
+    /// All events: for operators and the audit.
     All,
 }
 
@@ -97,21 +90,22 @@ pub fn event_append(conn: &mut Conn, new: &NewEvent) -> QueryResult<()> {
     )
 }
 
-/// What a reader finds after a position.
+/// Result of [`events_after`].
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Events, oldest first.
     pub events: Vec<LoggedEvent>,
-    /// Whether there is more that may not be shown yet, because a transaction
-    /// that began before it still runs. Nothing wakes the reader when that one
-    /// ends, so the reader must look again soon.
+    /// Whether there are more events that may not be shown yet, because an earlier transaction is
+    /// still running. Nothing notifies the reader when it ends, so the reader must query again
+    /// soon.
     pub more_soon: bool,
 }
 
 /// The events of `audience` after `position`, oldest first, `limit` at most.
 /// Never skips one that a slower transaction will still commit.
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
-    // First the horizon, then the events: what ended before it is all there.
+    // Read the horizon first, then the events: events of transactions that ended before it are all
+    // there.
     let horizon = dialect::event_horizon(conn)?;
     let rows: Vec<(LoggedEvent, i64)> = on_backend!(conn, c => {
         let base = event::table
@@ -126,10 +120,10 @@ pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i
             Audience::All => base.load(c),
         }
     })?;
-    let there = rows.len();
+    let found = rows.len();
     let events: Vec<LoggedEvent> =
         rows.into_iter().take_while(|(_, xid)| *xid < horizon).map(|(event, _)| event).collect();
-    Ok(Found { more_soon: events.len() < there, events })
+    Ok(Found { more_soon: events.len() < found, events })
 }
 
 /// All events of one stream, oldest first.

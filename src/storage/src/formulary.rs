@@ -1,5 +1,5 @@
-//! The catalogue as rows: what is searched and referred to stands in columns,
-//! the whole product in its body.
+//! The catalogue as rows: columns for what is searched and referred to, and the whole product in
+//! the body.
 
 use diesel::{prelude::*, sql_types::Bool};
 
@@ -14,21 +14,16 @@ use domain::{formulary::SaleClass, money::Fen};
 /// Rows per statement: SQLite binds at most 32,766 values.
 const ROWS_AT_ONCE: usize = 500;
 
-/// A product on its way in. `body` is the whole product as JSON.
+/// A product to be inserted. `body` is the whole product as JSON.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = product, treat_none_as_default_value = false)]
 pub struct NewProduct {
-    /// Its code.
     pub code: String,
-    /// Generic name in Chinese.
     pub generic_zh: String,
-    /// Generic name in English.
     pub generic_en: String,
     /// ATC code, or `-`.
     pub atc: String,
-    /// How it may be sold.
     pub class: SaleClass,
-    /// Chosen for the formulary?
     pub in_formulary: bool,
     /// Price of one pack.
     pub price_fen: Fen,
@@ -38,7 +33,7 @@ pub struct NewProduct {
     pub updated_at: At,
 }
 
-/// Adds products; one whose code is known is replaced.
+/// Adds products; replaces one whose code exists.
 pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
     use diesel::upsert::excluded;
     for part in rows.chunks(ROWS_AT_ONCE) {
@@ -61,12 +56,12 @@ pub fn products_upsert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> 
     Ok(())
 }
 
-/// The number of the catalogue's edition.
+/// The edition number of the catalogue.
 pub fn edition_number(conn: &mut Conn) -> QueryResult<i64> {
     on_backend!(conn, c => catalogue_edition::table.select(catalogue_edition::number).first(c))
 }
 
-/// Makes it another edition: whoever writes products says so.
+/// Increments the edition number: every writer of products must call it.
 pub fn edition_advance(conn: &mut Conn) -> QueryResult<()> {
     on_backend!(conn, c => diesel::update(catalogue_edition::table)
         .set(catalogue_edition::number.eq(catalogue_edition::number + 1))
@@ -84,8 +79,8 @@ pub fn product_fetch(conn: &mut Conn, code: &str) -> QueryResult<Option<String>>
     on_backend!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
 }
 
-/// Bodies of products after `after`, by code. Every word (in lower case) must
-/// stand in a name or in the code, or the ATC code must begin with `atc`.
+/// Codes and bodies of products after `after`, by code. Every word (in lower case) must occur in a
+/// name or in the code, or the ATC code must begin with `atc`.
 pub fn products_search(
     conn: &mut Conn,
     words: &[String],
@@ -94,8 +89,8 @@ pub fn products_search(
     limit: i64,
 ) -> QueryResult<Vec<(String, String)>> {
     on_backend!(conn, c on Engine => {
-        let says = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
-            let pattern = format!("%{}%", literal(word));
+        let contains = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
+            let pattern = format!("%{}%", escape_like(word));
             Box::new(
                 lower(product::generic_en)
                     .like(pattern.clone())
@@ -111,8 +106,8 @@ pub fn products_search(
             .select((product::code, product::body))
             .into_boxed();
         if let Some(first) = words.first() {
-            let named = words.iter().skip(1).fold(says(first), |all, word| Box::new(all.and(says(word))));
-            let group = format!("{}%", literal(atc.unwrap_or(first)));
+            let named = words.iter().skip(1).fold(contains(first), |all, word| Box::new(all.and(contains(word))));
+            let group = format!("{}%", escape_like(atc.unwrap_or(first)));
             query = query.filter(named.or(product::atc.like(group).escape('\\')));
         }
         query.load(c)
@@ -120,11 +115,11 @@ pub fn products_search(
 }
 
 diesel::define_sql_function! {
-    /// Small letters: on both engines of ASCII at least.
+    /// Lower case: on both engines of ASCII at least.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
-/// A text that stands for itself in LIKE.
-fn literal(text: &str) -> String {
+/// Escapes a text so that LIKE matches it literally.
+fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -1,4 +1,4 @@
-//! Deleting what has expired.
+//! Deletes expired rows.
 
 use diesel::prelude::*;
 
@@ -10,13 +10,14 @@ use super::{
 };
 use domain::time::Timestamp;
 
-/// Deletes used assertions, refresh tokens, codes and messages that have expired, and old counts.
+/// Deletes used client assertions, refresh tokens, phone codes and text messages that have expired,
+/// and old counts of wrong PINs.
 pub fn expired_proofs_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
     let spent = used_assertion::table.filter(used_assertion::expires_at.lt(At(now)));
     let assertions = on_backend!(conn, c => diesel::delete(spent).execute(c))?;
     let ended = refresh_token::table.filter(refresh_token::expires_at.lt(At(now)));
     let refresh = on_backend!(conn, c => diesel::delete(ended).execute(c))?;
-    // A message outlives its code for a day: who asks why none came is answered.
+    // A message outlives its code for a day, so that support can see why none arrived.
     let before = now - chrono::TimeDelta::days(1);
     let codes = phone_code::table.filter(phone_code::expires_at.lt(At(before)));
     let codes = on_backend!(conn, c => diesel::delete(codes).execute(c))?;

@@ -1,21 +1,20 @@
-//! Saved answers, one per principal, route and key.
+//! Saved responses, one per principal, route and idempotency key.
 
 use diesel::prelude::*;
 
 use super::{conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::idempotency, sql_types::At};
 use domain::time::Timestamp;
 
-/// A claimed key and, once its work is done, the answer.
+/// A claimed key and, once its work is done, the response.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = idempotency)]
 pub struct KeyRow {
     /// SHA-256 of the body that came with the key.
     pub body_digest: Vec<u8>,
-    /// The sealed answer.
     pub answer_sealed: Option<Vec<u8>>,
 }
 
-/// Claims a key; `false` when somebody has it already.
+/// Claims a key; `false` when it is claimed already.
 pub fn key_claim(
     conn: &mut Conn,
     principal: &str,
@@ -44,7 +43,7 @@ pub fn key_fetch(conn: &mut Conn, principal: &str, route: &str, key: &str) -> Qu
         .optional()
 }
 
-/// Puts the answer beside its key.
+/// Saves the response under its key.
 pub fn answer_save(
     conn: &mut Conn,
     principal: &str,
@@ -59,13 +58,13 @@ pub fn answer_save(
         .map(|_| ())
 }
 
-/// Forgets keys made before `before`.
+/// Deletes keys made before `before`.
 pub fn keys_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     on_backend!(conn, c => diesel::delete(idempotency::table.filter(idempotency::created_at.lt(At(before))))
         .execute(c))
 }
 
-/// Gives a claimed key back: its answer was none for good.
+/// Releases a claimed key: its response is not final.
 pub fn key_forget(conn: &mut Conn, principal: &str, route: &str, key: &str) -> QueryResult<()> {
     on_backend!(conn, c => diesel::delete(idempotency::table.find((principal, route, key))).execute(c))
         .map(|_| ())

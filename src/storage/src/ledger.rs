@@ -1,5 +1,5 @@
-//! The books: accounts, transfers and their postings. A balance moves by one
-//! conditional UPDATE that cannot take it below zero.
+//! The ledger: accounts, transfers and their postings. One conditional UPDATE changes a balance and
+//! cannot make it negative.
 
 use diesel::prelude::*;
 
@@ -17,16 +17,13 @@ use domain::{
     time::Timestamp,
 };
 
-/// One side of a transfer, as an account's holder reads it.
+/// One posting of a transfer, for the account's owner.
 #[derive(Debug, Clone, Queryable)]
 pub struct EntryRow {
-    /// Which transfer.
     pub transfer_id: TransferId,
-    /// Why.
     pub reason: TransferReason,
-    /// How much came in; negative went out.
+    /// Positive for a credit, negative for a debit.
     pub amount: Fen,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -42,7 +39,7 @@ pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(
     }
 }
 
-/// Opens an account, empty; one that is there already stays as it is.
+/// Opens an account with balance zero; an existing one stays as it is.
 pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(account::table)
         .values((
@@ -57,7 +54,7 @@ pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
     .map(|_| ())
 }
 
-/// Claims a transfer; `false` when the same thing was booked before.
+/// Adds a transfer; `false` when the same reason and reference were booked before.
 pub fn transfer_add(
     conn: &mut Conn,
     id: TransferId,
@@ -77,8 +74,8 @@ pub fn transfer_add(
     .map(|rows| rows == 1)
 }
 
-/// Books one side: the balance and the posting. `false` when the account does
-/// not hold enough; then nothing was booked.
+/// Books one posting, and changes the balance. `false` when the balance does not suffice; then
+/// nothing was booked.
 pub fn posting_add(
     conn: &mut Conn,
     transfer_id: TransferId,
@@ -103,7 +100,7 @@ pub fn posting_add(
     .map(|rows| rows == 1)
 }
 
-/// The allowances that these workers were granted: whose, what for, how much.
+/// The allowances granted to these workers: owner, reference, amount.
 pub fn allowances_of(
     conn: &mut Conn,
     workers: &[WorkerId],
@@ -120,7 +117,7 @@ pub fn allowances_of(
         .load(c))
 }
 
-/// Whether this was booked.
+/// Whether this transfer was booked.
 pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) -> QueryResult<bool> {
     let found = on_backend!(conn, c => transfer::table
         .filter(transfer::reason.eq(reason))

@@ -1,6 +1,6 @@
-//! What operators watch: whether the database is the one that this program
-//! knows, and how much there is of what moves. Every count stands on a partial
-//! index or a small table, so that looking costs the same on a large network.
+//! Figures for operators: whether the database schema is the one of this program, and how much work
+//! is pending. Every count uses a partial index or a small table, so that it costs the same on a
+//! large network.
 
 use std::collections::BTreeSet;
 
@@ -27,19 +27,19 @@ diesel::table! {
     }
 }
 
-/// How the schema stands to this program.
+/// The database schema compared with this program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SchemaState {
-    /// Migrations that this program has and the database has not.
+    /// Migrations of this program that the database does not have.
     pub pending: usize,
-    /// Migrations of the database that this program does not know: it is older.
+    /// Migrations of the database that this program does not know: the program is older.
     pub unknown: usize,
 }
 
 /// Compares the migrations of the database with those of the program.
 ///
 /// # Errors
-/// What the database said; a migration that cannot be read.
+/// The database error; a migration that cannot be read.
 pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
         .map_err(|error| StoreError::Broken(format!("migrations: {error}")))?;
@@ -55,7 +55,7 @@ pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
     })
 }
 
-/// The database server's own time; `None` where there is no server.
+/// The database server's time; `None` on SQLite.
 pub fn database_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     dialect::server_now(conn)
 }
@@ -65,19 +65,17 @@ pub fn event_newest_at(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     on_backend!(conn, c => event::table.order(event::position.desc()).select(event::at).first(c)).optional()
 }
 
-/// A part of the queue.
+/// The queue of one department and triage level.
 #[derive(Debug, QueryableByName)]
 pub struct QueuePart {
-    /// Which department.
     #[diesel(sql_type = Text)]
     pub department: String,
-    /// Which level.
     #[diesel(sql_type = Text)]
     pub triage: String,
-    /// How many wait or are offered.
+    /// Consultations that wait or are offered.
     #[diesel(sql_type = BigInt)]
     pub waiting: i64,
-    /// Since when the first of them waits.
+    /// When the first of them was requested.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub oldest: Option<Timestamp>,
 }
@@ -89,18 +87,16 @@ pub fn queue_parts(conn: &mut Conn) -> QueryResult<Vec<QueuePart>> {
     on_backend!(conn, c => diesel::sql_query(SQL).load(c))
 }
 
-/// A department with its free doctors.
+/// Free doctors of a department.
 #[derive(Debug, QueryableByName)]
 pub struct DutyPart {
-    /// Which department.
     #[diesel(sql_type = Text)]
     pub department: String,
-    /// How many may be offered something.
     #[diesel(sql_type = BigInt)]
     pub doctors: i64,
 }
 
-/// Doctors with a free place who are on shift, by department.
+/// Doctors on shift with free capacity, by department.
 pub fn duty_parts(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DutyPart>> {
     const SQL: &str = "SELECT dd.department AS department, count(*) AS doctors FROM doctor d \
          JOIN doctor_department dd ON dd.doctor_id = d.staff_id \
@@ -118,27 +114,27 @@ struct CountAndAge {
     oldest: Option<Timestamp>,
 }
 
-/// How many there are of something, and since when the oldest stands.
-pub type Pile = (i64, Option<Timestamp>);
+/// A count, and the time of the oldest.
+pub type CountAndOldest = (i64, Option<Timestamp>);
 
-fn pile(conn: &mut Conn, sql: &str) -> QueryResult<Pile> {
+fn count_and_oldest(conn: &mut Conn, sql: &str) -> QueryResult<CountAndOldest> {
     let row: CountAndAge = on_backend!(conn, c => diesel::sql_query(sql).get_result(c))?;
     Ok((row.count, row.oldest))
 }
 
-/// Attempts whose outcome nobody knows.
-pub fn attempts_doubted(conn: &mut Conn) -> QueryResult<Pile> {
-    // The list of states is that of the index, which it is to be found by.
-    pile(
+/// Attempts in doubt.
+pub fn attempts_doubted(conn: &mut Conn) -> QueryResult<CountAndOldest> {
+    // The first list of states is that of the partial index, so that the index is used.
+    count_and_oldest(
         conn,
         "SELECT count(*) AS count, min(doubted_at) AS oldest FROM attempt \
          WHERE state IN ('issued', 'started', 'in_doubt') AND state = 'in_doubt'",
     )
 }
 
-/// Letters that are still to be sent.
-pub fn letters_waiting(conn: &mut Conn) -> QueryResult<Pile> {
-    pile(
+/// Letters that wait to be sent.
+pub fn letters_waiting(conn: &mut Conn) -> QueryResult<CountAndOldest> {
+    count_and_oldest(
         conn,
         "SELECT count(*) AS count, min(created_at) AS oldest FROM letter WHERE next_try_at IS NOT NULL",
     )
@@ -169,11 +165,11 @@ pub fn consultations_active(conn: &mut Conn) -> QueryResult<i64> {
     on_backend!(conn, c => diesel::sql_query(SQL).get_result::<Count>(c)).map(|row| row.count)
 }
 
-/// A pile is not counted beyond this.
-const COUNTED: i64 = 10_000;
+/// Events are not counted beyond this.
+const MAX_COUNT: i64 = 10_000;
 
-/// Events beyond the last seal, and since when the first of them stands.
-pub fn events_unsealed(conn: &mut Conn) -> QueryResult<Pile> {
+/// Events after the last seal, and the time of the first of them.
+pub fn events_unsealed(conn: &mut Conn) -> QueryResult<CountAndOldest> {
     const SQL: &str = "SELECT count(*) AS count, min(beyond.at) AS oldest FROM \
          (SELECT at FROM event WHERE position > $1 ORDER BY position LIMIT $2) AS beyond";
     let sealed: i64 = on_backend!(conn, c => audit_seal::table
@@ -182,7 +178,7 @@ pub fn events_unsealed(conn: &mut Conn) -> QueryResult<Pile> {
         .first(c))
     .optional()?
     .unwrap_or(0);
-    let query = || diesel::sql_query(SQL).bind::<BigInt, _>(sealed).bind::<BigInt, _>(COUNTED);
+    let query = || diesel::sql_query(SQL).bind::<BigInt, _>(sealed).bind::<BigInt, _>(MAX_COUNT);
     let row: CountAndAge = on_backend!(conn, c => query().get_result(c))?;
     Ok((row.count, row.oldest))
 }

@@ -1,6 +1,6 @@
-//! Statements that are kept prepared although diesel would not: each connection
-//! then parses and plans them once. To prepare the updates of a journey anew,
-//! some seventy of them, took the writer longer than to run them.
+//! Caches prepared statements that diesel would not cache: each connection then parses and plans
+//! them once. To prepare the updates of a worker's whole visit, some seventy statements, again each
+//! time took the writer longer than to run them.
 
 use diesel::{
     internal::derives::multiconnection::AstPassHelper,
@@ -12,18 +12,17 @@ use diesel::{
 
 use super::conn::Conn;
 
-/// Keeping statements.
-pub trait PreparedDsl: Sized {
-    /// Keeps the statement, by its text. Only for what has few texts in all,
-    /// for each of them stays: an update of given columns, a list of
-    /// [`padded`] length.
+/// Caching of prepared statements.
+pub(crate) trait PreparedDsl: Sized {
+    /// Caches the prepared statement by its text. Only for queries with few different texts in all,
+    /// since each stays in the cache: an update of fixed columns, a list of [`padded`] length.
     fn prepared(self) -> Prepared<Self> {
         Prepared(self)
     }
 }
 impl<Q: QueryId> PreparedDsl for Q {}
 
-/// A statement that is kept.
+/// A statement whose prepared form is cached.
 #[derive(Debug, Clone, Copy)]
 pub struct Prepared<Q>(Q);
 
@@ -31,7 +30,7 @@ impl<Q> Prepared<Q>
 where
     Self: QueryFragment<Pg> + QueryFragment<Sqlite>,
 {
-    /// Runs it, and tells how many rows it changed.
+    /// Runs it; returns the number of rows changed.
     pub fn execute(self, conn: &mut Conn) -> QueryResult<usize> {
         match conn {
             Conn::Pg(conn) => RunQueryDsl::execute(self, conn),
@@ -40,9 +39,9 @@ where
     }
 }
 
-/// A statement is walked for its text, for its values, and to ask whether it may
-/// be kept. Only text is given where values are not asked for: text may be kept.
-macro_rules! keep {
+/// diesel walks a statement for its text, for its values, and to decide whether it may be cached.
+/// The walk without values returns only text: text may be cached.
+macro_rules! cached {
     ($backend:ident, $builder:ident) => {
         impl<Q: QueryFragment<$backend>> QueryFragment<$backend> for Prepared<Q> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
@@ -57,8 +56,8 @@ macro_rules! keep {
         }
     };
 }
-keep!(Pg, PgQueryBuilder);
-keep!(Sqlite, SqliteQueryBuilder);
+cached!(Pg, PgQueryBuilder);
+cached!(Sqlite, SqliteQueryBuilder);
 
 impl<Q> QueryId for Prepared<Q> {
     type QueryId = ();
@@ -69,8 +68,8 @@ impl<Q: Query> Query for Prepared<Q> {
 }
 impl<Q, C> RunQueryDsl<C> for Prepared<Q> {}
 
-/// The members of a list, the last one repeated up to a power of two: a
-/// statement that asks whether something is among them then has few texts.
+/// The members of a list, the last one repeated up to a power of two, so that `IN` lists have few
+/// different statement texts.
 pub fn padded<T: Copy>(members: &[T]) -> Vec<T> {
     let mut all = members.to_vec();
     if let Some(&last) = members.last() {

@@ -1,16 +1,16 @@
-//! Prescriptions and their lines, and what stands around them: the
-//! consultation, the doctor's licence, the orders that redeem them.
+//! Prescriptions and their lines, and related rows: the consultation, the doctor's licence, the
+//! orders against a prescription.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::{PortableDsl, insert_few, on_backend},
+    dialect::{RowLockDsl, insert_few, on_backend},
     prepared::{PreparedDsl, padded},
     schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     consultation::ConsultationState,
@@ -24,19 +24,13 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = prescription)]
 pub struct PrescriptionRow {
-    /// Which prescription.
     pub id: PrescriptionId,
-    /// In which consultation.
     pub consultation_id: ConsultationId,
-    /// For whom.
     pub worker_id: WorkerId,
-    /// By whom.
     pub doctor_id: StaffId,
-    /// Of which hospital.
     pub hospital_id: HospitalId,
-    /// Where it stands.
     pub state: PrescriptionState,
-    /// Goes up with every write.
+    /// Incremented with every write.
     pub version: i64,
     /// The sealed draft, as JSON.
     pub body_sealed: Vec<u8>,
@@ -44,57 +38,42 @@ pub struct PrescriptionRow {
     pub canonical_sealed: Option<Vec<u8>>,
     /// The detached signature over them.
     pub signature: Option<String>,
-    /// When it was signed.
     pub signed_at: Option<Timestamp>,
-    /// The last instant on which it may be used.
+    /// The last instant of its validity.
     pub valid_until: Option<Timestamp>,
     /// The pharmacist who reviewed it last.
     pub reviewed_by: Option<StaffId>,
-    /// When.
     pub reviewed_at: Option<Timestamp>,
-    /// Why it was sent back or withdrawn, in sealed words.
+    /// Sealed reason for the return or withdrawal.
     pub reason_sealed: Option<Vec<u8>>,
-    /// When it was first written.
     pub created_at: Timestamp,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
 }
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = prescription_line)]
 pub struct LineRow {
-    /// Which prescription.
     pub prescription_id: PrescriptionId,
-    /// Its place, from 1.
+    /// From 1.
     pub line_no: i32,
-    /// What.
     pub product_code: String,
     /// Thousandths of a unit at a time.
     pub dose_units_thousandths: i64,
-    /// Times a day.
     pub times_per_day: i32,
-    /// For how many days.
     pub days: i32,
-    /// Whole packs.
     pub packs: i32,
 }
 
-/// What a prescription needs of its consultation.
+/// Facts of a consultation that a prescription depends on.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = consultation)]
 pub struct ConsultationFacts {
-    /// Whose.
     pub worker_id: WorkerId,
-    /// Who has it.
     pub doctor_id: Option<StaffId>,
     /// That doctor's hospital.
     pub hospital_id: Option<HospitalId>,
-    /// On what footing.
     pub lane: EncounterLane,
-    /// Where it stands.
     pub state: ConsultationState,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
 }
 
@@ -104,32 +83,24 @@ pub struct ConsultationFacts {
 pub struct LicenceRow {
     /// When it was checked against the register.
     pub licence_verified_at: Option<Timestamp>,
-    /// Its last day.
+    /// Last day of the licence.
     pub licence_valid_until: NaiveDate,
-    /// When practice began.
     pub practising_since: NaiveDate,
 }
 
-/// A fresh draft on its way in.
+/// A new draft to be inserted.
 #[derive(Debug)]
 pub struct NewPrescription {
-    /// Which prescription.
     pub id: PrescriptionId,
-    /// In which consultation.
     pub consultation_id: ConsultationId,
-    /// For whom.
     pub worker_id: WorkerId,
-    /// By whom.
     pub doctor_id: StaffId,
-    /// Of which hospital.
     pub hospital_id: HospitalId,
-    /// The sealed draft.
     pub body_sealed: Vec<u8>,
-    /// When.
     pub created_at: Timestamp,
 }
 
-/// What a doctor's signature puts into the row.
+/// Columns that the doctor's signature sets.
 #[derive(Debug)]
 pub struct SignedParts {
     /// The sealed draft with its reasons.
@@ -138,20 +109,19 @@ pub struct SignedParts {
     pub canonical_sealed: Vec<u8>,
     /// The signature over them.
     pub signature: String,
-    /// When.
     pub signed_at: Timestamp,
-    /// The last instant on which it may be used.
+    /// The last instant of its validity.
     pub valid_until: Timestamp,
 }
 
-/// Whose prescriptions are listed.
+/// Filter of a list of prescriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
-    /// One worker's.
+pub enum PrescriptionFilter {
+    /// Those of one worker.
     Worker(WorkerId),
-    /// One doctor's.
+    /// Those of one doctor.
     Doctor(StaffId),
-    /// All that were ever signed: the pharmacists'.
+    /// All that were ever signed: for pharmacists.
     Signed,
 }
 
@@ -161,11 +131,16 @@ pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
         .optional()
 }
 
-/// Keeps an active consultation of `doctor` as it is until the end of the
-/// transaction: completing it waits, and then sees what was written meanwhile.
-pub fn consultation_hold(conn: &mut Conn, id: ConsultationId, doctor: StaffId) -> QueryResult<bool> {
+/// Locks an active consultation of `doctor` until the end of the transaction, by an update without
+/// a change; `false` when it is not one. Completing it waits, and then sees what was written
+/// meanwhile.
+pub fn consultation_lock_if_active(
+    conn: &mut Conn,
+    id: ConsultationId,
+    doctor: StaffId,
+) -> QueryResult<bool> {
     diesel::update(consultation::table.find(id))
-        .filter(consultation::state.eq_word(ConsultationState::Active))
+        .filter(consultation::state.eq_code(ConsultationState::Active))
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .set(consultation::doctor_id.eq(Some(doctor)))
         .prepared()
@@ -204,16 +179,14 @@ pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> Q
     insert_few!(conn, prescription_line::table, rows).map(|_| ())
 }
 
-/// A prescription by id.
 pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
     on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).first(c))
         .optional()
 }
 
-/// Takes a prescription's row for this transaction: whoever else decides about
-/// it waits until this one has ended.
+/// A prescription, with its row locked for update.
 pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
-    on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).lock_for_update().get_result(c))
+    on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
 }
 
@@ -240,23 +213,25 @@ pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<
 pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
     on_backend!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
-        .filter(prescription::state.eq_any_word(LIVE))
+        .filter(prescription::state.eq_any_code(LIVE))
         .select(PrescriptionRow::as_select())
         .first(c))
     .optional()
 }
 
-/// Prescriptions of a shelf, the newest first, older than `before`.
+/// Prescriptions that match the filter, the newest first, older than `before`.
 pub fn prescriptions_list(
     conn: &mut Conn,
-    shelf: Shelf,
+    filter: PrescriptionFilter,
     before: Option<PrescriptionId>,
     limit: i64,
 ) -> QueryResult<Vec<PrescriptionRow>> {
     let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
-    let everyone = match shelf {
-        Shelf::Worker(worker) => padded(&crate::network::worker::worker_with_merged(conn, worker)?),
-        Shelf::Doctor(_) | Shelf::Signed => Vec::new(),
+    let workers = match filter {
+        PrescriptionFilter::Worker(worker) => {
+            padded(&crate::network::worker::worker_with_merged(conn, worker)?)
+        }
+        PrescriptionFilter::Doctor(_) | PrescriptionFilter::Signed => Vec::new(),
     };
     on_backend!(conn, c => {
         let base = prescription::table
@@ -264,10 +239,10 @@ pub fn prescriptions_list(
             .order(prescription::id.desc())
             .limit(limit)
             .select(PrescriptionRow::as_select());
-        match shelf {
-            Shelf::Worker(_) => base.filter(prescription::worker_id.eq_any(everyone)).prepared().load(c),
-            Shelf::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
-            Shelf::Signed => base.filter(prescription::state.ne_word(PrescriptionState::Draft)).load(c),
+        match filter {
+            PrescriptionFilter::Worker(_) => base.filter(prescription::worker_id.eq_any(workers)).prepared().load(c),
+            PrescriptionFilter::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
+            PrescriptionFilter::Signed => base.filter(prescription::state.ne_code(PrescriptionState::Draft)).load(c),
         }
     })
 }
@@ -275,7 +250,7 @@ pub fn prescriptions_list(
 /// Signed prescriptions that are still valid, the oldest first.
 pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
     on_backend!(conn, c => prescription::table
-        .filter(prescription::state.eq_word(PrescriptionState::Signed))
+        .filter(prescription::state.eq_code(PrescriptionState::Signed))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription::signed_at, prescription::id))
         .limit(limit)
@@ -283,8 +258,8 @@ pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResu
         .load(c))
 }
 
-/// Puts another draft in the place of this version's; `false` when the version
-/// is another, or it is neither a draft nor a returned one.
+/// Replaces the draft of this version; `false` when the version is another, or it is neither a
+/// draft nor returned.
 pub fn prescription_edit(
     conn: &mut Conn,
     id: PrescriptionId,
@@ -293,7 +268,7 @@ pub fn prescription_edit(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(id))
         .filter(prescription::version.eq(version))
-        .filter(prescription::state.eq_any_word(&[PrescriptionState::Draft, PrescriptionState::Returned]))
+        .filter(prescription::state.eq_any_code(&[PrescriptionState::Draft, PrescriptionState::Returned]))
         .set((
             prescription::state.eq(PrescriptionState::Draft),
             prescription::version.eq(version + 1),
@@ -320,7 +295,7 @@ pub fn prescription_sign(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(id))
         .filter(prescription::version.eq(version))
-        .filter(prescription::state.eq_word(PrescriptionState::Draft))
+        .filter(prescription::state.eq_code(PrescriptionState::Draft))
         .set((
             prescription::state.eq(PrescriptionState::Signed),
             prescription::version.eq(version + 1),
@@ -335,8 +310,8 @@ pub fn prescription_sign(
         .map(|rows| rows == 1)
 }
 
-/// Notes the review of a signed prescription; `body_sealed` is what the check
-/// at the review found.
+/// Records the review of a signed prescription; `body_sealed` includes the result of the safety
+/// check at the review.
 pub fn prescription_review(
     conn: &mut Conn,
     row: &PrescriptionRow,
@@ -348,7 +323,7 @@ pub fn prescription_review(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.eq_word(PrescriptionState::Signed))
+        .filter(prescription::state.eq_code(PrescriptionState::Signed))
         .filter(prescription::doctor_id.ne(reviewer))
         .set((
             prescription::state.eq(to),
@@ -363,7 +338,7 @@ pub fn prescription_review(
         .map(|rows| rows == 1)
 }
 
-/// Ends a prescription that stands in one of `from`.
+/// Ends a prescription that is in one of the states `from`.
 pub fn prescription_end(
     conn: &mut Conn,
     row: &PrescriptionRow,
@@ -374,7 +349,7 @@ pub fn prescription_end(
 ) -> QueryResult<bool> {
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.eq_any_word(from))
+        .filter(prescription::state.eq_any_code(from))
         .set((
             prescription::state.eq(to),
             prescription::version.eq(row.version + 1),
@@ -386,9 +361,9 @@ pub fn prescription_end(
         .map(|rows| rows == 1)
 }
 
-/// Keeps this version as it is until the end of the transaction, so that an
-/// order and the end of its prescription cannot pass each other.
-pub fn prescription_hold(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<bool> {
+/// Locks this version until the end of the transaction, by an update without a change, so that an
+/// order and the end of its prescription are serialised.
+pub fn prescription_lock_version(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<bool> {
     diesel::update(prescription::table.find(row.id))
         .filter(prescription::version.eq(row.version))
         .set(prescription::version.eq(row.version))
@@ -397,33 +372,33 @@ pub fn prescription_hold(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<
         .map(|rows| rows == 1)
 }
 
-/// Prescriptions whose validity is over, the longest over first. One with a
-/// pack on its way or in doubt is left alone.
+/// Prescriptions that have expired, the longest expired first. One with a pack authorised or in
+/// doubt is left out.
 pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
-    let moving = order_unit::table
+    let in_progress = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
-        .filter(order_unit::state.eq_any_word(&[UnitState::Authorised, UnitState::InDoubt]));
+        .filter(order_unit::state.eq_any_code(&[UnitState::Authorised, UnitState::InDoubt]));
     on_backend!(conn, c => prescription::table
-        .filter(prescription::state.eq_any_word(EXPIRING))
+        .filter(prescription::state.eq_any_code(EXPIRING))
         .filter(prescription::valid_until.lt(Some(At(now))))
-        .filter(diesel::dsl::not(diesel::dsl::exists(moving)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(in_progress)))
         .order(prescription::valid_until)
         .limit(limit)
         .select(PrescriptionRow::as_select())
         .load(c))
 }
 
-/// The order of a prescription that is not at an end yet.
+/// The live order of a prescription.
 pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
     on_backend!(conn, c => orders::table
         .filter(orders::prescription_id.eq(Some(id)))
-        .filter(orders::state.eq_any_word(OrderState::LIVE))
+        .filter(orders::state.eq_any_code(OrderState::LIVE))
         .select((orders::id, orders::state))
         .first(c))
     .optional()
 }
 
-/// Line and state of every pack that was set aside for a prescription.
+/// Line and state of every pack that was ever reserved for a prescription.
 pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(id)))

@@ -9,9 +9,8 @@ use domain::{ids::WorkerId, time::Timestamp};
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = health_profile)]
 pub struct ProfileRow {
-    /// Goes up with every write.
+    /// Incremented with every write.
     pub version: i64,
-    /// The sealed document.
     pub body_sealed: Vec<u8>,
 }
 
@@ -21,7 +20,7 @@ pub fn profile_fetch(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<Pr
         .optional()
 }
 
-/// Writes the version after `version`; `false` when another version stands.
+/// Writes the version after `version` (0: the first); `false` when the stored version is another.
 pub fn profile_put(
     conn: &mut Conn,
     worker: WorkerId,

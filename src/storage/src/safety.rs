@@ -1,15 +1,15 @@
-//! What the safety check looks at beside the profile: the newest readings of a
-//! worker, packs that are or may still be taken, prescriptions in effect.
+//! Data of the safety check besides the profile: the newest readings of a worker, packs that are or
+//! may still be taken, prescriptions in effect.
 
 use diesel::{dsl::exists, prelude::*};
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
     schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{OrderId, PrescriptionId, WorkerId},
@@ -19,14 +19,13 @@ use domain::{
     vitals::{Beyond, ReadingKind},
 };
 
-/// A worker holds a few packs at a time; more rows than this are not read.
+/// Most packs that are read of one worker, who normally has a few at a time.
 const MOST_UNITS: i64 = 500;
 
-/// Value, diastolic value, and on which side it lay beyond the device.
-pub type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
+/// Value, diastolic value, and whether it was above or below the device's range.
+pub(crate) type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
 
-/// The newest reading of a kind since an instant: value and second value, and
-/// the device's word where it showed one instead of a number.
+/// The newest reading of a kind since `since`.
 pub fn reading_newest(
     conn: &mut Conn,
     worker: WorkerId,
@@ -47,26 +46,20 @@ pub fn reading_newest(
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = order_unit)]
 pub struct TakenUnit {
-    /// The order that it belongs to.
     pub order_id: OrderId,
-    /// The prescription that it belongs to.
     pub prescription_id: Option<PrescriptionId>,
-    /// Which line of it.
     pub line_no: Option<i32>,
-    /// What.
     pub product_code: String,
     /// Thousandths of a unit a day.
     pub daily_units_thousandths: i64,
-    /// For how many days.
     pub days: i32,
-    /// Where it stands.
     pub state: UnitState,
-    /// When it came out.
+    /// When it was dispensed.
     pub ended_at: Option<Timestamp>,
 }
 
-/// Packs of a person that came out since `since`, and those that may still come
-/// out; of each row of the person the newest first.
+/// Packs of a person that were dispensed since `since`, and those that may still be dispensed; the
+/// newest first for each row of the person.
 pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
     let mut units = Vec::new();
     for who in person {
@@ -76,10 +69,10 @@ pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> Qu
 }
 
 fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    let out = order_unit::state.eq_code(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq(worker))
-        .filter(order_unit::state.eq_any_word(UnitState::OPEN).or(out.assume_not_null()))
+        .filter(order_unit::state.eq_any_code(UnitState::OPEN).or(out.assume_not_null()))
         .order(order_unit::id.desc())
         .limit(MOST_UNITS)
         .select(TakenUnit::as_select())
@@ -89,21 +82,16 @@ fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryR
 /// A line of another prescription in effect.
 #[derive(Debug, Clone, Queryable)]
 pub struct OtherLine {
-    /// Which prescription.
     pub prescription_id: PrescriptionId,
-    /// Which line of it.
     pub line_no: i32,
-    /// What.
     pub product_code: String,
     /// Thousandths of a unit at a time.
     pub dose_units_thousandths: i64,
-    /// Times a day.
     pub times_per_day: i32,
-    /// For how many days.
     pub days: i32,
 }
 
-/// The lines of a person's signed and approved prescriptions, but for `except`.
+/// The lines of a person's signed and approved prescriptions, except those of `except`.
 pub fn other_lines(
     conn: &mut Conn,
     person: &[WorkerId],
@@ -126,7 +114,7 @@ fn other_lines_of(
     let lines = on_backend!(conn, c => prescription_line::table
         .inner_join(prescription::table)
         .filter(prescription::worker_id.eq(worker))
-        .filter(prescription::state.eq_any_word(&[PrescriptionState::Signed, PrescriptionState::Approved]))
+        .filter(prescription::state.eq_any_code(&[PrescriptionState::Signed, PrescriptionState::Approved]))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription_line::prescription_id, prescription_line::line_no))
         .select((
@@ -141,7 +129,7 @@ fn other_lines_of(
     Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
 }
 
-/// The rows with the phone of `who`, and `who`: walk-ins are a new row at every visit.
+/// The workers with the phone of `who`, and `who`: walk-ins are a new row at every visit.
 pub fn same_phone(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let own = diesel::alias!(worker as own_worker);
     let phone = own
@@ -158,11 +146,10 @@ pub fn same_phone(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> 
     Ok(rows)
 }
 
-/// Whether a worker's profile or record was written since `since`, something was
-/// measured or alarmed since then, or an alarm is open, which takes up what is
-/// said later. One statement.
+/// Whether since `since` a worker's profile or record was written, a reading was taken or an alert
+/// was raised, or an alert is still open, to which later statements are added. One statement.
 pub fn facts_since(conn: &mut Conn, who: WorkerId, since: Timestamp) -> QueryResult<bool> {
-    // Profile and record are streams of the worker's own id.
+    // Profile and record use streams with the worker's own id.
     let written = event::table
         .filter(event::stream_id.eq(AnyId::from_uuid(who.uuid())))
         .filter(event::at.ge(At(since)));

@@ -1,5 +1,5 @@
-//! The tables, as both databases know them. Written by `diesel print-schema` form;
-//! the types are the portable ones of `sql_types`.
+//! The tables of both databases, in the form of `diesel print-schema`; the types are the portable
+//! ones of `sql_types`.
 
 diesel::table! {
     use crate::sql_types::*;

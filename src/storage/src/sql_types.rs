@@ -1,4 +1,4 @@
-//! The SQL types that `schema.rs` names. Their mapping stands beside the domain's types: Rust lets
-//! nobody else write it.
+//! The SQL types that `schema.rs` names. Their mapping is in `domain`, next to its types: Rust's
+//! orphan rule allows it nowhere else.
 
 pub use domain::sql::*;

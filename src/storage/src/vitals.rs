@@ -1,4 +1,4 @@
-//! Readings, and what was said of the worker's state while measuring.
+//! Readings, and what was entered about the worker's state while measuring.
 
 use diesel::prelude::*;
 
@@ -20,31 +20,27 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = reading)]
 pub struct ReadingRow {
-    /// Which reading.
     pub id: ReadingId,
-    /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in the kind's unit; none where the device showed a word.
+    /// In the unit of the kind; `None` where the device showed a text instead of a number.
     pub value: Option<i64>,
-    /// The device's word instead of a number.
+    /// The text that the device showed instead of a number.
     pub beyond: Option<Beyond>,
     /// The diastolic value of a blood pressure.
     pub second: Option<i64>,
-    /// The unit, as UCUM code.
+    /// UCUM code.
     pub unit: String,
-    /// The measuring device.
     pub device: String,
-    /// For glucose.
+    /// For glucose only.
     pub fasting: Option<bool>,
-    /// When.
     pub measured_at: Timestamp,
-    /// When it came in.
+    /// When the server received it.
     pub recorded_at: Timestamp,
 }
 
 impl ReadingRow {
-    /// As the rules know it.
-    pub fn to_valid(&self) -> ValidReading {
+    /// The reading as a value of the domain rules.
+    pub(crate) fn to_valid(&self) -> ValidReading {
         ValidReading {
             kind: self.kind,
             value: self.value,
@@ -56,7 +52,7 @@ impl ReadingRow {
         }
     }
 
-    /// The same with the time at which it came in.
+    /// [`Self::to_valid`] with the time at which the server received it.
     pub fn to_timed(&self) -> TimedReading {
         TimedReading { reading: self.to_valid(), recorded_at: self.recorded_at }
     }
@@ -83,11 +79,8 @@ struct NewReading<'a> {
 /// Where readings are taken.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadingPlace {
-    /// In which check-in.
     pub check_in: CheckInId,
-    /// Whose.
     pub worker: WorkerId,
-    /// Where.
     pub station: StationId,
 }
 
@@ -120,7 +113,7 @@ pub fn readings_add(
     Ok(rows.iter().map(|row| row.id).collect())
 }
 
-/// Readings of one check-in or of one consultation at most: the newest of them count.
+/// Most readings of one check-in or consultation that are read; the newest.
 const MOST: i64 = 500;
 
 /// The newest readings of one check-in, oldest first.
@@ -135,21 +128,19 @@ pub fn readings_of_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Vec<R
     Ok(rows)
 }
 
-/// The span of a check-in or consultation, as far as readings belong to it.
+/// The time span of a check-in or consultation, and the readings that belong to it.
 #[derive(Debug, Clone, Copy)]
 pub struct CareSpan {
-    /// Whose.
     pub worker: WorkerId,
-    /// The check-in, or the one in which the consultation was asked for: whole.
+    /// The check-in, or the one in which the consultation was requested: all of its readings count.
     pub check_in: CheckInId,
-    /// What came in from then on belongs to it, at any screen.
+    /// Readings received from then on belong to it, at any screen.
     pub since: Timestamp,
-    /// When it ended.
     pub until: Option<Timestamp>,
 }
 
-/// The newest readings of a span, oldest first: those of its check-in, and whatever
-/// came in from its beginning to its end.
+/// The newest readings of a span, oldest first: those of its check-in, and all received from its
+/// beginning to its end.
 pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
     let mut rows: Vec<ReadingRow> = on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq(span.worker))
@@ -163,38 +154,38 @@ pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<Read
     Ok(rows)
 }
 
-/// What was said at a check-in's screen.
+/// What was entered at a check-in's screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
     /// The state of the worker.
     pub context: AssessmentContext,
-    /// Signs that were ticked.
+    /// Symptoms that were ticked.
     pub symptoms: Vec<SymptomFlag>,
 }
 
-type SaidRow = (Option<String>, Option<String>);
+type StateRow = (Option<String>, Option<String>);
 
-fn said_of((context, symptoms): SaidRow) -> QueryResult<Said> {
-    let wrong = |error| diesel::result::Error::DeserializationError(Box::new(error));
+fn decode_state((context, symptoms): StateRow) -> QueryResult<Said> {
+    let invalid = |error| diesel::result::Error::DeserializationError(Box::new(error));
     Ok(Said {
         context: context
-            .map_or(Ok(AssessmentContext::default()), |text| serde_json::from_str(&text).map_err(wrong))?,
-        symptoms: symptoms.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(wrong))?,
+            .map_or(Ok(AssessmentContext::default()), |text| serde_json::from_str(&text).map_err(invalid))?,
+        symptoms: symptoms.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(invalid))?,
     })
 }
 
-/// What was said in one check-in.
-pub fn said_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
-    let row: SaidRow = on_backend!(conn, c => check_in::table
+/// What was entered in one check-in.
+pub fn entered_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> {
+    let row: StateRow = on_backend!(conn, c => check_in::table
         .find(id)
         .select((check_in::context, check_in::symptoms))
         .first(c))?;
-    said_of(row)
+    decode_state(row)
 }
 
-/// What was said during a consultation, from the check-in in which it was asked
-/// for onwards: the newest word on each part of the state, and every symptom.
-pub fn said_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
+/// What was entered during a consultation, from the check-in in which it was requested: the newest
+/// value of each part of the state, and every symptom.
+pub fn entered_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
     type Row = (Timestamp, Option<String>, Option<String>);
     let mut rows: Vec<Row> = on_backend!(conn, c => check_in::table
         .filter(check_in::worker_id.eq(span.worker))
@@ -207,20 +198,20 @@ pub fn said_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
     rows.reverse();
     let mut all = Said::default();
     for (_, context, symptoms) in rows {
-        let said = said_of((context, symptoms))?;
+        let entered = decode_state((context, symptoms))?;
         all.context = AssessmentContext {
-            consciousness: said.context.consciousness.or(all.context.consciousness),
-            supplemental_oxygen: said.context.supplemental_oxygen.or(all.context.supplemental_oxygen),
-            spo2_scale: said.context.spo2_scale.or(all.context.spo2_scale),
+            consciousness: entered.context.consciousness.or(all.context.consciousness),
+            supplemental_oxygen: entered.context.supplemental_oxygen.or(all.context.supplemental_oxygen),
+            spo2_scale: entered.context.spo2_scale.or(all.context.spo2_scale),
         };
-        all.symptoms.extend(said.symptoms);
+        all.symptoms.extend(entered.symptoms);
     }
     all.symptoms.sort_unstable();
     all.symptoms.dedup();
     Ok(all)
 }
 
-/// Keeps the symptoms that were ticked in this check-in.
+/// Stores the symptoms that were ticked in this check-in.
 pub fn symptoms_set(conn: &mut Conn, id: CheckInId, symptoms: &[SymptomFlag]) -> QueryResult<()> {
     let text = serde_json::to_string(symptoms).unwrap_or_default();
     diesel::update(check_in::table.find(id))
@@ -230,8 +221,8 @@ pub fn symptoms_set(conn: &mut Conn, id: CheckInId, symptoms: &[SymptomFlag]) ->
         .map(|_| ())
 }
 
-/// Notes until when a single extreme of this check-in waits for its second
-/// measurement; `None` ends the wait.
+/// Stores by when a single extreme reading of this check-in must be measured again; `None` ends the
+/// wait.
 pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) -> QueryResult<()> {
     let row = diesel::update(check_in::table.find(id));
     match by {
@@ -245,7 +236,7 @@ pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) 
     .map(|_| ())
 }
 
-/// Check-ins whose extreme was not measured again in time: who and where.
+/// Check-ins whose extreme reading was not measured again in time: check-in, worker and station.
 pub fn measure_again_due(
     conn: &mut Conn,
     now: Timestamp,
@@ -260,7 +251,7 @@ pub fn measure_again_due(
         .load(c))
 }
 
-/// Keeps what was said of the worker's state in this check-in.
+/// Stores the worker's state as entered in this check-in.
 pub fn context_set(conn: &mut Conn, id: CheckInId, context: &AssessmentContext) -> QueryResult<()> {
     let text = serde_json::to_string(context).unwrap_or_default();
     diesel::update(check_in::table.find(id))

@@ -1,32 +1,31 @@
-//! How long anything in the database is waited for. Every wait ends: a row that
-//! somebody holds, a statement, a transaction that says nothing, a connection
-//! of the pool, a place in the writer's line. Who waited in vain is told to try
+//! Timeouts of everything that may wait in the database: a row lock, a statement, an idle
+//! transaction, a pooled connection, the writer's queue. On a timeout the caller is asked to try
 //! later (503), and what they would have written is undone.
 
 use std::time::Duration;
 
-/// The longest that a row is waited for at first: whoever needs longer gives
-/// the connection back, and waits in the line of the patient. Our default.
-const FIRST: Duration = Duration::from_millis(500);
+/// The first lock timeout: work that needs longer gives its connection back, and waits for one of
+/// the few connections that may wait with the long timeout. Our default.
+const FIRST_LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The bounds of every wait.
+/// All timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits {
-    /// For rows that others hold, and for the writer of the embedded database:
-    /// all tries of one verb together.
+    /// For row locks, and for the writer of the embedded database: all tries of one operation
+    /// together.
     pub lock: Duration,
     /// For one statement. PostgreSQL only.
     pub statement: Duration,
-    /// A transaction that says nothing for so long is ended by the server:
-    /// whoever began it is gone. PostgreSQL only.
+    /// The server ends a transaction that is idle for this long: its client is gone. PostgreSQL
+    /// only.
     pub idle: Duration,
     /// For a connection of the pool.
     pub checkout: Duration,
 }
 
 impl Default for Waits {
-    /// Our defaults: below the half minute after which callers and proxies give
-    /// up, so that the answer still reaches them.
+    /// Our defaults: below the 30 seconds after which callers and proxies give up, so that the
+    /// answer still reaches them.
     fn default() -> Self {
         Self {
             lock: Duration::from_secs(10),
@@ -38,29 +37,28 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// How long a row is waited for at first, with nobody else considered.
-    pub(super) fn first(&self) -> Duration {
-        FIRST.min(self.lock / 4).max(Duration::from_millis(1))
+    /// The lock timeout of the first try.
+    pub(super) fn first_lock_timeout(&self) -> Duration {
+        FIRST_LOCK_TIMEOUT.min(self.lock / 4).max(Duration::from_millis(1))
     }
 
-    /// How many of `connections` may wait for rows at once for longer than
-    /// [`Self::first`]: one row that is held leaves the others their connections.
-    pub(super) fn patient(connections: u32) -> usize {
+    /// How many of `connections` may wait at once for row locks with the long timeout, that is
+    /// longer than [`Self::first_lock_timeout`]: one locked row must not occupy all connections.
+    pub(super) fn long_lock_timeout_limit(connections: u32) -> usize {
         (connections as usize / 4).max(1)
     }
 
-    /// What a fresh connection to PostgreSQL is told.
+    /// SQL that sets up a new connection to PostgreSQL.
     pub(super) fn for_postgres(&self) -> String {
         format!(
             "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-            millis(self.first()),
+            millis(self.first_lock_timeout()),
             millis(self.statement),
             millis(self.idle)
         )
     }
 
-    /// What a fresh connection to SQLite is told: how long another process may
-    /// hold the file.
+    /// SQL that sets up a new connection to SQLite: how long another process may lock the file.
     pub(super) fn for_sqlite(&self) -> String {
         format!("PRAGMA busy_timeout = {}", millis(self.lock / 2))
     }
@@ -76,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_waited_for_without_end_and_most_connections_stay_free() {
+    fn every_wait_has_a_timeout_and_most_connections_stay_free() {
         let waits = Waits { lock: Duration::ZERO, ..Waits::default() };
         assert!(waits.for_postgres().contains("lock_timeout = 1;"), "{}", waits.for_postgres());
-        assert_eq!(Waits::default().first(), FIRST);
-        assert_eq!([1, 4, 8, 64].map(Waits::patient), [1, 1, 2, 16]);
+        assert_eq!(Waits::default().first_lock_timeout(), FIRST_LOCK_TIMEOUT);
+        assert_eq!([1, 4, 8, 64].map(Waits::long_lock_timeout_limit), [1, 1, 2, 16]);
     }
 }

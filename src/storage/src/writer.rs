@@ -1,6 +1,6 @@
-//! The embedded database's one writer. It commits up to 128 waiting closures
-//! at once, a savepoint each, and answers only after the shared COMMIT: many
-//! acknowledged writes share one sync of the disk.
+//! The single writer thread of the embedded database. It commits up to 128 queued closures at once,
+//! each in its own savepoint, and answers only after the shared COMMIT: many acknowledged writes
+//! share one disk sync.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,36 +17,36 @@ use tracing::Span;
 
 use super::{
     conn::{Conn, DatabaseUrl, Purpose},
-    error::{StoreError, TryAgain},
+    error::{Retryable, StoreError},
     waits::Waits,
 };
 use base::telemetry::figures;
 
 /// At most this many closures share a commit.
 const BATCH: usize = 128;
-/// More waiting closures than this are refused: the caller should try later.
+/// Longest queue: further closures are refused, and the caller should try later.
 pub(super) const QUEUE: usize = 4096;
 
-/// What became of the shared transaction, told to each closure's answerer.
+/// Passes the result of the shared transaction on to the caller of one closure.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Runs a closure; or answers it with why it was not run.
+/// Runs a closure; on `Err` it answers the caller with the error instead.
 type Run = Box<dyn FnOnce(Result<&mut Conn, StoreError>) -> Answer + Send>;
 
-/// A closure in line.
+/// A queued closure.
 struct Job {
-    /// Set once: by the writer that takes it up, or by a caller who waited too long.
+    /// Set once: by the writer that starts it, or by a caller whose wait timed out.
     decided: Arc<AtomicBool>,
     run: Run,
 }
 
 impl Job {
-    /// Takes it up, unless its caller has given up.
+    /// The closure to run, unless its caller has given up.
     fn take(self) -> Option<Run> {
         (!self.decided.swap(true, Ordering::AcqRel)).then_some(self.run)
     }
 }
 
-/// How full the batches are; for operators.
+/// Metrics of the batches, for operators.
 #[derive(Debug)]
 pub struct WriterFigures {
     batches: AtomicU64,
@@ -54,7 +54,7 @@ pub struct WriterFigures {
     waiting: AtomicU64,
     /// Closures that shared a commit.
     pub batch_size: Histogram,
-    /// Seconds of each commit, the sync of the disk included.
+    /// Seconds of each commit, including the disk sync.
     pub commit_seconds: Histogram,
 }
 
@@ -76,12 +76,12 @@ impl Default for WriterFigures {
 }
 
 impl WriterFigures {
-    /// Commits so far, and closures that they carried.
+    /// Commits so far, and closures in them.
     pub fn read(&self) -> (u64, u64) {
         (self.batches.load(Ordering::Relaxed), self.closures.load(Ordering::Relaxed))
     }
 
-    /// Closures in line that the writer has not taken up yet.
+    /// Queued closures that the writer has not started yet.
     pub fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -109,18 +109,16 @@ impl Writer {
         Ok(Self { jobs, figures, waits })
     }
 
-    /// How full the batches are.
     pub fn figures(&self) -> &WriterFigures {
         &self.figures
     }
 
-    /// Hands a closure to the writer and waits for the commit that carries it.
+    /// Submits a closure to the writer and waits for the commit that contains it.
     ///
     /// # Errors
-    /// `Overloaded` when the queue is full; `Busy` when the writer did not take
-    /// it up in time, so that it never will; `Panicked` when the closure
-    /// panicked (its work is undone, its neighbours' is kept); what the
-    /// database said when the shared commit failed.
+    /// `Overloaded` when the queue is full; `Busy` when the writer did not start it in time (then
+    /// it never will); `Panicked` when the closure panicked (its work is undone, that of the other
+    /// closures in the batch is not); the database error when the shared commit failed.
     pub async fn run<T, E>(
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
@@ -131,7 +129,7 @@ impl Writer {
     {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         let decided = Arc::new(AtomicBool::new(false));
-        // What the closure logs belongs to the request that it works for.
+        // The closure logs within the span of its request.
         let span = Span::current();
         let run: Run = Box::new(move |conn| {
             let outcome = match conn {
@@ -141,7 +139,7 @@ impl Writer {
                 Err(why) => Err(why.into()),
             };
             Box::new(move |committed| {
-                // The caller may have gone; its work is committed all the same.
+                // The caller may be gone; its work is committed all the same.
                 let _ = reply.send(match committed {
                     Ok(()) => outcome,
                     Err(error) => outcome.and(Err(error.into())),
@@ -155,15 +153,15 @@ impl Writer {
         }
         match sent {
             Ok(()) => {
-                let told = match tokio::time::timeout(self.waits.lock, &mut answer).await {
-                    Ok(told) => told,
+                let response = match tokio::time::timeout(self.waits.lock, &mut answer).await {
+                    Ok(response) => response,
                     Err(_) if !decided.swap(true, Ordering::AcqRel) => {
                         return Err(StoreError::Busy("the writer").into());
                     }
-                    // It is at work on it: only its end says what became of it.
+                    // The writer is running it: only its end gives the result.
                     Err(_) => answer.await,
                 };
-                told.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+                response.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
             }
             Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
             Err(mpsc::TrySendError::Disconnected(_)) => {
@@ -189,7 +187,7 @@ fn write_batches(
         #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
         figures.batch_size.observe(answers.len() as f64);
         if committed.is_err() {
-            // Whatever state it is in, a new connection is in a known one.
+            // A new connection is in a known state.
             match Conn::open(url, Purpose::Write).and_then(|conn| conn.bounded(waits)) {
                 Ok(fresh) => conn = fresh,
                 Err(error) => tracing::error!(%error, "the writer cannot reopen the database"),
@@ -209,10 +207,10 @@ fn write_batch(
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
     if let Err(error) = conn.begin_write() {
-        // The closure must still be answered; outside a transaction it is not run.
-        // Another process that holds the file is no fault of anybody's.
-        let unnamed = error.is_unnamed();
-        let why = if unnamed { StoreError::Busy("the file") } else { StoreError::Broken(error.to_string()) };
+        // The caller must get an answer; outside a transaction the closure is not run. Another
+        // process that has locked the file is an ordinary wait, not a fault.
+        let locked = error.is_unclassified();
+        let why = if locked { StoreError::Busy("the file") } else { StoreError::Broken(error.to_string()) };
         answers.push(first(Err(why)));
         return Err(error.into());
     }

@@ -1,9 +1,9 @@
-//! The program's allocator. It stands in the library so that the tests and the benchmarks run on
-//! what the program runs on.
+//! The program's allocator. It is set in the library so that tests and benchmarks use the same
+//! one as the program.
 
 use mimalloc::MiMalloc;
 
-/// A request makes some hundreds of small things and drops them on another thread; the system's
-/// allocator spent a sixth of the CPU on that.
+/// A request makes several hundred small allocations and frees them on another thread; the system
+/// allocator used a sixth of the CPU for that.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;

@@ -1,5 +1,4 @@
-//! Checking the audit chain from the command line, also while the network is
-//! being served.
+//! Checks the audit chain from the command line, also while a server is running.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -14,7 +13,7 @@ use base::{
 };
 use crypto::{keys::MasterSecret, signer_ring::SignerRing};
 use service::audit::{AuditView, Statement, Witness};
-use storage::{Conn, DatabaseUrl, conn::Purpose as For};
+use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -49,19 +48,19 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The keys that sign the chain, by what the database says of them.
-fn keys_of(config: &Config, conn: &mut Conn) -> anyhow::Result<SignerRing> {
+/// The keys that sign the chain, as listed in the database.
+fn audit_keys(config: &Config, conn: &mut Conn) -> anyhow::Result<SignerRing> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     Ok(service::keys::audit_keys(conn, &master)?)
 }
 
-pub(super) fn connection(config: &Config, purpose: For) -> anyhow::Result<Conn> {
+pub(super) fn connection(config: &Config, purpose: Purpose) -> anyhow::Result<Conn> {
     let url = DatabaseUrl::parse(config.database_url.expose_secret())
         .map_err(|why| anyhow::anyhow!("setting `database_url`: {why}"))?;
     if let Some(path) = url.file() {
         anyhow::ensure!(path.exists(), "{}: 没有数据库 / there is no database", path.display());
-        if purpose == For::Write {
+        if purpose == Purpose::Write {
             super::serving::ensure_this_name(&url)?;
         }
     }
@@ -76,10 +75,10 @@ fn verify(config: &Config, more: &[PathBuf]) -> anyhow::Result<ExitCode> {
         statements.extend(read);
     }
     let no_witness = statements.is_empty();
-    let mut conn = connection(config, For::Read)?;
-    let keys = keys_of(config, &mut conn)?;
+    let mut conn = connection(config, Purpose::Read)?;
+    let keys = audit_keys(config, &mut conn)?;
     let view = service::audit::verify_with(&mut conn, &keys, statements)?;
-    tell(&view);
+    print_report(&view);
     if !view.unbroken {
         return Ok(ExitCode::FAILURE);
     }
@@ -96,12 +95,12 @@ fn verify(config: &Config, more: &[PathBuf]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(NO_WITNESS))
 }
 
-/// The chain is unbroken as far as it goes, and nothing says how far it went.
+/// Exit code: the chain is unbroken, but without a witness a cut-off end cannot be noticed.
 const NO_WITNESS: u8 = 3;
-/// There is no chain yet, or none any more.
+/// Exit code: nothing is sealed, because the network is new or because the chain was removed.
 const NOTHING_SEALED: u8 = 4;
 
-fn tell(view: &AuditView) {
+fn print_report(view: &AuditView) {
     let AuditView { sealed_to, events, seals, .. } = view;
     println!("{events} events and {seals} seals checked, up to position {sealed_to}");
     if let Some(position) = view.witnessed_to {
@@ -118,8 +117,8 @@ fn tell(view: &AuditView) {
 }
 
 fn restored(config: &Config) -> anyhow::Result<ExitCode> {
-    let mut conn = connection(config, For::Read)?;
-    let keys = keys_of(config, &mut conn)?;
+    let mut conn = connection(config, Purpose::Read)?;
+    let keys = audit_keys(config, &mut conn)?;
     let view = service::audit::verify_signed_by(&mut conn, &keys)?;
     anyhow::ensure!(view.unbroken, "审计链已断裂 / the audit chain itself is broken");
     mark_restored(config, view.sealed_to)?;
@@ -127,13 +126,13 @@ fn restored(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Notes in the witness, where there is one, that the database was put back.
+/// Records in the witness file, if there is one, that the database was restored.
 pub(super) fn mark_restored(config: &Config, sealed_to: i64) -> anyhow::Result<()> {
     let witness = Witness::under(&config.data_dir);
     if !witness.read()?.iter().any(|line| matches!(line, Statement::Seal { .. })) {
         return Ok(());
     }
-    let keys = keys_of(config, &mut connection(config, For::Read)?)?;
+    let keys = audit_keys(config, &mut connection(config, Purpose::Read)?)?;
     let statement = service::audit::restored_statement(&keys, sealed_to, SystemClock.now())?;
     witness.append(&[statement])?;
     Ok(())

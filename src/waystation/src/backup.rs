@@ -1,5 +1,5 @@
-//! `backup FILE` and `restore FILE` of the embedded database. A file appears
-//! under its name only when it is whole, on the disk and verified.
+//! `backup FILE` and `restore FILE` of the embedded database. A file gets its
+//! final name only when it is complete, synced to the disk and verified.
 
 use std::{
     fs::{self, File},
@@ -27,19 +27,19 @@ use crypto::{
     digest::{self, Sha256},
     keys::MasterSecret,
 };
-use service::backup::{Judge, Sound};
+use service::backup::{BackupVerifier, VerifiedBackup};
 use storage::{
     DatabaseUrl,
     backup::{self as store, InUse, beside},
 };
 
-/// Bytes that are read and written at once.
+/// Bytes per read and write.
 const PART: usize = 1 << 20;
 
 /// Copies the database into `file` while it is in use, and verifies the copy.
 ///
 /// # Errors
-/// What stands in the way; then there is no `file`.
+/// Why it failed; then `file` was not created.
 pub(super) async fn backup(config: &Config, file: PathBuf) -> anyhow::Result<ExitCode> {
     let (url, _) = embedded(config)?;
     let judge = judge(config)?;
@@ -50,13 +50,13 @@ pub(super) async fn backup(config: &Config, file: PathBuf) -> anyhow::Result<Exi
 /// Verifies `file` and makes it the database.
 ///
 /// # Errors
-/// What stands in the way; then the database is as it was.
+/// Why it failed; then the database is unchanged.
 pub(super) async fn restore(config: &Config, file: PathBuf, replace: bool) -> anyhow::Result<ExitCode> {
     let (url, target) = embedded(config)?;
     let judge = judge(config)?;
     let sealed_to =
         tokio::task::spawn_blocking(move || copy_in(&url, &target, &judge, &file, replace)).await??;
-    // Else the witness would say for ever that the log was cut off.
+    // Otherwise every later check against the witness would report that the log was cut off.
     super::audit::mark_restored(config, sealed_to)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -79,14 +79,14 @@ fn embedded(config: &Config) -> anyhow::Result<(DatabaseUrl, PathBuf)> {
     Ok((url, path))
 }
 
-fn judge(config: &Config) -> anyhow::Result<Judge> {
+fn judge(config: &Config) -> anyhow::Result<BackupVerifier> {
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     let policy = settings::policy(config).map_err(ConfigError::Refused)?;
-    Ok(Judge::new(&policy.network, master))
+    Ok(BackupVerifier::new(&policy.network, master))
 }
 
-fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()> {
+fn copy_out(url: &DatabaseUrl, judge: &BackupVerifier, file: &Path) -> anyhow::Result<()> {
     let source = url.file().context("an embedded database")?;
     ensure!(source.exists(), "{}: 没有数据库 / there is no database", source.display());
     let manifest = beside(file, ".sha256");
@@ -100,7 +100,7 @@ fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()>
     let _in_use = InUse::shared(source)?;
     let began = Instant::now();
     let partial = Partial::new(beside(file, ".partial"))?;
-    watched(store::database_size(url)?, partial.path(), "复制 copying", || {
+    with_progress(store::database_size(url)?, partial.path(), "复制 copying", || {
         store::database_copy(url, partial.path())
     })?;
     File::open(partial.path())?.sync_all()?;
@@ -111,13 +111,13 @@ fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()>
     let listed = Partial::new(beside(&manifest, ".partial"))?;
     fs::write(listed.path(), format!("{sum}  {name}\n"))?;
     File::open(listed.path())?.sync_all()?;
-    // The digest first: where FILE stands, its digest stands too.
-    listed.keep_as(&manifest)?;
-    partial.keep_as(file)?;
+    // The digest first: if FILE exists, its digest exists too.
+    listed.rename_to(&manifest)?;
+    partial.rename_to(file)?;
     let bytes = fs::metadata(file)?.len();
     println!("已备份 / backed up: {} ({bytes} bytes, {:.1} s)", file.display(), took.as_secs_f64());
     println!("SHA-256: {sum} ({})", manifest.display());
-    tell(&sound);
+    print_summary(&sound);
     println!("注意：主密钥不在备份里。没有它，备份无法读取；请另处妥善保存。");
     println!(
         "NOTE: the master secret is NOT in it, and without it nothing in it can be read: keep it elsewhere."
@@ -131,7 +131,7 @@ fn copy_out(url: &DatabaseUrl, judge: &Judge, file: &Path) -> anyhow::Result<()>
 fn copy_in(
     url: &DatabaseUrl,
     target: &Path,
-    judge: &Judge,
+    judge: &BackupVerifier,
     file: &Path,
     replace: bool,
 ) -> anyhow::Result<i64> {
@@ -144,7 +144,7 @@ fn copy_in(
         file.display()
     );
     let sound = verified(judge, file)?;
-    let Some(_alone) = InUse::alone(target)? else {
+    let Some(_alone) = InUse::exclusive(target)? else {
         bail!("{}: 正在使用；请先停止服务 / is in use: stop the server first", target.display());
     };
     ensure!(
@@ -152,10 +152,10 @@ fn copy_in(
         "{}: 已有数据库；--replace 会把它移到一旁 / there is a database; --replace moves it aside",
         target.display()
     );
-    let arriving = Partial::new(beside(target, ".restoring"))?;
-    ensure!(copy(file, arriving.path())? == known, "the copy differs from the file: is the disk sound?");
+    let restoring = Partial::new(beside(target, ".restoring"))?;
+    ensure!(copy(file, restoring.path())? == known, "the copy differs from the file: is the disk sound?");
     let aside = if target.exists() { Some(put_aside(url, target)?) } else { None };
-    // What was left of the old one's log must never be read into the new one.
+    // A leftover WAL of the old database must never be applied to the new one.
     for ending in ["-wal", "-shm"] {
         match fs::remove_file(beside(target, ending)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -163,37 +163,38 @@ fn copy_in(
         }
     }
     sync_folder(target)?;
-    arriving.keep_as(target)?;
+    restoring.rename_to(target)?;
     println!("已恢复 / restored: {}", target.display());
     if let Some(aside) = aside {
         println!("原数据库 / the former database: {}", aside.display());
     }
-    tell(&sound);
+    print_summary(&sound);
     if sound.pending > 0 {
         println!("{} 个迁移将在下次启动时执行 / migrations run at the next start", sound.pending);
     }
     Ok(sound.sealed_to)
 }
 
-fn tell(sound: &Sound) {
-    let Sound { events, position, sealed_to, .. } = sound;
+fn print_summary(sound: &VerifiedBackup) {
+    let VerifiedBackup { events, position, sealed_to, .. } = sound;
     println!("事件 {events} 条，位置 {position}；审计链完好，至 {sealed_to}");
     println!("{events} events, position {position}; the audit chain is unbroken, up to {sealed_to}");
 }
 
-fn verified(judge: &Judge, path: &Path) -> anyhow::Result<Sound> {
+fn verified(judge: &BackupVerifier, path: &Path) -> anyhow::Result<VerifiedBackup> {
     let shown = path.display();
-    let looked = store::database_at_rest(path).map_err(Into::into).and_then(|mut conn| judge.look(&mut conn));
-    match looked.with_context(|| format!("{shown}: 不是可用的数据库 / is no usable database"))? {
+    let inspected =
+        store::database_open_immutable(path).map_err(Into::into).and_then(|mut conn| judge.look(&mut conn));
+    match inspected.with_context(|| format!("{shown}: 不是可用的数据库 / is no usable database"))? {
         Ok(sound) => Ok(sound),
         Err(why) => bail!("{shown}: {} / {}", why.zh, why.en),
     }
 }
 
-/// Gives the present database a second name, under which it stays whole
-/// whatever happens next. A sound one is folded into its one file before.
+/// Adds a second hard link to the present database, so that it stays complete whatever
+/// happens next. If it is sound, its WAL is first checkpointed into the file.
 fn put_aside(url: &DatabaseUrl, target: &Path) -> anyhow::Result<PathBuf> {
-    if let Err(error) = store::database_fold(url) {
+    if let Err(error) = store::database_checkpoint(url) {
         eprintln!("原数据库可能已损坏 / the former database may be damaged: {error}");
     }
     let stamp = SystemClock.now().format(".before-%Y%m%dT%H%M%SZ").to_string();
@@ -207,7 +208,7 @@ fn put_aside(url: &DatabaseUrl, target: &Path) -> anyhow::Result<PathBuf> {
     Ok(aside)
 }
 
-/// The digest that stands beside `file`, as `sha256sum` writes it.
+/// Reads the digest from the `.sha256` file next to `file`, in the format of `sha256sum`.
 fn listed_digest(file: &Path) -> anyhow::Result<String> {
     let manifest = beside(file, ".sha256");
     let text = fs::read_to_string(&manifest).with_context(|| {
@@ -225,8 +226,8 @@ fn bar(length: u64, what: &'static str) -> ProgressBar {
         .with_message(what)
 }
 
-/// Runs `work`, showing meanwhile how the file at `path` grows.
-fn watched<T>(length: u64, path: &Path, what: &'static str, work: impl FnOnce() -> T) -> T {
+/// Runs `work` with a progress bar that shows how the file at `path` grows.
+fn with_progress<T>(length: u64, path: &Path, what: &'static str, work: impl FnOnce() -> T) -> T {
     let (bar, done) = (bar(length, what), Arc::new(AtomicBool::new(false)));
     let (shown, ended, path) = (bar.clone(), Arc::clone(&done), path.to_owned());
     let watcher = std::thread::spawn(move || {
@@ -243,7 +244,7 @@ fn watched<T>(length: u64, path: &Path, what: &'static str, work: impl FnOnce() 
     outcome
 }
 
-/// Reads all of `file`; gives each part to `take`, and returns the digest.
+/// Reads all of `file`, passes each part to `take` and returns the digest.
 fn read_through(
     file: &Path,
     what: &'static str,
@@ -267,12 +268,12 @@ fn digest_of(file: &Path, what: &'static str) -> anyhow::Result<String> {
     read_through(file, what, |_| Ok(()))
 }
 
-/// Copies `from` onto the disk; returns the digest of what was copied.
+/// Copies `from` to `to` and syncs it; returns the digest of the copy.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<String> {
     let mut target = File::options().write(true).open(to)?;
     read_through(from, "恢复 restoring", |bytes| target.write_all(bytes))?;
     target.sync_all()?;
-    // Read back: what counts is what stands there now.
+    // Read the file back: only what is on the disk counts.
     digest_of(to, "校验 digesting")
 }
 
@@ -281,11 +282,11 @@ fn sync_folder(of: &Path) -> std::io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A file under a name of its own until it is complete; else it goes away.
+/// A file under a temporary name until it is complete; if it never is, it is deleted on drop.
 struct Partial(Option<PathBuf>);
 
 impl Partial {
-    /// Makes it, empty, and its owner's alone. One that a crash left is replaced.
+    /// Creates an empty file that only its owner can access. A leftover of a crash is replaced.
     fn new(path: PathBuf) -> anyhow::Result<Self> {
         if path.exists() {
             fs::remove_file(&path).with_context(|| path.display().to_string())?;
@@ -299,8 +300,8 @@ impl Partial {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Gives it its name, for good.
-    fn keep_as(mut self, name: &Path) -> anyhow::Result<()> {
+    /// Renames it to its final name.
+    fn rename_to(mut self, name: &Path) -> anyhow::Result<()> {
         if let Some(path) = self.0.take() {
             fs::rename(&path, name).with_context(|| name.display().to_string())?;
         }

@@ -1,4 +1,4 @@
-//! What can be asked of the program, and what each command does.
+//! The command line: arguments and commands.
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -7,10 +7,11 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, demo, import, keys, serve_for, serve_metrics, serving, settings,
-    shutdown::{self, Running, Told},
+    audit, backup, build, import, keys, serve_metrics, serving, settings,
+    shutdown::{self, Running, StopSignals},
 };
-use crate::demo::{fill, load};
+#[cfg(feature = "demo")]
+use crate::demo::{self, fill, load};
 use base::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Flags, example},
@@ -20,7 +21,6 @@ use crypto::{password, totp::TotpSecret};
 use domain::{network::Record, refusal::FieldProblem, staff::OperatorRecord, time::civil_day};
 use http::openapi;
 use service::{Actor, Failure, jobs::Jobs, network::import::PreparedStaff};
-use simulation::sample::DEFAULT_WORKERS;
 
 /// The backend of a network of health points for people who work outdoors.
 #[derive(Debug, Parser)]
@@ -32,6 +32,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "demo")]
     /// Run the sample network, with simulated doctors, pharmacists and cabinets
     Demo(demo::Arguments),
     /// Serve the network
@@ -48,17 +49,19 @@ enum Command {
         #[command(flatten)]
         source: import::Source,
     },
+    #[cfg(feature = "demo")]
     /// Fill an empty database with the sample network, for a trial
     Sample {
         #[command(flatten)]
         settings: Settings,
         /// Workers with cards; each goes on one journey of a trial
-        #[arg(long, default_value_t = DEFAULT_WORKERS)]
+        #[arg(long, default_value_t = simulation::sample::DEFAULT_WORKERS)]
         workers: usize,
         /// What the network is derived from
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    #[cfg(feature = "demo")]
     /// Try a running server that holds the sample network: whole journeys, as fast as asked
     Load(load::Arguments),
     /// Copy the embedded database into FILE while it is in use, and verify the copy
@@ -143,7 +146,7 @@ impl Settings {
         self.read().context("the settings are refused")
     }
 
-    /// The settings, if health data would be safe under them.
+    /// The settings, if they are safe for health data.
     pub(super) fn load_safe(self) -> anyhow::Result<Config> {
         let config = self.load()?;
         let problems = settings::problems(&config);
@@ -155,12 +158,13 @@ impl Settings {
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
     /// What went wrong, with its causes.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            #[cfg(feature = "demo")]
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Serve(settings) => run_server(settings.load_safe()?).await,
             Command::Migrate(settings) => migrate(&settings.load()?),
@@ -168,9 +172,11 @@ impl Cli {
                 create_operator(settings.load_safe()?, &email, &name).await
             }
             Command::Import { settings, source } => import::run(&settings.load_safe()?, source).await,
+            #[cfg(feature = "demo")]
             Command::Sample { settings, workers, seed } => {
                 fill::run(&settings.load_safe()?, workers, seed).await
             }
+            #[cfg(feature = "demo")]
             Command::Load(arguments) => load::run(arguments).await,
             Command::Backup { settings, file } => backup::backup(&settings.load_safe()?, file).await,
             Command::Restore { settings, file, replace } => {
@@ -178,25 +184,25 @@ impl Cli {
             }
             Command::Audit(command) => audit::run(command).await,
             Command::Config(ConfigCommand::Check(settings)) => {
-                let (said, outcome) = settings::check(settings.read().map_err(|error| error.problems()));
-                told(&said)?;
+                let (text, outcome) = settings::check(settings.read().map_err(|error| error.problems()));
+                print_out(&text)?;
                 Ok(outcome)
             }
             Command::Config(ConfigCommand::Example) => {
-                told(example::EXAMPLE)?;
+                print_out(example::EXAMPLE)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Keys(command) => keys::run(command).await,
             Command::Openapi => {
-                told(&format!("{}\n", openapi::document().to_pretty_json()?))?;
+                print_out(&format!("{}\n", openapi::document().to_pretty_json()?))?;
                 Ok(ExitCode::SUCCESS)
             }
         }
     }
 }
 
-/// Writes a long text to standard output. Whoever reads only its head has had enough.
-fn told(text: &str) -> std::io::Result<()> {
+/// Writes a long text to standard output. A closed pipe (`| head`) is not an error.
+fn print_out(text: &str) -> std::io::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
@@ -205,8 +211,8 @@ fn told(text: &str) -> std::io::Result<()> {
 
 async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(config.log, "info");
-    let told = Told::listen().context("signals")?;
-    let _serving = serving::hold(&config)?;
+    let signals = StopSignals::listen().context("signals")?;
+    let _serving = serving::acquire(&config)?;
     let built = build(&config, Arc::new(SystemClock)).await?;
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("setting `listen`: cannot listen on {}", config.listen))?;
@@ -222,10 +228,14 @@ async fn run_server(config: Config) -> anyhow::Result<ExitCode> {
     };
     let mut jobs = Jobs::start(&built.app, &built.mailer);
     jobs.send_texts(&built.app, &built.texts);
-    let server = serve_for(&built.app, listener, config.http_workers, config.shutdown_seconds)?;
+    let server = built.serve_for(listener, config.http_workers, config.shutdown_seconds)?;
     tracing::info!(%address, "open");
     let drain = Duration::from_secs(config.drain_seconds);
-    shutdown::serve_until(told, Running { app: built.app, server, metrics, jobs, drain }).await
+    shutdown::serve_until(
+        signals,
+        Running { app: built.app, process: built.process, server, metrics, jobs, drain },
+    )
+    .await
 }
 
 fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
@@ -236,8 +246,8 @@ fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first operator cannot be invited by another one, so this command makes
-/// them on the machine itself.
+/// The first operator cannot be invited by another one, so this command creates
+/// the account on the machine itself.
 async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Result<ExitCode> {
     serving::ensure_unchanged(&config)?;
     let secret = read_password()?;
@@ -253,7 +263,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     let (mut operator, _) = PreparedStaff::operator(record);
     problems.extend(operator.check_password("password", &secret));
     if !problems.is_empty() {
-        return Ok(tell_problems(&problems));
+        return Ok(print_problems(&problems));
     }
     let built = build(&config, Arc::new(SystemClock)).await?;
     operator.password_hash = Some(tokio::task::spawn_blocking(move || password::hash(&secret)).await??);
@@ -267,7 +277,7 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     match outcome {
         Ok(()) => {}
         Err(Failure::Refused(refusal)) if !refusal.fields.is_empty() => {
-            return Ok(tell_problems(&refusal.fields));
+            return Ok(print_problems(&refusal.fields));
         }
         Err(failure) => return Err(anyhow::anyhow!("the operator was not added: {failure}")),
     }
@@ -278,9 +288,9 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells each bad field by the flag that it came from.
-fn tell_problems(problems: &[FieldProblem]) -> ExitCode {
-    let mut told = std::collections::BTreeSet::new();
+/// Prints each bad field under the flag that it came from.
+fn print_problems(problems: &[FieldProblem]) -> ExitCode {
+    let mut printed = std::collections::BTreeSet::new();
     for problem in problems {
         let flag = match problem.field.as_str() {
             "email" => "--email",
@@ -288,7 +298,7 @@ fn tell_problems(problems: &[FieldProblem]) -> ExitCode {
             _ => "password",
         };
         // Both names come from one flag.
-        if told.insert((flag, problem.code.as_str())) {
+        if printed.insert((flag, problem.code.as_str())) {
             eprintln!("{flag}：{}", problem.message.zh);
             eprintln!("  {flag}: {}", problem.message.en);
         }

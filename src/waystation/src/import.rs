@@ -1,4 +1,4 @@
-//! `waystation import`: a file becomes rows of the network, or none of it does.
+//! `waystation import`: loads a file in one transaction, all rows or none.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -109,10 +109,10 @@ impl From<Kind> for ImportKind {
     }
 }
 
-/// Loads the file; says how many rows came in, or which are bad.
+/// Loads the file; prints how many rows were loaded, or which ones are bad.
 ///
 /// # Errors
-/// A file that cannot be read, or a fault of the house.
+/// A file that cannot be read, or an internal fault.
 pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
     super::serving::ensure_unchanged(config)?;
     let built = build(config, Arc::new(SystemClock)).await?;

@@ -1,5 +1,5 @@
-//! Keys, from the command line, while the network is served: instances see in the
-//! database what has changed.
+//! Key management from the command line, also while servers are running: they read the
+//! changes from the database.
 
 use std::process::ExitCode;
 
@@ -22,8 +22,8 @@ use service::{
 };
 use storage::{Conn, conn::Purpose, keys::reseal::COLUMNS};
 
-/// Values that are sealed anew in one transaction.
-const AT_ONCE: i64 = 200;
+/// Values that are resealed in one transaction.
+const RESEAL_BATCH: i64 = 200;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -76,28 +76,29 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Bench {
+/// What the key commands work on.
+struct KeyAdmin {
     conn: Conn,
     keyring: Keyring,
     policy: Policy,
 }
 
-fn open(config: &Config) -> anyhow::Result<Bench> {
+fn open(config: &Config) -> anyhow::Result<KeyAdmin> {
     let policy = settings::policy(config).map_err(ConfigError::Refused)?;
     let mut conn = connection(config, Purpose::Write)?;
     let secret = config.master_secret.as_ref().context("setting `master_secret` is missing")?;
     let master = MasterSecret::from_base64(secret.expose_secret()).context("setting `master_secret`")?;
     let configured: Vec<SealKeyId> = config.seal_keys.iter().copied().map(SealKeyId).collect();
     let now = SystemClock.now();
-    let keyring = storage::write_apart::<_, Failure>(&mut conn, |conn| {
+    let keyring = storage::write_in_own_transaction::<_, Failure>(&mut conn, |conn| {
         service::keys::load(conn, &master, &configured, &policy.network, now)
     })?;
-    Ok(Bench { conn, keyring, policy })
+    Ok(KeyAdmin { conn, keyring, policy })
 }
 
 fn list(config: &Config) -> anyhow::Result<()> {
-    let mut bench = open(config)?;
-    for key in service::keys::list(&mut bench.conn, SystemClock.now())? {
+    let mut admin = open(config)?;
+    for key in service::keys::list(&mut admin.conn, SystemClock.now())? {
         let state = match (key.in_use, key.retired_at) {
             (_, Some(at)) => format!("retired {at}"),
             (true, None) => "in use".to_owned(),
@@ -110,8 +111,8 @@ fn list(config: &Config) -> anyhow::Result<()> {
 }
 
 fn rotate(config: &Config, kind: KeyKind) -> anyhow::Result<()> {
-    let Bench { mut conn, keyring, policy } = open(config)?;
-    let key = storage::write_apart::<_, Failure>(&mut conn, |conn| {
+    let KeyAdmin { mut conn, keyring, policy } = open(config)?;
+    let key = storage::write_in_own_transaction::<_, Failure>(&mut conn, |conn| {
         service::keys::rotate(conn, &keyring, &policy.network, kind, SystemClock.now())
     })?;
     println!("{} {}: 自 {} 起使用 / used from {}", key.kind, key.id, key.used_from, key.used_from);
@@ -119,9 +120,9 @@ fn rotate(config: &Config, kind: KeyKind) -> anyhow::Result<()> {
 }
 
 fn retire(config: &Config, kind: KeyKind, id: &str, at_once: bool) -> anyhow::Result<()> {
-    let Bench { mut conn, policy, .. } = open(config)?;
+    let KeyAdmin { mut conn, policy, .. } = open(config)?;
     let life = TimeDelta::minutes(policy.vending.authorization_minutes.into());
-    storage::write_apart::<_, KeyError>(&mut conn, |conn| {
+    storage::write_in_own_transaction::<_, KeyError>(&mut conn, |conn| {
         service::keys::retire(conn, (kind, id), life, at_once, SystemClock.now())
     })?;
     println!("{kind} {id}: 已停用 / retired");
@@ -129,7 +130,7 @@ fn retire(config: &Config, kind: KeyKind, id: &str, at_once: bool) -> anyhow::Re
 }
 
 fn reseal(config: &Config) -> anyhow::Result<()> {
-    let Bench { mut conn, keyring, policy } = open(config)?;
+    let KeyAdmin { mut conn, keyring, policy } = open(config)?;
     let (mut resealed, mut unreadable) = (0, 0);
     let style = ProgressStyle::with_template("{spinner} {msg}: {pos}")?;
     for column in COLUMNS {
@@ -137,8 +138,8 @@ fn reseal(config: &Config) -> anyhow::Result<()> {
         bar.set_message(format!("{}.{}", column.table, column.name));
         let mut after = None;
         loop {
-            let done = storage::write_apart::<_, Failure>(&mut conn, |conn| {
-                service::keys::reseal(conn, &keyring, &policy.network, *column, after.as_ref(), AT_ONCE)
+            let done = storage::write_in_own_transaction::<_, Failure>(&mut conn, |conn| {
+                service::keys::reseal(conn, &keyring, &policy.network, *column, after.as_ref(), RESEAL_BATCH)
             })?;
             resealed += done.resealed;
             unreadable += done.unreadable;

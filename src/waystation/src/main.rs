@@ -1,4 +1,4 @@
-//! Reads the arguments, and runs what they ask for.
+//! Parses the arguments and runs the command.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
     match Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
-            // One line: each cause after a colon.
+            // `:#` prints the causes on one line, separated by colons.
             eprintln!("waystation: {error:#}");
             ExitCode::FAILURE
         }

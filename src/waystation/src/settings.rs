@@ -1,5 +1,5 @@
-//! What is wrong with the settings, all of it at once, before anything is
-//! opened; and what they are, without a secret.
+//! Checks the settings and reports all problems at once, before anything is opened;
+//! prints the settings without secrets.
 
 use std::process::ExitCode;
 
@@ -12,10 +12,10 @@ use domain::policy::Policy;
 use mail::Mailer;
 use storage::DatabaseUrl;
 
-/// The rules' values: defaults, changed where the settings say so.
+/// The policy: the defaults, overridden by the settings.
 ///
 /// # Errors
-/// Every value that cannot be read or cannot work, by key.
+/// Every value that cannot be read or is out of bounds, by key.
 pub(super) fn policy(config: &Config) -> Result<Policy, Vec<SettingProblem>> {
     let table = serde_json::Value::Object(config.policy.clone());
     let policy: Policy = serde_path_to_error::deserialize(table).map_err(|error| {
@@ -55,7 +55,7 @@ pub(super) fn problems(config: &Config) -> Vec<SettingProblem> {
     found
 }
 
-/// `waystation config check`: says what is wrong, or what the settings are.
+/// `waystation config check`: returns the problems, or the settings in force.
 pub(super) fn check(loaded: Result<Config, Vec<SettingProblem>>) -> (String, ExitCode) {
     let found = match &loaded {
         Ok(config) => problems(config),
@@ -68,13 +68,13 @@ pub(super) fn check(loaded: Result<Config, Vec<SettingProblem>>) -> (String, Exi
         Ok(_) | Err(_) => {
             let problems: String = found.iter().map(|problem| format!("{problem}\n")).collect();
             let count = found.len();
-            let said = format!("{problems}有 {count} 项设置不可用 / {count} settings cannot work\n");
-            (said, ExitCode::FAILURE)
+            let text = format!("{problems}有 {count} 项设置不可用 / {count} settings cannot work\n");
+            (text, ExitCode::FAILURE)
         }
     }
 }
 
-/// The settings in force. Of a secret, only whether there is one.
+/// The settings in force. For a secret, only whether it is set.
 fn in_force(config: &Config) -> String {
     let secret = |value: Option<&SecretString>| if value.is_some() { "(set)" } else { "(not set)" };
     let database = config.database_url.expose_secret().split(':').next().unwrap_or_default();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_holds_every_setting_with_its_default() {
+    fn the_example_contains_every_setting_with_its_default() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("example.toml");
         std::fs::write(&file, example::EXAMPLE).expect("written");
@@ -139,7 +139,7 @@ mod tests {
             |config: &Config| format!("{:?}", Config { policy: Map::new(), ..config.clone() });
         assert_eq!(without_policy(&written), without_policy(&bare), "the example repeats the defaults");
 
-        // Every value of the policy stands there, and is the default.
+        // Every value of the policy is listed, with its default.
         let Value::Object(defaults) = serde_json::to_value(Policy::default()).expect("JSON") else {
             panic!("a table")
         };

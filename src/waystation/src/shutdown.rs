@@ -1,37 +1,38 @@
-//! How a server ends: it asks to be given no more work, finishes what it
-//! accepted, and lets whoever merely waits ask again elsewhere.
+//! Graceful shutdown: the server reports that it is not ready, finishes accepted requests, and
+//! ends long polls so that their callers can ask another instance.
 //!
-//! 1. `/readyz` says 503, so that a proxy takes the process out. For
+//! 1. `/readyz` returns 503, so that a proxy takes the process out of rotation. For
 //!    `drain_seconds` everything else goes on.
-//! 2. No connection is accepted any more; held polls and streams end at once;
+//! 2. New connections are no longer accepted; long polls and streams end at once;
 //!    each answer closes its connection.
-//! 3. Requests that were accepted are answered, jobs finish their rounds, and
-//!    the writer commits what it was handed.
+//! 3. Accepted requests are answered, jobs finish their rounds, and
+//!    the writer commits its queue.
 //!
-//! A second signal ends the process at once. Nothing acknowledged is lost by
-//! that either, but callers do not get their answers.
+//! A second signal ends the process at once. Acknowledged writes survive
+//! that as well, but open requests get no answer.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use actix_web::dev::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use http::process::Process;
 use service::{AppState, jobs::Jobs};
 
-/// Jobs have this long for their last round, and the writer for its queue.
+/// Time limit for the last round of the jobs, and for the writer's queue.
 const LAST_ROUND: Duration = Duration::from_secs(10);
 
 /// SIGTERM from a supervisor, SIGINT from a terminal.
-pub(super) struct Told {
+pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Told {
-    /// Listens from now on: neither signal kills the process any more.
+impl StopSignals {
+    /// Installs the handlers: from now on neither signal kills the process by itself.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When a handler cannot be installed.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
@@ -45,26 +46,26 @@ impl Told {
     }
 }
 
-/// What runs, and ends together.
+/// Everything that is running and must be shut down.
 pub(super) struct Running {
-    /// The services.
     pub app: Arc<AppState>,
-    /// The public socket.
+    pub process: Arc<Process>,
+    /// The public listener.
     pub server: Server,
-    /// The operators' socket.
+    /// The operators' listener for `/metrics`.
     pub metrics: Option<Server>,
-    /// What runs by itself.
+    /// The background jobs.
     pub jobs: Jobs,
-    /// For how long it is not ready but open.
+    /// How long the server reports "not ready" but still accepts requests.
     pub drain: Duration,
 }
 
-/// Serves until told to end, and then ends well.
+/// Serves until a stop signal, then shuts down gracefully.
 ///
 /// # Errors
 /// When the server fails by itself.
-pub(super) async fn serve_until(mut told: Told, running: Running) -> anyhow::Result<ExitCode> {
-    let Running { app, server, metrics, jobs, drain } = running;
+pub(super) async fn serve_until(mut signals: StopSignals, running: Running) -> anyhow::Result<ExitCode> {
+    let Running { app, process, server, metrics, jobs, drain } = running;
     let handle = server.handle();
     let metrics_handle = metrics.as_ref().map(Server::handle);
     let mut serving = tokio::spawn(server);
@@ -75,22 +76,22 @@ pub(super) async fn serve_until(mut told: Told, running: Running) -> anyhow::Res
             ended??;
             anyhow::bail!("the server ended by itself");
         }
-        () = told.next() => tracing::info!("told to end"),
+        () = signals.next() => tracing::info!("told to end"),
     }
     tokio::spawn(async move {
-        told.next().await;
+        signals.next().await;
         eprintln!("waystation: told twice; ending at once");
         std::process::exit(1);
     });
-    app.lifecycle.drain();
+    process.drain();
     tokio::time::sleep(drain).await;
-    // The command leaves with the call: the socket closes before polls return.
+    // The call itself sends the stop command, so the listener closes before the polls return.
     let stopped = handle.stop(true);
-    app.let_go();
+    process.close(&app);
     stopped.await;
     serving.await??;
     jobs.stop(LAST_ROUND).await;
-    // What was woken last still reaches the other instances.
+    // The last wake-ups must still reach the other instances.
     if tokio::time::timeout(LAST_ROUND, app.coordination.close()).await.is_err() {
         tracing::warn!("the other instances may not have heard the last of it");
     }

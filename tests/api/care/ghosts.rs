@@ -1,259 +1,234 @@
-//! Who is not there is not put to a doctor, and keeps nobody waiting.
+//! A worker who has left is not offered to a doctor and delays nobody.
 
 use serde_json::{Value, json};
 
-use super::text;
-use crate::{
-    harness::TestApp,
-    seed::{PASSWORD, Seed},
-};
-use crypto::tokens::Role;
+use crate::support::{Caller, Code, TestApp, Worker, seed::PASSWORD};
+use service::{check_in::sweep_idle, consultation, matching};
 
-async fn opened() -> (TestApp, Seed) {
-    let app = TestApp::open().await;
-    let seed = app.seed().await;
-    (app, seed)
-}
-
-fn path(id: &str) -> String {
-    format!("/api/v1/consultations/{id}")
+fn consultation_ids(offers: &[Value]) -> Vec<&str> {
+    offers.iter().map(|offer| offer["consultation_id"].as_str().expect("an id")).collect()
 }
 
 #[actix_web::test]
 async fn an_offer_whose_worker_leaves_is_withdrawn_and_comes_again_when_they_come_back_elsewhere() {
-    let (app, seed) = opened().await;
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
     let (here, there) = (app.open_screen().await, app.open_screen().await);
-    let visit = app.visit(&seed).await;
-    let id = app.ask(&visit.token).await;
-    app.on_duty(&seed.doctor).await;
-    let offer = app.offer_of(&seed.doctor).await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let id = worker.ask_for_doctor().await;
+    doctor.go_on_duty().await;
+    let offer = doctor.offer().await;
     assert_eq!(offer["worker"]["checked_in"], json!(true));
-    let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
-    app.post(&seed.station_token, &leave, json!({})).await.expect(200);
-    // The doctor is free at once, and not held to be away.
-    assert_eq!(app.duty_of(&seed.doctor).await, (json!("available"), json!(0)));
-    app.accepts(&seed.doctor, &offer).await.problem(409, "offer_gone");
-    assert_eq!(app.offers_to(&seed.doctor).await, Vec::<Value>::new());
-    // Somebody else is not held up by one who left.
-    let other = app.guest(&here, 1).await;
-    let theirs = app.ask(&other.token).await;
-    let waiting = app.get(&other.token, &path(&theirs)).await.expect(200);
-    assert_eq!(waiting["position"], json!(1));
-    let offers = app.offers_to(&seed.doctor).await;
-    assert_eq!(offers.iter().map(|offer| text(offer, "consultation_id")).collect::<Vec<_>>(), [&theirs]);
-    // Back at another screen, within the time, the place in the queue is kept.
+    worker.leave().await.expect_ok();
+    // The doctor is free at once, and does not count as away.
+    assert_eq!(doctor.duty().await, (json!("available"), json!(0)));
+    doctor.accept(&offer).await.expect_refused(Code::OfferNotYours);
+    assert_eq!(doctor.offers().await, Vec::<Value>::new());
+    // Somebody else does not wait behind a worker who left.
+    let other = here.check_in(Worker::walk_in().phone("15500000001")).await;
+    let theirs = other.ask_for_doctor().await;
+    assert_eq!(other.consultation(&theirs).await["position"], json!(1));
+    assert_eq!(consultation_ids(&doctor.offers().await), [&theirs]);
+    // Whoever is back at another screen in time keeps the place in the queue.
     app.pass(200);
-    let body = json!({"card_number": crate::seed::CARD, "pin": crate::seed::PIN});
-    let again = app.post(&app.token_of_screen(&there), "/api/v1/check-ins", body).await.expect(201);
-    let doctor = app.fresh(&seed, &seed.doctor);
-    let offers = app.offers_to(&doctor).await;
-    let mine = offers.iter().find(|offer| text(offer, "consultation_id") == id).expect("offered again");
-    assert_eq!(mine["worker"]["station_id"], json!(there.station));
-    let active = app.accepts(&doctor, mine).await.expect(200);
+    let again = there.check_in(Worker::adult()).await;
+    let offers = doctor.offers().await;
+    let mine = offers.iter().find(|offer| offer["consultation_id"] == *id).expect("offered again");
+    assert_eq!(mine["worker"]["station_id"], json!(there.id));
+    let active = doctor.accept(mine).await.expect_ok();
     assert_eq!(active["worker"]["left_at"], Value::Null);
-    let token = again["access_token"].as_str().expect("a token");
-    assert_eq!(app.get(token, &path(&id)).await.expect(200)["state"], "active");
-    let record = app.get(&doctor.token, &format!("{}/record", path(&id))).await.expect(200);
-    assert_eq!(record["presence"]["checked_in"], json!(true));
+    assert_eq!(again.consultation(&id).await["state"], "active");
+    assert_eq!(doctor.record(&id).await["presence"]["checked_in"], json!(true));
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn who_does_not_come_back_in_time_ends_the_wait_and_may_ask_again() {
-    let (app, seed) = opened().await;
-    let visit = app.visit(&seed).await;
-    let id = app.ask(&visit.token).await;
-    let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
-    app.post(&seed.station_token, &leave, json!({})).await.expect(200);
+    let app = TestApp::open().await;
+    let station = app.station().await;
+    let worker = station.check_in(Worker::adult()).await;
+    let id = worker.ask_for_doctor().await;
+    worker.leave().await.expect_ok();
     app.pass(299);
-    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
+    assert_eq!(consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(1);
-    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 1);
-    let visit = app.visit(&seed).await;
-    let ended = app.get(&visit.token, &path(&id)).await.expect(200);
+    assert_eq!(consultation::sweep_absent(&app.state).await.expect("a round"), 1);
+    let worker = station.check_in(Worker::adult()).await;
+    let ended = worker.consultation(&id).await;
     assert_eq!((&ended["state"], &ended["cancel_reason"]), (&json!("cancelled"), &json!("worker_left")));
-    app.ask(&visit.token).await;
+    worker.ask_for_doctor().await;
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_screen_that_only_asks_keeps_nobody_checked_in() {
     for asks_for_a_doctor in [false, true] {
-        let (app, seed) = opened().await;
-        let visit = app.visit(&seed).await;
+        let app = TestApp::open().await;
+        let station = app.station().await;
+        let worker = station.check_in(Worker::adult()).await;
         if asks_for_a_doctor {
-            app.ask(&visit.token).await;
+            worker.ask_for_doctor().await;
         }
-        let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
         let mut ended = 0;
         for _ in 0..9 {
-            app.get(&visit.token, "/api/v1/me").await.expect(200);
-            app.get(&visit.token, "/api/v1/consultations").await.expect(200);
-            app.post(&app.station_token(&seed), &renew, json!({})).await.expect(200);
-            ended += service::check_in::sweep_idle(&app.state).await.expect("a round");
+            worker.get("/api/v1/me").await.expect_ok();
+            worker.get("/api/v1/consultations").await.expect_ok();
+            station.renew_token(&worker).await.expect_ok();
+            ended += sweep_idle(&app.state).await.expect("a round");
             app.pass(10);
         }
         assert_eq!(ended, 0, "90 seconds are not over");
         app.pass(5);
-        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 1);
-        app.get(&visit.token, "/api/v1/me").await.problem(401, "check_in_ended");
-        app.post(&app.station_token(&seed), &renew, json!({})).await.problem(401, "check_in_ended");
+        assert_eq!(sweep_idle(&app.state).await.expect("a round"), 1);
+        worker.get("/api/v1/me").await.expect_refused(Code::CheckInEnded);
+        station.renew_token(&worker).await.expect_refused(Code::CheckInEnded);
     }
 }
 
 #[actix_web::test]
 async fn a_silent_check_in_is_not_renewed_even_before_a_sweep_comes_to_it() {
-    let (app, seed) = opened().await;
-    let visit = app.visit(&seed).await;
+    let app = TestApp::open().await;
+    let station = app.station().await;
+    let worker = station.check_in(Worker::adult()).await;
     app.pass(150);
-    let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
-    app.post(&app.station_token(&seed), &renew, json!({})).await.problem(401, "check_in_ended");
-    app.get(&visit.token, "/api/v1/me").await.problem(401, "check_in_ended");
+    station.renew_token(&worker).await.expect_refused(Code::CheckInEnded);
+    worker.get("/api/v1/me").await.expect_refused(Code::CheckInEnded);
 }
 
 #[actix_web::test]
 async fn a_touched_screen_keeps_its_worker_who_waits() {
-    let (app, seed) = opened().await;
-    let mut visit = app.visit(&seed).await;
-    let id = app.ask(&visit.token).await;
-    let renew = format!("/api/v1/check-ins/{}/token", visit.check_in);
+    let app = TestApp::open().await;
+    let station = app.station().await;
+    let mut worker = station.check_in(Worker::adult()).await;
+    let id = worker.ask_for_doctor().await;
     for _ in 0..10 {
         app.pass(60);
-        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
-        let renewed = app.post(&app.station_token(&seed), &renew, json!({})).await.expect(200);
-        visit.token = text(&renewed, "access_token").to_owned();
-        app.post(&visit.token, "/api/v1/me/presence", json!({})).await.expect(200);
+        assert_eq!(sweep_idle(&app.state).await.expect("a round"), 0);
+        let renewed = station.renew_token(&worker).await.expect_ok();
+        worker.token = renewed["access_token"].as_str().expect("a token").to_owned();
+        worker.post("/api/v1/me/presence", json!({})).await.expect_ok();
     }
-    assert_eq!(app.get(&visit.token, &path(&id)).await.expect(200)["state"], "waiting");
+    assert_eq!(worker.consultation(&id).await["state"], "waiting");
 }
 
 #[actix_web::test]
 async fn a_doctor_who_has_the_worker_keeps_them_and_then_they_have_as_long_as_anybody() {
-    let (app, seed) = opened().await;
-    let visit = app.visit(&seed).await;
-    let id = app.active(&seed, &visit.token).await;
-    let mut doctor = seed.doctor.clone();
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
     for _ in 0..5 {
         app.pass(80);
-        doctor = app.fresh(&seed, &doctor);
-        app.get(&doctor.token, "/api/v1/duty").await.expect(200);
-        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
+        doctor.duty().await;
+        assert_eq!(sweep_idle(&app.state).await.expect("a round"), 0);
     }
-    app.completes(&doctor, &id).await.expect(200);
+    doctor.complete(&id).await.expect_ok();
     app.pass(80);
-    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
+    assert_eq!(sweep_idle(&app.state).await.expect("a round"), 0);
     app.pass(15);
-    assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 1);
+    assert_eq!(sweep_idle(&app.state).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
 async fn a_doctor_who_signs_out_gives_everything_back_at_once() {
-    let (app, seed) = opened().await;
-    let screen = app.open_screen().await;
-    let first = app.check_in(&seed).await;
-    let held = app.active(&seed, &first).await;
-    let second = app.guest(&screen, 1).await;
-    let offered = app.ask(&second.token).await;
-    assert_eq!(app.offers_to(&seed.doctor).await.len(), 1);
-    app.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
-    for (token, id) in [(&first, &held), (&second.token, &offered)] {
-        assert_eq!(app.get(token, &path(id)).await.expect(200)["state"], "waiting");
-    }
-    app.on_duty(&seed.doctor_b).await;
-    let offers = app.offers_to(&seed.doctor_b).await;
+    let app = TestApp::open().await;
+    let (doctor, second_doctor) = (app.doctor().await, app.second_doctor().await);
+    let first = app.station().await.check_in(Worker::adult()).await;
+    let active = doctor.consult_with(&first).await;
+    let second = app.open_screen().await.check_in(Worker::walk_in().phone("15500000001")).await;
+    let offered = second.ask_for_doctor().await;
+    assert_eq!(doctor.offers().await.len(), 1);
+    doctor.sign_out().await.expect_ok();
+    assert_eq!(first.consultation(&active).await["state"], "waiting");
+    assert_eq!(second.consultation(&offered).await["state"], "waiting");
+    second_doctor.go_on_duty().await;
+    let offers = second_doctor.offers().await;
     // The longer wait comes first.
-    let order: Vec<_> = offers.iter().map(|offer| text(offer, "consultation_id")).collect();
-    assert_eq!(order, [&held, &offered]);
+    assert_eq!(consultation_ids(&offers), [&active, &offered]);
     for offer in &offers {
-        app.accepts(&seed.doctor_b, offer).await.expect(200);
+        second_doctor.accept(offer).await.expect_ok();
     }
-    assert_eq!(app.duty_of(&seed.doctor_b).await.1, json!(2));
+    assert_eq!(second_doctor.duty().await.1, json!(2));
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn who_is_still_signed_in_elsewhere_keeps_their_patients() {
-    let (app, seed) = opened().await;
-    let worker = app.check_in(&seed).await;
-    let id = app.active(&seed, &worker).await;
-    let totp = crypto::totp::TotpSecret::from_bytes(&seed.doctor.totp).expect("a secret");
-    let step = crypto::totp::step_of(app.now());
-    let code = crypto::totp::code_at(&totp, step);
-    let sign_in = json!({"email": seed.doctor.email, "password": PASSWORD, "totp": code});
-    let second = app.post("", "/api/v1/tokens/staff", sign_in).await.expect(200);
-    app.post(&seed.doctor.token, "/api/v1/session/sign-out", json!({})).await.expect(200);
-    assert_eq!(app.get(&worker, &path(&id)).await.expect(200)["state"], "active");
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
+    let totp = crate::staff_tokens::code(&app, &doctor.person);
+    let sign_in = json!({"email": doctor.person.email, "password": PASSWORD, "totp": totp});
+    let second = app.post("", "/api/v1/tokens/staff", sign_in).await.expect_ok();
+    doctor.sign_out().await.expect_ok();
+    assert_eq!(worker.consultation(&id).await["state"], "active");
     let refresh = json!({"refresh_token": second["refresh_token"]});
-    app.post("", "/api/v1/tokens/revoke", refresh).await.expect(200);
-    assert_eq!(app.get(&worker, &path(&id)).await.expect(200)["state"], "waiting");
+    app.post("", "/api/v1/tokens/revoke", refresh).await.expect_ok();
+    assert_eq!(worker.consultation(&id).await["state"], "waiting");
 }
 
 #[actix_web::test]
 async fn a_doctor_who_is_disabled_or_whose_day_is_over_keeps_nobody() {
-    let (app, seed) = opened().await;
-    let worker = app.check_in(&seed).await;
-    let id = app.active(&seed, &worker).await;
-    let disable = format!("/api/v1/staff/{}/disable", seed.doctor.id);
-    app.post(&seed.operator.token, &disable, json!({})).await.expect(200);
-    assert_eq!(app.get(&worker, &path(&id)).await.expect(200)["state"], "waiting");
-    app.on_duty(&seed.doctor_b).await;
-    let offer = app.offer_of(&seed.doctor_b).await;
-    app.accepts(&seed.doctor_b, &offer).await.expect(200);
-    // Twelve hours after the sign-in the session is over, though nobody said so.
+    let app = TestApp::open().await;
+    let (doctor, second_doctor) = (app.doctor().await, app.second_doctor().await);
+    let station = app.station().await;
+    let worker = station.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
+    app.operator().await.disable(&doctor.person).await.expect_ok();
+    assert_eq!(worker.consultation(&id).await["state"], "waiting");
+    second_doctor.go_on_duty().await;
+    second_doctor.accept(&second_doctor.offer().await).await.expect_ok();
+    // Twelve hours after the sign-in the session is over without a sign-out.
     app.pass(12 * 3600 + 1);
-    assert_eq!(service::consultation::sweep_signed_out(&app.state).await.expect("a round"), 1);
-    let visit = app.visit(&seed).await;
-    assert_eq!(app.get(&visit.token, &path(&id)).await.expect(200)["state"], "waiting");
+    assert_eq!(consultation::sweep_signed_out(&app.state).await.expect("a round"), 1);
+    let worker = station.check_in(Worker::adult()).await;
+    assert_eq!(worker.consultation(&id).await["state"], "waiting");
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn a_no_show_is_an_ending_after_a_wait_and_a_word_starts_the_wait_anew() {
-    let (app, seed) = opened().await;
-    let worker = app.check_in(&seed).await;
-    let id = app.active(&seed, &worker).await;
-    let no_show = format!("{}/no-show", path(&id));
-    let early = app.post(&seed.doctor.token, &no_show, json!({})).await;
+    let app = TestApp::open().await;
+    let (station, doctor) = (app.station().await, app.doctor().await);
+    let worker = station.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
+    let early = doctor.report_no_show(&id).await;
     assert_eq!(early.headers["retry-after"], "180");
-    early.problem(409, "state_moved_on");
+    early.expect_refused(Code::StateMovedOn);
     app.pass(120);
-    let said = app.post(&worker, &format!("{}/messages", path(&id)), json!({"text": "我在"})).await;
-    said.expect(201);
+    worker.say(&id, "我在").await.expect_created();
     app.pass(120);
-    app.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
-    app.post(&seed.doctor.token, &no_show, json!({})).await.problem(409, "state_moved_on");
-    app.post(&seed.doctor_b.token, &no_show, json!({})).await.problem(404, "not_found");
+    doctor.duty().await;
+    doctor.report_no_show(&id).await.expect_refused(Code::StateMovedOn);
+    app.second_doctor().await.report_no_show(&id).await.expect_refused(Code::NotFound);
     app.pass(60);
-    let doctor = app.fresh(&seed, &seed.doctor);
-    let ended = app.post(&doctor.token, &no_show, json!({})).await.expect(200);
+    let ended = doctor.report_no_show(&id).await.expect_ok();
     assert_eq!((&ended["state"], &ended["cancel_reason"]), (&json!("cancelled"), &json!("no_show")));
-    assert_eq!(app.duty_of(&doctor).await, (json!("available"), json!(0)));
+    assert_eq!(doctor.duty().await, (json!("available"), json!(0)));
     assert_eq!(app.logged("consultation.cancelled").await, 1);
     // The worker reads why, and may ask again.
-    let visit = app.visit(&seed).await;
-    assert_eq!(app.get(&visit.token, &path(&id)).await.expect(200)["cancel_reason"], "no_show");
-    app.ask(&visit.token).await;
+    let worker = station.check_in(Worker::adult()).await;
+    assert_eq!(worker.consultation(&id).await["cancel_reason"], "no_show");
+    worker.ask_for_doctor().await;
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn an_emergency_that_leaves_or_falls_silent_is_told_to_the_operator_and_not_ended_for_silence() {
-    let (app, seed) = opened().await;
-    let visit = app.visit(&seed).await;
-    let body = json!({"complaint": "胸口痛", "lane": "consultation_only", "symptoms": ["chest_pain"]});
-    app.post(&visit.token, "/api/v1/consultations", body).await.expect(201);
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    worker.ask_with_chest_pain().await.expect_created();
     for _ in 0..3 {
         app.pass(95);
-        assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("a round"), 0);
+        assert_eq!(sweep_idle(&app.state).await.expect("a round"), 0);
     }
     assert_eq!(app.logged("consultation.emergency_silent").await, 1, "once per silence");
     // Whoever is silent may need the doctor most.
-    app.on_duty(&app.fresh(&seed, &seed.doctor)).await;
-    assert_eq!(service::matching::offer_waiting(&app.state).await.expect("a round"), 1);
-    let leave = format!("/api/v1/check-ins/{}/leave", visit.check_in);
-    app.post(&app.station_token(&seed), &leave, json!({})).await.expect(200);
+    doctor.go_on_duty().await;
+    assert_eq!(matching::offer_waiting(&app.state).await.expect("a round"), 1);
+    worker.leave().await.expect_ok();
     assert_eq!(app.logged("consultation.emergency_left").await, 1);
-    let doctor = app.staff_token(Role::Doctor, seed.doctor.id, seed.doctor.session, None, None);
-    let offers = app.get(&doctor, "/api/v1/offers").await.expect(200);
-    assert_eq!(offers["items"], json!([]));
+    assert_eq!(doctor.open_offers().await, Vec::<Value>::new());
 }

@@ -1,74 +1,72 @@
-//! A consultation whose doctor was lost is accepted by another one, also in a
-//! database in which it could not be.
+//! A consultation whose doctor fell silent is accepted by another one, also in a
+//! database of a version in which that was not possible.
 
 use diesel::{connection::SimpleConnection, prelude::*};
 use serde_json::json;
 
-use crate::{
-    harness::TestApp,
-    prescribing::{Scene, draft_of},
-    seed::{SIGNING_PIN, Seed},
-};
-use service::{Actor, Failure};
+use crate::support::{Caller, Code, TestApp, Worker, WorkerAtStation, prescribing::Scene};
+use service::{Actor, Failure, matching};
 use storage::{
     on_backend,
     schema::{doctor, offer},
 };
 
-/// A doctor accepted and fell silent; the other one is on duty.
-async fn lost_once() -> (TestApp, Seed, String, String) {
-    let app = TestApp::open().await;
-    let seed = app.seed().await;
-    let worker = app.check_in(&seed).await;
-    let id = app.active(&seed, &worker).await;
+/// The first doctor accepted and fell silent; the second one is on duty.
+async fn lose_doctor(app: &TestApp) -> (WorkerAtStation<'_>, String) {
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let id = app.doctor().await.consult_with(&worker).await;
     app.pass(95);
-    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
-    app.on_duty(&seed.doctor_b).await;
-    (app, seed, worker, id)
+    requeue_one(app).await;
+    app.second_doctor().await.go_on_duty().await;
+    (worker, id)
+}
+
+async fn requeue_one(app: &TestApp) {
+    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
 async fn a_requeued_consultation_is_accepted_completed_and_rated() {
-    let (app, seed, worker, id) = lost_once().await;
-    let offer = app.offer_of(&seed.doctor_b).await;
-    let view = app.accepts(&seed.doctor_b, &offer).await.expect(200);
+    let app = TestApp::open().await;
+    let (worker, id) = lose_doctor(&app).await;
+    let second = app.second_doctor().await;
+    let view = second.accept(&second.offer().await).await.expect_ok();
     assert_eq!(view["state"], "active");
-    app.completes(&seed.doctor_b, &id).await.expect(200);
-    let rating = format!("/api/v1/consultations/{id}/rating");
-    app.post(&worker, &rating, json!({"rating": 4})).await.expect(200);
-    for doctor in [&seed.doctor, &seed.doctor_b] {
-        assert_eq!(app.duty_of(doctor).await.1, json!(0));
+    second.complete(&id).await.expect_ok();
+    worker.rate(&id, 4).await.expect_ok();
+    for doctor in [app.doctor().await, second] {
+        assert_eq!(doctor.duty().await.1, json!(0));
     }
     app.sound().await;
 }
 
 #[actix_web::test]
 async fn the_doctor_who_was_lost_may_have_it_again_and_lose_it_again() {
-    let (app, seed, _worker, id) = lost_once().await;
-    app.put(&seed.doctor_b.token, "/api/v1/duty", "0", json!({"presence": "off"})).await.expect(200);
+    let app = TestApp::open().await;
+    let (_worker, id) = lose_doctor(&app).await;
+    let doctor = app.doctor().await;
+    app.second_doctor().await.go_off_duty().await;
     for _ in 0..3 {
-        let doctor = app.fresh(&seed, &seed.doctor);
-        app.on_duty(&doctor).await;
-        let offer = app.offer_of(&doctor).await;
-        app.accepts(&doctor, &offer).await.expect(200);
+        doctor.go_on_duty().await;
+        doctor.accept(&doctor.offer().await).await.expect_ok();
         app.pass(95);
-        assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
+        requeue_one(&app).await;
     }
-    let doctor = app.fresh(&seed, &seed.doctor);
-    app.on_duty(&doctor).await;
-    let offer = app.offer_of(&doctor).await;
-    app.accepts(&doctor, &offer).await.expect(200);
-    app.completes(&doctor, &id).await.expect(200);
+    doctor.go_on_duty().await;
+    doctor.accept(&doctor.offer().await).await.expect_ok();
+    doctor.complete(&id).await.expect_ok();
 }
 
 #[actix_web::test]
 async fn a_database_with_a_stuck_consultation_is_mended_and_so_are_its_doctors() {
-    let (app, seed, _worker, id) = lost_once().await;
-    let offer_row = app.offer_of(&seed.doctor_b).await;
+    let app = TestApp::open().await;
+    let (_worker, id) = lose_doctor(&app).await;
+    let second = app.second_doctor().await;
+    let offered = second.offer().await;
     app.pass(21);
-    assert_eq!(service::matching::expire_offers(&app.state).await.expect("a round"), 1);
-    assert_eq!(app.duty_of(&seed.doctor_b).await.0, json!("away"));
-    // As the program before left it: the first offer is accepted for ever.
+    assert_eq!(matching::expire_offers(&app.state).await.expect("a round"), 1);
+    assert_eq!(second.duty().await.0, json!("away"));
+    // As the version before left it: the first offer is accepted for ever.
     app.state
         .write(Actor::System, |tx| -> Result<(), Failure> {
             let old = offer::table.filter(offer::state.eq("withdrawn"));
@@ -90,22 +88,20 @@ async fn a_database_with_a_stuck_consultation_is_mended_and_so_are_its_doctors()
         })
         .await
         .expect("read");
-    // The one who was silent stays away; the one who was made away is not.
+    // The doctor who was silent stays away; the one whom the fault made away does not.
     let wanted =
         (vec!["withdrawn".to_owned(), "expired".to_owned()], vec!["available".to_owned(), "away".to_owned()]);
-    assert_eq!(states, wanted, "{offer_row}");
+    assert_eq!(states, wanted, "{offered}");
     app.pass(121);
-    let doctor = app.fresh(&seed, &seed.doctor_b);
-    let offer = app.offer_of(&doctor).await;
-    app.accepts(&doctor, &offer).await.expect(200);
-    app.completes(&doctor, &id).await.expect(200);
+    second.accept(&second.offer().await).await.expect_ok();
+    second.complete(&id).await.expect_ok();
 }
 
 #[actix_web::test]
 async fn what_the_lost_doctor_signed_stands_until_the_next_one_withdraws_it() {
     let mut scene = Scene::open().await;
     let prescription = scene.signed(&["PCM-T500"]).await;
-    // The scene's doctor holds the consultation without having been counted.
+    // The scene's doctor has the consultation without having been counted.
     let doctor_id = scene.seed.doctor.id;
     scene
         .app
@@ -119,33 +115,28 @@ async fn what_the_lost_doctor_signed_stands_until_the_next_one_withdraws_it() {
         .await
         .expect("written");
     scene.pass(95).await;
-    let app = &scene.app;
-    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
-    let next = app.fresh(&scene.seed, &scene.seed.doctor_b);
-    let path = format!("/api/v1/prescriptions/{prescription}");
-    app.get(&next.token, &path).await.problem(404, "not_found");
-    app.on_duty(&next).await;
-    let offer = app.offer_of(&next).await;
-    app.accepts(&next, &offer).await.expect(200);
-    let drafts = scene.drafts_path();
-    let lines = draft_of(&["PCM-T500"]);
-    app.post(&next.token, &drafts, lines.clone()).await.problem(409, "prescription_open");
-    assert_eq!(app.get(&next.token, &path).await.expect(200)["state"], "signed");
+    requeue_one(&scene.app).await;
+    let next = scene.other_doctor();
+    next.prescription(&prescription).await.expect_refused(Code::NotFound);
+    next.go_on_duty().await;
+    next.accept(&next.offer().await).await.expect_ok();
+    let draft = || next.prescribe(scene.consultation, &["PCM-T500"]);
+    draft().await.expect_refused(Code::PrescriptionOpen);
+    assert_eq!(next.prescription(&prescription).await.expect_ok()["state"], "signed");
     // It is not theirs to sign or edit.
-    let sign = json!({"pin": SIGNING_PIN, "overrides": []});
-    app.post(&next.token, &format!("{path}/sign"), sign).await.problem(404, "not_found");
+    next.sign_overriding(&prescription, &[], "").await.expect_refused(Code::NotFound);
     let void = json!({"reason": "另开处方", "code": "superseded"});
-    assert_eq!(app.post(&next.token, &format!("{path}/void"), void).await.expect(200)["state"], "void");
-    app.post(&next.token, &drafts, lines).await.expect(201);
+    let voided = next.post(&format!("/api/v1/prescriptions/{prescription}/void"), void).await;
+    assert_eq!(voided.expect_ok()["state"], "void");
+    draft().await.expect_created();
 }
 
 #[actix_web::test]
 async fn a_prescription_that_was_sent_back_and_forgotten_ends_with_its_validity() {
     let mut scene = Scene::open().await;
     let prescription = scene.signed(&["PCM-T500"]).await;
-    let path = format!("/api/v1/prescriptions/{prescription}");
-    let back = json!({"reason": "剂量请再核对", "code": "dose"});
-    scene.app.post(&scene.seed.pharmacist.token, &format!("{path}/return"), back).await.expect(200);
+    let reason = json!({"reason": "剂量请再核对", "code": "dose"});
+    scene.pharmacist().send_back(&prescription, reason).await.expect_ok();
     scene.pass(3 * 86_400).await;
     let ended = service::prescription::dispense::expire_due(&scene.app.state).await.expect("swept");
     assert_eq!(ended, 1);

@@ -6,8 +6,11 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{all_alike, at_the_screen, tally, told};
-use crate::harness::{Answer, TestApp};
+use super::check_in;
+use crate::support::{
+    Answer, Caller, TestApp,
+    rush::{expect_equal, expect_tally, tally},
+};
 use service::{Actor, caller::WorkerCaller, vitals::ReadingsInput};
 use storage::{
     on_backend,
@@ -20,8 +23,8 @@ fn care() -> Value {
     json!({"purpose": "health_care"})
 }
 
-/// How many consents to care there are, and how many of them stand.
-async fn kept(app: &TestApp) -> (i64, i64) {
+/// The number of consents to care, and of those that are not withdrawn.
+async fn stored(app: &TestApp) -> (i64, i64) {
     app.state
         .read(Actor::System, |conn, _| {
             let of_care = consent::table.filter(consent::purpose.eq("health_care"));
@@ -45,44 +48,47 @@ fn done(answers: &[Answer]) -> i64 {
 
 #[actix_web::test]
 async fn ten_consents_are_one_and_ten_withdrawals_end_it_once() {
-    let (app, _, worker) = at_the_screen().await;
-    let answers = app.rush(10, &worker, WITHDRAW, &care()).await;
-    told(&answers, &[("200 done", 10)]);
-    all_alike(&answers);
-    assert_eq!((kept(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
-    let answers = app.rush(10, &worker, "/api/v1/me/consents", &care()).await;
-    told(&answers, &[("201 done", 10)]);
-    all_alike(&answers);
-    assert_eq!((kept(&app).await, app.logged("consent.granted").await), ((2, 1), 1));
+    let app = TestApp::open_crowded().await;
+    let worker = check_in(&app).await;
+    let answers = app.rush(10, &worker.token, WITHDRAW, &care()).await;
+    expect_tally(&answers, &[("200 done", 10)]);
+    expect_equal(&answers);
+    assert_eq!((stored(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
+    let answers = app.rush(10, &worker.token, "/api/v1/me/consents", &care()).await;
+    expect_tally(&answers, &[("201 done", 10)]);
+    expect_equal(&answers);
+    assert_eq!((stored(&app).await, app.logged("consent.granted").await), ((2, 1), 1));
 }
 
 #[actix_web::test]
 async fn consents_and_withdrawals_at_once_leave_one_or_none() {
-    let (app, _, worker) = at_the_screen().await;
+    let app = TestApp::open_crowded().await;
+    let worker = check_in(&app).await;
     let answers = join_all((0..16).map(|n| match n % 2 {
-        0 => app.post(&worker, WITHDRAW, care()),
-        _ => app.post(&worker, "/api/v1/me/consents", care()),
+        0 => app.post(&worker.token, WITHDRAW, care()),
+        _ => app.post(&worker.token, "/api/v1/me/consents", care()),
     }))
     .await;
-    told(&answers, &[("200 done", 8), ("201 done", 8)]);
-    let (all, live) = kept(&app).await;
+    expect_tally(&answers, &[("200 done", 8), ("201 done", 8)]);
+    let (all, live) = stored(&app).await;
     let (granted, withdrawn) = (app.logged("consent.granted").await, app.logged("consent.withdrawn").await);
     // The seeded one was not logged.
     assert_eq!((all, all - live), (granted + 1, withdrawn));
-    assert!((0..=1).contains(&live), "{live} stand");
-    let me = app.get(&worker, "/api/v1/me").await.expect(200);
+    assert!((0..=1).contains(&live), "{live} are live");
+    let me = worker.get("/api/v1/me").await.expect_ok();
     assert_eq!(me["consents"], if live == 1 { json!(["health_care"]) } else { json!([]) });
 }
 
 #[actix_web::test]
 async fn a_step_that_races_with_a_withdrawal_is_whole_or_refused() {
-    let (app, _, worker) = at_the_screen().await;
+    let app = TestApp::open_crowded().await;
+    let worker = check_in(&app).await;
     let measured = heart_rate(&app);
     let asked = json!({"complaint": "头痛", "department": null, "lane": "minor_ailment_pilot"});
     let answers = join_all((0..24).map(|n| match n % 4 {
-        0 => app.post(&worker, WITHDRAW, care()),
-        1 => app.post(&worker, "/api/v1/consultations", asked.clone()),
-        _ => app.post(&worker, "/api/v1/readings", measured.clone()),
+        0 => app.post(&worker.token, WITHDRAW, care()),
+        1 => app.post(&worker.token, "/api/v1/consultations", asked.clone()),
+        _ => app.post(&worker.token, "/api/v1/readings", measured.clone()),
     }))
     .await;
     tally(&answers);
@@ -95,7 +101,7 @@ async fn a_step_that_races_with_a_withdrawal_is_whole_or_refused() {
         };
         of_its_kind.push(answer);
     }
-    told(&withdrawn, &[("200 done", 6)]);
+    expect_tally(&withdrawn, &[("200 done", 6)]);
     let (readings, talks): (i64, i64) = app
         .state
         .read(Actor::System, |conn, _| {
@@ -110,20 +116,20 @@ async fn a_step_that_races_with_a_withdrawal_is_whole_or_refused() {
     for refused in measuring.iter().filter(|answer| !answer.status.is_success()) {
         assert_eq!(refused.body["code"], "consent_missing", "{}", refused.body);
     }
-    // Whatever comes after the withdrawal is refused.
-    assert_eq!((kept(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
-    let late = app.rush(5, &worker, "/api/v1/readings", &measured).await;
-    told(&late, &[("422 consent_missing", 5)]);
+    // Every reading after the withdrawal is refused.
+    assert_eq!((stored(&app).await, app.logged("consent.withdrawn").await), ((1, 0), 1));
+    let late = app.rush(5, &worker.token, "/api/v1/readings", &measured).await;
+    expect_tally(&late, &[("422 consent_missing", 5)]);
 }
 
 #[actix_web::test]
 async fn a_withdrawal_waits_for_the_step_that_came_first() {
-    let (app, seed, worker) = at_the_screen().await;
+    let app = TestApp::open_crowded().await;
+    let worker = check_in(&app).await;
     let (began, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let me = app.get(&worker, "/api/v1/me").await.expect(200);
-    let check_in = me["check_in_id"].as_str().expect("an id").parse().expect("an id");
-    let caller = WorkerCaller { worker: seed.worker, check_in, station: seed.station, acts: true };
+    let (check_in, station) = (worker.check_in, worker.station.id);
+    let caller = WorkerCaller { worker: worker.id, check_in, station, acts: true };
     let input: ReadingsInput = serde_json::from_value(heart_rate(&app)).expect("readings");
     let store = Arc::clone(&app.state);
     let step = tokio::spawn(async move {
@@ -136,10 +142,10 @@ async fn a_withdrawal_waits_for_the_step_that_came_first() {
         write.await
     });
     has_begun.recv().await.expect("the step runs");
-    let mut withdrawal = pin!(app.post(&worker, WITHDRAW, care()));
+    let mut withdrawal = pin!(app.post(&worker.token, WITHDRAW, care()));
     let early = tokio::time::timeout(Duration::from_secs(1), &mut withdrawal).await;
-    assert!(early.is_err(), "health data would be kept after its consent was withdrawn");
+    assert!(early.is_err(), "health data would be stored after its consent was withdrawn");
     release.send(()).expect("the step waits");
     step.await.expect("run").expect("written");
-    assert_eq!(withdrawal.await.expect(200)["consents"], json!([]));
+    assert_eq!(withdrawal.await.expect_ok()["consents"], json!([]));
 }

@@ -4,11 +4,7 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{peopled, told};
-use crate::{
-    harness::{Answer, TestApp},
-    seed::Seed,
-};
+use crate::support::{Answer, TestApp, rush::expect_tally, seed::Seed};
 use crypto::device::DeviceKey;
 use domain::ids::DeviceId;
 use service::Actor;
@@ -22,10 +18,10 @@ const KINDS: [(&str, &str); 2] = [("cabinet", "/cabinet/v1/enrol"), ("station", 
 
 async fn code_for(app: &TestApp, seed: &Seed, kind: &str) -> Value {
     let wanted = json!({"kind": kind, "station_id": seed.station});
-    app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect(201)["code"].clone()
+    app.post(&seed.operator.token, "/api/v1/enrolment-codes", wanted).await.expect_created()["code"].clone()
 }
 
-/// Every code at once, each client with a key of its own; keys beside answers.
+/// Every code at once, each client with a key of its own; returns keys and answers.
 async fn enrol(app: &TestApp, path: &str, codes: &[Value]) -> (Vec<String>, Vec<Answer>) {
     let keys: Vec<String> =
         codes.iter().map(|_| DeviceKey::generate().expect("a key").public_key().to_string()).collect();
@@ -34,7 +30,7 @@ async fn enrol(app: &TestApp, path: &str, codes: &[Value]) -> (Vec<String>, Vec<
     (keys, answers)
 }
 
-/// Key and epoch of a kind's devices at the one station: those that live, and the others.
+/// Key and epoch of a kind's devices at the station: of the live ones, and of the others.
 async fn devices(app: &TestApp, kind: &str) -> (Vec<(String, i64)>, Vec<(String, i64)>) {
     let kind = kind.to_owned();
     let all: Vec<(String, i64, bool)> = app
@@ -65,11 +61,12 @@ async fn epoch_of_the_cabinet(app: &TestApp) -> i64 {
 
 #[actix_web::test]
 async fn a_code_that_ten_use_at_once_enrols_one_device() {
-    let (app, seed) = peopled().await;
+    let app = TestApp::open_crowded().await;
+    let seed = app.network().await;
     for (kind, path) in KINDS {
-        let code = code_for(&app, &seed, kind).await;
+        let code = code_for(&app, seed, kind).await;
         let (keys, answers) = enrol(&app, path, &vec![code; 10]).await;
-        told(&answers, &[("201 done", 1), ("401 enrolment_code_invalid", 9)]);
+        expect_tally(&answers, &[("201 done", 1), ("401 enrolment_code_invalid", 9)]);
         let winner = answers.iter().position(|answer| answer.status == 201).expect("one");
         let (live, old) = devices(&app, kind).await;
         assert_eq!((live, old.len()), (vec![(keys[winner].clone(), 2)], 1), "{kind}");
@@ -78,22 +75,24 @@ async fn a_code_that_ten_use_at_once_enrols_one_device() {
     assert_eq!((epoch_of_the_cabinet(&app).await, app.logged("cabinet.epoch_replaced").await), (2, 1));
 }
 
-/// Each of them is good: they follow each other, and each replaces the last.
+/// All codes are valid: they are used one after the other, and each device replaces the
+/// one before.
 #[actix_web::test]
 async fn of_several_codes_of_one_place_used_at_once_each_enrols_and_one_device_lives() {
-    let (app, seed) = peopled().await;
+    let app = TestApp::open_crowded().await;
+    let seed = app.network().await;
     for (kind, path) in KINDS {
         for replaces in [true, false] {
             let before = devices(&app, kind).await;
             if !replaces {
-                revoke(&app, &seed, kind).await;
+                revoke(&app, seed, kind).await;
             }
             let mut codes = Vec::new();
             for _ in 0..5 {
-                codes.push(code_for(&app, &seed, kind).await);
+                codes.push(code_for(&app, seed, kind).await);
             }
             let (_, answers) = enrol(&app, path, &codes).await;
-            told(&answers, &[("201 done", 5)]);
+            expect_tally(&answers, &[("201 done", 5)]);
             let (live, old) = devices(&app, kind).await;
             let was = i64::try_from(before.0.len() + before.1.len()).expect("a few");
             assert_eq!((live.len(), live[0].1), (1, was + 5), "{kind}");
@@ -104,7 +103,7 @@ async fn of_several_codes_of_one_place_used_at_once_each_enrols_and_one_device_l
     assert_eq!(epoch_of_the_cabinet(&app).await, 11);
 }
 
-/// Revokes the device that lives.
+/// Revokes the live device.
 async fn revoke(app: &TestApp, seed: &Seed, kind: &str) {
     let kind = kind.to_owned();
     let live = app
@@ -119,5 +118,5 @@ async fn revoke(app: &TestApp, seed: &Seed, kind: &str) {
         .await
         .expect("read");
     let path = format!("/api/v1/devices/{live}/revoke");
-    app.post(&seed.operator.token, &path, json!({})).await.expect(200);
+    app.post(&seed.operator.token, &path, json!({})).await.expect_ok();
 }

@@ -1,5 +1,5 @@
-//! Holds what workers were told, and what cabinets really did, against the
-//! database. Pure, so that its tests can feed it lies.
+//! Compares what was acknowledged to workers, and what cabinets really did, with
+//! the database. Pure functions, so that their tests can pass false data.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,12 +7,12 @@ use domain::{
     ids::{AttemptId, OrderUnitId},
     vend::AttemptState,
 };
-use simulation::acknowledged::Told;
+use simulation::acknowledged::Acknowledgement;
 
 /// The states that a row is in or has been in, by kind and id.
-pub type Kept = HashMap<(String, String), BTreeSet<String>>;
+pub type Stored = HashMap<(String, String), BTreeSet<String>>;
 
-/// An attempt as the database has it.
+/// An attempt as stored in the database.
 #[derive(Clone, Copy)]
 pub struct Attempt {
     pub id: AttemptId,
@@ -20,36 +20,37 @@ pub struct Attempt {
     pub state: AttemptState,
 }
 
-/// Both copies of one cabinet's journal: seq and hash.
+/// Both copies of one cabinet's journal: hash by seq. `own` is the cabinet's, `stored` the server's.
 #[derive(Default)]
 pub struct Journals {
     pub station: String,
     pub own: BTreeMap<i64, String>,
-    pub kept: BTreeMap<i64, String>,
+    pub stored: BTreeMap<i64, String>,
 }
 
-/// Whether the cabinets have had the time to hand everything in.
+/// Whether the cabinets have had the time to report everything.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     Killed,
     Settled,
 }
 
-/// What was acknowledged and is not there, or only in an earlier state.
-pub fn lost(told: &[Told], kept: &Kept) -> Vec<String> {
-    told.iter()
-        .filter_map(|told| match kept.get(&(told.kind.clone(), told.id.clone())) {
-            None => Some(format!("{} {} was {} and is lost", told.kind, told.id, told.state)),
-            Some(states) if !states.contains(&told.state) => {
-                Some(format!("{} {} was {} and is now {states:?}", told.kind, told.id, told.state))
+/// Reports what was acknowledged and is missing, or only in an earlier state.
+pub fn lost(acknowledged: &[Acknowledgement], stored: &Stored) -> Vec<String> {
+    acknowledged
+        .iter()
+        .filter_map(|one| match stored.get(&(one.kind.clone(), one.id.clone())) {
+            None => Some(format!("{} {} was {} and is lost", one.kind, one.id, one.state)),
+            Some(states) if !states.contains(&one.state) => {
+                Some(format!("{} {} was {} and is now {states:?}", one.kind, one.id, one.state))
             }
             Some(_) => None,
         })
         .collect()
 }
 
-/// Packs that fell against attempts. `sensed` are the attempts whose drop
-/// stands in a cabinet's own journal.
+/// Compares packs that dropped with attempts. `sensed` are the attempts whose drop
+/// is in a cabinet's own journal.
 pub fn drops(
     fallen: &[AttemptId],
     sensed: &HashSet<AttemptId>,
@@ -88,11 +89,11 @@ pub fn drops(
     found
 }
 
-/// The server's copy of a journal is the beginning of the cabinet's own.
+/// Checks that the server's copy of a journal is a prefix of the cabinet's own.
 pub fn journals(all: &[Journals], moment: Moment) -> Vec<String> {
     let mut found = Vec::new();
     for one in all {
-        for (place, (seq, hash)) in (1_i64..).zip(&one.kept) {
+        for (place, (seq, hash)) in (1_i64..).zip(&one.stored) {
             if place != *seq {
                 found.push(format!("{}: the server's journal has a gap before {seq}", one.station));
                 break;
@@ -101,9 +102,9 @@ pub fn journals(all: &[Journals], moment: Moment) -> Vec<String> {
                 found.push(format!("{}: entry {seq} differs from the cabinet's own", one.station));
             }
         }
-        if moment == Moment::Settled && one.own.len() != one.kept.len() {
-            let (own, kept) = (one.own.len(), one.kept.len());
-            found.push(format!("{}: {own} entries written, {kept} handed in", one.station));
+        if moment == Moment::Settled && one.own.len() != one.stored.len() {
+            let (own, stored) = (one.own.len(), one.stored.len());
+            found.push(format!("{}: {own} entries written, {stored} handed in", one.station));
         }
     }
     found
@@ -112,8 +113,8 @@ pub fn journals(all: &[Journals], moment: Moment) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn told(kind: &str, id: &str, state: &str) -> Told {
-        Told { kind: kind.into(), id: id.into(), state: state.into() }
+    fn acknowledged(kind: &str, id: &str, state: &str) -> Acknowledgement {
+        Acknowledgement { kind: kind.into(), id: id.into(), state: state.into() }
     }
 
     fn attempt(state: AttemptState) -> Attempt {
@@ -121,31 +122,34 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_order_and_one_that_went_back_are_told() {
+    fn a_lost_order_and_one_in_an_earlier_state_are_reported() {
         let states = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<BTreeSet<_>>();
-        let mut kept = Kept::new();
-        kept.insert(("order".into(), "o1".into()), states(&["reserved", "paid", "completed"]));
-        kept.insert(("order".into(), "o2".into()), states(&["reserved"]));
-        assert!(lost(&[told("order", "o1", "paid"), told("order", "o2", "reserved")], &kept).is_empty());
-        assert_eq!(lost(&[told("order", "o2", "paid")], &kept).len(), 1, "it went back");
-        assert_eq!(lost(&[told("order", "o3", "reserved")], &kept).len(), 1, "it is gone");
-        assert_eq!(lost(&[told("unit", "o1", "paid")], &kept).len(), 1, "of another kind");
+        let mut stored = Stored::new();
+        stored.insert(("order".into(), "o1".into()), states(&["reserved", "paid", "completed"]));
+        stored.insert(("order".into(), "o2".into()), states(&["reserved"]));
+        assert!(
+            lost(&[acknowledged("order", "o1", "paid"), acknowledged("order", "o2", "reserved")], &stored)
+                .is_empty()
+        );
+        assert_eq!(lost(&[acknowledged("order", "o2", "paid")], &stored).len(), 1, "it went back");
+        assert_eq!(lost(&[acknowledged("order", "o3", "reserved")], &stored).len(), 1, "it is gone");
+        assert_eq!(lost(&[acknowledged("unit", "o1", "paid")], &stored).len(), 1, "of another kind");
     }
 
     #[test]
-    fn a_second_drop_is_told_for_one_attempt_and_for_two_of_one_pack() {
+    fn a_second_drop_is_reported_for_one_attempt_and_for_two_of_one_unit() {
         let one = attempt(AttemptState::Dispensed);
         let none = HashSet::new();
         assert!(drops(&[one.id], &none, &[one], Moment::Settled).is_empty());
         let twice = drops(&[one.id, one.id], &none, &[one], Moment::Settled);
-        assert!(twice.iter().any(|told| told.contains("fell 2 times")), "{twice:?}");
+        assert!(twice.iter().any(|fault| fault.contains("fell 2 times")), "{twice:?}");
         let again = Attempt { unit: one.unit, ..attempt(AttemptState::InDoubt) };
         let both = drops(&[one.id, again.id], &none, &[one, again], Moment::Settled);
         assert_eq!(both, [format!("unit {} fell 2 times", one.unit)]);
     }
 
     #[test]
-    fn a_pack_that_is_dispensed_only_on_paper_is_told_and_one_that_fell_unknown() {
+    fn a_dispensed_attempt_without_a_drop_and_an_unknown_drop_are_reported() {
         let none = HashSet::new();
         let paper = attempt(AttemptState::Dispensed);
         assert_eq!(drops(&[], &none, &[paper], Moment::Killed).len(), 1);
@@ -168,11 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_gapped_or_unreported_journal_is_told() {
+    fn a_forked_incomplete_or_unreported_journal_is_reported() {
         let chain =
             |seqs: &[i64]| seqs.iter().map(|seq| (*seq, format!("h{seq}"))).collect::<BTreeMap<_, _>>();
-        let pair =
-            |own: &[i64], kept: &[i64]| Journals { station: "s".into(), own: chain(own), kept: chain(kept) };
+        let pair = |own: &[i64], stored: &[i64]| Journals {
+            station: "s".into(),
+            own: chain(own),
+            stored: chain(stored),
+        };
         assert!(journals(&[pair(&[1, 2, 3], &[1, 2])], Moment::Killed).is_empty());
         assert_eq!(journals(&[pair(&[1, 2, 3], &[1, 2])], Moment::Settled).len(), 1, "not handed in");
         assert_eq!(journals(&[pair(&[1, 2, 3], &[1, 3])], Moment::Killed).len(), 1, "a gap");

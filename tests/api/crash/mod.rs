@@ -1,11 +1,7 @@
-//! The demonstration is killed in the middle of journeys, again and again, and
-//! loses nothing that it acknowledged and vends nothing twice. On either
-//! database.
+//! The demonstration is killed repeatedly in the middle of journeys. It loses
+//! nothing that it acknowledged and vends nothing twice, on either database.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "another process is watched, and nothing of it wakes this one"
-)]
+#![expect(clippy::disallowed_methods, reason = "polls another process, which cannot wake this one")]
 
 mod compare;
 
@@ -27,7 +23,7 @@ use base::{
     clock::SystemClock,
     config::{Config, Flags},
 };
-use compare::{Attempt, Journals, Kept, Moment};
+use compare::{Attempt, Journals, Moment, Stored};
 use domain::{
     ids::AttemptId,
     vend::{
@@ -37,19 +33,19 @@ use domain::{
 };
 use service::Actor;
 use simulation::{
-    acknowledged::{Acknowledged, Told},
+    acknowledged::{Acknowledged, Acknowledgement},
     cabinets::Fallen,
 };
 use storage::{Conn, DatabaseUrl, conn::Purpose};
 
 const JOURNEYS: &str = "40";
-/// Generous: a debug build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Long enough for a debug build on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Where it leaves what outlives it.
+/// The files and the database that outlive a run.
 struct Place {
     folder: PathBuf,
-    /// The cabinets' disks, and what callers were told.
+    /// The cabinets' disks, and the file of acknowledgements.
     data: PathBuf,
     database: Database,
 }
@@ -64,13 +60,13 @@ impl Place {
         Conn::open(&url, Purpose::Read).expect("opened")
     }
 
-    /// Waits until nobody else uses the database: a server goes on with the
-    /// statement of a client that was killed, and notices only then.
+    /// Waits until nobody else is connected to the database: PostgreSQL finishes the
+    /// statement of a killed client before it notices that the client is gone.
     fn until_left(&self) {
         let mut conn = self.open();
         let began = Instant::now();
         while others(&mut conn) > 0 {
-            assert!(began.elapsed() < PATIENCE, "somebody still uses the database");
+            assert!(began.elapsed() < TIMEOUT, "another client is still connected to the database");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -82,7 +78,7 @@ struct Others {
     others: i64,
 }
 
-/// Connections to the same database. A file knows of none that outlive a process.
+/// Counts other connections to the same database; with SQLite none outlives its process.
 fn others(conn: &mut Conn) -> i64 {
     const SQL: &str = "SELECT count(*) AS others FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
@@ -118,17 +114,17 @@ impl<'p> Demo<'p> {
             .spawn()
             .expect("the demonstration starts");
         let mut demo = Self { place, child, log };
-        demo.until("the house answers", || ready.exists());
+        demo.until("the server answers", || ready.exists());
         demo
     }
 
-    /// Waits until `holds`; the demonstration must not end meanwhile.
-    fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
+    /// Waits until `condition` is true; the demonstration must not end meanwhile.
+    fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
         let began = Instant::now();
-        while !holds() {
+        while !condition() {
             let ended = self.child.try_wait().expect("its status");
             assert!(ended.is_none(), "it ended before {what}: {}", self.output());
-            assert!(began.elapsed() < PATIENCE, "waited too long until {what}: {}", self.output());
+            assert!(began.elapsed() < TIMEOUT, "waited too long until {what}: {}", self.output());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -153,7 +149,7 @@ impl Drop for Demo<'_> {
     }
 }
 
-/// Whole lines only, and nothing is mended: the demonstration may be writing.
+/// Reads complete lines only and repairs nothing: the demonstration may be writing.
 fn lines<T: DeserializeOwned>(path: &Path) -> Vec<T> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -166,19 +162,19 @@ fn fallen(data: &Path) -> Vec<Fallen> {
 }
 
 /// The states that everything acknowledged is in, or has been in.
-fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
-    let mut kept = Kept::new();
-    let mut keep = |kind: &str, id: &str, states: Vec<String>| {
-        kept.insert((kind.to_owned(), id.to_owned()), states.into_iter().collect());
+fn stored(conn: &mut Conn, acknowledged: &[Acknowledgement]) -> Stored {
+    let mut stored = Stored::new();
+    let mut add = |kind: &str, id: &str, states: Vec<String>| {
+        stored.insert((kind.to_owned(), id.to_owned()), states.into_iter().collect());
     };
-    for one in told {
+    for one in acknowledged {
         match one.kind.as_str() {
             "check_in" => {
                 let row =
                     storage::check_in::check_in_fetch(conn, one.id.parse().expect("an id")).expect("read");
                 if let Some(row) = row {
                     let ended = row.ended_at.map(|_| "ended".to_owned());
-                    keep("check_in", &one.id, ["open".to_owned()].into_iter().chain(ended).collect());
+                    add("check_in", &one.id, ["open".to_owned()].into_iter().chain(ended).collect());
                 }
             }
             "consultation" | "rating" => {
@@ -193,8 +189,8 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
                 if row.accepted_at.is_some() || row.requeued_at.is_some() {
                     states.push("active".to_owned());
                 }
-                keep("consultation", &one.id, states);
-                keep("rating", &one.id, row.rating.iter().map(ToString::to_string).collect());
+                add("consultation", &one.id, states);
+                add("rating", &one.id, row.rating.iter().map(ToString::to_string).collect());
             }
             "order" | "unit" => {}
             other => panic!("an acknowledgement of the kind {other}"),
@@ -205,22 +201,22 @@ fn kept(conn: &mut Conn, told: &[Told]) -> Kept {
         if row.paid_at.is_some() {
             states.push("paid".to_owned());
         }
-        keep("order", &row.id.to_string(), states);
+        add("order", &row.id.to_string(), states);
     }
     for row in storage::order::units_all(conn).expect("read") {
-        keep("unit", &row.id.to_string(), vec![row.state.to_string()]);
+        add("unit", &row.id.to_string(), vec![row.state.to_string()]);
     }
-    kept
+    stored
 }
 
-/// Everything that is wrong. The database is read before the cabinets' disks,
-/// so that what happens in between can only be there, never missing.
+/// All faults found. The database is read before the cabinets' disks, so what
+/// happens in between is additional on the disks, never missing.
 fn faults(place: &Place, moment: Moment) -> Vec<String> {
     let data = &place.data;
-    let told = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
+    let acknowledged = Acknowledged::read(&data.join("acknowledged.jsonl")).expect("readable");
     let mut conn = place.open();
     let mut found = service::stock::check::invariants(&mut conn).expect("audited");
-    found.extend(compare::lost(&told, &kept(&mut conn, &told)));
+    found.extend(compare::lost(&acknowledged, &stored(&mut conn, &acknowledged)));
     let rows = storage::vend::attempt::attempts_all(&mut conn).expect("read");
     let rows: Vec<Attempt> =
         rows.iter().map(|row| Attempt { id: row.id, unit: row.order_unit_id, state: row.state }).collect();
@@ -239,7 +235,7 @@ fn faults(place: &Place, moment: Moment) -> Vec<String> {
         }
         let own: BTreeMap<i64, String> =
             entries.iter().map(|entry| (entry.seq, entry.hash.to_string())).collect();
-        pairs.push(Journals { station: device.station_code, own, kept: hashes.into_iter().collect() });
+        pairs.push(Journals { station: device.station_code, own, stored: hashes.into_iter().collect() });
     }
     found.extend(compare::journals(&pairs, moment));
     let packs: Vec<AttemptId> = fallen(data).iter().map(|one| one.attempt).collect();
@@ -247,12 +243,12 @@ fn faults(place: &Place, moment: Moment) -> Vec<String> {
     found
 }
 
-/// Acknowledged consultations that nobody has ended.
+/// Counts acknowledged consultations that are still live.
 fn open_consultations(place: &Place) -> usize {
-    let told = Acknowledged::read(&place.data.join("acknowledged.jsonl")).expect("readable");
+    let acknowledged = Acknowledged::read(&place.data.join("acknowledged.jsonl")).expect("readable");
     let mut conn = place.open();
     let ids: HashSet<&str> =
-        told.iter().filter(|one| one.kind == "consultation").map(|one| one.id.as_str()).collect();
+        acknowledged.iter().filter(|one| one.kind == "consultation").map(|one| one.id.as_str()).collect();
     let live = |id: &&str| {
         let row =
             storage::consultation::consultation_fetch(&mut conn, id.parse().expect("an id")).expect("read");
@@ -261,8 +257,8 @@ fn open_consultations(place: &Place) -> usize {
     ids.into_iter().filter(live).count()
 }
 
-/// Walks the audit chain with the demonstration's own secret. Only while no
-/// demonstration runs.
+/// Verifies the audit chain with the demonstration's own secret; returns the last sealed
+/// position. Only while no demonstration runs.
 async fn audit_chain(place: &Place) -> i64 {
     let mut config = Config::load(None, &Flags::default()).expect("the defaults");
     config.database_url = place.database.url.clone().into();
@@ -277,7 +273,7 @@ async fn audit_chain(place: &Place) -> i64 {
 }
 
 #[actix_web::test]
-async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twice() {
+async fn a_demo_killed_during_journeys_loses_nothing_and_vends_nothing_twice() {
     let seed = std::env::var("WAYSTATION_CRASH_SEED").ok().and_then(|text| text.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| rand::rng().random());
     println!("WAYSTATION_CRASH_SEED={seed}");
@@ -285,8 +281,8 @@ async fn killed_in_the_middle_of_journeys_it_loses_nothing_and_vends_nothing_twi
     let folder = tempfile::tempdir().expect("a temporary directory");
     let place = Place::new(folder.path());
     let began = Instant::now();
-    // The first life walks workers through their journeys; the next ones only
-    // bring back the cabinets, which must finish what was cut off.
+    // The first run takes workers through their journeys; the next ones only restart
+    // the cabinets, which must finish what was interrupted.
     let mut demo = Demo::start(&place, 0, &["--journeys", JOURNEYS]);
     let enough = chance.random_range(1..12);
     demo.until("packs fell", || fallen(&place.data).len() >= enough);

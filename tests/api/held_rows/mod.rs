@@ -1,5 +1,5 @@
-//! Somebody holds a row, the writer or the file, and does not let go. Whoever
-//! needs it is told in time to come back; everybody else goes on.
+//! Another transaction has locked a row, the writer or the file for a long time. Whoever
+//! needs it gets a 503 in time; everybody else goes on.
 
 mod jobs;
 
@@ -12,45 +12,50 @@ use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
+use crate::support::{
+    Answer, Caller, Code, TestApp, Worker, WorkerAtStation,
     engines::{self, Engine},
-    harness::{Answer, TestApp},
-    machine::Machine,
-    seed::Seed,
 };
 use service::{Actor, Failure};
 use storage::Conn;
 
-/// Short waits, and few connections: one row could take all of them.
-async fn impatient() -> (TestApp, Seed) {
-    let app = TestApp::open_with(|config| config.database_lock_ms = 400).await;
-    let seed = app.seed().await;
-    (app, seed)
+/// A server with a short lock timeout and few connections: without the timeout one
+/// locked row could take all of them.
+async fn open_impatient() -> TestApp {
+    TestApp::open_with(|config| config.database_lock_ms = 400).await
 }
 
-/// Holds every row of `table`, or those that its WHERE clause names, on another
-/// connection.
-fn hold(app: &TestApp, table: &str) -> Conn {
+/// Locks every row of `table`, or those of its WHERE clause, on another connection.
+fn lock(app: &TestApp, table: &str) -> Conn {
     let mut other = app.connection();
-    other.batch_execute(&format!("BEGIN; SELECT * FROM {table} FOR UPDATE")).expect("held");
+    other.batch_execute(&format!("BEGIN; SELECT * FROM {table} FOR UPDATE")).expect("locked");
     other
 }
 
-#[track_caller]
-fn told_to_come_back(answer: Answer) {
-    assert!(answer.headers.contains_key("retry-after"), "{}", answer.body);
-    answer.problem(503, "overloaded");
+fn release(mut other: Conn) {
+    other.batch_execute("ROLLBACK").expect("released");
 }
 
-/// Writes and reads that need no row of the held ones.
-async fn others_go_on(app: &TestApp, worker: &str) {
+#[track_caller]
+fn expect_overloaded(answer: Answer) {
+    assert!(answer.headers.contains_key("retry-after"), "{}", answer.body);
+    answer.expect_refused(Code::Overloaded);
+}
+
+async fn consent(worker: &WorkerAtStation<'_>) -> Answer {
+    worker.post("/api/v1/me/consents", json!({"purpose": "employer_fitness"})).await
+}
+
+#[track_caller]
+fn expect_success(answer: &Answer) {
+    assert!(answer.status.is_success(), "{}: {}", answer.status, answer.body);
+}
+
+/// Writes and reads that need none of the locked rows.
+async fn others_go_on(worker: &WorkerAtStation<'_>) {
     for _ in 0..6 {
-        let asked = json!({"purpose": "employer_fitness"});
-        let answers = join_all([0, 1].map(|_| app.post(worker, "/api/v1/me/consents", asked.clone()))).await;
-        for answer in answers {
-            assert!(answer.status.is_success(), "{}: {}", answer.status, answer.body);
-        }
-        app.get(worker, "/api/v1/me").await.expect(200);
+        join_all([0, 1].map(|_| consent(worker))).await.iter().for_each(expect_success);
+        worker.get("/api/v1/me").await.expect_ok();
     }
 }
 
@@ -59,17 +64,17 @@ async fn one_held_row_stops_only_those_who_need_it() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (app, seed) = impatient().await;
-    let worker = app.check_in(&seed).await;
-    let machine = Machine::on(&app, &seed).await;
-    let mut other = hold(&app, "cabinet");
+    let app = open_impatient().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let machine = app.cabinet().await;
+    let other = lock(&app, "cabinet");
     // Three times as many as there are connections.
     let waiting = join_all((0..12).map(|_| machine.hello()));
-    let (told, ()) = tokio::join!(waiting, others_go_on(&app, &worker));
-    told.into_iter().for_each(told_to_come_back);
-    other.batch_execute("ROLLBACK").expect("let go");
-    machine.hello().await.expect(200);
-    others_go_on(&app, &worker).await;
+    let (answers, ()) = tokio::join!(waiting, others_go_on(&worker));
+    answers.into_iter().for_each(expect_overloaded);
+    release(other);
+    machine.hello().await.expect_ok();
+    others_go_on(&worker).await;
 }
 
 #[actix_web::test]
@@ -77,22 +82,22 @@ async fn callers_who_hang_up_leave_nothing_behind() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (app, seed) = impatient().await;
-    let worker = app.check_in(&seed).await;
-    let machine = Machine::on(&app, &seed).await;
-    let mut other = hold(&app, "cabinet");
+    let app = open_impatient().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let machine = app.cabinet().await;
+    let other = lock(&app, "cabinet");
     for _ in 0..4 {
         let waiting = join_all((0..6).map(|_| machine.hello()));
         assert!(tokio::time::timeout(Duration::from_millis(60), waiting).await.is_err(), "they hang up");
     }
-    others_go_on(&app, &worker).await;
-    // All places are free again, though the row is not.
+    others_go_on(&worker).await;
+    // All connections are free again, though the row is not.
     tokio::time::timeout(Duration::from_secs(30), app.state.store.settle())
         .await
         .expect("nothing stays behind")
         .expect("settled");
-    other.batch_execute("ROLLBACK").expect("let go");
-    machine.hello().await.expect(200);
+    release(other);
+    machine.hello().await.expect_ok();
 }
 
 #[actix_web::test]
@@ -100,13 +105,13 @@ async fn jobs_outlive_a_held_row() {
     if engines::engine() == Engine::Sqlite {
         return;
     }
-    let (app, seed) = impatient().await;
-    app.check_in(&seed).await;
-    let mut other = hold(&app, "check_in");
+    let app = open_impatient().await;
+    app.station().await.check_in(Worker::adult()).await;
+    let other = lock(&app, "check_in");
     app.pass(600);
     let round = service::check_in::sweep_idle(&app.state).await;
     assert!(matches!(round, Err(Failure::Store(_))), "{round:?}");
-    other.batch_execute("ROLLBACK").expect("let go");
+    release(other);
     assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("the next round"), 1);
 }
 
@@ -116,7 +121,7 @@ async fn a_statement_and_a_silent_transaction_end() {
         return;
     }
     let app = TestApp::open_with(|config| {
-        // Long enough for the house to open on a busy machine.
+        // Long enough for the server to start on a busy machine.
         config.database_lock_ms = 500;
         config.database_statement_ms = 1_000;
         config.database_idle_ms = 1_500;
@@ -134,7 +139,7 @@ async fn a_statement_and_a_silent_transaction_end() {
     let go = Mutex::new(go);
     let stuck = app.state.write(Actor::System, move |tx| {
         tx.conn.batch_execute("SELECT 1")?;
-        let _silence = go.lock().expect("whole").recv_timeout(Duration::from_secs(4));
+        let _silence = go.lock().expect("not poisoned").recv_timeout(Duration::from_secs(4));
         Ok(tx.conn.batch_execute("SELECT 1")?)
     });
     assert!(stuck.await.is_err());
@@ -147,33 +152,31 @@ async fn a_writer_that_is_stuck_is_not_waited_for() {
     if engines::engine() == Engine::Postgres {
         return;
     }
-    let (app, seed) = impatient().await;
-    let worker = app.check_in(&seed).await;
-    let (let_go, held) = mpsc::channel::<()>();
-    let (began, begun) = tokio::sync::oneshot::channel::<()>();
-    let (held, began) = (Mutex::new(held), Mutex::new(Some(began)));
+    let app = open_impatient().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let (release, released) = mpsc::channel::<()>();
+    let (began, has_begun) = tokio::sync::oneshot::channel::<()>();
+    let (released, began) = (Mutex::new(released), Mutex::new(Some(began)));
     let inside = Arc::clone(&app.state);
     let stuck = tokio::spawn(async move {
         let work = move |_: &mut service::Tx<'_>| {
-            if let Some(began) = began.lock().expect("whole").take() {
-                let _told = began.send(());
+            if let Some(began) = began.lock().expect("not poisoned").take() {
+                let _sent = began.send(());
             }
-            let _over = held.lock().expect("whole").recv();
+            let _over = released.lock().expect("not poisoned").recv();
             Ok(())
         };
         inside.write(Actor::System, work).await
     });
-    begun.await.expect("it began");
-    let asked = json!({"purpose": "employer_fitness"});
-    let told = join_all((0..20).map(|_| app.post(&worker, "/api/v1/me/consents", asked.clone()))).await;
-    told.into_iter().for_each(told_to_come_back);
-    app.get(&worker, "/api/v1/me").await.expect(200);
-    let_go.send(()).expect("it waits");
-    stuck.await.expect("ended").expect("kept");
+    has_begun.await.expect("it began");
+    let answers = join_all((0..20).map(|_| consent(&worker))).await;
+    answers.into_iter().for_each(expect_overloaded);
+    worker.get("/api/v1/me").await.expect_ok();
+    release.send(()).expect("it waits");
+    stuck.await.expect("ended").expect("committed");
     // What was refused was not done either, not even late.
     assert_eq!(app.logged("consent.granted").await, 0);
-    let answer = app.post(&worker, "/api/v1/me/consents", asked).await;
-    assert!(answer.status.is_success(), "{}", answer.body);
+    expect_success(&consent(&worker).await);
 }
 
 #[actix_web::test]
@@ -181,14 +184,12 @@ async fn a_file_that_another_process_holds_is_not_waited_for() {
     if engines::engine() == Engine::Postgres {
         return;
     }
-    let (app, seed) = impatient().await;
-    let worker = app.check_in(&seed).await;
+    let app = open_impatient().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
     let mut other = app.connection();
-    other.batch_execute("BEGIN IMMEDIATE").expect("held");
-    let asked = json!({"purpose": "employer_fitness"});
-    told_to_come_back(app.post(&worker, "/api/v1/me/consents", asked.clone()).await);
-    app.get(&worker, "/api/v1/me").await.expect(200);
-    other.batch_execute("ROLLBACK").expect("let go");
-    let answer = app.post(&worker, "/api/v1/me/consents", asked).await;
-    assert!(answer.status.is_success(), "{}", answer.body);
+    other.batch_execute("BEGIN IMMEDIATE").expect("locked");
+    expect_overloaded(consent(&worker).await);
+    worker.get("/api/v1/me").await.expect_ok();
+    release(other);
+    expect_success(&consent(&worker).await);
 }

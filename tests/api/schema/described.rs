@@ -1,4 +1,4 @@
-//! What a database says about itself, in words that do not depend on which.
+//! The schema of a database as read from its catalogue, in a form that is the same for both databases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub struct Column {
     pub name: String,
     pub kind: String,
     pub nullable: bool,
-    /// Its place in the primary key, from 1.
+    /// Position in the primary key, from 1.
     pub key: Option<usize>,
 }
 
@@ -28,7 +28,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// All of it, a line each.
+    /// One line for each column, index and reference.
     pub fn lines(&self) -> BTreeSet<String> {
         let columns = self.tables.iter().flat_map(|(table, columns)| {
             columns.iter().enumerate().map(move |(at, column)| format!("column {table}.{at} {column:?}"))
@@ -55,7 +55,7 @@ struct ColumnRow {
 struct IndexRow {
     #[diesel(sql_type = Text)]
     table_name: String,
-    /// Empty where a constraint made it: then its name is the database's own.
+    /// Empty for the index of a constraint, which the database names itself.
     #[diesel(sql_type = Text)]
     name: String,
     #[diesel(sql_type = Bool)]
@@ -113,7 +113,7 @@ const PG_REFERENCES: &str = "SELECT t.relname::text AS table_name, \
      FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid \
      WHERE k.contype = 'f'";
 
-/// Asks the database.
+/// Reads the schema from the database's catalogue.
 pub fn describe(conn: &mut Conn) -> Described {
     match conn {
         Conn::Sqlite(c) => gather(
@@ -130,7 +130,7 @@ pub fn describe(conn: &mut Conn) -> Described {
 }
 
 fn gather(columns: Vec<ColumnRow>, indexes: Vec<IndexRow>, references: Vec<ReferenceRow>) -> Described {
-    // diesel's own list of what has run.
+    // Leaves out diesel's own table of migrations.
     let ours = |table: &str| !table.starts_with("__diesel") && !table.starts_with("sqlite_");
     let mut described = Described::default();
     for row in columns.into_iter().filter(|row| ours(&row.table_name)) {
@@ -157,7 +157,7 @@ fn gather(columns: Vec<ColumnRow>, indexes: Vec<IndexRow>, references: Vec<Refer
     described
 }
 
-/// The name that `schema.rs` has for a column's type.
+/// The name of a column's type in `schema.rs`.
 fn kind_of(declared: &str) -> String {
     match declared.to_lowercase().as_str() {
         "uuid" => "Uuid",
@@ -173,7 +173,7 @@ fn kind_of(declared: &str) -> String {
     .to_owned()
 }
 
-/// A condition without what PostgreSQL adds when it writes one back.
+/// An index predicate without what PostgreSQL adds when it prints one.
 fn plain(condition: &str) -> String {
     let mut text = condition.replace("::text[]", "").replace("::text", "");
     text = text.replace("= ANY (ARRAY[", "IN (").replace("])", ")");

@@ -1,6 +1,6 @@
 //! One schema on two databases: the same migrations make the same tables,
-//! columns, references and indexes; `schema.rs` says the same; and what a
-//! migration made, its `down.sql` takes away.
+//! columns, references and indexes; `schema.rs` matches them; and each `down.sql`
+//! reverts its migration.
 
 mod described;
 
@@ -19,7 +19,7 @@ fn open(database: &Database) -> Conn {
     Conn::open(&url, Purpose::Write).expect("opened")
 }
 
-/// What a migrated database of `engine` looks like.
+/// The schema of a migrated database of `engine`.
 fn migrated(engine: Engine) -> Described {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let database = Database::empty_on(engine, dir.path());
@@ -35,7 +35,7 @@ fn only_in(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Vec<String> {
 #[test]
 fn both_databases_have_the_same_tables_columns_references_and_indexes() {
     if engines::engine() == Engine::Sqlite {
-        // The comparison is made once, where both are at hand.
+        // The comparison runs once, in the PostgreSQL run, where both are available.
         return;
     }
     let (sqlite, postgres) = (migrated(Engine::Sqlite), migrated(Engine::Postgres));
@@ -46,23 +46,23 @@ fn both_databases_have_the_same_tables_columns_references_and_indexes() {
 }
 
 #[test]
-fn schema_rs_says_what_the_migrations_make() {
+fn schema_rs_matches_the_migrations() {
     let made = migrated(engines::engine()).tables;
-    let said = tables_of_schema_rs();
-    assert_eq!(said.keys().collect::<Vec<_>>(), made.keys().collect::<Vec<_>>());
-    for (table, columns) in &said {
+    let declared = tables_of_schema_rs();
+    assert_eq!(declared.keys().collect::<Vec<_>>(), made.keys().collect::<Vec<_>>());
+    for (table, columns) in &declared {
         assert_eq!(columns, &made[table], "{table}");
     }
 }
 
 #[test]
-fn every_migration_can_be_taken_back() {
+fn every_migration_can_be_reverted() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let database = Database::empty(dir.path());
     storage::migrate(&DatabaseUrl::parse(&database.url).expect("a URL")).expect("migrated");
     let mut conn = open(&database);
     let whole = described::describe(&mut conn);
-    on_backend!(&mut conn, c => c.revert_all_migrations(MIGRATIONS).map(drop)).expect("taken back");
+    on_backend!(&mut conn, c => c.revert_all_migrations(MIGRATIONS).map(drop)).expect("reverted");
     let left = described::describe(&mut conn);
     assert!(left.lines().is_empty(), "left behind: {:?}", left.lines());
     on_backend!(&mut conn, c => c.run_pending_migrations(MIGRATIONS).map(drop)).expect("made again");

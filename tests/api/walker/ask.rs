@@ -1,4 +1,4 @@
-//! A request of which the walker chooses every part.
+//! A request of which the walker sets every part.
 
 use serde_json::Value;
 
@@ -10,7 +10,6 @@ use crate::{
 use crypto::device::sign_request;
 use domain::staff::role::Role;
 
-/// One request.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub method: String,
@@ -29,7 +28,7 @@ pub enum Signs {
     ThisRequest,
     /// The same one with another body.
     AnotherBody,
-    /// Nothing is signed here: there is no signature, or one that the trial made up.
+    /// No signature, or an invented one in the headers.
     Nothing,
 }
 
@@ -57,7 +56,7 @@ impl Ask {
         self.with_token(&token)
     }
 
-    /// Puts a header in the place of one of this name.
+    /// Sets a header, replacing one of this name.
     pub fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self = self.without(name);
         self.headers.push((name, value.into()));
@@ -92,7 +91,7 @@ impl Ask {
         self
     }
 
-    /// As the device that holds the token signs: whatever it sends to change something.
+    /// The signature of the device that has the token, for a request that changes something.
     fn signature(&self, app: &TestApp) -> Option<String> {
         let body = match self.signs {
             Signs::ThisRequest => self.body.clone(),

@@ -1,6 +1,6 @@
-//! Every route once with a good request, in the order of a visit. Before it,
-//! somebody of the same role to whom it does not belong asks the same; after
-//! it the same key comes again, with the same body and with another.
+//! Every route once with a good request, in the order of a visit. Before each, a
+//! stranger of the same role sends the same request; after it the same key is sent
+//! again, with the same body and with another.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::{
 use crypto::device::{DeviceKey, make_assertion};
 use domain::{staff::role::Role, stock::SlotNo, vend::journal::Body};
 
-/// Walks all routes; tells which were taken.
+/// Walks all routes; returns the ids of the operations called.
 pub async fn walk(app: &TestApp, seed: &Seed) -> BTreeSet<String> {
     let operations = document::operations().into_iter().map(|operation| (operation.id.clone(), operation));
     let mut walk = Walk { app, seed, operations: operations.collect(), taken: BTreeSet::new() };
@@ -29,13 +29,13 @@ pub async fn walk(app: &TestApp, seed: &Seed) -> BTreeSet<String> {
     public(&mut walk).await;
     let other_station = network(&mut walk).await;
     let (worker, check_in, other_worker) = arrive(&mut walk, &other_station).await;
-    let talk = consult(&mut walk, &worker, &other_worker).await;
-    prescribe(&mut walk, &talk, &worker, &other_worker).await;
-    finish(&mut walk, &talk, &worker, &other_worker).await;
+    let consultation = consult(&mut walk, &worker, &other_worker).await;
+    prescribe(&mut walk, &consultation, &worker, &other_worker).await;
+    finish(&mut walk, &consultation, &worker, &other_worker).await;
     vend(&mut walk, &worker, &other_worker).await;
     leave(&mut walk, &worker, &check_in, &other_station).await;
     sessions(&mut walk).await;
-    not_come(&mut walk, &other_worker).await;
+    no_show(&mut walk, &other_worker).await;
     app.sound().await;
     walk.taken
 }
@@ -53,7 +53,7 @@ async fn public(walk: &mut Walk<'_>) {
     }
 }
 
-/// The operator's pages; gives the token of a second station's screen.
+/// The operator's routes; returns the token of a second station's screen.
 async fn network(walk: &mut Walk<'_>) -> String {
     let seed = walk.seed;
     let operator = seed.operator.token.as_str();
@@ -95,7 +95,7 @@ async fn network(walk: &mut Walk<'_>) -> String {
     enrol(walk, operator, station).await
 }
 
-/// A worker's card is lost; one operator asks, and another one approves.
+/// A worker's card is lost; one operator requests the change, and another one approves.
 async fn changes(walk: &mut Walk<'_>, operator: &str, worker: &str) {
     let second = walk.app.person(Role::Operator, "operator-b@example.cn", None, None).await;
     walk.take("post_workers_id_details", of(operator, worker)).await;
@@ -109,8 +109,8 @@ async fn changes(walk: &mut Walk<'_>, operator: &str, worker: &str) {
     walk.take("post_worker_changes_id_refuse", of(operator, text(&change, "/id"))).await;
 }
 
-/// A worker's own PIN and phone; then the PIN is forgotten. Gives the check-in.
-async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::Value {
+/// A worker changes PIN and phone, then resets a forgotten PIN; returns the new check-in.
+async fn change_pin_and_phone(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::Value {
     let seed = walk.seed;
     walk.take("post_me_pin", of(token, "")).await;
     let phone = "15400000007";
@@ -130,7 +130,7 @@ async fn forget(walk: &mut Walk<'_>, station: &str, token: &str) -> serde_json::
     walk.take("post_check_ins_pin", with(station, body)).await
 }
 
-/// One who was disabled returns, changes, and gets another authenticator.
+/// A disabled person is enabled and edited; another one gets a new address and authenticator.
 async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
     let seed = walk.seed;
     walk.take("post_staff_id_enable", of(operator, joined)).await;
@@ -140,7 +140,7 @@ async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
     names["employer_id"] = serde_json::Value::Null;
     let any = Some("*".to_owned());
     walk.take("put_staff_id", Good { version: any, id: joined, ..with(operator, names) }).await;
-    // Whoever is known is sent a link to confirm by; and another authenticator.
+    // A person with a password confirms a new address by link, and gets another authenticator.
     let known = walk.app.person(Role::Restocker, "walker-known@example.cn", None, None).await;
     let second = walk.app.person(Role::Operator, "walker-second@example.cn", None, None).await;
     let known = known.id.to_string();
@@ -166,12 +166,12 @@ async fn people(walk: &mut Walk<'_>, operator: &str, joined: &str) {
 
 async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {
     let key = DeviceKey::generate().expect("a key");
-    let wanted = |kind: &str| json!({"kind": kind, "station_id": station});
-    let made = walk.take("post_enrolment_codes", with(operator, wanted("cabinet"))).await;
+    let request = |kind: &str| json!({"kind": kind, "station_id": station});
+    let made = walk.take("post_enrolment_codes", with(operator, request("cabinet"))).await;
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
     let cabinet = walk.take("post_cabinet_v1_enrol", with("", body)).await;
     walk.take("post_devices_id_revoke", of(operator, text(&cabinet, "/device_id"))).await;
-    let made = walk.take("post_enrolment_codes", with(operator, wanted("station"))).await;
+    let made = walk.take("post_enrolment_codes", with(operator, request("station"))).await;
     let body = json!({"code": made["code"], "public_key": key.public_key().to_string()});
     let screen = walk.take("post_tokens_enrol", with("", body)).await;
     let audience = format!("{}/api/v1/tokens/device", walk.app.state.public_url.trim_end_matches('/'));
@@ -182,11 +182,11 @@ async fn enrol(walk: &mut Walk<'_>, operator: &str, station: &str) -> String {
     text(&token, "/access_token").to_owned()
 }
 
-/// Two workers at two screens.
+/// Two workers at two screens; returns the first one's token and check-in, and the second one's token.
 async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, String) {
     let (seed, operator) = (walk.seed, walk.seed.operator.token.as_str());
     let station = seed.station_token.as_str();
-    // One who is known after all.
+    // A walk-in who turns out to have a card.
     let walk_in = walk.take("post_check_ins_walk_in", of(station, "")).await;
     let unknown = text(&walk_in, "/check_in/worker_id").to_owned();
     let visit = text(&walk_in, "/check_in/id").to_owned();
@@ -202,7 +202,7 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     other["phone"] = json!("15400000009");
     let other = walk.take("post_check_ins_walk_in", with(other_station, other)).await;
     let opened = walk.take("post_check_ins", of(station, "")).await;
-    let opened = forget(walk, station, text(&opened, "/access_token")).await;
+    let opened = change_pin_and_phone(walk, station, text(&opened, "/access_token")).await;
     let id = text(&opened, "/check_in/id").to_owned();
     let own = || Good { stranger: Some(other_station), ..of(station, &id) };
     walk.take("get_check_ins_id", own()).await;
@@ -227,18 +227,20 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     (worker, id, text(&other, "/access_token").to_owned())
 }
 
-/// From the request to a doctor's yes; gives the consultation's id.
+/// From the request to a doctor's acceptance; returns the consultation's id.
 async fn consult(walk: &mut Walk<'_>, worker: &str, other_worker: &str) -> String {
     let seed = walk.seed;
     let (doctor, doctor_b) = (seed.doctor.token.as_str(), seed.doctor_b.token.as_str());
-    let wish = json!({"complaint": "喉咙痛三天", "department": null, "lane": "follow_up_with_evidence"});
-    let first = walk.take("post_consultations", with(worker, wish.clone())).await;
+    let consultation_request =
+        json!({"complaint": "喉咙痛三天", "department": null, "lane": "follow_up_with_evidence"});
+    let first = walk.take("post_consultations", with(worker, consultation_request.clone())).await;
     let first = text(&first, "/id");
-    walk.too_late("post_consultations", with(worker, wish.clone()), "consultation_live").await;
+    walk.too_late("post_consultations", with(worker, consultation_request.clone()), "consultation_live")
+        .await;
     let theirs = || Good { stranger: Some(other_worker), ..of(worker, first) };
     walk.take("post_consultations_id_cancel", theirs()).await;
-    let talk = walk.take("post_consultations", with(worker, wish)).await;
-    let talk = text(&talk, "/id").to_owned();
+    let consultation = walk.take("post_consultations", with(worker, consultation_request)).await;
+    let consultation = text(&consultation, "/id").to_owned();
     walk.take("put_duty", of(doctor, "")).await;
     walk.take("get_duty", of(doctor, "")).await;
     let offer = offered(walk, doctor).await;
@@ -253,15 +255,15 @@ async fn consult(walk: &mut Walk<'_>, worker: &str, other_worker: &str) -> Strin
     let body = json!({"fence": offer["fence"]});
     let accept = Good { id: text(&offer, "/id"), stranger: Some(doctor), ..with(doctor_b, body) };
     walk.take("post_offers_id_accept", accept).await;
-    let own = |token, stranger| Good { stranger: Some(stranger), ..of(token, &talk) };
-    walk.too_late("post_consultations_id_cancel", of(worker, &talk), "state_moved_on").await;
-    walk.too_late("post_consultations_id_rating", of(worker, &talk), "state_moved_on").await;
+    let own = |token, stranger| Good { stranger: Some(stranger), ..of(token, &consultation) };
+    walk.too_late("post_consultations_id_cancel", of(worker, &consultation), "state_moved_on").await;
+    walk.too_late("post_consultations_id_rating", of(worker, &consultation), "state_moved_on").await;
     for name in ["get_consultations_id", "post_consultations_id_messages", "get_consultations_id_messages"] {
         walk.take(name, own(worker, other_worker)).await;
         walk.take(name, own(doctor_b, doctor)).await;
     }
     walk.take("get_consultations_id_record", own(doctor_b, doctor)).await;
-    talk
+    consultation
 }
 
 async fn offered(walk: &mut Walk<'_>, doctor: &str) -> Value {
@@ -271,7 +273,7 @@ async fn offered(walk: &mut Walk<'_>, doctor: &str) -> Value {
 }
 
 /// Drafts, signatures, reviews.
-async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &str) {
+async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_worker: &str) {
     let seed = walk.seed;
     let (doctor, stranger) = (seed.doctor_b.token.as_str(), Some(seed.doctor.token.as_str()));
     let pharmacist = seed.pharmacist.token.as_str();
@@ -282,10 +284,11 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
         let totp = json!({"totp": walk.totp(person, 1)});
         walk.take("post_session_signing_window", with(token, totp)).await;
     }
-    let draft = walk.take("post_consultations_id_prescriptions", Good { stranger, ..of(doctor, talk) }).await;
+    let draft =
+        walk.take("post_consultations_id_prescriptions", Good { stranger, ..of(doctor, consultation) }).await;
     let id = text(&draft, "/id").to_owned();
-    walk.too_late("post_consultations_id_prescriptions", of(doctor, talk), "prescription_open").await;
-    walk.too_late("post_consultations_id_complete", of(doctor, talk), "prescription_open").await;
+    walk.too_late("post_consultations_id_prescriptions", of(doctor, consultation), "prescription_open").await;
+    walk.too_late("post_consultations_id_complete", of(doctor, consultation), "prescription_open").await;
     let own = || Good { stranger, ..of(doctor, &id) };
     walk.take("get_prescriptions", of(doctor, "")).await;
     let read = walk.ask("get_prescriptions_id", &own()).send(walk.app).await;
@@ -308,17 +311,24 @@ async fn prescribe(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: 
     walk.take("post_prescriptions_id_void", own()).await;
 }
 
-async fn finish(walk: &mut Walk<'_>, talk: &str, worker: &str, other_worker: &str) {
+async fn finish(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_worker: &str) {
     let (doctor, stranger) = (walk.seed.doctor_b.token.as_str(), walk.seed.doctor.token.as_str());
-    walk.take("post_consultations_id_complete", Good { stranger: Some(stranger), ..of(doctor, talk) }).await;
-    walk.too_late("post_consultations_id_messages", of(worker, talk), "state_moved_on").await;
-    walk.take("post_consultations_id_rating", Good { stranger: Some(other_worker), ..of(worker, talk) })
-        .await;
+    walk.take(
+        "post_consultations_id_complete",
+        Good { stranger: Some(stranger), ..of(doctor, consultation) },
+    )
+    .await;
+    walk.too_late("post_consultations_id_messages", of(worker, consultation), "state_moved_on").await;
+    walk.take(
+        "post_consultations_id_rating",
+        Good { stranger: Some(other_worker), ..of(worker, consultation) },
+    )
+    .await;
     walk.take("get_report", of(worker, "")).await;
     walk.take("get_report_html", of(worker, "")).await;
 }
 
-/// Orders, the cabinet, and those who look after it.
+/// Orders, the cabinet, and the routes of operators and restockers for it.
 async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
     let (app, seed) = (walk.app, walk.seed);
     let operator = seed.operator.token.as_str();
@@ -341,7 +351,7 @@ async fn vend(walk: &mut Walk<'_>, worker: &str, other_worker: &str) {
     let start = json!({"boot_id": boot, "pickup_code": code_of(&paid)});
     let start = Good { id: &attempt.to_string(), ..with(&seed.cabinet_token, start) };
     walk.take("post_cabinet_v1_attempts_id_start", start).await;
-    // The power goes before anything is known.
+    // The power fails before the outcome is known.
     machine.write(Body::Intent { attempt, slot: SlotNo::new(1).expect("one"), lot_no: "L1".into() });
     machine.power_cut().await;
     let counted = Body::Count { slot: SlotNo::new(1).expect("one"), n: 2 };
@@ -379,7 +389,7 @@ async fn ordered(walk: &mut Walk<'_>, worker: &str) -> Value {
 
 async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station: &str) {
     let station = walk.seed.station_token.as_str();
-    // The stream itself lives for minutes: its head is enough.
+    // The stream itself lasts for minutes: a HEAD request is enough.
     let head = Ask { method: "HEAD".into(), ..walk.ask("get_events", &of(worker, "")) };
     let head = head.send(walk.app).await;
     assert_eq!(
@@ -393,19 +403,19 @@ async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station:
     ended.problem(401, "check_in_ended");
 }
 
-/// Somebody who asked and does not come.
-async fn not_come(walk: &mut Walk<'_>, worker: &str) {
+/// A worker who requested a consultation does not appear.
+async fn no_show(walk: &mut Walk<'_>, worker: &str) {
     let (doctor, stranger) = (walk.seed.doctor_b.token.as_str(), walk.seed.doctor.token.as_str());
-    let wish = json!({"complaint": "头痛", "lane": "consultation_only"});
-    let talk = walk.take("post_consultations", with(worker, wish)).await;
-    let talk = text(&talk, "/id").to_owned();
+    let consultation_request = json!({"complaint": "头痛", "lane": "consultation_only"});
+    let consultation = walk.take("post_consultations", with(worker, consultation_request)).await;
+    let consultation = text(&consultation, "/id").to_owned();
     let offer = offered(walk, doctor).await;
     let body = json!({"fence": offer["fence"]});
     let accept = Good { id: text(&offer, "/id"), ..with(doctor, body) };
     walk.take("post_offers_id_accept", accept).await;
-    walk.too_late("post_consultations_id_no_show", of(doctor, &talk), "state_moved_on").await;
+    walk.too_late("post_consultations_id_no_show", of(doctor, &consultation), "state_moved_on").await;
     walk.app.pass(180);
-    let own = Good { stranger: Some(stranger), ..of(doctor, &talk) };
+    let own = Good { stranger: Some(stranger), ..of(doctor, &consultation) };
     walk.take("post_consultations_id_no_show", own).await;
 }
 

@@ -1,4 +1,4 @@
-//! From a good body and its schema to bodies that are wrong in one place each.
+//! Makes bodies that are wrong in one place each from a good body and its schema.
 
 use serde_json::{Map, Value, json};
 
@@ -7,14 +7,14 @@ use super::document::resolved;
 /// A body that is wrong in one place.
 #[derive(Debug, Clone)]
 pub struct Wrong {
-    /// What kind of wrong.
+    /// The kind of error.
     pub kind: &'static str,
     /// The field that must be named.
     pub field: String,
     pub body: Value,
 }
 
-/// Every way in which one place of `good` can be wrong.
+/// All bodies that differ from `good` in one wrong place.
 pub fn wrong_bodies(schema: &Value, good: &Value) -> Vec<Wrong> {
     let mut found = Vec::new();
     walk(schema, &mut Vec::new(), good, good, &mut found);
@@ -30,7 +30,7 @@ enum Step {
     Item(usize),
 }
 
-fn told(path: &[Step]) -> String {
+fn path_text(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
@@ -64,15 +64,15 @@ fn with(good: &Value, path: &[Step], value: Option<Value>) -> Value {
     body
 }
 
-/// The schema without null and behind its references; of variants the one whose tag fits.
-fn plain<'s>(schema: &'s Value, here: &Value) -> &'s Value {
+/// The schema without null and with its references resolved; of several variants the one whose tag matches.
+fn plain<'s>(schema: &'s Value, current: &Value) -> &'s Value {
     let schema = resolved(schema);
     let Some(options) = schema["oneOf"].as_array() else { return schema };
     let mut options = options.iter().map(resolved).filter(|option| option["type"] != "null");
     let fits = |option: &&Value| {
         let mut properties = option["properties"].as_object().into_iter().flatten();
         properties.all(|(name, property)| match property["enum"].as_array().map(Vec::as_slice) {
-            Some([word]) => here[name] == *word,
+            Some([only]) => current[name] == *only,
             _ => true,
         })
     };
@@ -88,20 +88,20 @@ fn is_of(schema: &Value, kind: &str) -> bool {
     }
 }
 
-fn walk(schema: &Value, path: &mut Vec<Step>, here: &Value, good: &Value, found: &mut Vec<Wrong>) {
-    let schema = plain(schema, here);
+fn walk(schema: &Value, path: &mut Vec<Step>, current: &Value, good: &Value, found: &mut Vec<Wrong>) {
+    let schema = plain(schema, current);
     if !path.is_empty() {
-        for (kind, value) in wrong_values(schema, here) {
-            found.push(Wrong { kind, field: told(path), body: with(good, path, Some(value)) });
+        for (kind, value) in wrong_values(schema, current) {
+            found.push(Wrong { kind, field: path_text(path), body: with(good, path, Some(value)) });
         }
     }
     if let Some(properties) = schema["properties"].as_object()
-        && here.is_object()
+        && current.is_object()
     {
-        walk_members(schema, properties, path, here, good, found);
+        walk_members(schema, properties, path, current, good, found);
     }
     if is_of(schema, "array")
-        && let Some(first) = here.get(0)
+        && let Some(first) = current.get(0)
     {
         path.push(Step::Item(0));
         walk(&schema["items"], path, first, good, found);
@@ -113,7 +113,7 @@ fn walk_members(
     schema: &Value,
     properties: &Map<String, Value>,
     path: &mut Vec<Step>,
-    here: &Value,
+    current: &Value,
     good: &Value,
     found: &mut Vec<Wrong>,
 ) {
@@ -121,17 +121,21 @@ fn walk_members(
     for (name, property) in properties {
         path.push(Step::Field(name.clone()));
         if required.is_some_and(|required| required.iter().any(|known| known == name)) {
-            found.push(Wrong { kind: "missing field", field: told(path), body: with(good, path, None) });
+            found.push(Wrong { kind: "missing field", field: path_text(path), body: with(good, path, None) });
         }
-        walk(property, path, here.get(name).unwrap_or(&Value::Null), good, found);
+        walk(property, path, current.get(name).unwrap_or(&Value::Null), good, found);
         path.pop();
     }
     path.push(Step::Field("nobody_asked".to_owned()));
-    found.push(Wrong { kind: "unknown field", field: told(path), body: with(good, path, Some(json!(1))) });
+    found.push(Wrong {
+        kind: "unknown field",
+        field: path_text(path),
+        body: with(good, path, Some(json!(1))),
+    });
     path.pop();
 }
 
-fn wrong_values(schema: &Value, here: &Value) -> Vec<(&'static str, Value)> {
+fn wrong_values(schema: &Value, current: &Value) -> Vec<(&'static str, Value)> {
     let number = |name: &str| schema[name].as_i64();
     let mut wrong = Vec::new();
     if is_of(schema, "string") {
@@ -156,7 +160,7 @@ fn wrong_values(schema: &Value, here: &Value) -> Vec<(&'static str, Value)> {
         if number("minItems").is_some_and(|least| least > 0) {
             wrong.push(("out of range", json!([])));
         }
-        if let (Some(most), Some(first)) = (schema["maxItems"].as_u64(), here.get(0)) {
+        if let (Some(most), Some(first)) = (schema["maxItems"].as_u64(), current.get(0)) {
             let many = vec![first.clone(); usize::try_from(most).expect("a count") + 1];
             wrong.push(("out of range", Value::from(many)));
         }
@@ -196,30 +200,30 @@ fn wrong_texts(schema: &Value) -> Vec<String> {
     texts
 }
 
-/// Notes what in a schema has no bound.
-pub fn loose_ends(schema: &Value, place: &str, loose: &mut Vec<String>) {
+/// Collects the parts of a schema that have no bound.
+pub fn find_unbounded(schema: &Value, place: &str, unbounded: &mut Vec<String>) {
     let schema = resolved(schema);
     for option in schema["oneOf"].as_array().into_iter().flatten() {
-        loose_ends(option, place, loose);
+        find_unbounded(option, place, unbounded);
     }
     let open = |name: &str| schema[name].is_null();
-    let mut say = |what: &str| loose.push(format!("{place}: {what}"));
+    let mut add = |what: &str| unbounded.push(format!("{place}: {what}"));
     if is_of(schema, "string") && open("enum") && open("format") && open("maxLength") {
-        say("a text of any length");
+        add("a text of any length");
     }
     if is_of(schema, "integer") && schema["format"] != "int32" && (open("minimum") || open("maximum")) {
-        say("a number without bounds");
+        add("a number without bounds");
     }
     if is_of(schema, "array") && open("maxItems") {
-        say("a list of any length");
+        add("a list of any length");
     }
     if is_of(schema, "object") && schema["additionalProperties"] != false {
-        say("an object that takes anything");
+        add("an object that takes anything");
     }
     if schema["items"].is_object() {
-        loose_ends(&schema["items"], &format!("{place}[]"), loose);
+        find_unbounded(&schema["items"], &format!("{place}[]"), unbounded);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        loose_ends(property, &format!("{place}.{name}"), loose);
+        find_unbounded(property, &format!("{place}.{name}"), unbounded);
     }
 }

@@ -1,6 +1,6 @@
-//! What the house holds, in a form that can be compared: the head of the event
-//! log, to which every change of state appends, and the rows of every table.
-//! Saved answers are left out: a refusal is an answer, and is saved.
+//! The application's stored state in a form that can be compared: the head of the
+//! event log, to which every state change appends, and the number of rows of every
+//! table. Idempotency records are left out: a refusal is an answer, and is saved.
 
 use diesel::prelude::*;
 
@@ -14,13 +14,13 @@ macro_rules! count_rows {
     };
 }
 
-/// The head of the log, and each table with its rows.
+/// The head of the log, and each table with its number of rows.
 pub async fn digest(app: &TestApp) -> (i64, Vec<(&'static str, i64)>) {
     app
         .state
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
             let rows = count_rows!(conn: hospital, employer, station, cabinet, device, enrolment_code, used_assertion, alert, worker, health_profile, consent, staff, doctor, doctor_department, shift, session, refresh_token, staff_link, email_change, check_in, reading, consultation, offer, message, product, prescription, prescription_line, lot, recall_notice, slot, slot_stock, orders, order_unit, attempt, cabinet_boot, cabinet_discrepancy, journal, incident, account, transfer, posting, event, letter, server_key, audit_seal);
-            // Not the head that readers see: other tests' transactions hold that back.
+            // Not the head that readers see: other tests' transactions delay that.
             let newest = on_backend!(conn, c => storage::schema::event::table
                 .order(storage::schema::event::position.desc())
                 .select(storage::schema::event::position)

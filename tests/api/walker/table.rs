@@ -1,14 +1,14 @@
-//! The table of good requests: for each operation with a body, one that has the
-//! right shape. An operation that it does not know makes the walker fail.
+//! The table of good requests: a valid body for each operation that has one. An
+//! operation that is missing here makes the walker fail.
 
 use serde_json::{Value, json};
 
 use crate::seed;
 
-/// An id under which nothing stands.
+/// An id that no row has.
 pub const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
-/// A body that each operation with one would take by its shape.
+/// A body that matches the schema of the operation.
 pub fn good_body(operation: &str) -> Value {
     let line =
         json!({"product_code": "PCM-T500", "dose_units_thousandths": 1000, "times_per_day": 3, "days": 3});
@@ -131,7 +131,7 @@ pub fn good_body(operation: &str) -> Value {
     }
 }
 
-/// A card whose check digit is right, and which nobody has.
+/// An unused card number with a valid check digit.
 fn another_card() -> String {
     let digits = "99000000777";
     let check = domain::network::luhn_check_digit(digits).expect("digits");

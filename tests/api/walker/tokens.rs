@@ -1,5 +1,5 @@
-//! Tokens that open nothing: each is a good one with one thing changed, and
-//! signed again by the house's own key where a signature is not what is wrong.
+//! Invalid tokens: each is a valid one with one change, signed again with the
+//! server's own key unless the signature is what is wrong.
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use data_encoding::BASE64URL_NOPAD as BASE64;
@@ -24,7 +24,7 @@ fn signed(key: &TokenKey, header: &Value, claims: &Value) -> String {
 /// What is wrong with it, the token, and how it is refused.
 pub type BadToken = (&'static str, String, Code);
 
-/// What must be refused, how, and why.
+/// The invalid tokens for a role, made from its valid token.
 pub fn bad_tokens(app: &TestApp, good: &str, role: Role) -> Vec<BadToken> {
     let (header, claims) = (part(good, 0), part(good, 1));
     let own = app.state.keys.tokens.signing_key(app.now());

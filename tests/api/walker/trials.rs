@@ -1,4 +1,4 @@
-//! The trials of one operation: a good request, wrong in one way each.
+//! The trials of one operation: a good request with one error each.
 
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ use super::{
 use crate::{harness::TestApp, seed::Seed};
 use domain::{refusal::Code, staff::role::Role, words::Language};
 
-/// The seeded network, and who acts in it.
+/// The seeded network, and the tokens of its roles.
 pub struct World<'s> {
     pub seed: &'s Seed,
     worker_token: String,
-    /// Per role, what its token may not be.
+    /// Invalid tokens per role.
     bad_tokens: Vec<(Role, Vec<BadToken>)>,
 }
 
@@ -43,7 +43,7 @@ impl<'s> World<'s> {
     }
 }
 
-/// One bad request, and what it must get.
+/// One bad request, and the answer that it must get.
 pub struct Trial {
     why: String,
     ask: Ask,
@@ -51,7 +51,7 @@ pub struct Trial {
     code: Code,
     field: Option<String>,
     language: Language,
-    /// Whether its key is good, and then its own.
+    /// Whether it is sent with a fresh, valid idempotency key.
     has_own_key: bool,
 }
 
@@ -83,29 +83,29 @@ impl Trial {
     }
 }
 
-/// Gathers trials of one operation.
-struct Gathering<'w> {
+/// Collects the trials of one operation.
+struct Collector<'w> {
     world: &'w World<'w>,
     operation: &'w Operation,
-    promised: Vec<u16>,
+    documented: Vec<u16>,
     found: Vec<Trial>,
 }
 
 /// All trials of an operation.
 pub fn of(world: &World<'_>, operation: &Operation) -> Vec<Trial> {
-    let promised = statuses(&operation.id);
-    let mut gathering = Gathering { world, operation, promised, found: Vec::new() };
-    gathering.callers();
-    for role in gathering.roles() {
-        gathering.bodies(role);
-        gathering.headers(role);
-        gathering.parameters(role);
+    let documented = statuses(&operation.id);
+    let mut collector = Collector { world, operation, documented, found: Vec::new() };
+    collector.callers();
+    for role in collector.roles() {
+        collector.bodies(role);
+        collector.headers(role);
+        collector.parameters(role);
     }
-    gathering.found
+    collector.found
 }
 
-impl Gathering<'_> {
-    /// As whom it is tried; `None` is nobody.
+impl Collector<'_> {
+    /// The roles to try it as; `None` is without a token.
     fn roles(&self) -> Vec<Option<Role>> {
         let roles: Vec<_> = self.operation.roles.iter().copied().map(Some).collect();
         if roles.is_empty() { vec![None] } else { roles }
@@ -116,7 +116,7 @@ impl Gathering<'_> {
         if self.operation.id == "get_workers" { path + "?phone=15400000001" } else { path }
     }
 
-    /// A request that has the right shape; nothing stands under its id.
+    /// A request that matches the schema; its id belongs to no row.
     fn good(&self, role: Option<Role>) -> Ask {
         let mut ask = Ask::new(&self.operation.method, &self.url(NOBODY));
         if let Some(role) = role {
@@ -136,7 +136,7 @@ impl Gathering<'_> {
 
     fn add(&mut self, why: &str, ask: Ask, status: u16, code: Code, field: Option<&str>) {
         let why = format!("{} {} {why}", self.operation.id, ask.url);
-        assert!(self.promised.contains(&status), "{why}: the document does not promise {status}");
+        assert!(self.documented.contains(&status), "{why}: the document does not list {status}");
         let language = if self.found.len().is_multiple_of(2) { Language::Chinese } else { Language::English };
         let has_own_key = self.operation.has("Idempotency-Key") && status != 400;
         let field = field.map(str::to_owned);
@@ -240,7 +240,7 @@ impl Gathering<'_> {
         }
     }
 
-    /// Ids and parameters of the address.
+    /// Ids and parameters of the URL.
     fn parameters(&mut self, role: Option<Role>) {
         if self.operation.path.contains('{') {
             for id in ["not-an-id", "%00", "0", "%ff", "00000000-0000-7000-8000-00000000000g"] {
@@ -252,9 +252,9 @@ impl Gathering<'_> {
             return;
         }
         let bare = self.operation.path.clone();
-        let with = |gathering: &Self, query: &str| {
+        let with = |collector: &Self, query: &str| {
             let url = format!("{}?{query}", filled(&bare, NOBODY));
-            Ask { url, ..gathering.good(role) }
+            Ask { url, ..collector.good(role) }
         };
         let bad = Code::InvalidParameter;
         let ask = with(self, "nobody_asked=1");
@@ -278,7 +278,7 @@ impl Gathering<'_> {
     }
 }
 
-/// Values that a parameter of this schema does not take, as they stand in an address.
+/// URL-encoded values that a parameter of this schema refuses.
 fn bad_values(schema: &Value) -> Vec<String> {
     let mut values = vec!["%00".to_owned()];
     match schema["type"].as_str().expect("a type") {

@@ -1,5 +1,5 @@
-//! How a route is taken: first by somebody whose it is not, then by its owner,
-//! then again by the same key.
+//! How a route is called: first by a stranger, then by its owner, then again with
+//! the same key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 use crypto::totp::{TotpSecret, code_at, step_of};
 
-/// Who walks, and what was taken so far.
+/// The state of a walk, and the operations called so far.
 pub struct Walk<'h> {
     pub app: &'h TestApp,
     pub seed: &'h Seed,
@@ -25,11 +25,10 @@ pub struct Walk<'h> {
     pub taken: BTreeSet<String>,
 }
 
-/// One good request.
 #[derive(Default, Clone)]
 pub struct Good<'g> {
     pub token: &'g str,
-    /// Somebody of the same role whose it is not.
+    /// The token of somebody of the same role who has no right to the resource.
     pub stranger: Option<&'g str>,
     pub id: &'g str,
     pub query: &'g str,
@@ -72,7 +71,7 @@ impl Walk<'_> {
         ask
     }
 
-    /// Takes a route with a good request.
+    /// Calls a route with a good request; returns the answer's body.
     pub async fn take(&mut self, name: &str, good: Good<'_>) -> Value {
         let ask = self.ask(name, &good);
         if let Some(stranger) = good.stranger {
@@ -82,7 +81,7 @@ impl Walk<'_> {
             assert_eq!(before, state::digest(self.app).await, "{name}: a stranger changed something");
         }
         let answer = ask.clone().send(self.app).await;
-        let good = answer.status.is_success() || super::minds_the_clock(name, answer.status.as_u16());
+        let good = answer.status.is_success() || super::fails_with_test_clock(name, answer.status.as_u16());
         assert!(good, "{name}: {} {}", answer.status, answer.body);
         assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
         self.taken.insert(name.to_owned());
@@ -95,7 +94,7 @@ impl Walk<'_> {
     async fn repeat(&self, name: &str, ask: Ask, first: &Value) {
         let before = state::digest(self.app).await;
         let again = ask.clone().send(self.app).await;
-        // Whoever signed out asks with a session that has ended.
+        // After signing out, the repeated request has a session that has ended.
         if name != "post_session_sign_out" {
             assert_eq!(
                 again.headers.get("idempotency-replayed").map(|value| value.as_bytes()),
@@ -109,11 +108,11 @@ impl Walk<'_> {
         assert_eq!(before, state::digest(self.app).await, "{name}: done twice");
     }
 
-    /// Asks for what is not possible any more.
+    /// Sends a request that is no longer possible; it must get 409 with `code`.
     pub async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
         let before = state::digest(self.app).await;
         self.ask(name, &good).send(self.app).await.problem(409, code);
-        assert_eq!(before, state::digest(self.app).await, "{name}: refused, and yet something changed");
+        assert_eq!(before, state::digest(self.app).await, "{name}: refused, but something changed");
     }
 
     pub fn totp(&self, person: &Person, ahead: u64) -> String {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    Walk,
     chance::Bag,
     clinic::{Clinic, summary},
     folds,
@@ -10,9 +11,9 @@ use super::{
     transitions::Taken,
     truth,
 };
-use crate::{harness::TestApp, seed::Seed};
+use crate::support::TestApp;
 
-/// What a step may be, and how often it comes up.
+/// The steps, and how often each is drawn.
 const STEPS: &[(&str, usize)] = &[
     ("check in", 4),
     ("leave", 2),
@@ -34,19 +35,20 @@ const STEPS: &[(&str, usize)] = &[
     ("late", 2),
 ];
 
-pub struct Walk<'h> {
+pub struct CareWalk<'h> {
     clinic: Clinic<'h>,
     bag: Bag,
 }
 
-impl<'h> Walk<'h> {
-    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
-        let clinic = Clinic::open(app, seed, trail, "consultation_only").await;
+impl<'h> CareWalk<'h> {
+    pub async fn begin(app: &'h TestApp, trail: Trail) -> Self {
+        let clinic = Clinic::open(app, trail, "consultation_only").await;
         Self { clinic, bag: Bag::of(STEPS) }
     }
+}
 
-    /// Does something.
-    pub async fn step(&mut self) {
+impl Walk for CareWalk<'_> {
+    async fn step(&mut self) {
         let clinic = &mut self.clinic;
         let what = self.bag.draw(&mut clinic.trail.chance);
         let worker = clinic.trail.chance.below(clinic.workers.len());
@@ -93,8 +95,8 @@ impl<'h> Walk<'h> {
         clinic.trail.right(&wrong);
     }
 
-    /// Whatever is live can be brought to an end by people who are there.
-    pub async fn end(&mut self) {
+    /// Doctors who are on duty see everybody who is checked in.
+    async fn end(&mut self) {
         let clinic = &mut self.clinic;
         for _ in 0..12 {
             if truth::live(clinic.app).await.is_empty() {
@@ -107,8 +109,7 @@ impl<'h> Walk<'h> {
         clinic.trail.right(&truth::wrong(clinic.app).await);
     }
 
-    /// Ends the walk and says what was done.
-    pub async fn finished(self) -> Taken {
+    async fn finished(self) -> Taken {
         let mut taken = Taken::default();
         let clinic = self.clinic;
         clinic.trail.right(&folds::wrong(clinic.app, &mut taken).await);

@@ -1,7 +1,7 @@
-//! Chance that can be had again: SplitMix64.
+//! Random numbers that can be repeated: SplitMix64.
 //! Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 
-/// A sequence of numbers by its seed.
+/// The sequence of numbers of a seed.
 pub struct Chance {
     pub seed: u64,
     state: u64,
@@ -20,12 +20,12 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `bound`, which is not 0.
+    /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 
-    /// Once in so many times.
+    /// True once in `times` times, on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -35,14 +35,14 @@ impl Chance {
         of[self.below(of.len())]
     }
 
-    /// One of these, if there is any.
+    /// One of these, or `None` if there are none.
     pub fn any<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         if of.is_empty() { None } else { Some(of[self.below(of.len())].clone()) }
     }
 }
 
-/// Draws every step as often as its weight says before any comes again, in an
-/// order of chance: none is forgotten by bad luck.
+/// Draws every step as often as its weight says, in random order, before any comes again:
+/// so none is missed by chance.
 pub struct Bag {
     all: Vec<&'static str>,
     left: Vec<&'static str>,

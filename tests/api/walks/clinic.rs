@@ -1,89 +1,75 @@
-//! Workers with cards, screens, and doctors of two hospitals: what they do in a
-//! consultation, each as one step.
+//! Workers with cards, screens, and doctors of two hospitals: the single steps of a
+//! consultation.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{desk::Desk, trail::Trail};
-use crate::{
-    care::Screen,
-    harness::{Answer, TestApp},
-    seed::{PIN, Person, SIGNING_PIN, Seed},
+use super::{card, desk::Desk, trail::Trail};
+use crate::support::{
+    Answer, Caller, Station, TestApp, Worker as AtScreen, id_in,
+    seed::{Person, SIGNING_PIN},
 };
-use crypto::tokens::{Claims, Role};
-use domain::{
-    ids::{CheckInId, HospitalId, ShiftId, StationId, WorkerId},
-    network::luhn_check_digit,
-};
+use crypto::tokens::Role;
+use domain::ids::{CheckInId, HospitalId, ShiftId, WorkerId};
 use service::{Actor, Failure};
 use storage::{network as store, sql_types::At};
 
-/// A worker with a card, and where they stand.
-pub struct Worker {
+/// A worker with a card.
+pub struct Worker<'h> {
     pub id: WorkerId,
     card: String,
-    pub at: Option<(CheckInId, StationId)>,
-    talk: Option<String>,
+    /// The last check-in, and where it was.
+    pub at: Option<(CheckInId, Station<'h>)>,
+    consultation: Option<String>,
 }
 
 pub struct Doctor {
     pub desk: Desk,
-    /// What they were ever offered: answered again, and too late, on purpose.
+    /// Every offer they ever got: answered again, and too late, on purpose.
     pub offers: Vec<Value>,
-    pub talks: Vec<String>,
+    pub consultations: Vec<String>,
 }
 
 pub struct Clinic<'h> {
     pub app: &'h TestApp,
     pub trail: Trail,
-    pub screens: Vec<Screen>,
-    pub workers: Vec<Worker>,
+    pub screens: Vec<Station<'h>>,
+    pub workers: Vec<Worker<'h>>,
     pub doctors: Vec<Doctor>,
     pub operator: Desk,
-    /// What workers ask for.
+    /// The lane that workers ask for.
     lane: &'static str,
 }
 
 impl<'h> Clinic<'h> {
-    pub async fn open(app: &'h TestApp, seed: &'h Seed, trail: Trail, lane: &'static str) -> Self {
+    pub async fn open(app: &'h TestApp, trail: Trail, lane: &'static str) -> Self {
+        let seed = app.network().await;
         let mut screens = Vec::new();
         let mut workers = Vec::new();
         for number in 0..3 {
             screens.push(app.open_screen().await);
-            let digits = format!("9900000088{number}");
-            let card = format!("{digits}{}", luhn_check_digit(&digits).expect("digits"));
-            let body = json!({"card_number": card, "pin": PIN, "name": "样例丁",
-                "phone": format!("1570000000{number}"), "birth_date": "1990-01-01", "sex": "male",
-                "job": "courier", "employer_id": null, "language": "zh"});
-            let made = app.post(&seed.operator.token, "/api/v1/workers", body).await.expect(201);
-            let id = made["id"].as_str().expect("an id").parse().expect("an id");
-            workers.push(Worker { id, card, at: None, talk: None });
+            let (digits, phone) = (format!("9900000088{number}"), format!("1570000000{number}"));
+            let (id, card) = card::register(app, &seed.operator.token, &digits, &phone).await;
+            workers.push(Worker { id, card, at: None, consultation: None });
         }
         let body = json!({"code": "walk-2", "name_zh": "样例医院", "name_en": "Sample Hospital",
             "district": "zhifu", "weight": 2});
-        let made = app.post(&seed.operator.token, "/api/v1/hospitals", body).await.expect(201);
-        let other: HospitalId = made["id"].as_str().expect("an id").parse().expect("an id");
+        let made = app.post(&seed.operator.token, "/api/v1/hospitals", body).await.expect_created();
+        let other: HospitalId = id_in(&made).parse().expect("an id");
         let third = app.person(Role::Doctor, "walk-c@example.cn", Some(other), None).await;
         let mut doctors = Vec::new();
-        for (person, hospital) in
-            [(&seed.doctor, seed.hospital), (&seed.doctor_b, seed.hospital), (&third, other)]
-        {
+        for person in [&seed.doctor, &seed.doctor_b, &third] {
             on_shift_for_days(app, person).await;
-            let desk = Desk::of(app, person, Role::Doctor, Some(hospital));
-            doctors.push(Doctor { desk, offers: vec![], talks: vec![] });
+            let desk = Desk::of(app, person);
+            doctors.push(Doctor { desk, offers: vec![], consultations: vec![] });
         }
-        let operator = Desk::of(app, &seed.operator, Role::Operator, None);
+        let operator = Desk::of(app, &seed.operator);
         Self { app, trail, screens, workers, doctors, operator, lane }
     }
 
     fn worker_token(&self, worker: usize) -> Option<String> {
         let (check_in, station) = self.workers[worker].at?;
-        let life = TimeDelta::seconds(300);
-        let network = &self.app.state.policy.network;
-        let mut claims = Claims::new(network, Role::Worker, self.workers[worker].id, self.app.now(), life);
-        claims.check_in = Some(check_in);
-        claims.station = Some(station);
-        Some(self.app.state.keys.tokens.issue(&claims).expect("a token"))
+        Some(self.app.worker_token(self.workers[worker].id, check_in, station.id))
     }
 
     pub async fn doctor_token(&mut self, doctor: usize) -> String {
@@ -97,13 +83,11 @@ impl<'h> Clinic<'h> {
     }
 
     pub async fn check_in(&mut self, worker: usize, screen: usize) {
-        let token = self.app.token_of_screen(&self.screens[screen]);
-        let body = json!({"card_number": self.workers[worker].card, "pin": PIN});
-        let answer = self.app.post(&token, "/api/v1/check-ins", body).await;
+        let screen = self.screens[screen];
+        let answer = screen.try_check_in(&AtScreen::with_card(&self.workers[worker].card)).await;
         let answer = self.trail.no_fault(answer);
         if answer.status == 201 {
-            let id = answer.body["check_in"]["id"].as_str().expect("an id").parse().expect("an id");
-            self.workers[worker].at = Some((id, self.screens[screen].station));
+            self.workers[worker].at = Some((screen.opened(&answer.body).check_in, screen));
             let consent = json!({"purpose": "health_care"});
             self.worker_posts(worker, "/api/v1/me/consents", consent).await;
         }
@@ -111,9 +95,7 @@ impl<'h> Clinic<'h> {
 
     pub async fn leave(&mut self, worker: usize) {
         let Some((id, station)) = self.workers[worker].at else { return };
-        let screen = self.screens.iter().find(|screen| screen.station == station).expect("a screen");
-        let token = self.app.token_of_screen(screen);
-        let answer = self.app.post(&token, &format!("/api/v1/check-ins/{id}/leave"), json!({})).await;
+        let answer = station.post(&format!("/api/v1/check-ins/{id}/leave"), json!({})).await;
         self.trail.no_fault(answer);
     }
 
@@ -129,13 +111,13 @@ impl<'h> Clinic<'h> {
         if let Some(answer) = self.worker_posts(worker, "/api/v1/consultations", body).await
             && answer.status == 201
         {
-            self.workers[worker].talk = answer.body["id"].as_str().map(str::to_owned);
+            self.workers[worker].consultation = answer.body["id"].as_str().map(str::to_owned);
         }
     }
 
     pub async fn worker_talks(&mut self, worker: usize, verb: &str, body: Value) -> Option<Answer> {
-        let talk = self.workers[worker].talk.clone()?;
-        self.worker_posts(worker, &format!("/api/v1/consultations/{talk}/{verb}"), body).await
+        let id = self.workers[worker].consultation.clone()?;
+        self.worker_posts(worker, &format!("/api/v1/consultations/{id}/{verb}"), body).await
     }
 
     pub async fn duty(&mut self, doctor: usize, presence: &str) {
@@ -150,14 +132,14 @@ impl<'h> Clinic<'h> {
         let offers = self.trail.no_fault(answer).body["items"].as_array().cloned().unwrap_or_default();
         self.doctors[doctor].offers.extend(offers);
         let answer = self.app.get(&token, "/api/v1/consultations").await;
-        let held = self.trail.no_fault(answer).body["items"].as_array().cloned().unwrap_or_default();
-        self.doctors[doctor].talks =
-            held.iter().filter_map(|talk| talk["id"].as_str().map(str::to_owned)).collect();
+        let active = self.trail.no_fault(answer).body["items"].as_array().cloned().unwrap_or_default();
+        self.doctors[doctor].consultations =
+            active.iter().filter_map(|one| one["id"].as_str().map(str::to_owned)).collect();
     }
 
     pub async fn answer(&mut self, doctor: usize, verb: &str, which: usize) {
         let Some(offer) = self.doctors[doctor].offers.get(which).cloned() else { return };
-        let path = format!("/api/v1/offers/{}/{verb}", offer["id"].as_str().expect("an offer"));
+        let path = format!("/api/v1/offers/{}/{verb}", id_in(&offer));
         let mut body = json!({"fence": offer["fence"]});
         if verb == "accept" {
             body["pin"] = json!(SIGNING_PIN);
@@ -169,19 +151,19 @@ impl<'h> Clinic<'h> {
             && verb == "accept"
             && let Some(id) = answer.body["id"].as_str()
         {
-            self.doctors[doctor].talks.push(id.to_owned());
+            self.doctors[doctor].consultations.push(id.to_owned());
         }
     }
 
     pub async fn doctor_talks(&mut self, doctor: usize, verb: &str, body: Value) {
-        let Some(talk) = self.doctors[doctor].talks.last().cloned() else { return };
-        let path = format!("/api/v1/consultations/{talk}/{verb}");
+        let Some(id) = self.doctors[doctor].consultations.last().cloned() else { return };
+        let path = format!("/api/v1/consultations/{id}/{verb}");
         let token = self.doctor_token(doctor).await;
         let answer = self.app.post(&token, &path, body).await;
         self.trail.no_fault(answer);
     }
 
-    /// Out, and in again with a session of its own.
+    /// Signs out, and in again with a new session.
     pub async fn sign_out(&mut self, doctor: usize) {
         let token = self.doctor_token(doctor).await;
         let answer = self.app.post(&token, "/api/v1/session/sign-out", json!({})).await;
@@ -189,12 +171,12 @@ impl<'h> Clinic<'h> {
         self.doctors[doctor].desk.sign_in(self.app).await;
     }
 
-    /// Every worker is there, and every doctor sees whoever waits.
+    /// Every worker checks in, and the doctors see everybody who waits.
     pub async fn see_everybody(&mut self) {
         for number in 0..self.workers.len() {
             self.check_in(number, number).await;
         }
-        // A doctor who turned somebody down is asked again after a while.
+        // A doctor who declined is offered the same consultation again after a while.
         self.app.pass(125);
         self.jobs().await;
         for number in 0..self.workers.len() {
@@ -210,8 +192,8 @@ impl<'h> Clinic<'h> {
             for which in 0..self.doctors[number].offers.len() {
                 self.answer(number, "accept", which).await;
             }
-            for talk in self.doctors[number].talks.clone() {
-                self.doctors[number].talks = vec![talk];
+            for id in self.doctors[number].consultations.clone() {
+                self.doctors[number].consultations = vec![id];
                 self.doctor_talks(number, "complete", summary()).await;
             }
         }
@@ -233,7 +215,7 @@ pub fn summary() -> Value {
     json!({"summary": "休息", "diagnoses": []})
 }
 
-/// As the roster has it: shifts follow each other.
+/// The shifts of the next days.
 async fn on_shift_for_days(app: &TestApp, person: &Person) {
     let staff_id = person.id;
     app.state

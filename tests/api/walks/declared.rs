@@ -1,11 +1,12 @@
-//! The transitions of every machine, asked of the domain itself: each state is
-//! given each command, and what `decide` answers is folded. A state or a command
-//! that is new stands here by itself, and fails the walks until they take it.
+//! The transitions of every state machine, derived from the domain itself: `decide` is
+//! called with each state and each command, and the events that it returns are folded. So
+//! a new state or command is here without further work, and fails the walks until they
+//! take it.
 
 use chrono::TimeDelta;
 
 use super::{folds, transitions::Declared};
-use crate::harness::start_of_test;
+use crate::support::harness::start_of_test;
 use domain::{
     consultation::{self, CancelReason, Consultation, ConsultationState, Offer, OfferState},
     formulary::{Formulary, ProductCode},
@@ -30,8 +31,8 @@ use domain::{
     },
 };
 
-/// What the domain permits and no verb asks for: a pack is freed before it is
-/// paid back, so that the two are told apart in its log.
+/// Transitions that the domain permits and no operation uses: a pack is freed before it is
+/// refunded, so that its log has both.
 const FREED_FIRST: [(UnitState, UnitState); 2] =
     [(UnitState::Authorised, UnitState::Refunded), (UnitState::InDoubt, UnitState::Refunded)];
 
@@ -39,7 +40,6 @@ fn hours(hours: i64) -> TimeDelta {
     TimeDelta::hours(hours)
 }
 
-/// Attempts.
 pub fn attempts(declared: &mut Declared) {
     let now = start_of_test();
     let (boot, other) = (BootId::from_bytes([1; 16]), BootId::from_bytes([2; 16]));
@@ -100,7 +100,7 @@ pub fn attempts(declared: &mut Declared) {
     }
 }
 
-/// Orders and their packs: one pack in every state, beside another in every state.
+/// Orders and their packs: two packs, each in every state.
 pub fn orders(declared: &mut Declared) {
     let now = start_of_test();
     let ids = [OrderUnitId::generate(), OrderUnitId::generate()];
@@ -156,11 +156,12 @@ pub fn orders(declared: &mut Declared) {
 pub fn prescriptions(declared: &mut Declared) {
     let (now, policy) = (start_of_test(), PrescribingPolicy::default());
     let formulary = Formulary::shipped().expect("the shipped file is good");
-    let (doctor, pharmacist, talk) = (StaffId::generate(), StaffId::generate(), ConsultationId::generate());
+    let (doctor, pharmacist, consultation) =
+        (StaffId::generate(), StaffId::generate(), ConsultationId::generate());
     let far = (now + hours(24 * 365)).date_naive();
     let standing = DoctorStanding {
         staff: doctor,
-        consultation: talk,
+        consultation,
         licence_verified: true,
         licence_valid_until: Some(far),
         practising_since: Some((now - hours(24 * 365 * 10)).date_naive()),
@@ -213,7 +214,7 @@ pub fn prescriptions(declared: &mut Declared) {
             signed_at: signed.then_some(now),
             valid_until: signed.then_some(until),
             digest: signed.then(|| "d".to_owned()),
-            ..Prescription::draft(talk, doctor)
+            ..Prescription::draft(consultation, doctor)
         };
         for command in &commands {
             let mut at = row.clone();
@@ -226,7 +227,7 @@ pub fn prescriptions(declared: &mut Declared) {
     }
 }
 
-/// Consultations and what they were offered.
+/// Consultations and their offers.
 pub fn consultations(declared: &mut Declared) {
     let (now, policy) = (start_of_test(), MatchingPolicy::default());
     let (offer, doctor, hospital) = (OfferId::generate(), StaffId::generate(), HospitalId::generate());
@@ -288,8 +289,8 @@ pub fn consultations(declared: &mut Declared) {
     }
 }
 
-/// Slots: closed for each reason that a verb gives, and open again. Written down,
-/// as no one function decides it; a reason that is new does not compile here.
+/// Slots: closed for each reason that an operation gives, and open again. Listed by hand,
+/// as no single function decides it; a new reason does not compile here.
 pub fn slots(declared: &mut Declared) {
     for &reason in SlotClosedReason::ALL {
         let ends_in = match reason {
@@ -297,12 +298,12 @@ pub fn slots(declared: &mut Declared) {
             | SlotClosedReason::Jam
             | SlotClosedReason::Empty
             | SlotClosedReason::Uncounted => folds::OPEN,
-            // A person has looked, or filled in another lot: a count is next.
+            // A person has closed the incident, or loaded another lot: a count is next.
             SlotClosedReason::Incident
             | SlotClosedReason::WrongSlot
             | SlotClosedReason::Expired
             | SlotClosedReason::Recalled => SlotClosedReason::Uncounted.as_str(),
-            // No verb closes a slot by hand.
+            // No operation closes a slot by hand.
             SlotClosedReason::Operator => continue,
         };
         declared.add("slot", folds::OPEN, reason);
@@ -310,8 +311,8 @@ pub fn slots(declared: &mut Declared) {
     }
 }
 
-/// Cabinets: their doors, alarms, keys, what is taken from another slot, and what
-/// they and the books differ in.
+/// Cabinets: their doors, alarms and keys, packs that are taken from another slot, and
+/// differences between a cabinet and the server.
 pub fn cabinets(declared: &mut Declared) {
     for (machine, from, to) in [
         ("door", "shut", "open"),
@@ -325,28 +326,28 @@ pub fn cabinets(declared: &mut Declared) {
         declared.add(machine, from, to);
     }
     for kind in DiscrepancyKind::ALL {
-        declared.add("books", "agree", kind);
-        declared.add("books", kind, "agree");
+        declared.add("agreement", "agree", kind);
+        declared.add("agreement", kind, "agree");
     }
     let all = [
         BootVerdict::Present,
         BootVerdict::Fresh,
         BootVerdict::Restarted,
-        BootVerdict::TakesBack,
+        BootVerdict::Reinstated,
         BootVerdict::Late,
     ];
     for verdict in all {
         match verdict {
-            // Nothing follows from it.
+            // It has no effect.
             BootVerdict::Present => {}
-            BootVerdict::Fresh | BootVerdict::Restarted | BootVerdict::TakesBack | BootVerdict::Late => {
-                declared.add("boot", "heard", folds::spelt(verdict))
+            BootVerdict::Fresh | BootVerdict::Restarted | BootVerdict::Reinstated | BootVerdict::Late => {
+                declared.add("boot", "heard", folds::verdict_name(verdict))
             }
         }
     }
 }
 
-/// Letters. Written down as well; a state that is new does not compile here.
+/// Letters. Listed by hand as well; a new state does not compile here.
 pub fn letters(declared: &mut Declared) {
     for &state in LetterState::ALL {
         let to: &[LetterState] = match state {

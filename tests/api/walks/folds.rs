@@ -1,4 +1,4 @@
-//! Every state column equals the fold of its events, and the events say which
+//! Every state column equals the fold of its events. The events also show which
 //! transitions were taken.
 
 use std::{collections::BTreeMap, fmt::Display};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::transitions::Taken;
-use crate::harness::TestApp;
+use crate::support::TestApp;
 use domain::{
     consultation::{self, Consultation, ConsultationEvent},
     ids::{CabinetId, DeviceId, Id, PrescriptionId, StaffId},
@@ -33,7 +33,7 @@ use storage::{
 /// A slot that takes attempts.
 pub const OPEN: &str = "open";
 
-/// Where every machine stands by its events.
+/// The state of everything, from its events.
 #[derive(Default)]
 struct Folded {
     attempts: BTreeMap<Uuid, AttemptState>,
@@ -46,11 +46,12 @@ struct Folded {
     doors: BTreeMap<Uuid, &'static str>,
     alarms: BTreeMap<Uuid, &'static str>,
     devices: BTreeMap<Uuid, &'static str>,
-    books: BTreeMap<(Uuid, i64, DiscrepancyKind), bool>,
+    /// Whether cabinet and server differ, by cabinet, slot and kind.
+    differs: BTreeMap<(Uuid, i64, DiscrepancyKind), bool>,
 }
 
-/// Everything that is stored otherwise than its events say. What the events say
-/// was done is noted in `taken`.
+/// Everything that is stored otherwise than its events fold to. The transitions of the
+/// events are added to `taken`.
 pub async fn wrong(app: &TestApp, taken: &mut Taken) -> Vec<String> {
     let (found, more) = app
         .state
@@ -70,7 +71,7 @@ pub fn attempt_state(kind: &str) -> Option<AttemptState> {
     AttemptState::parse(kind.strip_prefix("attempt.")?)
 }
 
-/// What changed of a consultation and of the offer that was made last.
+/// Calls `moved` with each change of state of a consultation and of its last offer.
 pub fn consultation_moved(
     before: &Consultation,
     after: &Consultation,
@@ -87,13 +88,13 @@ pub fn consultation_moved(
     }
 }
 
-/// How a verdict about a boot is called here.
-pub fn spelt(verdict: BootVerdict) -> &'static str {
+/// The name of a verdict among the transitions.
+pub fn verdict_name(verdict: BootVerdict) -> &'static str {
     match verdict {
         BootVerdict::Present => "present",
         BootVerdict::Fresh => "fresh",
         BootVerdict::Restarted => "restarted",
-        BootVerdict::TakesBack => "takes back",
+        BootVerdict::Reinstated => "takes back",
         BootVerdict::Late => "late",
     }
 }
@@ -170,7 +171,7 @@ impl Folded {
         let name = if name == "edited" { "draft_edited" } else { name };
         payload["kind"] = name.into();
         let event: Event = serde_json::from_value(payload).expect("an event of a prescription");
-        // One that a test has planted was approved from the start.
+        // One that a test has inserted is approved from the start.
         let at = self.prescriptions.entry(id).or_insert_with(|| Prescription {
             state: PrescriptionState::Approved,
             ..Prescription::draft(Id::from_uuid(Uuid::nil()), Id::from_uuid(Uuid::nil()))
@@ -181,7 +182,7 @@ impl Folded {
     }
 
     fn consultation(&mut self, taken: &mut Taken, id: Uuid, kind: &str, payload: Value) {
-        // Messages and alerts stand in the same log.
+        // Messages and alerts are in the same log.
         let Ok(event) = ConsultationEvent::read(kind, payload) else { return };
         match self.consultations.get_mut(&id) {
             Some(at) => {
@@ -223,24 +224,24 @@ impl Folded {
             "cabinet.tamper_cleared" => step(taken, "alarm", &mut self.alarms, id, ("silent", "silent")),
             "cabinet.differs" | "cabinet.reconciled" => {
                 let differs = kind == "cabinet.differs";
-                let word = payload["kind"].as_str().and_then(DiscrepancyKind::parse).expect("a kind");
+                let kind = payload["kind"].as_str().and_then(DiscrepancyKind::parse).expect("a kind");
                 let slot = payload["slot"].as_i64().expect("a slot");
-                self.books.insert((id, slot, word), differs);
-                let (from, to) = if differs { ("agree", word.as_str()) } else { (word.as_str(), "agree") };
-                taken.note("books", from, to);
+                self.differs.insert((id, slot, kind), differs);
+                let (from, to) = if differs { ("agree", kind.as_str()) } else { (kind.as_str(), "agree") };
+                taken.note("agreement", from, to);
             }
             "cabinet.booted" => {
                 let again = payload["same_boot_id"] == true;
                 let verdict = if again { BootVerdict::Restarted } else { BootVerdict::Fresh };
-                taken.note("boot", "heard", spelt(verdict));
+                taken.note("boot", "heard", verdict_name(verdict));
             }
-            "cabinet.boot_lives" => taken.note("boot", "heard", spelt(BootVerdict::TakesBack)),
+            "cabinet.boot_lives" => taken.note("boot", "heard", verdict_name(BootVerdict::Reinstated)),
             "cabinet.epoch_replaced" => taken.note("cabinet key", "live", "replaced"),
             _ => {}
         }
     }
 
-    /// The first reason stays: it says what began it.
+    /// A closed slot keeps its first reason.
     fn slot_closed(&mut self, taken: &mut Taken, cabinet: CabinetId, payload: &Value) {
         let number = payload["slot"].as_i64().expect("a slot");
         if self.slots.get(&(cabinet, number)).is_none_or(|at| *at == OPEN) {
@@ -262,7 +263,7 @@ impl Folded {
     }
 }
 
-/// One thing of a kind that begins at `from` goes to `to`, where it is not yet.
+/// Moves something that begins at `from` to `to`, unless it is there already.
 fn step(
     taken: &mut Taken,
     machine: &'static str,
@@ -284,41 +285,47 @@ fn uuid_of(value: &Value) -> Option<Uuid> {
     value.as_str()?.parse().ok()
 }
 
-/// Says where a column and its fold differ.
-struct Difference {
+/// Where columns and folds differ.
+struct Differences {
     found: Vec<String>,
 }
 
-impl Difference {
-    fn look<S: Display + PartialEq>(&mut self, what: &str, id: impl Display, stored: S, folded: Option<S>) {
+impl Differences {
+    fn compare<S: Display + PartialEq>(
+        &mut self,
+        what: &str,
+        id: impl Display,
+        stored: S,
+        folded: Option<S>,
+    ) {
         if folded.as_ref() != Some(&stored) {
             let folded = folded.map_or_else(|| "nothing".to_owned(), |state| state.to_string());
-            self.found.push(format!("{what} {id} is {stored}, and its events say {folded}"));
+            self.found.push(format!("{what} {id} is {stored}, and its events give {folded}"));
         }
     }
 }
 
 fn compare(conn: &mut Conn, at: &Folded) -> Result<Vec<String>, Failure> {
-    let mut all = Difference { found: Vec::new() };
+    let mut all = Differences { found: Vec::new() };
     for row in storage::vend::attempt::attempts_all(conn)? {
-        all.look("attempt", row.id, row.state, at.attempts.get(&row.id.uuid()).copied());
+        all.compare("attempt", row.id, row.state, at.attempts.get(&row.id.uuid()).copied());
     }
     for row in storage::order::orders_all(conn)? {
-        all.look("order", row.id, row.state, at.orders.get(&row.id.uuid()).copied());
+        all.compare("order", row.id, row.state, at.orders.get(&row.id.uuid()).copied());
     }
     for row in storage::order::units_all(conn)? {
         let folded = at.units.get(&row.id.uuid()).copied().unwrap_or(UnitState::Reserved);
-        all.look("unit", row.id, row.state, Some(folded));
+        all.compare("unit", row.id, row.state, Some(folded));
     }
     for row in storage::letter::letters_list(conn, None, None, 100_000)? {
-        all.look("letter", row.id, row.state, at.letters.get(&row.id.uuid()).copied());
+        all.compare("letter", row.id, row.state, at.letters.get(&row.id.uuid()).copied());
     }
     prescriptions(conn, at, &mut all)?;
     cabinets(conn, at, &mut all)?;
     Ok(all.found)
 }
 
-fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Failure> {
+fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Differences) -> Result<(), Failure> {
     type Row = (PrescriptionId, PrescriptionState, Option<Timestamp>, Option<StaffId>);
     let rows: Vec<Row> = on_backend!(conn, c => prescription::table
         .select((
@@ -330,50 +337,51 @@ fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(
         .load(c))?;
     for (id, state, valid_until, reviewed_by) in rows {
         let Some(folded) = at.prescriptions.get(&id.uuid()) else {
-            // Planted by a test, and nothing has happened to it.
-            all.look("prescription", id, state, Some(PrescriptionState::Approved));
+            // Inserted by a test, and nothing has happened to it.
+            all.compare("prescription", id, state, Some(PrescriptionState::Approved));
             continue;
         };
-        all.look("prescription", id, state, Some(folded.state));
+        all.compare("prescription", id, state, Some(folded.state));
         if !folded.prescriber.uuid().is_nil()
             && (folded.valid_until, folded.reviewer) != (valid_until, reviewed_by)
         {
             all.found.push(format!(
-                "prescription {id} is good until {valid_until:?}, reviewed by {reviewed_by:?}, and its events say {folded:?}"
+                "prescription {id} is valid until {valid_until:?}, reviewed by {reviewed_by:?}, and its events give {folded:?}"
             ));
         }
     }
     Ok(())
 }
 
-fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Failure> {
+fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Differences) -> Result<(), Failure> {
     let slots: Vec<(CabinetId, i32, Option<SlotClosedReason>)> = on_backend!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no, slot::closed_reason)).load(c))?;
     for (cabinet, number, closed) in slots {
         let stored = closed.map_or(OPEN, SlotClosedReason::as_str);
         let folded = at.slots.get(&(cabinet, number.into())).copied().unwrap_or(OPEN);
-        all.look("slot", format!("{number} of {cabinet}"), stored, Some(folded));
+        all.compare("slot", format!("{number} of {cabinet}"), stored, Some(folded));
     }
     for row in storage::vend::journal::cabinets_after(conn, None, 100)? {
         let id = row.id.uuid();
         let door = at.doors.get(&id).copied().unwrap_or("shut");
-        all.look("the door of", row.id, if row.door_open { "open" } else { "shut" }, Some(door));
+        all.compare("the door of", row.id, if row.door_open { "open" } else { "shut" }, Some(door));
         let alarm = at.alarms.get(&id).copied().unwrap_or("silent");
-        all.look("the alarm of", row.id, if row.tampered { "raised" } else { "silent" }, Some(alarm));
-        let stands: Vec<(i64, DiscrepancyKind)> = storage::vend::reconcile::discrepancies_of(conn, row.id)?
-            .iter()
-            .map(|found| (i64::from(found.slot_no), found.kind))
-            .collect();
-        let mut told: Vec<(i64, DiscrepancyKind)> = at
-            .books
+        all.compare("the alarm of", row.id, if row.tampered { "raised" } else { "silent" }, Some(alarm));
+        let mut stored: Vec<(i64, DiscrepancyKind)> =
+            storage::vend::reconcile::discrepancies_of(conn, row.id)?
+                .iter()
+                .map(|found| (i64::from(found.slot_no), found.kind))
+                .collect();
+        let mut folded: Vec<(i64, DiscrepancyKind)> = at
+            .differs
             .iter()
             .filter(|((cabinet, ..), differs)| *cabinet == id && **differs)
             .map(|((_, slot, kind), _)| (*slot, *kind))
             .collect();
-        let mut stored = stands;
         stored.sort_unstable();
-        told.sort_unstable();
-        if stored != told {
-            all.found.push(format!("cabinet {} differs in {stored:?}, and its events say {told:?}", row.id));
+        folded.sort_unstable();
+        if stored != folded {
+            all.found
+                .push(format!("cabinet {} differs in {stored:?}, and its events give {folded:?}", row.id));
         }
     }
     let devices: Vec<(DeviceId, Option<Timestamp>)> =
@@ -381,7 +389,7 @@ fn cabinets(conn: &mut Conn, at: &Folded, all: &mut Difference) -> Result<(), Fa
     for (id, revoked_at) in devices {
         let folded = at.devices.get(&id.uuid()).copied().unwrap_or("enrolled");
         let stored = if revoked_at.is_some() { "revoked" } else { "enrolled" };
-        all.look("device", id, stored, Some(folded));
+        all.compare("device", id, stored, Some(folded));
     }
     Ok(())
 }

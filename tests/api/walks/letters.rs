@@ -1,17 +1,13 @@
-//! Letters and the links in them: people are invited, ask for a new password,
-//! are disabled and return, while the mail server takes letters or does not.
+//! Letters and the links in them: people are invited, ask for a new password, are
+//! disabled and return, while the mail server accepts letters or refuses them.
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
-use super::{chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
-use crate::{
-    harness::{Answer, TestApp},
-    seed::Seed,
-    smtp::SmtpServer,
-};
+use super::{Walk, chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
+use crate::support::{Answer, TestApp, smtp::SmtpServer};
 use base::config::{MailConfig, SmtpTls};
-use crypto::{digest, tokens::Role};
+use crypto::digest;
 use domain::{
     ids::{LetterId, StaffId},
     letter::LetterState,
@@ -21,7 +17,7 @@ use mail::Mailer;
 use service::{Actor, Failure, jobs::letters::send_due};
 use storage::{letter as store, on_backend, schema::staff};
 
-/// What a step may be, and how often it comes up.
+/// The steps, and how often each is drawn.
 const STEPS: &[(&str, usize)] = &[
     ("invite", 4),
     ("invite again", 3),
@@ -38,7 +34,7 @@ const STEPS: &[(&str, usize)] = &[
     ("pass", 9),
 ];
 
-/// What the mail server may answer instead of yes.
+/// The refusals of the mail server: command and reply.
 const REFUSALS: &[(&str, &str)] = &[
     ("CONNECT", "554 5.3.2 no service"),
     ("CONNECT", "421 4.3.2 not now"),
@@ -54,7 +50,7 @@ const REFUSALS: &[(&str, &str)] = &[
 
 const PASSWORD: &str = "plums under a grey roof";
 
-pub struct Walk<'h> {
+pub struct LetterWalk<'h> {
     app: &'h TestApp,
     trail: Trail,
     bag: Bag,
@@ -62,22 +58,23 @@ pub struct Walk<'h> {
     server: SmtpServer,
     mailer: Mailer,
     people: Vec<StaffId>,
-    /// Letters that the server had taken when somebody looked last.
+    /// The letters that the server had accepted when they were last read.
     seen: usize,
     links: Vec<Link>,
     addresses: usize,
 }
 
-/// What somebody finds in a letter.
+/// The link in a letter.
 #[derive(Debug, Clone)]
 struct Link {
     token: String,
-    /// It confirms an address; else it sets a password.
+    /// It confirms an address; otherwise it sets a password.
     confirms: bool,
 }
 
-impl<'h> Walk<'h> {
-    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
+impl<'h> LetterWalk<'h> {
+    pub async fn begin(app: &'h TestApp, trail: Trail) -> Self {
+        let seed = app.network().await;
         let server = SmtpServer::open().await;
         let config = MailConfig::Smtp {
             from: "Waystation <w@w.example>".to_owned(),
@@ -85,21 +82,22 @@ impl<'h> Walk<'h> {
             port: server.port,
             tls: SmtpTls::None,
             user: Some("w".to_owned()),
-            // Any variable that is there: the server asks for no certain password.
+            // Any variable that exists: the server accepts every password.
             password_env: Some("PATH".to_owned()),
             hello_name: None,
         };
         let mailer = Mailer::new(&config, std::path::Path::new("unused"))
             .expect("a mailer")
-            .reached_at("https://clinic.example.cn");
-        let operator = Desk::of(app, &seed.operator, Role::Operator, None);
+            .with_public_url("https://clinic.example.cn");
+        let operator = Desk::of(app, &seed.operator);
         let people = vec![seed.doctor.id, seed.pharmacist.id];
         let bag = Bag::of(STEPS);
         Self { app, trail, bag, operator, server, mailer, people, seen: 0, links: vec![], addresses: 0 }
     }
+}
 
-    /// Does something.
-    pub async fn step(&mut self) {
+impl Walk for LetterWalk<'_> {
+    async fn step(&mut self) {
         let what = self.bag.draw(&mut self.trail.chance);
         self.trail.note(what);
         match what {
@@ -120,7 +118,7 @@ impl<'h> Walk<'h> {
                 }
             }
             "send" => self.send().await,
-            // Claimed by somebody who dies before handing it over.
+            // Claimed by a process that is killed before it sends the letter.
             "die over a letter" => {
                 let claimed = service::letter::claim_due(&self.app.state).await.expect("claimed");
                 self.trail.note(format!("  {} claimed", claimed.len()));
@@ -165,14 +163,13 @@ impl<'h> Walk<'h> {
         }
     }
 
-    /// Everything is as it must be at any moment.
-    pub async fn check(&mut self) {
+    async fn check(&mut self) {
         self.trail.right(&folds::wrong(self.app, &mut Taken::default()).await);
     }
 
-    /// The mail server is there again, an operator sends again whatever was given
-    /// up, and everybody who is still invited gets in.
-    pub async fn end(&mut self) {
+    /// The mail server works again, an operator resends every letter that was given up,
+    /// and everybody who is still invited signs up.
+    async fn end(&mut self) {
         self.server.relent();
         for (id, state) in self.letters().await {
             if state == LetterState::Dead {
@@ -187,7 +184,7 @@ impl<'h> Walk<'h> {
             }
         }
         for _ in 0..3 {
-            // Longer than any pause, and than any claim.
+            // Longer than any retry delay, and than any claim.
             self.app.pass(4 * 3600 + 61);
             self.send().await;
         }
@@ -208,15 +205,16 @@ impl<'h> Walk<'h> {
         assert!(left.is_empty(), "never get in: {left:?}{}", self.trail.shown());
     }
 
-    /// Ends the walk and says what was done.
-    pub async fn finished(mut self) -> Taken {
+    async fn finished(mut self) -> Taken {
         self.check().await;
         self.app.sound().await;
         let mut taken = Taken::default();
         folds::wrong(self.app, &mut taken).await;
         taken
     }
+}
 
+impl LetterWalk<'_> {
     async fn operator_posts(&mut self, path: &str, body: Value) -> Answer {
         let token = self.operator.token(self.app).await;
         let answer = self.app.post(&token, path, body).await;
@@ -234,7 +232,7 @@ impl<'h> Walk<'h> {
         }
     }
 
-    /// Sends what is due. No letter outlives its link.
+    /// Sends what is due. The link in a letter that is sent must be valid.
     async fn send(&mut self) {
         let sent = send_due(&self.app.state, &self.mailer).await.expect("a round");
         self.trail.note(format!("  {sent} sent"));
@@ -243,7 +241,7 @@ impl<'h> Walk<'h> {
             return;
         }
         self.seen = taken;
-        // Only the newest: those before it in one round may be void by now.
+        // Only the newest: earlier ones of the same round may be void by now.
         let Some(link) = self.newest_link() else { return };
         let (confirms, digest) = (link.confirms, digest::sha256(link.token.as_bytes()));
         let (found, now) = self
@@ -262,11 +260,11 @@ impl<'h> Walk<'h> {
             .await
             .expect("read");
         let good = found.is_some_and(|(used_at, expires_at)| used_at.is_none() && expires_at > now);
-        assert!(good, "a letter left with a link that is good for nothing{}", self.trail.shown());
+        assert!(good, "a letter was sent with an invalid link{}", self.trail.shown());
         self.links.push(link);
     }
 
-    /// Notices have none.
+    /// The link in the newest letter, if it has one.
     fn newest_link(&self) -> Option<Link> {
         let body = self.server.newest_body();
         let (before, rest) = body.split_once("#token=")?;
@@ -295,7 +293,7 @@ impl<'h> Walk<'h> {
             .expect("read")
     }
 
-    /// Everybody of the walk: id, address, whether they are disabled.
+    /// Everybody of the walk: id, address, and whether they are disabled.
     async fn everybody(&self, invited_only: bool) -> Vec<(StaffId, String, bool)> {
         let people = self.people.clone();
         let rows: Vec<(StaffId, String, Option<String>, Option<Timestamp>)> = self

@@ -1,21 +1,20 @@
-//! Walks through states that nobody thought of: people and machines do whatever
-//! they may in any order, over HTTP, while the jobs run now and then. Nothing is
-//! ever a fault, every state equals the fold of its events, and whatever was
-//! asked for can still reach an end.
+//! Random walks: people and machines do whatever they may in any order, over HTTP, while
+//! the jobs run now and then. There is never a fault, every stored state equals the fold
+//! of its events, and everything that was asked for can still reach an end.
 //!
-//! `WALKS` is how many walks of each kind there are, `WALK_STEPS` how long each
-//! is, and `WALK_SEED` the first one's seed; a failure tells its seed and its
-//! last steps. The fixed seeds must take every transition that the domain has
-//! (`declared`), so a state or a command that is new fails until walks reach it;
-//! what is still missing after the usual walks gets some more.
+//! `WALKS` is the number of walks of each kind, `WALK_STEPS` their length, and
+//! `WALK_SEED` the seed of the first; a failure prints its seed and its last steps. The
+//! fixed seeds must take every transition of the domain (`declared`), so a new state or
+//! command fails until walks reach it. If one is missing after the usual walks, some more
+//! are made.
 
+mod card;
 mod care;
 mod chance;
 mod clinic;
 mod declared;
 mod desk;
 mod dispensing;
-mod dispensing_end;
 mod folds;
 mod letters;
 mod prescribing;
@@ -28,23 +27,52 @@ use chance::Chance;
 use trail::Trail;
 use transitions::{Declared, Taken};
 
-use crate::harness::TestApp;
+use crate::support::TestApp;
+
+/// What a walk does.
+trait Walk {
+    /// Does something at random.
+    async fn step(&mut self);
+
+    /// Checks what must be true at any moment; called after every eighth step.
+    async fn check(&mut self) {}
+
+    /// Brings everything to its end, as people would.
+    async fn end(&mut self);
+
+    /// Ends the walk and returns the transitions that were taken.
+    async fn finished(self) -> Taken;
+}
+
+async fn walk(mut walk: impl Walk, steps: u64) -> Taken {
+    for number in 0..steps {
+        walk.step().await;
+        if number % 8 == 7 {
+            walk.check().await;
+        }
+    }
+    walk.end().await;
+    walk.finished().await
+}
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Which walks are walked, and what they must have taken together.
+/// The walks of one kind, and the transitions that they must take together.
 struct Plan {
+    /// The seed of the next walk.
     next: u64,
+    /// Walks that are made in any case, while any are left.
     usual: u64,
+    /// Walks that may still be made at all.
     left: u64,
     steps: u64,
-    /// Nobody has chosen other walks than the fixed ones.
+    /// No environment variable asks for other walks than the fixed ones.
     fixed: bool,
-    /// Asked of the domain: nothing else may ever be taken.
+    /// From the domain: no other transition may ever be taken.
     decided: Declared,
-    /// Everything that must be taken.
+    /// Every one of these must be taken.
     wanted: Declared,
     taken: Taken,
 }
@@ -65,19 +93,19 @@ impl Plan {
         }
     }
 
-    /// These machines are walked; the domain decides what they do.
+    /// Adds state machines whose every transition the domain decides.
     fn decided(mut self, of: &[fn(&mut Declared)]) -> Self {
         of.iter().for_each(|declare| declare(&mut self.decided));
         self.also(of)
     }
 
-    /// These as well; they may do more than what is wanted.
+    /// Adds state machines that may do more than what is wanted of them.
     fn also(mut self, of: &[fn(&mut Declared)]) -> Self {
         of.iter().for_each(|declare| declare(&mut self.wanted));
         self
     }
 
-    /// The next walk's chance, while there is one.
+    /// The random numbers of the next walk, while there is one.
     fn next(&mut self) -> Option<Chance> {
         let usual = self.usual > 0;
         let more = self.fixed && !self.taken.missing(&self.wanted).is_empty();
@@ -90,90 +118,57 @@ impl Plan {
         Some(Chance::of(self.next - 1))
     }
 
+    /// Makes all walks, each on a server of its own, and judges what they took.
+    async fn run(mut self, walk: impl AsyncFn(&TestApp, Trail, u64) -> Taken) {
+        while let Some(chance) = self.next() {
+            let app = TestApp::open().await;
+            let taken = walk(&app, Trail::new(chance), self.steps).await;
+            self.taken.absorb(taken);
+        }
+        self.judge();
+    }
+
     fn judge(&self) {
-        let told = self.taken.told();
+        let report = self.taken.report();
         let undeclared = self.taken.undeclared(&self.decided);
-        assert!(undeclared.is_empty(), "no rule permits {undeclared:#?} in\n{told}");
+        assert!(undeclared.is_empty(), "no rule permits {undeclared:#?} in\n{report}");
         let missing = self.taken.missing(&self.wanted);
         if self.fixed {
-            assert!(missing.is_empty(), "never taken: {missing:#?} in\n{told}");
+            assert!(missing.is_empty(), "never taken: {missing:#?} in\n{report}");
         } else {
-            println!("{told}\nnever taken: {missing:#?}");
+            println!("{report}\nnever taken: {missing:#?}");
         }
     }
 }
 
 #[actix_web::test]
 async fn whatever_happens_in_care_is_no_fault_and_everything_asked_for_reaches_an_end() {
-    let mut plan = Plan::of(4, 120).decided(&[declared::consultations]);
-    while let Some(chance) = plan.next() {
-        let app = TestApp::open().await;
-        let seed = app.seed().await;
-        let mut walk = care::Walk::begin(&app, &seed, Trail::new(chance)).await;
-        for _ in 0..plan.steps {
-            walk.step().await;
-        }
-        walk.end().await;
-        plan.taken.absorb(walk.finished().await);
-    }
-    plan.judge();
+    let plan = Plan::of(4, 120).decided(&[declared::consultations]);
+    plan.run(async |app, trail, steps| walk(care::CareWalk::begin(app, trail).await, steps).await).await;
 }
 
 #[actix_web::test]
 async fn whatever_happens_at_a_cabinet_is_no_fault_and_every_pack_is_accounted_for() {
-    let mut plan = Plan::of(3, 160)
+    let plan = Plan::of(3, 160)
         .decided(&[declared::attempts, declared::orders])
         .also(&[declared::slots, declared::cabinets]);
-    while let Some(chance) = plan.next() {
-        let app = TestApp::open().await;
-        let seed = app.seed().await;
-        let mut walk = dispensing::Walk::begin(&app, &seed, Trail::new(chance)).await;
-        for number in 0..plan.steps {
-            walk.step().await;
-            if number % 8 == 7 {
-                walk.check().await;
-            }
-        }
-        walk.end().await;
-        plan.taken.absorb(walk.finished().await);
-    }
-    plan.judge();
+    plan.run(async |app, trail, steps| {
+        walk(dispensing::DispensingWalk::begin(app, trail).await, steps).await
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn whatever_happens_to_a_prescription_is_no_fault_and_every_one_of_them_ends() {
-    let mut plan = Plan::of(3, 100).decided(&[declared::prescriptions]);
-    while let Some(chance) = plan.next() {
-        let app = TestApp::open().await;
-        let seed = app.seed().await;
-        let mut walk = prescribing::Walk::begin(&app, &seed, Trail::new(chance)).await;
-        for number in 0..plan.steps {
-            walk.step().await;
-            if number % 8 == 7 {
-                walk.check().await;
-            }
-        }
-        walk.end().await;
-        plan.taken.absorb(walk.finished().await);
-    }
-    plan.judge();
+    let plan = Plan::of(3, 100).decided(&[declared::prescriptions]);
+    plan.run(async |app, trail, steps| {
+        walk(prescribing::PrescribingWalk::begin(app, trail).await, steps).await
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn whatever_a_mail_server_answers_is_no_fault_and_whoever_is_invited_gets_in() {
-    let mut plan = Plan::of(3, 100).also(&[declared::letters]);
-    while let Some(chance) = plan.next() {
-        let app = TestApp::open().await;
-        let seed = app.seed().await;
-        let mut walk = letters::Walk::begin(&app, &seed, Trail::new(chance)).await;
-        for number in 0..plan.steps {
-            walk.step().await;
-            if number % 8 == 7 {
-                walk.check().await;
-            }
-        }
-        walk.end().await;
-        plan.taken.absorb(walk.finished().await);
-    }
-    plan.judge();
+    let plan = Plan::of(3, 100).also(&[declared::letters]);
+    plan.run(async |app, trail, steps| walk(letters::LetterWalk::begin(app, trail).await, steps).await).await;
 }

@@ -1,10 +1,11 @@
-//! Prescriptions and their review: doctors, pharmacists, and what happens to
-//! either meanwhile.
+//! Prescriptions and their review, while doctors and pharmacists sign out or are
+//! disabled.
 
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
+    Walk,
     chance::Bag,
     clinic::{Clinic, summary},
     desk::Desk,
@@ -13,12 +14,11 @@ use super::{
     transitions::Taken,
     truth,
 };
-use crate::{
-    care::Screen,
-    harness::{Answer, TestApp},
-    machine::{DROP, JAM, Machine},
+use crate::support::{
+    Answer, CabinetMachine, TestApp,
+    machine::{DROP, JAM},
     prescribing::draft_of,
-    seed::{SIGNING_PIN, Seed},
+    seed::SIGNING_PIN,
     vending::{RX, attempt_of, code_of},
 };
 use crypto::tokens::Role;
@@ -29,7 +29,7 @@ use domain::{
 use service::Actor;
 use storage::{on_backend, schema::prescription};
 
-/// What a step may be, and how often it comes up.
+/// The steps, and how often each is drawn.
 const STEPS: &[(&str, usize)] = &[
     ("see somebody", 5),
     ("draft", 5),
@@ -64,33 +64,34 @@ struct Row {
     worker: WorkerId,
 }
 
-pub struct Walk<'h> {
+pub struct PrescribingWalk<'h> {
     clinic: Clinic<'h>,
     pharmacists: Vec<Desk>,
-    cabinet: Machine<'h>,
-    /// The screen beside the cabinet.
+    cabinet: CabinetMachine<'h>,
+    /// The index of the screen at the cabinet's station.
     counter: usize,
     orders: Vec<(usize, String)>,
     /// Consultations in which somebody has prescribed.
-    talks: Vec<(usize, String)>,
+    consultations: Vec<(usize, String)>,
     bag: Bag,
 }
 
-impl<'h> Walk<'h> {
-    pub async fn begin(app: &'h TestApp, seed: &'h Seed, trail: Trail) -> Self {
+impl<'h> PrescribingWalk<'h> {
+    pub async fn begin(app: &'h TestApp, trail: Trail) -> Self {
+        let seed = app.network().await;
         app.fill(seed).await;
-        let mut clinic = Clinic::open(app, seed, trail, "minor_ailment_pilot").await;
+        let mut clinic = Clinic::open(app, trail, "minor_ailment_pilot").await;
         let counter = clinic.screens.len();
-        clinic.screens.push(Screen { station: seed.station, device: seed.station_device });
+        clinic.screens.push(app.station().await);
         let second = app.person(Role::Pharmacist, "pharmacist-2@example.cn", None, None).await;
-        let pharmacists = [&seed.pharmacist, &second].map(|one| Desk::of(app, one, Role::Pharmacist, None));
-        let cabinet = Machine::on(app, seed).await;
-        let pharmacists = pharmacists.into();
-        Self { clinic, pharmacists, cabinet, counter, orders: vec![], talks: vec![], bag: Bag::of(STEPS) }
+        let pharmacists = [&seed.pharmacist, &second].map(|one| Desk::of(app, one)).into();
+        let (cabinet, bag) = (app.cabinet().await, Bag::of(STEPS));
+        Self { clinic, pharmacists, cabinet, counter, orders: vec![], consultations: vec![], bag }
     }
+}
 
-    /// Does something.
-    pub async fn step(&mut self) {
+impl Walk for PrescribingWalk<'_> {
+    async fn step(&mut self) {
         let what = self.bag.draw(&mut self.clinic.trail.chance);
         self.clinic.trail.note(what);
         let doctor = self.clinic.trail.chance.below(self.clinic.doctors.len());
@@ -131,7 +132,7 @@ impl<'h> Walk<'h> {
                 self.clinic.trail.note(format!("  {seconds} s"));
                 self.clinic.app.pass(seconds);
             }
-            // Shanghai's, and a moment more.
+            // A second after midnight in Shanghai.
             "midnight" => {
                 if self.wants(PrescriptionState::Returned).await {
                     self.send_back(pharmacist).await;
@@ -145,26 +146,25 @@ impl<'h> Walk<'h> {
         }
     }
 
-    /// Everything is as it must be at any moment.
-    pub async fn check(&mut self) {
+    async fn check(&mut self) {
         let mut wrong = folds::wrong(self.clinic.app, &mut Taken::default()).await;
         wrong.extend(truth::wrong(self.clinic.app).await);
         let token = self.clinic.operator.token(self.clinic.app).await;
-        let audit = self.clinic.app.get(&token, "/api/v1/audit/invariants").await.expect(200);
+        let audit = self.clinic.app.get(&token, "/api/v1/audit/invariants").await.expect_ok();
         wrong.extend(audit["violations"].as_array().expect("a list").iter().map(ToString::to_string));
         self.clinic.trail.right(&wrong);
     }
 
-    /// Doctors who are there decide about whatever they have not, the others'
-    /// prescriptions end with their day, and nothing is left.
-    pub async fn end(&mut self) {
+    /// The doctors decide about what they have not decided yet; the other prescriptions
+    /// end with their validity.
+    async fn end(&mut self) {
         for round in 0..4 {
             if self.live().await.is_empty() && truth::live(self.clinic.app).await.is_empty() {
                 break;
             }
             self.clinic.see_everybody().await;
             for row in self.live().await {
-                // What was signed may be left to its last day.
+                // What is signed may be left until it expires.
                 let unsigned = row.state == PrescriptionState::Draft;
                 if round > 0 || unsigned || self.clinic.trail.chance.once_in(4) {
                     self.withdraw_one(&row).await;
@@ -177,19 +177,20 @@ impl<'h> Walk<'h> {
         }
         let live = self.live().await;
         assert!(live.is_empty(), "never ends: {live:#?}{}", self.clinic.trail.shown());
-        let talks = truth::live(self.clinic.app).await;
-        assert!(talks.is_empty(), "never ends: {talks:#?}{}", self.clinic.trail.shown());
+        let consultations = truth::live(self.clinic.app).await;
+        assert!(consultations.is_empty(), "never ends: {consultations:#?}{}", self.clinic.trail.shown());
     }
 
-    /// Ends the walk and says what was done.
-    pub async fn finished(mut self) -> Taken {
+    async fn finished(mut self) -> Taken {
         self.check().await;
         self.clinic.app.sound().await;
         let mut taken = Taken::default();
         folds::wrong(self.clinic.app, &mut taken).await;
         taken
     }
+}
 
+impl PrescribingWalk<'_> {
     async fn rows(&self) -> Vec<Row> {
         self.clinic
             .app
@@ -210,7 +211,7 @@ impl<'h> Walk<'h> {
             .expect("read")
     }
 
-    /// None stands there, and one is to be brought there first, mostly.
+    /// Whether no prescription is in this state, and one should mostly be brought there.
     async fn wants(&mut self, state: PrescriptionState) -> bool {
         !self.rows().await.iter().any(|row| row.state == state) && !self.clinic.trail.chance.once_in(4)
     }
@@ -219,7 +220,7 @@ impl<'h> Walk<'h> {
         self.rows().await.into_iter().filter(|row| row.state.is_live()).collect()
     }
 
-    /// One in these states, or now and then any other.
+    /// A prescription in one of these states, or now and then any other.
     async fn some(&mut self, states: &[PrescriptionState]) -> Option<Row> {
         let all = self.rows().await;
         let fit: Vec<Row> = all.iter().filter(|row| states.contains(&row.state)).cloned().collect();
@@ -247,7 +248,7 @@ impl<'h> Walk<'h> {
         self.clinic.trail.no_fault(answer)
     }
 
-    /// From the screen to the doctor's desk, if all goes well.
+    /// Check-in, request, offer and acceptance, if all goes well.
     async fn see_somebody(&mut self, doctor: usize) {
         let worker = self.clinic.trail.chance.below(self.clinic.workers.len());
         let screen = self.clinic.trail.chance.below(self.clinic.screens.len());
@@ -266,23 +267,24 @@ impl<'h> Walk<'h> {
 
     async fn draft(&mut self, doctor: usize) {
         self.clinic.look(doctor).await;
-        let talks = self.clinic.doctors[doctor].talks.clone();
-        if let Some(talk) = self.clinic.trail.chance.any(&talks) {
-            self.talks.push((doctor, talk.clone()));
-            self.draft_in(doctor, &talk).await;
+        let active = self.clinic.doctors[doctor].consultations.clone();
+        if let Some(id) = self.clinic.trail.chance.any(&active) {
+            self.consultations.push((doctor, id.clone()));
+            self.draft_in(doctor, &id).await;
         }
     }
 
-    /// In a consultation that is over, maybe.
+    /// Drafts in a consultation that may be over.
     async fn draft_late(&mut self) {
-        if let Some((doctor, talk)) = self.clinic.trail.chance.any(&self.talks) {
-            self.draft_in(doctor, &talk).await;
+        if let Some((doctor, id)) = self.clinic.trail.chance.any(&self.consultations) {
+            self.draft_in(doctor, &id).await;
         }
     }
 
-    async fn draft_in(&mut self, doctor: usize, talk: &str) {
+    async fn draft_in(&mut self, doctor: usize, consultation: &str) {
         let body = self.some_drug();
-        self.doctor_posts(doctor, &format!("/api/v1/consultations/{talk}/prescriptions"), body).await;
+        let path = format!("/api/v1/consultations/{consultation}/prescriptions");
+        self.doctor_posts(doctor, &path, body).await;
     }
 
     async fn edit(&mut self) {
@@ -299,7 +301,7 @@ impl<'h> Walk<'h> {
         self.clinic.trail.no_fault(answer);
     }
 
-    /// Signs, and answers what the check asks.
+    /// Signs, and gives a reason for every warning.
     async fn sign(&mut self) {
         if self.wants(PrescriptionState::Draft).await {
             let doctor = self.clinic.trail.chance.below(self.clinic.doctors.len());
@@ -312,9 +314,9 @@ impl<'h> Walk<'h> {
         let mut body = json!({"pin": SIGNING_PIN, "valid_days": days});
         let first = self.doctor_posts(doctor, &path, body.clone()).await;
         if first.body["code"] == "safety_warnings_unanswered" {
-            let asked = first.body["data"].as_array().expect("findings").iter();
+            let warnings = first.body["data"].as_array().expect("findings").iter();
             let answers: Vec<_> =
-                asked.map(|one| json!({"rule": one["rule"], "reason": "已问明，可以使用"})).collect();
+                warnings.map(|one| json!({"rule": one["rule"], "reason": "已问明，可以使用"})).collect();
             body["overrides"] = json!(answers);
             self.doctor_posts(doctor, &path, body).await;
         }
@@ -350,7 +352,7 @@ impl<'h> Walk<'h> {
         self.doctor_posts(self.doctor_of(row), &path, json!({"reason": "病人已好转"})).await;
     }
 
-    /// The worker comes to the cabinet with it.
+    /// The worker orders an approved prescription at the cabinet.
     async fn order(&mut self) {
         if self.wants(PrescriptionState::Approved).await {
             self.approve(0).await;

@@ -1,9 +1,9 @@
-//! What lies in the slots of a cabinet, as its people see it.
+//! The slots of a cabinet, as an operator sees them.
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use crate::{harness::TestApp, seed::Seed};
+use crate::support::{TestApp, machine::slot, seed::Seed};
 use domain::{
     stock::SlotNo,
     vend::journal::{Body, SlotCount},
@@ -24,7 +24,7 @@ pub struct Slot {
 /// The slots of the seeded cabinet.
 pub async fn of(app: &TestApp, seed: &Seed, operator: &str) -> Vec<Slot> {
     let path = format!("/api/v1/cabinets/{}", seed.cabinet);
-    let cabinet = app.get(operator, &path).await.expect(200);
+    let cabinet = app.get(operator, &path).await.expect_ok();
     cabinet["slots"].as_array().expect("slots").iter().map(read).collect()
 }
 
@@ -44,21 +44,21 @@ fn read(slot: &Value) -> Slot {
 }
 
 impl Slot {
-    fn place(&self) -> SlotNo {
-        SlotNo::new(self.number).expect("a slot")
+    fn slot_no(&self) -> SlotNo {
+        slot(self.number)
     }
 
-    /// What whoever counts should find, packs in doubt apart.
+    /// What a count should find, without packs in doubt.
     pub fn as_counted(&self) -> SlotCount {
-        SlotCount { slot: self.place(), n: self.on_hand + self.reserved }
+        SlotCount { slot: self.slot_no(), n: self.on_hand + self.reserved }
     }
 
-    /// What lies in it must be taken out.
+    /// Whether the packs in it must be taken out.
     pub fn wants_another_lot(&self) -> bool {
         matches!(self.closed.as_deref(), Some("wrong_slot" | "expired" | "recalled"))
     }
 
-    /// More packs of what it holds.
+    /// More packs of its product and lot.
     pub fn load(&self, packs: u32) -> Body {
         self.load_of(packs, &self.lot, self.expires_on)
     }
@@ -66,27 +66,27 @@ impl Slot {
     /// Packs of its product, of this lot.
     pub fn load_of(&self, packs: u32, lot: &str, expires_on: NaiveDate) -> Body {
         let (product_code, lot_no) = (self.product.clone(), lot.to_owned());
-        Body::Restock { slot: self.place(), product_code, lot_no, expires_on, packs }
+        Body::Restock { slot: self.slot_no(), product_code, lot_no, expires_on, packs }
     }
 
-    /// What `other` holds is put into this one.
+    /// Packs of `other`'s product and lot are put into this one.
     pub fn load_as(&self, other: &Slot, packs: u32) -> Body {
         let Body::Restock { product_code, lot_no, expires_on, .. } = other.load(packs) else {
             unreachable!("a load is a restock")
         };
-        Body::Restock { slot: self.place(), product_code, lot_no, expires_on, packs }
+        Body::Restock { slot: self.slot_no(), product_code, lot_no, expires_on, packs }
     }
 
-    /// A cabinet that scans here what `other` holds.
-    pub fn told_as(&self, other: &Slot) -> Value {
+    /// The report of a cabinet that scans `other`'s product and lot here.
+    pub fn report_as(&self, other: &Slot) -> Value {
         json!({"slot": self.number, "product_code": other.product, "lot_no": other.lot,
             "expires_on": other.expires_on, "count": 1})
     }
 
-    /// A cabinet that scans here what the books say.
-    pub fn told(&self) -> Value {
-        let mut told = self.told_as(self);
-        told["count"] = json!(self.on_hand + self.reserved);
-        told
+    /// The report of a cabinet that agrees with the server.
+    pub fn report(&self) -> Value {
+        let mut report = self.report_as(self);
+        report["count"] = json!(self.on_hand + self.reserved);
+        report
     }
 }

@@ -1,9 +1,9 @@
-//! What every walk carries: its chance and its last steps.
+//! The random numbers of a walk, and its last steps.
 
 use std::{collections::VecDeque, fmt::Display};
 
 use super::chance::Chance;
-use crate::harness::Answer;
+use crate::support::Answer;
 
 /// The steps that a failure prints.
 const SHOWN: usize = 80;
@@ -25,13 +25,13 @@ impl Trail {
         }
     }
 
-    /// How to walk it again.
+    /// The seed, by which the walk can be repeated, and the last steps.
     pub fn shown(&self) -> String {
         let steps: Vec<&str> = self.steps.iter().map(String::as_str).collect();
         format!("\nWALK_SEED={} after\n  {}", self.chance.seed, steps.join("\n  "))
     }
 
-    /// A refusal is an answer; a fault never is.
+    /// Fails on a 5xx; a refusal is fine.
     pub fn no_fault(&mut self, answer: Answer) -> Answer {
         let code = answer.body["code"].as_str().unwrap_or_default();
         self.note(format!("  {} {code}", answer.status.as_u16()));
@@ -39,7 +39,7 @@ impl Trail {
         answer
     }
 
-    /// Fails with the last steps when anything is wrong.
+    /// Fails with the last steps if anything is wrong.
     pub fn right(&self, wrong: &[String]) {
         assert!(wrong.is_empty(), "{wrong:#?}{}", self.shown());
     }

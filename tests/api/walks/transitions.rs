@@ -1,14 +1,14 @@
-//! Which changes of state there are, and which of them were taken.
+//! The changes of state that exist, and those that were taken.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
 };
 
-/// Of which machine, from where, to where.
+/// State machine, from, to.
 pub type Transition = (&'static str, String, String);
 
-/// Transitions that a machine has.
+/// The transitions that exist.
 #[derive(Default)]
 pub struct Declared(pub BTreeSet<Transition>);
 
@@ -18,7 +18,7 @@ impl Declared {
     }
 }
 
-/// How often each transition was taken.
+/// The number of times that each transition was taken.
 #[derive(Default)]
 pub struct Taken(BTreeMap<Transition, usize>);
 
@@ -27,33 +27,33 @@ impl Taken {
         *self.0.entry((machine, from.to_string(), to.to_string())).or_default() += 1;
     }
 
-    /// The same, and what stands at `from` goes on to `to`.
+    /// Notes the transition to `to`, and sets `from` to it.
     pub fn step<S: Display + Copy>(&mut self, machine: &'static str, from: &mut S, to: S) {
         self.note(machine, *from, to);
         *from = to;
     }
 
-    /// Counts what another walk took as well.
+    /// Adds the transitions of another walk.
     pub fn absorb(&mut self, other: Self) {
         for (one, times) in other.0 {
             *self.0.entry(one).or_default() += times;
         }
     }
 
-    /// What was declared and not taken.
+    /// Those that were declared and not taken.
     pub fn missing(&self, declared: &Declared) -> Vec<String> {
         declared.0.iter().filter(|one| !self.0.contains_key(*one)).map(spelt).collect()
     }
 
-    /// What was taken of the machines in `declared`, and is not declared.
+    /// Those of the machines in `declared` that were taken and are not declared.
     pub fn undeclared(&self, declared: &Declared) -> Vec<String> {
         let known: BTreeSet<&str> = declared.0.iter().map(|(machine, ..)| *machine).collect();
         let taken = self.0.keys().filter(|(machine, ..)| known.contains(machine));
         taken.filter(|one| !declared.0.contains(*one)).map(spelt).collect()
     }
 
-    /// For people: each with how often.
-    pub fn told(&self) -> String {
+    /// Every transition with its number, for a person to read.
+    pub fn report(&self) -> String {
         let lines = self.0.iter().map(|(one, times)| format!("{times:>6}  {}", spelt(one)));
         lines.collect::<Vec<_>>().join("\n")
     }

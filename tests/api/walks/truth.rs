@@ -1,10 +1,10 @@
-//! What must hold at every moment, read from the database itself.
+//! What must be true of consultations at every moment, read from the database.
 
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::harness::TestApp;
+use crate::support::TestApp;
 use domain::{
     consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
     ids::{ConsultationId, Id, StaffId},
@@ -16,7 +16,7 @@ use storage::{
     schema::{consultation, doctor, offer},
 };
 
-/// Everything that is wrong; nothing, if all is well.
+/// Everything that is wrong.
 pub async fn wrong(app: &TestApp) -> Vec<String> {
     app.state
         .read(Actor::System, |conn, _| -> Result<_, Failure> {
@@ -26,10 +26,10 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
             let offers: Vec<(ConsultationId, StaffId, OfferState)> = on_backend!(conn, c => offer::table
                 .select((offer::consultation_id, offer::doctor_id, offer::state))
                 .load(c))?;
-            let mut held: HashMap<StaffId, i32> = HashMap::new();
+            let mut loads: HashMap<StaffId, i32> = HashMap::new();
             for row in &rows {
                 let logged = storage::events::events_of(conn, Id::from_uuid(row.id.uuid()))?;
-                let told: Vec<ConsultationEvent> = logged
+                let events: Vec<ConsultationEvent> = logged
                     .iter()
                     .filter_map(|event| {
                         let payload = serde_json::from_str(&event.payload).ok()?;
@@ -37,8 +37,8 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
                     })
                     .collect();
                 let stored = storage::consultation::consultation_snapshot(conn, row)?;
-                if fold(&told).as_ref() != Some(&stored) {
-                    found.push(format!("{} is {stored:?}, and its events say {:?}", row.id, fold(&told)));
+                if fold(&events).as_ref() != Some(&stored) {
+                    found.push(format!("{} is {stored:?}, and its events give {:?}", row.id, fold(&events)));
                 }
                 let of = |state| offers.iter().filter(|known| known.0 == row.id && known.2 == state).count();
                 let open = usize::from(row.state == ConsultationState::Offered);
@@ -53,19 +53,19 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
                 if row.state == ConsultationState::Active
                     && let Some(doctor) = row.doctor_id
                 {
-                    *held.entry(doctor).or_default() += 1;
+                    *loads.entry(doctor).or_default() += 1;
                 }
             }
             for (_, doctor, _) in offers.iter().filter(|known| known.2 == OfferState::Open) {
-                *held.entry(*doctor).or_default() += 1;
+                *loads.entry(*doctor).or_default() += 1;
             }
             let doctors: Vec<(StaffId, i32, i32)> = on_backend!(conn, c => doctor::table
                 .select((doctor::staff_id, doctor::live, doctor::capacity))
                 .load(c))?;
             for (id, live, capacity) in doctors {
-                let there = held.get(&id).copied().unwrap_or(0);
-                if live != there || live > capacity {
-                    found.push(format!("doctor {id} holds {there}, and the books say {live} of {capacity}"));
+                let counted = loads.get(&id).copied().unwrap_or(0);
+                if live != counted || live > capacity {
+                    found.push(format!("doctor {id} has {counted}, and {live} of {capacity} are stored"));
                 }
             }
             Ok(found)

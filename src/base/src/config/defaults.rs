@@ -1,4 +1,4 @@
-//! What holds where nobody says otherwise.
+//! The default settings.
 
 use serde_json::{Value, json};
 
@@ -31,16 +31,16 @@ pub(super) fn defaults() -> Value {
     })
 }
 
-/// A value that can be read at `path`, to look for further problems with: the
-/// default, or, where a setting must be given, any that has its type.
-/// `None` if the setting may be left out.
-pub(super) fn stand_in(path: &[String]) -> Option<Value> {
+/// A placeholder that can be deserialized at `path`, to look for further problems:
+/// the default, or, for a required setting, any value of its type. `None` if the
+/// setting is optional.
+pub(super) fn placeholder(path: &[String]) -> Option<Value> {
     let defaults = defaults();
     let item = || at(&defaults, path.split_last()?.1)?.as_array()?.first();
     at(&defaults, path).or_else(item).cloned().or_else(|| at(&most_keys(), path).cloned())
 }
 
-/// The table `name` ("mail", "sms") with the transport that takes every key.
+/// The table `name` ("mail", "sms") with the transport that allows every key.
 pub(super) fn with_every_key_allowed(name: &str) -> Option<Value> {
     most_keys().get(name).cloned()
 }

@@ -1,9 +1,9 @@
 //! Settings in the environment: `WAYSTATION_MAIL__HOST` is `mail.host`.
 //!
-//! Texts are taken as they stand: a secret that is all digits is a text. And
-//! not every variable with our prefix is a setting: an orchestrator that runs
-//! a service called `waystation` injects variables about it, and passwords
-//! stand in variables that a setting only names.
+//! Text settings are taken verbatim: a secret that is all digits is a text. Not
+//! every variable with our prefix is a setting: an orchestrator that runs a
+//! service called `waystation` injects variables about it, and passwords are in
+//! variables that a setting only names.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{layers::merge, spelled};
 const PREFIX: &str = "WAYSTATION_";
 
 /// The password of the mail server, unless `mail.password_env` names another variable.
-pub const MAIL_PASSWORD: &str = "WAYSTATION_MAIL_PASSWORD";
+pub(crate) const MAIL_PASSWORD: &str = "WAYSTATION_MAIL_PASSWORD";
 
 /// Settings whose value is a text, whatever it looks like.
 const TEXTS: &[&str] = &[
@@ -38,8 +38,8 @@ const TEXTS: &[&str] = &[
     "policy.network",
 ];
 
-/// The settings among the variables `all`. `below` are the merged layers that
-/// say which variables hold the mail server's password and the gateway's token.
+/// The settings among the variables `all`. `below` are the merged lower layers,
+/// which name the variables of the mail server's password and the gateway's token.
 pub(super) fn settings(all: impl Iterator<Item = (String, String)>, below: &Value) -> Value {
     let all: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let named = |variable: &str, setting: &str| {
@@ -72,7 +72,7 @@ fn nested(name: &str, text: &str) -> Value {
 
 /// Whether an orchestrator injected it for a service called `waystation` or
 /// `waystation-..`: `.._SERVICE_HOST`, `.._SERVICE_PORT[_NAME]`, `.._PORT`,
-/// `.._PORT_8080_TCP[_ADDR|_PORT|_PROTO]`. No setting is called so: parts of
+/// `.._PORT_8080_TCP[_ADDR|_PORT|_PROTO]`. No setting has such a name: parts of
 /// ours are joined by two underscores.
 /// Source: Kubernetes documentation, "Service", environment variables.
 fn is_injected(name: &str) -> bool {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_a_layer_below_names_is_no_setting() {
+    fn a_variable_that_a_lower_layer_names_is_not_a_setting() {
         let below = json!({"mail": {"password_env": "WAYSTATION_A"}, "sms": {"token_env": "WAYSTATION_B"}});
         let variables =
             [("WAYSTATION_A", "x"), ("WAYSTATION_B", "x"), ("WAYSTATION_C", "x"), (MAIL_PASSWORD, "x")];
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_orchestrator_injects_is_no_setting() {
+    fn variables_injected_by_an_orchestrator_are_not_settings() {
         for name in [
             "WAYSTATION_SERVICE_HOST",
             "WAYSTATION_SERVICE_PORT",

@@ -1,7 +1,7 @@
-//! TOML as the same kind of value that all layers have.
+//! Converts TOML to the JSON value that all layers use.
 //!
-//! toml's parser alone is used. Its messages are made of fixed words, while
-//! its reader of types quotes the value that it refuses, which may be a secret.
+//! Only the parser of `toml` is used. Its messages are fixed texts, while its
+//! deserializer quotes the refused value, which may be a secret.
 
 use std::ops::Range;
 
@@ -22,10 +22,10 @@ impl From<toml::de::Error> for Fault {
     }
 }
 
-/// A whole file.
+/// Parses a whole file.
 ///
 /// # Errors
-/// What is wrong with its TOML, by line and column, without any of its text.
+/// The syntax error with line and column, without any of the file's text.
 pub(super) fn document(text: &str) -> Result<Value, String> {
     let parsed = DeTable::parse(text).map_err(Fault::from);
     let parsed = parsed.and_then(|document| table(document.get_ref()));
@@ -38,7 +38,7 @@ pub(super) fn document(text: &str) -> Result<Value, String> {
     })
 }
 
-/// One value, as it may stand behind a `=`. `None` if it is no TOML.
+/// Parses one value, as it may follow a `=`. `None` if it is not TOML.
 pub(super) fn value(text: &str) -> Option<Value> {
     json(&DeValue::parse(text).ok()?).ok()
 }
@@ -72,7 +72,7 @@ fn integer(number: &DeInteger<'_>) -> Option<Number> {
     signed.or_else(|_| u64::from_str_radix(digits, radix).map(Number::from)).ok()
 }
 
-/// The line, and the character in it, of the byte at `index`; both from 1.
+/// Line and column (in characters) of the byte at `index`; both from 1.
 fn position(text: &str, index: usize) -> (usize, usize) {
     let before = text.get(..index).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_by_its_place_and_quotes_nothing() {
+    fn an_error_gives_its_position_and_quotes_nothing() {
         let digits = "843219843219843219";
         for (text, place) in [
             (format!("a = 1\n  {digits}{digits}"), "line 2, column "),

@@ -1,8 +1,8 @@
-//! The layers that settings come from: each one changes what those before it said.
+//! The layers that settings come from: each overrides those before it.
 
 use serde_json::{Map, Value};
 
-/// What each source of settings says, the strongest last.
+/// The settings of each source, the highest priority last.
 #[derive(Default)]
 pub(super) struct Layers(Vec<Layer>);
 
@@ -12,7 +12,7 @@ struct Layer {
 }
 
 impl Layers {
-    /// `name` completes "in ..".
+    /// `name` is shown after "in ..".
     pub(super) fn add(&mut self, name: impl Into<String>, settings: Value) {
         self.0.push(Layer { name: name.into(), settings });
     }
@@ -25,7 +25,7 @@ impl Layers {
         merged
     }
 
-    /// The strongest layer that sets `path` or, where none does, the nearest
+    /// The layer of highest priority that sets `path` or, if none does, the nearest
     /// table above it.
     pub(super) fn origin(&self, path: &[String]) -> Option<&str> {
         let nearest_first = (1..=path.len()).rev().map(|length| &path[..length]);
@@ -36,7 +36,7 @@ impl Layers {
     }
 }
 
-/// Tables are joined key by key; any other value replaces the one before it.
+/// Tables are merged key by key; any other value replaces the one before it.
 pub(super) fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -56,8 +56,8 @@ pub(super) fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     })
 }
 
-/// Puts `new` at `path`, or takes away what is there. Does nothing if there is
-/// no table or list to hold it.
+/// Sets `new` at `path`, or removes the value there. Does nothing if there is no
+/// table or list to contain it.
 pub(super) fn put(value: &mut Value, path: &[String], new: Option<Value>) {
     match (value, path, new) {
         (value, [], Some(new)) => *value = new,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_comes_from_the_strongest_layer_that_sets_it() {
+    fn a_value_comes_from_the_highest_layer_that_sets_it() {
         let mut layers = Layers::default();
         layers.add("the defaults", json!({"mail": {"from": "a"}, "log": "text"}));
         layers.add("a file", json!({"mail": {"host": "b", "from": "c"}, "list": [1, 2]}));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_put_or_taken_away_where_its_path_leads() {
+    fn a_value_is_set_or_removed_at_its_path() {
         let mut value = json!({"a": {"b": 1, "c": 2}, "list": [1, 2, 3]});
         put(&mut value, &path("a.b"), None);
         put(&mut value, &path("a.d"), Some(json!(4)));

@@ -1,4 +1,4 @@
-//! The settings from all their layers.
+//! Loads the settings from all layers.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ impl Config {
     /// Reads all layers.
     ///
     /// # Errors
-    /// Every key that is unknown or unreadable, with where it stands; of a file
-    /// that is no TOML, the first place where it is not.
+    /// Every key that is unknown or unreadable, with its layer; for a file that is not
+    /// TOML, the position of the first error.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
         Self::load_from(
             file,
@@ -64,15 +64,15 @@ fn in_file(path: &Path) -> Result<Value, ConfigError> {
 
 fn in_flags(flags: &Flags) -> Result<Value, ConfigError> {
     serde_json::to_value(flags).map_err(|_| {
-        // Of what flags may set, a path alone need not be Unicode.
+        // Of the flags, only a path may be other than Unicode.
         let why = "it must be UTF-8 (in the flags)";
         ConfigError::Refused(vec![SettingProblem::new("data_dir", why)])
     })
 }
 
 impl MailConfig {
-    /// The environment variable that holds the mail server's password, if it wants one.
-    pub fn password_variable(&self) -> Option<&str> {
+    /// The environment variable with the mail server's password, if it requires one.
+    pub(crate) fn password_variable(&self) -> Option<&str> {
         match self {
             Self::Smtp { user: Some(_), password_env, .. } => {
                 Some(password_env.as_deref().unwrap_or(environment::MAIL_PASSWORD))
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_stronger_than_the_environment_and_that_than_the_file() {
+    fn flags_override_the_environment_and_that_overrides_the_file() {
         let file = "listen = '127.0.0.1:1'\ndata_dir = 'file'\nbody_ms = 1\n[policy.check_in]\npin_tries = 3";
         let variables = [
             ("WAYSTATION_LISTEN", "127.0.0.1:2"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_toml_is_told_by_its_place_alone() {
+    fn an_error_for_a_file_that_is_not_toml_gives_its_position_only() {
         let (path, refused) = load("log = 'text'\nmaster_secret = hunter2", &[], &Flags::default());
         let refused = refused.expect_err("refused");
         let shown = format!("{refused} {refused:?}");
@@ -135,7 +135,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_no_text_is_refused() {
+    fn a_path_that_is_not_utf_8_is_refused() {
         use std::os::unix::ffi::OsStringExt;
 
         let data_dir = PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));

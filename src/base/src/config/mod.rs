@@ -1,6 +1,6 @@
-//! FLOOR 0: typed settings. Defaults, then a TOML file, then the environment
+//! Typed settings. Defaults, then a TOML file, then the environment
 //! (`WAYSTATION_..`), then flags. An unknown key, and a setting that is unsafe
-//! or cannot work, stop the start; all of them are named at once, and no
+//! or cannot work, abort the start; all of them are reported at once, and no
 //! secret is ever printed.
 
 mod defaults;
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use problem::{ConfigError, SettingProblem};
 
-/// Whether a host that a setting names is this machine: the way to it needs no TLS.
+/// Whether a host in a setting is this machine, so that the connection needs no TLS.
 pub fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -33,121 +33,111 @@ pub fn is_this_machine(host: &str) -> bool {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen.
     pub listen: SocketAddr,
-    /// The address that callers use, as they see it.
+    /// The base URL under which callers reach this server.
     pub public_url: String,
     /// `sqlite:PATH` or `postgres://..`
     pub database_url: SecretString,
-    /// Connections beside the writer.
+    /// Pooled connections, not counting the writer's.
     pub database_connections: u32,
-    /// Milliseconds that a write waits for a row (PostgreSQL) or for the writer
-    /// (SQLite) before it is told to try later.
+    /// Milliseconds that a write waits for a row lock (PostgreSQL) or for the writer
+    /// (SQLite) before it is answered with "try later".
     pub database_lock_ms: u64,
     /// Milliseconds that one statement may take. PostgreSQL only.
     pub database_statement_ms: u64,
-    /// Milliseconds after which a transaction that says nothing is ended. PostgreSQL only.
+    /// Milliseconds after which an idle transaction is ended. PostgreSQL only.
     pub database_idle_ms: u64,
-    /// Milliseconds that work waits for a connection before it is told to try later.
+    /// Milliseconds that work waits for a pooled connection before it is answered with
+    /// "try later".
     pub database_checkout_ms: u64,
-    /// Milliseconds that a request's body may take to arrive whole.
+    /// Milliseconds that a request's body may take to arrive completely.
     pub body_ms: u64,
-    /// Milliseconds that it may pause while it arrives.
+    /// Milliseconds that a request's body may pause while it arrives.
     pub body_pause_ms: u64,
-    /// Connections that one address (of IPv6 a /64) may hold, but for proxies of ours.
+    /// Open connections allowed per address (for IPv6 per /64); trusted proxies are exempt.
     pub connections_per_address: usize,
-    /// `rediss://..`, or `redis://..` on this machine: what lets several
-    /// instances hear each other. `redis://` to another machine must say
-    /// `?sslmode=disable`.
+    /// `rediss://..`, or `redis://..` on this machine: connects several instances.
+    /// `redis://` to another machine must have `?sslmode=disable`.
     pub redis_url: Option<SecretString>,
-    /// Whether other instances use the same database. On SQLite there are none.
+    /// Whether other instances use the same database. With SQLite there are none.
     pub instances: Instances,
     /// HTTP worker threads; 0 is one per core.
     pub http_workers: usize,
-    /// Where letters and other files go.
+    /// Folder for letters and other files.
     pub data_dir: PathBuf,
     /// 32 bytes in base64, from which the network's keys are derived.
     pub master_secret: Option<SecretString>,
-    /// A file that holds them instead: a credential of the service manager.
+    /// A file that contains the master secret instead: a credential of the service manager.
     pub master_secret_file: Option<PathBuf>,
-    /// Networks whose word on a caller's address is believed: the proxies that
-    /// end TLS. `X-Forwarded-For` from anywhere else is not read.
+    /// Networks of the proxies that terminate TLS: their `X-Forwarded-For` is trusted.
+    /// From any other address the header is ignored.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where `/metrics` listens; nowhere if left out.
+    /// The address of `/metrics`; not served if left out.
     pub metrics_listen: Option<SocketAddr>,
-    /// What a scrape must bring as its bearer token; wanted beyond loopback.
+    /// The bearer token of a scrape; required unless `/metrics` is on loopback.
     pub metrics_token: Option<SecretString>,
-    /// Seconds between "not ready" and closing the socket when told to end.
+    /// Seconds between "not ready" and closing the listener at shutdown.
     pub drain_seconds: u64,
-    /// Seconds that accepted requests have to end after that.
+    /// Seconds that requests in flight have to finish after that.
     pub shutdown_seconds: u64,
     /// Ids of the field-sealing keys that are live; the highest one seals.
     pub seal_keys: Vec<u32>,
-    /// How letters leave.
     pub mail: MailConfig,
-    /// How text messages leave: codes to phones.
     pub sms: SmsConfig,
-    /// Logs as text or JSON.
     pub log: LogFormat,
-    /// Values of the rules; what is left out keeps its default.
+    /// Overrides of the policy's values; what is left out keeps its default.
     pub policy: toml_value::Table,
 }
 
-/// Any table; the rooms that own the values read it.
-pub mod toml_value {
-    /// A table of values whose shape is another room's business.
+/// Any table; the crates that own the values read it.
+pub(crate) mod toml_value {
+    /// A table whose structure is defined by another crate.
     pub type Table = serde_json::Map<String, serde_json::Value>;
 }
 
-/// How letters leave the house.
+/// How letters are sent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "transports::MailTable")]
 pub enum MailConfig {
     /// As `.eml` files under the data directory: the embedded default.
-    Files {
-        /// The sender.
-        from: String,
-    },
+    Files { from: String },
     /// Through a mail server.
     Smtp {
-        /// The sender.
         from: String,
-        /// Host name.
         host: String,
-        /// Port; 465 and 587 use TLS.
+        /// Usually 465 (TLS) or 587 (STARTTLS).
         port: u16,
         /// `none` only for a server on this machine.
         tls: SmtpTls,
-        /// User, if the server wants one.
+        /// The user name, if the server requires authentication.
         user: Option<String>,
-        /// The environment variable that holds the password.
+        /// The environment variable with the password.
         password_env: Option<String>,
-        /// The name to greet the mail server with (EHLO): this machine's name
-        /// as the Internet knows it, or an address in brackets. The host of
-        /// `public_url` if left out.
+        /// The name sent in EHLO: this machine's public host name, or an address in
+        /// brackets. The host of `public_url` if left out.
         hello_name: Option<String>,
     },
 }
 
-/// How text messages leave.
+/// How text messages (codes to phones) are sent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "transports::SmsTable")]
 pub enum SmsConfig {
-    /// As text files under the data directory: the embedded default. Nobody's
-    /// phone gets them.
+    /// As text files under the data directory: the embedded default. They reach no
+    /// phone.
     Files,
-    /// Into the log, codes and all: on this machine's loopback address only.
+    /// Into the log, including the codes: with a loopback `public_url` only.
     Log,
-    /// Through a gateway beside this process, which gets `POST {id, to, body}`.
+    /// Through a gateway on this machine, which gets `POST {id, to, body}`.
     Gateway {
-        /// `http://127.0.0.1:..`: it speaks to the provider over TLS.
+        /// `http://127.0.0.1:..`; the gateway connects to the provider over TLS.
         url: String,
-        /// The environment variable that holds its bearer token.
+        /// The environment variable with its bearer token.
         token_env: Option<String>,
     },
 }
 
-/// Encryption on the way to the mail server.
+/// Encryption of the connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SmtpTls {
@@ -169,17 +159,15 @@ pub enum Instances {
     Several,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
     Text,
-    /// For machines.
     Json,
 }
 
-/// What flags may set; `None` leaves the layers below in force.
+/// Settings that flags may override; `None` keeps the value of the lower layers.
 #[derive(Debug, Default, Serialize)]
 pub struct Flags {
     /// `--listen`
@@ -214,7 +202,7 @@ mod tests {
     const SECRET: &str = "master_secret = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n";
 
     #[test]
-    fn an_unknown_key_stops_the_start_and_is_named() {
+    fn an_unknown_key_aborts_the_start_and_is_named() {
         let error = with_file("lisen = \"127.0.0.1:1\"").expect_err("refused").to_string();
         assert!(error.contains("lisen"), "{error}");
     }
@@ -256,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_may_stand_in_a_file_of_its_own() {
+    fn the_secret_may_be_in_a_file_of_its_own() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("secret");
         std::fs::write(&path, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").expect("written");
@@ -280,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unknown_or_unreadable_variable_is_named_and_an_injected_one_is_none() {
+    fn unknown_and_unreadable_variables_are_named_and_injected_ones_ignored() {
         let injected = [
             ("WAYSTATION_SERVICE_HOST", "10.0.0.7"),
             ("WAYSTATION_PORT", "tcp://10.0.0.7:8080"),
@@ -301,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_a_setting_names_is_no_setting() {
+    fn a_variable_that_a_setting_names_is_not_a_setting() {
         let named = [
             ("WAYSTATION_MAIL__TRANSPORT", "smtp"),
             ("WAYSTATION_MAIL__HOST", "mail.example.org"),

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 /// One setting that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingProblem {
-    /// Which, as a path: `policy.check_in.idle_seconds`.
+    /// The key's path, such as `policy.check_in.idle_seconds`.
     pub key: String,
-    /// Why, and what is allowed.
+    /// The reason, and what is allowed.
     pub why: String,
 }
 
 impl SettingProblem {
-    /// `key` is refused because of `why`.
     pub fn new(key: impl Into<String>, why: impl Into<String>) -> Self {
         Self { key: key.into(), why: why.into() }
     }
@@ -32,14 +31,7 @@ pub enum ConfigError {
     Refused(Vec<SettingProblem>),
     /// A file that a setting names cannot be read.
     #[error("setting `{key}`: {path}: {source}")]
-    File {
-        /// Which setting.
-        key: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    File { key: &'static str, path: PathBuf, source: std::io::Error },
 }
 
 impl ConfigError {

@@ -1,4 +1,4 @@
-//! The merged layers as typed settings, or all that is wrong with them.
+//! Reads the merged layers as typed settings, or returns all problems in them.
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use super::{
     unreadable::Unreadable,
 };
 
-/// serde stops at its first error. So what it names is put right, and the rest
-/// is read again until nothing new is named.
+/// serde stops at its first error. So the reported value is replaced by a
+/// placeholder and the rest is read again, until no new problem is found.
 pub(super) fn read(layers: &Layers) -> Result<Config, ConfigError> {
     let mut settings = layers.merged();
     let mut problems: Vec<SettingProblem> = Vec::new();
@@ -25,16 +25,16 @@ pub(super) fn read(layers: &Layers) -> Result<Config, ConfigError> {
             return Err(ConfigError::Refused(problems));
         }
         problems.push(problem);
-        put_right(&mut settings, &found);
+        repair(&mut settings, &found);
     }
 }
 
-fn put_right(settings: &mut Value, found: &Unreadable) {
+fn repair(settings: &mut Value, found: &Unreadable) {
     match found.path.as_slice() {
         path if found.is_unknown => put(settings, path, None),
         [table, key] if key == "transport" => {
-            // Which keys belong there is not known now: none may be called
-            // unknown or missing.
+            // The allowed keys are unknown without a transport, so no key may be
+            // reported as unknown or missing.
             put(settings, &found.path, None);
             if let (Some(mut all), Some(rest)) =
                 (defaults::with_every_key_allowed(table), settings.get(table).cloned())
@@ -43,7 +43,7 @@ fn put_right(settings: &mut Value, found: &Unreadable) {
                 put(settings, &found.path[..1], Some(all));
             }
         }
-        path => put(settings, path, defaults::stand_in(path)),
+        path => put(settings, path, defaults::placeholder(path)),
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transport_wants_or_does_not_know_is_named_by_key() {
+    fn missing_and_unknown_keys_of_a_transport_are_named() {
         assert_eq!(keys(json!({"mail": {"transport": "smtp"}})), ["mail.host", "mail.port", "mail.tls"]);
         assert_eq!(
             keys(json!({"mail": {"transport": "smtp", "host": "x", "port": "y", "tls": "z", "user": 5}})),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_can_be_read() {
+    fn placeholders_can_be_read() {
         for table in ["mail", "sms"] {
             let mut layers = Layers::default();
             layers.add("the defaults", defaults::defaults());

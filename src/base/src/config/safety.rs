@@ -1,5 +1,5 @@
-//! Settings under which health data would not be safe, and settings that
-//! cannot work, are refused before anything is opened.
+//! Refuses settings that would put health data at risk, and settings that cannot
+//! work, before anything is opened.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -7,25 +7,25 @@ use secrecy::ExposeSecret;
 
 use super::{Config, ConfigError, MailConfig, SettingProblem, SmsConfig, SmtpTls, is_this_machine};
 
-/// A metrics token has at least this many characters. Our default.
+/// Minimum length of a metrics token, in characters. Our default.
 const METRICS_TOKEN_LENGTH: usize = 24;
-/// Connections beside the writer. Our default; PostgreSQL itself allows 100 unless told otherwise.
+/// Pooled connections, not counting the writer's. Our default; PostgreSQL itself allows
+/// 100 unless configured otherwise.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000;
 /// Connections of one address: a station has a few, a hospital many. Our default.
-const OF_ONE_ADDRESS: RangeInclusive<u64> = 16..=1_000_000;
+const PER_ADDRESS: RangeInclusive<u64> = 16..=1_000_000;
 /// HTTP threads; 0 is one per core. Our default.
 const WORKERS: RangeInclusive<u64> = 0..=512;
-/// Milliseconds of waits: none is endless, and none is over before it began. Our default.
-const WAITS: RangeInclusive<u64> = 1..=3_600_000;
-/// Seconds on the way out. Our default.
-const WAY_OUT: RangeInclusive<u64> = 0..=3_600;
+/// Milliseconds of timeouts: neither zero nor unlimited. Our default.
+const TIMEOUTS: RangeInclusive<u64> = 1..=3_600_000;
+/// Seconds of the shutdown phases. Our default.
+const SHUTDOWN: RangeInclusive<u64> = 0..=3_600;
 
 impl Config {
-    /// Refuses settings under which health data would not be safe, and those
-    /// that cannot work.
+    /// Refuses settings that are unsafe for health data or cannot work.
     ///
     /// # Errors
-    /// Every such key, and why.
+    /// Every such key, and the reason.
     pub fn check_safe(&self) -> Result<(), ConfigError> {
         let problems = self.problems();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
@@ -158,16 +158,16 @@ impl Config {
         let workers = u64::try_from(self.http_workers).unwrap_or(u64::MAX);
         for (key, value, allowed) in [
             ("database_connections", connections, CONNECTIONS),
-            ("database_lock_ms", self.database_lock_ms, WAITS),
-            ("database_statement_ms", self.database_statement_ms, WAITS),
-            ("database_idle_ms", self.database_idle_ms, WAITS),
-            ("database_checkout_ms", self.database_checkout_ms, WAITS),
-            ("body_ms", self.body_ms, WAITS),
-            ("body_pause_ms", self.body_pause_ms, WAITS),
-            ("connections_per_address", per_address, OF_ONE_ADDRESS),
+            ("database_lock_ms", self.database_lock_ms, TIMEOUTS),
+            ("database_statement_ms", self.database_statement_ms, TIMEOUTS),
+            ("database_idle_ms", self.database_idle_ms, TIMEOUTS),
+            ("database_checkout_ms", self.database_checkout_ms, TIMEOUTS),
+            ("body_ms", self.body_ms, TIMEOUTS),
+            ("body_pause_ms", self.body_pause_ms, TIMEOUTS),
+            ("connections_per_address", per_address, PER_ADDRESS),
             ("http_workers", workers, WORKERS),
-            ("drain_seconds", self.drain_seconds, WAY_OUT),
-            ("shutdown_seconds", self.shutdown_seconds, WAY_OUT),
+            ("drain_seconds", self.drain_seconds, SHUTDOWN),
+            ("shutdown_seconds", self.shutdown_seconds, SHUTDOWN),
         ] {
             if !allowed.contains(&value) {
                 let why = format!("it must be {} to {}, and is {value}", allowed.start(), allowed.end());

@@ -1,11 +1,11 @@
-//! What the text of an environment variable means.
+//! Parses the text of an environment variable into a value.
 
 use serde_json::{Number, Value};
 
 use super::from_toml;
 
-/// `true`, `5`, `0.5`, `"quoted"`, `[1, 2]` and `{a = 1}` are what TOML makes of
-/// them; in a list, texts need no quotes. Anything else is a text.
+/// `true`, `5`, `0.5`, `"quoted"`, `[1, 2]` and `{a = 1}` are parsed as TOML; in a
+/// list, texts need no quotes. Anything else is a text.
 pub(super) fn value(text: &str) -> Value {
     let text = text.trim();
     let list = || items(text).map(|items| items.into_iter().map(item).collect());
@@ -20,14 +20,14 @@ fn plain(text: &str) -> Option<Value> {
     match text {
         "true" => Some(Value::from(true)),
         "false" => Some(Value::from(false)),
-        // Only what is delimited: of bare words TOML would make dates, and
-        // numbers of versions like 2026_11.
+        // Only delimited values: TOML would read bare texts as dates, and
+        // versions like 2026_11 as numbers.
         _ if text.starts_with(['[', '{', '"', '\'']) => from_toml::value(text),
         _ => number(text).map(Value::Number),
     }
 }
 
-/// Not TOML's: `05` is a number too.
+/// Unlike in TOML, `05` is a number too.
 fn number(text: &str) -> Option<Number> {
     let whole = text.parse::<u64>().map(Number::from);
     let whole = whole.or_else(|_| text.parse::<i64>().map(Number::from));
@@ -35,8 +35,8 @@ fn number(text: &str) -> Option<Number> {
     whole.ok().or_else(with_point)
 }
 
-/// The items of `[a, b]`, split at the commas that stand in no quotes and no
-/// brackets. `None` if it is no list.
+/// The items of `[a, b]`, split at the commas outside quotes and brackets. `None`
+/// if it is not a list.
 fn items(text: &str) -> Option<Vec<&str>> {
     let inner = text.strip_prefix('[')?.strip_suffix(']')?;
     let (mut items, mut start, mut depth, mut quote, mut escaped) = (Vec::new(), 0, 0_usize, None, false);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_what_it_spells() {
+    fn a_text_is_parsed_by_its_form() {
         for (text, wanted) in [
             ("true", json!(true)),
             (" false ", json!(false)),

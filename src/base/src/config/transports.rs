@@ -1,8 +1,6 @@
-//! How `mail` and `sms` are written: one table, of which the transport says
-//! what belongs into it.
+//! The tables `mail` and `sms`: `transport` determines which other keys are allowed.
 //!
-//! serde's tagged enums would read them too, but then an error does not say
-//! which key it is about.
+//! serde's tagged enums could read them too, but their errors do not name the key.
 
 use serde::Deserialize;
 
@@ -44,7 +42,7 @@ enum SmsTransport {
     Gateway,
 }
 
-/// In serde's words, so that it is told like any other.
+/// serde's own wording, so that it is reported like serde's errors.
 fn missing(key: &str) -> String {
     format!("missing field `{key}`")
 }

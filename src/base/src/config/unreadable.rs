@@ -1,15 +1,15 @@
-//! What serde says against a setting, by key and without the value: it may be
-//! a secret.
+//! serde's errors about a setting, by key and without the value, which may be a
+//! secret.
 //!
-//! serde_json keeps no kinds of errors apart, only messages; their forms are
-//! those of `serde::de::Error`. A message in any other form is not shown.
+//! serde_json gives no error kinds, only messages in the forms of
+//! `serde::de::Error`. A message in any other form is not shown.
 
 use serde_path_to_error::{Error, Segment};
 
 /// Settings whose value is never shown.
 pub(super) const SECRETS: &[&str] = &["master_secret", "database_url", "redis_url", "metrics_token"];
 
-/// Messages of parsers that hold no value.
+/// Parser messages that contain no value.
 const PLAIN: &[&str] = &["invalid socket address syntax", "invalid IP address syntax"];
 
 /// One setting that is unknown, missing or of the wrong kind.
@@ -17,7 +17,7 @@ pub(super) struct Unreadable {
     /// Keys of tables and indices of lists, from the root.
     pub(super) path: Vec<String>,
     pub(super) why: String,
-    /// No setting has this name.
+    /// There is no setting with this name.
     pub(super) is_unknown: bool,
 }
 
@@ -42,14 +42,14 @@ impl From<Error<serde_json::Error>> for Unreadable {
             .collect();
         match &message {
             Message::Missing { field } => path.push((*field).to_owned()),
-            // serde's path ends at the field, that of our own tables at the table.
+            // serde's path ends at the field, but for our own tables at the table.
             Message::Unknown { field, .. } if path.last().is_none_or(|last| last != field) => {
                 path.push((*field).to_owned());
             }
             _ => {}
         }
-        // serde reads a list as a table without keys. No setting that is a list has
-        // choices, so a value there may be anything.
+        // serde also accepts a list for a struct. No list setting has fixed choices,
+        // so a value in a list may be anything and is not shown.
         let in_list = matches!(error.path().iter().next_back(), Some(Segment::Seq { .. }));
         let is_secret = in_list || path.first().is_some_and(|key| SECRETS.contains(&key.as_str()));
         Self { why: message.why(is_secret), is_unknown: matches!(message, Message::Unknown { .. }), path }
@@ -66,8 +66,8 @@ enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// What the program expects stands last: whatever a value may hold, it
-    /// begins at the last " expected ".
+    /// The expected type is last in a message: whatever the value contains, it starts
+    /// at the last " expected ".
     fn of(words: &'a str) -> Self {
         let named = |start: &str| words.strip_prefix(start)?.rsplit_once("`, expected ");
         let wrong = |start: &str| words.strip_prefix(start)?.rsplit_once(", expected ");
@@ -96,7 +96,7 @@ impl<'a> Message<'a> {
                 format!("`{found}` is none of {}", known.join(", "))
             }
             Self::Wrong { found, wanted } => {
-                // How serde_json asks for the name of a variant.
+                // How serde_json names an expected enum variant.
                 let is_choice = matches!(*wanted, "string or map" | "map with a single key" | "unit");
                 let wanted = if is_choice { "a text" } else { wanted };
                 format!("it must be {wanted}, and is {}", kind(found))
@@ -112,7 +112,7 @@ fn quoted(words: &str) -> Vec<&str> {
     words.split('`').skip(1).step_by(2).collect()
 }
 
-/// What a value is, of "string \"..\"" and the like.
+/// The kind of a value, from "string \"..\"" and the like.
 fn kind(found: &str) -> &'static str {
     match found.split([' ', ',']).next() {
         Some("boolean") => "true or false",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_not_shown_whatever_it_holds() {
+    fn a_value_is_not_shown_whatever_it_contains() {
         for words in [
             "invalid type: string \"hunter2, expected u16\", expected u32",
             "invalid value: string \"hunter2`, expected \\\", expected `x`\", expected u32",

@@ -1,54 +1,53 @@
-//! The figures that an operator watches, in Prometheus form. Each house has a
-//! set of its own, so that several in one process do not mix. Label values
-//! come from closed sets (departments, outcomes, patterns of routes); nothing
-//! that a caller chooses ever becomes one.
+//! The metrics that an operator monitors, for Prometheus. Each application state
+//! has its own registry, so that several in one process do not mix. Label values
+//! come from closed sets (departments, outcomes, route patterns); nothing that a
+//! caller chooses ever becomes one.
 
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-/// Said of every figure that is counted where it happens.
+/// Appended to the help text of every metric that is counted in this process.
 const HERE: &str = "Counted by this process since its start.";
-/// Said of every figure that is read from the database.
+/// Appended to the help text of every metric that is read from the database.
 const SHARED: &str = "Read from the database when scraped, at most once a second: the same on every instance, \
                       so take the maximum over instances, not the sum.";
 
-/// Something that is counted once its transaction is committed.
+/// An event that is counted once its transaction is committed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fact {
-    /// An offer ended so.
+    /// An offer ended with this outcome.
     Offer(&'static str),
-    /// This became of a consultation.
+    /// A consultation reached this outcome.
     Consultation(&'static str),
-    /// A doctor took a consultation.
+    /// A doctor accepted a consultation.
     Doctor {
-        /// Of the department that was asked for.
+        /// The requested department.
         department: &'static str,
-        /// After so many seconds of waiting.
+        /// Seconds that the worker waited.
         seconds: f64,
     },
-    /// This became of a letter, or of one try to send it.
+    /// A letter, or one try to send it, ended with this outcome.
     Letter(&'static str),
-    /// This became of an attempt to vend.
+    /// An attempt to vend ended with this outcome.
     Vend {
         /// `dispensed`, `not_dispensed`, `in_doubt`, `voided`.
         outcome: &'static str,
-        /// Why; empty for `dispensed`.
+        /// Empty for `dispensed`.
         reason: &'static str,
     },
 }
 
-/// Every figure of one house.
+/// All metrics of one application state.
 pub struct Figures {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
-    /// Long polls that are being held.
-    pub held_polls: IntGauge,
-    /// Event streams that are open.
+    /// Long polls in flight.
+    pub long_polls: IntGauge,
     pub event_streams: IntGauge,
-    /// From an event to the stream that tells it.
+    /// Seconds from an event to its delivery on a stream.
     pub event_delivery_seconds: Histogram,
     offers: IntCounterVec,
     consultations: IntCounterVec,
@@ -61,11 +60,10 @@ pub struct Figures {
     counted: IntCounterVec,
     job_rounds: IntCounterVec,
     job_success: IntGaugeVec,
-    /// What is read from the database.
     pub shared: SharedFigures,
 }
 
-/// What is read from the database when somebody looks.
+/// The metrics that are read from the database when scraped.
 pub struct SharedFigures {
     /// Whether the last reading succeeded.
     pub fresh: IntGauge,
@@ -95,7 +93,7 @@ pub struct SharedFigures {
     pub oldest_unsealed: IntGauge,
 }
 
-/// Registers while building, so that nothing built is forgotten.
+/// Registers each metric as it is built, so that none is forgotten.
 struct Builder<'r>(&'r Registry);
 
 impl Builder<'_> {
@@ -105,8 +103,8 @@ impl Builder<'_> {
         self.0.register(copy).expect("each name is registered once");
         collector
     }
-    fn opts(name: &str, help: &str, whose: &str) -> Opts {
-        Opts::new(format!("waystation_{name}"), format!("{help}. {whose}"))
+    fn opts(name: &str, help: &str, source: &str) -> Opts {
+        Opts::new(format!("waystation_{name}"), format!("{help}. {source}"))
     }
     fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.add(IntCounter::with_opts(Self::opts(name, help, HERE)))
@@ -114,11 +112,11 @@ impl Builder<'_> {
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(Self::opts(name, help, HERE), labels))
     }
-    fn gauge(&self, name: &str, help: &str, whose: &str) -> IntGauge {
-        self.add(IntGauge::with_opts(Self::opts(name, help, whose)))
+    fn gauge(&self, name: &str, help: &str, source: &str) -> IntGauge {
+        self.add(IntGauge::with_opts(Self::opts(name, help, source)))
     }
-    fn gauges(&self, name: &str, help: &str, whose: &str, labels: &[&str]) -> IntGaugeVec {
-        self.add(IntGaugeVec::new(Self::opts(name, help, whose), labels))
+    fn gauges(&self, name: &str, help: &str, source: &str, labels: &[&str]) -> IntGaugeVec {
+        self.add(IntGaugeVec::new(Self::opts(name, help, source), labels))
     }
     fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
         let opts = HistogramOpts::from(Self::opts(name, help, HERE)).buckets(buckets.to_vec());
@@ -126,22 +124,22 @@ impl Builder<'_> {
     }
 }
 
-/// A histogram that stands outside a registry until a house takes it in.
+/// A histogram that is not registered yet; see [`Figures::register_collector`].
 pub fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
     let opts = HistogramOpts::from(Builder::opts(name, help, HERE)).buckets(buckets.to_vec());
     Histogram::with_opts(opts).expect("names and buckets are constants, and well formed")
 }
 
-/// A gauge that stands outside a registry until a house takes it in.
+/// A gauge that is not registered yet; see [`Figures::register_collector`].
 pub fn gauge(name: &str, help: &str) -> IntGauge {
     IntGauge::with_opts(Builder::opts(name, help, HERE)).expect("names are constants, and well formed")
 }
 
-/// Seconds of requests, waits for a connection, commits.
+/// Buckets in seconds: requests, waits for a connection, commits.
 pub const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Seconds that people wait.
-const PATIENCE: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
+/// Buckets in seconds: people's waiting times.
+const WAIT_SECONDS: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
 impl Default for Figures {
     fn default() -> Self {
@@ -159,7 +157,7 @@ impl Default for Figures {
                 &["route"],
                 SECONDS,
             ),
-            held_polls: build.gauge("http_held_polls", "Long polls that are being held", HERE),
+            long_polls: build.gauge("http_held_polls", "Long polls that are being held", HERE),
             event_streams: build.gauge("event_streams", "Event streams that are open", HERE),
             event_delivery_seconds: build.add(Ok(histogram(
                 "event_delivery_seconds",
@@ -176,7 +174,7 @@ impl Default for Figures {
                 "time_to_doctor_seconds",
                 "From asking for a doctor to the doctor's acceptance",
                 &["department"],
-                PATIENCE,
+                WAIT_SECONDS,
             ),
             vends: build.counters("vends_total", "What became of attempts", &["outcome", "reason"]),
             letters: build.counters(
@@ -206,7 +204,7 @@ impl Default for Figures {
             shared: SharedFigures::new(&build),
             registry: registry.clone(),
         };
-        // What alarms compare must be there before it first happens.
+        // Series that alerts compare must exist before the first event.
         for outcome in ["accepted", "declined", "expired", "withdrawn"] {
             figures.offers.with_label_values(&[outcome]);
         }
@@ -214,7 +212,7 @@ impl Default for Figures {
         for outcome in ["sent", "retried", "dead", "resent"] {
             figures.letters.with_label_values(&[outcome]);
         }
-        // Absent where there is no /proc; the rest stands all the same.
+        // Fails where there is no /proc; all other metrics work.
         let _ = registry.register(Box::new(ProcessCollector::for_self()));
         figures
     }
@@ -258,25 +256,25 @@ impl SharedFigures {
 }
 
 impl Figures {
-    /// Takes figures in that another room keeps.
+    /// Registers metrics that another crate owns.
     ///
     /// # Panics
-    /// When one of that name is there already: a mistake in the code.
-    pub fn take_in(&self, collector: impl Collector + 'static) {
+    /// When the name is registered already: a bug.
+    pub fn register_collector(&self, collector: impl Collector + 'static) {
         self.registry.register(Box::new(collector)).expect("each name is registered once");
     }
 
-    /// Says what runs here.
+    /// Sets `build_info`: the version and the database engine.
     pub fn describe(&self, engine: &str) {
         let opts = Opts::new("waystation_build_info", "What runs here; always 1.")
             .const_label("version", env!("CARGO_PKG_VERSION"))
             .const_label("engine", engine);
         let info = IntGauge::with_opts(opts).expect("the name is a constant, and well formed");
         info.set(1);
-        self.take_in(info);
+        self.register_collector(info);
     }
 
-    /// Counts an answered request. A method that no route takes is `other`.
+    /// Counts an answered request. A method that no route accepts is `other`.
     pub fn request(&self, method: &str, route: &str, status: &str, seconds: f64) {
         let method = match method {
             "GET" | "POST" | "PUT" | "DELETE" | "PATCH" | "HEAD" | "OPTIONS" => method,
@@ -286,7 +284,7 @@ impl Figures {
         self.request_seconds.with_label_values(&[route]).observe(seconds);
     }
 
-    /// Counts what a committed transaction brought about.
+    /// Counts an event of a committed transaction.
     pub fn count(&self, fact: Fact) {
         match fact {
             Fact::Offer(outcome) => self.offers.with_label_values(&[outcome]).inc(),
@@ -299,17 +297,17 @@ impl Figures {
         }
     }
 
-    /// A limit refused somebody.
+    /// Counts a request that a limit refused.
     pub fn limited(&self, limit: &'static str) {
         self.limited.with_label_values(&[limit]).inc();
     }
 
-    /// A limit counted something against somebody.
+    /// Counts an event that a limit counts against a subject.
     pub fn counted(&self, limit: &'static str) {
         self.counted.with_label_values(&[limit]).inc();
     }
 
-    /// A job's round ended at `at`, in seconds since 1970.
+    /// Records a job's round that ended at `at`, in seconds since 1970.
     pub fn job(&self, job: &'static str, good: bool, at: i64) {
         self.job_rounds.with_label_values(&[job, if good { "good" } else { "failed" }]).inc();
         if good {
@@ -317,10 +315,10 @@ impl Figures {
         }
     }
 
-    /// Everything as text, in Prometheus' exposition format 0.0.4.
+    /// All metrics as text, in Prometheus' exposition format 0.0.4.
     pub fn render(&self) -> String {
         let mut text = Vec::new();
-        // Writing into memory fails only on a figure without samples.
+        // Writing into memory fails only for a metric without samples.
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::warn!(%error, "figures");
         }
@@ -328,18 +326,17 @@ impl Figures {
     }
 }
 
-/// Adds one to a gauge for as long as it lives.
-pub struct Held(IntGauge);
+/// Increments a gauge until it is dropped.
+pub struct GaugeGuard(IntGauge);
 
-impl Held {
-    /// Adds one.
+impl GaugeGuard {
     pub fn by(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

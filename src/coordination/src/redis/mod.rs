@@ -1,7 +1,7 @@
-//! Coordination among several instances through Redis. Everything also stands
-//! in the memory of this process, which goes on alone while Redis cannot be
-//! reached: local wake-ups come through, limits still hold. What other
-//! instances say meanwhile is unknown, and listeners are told so.
+//! Coordination among several instances through Redis. All state is also in the
+//! memory of this process, which goes on alone while Redis cannot be reached:
+//! local wake-ups arrive and limits still apply. Messages of other instances are
+//! lost meanwhile, and listeners report that they may have missed some.
 
 mod line;
 mod server;
@@ -17,18 +17,18 @@ use redis::aio::MultiplexedConnection;
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
-    Coordination, Listener, Memory, Soon, Speaker, Topic,
+    BoxFuture, Coordination, Listener, LivenessKey, Memory, Topic,
     memory::{SWEEP_AT, lock},
 };
 use domain::time::Timestamp;
 
-/// A request waits no longer than this for Redis, and goes on without it.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// Hints that wait for the line, at most; more become "look everywhere".
+/// A request waits at most this long for Redis, and then continues without it.
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// Maximum number of pending topics; above it, one message wakes all topics.
 const MOST_HINTS: usize = 10_000;
 
-/// Counts in a window that the caller's clock opens. `KEYS[1]`; by, now and
-/// until in microseconds, life in milliseconds.
+/// Adds to a counter whose window is opened by the caller's clock. `KEYS[1]`;
+/// by, now and until in microseconds, TTL in milliseconds.
 const COUNT: &str = "\
 local till = redis.call('HGET', KEYS[1], 'until')
 if till and tonumber(till) > tonumber(ARGV[2]) then
@@ -39,8 +39,8 @@ redis.call('HSET', KEYS[1], 'n', ARGV[1], 'until', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return tonumber(ARGV[1])";
 
-/// Takes one of so many in a window that the caller's clock opens, or none (0).
-/// `KEYS[1]`; most, now and until in microseconds, life in milliseconds.
+/// Takes a permit in a window that is opened by the caller's clock; 0 if there is
+/// none. `KEYS[1]`; most, now and until in microseconds, TTL in milliseconds.
 const TAKE: &str = "\
 local till = redis.call('HGET', KEYS[1], 'until')
 if till and tonumber(till) > tonumber(ARGV[2]) then
@@ -52,7 +52,7 @@ redis.call('HSET', KEYS[1], 'n', 1, 'until', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1";
 
-/// Gives one back. `KEYS[1]`; now in microseconds.
+/// Returns a permit. `KEYS[1]`; now in microseconds.
 const GIVE_BACK: &str = "\
 local till = redis.call('HGET', KEYS[1], 'until')
 if till and tonumber(till) > tonumber(ARGV[1]) and tonumber(redis.call('HGET', KEYS[1], 'n')) > 0 then
@@ -60,26 +60,26 @@ if till and tonumber(till) > tonumber(ARGV[1]) and tonumber(redis.call('HGET', K
 end
 return 0";
 
-/// Memory, shared through Redis.
+/// [`Memory`], shared among instances through Redis.
 pub struct Redis {
     shared: Arc<Shared>,
-    keeper: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-/// What the verbs and the line have between them.
+/// State shared by the trait's methods and the connection task.
 struct Shared {
-    here: Memory,
+    local: Memory,
     prefix: String,
-    /// Heard since the last flush.
-    fresh: Mutex<HashMap<Speaker, Timestamp>>,
+    /// Last-heard times since the last flush.
+    fresh: Mutex<HashMap<LivenessKey, Timestamp>>,
     hints: Mutex<Hints>,
-    /// There are hints, or the end is near.
-    told: Notify,
+    /// Signals that there are hints to publish, or that the instance ends.
+    pending: Notify,
     /// `None` while Redis cannot be reached.
-    line: Mutex<Option<MultiplexedConnection>>,
+    connection: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// What is to be said to the other instances.
+/// What is to be published to the other instances.
 #[derive(Default)]
 struct Hints {
     topics: HashSet<Topic>,
@@ -88,53 +88,54 @@ struct Hints {
 }
 
 impl Redis {
-    /// Whether `url` names a Redis to which the way is protected; connects to nothing.
+    /// Checks that `url` names a Redis server whose connection is protected, without
+    /// connecting.
     ///
     /// # Errors
-    /// Why the URL is refused, without repeating it.
+    /// Why the URL is refused; the text does not contain the URL.
     pub fn check(url: &str) -> Result<(), String> {
         server::client(url).map(drop)
     }
 
-    /// Begins to keep a line to the server at `url`; it need not answer yet.
-    /// All keys and the channel begin with the network's name. Runs on the
-    /// runtime of its caller.
+    /// Starts a task that keeps a connection to the server at `url`, which need not
+    /// answer yet. All keys and the channel are prefixed with the network's name.
+    /// The task runs on the caller's runtime.
     ///
     /// # Errors
-    /// Why the URL is refused, without repeating it.
+    /// Why the URL is refused; the text does not contain the URL.
     pub fn connect(url: &str, network: &str) -> Result<Self, String> {
         let client = server::client(url)?;
-        let here = Memory::beside_others();
+        let local = Memory::one_of_several();
         let prefix = format!("waystation:{network}:");
         let shared = Arc::new(Shared {
-            here,
+            local,
             prefix,
             fresh: Mutex::default(),
             hints: Mutex::default(),
-            told: Notify::new(),
-            line: Mutex::default(),
+            pending: Notify::new(),
+            connection: Mutex::default(),
         });
-        let keeper = tokio::spawn(line::keep(client, Arc::clone(&shared)));
-        Ok(Self { shared, keeper })
+        let task = tokio::spawn(line::run(client, Arc::clone(&shared)));
+        Ok(Self { shared, task })
     }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.task.abort();
     }
 }
 
 impl Shared {
-    fn line(&self) -> Option<MultiplexedConnection> {
-        lock(&self.line).clone()
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        lock(&self.connection).clone()
     }
 
     fn counter_key(&self, key: &str) -> String {
         format!("{}count:{key}", self.prefix)
     }
 
-    /// A script over one counter, with a number and a window.
+    /// A script on one counter, with a number and a window.
     fn script(&self, script: &str, key: &str, number: u32, window: Duration, now: Timestamp) -> redis::Cmd {
         redis::cmd("EVAL")
             .arg(script)
@@ -147,42 +148,42 @@ impl Shared {
             .to_owned()
     }
 
-    /// Asks Redis; `None` is "unknown".
+    /// Sends a command to Redis; `None` if it does not answer in time.
     async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        let mut line = self.line()?;
-        tokio::time::timeout(PATIENCE, command.query_async(&mut line)).await.ok()?.ok()
+        let mut connection = self.connection()?;
+        tokio::time::timeout(TIMEOUT, command.query_async(&mut connection)).await.ok()?.ok()
     }
 }
 
 impl Coordination for Redis {
-    fn heard(&self, who: Speaker, at: Timestamp) {
-        self.shared.here.heard(who, at);
+    fn heard(&self, who: LivenessKey, at: Timestamp) {
+        self.shared.local.heard(who, at);
         let mut fresh = lock(&self.shared.fresh);
         if let Some(last) = fresh.get_mut(&who) {
             *last = at.max(*last);
             return;
         }
-        // Redis has been away for long; who still speaks is noted again.
+        // Redis has been unreachable for long; active callers are recorded again.
         if fresh.len() >= SWEEP_AT {
             fresh.clear();
         }
         fresh.insert(who, at);
     }
 
-    fn last_heard(&self, who: Speaker) -> Soon<'_, Option<Timestamp>> {
+    fn last_heard(&self, who: LivenessKey) -> BoxFuture<'_, Option<Timestamp>> {
         Box::pin(async move {
-            let here = self.shared.here.last_heard(who).await;
-            let asked = redis::cmd("ZSCORE").arg(self.shared.heard_key()).arg(who.to_string()).to_owned();
+            let local = self.shared.local.last_heard(who).await;
+            let command = redis::cmd("ZSCORE").arg(self.shared.heard_key()).arg(who.to_string()).to_owned();
             // Microseconds fit into a double until the year 2255.
-            let there: Option<f64> = self.shared.ask::<Option<f64>>(&asked).await.flatten();
+            let remote: Option<f64> = self.shared.ask::<Option<f64>>(&command).await.flatten();
             #[allow(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
-            let there = there.and_then(|micros| Timestamp::from_timestamp_micros(micros as i64));
-            here.max(there)
+            let remote = remote.and_then(|micros| Timestamp::from_timestamp_micros(micros as i64));
+            local.max(remote)
         })
     }
 
     fn wake(&self, topic: Topic) {
-        self.shared.here.wake(topic);
+        self.shared.local.wake(topic);
         let mut hints = lock(&self.shared.hints);
         if hints.topics.len() >= MOST_HINTS {
             hints.topics.clear();
@@ -192,24 +193,24 @@ impl Coordination for Redis {
             hints.topics.insert(topic);
         }
         drop(hints);
-        self.shared.told.notify_one();
+        self.shared.pending.notify_one();
     }
 
     fn wake_all(&self) {
-        self.shared.here.wake_all();
+        self.shared.local.wake_all();
     }
 
     fn listen(&self, topic: Topic) -> Listener {
-        self.shared.here.listen(topic)
+        self.shared.local.listen(topic)
     }
 
-    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> Soon<'a, u32> {
+    fn count<'a>(&'a self, key: &'a str, by: u32, window: Duration, now: Timestamp) -> BoxFuture<'a, u32> {
         Box::pin(async move {
-            // Counted here as well: a limit holds while Redis is away, and
-            // after it was emptied.
-            let here = self.shared.here.count(key, by, window, now).await;
-            let there: Option<u32> = self.shared.ask(&self.shared.script(COUNT, key, by, window, now)).await;
-            there.map_or(here, |there| there.max(here))
+            // Counted here as well: a limit applies while Redis cannot be reached
+            // and after it was emptied.
+            let local = self.shared.local.count(key, by, window, now).await;
+            let remote: Option<u32> = self.shared.ask(&self.shared.script(COUNT, key, by, window, now)).await;
+            remote.map_or(local, |remote| remote.max(local))
         })
     }
 
@@ -219,50 +220,50 @@ impl Coordination for Redis {
         most: u32,
         window: Duration,
         now: Timestamp,
-    ) -> Soon<'a, Option<u32>> {
+    ) -> BoxFuture<'a, Option<u32>> {
         Box::pin(async move {
-            let here = self.shared.here.take(key, most, window, now).await?;
-            let asked = self.shared.script(TAKE, key, most, window, now);
-            match self.shared.ask::<u32>(&asked).await {
+            let local = self.shared.local.take(key, most, window, now).await?;
+            let command = self.shared.script(TAKE, key, most, window, now);
+            match self.shared.ask::<u32>(&command).await {
                 Some(0) => {
-                    self.shared.here.give_back(key, now).await;
+                    self.shared.local.give_back(key, now).await;
                     None
                 }
-                Some(there) => Some(there.max(here)),
-                None => Some(here),
+                Some(remote) => Some(remote.max(local)),
+                None => Some(local),
             }
         })
     }
 
-    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> Soon<'a, ()> {
+    fn give_back<'a>(&'a self, key: &'a str, now: Timestamp) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.shared.here.give_back(key, now).await;
-            let asked = redis::cmd("EVAL")
+            self.shared.local.give_back(key, now).await;
+            let command = redis::cmd("EVAL")
                 .arg(GIVE_BACK)
                 .arg(1)
                 .arg(self.shared.counter_key(key))
                 .arg(now.timestamp_micros())
                 .to_owned();
-            // What cannot be given back lapses with its window.
-            let _given: Option<u32> = self.shared.ask(&asked).await;
+            // A permit that cannot be returned expires with its window.
+            let _given: Option<u32> = self.shared.ask(&command).await;
         })
     }
 
-    fn alone(&self) -> bool {
+    fn is_single_instance(&self) -> bool {
         false
     }
 
-    fn close(&self) -> Soon<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             lock(&self.shared.hints).bye = true;
-            self.shared.told.notify_one();
-            let said = async {
-                while !self.keeper.is_finished() {
+            self.shared.pending.notify_one();
+            let ended = async {
+                while !self.task.is_finished() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            // Who cannot be told will notice.
-            let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+            // Instances that do not get the message notice the missing heartbeats.
+            let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
         })
     }
 }

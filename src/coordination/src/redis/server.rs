@@ -1,7 +1,7 @@
-//! Which Redis a URL names, and whether the way to it is protected: the same
-//! law as for the database. Redis holds no health data, but whoever can write
-//! to it can wake everybody and lift every limit, and the password would cross
-//! the network in plain.
+//! Which Redis server a URL names, and whether the connection is protected: the
+//! same rule as for the database. Redis contains no health data, but whoever can
+//! write to it can wake every listener and reset every limit, and the password
+//! would cross the network unencrypted.
 
 use url::Url;
 
@@ -9,11 +9,11 @@ use base::config::is_this_machine;
 
 const KINDS: &str = "it must be redis://.., rediss://.. or redis+unix://..";
 
-/// The client of a server to which the way is protected, needs no protection,
-/// or was named as one that needs none.
+/// The client for a server whose connection is protected, is local to this
+/// machine, or was declared to need no protection (`sslmode=disable`).
 ///
 /// # Errors
-/// Why the URL is refused, without repeating any of it.
+/// Why the URL is refused; the text contains no part of the URL.
 pub(super) fn client(text: &str) -> Result<redis::Client, String> {
     let (url, plain_is_wanted) = without_sslmode(text)?;
     if url.fragment().is_some() {
@@ -42,8 +42,8 @@ pub(super) fn client(text: &str) -> Result<redis::Client, String> {
     redis::Client::open(url).map_err(|_| KINDS.to_owned())
 }
 
-/// The URL without our own parameter, and whether it says `disable`; the
-/// client library reads all the others.
+/// The URL without our own parameter `sslmode`, and whether that was `disable`;
+/// the client library reads all other parameters.
 fn without_sslmode(text: &str) -> Result<(Url, bool), String> {
     let mut url = Url::parse(text).map_err(|_| KINDS.to_owned())?;
     let Some(query) = url.query() else { return Ok((url, false)) };
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_needs_tls_or_a_word_that_it_needs_none() {
+    fn another_machine_needs_tls_or_sslmode_disable() {
         let tls = addr("rediss://:hunter2@cache.example:6380/0");
         assert!(
             matches!(tls, ConnectionAddr::TcpTls { host, port: 6380, insecure: false, .. } if host == "cache.example")
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_safe_or_not_known_is_refused_and_nothing_secret_is_repeated() {
+    fn unsafe_and_unknown_urls_are_refused_without_repeating_secrets() {
         for (text, named) in [
             ("redis://:hunter2@cache.example:6379/0", "rediss://"),
             ("redis://:hunter2@10.0.0.7", "rediss://"),

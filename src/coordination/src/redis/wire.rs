@@ -1,45 +1,44 @@
-//! What instances say to each other: only ever "look", never what there is to
-//! see. A word that is not understood comes from another version; it is read
-//! as "look at everything".
+//! The messages between instances: only that a topic changed, never its data. An
+//! unknown message comes from another version and is read as "wake all topics".
 
 use crate::Topic;
 
 /// Topics in one message, at most.
-pub(super) const TOGETHER: usize = 200;
+pub(super) const TOPICS_PER_MESSAGE: usize = 200;
 
 /// One message of an instance.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// I am here, and you hear me.
-    Beat,
-    /// I end; my silence from here on means nothing.
+pub(super) enum Message {
+    /// Heartbeat.
+    Heartbeat,
+    /// The instance ends; its missing heartbeats mean nothing from now on.
     Bye,
-    /// Look there.
-    Look(Vec<Topic>),
-    /// Look everywhere.
-    LookAround,
+    /// Wake these topics.
+    Wake(Vec<Topic>),
+    /// Wake all topics.
+    WakeAll,
 }
 
-pub(super) fn encode(origin: u32, said: &Said) -> String {
-    let word = match said {
-        Said::Beat => "beat".to_owned(),
-        Said::Bye => "bye".to_owned(),
-        Said::LookAround => "around".to_owned(),
-        Said::Look(topics) => topics.iter().copied().map(name).collect::<Vec<_>>().join(" "),
+pub(super) fn encode(origin: u32, message: &Message) -> String {
+    let body = match message {
+        Message::Heartbeat => "beat".to_owned(),
+        Message::Bye => "bye".to_owned(),
+        Message::WakeAll => "around".to_owned(),
+        Message::Wake(topics) => topics.iter().copied().map(name).collect::<Vec<_>>().join(" "),
     };
-    format!("{origin:08x} {word}")
+    format!("{origin:08x} {body}")
 }
 
-/// Who said what; `None` if it was no instance.
-pub(super) fn decode(text: &str) -> Option<(u32, Said)> {
-    let (origin, word) = text.split_once(' ')?;
-    let said = match word {
-        "beat" => Said::Beat,
-        "bye" => Said::Bye,
-        "around" => Said::LookAround,
-        topics => topics.split(' ').map(topic).collect::<Option<_>>().map_or(Said::LookAround, Said::Look),
+/// The sender and its message; `None` if no instance sent it.
+pub(super) fn decode(text: &str) -> Option<(u32, Message)> {
+    let (origin, body) = text.split_once(' ')?;
+    let message = match body {
+        "beat" => Message::Heartbeat,
+        "bye" => Message::Bye,
+        "around" => Message::WakeAll,
+        topics => topics.split(' ').map(topic).collect::<Option<_>>().map_or(Message::WakeAll, Message::Wake),
     };
-    Some((u32::from_str_radix(origin, 16).ok()?, said))
+    Some((u32::from_str_radix(origin, 16).ok()?, message))
 }
 
 fn name(topic: Topic) -> String {
@@ -78,8 +77,8 @@ mod tests {
     use domain::ids::{CabinetId, StaffId, WorkerId};
 
     #[test]
-    fn what_is_said_is_understood() {
-        let look = Said::Look(vec![
+    fn messages_read_back() {
+        let look = Message::Wake(vec![
             Topic::Cabinet(CabinetId::generate()),
             Topic::Staff(StaffId::generate()),
             Topic::Worker(WorkerId::generate()),
@@ -89,11 +88,11 @@ mod tests {
             Topic::Letters,
             Topic::Catalogue,
         ]);
-        for said in [Said::Beat, Said::Bye, Said::LookAround, look] {
-            let text = encode(0xdead_beef, &said);
-            assert_eq!(decode(&text), Some((0xdead_beef, said)), "{text}");
+        for message in [Message::Heartbeat, Message::Bye, Message::WakeAll, look] {
+            let text = encode(0xdead_beef, &message);
+            assert_eq!(decode(&text), Some((0xdead_beef, message)), "{text}");
         }
-        assert_eq!(decode("00000001 rooms:7 staff"), Some((1, Said::LookAround)));
+        assert_eq!(decode("00000001 rooms:7 staff"), Some((1, Message::WakeAll)));
         assert_eq!(decode("hello"), None);
         assert_eq!(decode("hello beat"), None);
     }

@@ -13,88 +13,64 @@ use crate::{
     words::Bilingual,
 };
 
-/// What somebody wants of a consultation. Who may say so is the service's question.
+/// A command on a consultation. The service checks who may issue it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Put it to one doctor.
+    /// Offer the consultation to one doctor.
     Offer {
-        /// A fresh id.
         offer: OfferId,
-        /// To whom.
         doctor: StaffId,
-        /// The doctor's hospital.
         hospital: HospitalId,
-        /// One more than the snapshot's fence.
+        /// The snapshot's fence + 1.
         fence: i64,
-        /// In the future; see [`MatchingPolicy::offer_expires_at`].
+        /// Must be in the future; see [`MatchingPolicy::offer_expires_at`].
         expires_at: Timestamp,
     },
-    /// The doctor takes it.
+    /// The doctor accepts the offer.
     Accept {
-        /// Which offer.
         offer: OfferId,
-        /// Who answers.
         doctor: StaffId,
-        /// The fence that the doctor saw.
+        /// The fence of the offer that the doctor answers.
         fence: i64,
     },
-    /// The doctor says no.
+    /// The doctor declines the offer.
     Decline {
-        /// Which offer.
         offer: OfferId,
-        /// Who answers.
         doctor: StaffId,
-        /// The fence that the doctor saw.
+        /// The fence of the offer that the doctor answers.
         fence: i64,
     },
-    /// The offer's time is over.
-    ExpireOffer {
-        /// Which offer.
-        offer: OfferId,
-    },
-    /// The doctor's line is down beyond the grace.
+    /// The offer has expired.
+    ExpireOffer { offer: OfferId },
+    /// The doctor has been disconnected for longer than the reconnect grace.
     Requeue {
-        /// Who was lost.
         doctor: StaffId,
-        /// When that doctor was last heard. Unknown is not a time: then do not ask.
+        /// When the doctor was last heard from. If that is unknown, do not issue this command.
         lost_since: Timestamp,
     },
-    /// The doctor signed out, or may not act any more: whatever they hold of
-    /// it, offered or active, goes back at once.
-    Release {
-        /// Who.
-        doctor: StaffId,
-    },
-    /// The worker is checked in nowhere any more.
+    /// The doctor signed out, or may not act any more: the open offer or the active
+    /// consultation goes back to the queue at once.
+    Release { doctor: StaffId },
+    /// The worker is no longer checked in at any station.
     WorkerLeft,
-    /// The worker is checked in again, wherever.
+    /// The worker is checked in again, at any station.
     WorkerBack,
-    /// The worker left, and did not come back in time.
+    /// The worker left and did not come back in time: end the consultation.
     EndAbsent,
-    /// The doctor ends it: the worker does not come.
+    /// The doctor ends it because the worker did not appear.
     NoShow {
-        /// Who ends it.
         doctor: StaffId,
-        /// When the worker last did anything.
+        /// The worker's last activity.
         last_heard: Option<Timestamp>,
     },
-    /// It is taken back.
-    Cancel {
-        /// By whom.
-        reason: CancelReason,
-    },
+    /// The request for care is withdrawn.
+    Cancel { reason: CancelReason },
     /// The doctor completes it.
-    Complete {
-        /// Who completes.
-        doctor: StaffId,
-    },
-    /// What is known by now asks for this level. It only rises: a later normal
-    /// reading takes nobody back in the queue.
-    Triage {
-        /// How soon.
-        level: TriageLevel,
-    },
-    /// No doctor was found for long enough.
+    Complete { doctor: StaffId },
+    /// Raise the triage level to what is known now. It never falls: a later normal
+    /// reading does not move the worker back in the queue.
+    Triage { level: TriageLevel },
+    /// No doctor was found within the limit: end as unserved.
     GiveUp,
     /// The worker rates it.
     Rate {
@@ -103,12 +79,12 @@ pub enum Command {
     },
 }
 
-/// The events that `command` leads to at `now`. No events: it was already done.
+/// The events that result from `command` at `now`. An empty list means that it was already done.
 ///
 /// # Errors
-/// - `offer_gone` when an offer is not (or no longer) this doctor's to answer,
-/// - `state_moved_on` with the current state for anything else that came too late;
-///   with `retry_after_s` where it came too early,
+/// - `offer_gone` when the offer is not, or no longer, open for this doctor,
+/// - `state_moved_on` with the current state for any other command that is too late;
+///   with `retry_after_s` if it is too early,
 /// - `invalid_field` for a rating outside 1 to 5 or an offer that expires in the past.
 pub fn decide(
     consultation: &Consultation,
@@ -140,7 +116,7 @@ pub fn decide(
 
 type Answer = Result<Vec<Event>, Refusal>;
 
-/// "Already done" is an answer, not an error.
+/// A repeated command succeeds without events.
 const ALREADY_DONE: Answer = Ok(Vec::new());
 
 fn moved_on(consultation: &Consultation) -> Answer {
@@ -159,7 +135,7 @@ fn offer_gone(consultation: &Consultation) -> Answer {
 fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Answer {
     match consultation.state {
         State::Waiting if wanted.fence != consultation.fence.saturating_add(1) => moved_on(consultation),
-        // Nobody is there to be seen.
+        // The worker is not checked in.
         State::Waiting if consultation.left_at.is_some() => moved_on(consultation),
         State::Waiting if wanted.expires_at <= now => Err(Refusal::field(
             "expires_at",
@@ -180,8 +156,11 @@ fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Ans
     }
 }
 
-/// The last offer, if it is the one that the doctor means.
-fn meant(consultation: &Consultation, (offer, doctor, fence): (OfferId, StaffId, i64)) -> Option<&Offer> {
+/// The last offer, if id, doctor and fence match the doctor's answer.
+fn matching_offer(
+    consultation: &Consultation,
+    (offer, doctor, fence): (OfferId, StaffId, i64),
+) -> Option<&Offer> {
     consultation
         .offer
         .as_ref()
@@ -189,9 +168,9 @@ fn meant(consultation: &Consultation, (offer, doctor, fence): (OfferId, StaffId,
 }
 
 fn accept(consultation: &Consultation, answer: (OfferId, StaffId, i64), now: Timestamp) -> Answer {
-    let Some(offer) = meant(consultation, answer) else { return offer_gone(consultation) };
+    let Some(offer) = matching_offer(consultation, answer) else { return offer_gone(consultation) };
     match consultation.state {
-        // An expired offer is gone even before the sweep finds it.
+        // An expired offer cannot be accepted, even before the sweep has marked it.
         State::Offered if now < offer.expires_at => Ok(vec![Event::Accepted {
             offer: offer.id,
             doctor: offer.doctor,
@@ -206,7 +185,7 @@ fn accept(consultation: &Consultation, answer: (OfferId, StaffId, i64), now: Tim
 }
 
 fn decline(consultation: &Consultation, answer: (OfferId, StaffId, i64)) -> Answer {
-    let Some(offer) = meant(consultation, answer) else { return offer_gone(consultation) };
+    let Some(offer) = matching_offer(consultation, answer) else { return offer_gone(consultation) };
     match offer.state {
         OfferState::Open => Ok(vec![Event::Declined { offer: offer.id, doctor: offer.doctor }]),
         OfferState::Declined => ALREADY_DONE,
@@ -235,9 +214,9 @@ fn requeue(
 ) -> Answer {
     match consultation.state {
         State::Active if consultation.doctor == Some(doctor) => {
-            // To accept is to be heard.
-            let heard = consultation.accepted_at.map_or(lost_since, |at| at.max(lost_since));
-            let until = policy.grace_ends_at(heard);
+            // An accept counts as a sign of life.
+            let last_heard = consultation.accepted_at.map_or(lost_since, |at| at.max(lost_since));
+            let until = policy.grace_ends_at(last_heard);
             if now < until {
                 return too_early(consultation, until, now);
             }
@@ -253,8 +232,8 @@ fn requeue(
     }
 }
 
-/// While waiting, a withdrawn last offer is that of a doctor who was lost, or
-/// under whom the worker left: either way that doctor holds nothing of it.
+/// While waiting, a withdrawn last offer means that this doctor was lost or that the
+/// worker left during the offer: in both cases the doctor no longer has the consultation.
 fn was_lost(consultation: &Consultation, doctor: StaffId) -> bool {
     let last = consultation.offer.as_ref();
     last.is_some_and(|offer| offer.doctor == doctor && offer.state == OfferState::Withdrawn)
@@ -285,7 +264,7 @@ fn worker_left(consultation: &Consultation, now: Timestamp) -> Answer {
     let left = Event::WorkerLeft { at: now };
     match consultation.state {
         State::Waiting | State::Offered | State::Active if consultation.left_at.is_some() => ALREADY_DONE,
-        // A doctor who has the worker decides what it means.
+        // While active, the doctor decides whether to end it (no-show).
         State::Waiting | State::Active => Ok(vec![left]),
         State::Offered => Ok(withdrawn(consultation).into_iter().chain([left]).collect()),
         State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),

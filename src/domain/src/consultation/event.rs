@@ -1,4 +1,4 @@
-//! What happened to a consultation, and the fold that makes a snapshot of it.
+//! The events of a consultation, and the fold that builds a snapshot from them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +9,10 @@ use crate::{
     triage::TriageLevel,
 };
 
-/// One change of state. Holds ids, codes and times only, never personal data, so
-/// that the log can be kept and chained while people's data is deleted.
+/// One change of state. Contains ids, codes and times only, never personal data, so
+/// that the log can be stored and chained while people's data is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "payload", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields are those of Consultation and Offer")]
 pub enum ConsultationEvent {
     /// A worker asked for care.
     #[serde(rename = "consultation.requested")]
@@ -21,33 +20,33 @@ pub enum ConsultationEvent {
         consultation: ConsultationId,
         worker: WorkerId,
         at: Timestamp,
-        // Logs of before 2026-11-29 do not tell it.
-        #[serde(default = "untold")]
+        // Missing in logs written before 2026-11-29.
+        #[serde(default = "default_triage")]
         triage: TriageLevel,
     },
-    /// Something that was measured or said made it more pressing.
+    /// A reading or an answer raised the triage level.
     #[serde(rename = "consultation.triaged")]
     Triaged { triage: TriageLevel, at: Timestamp },
-    /// It was put to one doctor.
+    /// It was offered to one doctor.
     #[serde(rename = "consultation.offered")]
     Offered { offer: OfferId, doctor: StaffId, hospital: HospitalId, fence: i64, expires_at: Timestamp },
-    /// That doctor took it.
+    /// That doctor accepted it.
     #[serde(rename = "consultation.accepted")]
     Accepted { offer: OfferId, doctor: StaffId, hospital: HospitalId, fence: i64, at: Timestamp },
-    /// That doctor said no.
+    /// That doctor declined it.
     #[serde(rename = "consultation.declined")]
     Declined { offer: OfferId, doctor: StaffId },
-    /// That doctor did not answer; the service makes the doctor away.
+    /// That doctor did not answer; the service sets the doctor's presence to away.
     #[serde(rename = "consultation.offer_expired")]
     OfferExpired { offer: OfferId, doctor: StaffId },
-    /// The offer was taken back: the consultation was cancelled, its worker
+    /// The offer was withdrawn: the consultation was cancelled, its worker
     /// left, or its doctor signed out.
     #[serde(rename = "consultation.offer_withdrawn")]
     OfferWithdrawn { offer: OfferId, doctor: StaffId },
-    /// Its doctor was lost; it is back in the queue with its original time.
+    /// Its doctor was lost; it is back in the queue with its original waiting time.
     #[serde(rename = "consultation.requeued")]
     Requeued { doctor: StaffId, at: Timestamp },
-    /// Its worker is checked in nowhere: it is put to nobody until they are.
+    /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
     #[serde(rename = "consultation.worker_left")]
     WorkerLeft { at: Timestamp },
     /// Its worker is checked in again.
@@ -67,7 +66,7 @@ pub enum ConsultationEvent {
     Rated { rating: u8 },
 }
 
-const fn untold() -> TriageLevel {
+const fn default_triage() -> TriageLevel {
     TriageLevel::Standard
 }
 
@@ -92,16 +91,16 @@ impl ConsultationEvent {
         }
     }
 
-    /// The payload in the event log.
+    /// The payload as stored in the event log.
     pub fn payload(&self) -> serde_json::Value {
         let mut whole = serde_json::to_value(self).expect("ids, codes and times are always JSON");
         whole["payload"].take()
     }
 
-    /// Reads an event of the log again.
+    /// Parses an event from the log.
     ///
     /// # Errors
-    /// When `kind` is not of a consultation, or `payload` is not of that kind.
+    /// If `kind` is not a consultation event, or `payload` does not match it.
     pub fn read(kind: &str, payload: serde_json::Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(serde_json::json!({ "kind": kind, "payload": payload }))
     }
@@ -117,7 +116,7 @@ pub fn request(
     ConsultationEvent::Requested { consultation, worker, at: now, triage }
 }
 
-/// The snapshot after `events`, which must open with the request; `None` otherwise.
+/// The snapshot after `events`; `None` unless the first one is the request.
 pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
     let (first, rest) = events.split_first()?;
     let ConsultationEvent::Requested { consultation, worker, at, triage } = first else { return None };
@@ -144,10 +143,10 @@ pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
     Some(snapshot)
 }
 
-/// Folds one event into the snapshot. It trusts the log: [`super::decide`] made the event.
+/// Applies one event to the snapshot, unchecked: [`super::decide`] produced the event.
 pub fn apply(consultation: &mut Consultation, event: &ConsultationEvent) {
     match event {
-        // Only the first event of a log requests; a fold starts from it.
+        // Always the first event of a log; `fold` starts from it.
         ConsultationEvent::Requested { .. } => {}
         ConsultationEvent::Triaged { triage, .. } => consultation.triage = *triage,
         ConsultationEvent::Offered { offer, doctor, hospital, fence, expires_at } => {

@@ -1,11 +1,12 @@
 //! The consultation: one request for care, from start to end, as a pure state machine.
 //!
-//! [`decide`] answers a command with events or a refusal and [`apply`] folds an
-//! event into the snapshot; nothing else changes a state. Nothing is ever completed
-//! by a timeout: a lost doctor leads back to the queue, and a consultation that no
-//! doctor took ends as unserved, so that the failure stays visible. A worker who is
-//! checked in nowhere is put to no doctor; who does not come back in time, or does
-//! not come to the doctor who accepted, ends it as cancelled, with its own reason.
+//! [`decide`] returns events or a refusal for a command, and [`apply`] applies an
+//! event to the snapshot; nothing else changes a state. A timeout never completes a
+//! consultation: if the doctor is lost it returns to the queue, and if no doctor
+//! accepts it ends as unserved, so that the failure stays visible. A worker who is
+//! not checked in at any station is not offered to a doctor. If the worker does not
+//! come back in time, or does not appear before the doctor who accepted, the
+//! consultation ends as cancelled, with a reason of its own.
 //!
 //! ```text
 //! waiting --offer--> offered --accept--> active --complete--> completed

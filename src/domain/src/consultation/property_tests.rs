@@ -1,4 +1,4 @@
-//! Any sequence of commands, by any doctors, at any times, keeps the invariants.
+//! Property test: any sequence of commands, by any doctors, at any times, preserves the invariants.
 
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn offer_id(number: u8) -> OfferId {
     OfferId::from_uuid(Uuid::from_u128(200 + u128::from(number)))
 }
 
-/// Few doctors, offers and fences, so that right and wrong answers both come often.
+/// Few doctors, offers and fences, so that matching and non-matching answers are both frequent.
 fn command() -> impl Strategy<Value = (Command, i64)> {
     let (who, which, fence) = (0..3_u8, 0..4_u8, 0..5_i64);
     let answer = (who.clone(), which.clone(), fence.clone());
@@ -34,7 +34,7 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
             doctor: doctor(who),
             hospital: HospitalId::from_uuid(Uuid::from_u128(u128::from(who))),
             fence,
-            // Made relative to the start; the run below shifts it to its own now.
+            // Relative to the start; `aim_at_offer` shifts it to the current time.
             expires_at: start() + TimeDelta::seconds(expiry),
         }),
         4 => answer.clone().prop_map(|(who, which, fence)| Command::Accept {
@@ -63,8 +63,8 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
     (command, prop_oneof![9 => 0..15_i64, 1 => 0..4_000_i64])
 }
 
-/// Steers half of the answers to the offer at hand: else nearly all would miss.
-fn aimed(command: Command, snapshot: &Consultation, now: Timestamp, aim: bool) -> Command {
+/// Points half of the answers at the current offer; otherwise nearly all would be refused.
+fn aim_at_offer(command: Command, snapshot: &Consultation, now: Timestamp, aim: bool) -> Command {
     let last = snapshot.offer.clone().filter(|_| aim);
     match (command, last) {
         (Command::Offer { offer, doctor, hospital, fence, expires_at }, _) => {
@@ -94,9 +94,12 @@ fn check_snapshot(snapshot: &Consultation) {
     let state = snapshot.state;
     let with_doctor = matches!(state, ConsultationState::Active | ConsultationState::Completed)
         || snapshot.cancel_reason == Some(CancelReason::NoShow);
-    assert_eq!(snapshot.doctor.is_some(), with_doctor, "a doctor exactly once one has it");
+    assert_eq!(snapshot.doctor.is_some(), with_doctor, "a doctor is set exactly while or after one has it");
     assert_eq!(snapshot.cancel_reason.is_some(), state == ConsultationState::Cancelled);
-    assert!(snapshot.left_at.is_none() || state != ConsultationState::Offered, "nobody is there");
+    assert!(
+        snapshot.left_at.is_none() || state != ConsultationState::Offered,
+        "an offer is open although the worker left"
+    );
     assert_eq!(snapshot.hospital.is_some(), with_doctor);
     assert_eq!(snapshot.accepted_at.is_some(), with_doctor);
     assert_eq!(snapshot.ended_at.is_some(), !state.is_live());
@@ -115,7 +118,7 @@ fn check_step(before: &Consultation, after: &Consultation, events: &[Consultatio
     let offers = events.iter().filter(|event| matches!(event, ConsultationEvent::Offered { .. })).count();
     assert_eq!(after.fence, before.fence + offers as i64, "the fence grows by one per offer");
     if !before.state.is_live() {
-        assert_eq!(after.state, before.state, "ended states absorb");
+        assert_eq!(after.state, before.state, "ended states never change");
         assert_eq!((after.doctor, after.ended_at), (before.doctor, before.ended_at));
     }
     let lost = events.iter().any(|event| matches!(event, ConsultationEvent::Requeued { .. }));
@@ -125,31 +128,31 @@ fn check_step(before: &Consultation, after: &Consultation, events: &[Consultatio
     if before.state != ConsultationState::Active && after.state == ConsultationState::Active {
         assert!(before.offer.as_ref().is_some_and(|offer| now < offer.expires_at), "never accepted late");
     }
-    assert_eq!(before.waiting_since, after.waiting_since, "the original time stays");
-    assert!(after.triage <= before.triage, "it only becomes more pressing");
+    assert_eq!(before.waiting_since, after.waiting_since, "the original waiting time never changes");
+    assert!(after.triage <= before.triage, "the triage level never falls");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_keeps_the_invariants(steps in prop::collection::vec((command(), any::<bool>()), 1..60)) {
+    fn any_sequence_preserves_the_invariants(steps in prop::collection::vec((command(), any::<bool>()), 1..60)) {
         let policy = MatchingPolicy::default();
         let (id, worker) = (ConsultationId::from_uuid(Uuid::nil()), WorkerId::from_uuid(Uuid::nil()));
         let mut log = vec![request(id, worker, TriageLevel::Standard, start())];
-        let mut snapshot = fold(&log).expect("a request opens");
+        let mut snapshot = fold(&log).expect("the first event is a request");
         let mut now = start();
         for ((command, passed), aim) in steps {
             now += TimeDelta::seconds(passed);
-            let command = aimed(command, &snapshot, now, aim);
+            let command = aim_at_offer(command, &snapshot, now, aim);
             let before = snapshot.clone();
             let events = decide(&snapshot, &command, now, &policy).unwrap_or_default();
             events.iter().for_each(|event| apply(&mut snapshot, event));
             check_snapshot(&snapshot);
             check_step(&before, &snapshot, &events, now);
             if let Command::Accept { offer, doctor, fence } = command && !events.is_empty() {
-                let put = before.offer.as_ref().map(|put| (put.id, put.doctor, put.fence));
-                prop_assert_eq!(put, Some((offer, doctor, fence)), "accepted by the doctor it was put to");
+                let offered = before.offer.as_ref().map(|offer| (offer.id, offer.doctor, offer.fence));
+                prop_assert_eq!(offered, Some((offer, doctor, fence)), "accepted by another doctor than the offer's");
             }
             if !events.is_empty() {
                 let again = decide(&snapshot, &command, now, &policy);

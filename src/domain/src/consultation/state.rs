@@ -1,4 +1,4 @@
-//! The states, their named sets, and the snapshot that a command looks at.
+//! The states, their named sets, and the snapshot that a command is decided on.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,34 +9,29 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// Where a consultation stands.
+    /// The state of a consultation.
     pub enum ConsultationState {
         /// In the queue.
         Waiting = "waiting",
-        /// Put to one doctor, who has not answered yet.
+        /// Offered to one doctor, who has not answered yet.
         Offered = "offered",
-        /// A doctor has it.
+        /// A doctor accepted it.
         Active = "active",
         /// Its doctor completed it.
         Completed = "completed",
         /// Ended without a doctor's completion; [`CancelReason`] says why.
         Cancelled = "cancelled",
-        /// No doctor could be found; never the worker's doing.
+        /// No doctor could be found; the worker did not cause this.
         Unserved = "unserved",
     }
 }
 
 impl ConsultationState {
-    /// Not ended: a worker has at most one of these.
+    /// Not ended. A worker has at most one live consultation.
     pub const LIVE: &'static [Self] = &[Self::Waiting, Self::Offered, Self::Active];
 
-    /// Ended for good.
     pub const ENDED: &'static [Self] = &[Self::Completed, Self::Cancelled, Self::Unserved];
 
-    /// May still be taken back.
-    pub const CANCELLABLE: &'static [Self] = &[Self::Waiting, Self::Offered];
-
-    /// Whether the state is one of [`Self::LIVE`].
     pub const fn is_live(self) -> bool {
         match self {
             Self::Waiting | Self::Offered | Self::Active => true,
@@ -46,17 +41,17 @@ impl ConsultationState {
 }
 
 crate::text_enum! {
-    /// Where an offer stands.
+    /// The state of an offer.
     pub enum OfferState {
         /// The doctor may answer.
         Open = "open",
-        /// The doctor has the consultation, or completed it.
+        /// The doctor accepted; the consultation is active or completed.
         Accepted = "accepted",
-        /// The doctor said no.
+        /// The doctor declined.
         Declined = "declined",
         /// The doctor did not answer in time.
         Expired = "expired",
-        /// The consultation was cancelled under it, its worker left, or its doctor was lost.
+        /// The consultation was cancelled, its worker left, or its doctor was lost.
         Withdrawn = "withdrawn",
     }
 }
@@ -64,66 +59,58 @@ crate::text_enum! {
 crate::text_enum! {
     /// Why a consultation ended without being completed.
     pub enum CancelReason {
-        /// The worker.
+        /// By the worker.
         ByWorker = "by_worker",
-        /// An operator, for the worker.
+        /// By an operator, on behalf of the worker.
         ByOperator = "by_operator",
-        /// Its doctor: the worker did not come.
+        /// By its doctor, because the worker did not appear.
         NoShow = "no_show",
-        /// Nobody: the worker left while waiting, and did not come back in time.
+        /// Automatic: the worker left while waiting and did not come back in time.
         WorkerLeft = "worker_left",
     }
 }
 
-/// One consultation put to one doctor.
+/// One consultation offered to one doctor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// Which offer.
     pub id: OfferId,
-    /// To whom.
     pub doctor: StaffId,
     /// The doctor's hospital, which the consultation gains on accept.
     pub hospital: HospitalId,
-    /// The offer's number within its consultation.
+    /// Number of the offer within its consultation, from 1.
     pub fence: i64,
-    /// From then on it can no longer be accepted.
+    /// The first instant at which it can no longer be accepted.
     pub expires_at: Timestamp,
-    /// Where it stands.
     pub state: OfferState,
 }
 
 /// The snapshot that a command is decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consultation {
-    /// Which consultation.
     pub id: ConsultationId,
-    /// Who seeks care.
+    /// The person who seeks care.
     pub worker: WorkerId,
-    /// Where it stands.
     pub state: ConsultationState,
-    /// Since when the worker waits; a requeue keeps it.
+    /// Start of the wait; a requeue does not change it.
     pub waiting_since: Timestamp,
-    /// When its doctor was lost last; from there the wait for another counts anew.
+    /// Last time its doctor was lost; the limit for ending as unserved counts from here.
     pub requeued_at: Option<Timestamp>,
-    /// The last offer, in whatever state.
+    /// The last offer, in any state.
     pub offer: Option<Offer>,
-    /// The number of the last offer; 0 before the first. Grows by one per offer.
+    /// Number of the last offer; 0 before the first. Grows by one per offer.
     pub fence: i64,
-    /// Who has it, or completed it.
+    /// The doctor who accepted it, if active, completed or a no-show.
     pub doctor: Option<StaffId>,
-    /// Whose doctor that is.
+    /// That doctor's hospital.
     pub hospital: Option<HospitalId>,
-    /// When that doctor accepted.
     pub accepted_at: Option<Timestamp>,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Why it was cancelled.
     pub cancel_reason: Option<CancelReason>,
-    /// Since when the worker is checked in nowhere; `None` while they are.
+    /// Since when the worker is not checked in at any station; `None` while checked in.
     pub left_at: Option<Timestamp>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<u8>,
-    /// How soon a doctor must see the worker; it only rises.
+    /// How soon a doctor must see the worker; it never falls.
     pub triage: TriageLevel,
 }
 
@@ -132,11 +119,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn live_and_ended_part_the_states() {
+    fn every_state_is_either_live_or_ended() {
         for &state in ConsultationState::ALL {
             assert_eq!(ConsultationState::LIVE.contains(&state), state.is_live());
             assert_ne!(ConsultationState::LIVE.contains(&state), ConsultationState::ENDED.contains(&state));
         }
-        assert!(ConsultationState::CANCELLABLE.iter().all(|state| state.is_live()));
     }
 }

@@ -1,4 +1,4 @@
-//! The formulary as a whole: found by code, walked, and searched.
+//! The formulary: lookup by code or name, iteration and search.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::words::Bilingual;
 
-/// What keeps a product from being prescribed or sold, as far as its row says.
+/// What prevents a product from being prescribed or sold, according to its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Its place on the never-list.
+    /// The match on the never-list.
     pub never: Option<Never>,
-    /// Maxima that cannot be, and what keeps them from being judged.
+    /// Implausible maxima, and what prevents them from being checked.
     pub implausible: Vec<Flaw>,
-    /// Has somebody read, in a named source, the most an adult may take in a day?
+    /// Whether an adult's daily maximum is given with a source.
     pub sourced: bool,
 }
 
@@ -34,41 +34,39 @@ impl Standing {
     }
 }
 
-/// All products known, by code and in the order of their rows.
+/// All known products, by code and in the order of their rows.
 #[derive(Debug, Clone, Default)]
 pub struct Formulary {
     products: Vec<Product>,
-    /// What was found about each product, once somebody asked: it costs more than a check.
+    /// Computed on first use, because it costs more than a safety check.
     standings: Vec<OnceLock<Standing>>,
     by_code: HashMap<ProductCode, usize>,
-    /// Names as people may spell them; of two products of one name the first.
+    /// Normalized names; of products with the same name the first.
     by_name: HashMap<String, usize>,
-    /// Lower-case names and codes, one per product: searching must not allocate per row.
+    /// Lower-case names and code of each product, so that a search does not allocate per row.
     haystacks: Vec<String>,
 }
 
 impl Formulary {
-    /// An empty formulary.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Of these products; a later row of the same code replaces the earlier one.
+    /// A later product of the same code replaces the earlier one.
     pub fn from_products(products: impl IntoIterator<Item = Product>) -> Self {
-        let mut book = Self::new();
+        let mut formulary = Self::new();
         for product in products {
-            book.put(product);
+            formulary.put(product);
         }
-        book
+        formulary
     }
 
-    /// Adds or replaces one product.
     pub fn put(&mut self, product: Product) {
         let haystack =
             format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
         let at = self.by_code.get(&product.code).copied().unwrap_or(self.products.len());
         for name in [&product.generic_zh, &product.generic_en, product.code.as_str()] {
-            self.by_name.entry(spelt(name)).or_insert(at);
+            self.by_name.entry(normalized(name)).or_insert(at);
         }
         if let Some(&at) = self.by_code.get(&product.code) {
             self.products[at] = product;
@@ -82,11 +80,11 @@ impl Formulary {
         }
     }
 
-    /// Reads a CSV text with a header row ([`super::COLUMNS`]); `#` starts a comment line.
+    /// Parses a CSV text with a header row ([`super::COLUMNS`]); `#` starts a comment line.
     ///
     /// # Errors
-    /// Every bad cell of every row; a code that stands twice is one too.
-    pub fn from_csv(text: &str) -> Result<Formulary, Vec<RowProblem>> {
+    /// Every bad cell of every row, including duplicate codes.
+    pub(crate) fn from_csv(text: &str) -> Result<Formulary, Vec<RowProblem>> {
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
         let unreadable = |line: u64, error: &csv::Error| {
             let message =
@@ -101,7 +99,7 @@ impl Formulary {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut book = Formulary::new();
+        let mut formulary = Formulary::new();
         for record in reader.records() {
             let record = match record {
                 Ok(record) => record,
@@ -114,14 +112,14 @@ impl Formulary {
             let line = record.position().map_or(0, csv::Position::line);
             let cells: HashMap<&str, &str> = header.iter().zip(record.iter()).collect();
             match Product::from_fields(&cells) {
-                Ok(product) if book.by_code.contains_key(&product.code) => {
+                Ok(product) if formulary.by_code.contains_key(&product.code) => {
                     let message = Bilingual::made(
                         format!("编码 {} 重复", product.code),
                         format!("the code {} stands twice", product.code),
                     );
                     problems.push(RowProblem { line, field: "code".into(), message });
                 }
-                Ok(product) => book.put(product),
+                Ok(product) => formulary.put(product),
                 Err(issues) => problems.extend(issues.into_iter().map(|i| RowProblem {
                     line,
                     field: i.field.into(),
@@ -129,10 +127,10 @@ impl Formulary {
                 })),
             }
         }
-        if problems.is_empty() { Ok(book) } else { Err(problems) }
+        if problems.is_empty() { Ok(formulary) } else { Err(problems) }
     }
 
-    /// The formulary that ships with the house.
+    /// The formulary that ships with the application.
     ///
     /// # Errors
     /// As [`Formulary::from_csv`]; a test shows that the shipped file has none.
@@ -140,27 +138,27 @@ impl Formulary {
         Self::from_csv(super::SHIPPED_CSV)
     }
 
-    /// The product of this code.
     pub fn get(&self, code: &ProductCode) -> Option<&Product> {
         self.by_code.get(code).map(|&at| &self.products[at])
     }
 
-    /// The product whose code is spelt `code`.
+    /// As [`Self::get`], by the text of the code.
     pub fn find(&self, code: &str) -> Option<&Product> {
         self.by_code.get(code).map(|&at| &self.products[at])
     }
 
-    /// The product that `text` names, however its signs and characters are written.
+    /// The product with the name or code `text`; case, spaces, signs and traditional characters
+    /// do not matter.
     pub fn named(&self, text: &str) -> Option<&Product> {
-        let at = *self.by_name.get(&spelt(text))?;
-        // A replaced row may be called otherwise now.
+        let at = *self.by_name.get(&normalized(text))?;
+        // A replaced row may have another name now.
         self.products.get(at).filter(|product| {
             let names = [&product.generic_zh, &product.generic_en, product.code.as_str()];
-            names.iter().any(|name| spelt(name) == spelt(text))
+            names.iter().any(|name| normalized(name) == normalized(text))
         })
     }
 
-    /// What keeps the product of this code from being prescribed or sold.
+    /// What prevents the product of this code from being prescribed or sold.
     pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
         let at = *self.by_code.get(code)?;
         Some(self.standings[at].get_or_init(|| Standing::of(&self.products[at])))
@@ -171,31 +169,30 @@ impl Formulary {
         self.products.iter()
     }
 
-    /// How many products are known.
     pub fn len(&self) -> usize {
         self.products.len()
     }
 
-    /// Is nothing known?
     pub fn is_empty(&self) -> bool {
         self.products.is_empty()
     }
 
-    /// Products whose Chinese or English name or code holds every word of `text`, or whose
-    /// ATC code starts with it. An empty text finds all.
+    /// Products whose names or code contain every word of `text`, or whose ATC code starts
+    /// with it. An empty text finds all.
     pub fn search<'a>(&'a self, text: &str) -> impl Iterator<Item = &'a Product> + 'a {
         let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
         let atc = text.trim().to_ascii_uppercase();
         self.products.iter().zip(&self.haystacks).filter_map(move |(product, haystack)| {
             let named = words.iter().all(|word| haystack.contains(word));
-            let classed = !atc.is_empty() && product.atc.starts_with(&atc);
-            (named || classed).then_some(product)
+            let in_class = !atc.is_empty() && product.atc.starts_with(&atc);
+            (named || in_class).then_some(product)
         })
     }
 }
 
-/// Letters and digits only, small, half-width and in simplified characters.
-fn spelt(name: &str) -> String {
+/// The comparison key of a name: letters and digits only, lower case, half-width and in
+/// simplified characters.
+fn normalized(name: &str) -> String {
     simplified(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 

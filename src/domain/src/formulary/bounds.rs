@@ -1,5 +1,5 @@
-//! Bounds beyond which a maximum is a slip of the pen. They give no dosing advice: they only
-//! keep a row with 20 g of paracetamol a day out. The ceilings stand in `ingredients.csv`.
+//! Plausibility bounds for maxima. They are no dosing advice: they only reject typing errors,
+//! such as 20 g of paracetamol a day. The ceilings are in `ingredients.csv`.
 
 use super::{
     codes::SaleClass,
@@ -9,37 +9,34 @@ use super::{
 };
 use crate::words::Bilingual;
 
-/// Something about a row that keeps it from being prescribed or sold.
+/// An error in a row that prevents the product from being prescribed or sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// The column.
     pub field: &'static str,
-    /// A stable word: `never_list`, `implausible`, `unknown_ingredient`, `atc_mismatch`, `no_source`.
+    /// A stable code: `never_list`, `implausible`, `unknown_ingredient`, `atc_mismatch`, `no_source`.
     pub code: &'static str,
-    /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
 
-/// The longest course that a label may name, in days: long-term supply is 12 weeks
-/// (source: clinical rules, prescribing table).
+/// The longest course that a label may state, in days: long-term supply is 12 weeks.
+/// Source: the project's clinical rules, prescribing table.
 const LONGEST_COURSE_DAYS: u32 = 84;
 
-/// The longest one of what is swallowed and sold without a prescription: labels of
-/// over-the-counter drugs name 3 to 14 days. Our default.
+/// The longest course, in days, of an over-the-counter drug that is not locally acting: labels
+/// state 3 to 14 days. Our default.
 const LONGEST_SELF_CARE_DAYS: u32 = 14;
 
-/// A child's dose is held against the adult ceiling at this weight, in kilograms. Our default.
+/// The weight at which a child's dose is compared with the adult ceiling, in kilograms. Our default.
 const CHILD_AS_ADULT_KG: i64 = 60;
 
-/// No child's dose by weight is above this in a day, whatever the drug, in micrograms a kilogram:
-/// the highest in use are osmotic laxatives, 1.5 g/kg. Our default.
-const CHILD_MOST_UG_PER_KG: i64 = 1_500_000;
+/// The highest child's daily dose of any drug, in micrograms per kilogram: the highest in use are
+/// osmotic laxatives, 1.5 g/kg. Our default.
+const CHILD_MAX_UG_PER_KG: i64 = 1_500_000;
 
-/// Maxima of `product` beyond the table, by column, and what keeps them from being judged: an
-/// ingredient that nobody knows has no ceiling. What acts where it is put is not measured in
-/// what is swallowed.
+/// Maxima of `product` above the ceilings, by column, and what prevents the check: an unknown
+/// ingredient has no ceiling. Locally acting forms are not compared with oral ceilings.
 pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
-    let mut flaws = not_as_it_says(product);
+    let mut flaws = identity_flaws(product);
     flaws.extend(too_long(product));
     if product.form.is_local() {
         return flaws;
@@ -64,8 +61,8 @@ pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
         let by_times = times.map(|times| dose.unwrap_or(one.amount_ug).saturating_mul(times));
         let day = most.day_ug.filter(|_| single);
         let child = product.child_dose;
-        let grown = |ug_per_kg: i64| ug_per_kg.saturating_mul(CHILD_AS_ADULT_KG);
-        let child_most = day_most.min(grown(CHILD_MOST_UG_PER_KG));
+        let at_adult_weight = |ug_per_kg: i64| ug_per_kg.saturating_mul(CHILD_AS_ADULT_KG);
+        let child_most = day_most.min(at_adult_weight(CHILD_MAX_UG_PER_KG));
         let checks = [
             ("ingredients", Some(one.amount_ug), dose_most),
             ("max_dose_mg", most.dose_ug.filter(|_| single), dose_most),
@@ -77,8 +74,8 @@ pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
                 by_times.filter(|_| day.is_none() && most.day_units_thousandths.is_none()),
                 day_most,
             ),
-            ("child_mg_kg_dose", child.map(|child| grown(child.ug_per_kg_dose)), child_most),
-            ("child_mg_kg_day", child.map(|child| grown(child.ug_per_kg_day)), child_most),
+            ("child_mg_kg_dose", child.map(|child| at_adult_weight(child.ug_per_kg_dose)), child_most),
+            ("child_mg_kg_day", child.map(|child| at_adult_weight(child.ug_per_kg_day)), child_most),
         ];
         for (field, amount, bound) in checks {
             let over = amount.is_some_and(|amount| amount > bound);
@@ -90,14 +87,14 @@ pub(super) fn implausible(product: &Product) -> Vec<Flaw> {
     flaws
 }
 
-/// Does the row mean to be prescribed or sold?
+/// Whether the row is meant to be prescribed or sold.
 fn claims_a_maximum(product: &Product) -> bool {
     product.in_formulary && product.adult_max.limits_a_day()
 }
 
-/// Ingredients that nobody knows, and an ATC code that means another drug. What stands on the
-/// never-list is refused for that.
-fn not_as_it_says(product: &Product) -> Vec<Flaw> {
+/// Unknown ingredients, and an ATC code of another drug. Not reported for a product on the
+/// never-list, which is refused for that reason.
+fn identity_flaws(product: &Product) -> Vec<Flaw> {
     if !claims_a_maximum(product) {
         return Vec::new();
     }
@@ -152,7 +149,7 @@ fn no_amount(one: &Ingredient) -> Flaw {
     Flaw { field: "ingredients", code: "implausible", message }
 }
 
-/// Courses longer than any supply.
+/// A course longer than any supply.
 fn too_long(product: &Product) -> Option<Flaw> {
     let self_care = product.class != SaleClass::Rx && !product.form.is_local();
     let most = if self_care { LONGEST_SELF_CARE_DAYS } else { LONGEST_COURSE_DAYS };
@@ -185,10 +182,10 @@ mod tests {
     use crate::formulary::Formulary;
 
     #[test]
-    fn a_slip_of_the_pen_is_seen_in_every_column() {
-        let book = Formulary::shipped().expect("shipped");
+    fn a_typing_error_is_detected_in_every_column() {
+        let formulary = Formulary::shipped().expect("shipped");
         let flaws = |change: &dyn Fn(&mut Product)| {
-            let mut product = book.find("PCM-T500").expect("shipped").clone();
+            let mut product = formulary.find("PCM-T500").expect("shipped").clone();
             change(&mut product);
             implausible(&product).into_iter().map(|flaw| flaw.field).collect::<Vec<_>>()
         };
@@ -205,7 +202,7 @@ mod tests {
             ["max_times"]
         );
         assert_eq!(flaws(&|p| p.ingredients[0].amount_ug = 5_000_000), ["ingredients"]);
-        for product in book.iter() {
+        for product in formulary.iter() {
             assert_eq!(implausible(product), [], "{}", product.code);
         }
     }

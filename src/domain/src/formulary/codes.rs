@@ -1,4 +1,4 @@
-//! The closed sets and code types that a formulary row is made of.
+//! The enums and code types of a formulary row.
 
 use std::borrow::Borrow;
 
@@ -7,21 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::names::canonical_ingredient;
 
 macro_rules! code_type {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $read:expr, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $canonical:expr, $what:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
-            /// The code spelt `text`, or `None` where it is not a valid one.
+            /// `None` if `text` is not a valid code.
             pub fn parse(text: &str) -> Option<Self> {
                 let valid: fn(&str) -> bool = $valid;
-                let read: fn(&str) -> &str = $read;
-                valid(text).then(|| Self(read(text).to_owned()))
+                let canonical: fn(&str) -> &str = $canonical;
+                valid(text).then(|| Self(canonical(text).to_owned()))
             }
 
-            /// The spelling.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -61,8 +60,8 @@ code_type! {
 
 code_type! {
     /// One active ingredient: the international nonproprietary name in lower-case English
-    /// (`paracetamol`), words joined by `_`; herbal compounds carry the name of the compound.
-    /// Another name of a known ingredient (`acetaminophen`) is read as its code.
+    /// (`paracetamol`), words joined by `_`; a herbal compound has the compound's name.
+    /// Another name of a known ingredient (`acetaminophen`) is converted to its code.
     IngredientCode,
     |text| (2..=60).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'),
     |text| canonical_ingredient(text).unwrap_or(text),
@@ -120,17 +119,15 @@ crate::text_enum! {
         EarDrops = "ear_drops",
         /// Spray for the nose.
         NasalSpray = "nasal_spray",
-        /// Inhaler.
         Inhaler = "inhaler",
-        /// Suppository.
         Suppository = "suppository",
-        /// Injection; known to the catalogue, never prescribed here.
+        /// In the catalogue only; never prescribed here.
         Injection = "injection",
     }
 }
 
 impl Form {
-    /// Does the drug act where it is put, with little of it reaching the blood?
+    /// Whether the drug acts locally, with little systemic absorption.
     pub const fn is_local(self) -> bool {
         use Form::{
             Capsule, ChewableTablet, Cream, DispersibleTablet, Dressing, EarDrops, EyeDrops, EyeOintment,
@@ -160,7 +157,7 @@ impl Form {
         }
     }
 
-    /// What one unit of this form is counted in.
+    /// The dose unit of this form.
     pub const fn unit(self) -> DoseUnit {
         match self {
             Form::Tablet
@@ -186,21 +183,17 @@ impl Form {
 }
 
 crate::text_enum! {
-    /// What a dose is counted in. `strength_ug` and `units_per_pack` are per this unit.
+    /// The unit of a dose. `strength_ug` and `units_per_pack` are per this unit.
     pub enum DoseUnit {
-        /// One tablet.
         Tablet = "tablet",
         /// One pill of traditional medicine.
         Pill = "pill",
-        /// One capsule.
         Capsule = "capsule",
-        /// One sachet.
         Sachet = "sachet",
-        /// One millilitre.
         Millilitre = "ml",
         /// One gram of cream, ointment or gel.
         Gram = "g",
-        /// One drop; a bottle is counted at 20 drops a millilitre.
+        /// One drop; a bottle contains 20 drops per millilitre.
         Drop = "drop",
         /// One patch, dressing or suppository.
         Piece = "piece",
@@ -222,39 +215,32 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// A state of the worker that a label can forbid or warn about.
+    /// A condition of the worker that a label can contraindicate or warn about.
     pub enum Condition {
-        /// Pregnancy.
         Pregnancy = "pregnancy",
-        /// Breast feeding.
         BreastFeeding = "breast_feeding",
         /// Liver disease of any degree.
         LiverDisease = "liver_disease",
-        /// Severe liver disease.
         SevereLiverDisease = "severe_liver_disease",
         /// Kidney disease of any degree.
         KidneyDisease = "kidney_disease",
-        /// Severe kidney disease.
         SevereKidneyDisease = "severe_kidney_disease",
-        /// Peptic ulcer now or before.
+        /// Present or past.
         PepticUlcer = "peptic_ulcer",
         /// Bleeding of stomach or gut, or a bleeding disorder.
         Bleeding = "bleeding",
-        /// Asthma set off by aspirin or another NSAID.
+        /// Asthma triggered by aspirin or another NSAID.
         NsaidAsthma = "nsaid_asthma",
         /// Asthma of another kind.
         Asthma = "asthma",
         /// Long QT, congenital or acquired.
         LongQt = "long_qt",
-        /// Heart failure.
         HeartFailure = "heart_failure",
-        /// Coronary disease.
         CoronaryDisease = "coronary_disease",
         /// Slow heart or heart block.
         HeartBlock = "heart_block",
         /// Diagnosed hypertension.
         Hypertension = "hypertension",
-        /// Diabetes.
         Diabetes = "diabetes",
         /// Narrow-angle glaucoma.
         Glaucoma = "glaucoma",
@@ -262,13 +248,11 @@ crate::text_enum! {
         ProstaticHyperplasia = "prostatic_hyperplasia",
         /// Overactive thyroid.
         Hyperthyroidism = "hyperthyroidism",
-        /// Epilepsy.
         Epilepsy = "epilepsy",
-        /// Myasthenia gravis.
         MyastheniaGravis = "myasthenia_gravis",
         /// Lack of glucose-6-phosphate dehydrogenase.
         G6pdDeficiency = "g6pd_deficiency",
-        /// Angio-oedema before, of any cause.
+        /// Past angio-oedema, of any cause.
         Angioedema = "angioedema",
         /// Muscle disease, or muscle pain with raised creatine kinase.
         Myopathy = "myopathy",
@@ -280,13 +264,11 @@ crate::text_enum! {
         Hyperkalaemia = "hyperkalaemia",
         /// Acidosis, or a state that leads to it.
         MetabolicAcidosis = "metabolic_acidosis",
-        /// Gout.
         Gout = "gout",
-        /// Fever is what is treated now.
+        /// Fever is the complaint that is treated now.
         Fever = "fever",
         /// Regular drinking of alcohol.
         AlcoholUse = "alcohol_use",
-        /// Phenylketonuria.
         Phenylketonuria = "phenylketonuria",
     }
 }
@@ -296,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_keep_their_alphabet() {
+    fn codes_reject_other_characters() {
         assert!(ProductCode::parse("PCM-500.12").is_some());
         for bad in ["", "A", "对乙酰氨基酚", "two words", &"A".repeat(41)] {
             assert!(ProductCode::parse(bad).is_none(), "{bad}");
@@ -307,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_return() {
+    fn codes_round_trip() {
         for form in Form::ALL {
             assert_eq!(Form::parse(form.as_str()), Some(*form));
         }

@@ -1,11 +1,11 @@
-//! What people call their conditions, in both languages. A word that stands here means the
-//! condition; one that does not is named to who wrote it, and asked again.
+//! Common names of conditions, in both languages. A name that is not listed here is returned to
+//! the person who entered it, with the question asked again.
 
 use super::codes::Condition;
 use super::script::simplified;
 
-/// Condition and its names: simplified characters, small letters, without spaces and signs. The
-/// first Chinese one is the label.
+/// Condition and its names: simplified characters, lower case, without spaces and signs. The
+/// first name is the Chinese label.
 const NAMES: &[(Condition, &[&str])] = &[
     (
         Condition::Pregnancy,
@@ -181,19 +181,20 @@ const NAMES: &[(Condition, &[&str])] = &[
 ];
 
 impl Condition {
-    /// The condition that people call `text`, or whose code it is.
+    /// The condition with the common name or code `text`.
     pub fn named(text: &str) -> Option<Self> {
-        let spelt: String = simplified(text).chars().filter(|c| c.is_alphanumeric()).collect();
+        let normalized: String = simplified(text).chars().filter(|c| c.is_alphanumeric()).collect();
         let known = |word: &str| {
             let code = |one: &&Condition| one.as_str().replace('_', "") == word;
             let by_name = NAMES.iter().find(|(_, names)| names.contains(&word)).map(|(one, _)| *one);
             by_name.or_else(|| Condition::ALL.iter().find(code).copied())
         };
-        let said = ["我有", "患有", "得过", "有", "患"].iter().find_map(|word| spelt.strip_prefix(word));
-        known(&spelt).or_else(|| known(said?))
+        let stripped =
+            ["我有", "患有", "得过", "有", "患"].iter().find_map(|word| normalized.strip_prefix(word));
+        known(&normalized).or_else(|| known(stripped?))
     }
 
-    /// What it is called in Chinese.
+    /// The Chinese display name.
     pub fn label_zh(self) -> &'static str {
         let row = NAMES.iter().find(|(one, _)| *one == self);
         row.and_then(|(_, names)| names.first()).copied().unwrap_or(self.as_str())
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_condition_has_names_each_for_one() {
+    fn every_condition_has_names_and_each_name_is_unique() {
         let mut seen = std::collections::HashSet::new();
         for condition in Condition::ALL {
             assert!(!condition.label_zh().is_ascii(), "{condition}");

@@ -1,6 +1,6 @@
-//! The drugs that may be prescribed here (formulary) and all drugs known (catalogue),
-//! as plain rows. It never decides whether a drug suits a worker (`safety` does), and it
-//! never guesses a maximum: a row whose maximum nobody read is carried, shown and refused.
+//! The drugs that may be prescribed here (formulary) and all drugs known (catalogue).
+//! Whether a drug is safe for a worker is decided in `safety`. A maximum is never guessed:
+//! a row without a sourced maximum is stored and shown, but cannot be prescribed or sold.
 //! Amounts are whole micrograms and thousandths of a unit; there are no floats.
 
 mod book;
@@ -16,16 +16,14 @@ mod script;
 mod source;
 
 pub use book::{Formulary, Standing};
-pub use bounds::Flaw;
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
-pub use names::{KnownIngredient, canonical_ingredient, ingredient_of_atc, known_ingredient};
+pub(crate) use names::canonical_ingredient;
 pub use never::{Never, never};
-pub use parse::{COLUMNS, FieldIssue, OPTIONAL, RowProblem, TEXTS};
+pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
-pub use script::simplified;
-pub use source::names_a_source;
+pub(crate) use script::simplified;
 
-/// The formulary that ships with the house, as CSV. Its prices are samples.
+/// The formulary that ships with the application, as CSV. Its prices are samples.
 pub const SHIPPED_CSV: &str = include_str!("shipped.csv");
 
 #[cfg(test)]

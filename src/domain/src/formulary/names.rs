@@ -1,7 +1,7 @@
-//! One word for one ingredient. A file, a person and an old database call the same thing by
-//! many names: international, American, British and Chinese ones, pinyin, salts, trade forms.
-//! They are read as one code, so that sums, ceilings, interactions and allergies hold whatever
-//! it is called. The table is `ingredients.csv`.
+//! Canonical codes of ingredients. Files, people and old databases use many names for the same
+//! ingredient: international, American, British and Chinese ones, pinyin, salts, trade forms.
+//! All are mapped to one code, so that sums, ceilings, interactions and allergies apply under any
+//! name. The table is `ingredients.csv`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -11,17 +11,15 @@ use super::script::simplified;
 
 const TABLE_CSV: &str = include_str!("ingredients.csv");
 
-/// What is known of one ingredient.
+/// One ingredient of the table.
 #[derive(Debug, Clone)]
-pub struct KnownIngredient {
-    /// Its code.
+pub(crate) struct KnownIngredient {
     pub code: &'static str,
-    /// Micrograms in one dose and in one day that no adult label exceeds; `None` where labels
-    /// give no amount, or where it is not swallowed.
+    /// Micrograms per dose and per day that no adult label exceeds; `None` if labels give no
+    /// amount or the ingredient is not taken orally.
     pub ceiling_ug: Option<(i64, i64)>,
-    /// ATC codes that mean it alone.
+    /// ATC codes of the ingredient alone.
     pub atc: Vec<&'static str>,
-    /// Other names.
     pub names: Vec<&'static str>,
 }
 
@@ -49,7 +47,7 @@ fn lines() -> impl Iterator<Item = &'static str> {
     TABLE_CSV.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).skip(1)
 }
 
-/// One line of the table; a test shows that every line is one.
+/// Parses a line of the table; `None` if it is malformed, which a test excludes.
 fn row(line: &'static str) -> Option<KnownIngredient> {
     let cells: Vec<&'static str> = line.split(',').collect();
     let [code, dose, day, atc, names] = cells.as_slice() else { return None };
@@ -61,17 +59,17 @@ fn row(line: &'static str) -> Option<KnownIngredient> {
     Some(KnownIngredient { code, ceiling_ug, atc: list(atc), names: list(names) })
 }
 
-/// What is known of the ingredient that `text` names.
-pub fn known_ingredient(text: &str) -> Option<&'static KnownIngredient> {
+/// The ingredient with the code or other name `text`.
+pub(crate) fn known_ingredient(text: &str) -> Option<&'static KnownIngredient> {
     TABLE.by_name.get(canonical_ingredient(text)?).map(|at| &TABLE.rows[*at])
 }
 
-/// The ingredient that an ATC code means, alone.
-pub fn ingredient_of_atc(atc: &str) -> Option<&'static str> {
+/// The code of the single ingredient that an ATC code stands for.
+pub(crate) fn ingredient_of_atc(atc: &str) -> Option<&'static str> {
     TABLE.by_atc.get(atc).map(|at| TABLE.rows[*at].code)
 }
 
-/// Acids, bases, esters, water and books of standards that stand beside a name.
+/// Words for acids, bases, esters, hydrates and pharmacopoeias that are written with a name.
 const SALTS: &[&str] = &[
     "acetate",
     "anhydrous",
@@ -163,7 +161,7 @@ const SALTS_ZH: &[&str] = &[
     "赖氨酸",
 ];
 
-/// Forms, salts and filling words in Chinese, behind a name.
+/// Forms, salts and filler words in Chinese, after a name.
 const ENDINGS_ZH: &[&str] = &[
     "缓释",
     "控释",
@@ -218,20 +216,24 @@ const ENDINGS_ZH: &[&str] = &[
     "药",
 ];
 
-/// The code of the ingredient that `text` names, in any of its spellings; `None` where the table
-/// does not know it.
-pub fn canonical_ingredient(text: &str) -> Option<&'static str> {
+/// The code of the ingredient that `text` names, in any spelling; `None` if it is not in the table.
+pub(crate) fn canonical_ingredient(text: &str) -> Option<&'static str> {
     let found = |name: &str| TABLE.by_name.get(name).map(|at| TABLE.rows[*at].code);
     if let Some(code) = found(text) {
         return Some(code);
     }
-    let spelt = simplified(text.trim()).replace([' ', '-', '\u{b7}', '\u{3000}'], "_");
-    found(&spelt)
-        .or_else(|| if spelt.is_ascii() { without_salts(&spelt, found) } else { without_form(&spelt, found) })
+    let normalized = simplified(text.trim()).replace([' ', '-', '\u{b7}', '\u{3000}'], "_");
+    found(&normalized).or_else(|| {
+        if normalized.is_ascii() {
+            without_salts(&normalized, found)
+        } else {
+            without_form(&normalized, found)
+        }
+    })
 }
 
-fn without_salts(spelt: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
-    let mut words: &[&str] = &spelt.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>();
+fn without_salts(normalized: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+    let mut words: &[&str] = &normalized.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>();
     loop {
         words = match words {
             [rest @ .., last] if SALTS.contains(last) => rest,
@@ -244,8 +246,8 @@ fn without_salts(spelt: &str, found: impl Fn(&str) -> Option<&'static str>) -> O
     }
 }
 
-fn without_form(spelt: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
-    let mut rest: &str = &spelt.replace('_', "");
+fn without_form(normalized: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+    let mut rest: &str = &normalized.replace('_', "");
     loop {
         if let Some(code) = found(rest) {
             return Some(code);
@@ -269,7 +271,7 @@ mod tests {
     };
 
     #[test]
-    fn every_line_is_a_row_and_every_word_stands_once() {
+    fn every_line_is_a_row_and_every_name_is_unique() {
         assert_eq!(lines().count(), TABLE.rows.len());
         let mut words = HashSet::new();
         let mut atc = HashSet::new();
@@ -287,21 +289,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_rules_and_the_shipped_formulary_name_is_known() {
+    fn all_ingredients_of_the_rules_and_the_shipped_formulary_are_known() {
         for facts in RuleSet::standard().ingredients() {
             assert_eq!(known_ingredient(facts.code).map(|one| one.code), Some(facts.code));
         }
         for product in Formulary::shipped().expect("shipped").iter() {
             for one in &product.ingredients {
                 let known = known_ingredient(one.code.as_str()).expect("known");
-                let swallowed = one.amount_ug > 0 && !product.form.is_local();
-                assert!(known.ceiling_ug.is_some() || !swallowed, "{}: {}", product.code, one.code);
+                let oral = one.amount_ug > 0 && !product.form.is_local();
+                assert!(known.ceiling_ug.is_some() || !oral, "{}: {}", product.code, one.code);
             }
         }
     }
 
     #[test]
-    fn other_names_and_salts_are_read_as_the_one_code() {
+    fn other_names_and_salts_give_the_same_code() {
         for (text, code) in [
             ("acetaminophen", "paracetamol"),
             ("apap", "paracetamol"),

@@ -1,14 +1,15 @@
-//! The never-list: what is neither prescribed nor sold here, whatever a file, an old database
-//! or a doctor says. One function, asked at import, at the safety check, at signing, at the
-//! sale and at START. A product is found by its form, its ingredients, its ATC code and its
-//! names: a row that calls its ingredient something else is found all the same.
+//! The never-list: products that are neither prescribed nor sold here, no matter what a file, an
+//! old database or a doctor states. One function, called at import, at the safety check, at
+//! signing, at the sale and at START. A product is matched by form, ingredients, ATC code and
+//! names, so a row with another name for its ingredient is matched too.
 //!
-//! Source: Waystation clinical rules, prescribing table, "never" (narcotics, psychotropics with
+//! Source: the project's clinical rules, prescribing table, "never" (narcotics, psychotropics with
 //! dextromethorphan since 2024-07-01, injections, ephedrine compounds, warfarin, digoxin,
-//! theophylline, carbamazepine); that a whole ATC group of opioids, antipsychotics, sedatives,
-//! stimulants and insulins counts is our default. The members of each group follow the ATC index and the
-//! Chinese catalogues of narcotic and psychotropic drugs, as far as such products are on sale.
-//! Ephedra as a herb is no ephedrine compound and is judged by blood pressure (`safety`).
+//! theophylline, carbamazepine). Our default: the whole ATC groups of opioids, antipsychotics,
+//! sedatives, stimulants and insulins are on the list. The members of each group follow the ATC
+//! index and the Chinese catalogues of narcotic and psychotropic drugs, as far as such products
+//! are on sale. The herb ephedra is not an ephedrine compound; `safety` checks it against blood
+//! pressure.
 
 use std::sync::LazyLock;
 
@@ -17,55 +18,54 @@ use regex::Regex;
 use super::{
     codes::Form,
     names::canonical_ingredient,
-    never_groups::{GROUPS, Group, INJECTED_EN, INJECTED_ZH, SPARED},
+    never_groups::{EXCEPTIONS, GROUPS, Group, INJECTED_EN, INJECTED_ZH},
     product::Product,
     script::simplified,
 };
 use crate::words::Bilingual;
 
-/// Why a product stands on the list, and which column of its row says so.
+/// Why a product is on the list, and which column of its row matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Never {
-    /// The column of the row.
     pub field: &'static str,
-    /// The group of the list, for people.
+    /// Display name of the group of the list.
     pub group: Bilingual,
 }
 
-/// One group as it is looked for: Latin text and Chinese text.
-struct Sought {
+/// The compiled patterns of one group, for Latin and for Chinese text.
+struct GroupPattern {
     group: &'static Group,
     latin: Regex,
     chinese: Regex,
 }
 
-/// Compiled once: a check must be quick.
-fn sought() -> &'static [Sought] {
-    static SOUGHT: LazyLock<Vec<Sought>> = LazyLock::new(|| {
+/// Compiled once, because the check must be fast.
+fn group_patterns() -> &'static [GroupPattern] {
+    static PATTERNS: LazyLock<Vec<GroupPattern>> = LazyLock::new(|| {
         let any = |texts: &[&str]| texts.iter().map(|text| regex::escape(text)).collect::<Vec<_>>().join("|");
         let compiled = |pattern: &str| Regex::new(pattern).expect("escaped words are a pattern");
         let one = |group: &'static Group| {
             let stems = any(group.stems);
-            let latin = match group.words {
+            let latin = match group.whole_words {
                 [] => stems,
                 words => format!("{stems}|(?:^|[^a-z0-9])(?:{})(?:[^a-z0-9]|$)", any(words)),
             };
-            Sought { group, latin: compiled(&latin), chinese: compiled(&any(group.names)) }
+            GroupPattern { group, latin: compiled(&latin), chinese: compiled(&any(group.names)) }
         };
         GROUPS.iter().map(one).collect()
     });
-    &SOUGHT
+    &PATTERNS
 }
 
-/// Where a product stands on the never-list; `None` where it does not.
+/// The match of a product on the never-list; `None` if it is not on the list.
 pub fn never(product: &Product) -> Option<Never> {
     let found = |field: &'static str, zh: &'static str, en: &'static str| {
         Some(Never { field, group: Bilingual::fixed(zh, en) })
     };
     let (chinese_name, english) = (simplified(&product.generic_zh), simplified(&product.generic_en));
     let mut chinese_name: String = chinese_name.chars().filter(|letter| !letter.is_whitespace()).collect();
-    for spared in SPARED {
-        chinese_name = chinese_name.replace(spared, "");
+    for exception in EXCEPTIONS {
+        chinese_name = chinese_name.replace(exception, "");
     }
     let latin_in_chinese = chinese_name.bytes().any(|byte| byte.is_ascii_alphabetic());
     if product.form == Form::Injection {
@@ -77,11 +77,11 @@ pub fn never(product: &Product) -> Option<Never> {
     if INJECTED_EN.iter().any(|word| english.contains(word)) {
         return found("generic_en", "注射剂", "an injection");
     }
-    // A name in pinyin or of another country is read as the ingredient that it means.
-    let meant = [canonical_ingredient(&chinese_name), canonical_ingredient(&english)];
+    // A name in pinyin or of another country is mapped to its ingredient.
+    let ingredients_of_names = [canonical_ingredient(&chinese_name), canonical_ingredient(&english)];
     // Hyphens must not hide a name: `pseudo-ephedrine`.
     let joined = |text: &str| text.contains('-').then(|| text.replace('-', ""));
-    for Sought { group, latin, chinese } in sought() {
+    for GroupPattern { group, latin, chinese } in group_patterns() {
         let named =
             |text: &str| latin.is_match(text) || joined(text).is_some_and(|text| latin.is_match(&text));
         if product.ingredients.iter().any(|one| named(one.code.as_str())) {
@@ -91,10 +91,16 @@ pub fn never(product: &Product) -> Option<Never> {
             return found("atc", group.zh, group.en);
         }
         let means = |name: Option<&'static str>| name.is_some_and(|code| latin.is_match(code));
-        if chinese.is_match(&chinese_name) || (latin_in_chinese && named(&chinese_name)) || means(meant[0]) {
+        if chinese.is_match(&chinese_name)
+            || (latin_in_chinese && named(&chinese_name))
+            || means(ingredients_of_names[0])
+        {
             return found("generic_zh", group.zh, group.en);
         }
-        if named(&english) || (!english.is_ascii() && chinese.is_match(&english)) || means(meant[1]) {
+        if named(&english)
+            || (!english.is_ascii() && chinese.is_match(&english))
+            || means(ingredients_of_names[1])
+        {
             return found("generic_en", group.zh, group.en);
         }
     }
@@ -107,9 +113,9 @@ mod tests {
     use crate::formulary::Formulary;
 
     #[test]
-    fn the_list_finds_by_each_column_and_spares_what_only_sounds_like_it() {
-        let book = Formulary::shipped().expect("shipped");
-        let plain = book.find("PCM-T500").expect("shipped").clone();
+    fn the_list_matches_by_each_column_and_not_by_similar_names() {
+        let formulary = Formulary::shipped().expect("shipped");
+        let plain = formulary.find("PCM-T500").expect("shipped").clone();
         let with = |change: &dyn Fn(&mut Product)| {
             let mut product = plain.clone();
             change(&mut product);
@@ -154,7 +160,7 @@ mod tests {
         assert_eq!(with(&|p| p.generic_en = "Pseudo-Ephedrine tablets".into()), Some("generic_en"));
         assert_eq!(with(&|p| p.form = Form::Injection), Some("form"));
         assert_eq!(with(&|p| p.generic_zh = "头孢曲松钠（注射用）".into()), Some("generic_zh"));
-        for product in book.iter() {
+        for product in formulary.iter() {
             assert_eq!(never(product), None, "{}", product.code);
         }
     }

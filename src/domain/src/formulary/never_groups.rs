@@ -1,12 +1,13 @@
-//! The members of the never-list, by group: stems of ingredients and English names, Chinese
-//! names in simplified characters, ATC prefixes, trade names.
+//! The members of the never-list, by group.
 
-/// One group: stems of ingredients and English names, Chinese names, ATC prefixes.
+/// One group: `stems` of ingredients and English names, Chinese `names` in simplified characters,
+/// `atc` prefixes.
 pub(super) struct Group {
     pub zh: &'static str,
     pub en: &'static str,
-    /// Whole words, where a stem would find others: `opium` stands in `ipratropium`.
-    pub words: &'static [&'static str],
+    /// Matched as whole words, because as a stem they would match others: `ipratropium` contains
+    /// `opium`.
+    pub whole_words: &'static [&'static str],
     pub stems: &'static [&'static str],
     pub names: &'static [&'static str],
     pub atc: &'static [&'static str],
@@ -16,7 +17,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "清单内药品的商品名",
         en: "a trade name of a listed drug",
-        words: &["soma", "norco"],
+        whole_words: &["soma", "norco"],
         stems: &[
             "valium",
             "xanax",
@@ -115,7 +116,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "麻醉药品（含可待因、曲马多等镇痛镇咳药）",
         en: "a narcotic (codeine and tramadol are)",
-        words: &["opium"],
+        whole_words: &["opium"],
         stems: &[
             "codeine",
             "codone",
@@ -185,7 +186,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "精神药品（含右美沙芬、镇静催眠药）",
         en: "a psychotropic (dextromethorphan and sedatives are)",
-        words: &[],
+        whole_words: &[],
         stems: &[
             "methorphan",
             "azepam",
@@ -257,7 +258,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "抗精神病药和锂盐",
         en: "an antipsychotic or lithium",
-        words: &["lithium"],
+        whole_words: &["lithium"],
         stems: &[
             "clozapine",
             "olanzapine",
@@ -291,7 +292,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "麻黄碱类复方",
         en: "an ephedrine compound",
-        words: &[],
+        whole_words: &[],
         stems: &["ephedrin", "phenylpropanolamine", "cathine"],
         names: &[
             "麻黄碱",
@@ -313,7 +314,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "须监测血药浓度的药品",
         en: "a drug that needs measured levels",
-        words: &[],
+        whole_words: &[],
         stems: &[
             "warfarin",
             "coumarol",
@@ -355,14 +356,14 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         zh: "注射剂（胰岛素等）",
         en: "an injection (insulin and the like)",
-        words: &[],
+        whole_words: &[],
         stems: &["insulin", "liraglutide", "dulaglutide", "exenatide"],
         names: &["胰岛素", "利拉鲁肽", "度拉糖肽", "艾塞那肽"],
         atc: &["A10A", "B01AB", "B05", "J07"],
     },
 ];
 
-/// Words of a name that say that it is injected.
+/// Words in the name of an injection.
 pub(super) const INJECTED_ZH: &[&str] =
     &["注射", "粉针", "针剂", "静脉滴注", "静脉输注", "笔芯", "预充", "预灌封", "预填充", "特充"];
 pub(super) const INJECTED_EN: &[&str] = &[
@@ -380,5 +381,5 @@ pub(super) const INJECTED_EN: &[&str] = &[
     "flextouch",
 ];
 
-/// Names that only sound like a listed one: 泰诺林 is paracetamol.
-pub(super) const SPARED: &[&str] = &["泰诺林"];
+/// Names that contain a listed one but are not on the list: 泰诺林 is paracetamol.
+pub(super) const EXCEPTIONS: &[&str] = &["泰诺林"];

@@ -1,5 +1,5 @@
-//! From a row of text to a [`Product`]: every bad field gets its own entry, and nothing
-//! is filled in that the row does not say.
+//! Parses a row into a [`Product`]: every bad field gets its own entry, and values that the
+//! row does not state are not filled in.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{money::Fen, words::Bilingual};
 
 /// The columns of a formulary file. Amounts are in milligrams or units, with at most three
-/// decimals; lists are separated by `;`; an empty cell says that nothing is known.
+/// decimals; lists are separated by `;`; an empty cell means unknown.
 pub const COLUMNS: &[&str] = &[
     "code",
     "generic_zh",
@@ -38,7 +38,7 @@ pub const COLUMNS: &[&str] = &[
     "source",
 ];
 
-/// The columns that a file may leave out: without a maximum a product is not prescribed.
+/// The columns that a file may leave out. Without a maximum a product is not prescribable.
 pub const OPTIONAL: &[&str] = &[
     "strength_mg",
     "max_dose_mg",
@@ -51,17 +51,15 @@ pub const OPTIONAL: &[&str] = &[
     "child_mg_kg_day",
 ];
 
-/// The columns of words. The others hold codes and numbers.
+/// The columns of free text. The others contain codes and numbers.
 pub const TEXTS: &[&str] = &["generic_zh", "generic_en", "storage", "source"];
 
 /// One bad cell of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldIssue {
-    /// The column.
     pub field: &'static str,
-    /// A stable word: `invalid`, or that of a [`super::Flaw`].
+    /// A stable code: `invalid`, or that of a [`super::Flaw`].
     pub code: &'static str,
-    /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
 
@@ -70,9 +68,8 @@ pub struct FieldIssue {
 pub struct RowProblem {
     /// The line in the file, from 1.
     pub line: u64,
-    /// The column, or `row` where the row cannot be read as columns.
+    /// The column, or `row` if the row cannot be split into columns.
     pub field: String,
-    /// What is wrong and what is allowed.
     pub message: Bilingual,
 }
 
@@ -95,7 +92,7 @@ pub(super) fn thousandths(text: &str) -> Option<i64> {
     Some(value)
 }
 
-/// Reads the cells of one row and gathers what is wrong with them.
+/// Parses the cells of one row and collects the issues.
 struct Row<'a> {
     cells: &'a HashMap<&'a str, &'a str>,
     issues: Vec<FieldIssue>,
@@ -204,7 +201,7 @@ fn yes_no(text: &str) -> Option<bool> {
 }
 
 impl Product {
-    /// Reads one row given as column -> cell ([`COLUMNS`]). Used for the shipped file and
+    /// Parses one row given as column -> cell ([`COLUMNS`]). Used for the shipped file and
     /// for imports of whole catalogues.
     ///
     /// # Errors
@@ -278,7 +275,7 @@ impl Product {
                 Some(contraindications),
                 Some(flags),
                 Some(in_formulary),
-            ) if row.issues.is_empty() => sound(Product {
+            ) if row.issues.is_empty() => check_product(Product {
                 code,
                 generic_zh,
                 generic_en,
@@ -304,8 +301,8 @@ impl Product {
     }
 }
 
-/// The row as a whole: not on the never-list, plausible, and with a source.
-fn sound(product: Product) -> Result<Product, Vec<FieldIssue>> {
+/// Checks the row as a whole: not on the never-list, plausible, and with a source.
+fn check_product(product: Product) -> Result<Product, Vec<FieldIssue>> {
     let flaws = product.flaws();
     if flaws.is_empty() {
         return Ok(product);
@@ -327,25 +324,25 @@ fn adult_maximum(row: &mut Row<'_>) -> AdultMaximum {
     }
 }
 
-/// Milligrams limit one ingredient, and a dose is not above its day.
-fn check_maximum(row: &mut Row<'_>, most: &AdultMaximum, ingredients: Option<&[Ingredient]>) {
+/// A limit in milligrams needs a single ingredient, and a dose must not exceed the daily maximum.
+fn check_maximum(row: &mut Row<'_>, max: &AdultMaximum, ingredients: Option<&[Ingredient]>) {
     let single = ingredients.is_some_and(|list| list.len() == 1);
-    if (most.day_ug.is_some() || most.dose_ug.is_some()) && !single {
+    if (max.day_ug.is_some() || max.dose_ug.is_some()) && !single {
         row.issue(
             "max_day_mg",
             "复方按单位数限制，不按毫克",
             "a compound is limited in units, not in milligrams",
         );
     }
-    if most.day_ug.is_some() && most.dose_ug > most.day_ug {
+    if max.day_ug.is_some() && max.dose_ug > max.day_ug {
         row.issue("max_dose_mg", "单次上限超过每日上限", "a dose's maximum is above the day's");
     }
-    if most.day_units_thousandths.is_some() && most.dose_units_thousandths > most.day_units_thousandths {
+    if max.day_units_thousandths.is_some() && max.dose_units_thousandths > max.day_units_thousandths {
         row.issue("max_dose_units", "单次上限超过每日上限", "a dose's maximum is above the day's");
     }
 }
 
-/// Both halves of a child's dose stand, or neither.
+/// A child's dose needs both the dose and the daily amount, or neither.
 fn child_dose(row: &mut Row<'_>) -> Option<ChildDose> {
     match (row.amount("child_mg_kg_dose"), row.amount("child_mg_kg_day")) {
         (Some(ug_per_kg_dose), Some(ug_per_kg_day)) => Some(ChildDose { ug_per_kg_dose, ug_per_kg_day }),

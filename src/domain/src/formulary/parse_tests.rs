@@ -1,4 +1,4 @@
-//! Reading rows: exact amounts, and one entry per bad cell.
+//! Parsing rows: exact amounts, and one entry per bad cell.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn row() -> HashMap<&'static str, &'static str> {
 }
 
 #[test]
-fn a_good_row_reads() {
+fn a_valid_row_is_parsed() {
     let product = Product::from_fields(&row()).expect("good");
     assert_eq!(product.adult_max.day_ug, Some(2_000_000));
     assert_eq!(product.child_dose, Some(ChildDose { ug_per_kg_dose: 15_000, ug_per_kg_day: 60_000 }));
@@ -90,10 +90,10 @@ fn every_bad_cell_has_its_own_entry() {
 }
 
 #[test]
-fn a_row_without_a_maximum_is_carried_but_not_prescribable() {
+fn a_row_without_a_maximum_is_accepted_but_not_prescribable() {
     let mut cells = row();
     cells.insert("max_day_mg", "");
-    let product = Product::from_fields(&cells).expect("carried");
+    let product = Product::from_fields(&cells).expect("accepted");
     assert!(!product.prescribable());
     cells.insert("max_times", "4");
     assert!(Product::from_fields(&cells).expect("by times").prescribable());

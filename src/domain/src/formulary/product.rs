@@ -10,18 +10,18 @@ use super::{
 };
 use crate::{money::Fen, words::Bilingual};
 
-/// One active ingredient and how much of it one unit holds.
+/// One active ingredient and its amount per unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ingredient {
-    /// The international name.
+    /// The international nonproprietary name.
     pub code: IngredientCode,
-    /// Micrograms in one unit; 0 where the label gives no amount (herbal compounds).
+    /// Micrograms per unit; 0 if the label gives no amount (herbal compounds).
     pub amount_ug: i64,
 }
 
-/// The most an adult may take, as the row's `source` says. Single drugs are limited in
-/// micrograms, compounds and things for the skin in units or times a day.
+/// The maximum for an adult, according to the row's `source`. Single drugs are limited in
+/// micrograms; compounds and topical drugs in units or times per day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdultMaximum {
@@ -35,18 +35,18 @@ pub struct AdultMaximum {
     pub day_units_thousandths: Option<i64>,
     /// Doses in one day.
     pub times_per_day: Option<u32>,
-    /// Days of treatment without a doctor's new look.
+    /// Days of treatment without another consultation.
     pub days: Option<u32>,
 }
 
 impl AdultMaximum {
-    /// Is a day's dose limited at all? Days alone limit nothing.
-    pub const fn limits_a_day(&self) -> bool {
+    /// Whether the daily dose is limited. `days` alone does not limit it.
+    pub(crate) const fn limits_a_day(&self) -> bool {
         self.day_ug.is_some() || self.day_units_thousandths.is_some() || self.times_per_day.is_some()
     }
 }
 
-/// A child's dose by weight; the adult maximum still caps it.
+/// A child's dose by weight; the adult maximum applies as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChildDose {
@@ -60,72 +60,63 @@ pub struct ChildDose {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
-    /// Its code.
     pub code: ProductCode,
-    /// Generic name in Chinese.
     pub generic_zh: String,
-    /// Generic name in English.
     pub generic_en: String,
-    /// ATC code, or `-` where there is none (herbal compounds).
+    /// `-` if there is none (herbal compounds).
     pub atc: String,
-    /// Dosage form.
     pub form: Form,
     /// Micrograms of the one ingredient per unit; `None` for compounds.
     pub strength_ug: Option<i64>,
-    /// What it holds. Never empty.
+    /// Never empty.
     pub ingredients: Vec<Ingredient>,
-    /// Units in one pack.
     pub units_per_pack: u32,
     /// Price of one pack.
     pub price: Fen,
-    /// How it may be sold.
     pub class: SaleClass,
-    /// The most an adult may take.
     pub adult_max: AdultMaximum,
-    /// Not below this age; `None` where the source says nothing of age.
+    /// Minimum age; `None` if the source does not state one.
     pub min_age_years: Option<u32>,
-    /// A child's dose by weight, where there is one.
+    /// `None` if there is no dose by weight.
     pub child_dose: Option<ChildDose>,
-    /// States in which it must not be given.
+    /// Conditions in which it must not be given.
     pub contraindications: Vec<Condition>,
-    /// Does its label warn of sleepiness?
+    /// The label warns of drowsiness.
     pub sedating: bool,
-    /// Does it hold ethanol?
+    /// It contains ethanol.
     pub contains_alcohol: bool,
-    /// How to keep it.
     pub storage: String,
-    /// The document and section in which the maximum was read, or why there is none.
+    /// The document and section that state the maximum, or why there is none.
     pub source: String,
-    /// Chosen for the formulary? Otherwise it is only known to the catalogue.
+    /// In the formulary; otherwise in the catalogue only.
     pub in_formulary: bool,
 }
 
 impl Product {
-    /// What its doses are counted in.
     pub const fn unit(&self) -> DoseUnit {
         self.form.unit()
     }
 
-    /// Has somebody read, in a named source, the most an adult may take in a day?
+    /// Whether an adult's daily maximum is given with a source.
     pub fn has_sourced_maximum(&self) -> bool {
         self.adult_max.limits_a_day() && names_a_source(&self.source)
     }
 
-    /// May it stand on a prescription, or be sold, at all? Not without a sourced and plausible
-    /// maximum, not outside the formulary, and never from the never-list
-    /// (source: clinical rules, prescribing table [V]). A row of an old database is asked the same.
+    /// Whether it may be prescribed or sold at all: it needs a sourced and plausible maximum, must
+    /// be in the formulary, and must not be on the never-list. Applies to rows of old databases
+    /// too. Source: the project's clinical rules, prescribing table.
     pub fn prescribable(&self) -> bool {
         self.in_formulary && self.has_sourced_maximum() && self.flaws().is_empty()
     }
 
-    /// Maxima that no adult label names, by column.
+    /// Maxima above those of any adult label, by column.
     pub fn implausible(&self) -> Vec<Flaw> {
         implausible(self)
     }
 
-    /// What an import refuses about this row, by column. A row outside the formulary may name a
-    /// drug of the never-list: it is only known, so that what a worker takes can be recognised.
-    pub fn flaws(&self) -> Vec<Flaw> {
+    /// The errors for which an import refuses this row, by column. A row outside the formulary may
+    /// contain a drug on the never-list, so that a drug that a worker takes can be recognised.
+    pub(crate) fn flaws(&self) -> Vec<Flaw> {
         let mut flaws = implausible(self);
         if let Some(found) = self.in_formulary.then(|| never(self)).flatten() {
             let message = Bilingual::made(
@@ -137,7 +128,7 @@ impl Product {
             );
             flaws.push(Flaw { field: found.field, code: "never_list", message });
         }
-        // Where nobody read a maximum the row says so, and is not prescribable.
+        // A row without a maximum needs no source; it is not prescribable.
         if self.adult_max.limits_a_day() && !names_a_source(&self.source) {
             let message = Bilingual::fixed(
                 "须写明查阅的文件和章节，例如“布洛芬片说明书 2023 版，用法用量”“国药准字H20051234”“https://……/……”。",
@@ -149,10 +140,10 @@ impl Product {
         flaws
     }
 
-    /// Is it an antimicrobial for systemic use? Those are never long-term
-    /// (source: house rules, prescribing table [V]). J01 antibacterials, J02 antimycotics,
-    /// J04 antimycobacterials, J05 antivirals, and nitroimidazoles by mouth (P01AB).
-    pub fn is_antimicrobial(&self) -> bool {
+    /// Whether it is an antimicrobial for systemic use, which is never prescribed long-term: J01
+    /// antibacterials, J02 antimycotics, J04 antimycobacterials, J05 antivirals, and oral
+    /// nitroimidazoles (P01AB). Source: the project's clinical rules, prescribing table.
+    pub(crate) fn is_antimicrobial(&self) -> bool {
         ["J01", "J02", "J04", "J05", "P01AB"].iter().any(|prefix| self.atc.starts_with(prefix))
     }
 }

@@ -1,10 +1,10 @@
-//! One spelling for what is read: full-width and Cyrillic letters that look like plain ones,
+//! Normalization of text: full-width letters, Cyrillic and Greek letters that look like Latin ones,
 //! capitals, and traditional characters that occur in names of drugs.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Traditional characters and the simplified ones, in pairs.
+/// Pairs of a traditional character and its simplified form.
 const TRADITIONAL: &str = "\
 華华嗎吗馬马黃黄偽伪鹼碱硷碱對对醯酰無无雙双環环紅红黴霉頭头鹽盐氫氢鈉钠鉀钾鈣钙鎂镁鋅锌\
 鋁铝鋰锂鐵铁銀银銅铜鉍铋錠锭膠胶顆颗針针劑剂靜静脈脉複复復复腦脑腎肾維维羅罗諾诺達达蘭兰\
@@ -47,8 +47,8 @@ fn simple_character(letter: char) -> char {
     if letter.is_ascii() { letter } else { SIMPLE.get(&letter).copied().unwrap_or(letter) }
 }
 
-/// `text` in small letters, half-width, and with simplified characters.
-pub fn simplified(text: &str) -> String {
+/// `text` in lower case, half-width, and with simplified characters.
+pub(crate) fn simplified(text: &str) -> String {
     text.chars().map(plain_letter).map(simple_character).flat_map(char::to_lowercase).collect()
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_pairs_and_lead_to_simplified_characters() {
+    fn pairs_are_complete_and_give_simplified_characters() {
         let letters: Vec<char> = TRADITIONAL.chars().collect();
         assert_eq!(letters.len() % 2, 0);
         for pair in letters.chunks(2) {

@@ -1,26 +1,26 @@
-//! What the shipped formulary promises.
+//! Properties of the shipped formulary.
 
 use super::*;
 use crate::safety::RuleSet;
 
 fn shipped() -> Formulary {
     match Formulary::shipped() {
-        Ok(book) => book,
+        Ok(formulary) => formulary,
         Err(problems) => panic!("{problems:#?}"),
     }
 }
 
 #[test]
-fn it_holds_what_the_house_rules_ask_for() {
-    let book = shipped();
-    assert!(book.len() >= 90, "{}", book.len());
-    let prescribable = book.iter().filter(|product| product.prescribable()).count();
+fn it_has_the_size_that_the_clinical_rules_require() {
+    let formulary = shipped();
+    assert!(formulary.len() >= 90, "{}", formulary.len());
+    let prescribable = formulary.iter().filter(|product| product.prescribable()).count();
     assert!(prescribable >= 45, "{prescribable}");
-    assert!(book.iter().any(|product| !product.prescribable()));
+    assert!(formulary.iter().any(|product| !product.prescribable()));
 }
 
 #[test]
-fn every_maximum_has_a_source_and_every_gap_says_so() {
+fn every_product_has_a_sourced_maximum_or_states_that_it_has_none() {
     for product in shipped().iter() {
         assert_eq!(
             product.prescribable(),
@@ -57,8 +57,8 @@ fn single_drugs_agree_with_their_strength() {
 }
 
 #[test]
-fn the_house_rules_table_is_kept() {
-    let book = shipped();
+fn the_table_of_the_clinical_rules_is_followed() {
+    let formulary = shipped();
     for (code, mg) in [
         ("PCM-T500", 2000),
         ("IBU-T200", 1200),
@@ -74,31 +74,36 @@ fn the_house_rules_table_is_kept() {
         ("SIM-T40", 40),
         ("CPM-T4", 12),
     ] {
-        assert_eq!(book.find(code).and_then(|product| product.adult_max.day_ug), Some(mg * 1000), "{code}");
+        assert_eq!(
+            formulary.find(code).and_then(|product| product.adult_max.day_ug),
+            Some(mg * 1000),
+            "{code}"
+        );
     }
-    let units = |code: &str| book.find(code).and_then(|product| product.adult_max.day_units_thousandths);
+    let units = |code: &str| formulary.find(code).and_then(|product| product.adult_max.day_units_thousandths);
     assert_eq!((units("COLD-G"), units("PAA-C")), (Some(3000), Some(2000)));
-    let tincture = book.find("HXZQ-T").expect("shipped");
+    let tincture = formulary.find("HXZQ-T").expect("shipped");
     assert!(tincture.contains_alcohol && tincture.sedating);
-    assert!(!book.find("HXZQ-C").expect("shipped").contains_alcohol);
-    assert!(book.find("AMX-C500").expect("shipped").is_antimicrobial());
-    assert!(!book.find("HC-CR1").expect("shipped").is_antimicrobial());
+    assert!(!formulary.find("HXZQ-C").expect("shipped").contains_alcohol);
+    assert!(formulary.find("AMX-C500").expect("shipped").is_antimicrobial());
+    assert!(!formulary.find("HC-CR1").expect("shipped").is_antimicrobial());
 }
 
 #[test]
 fn search_finds_names_and_atc() {
-    let book = shipped();
-    let codes =
-        |text: &str| book.search(text).map(|product| product.code.as_str().to_owned()).collect::<Vec<_>>();
+    let formulary = shipped();
+    let codes = |text: &str| {
+        formulary.search(text).map(|product| product.code.as_str().to_owned()).collect::<Vec<_>>()
+    };
     assert!(codes("布洛芬").contains(&"IBU-T200".to_owned()));
     assert!(codes("IBUPROFEN tab").contains(&"IBU-T200".to_owned()));
     assert!(codes("j01c").iter().all(|code| code.starts_with("AMX")));
-    assert_eq!(codes("").len(), book.len());
+    assert_eq!(codes("").len(), formulary.len());
     assert!(codes("no such drug").is_empty());
 }
 
 #[test]
-fn bad_files_name_line_and_column() {
+fn problems_of_a_file_name_line_and_column() {
     let text = SHIPPED_CSV.replacen("PCM-T500", "two words", 1).replacen("otc_b", "otc_q", 1);
     let problems = Formulary::from_csv(&text).expect_err("bad");
     assert!(problems.iter().all(|problem| problem.line == 7), "{problems:?}");

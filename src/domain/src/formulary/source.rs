@@ -1,6 +1,7 @@
-//! What a source looks like: a kind of document and where in it one reads the maximum, so that
-//! a pharmacist can open it there. Whether it was read nobody here can tell; what no one can
-//! open is refused. (Source: clinical rules, drugs: "a document and section that was actually read".)
+//! Checks that a source names a kind of document and the place of the maximum in it, so that a
+//! pharmacist can look it up. Whether it was read cannot be checked; a source that cannot be
+//! looked up is refused. Source: the project's clinical rules, drugs ("a document and section that
+//! was actually read").
 
 use std::sync::LazyLock;
 
@@ -8,7 +9,7 @@ use regex::Regex;
 
 use super::script::simplified;
 
-/// Kinds of documents, as they are named.
+/// Words for kinds of documents.
 const KINDS: &[&str] = &[
     "label",
     "leaflet",
@@ -35,8 +36,9 @@ const KINDS: &[&str] = &[
     "nhs medicines",
     "drug guide",
     "journal",
-    "house rules",
     "clinical rules",
+    // What releases up to 0.1.0 called them: such rows stand in databases.
+    "house rules",
     "说明书",
     "药典",
     "指南",
@@ -54,7 +56,7 @@ const KINDS: &[&str] = &[
     "条目",
 ];
 
-/// Words that lead to the place in a document.
+/// Words for a place in a document.
 const PLACES: &[&str] = &[
     "section",
     "table",
@@ -80,13 +82,13 @@ const PLACES: &[&str] = &[
     "版",
 ];
 
-/// Words that say that there is none, wherever they stand in English.
-const NOBODY: &str = "nobody|no one|noone|none|somebody|someone|anybody|anyone|unknown|unsourced|no source|n/a|not available|\
+/// Regex alternatives of English words that state that there is no source.
+const NO_SOURCE_EN: &str = "nobody|no one|noone|none|somebody|someone|anybody|anyone|unknown|unsourced|no source|n/a|not available|\
     not applicable|tbd|tba|tbc|todo|to do|to be determined|fixme|pending|placeholder|dummy|fake|lorem|as above|see above|\
     ditto|idem|hearsay|guess|guessed|from memory|internet|google|baidu|wikipedia|chatgpt";
 
 /// The same in Chinese.
-const NOBODY_ZH: &[&str] = &[
+const NO_SOURCE_ZH: &[&str] = &[
     "待定",
     "待补",
     "待填",
@@ -108,33 +110,34 @@ const NOBODY_ZH: &[&str] = &[
     "无人",
 ];
 
-static NONE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"(?:^|[^a-z])(?:{})(?:[^a-z]|$)", NOBODY.replace("    ", ""))).expect("a pattern")
+static NO_SOURCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&format!(r"(?:^|[^a-z])(?:{})(?:[^a-z]|$)", NO_SOURCE_EN.replace("    ", "")))
+        .expect("a pattern")
 });
 
-/// A reference that says by itself what it is and where: an approval number of a drug, a link
-/// with a host and a path, a DOI, an ISBN.
-static WHOLE: LazyLock<Regex> = LazyLock::new(|| {
+/// A reference that is complete by itself: a drug approval number, a link with host and path, a
+/// DOI, an ISBN.
+static COMPLETE_REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"国药准字\s*[hzsbjt][a-z]?\d{8}|https://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[^\s/][^\s]*|\b10\.\d{4,9}/\S{2,}|isbn[\s:：-]*(?:97[89][\s-]?)?\d[\d\s-]{7,14}[\dx]",
     )
     .expect("a pattern")
 });
 
-/// Does this text name a document, and the place in it?
-pub fn names_a_source(text: &str) -> bool {
+/// Whether the text names a document and the place in it.
+pub(crate) fn names_a_source(text: &str) -> bool {
     let plain = simplified(text);
     let alone = |part: &str| matches!(part.trim(), "无" | "没有" | "空" | "略");
-    let says_none = NONE.is_match(&plain)
-        || NOBODY_ZH.iter().any(|word| plain.contains(word))
+    let states_none = NO_SOURCE.is_match(&plain)
+        || NO_SOURCE_ZH.iter().any(|word| plain.contains(word))
         || plain.split(|c: char| !c.is_alphanumeric()).any(alone);
-    if says_none {
+    if states_none {
         return false;
     }
     let has_digit = plain.chars().any(|c| c.is_ascii_digit());
     let document = KINDS.iter().any(|kind| plain.contains(kind));
     let place = has_digit || PLACES.iter().any(|word| plain.contains(word));
-    WHOLE.is_match(&plain) || (document && place)
+    COMPLETE_REFERENCE.is_match(&plain) || (document && place)
 }
 
 #[cfg(test)]
@@ -143,7 +146,7 @@ mod tests {
     use crate::formulary::Formulary;
 
     #[test]
-    fn a_document_and_its_place_are_a_source_and_nothing_else_is() {
+    fn only_a_document_with_a_place_in_it_is_a_source() {
         for text in [
             "nobody",
             " None ",
@@ -196,8 +199,8 @@ mod tests {
             assert!(names_a_source(text), "{text:?}");
         }
         for product in Formulary::shipped().expect("shipped").iter() {
-            let read = product.adult_max.limits_a_day();
-            assert_eq!(names_a_source(&product.source), read, "{}: {}", product.code, product.source);
+            let has_maximum = product.adult_max.limits_a_day();
+            assert_eq!(names_a_source(&product.source), has_maximum, "{}: {}", product.code, product.source);
         }
     }
 }

@@ -1,23 +1,23 @@
-//! The accounts.
+//! The ledger's accounts.
 
 use crate::ids::{Id, OrderId, WorkerId};
 
 crate::text_enum! {
     /// What an account is for.
     pub enum AccountKind {
-        /// Where the network's money comes from; the only one that may be overdrawn.
+        /// Source of the network's money; the only account that may be overdrawn.
         NetworkFund = "network_fund",
-        /// What one worker may spend.
+        /// The money that one worker may spend.
         WorkerSubsidy = "worker_subsidy",
-        /// Paid for one order, and neither dispensed nor refunded yet.
+        /// Paid for one order, but not yet settled or refunded.
         OrderClearing = "order_clearing",
-        /// Earned by packs that came out.
+        /// Revenue from dispensed packs.
         DispensingRevenue = "dispensing_revenue",
     }
 }
 
 impl AccountKind {
-    /// May its balance be negative?
+    /// Whether the balance may be negative.
     pub const fn may_overdraw(self) -> bool {
         match self {
             Self::NetworkFund => true,
@@ -26,28 +26,25 @@ impl AccountKind {
     }
 }
 
-/// Marks the id of whoever or whatever an account belongs to.
+/// Type marker for [`AccountOwnerId`].
 #[derive(Debug)]
 pub enum AccountOwner {}
 
 /// A worker's or an order's id, as the owner of an account.
 pub type AccountOwnerId = Id<AccountOwner>;
 
-/// An account, named by what it is for; storage finds its id by kind and owner.
+/// An account by kind and owner; storage looks up its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccountRef {
-    /// The one fund.
+    /// Exists once.
     NetworkFund,
-    /// Of one worker.
     WorkerSubsidy(WorkerId),
-    /// Of one order.
     OrderClearing(OrderId),
-    /// The one revenue account.
+    /// Exists once.
     DispensingRevenue,
 }
 
 impl AccountRef {
-    /// What it is for.
     pub const fn kind(self) -> AccountKind {
         match self {
             Self::NetworkFund => AccountKind::NetworkFund,
@@ -57,7 +54,7 @@ impl AccountRef {
         }
     }
 
-    /// Whose it is; `None` for the accounts that exist once.
+    /// `None` for the accounts that exist once.
     pub const fn owner(self) -> Option<AccountOwnerId> {
         match self {
             Self::NetworkFund | Self::DispensingRevenue => None,

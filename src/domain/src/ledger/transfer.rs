@@ -1,4 +1,4 @@
-//! Balanced movements of money.
+//! Balanced transfers of money.
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,17 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// Why money moved. With its reference it is unique: the same thing is never
+    /// Why money moved. Reason and reference together are unique, so nothing is
     /// booked twice.
     pub enum TransferReason {
         /// A worker's allowance for one month.
         AllowanceGranted = "allowance_granted",
-        /// An order was paid.
         OrderPaid = "order_paid",
-        /// A pack came out.
+        /// A pack was dispensed.
         UnitSettled = "unit_settled",
-        /// A pack did not come out.
+        /// A pack was not dispensed.
         UnitRefunded = "unit_refunded",
-        /// A walk-in turned out to be a worker with a card.
+        /// Two worker records of one person were merged, or a merge was undone.
         WorkerMerge = "worker_merge",
     }
 }
@@ -30,13 +29,12 @@ crate::text_enum! {
 /// One side of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posting {
-    /// Where.
     pub account: AccountRef,
-    /// Positive comes in, negative goes out; never zero.
+    /// Positive raises the balance, negative lowers it; never zero.
     pub amount: Fen,
 }
 
-/// A balanced set of postings, one per account. Made only by `new`.
+/// A balanced set of postings, one per account. Only `new` creates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     reason: TransferReason,
@@ -46,8 +44,8 @@ pub struct Transfer {
 
 impl Transfer {
     /// # Errors
-    /// `invalid_field` with one entry: empty, a zero amount, an account named twice,
-    /// or a sum that is not zero.
+    /// `invalid_field` with one entry: no postings, a zero amount, a repeated account, or a
+    /// sum that is not zero.
     pub fn new(
         reason: TransferReason,
         reference: impl Into<String>,
@@ -75,17 +73,15 @@ impl Transfer {
         }
     }
 
-    /// Why.
     pub fn reason(&self) -> TransferReason {
         self.reason
     }
 
-    /// What for: unique among the transfers of one reason.
+    /// Unique among the transfers of one reason.
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// The sides.
     pub fn postings(&self) -> &[Posting] {
         &self.postings
     }
@@ -101,7 +97,7 @@ impl Transfer {
         }
     }
 
-    /// Codes, ids and amounts.
+    /// The payload for the event log: codes, ids and amounts only.
     pub fn payload(&self) -> Value {
         let side = |posting: &Posting| {
             json!({
@@ -112,7 +108,7 @@ impl Transfer {
     }
 }
 
-/// Can a worker with this balance pay this much?
+/// Checks that a worker with this balance can pay this amount.
 ///
 /// # Errors
 /// `balance_too_low`; `invalid_field` for a negative amount.
@@ -126,21 +122,22 @@ pub fn can_pay(balance: Fen, amount: Fen) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A month's allowance: fund to worker. `month` is `2026-11`.
+/// A monthly allowance, from the fund to the worker. `month` is written `2026-11`.
+/// `Ok(None)` if the amount is zero.
 ///
 /// # Errors
-/// A negative amount; `Ok(None)` where it is zero and nothing moves.
+/// `invalid_field` for a negative amount.
 pub fn grant_allowance(worker: WorkerId, month: &str, amount: Fen) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::NetworkFund, AccountRef::WorkerSubsidy(worker));
-    moved(TransferReason::AllowanceGranted, format!("{worker}/{month}"), from, to, amount)
+    transfer_between(TransferReason::AllowanceGranted, format!("{worker}/{month}"), from, to, amount)
 }
 
-/// As [`grant_allowance`], for somebody who is known by a proved phone only:
-/// one for each phone and month, whoever of its people is first. `phone` is its
-/// keyed digest.
+/// As [`grant_allowance`], for a worker who is identified by a verified phone only:
+/// one allowance per phone and month, for the first person who uses it. `phone` is the
+/// keyed digest of the number.
 ///
 /// # Errors
-/// As there.
+/// As `grant_allowance`.
 pub fn grant_phone_allowance(
     worker: WorkerId,
     phone: &str,
@@ -148,7 +145,7 @@ pub fn grant_phone_allowance(
     amount: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::NetworkFund, AccountRef::WorkerSubsidy(worker));
-    moved(TransferReason::AllowanceGranted, format!("phone/{phone}/{month}"), from, to, amount)
+    transfer_between(TransferReason::AllowanceGranted, format!("phone/{phone}/{month}"), from, to, amount)
 }
 
 /// The month of an allowance, from the reference of its transfer.
@@ -156,25 +153,25 @@ pub fn allowance_month(reference: &str) -> Option<&str> {
     reference.rsplit_once('/').map(|(_, month)| month)
 }
 
-/// A payment: worker to the order's clearing. Ask `can_pay` first.
+/// A payment, from the worker to the order's clearing account. Call `can_pay` first.
 ///
 /// # Errors
 /// As `grant_allowance`.
 pub fn pay_order(worker: WorkerId, order: OrderId, total: Fen) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::WorkerSubsidy(worker), AccountRef::OrderClearing(order));
-    moved(TransferReason::OrderPaid, order.to_string(), from, to, total)
+    transfer_between(TransferReason::OrderPaid, order.to_string(), from, to, total)
 }
 
-/// A pack came out: clearing to revenue.
+/// Settles a dispensed pack, from clearing to revenue.
 ///
 /// # Errors
 /// As `grant_allowance`.
 pub fn settle_unit(order: OrderId, unit: OrderUnitId, amount: Fen) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::OrderClearing(order), AccountRef::DispensingRevenue);
-    moved(TransferReason::UnitSettled, unit.to_string(), from, to, amount)
+    transfer_between(TransferReason::UnitSettled, unit.to_string(), from, to, amount)
 }
 
-/// A pack did not come out: clearing back to the worker.
+/// Refunds a pack that was not dispensed, from clearing to the worker.
 ///
 /// # Errors
 /// As `grant_allowance`.
@@ -185,18 +182,18 @@ pub fn refund_unit(
     amount: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
     let (from, to) = (AccountRef::OrderClearing(order), AccountRef::WorkerSubsidy(worker));
-    moved(TransferReason::UnitRefunded, unit.to_string(), from, to, amount)
+    transfer_between(TransferReason::UnitRefunded, unit.to_string(), from, to, amount)
 }
 
-/// What of two people's balances goes back to the fund when they turn out to be
-/// one: what both were granted for the same months, as far as it is not spent.
-/// So what either of them used counts against the one allowance.
+/// The amount that goes back to the fund when two worker records are merged: what both
+/// were granted for the same months, up to the sum of their balances. So spending by
+/// either record counts against the one allowance.
 pub fn merged_return(from: Fen, into: Fen, granted_twice: Fen) -> Fen {
     Fen(granted_twice.0.min(from.0.saturating_add(into.0)).max(0))
 }
 
-/// Brings the balance of one worker under another. `returned` goes back to the
-/// fund ([`merged_return`]). `reference` is the merge.
+/// Moves the balance of worker `from` to `into`. `returned` goes back to the
+/// fund ([`merged_return`]). `reference` identifies the merge.
 ///
 /// # Errors
 /// As `grant_allowance`.
@@ -210,12 +207,12 @@ pub fn merge_worker(
     if balance < Fen::ZERO || returned < Fen::ZERO {
         return Err(Refusal::new(Code::InvalidField));
     }
-    three_ways(from, into, reference.to_owned(), -balance, Fen(balance.0 - returned.0), returned)
+    merge_transfer(from, into, reference.to_owned(), -balance, Fen(balance.0 - returned.0), returned)
 }
 
-/// Undoes a merge: `from` has again what they had. What `into` cannot give back,
-/// since they have spent it, comes out of the fund: the other person has no
-/// part in it.
+/// Undoes a merge: restores the balance of `from`. What `into` cannot give back because
+/// it is spent comes out of the fund, since `from` did not spend it. `into_balance` is
+/// the present balance of `into`.
 ///
 /// # Errors
 /// As `grant_allowance`.
@@ -225,16 +222,16 @@ pub fn unmerge_worker(
     reference: &str,
     balance: Fen,
     returned: Fen,
-    into_holds: Fen,
+    into_balance: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
-    if balance < Fen::ZERO || returned < Fen::ZERO || into_holds < Fen::ZERO {
+    if balance < Fen::ZERO || returned < Fen::ZERO || into_balance < Fen::ZERO {
         return Err(Refusal::new(Code::InvalidField));
     }
-    let back = Fen((balance.0 - returned.0).min(into_holds.0));
-    three_ways(from, into, format!("{reference}/undone"), balance, -back, Fen(back.0 - balance.0))
+    let back = Fen((balance.0 - returned.0).min(into_balance.0));
+    merge_transfer(from, into, format!("{reference}/undone"), balance, -back, Fen(back.0 - balance.0))
 }
 
-fn three_ways(
+fn merge_transfer(
     from: WorkerId,
     into: WorkerId,
     reference: String,
@@ -255,7 +252,7 @@ fn three_ways(
     Transfer::new(TransferReason::WorkerMerge, reference, sides).map(Some)
 }
 
-fn moved(
+fn transfer_between(
     reason: TransferReason,
     reference: String,
     from: AccountRef,

@@ -20,8 +20,8 @@ fn bad_postings_are_refused() {
 }
 
 #[test]
-fn two_who_are_one_have_one_allowance_and_what_either_used_counts() {
-    // Balances, granted twice, what the one person then has.
+fn merged_workers_have_one_allowance_and_spending_by_either_counts() {
+    // Balances before, amount granted twice, balance after the merge.
     for (from, into, twice, left) in
         [(20, 20, 20, 20), (5, 20, 20, 5), (5, 10, 20, 0), (0, 0, 20, 0), (20, 0, 0, 20), (25, 40, 20, 45)]
     {
@@ -31,14 +31,14 @@ fn two_who_are_one_have_one_allowance_and_what_either_used_counts() {
 }
 
 #[test]
-fn an_undone_merge_gives_back_what_there_was() {
+fn undoing_a_merge_restores_the_balance() {
     let (one, other) = (WorkerId::generate(), WorkerId::generate());
-    // Balance before, returned then, what the other holds now: what each gets.
-    for (balance, returned, holds, into, fund) in
+    // Balance before the merge, returned then, the other's balance now: what each gets.
+    for (balance, returned, other_balance, into, fund) in
         [(20, 20, 20, 0, -20), (20, 0, 20, -20, 0), (20, 0, 5, -5, -15), (5, 20, 5, 15, -20), (0, 0, 9, 0, 0)]
     {
         let transfer =
-            unmerge_worker(one, other, "m", Fen(balance), Fen(returned), Fen(holds)).expect("fine");
+            unmerge_worker(one, other, "m", Fen(balance), Fen(returned), Fen(other_balance)).expect("fine");
         let amount = |account| {
             let of = |transfer: &Transfer| {
                 transfer
@@ -56,20 +56,20 @@ fn an_undone_merge_gives_back_what_there_was() {
 }
 
 proptest! {
-    /// Allowances, orders, settlements and refunds in any order.
+    /// Allowances, payments, settlements and refunds in any order.
     #[test]
     fn sums_stay_zero_and_only_the_fund_is_overdrawn(
         steps in proptest::collection::vec((0u8..4, 0usize..2, 0i64..50), 0..60),
     ) {
         let workers = [WorkerId::generate(), WorkerId::generate()];
-        let mut books: BTreeMap<AccountRef, i64> = BTreeMap::new();
+        let mut balances: BTreeMap<AccountRef, i64> = BTreeMap::new();
         let mut open: Vec<(WorkerId, OrderId, OrderUnitId, Fen)> = Vec::new();
         for (what, who, n) in steps {
             let (worker, amount) = (workers[who], Fen(n));
             let transfer = match what {
                 0 => grant_allowance(worker, "2026-11", amount).unwrap(),
                 1 => {
-                    let balance = Fen(books.get(&AccountRef::WorkerSubsidy(worker)).copied().unwrap_or(0));
+                    let balance = Fen(balances.get(&AccountRef::WorkerSubsidy(worker)).copied().unwrap_or(0));
                     if can_pay(balance, amount).is_err() {
                         prop_assert!(balance < amount);
                         continue;
@@ -86,15 +86,15 @@ proptest! {
                 }
             };
             for posting in transfer.iter().flat_map(|t| t.postings()) {
-                *books.entry(posting.account).or_default() += posting.amount.0;
+                *balances.entry(posting.account).or_default() += posting.amount.0;
             }
-            prop_assert_eq!(books.values().sum::<i64>(), 0);
-            for (account, balance) in &books {
+            prop_assert_eq!(balances.values().sum::<i64>(), 0);
+            for (account, balance) in &balances {
                 prop_assert!(*balance >= 0 || account.kind().may_overdraw(), "{:?} {}", account, balance);
             }
             let clearing: i64 = open.iter().map(|(.., amount)| amount.0).sum();
-            let held: i64 = books.iter().filter(|(a, _)| matches!(a, AccountRef::OrderClearing(_))).map(|(_, b)| b).sum();
-            prop_assert_eq!(held, clearing);
+            let in_clearing: i64 = balances.iter().filter(|(a, _)| matches!(a, AccountRef::OrderClearing(_))).map(|(_, b)| b).sum();
+            prop_assert_eq!(in_clearing, clearing);
         }
     }
 }

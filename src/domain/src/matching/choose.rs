@@ -1,5 +1,5 @@
-//! Which doctor gets the offer: continuity, then fairness between hospitals, then
-//! the longest idle; and where to look when nobody of the department is on call.
+//! Chooses the doctor for an offer: continuity first, then fairness between hospitals,
+//! then the longest idle; and where to look when no doctor of the department is on call.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
@@ -15,75 +15,64 @@ use crate::{
 /// The doctor whom this worker saw last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousDoctor {
-    /// Who.
     pub doctor: StaffId,
     /// When that consultation ended.
     pub seen_at: Timestamp,
 }
 
-/// What a consultation asks for.
+/// The requirements of one consultation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchRequest {
-    /// Which consultation.
     pub consultation: ConsultationId,
-    /// The department asked for.
     pub department: Department,
     /// The language that the worker speaks.
     pub language: Language,
-    /// How soon; an emergency does not wait for a busy department.
+    /// An emergency does not wait for a busy department.
     pub level: TriageLevel,
-    /// Since when the worker waits.
     pub waiting_since: Timestamp,
-    /// For continuity; an older one than the policy's days is ignored.
+    /// For continuity; ignored if older than the policy's days.
     pub previous_doctor: Option<PreviousDoctor>,
-    /// Doctors who declined, or let an offer of this consultation expire.
+    /// Doctors who declined an offer of this consultation or let one expire.
     pub excluded: Vec<StaffId>,
 }
 
-/// One doctor on the roster, as read just now.
+/// One doctor on the roster, as just read from storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
     pub doctor: StaffId,
-    /// The doctor's hospital.
     pub hospital: HospitalId,
-    /// Whether that hospital is a neighbour, not a partner of the worker's own station.
+    /// The hospital is a neighbouring one, not a partner of the worker's own station.
     pub neighbouring: bool,
-    /// The departments that the doctor serves.
     pub departments: Vec<Department>,
-    /// The languages that the doctor speaks.
     pub languages: Vec<Language>,
-    /// Live consultations and open offers held now.
+    /// Current number of live consultations and open offers.
     pub live: u32,
-    /// How many may be held at once.
+    /// Maximum of `live`.
     pub capacity: u32,
-    /// On call and not away. "Not heard because Redis is down" still counts as present.
+    /// On call and not away. A doctor without a heartbeat because Redis is down counts as present.
     pub present: bool,
-    /// Since when the doctor has had nothing to do.
     pub idle_since: Timestamp,
-    /// The hospital's fairness clock.
+    /// The hospital's fairness clock; see `fairness`.
     pub hospital_virtual_time: i64,
     /// The last civil day (Asia/Shanghai) of the licence.
     pub licence_valid_until: NaiveDate,
-    /// The end of the shift.
     pub on_shift_until: Timestamp,
 }
 
-/// One place to look for a doctor.
+/// One step of the search for a doctor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OverflowStep {
-    /// Which department.
     pub department: Department,
-    /// At a neighbouring hospital.
+    /// Search neighbouring hospitals instead of partners.
     pub neighbouring: bool,
 }
 
 crate::text_enum! {
-    /// Why this doctor.
+    /// Why this doctor was chosen.
     pub enum ChoiceReason {
-        /// The same doctor as within the last days.
+        /// The same doctor saw the worker within the policy's days.
         Continuity = "continuity",
-        /// The hospital's turn, and the longest idle in it.
+        /// The hospital is next, and the doctor the longest idle in it.
         Fairness = "fairness",
     }
 }
@@ -91,19 +80,16 @@ crate::text_enum! {
 /// The doctor who gets the offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Choice {
-    /// Who.
     pub doctor: StaffId,
-    /// The doctor's hospital.
     pub hospital: HospitalId,
-    /// Where the doctor was found.
+    /// The search step that found the doctor.
     pub step: OverflowStep,
-    /// Why.
     pub reason: ChoiceReason,
 }
 
-/// Where to look, in order: the department, general practice, then both at
+/// The search steps, in order: the department, general practice, then both at
 /// neighbouring hospitals.
-pub fn overflow_plan(department: Department) -> Vec<OverflowStep> {
+pub(crate) fn overflow_plan(department: Department) -> Vec<OverflowStep> {
     let mut plan = Vec::with_capacity(4);
     for neighbouring in [false, true] {
         plan.push(OverflowStep { department, neighbouring });
@@ -114,18 +100,19 @@ pub fn overflow_plan(department: Department) -> Vec<OverflowStep> {
     plan
 }
 
-/// Chooses the doctor, or nobody for now.
+/// Chooses a doctor; `None` means wait.
 ///
-/// A step is passed over when nobody in it is on call. When its doctors are on
-/// call but full, the worker waits for them; only an emergency, or a wait beyond
-/// the limit, looks on.
+/// A step is skipped when none of its doctors is on call. When its doctors are on
+/// call but full, the worker waits for them; only for an emergency, or a wait beyond
+/// the limit, does the search continue.
 pub fn choose_doctor(
     request: &MatchRequest,
     candidates: &[Candidate],
     now: Timestamp,
     policy: &MatchingPolicy,
 ) -> Option<Choice> {
-    let looks_on = request.level == TriageLevel::Emergency || now >= policy.overdue_at(request.waiting_since);
+    let search_further =
+        request.level == TriageLevel::Emergency || now >= policy.overdue_at(request.waiting_since);
     for step in overflow_plan(request.department) {
         let on_call: Vec<_> =
             candidates.iter().filter(|candidate| is_on_call(candidate, request, step, now)).collect();
@@ -133,7 +120,7 @@ pub fn choose_doctor(
         if let Some((candidate, reason)) = best(free, request, now, policy) {
             return Some(Choice { doctor: candidate.doctor, hospital: candidate.hospital, step, reason });
         }
-        if !on_call.is_empty() && !looks_on {
+        if !on_call.is_empty() && !search_further {
             return None;
         }
     }
@@ -147,7 +134,7 @@ fn is_on_call(candidate: &Candidate, request: &MatchRequest, step: OverflowStep,
         && candidate.licence_valid_until >= civil_day(now)
         && candidate.on_shift_until > now
         && candidate.present
-        // Somebody without any capacity is not on call, whatever the roster says.
+        // A doctor with a capacity of 0 is not on call, even if on the roster.
         && candidate.capacity > 0
         && !request.excluded.contains(&candidate.doctor)
 }

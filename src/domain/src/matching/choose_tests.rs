@@ -1,4 +1,4 @@
-//! Who is chosen, who never is, and when the search goes on.
+//! Which doctor is chosen, who is never chosen, and when the search continues.
 
 use super::*;
 use chrono::TimeZone;
@@ -36,7 +36,7 @@ fn candidate(department: Department) -> Candidate {
     }
 }
 
-fn skin() -> Candidate {
+fn dermatologist() -> Candidate {
     candidate(Department::Dermatology)
 }
 
@@ -45,19 +45,19 @@ fn chosen(request: &MatchRequest, candidates: &[Candidate]) -> Option<StaffId> {
 }
 
 #[test]
-fn only_somebody_who_may_and_can_is_chosen() {
-    let fine = skin();
+fn only_an_eligible_and_free_doctor_is_chosen() {
+    let fine = dermatologist();
     assert_eq!(chosen(&request(), std::slice::from_ref(&fine)), Some(fine.doctor));
-    let unfit = [
-        Candidate { licence_valid_until: civil_day(now()) - TimeDelta::days(1), ..skin() },
-        Candidate { languages: vec![Language::English], ..skin() },
-        Candidate { departments: vec![Department::Surgery], ..skin() },
-        Candidate { on_shift_until: now(), ..skin() },
-        Candidate { present: false, ..skin() },
-        Candidate { live: 1, ..skin() },
-        Candidate { capacity: 0, ..skin() },
+    let ineligible = [
+        Candidate { licence_valid_until: civil_day(now()) - TimeDelta::days(1), ..dermatologist() },
+        Candidate { languages: vec![Language::English], ..dermatologist() },
+        Candidate { departments: vec![Department::Surgery], ..dermatologist() },
+        Candidate { on_shift_until: now(), ..dermatologist() },
+        Candidate { present: false, ..dermatologist() },
+        Candidate { live: 1, ..dermatologist() },
+        Candidate { capacity: 0, ..dermatologist() },
     ];
-    for candidate in &unfit {
+    for candidate in &ineligible {
         assert_eq!(chosen(&request(), std::slice::from_ref(candidate)), None, "{candidate:?}");
     }
     let excluding = MatchRequest { excluded: vec![fine.doctor], ..request() };
@@ -66,7 +66,7 @@ fn only_somebody_who_may_and_can_is_chosen() {
 
 #[test]
 fn the_same_doctor_comes_first_for_seven_days() {
-    let (other, same) = (skin(), Candidate { hospital_virtual_time: 99, ..skin() });
+    let (other, same) = (dermatologist(), Candidate { hospital_virtual_time: 99, ..dermatologist() });
     let seen = |days, seconds| MatchRequest {
         previous_doctor: Some(PreviousDoctor {
             doctor: same.doctor,
@@ -82,20 +82,21 @@ fn the_same_doctor_comes_first_for_seven_days() {
 }
 
 #[test]
-fn the_hospital_behind_is_next_and_in_it_the_longest_idle() {
-    let ahead = Candidate { hospital_virtual_time: 10, idle_since: now() - TimeDelta::hours(5), ..skin() };
+fn the_hospital_with_the_lowest_virtual_time_is_next_and_in_it_the_longest_idle() {
+    let ahead =
+        Candidate { hospital_virtual_time: 10, idle_since: now() - TimeDelta::hours(5), ..dermatologist() };
     let hospital = HospitalId::generate();
-    let fresh = Candidate { hospital, ..skin() };
-    let idle = Candidate { hospital, idle_since: now() - TimeDelta::hours(1), ..skin() };
+    let fresh = Candidate { hospital, ..dermatologist() };
+    let idle = Candidate { hospital, idle_since: now() - TimeDelta::hours(1), ..dermatologist() };
     assert_eq!(chosen(&request(), &[ahead, fresh, idle.clone()]), Some(idle.doctor));
 }
 
 #[test]
-fn nobody_on_call_overflows_in_the_plans_order() {
+fn without_doctors_on_call_the_search_follows_the_plan() {
     let general = candidate(Department::GeneralPractice);
-    let near = Candidate { neighbouring: true, ..skin() };
+    let near = Candidate { neighbouring: true, ..dermatologist() };
     let near_general = Candidate { neighbouring: true, ..candidate(Department::GeneralPractice) };
-    let mut all = vec![near_general.clone(), near.clone(), general.clone(), skin()];
+    let mut all = vec![near_general.clone(), near.clone(), general.clone(), dermatologist()];
     let mut order = Vec::new();
     while let Some(choice) = choose_doctor(&request(), &all, now(), &MatchingPolicy::default()) {
         order.push((choice.step.department, choice.step.neighbouring));
@@ -110,8 +111,8 @@ fn nobody_on_call_overflows_in_the_plans_order() {
 }
 
 #[test]
-fn a_full_department_is_waited_for_but_not_in_an_emergency_nor_for_ever() {
-    let full = Candidate { live: 1, ..skin() };
+fn a_worker_waits_for_a_full_department_except_in_an_emergency_or_when_overdue() {
+    let full = Candidate { live: 1, ..dermatologist() };
     let general = candidate(Department::GeneralPractice);
     let candidates = [full.clone(), general.clone()];
     assert_eq!(chosen(&request(), &candidates), None);

@@ -1,27 +1,27 @@
-//! Erlang C: how long people wait, given the load and the doctors on call.
-//! Computed from the Erlang B recursion, which neither overflows nor loses
-//! precision for thousands of doctors, as the factorials of the textbook do.
+//! Erlang C: the expected wait for a given load and number of doctors on call.
+//! Computed with the Erlang B recursion, which does not overflow or lose precision for
+//! thousands of doctors, unlike the textbook formula with factorials.
 
 use serde::Serialize;
 
-/// More doctors than the country has; keeps the recursion's length bounded.
+/// Bounds the length of the recursion; more doctors than the country has.
 const MAX_DOCTORS: u32 = 10_000_000;
 
-/// What a queue in balance does.
+/// The forecast for a stable queue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct QueueForecast {
-    /// Share of people who wait at all, 0 to 1.
+pub(crate) struct QueueForecast {
+    /// Share of workers who have to wait, 0 to 1.
     pub p_wait: f64,
-    /// Mean wait over everybody, in seconds.
+    /// Mean wait of all workers, in seconds.
     pub mean_wait_s: f64,
-    /// Share of people who are served within the target, 0 to 1.
+    /// Share of workers who are served within the target, 0 to 1.
     pub service_level: f64,
 }
 
-/// The forecast for `offered_erlangs` of load (arrivals a second x mean handling
-/// time in seconds) on `doctors`. `None` on overload (the queue grows without end),
-/// without doctors, or for a figure that is negative or not a number.
-pub fn erlang_c(
+/// The forecast for a load of `offered_erlangs` (arrivals per second x mean handling
+/// time in seconds) on `doctors`. `None` on overload (the queue grows without limit),
+/// without doctors, or if a value is negative or not a number.
+pub(crate) fn erlang_c(
     offered_erlangs: f64,
     doctors: u32,
     mean_handling_s: f64,
@@ -36,7 +36,7 @@ pub fn erlang_c(
     let mut blocked = 1.0;
     for count in 1..=doctors {
         blocked = erlang_b_step(blocked, offered_erlangs, count);
-        // Beyond this the next doctors change nothing: nobody waits.
+        // From here on more doctors change nothing: nobody waits.
         if blocked == 0.0 {
             break;
         }
@@ -44,38 +44,12 @@ pub fn erlang_c(
     Some(forecast(blocked, offered_erlangs, doctors, mean_handling_s, target_s))
 }
 
-/// The fewest doctors with whom at least `service_level` (0 to 1, below 1) are served
-/// within the target. `None` for figures that no number of doctors can meet.
-pub fn doctors_needed(
-    offered_erlangs: f64,
-    mean_handling_s: f64,
-    target_s: f64,
-    service_level: f64,
-) -> Option<u32> {
-    let reachable = (0.0..1.0).contains(&service_level);
-    if !usable(offered_erlangs, mean_handling_s, target_s) || !reachable {
-        return None;
-    }
-    let mut blocked = 1.0;
-    for doctors in 1..=MAX_DOCTORS {
-        blocked = erlang_b_step(blocked, offered_erlangs, doctors);
-        let stable = offered_erlangs < f64::from(doctors);
-        if stable
-            && forecast(blocked, offered_erlangs, doctors, mean_handling_s, target_s).service_level
-                >= service_level
-        {
-            return Some(doctors);
-        }
-    }
-    None
-}
-
 fn usable(offered_erlangs: f64, mean_handling_s: f64, target_s: f64) -> bool {
     [offered_erlangs, mean_handling_s, target_s].iter().all(|figure| figure.is_finite() && *figure >= 0.0)
         && mean_handling_s > 0.0
 }
 
-/// Erlang B for one doctor more.
+/// One step of the Erlang B recursion: one more doctor.
 fn erlang_b_step(blocked: f64, offered: f64, doctors: u32) -> f64 {
     offered * blocked / (f64::from(doctors) + offered * blocked)
 }
@@ -90,41 +64,39 @@ fn forecast(blocked: f64, offered: f64, doctors: u32, mean_handling_s: f64, targ
 }
 
 crate::text_enum! {
-    /// What a shown wait rests on.
+    /// How a wait estimate was computed.
     pub enum EstimateBasis {
-        /// The balance of load and doctors.
+        /// From load and doctors.
         ErlangC = "erlang_c",
-        /// The people ahead alone: there is more load than doctors.
+        /// From the workers ahead only, because load exceeds capacity.
         Backlog = "backlog",
-        /// Nobody is on call: no number would be honest.
+        /// No doctor is on call: no estimate.
         NobodyOnCall = "nobody_on_call",
     }
 }
 
-/// The live figures of one department.
+/// The current load of one department.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LiveFigures {
-    /// Load: arrivals a second x mean handling time in seconds.
+    /// Arrivals per second x mean handling time in seconds.
     pub offered_erlangs: f64,
-    /// Places on call: the doctors' capacities, summed.
+    /// Sum of the capacities of the doctors on call.
     pub doctors: u32,
-    /// Mean handling time, in seconds.
     pub mean_handling_s: f64,
-    /// How many wait ahead of this worker.
+    /// Number of workers ahead of this one.
     pub ahead: u32,
 }
 
-/// An honest wait.
+/// The estimated wait of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WaitEstimate {
-    /// Seconds, rounded up; `None` where no number would be honest.
+    /// Rounded up; `None` if no estimate is possible.
     pub seconds: Option<u32>,
-    /// What it rests on.
     pub basis: EstimateBasis,
 }
 
-/// How long one worker will wait: the mean wait in balance, but never less than
-/// the people who already stand ahead need.
+/// Estimates the wait of one worker: the mean wait of a stable queue, but at least the
+/// time that the workers ahead need.
 pub fn estimate_wait(figures: &LiveFigures) -> WaitEstimate {
     let handling_s = figures.mean_handling_s;
     if figures.doctors == 0 || !usable(figures.offered_erlangs, handling_s, 0.0) {
@@ -133,7 +105,7 @@ pub fn estimate_wait(figures: &LiveFigures) -> WaitEstimate {
     let places = f64::from(figures.doctors);
     let (mean_s, basis) = match erlang_c(figures.offered_erlangs, figures.doctors, handling_s, 0.0) {
         Some(forecast) => (forecast.mean_wait_s, EstimateBasis::ErlangC),
-        // The worker's own turn also takes until a place is free.
+        // Overload: add the time until a place becomes free for this worker.
         None => (handling_s / places, EstimateBasis::Backlog),
     };
     let ahead_s = f64::from(figures.ahead) * handling_s / places;
@@ -154,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_hold() {
+    fn the_reference_vectors_match() {
         let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/facts/erlang_c.json"));
         let facts: serde_json::Value = serde_json::from_str(text).expect("JSON");
         let vectors = facts["vectors"].as_array().expect("a list");
@@ -182,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn overload_and_nonsense_give_none() {
+    fn overload_and_invalid_values_give_none() {
         assert_eq!(erlang_c(10.0, 10, 60.0, 20.0), None);
         assert_eq!(erlang_c(11.0, 10, 60.0, 20.0), None);
         assert_eq!(erlang_c(0.0, 0, 60.0, 20.0), None);
@@ -194,15 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_doctors_meet_the_level_and_one_fewer_does_not() {
-        let needed = doctors_needed(45.0, 444.0, 20.0, 0.8).expect("can be met");
-        let level = |doctors| erlang_c(45.0, doctors, 444.0, 20.0).map_or(0.0, |found| found.service_level);
-        assert!(level(needed) >= 0.8 && level(needed - 1) < 0.8, "{needed}");
-        assert_eq!(doctors_needed(45.0, 444.0, 20.0, 1.0), None);
-    }
-
-    #[test]
-    fn a_wait_is_never_shown_where_nobody_is_on_call() {
+    fn there_is_no_estimate_without_doctors_on_call() {
         let figures = LiveFigures { offered_erlangs: 1.0, doctors: 2, mean_handling_s: 60.0, ahead: 0 };
         assert_eq!(
             estimate_wait(&figures),

@@ -1,4 +1,4 @@
-//! The times and weights of matching, as data that a deployment may change.
+//! Times and weights of matching, configurable per deployment.
 
 use std::borrow::Cow;
 
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::{bounds::Bounds, time::Timestamp, triage::TriageWeights};
 
-/// How the queue runs. Source: the house design, matching; waits and weights are [P].
+/// The matching policy. Source: the project's design, matching. Waits and weights are our defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MatchingPolicy {
-    /// Changes whenever a value changes.
+    /// Must change whenever a value changes.
     pub version: Cow<'static, str>,
-    /// Where the values come from.
+    /// The source of the values.
     pub source: Cow<'static, str>,
-    /// How long one doctor may think about an offer, in seconds.
+    /// How long a doctor may take to answer an offer, in seconds.
     pub offer_expiry_s: u32,
-    /// Who waits at least this long (seconds) outranks all but emergencies.
+    /// From this wait on, in seconds, a worker outranks all but emergencies.
     pub wait_limit_s: u32,
-    /// How long a doctor's line may be down before the consultation is requeued, in seconds.
+    /// How long a doctor may be disconnected before the consultation is requeued, in seconds.
     pub reconnect_grace_s: u32,
-    /// Points that each minute of waiting adds.
+    /// Points added per minute of waiting.
     pub ageing_points_per_minute: u32,
-    /// For how many days the same doctor comes first.
+    /// For how many days the previous doctor is preferred.
     pub continuity_days: u32,
-    /// How long a consultation may find no doctor before it ends as unserved, in seconds.
+    /// How long a consultation may wait without a doctor before it ends as unserved, in seconds.
     pub unserved_after_s: u32,
     /// How long a worker who left while waiting may come back, in seconds;
-    /// meanwhile they are put to nobody.
+    /// until then no offer is made.
     pub worker_return_s: u32,
     /// How long a doctor waits for a silent worker, in seconds, before the
     /// consultation may be ended as a no-show.
     pub no_show_after_s: u32,
-    /// Points that each triage level brings.
+    /// Points per triage level.
     pub weights: TriageWeights,
 }
 
@@ -41,14 +41,14 @@ impl Default for MatchingPolicy {
     fn default() -> Self {
         Self {
             version: Cow::Borrowed("2026-11"),
-            source: Cow::Borrowed("house design, matching [P]"),
+            source: Cow::Borrowed("Waystation design, matching; waits and weights are our defaults"),
             offer_expiry_s: 20,
             wait_limit_s: 15 * 60,
             reconnect_grace_s: 90,
             ageing_points_per_minute: 10,
             continuity_days: 7,
             unserved_after_s: 2 * 60 * 60,
-            // Our defaults: the way to another station; two more silences than an idle screen allows.
+            // Our defaults: the time to walk to another station; twice the idle timeout of a screen.
             worker_return_s: 5 * 60,
             no_show_after_s: 3 * 60,
             weights: TriageWeights::default(),
@@ -57,7 +57,7 @@ impl Default for MatchingPolicy {
 }
 
 impl MatchingPolicy {
-    /// What the values may be.
+    /// Checks the bounds of all values.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self {
             version: _,
@@ -80,8 +80,8 @@ impl MatchingPolicy {
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
         bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
-        let patient = unserved_after_s > offer_expiry_s;
-        bounds.must("unserved_after_s", patient, "it must be longer than offer_expiry_s");
+        let longer = unserved_after_s > offer_expiry_s;
+        bounds.must("unserved_after_s", longer, "it must be longer than offer_expiry_s");
         weights.check(&mut bounds.of("weights"));
     }
 
@@ -90,28 +90,28 @@ impl MatchingPolicy {
         now + seconds(self.offer_expiry_s)
     }
 
-    /// When a doctor who was last heard at `lost_since` loses the consultation.
+    /// When a doctor who was last heard from at `lost_since` loses the consultation.
     pub fn grace_ends_at(&self, lost_since: Timestamp) -> Timestamp {
         lost_since + seconds(self.reconnect_grace_s)
     }
 
-    /// From when somebody who waits since `waiting_since` outranks all but emergencies.
-    pub fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
+    /// From when a worker waiting since `waiting_since` outranks all but emergencies.
+    pub(crate) fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
         waiting_since + seconds(self.wait_limit_s)
     }
 
-    /// When a waiting consultation ends whose worker left at `left_at`.
-    pub fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
+    /// When a waiting consultation ends after its worker left at `left_at`.
+    pub(crate) fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
         left_at + seconds(self.worker_return_s)
     }
 
-    /// From when a doctor may end as a no-show what has been silent since `since`.
-    pub fn no_show_at(&self, since: Timestamp) -> Timestamp {
+    /// From when a doctor may end a consultation as a no-show if the worker was last active at `since`.
+    pub(crate) fn no_show_at(&self, since: Timestamp) -> Timestamp {
         since + seconds(self.no_show_after_s)
     }
 
-    /// From when a consultation that found no doctor since `since` may end as unserved.
-    pub fn unserved_at(&self, since: Timestamp) -> Timestamp {
+    /// From when a consultation without a doctor since `since` may end as unserved.
+    pub(crate) fn unserved_at(&self, since: Timestamp) -> Timestamp {
         since + seconds(self.unserved_after_s)
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_house_values_are_the_default_and_each_can_be_changed_alone() {
+    fn the_defaults_match_the_design_and_each_value_can_be_changed_alone() {
         let policy: MatchingPolicy = serde_json::from_str(r#"{"wait_limit_s":600}"#).expect("one value");
         assert_eq!(policy, MatchingPolicy { wait_limit_s: 600, ..MatchingPolicy::default() });
         assert_eq!((policy.offer_expiry_s, policy.reconnect_grace_s, policy.continuity_days), (20, 90, 7));

@@ -1,14 +1,12 @@
-//! Whether a doctor takes offers now.
+//! A doctor's duty status.
 
 crate::text_enum! {
-    /// A doctor's duty status; it is kept in the database, because losing it
+    /// A doctor's duty status. It is stored in the database, because losing it
     /// would lose offers.
     pub enum Presence {
-        /// Off duty.
         Off = "off",
-        /// Takes offers.
         Available = "available",
-        /// Left an offer unanswered, and must say that they are back.
+        /// Left an offer unanswered; gets no offers until they set themselves available.
         Away = "away",
     }
 }

@@ -1,4 +1,4 @@
-//! Who is served next: triage weight plus ageing, with a limit to the wait.
+//! The order of the queue: triage weight plus ageing, with a limit to the wait.
 
 use std::cmp::Reverse;
 
@@ -9,32 +9,30 @@ use super::policy::MatchingPolicy;
 use crate::{ids::ConsultationId, time::Timestamp, triage::TriageLevel};
 
 crate::text_enum! {
-    /// The great order of the queue, first served first.
+    /// The class of a queue entry, in the order of service; within a class the score decides.
     pub enum QueueClass {
-        /// A red flag bypasses the order.
+        /// Triage level emergency: always first.
         Emergency = "emergency",
-        /// Waited beyond the limit: nobody is overtaken for ever.
+        /// Waited beyond the limit, so that nobody starves.
         Overdue = "overdue",
-        /// Everybody else, by score.
+        /// All others, by score.
         Ordinary = "ordinary",
     }
 }
 
-/// A place in the queue. The least key is served first.
+/// Sort key of a queue entry. The lowest key is served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct QueueKey {
-    /// The great order.
     pub class: QueueClass,
-    /// Triage weight plus ageing, in sixtieths of a point (so that seconds count).
+    /// Triage weight plus ageing, in 1/60 point, so that every second counts.
     pub score: i64,
-    /// Since when the worker waits, the original time even after a requeue.
+    /// The original start of the wait, even after a requeue.
     pub waiting_since: Timestamp,
-    /// Whose place it is.
     pub consultation: ConsultationId,
 }
 
 impl QueueKey {
-    /// The place of one consultation at `now`.
+    /// The key of one consultation at `now`.
     pub fn of(
         level: TriageLevel,
         waiting_since: Timestamp,
@@ -52,7 +50,7 @@ impl QueueKey {
                 }
             }
         };
-        // A clock that ran back must not make anybody's score negative.
+        // A clock that was set back must not make a score negative.
         let waited_s = now.signed_duration_since(waiting_since).num_seconds().max(0);
         let ageing = waited_s.saturating_mul(i64::from(policy.ageing_points_per_minute));
         let score = (i64::from(policy.weights.of(level)) * 60).saturating_add(ageing);
@@ -75,11 +73,11 @@ impl PartialOrd for QueueKey {
     }
 }
 
-/// The time from which somebody without any weight would have to wait to score the
-/// same. Everybody ages alike (where the policy ages at all), so ascending `ranked_since` is descending score at
-/// every later moment: a column that an index can sort by, never rewritten.
+/// The start of a wait that would give the same score without any triage weight. All
+/// entries age at the same rate (if the policy ages at all), so ascending `ranked_since`
+/// is descending score at every later time: an indexed sort column that is never updated.
 pub fn ranked_since(level: TriageLevel, waiting_since: Timestamp, policy: &MatchingPolicy) -> Timestamp {
-    // Without ageing no wait makes up for a weight; a minute a point comes near enough.
+    // Without ageing no wait equals a weight; one minute per point is close enough.
     let per_minute = i64::from(policy.ageing_points_per_minute.max(1));
     let head_start_s = i64::from(policy.weights.of(level)) * 60 / per_minute;
     waiting_since.checked_sub_signed(TimeDelta::seconds(head_start_s)).unwrap_or(Timestamp::MIN_UTC)
@@ -100,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_leads_and_waiting_catches_up() {
+    fn the_triage_level_ranks_first_and_waiting_catches_up() {
         assert!(key(TriageLevel::Urgent, 0) < key(TriageLevel::Standard, 0));
         assert!(key(TriageLevel::Standard, 0) < key(TriageLevel::Routine, 0));
         // 100 points at 10 a minute: ten minutes.
@@ -109,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_all_but_emergencies_are_outranked() {
+    fn overdue_entries_outrank_all_but_emergencies() {
         assert!(key(TriageLevel::Routine, 900) < key(TriageLevel::Urgent, 899));
         assert_eq!(key(TriageLevel::Routine, 899).class, QueueClass::Ordinary);
         assert!(key(TriageLevel::Emergency, 0) < key(TriageLevel::Urgent, 90_000));
     }
 
     #[test]
-    fn equal_scores_go_to_the_longer_wait_and_then_never_tie() {
+    fn equal_scores_rank_by_wait_and_never_tie() {
         let (one, other) = (key(TriageLevel::Routine, 60), key(TriageLevel::Routine, 60));
         assert_ne!(one.cmp(&other), std::cmp::Ordering::Equal);
         assert!(key(TriageLevel::Emergency, 2) < key(TriageLevel::Emergency, 1));

@@ -1,12 +1,14 @@
-//! Checks of single fields, shared by forms and imports. Each notes what is
-//! wrong in both languages, with a stable word that tests and screens read.
+//! Validation of single fields, shared by forms and imports. Each check records an error
+//! in both languages, with a stable code for tests and screens.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
 use super::{Phone, Secret, identity};
-use crate::{hidden::hides_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual};
+use crate::{
+    hidden::has_hidden_characters_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual,
+};
 
-/// Characters of a name, the longest that a screen shows in one line.
+/// The longest name that a screen shows on one line, in characters.
 pub(crate) const NAME_CHARS: usize = 80;
 /// Characters of a code of a station, hospital or employer.
 const CODE_CHARS: usize = 32;
@@ -14,31 +16,30 @@ const CODE_CHARS: usize = 32;
 const PRODUCT_CODE_CHARS: usize = 40;
 /// Characters of a licence number, and of a lot's.
 const LABEL_CHARS: usize = 64;
-/// Characters of an e-mail address, as RFC 5321 bounds a path.
+/// Characters of an e-mail address. Source: RFC 5321, limit of a path.
 const EMAIL_CHARS: usize = 254;
 /// Characters of a staff password.
 const PASSWORD_CHARS: RangeInclusive<usize> = 12..=128;
 
-/// The broken fields found so far.
+/// The invalid fields found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<FieldProblem>);
 
 impl Findings {
-    /// All that was found.
     pub(crate) fn done(self) -> Vec<FieldProblem> {
         self.0
     }
 
-    /// Notes that `field` is broken.
+    /// Records that `field` is invalid.
     pub(crate) fn add(&mut self, field: &str, code: &str, message: Bilingual) {
         self.0.push(FieldProblem { field: field.into(), code: code.into(), message });
     }
 
-    /// A text for people: not empty, at most `most` characters, one line.
-    pub(crate) fn text(&mut self, field: &str, value: &str, most: usize) {
+    /// A free text: not empty, at most `max` characters, one line.
+    pub(crate) fn text(&mut self, field: &str, value: &str, max: usize) {
         if value.trim().is_empty() {
             self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
-        } else if hides_in_name(value) {
+        } else if has_hidden_characters_in_name(value) {
             self.add(field, "control_character", control_character());
         } else if value.trim() != value {
             self.add(
@@ -46,18 +47,18 @@ impl Findings {
                 "outer_blanks",
                 Bilingual::fixed("首尾不能有空格。", "No blanks may stand first or last."),
             );
-        } else if value.chars().count() > most {
-            self.add(field, "too_long", too_long(most));
+        } else if value.chars().count() > max {
+            self.add(field, "too_long", too_long(max));
         }
     }
 
-    /// The code of a place: lower-case letters, digits and inner hyphens.
+    /// A code of a station, hospital or employer: lower-case letters, digits and inner hyphens.
     pub(crate) fn code(&mut self, field: &str, value: &str) {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         self.ascii(field, value, CODE_CHARS, fits, "a-z 0-9 -");
     }
 
-    /// A product's code in the catalogue: 2 to 40 letters, digits, `-`, `_`, `.`.
+    /// A product code: 2 to 40 letters, digits, `-`, `_`, `.`.
     pub(crate) fn product_code(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, PRODUCT_CODE_CHARS);
@@ -71,7 +72,7 @@ impl Findings {
         }
     }
 
-    /// A lot's number, as printed.
+    /// A lot number, as printed.
     pub(crate) fn lot_no(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, LABEL_CHARS);
@@ -87,9 +88,9 @@ impl Findings {
         self.ascii(field, value, LABEL_CHARS, fits, "A-Z a-z 0-9 - _ . /");
     }
 
-    fn ascii(&mut self, field: &str, value: &str, most: usize, fits: impl Fn(u8) -> bool, allowed: &str) {
+    fn ascii(&mut self, field: &str, value: &str, max: usize, fits: impl Fn(u8) -> bool, allowed: &str) {
         let before = self.0.len();
-        self.text(field, value, most);
+        self.text(field, value, max);
         if self.0.len() == before
             && (!value.bytes().all(fits) || value.starts_with('-') || value.ends_with('-'))
         {
@@ -104,8 +105,8 @@ impl Findings {
         }
     }
 
-    /// A mail address in lower case. A narrow set of characters: what it lets
-    /// through can stand in a header without quoting.
+    /// A mail address in lower case. The set of characters is narrow so that an accepted
+    /// address can be put in a mail header without quoting.
     pub(crate) fn email(&mut self, field: &str, value: &str) {
         let before = self.0.len();
         self.text(field, value, EMAIL_CHARS);
@@ -136,7 +137,6 @@ impl Findings {
         }
     }
 
-    /// A number within `range`.
     pub(crate) fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) {
         if !range.contains(&value) {
             let (low, high) = (range.start(), range.end());
@@ -151,7 +151,7 @@ impl Findings {
         }
     }
 
-    /// A list that names at least one thing, and none twice.
+    /// A list with at least one entry and no duplicates.
     pub(crate) fn list<T: PartialEq>(&mut self, field: &str, values: &[T]) {
         if values.is_empty() {
             self.add(field, "empty", Bilingual::fixed("至少填写一项。", "Name at least one."));
@@ -160,7 +160,7 @@ impl Findings {
         }
     }
 
-    /// A worker's card number.
+    /// A worker's card number: 12 digits with a Luhn check digit.
     pub(crate) fn card_number(&mut self, field: &str, value: &str) {
         if value.is_empty() {
             self.add(field, "empty", Bilingual::fixed("不能为空。", "Must not be empty."));
@@ -179,14 +179,14 @@ impl Findings {
         }
     }
 
-    /// A telephone number of any kind; empty means that there is none.
+    /// A telephone number of any kind; may be empty.
     pub(crate) fn phone(&mut self, field: &str, value: &str) {
         if !value.trim().is_empty() && Phone::parse(value).is_none() {
-            self.add(field, "bad_format", phone_words());
+            self.add(field, "bad_format", phone_format_message());
         }
     }
 
-    /// A six-digit PIN that is not among the easy ones.
+    /// A six-digit PIN that is not trivial.
     pub(crate) fn pin(&mut self, field: &str, value: &Secret) {
         let pin = value.expose();
         if pin.len() != identity::PIN_DIGITS || !identity::all_digits(pin) {
@@ -197,7 +197,7 @@ impl Findings {
         }
     }
 
-    /// A staff password, where one is given; without it an invitation is sent.
+    /// A staff password; without one an invitation is sent.
     pub(crate) fn password(&mut self, field: &str, value: Option<&Secret>) {
         let Some(password) = value.map(Secret::expose) else { return };
         if password.chars().any(char::is_control) {
@@ -212,8 +212,8 @@ impl Findings {
     }
 }
 
-/// How a telephone number is written.
-pub fn phone_words() -> Bilingual {
+/// The message that describes the format of a telephone number.
+pub fn phone_format_message() -> Bilingual {
     Bilingual::fixed(
         "电话：手机号 11 位；固定电话请带区号（如 0535-6600000）；境外号码以 + 和国家代码开头。",
         "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-6600000), or + and the \
@@ -225,6 +225,6 @@ pub fn control_character() -> Bilingual {
     Bilingual::fixed("含有控制字符或不可见字符。", "Holds control or invisible characters.")
 }
 
-fn too_long(most: usize) -> Bilingual {
-    Bilingual::made(format!("最多 {most} 个字符。"), format!("At most {most} characters."))
+fn too_long(max: usize) -> Bilingual {
+    Bilingual::made(format!("最多 {max} 个字符。"), format!("At most {max} characters."))
 }

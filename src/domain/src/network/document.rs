@@ -1,16 +1,15 @@
-//! Identity documents: their numbers in one spelling, and what a number says.
+//! Identity documents: canonical numbers, and the facts that a number encodes.
 
 use chrono::{Datelike, NaiveDate};
 
 use super::{Sex, phone::half_width};
 
 crate::text_enum! {
-    /// Which document.
+    /// The kind of an identity document.
     pub enum DocumentKind {
         /// The resident identity card of the People's Republic of China, or the
-        /// permanent residence card with a number of the same form: 18 places.
+        /// permanent residence card with a number of the same format: 18 characters.
         ResidentId = "resident_id",
-        /// A passport.
         Passport = "passport",
         /// Any other: a travel or residence permit.
         Other = "other",
@@ -18,27 +17,27 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// How the number came to the screen.
+    /// How the number was entered.
     pub enum DocumentEvidence {
         /// The station's reader read the document itself.
         Reader = "reader",
-        /// Somebody typed it: a claim, which opens nobody's record.
+        /// It was typed: a mere claim, which gives no access to a record.
         Typed = "typed",
     }
 }
 
-/// Why a text is no number of such a document.
+/// Why a text is not a valid document number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentFault {
     /// Wrong length or characters.
     Format,
-    /// The check character does not fit: a slip of the finger.
+    /// The check character is wrong: a typing error.
     CheckDigit,
-    /// The day of birth in it is none.
+    /// The date of birth in it is invalid.
     BirthDate,
 }
 
-/// The number of an identity document in its one spelling.
+/// The number of an identity document, in canonical form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DocumentNumber {
     kind: DocumentKind,
@@ -46,11 +45,11 @@ pub struct DocumentNumber {
 }
 
 impl DocumentNumber {
-    /// Reads a number as typed: full-width characters, blanks, hyphens and
-    /// letter case do not matter.
+    /// Parses a number as typed; full-width characters, blanks, hyphens and letter case
+    /// do not matter.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The first fault found.
     pub fn parse(kind: DocumentKind, typed: &str) -> Result<Self, DocumentFault> {
         let number: String = typed
             .chars()
@@ -63,7 +62,7 @@ impl DocumentNumber {
         }
         match kind {
             DocumentKind::ResidentId => check_resident_id(&number)?,
-            // ICAO 9303-4 gives a passport's number nine places; some have fewer, few more.
+            // Source: ICAO 9303-4: nine characters; some passports have fewer, a few more.
             DocumentKind::Passport if !(5..=20).contains(&number.len()) => return Err(DocumentFault::Format),
             DocumentKind::Other if !(4..=40).contains(&number.len()) => return Err(DocumentFault::Format),
             DocumentKind::Passport | DocumentKind::Other => {}
@@ -71,29 +70,29 @@ impl DocumentNumber {
         Ok(Self { kind, number })
     }
 
-    /// Which document.
     pub fn kind(&self) -> DocumentKind {
         self.kind
     }
 
-    /// The number in its one spelling.
+    /// The canonical number.
     pub fn as_str(&self) -> &str {
         &self.number
     }
 
-    /// The day of birth that a resident identity number holds.
+    /// The date of birth in a resident identity number; `None` for other documents.
     pub fn birth_date(&self) -> Option<NaiveDate> {
         (self.kind == DocumentKind::ResidentId).then(|| birth_date_in(&self.number)).flatten()
     }
 
-    /// The sex that a resident identity number holds: its 17th place is odd for men.
+    /// The sex in a resident identity number (17th character odd: male); `None` for other
+    /// documents.
     pub fn sex(&self) -> Option<Sex> {
         let place = *self.number.as_bytes().get(16).filter(|_| self.kind == DocumentKind::ResidentId)?;
         Some(if (place - b'0') % 2 == 1 { Sex::Male } else { Sex::Female })
     }
 }
 
-/// `Debug` shows nothing of the number.
+/// `Debug` hides the number.
 impl std::fmt::Debug for DocumentNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DocumentNumber({})", self.kind)
@@ -117,7 +116,7 @@ fn check_resident_id(number: &str) -> Result<(), DocumentFault> {
     if (1900..2100).contains(&born.year()) { Ok(()) } else { Err(DocumentFault::BirthDate) }
 }
 
-/// The check character behind 17 digits.
+/// The check character that follows 17 digits.
 fn check_character(body: &str) -> Option<String> {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = body.bytes().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
@@ -129,8 +128,8 @@ fn birth_date_in(number: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(number.get(6..14)?, "%Y%m%d").ok()
 }
 
-/// A name as it is compared: full-width characters, letter case, blanks and the
-/// middle dot's many forms do not matter.
+/// The comparison key of a name: ignores full-width forms, letter case, blanks and all
+/// forms of the middle dot.
 pub fn comparable_name(name: &str) -> String {
     name.chars()
         .map(half_width)
@@ -147,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resident_number_is_checked_and_says_birth_and_sex() {
+    fn a_resident_number_is_checked_and_encodes_birth_date_and_sex() {
         // The worked example of the standard.
         let known = DocumentNumber::parse(DocumentKind::ResidentId, "11010519491231002X").expect("a number");
         assert_eq!(known.birth_date(), NaiveDate::from_ymd_opt(1949, 12, 31));
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_documents_are_read_as_written() {
+    fn other_documents_are_only_normalized() {
         let passport = DocumentNumber::parse(DocumentKind::Passport, "m 1234567-8").expect("a number");
         assert_eq!((passport.as_str(), passport.birth_date(), passport.sex()), ("M12345678", None, None));
         assert!(DocumentNumber::parse(DocumentKind::Passport, "1234").is_err());
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_people_write_them() {
+    fn spelling_variants_of_a_name_compare_equal() {
         assert_eq!(comparable_name("样例 · 甲"), comparable_name("样例・甲"));
         assert_eq!(comparable_name("Ｌｉ Wei"), comparable_name("li wei"));
         assert_ne!(comparable_name("样例甲"), comparable_name("样例乙"));

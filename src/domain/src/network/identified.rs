@@ -1,15 +1,14 @@
-//! By what a person is known to the network, and what that entitles them to.
+//! How a worker was identified, and what that entitles them to.
 
 use super::DocumentKind;
 
 crate::text_enum! {
-    /// By what somebody without a card is found again.
+    /// The identifier by which a worker without a card is found again.
     pub enum IdentityKind {
-        /// A phone that a code proved, together with the name.
+        /// A phone verified by a code, together with the name.
         Phone = "phone",
-        /// A resident identity number.
         ResidentId = "resident_id",
-        /// A passport's number, together with the name.
+        /// A passport number, together with the name.
         Passport = "passport",
         /// Another document's number, together with the name.
         Other = "other",
@@ -17,7 +16,6 @@ crate::text_enum! {
 }
 
 impl IdentityKind {
-    /// The kind of a document.
     pub const fn of(document: DocumentKind) -> Self {
         match document {
             DocumentKind::ResidentId => Self::ResidentId,
@@ -28,22 +26,22 @@ impl IdentityKind {
 }
 
 crate::text_enum! {
-    /// How sure the network is of who somebody is.
+    /// How reliably a worker was identified.
     pub enum Identified {
         /// A card and its PIN.
         Card = "card",
         /// An identity document that a reader read or an operator saw.
         Document = "document",
-        /// A phone that a code proved, together with the name.
+        /// A phone verified by a code, together with the name.
         Phone = "phone",
-        /// Only what was said. Care is given; there is no allowance.
+        /// Only the worker's own statement. Care is given; there is no allowance.
         Unchecked = "unchecked",
     }
 }
 
 impl Identified {
-    /// Whether a monthly allowance belongs to somebody known in this way. A
-    /// phone counts only where the deployment says so.
+    /// Whether this identification entitles to a monthly allowance. A phone does so only
+    /// if the deployment enables it.
     pub const fn is_verified_person(self) -> bool {
         match self {
             Self::Card | Self::Document => true,
@@ -53,39 +51,37 @@ impl Identified {
 }
 
 crate::text_enum! {
-    /// What a code that was sent to a phone is for; it is good for nothing else.
+    /// The only purpose for which a code that was sent to a phone is valid.
     pub enum CodePurpose {
         /// Checking in without a card.
         CheckIn = "check_in",
         /// A worker's new phone.
         ChangePhone = "change_phone",
-        /// A worker's new PIN, where the old one is forgotten.
+        /// A worker's new PIN, if the old one is forgotten.
         ResetPin = "reset_pin",
     }
 }
 
 crate::text_enum! {
-    /// A change of a worker that opens a record, and so needs a second operator.
+    /// A change of a worker that gives access to a record, and so needs a second operator.
     pub enum ChangeKind {
-        /// A new card.
         Card = "card",
-        /// A new PIN.
         Pin = "pin",
         /// An identity document that an operator saw.
         Document = "document",
-        /// A merge of a record that somebody can open by themselves.
+        /// A merge of a record that its owner can access by themselves.
         Merge = "merge",
     }
 }
 
 crate::text_enum! {
-    /// Where such a change stands.
+    /// The state of such a change.
     pub enum ChangeState {
-        /// For a second operator.
+        /// Waits for a second operator.
         Waiting = "waiting",
-        /// It was done.
+        /// Carried out.
         Approved = "approved",
-        /// It will not be done.
+        /// Rejected; not carried out.
         Refused = "refused",
     }
 }

@@ -1,17 +1,17 @@
-//! The numbers that tell people apart: card and PIN.
+//! Card numbers and PINs.
 
 /// Digits of a worker's card, the check digit included.
-pub const CARD_DIGITS: usize = 12;
+pub(crate) const CARD_DIGITS: usize = 12;
 /// Digits of a PIN.
-pub const PIN_DIGITS: usize = 6;
+pub(crate) const PIN_DIGITS: usize = 6;
 
 /// The Luhn check digit (ISO/IEC 7812-1, annex B) that follows `digits`;
-/// `None` where `digits` holds anything but ASCII digits, or nothing.
+/// `None` if `digits` is empty or contains anything but ASCII digits.
 pub fn luhn_check_digit(digits: &str) -> Option<char> {
     if !all_digits(digits) {
         return None;
     }
-    // The check digit will stand last, so the digit before it counts double.
+    // The check digit is appended, so the last of `digits` is doubled.
     let sum: u32 = digits
         .bytes()
         .rev()
@@ -24,16 +24,16 @@ pub fn luhn_check_digit(digits: &str) -> Option<char> {
     char::from_digit((10 - sum % 10) % 10, 10)
 }
 
-/// Whether `number` is a card number: 12 digits, the last by Luhn.
+/// Whether `number` is a card number: 12 digits, the last one the Luhn check digit.
 pub fn card_number_is_valid(number: &str) -> bool {
     number.len() == CARD_DIGITS
         && all_digits(number)
         && luhn_check_digit(&number[..CARD_DIGITS - 1]) == number.chars().next_back()
 }
 
-/// Whether a PIN is one of those that are tried first: one or two digits
-/// only, a run up or down, or two or three digits repeated. Five tries are
-/// allowed, so these few would carry most of the luck.
+/// Whether a PIN is one that is guessed first: at most two distinct digits, an ascending
+/// or descending run, or two or three digits repeated. An attacker has five tries, so
+/// these few PINs would account for most successful guesses.
 pub fn pin_is_trivial(pin: &str) -> bool {
     let digits = pin.as_bytes();
     let mut distinct = digits.to_vec();
@@ -44,7 +44,7 @@ pub fn pin_is_trivial(pin: &str) -> bool {
     digits.len() < 2 || distinct.len() <= 2 || runs(1) || runs(-1) || (digits.len() == 6 && repeats(3))
 }
 
-/// Whether `text` holds ASCII digits only, and at least one.
+/// Whether `text` consists of ASCII digits and is not empty.
 pub(crate) fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn easy_pins_are_known() {
+    fn trivial_pins_are_detected() {
         for easy in ["000000", "123456", "654321", "121212", "112211", "123123", "999991"] {
             assert!(pin_is_trivial(easy), "{easy}");
         }
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_wrong_digit_or_neighbours_swapped_break_a_card(
+        fn a_wrong_digit_or_swapped_neighbours_invalidate_a_card(
             body in "[0-9]{11}", place in 0_usize..12, other in 0_u8..10, swap in 0_usize..11,
         ) {
             let card = format!("{body}{}", luhn_check_digit(&body).expect("digits"));
@@ -90,9 +90,9 @@ mod tests {
             swapped.swap(swap, swap + 1);
             let pair = (swapped[swap], swapped[swap + 1]);
             let swapped = String::from_utf8(swapped).expect("digits");
-            // Luhn is blind to 09 against 90, and to nothing else of this sort.
-            let blind = matches!(pair, (b'0', b'9') | (b'9', b'0')) || pair.0 == pair.1;
-            prop_assert_eq!(card_number_is_valid(&swapped), blind);
+            // Luhn does not detect a swap of 09 and 90; it detects all other swaps of neighbours.
+            let undetected = matches!(pair, (b'0', b'9') | (b'9', b'0')) || pair.0 == pair.1;
+            prop_assert_eq!(card_number_is_valid(&swapped), undetected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Workers.
+//! Import records of workers.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     Record, Secret,
     checks::{Findings, NAME_CHARS},
-    import::{Cells, LANGUAGES, language_word},
+    import::{Cells, LANGUAGES, language_code},
 };
 use crate::{
     refusal::FieldProblem,
@@ -16,37 +16,34 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// What a worker does for a living; fitness rules read it.
+    /// A worker's occupation; used by fitness rules.
     pub enum Job {
         /// Delivers parcels or meals.
         Courier = "courier",
-        /// Keeps streets clean.
+        /// Cleans streets.
         Sanitation = "sanitation",
-        /// Builds, on the ground.
+        /// Construction at ground level.
         Construction = "construction",
-        /// Builds at height: fitness is checked before each shift.
+        /// Construction at height: fitness is checked before each shift.
         ConstructionAtHeight = "construction_at_height",
-        /// Drives.
         Driver = "driver",
     }
 }
 
 crate::text_enum! {
-    /// The sex on a worker's identity document; dose and contraindication rules read it.
+    /// The sex on a worker's identity document; used by dose and contraindication rules.
     pub enum Sex {
-        /// Male.
         Male = "male",
-        /// Female.
         Female = "female",
     }
 }
 
-/// The youngest that may be employed in China (labour law, article 15).
-const YOUNGEST: i32 = 16;
-/// Beyond this a birth date is a slip of the pen.
-const OLDEST: i32 = 100;
+/// The minimum age of employment in China, in years. Source: Labour Law, article 15.
+const MIN_AGE: i32 = 16;
+/// In years. Our default: above it the birth date is a typing error.
+const MAX_AGE: i32 = 100;
 
-/// A person who seeks care. `Debug` shows nothing of the person.
+/// A person who seeks care. `Debug` hides personal data.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerRecord {
@@ -54,19 +51,16 @@ pub struct WorkerRecord {
     pub card_number: String,
     /// 6 digits, for use with the card.
     pub pin: Secret,
-    /// Name, as on the identity document.
+    /// As on the identity document.
     pub name: String,
-    /// A telephone number of any kind; empty where there is none.
+    /// A telephone number of any kind; may be empty.
     pub phone: String,
-    /// Day of birth.
     pub birth_date: NaiveDate,
-    /// Sex.
     pub sex: Sex,
-    /// Job.
     pub job: Job,
-    /// The employer, by its code in the network; none for the self-employed.
+    /// `None` for the self-employed.
     pub employer_code: Option<String>,
-    /// The language of screens and doctors.
+    /// Language of screens and of consultations.
     #[serde(default)]
     pub language: Language,
 }
@@ -90,10 +84,10 @@ impl Record for WorkerRecord {
             name: cells.text("name"),
             phone: cells.optional_code("phone").unwrap_or_default(),
             birth_date: cells.date("birth_date"),
-            sex: cells.word("sex", Sex::ALL, Sex::as_str, Sex::Male),
-            job: cells.word("job", Job::ALL, Job::as_str, Job::Courier),
+            sex: cells.choice("sex", Sex::ALL, Sex::as_str, Sex::Male),
+            job: cells.choice("job", Job::ALL, Job::as_str, Job::Courier),
             employer_code: cells.optional_code("employer_code"),
-            language: cells.optional_word("language", LANGUAGES, language_word).unwrap_or_default(),
+            language: cells.optional_choice("language", LANGUAGES, language_code).unwrap_or_default(),
         }
     }
 
@@ -103,7 +97,7 @@ impl Record for WorkerRecord {
         found.pin("pin", &self.pin);
         found.text("name", &self.name, NAME_CHARS);
         found.phone("phone", &self.phone);
-        if !(YOUNGEST..=OLDEST).contains(&age_on(self.birth_date, today)) {
+        if !(MIN_AGE..=MAX_AGE).contains(&age_on(self.birth_date, today)) {
             found.add(
                 "birth_date",
                 "out_of_range",
@@ -130,7 +124,7 @@ impl Record for WorkerRecord {
             self.sex.as_str().into(),
             self.job.as_str().into(),
             self.employer_code.clone().unwrap_or_default(),
-            language_word(self.language).into(),
+            language_code(self.language).into(),
         ]
     }
 }
@@ -146,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_turns_on_the_birthday() {
+    fn the_age_increases_on_the_birthday() {
         let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
         assert_eq!(age_on(day("2010-11-23"), day("2026-11-23")), 16);
         assert_eq!(age_on(day("2010-11-24"), day("2026-11-23")), 15);
@@ -155,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing_of_the_person() {
+    fn debug_hides_personal_data() {
         let record = WorkerRecord {
             card_number: "990000000013".into(),
             pin: Secret::new("483920"),

@@ -1,19 +1,16 @@
-//! Telephone numbers: one way to read them, for the API, the import and the
-//! search alike.
+//! Telephone numbers: one parser for the API, the import and the search.
 //!
-//! A number is read as people write it: full-width digits, blanks, hyphens,
-//! brackets and the country code do not matter. It is kept in one spelling:
+//! Numbers are accepted as people write them: full-width digits, blanks, hyphens,
+//! brackets and the country code do not matter. The canonical form is
 //! `13800138000` (mobile of mainland China), `0535-1234567` (fixed line of
 //! mainland China), `+821012345678` (any other country, as in ITU-T E.164).
 
-/// Digits of an international number with its country code, at least: the
-/// shortest in use. Our default.
-const SHORTEST_FOREIGN: usize = 8;
-/// Digits of an international number with its country code, at most.
-/// Source: ITU-T E.164 (11/2010), 6.2.
-const LONGEST_FOREIGN: usize = 15;
+/// Including the country code. Our default: the shortest in use.
+const MIN_FOREIGN_DIGITS: usize = 8;
+/// Including the country code. Source: ITU-T E.164 (11/2010), 6.2.
+const MAX_FOREIGN_DIGITS: usize = 15;
 
-/// What kind of line it is.
+/// The kind of a telephone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhoneKind {
     /// A mobile of mainland China; a code can be sent to it.
@@ -24,12 +21,12 @@ pub enum PhoneKind {
     Foreign,
 }
 
-/// A telephone number in its one spelling.
+/// A telephone number, in canonical form.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a number as typed; `None` where it cannot be one.
+    /// Parses a number as typed; `None` if it is not valid.
     pub fn parse(typed: &str) -> Option<Self> {
         let mut digits = String::with_capacity(typed.len());
         let mut international = false;
@@ -51,19 +48,18 @@ impl Phone {
                 None => foreign(&digits),
             };
         }
-        // Without a plus, 86 is the country code only before a whole mobile number.
+        // Without a plus, 86 is the country code only before a complete mobile number.
         match digits.strip_prefix("86") {
             Some(national) if is_mobile(national) => mainland(national, true),
             _ => mainland(&digits, false),
         }
     }
 
-    /// The number in its one spelling.
+    /// The canonical number.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What kind of line it is.
     pub fn kind(&self) -> PhoneKind {
         match self.0.as_bytes().first() {
             Some(b'+') => PhoneKind::Foreign,
@@ -72,9 +68,9 @@ impl Phone {
         }
     }
 
-    /// Whether a code can be sent to it. Mobiles of mainland China only. Our
-    /// default: messages abroad are a known way to run up somebody's bill.
-    pub fn takes_codes(&self) -> bool {
+    /// Whether a code can be sent to it: only to mobiles of mainland China. Our default:
+    /// messages abroad are a known means of toll fraud.
+    pub fn can_receive_codes(&self) -> bool {
         self.kind() == PhoneKind::Mobile
     }
 
@@ -95,7 +91,7 @@ impl Phone {
     }
 }
 
-/// `Debug` shows nothing of the number.
+/// `Debug` hides the number.
 impl std::fmt::Debug for Phone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Phone({:?})", self.kind())
@@ -111,21 +107,21 @@ pub fn half_width(letter: char) -> char {
     }
 }
 
-/// 11 digits, the first 1, the second 3 to 9: 10, 11 and 12 open the emergency
-/// and service numbers.
+/// 11 digits, the first 1, the second 3 to 9: emergency and service numbers start with
+/// 10, 11 or 12.
 fn is_mobile(digits: &str) -> bool {
     digits.len() == 11 && digits.starts_with('1') && matches!(digits.as_bytes()[1], b'3'..=b'9')
 }
 
-/// A number of mainland China. Behind the country code the 0 before an area
-/// code may be left out.
-fn mainland(digits: &str, behind_country_code: bool) -> Option<Phone> {
+/// A number of mainland China. After the country code the 0 before the area code may be
+/// omitted.
+fn mainland(digits: &str, after_country_code: bool) -> Option<Phone> {
     if is_mobile(digits) {
         return Some(Phone(digits.to_owned()));
     }
     let national = match digits.strip_prefix('0') {
         Some(national) => national,
-        None if behind_country_code => digits,
+        None if after_country_code => digits,
         None => return None,
     };
     // 10 and 2x are area codes of two digits; all others, 3xx to 9xx, have three.
@@ -140,7 +136,7 @@ fn mainland(digits: &str, behind_country_code: bool) -> Option<Phone> {
 }
 
 fn foreign(digits: &str) -> Option<Phone> {
-    let fits = (SHORTEST_FOREIGN..=LONGEST_FOREIGN).contains(&digits.len()) && !digits.starts_with('0');
+    let fits = (MIN_FOREIGN_DIGITS..=MAX_FOREIGN_DIGITS).contains(&digits.len()) && !digits.starts_with('0');
     fits.then(|| Phone(format!("+{digits}")))
 }
 
@@ -149,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_number_is_one_spelling() {
+    fn all_ways_to_write_a_number_give_one_canonical_form() {
         let same: [(&str, PhoneKind, &[&str]); 4] = [
             (
                 "13800138000",
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_none() {
+    fn invalid_numbers_are_rejected() {
         for bad in [
             "",
             " ",
@@ -210,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_number_is_no_mobile_of_the_same_digits() {
+    fn a_foreign_number_differs_from_a_mobile_of_the_same_digits() {
         let (foreign, mobile) = (Phone::parse("+1 380 213 8000"), Phone::parse("13802138000"));
         assert!(foreign.is_some() && mobile.is_some() && foreign != mobile);
     }

@@ -1,4 +1,4 @@
-//! Stations, their cabinets, hospitals and employers.
+//! Import records of stations, cabinets, hospitals and employers.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -17,19 +17,17 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StationRecord {
-    /// Its code on signs and in letters: `a-z 0-9 -`.
+    /// `a-z 0-9 -`; also used on signs and in letters.
     pub code: String,
-    /// Name in Chinese.
     pub name_zh: String,
-    /// Name in English.
     pub name_en: String,
-    /// District or county, as a code.
+    /// Code of the district or county.
     pub district: String,
     /// Degrees north, in millionths.
     pub latitude_e6: i32,
     /// Degrees east, in millionths.
     pub longitude_e6: i32,
-    /// The lanes that consultations here may use.
+    /// The lanes that consultations at this station may use.
     pub encounter_lanes: Vec<EncounterLane>,
 }
 
@@ -48,7 +46,7 @@ impl Record for StationRecord {
             district: cells.code("district"),
             latitude_e6: cells.degrees_e6("latitude_e6"),
             longitude_e6: cells.degrees_e6("longitude_e6"),
-            // Where a file says nothing, a station gets the lanes that need no permission.
+            // Default: the lanes that need no permission.
             encounter_lanes: lanes.unwrap_or_else(|| {
                 vec![EncounterLane::FollowUpWithEvidence, EncounterLane::ConsultationOnly]
             }),
@@ -61,7 +59,7 @@ impl Record for StationRecord {
         found.text("name_zh", &self.name_zh, NAME_CHARS);
         found.text("name_en", &self.name_en, NAME_CHARS);
         found.code("district", &self.district);
-        // China's outermost points; a swapped pair falls outside.
+        // The bounds of China; swapped coordinates are outside of them.
         found.range("latitude_e6", self.latitude_e6, 3_000_000..=54_000_000);
         found.range("longitude_e6", self.longitude_e6, 73_000_000..=136_000_000);
         found.list("encounter_lanes", &self.encounter_lanes);
@@ -89,9 +87,8 @@ impl Record for StationRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CabinetRecord {
-    /// The station it stands at; one cabinet each.
+    /// The station; one cabinet per station.
     pub station_code: String,
-    /// What it may vend.
     pub lane: CabinetLane,
 }
 
@@ -101,9 +98,9 @@ impl Record for CabinetRecord {
     const OPTIONAL: &'static [&'static str] = &["lane"];
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
-        // The default is the narrow lane: more must be declared.
+        // Default: the narrowest lane; any other must be stated.
         let lane = cells
-            .optional_word("lane", CabinetLane::ALL, CabinetLane::as_str)
+            .optional_choice("lane", CabinetLane::ALL, CabinetLane::as_str)
             .unwrap_or(CabinetLane::RetailBOnly);
         Self { station_code: cells.code("station_code"), lane }
     }
@@ -127,15 +124,12 @@ impl Record for CabinetRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HospitalRecord {
-    /// Its code in the network.
     pub code: String,
-    /// Name in Chinese.
     pub name_zh: String,
-    /// Name in English.
     pub name_en: String,
-    /// District or county, as a code.
+    /// Code of the district or county.
     pub district: String,
-    /// Its share in weighted fairness, 1 to 1,000.
+    /// Weight in the fairness between hospitals, 1 to 1,000.
     pub weight: i32,
 }
 
@@ -179,15 +173,12 @@ impl Record for HospitalRecord {
     }
 }
 
-/// A firm whose people are workers of the network.
+/// A company whose staff are workers of the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmployerRecord {
-    /// Its code in the network.
     pub code: String,
-    /// Name in Chinese.
     pub name_zh: String,
-    /// Name in English.
     pub name_en: String,
 }
 

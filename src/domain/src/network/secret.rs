@@ -1,4 +1,4 @@
-//! A text that must not be printed by accident.
+//! A string type that must not be printed by accident.
 
 use std::fmt;
 
@@ -8,19 +8,18 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// A password or PIN on its way in. `Debug` hides it and nothing serializes
-/// it, so that it reaches neither a log nor an answer by way of its record.
+/// A password or PIN from a request or import. `Debug` hides it and it does not implement
+/// `Serialize`, so that its record cannot leak it into a log or response.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `text` out of sight.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for hashing, comparing or writing a file to import.
+    /// The plain text, for hashing, comparing or writing an import file.
     pub fn expose(&self) -> &str {
         &self.0
     }

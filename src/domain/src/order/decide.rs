@@ -10,75 +10,63 @@ use crate::{
     time::Timestamp,
 };
 
-/// What may be asked of an order.
+/// A command on an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// The worker pays.
     Pay,
-    /// The worker or an operator withdraws it.
+    /// The worker or an operator cancels it.
     Cancel,
-    /// The sweep found its time up.
+    /// The sweep found it expired.
     Expire,
     /// An attempt was issued for a pack.
     UnitAuthorised(OrderUnitId),
-    /// Its attempt ended without the pack (voided, or not dispensed), and another try
-    /// is wanted.
+    /// The attempt ended without dispensing the pack (voided, or not dispensed), and
+    /// another attempt is requested.
     UnitFreed(OrderUnitId),
-    /// Its attempt is in doubt.
+    /// The pack's attempt is in doubt.
     UnitInDoubt(OrderUnitId),
-    /// Its attempt ended with the pack.
+    /// The attempt dispensed the pack.
     UnitDispensed(OrderUnitId),
-    /// Its attempt ended without the pack: the money goes back.
+    /// The attempt ended without dispensing the pack, which is refunded.
     UnitNotDispensed(OrderUnitId),
 }
 
 /// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderEvent {
-    /// It was paid.
     Paid {
-        /// How much.
         total: Fen,
     },
-    /// An attempt lives for this pack.
+    /// An attempt for this pack is live.
     UnitAuthorised {
-        /// Which pack.
         unit: OrderUnitId,
     },
     /// The pack waits for another attempt.
     UnitFreed {
-        /// Which pack.
         unit: OrderUnitId,
     },
-    /// Nobody knows about this pack.
+    /// It is unknown whether this pack was dispensed.
     UnitDoubted {
-        /// Which pack.
         unit: OrderUnitId,
     },
-    /// It came out: settle.
+    /// The pack was dispensed: settle its price.
     UnitDispensed {
-        /// Which pack.
         unit: OrderUnitId,
-        /// What it cost.
         amount: Fen,
     },
-    /// It is free again and was never paid.
+    /// The pack is no longer reserved; it was never paid.
     UnitReleased {
-        /// Which pack.
         unit: OrderUnitId,
     },
-    /// It did not come out: pay back, and free the stock.
+    /// The pack was not dispensed: refund its price and release the stock.
     UnitRefunded {
-        /// Which pack.
         unit: OrderUnitId,
-        /// What it cost.
         amount: Fen,
     },
-    /// Every pack is accounted for.
+    /// Every pack has ended.
     Completed,
-    /// It was withdrawn.
     Cancelled,
-    /// Its time was up.
     Expired,
 }
 
@@ -99,7 +87,7 @@ impl OrderEvent {
         }
     }
 
-    /// Ids and amounts, never personal data.
+    /// The payload for the event log: ids and amounts, never personal data.
     pub fn payload(&self) -> Value {
         match self {
             Self::Paid { total } => json!({ "total_fen": total }),
@@ -115,11 +103,10 @@ impl OrderEvent {
     }
 }
 
-/// What follows from `command`. An empty answer means that it is already so.
+/// The events that result from `command`. An empty list means that it was already done.
 ///
 /// # Errors
-/// `state_moved_on` with the state that stands in the way; `not_found` for a pack of
-/// another order.
+/// `state_moved_on` with the conflicting state; `not_found` for a pack of another order.
 pub fn decide(order: &Order, command: Command, now: Timestamp) -> Result<Vec<OrderEvent>, Refusal> {
     match command {
         Command::Pay => pay(order, now),
@@ -148,8 +135,9 @@ fn pay(order: &Order, now: Timestamp) -> Result<Vec<OrderEvent>, Refusal> {
     }
 }
 
-/// Withdrawing an unpaid order releases its packs. A paid one pays back what waits;
-/// a pack whose attempt lives must be voided first, a pack in doubt keeps it open.
+/// Ends an order early. For an unpaid order all packs are released. For a paid order the
+/// packs without an attempt are refunded; a live attempt must be voided first, and a pack
+/// in doubt keeps the order open.
 fn withdraw(order: &Order, end: OrderEvent, already: OrderState) -> Result<Vec<OrderEvent>, Refusal> {
     match order.state {
         OrderState::Reserved => {
@@ -165,11 +153,11 @@ fn withdraw(order: &Order, end: OrderEvent, already: OrderState) -> Result<Vec<O
             let waiting = order.units.iter().filter(|unit| unit.state == UnitState::Reserved);
             let refund = |unit: &OrderUnit| OrderEvent::UnitRefunded { unit: unit.id, amount: unit.price };
             let mut events: Vec<_> = waiting.map(refund).collect();
-            let stood = |state| order.units.iter().any(|unit| unit.state == state);
-            if stood(UnitState::InDoubt) {
+            let any_in = |state| order.units.iter().any(|unit| unit.state == state);
+            if any_in(UnitState::InDoubt) {
                 return Ok(events);
             }
-            events.push(if stood(UnitState::Dispensed) { OrderEvent::Completed } else { end });
+            events.push(if any_in(UnitState::Dispensed) { OrderEvent::Completed } else { end });
             Ok(events)
         }
         OrderState::Completed | OrderState::Cancelled | OrderState::Expired => {
@@ -182,12 +170,12 @@ fn withdraw(order: &Order, end: OrderEvent, already: OrderState) -> Result<Vec<O
     }
 }
 
-fn paid_unit(order: &Order, id: OrderUnitId) -> Result<&OrderUnit, Refusal> {
+fn find_unit(order: &Order, id: OrderUnitId) -> Result<&OrderUnit, Refusal> {
     order.unit(id).ok_or_else(|| Refusal::new(Code::NotFound))
 }
 
 fn authorise(order: &Order, id: OrderUnitId) -> Result<Vec<OrderEvent>, Refusal> {
-    let unit = paid_unit(order, id)?;
+    let unit = find_unit(order, id)?;
     match order.state {
         OrderState::Paid => {}
         OrderState::Reserved | OrderState::Completed | OrderState::Cancelled | OrderState::Expired => {
@@ -203,9 +191,9 @@ fn authorise(order: &Order, id: OrderUnitId) -> Result<Vec<OrderEvent>, Refusal>
     }
 }
 
-/// The attempt of a pack has moved: to another try, into doubt, or to its end.
+/// The attempt of a pack changed: the pack waits for another attempt, is in doubt, or ended.
 fn settle_unit(order: &Order, id: OrderUnitId, to: UnitState) -> Result<Vec<OrderEvent>, Refusal> {
-    let unit = paid_unit(order, id)?;
+    let unit = find_unit(order, id)?;
     let amount = unit.price;
     let event = match (unit.state, to) {
         (from, to) if from == to => return Ok(vec![]),
@@ -216,7 +204,7 @@ fn settle_unit(order: &Order, id: OrderUnitId, to: UnitState) -> Result<Vec<Orde
         (UnitState::Authorised | UnitState::InDoubt, UnitState::Dispensed) => {
             OrderEvent::UnitDispensed { unit: id, amount }
         }
-        // A freed pack may still be given up.
+        // A pack that waits for another attempt may still be refunded.
         (UnitState::Reserved | UnitState::Authorised | UnitState::InDoubt, UnitState::Refunded)
             if order.state == OrderState::Paid =>
         {

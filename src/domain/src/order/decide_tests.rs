@@ -1,4 +1,4 @@
-//! Any order of commands, checked against the plain rules.
+//! Property test: any sequence of commands, checked against the rules.
 
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ proptest! {
                 }
                 order.apply(event);
             }
-            // A pack's end is final.
+            // The end state of a pack is final.
             for (old, new) in before.units.iter().zip(&order.units) {
                 prop_assert!(old.state.is_open() || old.state == new.state);
             }
@@ -90,5 +90,5 @@ fn a_pack_in_doubt_keeps_a_cancelled_order_open_until_it_is_known() {
     assert!(run(Command::UnitAuthorised(second)).is_err());
     let (events, _) = run(Command::UnitDispensed(first)).unwrap();
     assert_eq!(events, [OrderEvent::UnitDispensed { unit: first, amount: Fen(100) }, OrderEvent::Completed]);
-    assert!(run(Command::UnitDispensed(first)).unwrap().0.is_empty(), "already so");
+    assert!(run(Command::UnitDispensed(first)).unwrap().0.is_empty(), "already done");
 }

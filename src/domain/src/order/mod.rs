@@ -1,8 +1,8 @@
 //! An order: what is paid for, pack by pack.
 //!
-//! It reserves stock before it is paid, and it completes only when every pack is
-//! accounted for. It never concludes what became of a pack - the attempt does that -
-//! so a pack in doubt keeps its order open however long it takes.
+//! It reserves stock before it is paid, and completes only when every pack has ended.
+//! Only the attempt determines what happened to a pack, so a pack in doubt keeps its
+//! order open without a time limit.
 
 pub mod decide;
 pub mod price;

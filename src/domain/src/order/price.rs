@@ -1,24 +1,23 @@
-//! What an order costs, and how many packs of a line may still be ordered.
+//! The price of an order, and how many packs of a line may still be ordered.
 
 use crate::{
     money::Fen,
     refusal::{Code, Refusal},
 };
 
-/// So many packs at this price each.
+/// A number of packs of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// Of one pack.
+    /// Price of one pack.
     pub price: Fen,
-    /// How many.
     pub packs: u32,
 }
 
-/// The price of all lines.
+/// The total price of all lines.
 ///
 /// # Errors
-/// `invalid_field` for no lines, no packs, a negative price, or a sum that does not
-/// fit 64 bits.
+/// `invalid_field` for no lines, a line without packs, a negative price, or a total that
+/// overflows 64 bits.
 pub fn price(lines: &[Line]) -> Result<Fen, Refusal> {
     let bad = || Refusal::new(Code::InvalidField);
     if lines.is_empty() || lines.iter().any(|line| line.packs == 0 || line.price < Fen::ZERO) {
@@ -30,8 +29,8 @@ pub fn price(lines: &[Line]) -> Result<Fen, Refusal> {
     })
 }
 
-/// How many packs of a prescribed line may still be ordered. Packs in doubt count as
-/// taken; never negative.
+/// How many packs of a prescribed line may still be ordered; never negative. Packs in
+/// doubt count as dispensed.
 pub fn units_left(prescribed: u32, dispensed: u32, in_doubt: u32, live: u32) -> u32 {
     prescribed.saturating_sub(dispensed).saturating_sub(in_doubt).saturating_sub(live)
 }

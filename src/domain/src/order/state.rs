@@ -1,62 +1,57 @@
-//! Where an order and its packs stand.
+//! The states of an order and of its packs.
 
 use super::decide::OrderEvent;
 use crate::{ids::OrderUnitId, money::Fen, time::Timestamp};
 
 crate::text_enum! {
-    /// Where an order stands.
+    /// The state of an order.
     pub enum OrderState {
-        /// Stock is set aside; not paid.
+        /// Stock is reserved; not paid.
         Reserved = "reserved",
         /// Paid; packs may be vended.
         Paid = "paid",
         /// Every pack is dispensed, refunded or released.
         Completed = "completed",
-        /// Withdrawn before any pack came out.
+        /// Cancelled before any pack was dispensed.
         Cancelled = "cancelled",
-        /// Its time was up before any pack came out.
+        /// Expired before any pack was dispensed.
         Expired = "expired",
     }
 }
 
 impl OrderState {
-    /// Not at an end yet.
+    /// Not ended.
     pub const LIVE: &'static [OrderState] = &[OrderState::Reserved, OrderState::Paid];
-    /// At an end.
     pub const ENDED: &'static [OrderState] =
         &[OrderState::Completed, OrderState::Cancelled, OrderState::Expired];
 
-    /// Stands in `LIVE`.
     pub fn is_live(self) -> bool {
         Self::LIVE.contains(&self)
     }
 }
 
 crate::text_enum! {
-    /// Where one pack of an order stands.
+    /// The state of one pack of an order.
     pub enum UnitState {
-        /// Set aside for the order.
+        /// Reserved for the order, without a live attempt.
         Reserved = "reserved",
-        /// An attempt lives.
+        /// Its attempt is live.
         Authorised = "authorised",
         /// Its attempt is in doubt.
         InDoubt = "in_doubt",
-        /// It came out.
         Dispensed = "dispensed",
-        /// Free again, never paid.
+        /// No longer reserved; never paid.
         Released = "released",
-        /// Did not come out; the money went back.
+        /// Not dispensed; refunded.
         Refunded = "refunded",
     }
 }
 
 impl UnitState {
-    /// Not accounted for yet.
+    /// Not ended.
     pub const OPEN: &'static [UnitState] = &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt];
-    /// Accounted for.
     pub const ENDED: &'static [UnitState] = &[UnitState::Dispensed, UnitState::Released, UnitState::Refunded];
 
-    /// Stands in `OPEN`.
     pub fn is_open(self) -> bool {
         Self::OPEN.contains(&self)
     }
@@ -65,27 +60,21 @@ impl UnitState {
 /// One pack of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderUnit {
-    /// Which.
     pub id: OrderUnitId,
-    /// Where it stands.
     pub state: UnitState,
-    /// What it costs.
     pub price: Fen,
 }
 
 /// An order with its packs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Where it stands.
     pub state: OrderState,
-    /// From here on it may be expired.
+    /// The first instant at which it may be expired.
     pub expires_at: Timestamp,
-    /// Its packs.
     pub units: Vec<OrderUnit>,
 }
 
 impl Order {
-    /// The pack with this id.
     pub fn unit(&self, id: OrderUnitId) -> Option<&OrderUnit> {
         self.units.iter().find(|unit| unit.id == id)
     }

@@ -1,6 +1,6 @@
-//! The state machine: one pure function of prescription, command and time. "Already done"
-//! is an answer (`Ok` without events), not an error. Event payloads hold ids, codes and
-//! digests only, never a name, a diagnosis or a reason in words.
+//! The state machine: one pure function of prescription, command and time. "Already done" is an
+//! answer (`Ok` without events), not an error. Event payloads contain ids, codes and digests only,
+//! never a name, a diagnosis or free text.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,12 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// Why a pharmacist sends a prescription back; words stand in the review, not in the event.
+    /// Why a pharmacist returns a prescription; free text is stored with the review, not in the
+    /// event.
     pub enum ReturnReason {
         /// The dose or its frequency.
         Dose = "dose",
-        /// Drugs that do not go together.
+        /// Drugs that interact.
         Interaction = "interaction",
         /// The drug does not fit the diagnosis.
         Indication = "indication",
@@ -34,7 +35,7 @@ crate::text_enum! {
         Contraindication = "contraindication",
         /// Something is missing or unclear.
         Incomplete = "incomplete",
-        /// Another reason, given in words.
+        /// Another reason, given as free text.
         Other = "other",
     }
 }
@@ -48,77 +49,60 @@ crate::text_enum! {
         WorkerDeclined = "worker_declined",
         /// A drug on it was recalled.
         Recalled = "recalled",
-        /// Another prescription takes its place.
+        /// Another prescription replaces it.
         Superseded = "superseded",
         /// The consultation ended before it was signed.
         ConsultationEnded = "consultation_ended",
     }
 }
 
-/// All that signing is decided from.
+/// All inputs of a signature.
 #[derive(Debug, Clone, Copy)]
 pub struct Signing<'a> {
-    /// Who signs, and what is known of them.
+    /// The doctor who signs.
     pub doctor: &'a DoctorStanding,
-    /// What is signed.
     pub draft: &'a PrescriptionDraft,
     /// The worker's age in whole years, where known.
     pub age_years: Option<u32>,
     /// The safety check of exactly these lines, made now.
     pub report: &'a SafetyReport,
-    /// The drugs known.
     pub formulary: &'a Formulary,
-    /// Civil days of validity, the issue day counted; `None` where the doctor was not asked yet.
+    /// Civil days of validity including the issue day; `None` where the doctor was not asked yet.
     pub valid_days: Option<u32>,
     /// Digest of the document's canonical bytes, lower-case hex.
     pub digest: &'a str,
 }
 
-/// What is asked of a prescription.
+/// A command to a prescription.
 #[derive(Debug, Clone, Copy)]
 pub enum Command<'a> {
-    /// The doctor changes the draft, or takes up a returned one.
-    EditDraft {
-        /// Who.
-        by: StaffId,
-    },
+    /// The doctor changes the draft, or edits a returned one again.
+    EditDraft { by: StaffId },
     /// The doctor signs.
     Sign(Signing<'a>),
     /// A pharmacist approves the digest that they saw.
     Approve {
-        /// Who.
         by: &'a PharmacistStanding,
-        /// The digest that was reviewed.
+        /// The digest that the pharmacist reviewed.
         digest: &'a str,
     },
-    /// A pharmacist sends it back.
-    Return {
-        /// Who.
-        by: &'a PharmacistStanding,
-        /// Why.
-        reason: ReturnReason,
-    },
+    /// A pharmacist returns it to the doctor.
+    Return { by: &'a PharmacistStanding, reason: ReturnReason },
     /// Withdraws it.
     Void {
-        /// Who; `None` for the house itself.
+        /// `None` for the service itself.
         by: Option<StaffId>,
-        /// Why.
         reason: VoidReason,
-        /// Attempts that are live or in doubt; it is not withdrawn under them.
+        /// Attempts that are live or in doubt; while there are any, it is not withdrawn.
         units_moving: u32,
     },
     /// Ends it after its validity.
     Expire {
-        /// Attempts that are live or in doubt; it is not ended under them.
+        /// Attempts that are live or in doubt; while there are any, it is not ended.
         units_moving: u32,
     },
     /// Ends it when every unit was dispensed.
-    Fulfil {
-        /// Units on the prescription.
-        units_prescribed: u32,
-        /// Units dispensed.
-        units_dispensed: u32,
-    },
+    Fulfil { units_prescribed: u32, units_dispensed: u32 },
 }
 
 /// What happened to a prescription.
@@ -132,64 +116,49 @@ pub enum Event {
     },
     /// The doctor signed.
     Signed {
-        /// Who.
         prescriber: StaffId,
-        /// In which consultation.
         consultation: ConsultationId,
-        /// On what footing.
+        /// The encounter lane.
         lane: EncounterLane,
-        /// How long a supply.
         supply: SupplyKind,
-        /// Digest of what was signed.
+        /// Digest of the signed document.
         digest: String,
-        /// When.
         signed_at: Timestamp,
-        /// The last instant on which it may be used.
+        /// The last instant at which it may be used.
         valid_until: Timestamp,
-        /// The civil day of issue.
         issued_on: NaiveDate,
-        /// The rules it was checked under.
+        /// Version of the safety rules used.
         ruleset_version: String,
-        /// The policy it was checked under.
+        /// Version of the prescribing policy used.
         policy_version: String,
         /// Codes of the rules that the doctor overrode.
         overridden: Vec<String>,
     },
     /// A pharmacist approved.
     Approved {
-        /// Who.
         reviewer: StaffId,
-        /// Digest of what was approved.
+        /// Digest of the approved document.
         digest: String,
     },
-    /// A pharmacist sent it back.
-    Returned {
-        /// Who.
-        reviewer: StaffId,
-        /// Why.
-        reason: ReturnReason,
-    },
+    /// A pharmacist returned it.
+    Returned { reviewer: StaffId, reason: ReturnReason },
     /// It was withdrawn.
     Voided {
-        /// Who; `None` for the house itself.
+        /// `None` for the service itself.
         by: Option<StaffId>,
-        /// Why.
         reason: VoidReason,
     },
     /// Its validity ran out.
     Expired {
-        /// The last instant on which it could be used.
+        /// The last instant at which it could be used.
         valid_until: Timestamp,
     },
     /// Every unit was dispensed.
-    Fulfilled {
-        /// How many.
-        units: u32,
-    },
+    Fulfilled { units: u32 },
 }
 
 impl Event {
-    /// The kind under which it stands in the event log.
+    /// The event's kind in the event log.
     pub const fn kind(&self) -> &'static str {
         match self {
             Event::DraftEdited { .. } => "prescription.draft_edited",
@@ -203,10 +172,10 @@ impl Event {
     }
 }
 
-/// What follows from `command` at `now`; `Ok` without events says that it is already so.
+/// Decides `command` at `now`; `Ok` without events means that it is already done.
 ///
 /// # Errors
-/// A [`Refusal`]: the state moved on, a rule is broken, or it is not theirs to do.
+/// A [`Refusal`]: the state has changed, a rule is broken, or the actor is not allowed to do it.
 pub fn decide(
     prescription: &Prescription,
     command: &Command<'_>,
@@ -217,7 +186,7 @@ pub fn decide(
         Command::EditDraft { by } => edit(prescription, by),
         Command::Sign(signing) => sign(prescription, &signing, now, policy),
         Command::Approve { by, digest } => approve(prescription, by, digest, now),
-        Command::Return { by, reason } => send_back(prescription, by, reason),
+        Command::Return { by, reason } => return_to_doctor(prescription, by, reason),
         Command::Void { by, reason, units_moving } => void(prescription, by, reason, units_moving),
         Command::Expire { units_moving } => expire(prescription, units_moving, now),
         Command::Fulfil { units_prescribed, units_dispensed } => {
@@ -312,7 +281,7 @@ fn approve(
     Ok(vec![Event::Approved { reviewer: by.staff, digest: digest.to_owned() }])
 }
 
-fn send_back(
+fn return_to_doctor(
     prescription: &Prescription,
     by: &PharmacistStanding,
     reason: ReturnReason,

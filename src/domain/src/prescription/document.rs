@@ -1,10 +1,10 @@
-//! The document that is signed, and its one sequence of bytes.
+//! The prescription document that is signed, and its canonical bytes.
 //!
-//! Format `waystation-prescription-1`: UTF-8 JSON without white space; the members of every
-//! object sorted by name (by bytes); arrays in their order; numbers whole and in decimal;
-//! strings escaped as JSON asks and no further (`"`, `\`, and control characters, those as
-//! `\u00xx`). A member that is absent is written as `null`. So the same document always
-//! gives the same bytes, whatever library reads it later.
+//! Format `waystation-prescription-1`: UTF-8 JSON without white space; the members of every object
+//! sorted by name (by bytes); arrays in their order; numbers whole and in decimal; strings escaped
+//! only as JSON requires (`"`, `\`, and control characters, those as `\u00xx`). An absent member is
+//! written as `null`. So the same document always gives the same bytes, whichever library reads it
+//! later.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -21,22 +21,18 @@ use crate::{
     words::Bilingual,
 };
 
-/// One line as it is signed: with the names of the day, so that a renamed product changes
-/// nothing afterwards.
+/// One line as it is signed. It contains the product's name on that day, so that a later rename
+/// changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentLine {
-    /// What.
     pub product: ProductCode,
-    /// Thousandths of a unit at a time.
+    /// Thousandths of a unit per dose.
     pub dose_units_thousandths: i64,
-    /// Times a day.
     pub times_per_day: u32,
-    /// Days.
     pub days: u32,
-    /// Whole packs.
     pub packs: u32,
-    /// The words of the label.
+    /// Text of the label.
     pub label: Bilingual,
 }
 
@@ -44,33 +40,24 @@ pub struct DocumentLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrescriptionDocument {
-    /// Which prescription.
     pub id: PrescriptionId,
-    /// Which revision of it.
     pub revision: u32,
-    /// In which consultation.
     pub consultation: ConsultationId,
-    /// For whom.
     pub worker: WorkerId,
-    /// By whom.
     pub prescriber: StaffId,
-    /// Of which hospital.
     pub hospital: HospitalId,
-    /// On what footing.
+    /// The encounter lane.
     pub lane: EncounterLane,
-    /// How long a supply.
     pub kind: SupplyKind,
-    /// What is treated.
     pub diagnoses: Vec<Diagnosis>,
-    /// The drugs.
     pub lines: Vec<DocumentLine>,
-    /// Reasons for warnings.
+    /// The doctor's reasons to go on in spite of findings.
     pub overrides: Vec<Override>,
     /// Why the supply is longer than usual.
     pub longer_reason: Option<String>,
     /// The civil day of issue.
     pub issued_on: NaiveDate,
-    /// The last instant on which it may be used.
+    /// The last instant at which it may be used.
     pub valid_until: Timestamp,
     /// The safety rules it was checked under.
     pub ruleset_version: String,
@@ -78,7 +65,7 @@ pub struct PrescriptionDocument {
     pub policy_version: String,
 }
 
-/// The bytes that are digested and signed, in format `waystation-prescription-1`.
+/// The bytes that are hashed and signed, in format `waystation-prescription-1`.
 pub fn canonical_bytes(document: &PrescriptionDocument) -> Vec<u8> {
     let value = serde_json::to_value(document).expect("texts, whole numbers and lists always become JSON");
     let mut out = Vec::with_capacity(1024);
@@ -104,7 +91,8 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.push(b']');
         }
         Value::Object(members) => {
-            // Sorted here: whether serde_json keeps order depends on features elsewhere.
+            // Sorted here: whether serde_json preserves order depends on features enabled
+            // elsewhere.
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             out.push(b'{');
@@ -163,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_fixed_for_ever() {
+    fn the_canonical_bytes_never_change() {
         let expected = concat!(
             r#"{"consultation":"00000000-0000-0000-0000-000000000003","diagnoses":[{"code":null,"text":"感冒 \"A\"\u000a"}],"#,
             r#""hospital":"00000000-0000-0000-0000-000000000006","id":"00000000-0000-0000-0000-000000000001","#,

@@ -6,9 +6,9 @@ use super::lanes::EncounterLane;
 use crate::safety::DraftLine;
 
 crate::text_enum! {
-    /// How long a supply this prescription may hold.
+    /// The kind of supply, which limits its days.
     pub enum SupplyKind {
-        /// The ordinary case.
+        /// The normal case.
         Ordinary = "ordinary",
         /// Given in an emergency.
         Emergency = "emergency",
@@ -24,7 +24,7 @@ pub struct Diagnosis {
     /// ICD-10 code, where the doctor gave one.
     #[serde(default)]
     pub code: Option<String>,
-    /// The diagnosis in words.
+    /// The diagnosis as text.
     pub text: String,
 }
 
@@ -32,15 +32,13 @@ pub struct Diagnosis {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// The rule of the finding.
     pub rule: String,
-    /// The lines of the finding.
     pub lines: Vec<usize>,
-    /// Why; the pharmacist sees it.
+    /// The pharmacist sees it.
     pub reason: String,
 }
 
-/// Who stands in for a child under six.
+/// The attestations that a child under six needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChildAttestation {
@@ -54,13 +52,10 @@ pub struct ChildAttestation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrescriptionDraft {
-    /// On what footing.
+    /// The encounter lane.
     pub lane: EncounterLane,
-    /// How long a supply.
     pub kind: SupplyKind,
-    /// The drugs.
     pub lines: Vec<DraftLine>,
-    /// What is treated.
     pub diagnoses: Vec<Diagnosis>,
     /// Why the supply is longer than usual.
     #[serde(default)]

@@ -1,23 +1,23 @@
-//! Lanes: what kind of encounter and what kind of cabinet this is, and what each allows.
+//! Lanes: the kinds of encounter and of cabinet, and what each allows.
 
 use crate::formulary::SaleClass;
 
 crate::text_enum! {
-    /// On what footing a doctor sees this worker.
+    /// The basis on which a doctor sees this worker.
     pub enum EncounterLane {
         /// A prior diagnosis is on file.
         FollowUpWithEvidence = "follow_up_with_evidence",
-        /// A clinician stands beside the worker.
+        /// A clinician is with the worker.
         WithOnsiteClinician = "with_onsite_clinician",
         /// A first visit for a listed minor ailment, where the local health authority permits it.
         MinorAilmentPilot = "minor_ailment_pilot",
-        /// Talk and class-B over-the-counter advice only.
+        /// Advice only, and class-B over-the-counter drugs.
         ConsultationOnly = "consultation_only",
     }
 }
 
 crate::text_enum! {
-    /// On what footing a cabinet vends.
+    /// The basis on which a cabinet vends.
     pub enum CabinetLane {
         /// A retailer's self-service machine: class-B over-the-counter drugs only.
         RetailBOnly = "retail_b_only",
@@ -26,9 +26,9 @@ crate::text_enum! {
     }
 }
 
-/// May a prescription come out of this encounter? (source: house rules, lanes [V];
-/// whether a station permits the pilot lane at all is the network's policy)
-pub const fn may_prescribe(lane: EncounterLane) -> bool {
+/// Whether this encounter may result in a prescription. Source: the project's clinical rules,
+/// lanes. Whether a station permits the pilot lane at all is the network's policy.
+pub(crate) const fn may_prescribe(lane: EncounterLane) -> bool {
     match lane {
         EncounterLane::FollowUpWithEvidence
         | EncounterLane::WithOnsiteClinician
@@ -37,8 +37,8 @@ pub const fn may_prescribe(lane: EncounterLane) -> bool {
     }
 }
 
-/// May this cabinet vend a product of this class against a reviewed prescription?
-/// (source: house rules, lanes; retail lane from the notice of 2024-04-22 [v])
+/// Whether this cabinet may vend a product of this class against a reviewed prescription. Source:
+/// the project's clinical rules, lanes; retail lane from the notice of 2024-04-22 (one source).
 pub const fn may_vend(lane: CabinetLane, class: SaleClass) -> bool {
     match (lane, class) {
         (CabinetLane::InstitutionDispense, SaleClass::Rx | SaleClass::OtcA | SaleClass::OtcB) => true,
@@ -47,7 +47,7 @@ pub const fn may_vend(lane: CabinetLane, class: SaleClass) -> bool {
     }
 }
 
-/// May this cabinet vend a product of this class without a prescription? Class B in the
+/// Whether this cabinet may vend a product of this class without a prescription. Class B in the
 /// retail lane only: the hospital's locker serves reviewed prescriptions.
 pub const fn may_sell_without_prescription(lane: CabinetLane, class: SaleClass) -> bool {
     match (lane, class) {

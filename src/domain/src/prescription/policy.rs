@@ -1,11 +1,11 @@
-//! The numbers of prescribing, with where each comes from.
+//! The numbers of prescribing, with their sources.
 
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::Bounds;
 
-/// What a deployment sets for prescribing. The defaults are those of the house rules,
-/// prescribing table; [V] two sources agree, [v] one source, [P] a default of ours.
+/// What a deployment sets for prescribing. Source of the defaults: the project's clinical rules,
+/// prescribing table. Two sources agree on each, except where it is named as our default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrescribingPolicy {
@@ -13,29 +13,29 @@ pub struct PrescribingPolicy {
     pub version: String,
     /// Where the values come from.
     pub source: String,
-    /// Drugs on one prescription at most: 5 [V].
+    /// Maximum number of drugs on one prescription: 5.
     pub max_drugs: usize,
-    /// Days of supply at most: 7 [V].
+    /// Maximum days of supply: 7.
     pub ordinary_days: u32,
-    /// Days of supply at most in an emergency: 3 [V].
+    /// Maximum days of supply in an emergency: 3.
     pub emergency_days: u32,
-    /// Days of supply at most with a written reason: 30 [P] (the rule names no number).
+    /// Maximum days of supply with a written reason. Our default: 30 (the rule names no number).
     pub reasoned_days: u32,
-    /// Days of supply at most of the long-term type, never antimicrobials: 84 [V].
+    /// Maximum days of supply of the long-term type, never for antimicrobials: 84.
     pub long_term_days: u32,
-    /// Civil days of validity, the issue day counted, without an extension: 1 [V].
+    /// Civil days of validity, including the issue day, without an extension: 1.
     pub valid_days: u32,
-    /// Civil days of validity at most, the issue day counted: 3 [V].
+    /// Maximum civil days of validity, including the issue day: 3.
     pub max_valid_days: u32,
-    /// With fewer hours than this left today, signing proposes an extension: 6 [V].
+    /// With fewer hours than this left today, signing proposes an extension: 6.
     pub propose_extension_below_hours: u32,
-    /// Years of practice a prescriber needs: 3 [V].
+    /// Years of practice that a prescriber needs: 3.
     pub min_practice_years: u32,
-    /// Below this age a guardian and a paediatrician must be attested: 6 [V].
+    /// Below this age a guardian and a paediatrician must be attested: 6.
     pub attested_below_years: u32,
-    /// Characters a written reason must have at least: 4 [P].
+    /// Minimum characters of a written reason. Our default: 4.
     pub min_reason_chars: usize,
-    /// Doses a day at most that a line may say: 24 [P].
+    /// Maximum doses a day on a line. Our default: 24.
     pub max_times_per_day: u32,
 }
 
@@ -43,7 +43,7 @@ impl Default for PrescribingPolicy {
     fn default() -> Self {
         Self {
             version: "prescribing-2026-11-23".into(),
-            source: "Waystation house rules, prescribing table".into(),
+            source: "Waystation clinical rules, prescribing table".into(),
             max_drugs: 5,
             ordinary_days: 7,
             emergency_days: 3,
@@ -61,8 +61,8 @@ impl Default for PrescribingPolicy {
 }
 
 impl PrescribingPolicy {
-    /// What the values may be. A deployment may be stricter than the law, never
-    /// laxer. Source of the upper (or lower) ends: the rules named beside each field.
+    /// Checks the values. A deployment may be stricter than the law, never laxer. Source of the
+    /// limits: the rules named at each field.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self {
             version: _,

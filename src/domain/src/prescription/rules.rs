@@ -1,4 +1,4 @@
-//! The rules of prescribing that are not the drugs' own.
+//! The prescribing rules that do not depend on the individual drug.
 
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,8 @@ use crate::{
 /// What is known of the doctor who signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorStanding {
-    /// Who.
     pub staff: StaffId,
-    /// The consultation that this doctor holds now.
+    /// The doctor's current consultation.
     pub consultation: ConsultationId,
     /// Was the licence checked against the register?
     pub licence_verified: bool,
@@ -32,14 +31,13 @@ pub struct DoctorStanding {
     pub licence_valid_until: Option<NaiveDate>,
     /// The civil day on which practice began.
     pub practising_since: Option<NaiveDate>,
-    /// Did they prove again, for this signature, that it is they?
+    /// Whether they authenticated again for this signature.
     pub reauthenticated: bool,
 }
 
 /// What is known of the pharmacist who reviews.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PharmacistStanding {
-    /// Who.
     pub staff: StaffId,
     /// Was the licence checked against the register?
     pub licence_verified: bool,
@@ -47,9 +45,9 @@ pub struct PharmacistStanding {
     pub licence_valid_until: Option<NaiveDate>,
 }
 
-/// Whose prescription is reviewed.
+/// The parties of a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReviewParty {
+pub(crate) struct ReviewParty {
     /// The doctor who signed.
     pub prescriber: StaffId,
 }
@@ -64,7 +62,7 @@ fn years_after(day: NaiveDate, years: u32) -> Option<NaiveDate> {
     day.with_year(year).or_else(|| NaiveDate::from_ymd_opt(year, 3, 1))
 }
 
-/// Is this doctor's licence verified and valid, with enough years of practice?
+/// Whether this doctor's licence is verified and valid, with enough years of practice.
 pub fn doctor_eligible(doctor: &DoctorStanding, today: NaiveDate, policy: &PrescribingPolicy) -> bool {
     let practised = doctor
         .practising_since
@@ -73,12 +71,12 @@ pub fn doctor_eligible(doctor: &DoctorStanding, today: NaiveDate, policy: &Presc
     practised && licence_holds(doctor.licence_verified, doctor.licence_valid_until, today)
 }
 
-/// Only the doctor of this consultation signs, eligible and authenticated again
-/// (source: house rules, prescribing table [V]).
+/// Only the doctor of this consultation signs, eligible and authenticated again. Source: the
+/// project's clinical rules, prescribing table.
 ///
 /// # Errors
 /// `role_not_allowed`, `doctor_not_eligible` or `reauthentication_needed`.
-pub fn check_prescriber(
+pub(crate) fn check_prescriber(
     prescription: &Prescription,
     doctor: &DoctorStanding,
     now: Timestamp,
@@ -96,12 +94,16 @@ pub fn check_prescriber(
     Ok(())
 }
 
-/// A pharmacist other than the prescriber, with a valid licence
-/// (source: house rules, prescribing table [V]).
+/// The reviewer is a pharmacist other than the prescriber, with a valid licence. Source: the
+/// project's clinical rules, prescribing table.
 ///
 /// # Errors
 /// `own_review` or `role_not_allowed`.
-pub fn check_reviewer(party: &ReviewParty, by: &PharmacistStanding, now: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn check_reviewer(
+    party: &ReviewParty,
+    by: &PharmacistStanding,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     if by.staff == party.prescriber {
         return Err(Refusal::new(Code::OwnReview));
     }
@@ -111,7 +113,7 @@ pub fn check_reviewer(party: &ReviewParty, by: &PharmacistStanding, now: Timesta
     Ok(())
 }
 
-/// May this lane emit a prescription at all?
+/// Whether this lane may issue a prescription at all.
 ///
 /// # Errors
 /// `lane_no_prescription`.
@@ -119,8 +121,8 @@ pub fn check_lane(lane: EncounterLane) -> Result<(), Refusal> {
     if may_prescribe(lane) { Ok(()) } else { Err(Refusal::new(Code::LaneNoPrescription)) }
 }
 
-/// No block, and a reason for every warning and every unknown
-/// (source: house rules, drugs: a warning can be overridden with a reason, a block cannot).
+/// Refuses a block, and any warning or unknown without a reason. Source: the project's clinical
+/// rules, drugs: a warning can be overridden with a reason, a block cannot.
 ///
 /// # Errors
 /// `safety_blocked` or `safety_warnings_unanswered`, with the findings as data.
@@ -155,7 +157,7 @@ fn same_place(one: &Finding, other: &Finding) -> bool {
     one.rule == other.rule && one.lines == other.lines
 }
 
-/// How many reasons the doctor wrote for this rule on these lines.
+/// Number of reasons that the doctor wrote for this rule on these lines.
 fn answers(finding: &Finding, draft: &PrescriptionDraft, policy: &PrescribingPolicy) -> usize {
     let fits = |reason: &&Override| {
         let mut lines = reason.lines.clone();
@@ -184,8 +186,8 @@ fn problem(field: impl Into<String>, code: &str, zh: &str, en: &str) -> FieldPro
     FieldProblem { field: field.into(), code: code.into(), message: Bilingual::made(zh, en) }
 }
 
-/// All rules of a draft that need no doctor and no drug knowledge beyond the formulary row
-/// (source: house rules, prescribing table). One entry per broken rule.
+/// Checks all rules of a draft that need neither the doctor nor drug knowledge beyond the formulary
+/// row. Source: the project's clinical rules, prescribing table. Returns one entry per broken rule.
 pub fn check_draft(
     draft: &PrescriptionDraft,
     age_years: Option<u32>,

@@ -1,4 +1,4 @@
-//! One test per row of the house rules' prescribing table.
+//! One test per row of the prescribing table of the project's clinical rules.
 
 use super::*;
 use crate::{
@@ -25,8 +25,8 @@ fn draft(lines: Vec<DraftLine>) -> PrescriptionDraft {
 }
 
 fn codes(draft: &PrescriptionDraft, age: Option<u32>) -> Vec<(String, String)> {
-    let book = Formulary::shipped().expect("shipped");
-    check_draft(draft, age, &book, &PrescribingPolicy::default())
+    let formulary = Formulary::shipped().expect("shipped");
+    check_draft(draft, age, &formulary, &PrescribingPolicy::default())
         .into_iter()
         .map(|one| (one.field, one.code))
         .collect()
@@ -128,7 +128,7 @@ fn report(lines: Vec<DraftLine>, works_at_height: bool) -> SafetyReport {
 }
 
 #[test]
-fn each_warning_needs_its_own_reason_and_a_block_none_helps() {
+fn each_warning_needs_its_own_reason_and_no_reason_overrides_a_block() {
     let policy = PrescribingPolicy::default();
     let lines = vec![line("CPM-T4", 3), line("HXZQ-L", 3)];
     let found = report(lines.clone(), true);

@@ -1,4 +1,4 @@
-//! The states of a prescription and what they are decided from.
+//! The states of a prescription, and the data that decisions about it depend on.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// Where a prescription stands.
+    /// The state of a prescription.
     pub enum PrescriptionState {
         /// The doctor writes it.
         Draft = "draft",
@@ -29,7 +29,7 @@ crate::text_enum! {
     }
 }
 
-/// States that the end of the validity ends.
+/// States that end when the validity ends.
 pub const EXPIRING: &[PrescriptionState] =
     &[PrescriptionState::Signed, PrescriptionState::Returned, PrescriptionState::Approved];
 
@@ -55,20 +55,18 @@ impl PrescriptionState {
     }
 }
 
-/// All that a decision about a prescription looks at; the fold of its events.
+/// Everything that a decision about a prescription reads; the fold of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prescription {
-    /// Where it stands.
     pub state: PrescriptionState,
     /// The consultation that it belongs to.
     pub consultation: ConsultationId,
     /// The doctor of that consultation, who alone may write and sign it.
     pub prescriber: StaffId,
-    /// Goes up with every edit; a reviewer approves one revision.
+    /// Increases with every edit; a reviewer approves one revision.
     pub revision: u32,
-    /// When it was signed.
     pub signed_at: Option<Timestamp>,
-    /// The last instant on which it may be used.
+    /// The last instant at which it may be used.
     pub valid_until: Option<Timestamp>,
     /// The civil day in Asia/Shanghai on which it was signed.
     pub issued_on: Option<NaiveDate>,
@@ -79,7 +77,7 @@ pub struct Prescription {
 }
 
 impl Prescription {
-    /// A fresh draft of `prescriber` in `consultation`.
+    /// A new draft.
     pub const fn draft(consultation: ConsultationId, prescriber: StaffId) -> Self {
         Self {
             state: PrescriptionState::Draft,
@@ -92,11 +90,6 @@ impl Prescription {
             digest: None,
             reviewer: None,
         }
-    }
-
-    /// Is it in effect at `now`: approved, and still valid?
-    pub fn usable_at(&self, now: Timestamp) -> bool {
-        self.state == PrescriptionState::Approved && self.valid_until.is_some_and(|until| now <= until)
     }
 
     /// The prescription after `event`.

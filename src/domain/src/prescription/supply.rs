@@ -1,4 +1,4 @@
-//! From a line to packs and to the words on its label.
+//! From a prescription line to whole packs and to the text of its label.
 
 use crate::{
     formulary::{DoseUnit, Product},
@@ -6,7 +6,7 @@ use crate::{
     words::Bilingual,
 };
 
-/// Whole packs that cover the course, rounded up; `None` where the line is not a dose or the
+/// Whole packs that cover the course, rounded up; `None` where the line is not a valid dose or the
 /// number does not fit.
 pub fn packs_needed(product: &Product, line: &DraftLine) -> Option<u32> {
     let pack = i64::from(product.units_per_pack).checked_mul(1000).filter(|pack| *pack > 0)?;
@@ -19,12 +19,12 @@ pub fn packs_needed(product: &Product, line: &DraftLine) -> Option<u32> {
     u32::try_from(packs).ok()
 }
 
-/// The label of one line: name, drug, dose and how to take it
-/// (source: house rules, prescribing table [v]).
+/// The label of one line: name, drug, dose and how to take it. Source: the project's clinical
+/// rules, prescribing table (one source).
 pub fn label(product: &Product, line: &DraftLine) -> Bilingual {
     let amount = decimal(line.dose_units_thousandths);
-    let (unit_zh, unit_en) = unit_words(product.unit(), line.dose_units_thousandths);
-    let (way_zh, way_en) = way(product);
+    let (unit_zh, unit_en) = unit_names(product.unit(), line.dose_units_thousandths);
+    let (verb_zh, verb_en) = administration_verb(product);
     let times_en = if line.times_per_day == 1 {
         "once a day".into()
     } else {
@@ -33,21 +33,21 @@ pub fn label(product: &Product, line: &DraftLine) -> Bilingual {
     let days_en = if line.days == 1 { "1 day".into() } else { format!("{} days", line.days) };
     Bilingual::made(
         format!(
-            "{}（{}）：{way_zh}，一次 {amount} {unit_zh}，一日 {} 次，共 {} 天",
+            "{}（{}）：{verb_zh}，一次 {amount} {unit_zh}，一日 {} 次，共 {} 天",
             product.generic_zh,
             substances(product),
             line.times_per_day,
             line.days
         ),
         format!(
-            "{} ({}): {way_en} {amount} {unit_en}, {times_en}, for {days_en}",
+            "{} ({}): {verb_en} {amount} {unit_en}, {times_en}, for {days_en}",
             product.generic_en,
             substances(product)
         ),
     )
 }
 
-/// The drug itself: international names with milligrams per unit where they are known.
+/// The drug itself: international names, with milligrams per unit where known.
 fn substances(product: &Product) -> String {
     let one = |ingredient: &crate::formulary::Ingredient| match ingredient.amount_ug {
         0 => ingredient.code.to_string(),
@@ -65,9 +65,9 @@ fn decimal(thousandths: i64) -> String {
     }
 }
 
-fn unit_words(unit: DoseUnit, thousandths: i64) -> (&'static str, &'static str) {
-    let many = thousandths > 1000;
-    let pick = |one, more| if many { more } else { one };
+fn unit_names(unit: DoseUnit, thousandths: i64) -> (&'static str, &'static str) {
+    let plural = thousandths > 1000;
+    let pick = |one, more| if plural { more } else { one };
     match unit {
         DoseUnit::Tablet => ("片", pick("tablet", "tablets")),
         DoseUnit::Pill => ("丸", pick("pill", "pills")),
@@ -81,7 +81,7 @@ fn unit_words(unit: DoseUnit, thousandths: i64) -> (&'static str, &'static str) 
     }
 }
 
-fn way(product: &Product) -> (&'static str, &'static str) {
+fn administration_verb(product: &Product) -> (&'static str, &'static str) {
     if !product.form.is_local() {
         return ("服用", "take");
     }
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn packs_are_whole_and_cover_the_course() {
-        let book = Formulary::shipped().expect("shipped");
-        let tablets = book.find("PCM-T500").expect("20 a pack");
+        let formulary = Formulary::shipped().expect("shipped");
+        let tablets = formulary.find("PCM-T500").expect("20 a pack");
         for (dose, times, days, packs) in [
             (1000, 4, 5, 1),
             (1000, 3, 7, 2),
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn the_label_says_name_drug_dose_and_how() {
-        let book = Formulary::shipped().expect("shipped");
-        let text = label(book.find("PCM-T500").expect("shipped"), &line("PCM-T500", 1000, 3, 3));
+        let formulary = Formulary::shipped().expect("shipped");
+        let text = label(formulary.find("PCM-T500").expect("shipped"), &line("PCM-T500", 1000, 3, 3));
         assert_eq!(
             text.en,
             "Paracetamol tablets 0.5 g (paracetamol 500 mg): take 1 tablet, 3 times a day, for 3 days"
         );
         assert_eq!(text.zh, "对乙酰氨基酚片（paracetamol 500 mg）：服用，一次 1 片，一日 3 次，共 3 天");
-        let cream = label(book.find("CLO-CR1").expect("shipped"), &line("CLO-CR1", 500, 1, 1));
+        let cream = label(formulary.find("CLO-CR1").expect("shipped"), &line("CLO-CR1", 500, 1, 1));
         assert!(cream.en.ends_with("apply 0.5 g, once a day, for 1 day"), "{}", cream.en);
     }
 }

@@ -10,26 +10,25 @@ use crate::{
     words::Bilingual,
 };
 
-/// What signing proposes when little of today is left.
+/// What signing proposes when little time is left today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtensionProposal {
-    /// Whole minutes left today.
     pub minutes_left: i64,
-    /// Civil days of validity proposed, the issue day counted.
+    /// Civil days of validity proposed, including the issue day.
     pub valid_days: u32,
-    /// The last instant that this would give.
+    /// The last instant of the proposed validity.
     pub valid_until: Timestamp,
 }
 
-/// The last instant of a prescription issued at `now` that is valid for `valid_days` civil
-/// days, the issue day counted; never more than the policy allows
-/// (source: house rules, prescribing table [V]).
+/// The last instant of a prescription issued at `now` that is valid for `valid_days` civil days
+/// including the issue day; never more than the policy allows. Source: the project's clinical
+/// rules, prescribing table.
 pub fn valid_until(now: Timestamp, valid_days: u32, policy: &PrescribingPolicy) -> Timestamp {
     end_of_civil_day(now, valid_days.clamp(1, policy.max_valid_days.max(1)) - 1)
 }
 
-/// Proposes one more day when fewer hours than the policy's are left today
-/// (source: house rules, prescribing table [V]).
+/// Proposes one more day when fewer hours than the policy's are left today. Source: the project's
+/// clinical rules, prescribing table.
 pub fn propose_extension(now: Timestamp, policy: &PrescribingPolicy) -> Option<ExtensionProposal> {
     let left = valid_until(now, policy.valid_days, policy) - now;
     let short = left < TimeDelta::hours(i64::from(policy.propose_extension_below_hours));
@@ -41,8 +40,8 @@ pub fn propose_extension(now: Timestamp, policy: &PrescribingPolicy) -> Option<E
     })
 }
 
-/// The validity that signing gives. Unasked late in the day it refuses with the proposal, so
-/// that the doctor says yes or no to it.
+/// The validity of a signature. Late in the day, if the doctor did not choose, it refuses with the
+/// proposal so that the doctor accepts or declines it.
 pub(super) fn decide(
     now: Timestamp,
     asked: Option<u32>,

@@ -1,4 +1,4 @@
-//! Allergies by class: the same class blocks; a neighbour that may cross warns.
+//! Allergies by class: the same class blocks; a related class with possible cross-reaction warns.
 
 use super::{
     classes::{
@@ -11,7 +11,7 @@ use super::{
     findings::Findings,
     input::Profile,
     items::Items,
-    nothing::says_none,
+    nothing::means_none,
     report::Severity,
     rules::RuleSet,
     spoken::{ingredients_of_text, parts},
@@ -21,7 +21,7 @@ use crate::{
     words::Bilingual,
 };
 
-const HOUSE: &str = "Waystation house rules, pair table (allergy)";
+const CLINICAL_RULES: &str = "Waystation clinical rules, pair table (allergy)";
 
 /// One allergy that names a class.
 struct ClassAllergy {
@@ -78,7 +78,7 @@ const CLASSES: &[ClassAllergy] = &[
     },
 ];
 
-/// Allergies that no drug of ours has to do with.
+/// Allergies that do not concern any drug.
 const NOT_DRUGS: &[&str] = &[
     "pollen",
     "dust",
@@ -127,7 +127,7 @@ const NOT_DRUGS: &[&str] = &[
     "蜂蜇",
 ];
 
-/// Classes of one drug that block its relatives too.
+/// Classes in which an allergy to one drug blocks the related drugs too.
 const SHARED: Classes = Classes::of(&[
     Penicillin,
     SideChainAmino,
@@ -139,10 +139,10 @@ const SHARED: Classes = Classes::of(&[
     Tetracycline,
     Nitroimidazole,
 ]);
-/// Classes that may cross with each other.
+/// Classes with possible cross-reactions between each other.
 const BETA_LACTAM: Classes = Classes::of(&[Penicillin, Cephalosporin]);
 
-/// What one allergy means.
+/// The meaning of one allergy entry.
 enum Meaning {
     Drug { ingredients: Vec<u16>, blocks: Classes, warns: Classes },
     NotADrug,
@@ -151,10 +151,10 @@ enum Meaning {
 
 fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Meaning {
     let spelt = simplified(text.trim()).replace([' ', '-'], "_");
-    // `对青霉素过敏`
+    // Example: `对青霉素过敏`
     let bare = spelt.strip_prefix('对').unwrap_or(&spelt);
     let bare = ["药物过敏", "过敏史", "过敏"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
-    if says_none(text) || NOT_DRUGS.contains(&bare) {
+    if means_none(text) || NOT_DRUGS.contains(&bare) {
         return Meaning::NotADrug;
     }
     let class = |word: &str| CLASSES.iter().find(|row| row.spellings.contains(&word));
@@ -171,7 +171,7 @@ fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Meaning {
     Meaning::Drug { ingredients, blocks: classes.and(SHARED), warns }
 }
 
-/// Holds every line against every allergy on file.
+/// Checks every line against every recorded allergy.
 pub(super) fn check_allergies(
     items: &Items<'_>,
     profile: &Profile,
@@ -179,11 +179,11 @@ pub(super) fn check_allergies(
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    let said = profile.allergies.iter().flat_map(|allergy| {
+    let entries = profile.allergies.iter().flat_map(|allergy| {
         let whole = !matches!(meaning(allergy, formulary, rules), Meaning::Unknown);
         if whole { vec![allergy.as_str()] } else { parts(allergy).collect() }
     });
-    for allergy in said {
+    for allergy in entries {
         match meaning(allergy, formulary, rules) {
             Meaning::NotADrug => {}
             Meaning::Unknown => {
@@ -192,7 +192,7 @@ pub(super) fn check_allergies(
                     format!("规则库不认识过敏史“{shown}”。"),
                     format!("The rules do not know the allergy \"{shown}\"."),
                 );
-                findings.made("unknown_allergy", Severity::Unknown, &[], message, HOUSE);
+                findings.made("unknown_allergy", Severity::Unknown, &[], message, CLINICAL_RULES);
             }
             Meaning::Drug { ingredients, blocks, warns } => {
                 for item in items.prescribed() {
@@ -226,5 +226,5 @@ fn report(allergy: &str, line: Option<usize>, severity: Severity, findings: &mut
         );
         ("allergy_cross", message)
     };
-    findings.made(rule, severity, line.as_slice(), message, HOUSE);
+    findings.made(rule, severity, line.as_slice(), message, CLINICAL_RULES);
 }

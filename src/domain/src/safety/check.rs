@@ -1,4 +1,4 @@
-//! The check itself: gather, then each table in turn.
+//! The check itself: collects the items, then applies each table.
 
 use super::{
     allergies::check_allergies,
@@ -19,8 +19,8 @@ use crate::{
     words::Bilingual,
 };
 
-/// Holds one prescription against the rules. Pure and quick: it compares small numbers and
-/// allocates for findings only. What it does not know reads `unknown`, never safe.
+/// Checks one prescription against the rules. Pure and fast: it compares small numbers and
+/// allocates for findings only. What it does not know results in `unknown`, never in safe.
 pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> SafetyReport {
     let mut findings = Findings::default();
     let items = Items::gather(input, formulary, rules, &mut findings);
@@ -34,8 +34,8 @@ pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> Saf
     findings.report(&rules.version)
 }
 
-/// The never-list holds for every form, the skin included: by what the rules know of an
-/// ingredient, and by what the product's row says (`formulary::never`).
+/// The never-list applies to every form, including those for the skin: by the ingredient's class in
+/// the rules, and by the product's row (`formulary::never`).
 fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings) {
     let listed = |product: &Product| {
         formulary.standing(&product.code).is_some_and(|standing| standing.never.is_some())
@@ -48,7 +48,7 @@ fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings
             "该药不得在此开具或售出（麻醉、精神药品、注射剂、麻黄碱复方或须监测血药浓度）。",
             "This drug is never prescribed or sold here (narcotic, psychotropic, injection, ephedrine compound, or one that needs measured levels).",
         );
-        let source = "Waystation house rules, prescribing table (never)";
+        let source = "Waystation clinical rules, prescribing table (never)";
         findings.fixed("never_list", Severity::Block, &[line], message, source);
     }
 }
@@ -57,11 +57,11 @@ fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: 
     let all = items.all();
     for (at, one) in all.iter().enumerate() {
         for other in &all[..at] {
-            let apart = one.origin != other.origin;
-            let ours = one.line().is_some() || other.line().is_some();
-            // The same ingredient twice is a matter of the sum, not of a pair.
+            let separate = one.origin != other.origin;
+            let on_prescription = one.line().is_some() || other.line().is_some();
+            // The same ingredient twice is checked by the sum, not as a pair.
             let different = one.ingredient.is_none() || one.ingredient != other.ingredient;
-            if apart && ours && different {
+            if separate && on_prescription && different {
                 check_pair(one, other, items, profile, rules, findings);
             }
         }
@@ -78,12 +78,12 @@ fn check_pair(
 ) {
     let mut covered = false;
     for row in rules.pairs() {
-        let forth = one.is(row.left) && other.is(row.right);
-        let back = other.is(row.left) && one.is(row.right);
-        if forth || back {
+        let in_order = one.is(row.left) && other.is(row.right);
+        let reversed = other.is(row.left) && one.is(row.right);
+        if in_order || reversed {
             covered = true;
-            let left = if forth { one } else { other };
-            if holds(row.rule.when, left, items, profile, rules) {
+            let left = if in_order { one } else { other };
+            if applies(row.rule.when, left, items, profile, rules) {
                 let both = lines(one, other);
                 findings.fixed(row.rule.code, row.rule.severity, &both, row.rule.sentence(), row.rule.source);
             }
@@ -94,7 +94,7 @@ fn check_pair(
             "规则库没有这两种药的相互作用资料，请查阅说明书。",
             "The rules hold nothing on this pair; look it up.",
         );
-        let source = "Waystation house rules: an unknown pair reads unknown";
+        let source = "Waystation clinical rules: an unknown pair reads unknown";
         findings.fixed("unknown_pair", Severity::Unknown, &lines(one, other), message, source);
     }
 }
@@ -103,7 +103,8 @@ fn lines(one: &Item<'_>, other: &Item<'_>) -> Vec<usize> {
     one.line().into_iter().chain(other.line()).collect()
 }
 
-/// Is `one` a drug with many interactions beyond our table, and `other` one that could meet it?
+/// Whether `one` is a drug with many interactions beyond our table, and `other` could be one of
+/// them.
 fn unsure(one: &Item<'_>, other: &Item<'_>) -> bool {
     let facts = |item: &Item<'_>| item.ingredient.map(|at| &INGREDIENTS[usize::from(at)]);
     let partial = !one.local && facts(one).is_some_and(|facts| facts.pairs == PairKnowledge::Partial);
@@ -112,11 +113,12 @@ fn unsure(one: &Item<'_>, other: &Item<'_>) -> bool {
     partial && absorbed
 }
 
-fn holds(when: When, left: &Item<'_>, items: &Items<'_>, profile: &Profile, rules: &RuleSet) -> bool {
+fn applies(when: When, left: &Item<'_>, items: &Items<'_>, profile: &Profile, rules: &RuleSet) -> bool {
     match when {
         When::Always => true,
         When::LeftAboveDayUg(most) => {
-            // The whole day's amount counts, over all products, and an unknown one is too much.
+            // The whole day's amount over all products counts, and an unknown amount counts as too
+            // much.
             let same = items.all().iter().filter(|item| item.ingredient == left.ingredient && !item.local);
             same.map(|item| item.day_ug)
                 .try_fold(0i64, |sum, day| day.map(|day| sum.saturating_add(day)))

@@ -1,4 +1,4 @@
-//! Drug classes as far as the rules tell them apart, and small sets of them.
+//! The drug classes that the rules distinguish, and small sets of them.
 
 macro_rules! classes {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -17,25 +17,18 @@ macro_rules! classes {
 classes! {
     /// Non-steroidal anti-inflammatory drug that reaches the blood.
     Nsaid,
-    /// The same on the skin or in the eye.
+    /// An NSAID applied to the skin or the eye.
     TopicalNsaid,
-    /// Aspirin in the small dose that thins blood; decided by the dose.
+    /// Aspirin in the small antiplatelet dose; decided by the dose.
     LowDoseAspirin,
-    /// ACE inhibitor.
     AceInhibitor,
     /// Angiotensin receptor blocker.
     Arb,
-    /// Diuretic.
     Diuretic,
-    /// Beta blocker.
     BetaBlocker,
-    /// Calcium channel blocker.
     CalciumBlocker,
-    /// Macrolide antibiotic.
     Macrolide,
-    /// Penicillin.
     Penicillin,
-    /// Cephalosporin.
     Cephalosporin,
     /// Beta-lactam with the amino side chain of ampicillin.
     SideChainAmino,
@@ -43,54 +36,45 @@ classes! {
     SideChainMethoxyimino,
     /// Antibacterial sulfonamide.
     Sulfonamide,
-    /// Fluoroquinolone.
     Quinolone,
-    /// Tetracycline.
     Tetracycline,
-    /// Nitroimidazole.
     Nitroimidazole,
-    /// Statin.
     Statin,
-    /// Reacts with ethanol as disulfiram does.
+    /// Causes a disulfiram-like reaction with ethanol.
     EthanolReactive,
-    /// Ethanol itself.
     Ethanol,
     /// Phosphodiesterase-5 inhibitor.
     Pde5Inhibitor,
-    /// Nitrate.
     Nitrate,
     /// Any antihistamine.
     Antihistamine,
-    /// Antihistamine that makes sleepy.
+    /// Sedating antihistamine.
     SedatingAntihistamine,
-    /// Lengthens QT.
+    /// Prolongs the QT interval.
     QtDrug,
     /// Ephedra and its alkaloids.
     EphedraLike,
-    /// Narrows the vessels of the nose, and those elsewhere: by mouth, or as drops and spray.
+    /// Constricts blood vessels, of the nose and elsewhere: by mouth, or as drops and spray.
     Decongestant,
-    /// Gives off iodine.
+    /// Contains or releases iodine.
     Iodine,
-    /// Proton-pump inhibitor.
     ProtonPumpInhibitor,
-    /// Sulfonylurea.
     Sulfonylurea,
     /// Never prescribed here: narcotics, psychotropics, ephedrine compounds and those that need
     /// measured blood levels.
     Never,
-    /// Stays in the gut or on the skin; nothing to interact with in the blood.
+    /// Stays in the gut or on the skin; no systemic interactions.
     NotAbsorbed,
 }
 
-/// A set of classes; copying one is free.
+/// A set of classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Classes(u64);
 
 impl Classes {
-    /// No class.
+    /// The empty set.
     pub const NONE: Classes = Classes(0);
 
-    /// The set of these classes.
     pub const fn of(list: &[DrugClass]) -> Classes {
         let mut bits = 0;
         let mut at = 0;
@@ -101,13 +85,13 @@ impl Classes {
         Classes(bits)
     }
 
-    /// Is `class` in the set?
+    /// Whether `class` is in the set.
     pub const fn has(self, class: DrugClass) -> bool {
         self.0 & (1 << (class as u8)) != 0
     }
 
-    /// Do both sets share a class?
-    pub const fn meets(self, other: Classes) -> bool {
+    /// Whether both sets share a class.
+    pub(crate) const fn meets(self, other: Classes) -> bool {
         self.0 & other.0 != 0
     }
 

@@ -1,4 +1,4 @@
-//! Age as such, and what a product's own row forbids against what is on file.
+//! Age, and the contraindications of a product's formulary row compared with the worker's profile.
 
 use super::{
     findings::Findings,
@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{formulary::Condition, words::Bilingual};
 
-const HOUSE: &str = "Waystation house rules, prescribing and drugs tables";
+const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
 
-/// Age as such: unknown, or so young that others must be attested.
+/// Age alone: unknown, or so young that a guardian and a paediatrician must be attested.
 pub(super) fn check_age_known(input: &SafetyInput, rules: &RuleSet, findings: &mut Findings) {
     if input.lines.is_empty() {
         return;
@@ -20,20 +20,20 @@ pub(super) fn check_age_known(input: &SafetyInput, rules: &RuleSet, findings: &m
         None => {
             let message =
                 Bilingual::fixed("年龄未知，无法判断剂量。", "The age is unknown; doses cannot be judged.");
-            findings.fixed("age_unknown", Severity::Unknown, &[], message, HOUSE);
+            findings.fixed("age_unknown", Severity::Unknown, &[], message, CLINICAL_RULES);
         }
         Some(age) if age < rules.thresholds.small_child_below_years => {
             let message = Bilingual::fixed(
                 "6 岁以下儿童：须监护人在场并有儿科医师参与。",
                 "A child under six: a guardian and a paediatrician must be attested.",
             );
-            findings.fixed("child_under_six", Severity::Warn, &[], message, HOUSE);
+            findings.fixed("child_under_six", Severity::Warn, &[], message, CLINICAL_RULES);
         }
         Some(_) => {}
     }
 }
 
-/// What the product's row forbids, against what is on file.
+/// Compares the product row's contraindications with the profile.
 pub(super) fn check_contraindications(
     input: &SafetyInput,
     items: &Items<'_>,
@@ -55,8 +55,8 @@ pub(super) fn check_contraindications(
     }
 }
 
-/// How a contraindication meets this worker: a block, a warning where only the degree is
-/// unsure, unknown where nobody asked, nothing where it is clear.
+/// The severity of a contraindication for this worker: a block, a warning where only the degree is
+/// uncertain, unknown where nobody asked, `None` where it does not apply.
 fn forbidden(condition: Condition, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
     let profile = &input.profile;
     let egfr_below = |most: i64| profile.egfr.is_some_and(|egfr| egfr < most);

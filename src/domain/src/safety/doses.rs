@@ -1,5 +1,5 @@
-//! Doses: each line against its own label, each ingredient against the sum of everything,
-//! and the same thing twice.
+//! Dose checks: each line against its own label, each ingredient summed over everything taken, and
+//! duplicate therapy.
 
 use super::{
     classes::{Classes, DrugClass},
@@ -14,10 +14,10 @@ use crate::{
     words::Bilingual,
 };
 
-const HOUSE: &str = "Waystation house rules, prescribing and drugs tables";
+const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
 
-/// Classes of which two members at once are one too many.
-const ONE_OF_A_KIND: &[DrugClass] = &[
+/// Classes of which only one drug may be taken at a time.
+const ONE_AT_A_TIME: &[DrugClass] = &[
     DrugClass::Statin,
     DrugClass::ProtonPumpInhibitor,
     DrugClass::AceInhibitor,
@@ -33,11 +33,11 @@ const ONE_OF_A_KIND: &[DrugClass] = &[
     DrugClass::Nitroimidazole,
 ];
 
-/// Which doses hold for this worker.
+/// Which dosing applies to this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dosing {
     Adult,
-    /// By weight in grams, if that is known.
+    /// By weight in grams, if known.
     Child(Option<i64>),
     Unknown,
 }
@@ -50,7 +50,7 @@ fn dosing(input: &SafetyInput, rules: &RuleSet) -> Dosing {
     }
 }
 
-/// Everything about doses.
+/// Runs all dose checks.
 pub(super) fn check_doses(
     input: &SafetyInput,
     items: &Items<'_>,
@@ -63,7 +63,7 @@ pub(super) fn check_doses(
         if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
             let message =
                 Bilingual::fixed("剂量、次数和天数须大于零。", "Dose, times and days must be above zero.");
-            findings.fixed("line_invalid", Severity::Block, &[at], message, HOUSE);
+            findings.fixed("line_invalid", Severity::Block, &[at], message, CLINICAL_RULES);
         }
         if let Some(product) = product {
             check_prescribable(at, product, formulary, findings);
@@ -73,29 +73,29 @@ pub(super) fn check_doses(
         }
     }
     check_sums(input, items, dosing, rules, findings);
-    check_twice(input, items, findings);
+    check_duplicates(input, items, findings);
 }
 
 fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
     let Some(standing) = formulary.standing(&product.code) else { return };
     if product.form == Form::Injection {
         let message = Bilingual::fixed("此处不得开具注射剂。", "Injections are never prescribed here.");
-        findings.fixed("never_injection", Severity::Block, &[at], message, HOUSE);
+        findings.fixed("never_injection", Severity::Block, &[at], message, CLINICAL_RULES);
     } else if !product.in_formulary {
         let message = Bilingual::made(
             format!("{} 不在处方集内。", product.generic_zh),
             format!("{} is not in the formulary.", product.generic_en),
         );
-        findings.made("not_in_formulary", Severity::Block, &[at], message, HOUSE);
+        findings.made("not_in_formulary", Severity::Block, &[at], message, CLINICAL_RULES);
     } else if !standing.sourced {
         let message = Bilingual::made(
             format!("{} 没有已核对来源的最大剂量，不可开具。", product.generic_zh),
             format!("{} has no sourced maximum dose and cannot be prescribed.", product.generic_en),
         );
-        findings.made("no_sourced_maximum", Severity::Block, &[at], message, HOUSE);
+        findings.made("no_sourced_maximum", Severity::Block, &[at], message, CLINICAL_RULES);
     }
     for flaw in &standing.implausible {
-        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message.clone(), HOUSE);
+        findings.made("implausible_maximum", Severity::Block, &[at], flaw.message.clone(), CLINICAL_RULES);
     }
 }
 
@@ -120,7 +120,7 @@ fn check_age(at: usize, product: &Product, input: &SafetyInput, rules: &RuleSet,
     }
 }
 
-/// The line against its product's own label.
+/// Checks the line against its product's own label.
 fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Findings) {
     let most = &product.adult_max;
     let dose = line.dose_units_thousandths;
@@ -167,7 +167,7 @@ fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
     }
 }
 
-/// Below adult dosing a line needs a child's dose and a weight.
+/// Below the age of adult dosing a line needs a child's dose and a weight.
 fn check_child(at: usize, line: &DraftLine, product: &Product, dosing: Dosing, findings: &mut Findings) {
     let Dosing::Child(weight) = dosing else { return };
     if product.form.is_local() {
@@ -205,7 +205,7 @@ fn per_kilogram(ug: i64, grams: i64) -> i64 {
     i64::try_from(i128::from(ug) * i128::from(grams) / 1000).unwrap_or(i64::MAX)
 }
 
-/// Each ingredient over everything that is taken.
+/// Checks each ingredient, summed over everything that is taken.
 fn check_sums(
     input: &SafetyInput,
     items: &Items<'_>,
@@ -251,7 +251,7 @@ fn sources(items: &[&Item<'_>]) -> usize {
     seen.len()
 }
 
-/// The label's day maximum of a product that holds this ingredient alone.
+/// The label's daily maximum of a product that contains this ingredient alone.
 fn label_limit(item: &Item<'_>, dosing: Dosing) -> Option<i64> {
     let product = item.product.filter(|product| product.ingredients.len() == 1)?;
     let adult = product.adult_max.day_ug;
@@ -285,17 +285,17 @@ fn check_sum(same: &[&Item<'_>], limit: Option<&IngredientLimit>, dosing: Dosing
         );
         findings.made("max_day", Severity::Block, &lines(same), message, source);
     }
-    let silent = same.iter().any(|item| item.day_ug.is_none());
-    if silent {
+    let unknown_dose = same.iter().any(|item| item.day_ug.is_none());
+    if unknown_dose {
         let message = Bilingual::made(
             "正在服用同一成分，但剂量不明，无法计算总量。".to_owned(),
             format!("{name}: the same ingredient is taken already at an unknown dose; the sum is unknown."),
         );
-        findings.made("sum_unknown", Severity::Unknown, &lines(same), message, HOUSE);
+        findings.made("sum_unknown", Severity::Unknown, &lines(same), message, CLINICAL_RULES);
     }
 }
 
-/// Micrograms as milligrams, without a float.
+/// Micrograms as milligrams, without floating point.
 fn milligrams(ug: i64) -> String {
     let fraction = format!("{:03}", (ug % 1000).abs());
     match fraction.trim_end_matches('0') {
@@ -322,13 +322,13 @@ fn check_course(input: &SafetyInput, same: &[&Item<'_>], limit: &IngredientLimit
     }
 }
 
-/// The same product, the same ingredient or the same kind of drug more than once.
-fn check_twice(input: &SafetyInput, items: &Items<'_>, findings: &mut Findings) {
+/// Finds the same product, the same ingredient or the same kind of drug more than once.
+fn check_duplicates(input: &SafetyInput, items: &Items<'_>, findings: &mut Findings) {
     for (at, line) in input.lines.iter().enumerate() {
         for (before, other) in input.lines[..at].iter().enumerate() {
             if line.product == other.product {
                 let message = Bilingual::fixed("同一药品开了两行。", "The same product stands on two lines.");
-                findings.fixed("duplicate_line", Severity::Block, &[before, at], message, HOUSE);
+                findings.fixed("duplicate_line", Severity::Block, &[before, at], message, CLINICAL_RULES);
             }
         }
     }
@@ -341,10 +341,10 @@ fn check_twice(input: &SafetyInput, items: &Items<'_>, findings: &mut Findings) 
             let alcohol = one.classes.has(DrugClass::Ethanol);
             if one.ingredient.is_some() && one.ingredient == other.ingredient && !alcohol {
                 let message = Bilingual::fixed("同一成分重复用药。", "The same ingredient is taken twice.");
-                findings.fixed("duplicate_ingredient", Severity::Warn, &both, message, HOUSE);
-            } else if one.classes.and(Classes::of(ONE_OF_A_KIND)).meets(other.classes) {
+                findings.fixed("duplicate_ingredient", Severity::Warn, &both, message, CLINICAL_RULES);
+            } else if one.classes.and(Classes::of(ONE_AT_A_TIME)).meets(other.classes) {
                 let message = Bilingual::fixed("同类药物重复用药。", "Two drugs of the same kind are taken.");
-                findings.fixed("duplicate_class", Severity::Warn, &both, message, HOUSE);
+                findings.fixed("duplicate_class", Severity::Warn, &both, message, CLINICAL_RULES);
             }
         }
     }

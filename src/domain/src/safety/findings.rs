@@ -1,4 +1,4 @@
-//! Gathers findings: one per rule, lines and sentence.
+//! Collects findings; the same rule, lines and sentence are one finding.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::words::Bilingual;
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds a finding with a sentence of the tables.
+    /// Adds a finding with a sentence of the rule tables.
     pub(super) fn fixed(
         &mut self,
         rule: &'static str,
@@ -22,7 +22,7 @@ impl Findings {
         self.add(rule, severity, lines, message, Cow::Borrowed(source));
     }
 
-    /// Adds a finding with a sentence of its own.
+    /// Adds a finding with a sentence built for it.
     pub(super) fn made(
         &mut self,
         rule: &'static str,
@@ -52,8 +52,8 @@ impl Findings {
         }
     }
 
-    /// The report: the gravest first, then by rule and lines, so that the order in which
-    /// things were written does not show.
+    /// The report: the most severe first, then by rule and lines, so that the order of input does
+    /// not matter.
     pub(super) fn report(mut self, version: &str) -> SafetyReport {
         self.0.sort_by(|a, b| {
             (b.severity, &a.rule, &a.lines, &a.message.en).cmp(&(

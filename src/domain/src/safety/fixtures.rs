@@ -1,4 +1,4 @@
-//! What the tests of the engine share: the shipped formulary with a few trial products.
+//! Shared fixtures of the engine's tests: the shipped formulary with a few trial products.
 
 use chrono::NaiveDate;
 
@@ -12,7 +12,7 @@ pub(super) fn day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
 }
 
-/// A product whose label allows so much that only the rules can speak.
+/// A product whose label has such high limits that only the rules can object.
 pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Product {
     let ingredients: Vec<Ingredient> = ingredients
         .iter()
@@ -44,22 +44,27 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
     }
 }
 
-/// One single-ingredient tablet of 1 mg per known ingredient, coded `x-<ingredient>`, and a few oddities.
+/// One single-ingredient tablet of 1 mg per known ingredient, coded `x-<ingredient>`, and a few
+/// special cases.
 pub(super) fn formulary() -> Formulary {
-    let mut book = Formulary::shipped().expect("the shipped file is good");
+    let mut formulary = Formulary::shipped().expect("the shipped file is good");
     for facts in RuleSet::standard().ingredients() {
-        book.put(product(&format!("x-{}", facts.code.replace('_', "-")), Form::Tablet, &[(facts.code, 1)]));
+        formulary.put(product(
+            &format!("x-{}", facts.code.replace('_', "-")),
+            Form::Tablet,
+            &[(facts.code, 1)],
+        ));
     }
     let mut tincture = product("x-tincture", Form::Tincture, &[("huoxiang_zhengqi", 0)]);
     tincture.contains_alcohol = true;
-    book.put(tincture);
-    book.put(product("x-gel", Form::Gel, &[("diclofenac", 10)]));
-    book.put(product("x-odd", Form::Tablet, &[("unobtainium", 1)]));
-    book.put(product("x-needle", Form::Injection, &[("paracetamol", 1)]));
-    book
+    formulary.put(tincture);
+    formulary.put(product("x-gel", Form::Gel, &[("diclofenac", 10)]));
+    formulary.put(product("x-odd", Form::Tablet, &[("unobtainium", 1)]));
+    formulary.put(product("x-needle", Form::Injection, &[("paracetamol", 1)]));
+    formulary
 }
 
-/// A healthy man of forty whose everything was measured.
+/// A healthy man of forty with every value measured.
 pub(super) fn healthy() -> Profile {
     Profile {
         age_years: Some(40),
@@ -106,7 +111,7 @@ pub(super) fn run(lines: Vec<DraftLine>, taking: Vec<Taken>, profile: Profile) -
     check(&input, &formulary(), &RuleSet::standard())
 }
 
-/// The gravest severity with which `rule` was found.
+/// The highest severity with which `rule` was found.
 pub(super) fn found(report: &SafetyReport, rule: &str) -> Option<Severity> {
     report.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.severity).max()
 }

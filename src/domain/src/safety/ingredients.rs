@@ -1,5 +1,5 @@
-//! What the rules know of each ingredient. An ingredient that does not stand here reads
-//! `unknown`. Standing here without a class says: known, and no rule of ours names it.
+//! What the rules know of each ingredient. An ingredient that is not listed results in `unknown`.
+//! An ingredient that is listed without a class is known, and no rule of ours names it.
 
 use super::classes::DrugClass::{
     AceInhibitor, Antihistamine, Arb, BetaBlocker, CalciumBlocker, Cephalosporin, Decongestant, Diuretic,
@@ -9,12 +9,12 @@ use super::classes::DrugClass::{
 };
 use super::classes::{Classes, DrugClass};
 
-/// How far the pair table covers an ingredient.
+/// How completely the pair table covers an ingredient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairKnowledge {
     /// A common drug: a pair without a row has no finding.
     Table,
-    /// Known for many interactions beyond our table: a pair without a row reads `unknown`.
+    /// Known for many interactions beyond our table: a pair without a row results in `unknown`.
     Partial,
 }
 
@@ -23,9 +23,8 @@ pub enum PairKnowledge {
 pub struct IngredientFacts {
     /// Its international name, as in the formulary.
     pub code: &'static str,
-    /// Its classes.
     pub classes: Classes,
-    /// How far the pair table covers it.
+    /// How completely the pair table covers it.
     pub pairs: PairKnowledge,
 }
 
@@ -37,7 +36,8 @@ const fn partly(code: &'static str, classes: &[DrugClass]) -> IngredientFacts {
     IngredientFacts { code, classes: Classes::of(classes), pairs: PairKnowledge::Partial }
 }
 
-/// All ingredients the rules know. Classes follow the house rules and the ATC index.
+/// All ingredients that the rules know. Classes follow the project's clinical rules and the ATC
+/// index.
 pub(super) const INGREDIENTS: &[IngredientFacts] = &[
     // Pain, fever, cold
     known("paracetamol", &[]),
@@ -304,7 +304,7 @@ pub(super) const INGREDIENTS: &[IngredientFacts] = &[
     known("folic_acid", &[]),
     known("ascorbic_acid", &[]),
     known("mecobalamin", &[]),
-    // Taken elsewhere
+    // Taken, but not dispensed here
     known("ethanol", &[Ethanol]),
     known("sildenafil", &[Pde5Inhibitor]),
     known("tadalafil", &[Pde5Inhibitor]),
@@ -312,7 +312,8 @@ pub(super) const INGREDIENTS: &[IngredientFacts] = &[
     known("nitroglycerin", &[Nitrate]),
     known("isosorbide_mononitrate", &[Nitrate]),
     known("isosorbide_dinitrate", &[Nitrate]),
-    // Never here (source: house rules, prescribing table [V], dextromethorphan [v])
+    // Never dispensed here. Source: the project's clinical rules, prescribing table
+    // (dextromethorphan: one source).
     partly("warfarin", &[Never]),
     partly("digoxin", &[Never]),
     partly("theophylline", &[Never]),
@@ -355,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_code_stands_twice() {
+    fn codes_are_unique() {
         let codes: std::collections::HashSet<_> = INGREDIENTS.iter().map(|one| one.code).collect();
         assert_eq!(codes.len(), INGREDIENTS.len());
     }

@@ -1,4 +1,4 @@
-//! What a check is told. A missing value means that nobody knows, never that all is well.
+//! The input of a safety check. A missing value means "unknown", never "no problem".
 
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,11 @@ pub use crate::network::Sex;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DraftLine {
-    /// What.
     pub product: ProductCode,
-    /// How much at a time, in thousandths of a unit: 1000 is one tablet, sachet, millilitre, ...
+    /// Amount per dose, in thousandths of a unit: 1000 is one tablet, sachet, millilitre, ...
     pub dose_units_thousandths: i64,
-    /// How often a day.
+    /// Doses a day.
     pub times_per_day: u32,
-    /// For how many days.
     pub days: u32,
 }
 
@@ -25,32 +23,27 @@ impl DraftLine {
     pub fn day_units_thousandths(&self) -> i64 {
         self.dose_units_thousandths.saturating_mul(i64::from(self.times_per_day))
     }
-
-    /// Thousandths of a unit in the whole course; saturates instead of overflowing.
-    pub fn course_units_thousandths(&self) -> i64 {
-        self.day_units_thousandths().saturating_mul(i64::from(self.days))
-    }
 }
 
-/// Something that is being taken already.
+/// Something that the worker takes already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Taken {
     /// A unit that a cabinet vended, or may have vended: in-doubt units count.
     Vended {
-        /// Which product.
         product: ProductCode,
         /// Thousandths of a unit a day, as it was prescribed.
         units_per_day_thousandths: i64,
         /// The last day on which it is still taken.
         until: NaiveDate,
-        /// Is it unsure whether the pack came out?
+        /// Whether it is uncertain that the pack came out.
         #[serde(default)]
         in_doubt: bool,
     },
-    /// What the worker says they take.
+    /// What the worker reports to take.
     Reported {
-        /// An international name or another text; what the tables do not know reads `unknown`.
+        /// An international name or another text; a name that the tables do not contain results in
+        /// `unknown`.
         medicine: String,
         /// Micrograms a day, where the worker knows.
         #[serde(default)]
@@ -58,24 +51,23 @@ pub enum Taken {
     },
 }
 
-/// Who takes it. Every `None` means unknown.
+/// The person who takes it. Every `None` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
-    /// Date of birth; wins over `age_years`.
+    /// Takes precedence over `age_years`.
     pub birth_date: Option<NaiveDate>,
     /// Age in whole years, where the date of birth is not known.
     pub age_years: Option<u32>,
-    /// Weight in grams.
+    /// In grams.
     pub weight_g: Option<i64>,
-    /// Sex.
     pub sex: Option<Sex>,
     /// Pregnant now?
     pub pregnant: Option<bool>,
     /// Breast feeding now?
     pub breastfeeding: Option<bool>,
-    /// Allergies: a class (`penicillins`, `cephalosporins`, `nsaids`, `sulfonamides`, `macrolides`, ...),
-    /// an international name, or another text, which reads `unknown`.
+    /// Allergies: a class (`penicillins`, `cephalosporins`, `nsaids`, `sulfonamides`, `macrolides`,
+    /// ...), an international name, or another text, which results in `unknown`.
     pub allergies: Vec<String>,
     /// Known conditions.
     pub conditions: Vec<Condition>,
@@ -110,7 +102,7 @@ impl Profile {
     }
 }
 
-/// All that one check looks at.
+/// Everything that one check reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SafetyInput {
@@ -118,9 +110,9 @@ pub struct SafetyInput {
     pub on: NaiveDate,
     /// The prescription's own lines.
     pub lines: Vec<DraftLine>,
-    /// What is being taken already.
+    /// What is taken already.
     #[serde(default)]
     pub taking: Vec<Taken>,
-    /// Who takes it.
+    /// The person who takes it.
     pub profile: Profile,
 }

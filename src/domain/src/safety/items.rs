@@ -1,4 +1,4 @@
-//! What one check compares: every ingredient of every line and of all that is taken.
+//! The items that one check compares: every ingredient of every line and of everything taken.
 
 use chrono::NaiveDate;
 
@@ -6,7 +6,7 @@ use super::{
     classes::{Classes, DrugClass},
     findings::Findings,
     input::{SafetyInput, Taken},
-    nothing::says_none,
+    nothing::means_none,
     report::Severity,
     rules::{Match, RuleSet},
     spoken::{ingredients_of_text, parts},
@@ -16,40 +16,40 @@ use crate::{
     words::Bilingual,
 };
 
-const GAP: &str = "Waystation house rules: an unknown drug reads unknown";
+const GAP: &str = "Waystation clinical rules: an unknown drug reads unknown";
 
-/// Where an item comes from.
+/// The origin of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This line of the prescription.
+    /// This line of the prescription, by index.
     Line(usize),
-    /// This entry of what is taken.
+    /// This entry of what is taken, by index.
     Taken(usize),
     /// The breath test.
     Breath,
 }
 
-/// One ingredient of one thing.
+/// One ingredient of one product or reported medicine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) origin: Origin,
-    /// Its number in the rules; `None` where they do not know it.
+    /// Its number in the rules; `None` where they do not contain it.
     pub(super) ingredient: Option<u16>,
-    /// Classes as they count in the blood.
+    /// Classes with a systemic effect.
     pub(super) classes: Classes,
-    /// Classes as an allergy sees them.
+    /// Classes that count for allergies.
     pub(super) allergy_classes: Classes,
-    /// Acts where it is put.
+    /// Acts only where it is applied.
     pub(super) local: bool,
-    /// Micrograms a day; `None` where nobody knows.
+    /// Micrograms a day; `None` where unknown.
     pub(super) day_ug: Option<i64>,
     /// The product, where there is one.
     pub(super) product: Option<&'a Product>,
 }
 
 impl Item<'_> {
-    /// Is it what this side of a row means? Rows speak of what reaches the blood, so a local
-    /// item counts by its own (topical) classes only.
+    /// Whether it matches this side of a row. Rows are about systemic effects, so a local item
+    /// matches by its own (topical) classes only.
     pub(super) fn is(&self, side: Match) -> bool {
         match side {
             Match::Class(wanted) => self.classes.meets(wanted),
@@ -68,7 +68,7 @@ impl Item<'_> {
 /// All items of one check.
 pub(super) struct Items<'a> {
     all: Vec<Item<'a>>,
-    /// The product of each line; `None` where the formulary does not know it.
+    /// The product of each line; `None` where the formulary does not contain it.
     pub(super) products: Vec<Option<&'a Product>>,
 }
 
@@ -96,24 +96,23 @@ impl<'a> Items<'a> {
         for (at, taken) in input.taking.iter().enumerate() {
             items.add_taken(at, taken, input.on, formulary, rules, findings);
         }
-        let positive = |alcohol: i64| alcohol > rules.thresholds.alcohol_positive_above;
-        if input.profile.breath_alcohol.is_some_and(positive) {
+        let is_positive = |alcohol: i64| alcohol > rules.thresholds.alcohol_positive_above;
+        if input.profile.breath_alcohol.is_some_and(is_positive) {
             items.all.push(ethanol(Origin::Breath, None, rules));
         }
         items
     }
 
-    /// Everything.
     pub(super) fn all(&self) -> &[Item<'a>] {
         &self.all
     }
 
-    /// What stands on the prescription.
+    /// The items of the prescription itself.
     pub(super) fn prescribed(&self) -> impl Iterator<Item = &Item<'a>> {
         self.all.iter().filter(|item| item.line().is_some())
     }
 
-    /// Is the ingredient `code` taken already?
+    /// Whether the ingredient `code` is taken already.
     pub(super) fn takes(&self, code: &str, rules: &RuleSet) -> bool {
         let wanted = rules.number(code);
         let is_it = |item: &Item<'_>| matches!(item.origin, Origin::Taken(_)) && item.ingredient == wanted;
@@ -136,7 +135,7 @@ impl<'a> Items<'a> {
                 let known = formulary.get(product);
                 self.add_product(origin, product, known, *units_per_day_thousandths, rules, findings);
             }
-            Taken::Reported { medicine, .. } if says_none(medicine) => {}
+            Taken::Reported { medicine, .. } if means_none(medicine) => {}
             Taken::Reported { medicine, day_ug } => {
                 let whole = ingredients_of_text(medicine, formulary, rules);
                 if let [only] = whole.as_slice() {
@@ -149,7 +148,7 @@ impl<'a> Items<'a> {
                     for number in &numbers {
                         self.add_reported(origin, *number, None, rules);
                     }
-                    if numbers.is_empty() && !says_none(part) {
+                    if numbers.is_empty() && !means_none(part) {
                         unknown_medicine(part, findings);
                     }
                 }
@@ -199,9 +198,10 @@ impl<'a> Items<'a> {
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
             if local {
                 let topical = item.classes.has(DrugClass::Nsaid);
-                // Of drops and sprays for the nose enough reaches the vessels.
-                let kept = item.classes.and(Classes::of(&[DrugClass::Decongestant]));
-                item.classes = if topical { kept.or(Classes::of(&[DrugClass::TopicalNsaid])) } else { kept };
+                // Enough of nasal drops and sprays is absorbed to act on the blood vessels.
+                let retained = item.classes.and(Classes::of(&[DrugClass::Decongestant]));
+                item.classes =
+                    if topical { retained.or(Classes::of(&[DrugClass::TopicalNsaid])) } else { retained };
             } else {
                 lower_aspirin(&mut item, rules);
             }
@@ -237,7 +237,7 @@ fn unknown_medicine(medicine: &str, findings: &mut Findings) {
     findings.made("unknown_medicine", Severity::Unknown, &[], message, GAP);
 }
 
-/// `amount` per unit times thousandths of a unit, in `amount`'s own measure, rounded up.
+/// `amount` per unit times thousandths of a unit, in the unit of `amount`, rounded up.
 pub(super) fn per_thousand(amount: i64, units_thousandths: i64) -> i64 {
     let product = i128::from(amount) * i128::from(units_thousandths);
     let rounded = (product + 999).div_euclid(1000);
@@ -254,7 +254,7 @@ fn ethanol<'a>(origin: Origin, product: Option<&'a Product>, rules: &RuleSet) ->
     Item { product, ..item }
 }
 
-/// Aspirin in a small known dose thins blood and is no pain reliever.
+/// Aspirin in a small known dose is an antiplatelet, not a pain reliever.
 fn lower_aspirin(item: &mut Item<'_>, rules: &RuleSet) {
     let small = item.day_ug.is_some_and(|day| day <= rules.thresholds.low_dose_aspirin_day_ug);
     if small && item.ingredient.is_some() && item.ingredient == rules.number("aspirin") {
@@ -262,7 +262,7 @@ fn lower_aspirin(item: &mut Item<'_>, rules: &RuleSet) {
     }
 }
 
-/// The ingredient that a worker's words name, if the rules know it.
+/// The ingredient that `text` names, if the rules contain it.
 pub(super) fn number_of_text(text: &str, rules: &RuleSet) -> Option<u16> {
     rules.number(text.trim())
 }

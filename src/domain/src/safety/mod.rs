@@ -1,9 +1,9 @@
-//! The prescribing safety engine: one pure function over what is prescribed, what is being
-//! taken and who takes it. It blocks and warns; it never writes or completes a prescription
-//! line, and never reads a gap in its knowledge as safety: that is `unknown`. The rules are
-//! tables with a version and a source (`ingredients`, `pairs`, `profile`), so that a changed
-//! rule leaves old decisions explained. Pairs are looked up between what is prescribed and
-//! all that is taken; two drugs that the worker already takes are not this prescription's.
+//! The prescribing safety engine: one pure function over what is prescribed, what is taken already
+//! and the worker's profile. It blocks and warns; it never writes or completes a prescription line,
+//! and never treats a gap in its knowledge as safe: that is `unknown`. The rules are tables with a
+//! version and a source (`ingredients`, `pairs`, `people`), so that a changed rule leaves old
+//! decisions explained. Pairs are checked between the prescribed drugs and everything taken; a pair
+//! of two drugs that the worker already takes does not concern this prescription.
 
 mod allergies;
 mod check;
@@ -34,12 +34,12 @@ mod tests_pairs;
 mod tests_people;
 
 pub use check::check;
-pub use classes::{Classes, DrugClass};
-pub use ingredients::{IngredientFacts, PairKnowledge};
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
-pub use needs::{Needs, is_sedating, needs};
-pub use nothing::says_none;
-pub use pairs::{PairRule, Side, When};
-pub use people::{ProfileRule, ProfileTest, raises_severe_pressure};
+pub use needs::needs;
+pub(crate) use needs::{Needs, is_sedating};
+pub use nothing::means_none;
+pub use pairs::{Side, When};
+pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};
-pub use rules::{IngredientLimit, RuleSet, Thresholds};
+pub(crate) use rules::IngredientLimit;
+pub use rules::RuleSet;

@@ -1,5 +1,5 @@
-//! What the rules would ask about a person before they can judge these products. It reads
-//! the same tables as the check, so that a new row asks its question without more ado.
+//! What the rules need to know about a person before they can check these products. It reads the
+//! same tables as the check, so a new row is asked about without further code.
 
 use super::{
     classes::DrugClass,
@@ -12,22 +12,22 @@ use super::{
 };
 use crate::formulary::{Condition, Formulary, Product};
 
-/// What must be known of a person before these products can be judged.
+/// The questions that must be answered before these products can be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// Conditions that a label or a rule names, pregnancy and breast feeding apart.
+    /// Conditions that a label or a rule names, except pregnancy and breast feeding.
     pub conditions: Vec<Condition>,
-    /// Does it matter whether she is pregnant?
+    /// Whether pregnancy matters.
     pub pregnancy: bool,
-    /// Does it matter whether she is breast feeding?
+    /// Whether breast feeding matters.
     pub breastfeeding: bool,
-    /// Does it matter what the person works?
+    /// Whether the person's job matters.
     pub job: bool,
-    /// Does it matter what else is taken?
+    /// Whether other medicines matter.
     pub medicines: bool,
 }
 
-/// What `lines` need. Lines whose product is not known need nothing: they are refused.
+/// The questions that `lines` need. Lines with an unknown product need none: they are refused.
 pub fn needs(lines: &[DraftLine], formulary: &Formulary, rules: &RuleSet) -> Needs {
     let bare = SafetyInput {
         on: chrono::NaiveDate::MIN,
@@ -35,8 +35,8 @@ pub fn needs(lines: &[DraftLine], formulary: &Formulary, rules: &RuleSet) -> Nee
         taking: Vec::new(),
         profile: Profile::default(),
     };
-    let mut unheard = Findings::default();
-    let items = Items::gather(&bare, formulary, rules, &mut unheard);
+    let mut ignored = Findings::default();
+    let items = Items::gather(&bare, formulary, rules, &mut ignored);
     let mut needs = Needs::default();
     for item in items.prescribed() {
         needs.of_item(item, rules);
@@ -58,7 +58,7 @@ pub fn needs(lines: &[DraftLine], formulary: &Formulary, rules: &RuleSet) -> Nee
 
 impl Needs {
     fn of_item(&mut self, item: &Item<'_>, rules: &RuleSet) {
-        // What reaches the blood meets whatever else does, and an unborn child.
+        // An absorbed drug can interact with other drugs and can affect an unborn child.
         let absorbed = !item.local && !item.classes.has(DrugClass::NotAbsorbed);
         self.medicines |= absorbed;
         self.pregnancy |= absorbed;
@@ -92,8 +92,8 @@ impl Needs {
     }
 }
 
-/// Does it make sleepy: by its label, or by what the rules know of it?
-pub fn is_sedating(product: &Product, rules: &RuleSet) -> bool {
+/// Whether it is sedating, by its label or by the rules.
+pub(crate) fn is_sedating(product: &Product, rules: &RuleSet) -> bool {
     let known = |code: &str| {
         rules.facts(code).is_some_and(|facts| facts.classes.has(DrugClass::SedatingAntihistamine))
     };

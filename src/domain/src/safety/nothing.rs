@@ -1,11 +1,11 @@
-//! "None" in people's own words. A question about allergies, conditions or medicines is often
-//! answered with a word instead of an empty list: `NKDA`, `无`, `否认过敏`. These mean none; they
-//! are no unknown drug. What does not read as none for certain is left as it is: `未知`, "not
-//! known" and "unsure" are no answer, "no penicillin allergy" speaks of one drug only.
+//! Recognises answers that mean "none". A question about allergies, conditions or medicines is
+//! often answered with a word instead of an empty list: `NKDA`, `无`, `否认过敏`. These mean none; they
+//! are not unknown drugs. Text that does not certainly mean none is left as it is: `未知`, "not
+//! known" and "unsure" are not answers, "no penicillin allergy" is about one drug only.
 
 use crate::formulary::simplified;
 
-/// Words that deny, in Chinese; the longer ones first.
+/// Chinese negations; the longer ones first.
 const ZH_NO: &[&str] = &[
     "从来没有",
     "从没有",
@@ -27,7 +27,7 @@ const ZH_NO: &[&str] = &[
     "不",
 ];
 
-/// Words that say what is denied, in Chinese, and no drug of it; the longer ones first.
+/// Chinese words for what is denied, none of them a drug; the longer ones first.
 const ZH_FILLER: &[&str] = &[
     "过敏反应",
     "过敏史",
@@ -105,13 +105,13 @@ const ZH_FILLER: &[&str] = &[
     "类",
 ];
 
-/// Words that deny, in English.
+/// English negations.
 const EN_NO: &[&str] = &[
     "no", "none", "nil", "null", "not", "nope", "never", "nothing", "denies", "denied", "deny", "without",
     "nka", "nkda", "nkfa", "dont", "don", "doesnt", "doesn", "neg", "negative",
 ];
 
-/// Words that say what is denied, in English, and no drug of it.
+/// English words for what is denied, none of them a drug.
 const EN_FILLER: &[&str] = &[
     "known",
     "drug",
@@ -192,22 +192,22 @@ const EN_FILLER: &[&str] = &[
     "patient",
 ];
 
-/// The same in pinyin, without spaces.
+/// Negations in pinyin, without spaces.
 const PINYIN: &[&str] = &["wu", "mei", "meiyou", "wuguomin", "meiyouguomin", "buguomin", "na"];
 
-/// Does `text` say that there is none?
-pub fn says_none(text: &str) -> bool {
+/// Whether `text` means that there is none.
+pub fn means_none(text: &str) -> bool {
     let plain = simplified(text).replace('\u{3000}', " ");
     let compact: String = plain.chars().filter(|c| c.is_alphanumeric()).collect();
     if compact.is_empty() {
-        // A dash or a stroke in the field; a question mark is no answer.
+        // Only a dash or a slash in the field; a question mark is not an answer.
         return !plain.trim().is_empty()
             && plain.trim().chars().all(|c| "-\u{2013}\u{2014}/\\_.。".contains(c));
     }
     if compact == "0" || PINYIN.contains(&compact.as_str()) || denies_in_chinese(&compact) {
         return true;
     }
-    let words = |part: &str| {
+    let denied_in_english = |part: &str| {
         let words: Vec<String> = part
             .replace(['\'', '\u{2019}'], "")
             .split(|c: char| !c.is_alphanumeric())
@@ -216,7 +216,7 @@ pub fn says_none(text: &str) -> bool {
             .collect();
         denies_in_english(&words)
     };
-    if words(&plain) {
+    if denied_in_english(&plain) {
         return true;
     }
     // Both languages, or two answers in one field: `无 / None`.
@@ -229,17 +229,17 @@ pub fn says_none(text: &str) -> bool {
     !mixed
         && parts.all(|part| {
             let compact: String = part.chars().filter(|c| c.is_alphanumeric()).collect();
-            !compact.is_empty() && (denies_in_chinese(&compact) || words(part))
+            !compact.is_empty() && (denies_in_chinese(&compact) || denied_in_english(part))
         })
 }
 
-/// Words that deny and words that say what, one after another, and nothing else.
+/// A sequence of negations and words for what is denied, and nothing else.
 fn denies_in_chinese(compact: &str) -> bool {
     let (mut rest, mut denied, mut just_denied) = (compact, false, false);
     while !rest.is_empty() {
         let no = ZH_NO.iter().find(|word| rest.starts_with(**word));
         if let Some(word) = no {
-            // A double denial is no denial.
+            // A double negation is not a negation.
             if just_denied {
                 return false;
             }
@@ -256,7 +256,7 @@ fn denies_in_chinese(compact: &str) -> bool {
 fn denies_in_english(words: &[String]) -> bool {
     let no = |word: &str| EN_NO.contains(&word);
     let all = words.iter().all(|word| no(word) || EN_FILLER.contains(&word.as_str()));
-    // "not known" is no answer, and a double denial no denial.
+    // "not known" is not an answer, and a double negation is not a negation.
     let doubtful = words.windows(2).any(|pair| {
         no(&pair[0]) && (no(&pair[1]) || (pair[1] == "known" && matches!(pair[0].as_str(), "not" | "never")))
     });
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn none_is_understood_in_everyday_words() {
+    fn everyday_answers_that_mean_none_are_recognised() {
         for text in [
             "None",
             "none.",
@@ -320,12 +320,12 @@ mod tests {
             "无药物过敏，无食物过敏",
             "not taking any medicines",
         ] {
-            assert!(says_none(text), "{text}");
+            assert!(means_none(text), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_clear_none_is_left_as_it_is() {
+    fn unclear_answers_are_left_as_they_are() {
         for text in [
             "",
             "?",
@@ -359,7 +359,7 @@ mod tests {
             "不明药物",
             "不能吃阿司匹林",
         ] {
-            assert!(!says_none(text), "{text}");
+            assert!(!means_none(text), "{text}");
         }
     }
 }

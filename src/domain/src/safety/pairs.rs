@@ -1,4 +1,4 @@
-//! The pair table: two things that are taken together, and what follows.
+//! The pair table: interactions of two things that are taken together.
 
 use super::{
     classes::DrugClass::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::words::Bilingual;
 
-/// One side of a rule.
+/// One side of a pair rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Every ingredient of this class.
@@ -18,10 +18,9 @@ pub enum Side {
     Ingredient(&'static str),
 }
 
-/// When a pair counts.
+/// The condition under which a pair rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// Always.
     Always,
     /// The left side is taken at more than this many micrograms a day, or at an unknown dose.
     LeftAboveDayUg(i64),
@@ -31,28 +30,24 @@ pub enum When {
     NotAtHeight,
     /// Kidney disease, or dehydration.
     KidneyOrDehydrated,
-    /// Something of this class is taken too.
+    /// A drug of this class is taken too.
     WithThird(DrugClass),
     /// The breath test is positive.
     BreathPositive,
 }
 
-/// One row of the table. It reads the same from both sides.
+/// One row of the table. It applies in both directions.
 #[derive(Debug, Clone, Copy)]
-pub struct PairRule {
+pub(crate) struct PairRule {
     /// Stable code.
     pub code: &'static str,
-    /// One side.
     pub left: Side,
-    /// The other side.
     pub right: Side,
-    /// When it counts.
     pub when: When,
-    /// How grave.
     pub severity: Severity,
-    /// Chinese and English sentence.
+    /// The sentence in Chinese and English.
     pub message: (&'static str, &'static str),
-    /// Where it comes from.
+    /// The source that the finding cites.
     pub source: &'static str,
 }
 
@@ -63,8 +58,8 @@ impl PairRule {
     }
 }
 
-const HOUSE: &str = "Waystation house rules, pair table";
-const OURS: &str = "Waystation policy default [P]";
+const CLINICAL_RULES: &str = "Waystation clinical rules, pair table";
+const OURS: &str = "Waystation policy default";
 
 const fn class(class: DrugClass) -> Side {
     Side::Class(class)
@@ -105,7 +100,8 @@ const METFORMIN_ETHANOL: (&str, &str) =
 const PARACETAMOL_ETHANOL: (&str, &str) =
     ("对乙酰氨基酚与酒精合用损伤肝脏。", "Paracetamol with ethanol harms the liver.");
 
-/// The rows, in the order of the house rules; those marked [P] are ours.
+/// The rows, in the order of the project's clinical rules. Rows with the source `OURS` are our
+/// defaults.
 pub(super) const PAIRS: &[PairRule] = &[
     row(
         "simvastatin_macrolide",
@@ -114,7 +110,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Block,
         SIMVA_MACROLIDE,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "simvastatin_macrolide",
@@ -123,7 +119,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Block,
         SIMVA_MACROLIDE,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "simvastatin_amlodipine",
@@ -135,7 +131,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "与氨氯地平合用时辛伐他汀每日不得超过 20 毫克。",
             "With amlodipine, simvastatin may not exceed 20 mg a day.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "simvastatin_azithromycin",
@@ -147,7 +143,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "辛伐他汀与阿奇霉素合用偶见横纹肌溶解。",
             "Simvastatin with azithromycin can, rarely, destroy muscle.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "atorvastatin_macrolide",
@@ -156,7 +152,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Warn,
         ATORVA_MACROLIDE,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "atorvastatin_macrolide",
@@ -165,7 +161,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Warn,
         ATORVA_MACROLIDE,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "nsaid_low_dose_aspirin",
@@ -177,7 +173,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "布洛芬等会削弱小剂量阿司匹林的保护作用，须错开服用：阿司匹林后至少 30 分钟，或其前 8 小时。",
             "Ibuprofen and the like weaken low-dose aspirin; space them: at least 30 minutes after the aspirin or 8 hours before it.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "two_nsaids",
@@ -186,7 +182,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Block,
         ("不得同时使用两种非甾体抗炎药。", "Two NSAIDs may not be taken together."),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "nsaid_topical_nsaid",
@@ -204,7 +200,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Block,
         ("非甾体抗炎药与华法林合用可致大出血。", "An NSAID with warfarin can cause grave bleeding."),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "low_dose_aspirin_warfarin",
@@ -213,10 +209,10 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Block,
         ("阿司匹林与华法林合用可致大出血。", "Aspirin with warfarin can cause grave bleeding."),
-        HOUSE,
+        CLINICAL_RULES,
     ),
-    row("nsaid_ace_arb", class(Nsaid), class(AceInhibitor), When::Always, Note, RENAL_NOTE, HOUSE),
-    row("nsaid_ace_arb", class(Nsaid), class(Arb), When::Always, Note, RENAL_NOTE, HOUSE),
+    row("nsaid_ace_arb", class(Nsaid), class(AceInhibitor), When::Always, Note, RENAL_NOTE, CLINICAL_RULES),
+    row("nsaid_ace_arb", class(Nsaid), class(Arb), When::Always, Note, RENAL_NOTE, CLINICAL_RULES),
     row(
         "nsaid_ace_arb_kidney",
         class(Nsaid),
@@ -224,9 +220,17 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::KidneyOrDehydrated,
         Warn,
         RENAL,
-        HOUSE,
+        CLINICAL_RULES,
     ),
-    row("nsaid_ace_arb_kidney", class(Nsaid), class(Arb), When::KidneyOrDehydrated, Warn, RENAL, HOUSE),
+    row(
+        "nsaid_ace_arb_kidney",
+        class(Nsaid),
+        class(Arb),
+        When::KidneyOrDehydrated,
+        Warn,
+        RENAL,
+        CLINICAL_RULES,
+    ),
     row(
         "nsaid_ace_arb_diuretic",
         class(Nsaid),
@@ -234,9 +238,17 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::WithThird(Diuretic),
         Warn,
         RENAL,
-        HOUSE,
+        CLINICAL_RULES,
     ),
-    row("nsaid_ace_arb_diuretic", class(Nsaid), class(Arb), When::WithThird(Diuretic), Warn, RENAL, HOUSE),
+    row(
+        "nsaid_ace_arb_diuretic",
+        class(Nsaid),
+        class(Arb),
+        When::WithThird(Diuretic),
+        Warn,
+        RENAL,
+        CLINICAL_RULES,
+    ),
     row(
         "disulfiram_like",
         class(EthanolReactive),
@@ -247,7 +259,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "甲硝唑、头孢哌酮等与酒精（含酒精酊剂）合用可致双硫仑样反应。",
             "Metronidazole, cefoperazone and the like react dangerously with ethanol, tinctures included.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "pde5_nitrate",
@@ -259,7 +271,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "西地那非类与硝酸酯合用可致致命低血压。",
             "A PDE5 inhibitor with a nitrate can drop the blood pressure fatally.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "two_sedating_at_height",
@@ -271,7 +283,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "高处作业者不得合用两种致嗜睡抗组胺药。",
             "Two sedating antihistamines are not for a worker at height.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "sedating_ethanol_at_height",
@@ -283,7 +295,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "高处作业者不得将致嗜睡抗组胺药与酒精合用。",
             "A sedating antihistamine with ethanol is not for a worker at height.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "two_sedating",
@@ -313,7 +325,7 @@ pub(super) const PAIRS: &[PairRule] = &[
             "阿奇霉素与多潘立酮、莫西沙星等合用可致致命心律失常。",
             "Azithromycin with a drug that lengthens QT (domperidone, moxifloxacin) can cause a fatal rhythm.",
         ),
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "omeprazole_clopidogrel",
@@ -322,9 +334,17 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Warn,
         ("奥美拉唑减弱氯吡格雷的作用。", "Omeprazole weakens clopidogrel."),
-        HOUSE,
+        CLINICAL_RULES,
     ),
-    row("metformin_ethanol", drug("metformin"), class(Ethanol), When::Always, Warn, METFORMIN_ETHANOL, HOUSE),
+    row(
+        "metformin_ethanol",
+        drug("metformin"),
+        class(Ethanol),
+        When::Always,
+        Warn,
+        METFORMIN_ETHANOL,
+        CLINICAL_RULES,
+    ),
     row(
         "metformin_ethanol_breath",
         drug("metformin"),
@@ -332,7 +352,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::BreathPositive,
         Block,
         METFORMIN_ETHANOL,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "paracetamol_ethanol",
@@ -341,7 +361,7 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::Always,
         Warn,
         PARACETAMOL_ETHANOL,
-        HOUSE,
+        CLINICAL_RULES,
     ),
     row(
         "paracetamol_ethanol_breath",
@@ -350,6 +370,6 @@ pub(super) const PAIRS: &[PairRule] = &[
         When::BreathPositive,
         Block,
         PARACETAMOL_ETHANOL,
-        HOUSE,
+        CLINICAL_RULES,
     ),
 ];

@@ -1,4 +1,4 @@
-//! The profile table: one ingredient or class, and one thing about the worker.
+//! The profile table: one ingredient or class, and one property of the worker.
 
 use super::{
     classes::DrugClass::{
@@ -17,9 +17,9 @@ use crate::{
     words::Bilingual,
 };
 
-/// One thing about the worker.
+/// One property of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProfileTest {
+pub(crate) enum ProfileTest {
     /// eGFR so low that metformin is never given.
     MetforminNever,
     /// eGFR so low that metformin is not started, and the worker does not take it yet.
@@ -34,15 +34,13 @@ pub enum ProfileTest {
     HighPressure,
     /// Blood pressure of grade 3.
     SeverePressure,
-    /// Works at height.
     AtHeight,
-    /// Has this condition on file.
     Has(Condition),
     /// Dehydrated or treated for heat illness.
     Dehydrated,
 }
 
-/// How a test came out.
+/// The result of a property test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Hit,
@@ -50,30 +48,28 @@ enum Outcome {
     Missing,
 }
 
-/// One row of the table.
+/// One row of the profile table.
 #[derive(Debug, Clone, Copy)]
-pub struct ProfileRule {
+pub(crate) struct ProfileRule {
     /// Stable code.
     pub code: &'static str,
-    /// Which ingredient or class.
+    /// The ingredient or class.
     pub who: Side,
-    /// What about the worker.
+    /// The property of the worker.
     pub test: ProfileTest,
-    /// How grave.
     pub severity: Severity,
-    /// How grave it is not to know; `None` where that says nothing.
+    /// Severity where the property is unknown; `None` where that has no finding.
     pub missing: Option<Severity>,
-    /// Chinese and English sentence.
+    /// The sentence in Chinese and English.
     pub message: (&'static str, &'static str),
-    /// Where it comes from.
+    /// The source that the finding cites.
     pub source: &'static str,
 }
 
-const DRUGS: &str = "Waystation house rules, drugs table";
-const PAIR: &str = "Waystation house rules, pair table";
-const OURS: &str = "Waystation policy default [P]";
+const DRUGS: &str = "Waystation clinical rules, drugs table";
+const PAIR: &str = "Waystation clinical rules, pair table";
+const OURS: &str = "Waystation policy default";
 
-/// The rows.
 pub(super) const PEOPLE: &[ProfileRule] = &[
     ProfileRule {
         code: "metformin_egfr_never",
@@ -330,7 +326,7 @@ impl ProfileRule {
     }
 }
 
-/// Kidney disease on file, or an eGFR that says so.
+/// Kidney disease on file, or by eGFR.
 pub(super) fn kidney_disease(profile: &Profile, thresholds: &Thresholds) -> bool {
     profile.has(Condition::KidneyDisease)
         || profile.has(Condition::SevereKidneyDisease)
@@ -343,8 +339,9 @@ pub(super) fn severe_pressure(profile: &Profile, thresholds: &Thresholds) -> boo
         || profile.diastolic.is_some_and(|mmhg| mmhg >= thresholds.severe_diastolic)
 }
 
-/// Does this product meet a blood pressure of grade 3 with a drug that raises it by mouth?
-pub fn raises_severe_pressure(product: &Product, profile: &Profile, rules: &RuleSet) -> bool {
+/// Whether this product contains a drug that raises blood pressure systemically, and the worker's
+/// blood pressure is of grade 3.
+pub(crate) fn raises_severe_pressure(product: &Product, profile: &Profile, rules: &RuleSet) -> bool {
     let nsaid = |code: &str| rules.facts(code).is_some_and(|facts| facts.classes.has(Nsaid));
     severe_pressure(profile, &rules.thresholds)
         && !product.form.is_local()

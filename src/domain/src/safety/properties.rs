@@ -1,4 +1,4 @@
-//! What holds for every prescription.
+//! Properties that hold for every prescription.
 
 use std::sync::OnceLock;
 
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::formulary::{Condition, Formulary};
 
-fn book() -> &'static Formulary {
-    static BOOK: OnceLock<Formulary> = OnceLock::new();
-    BOOK.get_or_init(formulary)
+fn shared_formulary() -> &'static Formulary {
+    static FORMULARY: OnceLock<Formulary> = OnceLock::new();
+    FORMULARY.get_or_init(formulary)
 }
 
 fn rules() -> &'static RuleSet {
@@ -23,13 +23,18 @@ fn rules() -> &'static RuleSet {
 fn run(lines: &[DraftLine], taking: &[Taken], profile: &Profile) -> SafetyReport {
     let input =
         SafetyInput { on: day(), lines: lines.to_vec(), taking: taking.to_vec(), profile: profile.clone() };
-    check(&input, book(), rules())
+    check(&input, shared_formulary(), rules())
 }
 
 fn a_line() -> impl Strategy<Value = DraftLine> {
     (any::<prop::sample::Index>(), 0i64..4000, 0u32..5, 0u32..9).prop_map(
         |(at, dose, times_per_day, days)| {
-            let product = book().iter().nth(at.index(book().len())).expect("inside").code.clone();
+            let product = shared_formulary()
+                .iter()
+                .nth(at.index(shared_formulary().len()))
+                .expect("inside")
+                .code
+                .clone();
             DraftLine { product, dose_units_thousandths: dose, times_per_day, days }
         },
     )
@@ -85,7 +90,7 @@ fn a_profile() -> impl Strategy<Value = Profile> {
         )
 }
 
-/// Rule, severity and sentence of each finding, without the places of lines.
+/// Rule and severity of each finding, without line numbers.
 fn shape(report: &SafetyReport) -> Vec<(String, Severity)> {
     let mut shape: Vec<_> = report.findings.iter().map(|one| (one.rule.to_string(), one.severity)).collect();
     shape.sort();
@@ -115,10 +120,10 @@ proptest! {
         let longer: Vec<_> = lines.iter().chain(&more).cloned().collect();
         let after = run(&longer, &taking, &profile);
         for block in before.findings.iter().filter(|one| one.severity == Severity::Block) {
-            let still = after.findings.iter().any(|one| {
+            let remains = after.findings.iter().any(|one| {
                 one.rule == block.rule && one.severity == Severity::Block && block.lines.iter().all(|at| one.lines.contains(at))
             });
-            prop_assert!(still, "{block:?}");
+            prop_assert!(remains, "{block:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a check answers.
+//! The result of a check.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::words::Bilingual;
 
 crate::text_enum! {
-    /// How grave one finding is, in rising order: what is unknown may be a block, so it
-    /// ranks above a warning.
+    /// Severity of one finding, in rising order: what is unknown may be a block, so it ranks above
+    /// a warning.
     pub enum Severity as "FindingSeverity" {
-        /// Worth telling the worker; asks nothing of the doctor.
+        /// Information for the worker; asks nothing of the doctor.
         Note = "note",
         /// The doctor may go on with a written reason, which the pharmacist sees.
         Warn = "warn",
-        /// The tables cannot tell. Needs a written reason as a warning does.
+        /// The tables do not cover it. Needs a written reason as a warning does.
         Unknown = "unknown",
         /// Cannot be overridden.
         Block = "block",
@@ -22,8 +22,8 @@ crate::text_enum! {
 }
 
 impl Severity {
-    /// Must the doctor write a reason before signing?
-    pub const fn needs_reason(self) -> bool {
+    /// Whether the doctor must write a reason before signing.
+    pub(crate) const fn needs_reason(self) -> bool {
         match self {
             Severity::Warn | Severity::Unknown => true,
             Severity::Note | Severity::Block => false,
@@ -32,13 +32,13 @@ impl Severity {
 }
 
 crate::text_enum! {
-    /// The whole check in one word, in rising order.
+    /// The result of the whole check, in rising order.
     pub enum Verdict {
-        /// No rule of this rule set speaks against it. Not a promise of safety.
+        /// No rule of this rule set objects. Not a promise of safety.
         Ok = "ok",
         /// At least one warning.
         Warn = "warn",
-        /// At least one thing the tables cannot tell.
+        /// At least one thing that the tables do not cover.
         Unknown = "unknown",
         /// At least one block.
         Block = "block",
@@ -56,34 +56,31 @@ impl From<Severity> for Verdict {
     }
 }
 
-/// One thing that a rule found.
+/// One finding of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The stable code of the rule.
     pub rule: Cow<'static, str>,
-    /// How grave.
     pub severity: Severity,
-    /// The lines it is about, by index; what is already taken has no index.
+    /// The lines concerned, by index; what is already taken has no index.
     pub lines: Vec<usize>,
-    /// The sentence for people.
     pub message: Bilingual,
-    /// Where the rule comes from.
+    /// The rule's source.
     pub source: Cow<'static, str>,
 }
 
-/// The answer of one check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SafetyReport {
-    /// In one word.
     pub verdict: Verdict,
-    /// The gravest first.
+    /// The most severe first.
     pub findings: Vec<Finding>,
     /// The version of the rules that were used.
     pub ruleset_version: String,
 }
 
 impl SafetyReport {
-    /// The same report with more findings, the gravest first again.
+    /// The same report with more findings, sorted again with the most severe first.
     pub fn with(mut self, more: Vec<Finding>) -> Self {
         self.findings.extend(more);
         self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.lines).cmp(&(a.severity, &b.rule, &b.lines)));
@@ -92,7 +89,7 @@ impl SafetyReport {
         self
     }
 
-    /// Does anything block?
+    /// Whether any finding blocks.
     pub fn blocked(&self) -> bool {
         self.verdict == Verdict::Block
     }

@@ -13,41 +13,43 @@ use super::{
 };
 use crate::formulary::canonical_ingredient;
 
-/// The numbers of a rule set. [V], [v] and [P] as in the house rules.
+/// The numbers of a rule set. "Clinical rules" are the project's clinical rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
-    /// Aspirin up to this many micrograms a day counts as low-dose: 300 mg [P].
+    /// Aspirin up to this many micrograms a day counts as low-dose. Our default: 300 mg.
     pub low_dose_aspirin_day_ug: i64,
-    /// Breath alcohol above this, as blood mg/100 mL, is positive: 0 (house rules, fitness [P]).
+    /// Breath alcohol above this, as blood mg/100 mL, is positive. Our default: 0.
     pub alcohol_positive_above: i64,
-    /// Systolic from which ephedra is blocked: 160 mmHg (house rules, pair table).
+    /// Systolic from which ephedra is blocked: 160 mmHg (clinical rules, pair table).
     pub ephedra_systolic: i64,
-    /// Diastolic from which ephedra is blocked: 100 mmHg (house rules, pair table).
+    /// Diastolic from which ephedra is blocked: 100 mmHg (clinical rules, pair table).
     pub ephedra_diastolic: i64,
     /// Systolic of grade 3 hypertension: 180 mmHg (clinical rules, vitals).
     pub severe_systolic: i64,
     /// Diastolic of grade 3 hypertension: 110 mmHg (clinical rules, vitals).
     pub severe_diastolic: i64,
-    /// eGFR below which metformin is never given: 30 (house rules, drugs table).
+    /// eGFR below which metformin is never given: 30 (clinical rules, drugs table).
     pub metformin_never_below_egfr: i64,
-    /// eGFR below which metformin is not started: 45 (house rules, drugs table).
+    /// eGFR below which metformin is not started: 45 (clinical rules, drugs table).
     pub metformin_no_start_below_egfr: i64,
-    /// Creatinine clearance below which amoxicillin is reduced: 30 (house rules, drugs table).
+    /// Creatinine clearance below which amoxicillin is reduced: 30 (clinical rules, drugs table).
     pub amoxicillin_less_below_clearance: i64,
-    /// eGFR below which kidneys count as diseased: 60 [P].
+    /// eGFR below which there is kidney disease. Our default: 60.
     pub kidney_disease_below_egfr: i64,
-    /// eGFR below which they count as severely diseased: 30 [P].
+    /// eGFR below which kidney disease is severe. Our default: 30.
     pub severe_kidney_below_egfr: i64,
-    /// From this age the adult maximum holds; below it a child's dose is needed: 12 years [P].
+    /// From this age the adult maximum applies; below it a child's dose is needed. Our default: 12
+    /// years.
     pub adult_dose_from_years: u32,
-    /// From this age nobody asks for a minimum age: 18 years [P].
+    /// From this age an unknown minimum age does not matter. Our default: 18 years.
     pub adult_from_years: u32,
-    /// Below this age a guardian and a paediatrician are attested: 6 years (house rules, prescribing).
+    /// Below this age a guardian and a paediatrician are attested: 6 years (clinical rules,
+    /// prescribing).
     pub small_child_below_years: u32,
-    /// Ages in which an unanswered question of pregnancy reads unknown: from 12 years [P].
+    /// From this age an unanswered question about pregnancy is `unknown`. Our default: 12 years.
     pub may_be_pregnant_from_years: u32,
-    /// ... and up to 55 years [P].
+    /// Up to this age. Our default: 55 years.
     pub may_be_pregnant_to_years: u32,
 }
 
@@ -74,20 +76,19 @@ impl Default for Thresholds {
     }
 }
 
-/// The most of one ingredient across all products, whatever their own labels say.
+/// The daily maximum of one ingredient across all products, whatever their own labels allow.
 #[derive(Debug, Clone, Copy)]
-pub struct IngredientLimit {
-    /// Which ingredient.
+pub(crate) struct IngredientLimit {
     pub code: &'static str,
     /// Micrograms a day for an adult.
     pub day_ug: i64,
-    /// Days at most, for any reason.
+    /// Maximum days, for any reason.
     pub days: Option<u32>,
-    /// Days at most when fever is treated.
+    /// Maximum days when fever is treated.
     pub fever_days: Option<u32>,
-    /// May a second product hold it?
+    /// Whether no second product may contain it.
     pub only_one_product: bool,
-    /// Where it comes from.
+    /// The source that the finding cites.
     pub source: &'static str,
 }
 
@@ -98,11 +99,11 @@ const fn limit(code: &'static str, day_mg: i64) -> IngredientLimit {
         days: None,
         fever_days: None,
         only_one_product: false,
-        source: "Waystation house rules, drugs table",
+        source: "Waystation clinical rules, drugs table",
     }
 }
 
-/// The house rules' drugs table: what an adult may have of each ingredient in a day.
+/// The drugs table of the project's clinical rules: an adult's daily maximum of each ingredient.
 const LIMITS: &[IngredientLimit] = &[
     IngredientLimit {
         days: Some(5),
@@ -124,7 +125,7 @@ const LIMITS: &[IngredientLimit] = &[
     limit("chlorphenamine", 12),
 ];
 
-/// One side of a pair, as small numbers.
+/// One side of a pair, compiled to small numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Match {
     Class(Classes),
@@ -142,11 +143,9 @@ pub(super) struct CompiledPair {
 /// All rules of one version. Build it once and share it.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
-    /// Names this set in every report.
+    /// Named in every report.
     pub version: String,
-    /// Where it comes from.
     pub source: String,
-    /// Its numbers.
     pub thresholds: Thresholds,
     index: HashMap<&'static str, u16>,
     limits: Vec<Option<&'static IngredientLimit>>,
@@ -155,13 +154,13 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// The house rules.
+    /// The project's clinical rules.
     pub fn standard() -> Self {
         Self::with_thresholds("safety-2026-11-29", Thresholds::default())
     }
 
-    /// The house rules under a deployment's own numbers and version.
-    pub fn with_thresholds(version: impl Into<String>, thresholds: Thresholds) -> Self {
+    /// The project's clinical rules with a deployment's own numbers and version.
+    pub(crate) fn with_thresholds(version: impl Into<String>, thresholds: Thresholds) -> Self {
         let index: HashMap<&'static str, u16> =
             (0u16..).zip(INGREDIENTS).map(|(at, one)| (one.code, at)).collect();
         let mut limits = vec![None; INGREDIENTS.len()];
@@ -170,7 +169,7 @@ impl RuleSet {
                 limits[usize::from(at)] = Some(limit);
             }
         }
-        // A row of an unknown ingredient would never match: a test shows there is none.
+        // A row of an unknown ingredient would never match: a test shows that there is none.
         let compile = |side: Side| match side {
             Side::Class(class) => Some(Match::Class(Classes::of(&[class]))),
             Side::Ingredient(code) => index.get(code).map(|&at| Match::Ingredient(at)),
@@ -182,41 +181,26 @@ impl RuleSet {
             })
             .collect();
         let people = PEOPLE.iter().filter_map(|rule| Some((compile(rule.who)?, rule))).collect();
-        let source = "Waystation house rules, drugs section".to_owned();
+        let source = "Waystation clinical rules, drugs section".to_owned();
         Self { version: version.into(), source, thresholds, index, limits, pairs, people }
     }
 
-    /// What is known of the ingredient spelt `code`, aliases included.
+    /// What is known of the ingredient `code`, aliases included.
     pub fn facts(&self, code: &str) -> Option<&'static IngredientFacts> {
         self.number(code).map(|at| &INGREDIENTS[usize::from(at)])
     }
 
-    /// Every ingredient the rules know.
+    /// Every ingredient that the rules contain.
     pub fn ingredients(&self) -> &'static [IngredientFacts] {
         INGREDIENTS
     }
 
-    /// The pair table, for showing it.
-    pub fn pair_rules(&self) -> &'static [PairRule] {
-        PAIRS
-    }
-
-    /// The profile table, for showing it.
-    pub fn profile_rules(&self) -> &'static [ProfileRule] {
-        PEOPLE
-    }
-
-    /// The ingredient limits, for showing them.
-    pub fn ingredient_limits(&self) -> &'static [IngredientLimit] {
-        LIMITS
-    }
-
-    /// The limit of the ingredient spelt `code` across all products, where there is one.
-    pub fn limit_of(&self, code: &str) -> Option<&'static IngredientLimit> {
+    /// The limit of the ingredient `code` across all products, if there is one.
+    pub(crate) fn limit_of(&self, code: &str) -> Option<&'static IngredientLimit> {
         self.limit(self.number(code)?)
     }
 
-    /// The number of the ingredient that `code` names, in any of its spellings.
+    /// The number of the ingredient `code`, in any of its spellings.
     pub(super) fn number(&self, code: &str) -> Option<u16> {
         let plain = self.index.get(code);
         plain.or_else(|| self.index.get(canonical_ingredient(code)?)).copied()
@@ -246,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_row_is_lost_in_compiling() {
+    fn every_row_compiles() {
         let rules = RuleSet::standard();
         assert_eq!(rules.pairs().len(), PAIRS.len());
         assert_eq!(rules.people().len(), PEOPLE.len());

@@ -1,11 +1,11 @@
-//! What a person's words name: an ingredient in any of its spellings, a compound remedy by its
+//! Resolves what a person names: an ingredient in any of its spellings, a compound remedy by its
 //! name, or a product of our own catalogue.
 
 use super::{items::number_of_text, rules::RuleSet};
 use crate::formulary::{Formulary, simplified};
 
-/// Compound remedies that people name, and what they hold. Source: labels of the products; the
-/// trade names are those under which they are sold in China.
+/// Compound remedies that people name, and their ingredients. Source: product labels; the trade
+/// names are those used in China.
 const COMPOUNDS: &[(&[&str], &[&str])] = &[
     (
         &["复方氨酚烷胺", "氨酚烷胺", "感康", "快克", "新速效感冒片"],
@@ -38,7 +38,7 @@ const COMPOUNDS: &[(&[&str], &[&str])] = &[
     (&["洛赛克", "losec", "prilosec"], &["omeprazole"]),
 ];
 
-/// The numbers of the ingredients that `text` names; none where nobody can tell.
+/// The numbers of the ingredients that `text` names; empty where it cannot be resolved.
 pub(super) fn ingredients_of_text(text: &str, formulary: &Formulary, rules: &RuleSet) -> Vec<u16> {
     if let Some(number) = number_of_text(text, rules) {
         return vec![number];
@@ -51,7 +51,7 @@ pub(super) fn ingredients_of_text(text: &str, formulary: &Formulary, rules: &Rul
     let Some(product) = formulary.named(text) else { return Vec::new() };
     let numbers: Option<Vec<u16>> =
         product.ingredients.iter().map(|one| rules.number(one.code.as_str())).collect();
-    // Of one that holds something unknown nothing can be said.
+    // A product with an unknown ingredient cannot be resolved.
     numbers.unwrap_or_default()
 }
 
@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn every_name_of_our_own_formulary_and_of_the_table_is_known() {
-        let (rules, book) = (RuleSet::standard(), Formulary::shipped().expect("shipped"));
-        let known = |text: &str| !ingredients_of_text(text, &book, &rules).is_empty();
-        for product in book.iter() {
+        let (rules, formulary) = (RuleSet::standard(), Formulary::shipped().expect("shipped"));
+        let known = |text: &str| !ingredients_of_text(text, &formulary, &rules).is_empty();
+        for product in formulary.iter() {
             for name in [&product.generic_zh, &product.generic_en] {
                 assert!(known(name), "{name}");
             }
@@ -76,7 +76,7 @@ mod tests {
         }
         for (names, codes) in COMPOUNDS {
             for name in *names {
-                assert_eq!(ingredients_of_text(name, &book, &rules).len(), codes.len(), "{name}");
+                assert_eq!(ingredients_of_text(name, &formulary, &rules).len(), codes.len(), "{name}");
             }
         }
         assert!(known("复方氨酚咖那敏"), "without its form");

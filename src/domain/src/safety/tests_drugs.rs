@@ -1,4 +1,4 @@
-//! One test per row of the house rules' drugs table, and the dose rules around it.
+//! One test per row of the drugs table of the project's clinical rules, and the dose rules.
 
 use chrono::TimeDelta;
 
@@ -210,22 +210,22 @@ fn never_list() {
 fn rows_without_a_maximum_or_outside_the_formulary_block() {
     let report = run(vec![line("BLG-G", 1, 1, 1)], vec![], healthy());
     assert_eq!(found(&report, "no_sourced_maximum"), Some(Severity::Block));
-    let mut book = super::fixtures::formulary();
+    let mut formulary = super::fixtures::formulary();
     let mut other = product("x-other", Form::Tablet, &[("loratadine", 1)]);
     other.in_formulary = false;
-    book.put(other);
+    formulary.put(other);
     let input = super::SafetyInput {
         on: super::fixtures::day(),
         lines: vec![line("x-other", 1, 1, 1)],
         taking: vec![],
         profile: healthy(),
     };
-    let report = super::check(&input, &book, &super::RuleSet::standard());
+    let report = super::check(&input, &formulary, &super::RuleSet::standard());
     assert_eq!(found(&report, "not_in_formulary"), Some(Severity::Block));
 }
 
 #[test]
-fn lines_that_are_no_dose_block_and_huge_ones_do_not_wrap() {
+fn invalid_doses_block_and_huge_ones_do_not_overflow() {
     for bad in [
         line("LOR-T10", 0, 1, 1),
         line("LOR-T10", -5, 1, 1),
@@ -255,13 +255,13 @@ fn units_times_and_single_doses() {
 }
 
 #[test]
-fn unknown_drugs_read_unknown() {
+fn unknown_drugs_are_reported_as_unknown() {
     let report = run(vec![line("nobody-knows", 1, 1, 1)], vec![], healthy());
     assert_eq!(
         (found(&report, "unknown_product"), report.verdict),
         (Some(Severity::Unknown), Verdict::Unknown)
     );
-    // Nothing can hold its maximum against anything.
+    // Without a formulary there is nothing to compare its maximum with.
     let report = run(vec![line("x-odd", 1, 1, 1)], vec![], healthy());
     assert_eq!(found(&report, "unknown_ingredient"), Some(Severity::Unknown));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! One test per row of the house rules' pair table, from both sides.
+//! One test per row of the pair table of the project's clinical rules, from both sides.
 
 use super::{
     DraftLine, Profile, Severity, Taken,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::formulary::Condition;
 
-/// Both orders of two prescribed ingredients, and each of them as already taken.
+/// Runs both orders of two prescribed ingredients, and each of them as already taken.
 fn pair(left: &str, right: &str, profile: &Profile, rule: &str) -> Option<Severity> {
     let runs = [
         run(lines(&[left, right]), vec![], profile.clone()),
@@ -172,7 +172,7 @@ fn ephedra_with_high_blood_pressure() {
 }
 
 #[test]
-fn two_drugs_that_the_worker_takes_already_are_not_this_prescriptions() {
+fn two_drugs_that_are_taken_already_are_not_checked_as_a_pair() {
     let report =
         run(lines(&["loratadine"]), vec![reported("ibuprofen", 1), reported("naproxen", 1)], healthy());
     assert_eq!(found(&report, "two_nsaids"), None);

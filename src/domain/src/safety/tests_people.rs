@@ -1,4 +1,4 @@
-//! Allergies, age, pregnancy: who the worker is.
+//! Allergies, age, pregnancy: checks of the worker's profile.
 
 use chrono::NaiveDate;
 
@@ -38,7 +38,7 @@ fn the_same_class_blocks() {
 }
 
 #[test]
-fn neighbours_warn_strangers_pass_and_gaps_are_unknown() {
+fn related_classes_warn_others_pass_and_gaps_are_unknown() {
     assert_eq!(allergic("penicillins", "cefuroxime"), Verdict::Warn);
     assert_eq!(allergic("cefuroxime", "amoxicillin"), Verdict::Warn);
     assert_eq!(allergic("penicillins", "azithromycin"), Verdict::Ok);
@@ -47,7 +47,7 @@ fn neighbours_warn_strangers_pass_and_gaps_are_unknown() {
 }
 
 #[test]
-fn an_allergy_reaches_the_skin_and_nsaid_asthma_is_one() {
+fn an_allergy_applies_to_the_skin_and_includes_nsaid_asthma() {
     let report =
         run(vec![line("x-gel", 1, 1, 1)], vec![], Profile { allergies: vec!["nsaids".into()], ..healthy() });
     assert_eq!(found(&report, "allergy"), Some(Severity::Block));
@@ -88,12 +88,12 @@ fn the_birthday_decides_the_age() {
 fn a_childs_dose_follows_the_weight() {
     let mut syrup = super::fixtures::product("x-syrup", Form::OralLiquid, &[("ibuprofen", 20)]);
     syrup.child_dose = Some(ChildDose { ug_per_kg_dose: 10_000, ug_per_kg_day: 30_000 });
-    let book = crate::formulary::Formulary::from_products([syrup]);
+    let formulary = crate::formulary::Formulary::from_products([syrup]);
     let at = |ml, times_per_day, weight_g| {
         let profile = Profile { age_years: Some(8), weight_g, ..healthy() };
         let lines = vec![line("x-syrup", ml, times_per_day, 3)];
         let input = SafetyInput { on: day(), lines, taking: vec![], profile };
-        super::check(&input, &book, &super::RuleSet::standard())
+        super::check(&input, &formulary, &super::RuleSet::standard())
     };
     assert_eq!(at(10, 3, Some(20_000)).verdict, Verdict::Ok);
     assert_eq!(found(&at(11, 1, Some(20_000)), "max_dose"), Some(Severity::Block));

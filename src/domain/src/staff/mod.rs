@@ -1,5 +1,5 @@
-//! Doctors, pharmacists, restockers, operators, safety officers; and shifts.
-//! A password is optional everywhere: without one the person is invited.
+//! Import records of staff (doctors, pharmacists, restockers, operators, safety officers)
+//! and of shifts. A password is always optional: without one the person is invited.
 
 pub mod role;
 
@@ -11,43 +11,39 @@ use crate::{
     network::{
         Record, Secret,
         checks::{Findings, NAME_CHARS},
-        import::{Cells, LANGUAGES, join, language_word},
+        import::{Cells, LANGUAGES, join, language_code},
     },
     refusal::FieldProblem,
     time::Timestamp,
     words::{Bilingual, Language},
 };
 
-/// The longest shift that a roster may hold, in hours (a policy default of ours).
-const LONGEST_SHIFT_H: i64 = 24;
-/// The most consultations that one doctor may hold at a time.
-const MOST_CAPACITY: i32 = 10;
+/// Our default.
+const MAX_SHIFT_HOURS: i64 = 24;
+/// Concurrent consultations of one doctor.
+const MAX_CAPACITY: i32 = 10;
 
 /// A doctor of a partner hospital.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorRecord {
-    /// The mail address to sign in with, in lower case.
+    /// Sign-in address, in lower case.
     pub email: String,
-    /// Name in Chinese.
     pub name_zh: String,
-    /// Name in English or pinyin.
+    /// English or pinyin.
     pub name_en: String,
-    /// The hospital, by its code.
     pub hospital_code: String,
-    /// Number of the licence to practise.
     pub licence_no: String,
     /// The licence's last day.
     pub licence_valid_until: NaiveDate,
     /// First day of independent practice; prescribing asks for three years.
     pub practising_since: NaiveDate,
-    /// Departments served, the main one first.
+    /// The main department first.
     pub departments: Vec<Department>,
-    /// Languages of consultation.
     pub languages: Vec<Language>,
-    /// Live consultations held at a time, at most.
+    /// Maximum number of concurrent live consultations, 1 to 10.
     pub capacity: i32,
-    /// First password, if not invited.
+    /// Initial password; without one the person is invited.
     #[serde(default)]
     pub password: Option<Secret>,
 }
@@ -79,7 +75,7 @@ impl Record for DoctorRecord {
             licence_valid_until: cells.date("licence_valid_until"),
             practising_since: cells.date("practising_since"),
             departments: cells.list("departments", Department::ALL, Department::as_str),
-            languages: cells.list("languages", LANGUAGES, language_word),
+            languages: cells.list("languages", LANGUAGES, language_code),
             capacity: cells.number("capacity"),
             password: cells.optional_text("password").map(Secret::new),
         }
@@ -99,7 +95,7 @@ impl Record for DoctorRecord {
                 Bilingual::fixed("不能晚于今天。", "Must not be after today."),
             );
         }
-        // A lapsed licence may be on file: it makes a doctor ineligible, not unknown.
+        // An expired licence is accepted: the doctor is stored, but not eligible.
         if self.licence_valid_until < self.practising_since {
             found.add(
                 "licence_valid_until",
@@ -109,7 +105,7 @@ impl Record for DoctorRecord {
         }
         found.list("departments", &self.departments);
         found.list("languages", &self.languages);
-        found.range("capacity", self.capacity, 1..=MOST_CAPACITY);
+        found.range("capacity", self.capacity, 1..=MAX_CAPACITY);
         found.password("password", self.password.as_ref());
         found.done()
     }
@@ -128,28 +124,27 @@ impl Record for DoctorRecord {
             self.licence_valid_until.to_string(),
             self.practising_since.to_string(),
             join(self.departments.iter().map(|department| department.as_str())),
-            join(self.languages.iter().map(|language| language_word(*language))),
+            join(self.languages.iter().map(|language| language_code(*language))),
             self.capacity.to_string(),
             password_cell(self.password.as_ref()),
         ]
     }
 }
 
-/// The staff roles whose record is a mail address and a name; one text for
-/// three types, because the types must not be handed in for one another.
+/// The staff roles whose record is a mail address and a name. Separate types, so that
+/// one cannot be passed for another; one macro, so that their code is not repeated.
 macro_rules! plain_staff {
     ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The mail address to sign in with, in lower case.
+            /// Sign-in address, in lower case.
             pub email: String,
-            /// Name in Chinese.
             pub name_zh: String,
-            /// Name in English or pinyin.
+            /// English or pinyin.
             pub name_en: String,
-            /// First password, if not invited.
+            /// Initial password; without one the person is invited.
             #[serde(default)]
             pub password: Option<Secret>,
         }
@@ -202,15 +197,13 @@ plain_staff! {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SafetyOfficerRecord {
-    /// The mail address to sign in with, in lower case.
+    /// Sign-in address, in lower case.
     pub email: String,
-    /// Name in Chinese.
     pub name_zh: String,
-    /// Name in English or pinyin.
+    /// English or pinyin.
     pub name_en: String,
-    /// The employer, by its code.
     pub employer_code: String,
-    /// First password, if not invited.
+    /// Initial password; without one the person is invited.
     #[serde(default)]
     pub password: Option<Secret>,
 }
@@ -259,7 +252,6 @@ impl Record for SafetyOfficerRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftRecord {
-    /// Whose shift it is.
     pub staff_email: String,
     /// First instant on call.
     pub starts_at: Timestamp,
@@ -274,7 +266,7 @@ impl Record for ShiftRecord {
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         let (starts_at, ends_at) = (cells.instant("starts_at"), cells.instant("ends_at"));
-        // Without a start, nothing can be said of the length.
+        // Without a valid start the length cannot be checked: use one that passes.
         let starts_at = if cells.failed("starts_at") { ends_at - TimeDelta::hours(1) } else { starts_at };
         Self { staff_email: cells.code("staff_email").to_lowercase(), starts_at, ends_at }
     }
@@ -289,7 +281,7 @@ impl Record for ShiftRecord {
                 "wrong_order",
                 Bilingual::fixed("结束须晚于开始。", "Must be after the start."),
             );
-        } else if length > TimeDelta::hours(LONGEST_SHIFT_H) {
+        } else if length > TimeDelta::hours(MAX_SHIFT_HOURS) {
             found.add(
                 "ends_at",
                 "out_of_range",
@@ -308,8 +300,8 @@ impl Record for ShiftRecord {
     }
 }
 
-/// What is said of a shift that meets another one of the same person.
-pub fn overlap_words(starts_at: Timestamp, ends_at: Timestamp) -> Bilingual {
+/// The message for a shift that overlaps another shift of the same person.
+pub fn overlap_message(starts_at: Timestamp, ends_at: Timestamp) -> Bilingual {
     let span = format!("{} - {}", instant_cell(starts_at), instant_cell(ends_at));
     Bilingual::made(
         format!("与该员工的另一班次重叠：{span}。"),

@@ -1,9 +1,9 @@
 //! Who may call: the roles of the network.
 
 crate::text_enum! {
-    /// What a caller is. Each has a token audience of its own or shares `staff`.
+    /// The role of a caller. Each has its own token audience or shares `staff`.
     pub enum Role {
-        /// The screen at a station.
+        /// A station's screen.
         Station = "station",
         /// A worker, through a check-in at a station.
         Worker = "worker",

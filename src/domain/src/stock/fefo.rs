@@ -1,38 +1,35 @@
-//! First expired, first out: which slots the packs of an order come from.
+//! First expired, first out (FEFO): selects the slots for the packs of an order.
 
 use chrono::NaiveDate;
 
 use super::slot::SlotNo;
 
-/// A slot that holds the wanted product.
+/// A slot that contains the requested product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotCandidate {
-    /// Which slot.
     pub slot: SlotNo,
-    /// The lot in it.
     pub lot_no: String,
-    /// The lot's last good day, in Asia/Shanghai.
+    /// The last day on which the lot may be used, in Asia/Shanghai.
     pub expires_on: NaiveDate,
-    /// Free packs.
+    /// Packs not reserved for an order.
     pub on_hand: u32,
-    /// The slot takes no attempts.
+    /// No attempt may vend from this slot.
     pub closed: bool,
-    /// The lot was recalled.
     pub recalled: bool,
 }
 
 impl SlotCandidate {
-    fn may_be_taken(&self, today: NaiveDate) -> bool {
+    fn is_usable(&self, today: NaiveDate) -> bool {
         !self.closed && !self.recalled && self.expires_on >= today && self.on_hand > 0
     }
 }
 
-/// One slot per pack, the lot that expires first at the front; among equals the lower
-/// slot number, so the answer is always the same. `None` when there are not enough.
-/// Expired, recalled and closed slots are passed over; a lot may be taken on its last
-/// day.
+/// One slot per pack, the lot that expires first at the front; ties go to the lower
+/// slot number, so the result is deterministic. `None` if there are not enough packs.
+/// Expired, recalled and closed slots are skipped; a lot may still be used on its
+/// expiry day.
 pub fn choose_slots(candidates: &[SlotCandidate], packs: u32, today: NaiveDate) -> Option<Vec<SlotNo>> {
-    let mut usable: Vec<&SlotCandidate> = candidates.iter().filter(|c| c.may_be_taken(today)).collect();
+    let mut usable: Vec<&SlotCandidate> = candidates.iter().filter(|c| c.is_usable(today)).collect();
     usable.sort_by_key(|c| (c.expires_on, c.slot));
     let mut chosen = Vec::new();
     let mut wanted = packs;
@@ -74,10 +71,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn takes_only_good_packs_and_the_oldest_first(all in candidates(), packs in 0u32..9) {
+        fn takes_only_usable_packs_and_the_first_to_expire_first(all in candidates(), packs in 0u32..9) {
             let today = day(14);
             let find = |slot: &SlotNo| all.iter().find(|c| c.slot == *slot).unwrap();
-            let good: u32 = all.iter().filter(|c| c.may_be_taken(today)).map(|c| c.on_hand).sum();
+            let good: u32 = all.iter().filter(|c| c.is_usable(today)).map(|c| c.on_hand).sum();
             match choose_slots(&all, packs, today) {
                 None => prop_assert!(good < packs),
                 Some(slots) => {
@@ -90,7 +87,7 @@ mod tests {
                     }
                     // Nothing that is left over expires before anything that was taken.
                     let last = slots.iter().map(|s| find(s).expires_on).max();
-                    for c in all.iter().filter(|c| c.may_be_taken(today)) {
+                    for c in all.iter().filter(|c| c.is_usable(today)) {
                         let taken = slots.iter().filter(|s| **s == c.slot).count();
                         prop_assert!(taken == c.on_hand as usize || last.is_none_or(|d| c.expires_on >= d));
                     }

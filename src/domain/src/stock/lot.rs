@@ -1,20 +1,20 @@
 //! The number of a manufacturer's lot.
 
-use crate::hidden::hides_something;
+use crate::hidden::has_hidden_characters;
 
-/// The longest lot number, in characters.
-const LONGEST: usize = 64;
+/// In characters.
+const MAX_LENGTH: usize = 64;
 
-/// Whether a text may be a lot's number, wherever it comes from: a file, a
-/// scanner, an operator who recalls it. What may be loaded may be recalled.
+/// Whether `text` is a valid lot number. The same rule applies to files, scanners and
+/// recalls, so that every lot that can be loaded can be recalled.
 ///
-/// 1 to 64 characters in one line, nothing hidden, no space first or last.
+/// 1 to 64 characters on one line, no invisible characters, no leading or trailing space.
 pub fn is_lot_no(text: &str) -> bool {
-    let seen = |text: &str| !text.contains(char::is_control) && !hides_something(text);
-    (1..=LONGEST).contains(&text.chars().count()) && text.trim() == text && seen(text)
+    let is_visible = |text: &str| !text.contains(char::is_control) && !has_hidden_characters(text);
+    (1..=MAX_LENGTH).contains(&text.chars().count()) && text.trim() == text && is_visible(text)
 }
 
-/// What a lot's number is known by: whoever types it may not mind its case.
+/// The comparison key of a lot number: it ignores ASCII case, because people type it.
 pub fn lot_key(lot_no: &str) -> String {
     lot_no.to_ascii_lowercase()
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::is_lot_no;
 
     #[test]
-    fn what_is_printed_on_packs_is_a_lot_number_and_what_nobody_sees_is_none() {
+    fn printed_numbers_are_accepted_and_invisible_characters_are_not() {
         for good in ["20260101", "A2309-1", "批1", "LOT 7/26", "(01) 44", &"x".repeat(64)] {
             assert!(is_lot_no(good), "{good}");
         }

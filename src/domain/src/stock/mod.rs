@@ -1,10 +1,10 @@
-//! Stock: where each pack that ever entered a slot is now, and which to take next.
+//! Stock: the state of each pack that was ever loaded into a slot, and the next pack to
+//! take.
 //!
-//! Never invents or forgets a pack: every movement keeps `received` equal to the sum
-//! of the five places, because a drug that cannot be accounted for may be in anyone's
-//! hands.
+//! After every movement `received` equals the sum of the five other figures: a drug that
+//! is not accounted for may be in anyone's hands.
 
-pub mod fefo;
+pub(crate) mod fefo;
 mod lot;
 pub mod record;
 pub mod slot;
@@ -13,4 +13,4 @@ pub mod slot_stock;
 pub use fefo::{SlotCandidate, choose_slots};
 pub use lot::{is_lot_no, lot_key};
 pub use slot::{SlotClosedReason, SlotNo};
-pub use slot_stock::{Correction, DoubtEnd, Movement, SlotStock};
+pub use slot_stock::{DoubtOutcome, Movement, SlotStock};

@@ -1,4 +1,4 @@
-//! What lies in a cabinet's slot.
+//! An import row for the stock of a cabinet's slot.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -9,28 +9,27 @@ use crate::{
     words::Bilingual,
 };
 
-/// The most slots that a cabinet has.
-const MOST_SLOTS: i32 = 400;
-/// The most packs that a slot holds.
-const MOST_PACKS: i32 = 100;
+/// Per cabinet.
+const MAX_SLOTS: i32 = 400;
+/// Per slot.
+const MAX_PACKS: i32 = 100;
 
-/// One slot of a cabinet with its one lot (source: cabinet protocol, "a slot holds one lot at a time").
+/// One slot of a cabinet with its one lot (Source: cabinet protocol, "a slot holds one lot at a time").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StockRecord {
-    /// The station whose cabinet it is.
+    /// The station of the cabinet.
     pub station_code: String,
-    /// The slot's number, from 1.
+    /// From 1.
     pub slot_no: i32,
-    /// The product, by its code in the catalogue.
+    /// Code in the catalogue.
     pub product_code: String,
-    /// The manufacturer's lot.
     pub lot_no: String,
     /// The last day on which the lot may be used.
     pub expires_on: NaiveDate,
     /// Packs in the slot.
     pub quantity: i32,
-    /// Packs that fit the slot.
+    /// Maximum number of packs in the slot.
     pub capacity: i32,
 }
 
@@ -55,7 +54,7 @@ impl Record for StockRecord {
     fn validate(&self, today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("station_code", &self.station_code);
-        found.range("slot_no", self.slot_no, 1..=MOST_SLOTS);
+        found.range("slot_no", self.slot_no, 1..=MAX_SLOTS);
         found.product_code("product_code", &self.product_code);
         found.lot_no("lot_no", &self.lot_no);
         if self.expires_on < today {
@@ -65,10 +64,10 @@ impl Record for StockRecord {
                 Bilingual::fixed("该批次已过期。", "This lot has expired."),
             );
         }
-        found.range("capacity", self.capacity, 1..=MOST_PACKS);
-        // A broken capacity has been named already; it says nothing about the quantity.
-        let fits = if (1..=MOST_PACKS).contains(&self.capacity) { self.capacity } else { MOST_PACKS };
-        found.range("quantity", self.quantity, 0..=fits);
+        found.range("capacity", self.capacity, 1..=MAX_PACKS);
+        // An invalid capacity is reported already; do not check the quantity against it.
+        let max = if (1..=MAX_PACKS).contains(&self.capacity) { self.capacity } else { MAX_PACKS };
+        found.range("quantity", self.quantity, 0..=max);
         found.done()
     }
 

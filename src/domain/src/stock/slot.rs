@@ -1,4 +1,4 @@
-//! A place in a cabinet.
+//! A slot of a cabinet: its number, and why it is closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,6 @@ impl SlotNo {
         if number >= 1 { Some(Self(number)) } else { None }
     }
 
-    /// The number.
     pub const fn get(self) -> i32 {
         self.0
     }
@@ -48,25 +47,22 @@ impl std::fmt::Display for SlotNo {
 }
 
 crate::text_enum! {
-    /// Why a slot takes no attempts.
+    /// Why a slot is closed for attempts.
     pub enum SlotClosedReason {
-        /// An attempt from it is or was in doubt; until a blind count.
+        /// An attempt from it is or was in doubt; closed until a blind count.
         InDoubt = "in_doubt",
-        /// Something is stuck in it.
+        /// A pack is stuck in it.
         Jam = "jam",
-        /// It was found empty although the ledger says otherwise.
+        /// It was found empty although the stock figures show packs.
         Empty = "empty",
-        /// Its lot has expired.
         Expired = "expired",
-        /// Its lot was recalled.
         Recalled = "recalled",
-        /// A scan did not match; what is in it is quarantined.
+        /// A scan did not match; its content is quarantined.
         WrongSlot = "wrong_slot",
-        /// An incident must be looked at.
+        /// An incident must be examined.
         Incident = "incident",
-        /// Its door was shut without a count.
+        /// The cabinet door was closed without a count.
         Uncounted = "uncounted",
-        /// An operator closed it.
         Operator = "operator",
     }
 }

@@ -1,9 +1,9 @@
-//! The arithmetic of one lot in one slot.
+//! The stock figures of one lot in one slot.
 
 use crate::refusal::{Code, Refusal};
 
-/// Where the packs of one lot in one slot are. Made only through `new` and `after`,
-/// so the sum always holds.
+/// The packs of one lot in one slot, by state. Only `new` and `after` create it, so the
+/// figures always balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SlotStock {
     received: u32,
@@ -14,61 +14,60 @@ pub struct SlotStock {
     discarded: u32,
 }
 
-/// How a doubt about one pack ends.
+/// The outcome of one pack in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DoubtEnd {
-    /// It came out.
+pub enum DoubtOutcome {
+    /// It was dispensed.
     Dispensed,
-    /// It is there, and still set aside for its unit.
+    /// It is in the slot and still reserved for its order unit.
     BackToReserved,
-    /// It is there, and free again.
-    BackToShelf,
+    /// It is in the slot and no longer reserved.
+    BackToOnHand,
 }
 
-/// One movement of packs.
+/// One stock movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Movement {
-    /// Packs were put in.
+    /// Packs were loaded.
     Receive(u32),
-    /// Packs were set aside for an order.
+    /// Packs were reserved for an order.
     Reserve(u32),
-    /// Packs set aside are free again.
+    /// Reserved packs are on hand again.
     Release(u32),
-    /// One pack set aside came out.
+    /// One reserved pack was dispensed.
     Dispense,
-    /// Nobody knows about one pack set aside.
+    /// It is unknown whether one reserved pack was dispensed.
     Doubt,
-    /// Now it is known.
-    ResolveDoubt(DoubtEnd),
-    /// Free packs were taken out and destroyed.
+    /// The outcome of a pack in doubt is known.
+    ResolveDoubt(DoubtOutcome),
+    /// Packs on hand were removed and destroyed.
     Discard(u32),
-    /// A blind count of what lies in the slot, with no doubt open.
+    /// A blind count of the packs in the slot, while no pack is in doubt.
     Count(u32),
 }
 
-/// What a blind count changed.
+/// The result of a blind count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Correction {
-    /// On hand plus reserved, before.
+    /// On hand plus reserved, before the count.
     pub expected: u32,
-    /// What was counted.
     pub counted: u32,
 }
 
 impl Correction {
-    /// The books and the slot differed: an incident.
+    /// The figures and the slot differ, which is an incident.
     pub fn differs(self) -> bool {
         self.expected != self.counted
     }
 }
 
 impl SlotStock {
-    /// Nothing ever put in.
+    /// No pack was ever loaded.
     pub const EMPTY: SlotStock =
         SlotStock { received: 0, on_hand: 0, reserved: 0, in_doubt: 0, dispensed: 0, discarded: 0 };
 
     /// From stored figures, in the order received, on hand, reserved, in doubt,
-    /// dispensed, discarded; `None` where one is negative or the sum does not hold.
+    /// dispensed, discarded; `None` if one is negative or they do not balance.
     pub fn new(figures: [i64; 6]) -> Option<Self> {
         let [received, on_hand, reserved, in_doubt, dispensed, discarded] =
             figures.map(|n| u32::try_from(n).ok());
@@ -89,44 +88,43 @@ impl SlotStock {
             .map(i64::from)
     }
 
-    /// Ever put in.
+    /// Total of packs ever loaded.
     pub fn received(self) -> u32 {
         self.received
     }
-    /// Free.
+    /// In the slot and not reserved.
     pub fn on_hand(self) -> u32 {
         self.on_hand
     }
-    /// Set aside for orders.
+    /// In the slot, reserved for orders.
     pub fn reserved(self) -> u32 {
         self.reserved
     }
-    /// Unknown.
+    /// Packs whose outcome is unknown.
     pub fn in_doubt(self) -> u32 {
         self.in_doubt
     }
-    /// Came out.
     pub fn dispensed(self) -> u32 {
         self.dispensed
     }
-    /// Destroyed, or found missing by a count.
+    /// Destroyed, or missing at a count.
     pub fn discarded(self) -> u32 {
         self.discarded
     }
 
-    /// received = on hand + reserved + in doubt + dispensed + discarded.
+    /// Whether received = on hand + reserved + in doubt + dispensed + discarded.
     pub fn balances(self) -> bool {
-        let [received, places @ ..] = self.figures();
-        received == places.iter().sum::<i64>()
+        let [received, parts @ ..] = self.figures();
+        received == parts.iter().sum::<i64>()
     }
 
-    /// What a count should find, when no doubt is open.
+    /// The expected result of a count while no pack is in doubt.
     pub fn expected_count(self) -> u32 {
-        // Both are parts of `received`, which fits.
+        // Cannot overflow: both are parts of `received`.
         self.on_hand + self.reserved
     }
 
-    /// Compares a blind count with the books.
+    /// Compares a blind count with the figures.
     pub fn compare(self, counted: u32) -> Correction {
         Correction { expected: self.expected_count(), counted }
     }
@@ -134,29 +132,29 @@ impl SlotStock {
     /// The stock after one movement.
     ///
     /// # Errors
-    /// `out_of_stock` where fewer packs are in the place they would leave (a count
-    /// below what is reserved too: release first), `attempt_in_doubt` for a count
-    /// while a doubt is open, `invalid_field` for more packs than a number holds.
+    /// `out_of_stock` if the source figure has fewer packs (also for a count below what
+    /// is reserved: release first), `attempt_in_doubt` for a count while a pack is in
+    /// doubt, `invalid_field` on overflow.
     pub fn after(self, movement: Movement) -> Result<SlotStock, Refusal> {
         let mut next = self;
         match movement {
             Movement::Receive(n) => {
-                next.received = more(next.received, n)?;
-                next.on_hand = more(next.on_hand, n)?;
+                next.received = checked_add(next.received, n)?;
+                next.on_hand = checked_add(next.on_hand, n)?;
             }
-            Movement::Reserve(n) => shift(&mut next.on_hand, &mut next.reserved, n)?,
-            Movement::Release(n) => shift(&mut next.reserved, &mut next.on_hand, n)?,
-            Movement::Dispense => shift(&mut next.reserved, &mut next.dispensed, 1)?,
-            Movement::Doubt => shift(&mut next.reserved, &mut next.in_doubt, 1)?,
+            Movement::Reserve(n) => move_packs(&mut next.on_hand, &mut next.reserved, n)?,
+            Movement::Release(n) => move_packs(&mut next.reserved, &mut next.on_hand, n)?,
+            Movement::Dispense => move_packs(&mut next.reserved, &mut next.dispensed, 1)?,
+            Movement::Doubt => move_packs(&mut next.reserved, &mut next.in_doubt, 1)?,
             Movement::ResolveDoubt(end) => {
-                let place = match end {
-                    DoubtEnd::Dispensed => &mut next.dispensed,
-                    DoubtEnd::BackToReserved => &mut next.reserved,
-                    DoubtEnd::BackToShelf => &mut next.on_hand,
+                let target = match end {
+                    DoubtOutcome::Dispensed => &mut next.dispensed,
+                    DoubtOutcome::BackToReserved => &mut next.reserved,
+                    DoubtOutcome::BackToOnHand => &mut next.on_hand,
                 };
-                shift(&mut next.in_doubt, place, 1)?;
+                move_packs(&mut next.in_doubt, target, 1)?;
             }
-            Movement::Discard(n) => shift(&mut next.on_hand, &mut next.discarded, n)?,
+            Movement::Discard(n) => move_packs(&mut next.on_hand, &mut next.discarded, n)?,
             Movement::Count(counted) => next = self.counted(counted)?,
         }
         Ok(next)
@@ -175,13 +173,13 @@ impl SlotStock {
     }
 }
 
-fn more(place: u32, n: u32) -> Result<u32, Refusal> {
-    place.checked_add(n).ok_or_else(|| Refusal::new(Code::InvalidField))
+fn checked_add(figure: u32, n: u32) -> Result<u32, Refusal> {
+    figure.checked_add(n).ok_or_else(|| Refusal::new(Code::InvalidField))
 }
 
-fn shift(from: &mut u32, to: &mut u32, n: u32) -> Result<(), Refusal> {
+fn move_packs(from: &mut u32, to: &mut u32, n: u32) -> Result<(), Refusal> {
     let left = from.checked_sub(n).ok_or_else(|| Refusal::new(Code::OutOfStock))?;
-    *to = more(*to, n)?;
+    *to = checked_add(*to, n)?;
     *from = left;
     Ok(())
 }
@@ -200,18 +198,18 @@ mod tests {
             2 => Movement::Release(n),
             3 => Movement::Dispense,
             4 => Movement::Doubt,
-            5 => Movement::ResolveDoubt(DoubtEnd::Dispensed),
-            6 => Movement::ResolveDoubt(DoubtEnd::BackToReserved),
-            7 => Movement::ResolveDoubt(DoubtEnd::BackToShelf),
+            5 => Movement::ResolveDoubt(DoubtOutcome::Dispensed),
+            6 => Movement::ResolveDoubt(DoubtOutcome::BackToReserved),
+            7 => Movement::ResolveDoubt(DoubtOutcome::BackToOnHand),
             8 => Movement::Discard(n),
             _ => Movement::Count(n),
         })
     }
 
     proptest! {
-        /// No order of movements loses or invents a pack; a count is then exact.
+        /// No sequence of movements loses or creates a pack, and after a count the figures match it.
         #[test]
-        fn the_sum_always_holds(movements in proptest::collection::vec(movement(), 0..60)) {
+        fn the_figures_always_balance(movements in proptest::collection::vec(movement(), 0..60)) {
             let mut stock = SlotStock::EMPTY;
             for movement in movements {
                 if let Ok(next) = stock.after(movement) {
@@ -229,12 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn refusals_change_nothing_and_say_why() {
+    fn invalid_movements_are_refused_with_a_code() {
         let one = SlotStock::EMPTY.after(Movement::Receive(1)).unwrap().after(Movement::Reserve(1)).unwrap();
         let code = |movement| one.after(movement).unwrap_err().code;
         assert_eq!(code(Movement::Reserve(1)), Code::OutOfStock);
         assert_eq!(code(Movement::Count(0)), Code::OutOfStock);
-        assert_eq!(code(Movement::ResolveDoubt(DoubtEnd::Dispensed)), Code::OutOfStock);
+        assert_eq!(code(Movement::ResolveDoubt(DoubtOutcome::Dispensed)), Code::OutOfStock);
         let doubt = one.after(Movement::Doubt).unwrap();
         assert_eq!(doubt.after(Movement::Count(1)).unwrap_err().code, Code::AttemptInDoubt);
         assert_eq!(SlotStock::new([2, 1, 0, 0, 0, 0]), None);

@@ -2,31 +2,29 @@
 
 use crate::{time::Timestamp, vitals::ValidReading};
 
-/// A reading with the time at which the server got it.
+/// A reading with the time at which the server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedReading {
-    /// What was measured.
     pub reading: ValidReading,
-    /// When it came in.
+    /// When the server received it.
     pub recorded_at: Timestamp,
 }
 
 /// The latest reading of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest {
-    /// It.
     pub reading: ValidReading,
-    /// When it came in.
+    /// When the server received it.
     pub recorded_at: Timestamp,
     /// The measurement of this kind before it.
     pub previous: Option<ValidReading>,
 }
 
-/// The latest reading of each kind by the time at which it was measured; of two
-/// of the same time the one that came in later. What was sent twice counts once.
+/// The latest reading of each kind by measuring time; of two with the same time, the one received
+/// later. A reading that was sent twice counts once.
 pub fn latest_of_each_kind(history: &[TimedReading]) -> Vec<Latest> {
     let mut ordered: Vec<&TimedReading> = history.iter().collect();
-    // Stable: the order of arrival decides between equal times.
+    // Stable sort: the order of arrival decides between equal times.
     ordered.sort_by_key(|timed| timed.reading.measured_at);
     let mut latest: Vec<Latest> = Vec::new();
     for timed in ordered {

@@ -21,13 +21,13 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// How soon, most pressing first. Source: house rules, vitals; the mapping is [P].
+    /// How soon, most pressing first. Source: the project's clinical rules, vitals. The mapping is
+    /// our default.
     pub enum TriageLevel {
-        /// A red flag: ahead of everybody.
+        /// A red flag: ahead of all others.
         Emergency = "emergency",
-        /// Soon.
         Urgent = "urgent",
-        /// In turn.
+        /// In queue order.
         Standard = "standard",
         /// Nothing pressing was found, and everything was measured.
         Routine = "routine",
@@ -35,7 +35,7 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// What a level follows from.
+    /// The reason for a level.
     pub enum TriageReason {
         /// A red flag.
         RedFlag = "red_flag",
@@ -45,7 +45,7 @@ crate::text_enum! {
         News2Raised = "news2_raised",
         /// A reading lies in the warning band of the person's group: pregnancy, or a child's age.
         GroupLimit = "group_limit",
-        /// NEWS2 could not be completed or does not hold for this person.
+        /// NEWS2 is incomplete or does not apply to this person.
         News2Unknown = "news2_unknown",
         /// A reading's category is urgent.
         ReadingUrgent = "reading_urgent",
@@ -56,7 +56,7 @@ crate::text_enum! {
     }
 }
 
-/// Points that a level brings into the queue. Policy data [P].
+/// Points that a level adds in the queue. Policy data; our defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriageWeights {
@@ -64,13 +64,9 @@ pub struct TriageWeights {
     pub version: Cow<'static, str>,
     /// Where the values come from.
     pub source: Cow<'static, str>,
-    /// Points of an emergency.
     pub emergency: u32,
-    /// Points of an urgent one.
     pub urgent: u32,
-    /// Points of a standard one.
     pub standard: u32,
-    /// Points of a routine one.
     pub routine: u32,
 }
 
@@ -78,7 +74,7 @@ impl Default for TriageWeights {
     fn default() -> Self {
         Self {
             version: Cow::Borrowed("2026-11"),
-            source: Cow::Borrowed("house policy [P]"),
+            source: Cow::Borrowed("Waystation policy default"),
             emergency: 1_000,
             urgent: 300,
             standard: 100,
@@ -88,7 +84,7 @@ impl Default for TriageWeights {
 }
 
 impl TriageWeights {
-    /// What the values may be: a more pressing level never has fewer points.
+    /// Checks the values: a more pressing level never has fewer points.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self { version: _, source: _, emergency, urgent, standard, routine } = self;
         let why = "a more pressing level must have more points than the next";
@@ -98,7 +94,6 @@ impl TriageWeights {
         bounds.within("emergency", *emergency, 1..=1_000_000);
     }
 
-    /// The points of `level`.
     pub const fn of(&self, level: TriageLevel) -> u32 {
         match level {
             TriageLevel::Emergency => self.emergency,
@@ -109,14 +104,13 @@ impl TriageWeights {
     }
 }
 
-/// What triage looks at.
+/// The input of triage.
 #[derive(Debug, Clone, Copy)]
 pub struct TriageFacts<'a> {
-    /// The limits in force.
     pub limits: &'a TriageLimits,
-    /// The score; `None` where NEWS2 does not hold for this person.
+    /// The score; `None` where NEWS2 does not apply to this person.
     pub news2: Option<&'a News2Score>,
-    /// The parts of the score, whether it holds or not.
+    /// The parts of the score, whether NEWS2 applies or not.
     pub parts: Option<&'a News2Score>,
     /// Age in whole months; an unknown age counts as adult.
     pub age_months: Option<u32>,
@@ -124,24 +118,24 @@ pub struct TriageFacts<'a> {
     pub pregnant: bool,
     /// Complaints that are red flags by themselves.
     pub symptoms: &'a [SymptomFlag],
-    /// Whether the person asked for a doctor: then there is a complaint.
+    /// Whether the person asked for a doctor; this counts as a complaint.
     pub asked: bool,
-    /// What the readings mean.
+    /// Categories of the readings.
     pub findings: &'a [VitalFinding],
     /// The latest reading of each kind.
     pub latest: &'a [Latest],
-    /// How awake the worker is.
+    /// Level of consciousness.
     pub consciousness: Option<Acvpu>,
     /// Red flags that were raised before in the same visit or consultation: a
     /// later reading that is normal does not hide them.
     pub earlier: &'a [RedFlagCode],
-    /// The present instant; `None` where nobody will look again later, and a
-    /// single extreme counts at once.
+    /// The present instant; `None` where nobody will check again later, so that a single extreme
+    /// counts at once.
     pub now: Option<Timestamp>,
 }
 
 impl<'a> TriageFacts<'a> {
-    /// Of somebody of whom nothing is known.
+    /// The facts of a person of whom nothing is known.
     pub const fn nothing(limits: &'a TriageLimits) -> Self {
         Self {
             limits,
@@ -159,19 +153,19 @@ impl<'a> TriageFacts<'a> {
         }
     }
 
-    /// The limits of the person's age, below 16 years.
+    /// The limits of the person's age band, below 16 years.
     pub(super) fn child(&self) -> Option<&'a ChildBand> {
         self.age_months.and_then(|months| self.limits.band_of(months))
     }
 
-    /// Whether anything beside measurements speaks of an illness.
+    /// Whether anything other than measurements indicates an illness.
     pub(super) fn symptomatic(&self) -> bool {
         let awake = matches!(self.consciousness, None | Some(Acvpu::Alert));
         self.asked || !self.symptoms.is_empty() || !awake
     }
 }
 
-/// A single extreme that is measured once more before it alarms.
+/// A single extreme that is measured again before it counts as an emergency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct MeasureAgain {
     /// What to measure.
@@ -200,21 +194,19 @@ impl MeasureAgain {
 /// A level with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TriageDecision {
-    /// How soon.
     pub level: TriageLevel,
-    /// Why, most pressing first.
+    /// Most pressing first.
     pub reasons: Vec<TriageReason>,
-    /// Show these at once.
+    /// To be shown at once.
     pub red_flags: Vec<RedFlag>,
     /// A single extreme that waits for its second measurement.
     pub measure_again: Option<MeasureAgain>,
-    /// Whom to call; shown at once with an emergency, and while an extreme waits
-    /// for its second measurement.
+    /// Shown at once with an emergency, and while an extreme waits for its second measurement.
     pub emergency_number: Option<&'static str>,
 }
 
 impl TriageReason {
-    /// The least level that this reason alone asks for.
+    /// The minimum level that this reason alone requires.
     const fn level(self) -> TriageLevel {
         match self {
             Self::RedFlag => TriageLevel::Emergency,
@@ -269,10 +261,10 @@ pub fn triage(facts: &TriageFacts<'_>) -> TriageDecision {
     }
 }
 
-/// Every red flag, each once, in the order of [`RedFlagCode`]; and what is
-/// measured once more instead. That is one extreme alone, without a symptom,
-/// not confirmed by the measurement before it and not older than the policy's
-/// span. Who asks for a doctor has a complaint: then it counts at once.
+/// Every red flag once, in the order of [`RedFlagCode`]; and the measurement to repeat instead. The
+/// latter is one extreme alone, without a symptom, not confirmed by the measurement before it and
+/// not older than the policy's span. A request for a doctor is a complaint: then the extreme counts
+/// at once.
 fn emergencies(facts: &TriageFacts<'_>) -> (Vec<RedFlag>, Option<MeasureAgain>) {
     let signs = measured(facts);
     let mut codes = others(facts, &signs);

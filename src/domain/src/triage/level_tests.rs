@@ -8,7 +8,7 @@ use crate::{
     vitals::{AssessmentContext, Beyond, ValidReading, VitalRules, assess_all},
 };
 
-/// Somebody, and what was measured of them.
+/// A person and their readings.
 #[derive(Clone, Default)]
 struct Person {
     months: Option<u32>,
@@ -105,7 +105,7 @@ fn routine_needs_everything_measured_and_nothing_found() {
 }
 
 #[test]
-fn every_single_sign_is_an_emergency_at_its_limit_for_who_asks_for_a_doctor() {
+fn every_single_sign_is_an_emergency_at_its_limit_when_a_doctor_is_requested() {
     for &(kind, within, beyond, code) in EXTREMES {
         let asking = Person { asked: true, ..calm() };
         assert_eq!(asking.clone().measured(kind, within, 1).codes(2), [], "{kind} {within}");
@@ -131,16 +131,16 @@ fn a_single_extreme_without_a_symptom_waits_three_minutes_for_its_second_measure
         assert_eq!((twice.seen(61).level, twice.seen(61).measure_again), (TriageLevel::Emergency, None));
         let cleared = once.clone().measured(kind, within, 60).seen(500);
         assert_ne!(cleared.level, TriageLevel::Emergency, "{kind}");
-        // What was sent twice was not measured twice.
+        // A reading that was sent twice was not measured twice.
         assert!(once.clone().measured(kind, beyond, 10).seen(11).measure_again.is_some());
-        // A symptom beside it needs no second measurement.
+        // With a symptom no second measurement is needed.
         let fainted = Person { symptoms: vec![SymptomFlag::Fainting], ..once };
         assert!(fainted.codes(11).contains(&code));
     }
 }
 
 #[test]
-fn two_extremes_or_two_threes_alarm_at_once() {
+fn two_extremes_or_two_threes_are_an_emergency_at_once() {
     let two = calm().measured(ReadingKind::Temperature, 410, 1).measured(ReadingKind::Glucose, 20, 1);
     assert_eq!(two.codes(2), [RedFlagCode::TemperatureHigh, RedFlagCode::GlucoseLow]);
     let threes = calm().measured(ReadingKind::HeartRate, 135, 1).measured(ReadingKind::BloodPressure, 90, 1);
@@ -179,7 +179,7 @@ fn confusion_and_what_needs_a_symptom() {
 }
 
 #[test]
-fn in_pregnancy_the_groups_limits_hold() {
+fn in_pregnancy_the_groups_limits_apply() {
     let pregnant = || Person { pregnant: true, ..calm() };
     assert_eq!(pregnant().codes(1), []);
     let shock = pregnant()
@@ -253,7 +253,7 @@ fn an_infants_fever_and_a_childs_warning_band_count() {
     assert_eq!(fever(4, 380).level, TriageLevel::Standard);
     let breath = infant(14).measured(ReadingKind::RespiratoryRate, 58, 1);
     assert_eq!((breath.seen(2).level, breath.codes(400)), (TriageLevel::Urgent, vec![]));
-    // A fever beside one of them is no second one, another sign is.
+    // A fever together with one of them is not a second sign, another sign is.
     let hot = breath.clone().measured(ReadingKind::Temperature, 392, 1);
     assert_eq!(hot.seen(2).level, TriageLevel::Urgent);
     let blue = breath.measured(ReadingKind::Spo2, 94, 1);
@@ -293,7 +293,7 @@ fn a_normal_reading_later_hides_no_red_flag_that_was_raised() {
 }
 
 #[test]
-fn where_nobody_looks_again_an_extreme_counts_at_once() {
+fn without_a_later_check_an_extreme_counts_at_once() {
     let limits = TriageLimits::default();
     let latest = latest_of_each_kind(&calm().measured(ReadingKind::Temperature, 410, 1).readings);
     let seen = triage(&TriageFacts { latest: &latest, ..TriageFacts::nothing(&limits) });

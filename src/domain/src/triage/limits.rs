@@ -1,5 +1,5 @@
-//! The limits of an emergency, as data: a deployment may change each, and its
-//! clinicians confirm them. They hold whatever NEWS2 says.
+//! The emergency limits, as data: a deployment may change each, and its clinicians confirm them.
+//! They apply independently of NEWS2.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub struct SignBounds {
     pub at_least: Option<i64>,
 }
 
-/// On which side of its bounds a value lies.
+/// The side of the bounds on which a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Too low.
@@ -43,7 +43,7 @@ impl SignBounds {
         Self { at_most: Some(at_most), at_least: Some(at_least) }
     }
 
-    /// Each bound must be there where one is wanted, and within its span.
+    /// Checks that each expected bound is set, and within its range.
     fn check(&self, key: &str, of: &mut Bounds<'_>, low: Option<(i64, i64)>, high: Option<(i64, i64)>) {
         for (value, span) in [(self.at_most, low), (self.at_least, high)] {
             match (value, span) {
@@ -54,8 +54,8 @@ impl SignBounds {
         }
     }
 
-    /// Where `value` lies, if it crosses a bound.
-    pub fn crossed(&self, value: i64) -> Option<Side> {
+    /// The bound that `value` crosses, if any.
+    pub(crate) fn crossed(&self, value: i64) -> Option<Side> {
         if self.at_most.is_some_and(|most| value <= most) {
             Some(Side::Low)
         } else if self.at_least.is_some_and(|least| value >= least) {
@@ -66,8 +66,8 @@ impl SignBounds {
     }
 }
 
-/// Single signs of anybody; a child's age band replaces heart rate, breathing
-/// and pressure. Units are those of the readings.
+/// Single signs for everybody; a child's age band replaces heart rate, breathing and pressure.
+/// Units are those of the readings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SingleSigns {
@@ -108,7 +108,7 @@ impl Default for SingleSigns {
     }
 }
 
-/// What counts in pregnancy beside the single signs, in place of the score.
+/// The signs in pregnancy in addition to the single signs; they replace the score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PregnancySigns {
@@ -124,7 +124,7 @@ pub struct PregnancySigns {
     pub spo2: SignBounds,
     /// Tenths of a degree: 38.0 and above, with any other sign.
     pub temperature_with_another_sign: SignBounds,
-    /// The warning band: one is seen soon, two together are an emergency.
+    /// The warning band: one sign means being seen soon, two together are an emergency.
     pub warning: PregnancyWarnings,
 }
 
@@ -140,9 +140,9 @@ pub struct PregnancyWarnings {
     pub heart_rate: SignBounds,
     /// Breaths a minute: 10 and below, 21 and above.
     pub respiratory_rate: SignBounds,
-    /// Percent: 95 and below; below 95 is the chart's red.
+    /// Percent: 95 and below; below 95 is the chart's red zone.
     pub spo2: SignBounds,
-    /// Tenths of a degree: 36.0 and below, 38.0 and above; above 38 is the chart's red.
+    /// Tenths of a degree: 36.0 and below, 38.0 and above; above 38 is the chart's red zone.
     pub temperature: SignBounds,
 }
 
@@ -195,7 +195,7 @@ impl Default for PregnancySigns {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChildBand {
-    /// Below this age in months; the bands stand in ascending order.
+    /// Upper age in months (exclusive); the bands are in ascending order.
     pub below_months: u32,
     /// Beats a minute: an emergency.
     pub heart_rate: SignBounds,
@@ -236,7 +236,7 @@ const fn band(below_months: u32, heart: [i64; 4], pressure: [i64; 4], breathing:
 }
 
 /// Outer values: sub-scores of 4 of the Bedside PEWS. Inner values: its sub-scores of 2, or the
-/// amber of the NICE traffic light where that comes first (heart rate above 160, 150 and 140
+/// amber of the NICE traffic light where that is reached first (heart rate above 160, 150 and 140
 /// below one, two and five years, breathing above 50 and 40). Oxygen and temperature: the first
 /// step of the Bedside PEWS, and NICE's red for 38.0 below three months.
 const CHILDREN: &[ChildBand] = &[
@@ -248,7 +248,7 @@ const CHILDREN: &[ChildBand] = &[
     band(192, [40, 49, 120, 140], [75, 85, 150, 190], [9, 10, 23, 30]),
 ];
 
-/// The limits of an emergency.
+/// The emergency limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TriageLimits {
@@ -258,8 +258,8 @@ pub struct TriageLimits {
     pub source: Cow<'static, str>,
     /// Where the values of children come from.
     pub children_source: Cow<'static, str>,
-    /// A single extreme without a symptom is measured once more within so many
-    /// seconds, and is an emergency when it is not.
+    /// A single extreme without a symptom is measured again within this many seconds; if it is not,
+    /// it is an emergency.
     pub measure_again_s: u32,
     /// Single signs.
     pub single: SingleSigns,
@@ -270,8 +270,8 @@ pub struct TriageLimits {
 }
 
 impl TriageLimits {
-    /// The values that come with the program.
-    pub const SHIPPED: Self = Self {
+    /// The default values.
+    pub(crate) const SHIPPED: Self = Self {
         version: Cow::Borrowed("2026-11-29"),
         source: Cow::Borrowed(
             "Our default: the triage paragraph of the network's clinical rules, after a clinical audit \
@@ -294,8 +294,8 @@ impl TriageLimits {
         children: Cow::Borrowed(CHILDREN),
     };
 
-    /// What the values may be. A sign that is switched off, or one that no value
-    /// of a device can reach, would make triage silent.
+    /// Checks the values. A sign that is switched off, or whose limit no value of a device can
+    /// reach, would make triage miss emergencies.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self { version: _, source, children_source, measure_again_s, single, pregnancy, children } = self;
         let why = "it must name the source of the values";
@@ -344,8 +344,8 @@ impl TriageLimits {
         bounds.must("children", whole, "the bands must ascend to below 192 months");
     }
 
-    /// The band of a child of so many months.
-    pub fn band_of(&self, months: u32) -> Option<&ChildBand> {
+    /// The band of a child of this age in months.
+    pub(crate) fn band_of(&self, months: u32) -> Option<&ChildBand> {
         self.children.iter().find(|band| months < band.below_months)
     }
 }

@@ -1,5 +1,5 @@
-//! NEWS2, exactly by its table. Source: Royal College of Physicians, 2017;
-//! house rules, vitals (test vectors in `tests/facts/news2.json`).
+//! NEWS2, exactly by its table. Source: Royal College of Physicians, 2017; the project's clinical
+//! rules, vitals (test vectors in `tests/facts/news2.json`).
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub struct News2Input {
 }
 
 crate::text_enum! {
-    /// The seven parts, spelt like the input's fields.
+    /// The seven parts; the codes are the names of the input's fields.
     pub enum News2Part {
         /// Breaths a minute.
         RespiratoryRate = "respiratory_rate_per_min",
@@ -55,13 +55,13 @@ crate::text_enum! {
         HeartRate = "heart_rate_per_min",
         /// Temperature.
         Temperature = "temperature_tenths_c",
-        /// How awake.
+        /// Level of consciousness.
         Consciousness = "acvpu",
     }
 }
 
 crate::text_enum! {
-    /// What a total means.
+    /// The band of a total.
     pub enum News2Band {
         /// 0-4.
         Low = "low",
@@ -94,19 +94,19 @@ pub struct News2Score {
 }
 
 crate::text_enum! {
-    /// Whether NEWS2 may be used for a person. Source: house rules, vitals.
+    /// Whether NEWS2 may be used for a person. Source: the project's clinical rules, vitals.
     pub enum Applicability {
         /// 16 or over, and not pregnant as far as known.
         Applicable = "applicable",
-        /// Under 16: NEWS2 does not hold.
+        /// Under 16: NEWS2 does not apply.
         UnderSixteen = "under_sixteen",
-        /// Pregnant: NEWS2 does not hold.
+        /// Pregnant: NEWS2 does not apply.
         Pregnant = "pregnant",
     }
 }
 
-/// Whether NEWS2 holds for somebody of `age` whole years. An unknown age counts as
-/// adult: workers are, and leaving the score out would hide a red flag.
+/// Whether NEWS2 applies to a person of `age` whole years. An unknown age counts as adult: workers
+/// are adults, and leaving the score out would hide a red flag.
 pub const fn applicability(age: Option<u32>, pregnant: bool) -> Applicability {
     if let Some(0..16) = age {
         Applicability::UnderSixteen
@@ -118,8 +118,9 @@ pub const fn applicability(age: Option<u32>, pregnant: bool) -> Applicability {
 }
 
 impl News2Input {
-    /// The input out of checked readings (the latest of each kind counts) and what a person saw.
-    /// HI and LO of a device score nothing: there is no number, and the part is missing.
+    /// Builds the input from checked readings (the latest of each kind counts) and from what a
+    /// person observed. HI and LO of a device score nothing: there is no number, and the part is
+    /// missing.
     pub fn from_readings(readings: &[ValidReading], context: &AssessmentContext) -> Self {
         let latest = |kind| {
             let of_kind = readings.iter().filter(|reading| reading.kind == kind);
@@ -167,9 +168,9 @@ impl News2Input {
     }
 }
 
-/// Scores `input`. A missing part gives no total and the band `incomplete`. On
-/// scale 2 a saturation of 93 or more cannot be scored without knowing the oxygen:
-/// it is then left out of `parts`, and the oxygen stands in `missing`.
+/// Scores `input`. A missing part gives no total and the band `incomplete`. On scale 2 a saturation
+/// of 93 or more cannot be scored without knowing the oxygen: it is then left out of `parts`, and
+/// the oxygen is listed in `missing`.
 ///
 /// # Errors
 /// One problem per value outside its measuring range (`out_of_range`).

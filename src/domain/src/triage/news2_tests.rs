@@ -1,4 +1,4 @@
-//! The vectors, every boundary of the table, and what a missing part does.
+//! The test vectors, every boundary of the table, and the effect of a missing part.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn total(input: &News2Input) -> i64 {
 }
 
 #[test]
-fn the_vectors_hold() {
+fn the_test_vectors_match() {
     let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/facts/news2.json"));
     let facts: serde_json::Value = serde_json::from_str(text).expect("JSON");
     let vectors = facts["vectors"].as_array().expect("a list");
@@ -118,7 +118,7 @@ fn any_missing_part_is_incomplete_and_keeps_a_lower_bound() {
     let with_three = News2Input { heart_rate_per_min: Some(140), ..healthy() };
     for &part in News2Part::ALL {
         let mut input = serde_json::to_value(&with_three).expect("JSON");
-        input.as_object_mut().expect("an object").remove(part.as_str()).expect("spelt like its field");
+        input.as_object_mut().expect("an object").remove(part.as_str()).expect("the code is the field name");
         let score = news2(&serde_json::from_value(input).expect("an input")).expect("in range");
         assert_eq!((score.total, score.band), (None, News2Band::Incomplete));
         assert_eq!(score.missing, [part]);
@@ -180,7 +180,7 @@ fn the_parts_are_an_object_of_numbers() {
 }
 
 #[test]
-fn not_for_children_nor_in_pregnancy() {
+fn does_not_apply_to_children_or_in_pregnancy() {
     assert_eq!(applicability(Some(15), false), Applicability::UnderSixteen);
     assert_eq!(applicability(Some(16), false), Applicability::Applicable);
     assert_eq!(applicability(Some(30), true), Applicability::Pregnant);

@@ -1,5 +1,5 @@
-//! Red flags: signs that bypass the queue's order. Each shows the emergency
-//! number at once and alerts the operator, and the worker still gets a doctor.
+//! Red flags: signs that bypass the queue order. Each shows the emergency number at once and alerts
+//! the operator, and the worker still gets a doctor.
 
 use serde::Serialize;
 
@@ -12,8 +12,8 @@ pub const EMERGENCY_NUMBER: &str = "120";
 /// The national line for psychological help (mainland China, since 2025-01-01).
 pub const SUPPORT_NUMBER: &str = "12356";
 
-/// Declares the codes: variant = code, Chinese, English. The words say what to
-/// do now, and each sentence names the emergency number.
+/// Declares the codes: variant = code, Chinese, English. The texts say what to do now, and each
+/// contains the emergency number.
 macro_rules! red_flags {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $zh:literal, $en:literal;)+) => {
         crate::text_enum! {
@@ -21,7 +21,7 @@ macro_rules! red_flags {
             pub enum RedFlagCode { $($(#[$doc])* $variant = $code),+ }
         }
         impl RedFlagCode {
-            /// What to do now; every sentence names the emergency number.
+            /// What to do now; every text contains the emergency number.
             pub const fn advice(self) -> Bilingual {
                 match self { $(Self::$variant => Bilingual::fixed($zh, $en)),+ }
             }
@@ -30,57 +30,31 @@ macro_rules! red_flags {
 }
 
 red_flags! {
-    /// See [`SymptomFlag::ChestPain`].
     ChestPain = "chest_pain", "胸痛：立即拨打 120，停止活动，坐下休息；请人去取最近的 AED。", "Chest pain: call 120 now, stop all effort and sit down; send somebody for the nearest AED.";
-    /// See [`SymptomFlag::StrokeSigns`].
     StrokeSigns = "stroke_signs", "疑似中风：立即拨打 120，记下发病时间，不要进食。", "Signs of a stroke: call 120 now, note when it began, eat and drink nothing.";
-    /// See [`SymptomFlag::HeavyBleeding`].
     HeavyBleeding = "heavy_bleeding", "大量出血：立即拨打 120，用力按压伤口不松手。", "Heavy bleeding: call 120 now, press hard on the wound and keep pressing.";
-    /// See [`SymptomFlag::SevereBreathlessness`].
     SevereBreathlessness = "severe_breathlessness", "严重呼吸困难：立即拨打 120，保持坐位。", "Severe breathlessness: call 120 now and stay upright.";
-    /// See [`SymptomFlag::LossOfConsciousness`].
     LossOfConsciousness = "loss_of_consciousness", "昏迷：立即拨打 120；没有呼吸就做心肺复苏并取最近的 AED，有呼吸就让患者侧卧。", "Loss of consciousness: call 120 now; without breathing start CPR and fetch the nearest AED, with breathing lay the person on the side.";
-    /// See [`SymptomFlag::Seizure`].
     Seizure = "seizure", "抽搐：立即拨打 120，移开周围硬物，不要往口中塞东西。", "A seizure: call 120 now, clear hard objects away, put nothing in the mouth.";
-    /// See [`SymptomFlag::SevereAllergicReaction`].
     SevereAllergicReaction = "severe_allergic_reaction", "严重过敏：立即拨打 120，平卧；呼吸困难时取坐位。", "A severe allergic reaction: call 120 now and lie down, or sit if breathing is hard.";
-    /// See [`SymptomFlag::HeatStrokeSigns`].
     HeatStrokeSigns = "heat_stroke_signs", "疑似热射病：立即拨打 120，移到阴凉处，用水和风降温。", "Signs of heat stroke: call 120 now, move into the shade, cool with water and air.";
-    /// See [`SymptomFlag::MajorInjury`].
     MajorInjury = "major_injury", "严重外伤：立即拨打 120，不要移动患者，压住出血处。", "A major injury: call 120 now, do not move the person, press on what bleeds.";
-    /// See [`SymptomFlag::Poisoning`].
     Poisoning = "poisoning", "疑似中毒：立即拨打 120，不要催吐，保留包装。", "Poisoning: call 120 now, do not induce vomiting, keep the packaging.";
-    /// See [`SymptomFlag::SelfHarmThoughts`].
     SelfHarmThoughts = "self_harm_thoughts", "您并不孤单：请拨打全国统一心理援助热线 12356，不要独处；有立即危险时拨打 120。", "You are not alone: call the support line 12356 and do not stay by yourself; in immediate danger call 120.";
-    /// See [`SymptomFlag::WorstHeadache`].
     WorstHeadache = "worst_headache", "突发剧烈头痛：立即拨打 120，平卧不动，不要自行服用止痛药。", "A sudden worst headache: call 120 now, lie still, take no painkiller on your own.";
-    /// See [`SymptomFlag::Fainting`].
     Fainting = "fainting", "晕倒：立即拨打 120，平卧并抬高双腿，不要马上站起。", "Fainting: call 120 now, lie down with the legs raised, do not get up at once.";
-    /// See [`SymptomFlag::Breathlessness`].
     Breathlessness = "breathlessness", "气短：立即拨打 120，坐直，解开衣领，停止活动。", "Short of breath: call 120 now, sit upright, loosen the collar, stop all effort.";
-    /// See [`SymptomFlag::BlackStoolOrVomitedBlood`].
     BlackStoolOrVomitedBlood = "black_stool_or_vomited_blood", "黑便或呕血：立即拨打 120，侧卧，不要进食饮水，不要服用止痛药。", "Black stool or vomited blood: call 120 now, lie on the side, eat and drink nothing, take no painkiller.";
-    /// See [`SymptomFlag::HeadInjury`].
     HeadInjury = "head_injury", "头部受伤：立即拨打 120，不要移动头颈；呕吐、嗜睡或糊涂时尤其危险。", "A head injury: call 120 now, keep head and neck still; vomiting, sleepiness or confusion is dangerous.";
-    /// See [`SymptomFlag::EyeInjury`].
     EyeInjury = "eye_injury", "眼外伤：拨打 120，轻轻遮盖眼睛，不要揉、不要按、不要取出扎入物。", "An eye injury: call 120, cover the eye lightly, do not rub or press, leave what is stuck in it.";
-    /// See [`SymptomFlag::ChemicalInEye`].
     ChemicalInEye = "chemical_in_eye", "化学品入眼：立刻用流动清水冲洗 15 分钟以上，撑开眼皮，同时拨打 120。", "A chemical in the eye: rinse at once with running water for 15 minutes or more, lids held open, and call 120.";
-    /// See [`SymptomFlag::Burn`].
     Burn = "burn", "烧烫伤：用流动凉水冲 15 到 20 分钟，不要涂抹任何东西，面积大或在面部时立即拨打 120。", "A burn: cool with running water for 15 to 20 minutes, put nothing on it; call 120 now if it is large or on the face.";
-    /// See [`SymptomFlag::ElectricShock`].
     ElectricShock = "electric_shock", "触电：先切断电源，不要用手碰人；拨打 120，没有呼吸就做心肺复苏并取最近的 AED。", "An electric shock: cut the power first, do not touch the person; call 120, without breathing start CPR and fetch the nearest AED.";
-    /// See [`SymptomFlag::GasOrSmoke`].
     GasOrSmoke = "gas_or_smoke", "吸入毒气或烟雾：立即离开到空气新鲜处并拨打 120；此时血氧仪读数可能假性正常。", "Gas or smoke: leave for fresh air at once and call 120; the oximeter may read falsely normal.";
-    /// See [`SymptomFlag::FallFromHeight`].
     FallFromHeight = "fall_from_height", "高处坠落：立即拨打 120，不要搬动，固定头颈。", "A fall from height: call 120 now, do not move the person, hold head and neck still.";
-    /// See [`SymptomFlag::BiteOrSting`].
     BiteOrSting = "bite_or_sting", "咬伤或蜇伤：用肥皂水和清水冲洗 15 分钟；蛇咬时肢体放低不动并拨打 120；呼吸困难或肿胀时立即拨打 120。", "A bite or sting: wash with soap and water for 15 minutes; for a snake keep the limb low and still and call 120; with hard breathing or swelling call 120 now.";
-    /// See [`SymptomFlag::FaceSwelling`].
     FaceSwelling = "face_swelling", "面部或舌头肿胀：立即拨打 120，坐直，停止接触可疑的食物或药物。", "A swollen face or tongue: call 120 now, sit upright, stop the food or drug that may have caused it.";
-    /// See [`SymptomFlag::DarkUrineAfterHeat`].
     DarkUrineAfterHeat = "dark_urine_after_heat", "热后尿色深：立即停止劳动，到阴凉处饮水，不要服用止痛药，并拨打 120。", "Dark urine after heat: stop work now, drink water in the shade, take no painkiller, and call 120.";
-    /// See [`SymptomFlag::PregnancyBleeding`].
     PregnancyBleeding = "pregnancy_bleeding", "孕期出血：立即拨打 120，左侧卧，不要走动。", "Bleeding in pregnancy: call 120 now, lie on the left side, do not walk about.";
     /// A complete NEWS2 of 7 or more.
     News2High = "news2_high", "生命体征危急：立即拨打 120。", "The vital signs are critical: call 120 now.";
@@ -116,13 +90,13 @@ red_flags! {
     BreathingSlow = "breathing_slow", "呼吸过慢：立即拨打 120，唤醒并看护，没有呼吸就做心肺复苏。", "Breathing is too slow: call 120 now, keep the person awake; without breathing start CPR.";
     /// Two readings in the warning band of pregnancy, or of a child's age.
     GroupWarnings = "group_warnings", "多项生命体征同时处于警戒范围：立即拨打 120；孕妇左侧卧，儿童由大人看护。", "Several vital signs are in their warning range together: call 120 now; when pregnant lie on the left side, keep a child in an adult's care.";
-    /// Fever in pregnancy beside another sign.
+    /// Fever in pregnancy together with another sign.
     PregnancyFever = "pregnancy_fever", "孕期发热伴其他异常：立即拨打 120，左侧卧。", "Fever in pregnancy with another sign: call 120 now and lie on the left side.";
 }
 
 impl From<SymptomFlag> for RedFlagCode {
     fn from(symptom: SymptomFlag) -> Self {
-        // Each symptom is a red flag of the same spelling; a test walks through all.
+        // Each symptom has a red flag with the same code; a test checks all of them.
         Self::parse(symptom.as_str()).unwrap_or(Self::LossOfConsciousness)
     }
 }
@@ -130,7 +104,6 @@ impl From<SymptomFlag> for RedFlagCode {
 /// One reason to call for help at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RedFlag {
-    /// Why.
     pub code: RedFlagCode,
     /// What to do now.
     pub advice: Bilingual,
@@ -151,15 +124,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_symptom_is_a_flag_of_its_own_spelling_with_words_of_its_own_that_name_the_number() {
+    fn every_symptom_has_a_flag_with_its_code_and_its_own_advice_with_the_number() {
         for &symptom in SymptomFlag::ALL {
             assert_eq!(RedFlagCode::from(symptom).as_str(), symptom.as_str());
         }
-        let mut said = std::collections::HashSet::new();
+        let mut seen = std::collections::HashSet::new();
         for &code in RedFlagCode::ALL {
             let advice = code.advice();
             assert!(advice.zh.contains(EMERGENCY_NUMBER) && advice.en.contains(EMERGENCY_NUMBER), "{code}");
-            assert!(said.insert(advice.zh.clone()) && said.insert(advice.en.clone()), "{code}");
+            assert!(seen.insert(advice.zh.clone()) && seen.insert(advice.en.clone()), "{code}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Single signs: values that are an emergency by themselves, whatever the score.
+//! Single signs: values that are an emergency by themselves, whatever the score is.
 
 use super::{
     history::Latest,
@@ -10,13 +10,15 @@ use super::{
 };
 use crate::vitals::{Acvpu, Beyond, ReadingKind, ValidReading};
 
-/// From this NEWS2 total, or lower bound of one, it is an emergency. Source: house rules, vitals.
+/// From this NEWS2 total, or lower bound of one, it is an emergency. Source: the project's clinical
+/// rules, vitals.
 const NEWS2_EMERGENCY_FROM: i64 = 7;
 
-/// A part of NEWS2 from which a fever in pregnancy does not stand alone. Our default.
+/// Score of a NEWS2 part from which it counts as another sign beside a fever in pregnancy. Our
+/// default.
 const ANOTHER_SIGN_FROM: i64 = 2;
 
-/// SignBounds of one kind that lead to a red flag.
+/// The bounds of one kind of reading that lead to a red flag.
 struct Rule {
     kind: ReadingKind,
     bounds: SignBounds,
@@ -29,8 +31,7 @@ const fn rule(kind: ReadingKind, bounds: SignBounds, low: RedFlagCode, high: Red
 }
 
 impl Rule {
-    /// The flag of a value, or of a word that stands for one. A device's LO or HI
-    /// crosses every bound on its side.
+    /// The flag of a value, or of LO or HI: they cross every bound on their side.
     fn flag(&self, value: Option<i64>, beyond: Option<Beyond>) -> Option<RedFlagCode> {
         let side = match beyond {
             Some(Beyond::Low) => self.bounds.at_most.map(|_| Side::Low),
@@ -44,7 +45,7 @@ impl Rule {
     }
 }
 
-/// The rules of the person's group.
+/// The rules of the person's group (adult, pregnant, child).
 fn rules(facts: &TriageFacts<'_>) -> Vec<Rule> {
     use ReadingKind::{BloodPressure, Glucose, HeartRate, RespiratoryRate, Spo2, Temperature};
     use RedFlagCode as Flag;
@@ -57,7 +58,7 @@ fn rules(facts: &TriageFacts<'_>) -> Vec<Rule> {
     let mut rules = vec![
         rule(Temperature, single.temperature, Flag::TemperatureLow, Flag::TemperatureHigh),
         glucose(single.glucose),
-        // A meter's HI has no number that a limit could be held against.
+        // A meter's HI has no number to compare with a limit.
         glucose(SignBounds { at_most: None, at_least: Some(i64::MAX) }),
         oxygen(single.spo2),
     ];
@@ -79,7 +80,7 @@ fn rules(facts: &TriageFacts<'_>) -> Vec<Rule> {
     rules
 }
 
-/// The flag of one measurement, if it is an emergency by itself.
+/// The red flag of one measurement, if it is an emergency by itself.
 fn flag_of(facts: &TriageFacts<'_>, rules: &[Rule], reading: &ValidReading) -> Option<RedFlagCode> {
     let of_kind = rules.iter().filter(|rule| rule.kind == reading.kind);
     let first = of_kind.filter_map(|rule| rule.flag(reading.value, reading.beyond)).next();
@@ -93,15 +94,13 @@ fn flag_of(facts: &TriageFacts<'_>, rules: &[Rule], reading: &ValidReading) -> O
 /// A measurement that is an emergency by itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sign<'a> {
-    /// Why.
     pub code: RedFlagCode,
-    /// The measurement.
     pub latest: &'a Latest,
-    /// The measurement before it said the same.
+    /// Whether the measurement before it was an emergency by itself, too.
     pub confirmed: bool,
 }
 
-/// What is an emergency among the latest readings.
+/// The emergencies among the latest readings.
 pub(super) fn measured<'a>(facts: &TriageFacts<'a>) -> Vec<Sign<'a>> {
     let rules = rules(facts);
     let sign = |latest: &'a Latest| {
@@ -112,7 +111,7 @@ pub(super) fn measured<'a>(facts: &TriageFacts<'a>) -> Vec<Sign<'a>> {
     facts.latest.iter().filter_map(sign).collect()
 }
 
-/// What is an emergency without any single measurement.
+/// The emergencies that do not depend on a single measurement.
 pub(super) fn others(facts: &TriageFacts<'_>, signs: &[Sign<'_>]) -> Vec<RedFlagCode> {
     let mut codes: Vec<RedFlagCode> = facts.symptoms.iter().map(|&symptom| symptom.into()).collect();
     codes.extend(consciousness(facts.consciousness));
@@ -126,7 +125,7 @@ pub(super) fn others(facts: &TriageFacts<'_>, signs: &[Sign<'_>]) -> Vec<RedFlag
         codes.push(RedFlagCode::PregnancyFever);
     }
     codes.extend(temperature_of_an_infant(facts));
-    // Two extremes alarm by themselves, one would wait for its second measurement.
+    // Two extremes are an emergency by themselves; one waits for its second measurement.
     if codes.is_empty() && signs.len() < TOGETHER_FROM && warnings(facts).together >= TOGETHER_FROM {
         codes.push(RedFlagCode::GroupWarnings);
     }
@@ -164,29 +163,29 @@ fn fever_in_pregnancy(facts: &TriageFacts<'_>, another_sign: bool) -> bool {
     let fever = of_kind
         .and_then(|latest| latest.reading.value)
         .is_some_and(|value| bounds.crossed(value) == Some(Side::High));
-    // The score does not hold in pregnancy; its parts still tell what is out of order.
+    // The score does not apply in pregnancy; its parts still show which signs are abnormal.
     let part = |(part, score): (&News2Part, &i64)| {
         *part != News2Part::Temperature && *part != News2Part::Consciousness && *score >= ANOTHER_SIGN_FROM
     };
-    let out_of_order = facts.parts.is_some_and(|score| score.parts.iter().any(part));
-    facts.pregnant && fever && (another_sign || out_of_order)
+    let abnormal = facts.parts.is_some_and(|score| score.parts.iter().any(part));
+    facts.pregnant && fever && (another_sign || abnormal)
 }
 
 /// Readings in the warning band of the person's group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Warnings {
-    /// Kinds that a doctor must see soon.
+    /// Kinds for which a doctor must see the person soon.
     pub urgent: usize,
-    /// Those of them that are an emergency together. A child's fever is not: it quickens heart
-    /// and breath by itself.
+    /// Those of them that count towards `TOGETHER_FROM`. A child's fever does not: it raises heart
+    /// and respiratory rate by itself.
     pub together: usize,
 }
 
-/// From so many on they are an emergency together. Source: the obstetric early warning chart
-/// calls for two yellow ones as for one red. Our default for children.
+/// From this many on they are an emergency together. Source: the obstetric early warning chart
+/// calls for two yellow signs as for one red. Our default for children.
 pub(super) const TOGETHER_FROM: usize = 2;
 
-/// What lies in the warning band of the person's group.
+/// Counts the readings in the warning band of the person's group.
 pub(super) fn warnings(facts: &TriageFacts<'_>) -> Warnings {
     let mut found = Warnings::default();
     for latest in facts.latest {

@@ -1,4 +1,4 @@
-//! What a worker is asked: signs that need help at once, whatever is measured.
+//! What a worker is asked: symptoms that need help at once, whatever is measured.
 
 use crate::words::Bilingual;
 
@@ -10,7 +10,7 @@ macro_rules! symptoms {
             pub enum SymptomFlag { $($(#[$doc])* $variant = $code),+ }
         }
         impl SymptomFlag {
-            /// The words to tick.
+            /// The text beside the checkbox.
             pub const fn label(self) -> Bilingual {
                 match self { $(Self::$variant => Bilingual::fixed($zh, $en)),+ }
             }
@@ -25,17 +25,17 @@ symptoms! {
     StrokeSigns = "stroke_signs", "突然口角歪斜、一侧手脚无力或说话不清", "A face that droops, a weak arm or slurred speech, suddenly";
     /// Bleeding that does not stop.
     HeavyBleeding = "heavy_bleeding", "大量出血或止不住的出血", "Heavy bleeding, or bleeding that does not stop";
-    /// Cannot finish a sentence for want of breath.
+    /// Too breathless to finish a sentence.
     SevereBreathlessness = "severe_breathlessness", "喘得说不完一句话", "Too short of breath to finish a sentence";
     /// Cannot be woken, or was unconscious.
     LossOfConsciousness = "loss_of_consciousness", "昏迷或叫不醒", "Unconscious, or cannot be woken";
-    /// A fit, now or within the hour.
+    /// A seizure, now or within the hour.
     Seizure = "seizure", "抽搐（现在或一小时内）", "A seizure, now or within the hour";
     /// Hives with breathlessness, or swelling of the throat.
     SevereAllergicReaction = "severe_allergic_reaction", "全身风团伴呼吸困难或咽喉发紧", "Hives with hard breathing or a tight throat";
     /// Hot, confused or collapsed after work in heat.
     HeatStrokeSigns = "heat_stroke_signs", "高温作业后发热、糊涂或倒下", "Hot, confused or collapsed after work in heat";
-    /// A crash or a crushing.
+    /// A crash or a crush injury.
     MajorInjury = "major_injury", "车祸、挤压等严重外伤", "A crash, a crushing or another major injury";
     /// Swallowed or touched poison, or an overdose.
     Poisoning = "poisoning", "误服毒物或药物过量", "Poison swallowed or touched, or an overdose";

@@ -1,4 +1,4 @@
-//! One authorised try to vend one order unit, as the server keeps it.
+//! One authorised try to vend one order unit: the server's record.
 
 use chrono::TimeDelta;
 
@@ -13,20 +13,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a cabinet may act on a GRANT, on its own monotonic clock, in
-/// milliseconds. A policy default of ours: nothing depends on it for safety.
-pub const GRANT_TTL_MS: u32 = 30_000;
+/// How long a cabinet may act on a GRANT, on its own monotonic clock, in milliseconds. Our default:
+/// safety does not depend on it.
+#[cfg(test)]
+pub(crate) const GRANT_TTL_MS: u32 = 30_000;
 
-/// How long a started attempt may be silent before it is in doubt, in seconds
-/// (source: the cabinet protocol, states of an attempt).
-pub const SILENCE_SECONDS: i64 = 120;
+/// How long a started attempt may be silent before it is in doubt, in seconds. Source: the cabinet
+/// protocol, states of an attempt.
+pub(crate) const SILENCE_SECONDS: i64 = 120;
 
 crate::text_enum! {
-    /// Where an attempt stands.
+    /// The state of an attempt.
     pub enum AttemptState {
         /// Signed and offered to the cabinet; START has not been committed.
         Issued = "issued",
-        /// START is committed: from here only evidence closes it.
+        /// START is committed: from here on only evidence closes it.
         Started = "started",
         /// Withdrawn before START.
         Voided = "voided",
@@ -34,34 +35,32 @@ crate::text_enum! {
         Dispensed = "dispensed",
         /// The pack did not come out, and that is proven.
         NotDispensed = "not_dispensed",
-        /// Nobody knows yet.
+        /// The outcome is not known yet.
         InDoubt = "in_doubt",
     }
 }
 
 impl AttemptState {
-    /// Not at an end yet.
+    /// Has not ended.
     pub const LIVE: &'static [AttemptState] =
         &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt];
-    /// While one of these stands, a new attempt for the same unit is impossible.
-    pub const BLOCKING: &'static [AttemptState] =
+    /// While an attempt is in one of these states, no new attempt for the same unit may be issued.
+    pub(crate) const BLOCKING: &'static [AttemptState] =
         &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt, AttemptState::Dispensed];
-    /// At an end; nothing changes these any more.
+    /// Has ended; these states never change again.
     pub const ENDED: &'static [AttemptState] =
         &[AttemptState::Voided, AttemptState::Dispensed, AttemptState::NotDispensed];
 
-    /// Stands in `LIVE`.
     pub fn is_live(self) -> bool {
         Self::LIVE.contains(&self)
     }
 
-    /// Stands in `BLOCKING`.
     pub fn is_blocking(self) -> bool {
         Self::BLOCKING.contains(&self)
     }
 
-    /// Stands in `ENDED`.
-    pub fn is_ended(self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_ended(self) -> bool {
         Self::ENDED.contains(&self)
     }
 }
@@ -69,37 +68,31 @@ impl AttemptState {
 crate::text_enum! {
     /// Why a pack did not come out.
     pub enum NotDispensedReason {
-        /// The motor ran and the pack is held; proven by the empty hatch only.
+        /// The motor ran and the pack is stuck; proven only by the empty hatch.
         Jam = "jam",
-        /// The slot held nothing.
+        /// The slot was empty.
         Empty = "empty",
         /// The cabinet saw that the lot has expired.
         Expired = "expired",
-        /// The cabinet knew the lot as recalled.
+        /// The cabinet had the lot marked as recalled.
         Recalled = "recalled",
         /// The slot holds another product or lot.
         WrongSlot = "wrong_slot",
-        /// The motor was never asked to run.
+        /// The motor was never started.
         NotTried = "not_tried",
     }
 }
 
 crate::text_enum! {
-    /// How an attempt that was started has ended.
+    /// The outcome of a started attempt.
     pub enum Outcome {
         /// The pack came out.
         Dispensed = "dispensed",
-        /// See `NotDispensedReason::Jam`.
         Jam = "jam",
-        /// See `NotDispensedReason::Empty`.
         Empty = "empty",
-        /// See `NotDispensedReason::Expired`.
         Expired = "expired",
-        /// See `NotDispensedReason::Recalled`.
         Recalled = "recalled",
-        /// See `NotDispensedReason::WrongSlot`.
         WrongSlot = "wrong_slot",
-        /// See `NotDispensedReason::NotTried`.
         NotTried = "not_tried",
     }
 }
@@ -120,7 +113,7 @@ impl From<NotDispensedReason> for Outcome {
 crate::text_enum! {
     /// Why an attempt was withdrawn before START.
     pub enum VoidReason {
-        /// Its time was up, by the server's clock.
+        /// It expired, by the server's clock.
         Expired = "expired",
         /// The worker or the order withdrew it.
         Cancelled = "cancelled",
@@ -130,15 +123,15 @@ crate::text_enum! {
         Replaced = "replaced",
         /// The cabinet declined before it had asked for START.
         Declined = "declined",
-        /// At START the worker's record spoke against the drug.
+        /// At START the safety check of the worker's record refused the drug.
         Unsafe = "unsafe",
-        /// Something happened at its slot, which then takes no attempt before a count.
+        /// An event at its slot closed the slot until it is counted.
         SlotClosed = "slot_closed",
     }
 }
 
 crate::text_enum! {
-    /// What made a started attempt doubtful.
+    /// What put a started attempt in doubt.
     pub enum DoubtCause {
         /// The cabinet restarted.
         NewBoot = "new_boot",
@@ -150,8 +143,8 @@ crate::text_enum! {
         Unknown = "unknown",
         /// A jam without an empty-hatch sensor.
         Jam = "jam",
-        /// The cabinet restarted and drew the id of its boot a second time: nobody
-        /// can say any more which of the two an entry of the journal is from.
+        /// The cabinet restarted and drew the same boot id again: nobody can tell which of the two
+        /// boots an entry of the journal is from.
         SameBoot = "same_boot",
     }
 }
@@ -159,34 +152,31 @@ crate::text_enum! {
 /// The server's record of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Which attempt.
     pub id: AttemptId,
-    /// The one physical pack it is for.
+    /// The one physical pack that it is for.
     pub order_unit: OrderUnitId,
     /// The cabinet that may carry it out.
     pub cabinet: CabinetId,
-    /// The epoch of that cabinet when it was issued.
+    /// The cabinet's epoch at issue.
     pub epoch: Epoch,
-    /// Where the pack lies.
+    /// The pack's slot.
     pub slot: SlotNo,
-    /// Where the attempt stands.
     pub state: AttemptState,
-    /// From here on a START is refused, by the server's clock.
+    /// From here on START is refused, by the server's clock.
     pub expires_at: Timestamp,
-    /// The boot that START was granted to; none either once its id was drawn again.
+    /// The boot that START was granted to; `None` again once its id was drawn a second time.
     pub granted_boot: Option<BootId>,
     /// When START was committed.
     pub started_at: Option<Timestamp>,
-    /// When it first became doubtful.
+    /// When it was first in doubt.
     pub doubted_at: Option<Timestamp>,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// How it ended; `None` while live, and when voided.
+    /// `None` while live, and when voided.
     pub outcome: Option<Outcome>,
 }
 
 impl Attempt {
-    /// A fresh attempt in `issued`.
+    /// A new attempt in `issued`.
     pub fn issued(
         id: AttemptId,
         order_unit: OrderUnitId,
@@ -245,20 +235,20 @@ impl Attempt {
         self
     }
 
-    /// When silence makes a started attempt doubtful; `None` before START.
-    pub fn doubtful_from(&self) -> Option<Timestamp> {
+    /// When silence puts a started attempt in doubt; `None` before START.
+    pub(crate) fn doubtful_from(&self) -> Option<Timestamp> {
         self.started_at.map(|at| at + TimeDelta::seconds(SILENCE_SECONDS))
     }
 }
 
-/// May another attempt be issued for a unit whose attempts stand in `earlier`?
+/// Whether another attempt may be issued for a unit whose attempts are in the states `earlier`.
 ///
-/// An authorization that has expired but was not voided still blocks: its START may
-/// be committed by an instance whose clock is slower.
+/// An authorization that has expired but was not voided still blocks: its START may be committed by
+/// an instance whose clock is slower.
 ///
 /// # Errors
-/// `attempt_in_doubt`, `attempt_closed` (it was dispensed) or `state_moved_on` (one
-/// is on its way), each with the state that stands in the way.
+/// `attempt_in_doubt`, `attempt_closed` (it was dispensed) or `state_moved_on` (one is in
+/// progress), each with the blocking state.
 pub fn may_issue(earlier: impl IntoIterator<Item = AttemptState>) -> Result<(), Refusal> {
     for state in earlier {
         let code = match state {
@@ -277,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_is_live_or_ended_and_blocking_is_what_bars_a_new_attempt() {
+    fn every_state_is_live_or_ended_and_blocking_states_prevent_a_new_attempt() {
         for state in AttemptState::ALL.iter().copied() {
             assert_ne!(state.is_live(), state.is_ended(), "{state}");
             assert_eq!(may_issue([state]).is_err(), state.is_blocking(), "{state}");

@@ -1,10 +1,9 @@
-//! The cabinet's own side of an attempt: what our simulated cabinet runs, and a
-//! reference for firmware.
+//! The cabinet's side of an attempt: the simulated cabinet runs it, and it is a reference for
+//! firmware.
 //!
-//! The machine decides; the caller does. Every function answers with steps that the
-//! caller carries out in order: a `Write` must be durable on disk before the next
-//! step begins. Whatever is not written is lost with the power, and `boot` rebuilds
-//! from the journal alone.
+//! The state machine decides; the caller acts. Every function returns steps that the caller carries
+//! out in order: a `Write` must be durable on disk before the next step begins. What is not written
+//! is lost in a power cut, and `boot` rebuilds the state from the journal alone.
 
 use std::collections::BTreeMap;
 
@@ -19,74 +18,65 @@ use crate::{
     stock::SlotNo,
 };
 
-/// What a checked vend authorization permits: the signature, the audience (this
-/// device), the epoch and the quantity of one were verified before.
+/// What a verified vend authorization permits: signature, audience (this device), epoch and the
+/// quantity of one were checked before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
-    /// For which attempt.
     pub attempt: AttemptId,
-    /// From which slot.
     pub slot: SlotNo,
     /// The lot that the slot should hold.
     pub lot_no: String,
 }
 
-/// One thing to do, in order.
+/// One step for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Append to the journal and wait until it is on disk.
     Write(Body),
     /// Ask the server for START.
     AskStart {
-        /// For which attempt.
         attempt: AttemptId,
-        /// In whose name: the GRANT will be bound to it.
+        /// The GRANT will be bound to this boot.
         boot: BootId,
     },
     /// Run the motor of this slot once.
-    RunMotor {
-        /// For which attempt.
-        attempt: AttemptId,
-        /// Of which slot.
-        slot: SlotNo,
-    },
+    RunMotor { attempt: AttemptId, slot: SlotNo },
 }
 
-/// What the sensors say after the motor stopped.
+/// The sensors' readings after the motor stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sensed {
-    /// The light curtain saw something fall.
+    /// The light curtain detected something falling.
     pub drop: bool,
-    /// The hatch sensor is sure that the hatch is empty.
+    /// The hatch sensor reports for certain that the hatch is empty.
     pub hatch_empty: bool,
 }
 
-/// How far this cabinet is with one attempt.
+/// Progress of one attempt at this cabinet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// Permitted; nothing has moved. START may be asked, again and again.
+    /// Permitted; nothing has moved. START may be requested, repeatedly.
     Pending {
-        /// When this boot last asked, in milliseconds since it began.
+        /// When this boot last requested START, in milliseconds since the boot began.
         asked_at_ms: Option<i64>,
     },
     /// Given up: every GRANT is refused.
     GivenUp,
     /// The motor may run, once, in this boot.
     Running,
-    /// The motor has had its chance; it never runs again for this attempt.
+    /// The motor has run or may have run; it never runs again for this attempt.
     Spent,
 }
 
 /// One attempt at this cabinet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// How far it is.
     pub stage: Stage,
-    /// From where; `None` when only the journal still knows of it.
+    /// `None` when only the journal still contains the attempt.
     pub permission: Option<Permission>,
 }
 
-/// The cabinet's memory in one boot.
+/// The cabinet's in-memory state in one boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CabinetSide {
     boot: BootId,
@@ -94,7 +84,7 @@ pub struct CabinetSide {
     jobs: BTreeMap<AttemptId, Job>,
 }
 
-/// What the journal tells about one attempt.
+/// What the journal contains about one attempt.
 #[derive(Default)]
 struct Trace {
     intent: bool,
@@ -104,10 +94,10 @@ struct Trace {
 }
 
 impl CabinetSide {
-    /// Starts up with a freshly drawn boot id on what the journal still holds.
+    /// Starts with a new boot id and the contents of the journal.
     ///
-    /// An INTENT without an outcome never runs the motor: the answer reports the
-    /// sensor's evidence, or `unknown`.
+    /// An INTENT without an outcome never runs the motor: the returned steps report the sensor's
+    /// evidence, or `unknown`.
     pub fn boot<'a>(boot: BootId, journal: impl IntoIterator<Item = &'a Body>) -> (Self, Vec<Step>) {
         let (mut traces, mut door_open) = (BTreeMap::<AttemptId, (Trace, String)>::new(), false);
         for body in journal {
@@ -126,7 +116,7 @@ impl CabinetSide {
                 Body::Motor { .. } => trace.intent = true,
                 Body::DropSensed { .. } => trace.drop_sensed = true,
                 Body::Dispensed { .. } | Body::Unknown { .. } => trace.settled = true,
-                // Said before INTENT it is a refusal, after it an outcome.
+                // Before INTENT it is a refusal, after it an outcome.
                 Body::NotDispensed { .. } if trace.intent => trace.settled = true,
                 Body::NotDispensed { .. } | Body::Abandoned { .. } => trace.given_up = true,
                 _other => {}
@@ -153,17 +143,17 @@ impl CabinetSide {
         (side, steps)
     }
 
-    /// The boot that this memory belongs to.
+    /// The current boot.
     pub fn boot_id(&self) -> BootId {
         self.boot
     }
 
-    /// A door stands open, or was shut without a full count.
+    /// A door is open, or was shut without a full count.
     pub fn door_is_open(&self) -> bool {
         self.door_open
     }
 
-    /// What this cabinet knows of an attempt.
+    /// The cabinet's state of an attempt.
     pub fn job(&self, attempt: AttemptId) -> Option<&Job> {
         self.jobs.get(&attempt)
     }
@@ -173,8 +163,8 @@ impl CabinetSide {
         self.jobs.iter().filter(|(_, job)| job.stage == Stage::Running).map(|(id, _)| *id)
     }
 
-    /// Takes a vend authorization. Delivery may happen twice: a known attempt keeps
-    /// its stage. Answers whether it was new.
+    /// Accepts a vend authorization. Delivery may happen twice: a known attempt keeps its stage.
+    /// Returns whether it was new.
     pub fn authorize(&mut self, permission: Permission) -> bool {
         let id = permission.attempt;
         if self.jobs.contains_key(&id) {
@@ -185,15 +175,15 @@ impl CabinetSide {
         true
     }
 
-    /// The server withdrew it. Only a job that has not moved is forgotten.
+    /// The server withdrew it. Only a job that has not moved is removed.
     pub fn void(&mut self, attempt: AttemptId) {
         if matches!(self.jobs.get(&attempt), Some(Job { stage: Stage::Pending { .. }, .. })) {
             self.jobs.remove(&attempt);
         }
     }
 
-    /// The worker typed the pickup code: ask for START. Nothing is asked while a door
-    /// is open or another pack is on its way.
+    /// The worker typed the pickup code: request START. Nothing is requested while a door is open
+    /// or another pack is being vended.
     pub fn ask_start(&mut self, attempt: AttemptId, mono_ms: i64) -> Vec<Step> {
         if self.door_open || self.running().next().is_some() {
             return vec![];
@@ -208,9 +198,9 @@ impl CabinetSide {
         }
     }
 
-    /// A GRANT came in. Only one for this very boot, asked for by this boot, in time
-    /// on the monotonic clock since the asking, lets the motor run; one that came too
-    /// late (or finds a door open) is given up.
+    /// A GRANT arrived. The motor runs only if it is for this boot, was requested by this boot, and
+    /// is in time on the monotonic clock since the request. A GRANT that is late (or finds a door
+    /// open) is given up.
     pub fn grant(&mut self, attempt: AttemptId, grant: &Grant, mono_ms: i64) -> Vec<Step> {
         let (own_boot, door_open) = (self.boot, self.door_open);
         if grant.boot_id != own_boot || self.running().next().is_some() {
@@ -231,8 +221,8 @@ impl CabinetSide {
         vec![Step::Write(Body::Intent { attempt, slot, lot_no }), Step::RunMotor { attempt, slot }]
     }
 
-    /// The motor has stopped. No drop and an empty hatch is a proven jam; no drop and
-    /// no such proof is a jam that the server holds in doubt.
+    /// The motor has stopped. No drop and an empty hatch is a proven jam; no drop without that
+    /// proof is a jam that the server keeps in doubt.
     pub fn sensed(&mut self, attempt: AttemptId, sensed: Sensed, serial: Option<String>) -> Vec<Step> {
         let Some(job) = self.jobs.get_mut(&attempt) else { return vec![] };
         let (Stage::Running, Some(permission)) = (&job.stage, &job.permission) else { return vec![] };
@@ -251,7 +241,7 @@ impl CabinetSide {
         self.give_up(attempt, Body::Abandoned { attempt })
     }
 
-    /// A look at the slot before the motor found it empty, expired, recalled or wrong.
+    /// A check of the slot before the motor ran found it empty, expired, recalled or wrong.
     pub fn decline(&mut self, attempt: AttemptId, reason: NotDispensedReason) -> Vec<Step> {
         match reason {
             // A jam needs a motor that ran.

@@ -1,4 +1,4 @@
-//! JSON in its one spelling, for hashing.
+//! Canonical JSON, for hashing.
 
 use serde_json::Value;
 

@@ -12,34 +12,33 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// What became of the pickup code that was typed at the hatch.
+    /// The check of the pickup code that was typed at the hatch.
     pub enum PickupCheck {
         /// It is the order's code.
         Right = "right",
         /// It is not; the caller counts the try.
         Wrong = "wrong",
-        /// Too many wrong ones before.
+        /// Too many wrong codes before.
         Locked = "locked",
     }
 }
 
-/// What START depends on, read in START's own transaction.
+/// The preconditions of START, read in START's own transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartGate {
     /// The pickup code.
     pub pickup: PickupCheck,
-    /// The cabinet has said hello with this boot, and with none after it.
+    /// This boot has said hello, and no later boot has.
     pub boot_is_current: bool,
-    /// The epoch is the cabinet's present one and its key is not revoked.
+    /// The epoch is the cabinet's current one and its key is not revoked.
     pub epoch_is_current: bool,
-    /// Every door is shut, and every slot was counted when it was.
+    /// Every door is shut, and every slot was counted when it was shut.
     pub door_closed: bool,
-    /// A tamper alarm stands.
+    /// A tamper alarm is open.
     pub tampered: bool,
-    /// The cabinet and the books do not differ in anything that must be
-    /// reconciled first.
+    /// The cabinet and the ledger do not differ in anything that must be reconciled first.
     pub reconciled: bool,
-    /// The slot takes attempts.
+    /// The slot accepts attempts.
     pub slot_open: bool,
     /// The lot is neither expired nor recalled, and may be sold in this lane.
     pub lot_ok: bool,
@@ -49,8 +48,9 @@ pub struct StartGate {
 }
 
 impl StartGate {
-    /// Nothing stands in the way.
-    pub const CLEAR: StartGate = StartGate {
+    /// All preconditions hold.
+    #[cfg(test)]
+    pub(crate) const CLEAR: StartGate = StartGate {
         pickup: PickupCheck::Right,
         boot_is_current: true,
         epoch_is_current: true,
@@ -62,36 +62,36 @@ impl StartGate {
         prescription_ok: true,
     };
 
-    /// What must hold whenever a GRANT is handed out, the repeated one too.
-    fn machine_and_person(&self) -> Result<(), Refusal> {
-        let no = |code| Err(Refusal::new(code));
+    /// The preconditions of every GRANT, including a repeated one: cabinet, slot and pickup code.
+    fn check_cabinet_and_pickup_code(&self) -> Result<(), Refusal> {
+        let refuse = |code| Err(Refusal::new(code));
         if !self.epoch_is_current {
-            return no(Code::EpochRevoked);
+            return refuse(Code::EpochRevoked);
         }
         if !self.boot_is_current {
-            return no(Code::BootUnknown);
+            return refuse(Code::BootUnknown);
         }
         if self.tampered {
-            return no(Code::CabinetTampered);
+            return refuse(Code::CabinetTampered);
         }
         if !self.reconciled {
-            return no(Code::CabinetNotReconciled);
+            return refuse(Code::CabinetNotReconciled);
         }
         if !self.door_closed {
-            return no(Code::DoorOpen);
+            return refuse(Code::DoorOpen);
         }
         if !self.slot_open {
-            return no(Code::CabinetClosed);
+            return refuse(Code::CabinetClosed);
         }
         match self.pickup {
             PickupCheck::Right => Ok(()),
-            PickupCheck::Wrong => no(Code::PickupCodeWrong),
-            PickupCheck::Locked => no(Code::PickupCodeLocked),
+            PickupCheck::Wrong => refuse(Code::PickupCodeWrong),
+            PickupCheck::Locked => refuse(Code::PickupCodeLocked),
         }
     }
 
-    /// What must hold when the attempt passes START.
-    fn medicine(&self) -> Result<(), Refusal> {
+    /// The additional preconditions when the attempt passes START: lot and prescription.
+    fn check_lot_and_prescription(&self) -> Result<(), Refusal> {
         if !self.lot_ok {
             return Err(Refusal::new(Code::LotNotAllowed));
         }
@@ -102,14 +102,13 @@ impl StartGate {
     }
 }
 
-/// What a cabinet's journal says about one attempt.
+/// What a cabinet's journal reports about one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// A drop was sensed.
     Dispensed,
-    /// The cabinet says that nothing came out.
+    /// The cabinet reports that nothing came out.
     NotDispensed {
-        /// Why.
         reason: NotDispensedReason,
         /// A sensor saw the hatch empty.
         hatch_empty_sensor: bool,
@@ -120,7 +119,7 @@ pub enum Evidence {
     Abandoned,
 }
 
-/// A person's finding after a restart and a blind count.
+/// A person's decision after a restart and a blind count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountDecision {
     /// The pack is gone.
@@ -129,62 +128,53 @@ pub enum CountDecision {
     NotDispensed(NotDispensedReason),
 }
 
-/// What may be asked of an attempt.
+/// The commands to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// The cabinet asks to go ahead.
+    /// The cabinet asks for START.
     Start {
-        /// The boot that asks.
         boot: BootId,
         /// The epoch whose key signed the request.
         epoch: Epoch,
-        /// What START depends on.
+        /// The preconditions of START.
         gate: StartGate,
     },
-    /// Withdraw it.
-    Void {
-        /// Why.
-        reason: VoidReason,
-    },
+    /// Withdraws it.
+    Void { reason: VoidReason },
     /// The cabinet said hello with this boot.
     NewBoot {
-        /// The boot it is in.
+        /// The boot that it is in.
         boot: BootId,
     },
-    /// The cabinet restarted under an id that it had drawn before.
-    SameBoot {
-        /// Which.
-        boot: BootId,
-    },
+    /// The cabinet restarted with a boot id that it had already used.
+    SameBoot { boot: BootId },
     /// The cabinet was replaced or enrolled again.
     NewEpoch,
-    /// The sweep found that nothing was heard since START.
+    /// The sweep found that nothing was received since START.
     Silence,
-    /// An accepted journal entry speaks of this attempt.
+    /// An accepted journal entry concerns this attempt.
     JournalEvidence {
         /// The boot that wrote the entry (not the one that sent it).
         boot: BootId,
         /// The epoch of the journal.
         epoch: Epoch,
-        /// What it says.
         evidence: Evidence,
     },
     /// A named person decides after a count.
     HumanCount {
-        /// The cabinet was restarted after the doubt arose and before the count: a
-        /// GRANT on its way is dead then. The caller establishes it from a boot that
-        /// was first heard of after the doubt, never from "another boot" alone.
+        /// The cabinet was restarted after the doubt arose and before the count, so a GRANT in
+        /// transit can no longer be used. The caller establishes this from a boot that was first
+        /// seen after the doubt, never from "another boot" alone.
         cabinet_rebooted_after_doubt: bool,
-        /// What was found.
         decision: CountDecision,
     },
 }
 
-/// What follows from `command` for `attempt`. An empty answer means that it is
-/// already so; for a repeated START it means "the same GRANT again".
+/// Decides `command` for `attempt`. An empty result means that it is already done; for a repeated
+/// START it means "the same GRANT again".
 ///
 /// # Errors
-/// A refusal changes nothing: void, in doubt, closed, expired, or what the gate says.
+/// A refusal changes nothing: void, in doubt, closed, expired, or what the gate reports.
 pub fn decide(attempt: &Attempt, command: Command, now: Timestamp) -> Result<Vec<AttemptEvent>, Refusal> {
     match command {
         Command::Start { boot, epoch, gate } => start(attempt, boot, epoch, &gate, now),
@@ -193,7 +183,9 @@ pub fn decide(attempt: &Attempt, command: Command, now: Timestamp) -> Result<Vec
         Command::SameBoot { boot } => Ok(same_boot(attempt, boot)),
         Command::NewEpoch => Ok(new_epoch(attempt)),
         Command::Silence => Ok(silence(attempt, now)),
-        Command::JournalEvidence { boot, epoch, evidence } => Ok(weigh(attempt, boot, epoch, evidence)),
+        Command::JournalEvidence { boot, epoch, evidence } => {
+            Ok(apply_journal_evidence(attempt, boot, epoch, evidence))
+        }
         Command::HumanCount { cabinet_rebooted_after_doubt, decision } => {
             human_count(attempt, cabinet_rebooted_after_doubt, decision)
         }
@@ -216,16 +208,16 @@ fn start(
     }
     match attempt.state {
         AttemptState::Issued => {
-            gate.machine_and_person()?;
+            gate.check_cabinet_and_pickup_code()?;
             if now >= attempt.expires_at {
                 return Err(closed(attempt, Code::AttemptVoid));
             }
-            gate.medicine()?;
+            gate.check_lot_and_prescription()?;
             Ok(vec![AttemptEvent::Started { boot, epoch }])
         }
-        // A restart in between may have lost an INTENT: never across boots.
+        // A restart in between may have lost an INTENT: never repeat the GRANT for another boot.
         AttemptState::Started if attempt.granted_boot == Some(boot) => {
-            gate.machine_and_person()?;
+            gate.check_cabinet_and_pickup_code()?;
             Ok(vec![])
         }
         AttemptState::Started | AttemptState::InDoubt => Err(closed(attempt, Code::AttemptInDoubt)),
@@ -271,8 +263,8 @@ fn new_boot(attempt: &Attempt, boot: BootId) -> Vec<AttemptEvent> {
     }
 }
 
-/// An attempt in doubt loses its boot, too: what the second boot of that name
-/// says must not count as the word of the first, which held the GRANT.
+/// An attempt that is already in doubt loses its granted boot, too: evidence from the second boot
+/// with that id must not count as evidence from the first, which had the GRANT.
 fn same_boot(attempt: &Attempt, boot: BootId) -> Vec<AttemptEvent> {
     match attempt.state {
         AttemptState::Started | AttemptState::InDoubt if attempt.granted_boot == Some(boot) => {
@@ -312,68 +304,78 @@ fn silence(attempt: &Attempt, now: Timestamp) -> Vec<AttemptEvent> {
     }
 }
 
-/// What a piece of evidence is worth against the boot that START was granted to.
-enum Worth {
+/// What evidence proves, given the boot that START was granted to.
+enum Conclusion {
     Vended,
     NotVended(NotDispensedReason),
-    /// The motor ran or may have.
-    Perhaps(DoubtCause),
-    Nothing,
+    /// The motor ran or may have run.
+    MaybeVended(DoubtCause),
+    Inconclusive,
 }
 
-/// Only the boot that held the GRANT can know that its motor stayed still: a later
-/// boot may have lost the INTENT with its last journal write.
-fn worth(attempt: &Attempt, boot: BootId, evidence: Evidence) -> Worth {
-    let by_holder = attempt.granted_boot == Some(boot);
+/// Only the boot that had the GRANT can know that its motor did not run: a later boot may have lost
+/// the INTENT with its last journal write.
+fn conclusion_from(attempt: &Attempt, boot: BootId, evidence: Evidence) -> Conclusion {
+    let by_granted_boot = attempt.granted_boot == Some(boot);
     match evidence {
-        Evidence::Dispensed => Worth::Vended,
-        Evidence::Unknown => Worth::Perhaps(DoubtCause::Unknown),
+        Evidence::Dispensed => Conclusion::Vended,
+        Evidence::Unknown => Conclusion::MaybeVended(DoubtCause::Unknown),
         Evidence::NotDispensed { reason: NotDispensedReason::Jam, hatch_empty_sensor }
-            if !(hatch_empty_sensor && by_holder) =>
+            if !(hatch_empty_sensor && by_granted_boot) =>
         {
-            Worth::Perhaps(DoubtCause::Jam)
+            Conclusion::MaybeVended(DoubtCause::Jam)
         }
-        Evidence::NotDispensed { reason, .. } if by_holder => Worth::NotVended(reason),
-        Evidence::Abandoned if by_holder => Worth::NotVended(NotDispensedReason::NotTried),
-        Evidence::NotDispensed { .. } | Evidence::Abandoned => Worth::Nothing,
+        Evidence::NotDispensed { reason, .. } if by_granted_boot => Conclusion::NotVended(reason),
+        Evidence::Abandoned if by_granted_boot => Conclusion::NotVended(NotDispensedReason::NotTried),
+        Evidence::NotDispensed { .. } | Evidence::Abandoned => Conclusion::Inconclusive,
     }
 }
 
-fn weigh(attempt: &Attempt, boot: BootId, epoch: Epoch, evidence: Evidence) -> Vec<AttemptEvent> {
-    let worth = worth(attempt, boot, evidence);
+fn apply_journal_evidence(
+    attempt: &Attempt,
+    boot: BootId,
+    epoch: Epoch,
+    evidence: Evidence,
+) -> Vec<AttemptEvent> {
+    let conclusion = conclusion_from(attempt, boot, evidence);
     if epoch != attempt.epoch {
-        return match worth {
-            Worth::Vended | Worth::Perhaps(_) => incident(attempt, IncidentKind::Contradiction),
-            Worth::NotVended(_) | Worth::Nothing => vec![],
+        return match conclusion {
+            Conclusion::Vended | Conclusion::MaybeVended(_) => incident(attempt, IncidentKind::Contradiction),
+            Conclusion::NotVended(_) | Conclusion::Inconclusive => vec![],
         };
     }
-    match (attempt.state, worth) {
-        (AttemptState::Issued | AttemptState::Voided, Worth::Vended | Worth::Perhaps(_)) => {
+    match (attempt.state, conclusion) {
+        (AttemptState::Issued | AttemptState::Voided, Conclusion::Vended | Conclusion::MaybeVended(_)) => {
             incident(attempt, IncidentKind::VendWithoutStart)
         }
         // Withdrawing needs no proof: without START there is nothing to prove.
-        (AttemptState::Issued, Worth::NotVended(_) | Worth::Nothing) => {
+        (AttemptState::Issued, Conclusion::NotVended(_) | Conclusion::Inconclusive) => {
             let mut events = vec![AttemptEvent::Voided { reason: VoidReason::Declined }];
             events.extend(fault_of(evidence).map(|reason| slot_closed(attempt, reason)));
             events
         }
-        (AttemptState::Started | AttemptState::InDoubt, Worth::Vended) => {
+        (AttemptState::Started | AttemptState::InDoubt, Conclusion::Vended) => {
             vec![AttemptEvent::Dispensed { proof: Proof::Journal }]
         }
-        (AttemptState::Started | AttemptState::InDoubt, Worth::NotVended(reason)) => {
+        (AttemptState::Started | AttemptState::InDoubt, Conclusion::NotVended(reason)) => {
             let mut events = vec![AttemptEvent::NotDispensed { reason, proof: Proof::Journal }];
             events.extend(fault_of(evidence).map(|reason| slot_closed(attempt, reason)));
             events
         }
-        (AttemptState::Started, Worth::Perhaps(cause)) => doubt(attempt, cause),
-        (AttemptState::Dispensed, Worth::NotVended(_)) | (AttemptState::NotDispensed, Worth::Vended) => {
-            incident(attempt, IncidentKind::Contradiction)
-        }
-        (AttemptState::Started, Worth::Nothing)
-        | (AttemptState::InDoubt, Worth::Perhaps(_) | Worth::Nothing)
-        | (AttemptState::Dispensed, Worth::Vended | Worth::Perhaps(_) | Worth::Nothing)
-        | (AttemptState::NotDispensed, Worth::NotVended(_) | Worth::Perhaps(_) | Worth::Nothing)
-        | (AttemptState::Voided, Worth::NotVended(_) | Worth::Nothing) => vec![],
+        (AttemptState::Started, Conclusion::MaybeVended(cause)) => doubt(attempt, cause),
+        (AttemptState::Dispensed, Conclusion::NotVended(_))
+        | (AttemptState::NotDispensed, Conclusion::Vended) => incident(attempt, IncidentKind::Contradiction),
+        (AttemptState::Started, Conclusion::Inconclusive)
+        | (AttemptState::InDoubt, Conclusion::MaybeVended(_) | Conclusion::Inconclusive)
+        | (
+            AttemptState::Dispensed,
+            Conclusion::Vended | Conclusion::MaybeVended(_) | Conclusion::Inconclusive,
+        )
+        | (
+            AttemptState::NotDispensed,
+            Conclusion::NotVended(_) | Conclusion::MaybeVended(_) | Conclusion::Inconclusive,
+        )
+        | (AttemptState::Voided, Conclusion::NotVended(_) | Conclusion::Inconclusive) => vec![],
     }
 }
 
@@ -388,7 +390,7 @@ fn incident(attempt: &Attempt, kind: IncidentKind) -> Vec<AttemptEvent> {
     ]
 }
 
-/// A fault of the slot itself, which bars it until somebody has looked.
+/// A fault of the slot itself, which closes it until a person has looked.
 fn fault_of(evidence: Evidence) -> Option<SlotClosedReason> {
     match evidence {
         Evidence::Dispensed | Evidence::Unknown | Evidence::Abandoned => None,

@@ -1,5 +1,5 @@
-//! The rules of an attempt one by one, and over any order of commands. The model
-//! check shows that they hold together.
+//! The rules of an attempt one by one, and over any order of commands. The model check shows that
+//! together they are safe.
 
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn start(boot: BootId) -> Command {
     Command::Start { boot, epoch: Epoch::FIRST, gate: StartGate::CLEAR }
 }
 
-fn says(boot: BootId, evidence: Evidence) -> Command {
+fn evidence_from(boot: BootId, evidence: Evidence) -> Command {
     Command::JournalEvidence { boot, epoch: Epoch::FIRST, evidence }
 }
 
@@ -54,8 +54,8 @@ fn in_state(state: AttemptState) -> Attempt {
         AttemptState::Issued => &[],
         AttemptState::Started => &[start(BOOT)],
         AttemptState::Voided => &[Command::Void { reason: VoidReason::Cancelled }],
-        AttemptState::Dispensed => &[start(BOOT), says(BOOT, Evidence::Dispensed)],
-        AttemptState::NotDispensed => &[start(BOOT), says(BOOT, Evidence::Abandoned)],
+        AttemptState::Dispensed => &[start(BOOT), evidence_from(BOOT, Evidence::Dispensed)],
+        AttemptState::NotDispensed => &[start(BOOT), evidence_from(BOOT, Evidence::Abandoned)],
         AttemptState::InDoubt => &[start(BOOT), Command::NewBoot { boot: OTHER }],
     };
     commands.iter().for_each(|command| assert!(!run(&mut attempt, *command).unwrap().is_empty()));
@@ -64,7 +64,7 @@ fn in_state(state: AttemptState) -> Attempt {
 }
 
 #[test]
-fn start_is_repeated_only_for_the_boot_that_holds_it() {
+fn start_is_repeated_only_for_the_granted_boot() {
     let mut attempt = issued();
     assert_eq!(
         run(&mut attempt, start(BOOT)).unwrap(),
@@ -103,8 +103,8 @@ fn each_part_of_the_gate_stops_start() {
         let again = run(&mut in_state(AttemptState::Started), command);
         assert_eq!(again, if repeated_too { Err(code) } else { Ok(vec![]) }, "{code:?}");
     }
-    let stranger = Command::Start { boot: BOOT, epoch: Epoch(2), gate: clear };
-    assert_eq!(run(&mut issued(), stranger), Err(Code::EpochRevoked));
+    let wrong_epoch = Command::Start { boot: BOOT, epoch: Epoch(2), gate: clear };
+    assert_eq!(run(&mut issued(), wrong_epoch), Err(Code::EpochRevoked));
     let attempt = issued();
     assert_eq!(decide(&attempt, start(BOOT), attempt.expires_at).unwrap_err().code, Code::AttemptVoid);
 }
@@ -131,7 +131,7 @@ fn void_only_before_start_and_expiry_only_when_it_is_time() {
 }
 
 #[test]
-fn boot_epoch_and_silence_only_ever_make_it_doubtful() {
+fn boot_epoch_and_silence_only_put_it_in_doubt() {
     let doubted = |cause| {
         let reason = SlotClosedReason::InDoubt;
         vec![
@@ -154,26 +154,26 @@ fn boot_epoch_and_silence_only_ever_make_it_doubtful() {
 fn a_jam_is_proven_by_the_empty_hatch_only() {
     for state in [AttemptState::Started, AttemptState::InDoubt] {
         let mut proven = in_state(state);
-        run(&mut proven, says(BOOT, jam(true))).unwrap();
+        run(&mut proven, evidence_from(BOOT, jam(true))).unwrap();
         assert_eq!((proven.state, proven.outcome), (AttemptState::NotDispensed, Some(super::Outcome::Jam)));
         let mut unproven = in_state(state);
-        run(&mut unproven, says(BOOT, jam(false))).unwrap();
+        run(&mut unproven, evidence_from(BOOT, jam(false))).unwrap();
         assert_eq!(unproven.state, AttemptState::InDoubt);
     }
 }
 
 #[test]
-fn giving_up_counts_only_from_the_boot_that_held_the_grant() {
+fn giving_up_counts_only_from_the_granted_boot() {
     let empty = Evidence::NotDispensed { reason: NotDispensedReason::Empty, hatch_empty_sensor: false };
     for evidence in [Evidence::Abandoned, empty] {
         for state in [AttemptState::Started, AttemptState::InDoubt] {
             let mut attempt = in_state(state);
-            assert_eq!(run(&mut attempt, says(OTHER, evidence)), Ok(vec![]));
-            run(&mut attempt, says(BOOT, evidence)).unwrap();
+            assert_eq!(run(&mut attempt, evidence_from(OTHER, evidence)), Ok(vec![]));
+            run(&mut attempt, evidence_from(BOOT, evidence)).unwrap();
             assert_eq!(attempt.state, AttemptState::NotDispensed);
         }
         let mut attempt = issued();
-        run(&mut attempt, says(BOOT, evidence)).unwrap();
+        run(&mut attempt, evidence_from(BOOT, evidence)).unwrap();
         assert_eq!(attempt.state, AttemptState::Voided);
         assert_eq!(run(&mut attempt, start(BOOT)), Err(Code::AttemptVoid));
     }
@@ -194,7 +194,11 @@ fn evidence_against_a_closed_attempt_opens_an_incident_and_closes_the_slot() {
         (AttemptState::Issued, Evidence::Dispensed, IncidentKind::VendWithoutStart),
     ] {
         let mut attempt = in_state(state);
-        assert_eq!(run(&mut attempt, says(BOOT, evidence)), Ok(incident(kind)), "{state} {evidence:?}");
+        assert_eq!(
+            run(&mut attempt, evidence_from(BOOT, evidence)),
+            Ok(incident(kind)),
+            "{state} {evidence:?}"
+        );
         assert_eq!(attempt.state, state);
     }
     let mut attempt = in_state(AttemptState::Started);
@@ -242,9 +246,10 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 proptest! {
-    /// The arrows of the protocol, and no others; ends are final; every move is an event.
+    /// The transitions of the protocol, and no others; ends are final; every transition is an
+    /// event.
     #[test]
-    fn only_the_drawn_arrows(commands in proptest::collection::vec((command(), 0i64..400), 0..30)) {
+    fn only_the_transitions_of_the_protocol(commands in proptest::collection::vec((command(), 0i64..400), 0..30)) {
         use AttemptState::{Dispensed, InDoubt, Issued, NotDispensed, Started, Voided};
         let (mut attempt, mut clock) = (issued(), now());
         for (command, seconds) in commands {
@@ -265,7 +270,7 @@ proptest! {
             prop_assert!(!before.state.is_ended() || before == attempt);
             prop_assert_eq!(attempt.ended_at.is_some(), attempt.state.is_ended());
             prop_assert_eq!(attempt.outcome.is_some(), matches!(attempt.state, Dispensed | NotDispensed));
-            // Time, silence, a boot or an epoch never close what was started.
+            // Time, silence, a boot or an epoch never close a started attempt.
             if matches!(command, Command::NewBoot { .. } | Command::NewEpoch | Command::Silence | Command::Void { .. }) {
                 prop_assert!(attempt.outcome == before.outcome);
             }
@@ -274,14 +279,14 @@ proptest! {
 }
 
 #[test]
-fn a_boot_id_that_was_drawn_twice_belongs_to_nobody_any_more() {
+fn a_boot_id_that_was_drawn_twice_is_not_trusted_any_more() {
     let again = Command::SameBoot { boot: BOOT };
     let mut started = in_state(AttemptState::Started);
     assert_eq!(run(&mut started, Command::SameBoot { boot: OTHER }), Ok(vec![]));
     assert_eq!(run(&mut started, again).unwrap().len(), 2);
     assert_eq!((started.state, started.granted_boot), (AttemptState::InDoubt, None));
     assert_eq!(run(&mut started, start(BOOT)), Err(Code::AttemptInDoubt));
-    // One that was in doubt already: the second boot's word is not the first's.
+    // An attempt that was in doubt already: the second boot's evidence is not the first's.
     let mut doubted = in_state(AttemptState::InDoubt);
     assert_eq!(doubted.granted_boot, Some(BOOT));
     run(&mut doubted, again).unwrap();

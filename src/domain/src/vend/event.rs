@@ -1,4 +1,4 @@
-//! What happened to an attempt, as the event log keeps it: ids and codes only.
+//! The events of an attempt in the event log: ids and codes only.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// What a conclusion about a pack rests on.
+    /// The proof of a conclusion about a pack.
     pub enum Proof {
         /// The cabinet's signed journal.
         Journal = "journal",
@@ -27,11 +27,11 @@ crate::text_enum! {
     pub enum IncidentKind {
         /// Evidence against an attempt that was closed otherwise.
         Contradiction = "contradiction",
-        /// A motor ran, or may have, without START.
+        /// A motor ran, or may have run, without START.
         VendWithoutStart = "vend_without_start",
         /// The journal was rewritten: the same seq with another hash.
         JournalFork = "journal_fork",
-        /// The cabinet's journal is shorter than what has arrived of it.
+        /// The cabinet's journal is shorter than the part that the server has received.
         JournalLost = "journal_lost",
         /// The cabinet's own tamper alarm.
         Tamper = "tamper",
@@ -39,74 +39,45 @@ crate::text_enum! {
         WrongSlot = "wrong_slot",
         /// A blind count differed from the ledger.
         CountDiffers = "count_differs",
-        /// Too warm or too cold for what is stored.
+        /// Too warm or too cold for the stored products.
         Temperature = "temperature",
     }
 }
 
-/// One change of an attempt, or what follows from it for its slot.
+/// One change of an attempt, or its consequence for the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptEvent {
     /// It was authorised.
     Issued {
-        /// The pack it is for.
         order_unit: OrderUnitId,
-        /// Who may carry it out.
         cabinet: CabinetId,
-        /// In which epoch.
         epoch: Epoch,
-        /// From where.
         slot: SlotNo,
-        /// Until when START may be asked.
+        /// START may be requested until this time.
         expires_at: Timestamp,
     },
     /// START was granted.
     Started {
-        /// To this boot only.
+        /// The only boot that may use the GRANT.
         boot: BootId,
-        /// In this epoch.
         epoch: Epoch,
     },
     /// It was withdrawn before START.
-    Voided {
-        /// Why.
-        reason: VoidReason,
-    },
-    /// It became doubtful.
-    Doubted {
-        /// Why.
-        cause: DoubtCause,
-    },
+    Voided { reason: VoidReason },
+    /// It is in doubt.
+    Doubted { cause: DoubtCause },
     /// The pack came out.
-    Dispensed {
-        /// How that is known.
-        proof: Proof,
-    },
+    Dispensed { proof: Proof },
     /// The pack did not come out.
-    NotDispensed {
-        /// Why not.
-        reason: NotDispensedReason,
-        /// How that is known.
-        proof: Proof,
-    },
-    /// A person must look.
-    IncidentOpened {
-        /// At what.
-        kind: IncidentKind,
-        /// Where.
-        slot: SlotNo,
-    },
+    NotDispensed { reason: NotDispensedReason, proof: Proof },
+    /// A person must look at the cabinet.
+    IncidentOpened { kind: IncidentKind, slot: SlotNo },
     /// The slot takes no more attempts until a blind count.
-    SlotClosed {
-        /// Which.
-        slot: SlotNo,
-        /// Why.
-        reason: SlotClosedReason,
-    },
+    SlotClosed { slot: SlotNo, reason: SlotClosedReason },
 }
 
 impl AttemptEvent {
-    /// The stable name in the event log.
+    /// The stable kind in the event log.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Issued { .. } => "attempt.issued",

@@ -1,4 +1,4 @@
-//! How a cabinet names itself: its epoch, its boot, the hashes of its journal.
+//! How a cabinet identifies itself: its epoch, its boot, the hashes of its journal.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use utoipa::{
 
 use crate::spelling;
 
-/// Grows by one when a cabinet is replaced or enrolled again.
+/// Increases by one when a cabinet is replaced or enrolled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
@@ -25,7 +25,7 @@ impl PartialSchema for Epoch {
 impl ToSchema for Epoch {}
 
 impl Epoch {
-    /// The epoch of a first enrolment.
+    /// The epoch of the first enrolment.
     pub const FIRST: Epoch = Epoch(1);
 
     /// The epoch after this one; `None` at the end of the 32-bit range.
@@ -48,17 +48,15 @@ macro_rules! hex_bytes {
         pub struct $name([u8; $bytes]);
 
         impl $name {
-            /// From raw bytes.
             pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
                 Self(bytes)
             }
 
-            /// The raw bytes.
             pub const fn bytes(&self) -> &[u8; $bytes] {
                 &self.0
             }
 
-            /// Reads lower-case hexadecimal, the one spelling; anything else is `None`.
+            /// Parses lower-case hexadecimal; anything else is `None`.
             pub fn parse(text: &str) -> Option<Self> {
                 HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
             }
@@ -111,8 +109,8 @@ hex_bytes!(
 );
 
 impl JournalHash {
-    /// What the first entry of an epoch names as its predecessor.
-    pub const GENESIS: JournalHash = JournalHash([0; 32]);
+    /// The previous hash in the first entry of an epoch.
+    pub(crate) const GENESIS: JournalHash = JournalHash([0; 32]);
 }
 
 #[cfg(test)]
@@ -120,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_has_one_spelling() {
+    fn only_lower_case_hex_is_accepted() {
         let boot = BootId::from_bytes([0xab; 16]);
         assert_eq!(BootId::parse(&boot.to_string()), Some(boot));
         assert_eq!(BootId::parse(&boot.to_string().to_uppercase()), None);

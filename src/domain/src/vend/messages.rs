@@ -1,6 +1,5 @@
-//! What cabinet and server say to each other, in full shape. Unknown fields are
-//! refused on both sides: a field that one of them does not understand may be the one
-//! that matters.
+//! The messages between cabinet and server, in full. Unknown fields are refused on both sides: a
+//! field that one side does not understand may be the one that matters.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -17,28 +16,25 @@ use crate::{
     time::Timestamp,
 };
 
-/// The `typ` of a vend authorization's JWS header.
-pub const VEND_AUTHORIZATION_TYPE: &str = "vend-auth+jws";
-
 /// The claims of a vend authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VendAuthorization {
-    /// Who signed: the network's issuer name.
+    /// The issuer: the network's name.
     pub iss: String,
     /// The device that may act on it.
     pub aud: DeviceId,
     /// The epoch of that device.
     pub epoch: Epoch,
-    /// The attempt that it carries.
+    /// The attempt that it permits.
     pub attempt: AttemptId,
     /// The one pack that it is for.
     pub order_unit: OrderUnitId,
-    /// Where the pack lies.
+    /// The pack's slot.
     pub slot: SlotNo,
-    /// What the slot should hold.
+    /// The product that the slot should hold.
     pub product_code: String,
-    /// Of which lot.
+    /// The lot that the slot should hold.
     pub lot_no: String,
     /// Always 1: one attempt per physical pack.
     pub quantity: u32,
@@ -48,19 +44,10 @@ pub struct VendAuthorization {
     pub exp: i64,
 }
 
-impl VendAuthorization {
-    /// Meant for this device, in this epoch, for one pack. The signature is checked
-    /// elsewhere; the times are the server's to check, at START.
-    pub fn is_for(&self, device: DeviceId, epoch: Epoch) -> bool {
-        self.aud == device && self.epoch == epoch && self.quantity == 1
-    }
-}
-
-/// What one slot is believed to hold, by the cabinet.
+/// What the cabinet believes one slot to contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotReport {
-    /// Which slot.
     pub slot: SlotNo,
     /// The scanned product; `None` when empty.
     #[schema(max_length = 200, format = "scanned")]
@@ -86,7 +73,7 @@ pub struct Versions {
     pub protocol: u32,
 }
 
-/// `POST /cabinet/v1/hello`: the first word of a boot, and after every reconnect.
+/// `POST /cabinet/v1/hello`: the first message of a boot, and after every reconnect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelloRequest {
@@ -145,7 +132,7 @@ pub struct WorkQuery {
     pub wait: u32,
 }
 
-/// One thing for a cabinet to know. Delivery is no state and may happen twice.
+/// One message for a cabinet. Delivery does not change any state and may happen twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WorkItem {
@@ -157,17 +144,9 @@ pub enum WorkItem {
         authorization: String,
     },
     /// Withdrawn.
-    Void {
-        /// Which attempt.
-        attempt: AttemptId,
-    },
+    Void { attempt: AttemptId },
     /// No pack of this lot may move.
-    Recall {
-        /// The product.
-        product_code: String,
-        /// The lot.
-        lot_no: String,
-    },
+    Recall { product_code: String, lot_no: String },
 }
 
 /// What there is to do.
@@ -191,7 +170,7 @@ pub struct StartRequest {
     pub pickup_code: String,
 }
 
-// The code releases a drug: it stays out of logs.
+// The code releases a drug: it must not appear in logs.
 impl std::fmt::Debug for StartRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StartRequest").field("boot_id", &self.boot_id).finish_non_exhaustive()

@@ -1,10 +1,10 @@
-//! Vending: one attempt from issue to its end, and the cabinet that carries it out.
+//! Vending: one attempt from issue to end, on the server and on the cabinet.
 //!
-//! The exactly-once point is a START that the server has committed. After it only
-//! evidence closes the attempt: an expiry, a lost connection or a timeout never
-//! means "not vended", so nothing in this folder ever concludes that from time or
-//! from silence. Both sides stand here as pure functions, so that one exhaustive
-//! model check (`model`, tests only) can drive the very code that runs.
+//! Vending is exactly-once because it starts with a START that the server has committed. After
+//! START only evidence closes the attempt: an expiry, a lost connection or a timeout never means
+//! "not vended", so nothing in this module ever concludes that from time or from silence. Both
+//! sides are pure functions here, so that one exhaustive model check (`model`, tests only) runs the
+//! same code as production.
 
 pub mod attempt;
 pub mod cabinet_side;

@@ -1,106 +1,106 @@
-//! Where a cabinet and the server differ so that nothing may start before they
-//! agree, and which of two boots is the one that lives.
+//! The differences between a cabinet and the server that must be reconciled before anything may
+//! start, and which of two boots is the current one.
 
 use super::{identity::JournalHash, journal::JournalHead, messages::SlotReport};
 use crate::time::Timestamp;
 
 crate::text_enum! {
-    /// In what a cabinet and the server differ.
+    /// How a cabinet and the server differ.
     pub enum DiscrepancyKind {
         /// Entries of the cabinet's journal have not arrived yet.
         JournalBehind = "journal_behind",
-        /// The cabinet's journal is shorter than what has arrived of it.
+        /// The cabinet's journal is shorter than the part that the server has received.
         JournalLost = "journal_lost",
-        /// The cabinet's journal is another than what has arrived of it.
+        /// The cabinet's journal contradicts the part that the server has received.
         JournalForked = "journal_forked",
-        /// A slot holds another product or lot than the books say.
+        /// A slot holds another product or lot than the ledger shows.
         OtherProduct = "other_product",
     }
 }
 
 impl DiscrepancyKind {
-    /// Whether it ends by what a sound cabinet does next, without a person.
+    /// Whether the normal next steps of a working cabinet resolve it, without a person.
     pub fn passes(self) -> bool {
         self == Self::JournalBehind
     }
 }
 
-/// How the end of a cabinet's journal stands to what has `arrived` of it; `kept`
-/// is the hash that arrived under the seq that the cabinet names as its last.
+/// Compares the end of a cabinet's journal as `reported` with what has `arrived` of it. `stored` is
+/// the hash that is stored for the reported seq.
 pub fn compare_journals(
-    told: JournalHead,
+    reported: JournalHead,
     arrived: JournalHead,
-    kept: Option<JournalHash>,
+    stored: Option<JournalHash>,
 ) -> Option<DiscrepancyKind> {
-    if told.seq > arrived.seq {
+    if reported.seq > arrived.seq {
         return Some(DiscrepancyKind::JournalBehind);
     }
-    // There is but one empty journal.
-    let same = told.seq == 0 || kept == Some(told.hash);
-    match (same, told.seq == arrived.seq) {
+    // All empty journals are the same.
+    let same = reported.seq == 0 || stored == Some(reported.hash);
+    match (same, reported.seq == arrived.seq) {
         (false, _) => Some(DiscrepancyKind::JournalForked),
         (true, false) => Some(DiscrepancyKind::JournalLost),
         (true, true) => None,
     }
 }
 
-/// Whether a slot that is not empty holds something else than product and lot
-/// of the books. Another number of packs is the business of counts.
-pub fn holds_another(told: &SlotReport, books: Option<(&str, &str)>) -> bool {
-    let scanned = told.product_code.as_deref().zip(told.lot_no.as_deref());
-    told.count > 0 && (scanned.is_none() || scanned != books)
+/// Whether a slot that is not empty holds another product or lot than `expected` by the ledger. A
+/// different number of packs is handled by counts.
+pub fn holds_other_product(reported: &SlotReport, expected: Option<(&str, &str)>) -> bool {
+    let scanned = reported.product_code.as_deref().zip(reported.lot_no.as_deref());
+    reported.count > 0 && (scanned.is_none() || scanned != expected)
 }
 
-/// What is known of the boot that says hello, and of the present one.
+/// What is known of the boot that says hello, and of the current boot.
 #[derive(Debug, Clone, Copy)]
-pub struct BootSaid {
-    /// It is the present one.
+pub struct BootHello {
+    /// Whether it is the current boot.
     pub is_present: bool,
-    /// It was heard of before; then how far its clock was heard to run, if that
-    /// was noted.
+    /// `None`: it was not seen before. Otherwise its highest known monotonic time, if that was
+    /// recorded.
     pub known: Option<Option<i64>>,
     /// Milliseconds since it began.
     pub mono_ms: i64,
-    /// When the access token was made with which it speaks.
+    /// When the access token of this hello was issued.
     pub token_at: Timestamp,
-    /// The same of the present boot's newest word.
+    /// When the token of the current boot's latest message was issued.
     pub present_token_at: Option<Timestamp>,
 }
 
-/// What a hello makes of a boot.
+/// What a hello means for its boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootVerdict {
-    /// The present one speaks again.
+    /// The current boot again.
     Present,
-    /// A new one: whatever another had started is in doubt.
+    /// A new boot: whatever an earlier one had started is in doubt.
     Fresh,
-    /// The present id, drawn a second time: its clock has gone back.
+    /// The current boot id was drawn a second time: its clock has gone back.
     Restarted,
-    /// Another had passed for a later one, but this one still runs.
-    TakesBack,
-    /// An old message, late on the line.
+    /// Another boot was taken for a later one, but this one is still running.
+    Reinstated,
+    /// An old message that arrived late.
     Late,
 }
 
-/// Judges a hello. The server's own time orders boots, by the tokens with which
-/// they speak: a boot asks for one of its own before its first word. The
-/// cabinet's wall clock is for people only.
+/// Classifies a hello. Boots are ordered by the server's own time, through the access tokens that
+/// they use: a boot requests its own token before its first message. The cabinet's wall clock is
+/// for people only.
 ///
-/// A boot that was passed for an older one and says more than it had said, by its
-/// own clock, lives: it must not be locked out by a late message of a dead one.
-/// Should it be the dead one after all, the living one takes its place back by
-/// its next word; what either had started is in doubt each time.
-pub fn judge_boot(said: &BootSaid) -> BootVerdict {
-    if said.is_present {
-        let back = said.known.flatten().is_some_and(|heard| said.mono_ms < heard);
-        return if back { BootVerdict::Restarted } else { BootVerdict::Present };
+/// A boot that was taken for an older one and reports a higher monotonic time than it had reported
+/// is running: a late message of a dead boot must not lock it out. Should it be the dead one after
+/// all, the running one becomes current again with its next message; what either had started is in
+/// doubt each time.
+pub fn classify_boot(hello: &BootHello) -> BootVerdict {
+    if hello.is_present {
+        let went_back = hello.known.flatten().is_some_and(|known_ms| hello.mono_ms < known_ms);
+        return if went_back { BootVerdict::Restarted } else { BootVerdict::Present };
     }
-    if said.present_token_at.is_some_and(|present| said.token_at < present) {
+    if hello.present_token_at.is_some_and(|present| hello.token_at < present) {
         return BootVerdict::Late;
     }
-    match said.known {
+    match hello.known {
         None => BootVerdict::Fresh,
-        Some(Some(heard)) if said.mono_ms > heard => BootVerdict::TakesBack,
+        Some(Some(known_ms)) if hello.mono_ms > known_ms => BootVerdict::Reinstated,
         Some(_) => BootVerdict::Late,
     }
 }
@@ -115,17 +115,17 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_is_the_same_behind_lost_or_another() {
-        let kept = |hash| Some(JournalHash::from_bytes([hash; 32]));
+    fn a_journal_is_equal_behind_lost_or_forked() {
+        let stored = |hash| Some(JournalHash::from_bytes([hash; 32]));
         assert_eq!(compare_journals(JournalHead::EMPTY, JournalHead::EMPTY, None), None);
-        assert_eq!(compare_journals(head(3, 7), head(3, 7), kept(7)), None);
+        assert_eq!(compare_journals(head(3, 7), head(3, 7), stored(7)), None);
         let all = [
             (compare_journals(head(3, 7), head(2, 6), None), DiscrepancyKind::JournalBehind),
             (compare_journals(head(1, 7), JournalHead::EMPTY, None), DiscrepancyKind::JournalBehind),
-            (compare_journals(head(2, 6), head(3, 7), kept(6)), DiscrepancyKind::JournalLost),
+            (compare_journals(head(2, 6), head(3, 7), stored(6)), DiscrepancyKind::JournalLost),
             (compare_journals(JournalHead::EMPTY, head(3, 7), None), DiscrepancyKind::JournalLost),
-            (compare_journals(head(3, 8), head(3, 7), kept(7)), DiscrepancyKind::JournalForked),
-            (compare_journals(head(2, 8), head(3, 7), kept(6)), DiscrepancyKind::JournalForked),
+            (compare_journals(head(3, 8), head(3, 7), stored(7)), DiscrepancyKind::JournalForked),
+            (compare_journals(head(2, 8), head(3, 7), stored(6)), DiscrepancyKind::JournalForked),
         ];
         for (found, wanted) in all {
             assert_eq!(found, Some(wanted));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_with_something_else_in_it_is_told_from_one_with_fewer_packs() {
+    fn another_product_is_distinguished_from_fewer_packs() {
         let report = |product: Option<&str>, lot: Option<&str>, count| SlotReport {
             slot: SlotNo::new(1).unwrap(),
             product_code: product.map(str::to_owned),
@@ -141,39 +141,42 @@ mod tests {
             expires_on: None,
             count,
         };
-        let books = Some(("A", "L1"));
-        assert!(!holds_another(&report(Some("A"), Some("L1"), 9), books));
-        assert!(!holds_another(&report(None, None, 0), books), "empty");
-        assert!(!holds_another(&report(Some("B"), Some("L9"), 0), books), "empty");
-        assert!(!holds_another(&report(None, None, 0), None));
+        let expected = Some(("A", "L1"));
+        assert!(!holds_other_product(&report(Some("A"), Some("L1"), 9), expected));
+        assert!(!holds_other_product(&report(None, None, 0), expected), "empty");
+        assert!(!holds_other_product(&report(Some("B"), Some("L9"), 0), expected), "empty");
+        assert!(!holds_other_product(&report(None, None, 0), None));
         for other in [(Some("B"), Some("L1")), (Some("A"), Some("L2")), (Some("A"), None), (None, None)] {
-            assert!(holds_another(&report(other.0, other.1, 1), books), "{other:?}");
-            assert!(holds_another(&report(other.0, other.1, 1), None), "{other:?}");
+            assert!(holds_other_product(&report(other.0, other.1, 1), expected), "{other:?}");
+            assert!(holds_other_product(&report(other.0, other.1, 1), None), "{other:?}");
         }
     }
 
     #[test]
-    fn boots_are_told_apart_by_their_tokens_and_clocks() {
+    fn boots_are_ordered_by_their_tokens_and_clocks() {
         let at = |second| Timestamp::from_timestamp(second, 0).unwrap();
-        let present = BootSaid {
+        let present = BootHello {
             is_present: true,
             known: Some(Some(500)),
             mono_ms: 500,
             token_at: at(100),
             present_token_at: Some(at(100)),
         };
-        assert_eq!(judge_boot(&present), BootVerdict::Present);
-        assert_eq!(judge_boot(&BootSaid { mono_ms: 499, ..present }), BootVerdict::Restarted);
-        assert_eq!(judge_boot(&BootSaid { known: Some(None), ..present }), BootVerdict::Present);
-        let fresh = BootSaid { is_present: false, known: None, ..present };
-        assert_eq!(judge_boot(&fresh), BootVerdict::Fresh);
-        assert_eq!(judge_boot(&BootSaid { token_at: at(99), ..fresh }), BootVerdict::Late);
-        assert_eq!(judge_boot(&BootSaid { present_token_at: None, ..fresh }), BootVerdict::Fresh);
-        let passed = BootSaid { is_present: false, ..present };
-        assert_eq!(judge_boot(&passed), BootVerdict::Late);
-        assert_eq!(judge_boot(&BootSaid { mono_ms: 501, ..passed }), BootVerdict::TakesBack);
-        assert_eq!(judge_boot(&BootSaid { mono_ms: 501, known: Some(None), ..passed }), BootVerdict::Late);
-        let older = BootSaid { mono_ms: 501, token_at: at(99), ..passed };
-        assert_eq!(judge_boot(&older), BootVerdict::Late);
+        assert_eq!(classify_boot(&present), BootVerdict::Present);
+        assert_eq!(classify_boot(&BootHello { mono_ms: 499, ..present }), BootVerdict::Restarted);
+        assert_eq!(classify_boot(&BootHello { known: Some(None), ..present }), BootVerdict::Present);
+        let fresh = BootHello { is_present: false, known: None, ..present };
+        assert_eq!(classify_boot(&fresh), BootVerdict::Fresh);
+        assert_eq!(classify_boot(&BootHello { token_at: at(99), ..fresh }), BootVerdict::Late);
+        assert_eq!(classify_boot(&BootHello { present_token_at: None, ..fresh }), BootVerdict::Fresh);
+        let passed = BootHello { is_present: false, ..present };
+        assert_eq!(classify_boot(&passed), BootVerdict::Late);
+        assert_eq!(classify_boot(&BootHello { mono_ms: 501, ..passed }), BootVerdict::Reinstated);
+        assert_eq!(
+            classify_boot(&BootHello { mono_ms: 501, known: Some(None), ..passed }),
+            BootVerdict::Late
+        );
+        let older = BootHello { mono_ms: 501, token_at: at(99), ..passed };
+        assert_eq!(classify_boot(&older), BootVerdict::Late);
     }
 }

@@ -1,20 +1,20 @@
-//! What one reading means: a category, how pressing it is, and by which rule.
+//! The meaning of one reading: a category, its severity, and the rule it comes from.
 
 use serde::Serialize;
 
 use super::{
     Beyond,
     reading::{ReadingKind, ValidReading},
-    rules::{AlcoholLimits, BloodPressureFloors, GlucoseLimits, OxygenLimits, TemperatureLimits, VitalRules},
+    rules::{AlcoholLimits, BloodPressureLimits, GlucoseLimits, OxygenLimits, TemperatureLimits, VitalRules},
 };
 use crate::words::Bilingual;
 
 crate::text_enum! {
-    /// How pressing a finding is, least first.
+    /// Severity of a finding, in rising order.
     pub enum Severity {
-        /// Nothing to do.
+        /// No action needed.
         Normal = "normal",
-        /// Worth knowing.
+        /// For information.
         Notice = "notice",
         /// A doctor should see it.
         Warning = "warning",
@@ -30,7 +30,6 @@ macro_rules! categories {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal, $severity:ident, $zh:literal, $en:literal;)+ }) => {
         crate::text_enum! { $(#[$meta])* pub enum $name { $($(#[$doc])* $variant = $code),+ } }
         impl $name {
-            /// How pressing this category is.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity),+ }
             }
@@ -43,7 +42,8 @@ macro_rules! categories {
 }
 
 categories! {
-    /// Chinese blood pressure categories, of one reading. Source: house rules, vitals [V].
+    /// Chinese blood pressure categories, of one reading. Source: the project's clinical rules,
+    /// vitals (two sources agree).
     BloodPressureCategory {
         /// Systolic below 80.
         VeryLow = "very_low", Emergency, "血压过低，请立即拨打 120", "blood pressure very low: call 120";
@@ -63,7 +63,8 @@ categories! {
 }
 
 categories! {
-    /// Capillary glucose. Source: house rules, vitals [V], urgent [P].
+    /// Capillary glucose. Source: the project's clinical rules, vitals (two sources agree); the
+    /// urgent limit is our default.
     GlucoseCategory {
         /// Below the meter's range, or below 2.2.
         VeryLow = "very_low", Emergency, "血糖过低，能吞咽时立即补充糖分，并拨打 120", "glucose very low: take sugar now if able to swallow, and call 120";
@@ -81,7 +82,7 @@ categories! {
 }
 
 categories! {
-    /// Body temperature. Source: house rules, vitals [v].
+    /// Body temperature. Source: the project's clinical rules, vitals (one source).
     TemperatureCategory {
         /// At or below 34.0.
         DeepHypothermia = "deep_hypothermia", Emergency, "体温极低，请立即拨打 120 并保暖", "body temperature dangerously low: call 120 and keep warm";
@@ -101,7 +102,7 @@ categories! {
 }
 
 categories! {
-    /// Oxygen saturation. Source: house rules, vitals [P].
+    /// Oxygen saturation. Our default.
     OxygenCategory {
         /// From 95.
         NoEmergency = "no_emergency", Normal, "血氧未达急救标准", "oxygen saturation is no emergency";
@@ -128,18 +129,18 @@ categories! {
 
 impl BloodPressureCategory {
     /// The category of a pressure in mmHg; the higher of the two counts.
-    pub const fn of(systolic: i64, diastolic: i64, floors: &BloodPressureFloors) -> Self {
-        if systolic < floors.very_low_systolic {
+    pub const fn of(systolic: i64, diastolic: i64, limits: &BloodPressureLimits) -> Self {
+        if systolic < limits.very_low_systolic {
             Self::VeryLow
-        } else if systolic <= floors.low_systolic {
+        } else if systolic <= limits.low_systolic {
             Self::Low
-        } else if systolic >= floors.grade_3.0 || diastolic >= floors.grade_3.1 {
+        } else if systolic >= limits.grade_3.0 || diastolic >= limits.grade_3.1 {
             Self::Grade3
-        } else if systolic >= floors.grade_2.0 || diastolic >= floors.grade_2.1 {
+        } else if systolic >= limits.grade_2.0 || diastolic >= limits.grade_2.1 {
             Self::Grade2
-        } else if systolic >= floors.grade_1.0 || diastolic >= floors.grade_1.1 {
+        } else if systolic >= limits.grade_1.0 || diastolic >= limits.grade_1.1 {
             Self::Grade1
-        } else if systolic >= floors.high_normal.0 || diastolic >= floors.high_normal.1 {
+        } else if systolic >= limits.high_normal.0 || diastolic >= limits.high_normal.1 {
             Self::HighNormal
         } else {
             Self::Normal
@@ -148,8 +149,8 @@ impl BloodPressureCategory {
 }
 
 impl GlucoseCategory {
-    /// The category of a value in tenths of mmol/L. Not known whether diabetic: the
-    /// cautious lower limit holds. Not known whether fasted: it counts as random.
+    /// The category of a value in tenths of mmol/L. If diabetes is unknown, the cautious lower
+    /// limit applies. If fasting is unknown, the value counts as random.
     pub fn of(value: i64, fasting: Option<bool>, diabetic: Option<bool>, limits: &GlucoseLimits) -> Self {
         let low_below =
             if diabetic == Some(false) { limits.low_below_without } else { limits.low_below_with_diabetes };
@@ -203,9 +204,9 @@ impl OxygenCategory {
     }
 }
 
-/// Blood alcohol in tenths of mg/100 mL, from breath alcohol in micrograms a litre.
-/// Rounded down, which never lifts a value onto a limit that it did not reach.
-pub const fn blood_alcohol_tenths(breath_ug_per_l: i64, limits: &AlcoholLimits) -> i64 {
+/// Blood alcohol in tenths of mg/100 mL, from breath alcohol in micrograms a litre. Rounded down,
+/// so that rounding never lifts a value to a limit that it did not reach.
+pub(crate) const fn blood_alcohol_tenths(breath_ug_per_l: i64, limits: &AlcoholLimits) -> i64 {
     breath_ug_per_l.saturating_mul(limits.breath_to_blood) / 100
 }
 
@@ -225,7 +226,7 @@ impl AlcoholCategory {
     }
 }
 
-/// What one reading means, and by which rule.
+/// The category of one reading, and the rule it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct VitalFinding {
     /// What was measured.
@@ -244,8 +245,8 @@ pub struct VitalFinding {
     pub rule_source: String,
 }
 
-/// What one reading means; `None` for kinds without categories of their own
-/// (heart rate, respiratory rate and weight: NEWS2 judges the first two).
+/// The category of one reading; `None` for kinds without categories of their own (heart rate,
+/// respiratory rate and weight: NEWS2 covers the first two).
 pub fn assess(reading: &ValidReading, diabetic: Option<bool>, rules: &VitalRules) -> Option<VitalFinding> {
     macro_rules! finding {
         ($category:expr, $rule:expr) => {
@@ -266,7 +267,8 @@ pub fn assess(reading: &ValidReading, diabetic: Option<bool>, rules: &VitalRules
             let category = match beyond {
                 Some(Beyond::High) => BloodPressureCategory::Grade3,
                 Some(Beyond::Low) => BloodPressureCategory::VeryLow,
-                // A stored pressure always has its second value; without one there is nothing to judge.
+                // A stored blood pressure always has its second value; without one there is no
+                // category.
                 None => BloodPressureCategory::of(value?, reading.second?, &rules.blood_pressure.values),
             };
             finding!(category, rules.blood_pressure)
@@ -307,7 +309,7 @@ pub fn assess(reading: &ValidReading, diabetic: Option<bool>, rules: &VitalRules
     }
 }
 
-/// What each of several readings means, in their order.
+/// The findings of several readings, in their order.
 pub fn assess_all(
     readings: &[ValidReading],
     diabetic: Option<bool>,
@@ -411,7 +413,7 @@ mod tests {
     fn the_rules_survive_their_own_json_and_can_be_overridden_one_by_one() {
         let text = serde_json::to_string(&rules()).expect("rules are JSON");
         assert_eq!(serde_json::from_str::<VitalRules>(&text).expect("the same rules"), rules());
-        let changed = r#"{"oxygen":{"version":"x","source":"[P]","values":{"emergency_below":92}}}"#;
+        let changed = r#"{"oxygen":{"version":"x","source":"our default","values":{"emergency_below":92}}}"#;
         let changed: VitalRules = serde_json::from_str(changed).expect("one rule changed");
         assert_eq!(changed.oxygen.values.emergency_below, 92);
         assert_eq!(changed.glucose, rules().glucose);

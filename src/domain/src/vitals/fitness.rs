@@ -1,5 +1,5 @@
-//! Fitness for work at height, before each shift. Who was not measured is not
-//! fit: that nobody looked is a state of its own.
+//! Fitness for work at height, before each shift. A person who was not measured is not fit: "not
+//! checked" is a state of its own.
 
 use std::borrow::Cow;
 
@@ -17,13 +17,13 @@ pub struct FitnessRules {
     pub version: Cow<'static, str>,
     /// Where the values come from.
     pub source: Cow<'static, str>,
-    /// For how many hours a check before a shift holds.
+    /// For how many hours a check before a shift is valid.
     pub check_holds_h: u32,
     /// Systolic or diastolic pressure (mmHg) from which nobody works at height.
     pub hold_from: (i64, i64),
-    /// Whether a breath test belongs to the check.
+    /// Whether a breath test is part of the check.
     pub breath_test_needed: bool,
-    /// Minutes after a positive breath test before which a retest does not count.
+    /// Minutes after a positive breath test within which a retest does not count.
     pub retest_after_min: u32,
     /// Hours without work at height after a sedating drug was vended.
     pub sedating_hold_h: u32,
@@ -34,8 +34,8 @@ impl Default for FitnessRules {
         Self {
             version: Cow::Borrowed("2026-11"),
             source: Cow::Borrowed(
-                "house rules, fitness for work at height: 160/100, any alcohol after the retest, sedating \
-                 drugs by their labels [V]. Our default: a check holds 12 hours, one shift; 24 hours after \
+                "Waystation clinical rules, fitness for work at height: 160/100, any alcohol after the retest, sedating \
+                 drugs by their labels (two sources agree). Our default: a check holds 12 hours, one shift; 24 hours after \
                  a sedating drug; a deployment's clinicians and the employer confirm",
             ),
             check_holds_h: 12,
@@ -48,7 +48,7 @@ impl Default for FitnessRules {
 }
 
 impl FitnessRules {
-    /// What the values may be.
+    /// Checks the values.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self {
             version: _,
@@ -69,15 +69,15 @@ impl FitnessRules {
 }
 
 crate::text_enum! {
-    /// What an employer may be told of one worker.
+    /// What an employer may learn of one worker.
     pub enum Fitness {
         /// Measured before this shift, and nothing speaks against it.
         Fit = "fit",
-        /// Not at height now.
+        /// No work at height now.
         Hold = "hold",
         /// Nobody measured before this shift.
         NotChecked = "not_checked",
-        /// The worker does not consent that the employer is told.
+        /// The worker does not consent to informing the employer.
         NoConsent = "no_consent",
     }
 }
@@ -106,21 +106,20 @@ impl Fitness {
 /// One measurement that fitness depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FitnessReading {
-    /// Blood pressure or breath alcohol; others say nothing.
+    /// Blood pressure or breath alcohol; other kinds are ignored.
     pub kind: ReadingKind,
     /// The value, in the kind's unit.
     pub value: Option<i64>,
     /// The diastolic pressure.
     pub second: Option<i64>,
-    /// The device's word instead of a number.
+    /// What the device showed instead of a number.
     pub beyond: Option<Beyond>,
-    /// When.
     pub measured_at: Timestamp,
 }
 
-/// Judges the readings of one worker, oldest first, and whether a sedating drug
-/// came out within its span. The newest pressure stands; a breath test of 0
-/// clears an earlier positive one only after the observed wait.
+/// Assesses the readings of one worker, oldest first, and whether a sedating drug was vended within
+/// its hold period. The newest blood pressure counts; a breath test of 0 clears an earlier positive
+/// one only after the observed wait.
 pub fn fitness(readings: &[FitnessReading], sedated: bool, rules: &FitnessRules, now: Timestamp) -> Fitness {
     let since = now - TimeDelta::hours(i64::from(rules.check_holds_h));
     let checked = || readings.iter().filter(move |reading| reading.measured_at > since);
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_measured_before_the_shift_is_not_checked() {
+    fn without_a_reading_before_the_shift_it_is_not_checked() {
         assert_eq!(judged(&[], 0), Fitness::NotChecked);
         assert_eq!(judged(&[breath(0, 0)], 1), Fitness::NotChecked);
         let checked = [pressure(120, 80, 0)];

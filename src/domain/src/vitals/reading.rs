@@ -1,4 +1,4 @@
-//! The kinds of reading, and the check of one that a station sent.
+//! The kinds of reading, and the validation of one that a station sent.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,13 @@ use crate::{
     words::Bilingual,
 };
 
-/// A reading older than this was not measured at this check-in. [P]
-pub const MEASURED_AT_MAX_AGE_S: i64 = 15 * 60;
+/// A reading older than this was not measured at this check-in. Our default.
+pub(crate) const MEASURED_AT_MAX_AGE_S: i64 = 15 * 60;
 
-/// How far a device's clock may run ahead before its time counts as the future. [P]
-pub const MEASURED_AT_TOLERANCE_S: i64 = 5;
+/// How far a device's clock may run ahead before its time counts as the future. Our default.
+pub(crate) const MEASURED_AT_TOLERANCE_S: i64 = 5;
 
-/// Longest name of a measuring device, in characters.
+/// Maximum length of a measuring device's name, in characters.
 const DEVICE_MAX_CHARS: usize = 64;
 
 crate::text_enum! {
@@ -42,7 +42,7 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// How awake a person is (NEWS2). Asked by a person, not measured by a device.
+    /// Level of consciousness (NEWS2). Asked by a person, not measured by a device.
     pub enum Acvpu {
         /// Alert.
         Alert = "A",
@@ -57,7 +57,8 @@ crate::text_enum! {
     }
 }
 
-/// What an assessment needs beside the readings. `None` is "nobody looked", never "normal".
+/// What an assessment needs in addition to the readings. `None` is "nobody checked", never
+/// "normal".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AssessmentContext {
@@ -70,17 +71,17 @@ pub struct AssessmentContext {
     pub spo2_scale: Option<i64>,
 }
 
-/// One kind's unit on the wire and the values that a station's device can truly give.
+/// The wire unit of one kind, and the values that a station's device can actually give.
 ///
-/// Values are whole numbers, so the unit says the scale: a device that sends
-/// 37 as `Cel` is refused instead of being read as 3.7 degrees.
+/// Values are whole numbers, so the unit determines the scale: a device that sends 37 as `Cel` is
+/// refused instead of being read as 3.7 degrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ReadingRange {
     /// UCUM code of one whole step on the wire, e.g. `dCel` (a tenth of a degree).
     pub unit: &'static str,
     /// UCUM code for people and for FHIR, e.g. `Cel`.
     pub display_unit: &'static str,
-    /// Decimal places that lead from `unit` to `display_unit`: 1 means tenths.
+    /// Decimal places between `unit` and `display_unit`: 1 means tenths.
     pub decimals: u32,
     /// Lowest allowed value, in `unit`.
     pub min: i64,
@@ -101,7 +102,7 @@ impl ReadingRange {
         Self { display_unit, decimals, ..self }
     }
 
-    /// `value` in the display unit, exactly: 365 tenths read `36.5`.
+    /// `value` in the display unit, exactly: 365 tenths are `36.5`.
     pub fn show(&self, value: i64) -> String {
         let scale = 10_u64.pow(self.decimals);
         let sign = if value < 0 { "-" } else { "" };
@@ -119,8 +120,8 @@ impl ReadingRange {
 }
 
 impl ReadingKind {
-    /// Unit, measuring range and LOINC code of this kind. The ranges are those of
-    /// common point-of-care devices [P]: they stop slips, they do not judge health.
+    /// Unit, measuring range and LOINC code of this kind. The ranges are those of common
+    /// point-of-care devices (our default): they catch errors, they do not assess health.
     pub const fn range(self) -> ReadingRange {
         match self {
             Self::BloodPressure => {
@@ -157,9 +158,8 @@ impl ReadingKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadingInput {
-    /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of `unit`; absent where `beyond` stands.
+    /// The value, in whole steps of `unit`; absent where `beyond` is given.
     #[serde(default)]
     pub value: Option<i64>,
     /// What the device shows instead of a number.
@@ -168,11 +168,11 @@ pub struct ReadingInput {
     /// The diastolic pressure; for blood pressure only.
     #[serde(default)]
     pub second: Option<i64>,
-    /// UCUM code; must be the kind's own.
+    /// UCUM code; must be the one of the kind.
     pub unit: String,
-    /// Which measuring device of the station gave it.
+    /// The station's measuring device.
     pub device: String,
-    /// When it was measured; now where absent.
+    /// The time of measurement; now where absent.
     #[serde(default)]
     pub measured_at: Option<chrono::DateTime<chrono::Utc>>,
     /// Whether the worker had fasted; for glucose only.
@@ -180,26 +180,25 @@ pub struct ReadingInput {
     pub fasting: Option<bool>,
 }
 
-/// A reading that passed the check; made by [`validate`] or from storage.
+/// A reading that passed validation; made by [`validate`] or from storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ValidReading {
-    /// What was measured.
     pub kind: ReadingKind,
-    /// The value, in whole steps of the kind's unit; `None` where `beyond` stands.
+    /// The value, in whole steps of the kind's unit; `None` where `beyond` is given.
     pub value: Option<i64>,
     /// What the device showed instead of a number.
     pub beyond: Option<Beyond>,
     /// The diastolic pressure, mmHg.
     pub second: Option<i64>,
-    /// Which measuring device gave it.
+    /// The measuring device.
     pub device: String,
-    /// When it was measured, never later than it was received.
+    /// Never later than the time at which it was received.
     pub measured_at: Timestamp,
-    /// Whether the worker had fasted; `None` is not known.
+    /// Whether the worker had fasted; `None` means unknown.
     pub fasting: Option<bool>,
 }
 
-/// Checks one reading. `index` is its place in the request, for the field paths.
+/// Validates one reading. `index` is its place in the request, for the field paths.
 ///
 /// # Errors
 /// One problem per bad field: `wrong_unit`, `missing`, `not_applicable`,
@@ -212,7 +211,7 @@ pub fn validate(
     let mut problems = Problems { prefix: format!("readings[{index}]"), found: Vec::new() };
     check_value(input, &mut problems);
     check_second(input, &mut problems);
-    check_words(input, &mut problems);
+    check_device_and_fasting(input, &mut problems);
     let measured_at = check_time(input.measured_at, now, &mut problems);
     if !problems.found.is_empty() {
         return Err(problems.found);
@@ -228,7 +227,7 @@ pub fn validate(
     })
 }
 
-/// Checks all readings of a request and gathers every problem of every one.
+/// Validates all readings of a request and collects every problem.
 ///
 /// # Errors
 /// As [`validate`].
@@ -259,7 +258,7 @@ impl Problems {
     }
 }
 
-/// The refusal's sentence for a value outside `min..=max`, with the allowed range in it.
+/// The refusal's message for a value outside `min..=max`, with the allowed range.
 pub fn range_message(range: &ReadingRange, min: i64, max: i64) -> Bilingual {
     let unit = range.unit;
     let shown = if range.decimals == 0 {
@@ -364,7 +363,7 @@ fn check_second(input: &ReadingInput, problems: &mut Problems) {
     }
 }
 
-fn check_words(input: &ReadingInput, problems: &mut Problems) {
+fn check_device_and_fasting(input: &ReadingInput, problems: &mut Problems) {
     let device = input.device.trim();
     if device.is_empty() || device.chars().count() > DEVICE_MAX_CHARS || device.chars().any(char::is_control)
     {

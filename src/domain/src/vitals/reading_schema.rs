@@ -1,4 +1,4 @@
-//! How a reading looks on the wire: each kind with its own unit and range.
+//! The OpenAPI schema of a reading: each kind with its own unit and range.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -15,12 +15,12 @@ use crate::spelling::DeviceName;
 impl PartialSchema for ReadingInput {
     fn schema() -> RefOr<Schema> {
         let kinds = ReadingKind::ALL.iter().map(|kind| of_kind(*kind));
-        // The rules of readings tell ranges and units in words of their own.
-        let told = ExtensionsBuilder::new().add("x-told-by-rule", true).build();
+        // The domain rules report ranges and units with their own messages.
+        let extension = ExtensionsBuilder::new().add("x-told-by-rule", true).build();
         let one_of = kinds.fold(OneOfBuilder::new(), |one_of, kind| one_of.item(kind));
         one_of
             .description(Some("One reading as a station sends it: the unit (UCUM) says the scale."))
-            .extensions(Some(told))
+            .extensions(Some(extension))
             .into()
     }
 }
@@ -28,21 +28,21 @@ impl ToSchema for ReadingInput {}
 
 fn of_kind(kind: ReadingKind) -> ObjectBuilder {
     let range = kind.range();
-    let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
+    let constant = |value: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value]));
     let nullable = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
     let instant = SchemaFormat::KnownFormat(KnownFormat::DateTime);
     let mut object = ObjectBuilder::new()
         .description(Some(kind.label().en.clone()))
-        .property("kind", word(kind.as_str()))
+        .property("kind", constant(kind.as_str()))
         .property(
             "value",
             ObjectBuilder::new()
                 .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
                 .minimum(Some(range.min))
                 .maximum(Some(range.max))
-                .description(Some("In whole steps of `unit`; absent where `beyond` stands.")),
+                .description(Some("In whole steps of `unit`; absent where `beyond` is given.")),
         )
-        .property("unit", word(range.unit))
+        .property("unit", constant(range.unit))
         .property("device", DeviceName::schema())
         .property(
             "measured_at",
@@ -51,7 +51,9 @@ fn of_kind(kind: ReadingKind) -> ObjectBuilder {
     if !kind.beyond().is_empty() {
         let beyond = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .enum_values(Some(kind.beyond().iter().map(|word: &Beyond| Some(word.as_str())).chain([None])))
+            .enum_values(Some(
+                kind.beyond().iter().map(|beyond: &Beyond| Some(beyond.as_str())).chain([None]),
+            ))
             .description(Some("What the device shows instead of a number: HI (`high`) or LO (`low`)."));
         object = object.property("beyond", beyond);
     }
@@ -63,7 +65,7 @@ fn of_kind(kind: ReadingKind) -> ObjectBuilder {
             .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
             .minimum(Some(least))
             .maximum(Some(most))
-            .description(Some("The diastolic; below the systolic. It stands beside a value."));
+            .description(Some("The diastolic; below the systolic. Only with a value."));
         object = object.property("second", diastolic);
     }
     if kind == ReadingKind::Glucose {

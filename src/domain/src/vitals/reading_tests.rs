@@ -1,4 +1,4 @@
-//! Units, ranges, second values and times, each at its edge.
+//! Units, ranges, second values and times, each at its limits.
 
 use super::*;
 use chrono::TimeZone;
@@ -117,9 +117,10 @@ fn unknown_fields_are_refused() {
 #[test]
 fn hi_and_lo_are_readings_without_a_number() {
     for &kind in ReadingKind::ALL {
-        for &word in Beyond::ALL {
-            let wanted = if kind.beyond().contains(&word) { vec![] } else { one("beyond", "not_applicable") };
-            assert_eq!(codes(&beyond(kind, word)), wanted, "{kind} {word}");
+        for &beyond_value in Beyond::ALL {
+            let wanted =
+                if kind.beyond().contains(&beyond_value) { vec![] } else { one("beyond", "not_applicable") };
+            assert_eq!(codes(&beyond(kind, beyond_value)), wanted, "{kind} {beyond_value}");
         }
     }
     let high = beyond(ReadingKind::Glucose, Beyond::High);
@@ -133,8 +134,8 @@ fn hi_and_lo_are_readings_without_a_number() {
 #[test]
 fn units_are_shown_as_people_read_them() {
     let shown = |kind: ReadingKind, value, second| {
-        let words = kind.shown(Some(value), second, None);
-        (words.zh.into_owned(), words.en.into_owned())
+        let text = kind.shown(Some(value), second, None);
+        (text.zh.into_owned(), text.en.into_owned())
     };
     let same = |text: &str| (text.to_owned(), text.to_owned());
     assert_eq!(shown(ReadingKind::BloodPressure, 118, Some(76)), same("118/76 mmHg"));

@@ -1,5 +1,5 @@
-//! The limits behind the categories, as data: each rule has a version and a
-//! source, so that a deployment can change it and old findings stay explained.
+//! The limits behind the categories, as data: each rule has a version and a source, so that a
+//! deployment can change it and old findings remain explained.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Bounds;
 
-/// One rule's values, with what a reader needs to look it up.
+/// One rule's values, with its version and source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule<T> {
     /// Changes whenever a value changes.
     pub version: Cow<'static, str>,
-    /// Where the values come from; ends in [V], [v] or [P].
+    /// Where the values come from. Brackets say how well it is supported: two sources agree, one
+    /// source, or our default.
     pub source: Cow<'static, str>,
-    /// The values.
     pub values: T,
 }
 
@@ -25,17 +25,13 @@ impl<T> Rule<T> {
     }
 }
 
-/// From which systolic and diastolic pressure (mmHg) each category begins.
+/// The lower limits of each category: systolic and diastolic pressure (mmHg).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BloodPressureFloors {
-    /// High normal.
+pub struct BloodPressureLimits {
     pub high_normal: (i64, i64),
-    /// Grade 1.
     pub grade_1: (i64, i64),
-    /// Grade 2.
     pub grade_2: (i64, i64),
-    /// Grade 3.
     pub grade_3: (i64, i64),
     /// A systolic pressure at or below this is low.
     #[serde(default = "low_systolic")]
@@ -65,9 +61,9 @@ pub struct GlucoseLimits {
     pub diabetes_from_fasting: i64,
     /// Random values from here lie in the diabetes range.
     pub diabetes_from_random: i64,
-    /// From here a doctor must look soon.
+    /// From here a doctor must see the person soon.
     pub urgent_from: i64,
-    /// Below this nobody waits, with diabetes or without.
+    /// Below this it is an emergency, with diabetes or without.
     #[serde(default = "very_low_glucose")]
     pub very_low_below: i64,
 }
@@ -84,10 +80,10 @@ pub struct TemperatureLimits {
     pub fever_from: i64,
     /// Refer above this.
     pub refer_above: i64,
-    /// From here the heat itself endangers.
+    /// From here the temperature itself is dangerous.
     #[serde(default = "very_high_temperature")]
     pub very_high_from: i64,
-    /// Below this is too cool to be called normal.
+    /// Below this the temperature is low.
     #[serde(default = "low_temperature")]
     pub low_below: i64,
     /// At or below this is hypothermia.
@@ -147,8 +143,8 @@ pub struct AlcoholLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VitalRules {
-    /// Chinese blood pressure categories; the higher of the two wins.
-    pub blood_pressure: Rule<BloodPressureFloors>,
+    /// Chinese blood pressure categories; the higher of the two counts.
+    pub blood_pressure: Rule<BloodPressureLimits>,
     /// Low, diabetes range, urgent.
     pub glucose: Rule<GlucoseLimits>,
     /// Fever and referral.
@@ -160,8 +156,7 @@ pub struct VitalRules {
 }
 
 impl VitalRules {
-    /// What the values may be: each rule names its source, and its categories
-    /// stand in ascending order.
+    /// Checks the values: each rule names its source, and its categories are in ascending order.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
         let Self { blood_pressure, glucose, temperature, oxygen, alcohol } = self;
         let sources = [
@@ -175,7 +170,7 @@ impl VitalRules {
             bounds.must(key, !source.trim().is_empty(), "it must name the source of the values");
         }
         let why = "its limits must stand in ascending order";
-        let BloodPressureFloors { high_normal, grade_1, grade_2, grade_3, low_systolic, very_low_systolic } =
+        let BloodPressureLimits { high_normal, grade_1, grade_2, grade_3, low_systolic, very_low_systolic } =
             &blood_pressure.values;
         let systolic = [*very_low_systolic, *low_systolic, high_normal.0, grade_1.0, grade_2.0, grade_3.0];
         bounds.must("blood_pressure", systolic.is_sorted(), why);
@@ -218,9 +213,9 @@ impl Default for VitalRules {
     fn default() -> Self {
         Self {
             blood_pressure: Rule::shipped(
-                "house rules, vitals: blood pressure, China [V]. Our default: low from 90, where NEWS2 \
+                "Waystation clinical rules, vitals: blood pressure, China (two sources agree). Our default: low from 90, where NEWS2 \
                  scores 3, and very low below 80; a deployment's clinicians confirm",
-                BloodPressureFloors {
+                BloodPressureLimits {
                     high_normal: (120, 80),
                     grade_1: (140, 90),
                     grade_2: (160, 100),
@@ -230,7 +225,7 @@ impl Default for VitalRules {
                 },
             ),
             glucose: Rule::shipped(
-                "house rules, vitals: glucose [V]. Our default: urgent from 16.7, very low below 2.2; a \
+                "Waystation clinical rules, vitals: glucose (two sources agree). Our default: urgent from 16.7, very low below 2.2; a \
                  deployment's clinicians confirm",
                 GlucoseLimits {
                     low_below_with_diabetes: 39,
@@ -242,7 +237,7 @@ impl Default for VitalRules {
                 },
             ),
             temperature: Rule::shipped(
-                "house rules, vitals: fever >=37.3, refer >38.5 [v]. Our default: very high from 40.0, \
+                "Waystation clinical rules, vitals: fever >=37.3, refer >38.5 (one source). Our default: very high from 40.0, \
                  low below 36.1 and hypothermia from 35.0, where NEWS2 scores 1 and 3, deep from 34.0; a \
                  deployment's clinicians confirm",
                 TemperatureLimits {
@@ -255,12 +250,12 @@ impl Default for VitalRules {
                 },
             ),
             oxygen: Rule::shipped(
-                "house rules, vitals. Our default: SpO2 below 90 is an emergency, below 95 is low; a \
+                "Waystation clinical rules, vitals. Our default: SpO2 below 90 is an emergency, below 95 is low; a \
                  deployment's clinicians confirm",
                 OxygenLimits { emergency_below: 90, low_below: low_oxygen() },
             ),
             alcohol: Rule::shipped(
-                "house rules, vitals: breath mg/L x 220 [v]; limits 20 and 80, GB 19522",
+                "Waystation clinical rules, vitals: breath mg/L x 220 (one source); limits 20 and 80, GB 19522",
                 AlcoholLimits {
                     breath_to_blood: 220,
                     drink_driving_from: 20,

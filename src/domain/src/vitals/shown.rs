@@ -1,11 +1,11 @@
-//! How a reading is shown to people, and what a device shows instead of a number.
+//! How a reading is displayed to people, and what a device shows instead of a number.
 
 use super::reading::ReadingKind;
 use crate::words::Bilingual;
 
 crate::text_enum! {
-    /// What a device shows instead of a number: the value lies outside of what it
-    /// can measure. It is a reading, and no number is made up for it.
+    /// What a device shows instead of a number: the value is outside the range that it can measure.
+    /// It is a reading, and no number is invented for it.
     pub enum Beyond {
         /// `HI`: above the device's range.
         High = "high",
@@ -25,9 +25,8 @@ impl Beyond {
 }
 
 impl ReadingKind {
-    /// What a device for this kind may show instead of a number. Breathing is
-    /// counted by a person, and a scale or a breath tester shows 0 when there is
-    /// nothing to measure.
+    /// What a device for this kind may show instead of a number. Breathing is counted by a person,
+    /// and a scale or a breath tester shows 0 when there is nothing to measure.
     pub const fn beyond(self) -> &'static [Beyond] {
         match self {
             Self::BloodPressure | Self::HeartRate | Self::Temperature | Self::Glucose => {
@@ -40,7 +39,7 @@ impl ReadingKind {
     }
 
     /// The unit as people read it, in both languages. UCUM codes are for machines.
-    pub const fn unit_for_people(self) -> Bilingual {
+    pub(crate) const fn unit_for_people(self) -> Bilingual {
         match self {
             Self::BloodPressure => Bilingual::fixed("mmHg", "mmHg"),
             Self::HeartRate => Bilingual::fixed("次/分", "beats/min"),

@@ -30,10 +30,10 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/check-ins/{id}/token", renew);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(open, open_walk_in, fetch, leave, renew))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Check in by card number and PIN
 #[utoipa::path(post, path = "/api/v1/check-ins", tag = "check-in", request_body = CheckInInput,
@@ -61,7 +61,7 @@ async fn open(
     reply::answer_once(&request, StatusCode::CREATED, outcome)
 }
 
-/// Check somebody without a card in, under the record that a proof finds or a new one
+/// Check in somebody without a card, under the record that their proof finds, or a new one
 #[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn open_walk_in(

@@ -21,12 +21,12 @@ pub fn add(routes: &mut Routes) {
     routes.post("/api/v1/phone-codes", send);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(send))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Send a code to a phone; the answer does not say whether anybody is known by it
+/// Send a code to a phone; the answer does not reveal whether anybody is registered with it
 #[utoipa::path(post, path = "/api/v1/phone-codes", tag = "check-in", request_body = PhoneCodeRequest,
     responses((status = 201, body = PhoneCodeSent)))]
 async fn send(

@@ -1,4 +1,4 @@
-//! How workers themselves change what opens their record.
+//! Workers change their own access: PIN and phone.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/check-ins/pin", reset_pin);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(change_pin, change_phone, reset_pin))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Change my PIN, by the old one
 #[utoipa::path(post, path = "/api/v1/me/pin", tag = "check-in", request_body = OwnPinInput,
@@ -62,7 +62,7 @@ async fn change_phone(
     .await
 }
 
-/// Set a forgotten PIN anew, by the card and a code sent to the worker's proved phone; checks in
+/// Replace a forgotten PIN, by card and a code sent to the worker's verified phone; also checks in
 #[utoipa::path(post, path = "/api/v1/check-ins/pin", tag = "check-in", request_body = ForgottenPinInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn reset_pin(

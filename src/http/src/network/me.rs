@@ -1,4 +1,4 @@
-//! What a worker may see and decide about themselves.
+//! A worker's own data, presence and consents.
 
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/me/consents/withdraw", withdraw);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, stay, grant, withdraw))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Who I am to the network
+/// My own data
 #[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =
@@ -40,7 +40,7 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -
 
 /// I am still here
 ///
-/// For a screen that was touched. Whatever the worker does counts as well; what
+/// Sent when the screen is touched. Every action of the worker also counts as presence; what
 /// the screen only reads (polls, streams) does not.
 #[utoipa::path(post, path = "/api/v1/me/presence", tag = "check-in",
     responses((status = 200, body = PresenceView)))]

@@ -1,4 +1,4 @@
-//! Two records of one person, for operators.
+//! Merging two records of one person, for operators.
 
 use std::sync::Arc;
 
@@ -25,12 +25,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/workers/{id}/unmerge", unmerge);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(preview, merge, unmerge))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// What a merge would bring together and change; the reading is logged
+/// Preview what a merge would combine and change; the access is logged
 #[utoipa::path(get, path = "/api/v1/workers/{id}/merge-preview", tag = "network",
     params(("id" = WorkerId, Path), MergeQuery), responses((status = 200, body = MergePreview)))]
 async fn preview(
@@ -47,7 +47,7 @@ async fn preview(
     )
 }
 
-/// Merge a record that nobody can open by themselves into the worker they turned out to be
+/// Merge a record that nobody can open by themselves into the record of the worker whose it is
 #[utoipa::path(post, path = "/api/v1/workers/{id}/merge", tag = "network", params(("id" = WorkerId, Path)),
     request_body = MergeInput, responses((status = 200, body = WorkerSummary)))]
 async fn merge(
@@ -64,7 +64,7 @@ async fn merge(
     .await
 }
 
-/// Undo a merge: both are again who they were, with what happened since
+/// Undo a merge: both records are separate again, with what happened since
 #[utoipa::path(post, path = "/api/v1/workers/{id}/unmerge", tag = "network", params(("id" = WorkerId, Path)),
     responses((status = 200, body = WorkerSummary)))]
 async fn unmerge(

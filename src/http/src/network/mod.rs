@@ -1,5 +1,5 @@
-//! The network's places, people and roster, for operators; fitness for
-//! employers; figures for anyone.
+//! Stations, hospitals, employers, staff, workers and shifts, for operators; fitness for
+//! employers; counts for anyone.
 
 pub(crate) mod access;
 pub(crate) mod me;
@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
-use super::page::{Page as ListPage, USUAL};
+use super::page::{DEFAULT_LIMIT, Page as ListPage};
 use crate::{
     auth::{Anyone, Operator, SafetyOfficer},
     body::{Body, IdempotencyKey, Path, Query},
@@ -54,7 +54,7 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/network/counts", counts);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
     station_add,
@@ -75,7 +75,7 @@ pub fn add(routes: &mut Routes) {
     fitness,
     counts
 ))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// A page of staff.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -109,7 +109,7 @@ struct ShiftPage {
     staff_id: Option<StaffId>,
 }
 
-/// Declares a POST by an operator that makes something of a body.
+/// Declares a POST handler with which an operator creates something from a body.
 macro_rules! added {
     ($(#[$doc:meta])* $name:ident($input:ty) -> $view:ty, $path:literal, $verb:expr) => {
         $(#[$doc])*
@@ -130,7 +130,7 @@ macro_rules! added {
     };
 }
 
-/// Declares a GET by an operator that lists something by id.
+/// Declares a GET handler with which an operator lists something by id.
 macro_rules! listed {
     ($(#[$doc:meta])* $name:ident($page:ty) -> $view:ty, $path:literal, $verb:expr) => {
         $(#[$doc])*
@@ -149,7 +149,7 @@ macro_rules! listed {
 }
 
 added!(
-    /// Add a station, with a cabinet unless told not to
+    /// Add a station, with a cabinet unless the request says otherwise
     station_add(StationInput) -> StationView, "/api/v1/stations", service::network::station_add);
 added!(
     /// Add a hospital
@@ -158,7 +158,7 @@ added!(
     /// Add an employer
     employer_add(EmployerInput) -> EmployerView, "/api/v1/employers", service::network::employer_add);
 added!(
-    /// Add somebody to the staff; they get an invitation by mail
+    /// Add a member of staff; they get an invitation by mail
     staff_invite(StaffInput) -> StaffSummary, "/api/v1/staff", service::staff::staff_invite);
 added!(
     /// Add a worker with a card
@@ -182,13 +182,13 @@ listed!(
 /// Staff
 staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
 |conn, _, page: &StaffPage| {
-    service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(USUAL).into())
+    service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(DEFAULT_LIMIT).into())
 });
 listed!(
 /// Shifts that have not ended
 shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
 |conn, app, page: &ShiftPage| {
-    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(USUAL).into())
+    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(DEFAULT_LIMIT).into())
 });
 
 /// One station
@@ -256,7 +256,7 @@ async fn fitness(
     app: Data<Arc<AppState>>,
     page: Query<ListPage>,
 ) -> Reply {
-    // A write: that it was told is recorded.
+    // Also writes: the access is recorded.
     let outcome = app
         .read_health(caller.actor(), move |conn, app, shown| {
             service::network::fitness(conn, app, shown, caller.0, page.0.after(), page.0.size())

@@ -1,5 +1,5 @@
-//! Changes of workers, for operators: those that one operator may make, and
-//! those that a second one approves.
+//! Changes to workers' records, for operators: those that one operator may make, and
+//! those that a second one must approve.
 
 use std::sync::Arc;
 
@@ -33,12 +33,12 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/worker-changes/{id}/refuse", refuse);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(details, stop_card, request_change, list, approve, refuse))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// Change what is written of a worker; what is left out stays
+/// Change a worker's details; fields that are left out stay as they are
 #[utoipa::path(post, path = "/api/v1/workers/{id}/details", tag = "network", params(("id" = WorkerId, Path)),
     request_body = WorkerDetailsInput, responses((status = 200, body = WorkerSummary)))]
 async fn details(
@@ -55,7 +55,7 @@ async fn details(
     .await
 }
 
-/// Stop a lost card at once; its check-ins end
+/// Block a lost card at once; its check-ins end
 #[utoipa::path(post, path = "/api/v1/workers/{id}/card/stop", tag = "network", params(("id" = WorkerId, Path)),
     responses((status = 200, body = WorkerSummary)))]
 async fn stop_card(
@@ -71,7 +71,7 @@ async fn stop_card(
     .await
 }
 
-/// Ask for a change that opens a record: another operator approves it
+/// Request a change of what opens a worker's record; another operator must approve it
 #[utoipa::path(post, path = "/api/v1/workers/{id}/changes", tag = "network", params(("id" = WorkerId, Path)),
     request_body = WorkerChangeInput, responses((status = 201, body = WorkerChangeView)))]
 async fn request_change(
@@ -105,7 +105,7 @@ async fn list(
     reply::json(&request, outcome)
 }
 
-/// Approve a change that another operator asked for; it is carried out
+/// Approve and apply a change that another operator requested
 #[utoipa::path(post, path = "/api/v1/worker-changes/{id}/approve", tag = "network",
     params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
 async fn approve(
@@ -121,7 +121,7 @@ async fn approve(
     .await
 }
 
-/// Refuse a change, or withdraw one's own
+/// Refuse a change, or withdraw one's own request
 #[utoipa::path(post, path = "/api/v1/worker-changes/{id}/refuse", tag = "network",
     params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
 async fn refuse(

@@ -1,14 +1,14 @@
-//! What an answer leads to: the steps of a visit, for readers and for tools
-//! that walk them.
+//! OpenAPI links: from an answer to the next steps of a visit, for readers and for tools
+//! that follow them.
 
 use serde_json::{Value, json};
 use utoipa::openapi::{OpenApi, RefOr, link::LinkBuilder};
 
-/// From an operation's good answer, by a value in it, to what may come next.
-/// The value becomes the path's parameter.
-type Line = (&'static str, &'static str, &'static [&'static str]);
+/// From the successful answer of an operation to the operations that may follow, with the value
+/// in the answer that becomes their path parameter.
+type IdLinks = (&'static str, &'static str, &'static [&'static str]);
 
-const LINES: &[Line] = &[
+const ID_LINKS: &[IdLinks] = &[
     ("post_check_ins", "$response.body#/check_in/id", CHECK_IN),
     ("post_check_ins_walk_in", "$response.body#/check_in/id", CHECK_IN),
     ("post_consultations", "$response.body#/id", CONSULTATION),
@@ -61,64 +61,64 @@ const REVIEW: &[&str] =
     &["get_prescriptions_id", "post_prescriptions_id_approve", "post_prescriptions_id_return"];
 const ORDER: &[&str] = &["get_orders_id", "post_orders_id_pay", "post_orders_id_cancel"];
 
-/// From an answer to an operation that takes more than an id.
-struct Rich {
+/// A link to an operation that takes other parameters than an id.
+struct ParameterLink {
     from: &'static str,
     to: &'static str,
     parameters: &'static [(&'static str, &'static str)],
     body: Option<fn() -> Value>,
 }
 
-const RICH: &[Rich] = &[
-    Rich {
+const PARAMETER_LINKS: &[ParameterLink] = &[
+    ParameterLink {
         from: "get_offers",
         to: "post_offers_id_accept",
         parameters: &[("id", "$response.body#/items/0/id")],
         body: Some(|| json!({"fence": "$response.body#/items/0/fence"})),
     },
-    Rich {
+    ParameterLink {
         from: "get_offers",
         to: "post_offers_id_decline",
         parameters: &[("id", "$response.body#/items/0/id")],
         body: Some(|| json!({"fence": "$response.body#/items/0/fence"})),
     },
-    Rich {
+    ParameterLink {
         from: "get_prescriptions_id",
         to: "put_prescriptions_id",
         parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
-    Rich {
+    ParameterLink {
         from: "get_me_profile",
         to: "put_me_profile",
         parameters: &[("If-Match", "$response.header.ETag")],
         body: None,
     },
-    Rich {
+    ParameterLink {
         from: "get_staff_id",
         to: "put_staff_id",
         parameters: &[("id", "$response.body#/staff/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
-    Rich {
+    ParameterLink {
         from: "get_shifts_id",
         to: "put_shifts_id",
         parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
-    Rich {
+    ParameterLink {
         from: "get_prescriptions_id",
         to: "post_orders",
         parameters: &[],
         body: Some(|| json!({"prescription_id": "$response.body#/id"})),
     },
-    Rich {
+    ParameterLink {
         from: "post_stations",
         to: "post_enrolment_codes",
         parameters: &[],
         body: Some(|| json!({"kind": "station", "station_id": "$response.body#/id"})),
     },
-    Rich {
+    ParameterLink {
         from: "get_products",
         to: "get_products_code",
         parameters: &[("code", "$response.body#/items/0/code")],
@@ -126,24 +126,24 @@ const RICH: &[Rich] = &[
     },
 ];
 
-/// Adds the links to the good answers of their operations.
+/// Adds the links to the successful answers of their operations.
 ///
 /// # Errors
-/// Which line names an operation that is not there.
+/// Names an operation that does not exist.
 pub fn add(document: &mut OpenApi) -> Result<(), String> {
-    for (from, value, targets) in LINES {
+    for (from, value, targets) in ID_LINKS {
         for to in *targets {
             let link = LinkBuilder::new().operation_id(*to).parameter("id", Value::from(*value));
             put(document, from, to, link)?;
         }
     }
-    for rich in RICH {
-        let link = LinkBuilder::new().operation_id(rich.to);
-        let link = rich
+    for wanted in PARAMETER_LINKS {
+        let link = LinkBuilder::new().operation_id(wanted.to);
+        let link = wanted
             .parameters
             .iter()
             .fold(link, |link, (name, value)| link.parameter(*name, Value::from(*value)));
-        put(document, rich.from, rich.to, link.request_body(rich.body.map(|make| make())))?;
+        put(document, wanted.from, wanted.to, link.request_body(wanted.body.map(|make| make())))?;
     }
     Ok(())
 }
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_from_or_to_nowhere_is_told_by_name() {
+    fn a_link_from_or_to_an_unknown_operation_is_named() {
         let mut document = crate::openapi::document();
         let mut link = |from, to| put(&mut document, from, to, LinkBuilder::new());
         assert_eq!(link("get_offers", "get_cabinets"), Ok(()));

@@ -1,6 +1,6 @@
-//! The OpenAPI document, generated from the handlers. What holds for every
-//! route (who may call, headers, problems, links) is added from the table of
-//! routes, so that it cannot be forgotten on one.
+//! The OpenAPI document, generated from the handlers. What applies to every
+//! route (allowed roles, headers, problems, links) is added from the route table,
+//! so that it cannot be forgotten for a single one.
 
 pub(crate) mod links;
 pub(crate) mod operations;
@@ -77,8 +77,8 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
     ]
 }
 
-/// The whole document. It is made of constants alone: a run of any test that
-/// makes it shows whether it can be made.
+/// The whole document. It is built from constants only, so any test that builds it shows that
+/// the `expect` in here cannot fail.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     for part in parts() {
@@ -102,14 +102,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn scheme_of(role: Role) -> SecurityScheme {
-    let whence = match role {
+    let source = match role {
         Role::Station | Role::Cabinet => "from `POST /api/v1/tokens/device`, by an assertion of its key",
         Role::Worker => "from a check-in at a station",
         Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
             "from `POST /api/v1/tokens/staff`, by e-mail, password and one-time code"
         }
     };
-    let description = format!("An access token of the role `{role}`, {whence}.");
+    let description = format!("An access token of the role `{role}`, {source}.");
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
     SecurityScheme::Http(scheme.description(Some(description)).build())
 }
@@ -127,9 +127,9 @@ fn operation_mut<'d>(
     }
 }
 
-/// `POST /api/v1/offers/{id}/accept` -> `post_offers_id_accept`: handlers' own
-/// names repeat from file to file.
-pub fn operation_id(line: &RouteLine) -> String {
+/// `POST /api/v1/offers/{id}/accept` -> `post_offers_id_accept`. Handler names cannot be used,
+/// because they repeat from file to file.
+pub(crate) fn operation_id(line: &RouteLine) -> String {
     let path = line.path.trim_start_matches("/api/v1");
     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.fold(line.method.as_str().to_lowercase(), |id, word| id + "_" + word)
@@ -141,10 +141,10 @@ mod tests {
 
     use super::*;
 
-    /// A body's shape is made at its first use: what would panic there and
-    /// then, panics here.
+    /// The shape of a body is compiled at its first use; this test finds anything that would panic
+    /// there.
     #[test]
-    fn every_body_of_the_document_has_a_shape() {
+    fn every_body_of_the_document_compiles_to_a_shape() {
         let document = serde_json::to_value(document()).expect("JSON");
         let named =
             document["components"]["schemas"].as_object().expect("schemas").clone().into_iter().collect();

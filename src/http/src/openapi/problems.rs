@@ -1,5 +1,5 @@
-//! The problems that an operation can answer with, by what it takes and who
-//! may call it.
+//! The problems that an operation can answer with, derived from its inputs and its
+//! allowed roles.
 
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, Response, ResponseBuilder, Type};
 
@@ -9,11 +9,11 @@ use crate::{
 };
 use domain::refusal::Code;
 
-/// Every status of a problem.
+/// All statuses of problems.
 const STATUSES: [u16; 16] = [400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
-/// Routes whose body names something that may not be there.
-const NAMES_THINGS: [&str; 6] = [
+/// Routes whose body refers to something that may not exist.
+const REFERS_TO_OTHERS: [&str; 6] = [
     "/api/v1/enrolment-codes",
     "/api/v1/shifts",
     "/api/v1/prescriptions/check",
@@ -22,7 +22,7 @@ const NAMES_THINGS: [&str; 6] = [
     "/api/v1/duty",
 ];
 
-/// Routes that prove somebody by something short, so that tries are counted.
+/// Routes with a short secret (PIN, code), so that tries are limited.
 const COUNTS_TRIES: [&str; 13] = [
     "/api/v1/check-ins",
     "/api/v1/phone-codes",
@@ -39,27 +39,27 @@ const COUNTS_TRIES: [&str; 13] = [
     "/cabinet/v1/attempts/{id}/start",
 ];
 
-/// Routes that read what a worker's consent to care opens.
+/// Routes that read data that needs the worker's consent to care.
 const NEEDS_CONSENT: [&str; 3] = [
     "/api/v1/prescriptions/{id}",
     "/api/v1/consultations/{id}/record",
     "/api/v1/consultations/{id}/messages",
 ];
 
-/// The statuses of the problems of a route.
+/// The statuses of the problems that a route can answer with.
 pub fn statuses(line: &RouteLine) -> Vec<u16> {
     let anonymous_proof = line.roles.is_empty() && line.takes(BODY) && !line.path.ends_with("/assess");
     let counts_tries = COUNTS_TRIES.contains(&line.path)
         || line.path.starts_with("/api/v1/tokens/")
         || line.path == "/cabinet/v1/enrol";
-    let moves = line.method != actix_web::http::Method::GET;
-    let holds = |status: u16| match status {
+    let writes = line.method != actix_web::http::Method::GET;
+    let applies = |status: u16| match status {
         400 => line.is_interface(),
         401 => !line.roles.is_empty() || anonymous_proof,
         403 => !line.roles.is_empty(),
-        404 => line.takes(PATH) || NAMES_THINGS.contains(&line.path),
+        404 => line.takes(PATH) || REFERS_TO_OTHERS.contains(&line.path),
         408 => line.takes(BODY) || line.takes(KEY),
-        409 => moves && (line.takes(KEY) || !line.roles.is_empty()),
+        409 => writes && (line.takes(KEY) || !line.roles.is_empty()),
         412 | 428 => line.takes(IF_MATCH),
         413 => line.takes(BODY) || line.takes(KEY),
         415 => line.takes(BODY),
@@ -68,15 +68,14 @@ pub fn statuses(line: &RouteLine) -> Vec<u16> {
         500 | 503 => true,
         _ => false,
     };
-    STATUSES.into_iter().filter(|status| holds(*status)).collect()
+    STATUSES.into_iter().filter(|status| applies(*status)).collect()
 }
 
-/// The name of the response of a status.
-pub fn name_of(status: u16) -> String {
+pub(crate) fn name_of(status: u16) -> String {
     format!("Problem{status}")
 }
 
-/// The response of each status, with the codes that it can hold.
+/// The response of each status, listing its codes.
 pub fn responses() -> Vec<(String, Response)> {
     let used = STATUSES.into_iter().filter(|status| !matches!(status, 405 | 406));
     used.map(|status| (name_of(status), response(status))).collect()
@@ -92,15 +91,15 @@ fn response(status: u16) -> Response {
     let mut response = ResponseBuilder::new()
         .description(format!("A problem (RFC 9457): {}.", codes.join(", ")))
         .content("application/problem+json", content);
-    let mut say = |name: &str, kind: Type| {
+    let mut add_header = |name: &str, kind: Type| {
         let schema = ObjectBuilder::new().schema_type(kind).build();
         let built = std::mem::take(&mut response);
         response = built.header(name, HeaderBuilder::new().schema(Some(schema)).build());
     };
-    say("Content-Language", Type::String);
+    add_header("Content-Language", Type::String);
     match status {
-        401 => say("WWW-Authenticate", Type::String),
-        429 | 503 => say("Retry-After", Type::Integer),
+        401 => add_header("WWW-Authenticate", Type::String),
+        429 | 503 => add_header("Retry-After", Type::Integer),
         _ => {}
     }
     response.build()

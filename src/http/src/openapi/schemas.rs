@@ -1,4 +1,4 @@
-//! How types look on the wire.
+//! Schemas of the document: closed request objects, the list of problem codes.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,8 +8,8 @@ use utoipa::{
 use crate::{problem::ProblemCode, validation};
 use domain::refusal::Code;
 
-/// Closes every object that a request may hold, as the reader does.
-pub fn close_requests(document: &mut OpenApi) {
+/// Sets `additionalProperties: false` on every object in a request body, which is how it is read.
+pub(crate) fn close_requests(document: &mut OpenApi) {
     let mut wanted = Vec::new();
     for item in document.paths.paths.values() {
         for operation in [&item.get, &item.post, &item.put].into_iter().flatten() {
@@ -20,7 +20,7 @@ pub fn close_requests(document: &mut OpenApi) {
                     RefOr::T(content) => content.schema.as_ref(),
                     RefOr::Ref(_) => None,
                 })
-                .for_each(|schema| refer(schema, &mut wanted));
+                .for_each(|schema| collect_references(schema, &mut wanted));
         }
     }
     let Some(components) = document.components.as_mut() else { return };
@@ -30,28 +30,28 @@ pub fn close_requests(document: &mut OpenApi) {
             && let Some(schema) = components.schemas.get_mut(&name)
         {
             validation::close_variants(schema);
-            refer(schema, &mut wanted);
+            collect_references(schema, &mut wanted);
         }
     }
 }
 
-/// The names that a schema refers to.
-fn refer(schema: &RefOr<Schema>, names: &mut Vec<String>) {
+/// Adds the names of the schemas that `schema` refers to.
+fn collect_references(schema: &RefOr<Schema>, names: &mut Vec<String>) {
     match schema {
         RefOr::Ref(target) => {
             names.extend(target.ref_location.rsplit('/').next().map(str::to_owned));
         }
         RefOr::T(Schema::Object(object)) => {
-            object.properties.values().for_each(|property| refer(property, names));
+            object.properties.values().for_each(|property| collect_references(property, names));
         }
         RefOr::T(Schema::Array(array)) => {
             if let ArrayItems::RefOrSchema(items) = &array.items {
-                refer(items, names);
+                collect_references(items, names);
             }
         }
-        RefOr::T(Schema::OneOf(one)) => one.items.iter().for_each(|item| refer(item, names)),
-        RefOr::T(Schema::AllOf(all)) => all.items.iter().for_each(|item| refer(item, names)),
-        RefOr::T(Schema::AnyOf(any)) => any.items.iter().for_each(|item| refer(item, names)),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().for_each(|item| collect_references(item, names)),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter().for_each(|item| collect_references(item, names)),
+        RefOr::T(Schema::AnyOf(any)) => any.items.iter().for_each(|item| collect_references(item, names)),
         RefOr::T(_) => {}
     }
 }

@@ -1,6 +1,5 @@
-//! The front page: what the network is, what it does right now, and where
-//! each role goes next. Counts come from the public interface, by a script
-//! that does nothing else.
+//! The front page: what the network is, its current figures, and links for
+//! each role. A script fetches the counts from the public API and does nothing else.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::{auth::Anyone, problem::Problem, reply::Reply};
 use service::{Actor, AppState};
 
-/// The counts on the page: field of the answer, Chinese, English.
+/// The counts on the page: JSON field, Chinese, English.
 const COUNTS: &[(&str, &str, &str)] = &[
     ("stations", "站点", "stations"),
     ("cabinets", "药柜", "cabinets"),
@@ -22,7 +21,7 @@ const COUNTS: &[(&str, &str, &str)] = &[
     ("vended_today", "今日出药", "packs vended today"),
 ];
 
-/// Where each role goes next: tag of the documentation, Chinese, English, what they do.
+/// The link of each role: tag of the documentation; name and tasks in Chinese and English.
 const ROLES: &[(&str, &str, &str, &str, &str)] = &[
     (
         "check-in",
@@ -68,8 +67,8 @@ const ROLES: &[(&str, &str, &str, &str, &str)] = &[
     ),
 ];
 
-/// A consultation's way, in the house's words.
-const WAY: &[(&str, &str)] = &[
+/// The steps of a consultation: Chinese, English.
+const STEPS: &[(&str, &str)] = &[
     ("签到", "check-in"),
     ("测量", "readings"),
     ("分诊", "triage"),
@@ -82,13 +81,12 @@ const WAY: &[(&str, &str)] = &[
     ("报告", "report"),
 ];
 
-/// The page itself.
 pub async fn page(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let districts = app
         .read(Actor::Anyone, |conn, _| service::network::district::districts(conn))
         .await
         .map_err(|failure| Problem::new(&request, failure))?;
-    let whole = html! {
+    let page = html! {
         (DOCTYPE)
         html lang="zh-CN" {
             head {
@@ -107,7 +105,7 @@ pub async fn page(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> 
                 }
                 main {
                     (live())
-                    (way())
+                    (steps())
                     section {
                         h2 { "各区站点 " span lang="en" { "Stations by district" } }
                         @if districts.is_empty() {
@@ -129,7 +127,7 @@ pub async fn page(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> 
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(whole.into_string()))
+        .body(page.into_string()))
 }
 
 fn live() -> Markup {
@@ -146,11 +144,11 @@ fn live() -> Markup {
     }
 }
 
-fn way() -> Markup {
+fn steps() -> Markup {
     html! {
         section {
             h2 { "一次问诊的路 " span lang="en" { "The way of a consultation" } }
-            ol.way { @for (zh, en) in WAY { li { (zh) span lang="en" { (en) } } } }
+            ol.way { @for (zh, en) in STEPS { li { (zh) span lang="en" { (en) } } } }
         }
     }
 }
@@ -194,12 +192,10 @@ fn bars(districts: &[service::network::district::District]) -> Markup {
     }
 }
 
-/// The page's style.
 pub async fn style(_: Anyone) -> HttpResponse {
     file("text/css; charset=utf-8", include_str!("front.css"))
 }
 
-/// The page's script.
 pub async fn script(_: Anyone) -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("front.js"))
 }

@@ -1,19 +1,19 @@
-//! What every answer tells the browser: load nothing from elsewhere, guess no
-//! types, tell nobody where you came from.
+//! Security headers of every answer: load nothing from other hosts, do not guess content
+//! types, send no referrer.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-// Made once: reading a text as a header looks at each of its bytes.
+// Static, because parsing a header value checks each of its bytes.
 static FRONT: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
-/// The documentation's widgets set styles of their own.
+/// Swagger UI sets inline styles.
 static DOCS: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// Data; the printable record brings its style along.
+/// For the API; the printable record contains its style inline.
 static DATA: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -23,7 +23,7 @@ static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The policy for a path.
+/// The content security policy for a path.
 pub fn policy(path: &str) -> &'static HeaderValue {
     if path == "/docs" || path.starts_with("/docs/") {
         &DOCS
@@ -36,7 +36,7 @@ pub fn policy(path: &str) -> &'static HeaderValue {
 }
 
 /// Adds the headers that an answer does not have yet.
-pub fn secure(policy: &HeaderValue, headers: &mut HeaderMap) {
+pub(crate) fn secure(policy: &HeaderValue, headers: &mut HeaderMap) {
     let mut add = |name: &HeaderName, value: &HeaderValue| {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_documentation_may_style_inline_and_nothing_scripts_inline() {
+    fn each_path_has_its_policy_and_none_allows_inline_scripts() {
         assert_eq!(policy("/docs/index.html"), DOCS);
         assert_eq!(policy("/"), FRONT);
         assert_eq!(policy("/docsecret"), FRONT);

@@ -1,7 +1,7 @@
-//! The pages that links in letters lead to: set a password, confirm an
-//! address. The token stands behind `#`, so that no server, log or other site
-//! ever sees it; the page's module hands it in when somebody presses a button.
-//! To open the page changes nothing: mail scanners open every link.
+//! The pages that links in letters open: set a password, confirm a mail address. The token is in
+//! the fragment (after `#`), so that it is not sent to any server, log or other site; the page's
+//! script sends it when somebody presses a button. Opening the page changes nothing, because
+//! mail scanners open every link.
 
 use actix_web::{HttpResponse, http::header};
 use maud::{DOCTYPE, Markup, html};
@@ -9,9 +9,9 @@ use maud::{DOCTYPE, Markup, html};
 use super::front::file;
 use crate::auth::Anyone;
 
-/// Where a password is set: after an invitation, or anew.
+/// Sets a password, after an invitation or a reset.
 pub async fn password(_: Anyone) -> HttpResponse {
-    whole(
+    page(
         "设置密码 · Set your password",
         html! {
             form #password hidden autocomplete="on" {
@@ -44,9 +44,9 @@ pub async fn password(_: Anyone) -> HttpResponse {
     )
 }
 
-/// Where a new mail address is confirmed.
+/// Confirms a new mail address.
 pub async fn email(_: Anyone) -> HttpResponse {
-    whole(
+    page(
         "确认邮箱 · Confirm your mail address",
         html! {
             form #confirm hidden {
@@ -75,8 +75,8 @@ fn both(zh: &str, en: &str) -> Markup {
     html! { (zh) " " span lang="en" { (en) } }
 }
 
-fn whole(title: &str, body: Markup) -> HttpResponse {
-    let page = html! {
+fn page(title: &str, body: Markup) -> HttpResponse {
+    let markup = html! {
         (DOCTYPE)
         html lang="zh-CN" {
             head {
@@ -103,15 +103,13 @@ fn whole(title: &str, body: Markup) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(page.into_string())
+        .body(markup.into_string())
 }
 
-/// The pages' style.
 pub async fn style(_: Anyone) -> HttpResponse {
     file("text/css; charset=utf-8", include_str!("links.css"))
 }
 
-/// The pages' module.
 pub async fn script(_: Anyone) -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("links.js"))
 }

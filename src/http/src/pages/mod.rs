@@ -1,6 +1,6 @@
-//! What a browser sees: the front page, the interface's documentation, and the
-//! documents that stand at well-known addresses. Nothing on a page comes from
-//! another host, and no page shows anybody's data.
+//! Pages for browsers: the front page, the API documentation, and documents at
+//! well-known paths. Nothing on a page comes from another host, and no page contains
+//! personal data.
 
 pub(crate) mod front;
 pub mod headers;
@@ -40,12 +40,12 @@ pub fn add(routes: &mut Routes) {
         .get(DOCUMENT_PATH, document);
 }
 
-/// This folder's part of the document.
+/// This folder's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(health, ready::ready, jwks))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// The documentation's own pages, which come with their files.
+/// Adds Swagger UI, which serves its own files.
 pub fn configure(app: &mut web::ServiceConfig) {
     let config = Config::new([DOCUMENT_PATH]).deep_linking(true).default_models_expand_depth(0);
     app.service(SwaggerUi::new("/docs/{tail:.*}").config(config));

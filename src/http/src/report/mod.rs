@@ -1,4 +1,4 @@
-//! The worker's record of the visit, for programs and for paper.
+//! The worker's record of a visit, as JSON and as a page to print.
 
 pub mod page;
 
@@ -20,10 +20,10 @@ pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/report", fetch).get("/api/v1/report.html", print);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, print))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// My record of this visit
 #[utoipa::path(get, path = "/api/v1/report", tag = "report",

@@ -1,5 +1,5 @@
-//! The visit's record as one clean page, in Chinese with English beside it,
-//! that prints on A4 without a browser's help. It loads nothing.
+//! The record of a visit as one HTML page in Chinese and English, laid out for printing on A4.
+//! It loads no other files.
 
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -13,7 +13,6 @@ use service::{
 
 const STYLE: &str = include_str!("report.css");
 
-/// The whole page.
 pub fn page(report: &ReportView) -> Markup {
     html! {
         (DOCTYPE)
@@ -109,7 +108,7 @@ fn consultation(seen: &ReportedConsultation) -> Markup {
     html! {
         section {
             h2 { "问诊" small { "Consultation · " (known.state) } }
-            @if let Some(reason) = known.cancel_reason { p { (ended_because(reason)) } }
+            @if let Some(reason) = known.cancel_reason { p { (cancel_text(reason)) } }
             dl {
                 dt { "主诉 Complaint" } dd { (known.complaint) }
                 @if let Some(doctor) = &known.doctor {
@@ -132,7 +131,7 @@ fn consultation(seen: &ReportedConsultation) -> Markup {
     }
 }
 
-fn ended_because(reason: CancelReason) -> &'static str {
+fn cancel_text(reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::ByWorker => "您已取消问诊。 You took the request back.",
         CancelReason::ByOperator => "工作人员已取消问诊。 The operator took the request back.",

@@ -1,5 +1,5 @@
-//! Changes of the staff and of the roster, for operators; and the links by
-//! which a new address is confirmed.
+//! Changes to staff and shifts, for operators; and the links by
+//! which a new mail address is confirmed.
 
 pub(crate) mod session;
 
@@ -28,14 +28,14 @@ use service::{
     },
 };
 
-/// Adds this file's routes. Those with words in the place of an id come first.
+/// Adds this file's routes. Fixed paths come before those with an id in the same place.
 pub fn add(routes: &mut Routes) {
     routes
-        .post("/api/v1/staff/link", look)
+        .post("/api/v1/staff/link", inspect_link)
         .post("/api/v1/staff/email", confirm_email)
         .get("/api/v1/staff/{id}", fetch)
         .put("/api/v1/staff/{id}", change)
-        .post("/api/v1/staff/{id}/email", ask_email)
+        .post("/api/v1/staff/{id}/email", request_email_change)
         .post("/api/v1/staff/{id}/enable", enable)
         .post("/api/v1/staff/{id}/authenticator-reset", reset_ask)
         .post("/api/v1/staff/{id}/authenticator-reset/approve", reset_approve)
@@ -45,14 +45,14 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/shifts/{id}/cancel", shift_cancel);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
-    look,
+    inspect_link,
     confirm_email,
     fetch,
     change,
-    ask_email,
+    request_email_change,
     enable,
     reset_ask,
     reset_approve,
@@ -61,14 +61,14 @@ pub fn add(routes: &mut Routes) {
     shift_change,
     shift_cancel
 ))]
-pub struct Doc;
+pub(crate) struct Doc;
 
-/// What a link of a letter is good for
+/// What the link in a letter can be used for
 ///
-/// Looking does not use it up: mail scanners look at every link.
+/// This does not use the link up, since mail scanners open every link.
 #[utoipa::path(post, path = "/api/v1/staff/link", tag = "identity", request_body = LinkInput,
     responses((status = 200, body = LinkView)))]
-async fn look(
+async fn inspect_link(
     _caller: Anyone,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
@@ -114,7 +114,7 @@ async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>,
 /// Change names, hospital, licence, departments, languages and capacity
 ///
 /// Takes effect at once: a doctor without a verified, valid licence is off
-/// duty, and who moves to another hospital signs in anew.
+/// duty, and a doctor who moves to another hospital must sign in again.
 #[utoipa::path(put, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
     request_body = StaffChange, responses((status = 200, body = StaffDocument)))]
 async fn change(
@@ -133,13 +133,13 @@ async fn change(
     reply::versioned(&request, outcome)
 }
 
-/// Ask for another mail address
+/// Request a change of the mail address
 ///
-/// A link goes to the new address; the old one is told once it is confirmed.
-/// Whoever has not answered their invitation is invited anew, at the new address.
+/// A link is sent to the new address; the old address is notified once it is confirmed.
+/// Somebody who has not used their invitation yet is invited again, at the new address.
 #[utoipa::path(post, path = "/api/v1/staff/{id}/email", tag = "network", params(("id" = StaffId, Path)),
     request_body = EmailInput, responses((status = 200, body = EmailChange)))]
-async fn ask_email(
+async fn request_email_change(
     caller: Operator,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
@@ -153,7 +153,7 @@ async fn ask_email(
     .await
 }
 
-/// Declares a POST by an operator about one thing, without a body.
+/// Declares a POST handler for operators, about one id and without a body.
 macro_rules! done {
     ($(#[$doc:meta])* $name:ident($id:ty) -> $view:ty, $path:literal, $verb:expr) => {
         $(#[$doc])*
@@ -175,29 +175,29 @@ macro_rules! done {
 }
 
 done!(
-    /// Let a disabled member of staff return
+    /// Enable a disabled member of staff again
     ///
-    /// Refused when their address or licence number is somebody else's by now.
+    /// Refused when their mail address or licence number belongs to somebody else by now.
     enable(StaffId) -> StaffSummary, "/api/v1/staff/{id}/enable",
     |tx: &mut _, _: Operator, id| service::staff::staff_enable(tx, id));
 done!(
-    /// Approve what another operator asked: the person is invited anew
+    /// Approve the reset that another operator requested: the person is invited again
     ///
     /// Their sessions end, and password and one-time codes stop working.
     reset_approve(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/approve",
     |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_approve(tx, caller.0, id));
 done!(
-    /// Withdraw the request for another authenticator
+    /// Withdraw the request for an authenticator reset
     reset_withdraw(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/withdraw",
     |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_withdraw(tx, caller.0, id));
 done!(
-    /// Take a shift off the roster; who was on it is off duty at once
+    /// Cancel a shift; whoever is on it is off duty at once
     shift_cancel(ShiftId) -> ShiftCancelled, "/api/v1/shifts/{id}/cancel",
     |tx: &mut _, _: Operator, id| service::network::shift_cancel(tx, id));
 
-/// Ask for another authenticator for somebody who has lost theirs
+/// Request an authenticator reset for somebody who has lost theirs
 ///
-/// Another operator must approve within 24 hours. The owner is told by letter.
+/// Another operator must approve it within 24 hours. The owner is notified by letter.
 #[utoipa::path(post, path = "/api/v1/staff/{id}/authenticator-reset", tag = "network",
     params(("id" = StaffId, Path)), request_body = ResetReason, responses((status = 200, body = ResetView)))]
 async fn reset_ask(
@@ -229,7 +229,7 @@ async fn shift_fetch(
     )
 }
 
-/// Give a shift other hours; who is on none any more is off duty at once
+/// Change a shift's hours; somebody who is then on no shift is off duty at once
 #[utoipa::path(put, path = "/api/v1/shifts/{id}", tag = "network", params(("id" = ShiftId, Path)),
     request_body = ShiftChange, responses((status = 200, body = ShiftView)))]
 async fn shift_change(

@@ -1,4 +1,4 @@
-//! Staff sign in and out, refresh, open the signing window, set passwords.
+//! Staff sessions: sign-in and sign-out, token refresh, signing window, passwords.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/staff/password", set_password);
 }
 
-/// This file's part of the document.
+/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
     sign_in,
@@ -51,7 +51,7 @@ pub fn add(routes: &mut Routes) {
     request_reset,
     set_password
 ))]
-pub struct Doc;
+pub(crate) struct Doc;
 
 /// Sign in with e-mail, password and one-time code
 #[utoipa::path(post, path = "/api/v1/tokens/staff", tag = "identity", request_body = SignInInput,
@@ -68,10 +68,10 @@ async fn sign_in(
 
 /// Exchange a refresh token for a new pair
 ///
-/// A refresh token is good once. The same caller (address, or /64 of IPv6, and
+/// A refresh token can be used once. The same caller (address, or /64 of IPv6, and
 /// user agent) who sends it again within 10 seconds, before the new one is
-/// used, gets the same answer; in any other case one that comes back ends the
-/// whole session.
+/// used, gets the same answer; in any other case, reusing it ends the whole
+/// session.
 #[utoipa::path(post, path = "/api/v1/tokens/refresh", tag = "identity", request_body = RefreshInput,
     responses((status = 200, body = StaffTokens)))]
 async fn refresh(
@@ -88,8 +88,7 @@ async fn refresh(
     )
 }
 
-/// Tells callers apart: where they come from (of IPv6 a /64), and what they say
-/// they are.
+/// Identifies a client by a digest of its address (for IPv6 the /64) and its user agent.
 fn client_of(request: &HttpRequest, address: &Address) -> String {
     let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |value| value.as_bytes());
     digest::hex(&digest::sha256(&[address.0.as_bytes(), b"\n", agent].concat()))
@@ -147,9 +146,9 @@ async fn sign_out(
     .await
 }
 
-/// Ask for a link that sets a new password
+/// Request a link for setting a new password
 ///
-/// The answer is the same whether or not there is such an account.
+/// The answer is the same whether or not the account exists.
 #[utoipa::path(post, path = "/api/v1/staff/password-reset", tag = "identity", request_body = ResetInput,
     responses((status = 202, body = Accepted)))]
 async fn request_reset(
@@ -175,8 +174,8 @@ async fn request_reset(
 
 /// Set a password by a link
 ///
-/// Ends every session. Where there was none yet, the answer holds the secret
-/// of one-time codes; it is shown this once.
+/// Ends every session. If the account had no authenticator yet, the answer
+/// contains the secret for one-time codes; it is shown only this once.
 #[utoipa::path(post, path = "/api/v1/staff/password", tag = "identity", request_body = PasswordInput,
     responses((status = 200, body = PasswordSet)))]
 async fn set_password(

@@ -1,4 +1,4 @@
-//! From a schema of the document to the shape that is checked.
+//! Compiles a schema of the OpenAPI document to a [`Shape`].
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use utoipa::{
 
 use super::shape::{Format, Kind, Member, Shape, Text};
 
-/// Says that a rule tells ranges, units and what belongs together, in better
-/// words than a schema has: only the types are checked here.
-const TOLD_BY_RULE: &str = "x-told-by-rule";
+/// Schema extension: a domain rule checks ranges, units and combinations, with better messages
+/// than a schema allows, so only the types are checked here.
+const CHECKED_BY_RULE: &str = "x-told-by-rule";
 
 /// Schemas by their names in the document.
 pub type Named = HashMap<String, Value>;
 
-/// Objects of requests are closed. A derive does not say so of the variants of
-/// an enum, though serde refuses unknown fields there as well.
-pub fn close_variants(schema: &mut RefOr<Schema>) {
+/// Sets `additionalProperties: false` on the objects of a request. The derive omits it on the
+/// variants of an enum, although serde refuses unknown fields there as well.
+pub(crate) fn close_variants(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else { return };
     match schema {
         Schema::Object(object) => {
@@ -44,8 +44,7 @@ pub fn close_variants(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// The shape of a type.
-pub fn of_type<T: ToSchema>() -> Shape {
+pub(crate) fn of_type<T: ToSchema>() -> Shape {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     let named = schemas.into_iter().map(|(name, schema)| (name, as_json(&schema))).collect();
@@ -53,7 +52,7 @@ pub fn of_type<T: ToSchema>() -> Shape {
 }
 
 /// The shape of a schema that refers to nothing else.
-pub fn of_plain(schema: &RefOr<Schema>) -> Shape {
+pub(crate) fn of_plain(schema: &RefOr<Schema>) -> Shape {
     of_schema(&as_json(schema), &Named::new())
 }
 
@@ -62,16 +61,16 @@ fn as_json(schema: &RefOr<Schema>) -> Value {
 }
 
 /// The shape of a schema among those that it may refer to.
-pub fn of_schema(schema: &Value, named: &Named) -> Shape {
+pub(crate) fn of_schema(schema: &Value, named: &Named) -> Shape {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or_default();
         let target = named.get(name);
-        // `every_body_of_the_document_has_a_shape` follows all of them.
+        // The test `every_body_of_the_document_compiles_to_a_shape` follows all references.
         return of_schema(target.expect("a type's schemas hold all that they refer to"), named);
     }
     if let Some(options) = schema["oneOf"].as_array() {
-        let told_by_rule = schema[TOLD_BY_RULE] == true;
-        return if told_by_rule { one_of_all(options, named) } else { of_options(options, named) };
+        let checked_by_rule = schema[CHECKED_BY_RULE] == true;
+        return if checked_by_rule { merge_variants(options, named) } else { of_options(options, named) };
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
@@ -81,7 +80,7 @@ pub fn of_schema(schema: &Value, named: &Named) -> Shape {
     let nullable = types.contains(&"null");
     let kind = match types.iter().find(|kind| **kind != "null") {
         Some(&"boolean") => Kind::Bool,
-        Some(&"integer") => of_whole(schema),
+        Some(&"integer") => of_integer(schema),
         Some(&"string") => of_text(schema),
         Some(&"array") => Kind::List {
             items: Box::new(of_schema(&schema["items"], named)),
@@ -94,7 +93,7 @@ pub fn of_schema(schema: &Value, named: &Named) -> Shape {
     Shape { nullable, kind }
 }
 
-/// `oneOf` is null beside one other, or variants that a tag tells apart.
+/// `oneOf` is either null and one other schema, or variants distinguished by a tag.
 fn of_options(options: &[Value], named: &Named) -> Shape {
     let (nulls, others): (Vec<&Value>, Vec<&Value>) =
         options.iter().partition(|option| option["type"] == "null");
@@ -105,43 +104,43 @@ fn of_options(options: &[Value], named: &Named) -> Shape {
     let tag = tag_of(&others);
     let variants: Vec<(String, Vec<Member>)> = others
         .iter()
-        .map(|other| (tag_word(other, &tag).unwrap_or_default(), members(other, named)))
+        .map(|other| (tag_value(other, &tag).unwrap_or_default(), members(other, named)))
         .collect();
-    let words = variants.iter().map(|(word, _)| word.clone()).collect();
-    Shape { nullable: !nulls.is_empty(), kind: Kind::Tagged { tag, variants, words } }
+    let values = variants.iter().map(|(value, _)| value.clone()).collect();
+    Shape { nullable: !nulls.is_empty(), kind: Kind::Tagged { tag, variants, values } }
 }
 
-/// The member that says which variant it is: each has one word for it.
+/// The member that identifies the variant: every variant has exactly one value for it.
 fn tag_of(variants: &[&Value]) -> String {
     let first = variants.first().and_then(|first| first["properties"].as_object());
     first
         .and_then(|known| {
-            known.keys().find(|name| variants.iter().all(|other| tag_word(other, name).is_some()))
+            known.keys().find(|name| variants.iter().all(|other| tag_value(other, name).is_some()))
         })
-        .expect("variants of a request are told apart by a tag")
+        .expect("the variants of a request are distinguished by a tag")
         .clone()
 }
 
-/// All variants in one: their members, as loose as their types allow.
-fn one_of_all(options: &[Value], named: &Named) -> Shape {
+/// All variants merged into one object: their members without bounds.
+fn merge_variants(options: &[Value], named: &Named) -> Shape {
     let variants: Vec<&Value> = options.iter().collect();
     let tag = tag_of(&variants);
-    let words = variants.iter().filter_map(|variant| tag_word(variant, &tag)).collect();
-    let kind = Shape { nullable: false, kind: Kind::Word(words) };
+    let values = variants.iter().filter_map(|variant| tag_value(variant, &tag)).collect();
+    let kind = Shape { nullable: false, kind: Kind::Enum(values) };
     let mut all = vec![Member { name: tag, required: true, shape: kind }];
     for mut member in options.iter().flat_map(|option| members(option, named)) {
         if all.iter().all(|known| known.name != member.name) {
             member.required = options.iter().all(|option| is_required(option, &member.name));
-            member.shape = member.shape.loosened(!member.required);
+            member.shape = member.shape.without_bounds(!member.required);
             all.push(member);
         }
     }
     Shape { nullable: false, kind: Kind::Record(all) }
 }
 
-fn tag_word(schema: &Value, name: &str) -> Option<String> {
+fn tag_value(schema: &Value, name: &str) -> Option<String> {
     match schema["properties"][name]["enum"].as_array()?.as_slice() {
-        [Value::String(word)] => Some(word.clone()),
+        [Value::String(value)] => Some(value.clone()),
         _ => None,
     }
 }
@@ -161,20 +160,20 @@ fn members(schema: &Value, named: &Named) -> Vec<Member> {
         .collect()
 }
 
-fn of_whole(schema: &Value) -> Kind {
+fn of_integer(schema: &Value) -> Kind {
     let (least, most) = match schema["format"].as_str() {
         Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
         _ => (i64::MIN, i64::MAX),
     };
-    Kind::Whole {
+    Kind::Integer {
         least: schema["minimum"].as_i64().unwrap_or(least),
         most: schema["maximum"].as_i64().unwrap_or(most),
     }
 }
 
 fn of_text(schema: &Value) -> Kind {
-    if let Some(words) = schema["enum"].as_array() {
-        return Kind::Word(words.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    if let Some(values) = schema["enum"].as_array() {
+        return Kind::Enum(values.iter().filter_map(Value::as_str).map(str::to_owned).collect());
     }
     Kind::Text(Text {
         least: count(&schema["minLength"]).unwrap_or(0),

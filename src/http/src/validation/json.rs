@@ -1,8 +1,7 @@
-//! JSON as a value, read along the shape that is wanted: only what has a place
-//! in it is kept, so that a body costs no more memory than its shape has room
-//! for. What does not belong is passed over; where it stood, stays, so that it
-//! is told. Members that stand in an object twice are told as well: which of
-//! them counts is anybody's guess, so none does.
+//! Parses JSON along the expected shape: only values that the shape allows are stored, so that a
+//! body needs no more memory than its shape allows. Unknown members are skipped; only their names
+//! are stored, so that they can be reported. Repeated members of an object are also reported,
+//! because it is undefined which of them counts.
 
 use std::fmt;
 
@@ -10,28 +9,28 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Number, Value};
 
 use super::{
-    MOST_PROBLEMS,
+    MAX_PROBLEMS,
     shape::{Kind, Member, Shape},
     wrong::Path,
 };
 
-/// Values in one body, at most: the largest that any request has is some 9,000
+/// Maximum number of values in one body. The largest valid request has about 9,000
 /// (a cabinet's hello with a thousand slots). Our default.
-pub const MOST_VALUES: usize = 20_000;
+pub(crate) const MAX_VALUES: usize = 20_000;
 
-/// Why a body was not read to its end.
+/// Why a body could not be parsed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unread {
-    /// It is no JSON, or something stands behind it.
+pub(crate) enum Unread {
+    /// It is not JSON, or there is something after the JSON value.
     Malformed,
-    /// It holds more than [`MOST_VALUES`].
+    /// It contains more than [`MAX_VALUES`] values.
     TooMany,
 }
 
-/// The value, and the paths of repeated members. Nesting is bounded by the reader.
+/// Returns the value, and the paths of repeated members. `serde_json` limits the nesting depth.
 ///
 /// # Errors
-/// Why it was not read to its end.
+/// See [`Unread`].
 pub fn read(bytes: &[u8], shape: &Shape) -> Result<(Value, Vec<String>), Unread> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let mut seen = Seen::default();
@@ -40,34 +39,34 @@ pub fn read(bytes: &[u8], shape: &Shape) -> Result<(Value, Vec<String>), Unread>
         .and_then(|value| reader.end().map(|()| value));
     match read {
         Ok(value) => Ok((value, seen.repeated)),
-        Err(_) if seen.values > MOST_VALUES => Err(Unread::TooMany),
+        Err(_) if seen.values > MAX_VALUES => Err(Unread::TooMany),
         Err(_) => Err(Unread::Malformed),
     }
 }
 
-/// Every whole number below is a float of its own: 2^53.
+/// 2^53: below it, an `f64` represents every integer exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What was met so far, and where the reader is.
+/// What was seen so far, and the current path.
 #[derive(Default)]
 struct Seen {
     path: Path,
     repeated: Vec<String>,
-    /// Members that the shape does not have.
+    /// Number of members that the shape does not have.
     unknown: usize,
     values: usize,
 }
 
 impl Seen {
-    /// Whether an unknown member is still told.
-    fn keeps_unknown(&mut self) -> bool {
+    /// Counts an unknown member; whether it is still reported.
+    fn reports_unknown(&mut self) -> bool {
         self.unknown += 1;
-        self.unknown <= MOST_PROBLEMS
+        self.unknown <= MAX_PROBLEMS
     }
 }
 
 struct Reader<'r, 's> {
-    /// `None` where anything may stand.
+    /// `None` where any value is allowed.
     shape: Option<&'s Shape>,
     seen: &'r mut Seen,
 }
@@ -78,11 +77,11 @@ impl<'s> Reader<'_, 's> {
     }
 }
 
-/// What the shape has under a name.
+/// What the shape allows for a member.
 enum Place<'s> {
-    /// Nothing.
+    /// No such member.
     None,
-    /// Anything.
+    /// Any value.
     Any,
     /// A value of this shape.
     Of(&'s Shape),
@@ -94,7 +93,7 @@ impl<'s> Place<'s> {
         match kind {
             Kind::Any => Place::Any,
             Kind::Record(members) => has(members).map_or(Place::None, |member| Place::Of(&member.shape)),
-            // Which variant it is may be said last.
+            // The tag may come after the other members.
             Kind::Tagged { tag, variants, .. } => {
                 let known = tag == name || variants.iter().any(|(_, members)| has(members).is_some());
                 if known { Place::Any } else { Place::None }
@@ -108,7 +107,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_, '_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.seen.values += 1;
-        if self.seen.values > MOST_VALUES {
+        if self.seen.values > MAX_VALUES {
             return Err(D::Error::custom("too many values"));
         }
         deserializer.deserialize_any(self)
@@ -134,7 +133,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
         Ok(value.into())
     }
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // To JSON Schema `1.0` is a whole number; within these bounds it is exactly one.
+        // In JSON Schema `1.0` is an integer; within these bounds the conversion is exact.
         if value.fract() == 0.0 && value.abs() < EXACT {
             return Ok((value as i64).into());
         }
@@ -150,7 +149,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let (shape, most) = match self.kind() {
             Kind::Any => (None, usize::MAX),
-            // One more than may be there tells that there are too many.
+            // One more than allowed is stored, so that the check sees that there are too many.
             Kind::List { items, most, .. } => (Some(&**items), most.saturating_add(1)),
             _ => (None, 0),
         };
@@ -181,8 +180,8 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
                 Place::Any => None,
                 Place::None => {
                     map.next_value::<Skipped>()?;
-                    if self.seen.keeps_unknown() {
-                        keep(&mut object, key, Value::Null, self.seen);
+                    if self.seen.reports_unknown() {
+                        insert(&mut object, key, Value::Null, self.seen);
                     }
                     continue;
                 }
@@ -190,23 +189,23 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
             self.seen.path.enter_field(&key);
             let value = map.next_value_seed(Reader { shape, seen: self.seen })?;
             self.seen.path.leave();
-            keep(&mut object, key, value, self.seen);
+            insert(&mut object, key, value, self.seen);
         }
         Ok(Value::Object(object))
     }
 }
 
-/// Keeps a member; notes one that was there already, while that is told.
-fn keep(object: &mut Map<String, Value>, key: String, value: Value, seen: &mut Seen) {
+/// Inserts a member; records a repeated one, up to the limit of reported problems.
+fn insert(object: &mut Map<String, Value>, key: String, value: Value, seen: &mut Seen) {
     use serde_json::map::Entry;
     match object.entry(key) {
         Entry::Vacant(place) => {
             place.insert(value);
         }
         Entry::Occupied(mut place) => {
-            if seen.repeated.len() < MOST_PROBLEMS {
+            if seen.repeated.len() < MAX_PROBLEMS {
                 seen.path.enter_field(place.key());
-                seen.repeated.push(seen.path.told());
+                seen.repeated.push(seen.path.to_text());
                 seen.path.leave();
             }
             place.insert(value);
@@ -214,7 +213,7 @@ fn keep(object: &mut Map<String, Value>, key: String, value: Value, seen: &mut S
     }
 }
 
-/// A value that is read and not kept; what is no JSON is still noticed.
+/// A value that is parsed but not stored; invalid JSON is still an error.
 struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {

@@ -1,7 +1,6 @@
-//! Reading what callers send against the shape that the document promises:
-//! the schema that is published is the schema that is enforced, so that every
-//! bad field is told by its own name, in both languages, and no reader's own
-//! words ever reach a message.
+//! Validation of requests against the published OpenAPI schema: the schema that is published is
+//! the one that is enforced. Every bad field is reported by name, in both languages, and no text
+//! of a parser library reaches a message.
 
 pub(crate) mod compile;
 pub(crate) mod json;
@@ -23,17 +22,17 @@ use json::Unread;
 use shape::Shape;
 use wrong::{Problems, Wrong};
 
-pub use compile::close_variants;
+pub(crate) use compile::close_variants;
 #[cfg(test)]
-pub use compile::of_schema as shape_of;
+pub(crate) use compile::of_schema as shape_of;
 
-/// At most this many bad fields are told of in one answer.
-const MOST_PROBLEMS: usize = 100;
+/// Maximum number of bad fields reported in one answer.
+const MAX_PROBLEMS: usize = 100;
 
-type Known<S> = LazyLock<RwLock<HashMap<TypeId, Arc<S>>>>;
+type ShapeCache<S> = LazyLock<RwLock<HashMap<TypeId, Arc<S>>>>;
 
-/// The shape of `T`, made at its first use.
-fn known<T: 'static, S>(shapes: &Known<S>, make: impl FnOnce() -> S) -> Arc<S> {
+/// The shape of `T`, compiled at its first use.
+fn cached<T: 'static, S>(shapes: &ShapeCache<S>, make: impl FnOnce() -> S) -> Arc<S> {
     let id = TypeId::of::<T>();
     if let Some(shape) = shapes.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id) {
         return Arc::clone(shape);
@@ -43,55 +42,55 @@ fn known<T: 'static, S>(shapes: &Known<S>, make: impl FnOnce() -> S) -> Arc<S> {
     Arc::clone(shapes.entry(id).or_insert(made))
 }
 
-/// Reads a JSON body into `T`, or says everything that is wrong with it.
+/// Parses a JSON body into `T`, or reports everything that is wrong with it.
 ///
 /// # Errors
-/// `MalformedBody` when it is no JSON at all, else one entry per bad field.
+/// `MalformedBody` when it is not JSON at all, otherwise one entry per bad field.
 pub fn body<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Refusal> {
-    static SHAPES: Known<Shape> = LazyLock::new(RwLock::default);
-    let shape = known::<T, _>(&SHAPES, compile::of_type::<T>);
+    static SHAPES: ShapeCache<Shape> = LazyLock::new(RwLock::default);
+    let shape = cached::<T, _>(&SHAPES, compile::of_type::<T>);
     let (value, repeated) = json::read(bytes, &shape).map_err(|unread| match unread {
         Unread::Malformed => Refusal::new(Code::MalformedBody),
-        Unread::TooMany => Refusal::fields(vec![Wrong::Many(json::MOST_VALUES).told(String::new())]),
+        Unread::TooMany => Refusal::fields(vec![Wrong::Many(json::MAX_VALUES).into_problem(String::new())]),
     })?;
     let mut problems = Problems::default();
     for field in repeated {
         problems.add_at(field, &Wrong::Repeated);
     }
     shape.check(&value, &mut problems);
-    let found = problems.done();
+    let found = problems.into_found();
     if !found.is_empty() {
         return Err(Refusal::fields(found));
     }
-    // A type may know more than its schema says. What its reader says of that
-    // is not for callers; where it was, is.
+    // A type may have rules beyond its schema. The message of its deserializer is not meant for
+    // callers, but the path is.
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { String::new() } else { path };
-        Refusal::fields(vec![Wrong::Invalid.told(field)])
+        Refusal::fields(vec![Wrong::Invalid.into_problem(field)])
     })
 }
 
-/// Reads a query string into `T`, or says everything that is wrong with it.
+/// Parses a query string into `T`, or reports everything that is wrong with it.
 ///
 /// # Errors
 /// `InvalidParameter`, with one entry per bad parameter.
 pub fn query<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> Result<T, Refusal> {
-    static SHAPES: Known<parameters::Parameters> = LazyLock::new(RwLock::default);
-    let found = known::<T, _>(&SHAPES, parameters::of_type::<T>).check(text);
+    static SHAPES: ShapeCache<parameters::Parameters> = LazyLock::new(RwLock::default);
+    let found = cached::<T, _>(&SHAPES, parameters::of_type::<T>).check(text);
     if !found.is_empty() {
         return Err(bad_parameters(found));
     }
     actix_web::web::Query::<T>::from_query(text)
         .map(actix_web::web::Query::into_inner)
-        .map_err(|_| bad_parameters(vec![Wrong::Invalid.told(String::new())]))
+        .map_err(|_| bad_parameters(vec![Wrong::Invalid.into_problem(String::new())]))
 }
 
-/// Refuses any parameter at all.
+/// For routes without query parameters: refuses any.
 ///
 /// # Errors
 /// `InvalidParameter`, with one entry per parameter.
-pub fn no_query(text: &str) -> Result<(), Refusal> {
+pub(crate) fn no_query(text: &str) -> Result<(), Refusal> {
     let found = if text.is_empty() { Vec::new() } else { parameters::none().check(text) };
     if found.is_empty() { Ok(()) } else { Err(bad_parameters(found)) }
 }

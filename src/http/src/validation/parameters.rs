@@ -1,4 +1,4 @@
-//! The parameters of an address.
+//! Query parameters.
 
 use serde_json::Value;
 use utoipa::{IntoParams, openapi::path::ParameterIn};
@@ -10,17 +10,16 @@ use super::{
 };
 use domain::refusal::FieldProblem;
 
-/// Bytes of a query string, at most. Our default.
-const LONGEST_QUERY: usize = 8192;
-/// Parameters of an address, at most; no route has as many. Our default.
-const MOST_PARAMETERS: usize = 64;
+/// Maximum bytes of a query string. Our default.
+const MAX_QUERY_BYTES: usize = 8192;
+/// Maximum number of query parameters; no route has as many. Our default.
+const MAX_PARAMETERS: usize = 64;
 
-/// All parameters that an address may carry.
+/// All query parameters that a route accepts.
 #[derive(Debug)]
-pub struct Parameters(Vec<Member>);
+pub(crate) struct Parameters(Vec<Member>);
 
-/// The parameters of a type.
-pub fn of_type<T: IntoParams>() -> Parameters {
+pub(crate) fn of_type<T: IntoParams>() -> Parameters {
     let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter().map(|parameter| Member {
         required: parameter.required == utoipa::openapi::Required::True,
         shape: parameter
@@ -32,7 +31,6 @@ pub fn of_type<T: IntoParams>() -> Parameters {
     Parameters(parameters.collect())
 }
 
-/// No parameters at all.
 pub const fn none() -> Parameters {
     Parameters(Vec::new())
 }
@@ -41,14 +39,14 @@ impl Parameters {
     /// Everything that is wrong with a query string.
     pub fn check(&self, query: &str) -> Vec<FieldProblem> {
         let mut problems = Problems::default();
-        // Counted before anything is taken apart.
-        if query.len() > LONGEST_QUERY {
-            problems.add(&Wrong::Long(LONGEST_QUERY));
-            return problems.done();
+        // Checked before the query is parsed.
+        if query.len() > MAX_QUERY_BYTES {
+            problems.add(&Wrong::Long(MAX_QUERY_BYTES));
+            return problems.into_found();
         }
-        if query.bytes().filter(|byte| *byte == b'&').count() >= MOST_PARAMETERS {
-            problems.add(&Wrong::Many(MOST_PARAMETERS));
-            return problems.done();
+        if query.bytes().filter(|byte| *byte == b'&').count() >= MAX_PARAMETERS {
+            problems.add(&Wrong::Many(MAX_PARAMETERS));
+            return problems.into_found();
         }
         let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
             .map(actix_web::web::Query::into_inner)
@@ -71,25 +69,25 @@ impl Parameters {
                 problems.add_field(&member.name, &Wrong::Missing);
             }
         }
-        problems.done()
+        problems.into_found()
     }
 }
 
-/// Everything in an address is text; what should be another type is read as
-/// one, and stays text, which is then the wrong type, where that fails.
+/// Converts the text of a parameter to the expected type. If that fails it stays text, which the
+/// check then reports as the wrong type.
 fn as_value(kind: &Kind, text: &str) -> Value {
-    let text_itself = || Value::from(text);
+    let unparsed = || Value::from(text);
     match kind {
-        Kind::Bool => text.parse::<bool>().map_or_else(|_| text_itself(), Value::from),
-        // Digits beyond 64 bits are a number out of range.
-        Kind::Whole { .. } => text.parse::<i64>().map(Value::from).unwrap_or_else(|error| {
+        Kind::Bool => text.parse::<bool>().map_or_else(|_| unparsed(), Value::from),
+        // A number beyond 64 bits is reported as out of range.
+        Kind::Integer { .. } => text.parse::<i64>().map(Value::from).unwrap_or_else(|error| {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};
             match error.kind() {
                 PosOverflow => Value::from(u64::MAX),
                 NegOverflow => Value::from(-1e19),
-                _ => text_itself(),
+                _ => unparsed(),
             }
         }),
-        _ => text_itself(),
+        _ => unparsed(),
     }
 }

@@ -1,59 +1,62 @@
-//! The shape of a value, and everything that is wrong with one against it.
+//! The shape of a value, and the check of a value against it.
 
 use chrono::{DateTime, NaiveDate};
 use regex::Regex;
 use serde_json::Value;
 
 use super::wrong::{Problems, Wrong};
-use domain::hidden::hides_something;
+use domain::hidden::has_hidden_characters;
 
-/// What a value must look like.
+/// The expected type and bounds of a value.
 #[derive(Debug)]
-pub struct Shape {
-    /// Whether null is as good.
+pub(crate) struct Shape {
     pub nullable: bool,
-    /// What else it may be.
     pub kind: Kind,
 }
 
-/// What kind of value.
 #[derive(Debug)]
 pub enum Kind {
-    /// Anything at all.
     Any,
-    /// True or false.
     Bool,
-    /// A whole number within bounds.
-    Whole { least: i64, most: i64 },
-    /// One of these words.
-    Word(Vec<String>),
-    /// A text.
+    /// Bounds are inclusive.
+    Integer {
+        least: i64,
+        most: i64,
+    },
+    /// A text that must be one of these values.
+    Enum(Vec<String>),
     Text(Text),
-    /// A list.
-    List { items: Box<Shape>, least: usize, most: usize },
-    /// An object with these members.
+    List {
+        items: Box<Shape>,
+        least: usize,
+        most: usize,
+    },
+    /// An object with these members and no others.
     Record(Vec<Member>),
-    /// An object whose member `tag` says which of these it is.
-    Tagged { tag: String, variants: Vec<(String, Vec<Member>)>, words: Vec<String> },
+    /// An object whose member `tag` identifies the variant; `values` are the tags of all variants.
+    Tagged {
+        tag: String,
+        variants: Vec<(String, Vec<Member>)>,
+        values: Vec<String>,
+    },
 }
 
 /// The bounds of a text.
 #[derive(Debug)]
 pub struct Text {
-    /// Characters at least,
+    /// Minimum number of characters.
     pub least: usize,
-    /// and at most.
+    /// Maximum number of characters.
     pub most: usize,
-    /// How it is spelt.
     pub pattern: Option<Regex>,
-    /// What it must be besides.
     pub format: Option<Format>,
-    /// Whether it is what a machine scanned. A journal that is refused for what stands
-    /// on a pack is refused for ever, so what does not fit is weighed, not turned away.
+    /// Whether a machine scanned it (schema format `scanned`). If a journal entry were refused for
+    /// what is printed on a pack, it would be refused forever, so hidden characters are accepted
+    /// here and the domain rules decide.
     pub scanned: bool,
 }
 
-/// A spelling with a name of its own.
+/// A named format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `0190a5b4-...`
@@ -66,17 +69,14 @@ pub enum Format {
 
 /// A member of an object.
 #[derive(Debug)]
-pub struct Member {
-    /// Its name.
+pub(crate) struct Member {
     pub name: String,
-    /// Whether it must be there.
     pub required: bool,
-    /// What it looks like.
     pub shape: Shape,
 }
 
 impl Shape {
-    /// Notes everything that is wrong with `value`.
+    /// Adds everything that is wrong with `value` to `problems`.
     pub fn check(&self, value: &Value, problems: &mut Problems) {
         if self.nullable && value.is_null() {
             return;
@@ -85,10 +85,10 @@ impl Shape {
             Kind::Any => check_no_nul(value, problems),
             Kind::Bool if value.is_boolean() => {}
             Kind::Bool => problems.add(&Wrong::Type("布尔值", "true or false")),
-            Kind::Whole { least, most } => check_whole(value, *least, *most, problems),
-            Kind::Word(words) => match value {
-                Value::String(text) if words.contains(text) => {}
-                Value::String(_) => problems.add(&Wrong::Word(words)),
+            Kind::Integer { least, most } => check_integer(value, *least, *most, problems),
+            Kind::Enum(values) => match value {
+                Value::String(text) if values.contains(text) => {}
+                Value::String(_) => problems.add(&Wrong::NotOneOf(values)),
                 _ => problems.add(&TEXT),
             },
             Kind::Text(text) => match value {
@@ -103,12 +103,12 @@ impl Shape {
                 Value::Object(object) => check_members(object, members, problems),
                 _ => problems.add(&OBJECT),
             },
-            Kind::Tagged { tag, variants, words } => match value {
+            Kind::Tagged { tag, variants, values } => match value {
                 Value::Object(object) => match object.get(tag) {
                     None => problems.add_field(tag, &Wrong::Missing),
-                    Some(Value::String(word)) => match variants.iter().find(|(known, _)| known == word) {
+                    Some(Value::String(value)) => match variants.iter().find(|(known, _)| known == value) {
                         Some((_, members)) => check_members(object, members, problems),
-                        None => problems.add_field(tag, &Wrong::Word(words)),
+                        None => problems.add_field(tag, &Wrong::NotOneOf(values)),
                     },
                     Some(_) => problems.add_field(tag, &TEXT),
                 },
@@ -120,12 +120,12 @@ impl Shape {
 
 impl Shape {
     /// The same kind of value without its bounds.
-    pub fn loosened(self, nullable: bool) -> Self {
+    pub(crate) fn without_bounds(self, nullable: bool) -> Self {
         let kind = match self.kind {
-            Kind::Whole { .. } => Kind::Whole { least: i64::MIN, most: i64::MAX },
+            Kind::Integer { .. } => Kind::Integer { least: i64::MIN, most: i64::MAX },
             Kind::Text(text) if text.format.is_some() => Kind::Text(text),
             Kind::Text(text) => Kind::Text(Text::any(text.scanned)),
-            Kind::Word(_) => Kind::Text(Text::any(false)),
+            Kind::Enum(_) => Kind::Text(Text::any(false)),
             other => other,
         };
         Self { nullable, kind }
@@ -144,7 +144,10 @@ impl Text {
         let length = value.chars().count();
         if value.contains('\0') {
             problems.add(&Wrong::Nul);
-        } else if !self.scanned && hides_something(value) && !problems.path.told().ends_with("password") {
+        } else if !self.scanned
+            && has_hidden_characters(value)
+            && !problems.path.to_text().ends_with("password")
+        {
             problems.add(&Wrong::Hidden);
         } else if length > self.most {
             problems.add(&Wrong::Long(self.most));
@@ -153,7 +156,7 @@ impl Text {
         } else if let Some(format) = self.format.filter(|format| !format.fits(value)) {
             problems.add(&Wrong::Format(format));
         } else if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(value)) {
-            // Of a text that may not be blank, that is all there is to say.
+            // The pattern `\S` means "not blank": report it as empty.
             let blank = pattern.as_str() == r"\S";
             problems.add(&if blank { Wrong::Short(1) } else { Wrong::Pattern(pattern.as_str()) });
         }
@@ -170,11 +173,11 @@ impl Format {
     }
 }
 
-fn check_whole(value: &Value, least: i64, most: i64, problems: &mut Problems) {
+fn check_integer(value: &Value, least: i64, most: i64, problems: &mut Problems) {
     let Value::Number(number) = value else { return problems.add(&Wrong::Type("整数", "a whole number")) };
     match number.as_i64() {
         Some(number) if (least..=most).contains(&number) => {}
-        // Beyond 64 bits it is whole as well, and out of any range.
+        // An `f64` beyond 64 bits counts as an integer out of range.
         None if number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < 9e18) => {
             problems.add(&Wrong::Type("整数", "a whole number"));
         }

@@ -39,7 +39,7 @@ struct Wanted {
     open: Option<bool>,
 }
 
-fn told_of<T: DeserializeOwned + ToSchema + 'static>(json: &str) -> Vec<String> {
+fn problems_of<T: DeserializeOwned + ToSchema + 'static>(json: &str) -> Vec<String> {
     match body::<T>(json.as_bytes()) {
         Ok(_) => Vec::new(),
         Err(refusal) if refusal.fields.is_empty() => vec![refusal.code.as_str().to_owned()],
@@ -51,14 +51,14 @@ const GOOD: &str =
     r#"{"name":"x","id":"00000000-0000-7000-8000-000000000000","count":1,"parts":[{"size":1}],"day":null}"#;
 
 #[test]
-fn every_bad_field_is_told_at_once() {
-    assert!(told_of::<Sample>(GOOD).is_empty());
-    let mut told = told_of::<Sample>(
+fn all_bad_fields_are_reported_at_once() {
+    assert!(problems_of::<Sample>(GOOD).is_empty());
+    let mut problems = problems_of::<Sample>(
         r#"{"nmae":"x","id":"no","count":-1,"parts":[{"size":1},{"size":"big","extra":0},[1]],"day":"2026-13-01"}"#,
     );
-    told.sort();
+    problems.sort();
     assert_eq!(
-        told,
+        problems,
         [
             "count out_of_range",
             "day bad_format",
@@ -73,25 +73,25 @@ fn every_bad_field_is_told_at_once() {
 }
 
 #[test]
-fn what_is_no_json_is_malformed() {
+fn invalid_json_is_malformed() {
     for json in ["{", "", "nul", "{}x", "[1,]", r#"{"name":"\ud800"}"#] {
-        assert_eq!(told_of::<Sample>(json), ["malformed_body"], "{json}");
+        assert_eq!(problems_of::<Sample>(json), ["malformed_body"], "{json}");
     }
     assert!(body::<Sample>(b"{\"name\":\"\xff\"}").is_err_and(|refusal| refusal.code == Code::MalformedBody));
     let deep = "[".repeat(100_000);
-    assert_eq!(told_of::<Sample>(&deep), ["malformed_body"]);
+    assert_eq!(problems_of::<Sample>(&deep), ["malformed_body"]);
 }
 
 #[test]
-fn a_body_of_another_type_is_told() {
+fn a_body_of_the_wrong_type_is_reported() {
     for json in ["[]", "3", "null", "\"x\""] {
-        assert_eq!(told_of::<Sample>(json), [" wrong_type"], "{json}");
+        assert_eq!(problems_of::<Sample>(json), [" wrong_type"], "{json}");
     }
 }
 
 #[test]
-fn edges_of_numbers_and_texts() {
-    let with = |from: &str, to: &str| told_of::<Sample>(&GOOD.replace(from, to));
+fn bounds_of_numbers_and_texts() {
+    let with = |from: &str, to: &str| problems_of::<Sample>(&GOOD.replace(from, to));
     for number in ["1.0", "1e2"] {
         assert!(with(r#""count":1"#, &format!(r#""count":{number}"#)).is_empty(), "{number}");
     }
@@ -110,47 +110,47 @@ fn edges_of_numbers_and_texts() {
 }
 
 #[test]
-fn a_member_that_stands_twice_counts_for_nothing() {
-    assert_eq!(told_of::<Sample>(&GOOD.replace('}', r#","size":2}"#)).len(), 2);
-    let told = told_of::<Sample>(&GOOD.replace(r#"{"size":1}"#, r#"{"size":1,"size":2}"#));
-    assert_eq!(told, ["parts[0].size repeated"]);
+fn a_repeated_member_is_refused() {
+    assert_eq!(problems_of::<Sample>(&GOOD.replace('}', r#","size":2}"#)).len(), 2);
+    let problems = problems_of::<Sample>(&GOOD.replace(r#"{"size":1}"#, r#"{"size":1,"size":2}"#));
+    assert_eq!(problems, ["parts[0].size repeated"]);
 }
 
 #[test]
-fn variants_are_told_apart_by_their_tag() {
-    assert!(told_of::<Choice>(r#"{"kind":"left","depth":1}"#).is_empty());
+fn variants_are_distinguished_by_their_tag() {
+    assert!(problems_of::<Choice>(r#"{"kind":"left","depth":1}"#).is_empty());
     assert_eq!(
-        told_of::<Choice>(r#"{"kind":"left","width":1}"#),
+        problems_of::<Choice>(r#"{"kind":"left","width":1}"#),
         ["depth missing_field", "width unknown_field"]
     );
-    assert_eq!(told_of::<Choice>(r#"{"kind":"up"}"#), ["kind unknown_value"]);
-    assert_eq!(told_of::<Choice>(r#"{"depth":1}"#), ["kind missing_field"]);
-    assert_eq!(told_of::<Choice>(r#"{"kind":7}"#), ["kind wrong_type"]);
+    assert_eq!(problems_of::<Choice>(r#"{"kind":"up"}"#), ["kind unknown_value"]);
+    assert_eq!(problems_of::<Choice>(r#"{"depth":1}"#), ["kind missing_field"]);
+    assert_eq!(problems_of::<Choice>(r#"{"kind":7}"#), ["kind wrong_type"]);
 }
 
 #[test]
-fn bad_parameters_are_told_by_their_names() {
-    let told = |text: &str| match query::<Wanted>(text) {
+fn bad_parameters_are_reported_by_name() {
+    let problems = |text: &str| match query::<Wanted>(text) {
         Ok(_) => Vec::new(),
         Err(refusal) => {
             assert_eq!(refusal.code, Code::InvalidParameter);
             refusal.fields.into_iter().map(|bad| format!("{} {}", bad.field, bad.code)).collect::<Vec<_>>()
         }
     };
-    assert!(told("").is_empty() && told("limit=5&open=true").is_empty());
+    assert!(problems("").is_empty() && problems("limit=5&open=true").is_empty());
     assert_eq!(
-        told("limit=x&after=1&more=1"),
+        problems("limit=x&after=1&more=1"),
         ["limit wrong_type", "after bad_format", "more unknown_field"]
     );
-    assert_eq!(told("limit=1&limit=2"), ["limit repeated"]);
-    assert_eq!(told("limit=101"), ["limit out_of_range"]);
-    assert_eq!(told("limit=99999999999999999999"), ["limit out_of_range"]);
-    assert_eq!(told("limit=-99999999999999999999"), ["limit out_of_range"]);
-    assert_eq!(told("limit=&open=yes"), ["limit wrong_type", "open wrong_type"]);
+    assert_eq!(problems("limit=1&limit=2"), ["limit repeated"]);
+    assert_eq!(problems("limit=101"), ["limit out_of_range"]);
+    assert_eq!(problems("limit=99999999999999999999"), ["limit out_of_range"]);
+    assert_eq!(problems("limit=-99999999999999999999"), ["limit out_of_range"]);
+    assert_eq!(problems("limit=&open=yes"), ["limit wrong_type", "open wrong_type"]);
 }
 
 #[test]
-fn messages_hold_nobody_elses_words() {
+fn messages_contain_no_text_of_the_parser() {
     let refusal =
         body::<Sample>(br#"{"name":1,"id":2,"count":"x","parts":{},"zzz":1}"#).expect_err("it is bad");
     for bad in &refusal.fields {
@@ -161,21 +161,21 @@ fn messages_hold_nobody_elses_words() {
     }
 }
 
-/// How many values a reader keeps, whatever it was sent.
-fn kept(value: &serde_json::Value) -> usize {
+/// The number of stored values.
+fn stored(value: &serde_json::Value) -> usize {
     match value {
-        serde_json::Value::Array(list) => 1 + list.iter().map(kept).sum::<usize>(),
-        serde_json::Value::Object(object) => 1 + object.values().map(kept).sum::<usize>(),
+        serde_json::Value::Array(list) => 1 + list.iter().map(stored).sum::<usize>(),
+        serde_json::Value::Object(object) => 1 + object.values().map(stored).sum::<usize>(),
         _ => 1,
     }
 }
 
-fn read_of(text: &str) -> (serde_json::Value, Vec<String>) {
+fn read_sample(text: &str) -> (serde_json::Value, Vec<String>) {
     json::read(text.as_bytes(), &compile::of_type::<Sample>()).expect("JSON")
 }
 
 #[test]
-fn what_has_no_place_is_not_kept_and_is_told_as_far_as_anything_is() {
+fn values_without_a_place_are_not_stored_and_reported_up_to_the_limit() {
     let nested = "[{\"a\":0},".repeat(20) + "0" + &"]".repeat(20);
     for text in [
         format!("{{\"name\":[{}0]}}", "{\"a\":{\"b\":[]}},".repeat(6_000)),
@@ -183,24 +183,24 @@ fn what_has_no_place_is_not_kept_and_is_told_as_far_as_anything_is() {
         format!("{{\"x\":[{}0]}}", format!("{nested},").repeat(400)),
         format!("[{}0]", "{},".repeat(19_000)),
     ] {
-        let (value, _) = read_of(&text);
-        assert!(kept(&value) < 120, "{} values of {} bytes", kept(&value), text.len());
+        let (value, _) = read_sample(&text);
+        assert!(stored(&value) < 120, "{} values of {} bytes", stored(&value), text.len());
     }
     let many = format!("{{{}\"z\":0}}", (0..19_000).map(|n| format!("\"k{n}\":{{}},")).collect::<String>());
-    let (value, _) = read_of(&many);
-    assert!(kept(&value) <= MOST_PROBLEMS + 1, "{}", kept(&value));
-    assert_eq!(told_of::<Sample>(&many).len(), MOST_PROBLEMS);
+    let (value, _) = read_sample(&many);
+    assert!(stored(&value) <= MAX_PROBLEMS + 1, "{}", stored(&value));
+    assert_eq!(problems_of::<Sample>(&many).len(), MAX_PROBLEMS);
     let twice = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(19_000));
-    assert_eq!(read_of(&twice).1.len(), MOST_PROBLEMS);
-    // Beyond a number of values that have a place nothing is read at all.
+    assert_eq!(read_sample(&twice).1.len(), MAX_PROBLEMS);
+    // Beyond the maximum number of values parsing stops.
     let beyond = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(20_000));
     assert!(json::read(beyond.as_bytes(), &compile::of_type::<Sample>()).is_err());
-    // What is read and not kept must still be JSON, and not too deep.
-    assert_eq!(told_of::<Sample>("{\"x\":[1,}"), ["malformed_body"]);
+    // What is skipped must still be valid JSON, and not too deep.
+    assert_eq!(problems_of::<Sample>("{\"x\":[1,}"), ["malformed_body"]);
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
-    assert_eq!(told_of::<Sample>(&deep), ["malformed_body"]);
+    assert_eq!(problems_of::<Sample>(&deep), ["malformed_body"]);
     let repeated = format!("{{\"x\":0,{}\"x\":0}}", "\"x\":0,".repeat(3));
-    assert!(told_of::<Sample>(&repeated).contains(&"x repeated".to_owned()));
+    assert!(problems_of::<Sample>(&repeated).contains(&"x repeated".to_owned()));
 }
 
 #[derive(Debug, serde::Deserialize, ToSchema)]
@@ -211,31 +211,31 @@ struct Loose {
 }
 
 #[test]
-fn where_anything_may_stand_there_is_a_bound_all_the_same() {
+fn values_of_any_type_are_limited_too() {
     let with = |count: usize| format!("{{\"any\":[{}0]}}", "0,".repeat(count));
-    assert!(told_of::<Loose>(&with(1_000)).is_empty());
-    assert_eq!(told_of::<Loose>(&with(json::MOST_VALUES)), [" too_many"]);
+    assert!(problems_of::<Loose>(&with(1_000)).is_empty());
+    assert_eq!(problems_of::<Loose>(&with(json::MAX_VALUES)), [" too_many"]);
 }
 
 #[test]
-fn paths_and_names_are_said_back_shortened() {
+fn paths_and_names_are_shortened_in_answers() {
     let name = "药".repeat(10_000);
-    for told in told_of::<Sample>(&format!("{{\"{name}\":0}}")) {
-        assert!(told.len() < 300, "{}", told.len());
+    for problem in problems_of::<Sample>(&format!("{{\"{name}\":0}}")) {
+        assert!(problem.len() < 300, "{}", problem.len());
     }
     let mut path = wrong::Path::default();
     for _ in 0..100 {
         path.enter_field(&name);
     }
-    assert!(path.told().len() < 600, "{}", path.told().len());
+    assert!(path.to_text().len() < 600, "{}", path.to_text().len());
 }
 
 #[test]
-fn a_query_is_counted_before_it_is_taken_apart() {
-    let told = |text: &str| query::<Wanted>(text).expect_err("refused").fields;
+fn a_query_is_limited_before_it_is_parsed() {
+    let problems = |text: &str| query::<Wanted>(text).expect_err("refused").fields;
     let many = (0..10_000).map(|n| format!("a{n}=")).collect::<Vec<_>>().join("&");
-    assert_eq!(told(&many[..8_000])[0].code, "too_many");
-    assert_eq!(told(&many)[0].code, "too_long");
+    assert_eq!(problems(&many[..8_000])[0].code, "too_many");
+    assert_eq!(problems(&many)[0].code, "too_long");
     assert_eq!(no_query(&many).expect_err("refused").fields.len(), 1);
-    assert_eq!(told(&"a=1&".repeat(63)).len(), 63);
+    assert_eq!(problems(&"a=1&".repeat(63)).len(), 63);
 }

@@ -1,47 +1,46 @@
-//! What can be wrong with a value, as a stable word and a sentence in both
-//! languages, and where.
+//! What can be wrong with a value: a stable code, a message in both languages, and the path.
 
-use super::{MOST_PROBLEMS, shape::Format};
+use super::{MAX_PROBLEMS, shape::Format};
 use domain::{refusal::FieldProblem, words::Bilingual};
 
-/// Characters of a caller's own name for something that are said back.
-const NAME_SHOWN: usize = 64;
-/// Bytes of a path that are said back, about: the paths of all requests are
-/// shorter, and the rest would be the caller's own words.
-const PATH_SHOWN: usize = 200;
+/// Maximum characters of a field name from the caller that are repeated in the answer.
+const MAX_NAME_CHARS: usize = 64;
+/// Approximate maximum bytes of a path in the answer. All valid paths are shorter; anything longer
+/// is text of the caller.
+const MAX_PATH_BYTES: usize = 200;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, Copy)]
 pub enum Wrong<'s> {
-    /// A field that must be there is not.
+    /// A required field is missing.
     Missing,
-    /// Nobody asked for it.
+    /// The schema has no such field.
     Unknown,
-    /// It stands there twice.
+    /// The field is given more than once.
     Repeated,
-    /// Of another type; what is wanted, in both languages.
+    /// Wrong type; the expected type in Chinese and English.
     Type(&'static str, &'static str),
-    /// None of the allowed words.
-    Word(&'s [String]),
-    /// Outside of a range.
+    /// Not one of the allowed values.
+    NotOneOf(&'s [String]),
+    /// Outside of this range, bounds included.
     Range(i64, i64),
-    /// Too few characters.
+    /// Fewer characters than this minimum.
     Short(usize),
-    /// Too many characters.
+    /// More characters than this maximum.
     Long(usize),
-    /// Too few entries.
+    /// Fewer entries than this minimum.
     Few(usize),
-    /// Too many entries.
+    /// More entries than this maximum.
     Many(usize),
-    /// Not spelt as wanted.
+    /// Not in this format.
     Format(Format),
-    /// Not spelt as this pattern wants.
+    /// Does not match this pattern.
     Pattern(&'s str),
-    /// Holds U+0000, which no text holds.
+    /// Contains U+0000, which is allowed in no text.
     Nul,
-    /// Holds a character that hides, or that turns the text around it.
+    /// Contains an invisible character, or one that changes the text direction.
     Hidden,
-    /// Not valid, for a reason that only its type knows.
+    /// Not valid by a rule of its type that the schema does not express.
     Invalid,
 }
 
@@ -52,7 +51,7 @@ impl Wrong<'_> {
             Self::Unknown => "unknown_field",
             Self::Repeated => "repeated",
             Self::Type(..) => "wrong_type",
-            Self::Word(_) => "unknown_value",
+            Self::NotOneOf(_) => "unknown_value",
             Self::Range(..) => "out_of_range",
             Self::Short(_) => "too_short",
             Self::Long(_) => "too_long",
@@ -71,9 +70,9 @@ impl Wrong<'_> {
             Self::Unknown => Bilingual::fixed("没有这一项。", "There is no such field here."),
             Self::Repeated => Bilingual::fixed("重复出现。", "It is given more than once."),
             Self::Type(zh, en) => made(format!("须为{zh}。"), format!("Must be {en}.")),
-            Self::Word(words) => made(
-                format!("须为其中之一：{}。", words.join("、")),
-                format!("Must be one of: {}.", words.join(", ")),
+            Self::NotOneOf(values) => made(
+                format!("须为其中之一：{}。", values.join("、")),
+                format!("Must be one of: {}.", values.join(", ")),
             ),
             Self::Range(least, most) => {
                 made(format!("须在 {least} 到 {most} 之间。"), format!("Must be from {least} to {most}."))
@@ -105,13 +104,13 @@ impl Wrong<'_> {
         }
     }
 
-    /// As an entry of an answer.
-    pub fn told(self, field: String) -> FieldProblem {
+    /// As an entry of the answer's `errors`.
+    pub(crate) fn into_problem(self, field: String) -> FieldProblem {
         FieldProblem { field, code: self.code().to_owned(), message: self.message() }
     }
 }
 
-/// Where a value stands: `lines[0].packs`.
+/// The path of a value: `lines[0].packs`.
 #[derive(Debug, Default)]
 pub struct Path(Vec<Step>);
 
@@ -122,26 +121,24 @@ enum Step {
 }
 
 impl Path {
-    /// Goes into a member.
-    pub fn enter_field(&mut self, name: &str) {
-        self.0.push(Step::Field(name.chars().take(NAME_SHOWN).collect()));
+    pub(crate) fn enter_field(&mut self, name: &str) {
+        self.0.push(Step::Field(name.chars().take(MAX_NAME_CHARS).collect()));
     }
 
-    /// Goes into an entry of a list.
-    pub fn enter_item(&mut self, index: usize) {
+    pub(crate) fn enter_item(&mut self, index: usize) {
         self.0.push(Step::Item(index));
     }
 
-    /// Goes back.
+    /// Removes the last step.
     pub fn leave(&mut self) {
         self.0.pop();
     }
 
-    /// As text.
-    pub fn told(&self) -> String {
+    /// As text, shortened if it is too long.
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         for step in &self.0 {
-            if text.len() > PATH_SHOWN {
+            if text.len() > MAX_PATH_BYTES {
                 text.push('…');
                 break;
             }
@@ -155,39 +152,38 @@ impl Path {
     }
 }
 
-/// What was found so far, and where the finder is.
+/// The problems found so far, and the current path.
 #[derive(Debug, Default)]
 pub struct Problems {
-    /// Where the finder is.
     pub path: Path,
     found: Vec<FieldProblem>,
 }
 
 impl Problems {
-    /// Notes something that is wrong here.
+    /// Adds a problem at the current path.
     pub fn add(&mut self, wrong: &Wrong<'_>) {
-        // Beyond what is told nothing is even written down.
-        if self.found.len() < MOST_PROBLEMS {
-            self.found.push(wrong.told(self.path.told()));
+        // Beyond the limit nothing is stored.
+        if self.found.len() < MAX_PROBLEMS {
+            self.found.push(wrong.into_problem(self.path.to_text()));
         }
     }
 
-    /// Notes something that is wrong with a member of what is here.
-    pub fn add_field(&mut self, name: &str, wrong: &Wrong<'_>) {
+    /// Adds a problem with a member of the value at the current path.
+    pub(crate) fn add_field(&mut self, name: &str, wrong: &Wrong<'_>) {
         self.path.enter_field(name);
         self.add(wrong);
         self.path.leave();
     }
 
-    /// Notes something that is wrong elsewhere.
-    pub fn add_at(&mut self, field: String, wrong: &Wrong<'_>) {
-        if self.found.len() < MOST_PROBLEMS {
-            self.found.push(wrong.told(field));
+    /// Adds a problem at another path.
+    pub(crate) fn add_at(&mut self, field: String, wrong: &Wrong<'_>) {
+        if self.found.len() < MAX_PROBLEMS {
+            self.found.push(wrong.into_problem(field));
         }
     }
 
-    /// All of them that are told.
-    pub fn done(self) -> Vec<FieldProblem> {
+    /// The problems to report.
+    pub(crate) fn into_found(self) -> Vec<FieldProblem> {
         self.found
     }
 }

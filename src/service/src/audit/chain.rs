@@ -1,4 +1,4 @@
-//! How events become links, and links a signed head.
+//! Serialization and hashing of the audit chain, and the signature over its head.
 
 use crate::Failure;
 use crypto::{
@@ -9,22 +9,22 @@ use crypto::{
 use domain::time::Timestamp;
 use storage::audit::{SealRow, WholeEvent};
 
-/// The version that new seals have.
+/// Version of new seals.
 ///
-/// 1: without the columns `worker_id` and `staff_id`; signed are position and head.
-/// 2: every column of an event; signed are position, number of events, time and
-/// head. The first seal of version 2 also takes in, once more and whole, all
+/// 1: leaves out `worker_id` and `staff_id`; the signature covers position and head.
+/// 2: every column of an event; the signature covers position, number of events, time
+/// and head. The first seal of version 2 also hashes, again and with every column, all
 /// events that seals of version 1 cover.
 pub const VERSION: i32 = 2;
 
-/// The chain's head after some events.
+/// The chain's head after `events` were appended.
 pub fn extend(head: [u8; 32], version: i32, events: &[WholeEvent]) -> [u8; 32] {
     events.iter().fold(head, |head, event| digest::chain(&head, &canonical(version, event)))
 }
 
-/// The event's columns, each behind its length, so that no two different events
-/// have the same bytes. What may be absent has a mark of its own, so that absent
-/// and empty differ.
+/// The event's columns, each prefixed with its length, so that no two different events
+/// have the same bytes. Optional columns are prefixed with `+` or are `-`, so that
+/// absent and empty differ.
 fn canonical(version: i32, event: &WholeEvent) -> Vec<u8> {
     let mut parts = vec![
         event.position.to_string(),
@@ -55,8 +55,8 @@ fn canonical(version: i32, event: &WholeEvent) -> Vec<u8> {
     bytes
 }
 
-/// What a seal's signature is over.
-pub fn signed_bytes(seal: &SealRow) -> Result<Vec<u8>, Failure> {
+/// The bytes that a seal's signature covers.
+pub(crate) fn signed_bytes(seal: &SealRow) -> Result<Vec<u8>, Failure> {
     let head = head_of(seal)?;
     let mut bytes = Vec::new();
     if seal.version != 1 {
@@ -71,8 +71,11 @@ pub fn signed_bytes(seal: &SealRow) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The head that a seal names.
-pub fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
+/// The chain head stored in a seal.
+///
+/// # Errors
+/// `Fault` if the stored hash is not 32 bytes of hex.
+pub(crate) fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
     data_encoding::HEXLOWER_PERMISSIVE
         .decode(seal.hash.as_bytes())
         .ok()
@@ -80,13 +83,13 @@ pub fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
         .ok_or_else(|| Failure::Fault("an audit seal's hash is unreadable".to_owned()))
 }
 
-/// Whether a seal is what one of these keys signed.
-pub fn is_genuine(seal: &SealRow, keys: &SignerRing) -> bool {
-    signed_bytes(seal).is_ok_and(|bytes| fits(&seal.signature, &bytes, keys, seal.sealed_at))
+/// Whether one of `keys` signed this seal.
+pub(crate) fn is_genuine(seal: &SealRow, keys: &SignerRing) -> bool {
+    signed_bytes(seal).is_ok_and(|bytes| signature_verifies(&seal.signature, &bytes, keys, seal.sealed_at))
 }
 
-/// Whether the signature fits these bytes, which are dated `at`.
-pub fn fits(signature: &str, bytes: &[u8], keys: &SignerRing, at: Timestamp) -> bool {
-    let found = |kid: &str| keys.verifier(kid, at);
-    verify_detached(signature, DetachedKind::AuditHead, bytes, found).is_ok()
+/// Whether the signature over `bytes`, dated `at`, verifies with one of `keys`.
+pub(crate) fn signature_verifies(signature: &str, bytes: &[u8], keys: &SignerRing, at: Timestamp) -> bool {
+    let verifier = |kid: &str| keys.verifier(kid, at);
+    verify_detached(signature, DetachedKind::AuditHead, bytes, verifier).is_ok()
 }

@@ -1,7 +1,7 @@
-//! The audit chain: one job hashes the event log link by link and signs the
-//! head, so that no writer waits for it and no event can be changed unseen.
-//! Every seal is also written down outside the database, in the witness: the
-//! end of the log cannot be cut off unseen either.
+//! The audit chain: one job hashes the event log into a chain and signs the head, so that
+//! no writer waits for it and no event can be changed unnoticed. Every seal is also written
+//! outside the database, to the witness, so that the end of the log cannot be cut off
+//! unnoticed either.
 
 pub(crate) mod chain;
 pub(crate) mod verify;
@@ -22,33 +22,33 @@ use storage::{
 pub use verify::{AuditView, Finding, FindingKind, verify, verify_from, verify_signed_by, verify_with};
 pub use witness::{Statement, Witness, read_statements, restored_statement};
 
-/// Events that are read at once.
+/// Rows read per query.
 const BATCH: i64 = 1000;
 
-/// How far the chain reaches, and its head.
+/// The end of a (partial) chain.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     position: i64,
     head: [u8; 32],
-    /// Events up to here.
+    /// Number of events up to here.
     events: i64,
 }
 
-/// Seals what was logged since the last seal, and writes the seals into the
+/// Seals the events logged since the last seal, and appends missing seals to the
 /// witness; returns how many events were sealed.
 ///
 /// # Errors
 /// Faults of the storage, or of the disk that holds the witness.
 pub async fn seal(app: &Arc<AppState>) -> Result<usize, Failure> {
-    // The hashing is done outside of the transaction that adds the seal: the
-    // first seal of a new version takes in the whole log again.
+    // Hash outside the transaction that adds the seal: the first seal of a new version
+    // hashes the whole log again.
     let prepared = app.read(Actor::System, prepare).await?;
     let mut sealed = 0;
     if let Some((after, seal, events)) = prepared {
         let seal_to_add = seal.clone();
         let added = app
             .write(Actor::System, move |tx| {
-                // Another instance may have been faster; its seal is as good.
+                // Another instance may have sealed first; its seal is equivalent.
                 if store::seal_last(tx.conn)?.map_or(0, |last| last.position) != after {
                     return Ok(false);
                 }
@@ -66,7 +66,7 @@ pub async fn seal(app: &Arc<AppState>) -> Result<usize, Failure> {
             );
         }
     }
-    witness::keep_up(app).await?;
+    witness::append_missing_seals(app).await?;
     Ok(sealed)
 }
 
@@ -78,7 +78,7 @@ fn prepare(conn: &mut Conn, app: &AppState) -> Result<Option<(i64, SealRow, usiz
     let Some(newest) = events.last() else { return Ok(None) };
     let reach = match &last {
         None => Reach { position: 0, head: digest::CHAIN_START, events: 0 },
-        Some(last) if last.version == 1 => bridge(conn, after, chain::head_of(last)?)?,
+        Some(last) if last.version == 1 => rehash(conn, after, chain::head_of(last)?)?,
         Some(last) => Reach {
             position: after,
             head: chain::head_of(last)?,
@@ -90,7 +90,7 @@ fn prepare(conn: &mut Conn, app: &AppState) -> Result<Option<(i64, SealRow, usiz
         position: newest.position,
         hash: digest::hex(&chain::extend(reach.head, chain::VERSION, &events)),
         signature: String::new(),
-        // As the database keeps it: to the microsecond.
+        // The database stores microseconds.
         sealed_at: whole_micros(app.now()),
         version: chain::VERSION,
         events: Some(reach.events + added),
@@ -100,8 +100,8 @@ fn prepare(conn: &mut Conn, app: &AppState) -> Result<Option<(i64, SealRow, usiz
     Ok(Some((after, seal, events.len())))
 }
 
-/// Takes all events up to `to`, whole, into a chain of version 1.
-fn bridge(conn: &mut Conn, to: i64, head: [u8; 32]) -> Result<Reach, Failure> {
+/// Hashes all events up to `to`, with every column, into a chain of version 1.
+fn rehash(conn: &mut Conn, to: i64, head: [u8; 32]) -> Result<Reach, Failure> {
     let mut reach = Reach { position: 0, head, events: 0 };
     loop {
         let events = store::events_between(conn, reach.position, to, BATCH)?;

@@ -1,6 +1,6 @@
-//! Compares the log, its seals and the witness, and names every place where they
-//! differ. After a difference it goes on from what was signed there, so that one
-//! of them hides no other.
+//! Compares the log, its seals and the witness, and reports every position at which they
+//! differ. After a difference the check goes on from the signed state there, so that one
+//! difference does not hide later ones.
 
 use std::collections::BTreeMap;
 
@@ -18,53 +18,53 @@ use storage::{
     audit::{self as store, SealRow},
 };
 
-/// More findings than this are counted and not listed.
+/// At most this many findings are listed.
 const LISTED: usize = 1000;
 
 domain::text_enum! {
-    /// What a check of the audit chain found wrong.
+    /// The kind of an audit chain finding.
     pub enum FindingKind as "AuditFindingKind" {
-        /// Events after `after` up to `position` are not what was sealed.
+        /// Events after `after` up to `position` differ from those that were sealed.
         EventsChanged = "events_changed",
-        /// Fewer events stand there than were sealed.
+        /// There are fewer events than were sealed.
         EventsMissing = "events_missing",
-        /// More events stand there than were sealed.
+        /// There are more events than were sealed.
         EventsAdded = "events_added",
         /// The event at `position` was hidden from every reader.
         EventHidden = "event_hidden",
         /// A value of the event at `position` is stored as another type than it
         /// was written as.
         EventRetyped = "event_retyped",
-        /// The seal at `position` is not what this network's key signed.
+        /// The signature of the seal at `position` does not verify with this network's keys.
         SealInvalid = "seal_invalid",
-        /// The witness knows a seal at `position`, and the database does not.
+        /// The witness has a seal at `position`, and the database does not.
         SealMissing = "seal_missing",
-        /// The seal at `position` is another one than the witness knows.
+        /// The seal at `position` differs from the one in the witness.
         SealChanged = "seal_changed",
-        /// The log ends at `after`, and the witness knows that it reached
-        /// `position`: its end was cut off, or an older state was put in its place.
+        /// The log ends at `after`, although the witness has a seal at `position`: its end was
+        /// deleted, or an older state of the database was restored.
         CutOrRolledBack = "cut_or_rolled_back",
-        /// The witness does not know the seal at `position`, and it was written
-        /// down there: the witness was taken away, or lines of it were.
+        /// The witness no longer has the seal at `position`, although it was written there:
+        /// the witness, or lines of it, were removed.
         WitnessMissing = "witness_missing",
-        /// A line of the witness is not what this network's key signed.
+        /// The signature of a witness line does not verify with this network's keys.
         WitnessInvalid = "witness_invalid",
     }
 }
 
-/// One thing that a check of the chain found wrong.
+/// One problem that a check of the chain found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AuditFinding)]
 pub struct Finding {
-    /// What.
+    /// What is wrong.
     pub kind: FindingKind,
-    /// Everything up to this position is not concerned.
+    /// Events up to this position are not affected.
     pub after: i64,
-    /// The position at which it shows.
+    /// The position at which the problem was detected.
     pub position: i64,
 }
 
-/// What a check of the chain found.
+/// The result of a check of the chain.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditChainView)]
 pub struct AuditView {
@@ -74,7 +74,7 @@ pub struct AuditView {
     pub head: String,
     /// Whether the log, its seals and the witness agree.
     pub unbroken: bool,
-    /// The first position at which they do not, if so.
+    /// The first position at which they do not agree, if any.
     pub broken_at: Option<i64>,
     /// The check began after this position.
     pub checked_after: i64,
@@ -82,22 +82,22 @@ pub struct AuditView {
     pub events: i64,
     /// Seals that were checked.
     pub seals: i64,
-    /// The last position that the witness knows; none without a witness.
+    /// The last position that the witness has; none without a witness.
     pub witnessed_to: Option<i64>,
-    /// What is wrong, in the order of positions; the first 1,000.
+    /// The findings, ordered by position; the first 1,000.
     pub findings: Vec<Finding>,
 }
 
 /// Checks the whole chain against the witness of this instance.
 ///
 /// # Errors
-/// Faults of the storage; what is found wrong is an answer.
+/// Faults of the storage; findings are part of the result, not errors.
 pub fn verify(conn: &mut Conn, app: &AppState) -> Result<AuditView, Failure> {
     verify_from(conn, app, Some(0))
 }
 
-/// Checks the chain after the newest seal at or before `after`; without it, after
-/// the thousandth seal from the end.
+/// Checks the chain after the newest seal at or before `after`; if `after` is `None`,
+/// after the thousandth seal from the end.
 ///
 /// # Errors
 /// As [`verify`].
@@ -110,8 +110,8 @@ pub fn verify_from(conn: &mut Conn, app: &AppState, after: Option<i64>) -> Resul
     check(conn, &app.keys.audit, after, statements)
 }
 
-/// The same for a database that belongs to no running instance: a copy, of which
-/// no witness is known.
+/// As [`verify`], for a database without a running instance, such as a copy: no witness
+/// is compared.
 ///
 /// # Errors
 /// As [`verify`].
@@ -119,7 +119,7 @@ pub fn verify_signed_by(conn: &mut Conn, signer: &SignerRing) -> Result<AuditVie
     check(conn, signer, 0, None)
 }
 
-/// The same against given statements of witnesses.
+/// As [`verify_signed_by`], compared with the given statements of witnesses.
 ///
 /// # Errors
 /// As [`verify`].
@@ -171,14 +171,16 @@ fn check(
             break;
         }
         for seal in seals {
-            reach = one_seal(conn, signer, &mut check, (reach, before.as_ref()), &seal, writers_end)?;
+            reach = check_seal(conn, signer, &mut check, (reach, before.as_ref()), &seal, writers_end)?;
             match expected.remove(&seal.position) {
                 Some(known) if known != seal.hash => {
                     check.found(FindingKind::SealChanged, reach.position, seal.position);
                 }
-                // Seals of version 1 may be older than the witness; and the newest
-                // ones may not stand there yet, but for the very first.
-                None if seal.version != 1 && witnessed.as_ref().is_some_and(|known| known.lacks(&seal)) => {
+                // Seals of version 1 may be older than the witness. Seals newer than the last
+                // witnessed one may not have been written there yet, unless the witness is empty.
+                None if seal.version != 1
+                    && witnessed.as_ref().is_some_and(|known| known.is_missing(&seal)) =>
+                {
                     check.found(FindingKind::WitnessMissing, reach.position, seal.position);
                 }
                 Some(_) | None => {}
@@ -218,8 +220,8 @@ fn check(
     })
 }
 
-/// Walks the events from one seal to the next.
-fn one_seal(
+/// Checks the events from one seal to the next.
+fn check_seal(
     conn: &mut Conn,
     signer: &SignerRing,
     check: &mut Check,
@@ -229,13 +231,13 @@ fn one_seal(
 ) -> Result<Reach, Failure> {
     check.seals += 1;
     let mut reach = start;
-    // The first seal that covers every column takes in all that stood before it.
+    // The first seal that covers every column covers all earlier events again.
     let bridges = seal.version != 1 && before.is_some_and(|before| before.version == 1);
     if bridges {
         reach = Reach { position: 0, events: 0, ..start };
     }
     let mut newest = start.position;
-    // No event stands at or before 0; one that somebody put there shows.
+    // No event has a position at or below 0; an event inserted there is detected.
     let mut from = if reach.position == 0 { i64::MIN } else { reach.position };
     loop {
         let events = store::events_between(conn, from, seal.position, BATCH)?;
@@ -264,7 +266,7 @@ fn one_seal(
         let after = if bridges { 0 } else { start.position };
         check.found(kind, after, seal.position);
     }
-    // From here on by what was signed; where nothing was, by what stands there.
+    // Go on from the signed head; without a valid signature, from the computed one.
     let head = if genuine { chain::head_of(seal)? } else { reach.head };
     let events = seal.events.filter(|_| genuine).unwrap_or(reach.events);
     Ok(Reach { position: seal.position, head, events })

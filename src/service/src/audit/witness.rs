@@ -1,13 +1,13 @@
-//! What is written down outside the database: every seal, one JSON line each, in
-//! a folder of append-only files, one for each month. Whoever changes the
-//! database alone cannot change these; keep copies of them on another machine.
+//! The witness: every seal, also written outside the database, one JSON line each, in a
+//! folder of append-only files, one per month. Somebody who can change only the database
+//! cannot change these; keep copies of them on another machine.
 //!
-//! Each instance writes every seal that it finds in the database, whoever made
-//! it, so that any one of the folders is whole; a check may merge several.
+//! Each instance writes every seal that it finds in the database, whoever made it, so
+//! that each instance's folder is complete; a check may merge several.
 //!
-//! When a backup is put back, the witness knows more than the database. `restore`
-//! writes a signed line that says so: what was witnessed before that line beyond
-//! the restored position does not count any more.
+//! After a backup is restored, the witness is ahead of the database. `restore` writes a
+//! signed line that records this: seals beyond the restored position that were witnessed
+//! before that line no longer count.
 
 use std::{
     collections::BTreeMap,
@@ -29,38 +29,35 @@ use crypto::{
 use domain::time::Timestamp;
 use storage::audit::{self as store, SealRow};
 
-/// The folder's name under the data directory.
+/// Folder name under the data directory.
 const FOLDER: &str = "audit-witness";
 
-/// One line.
+/// One line of a witness file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Statement {
-    /// A seal, as it stands in the database.
+    /// A copy of a seal row.
     Seal {
-        /// The last event that it covers.
+        /// Position of the last event that it covers.
         position: i64,
-        /// Events up to there.
+        /// Number of events up to there.
         events: Option<i64>,
         /// The chain's head, hex.
         hash: String,
-        /// When it was made.
         sealed_at: Timestamp,
-        /// The seal's version.
         version: i32,
-        /// Over all of it.
+        /// Covers all other fields.
         signature: String,
     },
-    /// A backup was put back.
+    /// A backup was restored.
     Restored {
         /// The last position that the restored database has sealed.
         position: i64,
-        /// When.
         at: Timestamp,
-        /// Over both.
+        /// Covers both.
         signature: String,
     },
-    /// A line that cannot be read.
+    /// A line that cannot be parsed.
     #[serde(skip)]
     Unreadable,
 }
@@ -78,7 +75,7 @@ impl Statement {
     }
 }
 
-/// Says that the database was put back to a position, signed.
+/// A signed statement that the database was restored to `position`.
 ///
 /// # Errors
 /// When the key cannot sign.
@@ -98,7 +95,7 @@ fn restored_bytes(position: i64, at: Timestamp) -> Vec<u8> {
 /// The statements of a file, or of all files of a folder, oldest first.
 ///
 /// # Errors
-/// When it cannot be read; lines that are none are [`Statement::Unreadable`].
+/// When a file cannot be read; a line that cannot be parsed is [`Statement::Unreadable`].
 pub fn read_statements(path: &Path) -> io::Result<Vec<Statement>> {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
@@ -118,26 +115,25 @@ pub fn read_statements(path: &Path) -> io::Result<Vec<Statement>> {
     Ok(statements)
 }
 
-/// The witness of this instance.
+/// The witness files of this instance.
 #[derive(Debug)]
 pub struct Witness {
     folder: PathBuf,
-    /// The last position that was written; none until the files were looked at.
+    /// The last position that was written; none until the files were read.
     written_to: Mutex<Option<i64>>,
 }
 
 impl Witness {
-    /// The one under a data directory.
+    /// The witness under a data directory.
     pub fn under(data_dir: &Path) -> Self {
         Self { folder: data_dir.join(FOLDER), written_to: Mutex::new(None) }
     }
 
-    /// Where its files are.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// All that it says.
+    /// All statements, oldest first.
     ///
     /// # Errors
     /// When its files cannot be read.
@@ -145,10 +141,10 @@ impl Witness {
         if !self.folder.exists() {
             return Ok(Vec::new());
         }
-        read_statements(&self.folder).map_err(unwritten)
+        read_statements(&self.folder).map_err(witness_fault)
     }
 
-    /// The last position that it knows.
+    /// The last position that it has.
     fn written_to(&self) -> Result<i64, Failure> {
         let mut known = self.written_to.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(position) = *known {
@@ -163,13 +159,13 @@ impl Witness {
         Ok(position)
     }
 
-    /// Writes lines, each whole, and returns when they are on the disk.
+    /// Appends lines, each complete, and returns when they are synced to disk.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn append(&self, statements: &[Statement]) -> Result<(), Failure> {
         let mut known = self.written_to.lock().unwrap_or_else(PoisonError::into_inner);
-        private_files::make_folder(&self.folder).map_err(unwritten)?;
+        private_files::make_folder(&self.folder).map_err(witness_fault)?;
         let mut by_month: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for statement in statements {
             let (at, position) = match statement {
@@ -183,14 +179,14 @@ impl Witness {
             *known = Some(position);
         }
         for (name, bytes) in by_month {
-            self.append_to(&self.folder.join(name), bytes).map_err(unwritten)?;
+            self.append_to(&self.folder.join(name), bytes).map_err(witness_fault)?;
         }
         Ok(())
     }
 
     fn append_to(&self, path: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
         let mut file = private_files::append(path)?;
-        if ends_in_half_a_line(path)? {
+        if ends_in_partial_line(path)? {
             bytes.insert(0, b'\n');
         }
         // One write each: several processes may share the file.
@@ -199,8 +195,8 @@ impl Witness {
     }
 }
 
-/// Whether a crash left half a line.
-fn ends_in_half_a_line(path: &Path) -> io::Result<bool> {
+/// Whether a crash left a partial last line.
+fn ends_in_partial_line(path: &Path) -> io::Result<bool> {
     let mut file = fs::File::open(path)?;
     if file.metadata()?.len() == 0 {
         return Ok(false);
@@ -211,12 +207,12 @@ fn ends_in_half_a_line(path: &Path) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-fn unwritten(error: io::Error) -> Failure {
+fn witness_fault(error: io::Error) -> Failure {
     Failure::Fault(format!("the audit witness: {error}"))
 }
 
-/// Writes every seal that the witness does not know yet.
-pub(super) async fn keep_up(app: &Arc<AppState>) -> Result<(), Failure> {
+/// Appends every seal that the witness does not have yet.
+pub(super) async fn append_missing_seals(app: &Arc<AppState>) -> Result<(), Failure> {
     if app.witness.is_none() {
         return Ok(());
     }
@@ -249,13 +245,13 @@ pub(super) async fn keep_up(app: &Arc<AppState>) -> Result<(), Failure> {
     }
 }
 
-/// What several witnesses say together.
+/// The merged statements of one or several witnesses.
 #[derive(Debug, Default)]
 pub(super) struct Witnessed {
     /// The head at each position.
     seals: BTreeMap<i64, String>,
-    /// Positions of lines that no key of ours signed, and of lines that say
-    /// different things of one position.
+    /// Positions of lines that no key of ours signed, and of lines with different heads
+    /// for one position.
     pub invalid: Vec<i64>,
 }
 
@@ -265,7 +261,7 @@ impl Witnessed {
         let mut restored: Vec<(i64, Timestamp)> = Vec::new();
         for statement in &statements {
             if let Statement::Restored { position, at, signature } = statement {
-                if chain::fits(signature, &restored_bytes(*position, *at), signer, *at) {
+                if chain::signature_verifies(signature, &restored_bytes(*position, *at), signer, *at) {
                     restored.push((*position, *at));
                 } else {
                     all.invalid.push(*position);
@@ -297,8 +293,8 @@ impl Witnessed {
         self.seals.range(position + 1..).map(|(position, hash)| (*position, hash.clone())).collect()
     }
 
-    /// Whether a seal of the database should stand here and does not.
-    pub fn lacks(&self, seal: &SealRow) -> bool {
+    /// Whether the witness should have this seal of the database and does not.
+    pub(crate) fn is_missing(&self, seal: &SealRow) -> bool {
         self.last().is_none_or(|last| seal.position <= last) && !self.seals.contains_key(&seal.position)
     }
 

@@ -1,11 +1,10 @@
-//! Whether a card's PIN is right. A card that nobody has is counted and locked
-//! like one that somebody has, by the same statements: the answer tells neither
-//! in words nor in time whether there is such a card.
+//! Checks a card's PIN. An unknown card is counted and locked like a known one, by the
+//! same statements: neither the answer nor its timing reveals whether the card exists.
 //!
-//! Wrong PINs count against the card at the station where they are typed. Who
-//! types somebody else's number locks it there, and the owner's right PIN still
-//! opens everywhere else; only after many times as many, from several stations,
-//! is the card locked anywhere.
+//! Wrong PINs count against the card at the station where they are typed. Typing somebody
+//! else's card number locks the card at that station only, and the owner can still check in
+//! elsewhere; only after several times as many failures, from several stations, is the card
+//! locked everywhere.
 
 use std::sync::{
     Arc,
@@ -16,7 +15,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    Actor, Answer, AppState, Failure, Hearers, Tx,
+    Actor, Answer, AppState, Failure, Recipients, Tx,
     caller::StationCaller,
     limits::{self, Taken},
 };
@@ -32,11 +31,11 @@ use storage::{
     network::worker::WorkerRow,
 };
 
-/// So many times the tries of one station lock a card at all of them. Our default.
+/// A card is locked at all stations after this many times the tries of one. Our default.
 const STATIONS: i32 = 4;
 
-/// The worker of a card, by its keyed digest, if the PIN is theirs; typed at a
-/// screen that has `tried`.
+/// The worker of the card with this keyed digest, if the PIN is right. Notes in `tried`
+/// whether a PIN was wrong.
 ///
 /// # Errors
 /// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many.
@@ -47,16 +46,16 @@ pub(crate) fn worker_at_screen(
     pin: &str,
     tried: &ScreenTry,
 ) -> Result<WorkerRow, Failure> {
-    // The database may run a verb again: its last run says what became of the try.
+    // The transaction may be retried: the result of its last run counts.
     tried.was_wrong.store(false, Ordering::Relaxed);
-    let tries = Tries::hold(tx, station, card_index)?;
-    let found = tries.look(tx, pin);
+    let tries = Tries::lock(tx, station, card_index)?;
+    let found = tries.check(tx, pin);
     tried.was_wrong.store(matches!(found, Err(Failure::Refused(_))), Ordering::Relaxed);
     found
 }
 
-/// Whether `pin` is that of `worker`, who is checked in at `station`; counted as
-/// at the check-in.
+/// Checks the PIN of `worker`, who is checked in at `station`; failures count as at the
+/// check-in.
 ///
 /// # Errors
 /// `PinWrong`; `PinLocked` after too many.
@@ -67,16 +66,16 @@ pub(crate) fn ensure_pin_of(
     pin: &str,
 ) -> Result<(), Failure> {
     let Some(card_index) = &worker.card_index else { return Err(Code::PinWrong.into()) };
-    Tries::hold(tx, station, card_index)?.look(tx, pin).map(drop)
+    Tries::lock(tx, station, card_index)?.check(tx, pin).map(drop)
 }
 
-/// A new PIN begins without the wrong ones of the old.
-pub(crate) fn forget_tries(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+/// Clears the failures of the worker's card; called when a new PIN is set.
+pub(crate) fn clear_tries(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     let card = storage::network::worker::worker_fetch(tx.conn, worker)?.and_then(|row| row.card_index);
     card.map_or(Ok(()), |card| Ok(store::card_tries_clear(tx.conn, &card)?))
 }
 
-/// What is counted for the card here and anywhere; held.
+/// The locked counters of a card: at this station and at all stations.
 struct Tries<'c> {
     card_index: &'c [u8],
     places: [(String, i32, i32); 2],
@@ -85,11 +84,11 @@ struct Tries<'c> {
 impl<'c> Tries<'c> {
     /// # Errors
     /// `PinLocked` while the card is locked, here or anywhere.
-    fn hold(tx: &mut Tx<'_>, station: StationId, card_index: &'c [u8]) -> Result<Self, Failure> {
-        let rows = store::card_tries_hold(tx.conn, card_index, tx.now)?;
+    fn lock(tx: &mut Tx<'_>, station: StationId, card_index: &'c [u8]) -> Result<Self, Failure> {
+        let rows = store::card_tries_lock(tx.conn, card_index, tx.now)?;
         let policy = &tx.app.policy.check_in;
         let pause = TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
-        let most = i32::try_from(policy.pin_tries).unwrap_or(i32::MAX);
+        let max_tries = i32::try_from(policy.pin_tries).unwrap_or(i32::MAX);
         let here = station.to_string();
         let row = |place: &str| rows.iter().find(|row| row.place == place);
         let locked =
@@ -101,22 +100,25 @@ impl<'c> Tries<'c> {
             row.filter(|row| row.locked_until.is_none() && row.tried_at > tx.now - pause)
                 .map_or(0, |row| row.failures)
         };
-        let (near, far) = (failures(row(&here)), failures(row(ANYWHERE)));
-        let places = [(here, near, most), (ANYWHERE.to_owned(), far, most.saturating_mul(STATIONS))];
+        let (at_station, in_total) = (failures(row(&here)), failures(row(ANYWHERE)));
+        let places = [
+            (here, at_station, max_tries),
+            (ANYWHERE.to_owned(), in_total, max_tries.saturating_mul(STATIONS)),
+        ];
         Ok(Self { card_index, places })
     }
 
-    /// The worker of the card, if the PIN is theirs.
-    fn look(self, tx: &mut Tx<'_>, pin: &str) -> Result<WorkerRow, Failure> {
-        let worker = storage::network::worker::worker_by_card_held(tx.conn, self.card_index)?;
-        let nobody = PinSalt([0; 16]);
+    /// The worker of the card, if the PIN is right.
+    fn check(self, tx: &mut Tx<'_>, pin: &str) -> Result<WorkerRow, Failure> {
+        let worker = storage::network::worker::worker_by_card_locked(tx.conn, self.card_index)?;
+        let dummy_salt = PinSalt([0; 16]);
         let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
             Some((Some(salt), Some(mac))) => {
                 let salt = salt.as_slice().try_into();
                 (PinSalt(salt.map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?), mac.clone())
             }
-            // The same work, which nothing can pass.
-            _ => (nobody, Vec::new()),
+            // Do the same work with a MAC that no PIN matches.
+            _ => (dummy_salt, Vec::new()),
         };
         let right = tx.app.keys.worker_pins.verify(&salt, pin, &mac);
         match worker.filter(|_| right) {
@@ -128,21 +130,21 @@ impl<'c> Tries<'c> {
         }
     }
 
-    /// Counts a wrong PIN, and says so. The count stands although the check-in
-    /// is refused.
+    /// Counts a wrong PIN and returns the refusal. The count is committed although the
+    /// check-in is refused.
     fn wrong(self, tx: &mut Tx<'_>) -> Result<Failure, Failure> {
-        tx.keep_on_refusal();
+        tx.commit_on_refusal();
         let pause = tx.app.policy.check_in.pin_pause_seconds;
-        let mut told = Failure::from(Code::PinWrong);
-        for (place, failures, most) in self.places {
+        let mut refusal = Failure::from(Code::PinWrong);
+        for (place, failures, max_tries) in self.places {
             let failures = failures.saturating_add(1);
-            let until = (failures >= most).then(|| tx.now + TimeDelta::seconds(i64::from(pause)));
+            let until = (failures >= max_tries).then(|| tx.now + TimeDelta::seconds(i64::from(pause)));
             if let Some(until) = until {
-                told = pin_locked(until, tx.now);
+                refusal = pin_locked(until, tx.now);
             }
             store::card_try_set(tx.conn, self.card_index, &place, failures, until, tx.now)?;
         }
-        Ok(told)
+        Ok(refusal)
     }
 }
 
@@ -151,21 +153,21 @@ fn pin_locked(until: Timestamp, now: Timestamp) -> Failure {
     Refusal::new(Code::PinLocked).retry_after(seconds).into()
 }
 
-/// A try of one screen, taken before a card and PIN are looked at.
+/// A try reserved from the rate limit of one screen, before a card and PIN are checked.
 #[derive(Debug)]
 pub struct ScreenTry {
     taken: Taken,
-    /// Whether a PIN was looked at and was wrong. The refusal alone does not say
-    /// so: the last wrong one of a card is told "locked", as is every one after
-    /// it that nobody looks at.
+    /// Whether a PIN was checked and was wrong. The refusal alone does not show it: the
+    /// last wrong PIN of a card is refused as "locked", as is every later one, which is
+    /// not checked at all.
     was_wrong: AtomicBool,
 }
 
-/// Takes a try of this screen before a card and PIN are looked at: whoever goes
-/// through cards at one screen is slowed down, whatever the cards.
+/// Takes a try of this screen before a card and PIN are checked: trying many cards at
+/// one screen is slowed down, whichever cards they are.
 ///
 /// # Errors
-/// `TooManyRequests` when the screen has had all of its wrong ones for now.
+/// `TooManyRequests` when the screen has used up its wrong tries for now.
 pub async fn screen_try(app: &AppState, caller: StationCaller) -> Result<ScreenTry, Failure> {
     let policy = &app.policy.check_in;
     let limit = limits::screen_pins(policy.screen_tries, policy.screen_pause_seconds);
@@ -173,8 +175,8 @@ pub async fn screen_try(app: &AppState, caller: StationCaller) -> Result<ScreenT
     Ok(ScreenTry { taken, was_wrong: AtomicBool::new(false) })
 }
 
-/// What became of the try: only a wrong PIN counts. Operators hear of a screen
-/// that has had the last of them.
+/// Settles the try: only a wrong PIN counts. Operators are notified of a screen that has
+/// used up its tries.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -195,7 +197,7 @@ pub async fn screen_tried(
     app.write(Actor::System, move |tx| {
         let payload = json!({"device": caller.device});
         let kind = "station.pins_tried_often";
-        tx.record("station", caller.station, kind, payload, Hearers::nobody())?;
+        tx.record("station", caller.station, kind, payload, Recipients::nobody())?;
         tx.wake(Topic::Operators);
         Ok(())
     })

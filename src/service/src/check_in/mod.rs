@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Hearers, Tx, caller::StationCaller, consultation};
+use super::{Actor, AppState, Failure, Recipients, Tx, caller::StationCaller, consultation};
 use crate::jobs::rounds::{self, Job};
 use card_pin::ScreenTry;
 use crypto::{
@@ -29,13 +29,13 @@ use domain::{
 use storage::{Conn, check_in as store, network::worker::WorkerRow};
 
 /// Consent to keep and use health data for care. Without it nothing is measured.
-/// Source: house rules, prescribing table, "consent" [V].
-pub const CARE_CONSENT: &str = "health_care";
+/// Source: the project's clinical rules, prescribing table, "consent".
+pub(crate) const CARE_CONSENT: &str = "health_care";
 
-/// Idle check-ins that one round ends, at most.
+/// Idle check-ins ended per round, at most.
 const IDLE_AT_ONCE: i64 = 500;
-/// Seconds for which an access token is good.
-pub const TOKEN_SECONDS: i64 = 300;
+/// Lifetime of an access token, in seconds.
+pub(crate) const TOKEN_SECONDS: i64 = 300;
 
 /// A card and its PIN.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,21 +54,19 @@ pub struct CheckInInput {
 pub struct CheckInView {
     /// Which check-in.
     pub id: CheckInId,
-    /// Who.
     pub worker_id: WorkerId,
-    /// Where.
+    /// At which station.
     pub station_id: StationId,
-    /// Since when.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it ended: `left`, `idle`, `new_check_in`, `access_changed`, `screen_revoked`, `screen_replaced`.
     pub end_reason: Option<String>,
-    /// After how many silent seconds it ends by itself.
+    /// After how many seconds without activity it ends by itself.
     pub idle_seconds: u32,
-    /// When that is, unless the worker does something: reading is nothing done.
-    /// A doctor who has the worker, an emergency that waits and a pack on its
-    /// way put it off. None once it has ended.
+    /// When that is, unless the worker does something first; reading does not count.
+    /// It is put off while a doctor has the consultation, while an emergency waits and
+    /// while a pack is being vended. None once the check-in has ended.
     pub idle_at: Option<DateTime<Utc>>,
 }
 
@@ -87,7 +85,7 @@ pub struct CheckInOpened {
     pub identified_by: Identified,
     /// The worker's access token.
     pub access_token: String,
-    /// Seconds for which it is good; a new one comes from the same screen.
+    /// Its lifetime in seconds; the same screen can renew it.
     pub expires_in: i64,
 }
 
@@ -96,12 +94,12 @@ pub struct CheckInOpened {
 pub struct WorkerToken {
     /// The worker's access token.
     pub access_token: String,
-    /// Seconds for which it is good.
+    /// Its lifetime in seconds.
     pub expires_in: i64,
 }
 
-/// Checks a worker in by card and PIN; whoever was checked in at this screen,
-/// and this worker anywhere else, is checked out.
+/// Checks a worker in by card and PIN; ends the check-in open at this screen and this
+/// worker's check-ins anywhere else.
 ///
 /// # Errors
 /// `PinWrong` for an unknown card as for a wrong PIN; `PinLocked` after too many;
@@ -114,9 +112,8 @@ pub fn open(
 ) -> Result<CheckInOpened, Failure> {
     let index = tx.app.keys.blind.of(BlindField::CardNumber, &input.card_number);
     let worker = card_pin::worker_at_screen(tx, caller.station, &index, &input.pin, tried)?;
-    // Told to whoever knows the PIN: to anybody else it is a card like one that
-    // nobody has. A card of a record that was merged into another has been
-    // replaced by that one's.
+    // Only somebody who knows the PIN learns this: to anybody else the card looks unknown.
+    // The card of a record that was merged into another was replaced by that record's card.
     if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
         return Err(Code::CardStopped.into());
     }
@@ -131,9 +128,9 @@ pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<Check
     Ok(view(row, tx.app))
 }
 
-/// A fresh worker token for a check-in that is still open at this screen. It is
-/// the screen that asks, so it is no sign of the worker; a check-in that was
-/// silent too long ends here, if no sweep has come to it yet.
+/// A new worker token for a check-in that is still open at this screen. The request comes
+/// from the screen, so it does not count as activity of the worker; a check-in that was
+/// idle too long ends here if no sweep has ended it yet.
 ///
 /// # Errors
 /// `NotFound` for another screen's; `CheckInEnded`.
@@ -143,8 +140,8 @@ pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<Wo
         return Err(Code::CheckInEnded.into());
     }
     if end_idle(tx, id, idle_before(tx.app))? {
-        // It has ended although the renewal is refused.
-        tx.keep_on_refusal();
+        // Commit the end although the renewal is refused.
+        tx.commit_on_refusal();
         return Err(Code::CheckInEnded.into());
     }
     let access_token = token(tx.app, row.worker_id, row.id, row.station_id)?;
@@ -152,6 +149,9 @@ pub fn renew(tx: &mut Tx<'_>, caller: StationCaller, id: CheckInId) -> Result<Wo
 }
 
 /// A check-in of this screen.
+///
+/// # Errors
+/// `NotFound` for another screen's.
 pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
@@ -161,19 +161,19 @@ pub fn fetch(
     of_station(conn, station, id).map(|row| view(row, app))
 }
 
-/// The check-ins of a screen that may no longer act end with it: their tokens
-/// are good for nothing from now on.
-pub(super) fn end_at(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
+/// Ends the check-ins of a screen that was revoked or replaced: their tokens are invalid
+/// from now on.
+pub(super) fn end_at_station(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
     for row in store::check_ins_at(tx.conn, station)? {
         end(tx, row.id, row.worker_id, reason)?;
     }
     Ok(())
 }
 
-/// Ends check-ins that were silent too long. Only what a worker does is heard,
-/// and it is written down where it is done: a screen that goes on asking keeps
-/// nobody checked in. The operator is told, once, of an emergency that waits
-/// while its screen is silent; that one is not ended.
+/// Ends check-ins that were idle too long. Only what a worker does counts, and it is
+/// recorded where it is done: a screen that keeps polling keeps nobody checked in. The
+/// operator is notified, once, of an emergency that waits while its screen is idle; that
+/// check-in is not ended.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -202,7 +202,7 @@ fn idle_before(app: &AppState) -> Timestamp {
     app.now() - TimeDelta::seconds(i64::from(app.policy.check_in.idle_seconds))
 }
 
-/// Ends a check-in unless it was heard, or something began, in the meantime.
+/// Ends a check-in unless it became active in the meantime.
 fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, Failure> {
     if !store::check_in_is_idle(tx.conn, id, before)? {
         return Ok(false);
@@ -218,8 +218,8 @@ fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<stor
     }
 }
 
-/// Opens a check-in of `worker`, who was found as `opened_as`: by a record that
-/// was merged into theirs, or by their own.
+/// Opens a check-in of `worker`. `opened_as` is the record by which they were found: a
+/// record that was merged into theirs, or their own.
 pub(super) fn start(
     tx: &mut Tx<'_>,
     caller: StationCaller,
@@ -229,8 +229,8 @@ pub(super) fn start(
 ) -> Result<CheckInOpened, Failure> {
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
         if row.worker_id == worker.id {
-            // Who goes from screen to screen is not gone.
-            note_end(tx, row.id, row.worker_id, "new_check_in")?;
+            // Moving from one screen to another does not count as leaving.
+            record_end(tx, row.id, row.worker_id, "new_check_in")?;
         } else {
             end(tx, row.id, row.worker_id, "new_check_in")?;
         }
@@ -242,7 +242,7 @@ pub(super) fn start(
         id,
         "check_in.opened",
         json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
-        Hearers::worker(worker.id),
+        Recipients::worker(worker.id),
     )?;
     consultation::worker_back(tx, worker.id)?;
     let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
@@ -258,7 +258,7 @@ pub(super) fn start(
     })
 }
 
-/// Ends whatever check-in a worker has: how they come in has changed.
+/// Ends a worker's check-ins because their card, PIN or identity has changed.
 pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     for id in store::check_ins_open(tx.conn, worker)? {
         end(tx, id, worker, "access_changed")?;
@@ -266,24 +266,24 @@ pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Fai
     Ok(())
 }
 
-/// Ends a check-in of somebody who is checked in nowhere then: what waits for a
-/// doctor waits for them first.
+/// Ends a check-in and notes that the worker has left: a consultation that waits for a
+/// doctor now waits for the worker first.
 fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
-    let ended = note_end(tx, id, worker, reason)?;
+    let ended = record_end(tx, id, worker, reason)?;
     if ended {
         consultation::worker_left(tx, worker)?;
     }
     Ok(ended)
 }
 
-fn note_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+fn record_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
     let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
     if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
         tx.ends_own_authority();
     }
     if ended {
         let payload = json!({"reason": reason});
-        tx.record("check_in", id, "check_in.ended", payload, Hearers::worker(worker))?;
+        tx.record("check_in", id, "check_in.ended", payload, Recipients::worker(worker))?;
     }
     Ok(ended)
 }
@@ -317,7 +317,7 @@ fn view(row: store::CheckInRow, app: &AppState) -> CheckInView {
     }
 }
 
-/// `王小明` -> `王**`: enough to know oneself, too little for a bystander.
+/// `王小明` -> `王**`: enough to recognize oneself, too little for a bystander.
 fn greeting(name: &str) -> String {
     let mut chars = name.chars();
     let first: String = chars.next().into_iter().collect();

@@ -1,9 +1,9 @@
-//! Six digits sent to a phone, typed at the screen that asked for them: they
-//! prove that the person there holds that phone.
+//! Six-digit codes sent to a phone and typed at the screen that requested them: they
+//! prove that the person there has that phone.
 //!
-//! A code is good for one purpose, at one screen, for five minutes and five
-//! tries (`policy.check_in`). Only its keyed digest is stored. The answer does
-//! not say whether anybody is known by that phone.
+//! A code is valid for one purpose, at one screen, for five minutes and five tries
+//! (`policy.check_in`). Only its keyed digest is stored. The response does not reveal
+//! whether anybody is known by that phone.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -12,14 +12,14 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    Answer, AppState, Failure, Hearers, Tx,
+    Answer, AppState, Failure, Recipients, Tx,
     letter::text_message,
     limits::{self, Taken},
 };
 use crypto::{blind::BlindField, pin::PinSalt, random};
 use domain::{
     ids::{PhoneCodeId, StationId},
-    network::{CodePurpose, Phone, phone_words},
+    network::{CodePurpose, Phone, phone_format_message},
     refusal::{Code, Refusal},
     spelling,
     words::Bilingual,
@@ -29,7 +29,7 @@ use storage::{
     sql_types::At,
 };
 
-/// Which phone is to be proved, and what for.
+/// Which phone is to be proved, and for which purpose.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhoneCodeRequest {
@@ -40,14 +40,14 @@ pub struct PhoneCodeRequest {
     pub purpose: CodePurpose,
 }
 
-/// A code is on its way.
+/// A code that was sent.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct PhoneCodeSent {
     /// Which code; it is typed together with this.
     pub id: PhoneCodeId,
     /// The phone, its middle hidden.
     pub phone: String,
-    /// Until when it is good.
+    /// Until when it is valid.
     pub expires_at: DateTime<Utc>,
     /// How often it may be typed wrong.
     pub tries: u32,
@@ -57,24 +57,22 @@ pub struct PhoneCodeSent {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhoneCodeInput {
-    /// Which code.
     pub id: PhoneCodeId,
     /// The six digits.
     #[schema(value_type = spelling::PhoneCode)]
     pub code: String,
 }
 
-/// A phone that a code may be sent to, and what was taken for it.
+/// A phone that a code may be sent to, and what was reserved from the rate limits for it.
 #[derive(Debug)]
 pub struct Sending {
-    /// The phone.
     pub phone: Phone,
     taken: Vec<Taken>,
 }
 
 impl Sending {
-    /// Each code costs a message, right or wrong: nothing is given back for one.
-    /// A request that turned out to be a repeat, or failed, sent none.
+    /// Each code costs a message, right or wrong, so its reservations are kept. Those of
+    /// an idempotent repeat or a failed request, which sent no message, are given back.
     pub async fn settle(&self, app: &AppState, outcome: &Result<Answer, Failure>) {
         if outcome.as_ref().is_ok_and(|answer| !answer.replayed) {
             return;
@@ -89,9 +87,9 @@ impl Sending {
     }
 }
 
-/// A phone that a code can be sent to, within the limits of the screen that
-/// asks, of the phone there, and of the phone anywhere. Other screens silence a
-/// phone at none: each has a few codes that they cannot spend.
+/// Checks that a code can be sent to a phone, within the limits of the screen that asks,
+/// of the phone at this screen, and of the phone anywhere. Other screens cannot block a
+/// phone at this one: each screen has a few spare codes that the others cannot use up.
 ///
 /// # Errors
 /// A bad `phone`; `PhoneCodesOff`; `TooManyRequests`.
@@ -111,7 +109,7 @@ pub async fn may_send(
     {
         match limit.reserve(app, subject).await {
             Ok(taken) => sending.taken.push(taken),
-            // What was taken for a code that is not sent is another phone's again.
+            // No code is sent: give back what was reserved, so that another phone can use it.
             Err(spent) => {
                 sending.give_back(app).await;
                 return Err(spent);
@@ -133,19 +131,20 @@ pub async fn may_send(
 }
 
 fn read(typed: &str) -> Result<Phone, Refusal> {
-    let phone = Phone::parse(typed).ok_or_else(|| Refusal::field("phone", "bad_format", phone_words()))?;
-    if phone.takes_codes() {
+    let phone =
+        Phone::parse(typed).ok_or_else(|| Refusal::field("phone", "bad_format", phone_format_message()))?;
+    if phone.can_receive_codes() {
         return Ok(phone);
     }
-    let words = Bilingual::fixed(
+    let message = Bilingual::fixed(
         "验证码只能发送到中国大陆手机号。",
         "Codes are sent to mobile numbers of mainland China only.",
     );
-    Err(Refusal::field("phone", "takes_no_codes", words))
+    Err(Refusal::field("phone", "takes_no_codes", message))
 }
 
-/// Writes a code and its message. Earlier codes of this screen are void, but
-/// that of the other phone of whoever changes theirs.
+/// Stores a code and queues its message. Earlier unused codes of this screen become void;
+/// when a phone is changed, the code sent to the other phone stays.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -173,18 +172,18 @@ pub fn send(
     };
     store::phone_code_add(tx.conn, &new)?;
     let minutes = policy.phone_code_seconds.div_ceil(60);
-    text_message::write(tx, phone, &words(purpose, code.expose_secret(), minutes), expires_at)?;
+    text_message::write(tx, phone, &message_text(purpose, code.expose_secret(), minutes), expires_at)?;
     let payload = json!({"station": station, "purpose": purpose});
-    tx.record("phone_code", id, "phone_code.sent", payload, Hearers::nobody())?;
+    tx.record("phone_code", id, "phone_code.sent", payload, Recipients::nobody())?;
     Ok(PhoneCodeSent { id, phone: phone.masked(), expires_at, tries: policy.phone_code_tries })
 }
 
-/// Uses a code up: the person at this screen holds this phone. To be called
-/// before anything else is written: a wrong try stays counted.
+/// Redeems a code, which proves that the person at this screen has this phone. Call it
+/// before anything else is written: the count of a wrong try is committed on refusal.
 ///
 /// # Errors
-/// `PhoneCodeWrong`; `PhoneCodeGone` for a code of another screen, phone or
-/// purpose, and for one that is used, expired or was tried too often.
+/// `PhoneCodeWrong`; `PhoneCodeGone` for a code of another screen, phone or purpose, and
+/// for one that is used, expired or was tried too often.
 pub(crate) fn redeem(
     tx: &mut Tx<'_>,
     station: StationId,
@@ -193,31 +192,31 @@ pub(crate) fn redeem(
     input: &PhoneCodeInput,
 ) -> Result<(), Failure> {
     let index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
-    let most = i32::try_from(tx.app.policy.check_in.phone_code_tries).unwrap_or(i32::MAX);
-    let row = store::phone_code_hold(tx.conn, input.id)?
+    let max_tries = i32::try_from(tx.app.policy.check_in.phone_code_tries).unwrap_or(i32::MAX);
+    let row = store::phone_code_lock(tx.conn, input.id)?
         .filter(|row| {
             row.station_id == station
                 && row.purpose == purpose
                 && row.phone_index == index
                 && row.used_at.is_none()
                 && row.expires_at > tx.now
-                && row.tries < most
+                && row.tries < max_tries
         })
         .ok_or(Code::PhoneCodeGone)?;
     let salt = row.salt.as_slice().try_into().map_err(|_| Failure::Fault("a code's salt".to_owned()))?;
     if tx.app.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
         store::phone_code_used(tx.conn, input.id, tx.now)?;
         let payload = json!({"station": station, "purpose": purpose});
-        tx.record("phone_code", input.id, "phone_code.used", payload, Hearers::nobody())?;
+        tx.record("phone_code", input.id, "phone_code.used", payload, Recipients::nobody())?;
         return Ok(());
     }
-    tx.keep_on_refusal();
+    tx.commit_on_refusal();
     store::phone_code_tried(tx.conn, input.id, row.tries + 1)?;
     Err(Code::PhoneCodeWrong.into())
 }
 
-/// What the message says: who sends it, what it is for, and that nobody asks for it.
-fn words(purpose: CodePurpose, code: &str, minutes: u32) -> String {
+/// The message text: sender, code, purpose, and the warning to tell nobody.
+fn message_text(purpose: CodePurpose, code: &str, minutes: u32) -> String {
     let (zh, en) = match purpose {
         CodePurpose::CheckIn => ("签到", "to check in"),
         CodePurpose::ChangePhone => ("更换手机号", "to change your phone"),

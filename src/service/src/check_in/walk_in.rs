@@ -1,6 +1,6 @@
-//! Somebody without a card comes to a screen. They always get care. A proved
-//! phone together with the name, or an identity document that the screen's
-//! reader read, finds their record again; what is only typed opens nobody's.
+//! Check-in without a card. A walk-in always gets care. Their earlier record is found by
+//! a proved phone together with the name, or by an identity document that the screen's
+//! reader read; typed claims open no record.
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -12,17 +12,17 @@ use super::{
     phone_code::{self, PhoneCodeInput},
 };
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     caller::StationCaller,
     check_in,
     network::identity::{self, Found, Key},
 };
 use domain::{
-    hidden::hides_in_name,
+    hidden::has_hidden_characters_in_name,
     ids::WorkerId,
     network::{
         CodePurpose, DocumentEvidence, DocumentKind, DocumentNumber, Phone, Sex, control_character,
-        phone_words,
+        phone_format_message,
     },
     refusal::{Code, FieldProblem, Refusal},
     spelling,
@@ -44,16 +44,16 @@ pub struct WalkInInput {
     /// Their telephone, of any kind; none is needed for care.
     #[schema(value_type = Option<spelling::Phone>)]
     pub phone: Option<String>,
-    /// The code that was sent to `phone`; with it this phone and name find
-    /// their record again.
+    /// The code that was sent to `phone`; it proves the phone, which together with the
+    /// name then finds their record.
     pub phone_code: Option<PhoneCodeInput>,
     /// An identity document.
     pub document: Option<DocumentInput>,
     /// Consent to keep and use health data for care; must be given.
     pub consent: bool,
-    /// Day of birth, if told.
+    /// Day of birth, if given.
     pub birth_date: Option<NaiveDate>,
-    /// Sex, if told.
+    /// Sex, if given.
     pub sex: Option<Sex>,
     /// Language of the screen; Chinese if left out.
     pub language: Option<Language>,
@@ -63,18 +63,16 @@ pub struct WalkInInput {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentInput {
-    /// Which document.
     pub kind: DocumentKind,
-    /// Its number.
     #[schema(value_type = spelling::DocumentNumber)]
     pub number: String,
-    /// How the number came to the screen. What is typed is a claim: it opens
-    /// nobody's record and gives no allowance.
+    /// How the number was entered. A typed number is a claim: it opens nobody's record
+    /// and gives no allowance.
     pub evidence: DocumentEvidence,
 }
 
-/// What was said, as the network reads it.
-struct Said {
+/// The validated input.
+struct WalkIn {
     name: String,
     phone: Option<Phone>,
     document: Option<(DocumentNumber, DocumentEvidence)>,
@@ -82,18 +80,18 @@ struct Said {
     sex: Option<Sex>,
 }
 
-/// Checks somebody without a card in, under the record that a proof finds or
-/// under a new one.
+/// Checks in somebody without a card, under the record that a proof finds or under a
+/// new one.
 ///
 /// # Errors
 /// One problem per bad field; `ConsentMissing` without consent; `PhoneCodeWrong`,
 /// `PhoneCodeGone`.
 pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &WalkInInput) -> Result<CheckInOpened, Failure> {
-    let said = read(input, tx.now)?;
+    let walk_in = read(input, tx.now)?;
     if !input.consent {
         return Err(Code::ConsentMissing.into());
     }
-    let proved = match (&input.phone_code, &said.phone) {
+    let proved = match (&input.phone_code, &walk_in.phone) {
         (Some(code), Some(phone)) => {
             phone_code::redeem(tx, caller.station, CodePurpose::CheckIn, phone, code)?;
             Some(phone)
@@ -102,24 +100,24 @@ pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &WalkInInput) -> Resu
     };
     let mut keys = Vec::new();
     let mut claim = None;
-    if let Some((document, evidence)) = &said.document {
-        let key = Key::document(tx.app, document, &said.name);
+    if let Some((document, evidence)) = &walk_in.document {
+        let key = Key::document(tx.app, document, &walk_in.name);
         match evidence {
             DocumentEvidence::Reader => keys.push(key),
             DocumentEvidence::Typed => claim = Some(key),
         }
     }
-    keys.extend(proved.map(|phone| Key::phone(tx.app, phone, &said.name)));
+    keys.extend(proved.map(|phone| Key::phone(tx.app, phone, &walk_in.name)));
     let (opened_as, worker) = match identity::find(tx, &keys)? {
         Found::Person(owner, worker) => {
-            let worker = welcome_back(tx, *worker, &said, proved)?;
+            let worker = complete_record(tx, *worker, &walk_in, proved)?;
             for key in &keys {
                 identity::prove(tx, worker.id, key)?;
             }
             (owner, worker)
         }
         Found::Nobody { others } => {
-            let id = register(tx, caller, &said, input.language, proved.is_some())?;
+            let id = register(tx, caller, &walk_in, input.language, proved.is_some())?;
             for key in keys.iter().filter(|key| !others.contains(&key.lookup)) {
                 identity::prove_first(tx, id, key)?;
             }
@@ -134,21 +132,21 @@ pub fn open(tx: &mut Tx<'_>, caller: StationCaller, input: &WalkInInput) -> Resu
     check_in::start(tx, caller, &worker, opened_as, identified_by)
 }
 
-/// Somebody who is known: what nobody knew of them yet is noted.
-fn welcome_back(
+/// Completes the record of a known worker with the facts that were missing.
+fn complete_record(
     tx: &mut Tx<'_>,
     worker: WorkerRow,
-    said: &Said,
+    walk_in: &WalkIn,
     proved: Option<&Phone>,
 ) -> Result<WorkerRow, Failure> {
-    let (birth_date, sex) = (worker.birth_date.or(said.birth_date), worker.sex.or(said.sex));
+    let (birth_date, sex) = (worker.birth_date.or(walk_in.birth_date), worker.sex.or(walk_in.sex));
     let mut changed = (birth_date, sex) != (worker.birth_date, worker.sex);
     if changed {
         storage::network::worker::person_set(tx.conn, worker.id, birth_date, sex, worker.job)?;
     }
-    // A phone that leads here already, or to somebody else, stays where it is.
+    // A phone that already identifies this or another worker is not changed.
     if let Some(phone) = proved
-        && !identity::is_known(tx, &Key::phone(tx.app, phone, &said.name))?
+        && !identity::is_known(tx, &Key::phone(tx.app, phone, &walk_in.name))?
     {
         identity::set_phone(tx, worker.id, Some(phone), true)?;
         changed = true;
@@ -157,31 +155,31 @@ fn welcome_back(
         return Ok(worker);
     }
     let payload = json!({"phone": proved.is_some()});
-    tx.record("worker", worker.id, "worker.completed", payload, Hearers::worker(worker.id))?;
+    tx.record("worker", worker.id, "worker.completed", payload, Recipients::worker(worker.id))?;
     Ok(storage::network::worker::worker_fetch(tx.conn, worker.id)?.ok_or(Code::NotFound)?)
 }
 
-/// Somebody who is not known, or does not prove it.
+/// Creates a record for somebody who is unknown or has no proof.
 fn register(
     tx: &mut Tx<'_>,
     caller: StationCaller,
-    said: &Said,
+    walk_in: &WalkIn,
     language: Option<Language>,
     proved: bool,
 ) -> Result<WorkerId, Failure> {
     let id = WorkerId::generate();
-    let (phone_sealed, phone_index) = identity::phone_columns(tx.app, id, said.phone.as_ref())?;
+    let (phone_sealed, phone_index) = identity::phone_columns(tx.app, id, walk_in.phone.as_ref())?;
     let new = NewWorker {
         id,
         card_index: None,
-        name_sealed: tx.app.seal("worker", "name_sealed", id, &said.name)?,
+        name_sealed: tx.app.seal("worker", "name_sealed", id, &walk_in.name)?,
         phone_sealed,
         phone_index,
         pin_salt: None,
         pin_mac: None,
         pin_failures: 0,
-        birth_date: said.birth_date,
-        sex: said.sex,
+        birth_date: walk_in.birth_date,
+        sex: walk_in.sex,
         job: None,
         employer_id: None,
         language: language.unwrap_or_default(),
@@ -191,53 +189,54 @@ fn register(
     if proved {
         storage::network::worker::phone_checked(tx.conn, id, tx.now)?;
     }
-    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Hearers::nobody())?;
+    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Recipients::nobody())?;
     Ok(id)
 }
 
-/// Reads what was said.
+/// Validates the input.
 ///
 /// # Errors
 /// One problem per bad field.
-fn read(input: &WalkInInput, now: Timestamp) -> Result<Said, Refusal> {
+fn read(input: &WalkInInput, now: Timestamp) -> Result<WalkIn, Refusal> {
     let mut problems = Vec::new();
     let mut bad = |field: &str, code: &str, message: Bilingual| {
         problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), message });
     };
     let name = input.name.trim();
-    if hides_in_name(name) {
+    if has_hidden_characters_in_name(name) {
         bad("name", "control_character", control_character());
     } else if name.is_empty() || name.chars().count() > 60 {
-        let words = Bilingual::fixed("姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
-        bad("name", "out_of_range", words);
+        let message = Bilingual::fixed("姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
+        bad("name", "out_of_range", message);
     }
     let typed = input.phone.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
     let phone = typed.and_then(Phone::parse);
     if typed.is_some() && phone.is_none() {
-        bad("phone", "bad_format", phone_words());
+        bad("phone", "bad_format", phone_format_message());
     }
     if typed.is_none() && input.phone_code.is_some() {
-        let words = Bilingual::fixed("验证码须与手机号一起填写", "a code goes together with its phone");
-        bad("phone", "missing_field", words);
+        let message = Bilingual::fixed("验证码须与手机号一起填写", "a code goes together with its phone");
+        bad("phone", "missing_field", message);
     }
     let document =
         input.document.as_ref().and_then(|given| match DocumentNumber::parse(given.kind, &given.number) {
             Ok(document) => Some((document, given.evidence)),
             Err(fault) => {
-                let (code, words) = identity::document_problem(fault);
-                bad("document.number", code, words);
+                let (code, message) = identity::document_problem(fault);
+                bad("document.number", code, message);
                 None
             }
         });
-    let inside = document.as_ref().map(|(document, _)| document);
-    let (born, sex) = (inside.and_then(DocumentNumber::birth_date), inside.and_then(DocumentNumber::sex));
+    let document_number = document.as_ref().map(|(document, _)| document);
+    let (born, sex) =
+        (document_number.and_then(DocumentNumber::birth_date), document_number.and_then(DocumentNumber::sex));
     let differs = || Bilingual::fixed("与身份证号码不一致", "the identity number says otherwise");
-    if let Some(said) = input.birth_date {
+    if let Some(given) = input.birth_date {
         let today = civil_day(now);
-        if said > today || today.years_since(said).is_none_or(|years| years > 120) {
-            let words = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
-            bad("birth_date", "out_of_range", words);
-        } else if born.is_some_and(|born| born != said) {
+        if given > today || today.years_since(given).is_none_or(|years| years > 120) {
+            let message = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
+            bad("birth_date", "out_of_range", message);
+        } else if born.is_some_and(|born| born != given) {
             bad("birth_date", "contradicts_document", differs());
         }
     }
@@ -247,7 +246,7 @@ fn read(input: &WalkInInput, now: Timestamp) -> Result<Said, Refusal> {
     if !problems.is_empty() {
         return Err(Refusal::fields(problems));
     }
-    Ok(Said {
+    Ok(WalkIn {
         name: name.to_owned(),
         phone,
         document,

@@ -1,5 +1,5 @@
-//! Whether the two parties are there. A worker who is checked in nowhere is put
-//! to no doctor; a doctor who signs out keeps nobody waiting.
+//! Whether worker and doctor are present. A worker who is checked in nowhere is offered to
+//! no doctor; a doctor who signs out keeps nobody waiting.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
     view::{ConsultationView, of_doctor},
 };
 use crate::{
-    Actor, AppState, Failure, Hearers, Tx,
+    Actor, AppState, Failure, Recipients, Tx,
     caller::{self, StaffCaller},
     jobs::rounds::{self, Job},
     prescription,
@@ -31,8 +31,8 @@ use storage::{
     consultation::{self as store, ConsultationRow},
 };
 
-/// How many live consultations one round puts right.
-const AT_ONCE: i64 = 200;
+/// Rows handled per round, at most.
+const BATCH: i64 = 200;
 
 /// Where the worker of a consultation is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -41,14 +41,13 @@ pub struct WorkerPresence {
     pub checked_in: bool,
     /// At which station.
     pub station_id: Option<StationId>,
-    /// When they did something last: touched the screen, measured, wrote.
-    /// Talking to a doctor is not seen here.
+    /// When they were last active: touched the screen, measured, wrote. Talking to a
+    /// doctor does not count.
     pub last_heard_at: Option<DateTime<Utc>>,
-    /// Since when they are checked in nowhere, while the consultation is live.
+    /// Since when they have been checked in nowhere, while the consultation is live.
     pub left_at: Option<DateTime<Utc>>,
 }
 
-/// Where the worker of `row` is.
 pub(crate) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
     let open = storage::check_in::check_in_open_of(conn, row.worker_id)?;
     let last = match &open {
@@ -63,8 +62,8 @@ pub(crate) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerP
     })
 }
 
-/// The doctor ends a consultation to which the worker does not come: what was
-/// drafted is withdrawn, and the worker may ask again.
+/// The doctor ends a consultation because the worker did not come: unsigned drafts are
+/// withdrawn, and the worker may ask again.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn`, with `retry_after_s` while it is too early.
@@ -76,30 +75,30 @@ pub fn no_show(
     let last_heard = of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
     let command = Command::NoShow { doctor: caller.staff, last_heard };
     act(tx, id, &command)?;
-    // Asked after the write: drafting holds the consultation's row.
+    // After the write: drafting locks the consultation's row.
     prescription::withdraw_unsigned_of(tx, id)?;
     of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)
 }
 
-/// The worker is checked in nowhere any more: an offer is withdrawn, and what
-/// waits is put to nobody. The operator is told of an emergency.
+/// The worker is no longer checked in anywhere: an offer is withdrawn, and a waiting
+/// consultation is offered to nobody. The operator is notified of an emergency.
 ///
 /// # Errors
 /// Faults of the storage.
 pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     let Some(live) = store::consultation_live_of(tx.conn, worker)? else { return Ok(()) };
-    if !moved(act(tx, live.id, &Command::WorkerLeft))? {
+    if !applied(act(tx, live.id, &Command::WorkerLeft))? {
         return Ok(());
     }
     if live.triage == TriageLevel::Emergency {
         let payload = json!({"station": live.station_id, "check_in": live.check_in_id});
-        tx.record("consultation", live.id, "consultation.emergency_left", payload, Hearers::nobody())?;
+        tx.record("consultation", live.id, "consultation.emergency_left", payload, Recipients::nobody())?;
         tx.wake(Topic::Operators);
     }
     Ok(())
 }
 
-/// The worker is checked in again: what waits is put to doctors again.
+/// The worker is checked in again: a waiting consultation is offered to doctors again.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -107,13 +106,14 @@ pub fn worker_back(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     if let Some(live) = store::consultation_live_of(tx.conn, worker)?
         && live.left_at.is_some()
     {
-        moved(act(tx, live.id, &Command::WorkerBack))?;
+        applied(act(tx, live.id, &Command::WorkerBack))?;
     }
     Ok(())
 }
 
-/// Who was faster has decided: that is no fault.
-fn moved<T>(outcome: Result<T, Failure>) -> Result<bool, Failure> {
+/// Whether the command was applied. A refusal means that another transaction changed the
+/// consultation first, which is no fault.
+fn applied<T>(outcome: Result<T, Failure>) -> Result<bool, Failure> {
     match outcome {
         Ok(_) => Ok(true),
         Err(Failure::Refused(refusal)) => {
@@ -124,12 +124,12 @@ fn moved<T>(outcome: Result<T, Failure>) -> Result<bool, Failure> {
     }
 }
 
-/// Tells the operator, once per silence, of an emergency that waits for a
-/// doctor while its screen is silent since `since`.
+/// Notifies the operator, once per idle span, of an emergency that waits for a doctor
+/// while its screen has been idle since `since`. Returns whether it did.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn alert_silent(
+pub(crate) fn alert_silent(
     tx: &mut Tx<'_>,
     id: ConsultationId,
     station: StationId,
@@ -142,34 +142,34 @@ pub fn alert_silent(
         return Ok(false);
     }
     let payload = json!({"station": station, "since": since});
-    tx.record("consultation", id, KIND, payload, Hearers::nobody())?;
+    tx.record("consultation", id, KIND, payload, Recipients::nobody())?;
     Ok(true)
 }
 
-/// Notes who left or came back at the very moment of something else, and ends
-/// what waits for a worker who did not come back in time.
+/// Corrects consultations whose presence state does not match the check-ins, as after two
+/// concurrent transactions, and ends those whose worker did not come back in time.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
-    const SEE: Job = Job::new("astray-workers");
-    const END: Job = Job::new("absent-workers").may_be_overtaken();
+    const RECONCILE: Job = Job::new("astray-workers");
+    const END: Job = Job::new("absent-workers").ignore_refusals();
     let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.worker_return_s));
     let (astray, absent) = app
         .read(Actor::System, move |conn, _| {
             Ok((
-                store::consultations_astray(conn, AT_ONCE)?,
-                store::consultations_absent(conn, before, AT_ONCE)?,
+                store::consultations_with_wrong_presence(conn, BATCH)?,
+                store::consultations_absent(conn, before, BATCH)?,
             ))
         })
         .await?;
-    let seen = rounds::each(app, SEE, astray, |(id, ..)| *id, put_right).await;
+    let seen = rounds::each(app, RECONCILE, astray, |(id, ..)| *id, reconcile_presence).await;
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
     let ended = rounds::each(app, END, absent, |id| *id, end).await;
     seen.and(ended).outcome()
 }
 
-fn put_right(
+fn reconcile_presence(
     tx: &mut Tx<'_>,
     &(_, worker, left_at): &(ConsultationId, WorkerId, Option<Timestamp>),
 ) -> Result<usize, Failure> {
@@ -182,51 +182,51 @@ fn put_right(
     Ok(0)
 }
 
-/// A doctor who has no live session left holds nobody: offers are withdrawn,
-/// patients go back to the queue with their original time, and the doctor is
-/// off duty. Nothing happens for other staff, or while another session lives.
+/// Releases the consultations of a doctor who has no live session left: offers are
+/// withdrawn, workers go back to the queue with their original time, and the doctor is
+/// off duty. Does nothing for other staff, or while another session is live.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<bool, Failure> {
+pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<bool, Failure> {
     let oldest = tx.now - TimeDelta::hours(caller::SESSION_HOURS);
     if storage::matching::doctor::doctor_fetch(tx.conn, doctor)?.is_none()
         || storage::staff::session::signed_in(tx.conn, doctor, oldest)?
     {
         return Ok(false);
     }
-    release_held(tx, doctor)?;
+    release_all(tx, doctor)?;
     if storage::matching::doctor::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
         let payload = json!({"presence": Presence::Off, "by": "signed_out"});
-        tx.record("staff", doctor, "duty.changed", payload, Hearers::staff(doctor))?;
-        // An offer may just have been made; from here on none is.
-        release_held(tx, doctor)?;
+        tx.record("staff", doctor, "duty.changed", payload, Recipients::staff(doctor))?;
+        // An offer may have been made meanwhile; from here on none can be.
+        release_all(tx, doctor)?;
     }
     tx.wake(Topic::Matching);
     Ok(true)
 }
 
-fn release_held(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
+fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
     let offered = store::offers_open_of(tx.conn, doctor)?.into_iter().map(|offer| offer.consultation_id);
-    let held = store::consultations_of_doctor(tx.conn, doctor)?.into_iter().map(|row| row.id);
-    for id in offered.chain(held).collect::<Vec<_>>() {
-        moved(act(tx, id, &Command::Release { doctor }))?;
+    let active = store::consultations_of_doctor(tx.conn, doctor)?.into_iter().map(|row| row.id);
+    for id in offered.chain(active).collect::<Vec<_>>() {
+        applied(act(tx, id, &Command::Release { doctor }))?;
     }
     Ok(())
 }
 
-/// Releases what doctors hold whose sessions have all ended by time alone.
+/// Releases the consultations of doctors whose sessions have all expired.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_signed_out(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("signed-out-doctors");
     let oldest = app.now() - TimeDelta::hours(caller::SESSION_HOURS);
-    let gone = app
+    let signed_out = app
         .read(Actor::System, move |conn, _| {
-            Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, AT_ONCE)?)
+            Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, BATCH)?)
         })
         .await?;
     let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
-    rounds::each(app, JOB, gone, |doctor| *doctor, release).await.outcome()
+    rounds::each(app, JOB, signed_out, |doctor| *doctor, release).await.outcome()
 }

@@ -1,5 +1,5 @@
-//! How a consultation ends: the doctor completes it, or the worker takes it
-//! back. Nothing is ever completed by a timeout.
+//! How a consultation ends: the doctor completes it, or the worker cancels it. A timeout
+//! never completes a consultation.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,12 +29,11 @@ pub struct Diagnosis {
     /// A code, ICD-10 style: `J00`.
     #[schema(value_type = spelling::DiagnosisCode)]
     pub code: String,
-    /// In words.
     #[schema(value_type = spelling::DiagnosisName)]
     pub name: String,
 }
 
-/// What the doctor leaves behind.
+/// The doctor's summary and diagnoses.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
@@ -47,7 +46,7 @@ pub struct Completion {
     pub diagnoses: Vec<Diagnosis>,
 }
 
-/// What the worker thought of it.
+/// The worker's rating.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RatingInput {
@@ -59,7 +58,7 @@ pub struct RatingInput {
     pub comment: Option<String>,
 }
 
-/// The worker takes the request back while nobody has accepted it.
+/// The worker cancels the request while nobody has accepted it.
 pub fn cancel(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
@@ -86,8 +85,8 @@ pub fn complete(
     }
     of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?;
     act(tx, id, &Command::Complete { doctor: caller.staff })?;
-    // Asked after the write: drafting holds the consultation's row, so that
-    // completing and drafting cannot pass each other.
+    // After the write: drafting locks the consultation's row, so that completing and
+    // drafting cannot overtake each other.
     if prescription::has_open_draft(tx.conn, id)? {
         return Err(Code::PrescriptionOpen.into());
     }
@@ -108,15 +107,15 @@ pub fn rate(
         let message = Bilingual::fixed("评分须为 1 到 5", "the rating must be 1 to 5");
         return Err(Refusal::field("rating", "out_of_range", message).into());
     }
-    let comment = input.comment.as_deref().map(str::trim).filter(|words| !words.is_empty());
-    if comment.is_some_and(|words| words.chars().count() > 500) {
+    let comment = input.comment.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    if comment.is_some_and(|text| text.chars().count() > 500) {
         let message = Bilingual::fixed("评语最多 500 个字符", "the comment may have up to 500 characters");
         return Err(Refusal::field("comment", "too_long", message).into());
     }
     act(tx, id, &Command::Rate { rating: input.rating })?;
-    if let Some(words) = comment {
-        let sealed = tx.app.seal("consultation", "rating_sealed", id, words)?;
-        store::rating_words_set(tx.conn, id, &sealed)?;
+    if let Some(text) = comment {
+        let sealed = tx.app.seal("consultation", "rating_sealed", id, text)?;
+        store::rating_comment_set(tx.conn, id, &sealed)?;
     }
     of_worker(tx.conn, tx.app, caller.worker, id)
 }

@@ -1,6 +1,5 @@
-//! An honest estimate of the wait: Erlang C over the live figures. The figures
-//! are read at most every few seconds, so that a full queue that keeps asking
-//! costs no more than an empty one.
+//! Estimate of the wait: Erlang C over the live figures. The figures are read at most once
+//! every few seconds, so that many clients polling cost no more than one.
 
 use std::sync::Mutex;
 
@@ -16,17 +15,17 @@ use domain::{
 use storage::{Conn, consultation as store};
 
 /// Median of a video consultation: 7.4 minutes (2,216 visits, US).
-/// Source: house rules, load that the design is sized for.
+/// Source: the project's load assumptions.
 const HANDLING_S: f64 = 444.0;
-/// How long figures are good for.
-const FRESH: TimeDelta = TimeDelta::seconds(5);
+/// How long figures are cached.
+const MAX_AGE: TimeDelta = TimeDelta::seconds(5);
 
 /// How long a worker may wait.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Estimate {
     /// Mean seconds; none when nobody is on call.
     pub seconds: Option<u32>,
-    /// What it rests on.
+    /// How it was calculated.
     pub basis: EstimateBasis,
 }
 
@@ -39,27 +38,27 @@ struct Figures {
 
 /// The last figures read.
 #[derive(Debug, Default)]
-pub struct EstimateCache(Mutex<Option<Figures>>);
+pub(crate) struct EstimateCache(Mutex<Option<Figures>>);
 
-/// The wait behind `ahead` others.
+/// The estimated wait behind `ahead` other consultations.
 pub(super) fn wait(conn: &mut Conn, app: &AppState, ahead: i64) -> Result<Estimate, Failure> {
     let figures = figures(conn, app)?;
-    let waited = estimate_wait(&LiveFigures {
+    let estimate = estimate_wait(&LiveFigures {
         offered_erlangs: figures.offered_erlangs,
         doctors: figures.doctors,
         mean_handling_s: HANDLING_S,
         ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
     });
-    Ok(Estimate { seconds: waited.seconds, basis: waited.basis })
+    Ok(Estimate { seconds: estimate.seconds, basis: estimate.basis })
 }
 
 fn figures(conn: &mut Conn, app: &AppState) -> Result<Figures, Failure> {
     let now = app.now();
     let lock = || app.estimates.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(known) = *lock()
-        && now - known.read_at < FRESH
+    if let Some(cached) = *lock()
+        && now - cached.read_at < MAX_AGE
     {
-        return Ok(known);
+        return Ok(cached);
     }
     let asked = store::consultations_since(conn, now - TimeDelta::hours(1))?;
     let doctors = u32::try_from(storage::matching::doctor::doctors_available(conn)?).unwrap_or(0);

@@ -1,6 +1,6 @@
-//! One request for care, from start to end. `domain::consultation` decides;
-//! here the decision is written, the doctor's places are counted, and whoever
-//! it concerns is told. Every change goes through [`act`].
+//! One request for care, from start to end. `domain::consultation` decides; this module
+//! stores the decision, counts the doctor's free places and notifies the parties. Every
+//! change goes through [`act`].
 
 pub(crate) mod attendance;
 pub(crate) mod close;
@@ -13,13 +13,12 @@ pub(crate) mod view;
 pub use crate::matching::offer::{
     AcceptInput, DeclineInput, Declined, OfferView, OffersView, accept, decline, open_of,
 };
-pub use attendance::{
-    WorkerPresence, alert_silent, no_show, release_signed_out, sweep_absent, sweep_signed_out, worker_back,
-    worker_left,
-};
+pub(crate) use attendance::{alert_silent, release_signed_out};
+pub use attendance::{no_show, sweep_absent, sweep_signed_out, worker_back, worker_left};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
-pub use estimate::{Estimate, EstimateCache};
-pub use record::{RecordView, WorkerBrief, in_care, read as read_record};
+pub(crate) use estimate::EstimateCache;
+pub(crate) use record::in_care;
+pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};
 pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
 pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
@@ -27,7 +26,7 @@ pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list
 use serde_json::json;
 
 use super::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     caller::WorkerCaller,
     triage::{self, TriageView},
 };
@@ -45,10 +44,10 @@ use domain::{
 };
 use storage::consultation as store;
 
-/// Decides `command` on the stored consultation, and writes what follows.
+/// Applies `command` to the stored consultation and stores the resulting events.
 ///
 /// # Errors
-/// What the domain refuses; `StateMovedOn` when somebody was faster;
+/// What the domain refuses; `StateMovedOn` when another transaction changed it first;
 /// `DoctorAtCapacity` when the doctor has no place left.
 pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
     let row = store::consultation_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -61,9 +60,9 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
     for event in &events {
         apply(&mut after, event);
     }
-    // An offer's row must stand before the consultation can point to it.
+    // An offer's row must exist before the consultation can reference it.
     for event in &events {
-        follow(tx, &before, &after, event)?;
+        apply_side_effects(tx, &before, &after, event)?;
     }
     if !store::consultation_store(tx.conn, &before, &after)? {
         let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -71,15 +70,15 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
     }
     for event in &events {
         let staff = doctor_of(event).or(after.doctor).or_else(|| asked_doctor(&after));
-        let hearers = Hearers::both(after.worker, staff);
-        tx.record("consultation", id, event.kind(), event.payload(), hearers)?;
+        let recipients = Recipients::both(after.worker, staff);
+        tx.record("consultation", id, event.kind(), event.payload(), recipients)?;
         count(tx, event, &row);
     }
     tx.wake(Topic::Matching);
     Ok(after)
 }
 
-/// What operators count of an event.
+/// Counts an event for the operators' metrics.
 fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRow) {
     let became = |outcome| Some(Fact::Consultation(outcome));
     let fact = match event {
@@ -112,8 +111,8 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
     }
 }
 
-/// What an event changes beside the consultation's own row.
-fn follow(
+/// Applies the changes of an event to other tables than the consultation's own.
+fn apply_side_effects(
     tx: &mut Tx<'_>,
     before: &Consultation,
     after: &Consultation,
@@ -121,7 +120,7 @@ fn follow(
 ) -> Result<(), Failure> {
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
-            if !storage::matching::doctor::place_take(tx.conn, *doctor, tx.now)? {
+            if !storage::matching::doctor::capacity_take(tx.conn, *doctor, tx.now)? {
                 return Err(Code::DoctorAtCapacity.into());
             }
             let offer =
@@ -136,35 +135,35 @@ fn follow(
         }
         ConsultationEvent::Declined { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Declined)?;
-            storage::matching::doctor::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
         }
         ConsultationEvent::OfferExpired { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Expired)?;
-            storage::matching::doctor::place_free(tx.conn, *doctor)?;
-            // Else the next offer would ring at the same empty desk.
-            storage::matching::doctor::presence_lose(tx.conn, *doctor)?;
+            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+            // Otherwise the next offer would go to the same absent doctor.
+            storage::matching::doctor::presence_set_away(tx.conn, *doctor)?;
         }
         ConsultationEvent::OfferWithdrawn { offer, doctor } => {
             end_offer(tx, *offer, OfferState::Withdrawn)?;
-            storage::matching::doctor::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
-            // Else nobody could accept it again.
+            // Otherwise nobody could accept it again.
             if let Some(accepted) = &before.offer {
                 store::offer_take_back(tx.conn, accepted.id)?;
             }
-            // The next doctor starts with a clean sheet.
+            // The next doctor starts without the previous doctor's drafts.
             super::prescription::withdraw_unsigned_of(tx, after.id)?;
-            storage::matching::doctor::place_free(tx.conn, *doctor)?;
-            storage::matching::doctor::presence_lose(tx.conn, *doctor)?;
+            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+            storage::matching::doctor::presence_set_away(tx.conn, *doctor)?;
         }
         ConsultationEvent::Completed { doctor, .. } => {
-            storage::matching::doctor::place_free(tx.conn, *doctor)?;
+            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
         }
         ConsultationEvent::Cancelled { .. } => {
-            // A doctor who has it is free again; an open offer was withdrawn before.
+            // Free the doctor's place; an open offer was withdrawn before.
             if let Some(doctor) = before.doctor {
-                storage::matching::doctor::place_free(tx.conn, doctor)?;
+                storage::matching::doctor::capacity_release(tx.conn, doctor)?;
             }
         }
         ConsultationEvent::Triaged { triage, .. } => {
@@ -187,7 +186,7 @@ fn end_offer(tx: &mut Tx<'_>, offer: domain::ids::OfferId, state: OfferState) ->
     Err(Refusal::new(Code::OfferNotYours).into())
 }
 
-/// The doctor whom an event names.
+/// The doctor named in an event.
 const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
     match event {
         ConsultationEvent::Offered { doctor, .. }
@@ -207,15 +206,14 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
     }
 }
 
-/// The doctor who is being asked to take it.
+/// The doctor of the open offer.
 fn asked_doctor(after: &Consultation) -> Option<StaffId> {
     let offer = after.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
     offer.filter(|_| after.state == ConsultationState::Offered).map(|offer| offer.doctor)
 }
 
-/// Takes the row of the worker's consultation under way, if there is one that
-/// has not ended meanwhile.
-pub(super) fn hold_live_of(
+/// Locks the row of the worker's live consultation, if it has not ended meanwhile.
+pub(super) fn lock_live_of(
     tx: &mut Tx<'_>,
     worker: WorkerId,
 ) -> Result<Option<store::ConsultationRow>, Failure> {
@@ -224,9 +222,9 @@ pub(super) fn hold_live_of(
     Ok(row.filter(|row| row.state.is_live()))
 }
 
-/// Carries over what is known by now into a consultation under way, whose row
-/// the caller holds: its level, the red flags that stay, and the alarm.
-pub(super) fn rise(
+/// Updates a live consultation, whose row the caller has locked, with a new triage
+/// result: level, red flags (which stay once raised), and the alarm.
+pub(super) fn raise_triage(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
     row: &store::ConsultationRow,
@@ -247,8 +245,8 @@ pub(super) fn rise(
     Ok(())
 }
 
-/// Tells that a consultation is an emergency: the operator beside the doctor,
-/// never instead of one.
+/// Records that a consultation is an emergency: notifies the operator in addition to the
+/// doctor, never instead.
 fn red_flag(
     tx: &mut Tx<'_>,
     id: ConsultationId,
@@ -256,7 +254,13 @@ fn red_flag(
     doctor: Option<StaffId>,
 ) -> Result<(), Failure> {
     let payload = json!({"consultation": id, "station": caller.station});
-    tx.record("consultation", id, "consultation.red_flag", payload, Hearers { worker: None, staff: doctor })?;
+    tx.record(
+        "consultation",
+        id,
+        "consultation.red_flag",
+        payload,
+        Recipients { worker: None, staff: doctor },
+    )?;
     tx.wake(Topic::Operators);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a doctor may read of the worker in front of them. Reading is recorded.
+//! The part of a worker's record that the doctor of a consultation may read. Each read is logged.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -30,7 +30,6 @@ use storage::Conn;
 /// Who the worker is, as far as care needs it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkerBrief {
-    /// Which worker.
     pub id: WorkerId,
     /// Name.
     pub name: String,
@@ -40,8 +39,8 @@ pub struct WorkerBrief {
     pub age: Option<u32>,
     /// Kind of work.
     pub job: Option<Job>,
-    /// `birth_date` or `sex`, where the record and the profile contradict each
-    /// other; the more careful one is shown and used until somebody puts it right.
+    /// `birth_date` or `sex`, where the record and the profile contradict each other;
+    /// the more careful value is shown and used until somebody corrects it.
     pub contradictions: Vec<String>,
     /// What the worker speaks.
     pub language: Language,
@@ -50,16 +49,14 @@ pub struct WorkerBrief {
 /// The worker's record as the doctor of a consultation sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecordView {
-    /// Who.
     pub worker: WorkerBrief,
-    /// Whether they are there.
+    /// Whether they are present.
     pub presence: WorkerPresence,
-    /// What the worker said of their health.
+    /// What the worker stated about their health.
     pub profile: HealthProfile,
     /// Readings of the check-in in which the doctor was asked for, and all that
     /// came in since, at any station.
     pub readings: Vec<ReadingView>,
-    /// What they mean.
     pub triage: TriageView,
     /// Up to 10 earlier consultations, newest first.
     pub previous: Vec<ConsultationView>,
@@ -68,7 +65,7 @@ pub struct RecordView {
 /// Reads the record.
 ///
 /// # Errors
-/// `NotFound` unless the caller holds the consultation or is asked to take it;
+/// `NotFound` unless the consultation is the caller's or is offered to them;
 /// `ConsentMissing` once the worker has withdrawn the consent to care.
 pub fn read(
     conn: &mut Conn,
@@ -112,10 +109,10 @@ pub fn read(
     })
 }
 
-/// Whether the doctor of a consultation still cares for the worker: until it ends
-/// and the policy's grace after it, and as long as a prescription was sent back to
-/// them to be mended. What they wrote themselves stays theirs to read.
-pub fn in_care(
+/// Whether the doctor of a consultation may still read the worker's data: until it ends,
+/// during the policy's grace after it, and while a prescription was returned to them for
+/// correction. What they wrote themselves they may always read.
+pub(crate) fn in_care(
     conn: &mut Conn,
     app: &AppState,
     id: ConsultationId,

@@ -8,7 +8,7 @@ use super::{
     red_flag,
     view::{ConsultationView, of_worker},
 };
-use crate::{Failure, Hearers, Tx, alert, caller::WorkerCaller, network::me, triage};
+use crate::{Failure, Recipients, Tx, alert, caller::WorkerCaller, network::me, triage};
 use base::telemetry::figures::Fact;
 use coordination::Topic;
 use domain::{
@@ -30,9 +30,9 @@ pub struct StartInput {
     /// In the worker's own words, 1 to 2,000 characters.
     #[schema(value_type = spelling::Words)]
     pub complaint: String,
-    /// Which department; left out is "I don't know": general practice.
+    /// Which department; general practice if left out.
     pub department: Option<Department>,
-    /// On what footing; the station must permit it.
+    /// The lane; the station must permit it.
     pub lane: EncounterLane,
     /// Signs that need a doctor at once.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub struct StartInput {
     pub symptoms: Vec<SymptomFlag>,
 }
 
-/// Puts the caller into the queue.
+/// Creates a consultation and puts it into the queue.
 ///
 /// # Errors
 /// `ConsultationLive` with the state of the other one; `LaneNotPermitted`;
@@ -55,8 +55,8 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     if !storage::network::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
         return Err(Code::LaneNotPermitted.into());
     }
-    me::hold_care_consent(tx, caller.worker)?;
-    triage::hold_worker(tx, caller.worker)?;
+    me::lock_care_consent(tx, caller.worker)?;
+    triage::lock_worker(tx, caller.worker)?;
     if let Some(live) = store::consultation_live_of(tx.conn, caller.worker)? {
         let data = json!({"consultation_id": live.id});
         return Err(Refusal::new(Code::ConsultationLive).in_state(live.state).with_data(data).into());
@@ -87,13 +87,13 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
             red_flags: serde_json::to_string(&red_flags)?,
         },
     )?;
-    tx.record("consultation", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
+    tx.record("consultation", id, event.kind(), event.payload(), Recipients::worker(caller.worker))?;
     tx.count(Fact::Consultation("requested"));
     if triage.level == TriageLevel::Emergency {
         red_flag(tx, id, caller, None)?;
         alert::raise(tx, caller, Some(id), None, &red_flags)?;
     }
-    // Who asks for a doctor waits for no second measurement.
+    // Asking for a doctor cancels a requested second measurement.
     storage::vitals::measure_again_set(tx.conn, caller.check_in, None)?;
     tx.wake(Topic::Matching);
     of_worker(tx.conn, tx.app, caller.worker, id)

@@ -1,4 +1,4 @@
-//! Messages both ways, while a doctor has the consultation.
+//! Messages between worker and doctor while the consultation is active.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
-use crate::{Actor, AppState, Failure, Hearers, Part, Shown, Tx, network::me};
+use crate::{Actor, AppState, Failure, Part, Recipients, Shown, Tx, network::me};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, Id, MessageId},
@@ -21,7 +21,7 @@ use storage::{
     events::AnyId,
 };
 
-/// One line to say.
+/// A message to send.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageInput {
@@ -30,20 +30,18 @@ pub struct MessageInput {
     pub text: String,
 }
 
-/// One line that was said.
+/// A message that was sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageView {
-    /// Which line.
     pub id: MessageId,
     /// `worker` or `doctor`.
     pub sender_role: Role,
-    /// What was said.
     pub text: String,
-    /// When.
+    /// When it was sent.
     pub sent_at: DateTime<Utc>,
 }
 
-/// A page of talk.
+/// A page of messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessagesView {
     /// Oldest first.
@@ -52,7 +50,7 @@ pub struct MessagesView {
     pub next_after: Option<MessageId>,
 }
 
-/// Says one line to the other party.
+/// Sends a message to the other party.
 ///
 /// # Errors
 /// `NotFound` for anybody else's; `StateMovedOn` unless it is active.
@@ -63,7 +61,7 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
             Bilingual::fixed("消息须为 1 到 2000 个字符", "a message must have 1 to 2,000 characters");
         return Err(Refusal::field("text", "out_of_range", message).into());
     }
-    // Nobody speaks into a consultation that ends at this moment.
+    // The lock prevents a message in a consultation that ends concurrently.
     store::consultation_lock(tx.conn, id)?;
     let (row, sender) = party(tx.conn, tx.actor, id)?;
     if row.state != ConsultationState::Active {
@@ -78,12 +76,12 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
         id,
         "consultation.message",
         payload,
-        Hearers::both(row.worker_id, row.doctor_id),
+        Recipients::both(row.worker_id, row.doctor_id),
     )?;
     Ok(MessageView { id: message, sender_role: sender.0, text: text.to_owned(), sent_at: tx.now })
 }
 
-/// A page of what was said.
+/// A page of messages.
 ///
 /// # Errors
 /// `NotFound` for anybody else's; for a doctor `ConsentMissing` once the consent to care is withdrawn.
@@ -120,7 +118,7 @@ fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {
     })
 }
 
-/// The caller's part in the consultation; anybody else finds nothing.
+/// The consultation and the caller's role in it; `NotFound` for anybody else.
 fn party(
     conn: &mut Conn,
     actor: Actor,

@@ -1,4 +1,4 @@
-//! A consultation as its parties see it.
+//! A consultation as worker and doctor see it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,20 +24,15 @@ use storage::{
     consultation::{self as store, ConsultationRow},
 };
 
-/// A consultation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConsultationView {
-    /// Which consultation.
     pub id: ConsultationId,
     /// Who seeks care.
     pub worker_id: WorkerId,
-    /// Where.
+    /// At which station.
     pub station_id: StationId,
-    /// Where it stands.
     pub state: ConsultationState,
-    /// On what footing.
     pub lane: EncounterLane,
-    /// Which department.
     pub department: Department,
     /// In the worker's own words; empty for the doctor of one that has ended, and once the
     /// consent to care is withdrawn.
@@ -48,29 +43,29 @@ pub struct ConsultationView {
     pub triage: TriageLevel,
     /// The number to call at once; only in an emergency.
     pub emergency_number: Option<String>,
-    /// Why it is an emergency, and what to do until help comes. What was raised
-    /// once stays until the consultation ends.
+    /// Why it is an emergency, and what to do until help comes. Flags that were raised
+    /// stay until the consultation ends.
     pub red_flags: Vec<RedFlag>,
-    /// Since when the worker waits.
+    /// Since when the worker has been waiting.
     pub requested_at: DateTime<Utc>,
     /// Place in the queue, from 1; only while waiting.
     pub position: Option<i64>,
     /// How long it may take; only while waiting.
     pub estimate: Option<Estimate>,
-    /// The doctor being asked; only while offered.
+    /// The open offer; only while offered.
     pub offer: Option<OfferBrief>,
-    /// Who took it.
+    /// The doctor who accepted it.
     pub doctor: Option<DoctorBrief>,
-    /// Whose doctor.
+    /// That doctor's hospital.
     pub hospital_id: Option<HospitalId>,
     /// When that doctor accepted.
     pub accepted_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it was cancelled: taken back, the worker did not come to the doctor
-    /// who accepted (`no_show`), or left the queue and did not come back in time.
+    /// Why it was cancelled: by the worker, because the worker did not come to the doctor
+    /// who accepted (`no_show`), or because they left the queue and did not come back in time.
     pub cancel_reason: Option<CancelReason>,
-    /// Whether the worker is there.
+    /// Whether the worker is present.
     pub worker: WorkerPresence,
     /// The doctor's summary.
     pub summary: Option<String>,
@@ -81,7 +76,7 @@ pub struct ConsultationView {
 }
 
 impl ConsultationView {
-    /// Takes out what the worker told.
+    /// Removes what the worker stated.
     fn withhold(&mut self) {
         self.complaint.clear();
         self.symptoms.clear();
@@ -92,7 +87,6 @@ impl ConsultationView {
 /// An open offer, as the worker may know it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct OfferBrief {
-    /// Which offer.
     pub id: OfferId,
     /// When it ends unanswered.
     pub expires_at: DateTime<Utc>,
@@ -101,7 +95,6 @@ pub struct OfferBrief {
 /// A doctor's name.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DoctorBrief {
-    /// Who.
     pub id: StaffId,
     /// Name in Chinese.
     pub name_zh: String,
@@ -122,7 +115,7 @@ pub struct ConsultationsView {
 ///
 /// # Errors
 /// `NotFound` for anybody else's.
-pub fn of_worker(
+pub(crate) fn of_worker(
     conn: &mut Conn,
     app: &AppState,
     worker: WorkerId,
@@ -134,11 +127,11 @@ pub fn of_worker(
     }
 }
 
-/// A consultation that a doctor holds, held, or is being asked to take.
+/// A consultation that a doctor has, had, or is being offered.
 ///
 /// # Errors
 /// `NotFound` for any other.
-pub fn of_doctor(
+pub(crate) fn of_doctor(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut Shown,
@@ -160,16 +153,16 @@ pub(super) fn row_of_doctor(
     if row.doctor_id == Some(doctor) {
         return Ok(row);
     }
-    let asked = match row.offer_id {
+    let is_offered = match row.offer_id {
         Some(offer) => store::offer_fetch(conn, offer)?
             .is_some_and(|offer| offer.doctor_id == doctor && offer.state == OfferState::Open),
         None => false,
     };
-    if asked { Ok(row) } else { Err(Code::NotFound.into()) }
+    if is_offered { Ok(row) } else { Err(Code::NotFound.into()) }
 }
 
-/// A consultation for one of its parties. When it has ended, its doctor reads
-/// what they wrote themselves, and not what the worker had told them.
+/// A consultation for its worker or doctor. After it has ended, the doctor can read what
+/// they wrote themselves, but no longer what the worker stated.
 pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
@@ -205,7 +198,7 @@ pub fn list_for_worker(
     Ok(ConsultationsView { items: build_all(conn, app, &rows)?, next_after })
 }
 
-/// The consultations that a doctor holds now.
+/// The live consultations of a doctor.
 pub fn list_for_doctor(
     conn: &mut Conn,
     app: &AppState,

@@ -1,8 +1,8 @@
-//! Which edition of the catalogue is in force in this process. Every instance
-//! holds it whole; an import puts a new one into the database. A hint tells the
-//! other instances to look, a job looks now and then because hints may be
-//! lost, and whoever would change something looks first when nobody has for
-//! that long: so nobody prescribes by what another edition has replaced for longer.
+//! The edition of the catalogue that this process uses. Every instance caches it whole; an
+//! import writes a new edition to the database. Other instances reload when they are notified;
+//! as notifications may be lost, a job also reloads regularly, and a write first reloads if the
+//! last look is too old. So no instance prescribes from a replaced edition for longer than
+//! [`MAX_EDITION_AGE`].
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,60 +16,60 @@ use domain::{
 };
 use storage::{Conn, formulary as store};
 
-/// An edition may be in force for this long after the database has another. [P]
-pub const LOOK_EVERY: TimeDelta = TimeDelta::seconds(15);
+/// The longest time for which a replaced edition may still be used. Our default.
+pub const MAX_EDITION_AGE: TimeDelta = TimeDelta::seconds(15);
 
-/// The edition in force.
+/// The cached edition.
 #[derive(Default)]
-pub(crate) struct Edition(RwLock<Held>);
+pub(crate) struct Edition(RwLock<Cached>);
 
 #[derive(Clone, Default)]
-struct Held {
-    book: Arc<Formulary>,
-    /// Its number, and when it was seen to be the database's.
+struct Cached {
+    formulary: Arc<Formulary>,
+    /// Its number, and when it was last confirmed to be the database's.
     seen: Option<(i64, Timestamp)>,
 }
 
 impl Edition {
-    fn current(&self) -> Held {
+    fn current(&self) -> Cached {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Holds what a look found, unless a look that began later was faster.
-    fn hold(&self, found: Held) {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let at = |held: &Held| held.seen.map(|(_, at)| at);
-        if at(&held) <= at(&found) {
-            *held = found;
+    /// Stores the result of a look, unless one that began later has stored its own already.
+    fn store(&self, found: Cached) {
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let at = |cached: &Cached| cached.seen.map(|(_, at)| at);
+        if at(&cached) <= at(&found) {
+            *cached = found;
         }
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
         let seen = self.0.read().unwrap_or_else(PoisonError::into_inner).seen;
-        // A clock that was set back says nothing.
-        seen.is_some_and(|(_, at)| at <= now && now < at + LOOK_EVERY)
+        // A time in the future comes from a clock that was set back.
+        seen.is_some_and(|(_, at)| at <= now && now < at + MAX_EDITION_AGE)
     }
 }
 
 impl AppState {
-    /// The formulary as it stands; holding it keeps that edition.
+    /// The current formulary; the returned value stays that edition.
     pub fn formulary(&self) -> Arc<Formulary> {
-        self.edition.current().book
+        self.edition.current().formulary
     }
 }
 
-/// Puts the database's edition in force, if it is another. Tells how many
+/// Loads the database's edition if it is another than the cached one. Returns how many
 /// products were read.
 ///
 /// # Errors
-/// What the storage said; a stored product that cannot be read.
+/// Faults of the storage; a stored product that cannot be parsed.
 pub async fn look(app: &Arc<AppState>) -> Result<usize, Failure> {
-    app.read(Actor::System, look_on).await
+    app.read(Actor::System, look_with).await
 }
 
-/// Looks, if nobody has for too long. Before a verb and never in its
-/// transaction: there an import may be read that is not committed yet, and what
-/// this process holds is not undone with it.
+/// Looks if the last look is too old. Called before a service operation and never in its
+/// transaction: that could read an import that is not committed, and the cached edition
+/// would not be rolled back with it.
 ///
 /// # Errors
 /// As [`look`].
@@ -80,31 +80,30 @@ pub(crate) async fn ensure_recent(app: &Arc<AppState>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Notes in this transaction that products were written.
+/// Marks in this transaction that products were written: a new edition.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub(crate) fn changed(tx: &mut Tx<'_>) -> Result<(), Failure> {
     store::edition_advance(tx.conn)?;
     tx.wake(Topic::Catalogue);
     Ok(())
 }
 
-fn look_on(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
+fn look_with(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
     let began = app.now();
-    // The number before the products: what is imported in between is another
-    // edition at the next look.
+    // Read the number before the products: an import in between is found by the next look.
     let number = store::edition_number(conn)?;
-    let mut held = app.edition.current();
+    let mut cached = app.edition.current();
     let mut read = 0;
-    if held.seen.is_none_or(|(known, _)| known != number) {
+    if cached.seen.is_none_or(|(known, _)| known != number) {
         let bodies = store::products_all(conn)?;
         let products =
             bodies.iter().map(|(_, body)| serde_json::from_str(body)).collect::<Result<Vec<Product>, _>>()?;
         read = products.len();
-        held.book = Arc::new(Formulary::from_products(products));
+        cached.formulary = Arc::new(Formulary::from_products(products));
     }
-    held.seen = Some((number, began));
-    app.edition.hold(held);
+    cached.seen = Some((number, began));
+    app.edition.store(cached);
     Ok(read)
 }

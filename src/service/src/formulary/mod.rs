@@ -1,6 +1,6 @@
-//! The drugs: shipping the built-in formulary into the catalogue, putting an
-//! edition in force, and looking products up. It never changes a product that
-//! a deployment named itself, and never decides whether a drug suits anybody.
+//! The catalogue of drugs: writing the built-in formulary into it, loading an edition, and
+//! searching products. It never changes a product that a deployment added itself, and never
+//! decides whether a drug suits a worker.
 
 pub mod edition;
 
@@ -23,7 +23,7 @@ use storage::{
 };
 
 /// The longest text that is searched for, in characters.
-const LONGEST_SEARCH: usize = 60;
+const MAX_SEARCH_CHARS: usize = 60;
 
 /// A sentence in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,7 +69,6 @@ pub struct AdultMaximumView {
 /// A product of the catalogue.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ProductView {
-    /// Its code.
     pub code: String,
     /// Generic name in Chinese.
     pub generic_zh: String,
@@ -87,13 +86,13 @@ pub struct ProductView {
     pub units_per_pack: u32,
     /// Price of one pack, in fen.
     pub price_fen: Fen,
-    /// May it stand on a prescription?
+    /// May it be prescribed?
     pub prescribable: bool,
-    /// Chosen for the formulary, or only known?
+    /// Is it in the formulary, or only in the catalogue?
     pub in_formulary: bool,
     /// Micrograms of the one ingredient in one unit; none for compounds.
     pub strength_ug: Option<i64>,
-    /// What it holds.
+    /// Its active ingredients.
     pub ingredients: Vec<IngredientView>,
     /// The most an adult may take.
     pub adult_max: AdultMaximumView,
@@ -103,11 +102,11 @@ pub struct ProductView {
     pub contraindications: Vec<Condition>,
     /// Does its label warn of sleepiness?
     pub sedating: bool,
-    /// Does it hold ethanol?
+    /// Does it contain ethanol?
     pub contains_alcohol: bool,
     /// How to keep it.
     pub storage: String,
-    /// Where the maximum was read, or why there is none.
+    /// The source of the maximum, or why there is none.
     pub source: String,
 }
 
@@ -116,15 +115,15 @@ pub struct ProductView {
 pub struct ProductPage {
     /// By code.
     pub items: Vec<ProductView>,
-    /// Ask for what comes after this code; none on the last page.
+    /// The `after` of the next page; none on the last page.
     pub next_after: Option<String>,
 }
 
-/// Puts the catalogue of the database in force; a house with an empty one is
-/// given the built-in formulary first. Called at boot.
+/// Loads the catalogue of the database; writes the built-in formulary into an empty one
+/// first. Called at boot.
 ///
 /// # Errors
-/// What the storage said; a stored product that cannot be read.
+/// Faults of the storage; a stored product that cannot be parsed.
 pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
     let empty = app
         .store
@@ -137,12 +136,12 @@ pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
     Ok(app.formulary().len())
 }
 
-/// Writes the built-in formulary into the catalogue: adds what is missing and
-/// renews what differs. Doing it again changes nothing. Returns the number of
-/// products written; [`load`] puts them in force.
+/// Writes the built-in formulary into the catalogue: adds missing products and updates
+/// those that differ. Idempotent. Returns the number of products written; [`load`] makes
+/// this process use them.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn ship(tx: &mut Tx<'_>) -> Result<usize, Failure> {
     let shipped = Formulary::shipped().map_err(|problems| {
         let rows: Vec<String> = problems.iter().map(|row| format!("{}: {}", row.line, row.field)).collect();
@@ -152,10 +151,11 @@ pub fn ship(tx: &mut Tx<'_>) -> Result<usize, Failure> {
     put(tx, &products)
 }
 
-/// Writes products into the catalogue; those that stand there already are left.
+/// Writes products into the catalogue; skips those that are there unchanged. Returns how
+/// many were written.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
     let known: std::collections::HashMap<String, String> =
         store::products_all(tx.conn)?.into_iter().collect();
@@ -192,8 +192,8 @@ pub fn fetch(conn: &mut Conn, code: &str) -> Result<ProductView, Failure> {
     Ok(view(&serde_json::from_str(&body)?))
 }
 
-/// Products whose names or code hold every word of `search`, or whose ATC code
-/// begins with it; by code, after `after`.
+/// Products whose names or code contain every word of `search`, or whose ATC code starts
+/// with it; ordered by code, after `after`.
 ///
 /// # Errors
 /// `InvalidField` for a search text that is too long.
@@ -203,9 +203,9 @@ pub fn search(
     after: Option<&str>,
     limit: u32,
 ) -> Result<ProductPage, Failure> {
-    if search.chars().count() > LONGEST_SEARCH {
-        let words = Bilingual::fixed("搜索文字最多 60 个字符", "a search text has at most 60 characters");
-        return Err(Refusal::field("search", "too_long", words).into());
+    if search.chars().count() > MAX_SEARCH_CHARS {
+        let message = Bilingual::fixed("搜索文字最多 60 个字符", "a search text has at most 60 characters");
+        return Err(Refusal::field("search", "too_long", message).into());
     }
     let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
     let atc = search.trim().to_ascii_uppercase();

@@ -1,14 +1,14 @@
-//! Puts in force what another instance imported: at once when it says so, soon
-//! when it could not be heard.
+//! Loads the edition that another instance imported: at once on its notification, soon if
+//! that was lost.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Jobs, Turn};
+use super::{Jobs, Schedule};
 use crate::{AppState, formulary::edition};
 use coordination::Topic;
 
 pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
-    let pause = edition::LOOK_EVERY.to_std().unwrap_or(Duration::ZERO);
-    let turn = Turn { pause, topic: Some(Topic::Catalogue) };
-    jobs.every("catalogue", app, turn, |app| async move { edition::look(&app).await });
+    let pause = edition::MAX_EDITION_AGE.to_std().unwrap_or(Duration::ZERO);
+    let schedule = Schedule { pause, topic: Some(Topic::Catalogue) };
+    jobs.every("catalogue", app, schedule, |app| async move { edition::look(&app).await });
 }

@@ -1,10 +1,10 @@
-//! Sends the outbox, at least once each: a letter is claimed, handed over, and
-//! only then noted as sent. A crash in between sends it again with the same
-//! Message-ID.
+//! Sends the outbox, each letter at least once: a letter is claimed, handed to the mail
+//! server, and only then marked as sent. After a crash in between it is sent again with the
+//! same Message-ID.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Jobs, Turn};
+use super::{Jobs, Schedule};
 use crate::{
     Actor, AppState, Failure,
     letter::{self, Outbox},
@@ -12,27 +12,27 @@ use crate::{
 use coordination::Topic;
 use mail::{Letter, Mailer};
 
-/// Letters sent in one round at most, so that the job can be ended.
-const ROUND: usize = 50;
+/// Letters sent per round, at most, so that the job can be stopped.
+const MAX_PER_ROUND: usize = 50;
 
 pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>, mailer: &Arc<Mailer>) {
     let mailer = Arc::clone(mailer);
-    let turn = Turn { pause: Duration::from_secs(30), topic: Some(Topic::Letters) };
-    jobs.every("letters", app, turn, move |app| {
+    let schedule = Schedule { pause: Duration::from_secs(30), topic: Some(Topic::Letters) };
+    jobs.every("letters", app, schedule, move |app| {
         let mailer = Arc::clone(&mailer);
         async move { send_due(&app, &mailer).await }
     });
 }
 
-/// Sends every letter that is due; tells how many left. Ends early when the
-/// mail server takes none: the others keep their turn and their count of tries.
+/// Sends every letter that is due; returns how many were sent. Ends early when the mail
+/// server accepts none: the others keep their place and their count of tries.
 ///
 /// # Errors
-/// A fault of the storage. What the mail server refuses is no error: the
-/// letter waits for its next try, or an operator finds it among the dead.
+/// Faults of the storage. A refusal by the mail server is no error: the letter waits for
+/// its next try, or becomes dead, where an operator finds it.
 pub async fn send_due(app: &Arc<AppState>, mailer: &Mailer) -> Result<usize, Failure> {
     let (mut outbox, mut sent) = (Outbox::open(app).await?, 0);
-    for _ in 0..ROUND {
+    for _ in 0..MAX_PER_ROUND {
         let Some(letter) = outbox.claim_next().await? else { break };
         let (claim, id) = (letter.claim, letter.claim.letter);
         let outcome = mailer
@@ -48,7 +48,7 @@ pub async fn send_due(app: &Arc<AppState>, mailer: &Mailer) -> Result<usize, Fai
             .await;
         let Err(error) = outcome else {
             sent += 1;
-            // Waited for as long as need be: else it would leave again.
+            // Without a lock timeout: if this write failed, the letter would be sent again.
             if outbox.note(app.write(Actor::System, move |tx| letter::sent(tx, claim)).await) {
                 continue;
             }
@@ -58,7 +58,7 @@ pub async fn send_due(app: &Arc<AppState>, mailer: &Mailer) -> Result<usize, Fai
         let noted = app.write(Actor::System, move |tx| letter::not_taken(tx, claim, trouble, code)).await;
         let state = noted.as_ref().ok().map(tracing::field::display);
         tracing::warn!(%id, %error, state, tries = letter.tries, "a letter was not taken");
-        if !outbox.note(noted) || error.is_of_the_server() {
+        if !outbox.note(noted) || error.is_server_side() {
             break;
         }
     }

@@ -1,6 +1,6 @@
-//! FLOOR 4: what runs by itself. Every job may be killed at any moment and run
-//! by several instances at once: it only carries out what the database says is
-//! due, through the same verbs as everybody else.
+//! Background jobs. Every job may be killed at any moment and run by several instances at
+//! once: it only does what the database shows to be due, through the same service functions
+//! as the API.
 
 pub(crate) mod catalogue;
 pub(crate) mod keys;
@@ -17,7 +17,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{AppState, Failure};
 use coordination::Topic;
-use mail::{Mailer, TextSender};
+use mail::{Mailer, SmsSender};
 
 /// The running jobs.
 pub struct Jobs {
@@ -26,7 +26,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts every job of the house.
+    /// Starts every job except sending text messages.
     pub fn start(app: &Arc<AppState>, mailer: &Arc<Mailer>) -> Self {
         let mut jobs = Self { stop: watch::Sender::new(false), running: JoinSet::new() };
         catalogue::start(&mut jobs, app);
@@ -39,24 +39,24 @@ impl Jobs {
     }
 
     /// Starts the job that sends text messages.
-    pub fn send_texts(&mut self, app: &Arc<AppState>, sender: &Arc<TextSender>) {
+    pub fn send_texts(&mut self, app: &Arc<AppState>, sender: &Arc<SmsSender>) {
         texts::start(self, app, sender);
     }
 
-    /// Lets each job finish what it is doing, then ends it. What takes longer
-    /// than `patience` is cut off: a job may end at any moment.
-    pub async fn stop(mut self, patience: Duration) {
+    /// Lets each job finish its round, then ends it. Jobs that take longer than `timeout` are
+    /// aborted, which is safe at any moment.
+    pub async fn stop(mut self, timeout: Duration) {
         self.stop.send_replace(true);
         let ended = async { while self.running.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, ended).await.is_err() {
+        if tokio::time::timeout(timeout, ended).await.is_err() {
             tracing::warn!(jobs = self.running.len(), "jobs did not end in time");
             self.running.shutdown().await;
         }
     }
 
-    /// Runs `round` whenever `topic` is woken, and every `pause` at the latest.
-    /// A failed round is told and tried again at the next turn.
-    fn every<F, R>(&mut self, name: &'static str, app: &Arc<AppState>, turn: Turn, round: F)
+    /// Runs `round` on each notification of the topic, and every `pause` at the latest.
+    /// A failed round is logged; the next round tries again.
+    fn every<F, R>(&mut self, name: &'static str, app: &Arc<AppState>, schedule: Schedule, round: F)
     where
         F: Fn(Arc<AppState>) -> R + Send + 'static,
         R: Future<Output = Result<usize, Failure>> + Send,
@@ -64,7 +64,7 @@ impl Jobs {
         let app = Arc::clone(app);
         let mut stop = self.stop.subscribe();
         self.running.spawn(async move {
-            let mut listener = turn.topic.map(|topic| app.coordination.listen(topic));
+            let mut listener = schedule.topic.map(|topic| app.coordination.listen(topic));
             loop {
                 let outcome = round(Arc::clone(&app)).await;
                 app.figures.job(name, outcome.is_ok(), app.now().timestamp());
@@ -75,8 +75,8 @@ impl Jobs {
                 }
                 let due = async {
                     match &mut listener {
-                        Some(listener) => drop(listener.changed_within(turn.pause).await),
-                        None => tokio::time::sleep(turn.pause).await,
+                        Some(listener) => drop(listener.changed_within(schedule.pause).await),
+                        None => tokio::time::sleep(schedule.pause).await,
                     }
                 };
                 tokio::select! {
@@ -88,11 +88,11 @@ impl Jobs {
     }
 }
 
-/// When a job's next round is.
+/// When a job runs its next round.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
-    /// At the latest after this long.
+struct Schedule {
+    /// The longest time between two rounds.
     pause: Duration,
-    /// At once when this is woken.
+    /// A notification of this topic starts a round at once.
     topic: Option<Topic>,
 }

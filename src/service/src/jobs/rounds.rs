@@ -1,6 +1,6 @@
-//! A round of a job: what is due, item by item, each in a transaction of its own.
-//! Whose row somebody holds, or what fails by itself, is left for the next round
-//! and comes last there; all others go on. Whatever is held, a round ends soon.
+//! A round of a job: handles the due items, each in its own transaction. An item whose row
+//! is locked by another transaction, or that fails, is deferred to the next round and comes
+//! last there; all others are handled. Locked rows cannot delay a round for long.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,18 +14,18 @@ use crate::{Actor, AppState, Failure, Tx};
 use domain::ids::Id;
 use storage::events::AnyId;
 
-/// How long a round waits for held rows in all. Our default.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long it waits for each when that is used up: nobody who is at work holds a
-/// row for longer. Our default.
-const HURRIED: Duration = Duration::from_millis(20);
+/// How long a round waits for row locks in all. Our default.
+const LOCK_BUDGET: Duration = Duration::from_secs(1);
+/// The lock timeout per item once the budget is used up: normal transactions hold a row lock
+/// for less. Our default.
+const MIN_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// What jobs left for their next rounds, by the name of the job.
+/// The items deferred to the next round, by the name of the job.
 #[derive(Debug, Default)]
 pub(crate) struct Left(Mutex<HashMap<&'static str, HashSet<AnyId>>>);
 
 impl Left {
-    /// Puts what was left in the last round behind the rest.
+    /// Moves the items deferred in the last round behind the others.
     fn sort<T>(&self, job: &'static str, due: &mut [T], id_of: impl Fn(&T) -> AnyId) {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = left.get(job) {
@@ -33,7 +33,7 @@ impl Left {
         }
     }
 
-    fn keep(&self, job: &'static str, ids: HashSet<AnyId>) {
+    fn set(&self, job: &'static str, ids: HashSet<AnyId>) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ids.is_empty() {
             left.remove(job);
@@ -43,32 +43,32 @@ impl Left {
     }
 }
 
-/// How a job goes through what is due.
+/// How a job handles its due items.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job {
     name: &'static str,
-    overtaken: bool,
-    side_by_side: bool,
+    ignores_refusals: bool,
+    concurrent: bool,
 }
 
 impl Job {
-    /// One item after the other; a refusal is a fault.
+    /// Sequential; a refusal counts as a failure.
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, overtaken: false, side_by_side: false }
+        Self { name, ignores_refusals: false, concurrent: false }
     }
 
-    /// A refusal only says that somebody was faster.
-    pub(crate) const fn may_be_overtaken(self) -> Self {
-        Self { overtaken: true, ..self }
+    /// Ignores refusals: they only show that another transaction changed the item first.
+    pub(crate) const fn ignore_refusals(self) -> Self {
+        Self { ignores_refusals: true, ..self }
     }
 
-    /// Several items at once.
-    pub(crate) const fn side_by_side(self) -> Self {
-        Self { side_by_side: true, ..self }
+    /// Handles several items concurrently.
+    pub(crate) const fn concurrent(self) -> Self {
+        Self { concurrent: true, ..self }
     }
 }
 
-/// How a round went.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     done: usize,
@@ -77,27 +77,27 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Notes what was written beside the items; says whether the round can go on.
+    /// Adds the result of a write outside the items; returns whether the round can go on.
     pub(crate) fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
         let Err(failure) = written else { return true };
-        let goes_on = !failure.concerns_all();
+        let can_go_on = !failure.affects_all_callers();
         self.fail(failure);
-        goes_on
+        can_go_on
     }
 
-    /// Something failed. A row that is held tells less than any other failure.
+    /// Keeps the first failure, but prefers any other failure to a locked row.
     fn fail(&mut self, failure: Failure) {
-        if self.failure.as_ref().is_none_or(|known| known.is_held_row() && !failure.is_held_row()) {
+        if self.failure.as_ref().is_none_or(|known| known.is_lock_timeout() && !failure.is_lock_timeout()) {
             self.failure = Some(failure);
         }
     }
 
-    /// Whether it was left for the next round.
-    pub(crate) fn has_left<K>(&self, id: Id<K>) -> bool {
+    /// Whether the item was deferred to the next round.
+    pub(crate) fn was_deferred<K>(&self, id: Id<K>) -> bool {
         self.left.contains(&AnyId::from_uuid(id.uuid()))
     }
 
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.done += other.done;
         self.left.extend(other.left);
@@ -107,10 +107,10 @@ impl Done {
         self
     }
 
-    /// How much was done.
+    /// The number of items done.
     ///
     /// # Errors
-    /// What an item failed with, although all others were done.
+    /// The failure of an item; all others were handled nevertheless.
     pub(crate) fn outcome(self) -> Result<usize, Failure> {
         match self.failure {
             Some(failure) => Err(failure),
@@ -119,7 +119,7 @@ impl Done {
     }
 }
 
-/// Does `work`, which tells how much it did, for each that is due.
+/// Runs `work`, which returns how much it did, for each due item.
 pub(crate) async fn each<T, K, I, W>(app: &Arc<AppState>, job: Job, due: Vec<T>, id_of: I, work: W) -> Done
 where
     T: Send + 'static,
@@ -132,8 +132,8 @@ where
     round
 }
 
-/// Does `work` for each that is due, and gives what came of those that it was done
-/// for. What concerns everybody, as a database that is out of reach, ends the round.
+/// Runs `work` for each due item and returns the results of those that succeeded. A failure
+/// that concerns all items, such as an unreachable database, ends the round.
 pub(crate) async fn walk<T, K, R, I, W>(
     app: &Arc<AppState>,
     job: Job,
@@ -150,48 +150,49 @@ where
 {
     let any_id = |item: &T| AnyId::from_uuid(id_of(item).uuid());
     app.left.sort(job.name, &mut due, any_id);
-    let (work, width) = (Arc::new(work), if job.side_by_side { app.store.side_by_side() } else { 1 });
-    let (mut results, mut round, mut patience) = (Vec::new(), Done::default(), PATIENCE);
+    let (work, width) = (Arc::new(work), if job.concurrent { app.store.write_concurrency() } else { 1 });
+    let (mut results, mut round, mut lock_budget) = (Vec::new(), Done::default(), LOCK_BUDGET);
     let mut due = due.into_iter();
     loop {
         let began = Instant::now();
-        let only = Some(patience.max(HURRIED));
-        let together = due.by_ref().take(width).map(|item| {
+        let lock_timeout = Some(lock_budget.max(MIN_LOCK_TIMEOUT));
+        let batch = due.by_ref().take(width).map(|item| {
             let (id, work) = (any_id(&item), Arc::clone(&work));
-            let written = app.write_waiting(only, Actor::System, move |tx| work(tx, &item));
+            let written = app.write_with_lock_timeout(lock_timeout, Actor::System, move |tx| work(tx, &item));
             async move { (id, written.await) }
         });
-        let outcomes = join_all(together.collect::<Vec<_>>()).await;
+        let outcomes = join_all(batch.collect::<Vec<_>>()).await;
         if outcomes.is_empty() {
             break;
         }
-        let (mut waited, mut over) = (false, false);
+        let (mut waited, mut stop) = (false, false);
         for (id, outcome) in outcomes {
             match outcome {
                 Ok(result) => results.push(result),
-                Err(Failure::Refused(refusal)) if job.overtaken => {
+                Err(Failure::Refused(refusal)) if job.ignores_refusals => {
                     tracing::debug!(job = job.name, %id, %refusal, "somebody was faster");
                 }
                 Err(failure) => {
                     tracing::warn!(job = job.name, %id, %failure, "left for the next round");
-                    (waited, over) = (waited || failure.is_held_row(), over || failure.concerns_all());
+                    (waited, stop) =
+                        (waited || failure.is_lock_timeout(), stop || failure.affects_all_callers());
                     round.left.insert(id);
                     round.fail(failure);
                 }
             }
         }
-        if over {
+        if stop {
             break;
         }
         if waited {
-            patience = patience.saturating_sub(began.elapsed());
+            lock_budget = lock_budget.saturating_sub(began.elapsed());
         }
     }
-    app.left.keep(job.name, round.left.clone());
+    app.left.set(job.name, round.left.clone());
     (results, round)
 }
 
-/// Does one thing of a round, in the same way.
+/// Runs a single piece of work with the same handling of locks and failures.
 pub(crate) async fn one<W>(app: &Arc<AppState>, job: Job, work: W) -> Done
 where
     W: Fn(&mut Tx<'_>) -> Result<usize, Failure> + Send + Sync + 'static,

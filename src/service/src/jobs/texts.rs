@@ -1,28 +1,28 @@
-//! Sends text messages, at least once each: one is claimed, handed over, and
-//! only then noted as sent.
+//! Sends text messages, each at least once: one is claimed, handed to the gateway, and only
+//! then marked as sent.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Jobs, Turn};
+use super::{Jobs, Schedule};
 use crate::{Actor, AppState, Failure, letter::text_message};
 use coordination::Topic;
-use mail::TextSender;
+use mail::SmsSender;
 
-pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>, sender: &Arc<TextSender>) {
+pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>, sender: &Arc<SmsSender>) {
     let sender = Arc::clone(sender);
-    let turn = Turn { pause: Duration::from_secs(10), topic: Some(Topic::Letters) };
-    jobs.every("text-messages", app, turn, move |app| {
+    let schedule = Schedule { pause: Duration::from_secs(10), topic: Some(Topic::Letters) };
+    jobs.every("text-messages", app, schedule, move |app| {
         let sender = Arc::clone(&sender);
         async move { send_due(&app, &sender).await }
     });
 }
 
-/// Sends every message that is due; tells how many left.
+/// Sends every message that is due; returns how many were sent.
 ///
 /// # Errors
-/// A fault of the storage. What the gateway refuses is no error: the message
-/// waits for its next try, until it is of no more use.
-pub async fn send_due(app: &Arc<AppState>, sender: &TextSender) -> Result<usize, Failure> {
+/// Faults of the storage. A refusal by the gateway is no error: the message waits for its
+/// next try, until it expires.
+pub async fn send_due(app: &Arc<AppState>, sender: &SmsSender) -> Result<usize, Failure> {
     let (mut claimed, mut sent) = (text_message::claim_due(app).await?, 0);
     for text in std::mem::take(&mut claimed.texts) {
         let id = text.id;

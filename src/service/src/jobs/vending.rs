@@ -1,13 +1,13 @@
-//! What time brings about in medicines and vending: prescriptions and orders
-//! expire, authorizations are voided, silent attempts are in doubt.
+//! Periodic jobs of prescriptions and vending: prescriptions and orders expire, expired
+//! authorizations are voided, attempts without a report become in doubt.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Jobs, Turn};
+use super::{Jobs, Schedule};
 use crate::{AppState, prescription::dispense, vend};
 
 pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
-    let after = |seconds| Turn { pause: Duration::from_secs(seconds), topic: None };
+    let after = |seconds| Schedule { pause: Duration::from_secs(seconds), topic: None };
     jobs.every("doubt-silent", app, after(5), |app| async move { vend::doubt_silent(&app).await });
     jobs.every("void-expired", app, after(5), |app| async move { vend::void_expired(&app).await });
     jobs.every("expire-orders", app, after(10), |app| async move { vend::expire_orders(&app).await });

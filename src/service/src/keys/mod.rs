@@ -1,9 +1,9 @@
-//! Keys rotate and retire while the network is served: those that sign tokens and
-//! vend authorizations, prescriptions, and the audit chain, and those that seal
-//! fields. This is done by the command on the machine, which needs the master
-//! secret, and by no route: a stolen operator's session changes no key. What is live stands in the
-//! database; every instance looks there every few seconds ([`reload`]), and a new
-//! key is used only after all of them have had time to see it.
+//! Rotation and retirement of keys while the service runs: those that sign tokens and vend
+//! authorizations, prescriptions, and the audit chain, and those that seal fields. Only the
+//! command line does this, which needs the master secret; no API route does: a stolen
+//! operator session cannot change keys. The live keys are stored in the database; every
+//! instance reloads them every few seconds ([`reload`]), and a new key is used only after all
+//! instances have had time to load it.
 
 pub(crate) mod reseal;
 
@@ -24,25 +24,25 @@ use crypto::{
     tokens::{TokenKey, TokenKeys},
 };
 use domain::{ids::Id, time::Timestamp};
-pub use reseal::{Resealed, reseal};
+pub use reseal::reseal;
 use storage::{
     Conn,
     events::NewEvent,
     keys::{reseal as columns, seal::SealKeyRow, server::ServerKeyRow, signing::SigningKeyRow},
 };
 
-/// From the making of a key to its first use: every instance and every cabinet
-/// knows it by then. Our default: two minutes; instances look every 15 seconds.
-pub const LEAD: TimeDelta = TimeDelta::minutes(2);
+/// Time from creating a key to its first use, by when every instance and every cabinet has
+/// it. Our default: two minutes; instances reload every 15 seconds.
+pub(crate) const LEAD: TimeDelta = TimeDelta::minutes(2);
 
-/// A signing key is retired this long after the next one began to sign, beyond the
+/// A token key may be retired this long after the next one began to sign, in addition to the
 /// life of a vend authorization. Our default: the life of a token and [`LEAD`].
-const OUTLIVED: TimeDelta = TimeDelta::minutes(7);
+const TOKEN_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::minutes(7);
 
-/// A key of prescriptions is retired this long after the next one began to sign:
-/// nothing that it signed can be dispensed any more. Source: house rules, three days
-/// at most with an extension; and one for the clocks.
-const PRESCRIPTIONS_OUTLIVED: TimeDelta = TimeDelta::days(4);
+/// A prescription key may be retired this long after the next one began to sign: nothing that
+/// it signed can be dispensed any more. Source: the project's clinical rules, three days at
+/// most with an extension; plus one day for clock differences.
+const PRESCRIPTION_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::days(4);
 
 domain::text_enum! {
     /// Keys that rotate.
@@ -58,38 +58,36 @@ domain::text_enum! {
     }
 }
 
-/// A key, without itself.
+/// A key's metadata, without the key.
 #[derive(Debug, Clone, Serialize)]
 pub struct KeyView {
-    /// What it is for.
     pub kind: KeyKind,
     /// Its id: a thumbprint, or a number.
     pub id: String,
-    /// Since when it signs or seals.
+    /// From when it signs or seals.
     pub used_from: DateTime<Utc>,
-    /// Whether it is the one that signs or seals now.
+    /// Whether it signs or seals now.
     pub in_use: bool,
-    /// Since when it is good for nothing.
     pub retired_at: Option<DateTime<Utc>>,
 }
 
 /// Why a key cannot be retired.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// No live key is called so.
+    /// There is no live key with this id.
     #[error("没有这个在用的密钥 / there is no such live key")]
     Unknown,
-    /// Nothing would be left to sign or seal with.
+    /// It is the key that signs or seals now.
     #[error(
         "这是正在使用的密钥；请先轮换 / it is the key in use: rotate first, and wait until the new one is used"
     )]
     InUse,
-    /// What it signed may still be shown.
+    /// What it signed may still be in use.
     #[error(
         "它签发的令牌或授权可能仍在使用；{0} 之后再停用，或用 --at-once / what it signed may still be in use: retire it after {0}, or --at-once"
     )]
     Needed(DateTime<Utc>),
-    /// Something is sealed with it.
+    /// A column still has values sealed with it.
     #[error(
         "{0} 仍有用它封存的值；请先运行 keys reseal / {0} still holds values that it sealed: run `keys reseal` first"
     )]
@@ -115,7 +113,7 @@ impl From<CryptoError> for KeyError {
     }
 }
 
-/// The numbers of the live sealing keys, and the one that seals at `now`.
+/// The ids of the live sealing keys, and the one that seals at `now`.
 fn sealing(rows: &[SealKeyRow], now: Timestamp) -> Option<(Vec<SealKeyId>, SealKeyId)> {
     let number = |row: &SealKeyRow| u32::try_from(row.id).ok().map(SealKeyId);
     let live: Vec<&SealKeyRow> = rows.iter().filter(|row| row.retired_at.is_none()).collect();
@@ -140,11 +138,11 @@ fn open_token_keys(
     Ok(keys)
 }
 
-/// Loads the keys of a network, and makes the first ones where there are none.
-/// `configured` are the numbers of sealing keys that the settings name.
+/// Loads the keys of a network, and creates the first ones where there are none.
+/// `configured` are the ids of the sealing keys named in the settings.
 ///
 /// # Errors
-/// When a key does not open, as under another master secret.
+/// When a key cannot be decrypted, as under another master secret.
 pub fn load(
     conn: &mut Conn,
     master: &MasterSecret,
@@ -152,8 +150,8 @@ pub fn load(
     network: &str,
     now: Timestamp,
 ) -> Result<Keyring, Failure> {
-    // Several processes may start at once: whoever is first makes the keys.
-    storage::keys::server::server_keys_hold(conn)?;
+    // Several processes may start at once: the first one creates the keys.
+    storage::keys::server::server_keys_lock(conn)?;
     for id in configured {
         storage::keys::seal::seal_key_add(conn, id.0.into(), now, now)?;
     }
@@ -186,11 +184,11 @@ fn ring(conn: &mut Conn, kind: KeyKind) -> Result<Vec<RingKey>, Failure> {
     Ok(rows.into_iter().filter_map(key).collect())
 }
 
-/// The keys that sign the audit chain of a database, which may be a copy, and of
-/// an older version that had one.
+/// The keys that sign the audit chain of a database, which may be a copy or have the schema
+/// of an older version that had only one.
 ///
 /// # Errors
-/// When a key cannot be made.
+/// When a key cannot be derived.
 pub fn audit_keys(conn: &mut Conn, master: &MasterSecret) -> Result<SignerRing, Failure> {
     let mut keys = ring(conn, KeyKind::Audit).unwrap_or_default();
     if keys.is_empty() {
@@ -212,10 +210,10 @@ fn token_key_add(
     Ok(key.key_id().to_owned())
 }
 
-/// Takes over what other processes have changed; tells how many kinds changed.
+/// Loads the keys that other processes changed; returns how many kinds changed.
 ///
 /// # Errors
-/// Faults of the storage, and keys that do not open: then the old ones stay.
+/// Faults of the storage, and keys that cannot be decrypted: then the old ones stay.
 pub async fn reload(app: &Arc<AppState>) -> Result<usize, Failure> {
     let (seals, tokens, prescriptions, audit) = app
         .read(Actor::System, |conn, _| {
@@ -258,7 +256,7 @@ pub async fn reload(app: &Arc<AppState>) -> Result<usize, Failure> {
     Ok(changed)
 }
 
-/// All keys; of those that have a number the retired ones too.
+/// All live keys, and the retired ones of all kinds but tokens.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -301,7 +299,7 @@ pub fn list(conn: &mut Conn, now: Timestamp) -> Result<Vec<KeyView>, Failure> {
     Ok(views)
 }
 
-/// Makes the next key of a kind; it is used after [`LEAD`].
+/// Creates the next key of a kind; it is used after [`LEAD`].
 ///
 /// # Errors
 /// Faults of the storage.
@@ -312,7 +310,7 @@ pub fn rotate(
     kind: KeyKind,
     now: Timestamp,
 ) -> Result<KeyView, Failure> {
-    storage::keys::server::server_keys_hold(conn)?;
+    storage::keys::server::server_keys_lock(conn)?;
     let used_from = now + LEAD;
     let id = match kind {
         KeyKind::Token => token_key_add(conn, &keys.sealer, network, used_from)?,
@@ -332,9 +330,8 @@ pub fn rotate(
     Ok(KeyView { kind, id, used_from, in_use: false, retired_at: None })
 }
 
-/// Retires a key. `authorized_for` is the life of a vend authorization; with
-/// `at_once` a signing key that leaked is good for nothing from now on, whatever
-/// it signed.
+/// Retires a key. `authorized_for` is the life of a vend authorization. `at_once` is for a signing
+/// key that leaked: it is retired although what it signed may still be in use.
 ///
 /// # Errors
 /// Why it cannot be retired.
@@ -345,7 +342,7 @@ pub fn retire(
     at_once: bool,
     now: Timestamp,
 ) -> Result<(), KeyError> {
-    storage::keys::server::server_keys_hold(conn)?;
+    storage::keys::server::server_keys_lock(conn)?;
     let views = list(conn, now)?;
     let of_kind = |view: &&KeyView| view.kind == kind && view.retired_at.is_none();
     let view = views.iter().filter(of_kind).find(|view| view.id == id).ok_or(KeyError::Unknown)?;
@@ -353,11 +350,11 @@ pub fn retire(
     if view.in_use {
         return Err(KeyError::InUse);
     }
-    // One that was never used may go at any time.
+    // A key that was never used may be retired at any time.
     let was_used = view.used_from <= in_use.used_from;
     let retired = match kind {
         KeyKind::Token => {
-            let free_from = in_use.used_from + authorized_for + OUTLIVED;
+            let free_from = in_use.used_from + authorized_for + TOKEN_KEY_RETIRE_AFTER;
             if was_used && !at_once && now < free_from {
                 return Err(KeyError::Needed(free_from));
             }
@@ -377,10 +374,10 @@ pub fn retire(
             }
             storage::keys::seal::seal_key_retire(conn, number.into(), now)?
         }
-        // The seals of an audit key stay believed, but for those dated after this.
+        // Seals of a retired audit key remain valid if they are dated before its retirement.
         KeyKind::Prescription | KeyKind::Audit => {
-            let outlived = if kind == KeyKind::Audit { LEAD } else { PRESCRIPTIONS_OUTLIVED };
-            let free_from = in_use.used_from + outlived;
+            let retire_after = if kind == KeyKind::Audit { LEAD } else { PRESCRIPTION_KEY_RETIRE_AFTER };
+            let free_from = in_use.used_from + retire_after;
             if was_used && !at_once && now < free_from {
                 return Err(KeyError::Needed(free_from));
             }

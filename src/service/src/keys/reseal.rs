@@ -1,4 +1,4 @@
-//! Sealing fields anew with the newest key, while everybody goes on.
+//! Re-encrypts sealed fields with the newest key, while the service runs.
 
 use crate::Failure;
 use crypto::{
@@ -11,19 +11,19 @@ use storage::{
     keys::reseal::{self as columns, Column, RowName},
 };
 
-/// How far a column was sealed anew.
+/// The progress of resealing a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resealed {
-    /// Go on after this row; none at the end of the column.
+    /// Continue after this row; none at the end of the column.
     pub next: Option<RowName>,
-    /// Values that were sealed anew.
+    /// Number of values that were resealed.
     pub resealed: u64,
-    /// Values that no live key opens. They are left as they are.
+    /// Number of values that no live key can decrypt. They are left as they are.
     pub unreadable: u64,
 }
 
-/// Seals values of one column with the newest key, `limit` at most. It can be
-/// ended at any moment and begun again: what was done stays done.
+/// Reseals at most `limit` values of one column with the newest key. It can be stopped at any
+/// moment and started again.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -36,7 +36,7 @@ pub fn reseal(
     limit: i64,
 ) -> Result<Resealed, Failure> {
     let header = FieldSealer::header(keys.sealer.current());
-    let rows = columns::sealed_otherwise(conn, column, &header, after, limit)?;
+    let rows = columns::sealed_with_other_keys(conn, column, &header, after, limit)?;
     let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
     let mut done = Resealed {
         next: rows.last().filter(|_| full).map(|(name, _)| name.clone()),
@@ -56,7 +56,7 @@ pub fn reseal(
             continue;
         };
         let fresh = keys.sealer.seal(&place, &plain)?;
-        // Whoever wrote another value meanwhile sealed it with the newest key.
+        // If the value was changed meanwhile, it was sealed with the newest key.
         done.resealed += u64::from(columns::sealed_replace(conn, column, &name, &sealed, &fresh)?);
     }
     Ok(done)

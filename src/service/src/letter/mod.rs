@@ -1,7 +1,7 @@
-//! Letters are written in the transaction of the verb that wants them, and
-//! sent by a job afterwards. They hold a link and a name, never health data.
-//! No letter leaves with a link that is used or has lapsed: an invitation gets
-//! a fresh one, anything else is given up, and its reader asks again.
+//! The outbox of letters (emails). A letter is stored in the transaction of the operation that
+//! needs it, and sent by a job afterwards. It contains a link and a name, never health data.
+//! No letter is sent with a link that was used or has expired: an invitation gets a new link,
+//! any other letter is given up, and its recipient must ask again.
 
 pub mod text_message;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Hearers, Tx, network::Page};
+use super::{Actor, AppState, Failure, Recipients, Tx, network::Page};
 use crate::{
     jobs::rounds::{self, Done, Job},
     staff::{
@@ -36,43 +36,36 @@ use storage::{
 };
 
 const JOB: Job = Job::new("letters");
-/// So many held letters a round passes over, and no more.
-const MOST_LEFT: usize = 20;
-/// For how long a letter is claimed: longer than a mail server may take.
-const CLAIM: TimeDelta = TimeDelta::seconds(60);
-/// A link must be good for so long after its letter leaves. Our default.
-const LEAST_LIFE: TimeDelta = TimeDelta::minutes(2);
+/// At most this many deferred letters are skipped per round.
+const MAX_DEFERRED: usize = 20;
+/// For how long a letter is claimed: longer than the timeout of the mail server.
+const CLAIM_TIME: TimeDelta = TimeDelta::seconds(60);
+/// A link must remain valid for at least this long when its letter is sent. Our default.
+const MIN_LINK_LIFE: TimeDelta = TimeDelta::minutes(2);
 
-/// A letter, claimed and opened for sending.
+/// A claimed letter with its decrypted link, ready for sending.
 pub struct OpenLetter {
-    /// Which letter, and until when it is ours.
+    /// The letter's id, and until when it is claimed.
     pub claim: Claim,
-    /// What it is about.
     pub kind: LetterKind,
-    /// Where it goes.
     pub email: String,
     /// The recipient's name in Chinese.
     pub name_zh: String,
     /// The recipient's name in English or pinyin.
     pub name_en: String,
-    /// The link to follow.
     pub link: String,
-    /// When it was written.
     pub written_at: Timestamp,
     /// Which try this is, from 1.
     pub tries: u32,
 }
 
-/// A letter, as operators see it: never what it says.
+/// A letter, as operators see it, without its content.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct LetterView {
-    /// Which letter.
     pub id: LetterId,
     /// What it is about.
     pub kind: String,
-    /// Where it stands.
     pub state: LetterState,
-    /// Whom it is for.
     pub staff_id: StaffId,
     /// Where it goes.
     pub email: String,
@@ -82,17 +75,17 @@ pub struct LetterView {
     pub tries: i32,
     /// When it is tried next; null when it is not.
     pub next_try_at: Option<DateTime<Utc>>,
-    /// When a mail server took it.
+    /// When a mail server accepted it.
     pub sent_at: Option<DateTime<Utc>>,
     /// When the last try failed.
     pub failed_at: Option<DateTime<Utc>>,
-    /// Why.
+    /// Why it failed.
     pub trouble: Option<Trouble>,
     /// The mail server's reply to it.
     pub reply_code: Option<i32>,
 }
 
-/// Puts a letter with a link into the outbox, to its reader's own address or to `email`.
+/// Puts a letter with a link into the outbox, to the recipient's own address or to `email`.
 pub(super) fn write(
     tx: &mut Tx<'_>,
     kind: LetterKind,
@@ -105,12 +98,12 @@ pub(super) fn write(
     let new = NewLetter { id, kind: kind.as_str(), staff_id: staff, email, body_sealed: &body_sealed };
     store::letter_add(tx.conn, &new, tx.now)?;
     let payload = json!({"staff": staff, "kind": kind});
-    tx.record("letter", id, "letter.written", payload, Hearers::nobody())?;
+    tx.record("letter", id, "letter.written", payload, Recipients::nobody())?;
     tx.wake(Topic::Letters);
     Ok(id)
 }
 
-/// The letters of these kinds that wait for somebody are not needed any more.
+/// Marks the waiting letters of these kinds to `staff` as superseded.
 pub(super) fn supersede(tx: &mut Tx<'_>, staff: StaffId, kinds: &[LetterKind]) -> Result<(), Failure> {
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     for id in store::letters_supersede(tx.conn, staff, &kinds)? {
@@ -120,11 +113,11 @@ pub(super) fn supersede(tx: &mut Tx<'_>, staff: StaffId, kinds: &[LetterKind]) -
 }
 
 fn superseded(tx: &mut Tx<'_>, id: LetterId) -> Result<(), Failure> {
-    tx.record("letter", id, "letter.superseded", json!({}), Hearers::nobody())
+    tx.record("letter", id, "letter.superseded", json!({}), Recipients::nobody())
 }
 
-/// Claims the letters that are due. Whoever claims one has a minute to send it
-/// and say so; if they die, it is sent again.
+/// Claims the letters that are due. The claimant has a minute to send a letter and record it;
+/// after a crash it is sent again.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -138,40 +131,43 @@ pub async fn claim_due(app: &Arc<AppState>) -> Result<Vec<OpenLetter>, Failure> 
     Ok(claimed)
 }
 
-/// One round through the letters that are due. A letter whose row somebody holds
-/// keeps no other from leaving.
-pub struct Outbox {
+/// One round through the letters that are due. A letter whose row is locked does not delay the
+/// others.
+pub(crate) struct Outbox {
     app: Arc<AppState>,
-    left: HashSet<LetterId>,
+    deferred: HashSet<LetterId>,
     done: Done,
 }
 
 impl Outbox {
-    /// Begins a round, with the letters that were asked for.
+    /// Starts a round, after writing the letters that were requested.
     ///
     /// # Errors
     /// Faults of the storage.
     pub async fn open(app: &Arc<AppState>) -> Result<Self, Failure> {
         let done = password::answer_requests(app).await?;
-        Ok(Self { app: Arc::clone(app), left: HashSet::new(), done })
+        Ok(Self { app: Arc::clone(app), deferred: HashSet::new(), done })
     }
 
     /// Claims the letter that is due first.
     ///
     /// # Errors
     /// Faults of the storage.
-    pub async fn claim_next(&mut self) -> Result<Option<OpenLetter>, Failure> {
-        // Some that are due are not fit to be sent, or held: look further.
-        while self.left.len() < MOST_LEFT {
-            // Looked up first, so that a quiet outbox costs no write.
-            let most = 1 + i64::try_from(self.left.len()).unwrap_or(0);
-            let due =
-                self.app.read(Actor::System, move |conn, app| Ok(store::letters_due(conn, app.now(), most)?));
-            let Some(row) = due.await?.into_iter().find(|row| !self.left.contains(&row.id)) else { break };
+    pub(crate) async fn claim_next(&mut self) -> Result<Option<OpenLetter>, Failure> {
+        // A due letter may be unfit for sending, or locked: try the next one.
+        while self.deferred.len() < MAX_DEFERRED {
+            // Read first, so that an empty outbox costs no write.
+            let limit = 1 + i64::try_from(self.deferred.len()).unwrap_or(0);
+            let due = self
+                .app
+                .read(Actor::System, move |conn, app| Ok(store::letters_due(conn, app.now(), limit)?));
+            let Some(row) = due.await?.into_iter().find(|row| !self.deferred.contains(&row.id)) else {
+                break;
+            };
             let id = row.id;
             let (claimed, done) = rounds::walk(&self.app, JOB, vec![row], |row| row.id, claim).await;
-            if done.has_left(id) {
-                self.left.insert(id);
+            if done.was_deferred(id) {
+                self.deferred.insert(id);
             }
             self.done = std::mem::take(&mut self.done).and(done);
             if let Some(letter) = claimed.into_iter().flatten().next() {
@@ -181,22 +177,22 @@ impl Outbox {
         Ok(None)
     }
 
-    /// Notes what was written of one; says whether the round can go on.
+    /// Adds the result of recording a letter; returns whether the round can go on.
     pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
         self.done.note(written)
     }
 
-    /// The end of a round in which `sent` letters left.
+    /// Ends a round in which `sent` letters were sent.
     ///
     /// # Errors
-    /// What was met on the way.
+    /// The failure of the round, if any.
     pub fn outcome(self, sent: usize) -> Result<usize, Failure> {
         self.done.outcome().map(|_| sent)
     }
 }
 
 fn claim(tx: &mut Tx<'_>, row: &LetterRow) -> Result<Option<OpenLetter>, Failure> {
-    let claim = Claim { letter: row.id, until: tx.now + CLAIM };
+    let claim = Claim { letter: row.id, until: tx.now + CLAIM_TIME };
     if store::letter_claim(tx.conn, row.id, row.tries, claim.until)? {
         open(tx, row, claim)
     } else {
@@ -204,31 +200,31 @@ fn claim(tx: &mut Tx<'_>, row: &LetterRow) -> Result<Option<OpenLetter>, Failure
     }
 }
 
-/// Opens a claimed letter, if it may leave as it is; one that may not is ended.
+/// Decrypts a claimed letter if it may be sent; one that may not is superseded or given up.
 fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLetter>, Failure> {
     let Some(kind) = LetterKind::parse(&row.kind) else {
         fail(tx, claim, row, Trouble::Unfit, None)?;
         return Ok(None);
     };
-    // One that cannot be opened must not stand in the way of all others.
+    // A letter that cannot be decrypted must not block the others.
     let Ok(mut link) = tx.app.open("letter", "body_sealed", row.id, &row.body_sealed) else {
         fail(tx, claim, row, Trouble::Unfit, None)?;
         return Ok(None);
     };
-    match standing(tx.conn, row, kind, &link, tx.now)? {
-        Standing::Good => {}
-        Standing::NotWanted => {
+    match link_state(tx.conn, row, kind, &link, tx.now)? {
+        LinkState::Valid => {}
+        LinkState::NotNeeded => {
             if store::letter_supersede(tx.conn, row.id)? {
                 superseded(tx, row.id)?;
             }
             return Ok(None);
         }
-        Standing::Lapsed if kind.invites() && tx.now - row.created_at < domain::letter::PATIENCE => {
+        LinkState::Expiring if kind.invites() && tx.now - row.created_at < domain::letter::PATIENCE => {
             link = password::fresh_link(tx, row.staff_id, LinkPurpose::Invite)?;
             let sealed = tx.app.seal("letter", "body_sealed", row.id, &link)?;
             store::letter_rewrite(tx.conn, row.id, &sealed)?;
         }
-        Standing::Lapsed => {
+        LinkState::Expiring => {
             fail(tx, claim, row, Trouble::LinkExpired, None)?;
             return Ok(None);
         }
@@ -245,25 +241,25 @@ fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLet
     }))
 }
 
-/// What has become of the reason to send a letter.
-enum Standing {
-    Good,
-    /// Its link lapses too soon for its reader.
-    Lapsed,
-    /// Its link was used or replaced, or its reader is gone.
-    NotWanted,
+/// The state of a letter's link.
+enum LinkState {
+    Valid,
+    /// It has expired, or will before the recipient can use it.
+    Expiring,
+    /// It was used or replaced, or the recipient's account is disabled.
+    NotNeeded,
 }
 
-fn standing(
+fn link_state(
     conn: &mut Conn,
     row: &LetterRow,
     kind: LetterKind,
     link: &str,
     now: Timestamp,
-) -> Result<Standing, Failure> {
-    // A notice has no link that could lapse, and is sent to whoever has left too.
+) -> Result<LinkState, Failure> {
+    // A notice has no link that could expire, and is also sent to disabled staff.
     let Some(token) = link.split_once("#token=").map(|(_, token)| token) else {
-        return Ok(Standing::Good);
+        return Ok(LinkState::Valid);
     };
     let digest = digest::sha256(token.as_bytes());
     let found = match kind {
@@ -271,23 +267,23 @@ fn standing(
         _ => storage::staff::session::link_fetch(conn, &digest)?.map(|link| (link.expires_at, link.used_at)),
     };
     Ok(match found {
-        _ if row.disabled_at.is_some() => Standing::NotWanted,
-        Some((_, Some(_))) | None => Standing::NotWanted,
-        Some((expires_at, None)) if expires_at <= now + LEAST_LIFE => Standing::Lapsed,
-        Some(_) => Standing::Good,
+        _ if row.disabled_at.is_some() => LinkState::NotNeeded,
+        Some((_, Some(_))) | None => LinkState::NotNeeded,
+        Some((expires_at, None)) if expires_at <= now + MIN_LINK_LIFE => LinkState::Expiring,
+        Some(_) => LinkState::Valid,
     })
 }
 
-/// A mail server took the letter.
+/// Records that a mail server accepted the letter.
 pub fn sent(tx: &mut Tx<'_>, claim: Claim) -> Result<(), Failure> {
     if store::letter_sent(tx.conn, claim, tx.now)? {
         tx.count(Fact::Letter("sent"));
-        tx.record("letter", claim.letter, "letter.sent", json!({}), Hearers::nobody())?;
+        tx.record("letter", claim.letter, "letter.sent", json!({}), Recipients::nobody())?;
     }
     Ok(())
 }
 
-/// The letter was not taken: it waits for its next try, or is given up.
+/// Records that the letter was not accepted: it waits for its next try, or is given up.
 pub fn not_taken(
     tx: &mut Tx<'_>,
     claim: Claim,
@@ -320,14 +316,14 @@ fn fail(
             if store::letter_give_up(tx.conn, claim, failed)? {
                 tx.count(Fact::Letter("dead"));
                 let payload = json!({"trouble": trouble, "reply_code": reply_code});
-                tx.record("letter", row.id, "letter.given_up", payload, Hearers::nobody())?;
+                tx.record("letter", row.id, "letter.given_up", payload, Recipients::nobody())?;
             }
             Ok(LetterState::Dead)
         }
     }
 }
 
-/// Letters by id, in one state or in any.
+/// Letters ordered by id, in one state or in any.
 pub fn list(
     conn: &mut Conn,
     state: Option<LetterState>,
@@ -338,41 +334,40 @@ pub fn list(
     Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
 }
 
-/// Sends a letter again, with a fresh link; links that went before it are void.
+/// Sends a letter again, with a new link; earlier links become void.
 ///
 /// # Errors
-/// `NotFound`; `StateMovedOn` with `opened` when the reader has set a password
-/// since they were invited, `disabled` when they are, `superseded` when there is
-/// nothing left to say.
+/// `NotFound`; `StateMovedOn` with `opened` when the recipient has set a password since the
+/// invitation, `disabled` when they are, `superseded` when the letter is no longer needed.
 pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
     let row = store::letter_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let kind = LetterKind::parse(&row.kind).ok_or_else(|| Refusal::moved_on(row.state))?;
     if row.disabled_at.is_some() && kind != LetterKind::EmailChanged {
         return Err(Refusal::moved_on("disabled").into());
     }
-    let reader = storage::staff::staff_hold(tx.conn, row.staff_id)?.ok_or(Code::NotFound)?;
+    let recipient = storage::staff::staff_lock(tx.conn, row.staff_id)?.ok_or(Code::NotFound)?;
     let link = match kind {
-        LetterKind::Invite | LetterKind::Reinvite if reader.is_open() => {
+        LetterKind::Invite | LetterKind::Reinvite if recipient.is_open() => {
             return Err(Refusal::moved_on("opened").into());
         }
         LetterKind::Invite | LetterKind::Reinvite => {
-            storage::staff::session::links_void(tx.conn, reader.id, tx.now)?;
-            password::fresh_link(tx, reader.id, LinkPurpose::Invite)?
+            storage::staff::session::links_void(tx.conn, recipient.id, tx.now)?;
+            password::fresh_link(tx, recipient.id, LinkPurpose::Invite)?
         }
-        LetterKind::Reset => password::fresh_link(tx, reader.id, LinkPurpose::Reset)?,
-        LetterKind::EmailConfirm => email::fresh_link_again(tx, reader.id, row.email())?,
+        LetterKind::Reset => password::fresh_link(tx, recipient.id, LinkPurpose::Reset)?,
+        LetterKind::EmailConfirm => email::fresh_link_again(tx, recipient.id, row.email())?,
         LetterKind::AuthenticatorReset | LetterKind::EmailChanged | LetterKind::SignInAlarm => {
             tx.app.public_url.clone()
         }
     };
     let sealed = tx.app.seal("letter", "body_sealed", id, &link)?;
     let again = if store::letter_restart(tx.conn, id, &sealed, tx.now)? {
-        tx.record("letter", id, "letter.resent", json!({}), Hearers::nobody())?;
+        tx.record("letter", id, "letter.resent", json!({}), Recipients::nobody())?;
         tx.wake(Topic::Letters);
         id
     } else if row.state == LetterState::Sent {
-        // It was taken once: a repeat under the same Message-ID might be dropped.
-        write(tx, kind, reader.id, row.own_email.as_deref(), &link)?
+        // It was accepted once: a repeat with the same Message-ID might be dropped.
+        write(tx, kind, recipient.id, row.own_email.as_deref(), &link)?
     } else {
         return Err(Refusal::moved_on(row.state).into());
     };

@@ -1,5 +1,5 @@
-//! Text messages are written in the transaction of the verb that wants them,
-//! and sent by a job afterwards. They hold a code and never health data.
+//! The outbox of text messages. A message is stored in the transaction of the operation that
+//! needs it, and sent by a job afterwards. It contains a code and never health data.
 
 use std::sync::Arc;
 
@@ -7,25 +7,23 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    Actor, AppState, Failure, Hearers, Tx,
+    Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Done, Job},
 };
 use coordination::Topic;
 use domain::{ids::TextMessageId, network::Phone, time::Timestamp};
 use storage::letter::text_message::{self as store, DueText};
 
-/// Messages looked at in one round.
-const ROUND: i64 = 50;
-/// Between two tries, while a message is still of use. Our default.
+/// Messages handled per round, at most.
+const MAX_PER_ROUND: i64 = 50;
+/// Time between two tries, until a message expires. Our default.
 const PAUSE: TimeDelta = TimeDelta::seconds(20);
 
-/// A message, claimed and opened for sending.
+/// A claimed message, decrypted for sending.
 pub struct OpenText {
-    /// Which; the same at every try.
+    /// The same at every try.
     pub id: TextMessageId,
-    /// Where it goes.
     pub to: String,
-    /// What it says.
     pub body: String,
 }
 
@@ -40,44 +38,43 @@ pub(crate) fn write(
     let phone = tx.app.seal("text_message", "phone_sealed", id, to.as_str())?;
     let body = tx.app.seal("text_message", "body_sealed", id, body)?;
     store::text_add(tx.conn, id, &phone, &body, tx.now, expires_at)?;
-    tx.record("text_message", id, "text_message.written", json!({}), Hearers::nobody())?;
-    // One job looks after everything that waits to leave.
+    tx.record("text_message", id, "text_message.written", json!({}), Recipients::nobody())?;
+    // The letter topic also wakes the job that sends text messages.
     tx.wake(Topic::Letters);
     Ok(id)
 }
 
-/// One round through the messages that are due.
+/// The messages claimed in one round.
 pub struct Claimed {
-    /// What is to be sent.
     pub texts: Vec<OpenText>,
     done: Done,
 }
 
 impl Claimed {
-    /// Notes what was written of one; says whether the round can go on.
+    /// Adds the result of recording a message; returns whether the round can go on.
     pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
         self.done.note(written)
     }
 
-    /// The end of a round in which `sent` messages left.
+    /// Ends a round in which `sent` messages were sent.
     ///
     /// # Errors
-    /// What was met on the way.
+    /// The failure of the round, if any.
     pub fn outcome(self, sent: usize) -> Result<usize, Failure> {
         self.done.outcome().map(|_| sent)
     }
 }
 
-/// Claims the messages that are due. Whoever claims one has until its next try
-/// to send it and say so; if they die, it is sent again.
+/// Claims the messages that are due. The claimant has until the next try to send a message and
+/// record it; after a crash it is sent again.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn claim_due(app: &Arc<AppState>) -> Result<Claimed, Failure> {
     const JOB: Job = Job::new("text-messages");
-    // Looked up first, so that a quiet outbox costs no write.
+    // Read first, so that an empty outbox costs no write.
     let now = app.now();
-    let due = app.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, ROUND)?)).await?;
+    let due = app.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, MAX_PER_ROUND)?)).await?;
     let (texts, done) = rounds::walk(app, JOB, due, |row| row.id, claim).await;
     Ok(Claimed { texts: texts.into_iter().flatten().collect(), done })
 }
@@ -97,14 +94,14 @@ fn claim(tx: &mut Tx<'_>, row: &DueText) -> Result<Option<OpenText>, Failure> {
     }))
 }
 
-/// Notes that a message was handed over, or can never be.
+/// Records that a message was handed to the gateway, or, without `sent_at`, given up.
 ///
 /// # Errors
 /// Faults of the storage.
 pub fn finish(tx: &mut Tx<'_>, id: TextMessageId, sent_at: Option<Timestamp>) -> Result<(), Failure> {
     if store::text_finish(tx.conn, id, sent_at)? {
         let kind = if sent_at.is_some() { "text_message.sent" } else { "text_message.given_up" };
-        tx.record("text_message", id, kind, json!({}), Hearers::nobody())?;
+        tx.record("text_message", id, kind, json!({}), Recipients::nobody())?;
     }
     Ok(())
 }

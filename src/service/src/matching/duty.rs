@@ -1,11 +1,11 @@
-//! A doctor comes on duty and goes off it.
+//! A doctor goes on duty and off duty.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Failure, Hearers, Tx, caller::StaffCaller};
+use crate::{Failure, Recipients, Tx, caller::StaffCaller};
 use coordination::Topic;
 use domain::{
     matching::presence::Presence,
@@ -18,16 +18,16 @@ use storage::{
     matching::doctor::{self as store, DoctorRow},
 };
 
-/// What a doctor wants to be.
+/// The presence that a doctor sets.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DutyInput {
-    /// `available` or `off`; `away` is the house's word for an unanswered offer.
+    /// `available` or `off`; the service sets `away` itself after an unanswered offer.
     #[schema(value_type = WantedPresence)]
     pub presence: Presence,
 }
 
-/// What a doctor may ask to be; for the document.
+/// The values that a doctor may set; only for the API document.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its schema is read")]
@@ -43,19 +43,18 @@ pub struct DutyView {
     pub presence: Presence,
     /// When the present shift ends; none when on no shift.
     pub on_shift_until: Option<DateTime<Utc>>,
-    /// Consultations held now, offers included.
+    /// Live consultations now, offers included.
     pub live: i32,
     /// Consultations at once, at most.
     pub capacity: i32,
 }
 
-/// The caller's duty.
 pub fn fetch(conn: &mut Conn, caller: StaffCaller, now: Timestamp) -> Result<DutyView, Failure> {
     let row = store::doctor_fetch(conn, caller.staff)?.ok_or(Code::NotFound)?;
     view(conn, &row, now)
 }
 
-/// Sets the caller's duty. Going off keeps what is active, and takes no more.
+/// Sets the caller's duty. A doctor who goes off keeps active consultations and gets no more.
 ///
 /// # Errors
 /// `NotOnShift`; `DoctorNotEligible` without a verified, valid licence.
@@ -71,7 +70,7 @@ pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<Du
     }
     if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
         let payload = json!({"presence": input.presence});
-        tx.record("staff", caller.staff, "duty.changed", payload, Hearers::staff(caller.staff))?;
+        tx.record("staff", caller.staff, "duty.changed", payload, Recipients::staff(caller.staff))?;
         tx.wake(Topic::Matching);
     }
     fetch(tx.conn, caller, tx.now)

@@ -1,5 +1,5 @@
-//! The call distributor at work: the front of the queue is put to doctors, and
-//! offers that nobody answered come back. The rules are `domain::matching`'s.
+//! Distribution of consultations: offers the front of the queue to doctors and expires
+//! unanswered offers. The rules are in `domain::matching`.
 
 pub mod duty;
 pub(crate) mod offer;
@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 
 use super::{Actor, AppState, Failure, Tx, consultation};
 use crate::jobs::rounds::{self, Done, Job};
-use coordination::Speaker;
+use coordination::LivenessKey;
 use domain::{
     consultation::Command,
     ids::{ConsultationId, HospitalId, OfferId, StaffId},
@@ -29,15 +29,15 @@ use storage::{
     matching::{doctor::LocatedCandidate, offer::OfferRow},
 };
 
-/// How much of the queue's front one round looks at.
+/// How many consultations at the front of the queue one round considers.
 const FRONT: i64 = 50;
-/// How many candidates one consultation is held against.
+/// How many candidate doctors one round considers, at most.
 const CANDIDATES: i64 = 200;
-/// A doctor who refused is not asked again at once.
-const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
+/// A doctor who declined is not offered the same consultation again for this long.
+const REOFFER_AFTER: TimeDelta = TimeDelta::minutes(2);
 
-/// The last word of a doctor with patients is written down this often.
-const NOTED_EVERY: TimeDelta = TimeDelta::seconds(20);
+/// How often the time at which a busy doctor was last heard is written to the database.
+const HEARD_WRITE_INTERVAL: TimeDelta = TimeDelta::seconds(20);
 
 /// One planned offer.
 #[derive(Debug, Clone, Copy)]
@@ -47,60 +47,63 @@ struct Plan {
     choice: Choice,
 }
 
-/// What one round brings.
+/// The plan of one round.
 #[derive(Debug, Default)]
 struct Round {
     plans: Vec<Plan>,
-    /// The system's virtual time, where the round moved it on.
+    /// The system's virtual time, if the round advanced it.
     clock: Option<i64>,
 }
 
-/// Puts as much of the queue's front to doctors as there are free ones.
-/// Returns how many offers were made.
+/// Offers the front of the queue to the free doctors. Returns how many offers were made.
 ///
 /// # Errors
-/// Faults of the storage; a race that somebody else won is no error.
+/// Faults of the storage; losing a race to another transaction is no error.
 pub async fn offer_waiting(app: &Arc<AppState>) -> Result<usize, Failure> {
-    let first = try_plan(app, Aside::default()).await?;
+    let first = try_plan(app, Skipped::default()).await?;
     if first.failed.is_empty() {
         return first.done.outcome();
     }
-    // Somebody holds the doctor's row or the patient's: the patient is put to
-    // another doctor, and if that fails too, the doctor to another patient.
+    // The row of the doctor or of the consultation is locked: offer the consultation to another
+    // doctor, and if that fails too, the doctor another consultation.
     let doctors = first.failed.iter().map(|plan| plan.choice.doctor).collect();
-    let second = try_plan(app, Aside { doctors, consultations: HashSet::new() }).await?;
-    let (held_doctors, held): (Vec<Plan>, Vec<Plan>) =
+    let second = try_plan(app, Skipped { doctors, consultations: HashSet::new() }).await?;
+    let (doctors_locked, consultations_locked): (Vec<Plan>, Vec<Plan>) =
         first.failed.iter().partition(|plan| second.made.contains(&plan.consultation));
-    let aside = Aside {
-        doctors: held_doctors.iter().map(|plan| plan.choice.doctor).collect(),
-        consultations: held.iter().chain(&second.failed).map(|plan| plan.consultation).collect(),
+    let skipped = Skipped {
+        doctors: doctors_locked.iter().map(|plan| plan.choice.doctor).collect(),
+        consultations: consultations_locked
+            .iter()
+            .chain(&second.failed)
+            .map(|plan| plan.consultation)
+            .collect(),
     };
     let done = first.done.and(second.done);
-    if aside.consultations.is_empty() {
+    if skipped.consultations.is_empty() {
         return done.outcome();
     }
-    done.and(try_plan(app, aside).await?.done).outcome()
+    done.and(try_plan(app, skipped).await?.done).outcome()
 }
 
-/// What a plan passes over because a row could not be had.
+/// What a plan skips because a row was locked.
 #[derive(Debug, Default, Clone)]
-struct Aside {
+struct Skipped {
     doctors: HashSet<StaffId>,
     consultations: HashSet<ConsultationId>,
 }
 
-/// What became of a plan.
+/// The result of a plan.
 struct Tried {
     done: Done,
     made: HashSet<ConsultationId>,
     failed: Vec<Plan>,
 }
 
-async fn try_plan(app: &Arc<AppState>, aside: Aside) -> Result<Tried, Failure> {
+async fn try_plan(app: &Arc<AppState>, skipped: Skipped) -> Result<Tried, Failure> {
     const CLOCK: Job = Job::new("matching-clock");
-    // Side by side: they share commits, and no worker waits for another's.
-    const OFFER: Job = Job::new("offer").may_be_overtaken().side_by_side();
-    let Round { plans, clock } = app.read(Actor::System, move |conn, app| plan(conn, app, &aside)).await?;
+    // Concurrently: offers share commits, and no offer waits for another.
+    const OFFER: Job = Job::new("offer").ignore_refusals().concurrent();
+    let Round { plans, clock } = app.read(Actor::System, move |conn, app| plan(conn, app, &skipped)).await?;
     let mut done = Done::default();
     if let Some(clock) = clock {
         let advance = move |tx: &mut Tx<'_>| {
@@ -110,7 +113,7 @@ async fn try_plan(app: &Arc<AppState>, aside: Aside) -> Result<Tried, Failure> {
     }
     let offered = rounds::each(app, OFFER, plans.clone(), |plan| plan.consultation, offer).await;
     let (failed, made): (Vec<Plan>, Vec<Plan>) =
-        plans.into_iter().partition(|plan| offered.has_left(plan.consultation));
+        plans.into_iter().partition(|plan| offered.was_deferred(plan.consultation));
     Ok(Tried {
         done: done.and(offered),
         made: made.into_iter().map(|plan| plan.consultation).collect(),
@@ -133,12 +136,12 @@ fn act_on(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<usiz
     consultation::act(tx, id, command).map(|_| 1)
 }
 
-/// Ends offers whose time is over; their doctors become away.
+/// Expires offers that were not answered in time; their doctors become away.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn expire_offers(app: &Arc<AppState>) -> Result<usize, Failure> {
-    const JOB: Job = Job::new("offer-expiry").may_be_overtaken();
+    const JOB: Job = Job::new("offer-expiry").ignore_refusals();
     let now = app.now();
     let due = app.read(Actor::System, move |conn, _| Ok(store::offers_expired(conn, now, 200)?)).await?;
     let expire = |tx: &mut Tx<'_>, offer: &OfferRow| {
@@ -147,39 +150,39 @@ pub async fn expire_offers(app: &Arc<AppState>) -> Result<usize, Failure> {
     rounds::each(app, JOB, due, |offer| offer.id, expire).await.outcome()
 }
 
-/// Ends consultations that no doctor could be found for, far beyond the limit,
-/// so that the failure is seen and the worker is told.
+/// Ends consultations for which no doctor was found until far beyond the limit, so that the
+/// failure is visible and the worker is notified.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn give_up_unserved(app: &Arc<AppState>) -> Result<usize, Failure> {
-    const JOB: Job = Job::new("unserved").may_be_overtaken();
+    const JOB: Job = Job::new("unserved").ignore_refusals();
     let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.unserved_after_s));
     let due =
         app.read(Actor::System, move |conn, _| Ok(store::consultations_unserved(conn, before, 100)?)).await?;
     rounds::each(app, JOB, due, |id| *id, |tx, id| act_on(tx, *id, &Command::GiveUp)).await.outcome()
 }
 
-/// Puts consultations back whose doctor was silent beyond the grace: as far
-/// as this instance heard, as Redis tells and as the database knows. Whatever
-/// of these is out of reach can keep a patient with their doctor, never take
-/// them away; and nobody is silent until this instance has listened as long.
+/// Requeues consultations whose doctor was not heard for longer than the grace: neither by
+/// this instance, nor according to Redis or the database. If one of these sources is
+/// unavailable, a worker may keep their doctor longer, but never loses them early; and nobody
+/// counts as lost until this instance has listened for as long as the grace.
 ///
 /// # Errors
 /// Faults of the storage; a doctor who came back in time is no error.
 pub async fn requeue_lost(app: &Arc<AppState>) -> Result<usize, Failure> {
-    const REQUEUE: Job = Job::new("lost-doctors").may_be_overtaken();
+    const REQUEUE: Job = Job::new("lost-doctors").ignore_refusals();
     const NOTE: Job = Job::new("heard-doctors");
     let busy = app.read(Actor::System, |conn, _| Ok(storage::matching::doctor::doctors_busy(conn)?)).await?;
-    let (mut lost, mut words) = (Vec::new(), Vec::new());
+    let (mut lost, mut heard_doctors) = (Vec::new(), Vec::new());
     for (doctor, noted) in busy {
-        let heard = app.coordination.last_heard(Speaker::Staff(doctor)).await.max(noted);
+        let heard = app.coordination.last_heard(LivenessKey::Staff(doctor)).await.max(noted);
         match heard {
             Some(at) if !grace_is_over(app, at) => {
-                words.extend(is_news(app, at, noted).then_some((doctor, at)));
+                heard_doctors.extend(should_record(app, at, noted).then_some((doctor, at)));
             }
             Some(_) | None if grace_is_over(app, app.opened_at) => {
-                lost.extend(patients_of_lost(app, doctor, heard).await?);
+                lost.extend(requeues_of_lost(app, doctor, heard).await?);
             }
             Some(_) | None => {}
         }
@@ -190,28 +193,29 @@ pub async fn requeue_lost(app: &Arc<AppState>) -> Result<usize, Failure> {
         storage::matching::doctor::doctor_heard(tx.conn, *doctor, *at)?;
         Ok(0)
     };
-    let noted = rounds::each(app, NOTE, words, |(doctor, _)| *doctor, note).await;
+    let noted = rounds::each(app, NOTE, heard_doctors, |(doctor, _)| *doctor, note).await;
     requeued.and(noted).outcome()
 }
 
 fn grace_is_over(app: &AppState, since: Timestamp) -> bool {
-    app.now() >= app.policy.matching.grace_ends_at(since) + app.hearsay()
+    app.now() >= app.policy.matching.grace_ends_at(since) + app.presence_lag()
 }
 
-/// Whether the other instances cannot have heard it themselves, so that it is
-/// written down.
-fn is_news(app: &AppState, at: Timestamp, noted: Option<Timestamp>) -> bool {
-    let fresh = noted.is_some_and(|noted| at <= noted || app.now() < noted + NOTED_EVERY);
-    !app.coordination.alone() && !fresh
+/// Whether to write `at` to the database, for other instances that have not heard the doctor
+/// themselves.
+fn should_record(app: &AppState, at: Timestamp, noted: Option<Timestamp>) -> bool {
+    let fresh = noted.is_some_and(|noted| at <= noted || app.now() < noted + HEARD_WRITE_INTERVAL);
+    !app.coordination.is_single_instance() && !fresh
 }
 
-/// The patients of a doctor who was heard last at `heard`, with what puts each back.
-async fn patients_of_lost(
+/// The consultations of a doctor who was last heard at `heard`, each with the command that
+/// requeues it.
+async fn requeues_of_lost(
     app: &Arc<AppState>,
     doctor: StaffId,
     heard: Option<Timestamp>,
 ) -> Result<Vec<(ConsultationId, Command)>, Failure> {
-    let (active_at, held) = app
+    let (active_at, live) = app
         .read(Actor::System, move |conn, _| {
             Ok((
                 storage::authority::staff_active_at(conn, doctor)?,
@@ -219,33 +223,33 @@ async fn patients_of_lost(
             ))
         })
         .await?;
-    let of_lost = held.into_iter().filter_map(|row| {
-        // Who accepted, or wrote anything, was there.
+    let of_lost = live.into_iter().filter_map(|row| {
+        // A doctor who accepted or wrote anything was present then.
         let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(app.opened_at);
         grace_is_over(app, lost_since).then_some((row.id, Command::Requeue { doctor, lost_since }))
     });
     Ok(of_lost.collect())
 }
 
-/// Chooses doctors for the front of the queue, most pressing first. A doctor
-/// chosen once has one place less for the rest of the round, and their hospital
-/// has had a turn; so has one that did not answer an offer yet.
-fn plan(conn: &mut Conn, app: &AppState, aside: &Aside) -> Result<Round, Failure> {
+/// Chooses doctors for the front of the queue, most urgent first. Within the round each choice
+/// uses one of the doctor's places and one turn of their hospital; an open offer also counts
+/// as a turn.
+fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Round, Failure> {
     let now = app.now();
     let policy = &app.policy.matching;
     let mut waiting = store::consultations_waiting(conn, FRONT)?;
     if waiting.is_empty() {
         return Ok(Round::default());
     }
-    waiting.retain(|row| !aside.consultations.contains(&row.id));
+    waiting.retain(|row| !skipped.consultations.contains(&row.id));
     waiting.sort_by_key(|row| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
     let mut candidates = storage::matching::doctor::candidates(conn, now, CANDIDATES)?;
-    candidates.retain(|known| !aside.doctors.contains(&known.candidate.doctor));
+    candidates.retain(|known| !skipped.doctors.contains(&known.candidate.doctor));
     if candidates.is_empty() {
         return Ok(Round::default());
     }
     let system = storage::matching::doctor::matching_clock(conn)?;
-    let starts = start_together(conn, &mut candidates, system)?;
+    let starts = align_virtual_times(conn, &mut candidates, system)?;
     let mut reached = system;
     let mut plans = Vec::new();
     for row in &waiting {
@@ -256,20 +260,20 @@ fn plan(conn: &mut Conn, app: &AppState, aside: &Aside) -> Result<Round, Failure
         let seen =
             seen_from(&candidates, &storage::matching::doctor::station_district(conn, row.station_id)?);
         if let Some(choice) = choose_doctor(&request, &seen, now, policy) {
-            // A doctor whom the worker knows is chosen out of turn.
+            // A choice for continuity of care is made out of turn.
             if choice.reason == ChoiceReason::Fairness {
                 reached = reached.max(starts.get(&choice.hospital).copied().unwrap_or(system));
             }
-            hold_place(&mut candidates, &choice);
+            take_place(&mut candidates, &choice);
             plans.push(Plan { consultation: row.id, fence: row.fence, choice });
         }
     }
     Ok(Round { plans, clock: (reached > system).then_some(reached) })
 }
 
-/// Lifts each hospital's virtual time to the system's, and counts the offers
-/// that are open as turns. Returns where each hospital starts without these.
-fn start_together(
+/// Raises each hospital's virtual time to at least the system's, and counts open offers as
+/// turns. Returns the start time of each hospital without these turns.
+fn align_virtual_times(
     conn: &mut Conn,
     candidates: &mut [LocatedCandidate],
     system: i64,
@@ -286,7 +290,7 @@ fn start_together(
     Ok(starts)
 }
 
-/// The candidates as a station sees them: hospitals elsewhere are neighbours.
+/// The candidates from a station's view: hospitals of other districts are neighbouring.
 fn seen_from(candidates: &[LocatedCandidate], district: &str) -> Vec<Candidate> {
     candidates
         .iter()
@@ -294,7 +298,7 @@ fn seen_from(candidates: &[LocatedCandidate], district: &str) -> Vec<Candidate> 
         .collect()
 }
 
-fn hold_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
+fn take_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
     if let Some(chosen) = candidates.iter_mut().find(|known| known.candidate.doctor == choice.doctor) {
         chosen.candidate.live += 1;
     }
@@ -320,6 +324,6 @@ fn request_for(
         level: row.triage,
         waiting_since: row.requested_at,
         previous_doctor,
-        excluded: store::offers_refused(conn, row.id, now - ASK_AGAIN_AFTER)?,
+        excluded: store::offers_refused(conn, row.id, now - REOFFER_AFTER)?,
     })
 }

@@ -1,4 +1,4 @@
-//! A doctor answers an offer.
+//! A doctor lists, accepts or declines offers.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,19 +28,19 @@ use storage::{
     consultation::{self as store, OfferRow},
 };
 
-/// Taking an offer.
+/// Accepting an offer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptInput {
     /// The fence that came with the offer.
     #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub fence: i64,
-    /// The signing PIN; wanted after 15 quiet minutes.
+    /// The signing PIN; required after 15 minutes without activity.
     #[schema(value_type = Option<spelling::SigningPin>)]
     pub pin: Option<String>,
 }
 
-/// Turning an offer down.
+/// Declining an offer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeclineInput {
@@ -52,7 +52,6 @@ pub struct DeclineInput {
 /// An open offer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OfferView {
-    /// Which offer.
     pub id: OfferId,
     /// Of which consultation.
     pub consultation_id: ConsultationId,
@@ -60,15 +59,15 @@ pub struct OfferView {
     pub fence: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it ends unanswered.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// What was asked for.
+    /// The requested department.
     pub department: Department,
-    /// How soon.
+    /// How soon a doctor must see the worker.
     pub triage: TriageLevel,
     /// In the worker's own words; empty once they withdrew the consent to care.
     pub complaint: String,
-    /// Whether the worker is there.
+    /// Whether the worker is present.
     pub worker: WorkerPresence,
 }
 
@@ -111,10 +110,10 @@ pub fn open_of(
     Ok(OffersView { items })
 }
 
-/// Takes an offer: the consultation becomes active.
+/// Accepts an offer: the consultation becomes active.
 ///
 /// # Errors
-/// `OfferNotYours` with the state; `ReauthenticationNeeded` after a quiet span.
+/// `OfferNotYours` with the state; `ReauthenticationNeeded` after a span without activity.
 pub fn accept(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
@@ -131,7 +130,7 @@ pub fn accept(
     of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, offer.consultation_id)
 }
 
-/// Turns an offer down: the consultation goes to the next doctor.
+/// Declines an offer: the consultation goes to the next doctor.
 ///
 /// # Errors
 /// `OfferNotYours` with the state.
@@ -147,17 +146,15 @@ pub fn decline(
     Ok(Declined { id, declined: true })
 }
 
-/// An offer that was turned down.
+/// An offer that was declined.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Declined {
-    /// Which offer.
     pub id: OfferId,
-    /// Always true.
     pub declined: bool,
 }
 
-/// Another doctor's offer is as good as none; an old one is told apart by the
-/// domain, which knows its fence.
+/// The caller's offer; `NotFound` for another doctor's. The domain refuses an offer that is no
+/// longer open, by its fence.
 fn of_caller(conn: &mut Conn, caller: StaffCaller, id: OfferId) -> Result<OfferRow, Failure> {
     match store::offer_fetch(conn, id)? {
         Some(offer) if offer.doctor_id == caller.staff => Ok(offer),

@@ -1,7 +1,6 @@
-//! How workers themselves change what opens their record: their PIN with the
-//! old one, their phone with a code and what proved them before, a forgotten PIN
-//! with the card and the phone that a code proved before. A screen that somebody
-//! left checked in is not enough for any of them.
+//! How workers change their own credentials: their PIN with the old PIN, their phone with a
+//! code and their previous proof of identity, a forgotten PIN with the card and the phone that
+//! a code proved before. A screen that somebody left checked in is not enough for any of these.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::identity::{self, Key};
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     caller::{StationCaller, WorkerCaller},
     check_in::{
         self, CheckInOpened, card_pin,
@@ -23,7 +22,9 @@ use crypto::{
 };
 use domain::{
     ids::WorkerId,
-    network::{CodePurpose, DocumentEvidence, DocumentNumber, Identified, Phone, Secret, phone_words},
+    network::{
+        CodePurpose, DocumentEvidence, DocumentNumber, Identified, Phone, Secret, phone_format_message,
+    },
     refusal::{Code, Refusal},
     spelling,
     words::Bilingual,
@@ -34,7 +35,7 @@ use storage::network::worker_change as store;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnPinInput {
-    /// The present one.
+    /// The current PIN.
     #[schema(value_type = spelling::WorkerPin)]
     pub old_pin: Secret,
     /// Six digits that are not easy to guess.
@@ -51,14 +52,13 @@ pub struct OwnPhoneInput {
     pub phone: String,
     /// The code that was sent to it for `change_phone`.
     pub phone_code: PhoneCodeInput,
-    /// The card's PIN, of whoever has a card.
+    /// The card's PIN; required of a worker who has a card.
     #[schema(value_type = Option<spelling::WorkerPin>)]
     pub pin: Option<Secret>,
     /// Without a card: the code that was sent to the phone before, for
     /// `change_phone`.
     pub old_phone_code: Option<PhoneCodeInput>,
-    /// Without a card and a proved phone: the document that proved who they are,
-    /// read again.
+    /// Without a card and a proved phone: the document that proved their identity, read again.
     pub document: Option<DocumentInput>,
 }
 
@@ -79,36 +79,36 @@ pub struct ForgottenPinInput {
     pub new_pin: Secret,
 }
 
-/// What opens a worker's record now, beside a card.
+/// A worker's phone and card, which open their record.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AccessView {
     /// The phone, its middle hidden.
     pub phone: Option<String>,
     /// Whether a code proved it.
     pub phone_checked: bool,
-    /// Whether there is a card in force, and its PIN.
+    /// Whether there is a card that is not stopped.
     pub card: bool,
 }
 
 /// Changes the caller's PIN.
 ///
 /// # Errors
-/// A bad `new_pin`; `PinWrong`, `PinLocked`; `StateMovedOn` for who has no card.
+/// A bad `new_pin`; `PinWrong`, `PinLocked`; `StateMovedOn` for a worker without a card.
 pub fn change_pin(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPinInput) -> Result<AccessView, Failure> {
     check_worker_pin("new_pin", input.new_pin.expose()).map_err(|problem| Refusal::fields(vec![problem]))?;
-    let worker = storage::network::worker::worker_hold(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_lock(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     if worker.pin_mac.is_none() {
         return Err(Refusal::moved_on("no_card").into());
     }
     card_pin::ensure_pin_of(tx, caller.station, &worker, input.old_pin.expose())?;
     set_pin(tx, worker.id, &input.new_pin)?;
-    tx.record("worker", worker.id, "pin.changed", json!({}), Hearers::worker(worker.id))?;
+    tx.record("worker", worker.id, "pin.changed", json!({}), Recipients::worker(worker.id))?;
     view(tx, worker.id)
 }
 
-/// Changes the caller's phone to one that a code proves. From now on it finds
-/// them, together with their name; the one before does not. So whoever stands at
-/// a screen that was left shows first that the record is theirs.
+/// Changes the caller's phone to one that a code proves. From now on the new phone, together
+/// with the name, finds the record, and the old one does not. The caller must first prove that
+/// the record is theirs, as somebody else may be at a screen that was left checked in.
 ///
 /// # Errors
 /// A bad or missing field; `PinWrong`, `PinLocked`; `PhoneCodeWrong`,
@@ -121,18 +121,18 @@ pub fn change_phone(
     let phone = read(&input.phone)?;
     ensure_owner(tx, caller, input)?;
     phone_code::redeem(tx, caller.station, CodePurpose::ChangePhone, &phone, &input.phone_code)?;
-    let worker = storage::network::worker::worker_hold(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_lock(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     identity::set_phone(tx, worker.id, Some(&phone), true)?;
     let key = Key::phone(tx.app, &phone, &name);
     identity::prove(tx, worker.id, &key)?;
-    tx.record("worker", worker.id, "phone.changed", json!({"proved": true}), Hearers::worker(worker.id))?;
+    tx.record("worker", worker.id, "phone.changed", json!({"proved": true}), Recipients::worker(worker.id))?;
     view(tx, worker.id)
 }
 
-/// The caller is the person of the record, by the best proof that stands for it:
-/// their card's PIN, the phone that they proved, or the document that was read.
-/// A record that nothing proves can be opened by nothing later but this phone.
+/// Checks that the caller is the person of the record, by the best proof on file: their card's
+/// PIN, the proved phone, or the document that was read. A record without any proof may be
+/// changed without one: this phone becomes its first proof.
 fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) -> Result<(), Failure> {
     let worker = storage::network::worker::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     if worker.card_index.is_some() && worker.card_stopped_at.is_none() && worker.pin_mac.is_some() {
@@ -142,8 +142,8 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
         return card_pin::ensure_pin_of(tx, caller.station, &worker, pin.expose());
     }
     if worker.phone_checked_at.is_some() {
-        let kept = tx.app.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
-        let old = Phone::parse(&kept).ok_or_else(|| Failure::Fault("a kept phone".to_owned()))?;
+        let stored = tx.app.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
+        let old = Phone::parse(&stored).ok_or_else(|| Failure::Fault("a kept phone".to_owned()))?;
         let code = input.old_phone_code.as_ref().ok_or_else(|| {
             missing(
                 "old_phone_code",
@@ -158,11 +158,11 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
     if proofs.is_empty() {
         return Ok(());
     }
-    let read_again = match &input.document {
+    let given_lookup = match &input.document {
         Some(given) if given.evidence == DocumentEvidence::Reader => {
             let number = DocumentNumber::parse(given.kind, &given.number).map_err(|fault| {
-                let (code, words) = identity::document_problem(fault);
-                Refusal::field("document.number", code, words)
+                let (code, message) = identity::document_problem(fault);
+                Refusal::field("document.number", code, message)
             })?;
             let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
             Key::document(tx.app, &number, &name).lookup
@@ -173,19 +173,18 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
             return Err(missing("document", zh, en).into());
         }
     };
-    if proofs.iter().any(|(_, _, lookup)| lookup.as_slice() == read_again) {
+    if proofs.iter().any(|(_, _, lookup)| lookup.as_slice() == given_lookup) {
         return Ok(());
     }
-    let words = Bilingual::fixed("不是本人登记的证件。", "This is not the document that is known of you.");
-    Err(Refusal::field("document", "not_yours", words).into())
+    let message = Bilingual::fixed("不是本人登记的证件。", "This is not the document that is known of you.");
+    Err(Refusal::field("document", "not_yours", message).into())
 }
 
 fn missing(field: &str, zh: &'static str, en: &'static str) -> Refusal {
     Refusal::field(field, "missing_field", Bilingual::fixed(zh, en))
 }
 
-/// Sets a new PIN for a card whose worker proves the phone that is known as
-/// theirs, and checks them in.
+/// Sets a new PIN for a card whose worker proves the phone on file again, and checks them in.
 ///
 /// # Errors
 /// A bad `phone` or `new_pin`; `PhoneCodeWrong`, `PhoneCodeGone`; `PinWrong`
@@ -201,25 +200,25 @@ pub fn reset_pin(
     phone_code::redeem(tx, caller.station, CodePurpose::ResetPin, &phone, &input.phone_code)?;
     let card = tx.app.keys.blind.of(BlindField::CardNumber, &input.card_number);
     let phone_index = tx.app.keys.blind.of(BlindField::Phone, phone.as_str());
-    let worker = storage::network::worker::worker_by_card_held(tx.conn, &card)?
+    let worker = storage::network::worker::worker_by_card_locked(tx.conn, &card)?
         .filter(|worker| worker.phone_checked_at.is_some() && worker.phone_index == phone_index)
         .ok_or(Code::PinWrong)?;
     if worker.card_stopped_at.is_some() || worker.merged_into.is_some() {
         return Err(Code::CardStopped.into());
     }
     set_pin(tx, worker.id, &input.new_pin)?;
-    tx.record("worker", worker.id, "pin.reset", json!({"by": "phone"}), Hearers::worker(worker.id))?;
+    tx.record("worker", worker.id, "pin.reset", json!({"by": "phone"}), Recipients::worker(worker.id))?;
     check_in::start(tx, caller, &worker, worker.id, Identified::Card)
 }
 
 fn read(typed: &str) -> Result<Phone, Refusal> {
-    Phone::parse(typed).ok_or_else(|| Refusal::field("phone", "bad_format", phone_words()))
+    Phone::parse(typed).ok_or_else(|| Refusal::field("phone", "bad_format", phone_format_message()))
 }
 
 fn set_pin(tx: &mut Tx<'_>, worker: WorkerId, pin: &Secret) -> Result<(), Failure> {
     let salt = PinSalt::generate();
     let mac = tx.app.keys.worker_pins.mac(&salt, pin.expose());
-    card_pin::forget_tries(tx, worker)?;
+    card_pin::clear_tries(tx, worker)?;
     Ok(store::pin_set(tx.conn, worker, &salt.0, &mac)?)
 }
 

@@ -1,5 +1,5 @@
-//! What one operator may change of a worker: what opens no record to anybody.
-//! A phone that an operator writes down is not proved, and so finds nobody.
+//! The details of a worker that one operator may change alone: those that give nobody access to
+//! the record. A phone entered by an operator is not proved, and so finds no record.
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{identity, me::ConsentPurpose, people::WorkerSummary, unknown, worker_fetch};
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::{
-    hidden::hides_in_name,
+    hidden::has_hidden_characters_in_name,
     ids::{EmployerId, WorkerId},
-    network::{Job, Phone, Sex, control_character, phone_words},
+    network::{Job, Phone, Sex, control_character, phone_format_message},
     refusal::{Code, FieldProblem, Refusal},
     spelling,
     time::civil_day,
@@ -19,7 +19,7 @@ use domain::{
 };
 use storage::network::worker_change::{self as store, Details};
 
-/// What is to change; what is left out stays.
+/// The fields to change; a field left out stays.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerDetailsInput {
@@ -29,7 +29,7 @@ pub struct WorkerDetailsInput {
     /// Another phone, of any kind. It is not proved.
     #[schema(value_type = Option<spelling::Phone>)]
     pub phone: Option<String>,
-    /// There is no phone any more.
+    /// Removes the phone.
     #[serde(default)]
     pub no_phone: bool,
     /// Day of birth.
@@ -38,16 +38,16 @@ pub struct WorkerDetailsInput {
     pub sex: Option<Sex>,
     /// Job.
     pub job: Option<Job>,
-    /// Another employer: it sees nothing until the worker consents anew.
+    /// Another employer: it sees nothing until the worker consents again.
     pub employer_id: Option<EmployerId>,
-    /// There is no employer any more.
+    /// Removes the employer.
     #[serde(default)]
     pub self_employed: bool,
     /// The language of screens and doctors.
     pub language: Option<Language>,
 }
 
-/// Changes what is written of a worker.
+/// Changes a worker's details.
 ///
 /// # Errors
 /// `NotFound`; one problem per bad field; `StateMovedOn` for one who was merged.
@@ -56,7 +56,7 @@ pub fn worker_change_details(
     id: WorkerId,
     input: &WorkerDetailsInput,
 ) -> Result<WorkerSummary, Failure> {
-    let worker = storage::network::worker::worker_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let worker = storage::network::worker::worker_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if worker.merged_into.is_some() {
         return Err(Refusal::moved_on("merged").into());
     }
@@ -98,20 +98,20 @@ pub fn worker_change_details(
     }
     store::details_set(tx.conn, id, &after)?;
     if before.employer_id != after.employer_id {
-        // It was given for the employer of that time.
+        // The consent was given for the previous employer.
         let purpose = ConsentPurpose::EmployerFitness.as_str();
         if storage::network::worker::consent_withdraw(tx.conn, id, purpose, tx.now)? {
             let payload = json!({"purpose": purpose, "why": "employer_changed"});
-            tx.record("worker", id, "consent.withdrawn", payload, Hearers::worker(id))?;
+            tx.record("worker", id, "consent.withdrawn", payload, Recipients::worker(id))?;
         }
     }
     if !fields.is_empty() {
-        tx.record("worker", id, "worker.changed", json!({"fields": fields}), Hearers::worker(id))?;
+        tx.record("worker", id, "worker.changed", json!({"fields": fields}), Recipients::worker(id))?;
     }
     worker_fetch(tx, id)
 }
 
-/// The phone that was given, if all fields are fine.
+/// Validates the fields; returns the parsed phone.
 fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, Failure> {
     let mut problems: Vec<FieldProblem> = Vec::new();
     let mut bad = |field: &str, code: &str, message: Bilingual| {
@@ -119,7 +119,7 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
     };
     let phone = input.phone.as_deref().and_then(Phone::parse);
     if input.phone.is_some() && phone.is_none() {
-        bad("phone", "bad_format", phone_words());
+        bad("phone", "bad_format", phone_format_message());
     }
     let either = || Bilingual::fixed("两者只能填一个", "only one of the two");
     if input.phone.is_some() && input.no_phone {
@@ -131,13 +131,15 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
     if let Some(born) = input.birth_date {
         let today = civil_day(tx.now);
         if born > today || today.years_since(born).is_none_or(|years| years > 120) {
-            let words = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
-            bad("birth_date", "out_of_range", words);
+            let message = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
+            bad("birth_date", "out_of_range", message);
         }
     }
     match input.name.as_deref().map(str::trim) {
         Some("") => bad("name", "empty", Bilingual::fixed("不能为空。", "Must not be empty.")),
-        Some(name) if hides_in_name(name) => bad("name", "control_character", control_character()),
+        Some(name) if has_hidden_characters_in_name(name) => {
+            bad("name", "control_character", control_character())
+        }
         Some(_) | None => {}
     }
     if !problems.is_empty() {

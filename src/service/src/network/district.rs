@@ -1,4 +1,4 @@
-//! What anyone may see of the network's places.
+//! Public data about the network's stations.
 
 use crate::Failure;
 use storage::{Conn, network::places as store};
@@ -6,16 +6,14 @@ use storage::{Conn, network::places as store};
 /// A district and its stations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct District {
-    /// The district's code.
     pub code: String,
-    /// Stations in it.
     pub stations: usize,
 }
 
-/// All districts, the one with the most stations first.
+/// All districts, those with the most stations first, then by code.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn districts(conn: &mut Conn) -> Result<Vec<District>, Failure> {
     let mut districts: Vec<District> = store::stations_by_district(conn)?
         .into_iter()

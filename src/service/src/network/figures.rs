@@ -1,4 +1,4 @@
-//! The network in figures. Names nobody.
+//! Counts over the whole network, without personal data.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,6 @@ use storage::{Conn, network::listing as store};
 
 /// The network in figures.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
 pub struct NetworkCounts {
     pub stations: i64,
     pub cabinets: i64,

@@ -1,5 +1,5 @@
-//! Whether an employer's people may work at height. Never tells why, nor of
-//! anybody who does not consent to it at this moment.
+//! Whether an employer's workers may work at height. Never shows why, nor anything about a
+//! worker who does not consent to it at this moment.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +21,6 @@ use storage::{Conn, network::listing as store};
 /// Whether one worker may work at height now. Never why.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FitnessItem {
-    /// Who.
     pub worker_id: WorkerId,
     /// `fit`, `hold`, `not_checked` before this shift, or `no_consent`.
     pub fit: Fitness,
@@ -29,12 +28,12 @@ pub struct FitnessItem {
     pub next: Option<Bilingual>,
 }
 
-/// The fitness of an employer's own people, by what was measured before this
-/// shift and what was vended. The consent is read last, for each answer: one
-/// that was withdrawn before it tells nothing. Whose fitness was told is noted.
+/// The fitness of the caller's employer's workers, from the readings taken before this shift and
+/// the drugs vended. The consents are read last, for each response, so that a withdrawn one takes
+/// effect at once. Each worker whose fitness is shown is logged.
 ///
 /// # Errors
-/// `RoleNotAllowed` for who has no employer.
+/// `RoleNotAllowed` for a caller without an employer.
 pub fn fitness(
     conn: &mut Conn,
     app: &AppState,
@@ -52,15 +51,15 @@ pub fn fitness(
         measured.entry(worker).or_default().push(reading);
     }
     let sedated = sedated(conn, app, &people)?;
-    // Fitness is derived from readings: both consents stand, or nothing is told.
-    let told =
-        storage::network::worker::consents_standing(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
-    let cared_for =
-        storage::network::worker::consents_standing(conn, &people, ConsentPurpose::HealthCare.as_str())?;
-    let willing: HashSet<WorkerId> = told.intersection(&cared_for).copied().collect();
+    // Fitness is derived from readings, so both consents are needed.
+    let employer_consents =
+        storage::network::worker::consents_in_force(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
+    let care_consents =
+        storage::network::worker::consents_in_force(conn, &people, ConsentPurpose::HealthCare.as_str())?;
+    let consenting: HashSet<WorkerId> = employer_consents.intersection(&care_consents).copied().collect();
     let mut items = Vec::with_capacity(people.len());
     for worker in people {
-        let fit = if willing.contains(&worker) {
+        let fit = if consenting.contains(&worker) {
             shown.note(worker, Part::Fitness, worker);
             let readings = measured.get(&worker).map_or(&[][..], Vec::as_slice);
             judge(readings, sedated.contains(&worker), rules, app.now())
@@ -72,8 +71,8 @@ pub fn fitness(
     Ok(Page::of(items, limit, |item| item.worker_id.uuid()))
 }
 
-/// Who of these got a sedating drug from a cabinet within its span; a pack that
-/// may have come out counts.
+/// Which of these got a sedating drug from a cabinet within the policy's span; a pack that is
+/// in doubt counts.
 fn sedated(conn: &mut Conn, app: &AppState, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
     let span = TimeDelta::hours(i64::from(app.policy.fitness.sedating_hold_h));
     let vended = store::vended_since(conn, people, app.now() - span)?;

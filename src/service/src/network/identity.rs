@@ -1,15 +1,14 @@
-//! By what a person without a card is found again: a phone that a code proved,
-//! together with the name, or an identity document that the station's reader
-//! read or an operator saw. What somebody only says finds nobody.
+//! How a person without a card is found again: by a phone that a code proved, together with the
+//! name, or by an identity document that the station's reader read or an operator saw. A claim
+//! without proof finds nobody.
 //!
-//! Two people who share a phone have records of their own: the name is part of
-//! what is looked up. A resident identity number is one person's whatever they
-//! are called; numbers of other documents go together with the name, since
-//! different countries give out the same ones.
+//! Two people who share a phone have separate records, because the name is part of the lookup. A
+//! resident identity number identifies one person whatever their name; numbers of other documents
+//! are looked up together with the name, since different countries issue the same numbers.
 
 use serde_json::json;
 
-use crate::{AppState, Failure, Hearers, Tx};
+use crate::{AppState, Failure, Recipients, Tx};
 use crypto::blind::BlindField;
 use domain::{
     ids::{IdentityId, WorkerId},
@@ -26,13 +25,12 @@ use storage::{
     sql_types::At,
 };
 
-/// Something by which a person is found.
+/// A proof or claim by which a person is found.
 pub(crate) struct Key {
-    /// What it is.
     pub kind: IdentityKind,
     /// Its keyed digest.
     pub lookup: [u8; 32],
-    /// Its number, to be sealed.
+    /// Its number in clear, to be sealed.
     value: String,
 }
 
@@ -47,7 +45,7 @@ impl Key {
         }
     }
 
-    /// A document; and a name, where its number alone does not say who it is.
+    /// A document; and a name, if its number alone does not identify a person.
     pub fn document(app: &AppState, document: &DocumentNumber, name: &str) -> Self {
         let lookup = match document.kind() {
             DocumentKind::ResidentId => app.keys.blind.of(BlindField::IdentityNumber, document.as_str()),
@@ -60,22 +58,22 @@ impl Key {
     }
 }
 
-/// Whom proofs find.
+/// The result of [`find`].
 pub(crate) enum Found {
-    /// The record that they lead to, and the one under which it stands now.
+    /// The record that the proof belongs to, and the row of the record into which it was merged
+    /// (or the same).
     Person(WorkerId, Box<WorkerRow>),
-    /// Nobody; `others` are the digests of those that lead to somebody else.
+    /// Nobody.
     Nobody {
-        /// Not to be proved again.
+        /// Digests of proofs that belong to somebody else; they must not be added again.
         others: Vec<[u8; 32]>,
     },
 }
 
-/// Whom these proofs find: the record that they lead to, and the one under
-/// which it stands now, whose row is taken. The strongest proof stands first.
+/// Finds the person of these proofs, strongest proof first, and locks their row.
 ///
-/// A phone finds nobody who is known by another resident identity number than
-/// the one at hand: that is somebody of the same name who uses the same phone.
+/// A phone does not find a person who has another resident identity number than the one given:
+/// that is somebody else with the same name and the same phone.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -84,7 +82,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Found, Failure> {
     let resident = keys.iter().find(|key| key.kind == IdentityKind::ResidentId);
     for key in keys {
         let Some(owner) = store::identity_owner(tx.conn, &key.lookup)? else { continue };
-        let worker = hold_root(tx, owner)?;
+        let worker = lock_root(tx, owner)?;
         if let Some(resident) = resident
             && key.kind != IdentityKind::ResidentId
         {
@@ -102,12 +100,12 @@ pub(crate) fn find(tx: &mut Tx<'_>, keys: &[Key]) -> Result<Found, Failure> {
     Ok(Found::Nobody { others })
 }
 
-/// The worker under whom a record stands, with the row taken. A merge that was
-/// committed while this waited is followed as well.
-pub(crate) fn hold_root(tx: &mut Tx<'_>, owner: WorkerId) -> Result<WorkerRow, Failure> {
+/// Locks the worker into whom a record was merged, or the record's own worker. A merge that was
+/// committed while this waited for the lock is followed as well.
+pub(crate) fn lock_root(tx: &mut Tx<'_>, owner: WorkerId) -> Result<WorkerRow, Failure> {
     let mut id = storage::network::worker::worker_merged_root(tx.conn, owner)?;
     loop {
-        let row = storage::network::worker::worker_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+        let row = storage::network::worker::worker_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
         match row.merged_into {
             Some(next) => id = next,
             None => return Ok(row),
@@ -115,7 +113,7 @@ pub(crate) fn hold_root(tx: &mut Tx<'_>, owner: WorkerId) -> Result<WorkerRow, F
     }
 }
 
-/// Whether a proof leads to anybody.
+/// Whether a proof belongs to anybody.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -123,21 +121,20 @@ pub(crate) fn is_known(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Failure> {
     Ok(store::identity_owner(tx.conn, &key.lookup)?.is_some())
 }
 
-/// Notes that a proof leads to somebody who was registered in this transaction,
-/// since it found nobody. Where another transaction has registered somebody by
-/// it meanwhile, the unique index refuses: this one is run again as a whole, and
-/// finds them.
+/// Adds a proof to a worker who was registered in this transaction, after [`find`] found nobody.
+/// If another transaction has added the same proof meanwhile, the unique index rejects this one;
+/// the whole transaction is then retried and finds that worker.
 ///
 /// # Errors
 /// Faults of the storage.
 pub(crate) fn prove_first(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<(), Failure> {
     add(tx, worker, key, true)?;
     let payload = json!({"kind": key.kind});
-    tx.record("worker", worker, "identity.proved", payload, Hearers::worker(worker))
+    tx.record("worker", worker, "identity.proved", payload, Recipients::worker(worker))
 }
 
-/// Notes that a proof leads to a worker who is known. One that leads to somebody
-/// already, also to this worker, stays as it is.
+/// Adds a proof to a known worker. A proof that belongs to anybody already, also to this worker,
+/// stays as it is. Returns whether it was added.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -148,11 +145,11 @@ pub(crate) fn prove(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<bool
     store::claims_remove(tx.conn, worker, &key.lookup)?;
     add(tx, worker, key, true)?;
     let payload = json!({"kind": key.kind});
-    tx.record("worker", worker, "identity.proved", payload, Hearers::worker(worker))?;
+    tx.record("worker", worker, "identity.proved", payload, Recipients::worker(worker))?;
     Ok(true)
 }
 
-/// Keeps what somebody said: an operator finds them by it, nobody else does.
+/// Stores an unproved claim: only an operator finds the worker by it.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -175,7 +172,7 @@ fn add(tx: &mut Tx<'_>, worker: WorkerId, key: &Key, checked: bool) -> Result<()
     Ok(store::identity_add(tx.conn, &new)?)
 }
 
-/// Whether these two have resident identity numbers, and none in common.
+/// Whether both have resident identity numbers, and none in common.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -190,8 +187,8 @@ pub(crate) fn residents_differ(conn: &mut Conn, one: WorkerId, other: WorkerId) 
     Ok(!one.is_empty() && !other.is_empty() && !one.iter().any(|lookup| other.contains(lookup)))
 }
 
-/// How sure the network is of who a worker is, by the best that is known of
-/// them or of anybody merged into them.
+/// How surely a worker is identified, by the best proof of them or of any record merged into
+/// them.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -210,7 +207,7 @@ pub(crate) fn standing(conn: &mut Conn, worker: &WorkerRow) -> Result<Identified
     })
 }
 
-/// Gives a worker a phone, or takes it away. The phone before finds them no more.
+/// Sets or removes a worker's phone. The previous phone no longer finds them.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -228,8 +225,8 @@ pub(crate) fn set_phone(
     Ok(())
 }
 
-/// A worker is called otherwise now: what finds them together with their name
-/// follows. Where somebody is found by it already, it is taken away.
+/// Updates the lookups that include the name after a worker's name changed. A proof whose new
+/// lookup belongs to somebody else is removed.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -257,8 +254,8 @@ pub(crate) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<()
     Ok(())
 }
 
-/// A phone as it is stored: sealed, and its keyed digest. Where there is none
-/// the digest is drawn at random: two people without a phone share nothing.
+/// A phone as stored: sealed, and its keyed digest. Without a phone the digest is random, so that
+/// two people without a phone do not match.
 ///
 /// # Errors
 /// A fault of the cryptography.
@@ -275,7 +272,7 @@ pub(crate) fn phone_columns(
     Ok((app.seal("worker", "phone_sealed", worker, text)?, index.to_vec()))
 }
 
-/// Why a text is no number of such a document.
+/// The problem code and message for an invalid document number.
 pub(crate) fn document_problem(fault: domain::network::DocumentFault) -> (&'static str, Bilingual) {
     use domain::network::DocumentFault;
     match fault {

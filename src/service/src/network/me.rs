@@ -1,11 +1,11 @@
-//! What a worker may see and decide about themselves.
+//! A worker's own data and consents.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{AppState, Failure, Hearers, Tx, caller::WorkerCaller};
+use crate::{AppState, Failure, Recipients, Tx, caller::WorkerCaller};
 use domain::{
     ids::{CheckInId, StationId, WorkerId},
     network::{Job, Sex},
@@ -15,21 +15,19 @@ use domain::{
 use storage::Conn;
 
 domain::text_enum! {
-    /// What a consent is for; each is given and withdrawn by itself.
-    /// Source: house rules, prescribing table, "consent" [V].
+    /// What a consent is for; each is given and withdrawn separately.
+    /// Source: the project's clinical rules, prescribing table, "consent".
     pub enum ConsentPurpose {
         /// Keeping and using health data for care.
         HealthCare = "health_care",
-        /// Telling the employer fit or hold, never a reading.
+        /// Showing the employer fit or hold, never a reading.
         EmployerFitness = "employer_fitness",
     }
 }
 
-/// One purpose.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentInput {
-    /// What for.
     pub purpose: ConsentPurpose,
 }
 
@@ -40,10 +38,9 @@ pub struct ConsentsView {
     pub consents: Vec<String>,
 }
 
-/// A worker, to themselves.
+/// A worker's own data.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MeView {
-    /// Which worker.
     pub id: WorkerId,
     /// Name.
     pub name: String,
@@ -59,24 +56,23 @@ pub struct MeView {
     pub consents: Vec<String>,
     /// This check-in.
     pub check_in_id: CheckInId,
-    /// Where.
+    /// At which station.
     pub station_id: StationId,
 }
 
-/// Until when a worker is taken to be at the screen.
+/// How long a worker counts as present at the screen.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PresenceView {
     /// The check-in ends after this many seconds without another sign of the worker.
     pub idle_seconds: u32,
 }
 
-/// The worker is still there. The frame of every verb notes that of its caller;
-/// here there is nothing else to do.
+/// The worker is still present. Every request of a worker records this already; there is nothing
+/// else to do here.
 pub fn stay(tx: &Tx<'_>) -> PresenceView {
     PresenceView { idle_seconds: tx.app.policy.check_in.idle_seconds }
 }
 
-/// The caller.
 pub fn fetch(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<MeView, Failure> {
     let worker = storage::network::worker::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;
     Ok(MeView {
@@ -92,18 +88,18 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<Me
     })
 }
 
-/// Consents to one purpose; twice is once.
+/// Consents to one purpose; idempotent.
 pub fn grant(tx: &mut Tx<'_>, caller: WorkerCaller, input: &ConsentInput) -> Result<ConsentsView, Failure> {
     let purpose = input.purpose.as_str();
     if storage::network::worker::consent_grant(tx.conn, caller.worker, purpose, Some(caller.station), tx.now)?
     {
         let payload = json!({"purpose": purpose});
-        tx.record("worker", caller.worker, "consent.granted", payload, Hearers::worker(caller.worker))?;
+        tx.record("worker", caller.worker, "consent.granted", payload, Recipients::worker(caller.worker))?;
     }
     Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
 }
 
-/// Withdraws the consent to one purpose; what was kept lawfully stays kept.
+/// Withdraws the consent to one purpose; data that was stored lawfully stays stored.
 pub fn withdraw(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
@@ -112,36 +108,36 @@ pub fn withdraw(
     let purpose = input.purpose.as_str();
     if storage::network::worker::consent_withdraw(tx.conn, caller.worker, purpose, tx.now)? {
         let payload = json!({"purpose": purpose});
-        tx.record("worker", caller.worker, "consent.withdrawn", payload, Hearers::worker(caller.worker))?;
+        tx.record("worker", caller.worker, "consent.withdrawn", payload, Recipients::worker(caller.worker))?;
     }
     Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
 }
 
-/// The worker consents to care, and will until the end of this transaction:
-/// what is kept about their health is kept before a withdrawal or not at all.
+/// Checks the consent to care and locks it until the end of this transaction, so that health data
+/// is stored before a withdrawal or not at all.
 ///
 /// # Errors
 /// `ConsentMissing`.
-pub fn hold_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
-    let stands =
-        storage::network::worker::consent_hold(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
-    if stands { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+pub(crate) fn lock_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let consents =
+        storage::network::worker::consent_lock(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
+    if consents { Ok(()) } else { Err(Code::ConsentMissing.into()) }
 }
 
-/// Whether the worker consents to care at this moment: asked at every answer to staff that shows
-/// something of their health.
+/// Whether the worker consents to care now: checked for every response that shows staff any of
+/// their health data.
 ///
 /// # Errors
-/// What the storage said.
-pub fn consents_to_care(conn: &mut Conn, worker: WorkerId) -> Result<bool, Failure> {
+/// Faults of the storage.
+pub(crate) fn consents_to_care(conn: &mut Conn, worker: WorkerId) -> Result<bool, Failure> {
     let live = storage::network::worker::consents_live(conn, worker)?;
     Ok(live.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str()))
 }
 
-/// As [`consents_to_care`], or a refusal.
+/// As [`consents_to_care`], but refuses without consent.
 ///
 /// # Errors
 /// `ConsentMissing`.
-pub fn need_care_consent(conn: &mut Conn, worker: WorkerId) -> Result<(), Failure> {
+pub(crate) fn need_care_consent(conn: &mut Conn, worker: WorkerId) -> Result<(), Failure> {
     if consents_to_care(conn, worker)? { Ok(()) } else { Err(Code::ConsentMissing.into()) }
 }

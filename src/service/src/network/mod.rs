@@ -1,5 +1,5 @@
-//! Operators run the network: its places, its people, its roster. Reading a
-//! worker's personal data is logged.
+//! Administration of the network by operators: places, people, roster. Each read of a worker's
+//! personal data is logged.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -73,7 +73,7 @@ pub(crate) fn unknown(field: &str) -> Refusal {
     Refusal::field(field, "unknown", Bilingual::fixed("网络中没有。", "The network knows none such."))
 }
 
-/// The problems of a file of one row, as those of a form.
+/// Converts the problems of an import of one row to those of a form.
 pub(crate) fn one_row(error: ImportError) -> Failure {
     match error {
         ImportError::Failed(failure) => failure,

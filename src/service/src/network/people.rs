@@ -1,4 +1,4 @@
-//! Workers, as operators register and find them. Shows no health data.
+//! How operators register and find workers, without health data.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{
     import::{self, Existing},
     one_row, unknown,
 };
-use crate::{AppState, Failure, Hearers, Part, Tx};
+use crate::{AppState, Failure, Part, Recipients, Tx};
 use crypto::blind::BlindField;
 use domain::{
     ids::{EmployerId, WorkerId},
@@ -52,11 +52,10 @@ pub struct WorkerInput {
 /// A worker, as operators see them. No health data.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorkerSummary {
-    /// Who.
     pub id: WorkerId,
     /// Name.
     pub name: String,
-    /// Phone, its middle hidden; none where there is none.
+    /// Phone, its middle hidden.
     pub phone: Option<String>,
     /// When a code proved it.
     pub phone_checked_at: Option<DateTime<Utc>>,
@@ -78,11 +77,11 @@ pub struct WorkerSummary {
     pub identified_by: Identified,
     /// The worker that a walk-in turned out to be.
     pub merged_into: Option<WorkerId>,
-    /// Since when they are known.
+    /// When they were registered.
     pub created_at: DateTime<Utc>,
 }
 
-/// How a worker is looked for: by one of phone, card number and document.
+/// Searches a worker by one of phone, card number and document.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -99,7 +98,7 @@ pub struct WorkerQuery {
     /// The whole number of the document.
     #[param(min_length = 4, max_length = 40)]
     pub document_number: Option<String>,
-    /// The name in a document that is no resident identity card.
+    /// The name in a document other than a resident identity card.
     #[param(min_length = 1, max_length = 80)]
     pub document_name: Option<String>,
 }
@@ -128,15 +127,15 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     let prepared = import::PreparedWorkers::make(tx.app, [(1, record)])?;
     import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = storage::network::worker::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
-    tx.record("worker", row.id, "worker.registered", json!({}), Hearers::worker(row.id))?;
+    tx.record("worker", row.id, "worker.registered", json!({}), Recipients::worker(row.id))?;
     worker_summary(tx.conn, tx.app, row)
 }
 
-/// Workers by exact phone, card number or document; each one shown is logged as
-/// read. A document finds also who only claims it.
+/// Workers by exact phone, card number or document; each one shown is logged as read. A document
+/// also finds workers who only claim it.
 ///
 /// # Errors
-/// `InvalidParameter` unless exactly one of the three is given, and can be one.
+/// `InvalidParameter` unless exactly one of the three is given and valid.
 pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSummary>, Failure> {
     let document = match (query.document_kind, &query.document_number) {
         (Some(kind), Some(number)) => {
@@ -166,7 +165,7 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
     Ok(Page { items, next_after: None })
 }
 
-/// One worker; the reading is logged.
+/// One worker; the read is logged.
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
     let row = storage::network::worker::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     tx.shown.note(id, Part::Identity, id);

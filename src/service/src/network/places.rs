@@ -1,4 +1,4 @@
-//! Stations with their cabinets, hospitals and employers. Knows nobody by name.
+//! Stations with their cabinets, hospitals and employers.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::{
     import::{self, Existing},
     one_row,
 };
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::{
     ids::{CabinetId, EmployerId, HospitalId, StationId},
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
@@ -47,15 +47,13 @@ pub struct StationInput {
     /// The lanes that consultations here may use; the network's default if left out.
     #[schema(value_type = Option<std::collections::HashSet<EncounterLane>>, min_items = 1, max_items = 8)]
     pub encounter_lanes: Option<Vec<EncounterLane>>,
-    /// Whether a cabinet stands there too; yes if left out.
+    /// Whether the station has a cabinet; yes if left out.
     pub cabinet: Option<bool>,
     /// The cabinet's lane; the network's default if left out.
     pub cabinet_lane: Option<CabinetLane>,
 }
 
-/// A station.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
 pub struct StationView {
     pub id: StationId,
     pub code: String,
@@ -65,7 +63,7 @@ pub struct StationView {
     pub latitude_e6: i32,
     pub longitude_e6: i32,
     pub encounter_lanes: Vec<String>,
-    /// The cabinet beside the screen.
+    /// The station's cabinet.
     pub cabinet_id: Option<CabinetId>,
     pub created_at: DateTime<Utc>,
 }
@@ -73,7 +71,6 @@ pub struct StationView {
 /// A new hospital.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct HospitalInput {
     #[schema(value_type = spelling::PlaceCode)]
     pub code: String,
@@ -83,14 +80,12 @@ pub struct HospitalInput {
     pub name_en: String,
     #[schema(value_type = spelling::PlaceCode)]
     pub district: String,
-    /// Its share in weighted fairness.
+    /// Its weight in fair distribution.
     #[schema(minimum = 1, maximum = 1000)]
     pub weight: i32,
 }
 
-/// A hospital.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
 pub struct HospitalView {
     pub id: HospitalId,
     pub code: String,
@@ -104,7 +99,6 @@ pub struct HospitalView {
 /// A new employer.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct EmployerInput {
     #[schema(value_type = spelling::PlaceCode)]
     pub code: String,
@@ -114,9 +108,7 @@ pub struct EmployerInput {
     pub name_en: String,
 }
 
-/// An employer.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
 pub struct EmployerView {
     pub id: EmployerId,
     pub code: String,
@@ -125,7 +117,7 @@ pub struct EmployerView {
     pub created_at: DateTime<Utc>,
 }
 
-/// Adds a station, with a cabinet unless told not to.
+/// Adds a station, with a cabinet unless `input.cabinet` is false.
 ///
 /// # Errors
 /// One problem per bad field; `AlreadyExists` for a code that is taken.
@@ -148,11 +140,10 @@ pub fn station_add(tx: &mut Tx<'_>, input: StationInput) -> Result<StationView, 
         import::cabinets(tx, &[(1, cabinet)], Existing::Refuse).map_err(one_row)?;
     }
     let id = storage::network::import::station_codes(tx.conn)?.get(&code).copied().ok_or(Code::NotFound)?;
-    tx.record("station", id, "station.added", json!({"code": code}), Hearers::nobody())?;
+    tx.record("station", id, "station.added", json!({"code": code}), Recipients::nobody())?;
     station_fetch(tx.conn, id)
 }
 
-/// One station.
 pub fn station_fetch(conn: &mut Conn, id: StationId) -> Result<StationView, Failure> {
     let row = store::station_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let cabinet = store::cabinets_of(conn, &[id])?.first().map(|(_, cabinet)| *cabinet);
@@ -203,7 +194,7 @@ pub fn hospital_add(tx: &mut Tx<'_>, input: HospitalInput) -> Result<HospitalVie
         .get(&record.code)
         .copied()
         .ok_or(Code::NotFound)?;
-    tx.record("hospital", id, "hospital.added", json!({"code": record.code}), Hearers::nobody())?;
+    tx.record("hospital", id, "hospital.added", json!({"code": record.code}), Recipients::nobody())?;
     let HospitalRecord { code, name_zh, name_en, district, weight } = record;
     Ok(HospitalView { id, code, name_zh, name_en, district, weight, created_at: tx.now })
 }
@@ -239,7 +230,7 @@ pub fn employer_add(tx: &mut Tx<'_>, input: EmployerInput) -> Result<EmployerVie
         .get(&record.code)
         .copied()
         .ok_or(Code::NotFound)?;
-    tx.record("employer", id, "employer.added", json!({"code": record.code}), Hearers::nobody())?;
+    tx.record("employer", id, "employer.added", json!({"code": record.code}), Recipients::nobody())?;
     let EmployerRecord { code, name_zh, name_en } = record;
     Ok(EmployerView { id, code, name_zh, name_en, created_at: tx.now })
 }

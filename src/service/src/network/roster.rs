@@ -1,4 +1,4 @@
-//! Who is on call when. Offers nobody a consultation.
+//! The roster of shifts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Page, checked};
-use crate::{AppState, Failure, Hearers, Tx};
+use crate::{AppState, Failure, Recipients, Tx};
 use coordination::Topic;
 use domain::{
     ids::{ShiftId, StaffId},
     precondition::Expected,
     refusal::{Code, Refusal},
-    staff::{ShiftRecord, overlap_words},
+    staff::{ShiftRecord, overlap_message},
     time::Timestamp,
 };
 use storage::{Conn, network::listing as store};
@@ -21,7 +21,7 @@ use storage::{Conn, network::listing as store};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftInput {
-    /// Whose.
+    /// The member of staff.
     pub staff_id: StaffId,
     /// First instant on call.
     pub starts_at: DateTime<Utc>,
@@ -29,7 +29,7 @@ pub struct ShiftInput {
     pub ends_at: DateTime<Utc>,
 }
 
-/// Other hours for a shift.
+/// New hours for a shift.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftChange {
@@ -39,9 +39,7 @@ pub struct ShiftChange {
     pub ends_at: DateTime<Utc>,
 }
 
-/// A shift.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs)]
 pub struct ShiftView {
     pub id: ShiftId,
     pub staff_id: StaffId,
@@ -49,34 +47,32 @@ pub struct ShiftView {
     pub ends_at: DateTime<Utc>,
 }
 
-/// A shift that is off the roster.
+/// A shift that was cancelled.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ShiftCancelled {
-    /// Which.
     pub id: ShiftId,
-    /// Always true.
     pub cancelled: bool,
 }
 
 /// Adds a shift.
 ///
 /// # Errors
-/// One problem per bad field; `NotFound`; `AlreadyExists` where it meets
-/// another, with the other's hours; `StateMovedOn` for somebody who is disabled.
+/// One problem per bad field; `NotFound`; `AlreadyExists` if it overlaps another, with the
+/// other's hours; `StateMovedOn` for somebody who is disabled.
 pub fn shift_add(tx: &mut Tx<'_>, input: &ShiftInput) -> Result<ShiftView, Failure> {
     let id = ShiftId::generate();
-    fit(tx, input.staff_id, None, input.starts_at, input.ends_at)?;
+    ensure_fits(tx, input.staff_id, None, input.starts_at, input.ends_at)?;
     if !storage::network::import::shift_add(tx.conn, id, input.staff_id, input.starts_at, input.ends_at)? {
         return Err(Code::AlreadyExists.into());
     }
     let payload = json!({"shift": id, "starts_at": input.starts_at, "ends_at": input.ends_at});
-    tx.record("staff", input.staff_id, "staff.shift_added", payload, Hearers::staff(input.staff_id))?;
+    tx.record("staff", input.staff_id, "staff.shift_added", payload, Recipients::staff(input.staff_id))?;
     tx.wake(Topic::Matching);
     Ok(ShiftView { id, staff_id: input.staff_id, starts_at: input.starts_at, ends_at: input.ends_at })
 }
 
-/// Gives a shift other hours. Who is on no shift any more is off duty at once;
-/// their patients stay with them.
+/// Changes the hours of a shift. A doctor who is then on no shift is off duty at once and keeps
+/// their active consultations.
 ///
 /// # Errors
 /// As [`shift_add`]; `PreconditionFailed`; `StateMovedOn` with `over` for a
@@ -88,8 +84,8 @@ pub fn shift_change(
     input: &ShiftChange,
 ) -> Result<(i64, ShiftView), Failure> {
     let row = store::shift_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    fit(tx, row.staff_id, Some(id), input.starts_at, input.ends_at)?;
-    // Its owner is held by now, so it stands still.
+    ensure_fits(tx, row.staff_id, Some(id), input.starts_at, input.ends_at)?;
+    // Its owner's row is locked now, so the shift cannot change.
     let row = store::shift_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let version = expected.resolve(row.version)?;
     if row.ends_at <= tx.now {
@@ -99,45 +95,48 @@ pub fn shift_change(
         return Err(Code::PreconditionFailed.into());
     }
     let payload = json!({"shift": id, "starts_at": input.starts_at, "ends_at": input.ends_at});
-    tx.record("staff", row.staff_id, "staff.shift_changed", payload, Hearers::staff(row.staff_id))?;
+    tx.record("staff", row.staff_id, "staff.shift_changed", payload, Recipients::staff(row.staff_id))?;
     off_duty_without_shift(tx, row.staff_id)?;
     shift_fetch(tx.conn, id)
 }
 
-/// Takes a shift off the roster; as [`shift_change`] for who was on it.
+/// Cancels a shift; a doctor on it goes off duty as in [`shift_change`].
 ///
 /// # Errors
-/// `NotFound`, also for one that was taken off before.
+/// `NotFound`, also for one that was cancelled before.
 pub fn shift_cancel(tx: &mut Tx<'_>, id: ShiftId) -> Result<ShiftCancelled, Failure> {
     let row = store::shift_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    storage::staff::staff_hold(tx.conn, row.staff_id)?.ok_or(Code::NotFound)?;
+    storage::staff::staff_lock(tx.conn, row.staff_id)?.ok_or(Code::NotFound)?;
     if !store::shift_remove(tx.conn, id)? {
         return Err(Code::NotFound.into());
     }
     let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
-    tx.record("staff", row.staff_id, "staff.shift_cancelled", payload, Hearers::staff(row.staff_id))?;
+    tx.record("staff", row.staff_id, "staff.shift_cancelled", payload, Recipients::staff(row.staff_id))?;
     off_duty_without_shift(tx, row.staff_id)?;
     Ok(ShiftCancelled { id, cancelled: true })
 }
 
-/// Checks that these hours are a shift and meet no other; holds whose it is, so
-/// that of two shifts that meet only one comes in.
-fn fit(
+/// Checks that these hours are valid and overlap no other shift; locks the member of staff, so
+/// that of two overlapping shifts only one is stored.
+fn ensure_fits(
     tx: &mut Tx<'_>,
     staff_id: StaffId,
-    but: Option<ShiftId>,
+    except: Option<ShiftId>,
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> Result<(), Failure> {
-    let person = storage::staff::staff_hold(tx.conn, staff_id)?.ok_or(Code::NotFound)?;
+    let person = storage::staff::staff_lock(tx.conn, staff_id)?.ok_or(Code::NotFound)?;
     if person.disabled_at.is_some() {
         return Err(Refusal::moved_on("disabled").into());
     }
     checked(tx, &ShiftRecord { staff_email: person.email, starts_at, ends_at })?;
-    let Some(met) = store::shift_meeting(tx.conn, staff_id, but, starts_at, ends_at)? else { return Ok(()) };
-    let mut refusal = Refusal::field("starts_at", "overlaps", overlap_words(met.starts_at, met.ends_at));
+    let Some(overlapping) = store::shift_meeting(tx.conn, staff_id, except, starts_at, ends_at)? else {
+        return Ok(());
+    };
+    let mut refusal =
+        Refusal::field("starts_at", "overlaps", overlap_message(overlapping.starts_at, overlapping.ends_at));
     refusal.code = Code::AlreadyExists;
-    Err(refusal.with_data(json!({"shift": view(met)})).into())
+    Err(refusal.with_data(json!({"shift": view(overlapping)})).into())
 }
 
 fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Failure> {
@@ -146,7 +145,7 @@ fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Fail
         && storage::staff::change::doctor_off(tx.conn, staff_id)?
     {
         let payload = json!({"presence": "off", "reason": "no_shift"});
-        tx.record("staff", staff_id, "duty.changed", payload, Hearers::staff(staff_id))?;
+        tx.record("staff", staff_id, "duty.changed", payload, Recipients::staff(staff_id))?;
     }
     Ok(())
 }

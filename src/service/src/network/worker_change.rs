@@ -1,10 +1,10 @@
-//! Changes of a worker that open a health record to somebody: a new card, a
-//! new PIN, a document that an operator saw, a merge of a record that has an
-//! owner. One operator asks, another one approves; until then nothing is
-//! changed but that a card which is to be replaced stops at once.
+//! Changes of a worker that give access to a health record: a new card, a new PIN, a document that
+//! an operator saw, a merge of a record that has a proved identity. One operator requests it,
+//! another approves it; nothing changes until then, except that a card to be replaced stops at
+//! once.
 //!
-//! A worker who is there needs no operator: they change their own PIN with the
-//! old one, and set a new one with their card and a proved phone (`access.rs`).
+//! A worker who is present needs no operator: they change their own PIN with the old one, and set
+//! a new one with their card and a proved phone (`access.rs`).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::{
     Contradiction, MergeInput, Page,
     identity::{self, Key},
 };
-use crate::{AppState, Failure, Hearers, Tx, caller::StaffCaller, check_in, network};
+use crate::{AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in, network};
 use crypto::{
     blind::BlindField,
     pin::{PinSalt, check_worker_pin},
@@ -42,10 +42,10 @@ use storage::{
 pub struct WorkerChangeInput {
     /// What is to change.
     pub kind: ChangeKind,
-    /// `card`: the new card. The worker's own puts a stopped card in force again.
+    /// `card`: the new card. The worker's current number reactivates a stopped card.
     #[schema(value_type = Option<spelling::CardNumber>)]
     pub card_number: Option<String>,
-    /// `pin`, and `card` for somebody who had none: the PIN, typed by the worker.
+    /// `pin`, and `card` for a worker who had none: the PIN, typed by the worker.
     #[schema(value_type = Option<spelling::WorkerPin>)]
     pub pin: Option<Secret>,
     /// `document`: which document the operator saw.
@@ -53,47 +53,43 @@ pub struct WorkerChangeInput {
     /// `document`: its number.
     #[schema(value_type = Option<spelling::DocumentNumber>)]
     pub document_number: Option<String>,
-    /// `merge`: under whom the record comes.
+    /// `merge`: the worker into whom the record is merged.
     pub into: Option<WorkerId>,
-    /// `merge`: contradictions that the operator holds for mistakes.
+    /// `merge`: contradictions that the operator considers mistakes.
     #[schema(max_items = 3)]
     pub accept: Option<Vec<Contradiction>>,
 }
 
-/// A change that was asked for. Shows none of its secrets.
+/// A requested change, without its secrets.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorkerChangeView {
-    /// Which.
     pub id: WorkerChangeId,
-    /// Of whom.
+    /// Of which worker.
     pub worker_id: WorkerId,
-    /// What.
+    /// What is to change.
     pub kind: ChangeKind,
-    /// Where it stands.
     pub state: ChangeState,
-    /// Who asked for it.
+    /// Who requested it.
     pub requested_by: StaffId,
-    /// When.
     pub requested_at: DateTime<Utc>,
     /// Until when it may be approved.
     pub expires_at: DateTime<Utc>,
     /// Who decided.
     pub decided_by: Option<StaffId>,
-    /// When.
     pub decided_at: Option<DateTime<Utc>>,
 }
 
-/// What a change writes, as it is kept until then.
+/// The data of a change, stored sealed until it is approved.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Wanted {
+enum ChangeBody {
     Card { card_number: String, pin: Option<Pin> },
     Pin(Pin),
     Document { document: DocumentKind, number: String },
     Merge { into: WorkerId, accept: Vec<Contradiction> },
 }
 
-/// A PIN as it is kept: never in clear.
+/// A PIN as stored: never in clear.
 #[derive(Serialize, Deserialize)]
 struct Pin {
     salt: Vec<u8>,
@@ -107,25 +103,25 @@ impl Pin {
     }
 }
 
-/// Asks for a change.
+/// Requests a change.
 ///
 /// # Errors
-/// `NotFound`; one problem per bad field; `AlreadyExists` for a card that
-/// somebody has; `StateMovedOn` for a worker who was merged.
+/// `NotFound`; one problem per bad field; `AlreadyExists` for a card that another worker has;
+/// `StateMovedOn` for a worker who was merged.
 pub fn request(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: WorkerId,
     input: &WorkerChangeInput,
 ) -> Result<WorkerChangeView, Failure> {
-    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
-    let wanted = read(tx, &worker, input)?;
-    if let Wanted::Card { card_number, .. } = &wanted {
+    let worker = ensure_not_merged(storage::network::worker::worker_lock(tx.conn, id)?)?;
+    let body = read(tx, &worker, input)?;
+    if let ChangeBody::Card { card_number, .. } = &body {
         ensure_free(tx, id, card_number)?;
         stop(tx, &worker)?;
     }
     let change = WorkerChangeId::generate();
-    let body = serde_json::to_string(&wanted)?;
+    let body = serde_json::to_string(&body)?;
     let hours = i64::from(tx.app.policy.check_in.change_hours);
     let new = NewChange {
         id: change,
@@ -139,15 +135,15 @@ pub fn request(
     };
     store::change_add(tx.conn, &new)?;
     let payload = json!({"worker": id, "kind": input.kind});
-    tx.record("worker_change", change, "worker_change.requested", payload, Hearers::worker(id))?;
+    tx.record("worker_change", change, "worker_change.requested", payload, Recipients::worker(id))?;
     fetch(tx.conn, change)
 }
 
-/// Approves a change, which is then carried out.
+/// Approves a change and carries it out.
 ///
 /// # Errors
-/// `NotFound`; `OwnApproval` for whoever asked for it; `StateMovedOn` for one
-/// that is decided or has lapsed; and what the change itself says.
+/// `NotFound`; `OwnApproval` for the operator who requested it; `StateMovedOn` for one that is
+/// decided or has lapsed; and the errors of the change itself.
 pub fn approve(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
@@ -162,7 +158,7 @@ pub fn approve(
     decide(tx, caller, &row, ChangeState::Approved)
 }
 
-/// Refuses a change; whoever asked for it may withdraw it so.
+/// Refuses a change; the operator who requested it may withdraw it this way.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn` for one that is decided or has lapsed.
@@ -174,7 +170,7 @@ pub fn refuse(tx: &mut Tx<'_>, caller: StaffCaller, id: WorkerChangeId) -> Resul
 /// Changes that wait for a second operator, by id.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn list(
     conn: &mut Conn,
     app: &AppState,
@@ -185,12 +181,12 @@ pub fn list(
     Ok(Page::of(items, limit, |change: &WorkerChangeView| change.id.uuid()))
 }
 
-/// Stops a worker's card at once: it was lost. Closing a door takes one person.
+/// Stops a worker's lost card at once. Removing access needs no second operator.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn` for a worker who was merged or has no card.
 pub fn stop_card(tx: &mut Tx<'_>, id: WorkerId) -> Result<network::WorkerSummary, Failure> {
-    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
+    let worker = ensure_not_merged(storage::network::worker::worker_lock(tx.conn, id)?)?;
     if worker.card_index.is_none() {
         return Err(Refusal::moved_on("no_card").into());
     }
@@ -201,12 +197,12 @@ pub fn stop_card(tx: &mut Tx<'_>, id: WorkerId) -> Result<network::WorkerSummary
 fn stop(tx: &mut Tx<'_>, worker: &WorkerRow) -> Result<(), Failure> {
     if store::card_stop(tx.conn, worker.id, tx.now)? {
         check_in::end_of_worker(tx, worker.id)?;
-        tx.record("worker", worker.id, "card.stopped", json!({}), Hearers::worker(worker.id))?;
+        tx.record("worker", worker.id, "card.stopped", json!({}), Recipients::worker(worker.id))?;
     }
     Ok(())
 }
 
-fn live(worker: Option<WorkerRow>) -> Result<WorkerRow, Failure> {
+fn ensure_not_merged(worker: Option<WorkerRow>) -> Result<WorkerRow, Failure> {
     let worker = worker.ok_or(Code::NotFound)?;
     match worker.merged_into {
         Some(into) => Err(Refusal::moved_on("merged").with_data(json!({"worker_id": into})).into()),
@@ -215,7 +211,7 @@ fn live(worker: Option<WorkerRow>) -> Result<WorkerRow, Failure> {
 }
 
 fn waiting(tx: &mut Tx<'_>, id: WorkerChangeId) -> Result<ChangeRow, Failure> {
-    let row = store::change_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = store::change_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     match row.state {
         ChangeState::Waiting if row.expires_at > tx.now => Ok(row),
         ChangeState::Waiting => Err(Refusal::moved_on("lapsed").into()),
@@ -235,33 +231,33 @@ fn decide(
         ChangeState::Refused | ChangeState::Waiting => "worker_change.refused",
     };
     let payload = json!({"worker": row.worker_id, "kind": row.kind, "requested_by": row.requested_by});
-    tx.record("worker_change", row.id, event, payload, Hearers::worker(row.worker_id))?;
+    tx.record("worker_change", row.id, event, payload, Recipients::worker(row.worker_id))?;
     fetch(tx.conn, row.id)
 }
 
-fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failure> {
-    if let Wanted::Merge { into, accept } = wanted {
+fn carry_out(tx: &mut Tx<'_>, id: WorkerId, body: ChangeBody) -> Result<(), Failure> {
+    if let ChangeBody::Merge { into, accept } = body {
         network::merge(tx, id, &MergeInput { into, accept }, true)?;
         return Ok(());
     }
-    let worker = live(storage::network::worker::worker_hold(tx.conn, id)?)?;
-    match wanted {
-        Wanted::Card { card_number, pin } => {
+    let worker = ensure_not_merged(storage::network::worker::worker_lock(tx.conn, id)?)?;
+    match body {
+        ChangeBody::Card { card_number, pin } => {
             ensure_free(tx, id, &card_number)?;
             let index = tx.app.keys.blind.of(BlindField::CardNumber, &card_number);
             store::card_set(tx.conn, id, &index)?;
             if let Some(pin) = pin {
                 store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
             }
-            tx.record("worker", id, "card.replaced", json!({}), Hearers::worker(id))?;
+            tx.record("worker", id, "card.replaced", json!({}), Recipients::worker(id))?;
             check_in::end_of_worker(tx, id)
         }
-        Wanted::Pin(pin) => {
+        ChangeBody::Pin(pin) => {
             store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
-            tx.record("worker", id, "pin.reset", json!({"by": "operators"}), Hearers::worker(id))?;
+            tx.record("worker", id, "pin.reset", json!({"by": "operators"}), Recipients::worker(id))?;
             check_in::end_of_worker(tx, id)
         }
-        Wanted::Document { document, number } => {
+        ChangeBody::Document { document, number } => {
             let name = tx.app.open("worker", "name_sealed", id, &worker.name_sealed)?;
             let number = DocumentNumber::parse(document, &number)
                 .map_err(|_| Failure::Fault("a kept document number".to_owned()))?;
@@ -271,11 +267,11 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, wanted: Wanted) -> Result<(), Failur
             }
             Ok(())
         }
-        Wanted::Merge { .. } => Ok(()),
+        ChangeBody::Merge { .. } => Ok(()),
     }
 }
 
-/// Nobody else has this card.
+/// Checks that no other worker has this card.
 fn ensure_free(tx: &mut Tx<'_>, id: WorkerId, card_number: &str) -> Result<(), Failure> {
     let index = tx.app.keys.blind.of(BlindField::CardNumber, card_number);
     let taken =
@@ -283,8 +279,8 @@ fn ensure_free(tx: &mut Tx<'_>, id: WorkerId, card_number: &str) -> Result<(), F
     if taken { Err(Code::AlreadyExists.into()) } else { Ok(()) }
 }
 
-/// The fields that each kind has.
-fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Result<Wanted, Failure> {
+/// Checks that exactly the fields of the kind are given and valid.
+fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Result<ChangeBody, Failure> {
     let mut problems: Vec<FieldProblem> = Vec::new();
     let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
         let message = Bilingual::fixed(zh, en);
@@ -307,7 +303,7 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
             bad(field, "missing_field", "缺少必填字段", "a change of this kind needs it");
         }
     }
-    // The worker's own card, found again, is as it is.
+    // The worker's current card is accepted without a valid check digit.
     let own = |number: &str| {
         let index = tx.app.keys.blind.of(BlindField::CardNumber, number);
         worker.card_index.as_deref() == Some(index.as_slice())
@@ -334,8 +330,8 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
     if let Some(into) = input.into
         && (into == worker.id || storage::network::worker::worker_fetch(tx.conn, into)?.is_none())
     {
-        let words = Bilingual::fixed("网络中没有。", "The network knows none such.");
-        problems.push(FieldProblem { field: "into".to_owned(), code: "unknown".to_owned(), message: words });
+        let message = Bilingual::fixed("网络中没有。", "The network knows none such.");
+        problems.push(FieldProblem { field: "into".to_owned(), code: "unknown".to_owned(), message });
     }
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
@@ -343,13 +339,15 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
     let pin = input.pin.as_ref().map(|pin| Pin::of(tx.app, pin));
     let missing = || Failure::Fault("a checked field is not there".to_owned());
     Ok(match input.kind {
-        ChangeKind::Card => Wanted::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin },
-        ChangeKind::Pin => Wanted::Pin(pin.ok_or_else(missing)?),
-        ChangeKind::Document => Wanted::Document {
+        ChangeKind::Card => {
+            ChangeBody::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin }
+        }
+        ChangeKind::Pin => ChangeBody::Pin(pin.ok_or_else(missing)?),
+        ChangeKind::Document => ChangeBody::Document {
             document: input.document_kind.ok_or_else(missing)?,
             number: input.document_number.clone().ok_or_else(missing)?,
         },
-        ChangeKind::Merge => Wanted::Merge {
+        ChangeKind::Merge => ChangeBody::Merge {
             into: input.into.ok_or_else(missing)?,
             accept: input.accept.clone().unwrap_or_default(),
         },

@@ -1,4 +1,4 @@
-//! Orders: packs are set aside, paid for, and then authorised one by one.
+//! Orders: packs are reserved, paid for, and then authorised one by one.
 
 pub(crate) mod plan;
 pub mod sale;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, Hearers, Tx, caller::WorkerCaller, ledger as books, vend};
+use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, ledger as subsidy, vend};
 use crate::prescription::dispense;
 use crypto::random;
 use domain::{
@@ -32,9 +32,9 @@ use storage::{
     vend::attempt::AttemptRow,
 };
 
-/// Products in one order over the counter, at most [P].
+/// The maximum number of products in one order over the counter. Our default.
 const MOST_LINES: usize = 5;
-/// Packs of one product over the counter, at most [P].
+/// The maximum number of packs of one product over the counter. Our default.
 const MOST_PACKS: u32 = 5;
 
 /// What to order: a prescription, or lines over the counter.
@@ -46,8 +46,8 @@ pub struct OrderInput {
     /// Over the counter, where the cabinet's lane permits it; 1 to 5 lines.
     #[schema(min_items = 1, max_items = 5)]
     pub lines: Option<Vec<OrderLineInput>>,
-    /// Over the counter: the rules of warnings that the buyer has read and
-    /// accepts, as the refusal `safety_warnings_unaccepted` told them.
+    /// Over the counter: the rules of warnings that the buyer has read and accepts, as the refusal
+    /// `safety_warnings_unaccepted` lists them.
     #[schema(value_type = Option<Vec<spelling::RuleCode>>, max_items = 50)]
     pub accepted_warnings: Option<Vec<String>>,
 }
@@ -56,7 +56,6 @@ pub struct OrderInput {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderLineInput {
-    /// The product.
     #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// How many packs.
@@ -76,16 +75,14 @@ pub enum PayMethod {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PayInput {
-    /// How.
     pub method: PayMethod,
 }
 
 /// An order, as its worker sees it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
-    /// Which.
     pub id: OrderId,
-    /// Where it stands.
+    /// The current state.
     pub state: OrderState,
     /// Against which prescription.
     pub prescription_id: Option<PrescriptionId>,
@@ -93,36 +90,30 @@ pub struct OrderView {
     pub station_id: StationId,
     /// What it costs, in fen.
     pub total_fen: Fen,
-    /// Its packs.
     pub units: Vec<UnitView>,
     /// Six digits for the hatch, while the order is paid.
     pub pickup_code: Option<String>,
-    /// Since when.
     pub created_at: DateTime<Utc>,
-    /// From here on it is withdrawn.
+    /// When it is withdrawn.
     pub expires_at: DateTime<Utc>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Over the counter: what the safety check told the buyer, and which
-    /// warnings they accepted.
+    /// Over the counter: what the safety check found, and which warnings the buyer accepted.
     pub safety: Option<OrderSafety>,
 }
 
-/// One pack.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UnitView {
-    /// Which.
     pub id: OrderUnitId,
-    /// What.
     pub product_code: String,
     /// In which slot.
     #[schema(minimum = 1)]
     pub slot_no: i32,
     /// What it costs, in fen.
     pub price_fen: Fen,
-    /// Where it stands.
+    /// The current state.
     pub state: UnitState,
     /// Its newest attempt.
     pub attempt: Option<UnitAttemptView>,
@@ -131,9 +122,8 @@ pub struct UnitView {
 /// An attempt, as the worker sees it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UnitAttemptView {
-    /// Which.
     pub id: AttemptId,
-    /// Where it stands.
+    /// The current state.
     pub state: AttemptState,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -148,13 +138,13 @@ pub struct OrderList {
     pub next_after: Option<OrderId>,
 }
 
-/// Sets the packs aside. Over the counter the safety check runs first, on the
-/// worker's own record; for a prescription it runs again.
+/// Reserves the packs. Over the counter the safety check runs first, on the worker's own record;
+/// for a prescription it runs again.
 ///
 /// # Errors
-/// `OutOfStock`, `UnitsExceeded`, `LaneNotVendable`, `CabinetClosed` where the
-/// station has no cabinet, what the prescription says, and what
-/// [`sale_check::over_the_counter`] and [`sale_check::limit_unpaid`] say.
+/// `OutOfStock`, `UnitsExceeded`, `LaneNotVendable`, `CabinetClosed` where the station has no
+/// cabinet, the refusals of the prescription, of [`sale::over_the_counter`] and of
+/// [`sale::limit_unpaid`].
 pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Result<OrderView, Failure> {
     let problems = problems(input);
     if !problems.is_empty() {
@@ -162,7 +152,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     }
     let cabinet =
         storage::vend::journal::cabinet_of_station(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
-    let person = sale::hold_person(tx, caller)?;
+    let person = sale::lock_person(tx, caller)?;
     let cabinet = vend::lock_cabinet(tx, cabinet)?;
     let (plan, safety) = match (input.prescription_id, &input.lines) {
         (Some(prescription), _) => {
@@ -198,13 +188,14 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         expires_at: tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.reserve_minutes)),
         safety_sealed: sealed,
     };
-    // The prescription's other live order holds what is left of it.
+    // The prescription's other live order has reserved what is left of it.
     if !store::order_add(tx.conn, &new)? {
         return Err(Code::UnitsExceeded.into());
     }
     let units = plan.reserve(tx, &new)?;
     store::units_add(tx.conn, &units)?;
-    // Which warnings they were says something of the worker's health: that is sealed.
+    // The warnings reveal the worker's health: they are stored sealed, and the event contains only
+    // their number.
     let warnings = safety.as_ref().map(|safety| safety.accepted_warnings.len());
     let payload = json!({
         "cabinet": cabinet.id, "prescription": input.prescription_id, "total_fen": new.total_fen,
@@ -212,7 +203,7 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         "warnings_accepted": warnings,
         "ruleset": safety.as_ref().map(|safety| safety.ruleset_version.as_str()),
     });
-    tx.record("order", id, "order.reserved", payload, Hearers::worker(caller.worker))?;
+    tx.record("order", id, "order.reserved", payload, Recipients::worker(caller.worker))?;
     fetch(tx.conn, tx.app, caller.worker, id)
 }
 
@@ -231,9 +222,8 @@ fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> 
 /// changes nothing.
 ///
 /// # Errors
-/// `BalanceTooLow`; `StateMovedOn` after its time; what the safety check says
-/// now; `PrescriptionExpired`,
-/// `LotNotAllowed`, `CabinetClosed` where a pack can no longer be vended.
+/// `BalanceTooLow`; `StateMovedOn` after its expiry; the refusals of the safety check as of now;
+/// `PrescriptionExpired`, `LotNotAllowed`, `CabinetClosed` where a pack can no longer be vended.
 pub fn pay(
     tx: &mut Tx<'_>,
     caller: WorkerCaller,
@@ -241,7 +231,7 @@ pub fn pay(
     method: PayMethod,
 ) -> Result<OrderView, Failure> {
     let PayMethod::Subsidy = method;
-    let person = sale::hold_person(tx, caller)?;
+    let person = sale::lock_person(tx, caller)?;
     let row = lock_own(tx, caller.worker, id)?;
     let units = store::units_of_order(tx.conn, id)?;
     let events = order::decide(&write::domain_order(&row, &units), Command::Pay, tx.now)?;
@@ -249,7 +239,7 @@ pub fn pay(
         if let OrderEvent::Paid { total } = event {
             check_again(tx, &person, &row, &units)?;
             take_payment(tx, &row, *total)?;
-            tx.record("order", id, event.kind(), event.payload(), Hearers::worker(caller.worker))?;
+            tx.record("order", id, event.kind(), event.payload(), Recipients::worker(caller.worker))?;
             let paid = store::order_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
             vend::issue(tx, &paid, &units)?;
         }
@@ -257,12 +247,12 @@ pub fn pay(
     fetch(tx.conn, tx.app, caller.worker, id)
 }
 
-/// The record may have changed since the packs were set aside.
+/// The record may have changed since the packs were reserved.
 fn check_again(tx: &mut Tx<'_>, person: &Person, row: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
     match row.prescription_id {
         Some(prescription) => sale::prescribed(tx, person, prescription),
         None => {
-            let accepted = safety_of(tx.app, row)?.map(|kept| kept.accepted_warnings).unwrap_or_default();
+            let accepted = safety_of(tx.app, row)?.map(|safety| safety.accepted_warnings).unwrap_or_default();
             let lines = sale::lines_of(units)?;
             sale::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
         }
@@ -281,9 +271,9 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
     {
         return Err(Code::PrescriptionExpired.into());
     }
-    let allowance = books::allowance(tx, row.worker_id)?;
-    let balance = books::balance(tx, row.worker_id)?;
-    // The screen says what would help: a card or a document, or another month.
+    let allowance = subsidy::allowance(tx, row.worker_id)?;
+    let balance = subsidy::balance(tx, row.worker_id)?;
+    // The screen shows what would help: a card or a document, or another month.
     ledger::can_pay(balance, total).map_err(|refusal| {
         refusal.with_data(json!({"allowance": allowance, "balance_fen": balance, "total_fen": total}))
     })?;
@@ -294,13 +284,13 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
         return Err(Refusal::moved_on(row.state).into());
     }
     if let Some(transfer) = ledger::pay_order(row.worker_id, row.id, total)? {
-        books::book(tx, &transfer, row.worker_id)?;
+        subsidy::book(tx, &transfer, row.worker_id)?;
     }
     Ok(())
 }
 
-/// Withdraws an order: what has not started is voided and paid back; what has
-/// started goes on.
+/// Withdraws an order: packs that have not started are voided and paid back; packs that have
+/// started continue.
 ///
 /// # Errors
 /// `StateMovedOn` when there is nothing left to withdraw.
@@ -318,7 +308,7 @@ pub fn cancel(tx: &mut Tx<'_>, caller: WorkerCaller, id: OrderId) -> Result<Orde
     fetch(tx.conn, tx.app, caller.worker, id)
 }
 
-/// The worker's own order, with the cabinet's row and its own taken.
+/// The worker's own order, with the cabinet's row and the order's row locked.
 fn lock_own(tx: &mut Tx<'_>, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failure> {
     let row = own(tx.conn, worker, id)?;
     vend::lock_cabinet(tx, row.cabinet_id)?;

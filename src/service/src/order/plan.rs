@@ -1,5 +1,5 @@
-//! What an order will hold, before anything is set aside: products, packs and
-//! prices that the cabinet's lane and the prescription permit.
+//! The contents of an order before anything is reserved: products, packs and prices that the
+//! cabinet's lane and the prescription permit.
 
 use super::{sale, write::key_of};
 use crate::{
@@ -23,7 +23,7 @@ use storage::{
     vend::journal::CabinetRow,
 };
 
-/// Packs of one product, with what the safety check will want to know.
+/// Packs of one product, with the data for later safety checks.
 struct Wanted {
     line_no: Option<i32>,
     product_code: String,
@@ -33,8 +33,8 @@ struct Wanted {
     days: i32,
 }
 
-/// Everything an order will hold.
-pub struct OrderPlan {
+/// The contents of an order.
+pub(crate) struct OrderPlan {
     prescription: Option<PrescriptionId>,
     wanted: Vec<Wanted>,
 }
@@ -44,7 +44,7 @@ impl OrderPlan {
     ///
     /// # Errors
     /// `UnitsExceeded` when nothing is left; `LaneNotVendable`.
-    pub fn of_prescription(
+    pub(crate) fn of_prescription(
         tx: &mut Tx<'_>,
         cabinet: &CabinetRow,
         worker: WorkerId,
@@ -110,14 +110,13 @@ impl OrderPlan {
         Ok(Self { prescription: None, wanted })
     }
 
-    /// What it costs.
     pub fn total(&self) -> Result<Fen, Refusal> {
         let lines: Vec<Line> =
             self.wanted.iter().map(|one| Line { price: one.price, packs: one.packs }).collect();
         price(&lines)
     }
 
-    /// Sets every pack aside, first expired first, or none.
+    /// Reserves all packs or none; packs that expire earliest are chosen first.
     ///
     /// # Errors
     /// `OutOfStock`, naming the product.

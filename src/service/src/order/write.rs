@@ -1,5 +1,5 @@
-//! Orders and their packs: what was decided, written down. This is the one
-//! writer of their states, and of the stock and money that go with them:
+//! Writes decisions about orders and their packs. This is the only writer of their states, and of
+//! the stock and money that belong to them:
 //!
 //! | pack | its place in the stock |
 //! |---|---|
@@ -8,21 +8,21 @@
 //! | dispensed | dispensed |
 //! | released, refunded | none |
 
-use crate::{Failure, Hearers, Tx, ledger as books, prescription::dispense, stock::move_packs};
+use crate::{Failure, Recipients, Tx, ledger as subsidy, prescription::dispense, stock::move_packs};
 use domain::{
     ids::{OrderId, OrderUnitId},
     ledger,
     order::{self, Command, Order, OrderEvent, OrderState, OrderUnit, UnitState},
     refusal::{Code, Refusal},
-    stock::{DoubtEnd, Movement},
+    stock::{DoubtOutcome, Movement},
 };
 use storage::{
     order::{self as store, OrderRow, UnitRow},
     stock::StockKey,
 };
 
-/// A stored order, as the rules know it.
-pub fn domain_order(row: &OrderRow, units: &[UnitRow]) -> Order {
+/// Converts a stored order to the domain's type.
+pub(crate) fn domain_order(row: &OrderRow, units: &[UnitRow]) -> Order {
     let units = units.iter().map(|unit| OrderUnit { id: unit.id, state: unit.state, price: unit.price_fen });
     Order { state: row.state, expires_at: row.expires_at, units: units.collect() }
 }
@@ -30,26 +30,26 @@ pub fn domain_order(row: &OrderRow, units: &[UnitRow]) -> Order {
 /// Decides on an order and writes what follows.
 ///
 /// # Errors
-/// What the rules say; `NotFound`.
+/// Refusals of the rules; `NotFound`.
 pub fn command(tx: &mut Tx<'_>, order: OrderId, command: Command) -> Result<Vec<OrderEvent>, Failure> {
     let row = store::order_lock(tx.conn, order)?.ok_or(Code::NotFound)?;
     let units = store::units_of_order(tx.conn, order)?;
     let events = order::decide(&domain_order(&row, &units), command, tx.now)?;
     for event in &events {
         write(tx, &row, &units, event)?;
-        tx.record("order", row.id, event.kind(), event.payload(), Hearers::worker(row.worker_id))?;
+        tx.record("order", row.id, event.kind(), event.payload(), Recipients::worker(row.worker_id))?;
     }
     Ok(events)
 }
 
 fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEvent) -> Result<(), Failure> {
     match event {
-        // Paying draws a pickup code; `order::pay` writes it.
+        // Paying generates a pickup code; `order::pay` writes it.
         OrderEvent::Paid { .. } => Err(Failure::Fault("an order is paid elsewhere".to_owned())),
         OrderEvent::UnitAuthorised { unit } => step(tx, find(units, *unit)?, UnitState::Authorised, None),
         OrderEvent::UnitFreed { unit } => {
             let unit = find(units, *unit)?;
-            let back = Movement::ResolveDoubt(DoubtEnd::BackToReserved);
+            let back = Movement::ResolveDoubt(DoubtOutcome::BackToReserved);
             step(tx, unit, UnitState::Reserved, (unit.state == UnitState::InDoubt).then_some(back))
         }
         OrderEvent::UnitDoubted { unit } => {
@@ -58,12 +58,12 @@ fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEven
         OrderEvent::UnitDispensed { unit, amount } => {
             let unit = find(units, *unit)?;
             let movement = match unit.state {
-                UnitState::InDoubt => Movement::ResolveDoubt(DoubtEnd::Dispensed),
+                UnitState::InDoubt => Movement::ResolveDoubt(DoubtOutcome::Dispensed),
                 _ => Movement::Dispense,
             };
             step(tx, unit, UnitState::Dispensed, Some(movement))?;
             if let Some(transfer) = ledger::settle_unit(order.id, unit.id, *amount)? {
-                books::book(tx, &transfer, order.worker_id)?;
+                subsidy::book(tx, &transfer, order.worker_id)?;
             }
             match order.prescription_id {
                 Some(prescription) => dispense::fulfil_if_done(tx, prescription).map(drop),
@@ -76,12 +76,12 @@ fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEven
         OrderEvent::UnitRefunded { unit, amount } => {
             let unit = find(units, *unit)?;
             let movement = match unit.state {
-                UnitState::InDoubt => Movement::ResolveDoubt(DoubtEnd::BackToShelf),
+                UnitState::InDoubt => Movement::ResolveDoubt(DoubtOutcome::BackToOnHand),
                 _ => Movement::Release(1),
             };
             step(tx, unit, UnitState::Refunded, Some(movement))?;
             if let Some(transfer) = ledger::refund_unit(order.worker_id, order.id, unit.id, *amount)? {
-                books::book(tx, &transfer, order.worker_id)?;
+                subsidy::book(tx, &transfer, order.worker_id)?;
             }
             Ok(())
         }
@@ -105,7 +105,7 @@ fn step(tx: &mut Tx<'_>, unit: &UnitRow, to: UnitState, movement: Option<Movemen
     }
 }
 
-/// Where a pack's place in the books is.
+/// The stock record that a pack belongs to.
 pub fn key_of(unit: &UnitRow) -> StockKey {
     StockKey {
         cabinet: unit.cabinet_id,

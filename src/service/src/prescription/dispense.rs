@@ -1,5 +1,5 @@
-//! How a prescription is used and how it ends: what an order may take from it,
-//! whether its signature still fits, fulfilment and expiry. It vends nothing.
+//! The use and the end of a prescription: what an order may take from it, whether its signature is
+//! valid, fulfilment and expiry. It vends nothing.
 
 use std::sync::Arc;
 
@@ -30,48 +30,39 @@ use storage::{
     prescription::{self as store, LineRow, PrescriptionRow},
 };
 
-/// Prescriptions that one round ends, at most.
+/// The maximum number of prescriptions that one round ends.
 const EXPIRED_AT_ONCE: i64 = 100;
 
-/// One line that an order may take packs of.
+/// One line from which an order may take packs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UsableLine {
-    /// Its place, from 1.
+    /// Counted from 1.
     pub line_no: i32,
-    /// Which product.
     pub product: ProductCode,
     /// Packs on the prescription.
     pub packs: u32,
-    /// Packs that are dispensed, in doubt or set aside already.
+    /// Packs that are dispensed, in doubt or reserved.
     pub packs_taken: u32,
     /// Thousandths of a unit a day.
     pub daily_units_thousandths: i64,
-    /// For how many days.
     pub days: i32,
 }
 
 /// A prescription in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UsablePrescription {
-    /// Which prescription.
     pub id: PrescriptionId,
-    /// In which consultation.
     pub consultation: ConsultationId,
-    /// For whom.
     pub worker: WorkerId,
-    /// By whom.
     pub doctor: StaffId,
-    /// Of which hospital.
     pub hospital: HospitalId,
     /// The last instant on which it may be used.
     pub valid_until: Timestamp,
-    /// What it allows.
     pub lines: Vec<UsableLine>,
 }
 
-/// What an order may take from a prescription. Call it in the transaction that
-/// makes the order: it holds the prescription's row, so that withdrawing it and
-/// ordering from it cannot pass each other.
+/// What an order may take from a prescription. Call it in the transaction that creates the order:
+/// it locks the prescription's row, so that a concurrent withdrawal and order see each other.
 ///
 /// # Errors
 /// `NotFound` for another worker's; `StateMovedOn` unless it is approved;
@@ -88,7 +79,7 @@ pub fn usable_for_order(
         return Err(Refusal::moved_on(row.state).into());
     }
     let valid_until = row.valid_until.filter(|until| now <= *until).ok_or(Code::PrescriptionExpired)?;
-    if !store::prescription_hold(conn, &row)? {
+    if !store::prescription_lock_version(conn, &row)? {
         return Err(super::moved_on(conn, id)?.into());
     }
     let units = store::units_of(conn, id)?;
@@ -118,12 +109,11 @@ pub fn usable_for_order(
     })
 }
 
-/// Whether a pack may be vended on this prescription now: approved by a
-/// pharmacist who is not its doctor, unexpired, and its signature fits what
-/// stands in the database.
+/// Whether a pack may be vended on this prescription now: approved by a pharmacist who is not its
+/// doctor, unexpired, and its signature matches the stored rows.
 ///
 /// # Errors
-/// What the storage said; a prescription that is not there is `false`.
+/// Faults of the storage; a missing prescription is `false`.
 pub fn verify_for_start(
     conn: &mut Conn,
     app: &AppState,
@@ -137,8 +127,8 @@ pub fn verify_for_start(
     Ok(approved && signature_fits(conn, app, &row)?)
 }
 
-/// Whether the doctor's signature fits the signed bytes, and these the row and
-/// its lines.
+/// Whether the doctor's signature is valid for the signed bytes, and these match the row and its
+/// lines.
 pub(crate) fn signature_fits(
     conn: &mut Conn,
     app: &AppState,
@@ -147,7 +137,7 @@ pub(crate) fn signature_fits(
     let (Some(sealed), Some(signature)) = (&row.canonical_sealed, &row.signature) else {
         return Ok(false);
     };
-    // Bytes that do not open were not sealed for this row: tampered, too.
+    // Bytes that cannot be decrypted were not sealed for this row: tampered, too.
     let Ok(canonical) = app.open("prescription", "canonical_sealed", row.id, sealed) else {
         tracing::warn!(prescription = %row.id, "signed bytes do not open");
         return Ok(false);
@@ -184,11 +174,11 @@ fn same_lines(document: &PrescriptionDocument, rows: &[LineRow]) -> bool {
         })
 }
 
-/// Ends a prescription of which every pack was dispensed; `false` while packs
-/// are missing, and when it has ended already.
+/// Ends a prescription of which every pack was dispensed; `false` while packs remain, and when it
+/// has ended already.
 ///
 /// # Errors
-/// `UnitsExceeded` when more came out than was prescribed.
+/// `UnitsExceeded` when more was dispensed than prescribed.
 pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failure> {
     let row = store::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     if row.state != PrescriptionState::Approved {
@@ -213,11 +203,11 @@ pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failu
     Ok(true)
 }
 
-/// Ends prescriptions whose validity is over; called by a job. One with a pack
-/// on its way or in doubt waits for it. Returns how many ended.
+/// Ends prescriptions whose validity is over; called by a job. One with a pack authorised or in
+/// doubt waits for it. Returns how many ended.
 ///
 /// # Errors
-/// What one failed with, although the others have ended.
+/// The failure of one of them, after the others have ended.
 pub async fn expire_due(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-prescriptions");
     let now = app.now();
@@ -228,8 +218,8 @@ pub async fn expire_due(app: &Arc<AppState>) -> Result<usize, Failure> {
 }
 
 fn expire(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<usize, Failure> {
-    // Another process may be at the same row; whoever is first ends it.
-    if !store::prescription_hold(tx.conn, row)? {
+    // Another process may handle the same row; only the first ends it.
+    if !store::prescription_lock_version(tx.conn, row)? {
         return Ok(0);
     }
     let moving = |state| matches!(state, UnitState::Authorised | UnitState::InDoubt);

@@ -1,5 +1,5 @@
-//! From what a doctor sends to a draft that breaks no rule. It writes nothing,
-//! and never writes or completes a line for the doctor.
+//! Converts a doctor's input to a draft that breaks no rule. It writes nothing, and never adds or
+//! completes a line for the doctor.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -17,14 +17,14 @@ use domain::{
 };
 use storage::prescription::ConsultationFacts;
 
-/// Characters in one written reason at most. [P]
+/// The maximum number of characters in one written reason. Our default.
 pub(crate) const LONGEST_REASON: usize = 500;
 
 /// What a doctor writes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrescriptionInput {
-    /// The drugs; at most 5 (source: house rules, prescribing table [V]).
+    /// The drugs; at most 5. Source: the project's clinical rules, prescribing table.
     #[schema(min_items = 1, max_items = 5)]
     pub lines: Vec<LineInput>,
     /// What is treated.
@@ -43,7 +43,7 @@ pub struct PrescriptionInput {
     pub paediatrician_attested: bool,
 }
 
-/// The body of a draft that breaks no rule, with what the safety check finds.
+/// The body of a draft that breaks no rule, with the findings of the safety check.
 pub(crate) fn body_of(
     tx: &mut Tx<'_>,
     facts: &ConsultationFacts,
@@ -56,7 +56,7 @@ pub(crate) fn body_of(
     let age = checked.profile.age_on(checked.on);
     let formulary = tx.app.formulary();
     let problems = rules::check_draft(&draft, age, &formulary, &tx.app.policy.prescribing);
-    rules::refuse_broken(problems.into_iter().map(in_wire_words).collect())?;
+    rules::refuse_broken(problems.into_iter().map(in_wire_terms).collect())?;
     let report = facts::run(tx.app, &checked);
     let names = names_of(tx.app, &draft.lines)?;
     Ok(Body { revision, draft, names, report, digest: None })
@@ -107,8 +107,8 @@ fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<Pres
     })
 }
 
-/// The machine's words for fields are not all the wire's.
-pub(crate) fn in_wire_words(mut problem: FieldProblem) -> FieldProblem {
+/// Replaces the rules' field names that differ from those of the API.
+pub(crate) fn in_wire_terms(mut problem: FieldProblem) -> FieldProblem {
     problem.field = match problem.field.as_str() {
         "child.guardian" => "guardian_attested".to_owned(),
         "child.paediatrician" => "paediatrician_attested".to_owned(),

@@ -1,7 +1,6 @@
-//! A doctor writes, edits, signs and withdraws prescriptions. The house checks
-//! and refuses; it never writes or completes a line. What a pharmacist does is
-//! in `review`, signing is in `prescription_sign`, how orders use a prescription
-//! in `prescription_use`.
+//! A doctor writes, edits, signs and withdraws prescriptions. The server checks and refuses; it
+//! never writes or completes a line. The pharmacist's part is in `review`, signing is in `sign`,
+//! the use of a prescription by orders in `dispense`.
 
 pub mod dispense;
 pub mod draft;
@@ -12,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Hearers, Part, Shown, Tx, caller::StaffCaller};
+use super::{Actor, AppState, Failure, Part, Recipients, Shown, Tx, caller::StaffCaller};
 use crate::network::me;
 use domain::{
     consultation::ConsultationState,
@@ -29,7 +28,7 @@ use domain::{
 use draft::{LONGEST_REASON, PrescriptionInput, body_of};
 use storage::{
     Conn,
-    prescription::{self as store, ConsultationFacts, NewPrescription, PrescriptionRow, Shelf},
+    prescription::{self as store, ConsultationFacts, NewPrescription, PrescriptionFilter, PrescriptionRow},
 };
 use view::{Body, PrescriptionPage, PrescriptionView, Reader, fetch_view, machine_of, views};
 
@@ -57,10 +56,10 @@ pub fn draft(
     input: &PrescriptionInput,
 ) -> Result<PrescriptionView, Failure> {
     let facts = own_consultation(tx.conn, caller.staff, consultation)?;
-    if !store::consultation_hold(tx.conn, consultation, caller.staff)? {
+    if !store::consultation_lock_if_active(tx.conn, consultation, caller.staff)? {
         return Err(Refusal::moved_on(facts.state).into());
     }
-    me::hold_care_consent(tx, facts.worker_id)?;
+    me::lock_care_consent(tx, facts.worker_id)?;
     rules::check_lane(facts.lane)?;
     let doctor = standing(tx.conn, caller.staff, consultation, false)?;
     if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.app.policy.prescribing) {
@@ -84,12 +83,12 @@ pub fn draft(
     }
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
     let payload = json!({"consultation": consultation, "prescriber": caller.staff, "revision": 0});
-    let hearers = Hearers::both(facts.worker_id, Some(caller.staff));
-    tx.record("prescription", id, "prescription.drafted", payload, hearers)?;
+    let recipients = Recipients::both(facts.worker_id, Some(caller.staff));
+    tx.record("prescription", id, "prescription.drafted", payload, recipients)?;
     fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
-/// Puts another text in the place of a draft or of a returned prescription.
+/// Replaces the contents of a draft or of a returned prescription.
 ///
 /// # Errors
 /// `NotFound`; `PreconditionFailed` when it was changed since it was read;
@@ -108,7 +107,7 @@ pub fn edit(
     let events = decide(&machine, &command, tx.now, &tx.app.policy.prescribing)?;
     let version = expected.resolve(row.version)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
-    me::hold_care_consent(tx, facts.worker_id)?;
+    me::lock_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
     if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.app, id)?)? {
@@ -120,12 +119,12 @@ pub fn edit(
     Ok((view.version, view))
 }
 
-/// Withdraws a prescription of the caller, or of the doctor who had the caller's
-/// consultation before. Withdrawing it again is no error.
+/// Withdraws a prescription of the caller, or of the doctor who had the caller's consultation
+/// before. Withdrawing it again is not an error.
 ///
 /// # Errors
-/// `NotFound`; `StateMovedOn` with the state of a live order, or `redeemed`
-/// when a pack came out; `AttemptInDoubt` under a pack that may still come out.
+/// `NotFound`; `StateMovedOn` with the state of a live order, or `redeemed` when a pack was
+/// dispensed; `AttemptInDoubt` under a pack that may still come out.
 pub fn void(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
@@ -141,11 +140,11 @@ pub fn void(
     fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
-/// Withdraws what a consultation leaves open and unsigned when it ends without
-/// its doctor, or goes to another one; for the consultation's own verbs.
+/// Withdraws the unsigned prescription of a consultation that ends without its doctor or goes to
+/// another one. Called by the consultation's operations.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Result<bool, Failure> {
     match store::prescription_open_of(tx.conn, consultation)? {
         Some(row) if matches!(row.state, PrescriptionState::Draft | PrescriptionState::Returned) => {
@@ -156,12 +155,11 @@ pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Re
     }
 }
 
-/// Whether a draft stands in the way of completing a consultation. Ask after
-/// the conditional write that completes it: [`draft`] holds the same row, so
-/// one of the two sees the other.
+/// Whether an open draft prevents completing a consultation. Call it after the conditional write
+/// that completes it: [`draft`] locks the same row, so one of the two sees the other.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<bool, Failure> {
     let open = store::prescription_open_of(conn, consultation)?;
     Ok(open.is_some_and(|row| row.state == PrescriptionState::Draft))
@@ -180,13 +178,13 @@ pub fn fetch(
     id: PrescriptionId,
 ) -> Result<(i64, PrescriptionView), Failure> {
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
-    let (reader, shelf) = reader_of(actor)?;
-    let theirs = match shelf {
-        Shelf::Worker(worker) => {
+    let (reader, filter) = reader_of(actor)?;
+    let theirs = match filter {
+        PrescriptionFilter::Worker(worker) => {
             storage::network::worker::worker_with_merged(conn, worker)?.contains(&row.worker_id)
         }
-        Shelf::Doctor(doctor) => is_theirs(conn, doctor, &row)?,
-        Shelf::Signed => row.state != PrescriptionState::Draft,
+        PrescriptionFilter::Doctor(doctor) => is_theirs(conn, doctor, &row)?,
+        PrescriptionFilter::Signed => row.state != PrescriptionState::Draft,
     };
     if !theirs {
         return Err(Code::NotFound.into());
@@ -202,7 +200,7 @@ pub fn fetch(
 /// people who consent to care; for a pharmacist all but drafts.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn list(
     conn: &mut Conn,
     app: &AppState,
@@ -211,22 +209,22 @@ pub fn list(
     after: Option<PrescriptionId>,
     limit: u32,
 ) -> Result<PrescriptionPage, Failure> {
-    let (reader, shelf) = reader_of(actor)?;
-    let mut rows = store::prescriptions_list(conn, shelf, after, i64::from(limit) + 1)?;
+    let (reader, filter) = reader_of(actor)?;
+    let mut rows = store::prescriptions_list(conn, filter, after, i64::from(limit) + 1)?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_after = rows.last().filter(|_| more).map(|row| row.id);
     if reader == Reader::Doctor {
-        // What was signed stays with whoever reviews and dispenses it.
+        // Reviewers and dispensing still see what was signed.
         let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
         let purpose = me::ConsentPurpose::HealthCare.as_str();
-        let willing = storage::network::worker::consents_standing(conn, &people, purpose)?;
+        let willing = storage::network::worker::consents_in_force(conn, &people, purpose)?;
         rows.retain(|row| willing.contains(&row.worker_id));
     }
     Ok(PrescriptionPage { items: views(conn, app, shown, &rows, reader, app.now())?, next_after })
 }
 
-/// Logs what the machine decided: codes, ids and digests.
+/// Records the events that the state machine decided: codes, ids and digests.
 pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, events: &[Event]) -> Result<(), Failure> {
     for event in events {
         let kind = match event {
@@ -237,29 +235,29 @@ pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, events: &[Event]) -
         if let Value::Object(members) = &mut payload {
             members.remove("kind");
         }
-        let hearers = Hearers::both(row.worker_id, Some(row.doctor_id));
-        tx.record("prescription", row.id, kind, payload, hearers)?;
+        let recipients = Recipients::both(row.worker_id, Some(row.doctor_id));
+        tx.record("prescription", row.id, kind, payload, recipients)?;
     }
     Ok(())
 }
 
-/// Told apart: the row is gone, or it moved on.
+/// The refusal of a write that changed no row: `NotFound` if the row is gone, else `StateMovedOn`.
 pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, Failure> {
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     Ok(Refusal::moved_on(row.state))
 }
 
-/// A written reason without its margins.
+/// A written reason without surrounding white space.
 pub(super) fn reason_of<'t>(field: &str, text: &'t str) -> Result<&'t str, Refusal> {
     let text = text.trim();
     if (4..=LONGEST_REASON).contains(&text.chars().count()) {
         return Ok(text);
     }
-    let words = Bilingual::fixed("理由须为 4 至 500 个字符", "a reason has 4 to 500 characters");
-    Err(Refusal::field(field, "out_of_range", words))
+    let message = Bilingual::fixed("理由须为 4 至 500 个字符", "a reason has 4 to 500 characters");
+    Err(Refusal::field(field, "out_of_range", message))
 }
 
-/// A prescription of the doctor's, its row taken.
+/// A prescription of the doctor, with its row locked.
 pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
     match store::prescription_lock(conn, id)? {
         Some(row) if row.doctor_id == doctor => Ok(row),
@@ -267,8 +265,8 @@ pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Resul
     }
 }
 
-/// Whether the doctor wrote it, or has the consultation in which one who was
-/// lost wrote it: they must see it, and may withdraw it to write their own.
+/// Whether the doctor wrote it, or took over the consultation from the doctor who wrote it: the new
+/// doctor must see it, and may withdraw it to write another.
 fn is_theirs(conn: &mut Conn, doctor: StaffId, row: &PrescriptionRow) -> Result<bool, Failure> {
     if row.doctor_id == doctor {
         return Ok(true);
@@ -277,8 +275,8 @@ fn is_theirs(conn: &mut Conn, doctor: StaffId, row: &PrescriptionRow) -> Result<
     Ok(facts.is_some_and(|facts| facts.doctor_id == Some(doctor) && facts.state == ConsultationState::Active))
 }
 
-/// A consultation that the doctor has or had: one that was returned after the
-/// consultation was completed is still mended by its doctor.
+/// A consultation that the doctor has or had: a prescription that was returned after the
+/// consultation was completed is still corrected by its doctor.
 pub(super) fn own_consultation(
     conn: &mut Conn,
     doctor: StaffId,
@@ -326,9 +324,9 @@ fn withdraw(
     row: &PrescriptionRow,
     by: Option<StaffId>,
     code: VoidReason,
-    words: &str,
+    reason: &str,
 ) -> Result<(), Failure> {
-    if !store::prescription_hold(tx.conn, row)? {
+    if !store::prescription_lock_version(tx.conn, row)? {
         return Err(moved_on(tx.conn, row.id)?.into());
     }
     if row.state.is_live()
@@ -349,18 +347,22 @@ fn withdraw(
     if events.is_empty() {
         return Ok(());
     }
-    let sealed = tx.app.seal("prescription", "reason_sealed", row.id, words)?;
+    let sealed = tx.app.seal("prescription", "reason_sealed", row.id, reason)?;
     if !store::prescription_end(tx.conn, row, LIVE, PrescriptionState::Void, Some(&sealed), tx.now)? {
         return Err(moved_on(tx.conn, row.id)?.into());
     }
     record(tx, row, &events)
 }
 
-fn reader_of(actor: Actor) -> Result<(Reader, Shelf), Failure> {
+fn reader_of(actor: Actor) -> Result<(Reader, PrescriptionFilter), Failure> {
     match actor {
-        Actor::Worker(worker) => Ok((Reader::Worker, Shelf::Worker(worker.worker))),
-        Actor::Staff(staff) if staff.role == Role::Doctor => Ok((Reader::Doctor, Shelf::Doctor(staff.staff))),
-        Actor::Staff(staff) if staff.role == Role::Pharmacist => Ok((Reader::Pharmacist, Shelf::Signed)),
+        Actor::Worker(worker) => Ok((Reader::Worker, PrescriptionFilter::Worker(worker.worker))),
+        Actor::Staff(staff) if staff.role == Role::Doctor => {
+            Ok((Reader::Doctor, PrescriptionFilter::Doctor(staff.staff)))
+        }
+        Actor::Staff(staff) if staff.role == Role::Pharmacist => {
+            Ok((Reader::Pharmacist, PrescriptionFilter::Signed))
+        }
         Actor::Staff(_) | Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
             Err(Code::RoleNotAllowed.into())
         }

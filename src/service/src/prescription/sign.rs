@@ -1,11 +1,11 @@
-//! A doctor signs: checked again in the same transaction, then the canonical
+//! A doctor signs a prescription: it is checked again in the same transaction, then the canonical
 //! bytes of the whole document get a detached signature.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    draft::in_wire_words,
+    draft::in_wire_terms,
     moved_on, own, own_consultation, reason_of, record, standing,
     view::{Body, PrescriptionView, Reader, fetch_view, machine_of, names_of},
 };
@@ -60,13 +60,13 @@ pub struct SignInput {
     pub overrides: Vec<OverrideInput>,
 }
 
-/// Signs a draft: the safety check runs again, here and now, and what is
-/// signed are the canonical bytes of the whole document.
+/// Signs a draft: the safety check runs again in this transaction, and the canonical bytes of the
+/// whole document are signed.
 ///
 /// # Errors
-/// `NotFound`; `StateMovedOn`; what [`signing::ensure_signing`] says;
-/// `SafetyBlocked` and `SafetyWarningsUnanswered` with findings;
-/// `PrescribingRule`, also with a proposed extension late in the day.
+/// `NotFound`; `StateMovedOn`; the refusals of [`signing::ensure_signing`]; `SafetyBlocked` and
+/// `SafetyWarningsUnanswered` with findings; `PrescribingRule`, also with a proposed extension late
+/// in the day.
 pub fn sign(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
@@ -80,10 +80,10 @@ pub fn sign(
     refuse_long_reasons(&input.overrides)?;
     let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
-    me::hold_care_consent(tx, facts.worker_id)?;
+    me::lock_care_consent(tx, facts.worker_id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let mut body = Body::open(tx.app, &row)?;
-    let machine = machine_of(&row, &body);
+    let state_machine = machine_of(&row, &body);
     let checked =
         facts::gather(tx.conn, tx.app, facts.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
     body.report = facts::run(tx.app, &checked);
@@ -91,7 +91,7 @@ pub fn sign(
     let (bytes, valid_until) = canonical(tx, &row, &mut body, input.valid_days)?;
     let digest = digest::hex(&digest::sha256(&bytes));
     let doctor = standing(tx.conn, caller.staff, row.consultation_id, true)?;
-    let events = decide_signing(tx, &machine, &doctor, &body, &checked, input.valid_days, &digest)?;
+    let events = decide_signing(tx, &state_machine, &doctor, &body, &checked, input.valid_days, &digest)?;
     body.digest = Some(digest);
     let canonical = String::from_utf8(bytes).map_err(|_| Failure::Fault("canonical bytes".to_owned()))?;
     let parts = SignedParts {
@@ -121,8 +121,8 @@ fn refuse_long_reasons(overrides: &[OverrideInput]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The reasons that answer findings, one per finding. A reason that names no
-/// lines answers every finding of its rule; one that answers nothing is dropped.
+/// Assigns the reasons to findings, one per finding. A reason without lines applies to every
+/// finding of its rule; one that applies to no finding is dropped.
 fn answers(report: &SafetyReport, inputs: &[OverrideInput]) -> Vec<Override> {
     let answer = |finding: &Finding| {
         let fits = |input: &&OverrideInput| {
@@ -142,8 +142,8 @@ fn answers(report: &SafetyReport, inputs: &[OverrideInput]) -> Vec<Override> {
     report.needing_reason().filter_map(answer).collect()
 }
 
-/// The document's canonical bytes and the end of its validity; the names are
-/// those of today's formulary.
+/// The document's canonical bytes and the end of its validity; product names are taken from the
+/// current formulary.
 fn canonical(
     tx: &Tx<'_>,
     row: &PrescriptionRow,
@@ -186,7 +186,7 @@ fn canonical(
 
 fn decide_signing(
     tx: &Tx<'_>,
-    machine: &Prescription,
+    state_machine: &Prescription,
     doctor: &DoctorStanding,
     body: &Body,
     checked: &SafetyInput,
@@ -203,8 +203,10 @@ fn decide_signing(
         valid_days,
         digest,
     };
-    decide(machine, &Command::Sign(signing), tx.now, &tx.app.policy.prescribing).map_err(|mut refusal| {
-        refusal.fields = refusal.fields.into_iter().map(in_wire_words).collect();
-        refusal
-    })
+    decide(state_machine, &Command::Sign(signing), tx.now, &tx.app.policy.prescribing).map_err(
+        |mut refusal| {
+            refusal.fields = refusal.fields.into_iter().map(in_wire_terms).collect();
+            refusal
+        },
+    )
 }

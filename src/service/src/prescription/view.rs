@@ -1,6 +1,6 @@
-//! A prescription as its readers see it, and as it lies sealed in its row. The
-//! worker sees no findings and no reasons of colleagues; the doctor sees
-//! findings; the pharmacist sees findings and the reasons for going on.
+//! A prescription as its readers see it, and its sealed contents. The worker sees no findings and
+//! no reasons of staff; the doctor sees findings; the pharmacist sees findings and the doctor's
+//! reasons for overriding them.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -25,14 +25,13 @@ use storage::{
     prescription::{self as store, LineRow, PrescriptionRow},
 };
 
-/// Who looks at a prescription.
+/// Who reads a prescription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// The worker it is for.
     Worker,
     /// The doctor who wrote it.
     Doctor,
-    /// A pharmacist.
     Pharmacist,
 }
 
@@ -53,7 +52,6 @@ pub struct PrescribedDiagnosis {
 pub struct PrescriptionLineView {
     /// Its place, from 1.
     pub line_no: i32,
-    /// Which product.
     pub product_code: String,
     /// Generic name in Chinese.
     pub generic_zh: String,
@@ -78,28 +76,22 @@ pub struct OverrideView {
     pub rule: String,
     /// Its lines, counted from 0.
     pub lines: Vec<usize>,
-    /// Why.
     pub reason: String,
 }
 
 /// A prescription, as far as its reader may see it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct PrescriptionView {
-    /// Which prescription.
     pub id: PrescriptionId,
     /// In which consultation.
     pub consultation_id: ConsultationId,
-    /// For whom.
     pub worker_id: WorkerId,
-    /// By whom.
     pub doctor_id: StaffId,
     /// Of which hospital.
     pub hospital_id: HospitalId,
-    /// Where it stands.
     pub state: PrescriptionState,
     /// Goes up with every write; also the ETag.
     pub version: i64,
-    /// The drugs.
     pub lines: Vec<PrescriptionLineView>,
     /// What is treated.
     pub diagnoses: Vec<PrescribedDiagnosis>,
@@ -107,11 +99,10 @@ pub struct PrescriptionView {
     pub kind: SupplyKind,
     /// When it was signed.
     pub signed_at: Option<DateTime<Utc>>,
-    /// The last instant on which it may be used.
+    /// The last instant at which it may be used.
     pub valid_until: Option<DateTime<Utc>>,
     /// The pharmacist who reviewed it last.
     pub reviewed_by: Option<StaffId>,
-    /// When.
     pub reviewed_at: Option<DateTime<Utc>>,
     /// Why it was sent back or withdrawn; not for the worker.
     pub reason: Option<String>,
@@ -139,8 +130,7 @@ pub struct PrescriptionPage {
     pub next_after: Option<PrescriptionId>,
 }
 
-/// A line's names as they were when it was written: a renamed product changes
-/// nothing afterwards.
+/// A line's names at the time of writing: they do not change when a product is renamed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Names {
     pub generic_zh: String,
@@ -149,7 +139,7 @@ pub(crate) struct Names {
     pub packs: u32,
 }
 
-/// What lies sealed in the row.
+/// The contents that are sealed in the row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Body {
     pub revision: u32,
@@ -160,17 +150,16 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Opens the body of a row.
+    /// Decrypts the body of a row.
     pub(crate) fn open(app: &AppState, row: &PrescriptionRow) -> Result<Self, Failure> {
         Ok(serde_json::from_str(&app.open("prescription", "body_sealed", row.id, &row.body_sealed)?)?)
     }
 
-    /// Seals it for its row.
+    /// Encrypts the body for its row.
     pub(crate) fn seal(&self, app: &AppState, id: PrescriptionId) -> Result<Vec<u8>, Failure> {
         app.seal("prescription", "body_sealed", id, &serde_json::to_string(self)?)
     }
 
-    /// The lines as rows.
     pub(crate) fn rows(&self, id: PrescriptionId) -> Result<Vec<LineRow>, Failure> {
         let fits = |number: u32| {
             i32::try_from(number).map_err(|_| Failure::Fault("a line's number does not fit".to_owned()))
@@ -207,7 +196,7 @@ pub(crate) fn names_of(app: &AppState, lines: &[DraftLine]) -> Result<Vec<Names>
     lines.iter().map(|line| name(line).ok_or_else(missing)).collect()
 }
 
-/// The row as the machine looks at it.
+/// Converts a row to the state machine's type.
 pub(crate) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
     Prescription {
         state: row.state,
@@ -222,7 +211,7 @@ pub(crate) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
     }
 }
 
-/// One prescription as `reader` sees it, read anew.
+/// Reads one prescription as `reader` may see it.
 pub(crate) fn fetch_view(
     conn: &mut Conn,
     app: &AppState,
@@ -237,7 +226,7 @@ pub(crate) fn fetch_view(
     view(app, &row, &lines, reader, now)
 }
 
-/// Several prescriptions as `reader` sees them.
+/// Several prescriptions as `reader` may see them.
 pub(crate) fn views(
     conn: &mut Conn,
     app: &AppState,
@@ -320,7 +309,7 @@ fn line_view((row, names): (&LineRow, &Names)) -> PrescriptionLineView {
     }
 }
 
-/// A product code of a stored line.
+/// The product code of a stored line.
 pub(crate) fn product_of(row: &LineRow) -> Result<ProductCode, Failure> {
     ProductCode::parse(&row.product_code)
         .ok_or_else(|| Failure::Fault(format!("a stored product code: {}", row.product_code)))

@@ -1,6 +1,6 @@
-//! The pharmacist's review: the queue of signed prescriptions, and the yes or
-//! no to one. A review checks the signature over the canonical bytes and runs
-//! the safety rules again; it never changes a line.
+//! The pharmacist's review: the queue of signed prescriptions, and the approval or return of one. A
+//! review checks the signature over the canonical bytes and runs the safety rules again; it never
+//! changes a line.
 
 pub mod record;
 
@@ -32,7 +32,7 @@ use storage::{
     prescription::{self as store, PrescriptionRow},
 };
 
-/// Prescriptions in one answer of the queue at most.
+/// The maximum number of prescriptions in one answer of the queue.
 const QUEUE_PAGE: i64 = 50;
 
 /// Signed prescriptions that wait for a pharmacist.
@@ -42,7 +42,7 @@ pub struct ReviewQueue {
     pub items: Vec<PrescriptionView>,
 }
 
-/// A pharmacist's yes.
+/// A pharmacist's approval.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveInput {
@@ -51,7 +51,7 @@ pub struct ApproveInput {
     pub pin: String,
 }
 
-/// A pharmacist's no.
+/// A pharmacist's return of a prescription to its doctor.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReturnInput {
@@ -62,24 +62,24 @@ pub struct ReturnInput {
     pub code: Option<ReturnReason>,
 }
 
-/// The queue, the oldest first; what has expired meanwhile is not in it.
+/// The queue, the oldest first, without prescriptions that have expired meanwhile.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
     let now = app.now();
     let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
     Ok(ReviewQueue { items: views(conn, app, shown, &rows, Reader::Pharmacist, now)? })
 }
 
-/// Approves a signed prescription. Approving it again is no error for the
-/// pharmacist who did it.
+/// Approves a signed prescription. Approving it again is not an error for the pharmacist who did
+/// it.
 ///
 /// # Errors
-/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; what
-/// [`signing::ensure_signing`] says; `PrescriptionSignatureInvalid` when the
-/// signature does not fit; `SafetyBlocked` or `SafetyWarningsUnanswered` with
-/// findings that are new since the signature; `PrescriptionExpired`.
+/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; the refusals of
+/// [`signing::ensure_signing`]; `PrescriptionSignatureInvalid` when the signature is invalid;
+/// `SafetyBlocked` or `SafetyWarningsUnanswered` with findings that are new since the signature;
+/// `PrescriptionExpired`.
 pub fn approve(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
@@ -89,11 +89,11 @@ pub fn approve(
     let row = reviewable(tx.conn, id)?;
     tx.shown.note(row.worker_id, Part::Prescription, id);
     let mut body = Body::open(tx.app, &row)?;
-    let machine = machine_of(&row, &body);
+    let state_machine = machine_of(&row, &body);
     let pharmacist = standing(caller.staff, tx.now);
     let digest = body.digest.clone().unwrap_or_default();
     let command = Command::Approve { by: &pharmacist, digest: &digest };
-    let events = decide(&machine, &command, tx.now, &tx.app.policy.prescribing)?;
+    let events = decide(&state_machine, &command, tx.now, &tx.app.policy.prescribing)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
         return fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now);
@@ -113,8 +113,8 @@ pub fn approve(
     fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now)
 }
 
-/// Sends a signed prescription back to its doctor, who hears of it and may
-/// edit and sign it again, or withdraw it.
+/// Returns a signed prescription to its doctor, who is notified and may edit and sign it again, or
+/// withdraw it.
 ///
 /// # Errors
 /// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; a reason that is
@@ -132,10 +132,18 @@ pub fn send_back(
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
     let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
     if !events.is_empty() {
-        let words = tx.app.seal("prescription", "reason_sealed", id, reason)?;
+        let reason_sealed = tx.app.seal("prescription", "reason_sealed", id, reason)?;
         let sealed = body.seal(tx.app, id)?;
         let to = PrescriptionState::Returned;
-        if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, Some(&words), tx.now)? {
+        if !store::prescription_review(
+            tx.conn,
+            &row,
+            to,
+            caller.staff,
+            &sealed,
+            Some(&reason_sealed),
+            tx.now,
+        )? {
             return Err(moved_on(tx.conn, id)?.into());
         }
         record(tx, &row, &events)?;
@@ -150,9 +158,9 @@ fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Fa
     }
 }
 
-/// An operator invites a pharmacist after looking at the licence, and disables
-/// them when it lapses; a session of somebody who is disabled is not live. So
-/// whoever comes this far with the role holds a licence today.
+/// An operator invites a pharmacist after checking the licence, and disables them when it lapses;
+/// the sessions of a disabled pharmacist are not live. So a caller with this role has a valid
+/// licence today.
 fn standing(staff: StaffId, now: Timestamp) -> PharmacistStanding {
     PharmacistStanding { staff, licence_verified: true, licence_valid_until: Some(civil_day(now)) }
 }

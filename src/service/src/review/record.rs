@@ -1,6 +1,6 @@
-//! What a pharmacist must see to judge a prescription: the person as far as the
-//! judgement needs them, never name or phone. Only while it waits for review,
-//! and afterwards for who reviewed it. Reading is recorded.
+//! What a pharmacist needs to review a prescription: the person's clinical data, never name or
+//! phone. It is available only while the prescription waits for review, and afterwards to the
+//! pharmacist who reviewed it. Access is recorded.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -36,7 +36,7 @@ use storage::{
 /// Something that the person takes already.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TakingView {
-    /// In the person's own words, where they told it.
+    /// In the person's own words, where they reported it.
     pub reported: Option<String>,
     /// The product, where it came from a cabinet or will.
     pub product_code: Option<String>,
@@ -48,7 +48,7 @@ pub struct TakingView {
     pub units_per_day_thousandths: Option<i64>,
     /// The last day on which it is taken.
     pub until: Option<NaiveDate>,
-    /// Whether it is unsure that the pack came out.
+    /// Whether it is uncertain that the pack was dispensed.
     pub in_doubt: bool,
 }
 
@@ -67,9 +67,9 @@ pub struct PatientView {
     pub pregnant: Option<bool>,
     /// Breast feeding now?
     pub breastfeeding: Option<bool>,
-    /// Tenths of a kilogram: measured in this consultation, or else as told.
+    /// Tenths of a kilogram: measured in this consultation, or else as reported.
     pub weight_kg_tenths: Option<i64>,
-    /// Allergies; an empty list was asked and is none.
+    /// Allergies; an empty list means that the answer was none.
     pub allergies: Option<Vec<String>>,
     /// Known conditions; liver and kidney disease are among them.
     pub conditions: Option<Vec<Condition>>,
@@ -77,7 +77,7 @@ pub struct PatientView {
     pub egfr: Option<i64>,
     /// Creatinine clearance, mL/min.
     pub creatinine_clearance: Option<i64>,
-    /// What is taken already, told or vended.
+    /// What is taken already, reported or vended.
     pub taking: Vec<TakingView>,
     /// Signs that were reported.
     pub symptoms: Vec<SymptomFlag>,
@@ -87,7 +87,7 @@ pub struct PatientView {
     pub triage: TriageView,
 }
 
-/// A prescription under review, with whom it is for.
+/// A prescription under review, with the person it is for.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReviewView {
     /// The prescription, with its diagnoses and findings.
@@ -98,7 +98,7 @@ pub struct ReviewView {
     pub withheld: Option<String>,
 }
 
-/// Reads what a review needs, and notes that it was read.
+/// Reads what a review needs, and records the access.
 ///
 /// # Errors
 /// `NotFound` unless it waits for review or the caller reviewed it.
@@ -128,28 +128,28 @@ fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Pat
     let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (_, told) = profile::fetch(conn, app, row.worker_id)?;
+    let (_, stated) = profile::fetch(conn, app, row.worker_id)?;
     let triage = triage::of_consultation(conn, app, &consultation)?;
     let span = triage::span_of(conn, &consultation)?;
     let newest = newest(storage::vitals::readings_of_care(conn, span)?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
-    let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(told.weight_kg_tenths);
+    let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(stated.weight_kg_tenths);
     let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
     let today = civil_day(app.now());
-    let who = profile::stated(&worker, &told);
+    let who = profile::stated(&worker, &stated);
     let age_months = who.birth_date.and_then(|born| months_since(born, today));
     Ok(PatientView {
         age_years: age_months.map(|months| months / 12),
         age_months,
         sex: who.sex,
         job: who.job,
-        pregnant: told.pregnant,
-        breastfeeding: told.breastfeeding,
+        pregnant: stated.pregnant,
+        breastfeeding: stated.breastfeeding,
         weight_kg_tenths,
-        allergies: told.allergies,
-        conditions: told.conditions,
-        egfr: told.egfr,
-        creatinine_clearance: told.creatinine_clearance,
+        allergies: stated.allergies,
+        conditions: stated.conditions,
+        egfr: stated.egfr,
+        creatinine_clearance: stated.creatinine_clearance,
         taking: checked.taking.iter().map(|taken| taking_view(app, taken)).collect(),
         symptoms: triage.symptoms.clone(),
         readings: newest.iter().map(vitals::view).collect(),

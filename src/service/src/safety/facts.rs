@@ -1,6 +1,5 @@
-//! Gathers what the safety check looks at. It reads every vend of a worker,
-//! whoever prescribed it; a doctor sees the finding only. It stores nothing and
-//! decides nothing: the rules do.
+//! Gathers the input of the safety check. It reads every vend of a worker, whoever prescribed it; a
+//! doctor sees only the finding. It stores nothing and decides nothing: the rules do.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -23,24 +22,23 @@ use domain::{
 };
 use storage::{Conn, safety as store};
 
-/// A reading older than this says nothing of now, in hours. [P]
+/// An older reading is ignored, in hours. Our default.
 const READING_HOURS: i64 = 24;
 
-/// The longest course that a pack can belong to, in days: long-term supply is
-/// 84 days (source: house rules, prescribing table [V]).
+/// The longest course that a pack can belong to, in days: long-term supply is 84 days. Source: the
+/// project's clinical rules, prescribing table.
 const LONGEST_COURSE_DAYS: i64 = 84;
 
-/// Lines in one check at most. [P]
+/// The maximum number of lines in one check. Our default.
 const MOST_LINES: usize = 20;
 
-/// A dose is at most this many thousandths of a unit. [P]
+/// The largest dose, in thousandths of a unit. Our default.
 const LARGEST_DOSE: i64 = 1_000_000;
 
 /// A line as a doctor writes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineInput {
-    /// Which product.
     #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
     /// Thousandths of a unit at a time: 1000 is one tablet.
@@ -59,7 +57,7 @@ pub struct LineInput {
 pub struct FindingView {
     /// The stable code of the rule.
     pub rule: String,
-    /// How grave.
+    /// How severe.
     pub severity: Severity,
     /// The lines it is about, counted from 0.
     pub lines: Vec<usize>,
@@ -72,9 +70,9 @@ pub struct FindingView {
 /// What a check found.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SafetyReportView {
-    /// In one word; `ok` is no promise of safety.
+    /// The overall result; `ok` does not guarantee safety.
     pub verdict: Verdict,
-    /// The gravest first.
+    /// The most severe first.
     pub findings: Vec<FindingView>,
     /// The version of the rules.
     pub ruleset_version: String,
@@ -109,7 +107,7 @@ pub fn run(app: &AppState, input: &SafetyInput) -> SafetyReport {
     check(input, &app.formulary(), rules())
 }
 
-/// Lines of the wire as lines of the domain.
+/// Converts lines of a request to the domain's type.
 ///
 /// # Errors
 /// One problem per bad field.
@@ -150,25 +148,25 @@ pub fn lines_of(inputs: &[LineInput]) -> Result<Vec<DraftLine>, Refusal> {
     if problems.is_empty() { Ok(lines) } else { Err(Refusal::fields(problems)) }
 }
 
-/// Whose facts a check looks at, and what it leaves out.
+/// Whose facts a check reads, and which it leaves out.
 #[derive(Debug, Clone, Copy)]
-pub struct Whose<'a> {
+pub(crate) struct Whose<'a> {
     /// Whose profile and readings.
     pub worker: WorkerId,
     /// Whose packs and prescriptions: the worker's, and at a sale those of
     /// everybody who counts as the same person.
     pub person: &'a [WorkerId],
-    /// The prescription that the lines belong to: it does not meet itself.
+    /// The prescription that the lines belong to; its own packs are left out.
     pub prescription: Option<PrescriptionId>,
-    /// The order that the lines belong to.
+    /// The order that the lines belong to; its own packs are left out.
     pub order: Option<OrderId>,
 }
 
-/// All that a check of `lines` for `worker` looks at. `except` is the
-/// prescription that the lines belong to: it does not meet itself.
+/// The input of a check of `lines` for `worker`. `except` is the prescription that the lines belong
+/// to; its own packs are left out.
 ///
 /// # Errors
-/// What the storage said; a stored code that cannot be read.
+/// Faults of the storage; a stored code that cannot be parsed.
 pub fn gather(
     conn: &mut Conn,
     app: &AppState,
@@ -185,7 +183,7 @@ pub fn gather(
 ///
 /// # Errors
 /// As there.
-pub fn gather_for(
+pub(crate) fn gather_for(
     conn: &mut Conn,
     app: &AppState,
     whose: &Whose<'_>,
@@ -210,8 +208,8 @@ pub fn gather_for(
     let breath = newest(ReadingKind::BreathAlcohol)?;
     let weight = newest(ReadingKind::Weight)?;
     let mut taking = vended(conn, whose, now)?;
-    let said = known.known_medicines().iter().cloned();
-    taking.extend(said.map(|medicine| Taken::Reported { medicine, day_ug: None }));
+    let reported = known.known_medicines().iter().cloned();
+    taking.extend(reported.map(|medicine| Taken::Reported { medicine, day_ug: None }));
     let who = profile::stated(&row, &known);
     let profile = Profile {
         birth_date: who.birth_date,
@@ -234,15 +232,14 @@ pub fn gather_for(
     Ok(SafetyInput { on: civil_day(now), lines, taking, profile })
 }
 
-/// Breath in micrograms a litre as blood in mg/100 mL: breath mg/L x 220
-/// (source: house rules, vitals [v]). Rounded up: what was measured is not 0.
+/// Breath in micrograms a litre as blood in mg/100 mL: breath mg/L x 220 (source: the project's
+/// clinical rules, vitals). Rounded up, so that a measured value never becomes 0.
 fn blood_alcohol(micrograms: i64) -> i64 {
     (micrograms * 220 + 999) / 1000
 }
 
-/// What was vended and is still being taken, what may still be vended, and
-/// what other prescriptions in effect will bring. A course counts once,
-/// however many packs it came in.
+/// Packs that were vended and are still being taken, packs that may still be vended, and lines of
+/// other prescriptions in effect. A course counts once, however many packs it has.
 fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Taken>, Failure> {
     let (person, except) = (whose.person, whose.prescription);
     let today = civil_day(now);
@@ -261,7 +258,7 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
         courses.insert(key, course);
     }
     let since = now - TimeDelta::days(LONGEST_COURSE_DAYS + 1);
-    // The newest pack of a course stands last, and so says how long it is taken.
+    // The newest pack of a course comes last and so determines how long it is taken.
     for unit in store::units_taken(conn, person, since)?.into_iter().rev() {
         let from = unit.ended_at.filter(|_| unit.state == UnitState::Dispensed).map_or(today, civil_day);
         let ours = (except.is_some() && unit.prescription_id == except) || whose.order == Some(unit.order_id);

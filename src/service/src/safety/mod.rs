@@ -1,5 +1,5 @@
-//! The safety check on request: for the worker of a consultation, or for a
-//! made-up one. It stores nothing.
+//! The safety check on request: for the worker of a consultation, or for an example profile. It
+//! stores nothing.
 
 pub mod facts;
 
@@ -23,10 +23,10 @@ use domain::{
 use facts::{LineInput, SafetyReportView, gather, lines_of, run};
 use storage::Conn;
 
-/// Things that a made-up worker takes at most. [P]
+/// The maximum number of medicines of an example profile. Our default.
 const MOST_TAKEN: usize = 50;
 
-/// A made-up worker to try the rules on. Absent means unknown.
+/// An example worker for trying the rules. Absent means unknown.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckProfile {
@@ -74,13 +74,12 @@ pub struct CheckProfile {
     pub dehydrated: bool,
 }
 
-/// Something that a made-up worker takes already.
+/// Something that an example worker takes already.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TakenInput {
-    /// A pack out of a cabinet.
+    /// A pack from a cabinet.
     Vended {
-        /// Which product.
         #[schema(value_type = spelling::ProductCode)]
         product_code: String,
         /// Thousandths of a unit a day.
@@ -89,7 +88,7 @@ pub enum TakenInput {
         /// The last day on which it is taken.
         until: NaiveDate,
     },
-    /// What the worker says.
+    /// What the worker reported.
     Reported {
         /// An international name or another text.
         #[schema(value_type = spelling::ProfileEntry)]
@@ -100,29 +99,28 @@ pub enum TakenInput {
     },
 }
 
-/// What is checked: the worker of a consultation, or a made-up one.
+/// What is checked: the worker of a consultation, or an example.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckInput {
     /// The consultation whose worker it is; not together with `profile`.
     pub consultation_id: Option<ConsultationId>,
-    /// A made-up worker; not together with `consultation_id`.
+    /// An example worker; not together with `consultation_id`.
     pub profile: Option<CheckProfile>,
-    /// What the made-up worker takes already.
+    /// What the example worker takes already.
     #[serde(default)]
     #[schema(max_items = 50)]
     pub taking: Vec<TakenInput>,
-    /// The drugs.
     #[schema(min_items = 1, max_items = 20)]
     pub lines: Vec<LineInput>,
 }
 
-/// Holds lines against the rules and stores nothing.
+/// Checks lines against the rules and stores nothing.
 ///
 /// # Errors
-/// One problem per bad field; `NotFound` for a consultation that is not the
-/// caller's to see: a doctor's own, or any for a pharmacist; `ConsentMissing`
-/// once the worker has withdrawn the consent to care.
+/// One problem per bad field; `NotFound` for a consultation that the caller may not see: a doctor
+/// sees their own, a pharmacist any; `ConsentMissing` once the worker has withdrawn the consent to
+/// care.
 pub fn check_only(
     conn: &mut Conn,
     app: &AppState,
@@ -151,7 +149,7 @@ pub fn check_only(
             gather(conn, app, facts.worker_id, lines, None, app.now())?
         }
         (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {
-            made_up(profile, &input.taking, lines, civil_day(app.now()))?
+            example_input(profile, &input.taking, lines, civil_day(app.now()))?
         }
         _ => {
             let words = Bilingual::fixed(
@@ -164,7 +162,7 @@ pub fn check_only(
     Ok(SafetyReportView::from(&run(app, &input)))
 }
 
-fn made_up(
+fn example_input(
     profile: CheckProfile,
     taking: &[TakenInput],
     lines: Vec<DraftLine>,
@@ -187,8 +185,8 @@ fn made_up(
             }
         });
     }
-    let said = profile.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None });
-    taken.extend(said);
+    let reported = profile.medicines.into_iter().map(|medicine| Taken::Reported { medicine, day_ug: None });
+    taken.extend(reported);
     let profile = Profile {
         birth_date: profile.birth_date,
         age_years: profile.age_years,

@@ -1,7 +1,6 @@
-//! Whoever has lost their authenticator gets another one: an operator asks for
-//! it, another operator approves, and the person is invited anew. Password and
-//! one-time codes stop working at once, for the lost phone may have been found
-//! by somebody; the account, its history and its signing PIN stay.
+//! Reset of a lost authenticator: an operator requests it, a second operator approves it, and the
+//! person is invited again. Password and one-time codes stop working at once, because somebody may
+//! have found the lost phone; the account, its history and its signing PIN stay.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{StaffSummary, password, session, staff_summary};
-use crate::{Failure, Hearers, Tx, caller::StaffCaller, letter};
+use crate::{Failure, Recipients, Tx, caller::StaffCaller, letter};
 use domain::{
     ids::StaffId,
     refusal::{Code, Refusal},
@@ -19,14 +18,14 @@ use domain::{
 use mail::LetterKind;
 use storage::staff::{StaffRow, change as store};
 
-/// Hours for which an approval may be given. Our default.
+/// Hours within which the reset may be approved. Our default.
 const APPROVE_HOURS: i64 = 24;
 
 /// Why somebody needs another authenticator.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetReason {
-    /// How the operator knows who asks: for the second operator.
+    /// How the operator identified the person: for the second operator.
     #[schema(value_type = spelling::Reason)]
     pub reason: String,
 }
@@ -34,11 +33,9 @@ pub struct ResetReason {
 /// A reset that waits for a second operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResetView {
-    /// Whose.
     pub staff_id: StaffId,
     /// The operator who asked; another one must approve.
     pub asked_by: StaffId,
-    /// When.
     pub asked_at: DateTime<Utc>,
     /// Until when it may be approved.
     pub expires_at: DateTime<Utc>,
@@ -51,19 +48,19 @@ pub(crate) fn open_reset(row: &StaffRow, now: Timestamp) -> Option<ResetView> {
     (expires_at > now).then_some(ResetView { staff_id: row.id, asked_by, asked_at, expires_at })
 }
 
-/// Asks for another authenticator; its owner is told by letter. To ask again
-/// changes nothing, so that nobody becomes the second of their own request.
+/// Requests a reset of an authenticator; its owner is notified by letter. A repeated request
+/// changes nothing, so that nobody can approve their own request.
 ///
 /// # Errors
-/// `NotFound`; `RoleNotAllowed` for one's own; `StateMovedOn` for somebody who
-/// is disabled, or has no authenticator yet.
+/// `NotFound`; `RoleNotAllowed` for one's own account; `StateMovedOn` for somebody who is disabled,
+/// or has no authenticator yet.
 pub fn reset_ask(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: StaffId,
     input: &ResetReason,
 ) -> Result<ResetView, Failure> {
-    let row = held(tx, caller, id)?;
+    let row = lock_other(tx, caller, id)?;
     if row.totp_sealed.is_none() {
         return Err(Refusal::moved_on("invited").into());
     }
@@ -71,23 +68,23 @@ pub fn reset_ask(
         return Ok(open);
     }
     store::reset_ask(tx.conn, id, Some(caller.staff), Some(tx.now))?;
-    // The reason may name people; an event only says that there was one.
+    // The reason may name people, so the event contains only its length.
     let payload = json!({"reason_chars": input.reason.trim().chars().count()});
-    tx.record("staff", id, "staff.authenticator_reset_asked", payload, Hearers::staff(id))?;
+    tx.record("staff", id, "staff.authenticator_reset_asked", payload, Recipients::staff(id))?;
     let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::AuthenticatorReset, id, None, &home)?;
     let asked = StaffRow { reset_asked_by: Some(caller.staff), reset_asked_at: Some(tx.now), ..row };
     open_reset(&asked, tx.now).ok_or_else(|| Failure::Fault("a request that was just made".to_owned()))
 }
 
-/// Approves what another operator asked: sessions end, password and one-time
-/// codes stop working, and a new invitation goes out.
+/// Approves another operator's request: sessions end, password and one-time codes stop working, and
+/// a new invitation goes out.
 ///
 /// # Errors
-/// `NotFound`; `RoleNotAllowed` for one's own request or account; `StateMovedOn`
-/// with `none` when nothing waits to be approved.
+/// `NotFound`; `RoleNotAllowed` for one's own request or account; `StateMovedOn` with `none` when
+/// no request is open.
 pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
-    let row = held(tx, caller, id)?;
+    let row = lock_other(tx, caller, id)?;
     let open = open_reset(&row, tx.now).ok_or_else(|| Refusal::moved_on("none"))?;
     if open.asked_by == caller.staff {
         return Err(Code::RoleNotAllowed.into());
@@ -97,26 +94,26 @@ pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
     }
     let ended = session::end_all(tx, id)?;
     let payload = json!({"asked_by": open.asked_by, "sessions_ended": ended});
-    tx.record("staff", id, "staff.authenticator_reset", payload, Hearers::staff(id))?;
+    tx.record("staff", id, "staff.authenticator_reset", payload, Recipients::staff(id))?;
     password::invite_anew(tx, id, LetterKind::Reinvite)?;
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
-/// Withdraws a request. Where there is none, that is no error.
+/// Withdraws a request. Without an open request it does nothing.
 ///
 /// # Errors
 /// `NotFound`, `RoleNotAllowed`, `StateMovedOn` as above.
 pub fn reset_withdraw(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
-    let row = held(tx, caller, id)?;
+    let row = lock_other(tx, caller, id)?;
     if row.reset_asked_by.is_some() {
         store::reset_ask(tx.conn, id, None, None)?;
-        tx.record("staff", id, "staff.authenticator_reset_withdrawn", json!({}), Hearers::staff(id))?;
+        tx.record("staff", id, "staff.authenticator_reset_withdrawn", json!({}), Recipients::staff(id))?;
     }
     Ok(staff_summary(row))
 }
 
-fn held(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffRow, Failure> {
-    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+fn lock_other(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffRow, Failure> {
+    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if id == caller.staff {
         return Err(Code::RoleNotAllowed.into());
     }

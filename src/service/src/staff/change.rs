@@ -1,6 +1,6 @@
-//! What operators change about a member of staff: names, hospital, licence,
-//! departments, languages, capacity. Another role is another account: what a
-//! doctor signed stays a doctor's. Another address has a verb of its own.
+//! What operators change about a member of staff: names, hospital, licence, departments, languages,
+//! capacity. Another role needs another account, so that what a doctor signed stays a doctor's. The
+//! mail address is changed in `email`.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::{
     prepare_staff, session, staff_summary,
 };
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     network::{import::PreparedStaff, unknown},
 };
 use coordination::Topic;
@@ -37,7 +37,7 @@ use storage::{
     },
 };
 
-/// What may be changed about a member of staff: all of it, as it is to be.
+/// The changeable fields of a member of staff, all with their new values.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaffChange {
@@ -51,7 +51,7 @@ pub struct StaffChange {
     pub hospital_id: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer_id: Option<EmployerId>,
-    /// What a doctor has beside.
+    /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
 }
 
@@ -61,9 +61,9 @@ pub struct StaffDocument {
     /// Who, and whether they are invited or disabled.
     #[serde(flatten)]
     pub summary: StaffSummary,
-    /// What a doctor has beside.
+    /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
-    /// When somebody asked to take password and one-time codes away, and who.
+    /// The open request to reset the authenticator.
     pub authenticator_reset: Option<ResetView>,
 }
 
@@ -89,19 +89,19 @@ pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64,
     Ok((row.version, StaffDocument { summary: staff_summary(row), doctor, authenticator_reset }))
 }
 
-/// Writes a member of staff over the version that was read.
+/// Replaces a member of staff if its version is the expected one.
 ///
 /// # Errors
-/// One problem per bad field; `NotFound`; `PreconditionFailed`; `AlreadyExists`
-/// for a licence that is taken; `StateMovedOn` for somebody who is disabled, or
-/// for another hospital while the doctor has patients.
+/// One problem per bad field; `NotFound`; `PreconditionFailed`; `AlreadyExists` for a licence that
+/// somebody else has; `StateMovedOn` for somebody who is disabled, or for another hospital while
+/// the doctor has live consultations.
 pub fn staff_change(
     tx: &mut Tx<'_>,
     id: StaffId,
     expected: &Expected,
     input: StaffChange,
 ) -> Result<(i64, StaffDocument), Failure> {
-    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     expected.resolve(row.version)?;
     if row.disabled_at.is_some() {
         return Err(Refusal::moved_on("disabled").into());
@@ -112,11 +112,11 @@ pub fn staff_change(
     let whole = StaffInput { role: row.role, email, name_zh, name_en, hospital_id, employer_id, doctor };
     let prepared = prepare_staff(tx, whole)?;
     let changed = write(tx, &row, prepared, verified)?;
-    tx.record("staff", id, "staff.changed", json!({"fields": changed}), Hearers::staff(id))?;
+    tx.record("staff", id, "staff.changed", json!({"fields": changed}), Recipients::staff(id))?;
     staff_fetch(tx.conn, id, tx.now)
 }
 
-/// Writes what was prepared over a row that is held; tells which fields changed.
+/// Writes prepared data to a locked row and returns the fields that changed.
 pub(crate) fn write(
     tx: &mut Tx<'_>,
     row: &StaffRow,
@@ -143,7 +143,7 @@ pub(crate) fn write(
     };
     note("name_zh", row.name_zh != new.name_zh);
     note("name_en", row.name_en != new.name_en);
-    // Access tokens carry both: whoever is elsewhere now signs in anew.
+    // Access tokens contain both, so a change ends the sessions.
     let moved = note("hospital_id", row.hospital_id != hospital_id)
         | note("employer_id", row.employer_id != employer_id);
     if let (Some(doctor), Some(hospital_id)) = (new.doctor, hospital_id) {
@@ -188,12 +188,12 @@ pub(crate) fn write(
         if note("departments", before != doctor.departments.iter().copied().collect()) {
             store::doctor_departments_write(tx.conn, row.id, &doctor.departments)?;
         }
-        // Whoever may not practise is off duty at once; what a doctor may do
-        // beyond that is looked at where it is done.
+        // A doctor who may no longer practise is set off duty at once; the licence for other acts
+        // is checked where they are done.
         let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
         if !may_serve && store::doctor_off(tx.conn, row.id)? {
             let payload = json!({"presence": "off", "reason": "licence"});
-            tx.record("staff", row.id, "duty.changed", payload, Hearers::staff(row.id))?;
+            tx.record("staff", row.id, "duty.changed", payload, Recipients::staff(row.id))?;
         }
         tx.wake(Topic::Matching);
     }
@@ -215,12 +215,12 @@ fn too_small(live: i32) -> Refusal {
     Refusal::field("capacity", "out_of_range", message)
 }
 
-/// A field whose value somebody else has.
+/// The refusal of a value that somebody else has.
 pub(crate) fn taken(field: &str) -> Refusal {
     Refusal::field(field, "already_exists", Bilingual::fixed("已存在。", "It already exists."))
 }
 
-/// Checks a mail address as a whole record would be.
+/// Checks a mail address by the rules of a staff record.
 ///
 /// # Errors
 /// `InvalidField`.

@@ -1,6 +1,5 @@
-//! Another mail address for a member of staff. The new one is confirmed by a
-//! link that is sent to it; the old one is told. A letter to a wrong address
-//! thus changes nothing.
+//! Another mail address for a member of staff. The new one is confirmed by a link that is sent to
+//! it; the old one is notified. So a letter to a wrong address changes nothing.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::{
     change::check_email,
     password::{self, LinkInput},
 };
-use crate::{Actor, AppState, Failure, Hearers, Tx, letter, limits};
+use crate::{Actor, AppState, Failure, Recipients, Tx, letter, limits};
 use crypto::{digest, random};
 use domain::{
     ids::StaffId,
@@ -37,16 +36,15 @@ pub struct EmailInput {
     pub email: String,
 }
 
-/// What became of a new address.
+/// The result of a requested address change.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EmailChange {
-    /// Whose.
     pub staff_id: StaffId,
     /// The new address.
     pub email: String,
-    /// Whether it is in use: at once for somebody who was invited and has not answered.
+    /// Whether it is in use: at once for somebody who has not accepted their invitation.
     pub confirmed: bool,
-    /// Until when it may be confirmed by the link that was sent to it.
+    /// Until when the link that was sent to it may confirm it.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -57,16 +55,16 @@ pub struct EmailConfirmed {
     pub email: String,
 }
 
-/// Asks for another address. Whoever has not answered their invitation is
-/// invited anew, at the new address.
+/// Requests another address. Somebody who has not accepted their invitation is invited again, at
+/// the new address.
 ///
 /// # Errors
-/// `InvalidField`, `NotFound`; `AlreadyExists` for an address that is taken;
+/// `InvalidField`, `NotFound`; `AlreadyExists` for an address that somebody else has;
 /// `StateMovedOn` for somebody who is disabled.
 pub fn ask(tx: &mut Tx<'_>, id: StaffId, input: &EmailInput) -> Result<EmailChange, Failure> {
     let email = input.email.trim().to_lowercase();
     check_email("email", &email)?;
-    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if row.disabled_at.is_some() {
         return Err(Refusal::moved_on("disabled").into());
     }
@@ -76,14 +74,20 @@ pub fn ask(tx: &mut Tx<'_>, id: StaffId, input: &EmailInput) -> Result<EmailChan
     if row.password_hash.is_none() || row.email == email {
         if row.email != email {
             store::email_set(tx.conn, id, &email)?;
-            tx.record("staff", id, "staff.email_changed", json!({"confirmed": false}), Hearers::staff(id))?;
+            tx.record(
+                "staff",
+                id,
+                "staff.email_changed",
+                json!({"confirmed": false}),
+                Recipients::staff(id),
+            )?;
             password::invite_anew(tx, id, LetterKind::Invite)?;
         }
         return Ok(EmailChange { staff_id: id, email, confirmed: true, expires_at: None });
     }
     let link = fresh_link(tx, id, &email)?;
     letter::write(tx, LetterKind::EmailConfirm, id, Some(&email), &link)?;
-    tx.record("staff", id, "staff.email_change_asked", json!({}), Hearers::staff(id))?;
+    tx.record("staff", id, "staff.email_change_asked", json!({}), Recipients::staff(id))?;
     let expires_at = Some(tx.now + TimeDelta::hours(CONFIRM_HOURS));
     Ok(EmailChange { staff_id: id, email, confirmed: false, expires_at })
 }
@@ -108,14 +112,14 @@ fn fresh_link(tx: &mut Tx<'_>, id: StaffId, email: &str) -> Result<String, Failu
     Ok(format!("{}/staff/email#token={token}", tx.app.public_url.trim_end_matches('/')))
 }
 
-/// A link for a letter that is sent again; the ones before are void.
+/// A link for a letter that is sent again; earlier links are void.
 pub(crate) fn fresh_link_again(tx: &mut Tx<'_>, id: StaffId, email: &str) -> Result<String, Failure> {
     ensure_free(tx.conn, email, id)?;
     store::email_changes_void(tx.conn, id, tx.now)?;
     fresh_link(tx, id, email)
 }
 
-/// When a link lapses, and when it was used.
+/// When a link expires, and when it was used.
 pub(crate) fn link_standing(
     conn: &mut Conn,
     digest: &[u8],
@@ -123,11 +127,11 @@ pub(crate) fn link_standing(
     Ok(store::email_change_fetch(conn, digest)?.map(|row| (row.expires_at, row.used_at)))
 }
 
-/// Looks whether a link is one, so that those who guess are slowed down; one
-/// that is good passes whatever else came from its `address`.
+/// Checks that a link exists, so that guessing is slowed down; a valid one is accepted however many
+/// failures came from its `address`.
 ///
 /// # Errors
-/// `LinkInvalid`; `TooManyRequests` after too many that are none.
+/// `LinkInvalid`; `TooManyRequests` after too many unknown links.
 pub async fn look(app: &Arc<AppState>, input: &LinkInput, address: &str) -> Result<[u8; 32], Failure> {
     let digest = digest::sha256(input.token.as_bytes());
     let found = app.read(Actor::Anyone, move |conn, _| Ok(store::email_change_fetch(conn, &digest)?)).await?;
@@ -137,14 +141,14 @@ pub async fn look(app: &Arc<AppState>, input: &LinkInput, address: &str) -> Resu
     Ok(digest)
 }
 
-/// Confirms a new address; the old one is told, and links sent to it are void.
+/// Confirms a new address; the old one is notified, and links sent to it are void.
 ///
 /// # Errors
-/// `LinkInvalid` for a link that is used or has lapsed; `AlreadyExists` when
-/// somebody else has the address by now.
+/// `LinkInvalid` for a link that is used or expired; `AlreadyExists` when somebody else has the
+/// address by now.
 pub fn confirm(tx: &mut Tx<'_>, digest: &[u8; 32]) -> Result<EmailConfirmed, Failure> {
     let change = store::email_change_fetch(tx.conn, digest)?.ok_or(Code::LinkInvalid)?;
-    let row = storage::staff::staff_hold(tx.conn, change.staff_id)?.ok_or(Code::LinkInvalid)?;
+    let row = storage::staff::staff_lock(tx.conn, change.staff_id)?.ok_or(Code::LinkInvalid)?;
     if row.disabled_at.is_some() || !store::email_change_use(tx.conn, digest, tx.now)? {
         return Err(Code::LinkInvalid.into());
     }
@@ -153,6 +157,6 @@ pub fn confirm(tx: &mut Tx<'_>, digest: &[u8; 32]) -> Result<EmailConfirmed, Fai
     store::email_set(tx.conn, row.id, &change.email)?;
     let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::EmailChanged, row.id, Some(&row.email), &home)?;
-    tx.record("staff", row.id, "staff.email_changed", json!({"confirmed": true}), Hearers::staff(row.id))?;
+    tx.record("staff", row.id, "staff.email_changed", json!({"confirmed": true}), Recipients::staff(row.id))?;
     Ok(EmailConfirmed { email: change.email })
 }

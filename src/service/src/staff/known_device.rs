@@ -1,8 +1,7 @@
-//! A device from which somebody has signed in, or set a password by a letter.
-//! What it was given then is no proof of who they are: it only has its sign-ins
-//! counted by themselves, so that nobody who guesses elsewhere, from the same
-//! address too, uses up its tries. It is made of what the server can check
-//! without a table: a keyed digest over whose it is, when it was given, and 96
+//! A device from which somebody has signed in, or set a password by a letter. The token that it was
+//! given does not authenticate anybody: it only gives the device a sign-in counter of its own, so
+//! that guesses from elsewhere, even from the same address, do not use up its tries. The server
+//! checks it without a table: it is a keyed digest of the member of staff, the day of issue, and 96
 //! random bits that name the device.
 //!
 //! Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
@@ -13,13 +12,13 @@ use crate::AppState;
 use crypto::{blind::BlindField, digest, random};
 use domain::{ids::StaffId, time::Timestamp};
 
-/// Days for which it is good. Our default.
+/// Days for which the token is valid. Our default.
 const DAYS: i64 = 180;
 const NAME: usize = 12;
 const DAY: usize = 4;
 const PROOF: usize = 24;
 
-/// What a device of `staff` is given.
+/// A new token for a device of `staff`.
 pub(crate) fn token(app: &AppState, staff: StaffId) -> String {
     let mut known = [0; DAY + NAME];
     known[..DAY].copy_from_slice(&day(app.now()).to_be_bytes());
@@ -28,7 +27,7 @@ pub(crate) fn token(app: &AppState, staff: StaffId) -> String {
     BASE64URL_NOPAD.encode(&[&known[..], &proof].concat())
 }
 
-/// The name of the device that `token` was given to, if it was, and for `staff`.
+/// The name of the device, if `token` is valid for `staff`.
 pub(crate) fn recognised(app: &AppState, staff: StaffId, token: &str) -> Option<String> {
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
     let (known, given) = bytes.split_at_checked(DAY + NAME)?;

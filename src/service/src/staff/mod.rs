@@ -1,12 +1,11 @@
-//! Members of staff: invited, listed, disabled, enabled again. Never signs
-//! anybody in.
+//! Members of staff: invited, listed, disabled, enabled again.
 
 pub mod authenticator;
 pub mod change;
 pub mod email;
 pub(crate) mod known_device;
 pub mod password;
-pub mod passwords;
+pub(crate) mod passwords;
 pub mod session;
 pub mod sign_in;
 pub(crate) mod sign_in_alarm;
@@ -19,7 +18,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     caller::StaffCaller,
     letter,
     network::{
@@ -44,7 +43,7 @@ use mail::LetterKind;
 use session::StaffView;
 use storage::{Conn, network::listing as store, staff::change as changes};
 
-/// The roles of staff; for the document.
+/// The roles of staff, for the OpenAPI document.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its schema is read")]
@@ -56,7 +55,7 @@ enum StaffRole {
     Employer,
 }
 
-/// Somebody who joins the staff; they get an invitation.
+/// A new member of staff; they get an invitation.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaffInput {
@@ -76,11 +75,11 @@ pub struct StaffInput {
     pub hospital_id: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer_id: Option<EmployerId>,
-    /// What a doctor has beside.
+    /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
 }
 
-/// What a doctor has beside other staff.
+/// The fields that only a doctor has.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorInput {
@@ -99,7 +98,7 @@ pub struct DoctorInput {
     /// Languages of consultation.
     #[schema(value_type = std::collections::HashSet<Language>, min_items = 1, max_items = 2)]
     pub languages: Vec<Language>,
-    /// Live consultations held at a time, at most.
+    /// The maximum number of live consultations at a time.
     #[schema(minimum = 1, maximum = 10)]
     pub capacity: i32,
 }
@@ -107,23 +106,21 @@ pub struct DoctorInput {
 /// A member of staff, as operators see them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct StaffSummary {
-    /// Who.
     pub staff: StaffView,
-    /// Whether the invitation is still to be answered.
+    /// Whether the invitation has not been accepted yet.
     pub invited: bool,
     /// Since when they may not sign in.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Since when they are known.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// Adds somebody to the staff and sends an invitation. Whoever was invited
-/// before and has not answered is invited anew, as the form says now: the
-/// links that went out before are void.
+/// Adds a member of staff and sends an invitation. Somebody who was invited before and has not
+/// accepted is invited again with the new data: earlier links are void.
 ///
 /// # Errors
-/// One problem per bad field; `AlreadyExists` for an address of somebody who
-/// has answered or has another role, and for a licence that is taken.
+/// One problem per bad field; `AlreadyExists` for the address of somebody who has accepted or has
+/// another role, and for a licence that somebody else has.
 pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, Failure> {
     let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
     let role = input.role;
@@ -134,33 +131,33 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
         let row = storage::staff::staff_by_email(tx.conn, &email)?;
         match (new, row) {
             (Ok(_), row) => return Ok(staff_summary(row.ok_or(Code::NotFound)?)),
-            // Somebody else invited them a moment ago: so they are invited again.
+            // Another transaction invited them first: so they are invited again.
             (Err(ImportError::Rows(_)), Some(_)) => {}
             (Err(error), _) => return Err(one_row(error)),
         }
     }
     let known = storage::staff::staff_by_email(tx.conn, &email)?.ok_or(Code::NotFound)?;
-    let known = storage::staff::staff_hold(tx.conn, known.id)?.ok_or(Code::NotFound)?;
+    let known = storage::staff::staff_lock(tx.conn, known.id)?.ok_or(Code::NotFound)?;
     if known.is_open() || known.role != role || known.email != email {
-        return Err(already("email").into());
+        return Err(already_exists("email").into());
     }
     change::write(tx, &known, prepared, verified)?;
     password::invite_anew(tx, known.id, LetterKind::Invite)?;
     let payload = json!({"role": role, "again": true});
-    tx.record("staff", known.id, "staff.invited", payload, Hearers::nobody())?;
+    tx.record("staff", known.id, "staff.invited", payload, Recipients::nobody())?;
     storage::staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
-/// Adds an operator who needs no invitation: they were made on the machine itself.
+/// Adds an operator without an invitation: they were created on the server's command line.
 ///
 /// # Errors
-/// `AlreadyExists` for an address that is taken.
+/// `AlreadyExists` for an address that somebody else has.
 pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), Failure> {
     import::staff(tx, &[(1, operator)], false, Existing::Refuse).map_err(one_row)?;
     Ok(())
 }
 
-fn already(field: &str) -> Refusal {
+fn already_exists(field: &str) -> Refusal {
     let mut refusal = taken(field);
     refusal.code = Code::AlreadyExists;
     refusal
@@ -233,14 +230,13 @@ pub fn staff_list(
     Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
 }
 
-/// Disables a member of staff: their sessions end at once, a doctor's offers and
-/// patients go to others, and address and licence number are free for somebody
-/// else.
+/// Disables a member of staff: their sessions end at once, a doctor's offers and consultations go
+/// to others, and address and licence number may be used by somebody else.
 ///
 /// # Errors
-/// `NotFound`; nobody disables themselves. Disabling twice is no error.
+/// `NotFound`; `RoleNotAllowed` for one's own account. Disabling twice is not an error.
 pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Result<StaffSummary, Failure> {
-    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if id == caller.staff {
         return Err(Code::RoleNotAllowed.into());
     }
@@ -248,7 +244,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         let sessions_ended = session::end_all(tx, id)?;
         storage::staff::session::links_void(tx.conn, id, tx.now)?;
         changes::email_changes_void(tx.conn, id, tx.now)?;
-        // The old address hears all the same that another one took its place.
+        // The old address is still notified that it was replaced.
         let ended = LetterKind::ALL.iter().copied().filter(|kind| *kind != LetterKind::EmailChanged);
         letter::supersede(tx, id, &ended.collect::<Vec<_>>())?;
         if row.role == Role::Doctor {
@@ -260,35 +256,34 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
             id,
             "staff.disabled",
             json!({"sessions_ended": sessions_ended}),
-            Hearers::staff(id),
+            Recipients::staff(id),
         )?;
     }
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
-/// A disabled member of staff returns, with the password and one-time codes
-/// they had. Enabling twice is no error.
+/// Enables a disabled member of staff, with the password and one-time codes they had. Enabling
+/// twice is not an error.
 ///
 /// # Errors
-/// `NotFound`; `AlreadyExists` when address or licence number are somebody
-/// else's by now.
+/// `NotFound`; `AlreadyExists` when somebody else uses the address or licence number by now.
 pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failure> {
-    let row = storage::staff::staff_hold(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if row.disabled_at.is_none() {
         return Ok(staff_summary(row));
     }
     let email = row.released_email.clone().ok_or(Code::NotFound)?;
     if storage::staff::staff_by_email(tx.conn, &email)?.is_some() {
-        return Err(already("email").into());
+        return Err(already_exists("email").into());
     }
     let licence_no = changes::doctor_details(tx.conn, id)?.and_then(|doctor| doctor.released_licence_no);
     if let Some(licence_no) = &licence_no
         && changes::licence_holder(tx.conn, licence_no)?.is_some()
     {
-        return Err(already("licence_no").into());
+        return Err(already_exists("licence_no").into());
     }
     if changes::staff_enable(tx.conn, id, &email, licence_no.as_deref())? {
-        tx.record("staff", id, "staff.enabled", json!({}), Hearers::staff(id))?;
+        tx.record("staff", id, "staff.enabled", json!({}), Recipients::staff(id))?;
     }
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }

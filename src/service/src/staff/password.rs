@@ -1,6 +1,6 @@
-//! Links by which staff set their password: an invitation, or a reset. A link
-//! holds 256 random bits, is kept as a digest, and is good once. Setting a
-//! password ends every session and voids every other link.
+//! Links by which staff set their password: an invitation, or a reset. A link contains 256 random
+//! bits, is stored as a digest, and is valid once. Setting a password ends every session and voids
+//! every other link.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{known_device, passwords, session, signing};
 use crate::{
-    Actor, AppState, Failure, Hearers, Tx,
+    Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Done, Job},
     letter, limits,
 };
@@ -38,11 +38,11 @@ use storage::{
     staff::{StaffRow, reset_request::RequestRow, session as store},
 };
 
-/// Hours for which an invitation is good. [P]
+/// Hours for which an invitation is valid. Our default.
 const INVITE_HOURS: i64 = 72;
-/// Requests of a new password that one round answers, at most.
-const ROUND: i64 = 50;
-/// Minutes for which a reset is good. [P]
+/// The maximum number of password requests that one round answers.
+const REQUESTS_PER_ROUND: i64 = 50;
+/// Minutes for which a reset link is valid. Our default.
 const RESET_MINUTES: i64 = 30;
 
 /// Whose password is forgotten.
@@ -65,7 +65,7 @@ pub struct Accepted {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordInput {
-    /// What stands in the link after `#token=`.
+    /// The part of the link after `#token=`.
     #[schema(value_type = spelling::Token)]
     pub token: String,
     /// The new password.
@@ -74,7 +74,7 @@ pub struct PasswordInput {
     /// The signing PIN of a doctor or pharmacist, six to twelve digits.
     #[schema(value_type = Option<spelling::SigningPin>)]
     pub signing_pin: Option<String>,
-    /// A one-time code: needed to change a signing PIN that stands already.
+    /// A one-time code: needed to change an existing signing PIN.
     #[schema(value_type = Option<spelling::OneTimeCode>)]
     pub totp_confirm: Option<String>,
 }
@@ -82,7 +82,7 @@ pub struct PasswordInput {
 /// What the password's owner needs next.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct PasswordSet {
-    /// For the QR code of an authenticator; only where there was none yet.
+    /// The address for an authenticator app; only if there was no secret yet.
     pub totp_uri: Option<String>,
     /// The same secret in base32, for typing it in.
     pub totp_secret: Option<String>,
@@ -90,25 +90,25 @@ pub struct PasswordSet {
     pub totp_qr_svg: Option<String>,
     /// Whether this doctor or pharmacist has no signing PIN yet.
     pub signing_pin_needed: bool,
-    /// To be kept by this device, and sent with its sign-in: who has the letter
-    /// is not kept out by those who guess.
+    /// For this device to store and send with its sign-in, so that guesses from elsewhere do not
+    /// lock its owner out.
     pub device_token: String,
 }
 
-/// Whether a reset by `address` for this account may cost a letter.
+/// Counts a reset request and returns whether a letter may be sent for this account.
 ///
 /// # Errors
-/// `TooManyRequests` for an address that asks too often. An account that was
-/// asked for too often gets no more letters, and the caller the same answer.
+/// `TooManyRequests` for an address that asks too often. An account with too many requests gets no
+/// more letters, but the caller gets the same answer.
 pub async fn may_request(app: &AppState, email: &str, address: &str) -> Result<bool, Failure> {
-    // Taken and never given back: each costs a letter.
+    // Never given back: each request costs a letter.
     let _spent = limits::RESET_ADDRESS.reserve(app, &[address]).await?.keep(app);
     Ok(limits::RESET_ACCOUNT.spend(app, &[&email.trim().to_lowercase()]).await)
 }
 
-/// Takes a request. Whether there is such an account is looked up afterwards
-/// ([`answer_requests`]): up to its answer a request does the same for everybody,
-/// so that nobody learns from its time either.
+/// Stores a request. The account is looked up afterwards ([`answer_requests`]): up to the answer
+/// every request does the same work, so that its duration does not reveal whether the account
+/// exists.
 pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Accepted, Failure> {
     let id = AnyId::generate();
     let email = input.email.trim().to_lowercase();
@@ -119,14 +119,15 @@ pub fn request(tx: &mut Tx<'_>, input: &ResetInput, may_send: bool) -> Result<Ac
     Ok(Accepted { accepted: true })
 }
 
-/// Sends a link for each request whose account there is.
+/// Sends a link for each request whose account exists.
 ///
 /// # Errors
 /// Faults of the storage.
 pub(crate) async fn answer_requests(app: &Arc<AppState>) -> Result<Done, Failure> {
     const JOB: Job = Job::new("reset-requests");
-    let waiting =
-        app.read(Actor::System, |conn, _| Ok(storage::staff::reset_request::requests(conn, ROUND)?)).await?;
+    let waiting = app
+        .read(Actor::System, |conn, _| Ok(storage::staff::reset_request::requests(conn, REQUESTS_PER_ROUND)?))
+        .await?;
     Ok(rounds::each(app, JOB, waiting, |request| request.id, answer).await)
 }
 
@@ -137,7 +138,7 @@ fn answer(tx: &mut Tx<'_>, request: &RequestRow) -> Result<usize, Failure> {
     let email = tx.app.open("reset_request", "email_sealed", request.id, &request.email_sealed)?;
     let found = storage::staff::staff_by_email(tx.conn, &email)?;
     if let Some(row) = found.filter(|row| request.may_send && row.disabled_at.is_none()) {
-        // Whoever never answered their invitation gets a fresh one.
+        // Somebody who never accepted their invitation gets a new one.
         let known = row.password_hash.is_some();
         send_link(tx, row.id, if known { LetterKind::Reset } else { LetterKind::Invite })?;
     }
@@ -177,51 +178,51 @@ pub(crate) fn send_link(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Resul
     Ok(())
 }
 
-/// As [`send_link`]; links and letters that invited before are void.
+/// As [`send_link`]; earlier links and invitation letters are void.
 pub(crate) fn invite_anew(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Result<(), Failure> {
     store::links_void(tx.conn, id, tx.now)?;
     letter::supersede(tx, id, &[LetterKind::Invite, LetterKind::Reinvite, LetterKind::Reset])?;
     send_link(tx, id, kind)
 }
 
-/// A new link; its token is kept as a digest.
+/// A new link; its token is stored as a digest.
 pub(crate) fn fresh_link(tx: &mut Tx<'_>, id: StaffId, purpose: LinkPurpose) -> Result<String, Failure> {
     let token = random::token_256();
     let token = token.expose_secret();
     let expires_at = tx.now + purpose.life();
     store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose.as_str(), tx.now, expires_at)?;
-    // Behind `#`, so that the token stays out of logs of web servers.
+    // After `#`, so that the token does not appear in logs of web servers.
     Ok(format!("{}/staff/password#token={token}", tx.app.public_url.trim_end_matches('/')))
 }
 
-/// A link, handed in.
+/// The token of a link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkInput {
-    /// What stands in the link after `#token=`.
+    /// The part of the link after `#token=`.
     #[schema(value_type = spelling::Token)]
     pub token: String,
 }
 
-/// What a link is good for. Looking does not use it up.
+/// The purpose of a link. Reading it does not use the link up.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct LinkView {
     /// `invite` for a first password, `reset` for another one.
     pub purpose: String,
-    /// Until when it is good.
+    /// Until when it is valid.
     pub expires_at: DateTime<Utc>,
     /// The address to sign in with.
     pub email: String,
     /// Whether this person signs, and has no signing PIN yet.
     pub signing_pin_needed: bool,
-    /// Whether a signing PIN stands; changing it takes a one-time code.
+    /// Whether a signing PIN is set; changing it takes a one-time code.
     pub signing_pin_stands: bool,
 }
 
-/// What a link is good for.
+/// Reads the purpose of a link.
 ///
 /// # Errors
-/// `LinkInvalid`; `TooManyRequests` after too many that are none.
+/// `LinkInvalid`; `TooManyRequests` after too many unknown links.
 pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
     let digest = digest::sha256(input.token.as_bytes());
     let found = app
@@ -244,7 +245,7 @@ pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Resul
     })
 }
 
-/// A new password, looked at and hashed: ready for the transaction.
+/// A new password, checked and hashed: ready for the transaction.
 pub struct Prepared {
     link: [u8; 32],
     password_hash: String,
@@ -252,18 +253,17 @@ pub struct Prepared {
     totp_confirm: Option<String>,
 }
 
-/// Checks what can be checked without a transaction, and hashes. The link is
-/// looked for first: 256 random bits are cheap to look for, and one that is good
-/// passes whatever else came from its `address`.
+/// Checks what can be checked without a transaction, and hashes. The link is looked up first: that
+/// is cheap, as it is 256 random bits, and a valid one is accepted however many failures came from
+/// its `address`.
 ///
 /// # Errors
-/// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too
-/// many links that are none.
+/// One problem per bad field; `LinkInvalid`, and `TooManyRequests` after too many unknown links.
 pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
     let link = digest::sha256(input.token.as_bytes());
     let person = app
         .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
-            // One that is spent may be a repeated request, which gets its first answer.
+            // A used link may belong to a repeated request, which gets its saved answer.
             Some(row) => Ok(storage::staff::staff_fetch(conn, row.staff_id)?),
             None => Ok(None),
         })
@@ -288,10 +288,10 @@ pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -
     })
 }
 
-/// Sets the password, and the secret of one-time codes where there was none.
+/// Sets the password, and the secret of one-time codes if there was none.
 ///
 /// # Errors
-/// `LinkInvalid` for a link that is used or has lapsed.
+/// `LinkInvalid` for a link that is used or expired.
 pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure> {
     let link = store::link_fetch(tx.conn, &prepared.link)?.ok_or(Code::LinkInvalid)?;
     let row = storage::staff::staff_fetch(tx.conn, link.staff_id)?.ok_or(Code::LinkInvalid)?;
@@ -313,19 +313,19 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         storage::staff::signing_pin_set(tx.conn, row.id, &salt.0, &mac)?;
     }
     store::links_void(tx.conn, row.id, tx.now)?;
-    // Whoever has set a password needs no other link that they asked for before.
+    // After a password is set, earlier reset requests are obsolete.
     storage::staff::reset_request::requests_drop(
         tx.conn,
         &tx.app.keys.blind.of(BlindField::Email, &row.email),
     )?;
     let ended = session::end_all(tx, row.id)?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
-    tx.record("staff", row.id, "staff.password_set", payload, Hearers::staff(row.id))?;
+    tx.record("staff", row.id, "staff.password_set", payload, Recipients::staff(row.id))?;
     let issuer = format!("Waystation {}", tx.app.policy.network);
     let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
     Ok(PasswordSet {
         device_token: known_device::token(tx.app, row.id),
-        totp_qr_svg: uri.as_deref().and_then(qr::svg_of),
+        totp_qr_svg: uri.as_deref().and_then(qr::to_svg),
         totp_uri: uri,
         totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
         signing_pin_needed: signs(row.role) && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
@@ -344,9 +344,8 @@ fn fresh_totp(tx: &mut Tx<'_>, row: &StaffRow) -> Result<TotpSecret, Failure> {
     Ok(secret)
 }
 
-/// A mailbox alone must not be enough to sign prescriptions: a signing PIN
-/// that stands already is only changed with a one-time code. Wrong codes are
-/// counted, and nothing has been written before them.
+/// A mailbox alone must not be enough to sign prescriptions: an existing signing PIN is only
+/// changed with a one-time code. Wrong codes are counted; nothing may be written before this check.
 fn confirm(tx: &mut Tx<'_>, row: &StaffRow, code: Option<&str>) -> Result<(), Failure> {
     let Some(code) = code else {
         let message = Bilingual::fixed(

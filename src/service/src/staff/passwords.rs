@@ -1,6 +1,6 @@
-//! Argon2id off the async threads and out of every transaction. At most two at
-//! once hash in a process (38 MiB), and at most 64 stand in line: whoever comes
-//! beyond that is told to try later rather than made to wait.
+//! Argon2id off the async threads and outside every transaction. At most two hashes run at once in
+//! a process (38 MiB), and at most 64 callers are running or queued: further callers get
+//! `Overloaded` rather than wait.
 
 use tokio::sync::Semaphore;
 
@@ -8,28 +8,28 @@ use crate::Failure;
 use crypto::password;
 use storage::StoreError;
 
-static PLACES: Semaphore = Semaphore::const_new(2);
-static LINE: Semaphore = Semaphore::const_new(64);
+static HASHERS: Semaphore = Semaphore::const_new(2);
+static QUEUE: Semaphore = Semaphore::const_new(64);
 
-/// What came of looking at a password.
+/// The result of verifying a password.
 #[derive(Debug)]
-pub struct Looked {
+pub(crate) struct Verified {
     /// Whether it is the right one.
     pub right: bool,
-    /// The same password under today's parameters, where the stored hash is older.
+    /// The hash with the current parameters, if the stored one has older ones.
     pub rehashed: Option<String>,
 }
 
-/// Looks at a password; for an account without one the same work is done.
+/// Verifies a password; an account without one costs the same work.
 ///
 /// # Errors
-/// `Overloaded` when too many stand in line.
-pub async fn verify(stored: Option<String>, typed: String) -> Result<Looked, Failure> {
+/// `Overloaded` when the queue is full.
+pub async fn verify(stored: Option<String>, typed: String) -> Result<Verified, Failure> {
     off_thread(move || {
         let right = password::verify(stored.as_deref(), &typed);
         let old = right && stored.as_deref().is_some_and(password::needs_rehash);
         let rehashed = if old { password::hash(&typed).ok() } else { None };
-        Looked { right, rehashed }
+        Verified { right, rehashed }
     })
     .await
 }
@@ -37,17 +37,18 @@ pub async fn verify(stored: Option<String>, typed: String) -> Result<Looked, Fai
 /// Hashes a new password.
 ///
 /// # Errors
-/// `Overloaded` when too many stand in line; a fault of the backend.
+/// `Overloaded` when the queue is full; a fault of the backend.
 pub async fn hash(typed: String) -> Result<String, Failure> {
     Ok(off_thread(move || password::hash(&typed)).await??)
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let _in_line = LINE.try_acquire().map_err(|_| Failure::Store(StoreError::Overloaded))?;
-    let place = PLACES.acquire().await.map_err(|_| Failure::Fault("the hashing places are closed".into()))?;
+    let _queued = QUEUE.try_acquire().map_err(|_| Failure::Store(StoreError::Overloaded))?;
+    let hasher =
+        HASHERS.acquire().await.map_err(|_| Failure::Fault("the hashing places are closed".into()))?;
     tokio::task::spawn_blocking(move || {
-        // Held by the work itself: a caller who goes away frees no place early.
-        let _place = place;
+        // Owned by the work itself: a caller who disconnects does not free it early.
+        let _hasher = hasher;
         work()
     })
     .await

@@ -1,6 +1,6 @@
-//! Staff sign in, stay signed in by rotating refresh tokens, and sign out. The
-//! same answer meets an unknown account, a wrong password and a wrong or used
-//! one-time code: who guesses learns nothing of which part was right.
+//! Staff sign in, stay signed in by rotating refresh tokens, and sign out. An unknown account, a
+//! wrong password and a wrong or used one-time code get the same answer: an attacker does not learn
+//! which part was right.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Actor, AppState, Failure, Hearers, Tx, caller::StaffCaller, consultation, limits};
+use crate::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, consultation, limits};
 use crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret};
 use domain::{
     ids::{EmployerId, HospitalId, SessionId, StaffId},
@@ -26,29 +26,28 @@ use storage::{
     },
 };
 
-/// Seconds for which an access token is good.
-pub const TOKEN_SECONDS: i64 = 300;
+/// Seconds for which an access token is valid.
+pub(crate) const TOKEN_SECONDS: i64 = 300;
 
-/// What a member of staff signs in with.
+/// The credentials of a member of staff.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInInput {
     /// The mail address; letter case does not matter.
     #[schema(value_type = spelling::MailAddress)]
     pub email: String,
-    /// The password.
     #[schema(min_length = 1, max_length = 128)]
     pub password: String,
     /// The one-time code of now, six digits.
     #[schema(value_type = spelling::OneTimeCode)]
     pub totp: String,
-    /// What an earlier sign-in gave this device. It proves nothing; with it
-    /// nobody who guesses elsewhere uses up the tries of this device.
+    /// What an earlier sign-in gave this device. It does not authenticate; with it, guesses from
+    /// elsewhere do not use up the tries of this device.
     #[schema(value_type = Option<spelling::KnownDeviceToken>)]
     pub device_token: Option<String>,
 }
 
-/// A refresh token, handed in.
+/// A refresh token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshInput {
@@ -60,7 +59,6 @@ pub struct RefreshInput {
 /// A member of staff, as shown to themselves.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct StaffView {
-    /// Who.
     pub id: StaffId,
     /// What they are.
     pub role: Role,
@@ -81,16 +79,16 @@ pub struct StaffView {
 pub struct StaffTokens {
     /// For every request.
     pub access_token: String,
-    /// Seconds for which it is good.
+    /// Seconds for which it is valid.
     pub expires_in: i64,
-    /// For the next pair; good once.
+    /// For the next pair; valid once.
     pub refresh_token: String,
-    /// When it lapses, and the session with it.
+    /// When it expires, and the session with it.
     pub refresh_expires_at: DateTime<Utc>,
     /// Who signed in.
     pub staff: StaffView,
-    /// To be kept by this device, and sent with its next sign-in; good for 180
-    /// days. Only a sign-in gives one.
+    /// For this device to store and send with its next sign-in; valid for 180 days. Only a sign-in
+    /// gives one.
     #[serde(default)]
     pub device_token: Option<String>,
 }
@@ -98,14 +96,13 @@ pub struct StaffTokens {
 /// Whether a session was ended.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Revoked {
-    /// Always true: the token is good for nothing now, whatever it was.
+    /// Always true: the token is invalid now, whatever it was.
     pub revoked: bool,
 }
 
 /// The end of a session.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SignedOut {
-    /// Always true.
     pub signed_out: bool,
 }
 
@@ -114,20 +111,18 @@ pub struct SignedOut {
 pub struct SessionView {
     /// Who is signed in.
     pub staff: StaffView,
-    /// Which session.
     pub session_id: SessionId,
-    /// Since when.
     pub created_at: DateTime<Utc>,
     /// Until when signatures may be made; null while the window is closed.
     pub signing_until: Option<DateTime<Utc>>,
 }
 
-/// Exchanges a refresh token as [`refresh`] does. It is looked for first: 256
-/// random bits are cheap to look for, and a token that is one passes whatever
-/// else came from its `address`.
+/// Exchanges a refresh token as [`refresh`] does. The token is looked up first: that is cheap, as
+/// it is 256 random bits, and a known one is accepted however many failures came from its
+/// `address`.
 ///
 /// # Errors
-/// As there; `TooManyRequests` for one that is none, after too many of them.
+/// As there; `TooManyRequests` after too many unknown tokens.
 pub async fn exchange(
     app: &Arc<AppState>,
     token: String,
@@ -145,8 +140,7 @@ async fn is_refresh_token(app: &Arc<AppState>, token: &str) -> Result<bool, Fail
     app.read(Actor::Anyone, move |conn, _| Ok(store::refresh_fetch(conn, &digest)?.is_some())).await
 }
 
-/// Ends the session of a refresh token, as [`revoke`] does. One that is none
-/// costs no write.
+/// Ends the session of a refresh token, as [`revoke`] does. An unknown token costs no write.
 pub async fn revoke_token(app: &Arc<AppState>, token: String) -> Result<Revoked, Failure> {
     if !is_refresh_token(app, &token).await? {
         return Ok(Revoked { revoked: true });
@@ -154,55 +148,53 @@ pub async fn revoke_token(app: &Arc<AppState>, token: String) -> Result<Revoked,
     app.write(Actor::Anyone, move |tx| revoke(tx, &token)).await
 }
 
-/// What a refresh token was exchanged for, and for whom.
+/// The stored answer of an exchange, with its caller.
 #[derive(Serialize, Deserialize)]
 struct Exchanged {
-    /// The caller, as `refresh` was told.
+    /// As given to [`refresh`].
     client: String,
-    /// The answer.
     tokens: StaffTokens,
 }
 
-/// Exchanges a refresh token for a new pair. One that comes back may be a
-/// repeat of the same caller whose answer was lost: within seconds, and until
-/// the new token is used, they get the same answer, so nobody gains a second
-/// one. Otherwise somebody copied it, and the whole session ends. `client`
-/// tells callers apart: where they come from and what they say they are.
+/// Exchanges a refresh token for a new pair. A used token may come from the same caller whose
+/// answer was lost: within seconds, and until the new token is used, they get the same answer, so
+/// that no second pair exists. Otherwise the token was copied, and the whole session ends. `client`
+/// distinguishes callers: their address and user agent.
 ///
 /// # Errors
 /// `TokenInvalid`, `RefreshReused`, `SessionEnded`.
 pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens, Failure> {
     let digest = digest::sha256(token.as_bytes());
-    let row = store::refresh_hold(tx.conn, &digest)?.ok_or(Code::TokenInvalid)?;
+    let row = store::refresh_lock(tx.conn, &digest)?.ok_or(Code::TokenInvalid)?;
     if row.used_at.is_some() {
         if let Some(again) = exchanged_before(tx, &digest, &row, client)? {
             return Ok(again);
         }
-        // The end of the session must stand although the exchange is refused.
-        tx.keep_on_refusal();
+        // The end of the session must be committed although the exchange is refused.
+        tx.commit_on_refusal();
         end(tx, row.session_id, "refresh_reused")?;
         return Err(Code::RefreshReused.into());
     }
     let (person, session) = live_session(tx, &row)?;
     storage::authority::session_touch(tx.conn, session.id, tx.now)?;
     let tokens = tokens(tx, person, &session)?;
-    let kept = Exchanged { client: client.to_owned(), tokens };
+    let stored = Exchanged { client: client.to_owned(), tokens };
     let sealed = match tx.app.policy.sessions.refresh_grace_seconds {
         0 => None,
         _ => Some(
             tx.app
                 .keys
                 .sealer
-                .seal(&answer_place(tx.app, &digest::hex(&digest)), &serde_json::to_vec(&kept)?)?,
+                .seal(&answer_place(tx.app, &digest::hex(&digest)), &serde_json::to_vec(&stored)?)?,
         ),
     };
     if !store::refresh_use(tx.conn, &digest, sealed.as_deref(), tx.now)? {
         return Err(Failure::Fault("a held refresh token was exchanged by somebody else".to_owned()));
     }
-    Ok(kept.tokens)
+    Ok(stored.tokens)
 }
 
-/// The answer that this caller was given for this token a moment ago.
+/// The stored answer, if this caller exchanged this token a moment ago.
 fn exchanged_before(
     tx: &mut Tx<'_>,
     digest: &[u8; 32],
@@ -215,14 +207,14 @@ fn exchanged_before(
         return Ok(None);
     }
     let plain = tx.app.keys.sealer.open(&answer_place(tx.app, &digest::hex(digest)), sealed)?;
-    let kept: Exchanged = serde_json::from_slice(&plain)?;
-    let successor = digest::sha256(kept.tokens.refresh_token.as_bytes());
+    let stored: Exchanged = serde_json::from_slice(&plain)?;
+    let successor = digest::sha256(stored.tokens.refresh_token.as_bytes());
     let unused = store::refresh_fetch(tx.conn, &successor)?.is_some_and(|next| next.used_at.is_none());
-    if kept.client != client || !unused {
+    if stored.client != client || !unused {
         return Ok(None);
     }
     live_session(tx, row)?;
-    Ok(Some(kept.tokens))
+    Ok(Some(stored.tokens))
 }
 
 fn answer_place<'a>(app: &'a AppState, digest: &'a str) -> FieldPlace<'a> {
@@ -239,7 +231,7 @@ fn live_session(tx: &mut Tx<'_>, row: &RefreshRow) -> Result<(StaffRow, SessionR
     Ok((person, session))
 }
 
-/// Ends the session of a refresh token. A token of no session is as good as ended.
+/// Ends the session of a refresh token. An unknown token counts as ended.
 pub fn revoke(tx: &mut Tx<'_>, token: &str) -> Result<Revoked, Failure> {
     if let Some(row) = store::refresh_fetch(tx.conn, &digest::sha256(token.as_bytes()))? {
         end(tx, row.session_id, "revoked")?;
@@ -265,7 +257,7 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: StaffCaller) -> Result<Ses
     })
 }
 
-/// Ends every session of a member of staff; tells how many there were.
+/// Ends every session of a member of staff; returns how many there were.
 pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
     let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
     if ended > 0 && matches!(tx.actor, Actor::Staff(caller) if caller.staff == staff_id) {
@@ -282,7 +274,7 @@ pub(crate) fn view(row: StaffRow) -> StaffView {
         role: row.role,
         name_zh: row.name_zh,
         name_en: row.name_en,
-        // Whoever is disabled gave the address back; it is still how they are known.
+        // A disabled account has released its address; it is still shown.
         email: row.released_email.unwrap_or(row.email),
         hospital_id: row.hospital_id,
         employer_id: row.employer_id,
@@ -302,8 +294,8 @@ fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
             tx.ends_own_authority();
         }
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
-        let hearers = Hearers { worker: None, staff };
-        tx.record("session", id, "session.ended", json!({"reason": reason}), hearers)?;
+        let recipients = Recipients { worker: None, staff };
+        tx.record("session", id, "session.ended", json!({"reason": reason}), recipients)?;
         if let Some(staff) = staff {
             consultation::release_signed_out(tx, staff)?;
         }

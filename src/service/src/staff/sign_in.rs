@@ -1,5 +1,5 @@
-//! Staff sign in. The same answer meets an unknown account, a wrong password and
-//! a wrong or used one-time code, after the same work.
+//! Staff sign in. An unknown account, a wrong password and a wrong or used one-time code get the
+//! same answer, after the same work.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
     sign_in_alarm,
 };
 use crate::{
-    Actor, AppState, Failure, Hearers, Tx,
+    Actor, AppState, Failure, Recipients, Tx,
     limits::{self, Taken},
 };
 use crypto::totp::{self, TotpSecret};
@@ -21,11 +21,10 @@ use storage::staff::{StaffRow, session as store};
 /// Signs a member of staff in. `address` is where the request came from.
 ///
 /// # Errors
-/// `CredentialsWrong`, whatever was wrong. After too many failures of this
-/// account from this address whatever is wrong is `TooManyRequests`, and the
-/// right answer still passes; beyond a bound that keeps guessing hopeless, it
-/// passes from a device that has signed in before, and from one that has just
-/// set a password by a letter.
+/// `CredentialsWrong`, whatever was wrong. After too many failures of this account from this
+/// address a wrong try is `TooManyRequests`, and the right credentials are still accepted; beyond a
+/// second limit, which keeps guessing hopeless, they are accepted only from a device that has
+/// signed in before, or that has just set a password by a letter.
 pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> Result<StaffTokens, Failure> {
     let email = input.email.trim().to_lowercase();
     let sought = email.clone();
@@ -48,7 +47,7 @@ pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> 
     limits::SIGN_IN_ADDRESS.note(app, &[address]).await;
     let anywhere = limits::SIGN_IN_ANYWHERE.note(app, &[&email]).await;
     if tries.keep(app) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
-        sign_in_alarm::tell_owner(app, email).await?;
+        sign_in_alarm::notify_owner(app, email).await?;
     }
     match tries.spent {
         Some(spent) => Err(spent),
@@ -56,12 +55,12 @@ pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> 
     }
 }
 
-/// What is taken for one try, before anything is looked at.
+/// What is reserved for one try, before anything is checked.
 struct Tries {
     taken: Vec<Taken>,
-    /// Whether a password is only looked at behind a right one-time code.
+    /// Whether the password is only checked after a right one-time code.
     slow: bool,
-    /// What is told where the address has had its quick tries, if it is wrong.
+    /// The refusal of a wrong try when the address has used up its quick tries.
     spent: Option<Failure>,
 }
 
@@ -101,9 +100,9 @@ impl Tries {
         }
     }
 
-    /// They count. Tells whether one was the last of its window.
+    /// The tries count. Returns whether one was the last of its window.
     fn keep(&self, app: &AppState) -> bool {
-        // Each is kept, whichever was the last.
+        // No short circuit: every try must be counted.
         let mut last = false;
         for taken in &self.taken {
             last |= taken.keep(app);
@@ -112,15 +111,15 @@ impl Tries {
     }
 }
 
-/// With `cheap_first` a password is only looked at behind a right one-time
-/// code, so that made-up sign-ins cost no hashing; who has both still gets in.
+/// With `cheap_first` the password is only checked after a right one-time code, so that made-up
+/// sign-ins cost no hashing; the owner can still sign in.
 async fn try_sign_in(
     app: &Arc<AppState>,
     row: Option<StaffRow>,
     input: SignInInput,
     cheap_first: bool,
 ) -> Result<StaffTokens, Failure> {
-    // For nobody the same work is done as for somebody.
+    // An unknown account costs the same work as a known one.
     let secret = match &row {
         Some(row) => totp_secret(app, row)?,
         None => None,
@@ -135,18 +134,18 @@ async fn try_sign_in(
     }
     // Hashing is slow, so it is done before the transaction.
     let stored = row.as_ref().and_then(|row| row.password_hash.clone());
-    let looked = passwords::verify(stored, input.password).await?;
-    let row = row.filter(|_| looked.right).ok_or(Code::CredentialsWrong)?;
+    let checked = passwords::verify(stored, input.password).await?;
+    let row = row.filter(|_| checked.right).ok_or(Code::CredentialsWrong)?;
     let step = step.ok_or(Code::CredentialsWrong)?;
-    app.write(Actor::Anyone, move |tx| open(tx, &row, step, looked.rehashed.as_deref())).await
+    app.write(Actor::Anyone, move |tx| open(tx, &row, step, checked.rehashed.as_deref())).await
 }
 
-/// The code's step is taken, and the password is still the one that was looked
-/// at: of many sign-ins with one code, exactly one opens a session.
+/// Uses up the code's step if the password is still the one that was checked: of several sign-ins
+/// with one code, exactly one opens a session.
 fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> Result<StaffTokens, Failure> {
     let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
-    let looked_at = row.password_hash.as_deref().unwrap_or_default();
-    if !storage::staff::sign_in_take(tx.conn, row.id, looked_at, step)? {
+    let checked_hash = row.password_hash.as_deref().unwrap_or_default();
+    if !storage::staff::sign_in_take(tx.conn, row.id, checked_hash, step)? {
         return Err(Code::CredentialsWrong.into());
     }
     if let Some(hash) = rehashed {
@@ -155,7 +154,7 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     let session = SessionId::generate();
     storage::authority::session_open(tx.conn, session, row.id, tx.now)?;
     let payload = json!({"staff": row.id, "role": row.role});
-    tx.record("session", session, "session.opened", payload, Hearers::staff(row.id))?;
+    tx.record("session", session, "session.opened", payload, Recipients::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
     let opened = tokens(tx, row.clone(), &opened)?;
     Ok(StaffTokens { device_token: Some(known_device::token(tx.app, row.id)), ..opened })

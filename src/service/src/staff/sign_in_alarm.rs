@@ -1,33 +1,32 @@
-//! Somebody tries to sign in as somebody else: it is logged, and the owner of
-//! the account is told by a letter. The account itself is never locked.
+//! The alarm about repeated failed sign-ins: they are logged, and the owner of the account is
+//! notified by a letter. The account itself is never locked.
 
 use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::{Actor, AppState, Failure, Hearers, letter, limits};
+use crate::{Actor, AppState, Failure, Recipients, letter, limits};
 use crypto::{blind::BlindField, digest};
 use domain::ids::{Id, kind};
 use mail::LetterKind;
 
-/// Logs that sign-ins as `email` failed too often, and writes to the owner, once
-/// a day at most. An account that does not exist is logged alike, so that the
-/// caller cannot tell it by the time that this takes.
+/// Logs that sign-ins as `email` failed too often, and writes to the owner, once a day at most. An
+/// account that does not exist is logged in the same way, so that the duration does not reveal it.
 ///
 /// # Errors
 /// Faults of the storage.
-pub async fn tell_owner(app: &Arc<AppState>, email: String) -> Result<(), Failure> {
+pub(crate) async fn notify_owner(app: &Arc<AppState>, email: String) -> Result<(), Failure> {
     let write = limits::SIGN_IN_LETTER.spend(app, &[&email]).await;
     app.write(Actor::Anyone, move |tx| {
         let owner = storage::staff::staff_by_email(tx.conn, &email)?.filter(|row| row.disabled_at.is_none());
-        // Who was meant, without a mail address that may be anybody's.
+        // Identifies the account without logging a mail address, which may belong to anybody.
         let account = digest::hex(&tx.app.keys.blind.of(BlindField::Email, &email)[..8]);
-        let hearers = owner.as_ref().map_or(Hearers::nobody(), |row| Hearers::staff(row.id));
+        let recipients = owner.as_ref().map_or(Recipients::nobody(), |row| Recipients::staff(row.id));
         let id: Id<kind::Session> = Id::generate();
         let payload = json!({"account": account, "staff": owner.as_ref().map(|row| row.id)});
-        tx.record("sign_in", id, "sign_in.failed_often", payload, hearers)?;
+        tx.record("sign_in", id, "sign_in.failed_often", payload, recipients)?;
         if let Some(row) = owner.filter(|_| write) {
-            // No link that opens anything: whoever reads it decides.
+            // The link contains no token: the reader decides what to do.
             let link = tx.app.public_url.clone();
             letter::write(tx, LetterKind::SignInAlarm, row.id, None, &link)?;
         }

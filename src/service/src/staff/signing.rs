@@ -1,6 +1,5 @@
-//! A signature needs the person anew: a one-time code opens a signing window
-//! of this session, and each signature takes the signing PIN. It signs nothing
-//! itself, and never says whether the window or the PIN came from elsewhere.
+//! A signature requires the person to authenticate again: a one-time code opens a signing window of
+//! this session, and each signature takes the signing PIN. This module signs nothing itself.
 
 use chrono::TimeDelta;
 
@@ -13,30 +12,30 @@ use domain::{
 };
 use storage::staff::StaffRow;
 
-/// Wrong signing PINs before a pause. Source: the house's security checks, no. 17.
+/// Wrong signing PINs before a pause. Source: the project's security checks, no. 17.
 const TRIES: i32 = 5;
 
-/// The pause after too many wrong signing PINs, in seconds. [P]
+/// The pause after too many wrong signing PINs, in seconds. Our default.
 const PAUSE_SECONDS: i64 = 900;
 
-/// Checks that this session's signing window is open and the signing PIN is
-/// right. Call it before the verb writes anything: a wrong PIN is counted even
-/// though the verb is refused, and whatever was written before would stay too.
+/// Checks that this session's signing window is open and the signing PIN is right. Call it before
+/// the operation writes anything: a wrong PIN is counted even though the operation is refused, and
+/// whatever was written before would be committed too.
 ///
 /// # Errors
-/// `SigningWindowClosed`; else as [`ensure_pin`].
-pub fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
+/// `SigningWindowClosed`; as [`ensure_pin`].
+pub(crate) fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
     if !storage::staff::session::signing_window_is_open(tx.conn, caller.session, tx.now)? {
         return Err(Code::SigningWindowClosed.into());
     }
     ensure_pin(tx, caller, pin)
 }
 
-/// Checks the signing PIN alone: that it is still the same person.
+/// Checks only the signing PIN: that it is still the same person.
 ///
 /// # Errors
-/// `SigningPinWrong`, also where none is set; `PinLocked` after five wrong ones.
-pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
+/// `SigningPinWrong`, also if none is set; `PinLocked` after five wrong ones.
+pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
     let row = storage::staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
     let tried = count_try(tx, &row)?;
     let right = match (&row.pin_salt, &row.pin_mac) {
@@ -54,7 +53,7 @@ pub fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(),
     Err(refuse_try(tx, row.id, tried, Code::SigningPinWrong))
 }
 
-/// Counts a try before it is looked at; tells how many there were.
+/// Counts a try before it is checked, and returns how many there were.
 ///
 /// # Errors
 /// `PinLocked` during the pause.
@@ -65,10 +64,10 @@ pub(crate) fn count_try(tx: &mut Tx<'_>, row: &StaffRow) -> Result<i32, Failure>
     }
 }
 
-/// The refusal of a wrong try: `wrong`, or the pause that the last one brings.
-/// The count stands although the verb is refused.
+/// The refusal of a wrong try: `wrong`, or `PinLocked` after the last one. The count is committed
+/// although the operation is refused.
 pub(crate) fn refuse_try(tx: &mut Tx<'_>, id: StaffId, tried: i32, wrong: Code) -> Failure {
-    tx.keep_on_refusal();
+    tx.commit_on_refusal();
     if tried < TRIES {
         return wrong.into();
     }

@@ -6,16 +6,16 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{session, signing};
-use crate::{Failure, Hearers, Tx, caller::StaffCaller};
+use crate::{Failure, Recipients, Tx, caller::StaffCaller};
 use crypto::totp;
 use domain::{refusal::Code, spelling};
 use storage::staff::session as store;
 
-/// Minutes for which a one-time code opens the signing window.
-/// Source: the house's security checks, no. 19.
+/// Minutes for which a one-time code opens the signing window. Source: the project's security
+/// checks, no. 19.
 const SIGNING_MINUTES: i64 = 5;
 
-/// A one-time code, handed in.
+/// A one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SigningWindowInput {
@@ -31,8 +31,8 @@ pub struct SigningWindow {
     pub signing_until: DateTime<Utc>,
 }
 
-/// Opens the signing window of the caller's session by a one-time code. Wrong
-/// codes count with wrong signing PINs, in the database.
+/// Opens the signing window of the caller's session by a one-time code. Wrong codes and wrong
+/// signing PINs share one counter, in the database.
 ///
 /// # Errors
 /// `CredentialsWrong`, `TotpUsed`; `PinLocked` after five wrong ones.
@@ -62,6 +62,6 @@ pub fn open_signing_window(
         return Err(Code::SessionEnded.into());
     }
     let payload = json!({"until": until});
-    tx.record("session", caller.session, "session.signing_opened", payload, Hearers::staff(row.id))?;
+    tx.record("session", caller.session, "session.signing_opened", payload, Recipients::staff(row.id))?;
     Ok(SigningWindow { signing_until: until })
 }

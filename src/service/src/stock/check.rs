@@ -1,6 +1,6 @@
-//! A read-only audit of the invariants of vending: stock, prescriptions, lots,
-//! money, and states against the log. Every violation is told; none is mended.
-//! It reads whole tables: it is for audits and crash tests, not for a hot path.
+//! A read-only audit of the invariants of vending: stock, prescriptions, lots, money, and states
+//! against the log. Every violation is reported; none is repaired. It reads whole tables: it is for
+//! audits and crash tests, not for a hot path.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,36 +19,36 @@ use storage::{
     vend::attempt::AttemptRow,
 };
 
-/// Every violation found; empty when all is well.
+/// All violations; empty if there are none.
 pub fn invariants(conn: &mut Conn) -> Result<Vec<String>, Failure> {
-    let books = Books {
+    let records = VendingRecords {
         orders: storage::order::orders_all(conn)?,
         units: storage::order::units_all(conn)?,
         attempts: storage::vend::attempt::attempts_all(conn)?,
     };
     let mut found = Vec::new();
-    once_per_unit(&books, &mut found);
-    units_fit_attempts(&books, &mut found);
-    prescribed(conn, &books, &mut found)?;
-    stock_adds_up(conn, &books, &mut found)?;
-    backed(conn, &books, &mut found)?;
-    lots_allowed(conn, &books, &mut found)?;
+    once_per_unit(&records, &mut found);
+    units_fit_attempts(&records, &mut found);
+    prescribed(conn, &records, &mut found)?;
+    stock_adds_up(conn, &records, &mut found)?;
+    backed(conn, &records, &mut found)?;
+    lots_allowed(conn, &records, &mut found)?;
     money_adds_up(conn, &mut found)?;
-    attempts_fold(conn, &books, &mut found)?;
-    orders_fold(conn, &books, &mut found)?;
+    attempts_fold(conn, &records, &mut found)?;
+    orders_fold(conn, &records, &mut found)?;
     Ok(found)
 }
 
-/// Cabinet, slot, product and lot.
+/// Cabinet, slot, product code and lot number.
 type Place = (CabinetId, i32, String, String);
 
-struct Books {
+struct VendingRecords {
     orders: Vec<OrderRow>,
     units: Vec<UnitRow>,
     attempts: Vec<AttemptRow>,
 }
 
-impl Books {
+impl VendingRecords {
     fn attempts_of(&self) -> HashMap<OrderUnitId, Vec<&AttemptRow>> {
         let mut of: HashMap<OrderUnitId, Vec<&AttemptRow>> = HashMap::new();
         for attempt in &self.attempts {
@@ -59,8 +59,8 @@ impl Books {
 }
 
 /// 1. At most one live or dispensed attempt per pack.
-fn once_per_unit(books: &Books, found: &mut Vec<String>) {
-    for (unit, of) in books.attempts_of() {
+fn once_per_unit(records: &VendingRecords, found: &mut Vec<String>) {
+    for (unit, of) in records.attempts_of() {
         let blocking = of.iter().filter(|attempt| attempt.state.is_blocking()).count();
         if blocking > 1 {
             found.push(format!("1: unit {unit} has {blocking} live or dispensed attempts"));
@@ -68,10 +68,10 @@ fn once_per_unit(books: &Books, found: &mut Vec<String>) {
     }
 }
 
-/// The state of a pack is what its attempts say.
-fn units_fit_attempts(books: &Books, found: &mut Vec<String>) {
-    let of = books.attempts_of();
-    for unit in &books.units {
+/// The state of a pack matches its attempts.
+fn units_fit_attempts(records: &VendingRecords, found: &mut Vec<String>) {
+    let of = records.attempts_of();
+    for unit in &records.units {
         let attempts = of.get(&unit.id).map(Vec::as_slice).unwrap_or_default();
         let blocking = attempts.iter().map(|a| a.state).find(|state| state.is_blocking());
         let wanted = match blocking {
@@ -87,11 +87,11 @@ fn units_fit_attempts(books: &Books, found: &mut Vec<String>) {
         }
     }
     let open: HashMap<_, usize> =
-        books.units.iter().filter(|unit| unit.state.is_open()).fold(HashMap::new(), |mut open, unit| {
+        records.units.iter().filter(|unit| unit.state.is_open()).fold(HashMap::new(), |mut open, unit| {
             *open.entry(unit.order_id).or_default() += 1;
             open
         });
-    for order in &books.orders {
+    for order in &records.orders {
         let open = open.get(&order.id).copied().unwrap_or(0);
         if order.state.is_live() == (open == 0) {
             found.push(format!("order {} is {} with {open} open units", order.id, order.state));
@@ -100,9 +100,9 @@ fn units_fit_attempts(books: &Books, found: &mut Vec<String>) {
 }
 
 /// 2. Dispensed, in doubt and live never exceed what was prescribed.
-fn prescribed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+fn prescribed(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut taken: BTreeMap<(PrescriptionId, i32), i64> = BTreeMap::new();
-    for unit in &books.units {
+    for unit in &records.units {
         let counts = unit.state.is_open() || unit.state == UnitState::Dispensed;
         if let (Some(prescription), Some(line), true) = (unit.prescription_id, unit.line_no, counts) {
             *taken.entry((prescription, line)).or_default() += 1;
@@ -119,10 +119,10 @@ fn prescribed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result
     Ok(())
 }
 
-/// 3. Every pack is in one place, and the places are what the orders say.
-fn stock_adds_up(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
-    let mut held: HashMap<Place, [i64; 3]> = HashMap::new();
-    for unit in &books.units {
+/// 3. Every pack is counted in one place, and the counts match the orders.
+fn stock_adds_up(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut expected_counts: HashMap<Place, [i64; 3]> = HashMap::new();
+    for unit in &records.units {
         let place = match unit.state {
             UnitState::Reserved | UnitState::Authorised => 0,
             UnitState::InDoubt => 1,
@@ -130,7 +130,7 @@ fn stock_adds_up(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
             UnitState::Released | UnitState::Refunded => continue,
         };
         let key = (unit.cabinet_id, unit.slot_no, unit.product_code.clone(), unit.lot_no.clone());
-        held.entry(key).or_default()[place] += 1;
+        expected_counts.entry(key).or_default()[place] += 1;
     }
     for (key, figures) in storage::stock::stock_all(conn)? {
         let [received, places @ ..] = figures;
@@ -138,22 +138,24 @@ fn stock_adds_up(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
         if received != places.iter().sum::<i64>() || figures.iter().any(|n| *n < 0) {
             found.push(format!("3: {name} does not add up: {figures:?}"));
         }
-        let told = held.remove(&(key.cabinet, key.slot_no, key.product_code, key.lot_no)).unwrap_or_default();
+        let expected = expected_counts
+            .remove(&(key.cabinet, key.slot_no, key.product_code, key.lot_no))
+            .unwrap_or_default();
         let [_, _, reserved, in_doubt, dispensed, _] = figures;
-        if told != [reserved, in_doubt, dispensed] {
-            found.push(format!("3: {name} holds {figures:?} while the orders say {told:?}"));
+        if expected != [reserved, in_doubt, dispensed] {
+            found.push(format!("3: {name} holds {figures:?} while the orders say {expected:?}"));
         }
     }
-    found.extend(held.keys().map(|key| format!("3: packs of {key:?}, which has no figures")));
+    found.extend(expected_counts.keys().map(|key| format!("3: packs of {key:?}, which has no figures")));
     Ok(())
 }
 
-/// Invariant 4: nothing is vended without a paid order and, where it names one,
-/// a prescription that was signed, approved by another, and valid at START.
-fn backed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+/// Invariant 4: nothing is vended without a paid order and, where it names one, a prescription that
+/// was signed, approved by somebody else, and valid at START.
+fn backed(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let backing: HashMap<_, _> = log::backing_all(conn)?.into_iter().map(|row| (row.id, row)).collect();
-    let order_of: HashMap<_, _> = books.orders.iter().map(|order| (order.id, order)).collect();
-    for attempt in books.attempts.iter().filter(|attempt| attempt.started_at.is_some()) {
+    let order_of: HashMap<_, _> = records.orders.iter().map(|order| (order.id, order)).collect();
+    for attempt in records.attempts.iter().filter(|attempt| attempt.started_at.is_some()) {
         let (Some(order), Some(started)) = (order_of.get(&attempt.order_id), attempt.started_at) else {
             found.push(format!("4: attempt {} has no order", attempt.id));
             continue;
@@ -175,13 +177,13 @@ fn backed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(),
     Ok(())
 }
 
-/// 5. The lot was good when the attempt started.
-fn lots_allowed(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+/// 5. The lot was allowed when the attempt started.
+fn lots_allowed(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let lots: HashMap<(String, String), storage::stock::LotRow> = storage::stock::lots_all(conn)?
         .into_iter()
         .map(|lot| ((lot.product_code.clone(), lot.lot_no.clone()), lot))
         .collect();
-    for attempt in &books.attempts {
+    for attempt in &records.attempts {
         let Some(started) = attempt.started_at else { continue };
         let good = lots.get(&(attempt.product_code.clone(), attempt.lot_no.clone())).is_some_and(|lot| {
             lot.expires_on >= civil_day(started) && lot.recalled_at.is_none_or(|at| at >= started)
@@ -217,7 +219,7 @@ fn money_adds_up(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure
 }
 
 /// 10. State columns equal the fold of their events.
-fn attempts_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+fn attempts_fold(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut folded: HashMap<AttemptId, AttemptState> = HashMap::new();
     for (stream, kind, _) in log::events_of_kind(conn, "attempt")? {
         let state = match kind.as_str() {
@@ -231,7 +233,7 @@ fn attempts_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
         };
         folded.insert(Id::from_uuid(stream.uuid()), state);
     }
-    for attempt in &books.attempts {
+    for attempt in &records.attempts {
         let fold = folded.get(&attempt.id).copied();
         if fold != Some(attempt.state) {
             found
@@ -241,7 +243,7 @@ fn attempts_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Res
     Ok(())
 }
 
-fn orders_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Result<(), Failure> {
+fn orders_fold(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut states = HashMap::new();
     let mut units: HashMap<OrderUnitId, UnitState> = HashMap::new();
     for (stream, kind, payload) in log::events_of_kind(conn, "order")? {
@@ -270,13 +272,13 @@ fn orders_fold(conn: &mut Conn, books: &Books, found: &mut Vec<String>) -> Resul
             units.insert(unit, unit_state);
         }
     }
-    for order in &books.orders {
+    for order in &records.orders {
         let fold = states.get(&order.id.uuid()).copied();
         if fold != Some(order.state) {
             found.push(format!("10: order {} is {} but its events say {fold:?}", order.id, order.state));
         }
     }
-    for unit in &books.units {
+    for unit in &records.units {
         let fold = units.get(&unit.id).copied().unwrap_or(UnitState::Reserved);
         if fold != unit.state {
             found.push(format!("10: unit {} is {} but its events say {fold}", unit.id, unit.state));

@@ -1,4 +1,4 @@
-//! Moving packs between the places that the books know.
+//! Moves packs between the places of the stock records.
 
 pub mod check;
 pub mod recall;
@@ -11,14 +11,14 @@ use domain::{
 };
 use storage::stock::{self as store, StockKey};
 
-/// Somebody else may move packs of the same lot between reading and writing;
-/// after this many tries the caller is told to come again.
+/// Another transaction may move packs of the same lot between reading and writing; after this many
+/// tries the operation fails with `Overloaded`.
 const TRIES: usize = 8;
 
 /// Moves packs of one lot in one slot, by the rules of `SlotStock`.
 ///
 /// # Errors
-/// What the rules say: `OutOfStock`, `AttemptInDoubt`.
+/// Refusals of the rules: `OutOfStock`, `AttemptInDoubt`; `Overloaded` under contention.
 pub fn move_packs(tx: &mut Tx<'_>, key: &StockKey, movement: Movement) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let figures = store::stock_figures(tx.conn, key)?.ok_or(Code::OutOfStock)?;

@@ -1,5 +1,4 @@
-//! A recall: nothing of the lot moves any more, and whoever was served is
-//! listed.
+//! A recall: packs of the lot are no longer vended, and the workers who received one are listed.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    Failure, Hearers, Part, Tx,
+    Failure, Part, Recipients, Tx,
     order::write::command,
     vend::{
         closing::{apply, close_slot},
@@ -32,10 +31,8 @@ use storage::{events::Any, stock as store};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecallInput {
-    /// The product.
     #[schema(value_type = spelling::ProductCode)]
     pub product_code: String,
-    /// The lot.
     #[schema(value_type = spelling::LotNo)]
     pub lot_no: String,
     /// In words, 1 to 500 characters.
@@ -46,17 +43,17 @@ pub struct RecallInput {
 /// What the recall did.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecallView {
-    /// Slots, anywhere, that hold the lot.
+    /// Slots that contain the lot, in all cabinets.
     pub slots_frozen: u32,
     /// Authorizations that were withdrawn.
     pub attempts_voided: u32,
-    /// Workers who have, or may have, a pack of it: it came out, or is in doubt, or
-    /// was on its way.
+    /// Workers who have, or may have, a pack of it: it was dispensed, is in doubt, or was being
+    /// vended.
     pub workers_served: Vec<WorkerId>,
 }
 
-/// Recalls a lot, wherever it is: one that is loaded later is refused, or stays closed.
-/// Doing so again sweeps again.
+/// Recalls a lot in all cabinets; a pack of it that is loaded later is refused, or its slot stays
+/// closed. A repeated recall sweeps again.
 ///
 /// # Errors
 /// `NotFound` for an unknown product.
@@ -68,33 +65,33 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         return Err(Refusal::field("reason", "out_of_range", message).into());
     }
     let product = input.product_code.as_str();
-    if !storage::stock::recall::product_hold(tx.conn, product)? {
+    if !storage::stock::recall::product_lock(tx.conn, product)? {
         return Err(Code::NotFound.into());
     }
     let key = lot_key(&input.lot_no);
     let mut fresh = storage::stock::recall::notice_add(tx.conn, product, &key, reason, tx.now)?;
-    let mut lots = storage::stock::recall::lots_spelt(tx.conn, product, &key)?;
+    let mut lots = storage::stock::recall::lots_by_key(tx.conn, product, &key)?;
     for lot in &lots {
         fresh |= store::lot_recall(tx.conn, product, lot, reason, tx.now)?;
     }
     if fresh {
         let payload = json!({"product_code": product, "lot_no": input.lot_no, "lots": lots});
-        tx.record("lot", lot_stream(product, &input.lot_no), "lot.recalled", payload, Hearers::nobody())?;
+        tx.record("lot", lot_stream(product, &input.lot_no), "lot.recalled", payload, Recipients::nobody())?;
     }
-    // A pack of it may have come out of a slot of another lot.
+    // A pack of it may have been vended from a slot of another lot.
     if !lots.contains(&input.lot_no) {
         lots.push(input.lot_no.clone());
     }
     sweep(tx, product, &lots)
 }
 
-/// Freezes, withdraws and lists whatever of these lots is anywhere.
+/// Closes slots, withdraws authorizations and lists workers for these lots, in all cabinets.
 fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, Failure> {
     let mut slots = Vec::new();
     for lot in lots {
         slots.extend(store::slots_with_lot(tx.conn, product, lot)?);
     }
-    let (issued, unpaid) = promised(tx, product, lots)?;
+    let (issued, unpaid) = open_claims(tx, product, lots)?;
     let mut cabinets: BTreeSet<CabinetId> = slots.iter().map(|slot| slot.cabinet_id).collect();
     cabinets.extend(issued.iter().map(|(cabinet, _)| *cabinet));
     cabinets.extend(unpaid.iter().map(|(cabinet, _)| *cabinet));
@@ -103,11 +100,11 @@ fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, 
         tx.wake(Topic::Cabinet(cabinet));
     }
     // Looked up again under the locks: an order may have come in between.
-    let (issued, unpaid) = promised(tx, product, lots)?;
+    let (issued, unpaid) = open_claims(tx, product, lots)?;
     for slot in &slots {
         close_slot(tx, slot.cabinet_id, slot.slot_no, SlotClosedReason::Recalled)?;
     }
-    // Before anything is withdrawn: whose pack is on its way may have it by now.
+    // Before anything is withdrawn: a worker whose pack is being vended may have it by now.
     let mut workers_served: BTreeSet<WorkerId> = BTreeSet::new();
     for lot in lots {
         workers_served.extend(storage::order::workers_served_with(tx.conn, product, lot)?);
@@ -138,10 +135,11 @@ fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, 
     Ok(RecallView { slots_frozen, attempts_voided, workers_served })
 }
 
-type Promised = (Vec<(CabinetId, AttemptId)>, Vec<(CabinetId, OrderId)>);
+type OpenClaims = (Vec<(CabinetId, AttemptId)>, Vec<(CabinetId, OrderId)>);
 
-/// Authorizations that were issued for these lots, and unpaid orders that hold them.
-fn promised(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<Promised, Failure> {
+/// Authorizations that were issued for these lots, and unpaid orders that have reserved packs of
+/// them.
+fn open_claims(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<OpenClaims, Failure> {
     let (mut issued, mut unpaid) = (Vec::new(), Vec::new());
     for lot in lots {
         issued.extend(storage::vend::attempt::attempts_issued_of_lot(tx.conn, product, lot)?);
@@ -150,7 +148,7 @@ fn promised(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<Promised,
     Ok((issued, unpaid))
 }
 
-/// A lot has no id of its own: its stream is named by a digest of its key.
+/// A lot has no id of its own: its stream id is a digest of its key.
 fn lot_stream(product_code: &str, lot_no: &str) -> Id<Any> {
     let digest = digest::sha256(format!("lot\n{product_code}\n{lot_no}").as_bytes());
     let mut half = [0; 16];

@@ -1,12 +1,12 @@
-//! Doors, counts, restocking and temperature, as the journal tells of them.
-//! What does not match is kept and quarantined, never smoothed over.
+//! Doors, counts, restocking and temperature, as the journal reports them. What does not match is
+//! recorded and quarantined, never corrected silently.
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::{move_packs, packs};
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     order::write::command,
     vend::{
         closing::{apply, close_slot, reclose_slot},
@@ -34,17 +34,22 @@ use storage::{
     },
 };
 
-/// Drugs are kept between 0 and 30 degrees, in tenths: the widest span on the
-/// labels of what a cabinet holds. A policy default of ours [P].
+/// Drugs are kept between 0 and 30 degrees, in tenths: the widest range on the labels of the drugs
+/// in a cabinet. Our default.
 const TEMPERATURE: std::ops::RangeInclusive<i32> = 0..=300;
-/// Journal entries looked through for counts: far more than a cabinet has slots.
-const COUNTS_LOOKED_AT: i64 = 1000;
-/// No slot holds more packs: a larger number is a fault of the scanner, and
-/// must not make the whole journal unacceptable.
+/// The maximum number of journal entries that are searched for counts: far more than a cabinet has
+/// slots.
+const COUNT_SEARCH_LIMIT: i64 = 1000;
+/// No slot fits more packs: a larger number is an error of the scanner, and must not make the whole
+/// journal unacceptable.
 const MOST_PACKS: u32 = 1000;
 
-/// Takes an entry that speaks of no attempt.
-pub fn take(tx: &mut Tx<'_>, cabinet: &CabinetRow, entry: &JournalEntry) -> Result<(), Failure> {
+/// Applies an entry that is not about an attempt.
+pub(crate) fn apply_entry(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    entry: &JournalEntry,
+) -> Result<(), Failure> {
     match &entry.body {
         Body::DoorOpen { who } => {
             store::cabinet_door(tx.conn, cabinet.id, true)?;
@@ -73,22 +78,21 @@ pub fn take(tx: &mut Tx<'_>, cabinet: &CabinetRow, entry: &JournalEntry) -> Resu
 }
 
 fn note(tx: &mut Tx<'_>, cabinet: CabinetId, kind: &str, payload: Value) -> Result<(), Failure> {
-    tx.record("cabinet", cabinet, kind, payload, Hearers::nobody())
+    tx.record("cabinet", cabinet, kind, payload, Recipients::nobody())
 }
 
 fn temperature(tx: &mut Tx<'_>, cabinet: CabinetId, tenths: i32) -> Result<(), Failure> {
     let kind = IncidentKind::Temperature;
-    if TEMPERATURE.contains(&tenths) || incident_store::incident_stands(tx.conn, cabinet, &[kind])? {
+    if TEMPERATURE.contains(&tenths) || incident_store::incident_is_open(tx.conn, cabinet, &[kind])? {
         return Ok(());
     }
     incident::open(tx, cabinet, kind, None, None, json!({"tenths": tenths}))
 }
 
-/// The door is shut. A slot that was not counted since it was opened is closed
-/// until it is.
+/// Closes each slot that was not counted while the door was open, until it is counted.
 fn close_door(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<(), Failure> {
     let kinds = ["door_open", "count"];
-    let recent = store::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNTS_LOOKED_AT)?;
+    let recent = store::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNT_SEARCH_LIMIT)?;
     let mut counts = Vec::new();
     for (at, _, kind, body) in recent {
         if at > seq {
@@ -110,7 +114,7 @@ fn close_door(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<(), Fai
     note(tx, cabinet.id, "cabinet.door_closed", json!({"seq": seq}))
 }
 
-/// What was scanned and put in.
+/// The packs that were scanned and loaded.
 struct Load<'a> {
     product_code: &'a str,
     lot_no: &'a str,
@@ -143,8 +147,7 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
     }
 }
 
-/// Why a load must not be booked: a slot holds one lot at a time, and a lot has
-/// one last day.
+/// Why a load must not be booked: a slot contains one lot at a time, and a lot has one expiry day.
 fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&'static str>, Failure> {
     if !is_lot_no(load.lot_no) {
         return Ok(Some("unreadable_label"));
@@ -163,13 +166,13 @@ fn mismatch(tx: &mut Tx<'_>, slot: &SlotRow, load: &Load<'_>) -> Result<Option<&
     if product == load.product_code && lot == load.lot_no {
         return Ok(None);
     }
-    let held = packs(tx, &key(slot.cabinet_id, slot.slot_no, product, lot))?;
-    Ok((held.expected_count() + held.in_doubt() > 0).then_some("other_lot_inside"))
+    let present = packs(tx, &key(slot.cabinet_id, slot.slot_no, product, lot))?;
+    Ok((present.expected_count() + present.in_doubt() > 0).then_some("other_lot_inside"))
 }
 
-/// A lot that was recalled before it came here is recalled as it comes.
+/// Recalls a new lot for which a recall notice exists already.
 fn recall_if_noticed(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<(), Failure> {
-    storage::stock::recall::product_hold(tx.conn, product_code)?;
+    storage::stock::recall::product_lock(tx.conn, product_code)?;
     if let Some(reason) = storage::stock::recall::notice_of(tx.conn, product_code, &lot_key(lot_no))? {
         storage::stock::lot_recall(tx.conn, product_code, lot_no, &reason, tx.now)?;
     }
@@ -190,8 +193,7 @@ fn quarantine(
     close_slot(tx, cabinet, slot, SlotClosedReason::WrongSlot)
 }
 
-/// A slot that was barred for what lay in it opens with the next count of what
-/// lies in it now.
+/// A slot that was closed because of its former contents opens with the next count.
 fn await_count(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
     let Some(from) = row.closed_reason else { return Ok(()) };
     let other_lot_before =
@@ -215,15 +217,15 @@ fn key(cabinet: CabinetId, slot_no: i32, product_code: &str, lot_no: &str) -> St
     StockKey { cabinet, slot_no, product_code: product_code.to_owned(), lot_no: lot_no.to_owned() }
 }
 
-/// A blind count: the books follow what was seen, a difference is an incident,
-/// and a slot that only waited for a count opens. It decides about no attempt.
+/// A blind count: the stock record is set to the counted number, a difference is an incident, and a
+/// slot that only waited for a count opens. It does not resolve attempts.
 pub fn count(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, n: u32) -> Result<(), Failure> {
     let Some(row) = storage::stock::slot_fetch(tx.conn, cabinet, slot)? else { return Ok(()) };
     let (Some(product), Some(lot)) = (&row.product_code, &row.lot_no) else { return Ok(()) };
     let key = key(cabinet, slot, product, lot);
     let before = packs(tx, &key)?;
     if before.in_doubt() > 0 {
-        // Nobody can say which pack is missing until the doubt is resolved.
+        // Which pack is missing is unknown until the doubt is resolved.
         return Ok(());
     }
     if n > MOST_PACKS {
@@ -240,19 +242,20 @@ pub fn count(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, n: u32) -> Result<(
         }
     }
     let now = packs(tx, &key)?;
-    if stands_for_all(now, n) {
+    if settles_stock(now, n) {
         move_packs(tx, &key, Movement::Count(n))?;
         reopen(tx, &row)?;
     }
     Ok(())
 }
 
-/// Fewer packs than are under way: the rest stays closed for a person.
-fn stands_for_all(stock: SlotStock, n: u32) -> bool {
+/// Whether a count can set the stock record. With fewer packs than are reserved, the slot stays
+/// closed until a person resolves it.
+fn settles_stock(stock: SlotStock, n: u32) -> bool {
     stock.in_doubt() == 0 && stock.reserved() <= n
 }
 
-/// Packs that are promised but not there: the youngest promises are withdrawn.
+/// Withdraws the newest reservations of packs that are missing.
 fn free_reserved(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, missing: u32) -> Result<(), Failure> {
     let units = storage::order::units_reserved_in_slot(tx.conn, cabinet, slot)?;
     let mut freed: u32 = 0;

@@ -1,5 +1,5 @@
-//! The rules of triage for values that nobody keeps: nothing is stored, and
-//! nobody will look again. So a single extreme counts at once.
+//! The triage rules for values that are not stored. There will be no second measurement, so a
+//! single extreme counts at once.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use domain::{
     vitals::{Acvpu, Beyond, ReadingKind, ValidReading, VitalFinding, assess_all, range_message},
 };
 
-/// Values to judge. All seven parts of NEWS2 are mandatory for a total, oxygen
-/// included: "nobody looked" is a missing part. Only the scale has a default (1).
+/// Values to judge. All seven parts of NEWS2 are mandatory for a total, oxygen included: "not
+/// observed" is a missing part. Only the scale has a default (1).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AssessInput {
@@ -65,7 +65,7 @@ pub struct AssessInput {
 /// What the values mean.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Assessment {
-    /// NEWS2; none where a part is missing or where it does not hold.
+    /// NEWS2; none where a part is missing or where it does not apply.
     pub total: Option<i64>,
     /// Whether any known part scores 3.
     pub any_single_three: bool,
@@ -77,11 +77,10 @@ pub struct Assessment {
     pub missing: Vec<News2Part>,
     /// The score of each known part.
     pub parts: BTreeMap<News2Part, i64>,
-    /// Whether NEWS2 holds for this person; the limits of the group do where it does not.
+    /// Whether NEWS2 applies to this person; where it does not, the limits of their group apply.
     pub news2_applicability: Applicability,
     /// How soon a doctor must see the person.
     pub level: TriageLevel,
-    /// Why.
     pub reasons: Vec<TriageReason>,
     /// What to do at once.
     pub red_flags: Vec<RedFlag>,
@@ -123,10 +122,10 @@ pub fn assess(app: &AppState, input: &AssessInput) -> Result<Assessment, Failure
     let findings = assess_all(&valid, None, &app.policy.vitals);
     let pregnant = input.pregnant == Some(true);
     let applicability = applicability(input.age_years, pregnant);
-    let holds = applicability == Applicability::Applicable;
+    let applies = applicability == Applicability::Applicable;
     let limits = &app.policy.triage;
     let decision = triage(&TriageFacts {
-        news2: holds.then_some(&score),
+        news2: applies.then_some(&score),
         parts: Some(&score),
         age_months: input.age_years.map(|years| years.saturating_mul(12)),
         pregnant,
@@ -137,9 +136,9 @@ pub fn assess(app: &AppState, input: &AssessInput) -> Result<Assessment, Failure
         ..TriageFacts::nothing(limits)
     });
     Ok(Assessment {
-        total: score.total.filter(|_| holds),
+        total: score.total.filter(|_| applies),
         any_single_three: score.any_single_three,
-        band: if holds { score.band } else { News2Band::Incomplete },
+        band: if applies { score.band } else { News2Band::Incomplete },
         partial_total: score.partial_total,
         missing: score.missing,
         parts: score.parts,

@@ -1,7 +1,7 @@
-//! How soon a doctor must see somebody, by all that is known now: of a check-in,
-//! or of a consultation with whatever came in since it was asked for. A level
-//! only rises by itself: once a red flag was raised, a later normal reading does
-//! not take it back. A doctor who completes the consultation does.
+//! How soon a doctor must see a worker, by everything known now: in a check-in, or in a
+//! consultation with everything since it was requested. A level never falls by itself: after a red
+//! flag was raised, a later normal reading does not take it back. A doctor who completes the
+//! consultation does.
 
 pub mod assess;
 pub mod symptoms;
@@ -34,34 +34,33 @@ use storage::{
     vitals::{self as store, CareSpan, Said},
 };
 
-/// How long after its end a consultation still answers for what it saw.
+/// For how long after its end a consultation settles the red flags that its doctor saw.
 pub(super) const SEEN_BY_A_DOCTOR: TimeDelta = TimeDelta::days(1);
 
-/// For how long an emergency that alarmed is one of now, until a doctor has seen it. Our default.
-pub(super) const STILL_ALARMED: TimeDelta = TimeDelta::hours(12);
+/// For how long a raised emergency counts, unless a doctor sees the worker earlier. Our default.
+pub(super) const ALERT_COUNTS_FOR: TimeDelta = TimeDelta::hours(12);
 
-/// For how long what was measured in an earlier check-in is of now: vital signs change. Our default.
-const STILL_MEASURED: TimeDelta = TimeDelta::hours(1);
+/// For how long a reading of an earlier check-in counts: vital signs change. Our default.
+const READING_COUNTS_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// What the readings of a check-in mean together.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TriageView {
     /// How soon a doctor must see the worker.
     pub level: TriageLevel,
-    /// Why.
     pub reasons: Vec<TriageReason>,
     /// Shown at once, with the emergency number.
     pub red_flags: Vec<RedFlag>,
-    /// A single extreme that is measured once more before it alarms; it counts as
-    /// an emergency when it is not measured again in time.
+    /// A single extreme that is measured once more before it raises an alert; it counts as an
+    /// emergency when it is not measured again in time.
     pub measure_again: Option<MeasureAgain>,
-    /// Whom to call; shown at once in an emergency and while `measure_again` stands.
+    /// Whom to call; shown at once in an emergency and while `measure_again` is set.
     pub emergency_number: Option<String>,
     /// Signs that were ticked.
     pub symptoms: Vec<SymptomFlag>,
-    /// The score; none where NEWS2 does not hold for this person.
+    /// The score; none where NEWS2 does not apply to this person.
     pub news2: Option<News2Score>,
-    /// Whether NEWS2 holds for this person.
+    /// Whether NEWS2 applies to this person.
     pub news2_applicability: Applicability,
     /// What each reading means.
     pub findings: Vec<VitalFinding>,
@@ -76,33 +75,32 @@ impl TriageView {
     }
 }
 
-/// What belongs together.
+/// The facts that are judged together.
 pub(super) struct Case {
-    /// Whose profile counts.
+    /// The worker whose profile is used.
     pub worker: WorkerId,
-    /// What was measured.
     pub readings: Vec<TimedReading>,
-    /// What was said.
-    pub said: Said,
-    /// Whether a doctor was asked for.
+    /// The reported symptoms and state.
+    pub reported: Said,
+    /// Whether a doctor was requested.
     pub asked: bool,
-    /// Red flags that were raised before.
+    /// Red flags that were raised earlier.
     pub earlier: Vec<RedFlagCode>,
 }
 
-/// The span of a consultation.
+/// The time span whose readings belong to a consultation.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
     let (since, _) = counts_since(conn, row.worker_id, row.requested_at)?;
     Ok(CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at })
 }
 
-/// Since when what was measured, and what alarmed, counts at `at`: for a while, or since
-/// a doctor saw the worker. Leaving a screen and coming back, here or elsewhere, hides nothing.
+/// Since when readings and alerts count at `at`: for a fixed time, or since a doctor saw the
+/// worker. Leaving a screen and coming back, here or elsewhere, hides nothing.
 fn counts_since(conn: &mut Conn, worker: WorkerId, at: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
-    let (measured, alarmed) = (at - STILL_MEASURED, at - STILL_ALARMED);
+    let (measured, alarmed) = (at - READING_COUNTS_FOR, at - ALERT_COUNTS_FOR);
     let seen = storage::consultation::doctor_of_last_visit(conn, worker, alarmed, at)?;
     let seen = seen.map_or(alarmed, |(_, ended_at)| ended_at);
     Ok((measured.max(seen), seen))
@@ -124,7 +122,7 @@ fn case_of_check_in(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Re
     Ok(Case {
         worker,
         readings: rows.iter().map(|row| row.to_timed()).collect(),
-        said: store::said_in_check_in(conn, check_in)?,
+        reported: store::entered_in_check_in(conn, check_in)?,
         asked: false,
         earlier,
     })
@@ -133,13 +131,13 @@ fn case_of_check_in(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Re
 fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, Failure> {
     let span = span_of(conn, row)?;
     let rows = store::readings_of_care(conn, span)?;
-    let mut said = store::said_in_care(conn, span)?;
-    let reported: Vec<SymptomFlag> = serde_json::from_str(&row.symptoms)?;
-    said.symptoms.extend(reported);
+    let mut reported = store::entered_in_care(conn, span)?;
+    let symptoms: Vec<SymptomFlag> = serde_json::from_str(&row.symptoms)?;
+    reported.symptoms.extend(symptoms);
     Ok(Case {
         worker: row.worker_id,
         readings: rows.iter().map(|row| row.to_timed()).collect(),
-        said,
+        reported,
         asked: true,
         earlier: flags_of(row)?,
     })
@@ -156,25 +154,25 @@ pub(super) fn judge(conn: &mut Conn, app: &AppState, mut case: Case) -> Result<T
     let applicability = applicability(months.map(|months| months / 12), pregnant);
     let latest = latest_of_each_kind(&case.readings);
     let valid: Vec<ValidReading> = latest.iter().map(|known| known.reading.clone()).collect();
-    let score = news2(&News2Input::from_readings(&valid, &case.said.context)).map_err(Refusal::fields)?;
-    let holds = applicability == Applicability::Applicable;
-    // Who was never asked has not said "no".
+    let score = news2(&News2Input::from_readings(&valid, &case.reported.context)).map_err(Refusal::fields)?;
+    let applies = applicability == Applicability::Applicable;
+    // A question that was not asked is not answered "no".
     let diabetic = profile.conditions.as_ref().map(|known| known.contains(&Condition::Diabetes));
     let findings = assess_all(&valid, diabetic, &app.policy.vitals);
-    case.said.symptoms.sort_unstable();
-    case.said.symptoms.dedup();
+    case.reported.symptoms.sort_unstable();
+    case.reported.symptoms.dedup();
     let limits = &app.policy.triage;
     let decision = triage(&TriageFacts {
         limits,
-        news2: holds.then_some(&score),
+        news2: applies.then_some(&score),
         parts: Some(&score),
         age_months: months,
         pregnant,
-        symptoms: &case.said.symptoms,
+        symptoms: &case.reported.symptoms,
         asked: case.asked,
         findings: &findings,
         latest: &latest,
-        consciousness: case.said.context.consciousness,
+        consciousness: case.reported.context.consciousness,
         earlier: &case.earlier,
         now: Some(app.now()),
     });
@@ -184,16 +182,15 @@ pub(super) fn judge(conn: &mut Conn, app: &AppState, mut case: Case) -> Result<T
         red_flags: decision.red_flags,
         measure_again: decision.measure_again,
         emergency_number: decision.emergency_number.map(str::to_owned),
-        symptoms: case.said.symptoms,
-        news2: holds.then_some(score),
+        symptoms: case.reported.symptoms,
+        news2: applies.then_some(score),
         news2_applicability: applicability,
         findings,
         limits_version: limits.version.to_string(),
     })
 }
 
-/// What is known of the caller: of the consultation under way, or else of this
-/// check-in.
+/// The triage of the caller: of the live consultation, or else of this check-in.
 pub fn assess(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<TriageView, Failure> {
     match storage::consultation::consultation_live_of(conn, caller.worker)? {
         Some(row) => of_consultation(conn, app, &row),
@@ -204,8 +201,8 @@ pub fn assess(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<T
     }
 }
 
-/// What is known of the caller, with symptoms that a consultation of this visit
-/// was asked for with.
+/// The triage of the caller, including symptoms with which consultations of this visit were
+/// requested.
 pub(super) fn assess_visit(
     conn: &mut Conn,
     app: &AppState,
@@ -216,11 +213,11 @@ pub(super) fn assess_visit(
         Some(row) => case_of_consultation(conn, &row)?,
         None => case_of_check_in(conn, app, caller)?,
     };
-    case.said.symptoms.extend_from_slice(symptoms);
+    case.reported.symptoms.extend_from_slice(symptoms);
     judge(conn, app, case)
 }
 
-/// What is known at the moment at which somebody asks for a doctor.
+/// The triage at the time of a request for a doctor.
 pub(super) fn of_request(
     conn: &mut Conn,
     app: &AppState,
@@ -228,12 +225,12 @@ pub(super) fn of_request(
     symptoms: &[SymptomFlag],
 ) -> Result<TriageView, Failure> {
     let mut case = case_of_check_in(conn, app, caller)?;
-    case.said.symptoms.extend_from_slice(symptoms);
+    case.reported.symptoms.extend_from_slice(symptoms);
     case.asked = true;
     judge(conn, app, case)
 }
 
-/// What is known in a consultation, as of now or of its end.
+/// The triage of a consultation, as of now or of its end.
 pub(super) fn of_consultation(
     conn: &mut Conn,
     app: &AppState,
@@ -241,31 +238,30 @@ pub(super) fn of_consultation(
 ) -> Result<TriageView, Failure> {
     let case = case_of_consultation(conn, row)?;
     let mut view = judge(conn, app, case)?;
-    // Its place in the queue never fell below what it once was.
+    // Its level in the queue never falls.
     view.level = view.level.min(row.triage);
     Ok(view)
 }
 
-/// Takes the worker's row, so that a new fact and a request for a doctor see
-/// each other whichever comes first.
+/// Locks the worker's row, so that a new fact and a concurrent request for a doctor see each other.
 ///
 /// # Errors
 /// `NotFound`.
-pub(super) fn hold_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
-    storage::network::worker::worker_hold(tx.conn, worker)?.ok_or(Code::NotFound)?;
+pub(super) fn lock_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    storage::network::worker::worker_lock(tx.conn, worker)?.ok_or(Code::NotFound)?;
     Ok(())
 }
 
-/// Carries on what a new fact means, in its transaction: the consultation under
-/// way rises in the queue, the operator is alerted, an extreme waits for its
-/// second measurement. The caller holds the worker's row ([`hold_worker`]).
+/// Applies the consequences of a new fact, in its transaction: the live consultation rises in the
+/// queue, the operators are alerted, an extreme waits for its second measurement. The caller has
+/// locked the worker's row ([`lock_worker`]).
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView, Failure> {
-    if let Some(row) = consultation::hold_live_of(tx, caller.worker)? {
+pub(super) fn apply_new_fact(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView, Failure> {
+    if let Some(row) = consultation::lock_live_of(tx, caller.worker)? {
         let view = of_consultation(tx.conn, tx.app, &row)?;
-        consultation::rise(tx, caller, &row, &view)?;
+        consultation::raise_triage(tx, caller, &row, &view)?;
         store::measure_again_set(tx.conn, caller.check_in, None)?;
         return Ok(view);
     }
@@ -278,12 +274,12 @@ pub(super) fn follow(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView
     Ok(view)
 }
 
-/// Alarms for extremes that were not measured again in time.
+/// Raises alerts for extremes that were not measured again in time.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn alarm_unmeasured(app: &Arc<AppState>) -> Result<usize, Failure> {
-    const JOB: Job = Job::new("unmeasured-extremes").may_be_overtaken();
+    const JOB: Job = Job::new("unmeasured-extremes").ignore_refusals();
     let now = app.now();
     let due = app.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
     rounds::each(app, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
@@ -294,9 +290,9 @@ fn alarm(
     &(check_in, worker, station): &(CheckInId, WorkerId, StationId),
 ) -> Result<usize, Failure> {
     let caller = WorkerCaller { worker, check_in, station, acts: false };
-    // The check-in's row first, as every verb of its screen does.
+    // The check-in's row is locked first, as in every operation of its screen.
     store::measure_again_set(tx.conn, check_in, None)?;
-    let judged = hold_worker(tx, worker).and_then(|()| follow(tx, caller));
+    let judged = lock_worker(tx, worker).and_then(|()| apply_new_fact(tx, caller));
     if let Err(Failure::Refused(refusal)) = &judged {
         tracing::warn!(%refusal, "an extreme could not be judged");
     }

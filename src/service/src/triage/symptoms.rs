@@ -1,29 +1,28 @@
-//! What a worker is asked at the screen, and what they answered.
+//! The symptom questions at the screen, and the worker's answers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::TriageView;
-use crate::{Failure, Hearers, Tx, caller::WorkerCaller, network::me, triage};
+use crate::{Failure, Recipients, Tx, caller::WorkerCaller, network::me, triage};
 use domain::{
     triage::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SUPPORT_NUMBER, SymptomFlag},
     words::Bilingual,
 };
 use storage::{consultation::consultation_live_of, vitals as store};
 
-/// One symptom as it is asked.
+/// One symptom to ask about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SymptomView {
-    /// Its code.
     pub code: SymptomFlag,
-    /// The words to tick.
+    /// The label to tick.
     pub label: Bilingual,
     /// What to do at once, and whom to call.
     pub first_aid: RedFlag,
 }
 
-/// All that a screen asks.
+/// All symptoms that a screen asks about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SymptomList {
     /// In the order in which they are asked.
@@ -38,13 +37,13 @@ pub struct SymptomList {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SymptomsInput {
-    /// Those that were ticked. They are added to what was said before in this
-    /// check-in; only a doctor takes one back.
+    /// Those that were ticked. They are added to those reported earlier in this check-in; only a
+    /// doctor takes one back.
     #[schema(max_items = 26)]
     pub symptoms: Vec<SymptomFlag>,
 }
 
-/// What is asked at the screen.
+/// All symptoms, with label and first aid.
 pub fn asked() -> SymptomList {
     let items = SymptomFlag::ALL.iter().map(|&code| SymptomView {
         code,
@@ -58,20 +57,20 @@ pub fn asked() -> SymptomList {
     }
 }
 
-/// Keeps what a worker ticked, and carries on what it means.
+/// Stores the ticked symptoms and applies their consequences.
 ///
 /// # Errors
 /// `ConsentMissing`.
 pub fn record(tx: &mut Tx<'_>, caller: WorkerCaller, input: &SymptomsInput) -> Result<TriageView, Failure> {
-    me::hold_care_consent(tx, caller.worker)?;
-    triage::hold_worker(tx, caller.worker)?;
-    let mut all = store::said_in_check_in(tx.conn, caller.check_in)?.symptoms;
+    me::lock_care_consent(tx, caller.worker)?;
+    triage::lock_worker(tx, caller.worker)?;
+    let mut all = store::entered_in_check_in(tx.conn, caller.check_in)?.symptoms;
     all.extend_from_slice(&input.symptoms);
     all.sort_unstable();
     all.dedup();
     store::symptoms_set(tx.conn, caller.check_in, &all)?;
     let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
-    let hearers = Hearers::both(caller.worker, doctor);
-    tx.record("check_in", caller.check_in, "symptoms.recorded", json!({"count": all.len()}), hearers)?;
-    triage::follow(tx, caller)
+    let recipients = Recipients::both(caller.worker, doctor);
+    tx.record("check_in", caller.check_in, "symptoms.recorded", json!({"count": all.len()}), recipients)?;
+    triage::apply_new_fact(tx, caller)
 }

@@ -1,25 +1,26 @@
-//! Which boot of a cabinet lives. Whatever another one had started is in doubt.
+//! Tracks which boot of a cabinet is the current one. Attempts that another boot had started are in
+//! doubt.
 
 use serde_json::json;
 
 use super::{closing::apply, domain_attempt};
-use crate::{Failure, Hearers, Tx, caller::CabinetCaller};
+use crate::{Failure, Recipients, Tx, caller::CabinetCaller};
 use domain::{
     ids::CabinetId,
     refusal::{Code, Refusal},
     vend::{
         AttemptState, BootId, Command, decide,
-        reconcile::{BootSaid, BootVerdict, judge_boot},
+        reconcile::{BootHello, BootVerdict, classify_boot},
     },
 };
 use storage::vend::{journal::CabinetRow, reconcile as store};
 
-/// Takes the boot that says hello.
+/// Accepts the boot that sends a hello.
 ///
 /// # Errors
-/// `BootUnknown` for a message of an older boot, late on the line: it must not
-/// pass for a restart, nor lock the living boot out.
-pub fn take(
+/// `BootUnknown` for a delayed message of an older boot: it must not count as a restart, nor lock
+/// out the current boot.
+pub(crate) fn accept_boot(
     tx: &mut Tx<'_>,
     caller: CabinetCaller,
     cabinet: &CabinetRow,
@@ -33,7 +34,7 @@ pub fn take(
         Some(present) if !is_present => store::boot_fetch(tx.conn, cabinet.id, present)?,
         _ => known.clone(),
     };
-    let said = BootSaid {
+    let observed = BootHello {
         is_present,
         known: known.as_ref().map(|row| row.mono_ms),
         mono_ms,
@@ -41,7 +42,7 @@ pub fn take(
         present_token_at: present.filter(|_| cabinet.boot_id.is_some()).and_then(|row| row.token_at),
     };
     let newest = known.as_ref().and_then(|row| row.token_at).max(Some(caller.token_at));
-    match judge_boot(&said) {
+    match classify_boot(&observed) {
         BootVerdict::Present => {}
         BootVerdict::Restarted => restarted(tx, cabinet, boot_id)?,
         BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
@@ -51,35 +52,35 @@ pub fn take(
             }
             store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
             let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
-            tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Hearers::nobody())?;
+            tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Recipients::nobody())?;
             doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
-        BootVerdict::TakesBack => {
-            // It began when it was first heard of: no restart that a person made.
+        BootVerdict::Reinstated => {
+            // It started when it was first seen: this is not a restart by a person.
             let began = known.as_ref().map_or(tx.now, |row| row.first_heard_at);
             store::boot_present(tx.conn, cabinet.id, &boot, began)?;
             let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
-            tx.record("cabinet", cabinet.id, "cabinet.boot_lives", payload, Hearers::nobody())?;
+            tx.record("cabinet", cabinet.id, "cabinet.boot_lives", payload, Recipients::nobody())?;
             doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
     }
     Ok(store::boot_heard(tx.conn, cabinet.id, &boot, mono_ms, newest)?)
 }
 
-/// The clock of a boot has gone back: the cabinet has restarted and drawn the id
-/// that it had before.
+/// The clock of a boot has gone back: the cabinet has restarted and generated the same boot id
+/// again.
 pub fn restarted(tx: &mut Tx<'_>, cabinet: &CabinetRow, boot_id: BootId) -> Result<(), Failure> {
     let boot = boot_id.to_string();
     if cabinet.boot_id.as_deref() == Some(boot.as_str()) {
         store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
     }
     let payload = json!({"boot_id": boot, "epoch": cabinet.epoch, "same_boot_id": true});
-    tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Hearers::nobody())?;
+    tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Recipients::nobody())?;
     let unresolved = const { &[AttemptState::Started, AttemptState::InDoubt] };
     doubt(tx, cabinet.id, unresolved, Command::SameBoot { boot: boot_id })
 }
 
-/// The present boot's clock was heard to run so far, by an entry of its journal.
+/// Stores a later clock value of a boot, from an entry of its journal.
 pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) -> Result<(), Failure> {
     let boot = boot.to_string();
     if let Some(row) = store::boot_fetch(tx.conn, cabinet, &boot)?

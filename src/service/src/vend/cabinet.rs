@@ -1,4 +1,4 @@
-//! Cabinets and what lies in them, as operators and restockers see them.
+//! Cabinets and their contents, as operators and restockers see them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,49 +18,45 @@ use storage::{
     vend::journal::CabinetRow,
 };
 
-/// A cabinet.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CabinetView {
-    /// Which.
     pub id: CabinetId,
-    /// Where it stands.
     pub station_id: StationId,
-    /// On what footing it vends.
+    /// Which sales it may make.
     pub lane: CabinetLane,
     /// Grows by one when it is replaced or enrolled again.
     #[schema(minimum = 0)]
     pub epoch: i64,
-    /// A door is open.
+    /// Whether a door is open.
     pub door_open: bool,
-    /// A tamper alarm stands.
+    /// Whether a tamper alarm is active.
     pub tampered: bool,
-    /// When it last wrote.
+    /// When the server last received a message from it.
     pub heard_at: Option<DateTime<Utc>>,
-    /// Where it and the books differ: nothing starts before that is reconciled.
+    /// Where it and the stock records or the stored journal differ: nothing starts before that is
+    /// reconciled.
     pub discrepancies: Vec<DiscrepancyView>,
-    /// Its places.
     pub slots: Vec<SlotView>,
 }
 
-/// One place in a cabinet.
+/// One slot of a cabinet.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SlotView {
-    /// Its number.
     #[schema(minimum = 1)]
     pub slot_no: i32,
-    /// What it holds.
+    /// The product in it.
     pub product_code: Option<String>,
-    /// Of which lot.
+    /// The lot in it.
     pub lot_no: Option<String>,
-    /// The lot's last good day.
+    /// The lot's expiry day.
     pub expires_on: Option<NaiveDate>,
     /// Free packs.
     pub on_hand: i64,
     /// Packs set aside.
     pub reserved: i64,
-    /// Packs that nobody knows about.
+    /// Packs of which nobody knows whether they were dispensed.
     pub in_doubt: i64,
-    /// Packs that fit.
+    /// The maximum number of packs.
     pub capacity: i32,
     /// Why it takes no attempts.
     pub closed_reason: Option<SlotClosedReason>,
@@ -105,7 +101,7 @@ fn view(conn: &mut Conn, row: CabinetRow) -> Result<CabinetView, Failure> {
         door_open: row.door_open,
         tampered: row.tampered,
         heard_at: row.heard_at,
-        discrepancies: reconcile::standing(conn, row.id)?,
+        discrepancies: reconcile::open_discrepancies(conn, row.id)?,
         slots,
     })
 }

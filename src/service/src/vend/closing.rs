@@ -1,6 +1,5 @@
-//! What follows when an attempt moves: its own state, its slot, an incident,
-//! and then its pack. A pack that did not come out is tried once more from
-//! another slot, or paid back.
+//! The consequences of an attempt's state change: its own row, its slot, an incident, and then its
+//! pack. A pack that was not dispensed is tried once more from another slot, or paid back.
 
 use serde_json::json;
 
@@ -10,7 +9,7 @@ use super::{
     reconcile, slot_no,
 };
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     order::write::{command, key_of},
     prescription::dispense,
     stock::move_packs,
@@ -36,29 +35,29 @@ use storage::{
     vend::{attempt::AttemptRow, incident::incident_over},
 };
 
-/// Attempts for one pack, at most.
+/// The maximum number of attempts for one pack.
 const ATTEMPTS_PER_UNIT: usize = 2;
 
-/// Writes what was decided about an attempt. The caller holds the cabinet.
+/// Writes the events decided for an attempt. The caller has locked the cabinet.
 ///
 /// # Errors
-/// `StateMovedOn` when the attempt is no longer what the decision was made of.
+/// `StateMovedOn` when the attempt changed after the decision.
 pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Result<(), Failure> {
     let worker = storage::vend::attempt::attempt_worker(tx.conn, row.id)?;
-    let hearers = worker.map_or_else(Hearers::nobody, Hearers::worker);
+    let recipients = worker.map_or_else(Recipients::nobody, Recipients::worker);
     for event in events {
         write(tx, row, event)?;
-        tx.record("attempt", row.id, event.kind(), event.payload(), hearers)?;
+        tx.record("attempt", row.id, event.kind(), event.payload(), recipients)?;
         count(tx, event);
     }
     // A slot that the same decision closes must not be chosen again.
     for event in events {
-        follow(tx, row, event)?;
+        apply_to_order(tx, row, event)?;
     }
     Ok(())
 }
 
-/// What operators count of an event.
+/// Counts an event in the metrics.
 fn count(tx: &mut Tx<'_>, event: &AttemptEvent) {
     let vend = |outcome, reason| Fact::Vend { outcome, reason };
     match event {
@@ -84,7 +83,7 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
             storage::vend::attempt::attempt_void(tx.conn, row.id, tx.now)?
         }
         AttemptEvent::Doubted { cause: DoubtCause::SameBoot } => {
-            storage::vend::attempt::attempt_disown(tx.conn, row.id, tx.now)?
+            storage::vend::attempt::attempt_doubt_and_clear_boot(tx.conn, row.id, tx.now)?
         }
         AttemptEvent::Doubted { .. } => storage::vend::attempt::attempt_doubt(tx.conn, row.id, tx.now)?,
         AttemptEvent::Dispensed { .. } => {
@@ -101,7 +100,7 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
             true
         }
         AttemptEvent::SlotClosed { slot, reason } => {
-            // The first reason stays: it says what began it.
+            // The first reason stays: it is the cause.
             store::slot_close(tx.conn, row.cabinet_id, slot.get(), *reason, tx.now)?;
             true
         }
@@ -109,7 +108,7 @@ fn write(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), 
     if moved { Ok(()) } else { Err(Refusal::moved_on(row.state).into()) }
 }
 
-fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
+fn apply_to_order(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(), Failure> {
     let (order, unit) = (row.order_id, row.order_unit_id);
     match event {
         AttemptEvent::Issued { .. } | AttemptEvent::Started { .. } | AttemptEvent::IncidentOpened { .. } => {
@@ -121,18 +120,18 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
         AttemptEvent::Voided { reason } => {
             command(tx, order, order::Command::UnitFreed(unit))?;
             match reason {
-                // Whoever voids for these reasons says what becomes of the packs.
+                // The operations that void for these reasons settle the packs themselves.
                 VoidReason::Expired | VoidReason::Cancelled | VoidReason::Unsafe => Ok(()),
                 VoidReason::Replaced => give_up(tx, order, unit),
                 VoidReason::Recalled | VoidReason::Declined | VoidReason::SlotClosed => {
-                    try_elsewhere(tx, row)
+                    retry_from_another_slot(tx, row)
                 }
             }
         }
         AttemptEvent::NotDispensed { proof, .. } => {
             command(tx, order, order::Command::UnitFreed(unit))?;
             match proof {
-                Proof::Journal => try_elsewhere(tx, row),
+                Proof::Journal => retry_from_another_slot(tx, row),
                 // By the time a person has counted, the worker has left.
                 Proof::HumanCount => give_up(tx, order, unit),
             }
@@ -140,14 +139,14 @@ fn follow(tx: &mut Tx<'_>, row: &AttemptRow, event: &AttemptEvent) -> Result<(),
     }
 }
 
-/// Nothing leaves a slot that closed over an attempt before somebody has
-/// counted it, and by then its workers have left: what was promised from there
-/// and is not started comes from another slot, or is paid back at once.
+/// A slot that closed because of an attempt vends nothing until somebody has counted it, and by
+/// then its workers have left. So issued attempts from there that have not started are moved to
+/// another slot, or paid back at once.
 ///
-/// Not so the attempt `over` which it closed. If that one is not started, the
-/// cabinet has told of a pack that came out unasked: this may have been the
-/// worker's, and another one must not follow it. It is paid back when its time
-/// is up, and a person looks at the incident.
+/// This excludes the attempt `over` because of which the slot closed. If it has not started, the
+/// cabinet has reported a pack that was dispensed without START: it may have been this worker's,
+/// and no second one must follow. It is paid back when it expires, and a person handles the
+/// incident.
 fn free_issued(tx: &mut Tx<'_>, over: &AttemptRow, slot: i32) -> Result<(), Failure> {
     for row in storage::vend::attempt::attempts_issued_of_slot(tx.conn, over.cabinet_id, slot)? {
         if row.id == over.id {
@@ -160,19 +159,19 @@ fn free_issued(tx: &mut Tx<'_>, over: &AttemptRow, slot: i32) -> Result<(), Fail
     Ok(())
 }
 
-/// Pays a waiting pack back.
+/// Pays back a pack that waits.
 pub fn give_up(tx: &mut Tx<'_>, order: OrderId, unit: OrderUnitId) -> Result<(), Failure> {
     command(tx, order, order::Command::UnitNotDispensed(unit)).map(|_| ())
 }
 
-/// A waiting pack is taken from another open slot, once, or paid back.
-fn try_elsewhere(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
+/// Moves a waiting pack to another open slot, once, or pays it back.
+fn retry_from_another_slot(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<(), Failure> {
     let order = storage::order::order_fetch(tx.conn, row.order_id)?;
     let units = storage::order::units_of_order(tx.conn, row.order_id)?;
     let unit = units.into_iter().find(|unit| unit.id == row.order_unit_id);
     let (Some(order), Some(unit)) = (order, unit) else { return Ok(()) };
-    // The cabinet told of it without START: another pack must not follow it,
-    // whatever it is withdrawn for.
+    // The cabinet reported it as dispensed without START: no second pack must follow, whatever the
+    // reason of the withdrawal.
     if incident_over(tx.conn, row.cabinet_id, row.id, IncidentKind::VendWithoutStart)? {
         return give_up(tx, order.id, unit.id);
     }
@@ -224,7 +223,7 @@ fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey)
         return Err(Refusal::moved_on(unit.state).into());
     }
     let payload = json!({"unit": unit.id, "from": unit.slot_no, "to": to.slot_no});
-    tx.record("order", order.id, "order.unit_relocated", payload, Hearers::worker(order.worker_id))?;
+    tx.record("order", order.id, "order.unit_relocated", payload, Recipients::worker(order.worker_id))?;
     unit.slot_no = to.slot_no;
     unit.lot_no.clone_from(&to.lot_no);
     let end = authorization_end(tx);
@@ -232,8 +231,8 @@ fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey)
     issue(tx, order, &[unit])
 }
 
-/// Closes a slot because of the cabinet itself, not of an attempt.
-pub fn close_slot(
+/// Closes a slot for a reason of the cabinet itself, not of an attempt.
+pub(crate) fn close_slot(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     slot: i32,
@@ -242,13 +241,13 @@ pub fn close_slot(
     let slot = slot_no(slot)?;
     if store::slot_close(tx.conn, cabinet, slot.get(), reason, tx.now)? {
         let payload = json!({"slot": slot, "reason": reason});
-        tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Hearers::nobody())?;
+        tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Recipients::nobody())?;
     }
     Ok(())
 }
 
-/// A closed slot stays closed for another reason, if `from` is still why.
-pub fn reclose_slot(
+/// Changes the reason of a closed slot, if it is still `from`.
+pub(crate) fn reclose_slot(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     slot: i32,
@@ -256,7 +255,7 @@ pub fn reclose_slot(
 ) -> Result<(), Failure> {
     if store::slot_reclose(tx.conn, cabinet, slot, from, to)? {
         let payload = json!({"slot": slot, "was": from, "reason": to});
-        tx.record("cabinet", cabinet, "cabinet.slot_reclosed", payload, Hearers::nobody())?;
+        tx.record("cabinet", cabinet, "cabinet.slot_reclosed", payload, Recipients::nobody())?;
     }
     Ok(())
 }

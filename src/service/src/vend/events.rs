@@ -1,11 +1,11 @@
-//! The cabinet's journal arrives: checked as a chain, kept, and weighed.
+//! Receives the cabinet's journal: entries are checked as a hash chain, stored, and applied.
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use super::{boots, closing::apply, domain_attempt, incident, lock_cabinet, reconcile};
-use crate::{Failure, Hearers, Tx, caller::CabinetCaller, stock::restocking};
+use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::restocking};
 use domain::{
     ids::CabinetId,
     refusal::{Code, FieldProblem, Refusal},
@@ -26,12 +26,11 @@ use storage::{
     },
 };
 
-/// Takes a batch of journal entries.
+/// Accepts a batch of journal entries.
 ///
 /// # Errors
-/// `JournalGap` with the seq that is wanted (`expected_seq`); `CabinetTampered`
-/// for a rewritten journal, after raising the alarm; `EpochRevoked` for an
-/// epoch that is not there yet.
+/// `JournalGap` with the expected seq (`expected_seq`); `CabinetTampered` for a rewritten journal,
+/// after raising the alarm; `EpochRevoked` for an epoch below 1 or above the cabinet's.
 pub fn accept(
     tx: &mut Tx<'_>,
     caller: CabinetCaller,
@@ -44,12 +43,12 @@ pub fn accept(
     check_size(&request.entries)?;
     store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
     let head = stored_head(tx, cabinet.id, request.epoch.0)?;
-    let kept = stored_hashes(tx, cabinet.id, request.epoch.0, head, &request.entries)?;
-    match verify_batch(head, |seq| kept.get(&seq).copied(), &request.entries) {
+    let stored = stored_hashes(tx, cabinet.id, request.epoch.0, head, &request.entries)?;
+    match verify_batch(head, |seq| stored.get(&seq).copied(), &request.entries) {
         BatchVerdict::Accepted { known, head } => {
             let fresh = request.entries.get(known..).unwrap_or_default();
             let before = store::journal_last_boot(tx.conn, cabinet.id, request.epoch.0)?;
-            keep(tx, cabinet.id, request.epoch.0, fresh)?;
+            store_entries(tx, cabinet.id, request.epoch.0, fresh)?;
             if request.epoch.0 == cabinet.epoch && !fresh.is_empty() {
                 reconcile::journal_arrived(tx, &cabinet, head)?;
             }
@@ -59,7 +58,7 @@ pub fn accept(
                     boots::restarted(tx, &cabinet, entry.boot_id)?;
                 }
                 last = Some((entry.boot_id, entry.mono_ms));
-                weigh(tx, &cabinet, request.epoch.0, entry)?;
+                apply_entry(tx, &cabinet, request.epoch.0, entry)?;
             }
             if let Some((boot, mono_ms)) = last.filter(|_| !fresh.is_empty()) {
                 boots::heard(tx, cabinet.id, boot, mono_ms)?;
@@ -70,8 +69,8 @@ pub fn accept(
             Err(Refusal::new(Code::JournalGap).with_data(json!({"expected_seq": expected})).into())
         }
         BatchVerdict::Fork { seq } => {
-            // The alarm must stand although the batch is refused.
-            tx.keep_on_refusal();
+            // The alarm must be committed although the batch is refused.
+            tx.commit_on_refusal();
             let detail = json!({"epoch": request.epoch, "seq": seq});
             raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
             if request.epoch.0 == cabinet.epoch {
@@ -111,13 +110,19 @@ fn stored_hashes(
 ) -> Result<HashMap<i64, JournalHash>, Failure> {
     let known = batch.iter().map(|entry| entry.seq).filter(|seq| (1..=head.seq).contains(seq));
     let (Some(from), Some(to)) = (known.clone().min(), known.max()) else { return Ok(HashMap::new()) };
-    // A batch is short; a span wider than it holds a jump, and is no chain.
+    // A batch has at most `BATCH_MAX` entries; a wider range of seqs contains a gap and is not a
+    // chain.
     let to = to.min(from.saturating_add(BATCH_MAX as i64));
     let rows = store::journal_hashes(tx.conn, cabinet, epoch, from, to)?;
     rows.into_iter().map(|(seq, hash)| Ok((seq, parse_hash(&hash)?))).collect()
 }
 
-fn keep(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64, fresh: &[JournalEntry]) -> Result<(), Failure> {
+fn store_entries(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    epoch: i64,
+    fresh: &[JournalEntry],
+) -> Result<(), Failure> {
     let rows: Vec<NewEntry> = fresh
         .iter()
         .map(|entry| NewEntry {
@@ -137,11 +142,16 @@ fn keep(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64, fresh: &[JournalEntry])
     Ok(store::journal_append(tx.conn, &rows)?)
 }
 
-/// What one fresh entry changes. A late journal of an old epoch is evidence
-/// about attempts, and nothing more: its doors and counts are history.
-fn weigh(tx: &mut Tx<'_>, cabinet: &CabinetRow, epoch: i64, entry: &JournalEntry) -> Result<(), Failure> {
+/// Applies one new entry. A late journal of an old epoch is only evidence about attempts: its doors
+/// and counts are outdated.
+fn apply_entry(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    epoch: i64,
+    entry: &JournalEntry,
+) -> Result<(), Failure> {
     if let Some(evidence) = entry.body.evidence() {
-        return weigh_evidence(tx, cabinet, epoch, entry, evidence);
+        return apply_evidence(tx, cabinet, epoch, entry, evidence);
     }
     if let Body::Tamper { sensor } = &entry.body {
         let detail = json!({"sensor": sensor.chars().take(40).collect::<String>(), "seq": entry.seq});
@@ -150,10 +160,10 @@ fn weigh(tx: &mut Tx<'_>, cabinet: &CabinetRow, epoch: i64, entry: &JournalEntry
     if epoch != cabinet.epoch {
         return Ok(());
     }
-    restocking::take(tx, cabinet, entry)
+    restocking::apply_entry(tx, cabinet, entry)
 }
 
-fn weigh_evidence(
+fn apply_evidence(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
     epoch: i64,
@@ -163,7 +173,7 @@ fn weigh_evidence(
     let Some(id) = entry.body.attempt() else { return Ok(()) };
     let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.filter(|row| row.cabinet_id == cabinet.id);
     let Some(row) = row else {
-        // It proves that a motor ran for something we never allowed.
+        // It proves that a motor ran for an attempt that the server never issued.
         if matches!(evidence, Evidence::Dispensed | Evidence::Unknown) {
             let detail = json!({"unknown_attempt": id, "seq": entry.seq});
             incident::open(tx, cabinet.id, IncidentKind::VendWithoutStart, None, None, detail)?;
@@ -175,7 +185,7 @@ fn weigh_evidence(
     {
         let detail = json!({"expected_lot": row.lot_no, "seq": entry.seq});
         incident::open(tx, cabinet.id, IncidentKind::WrongSlot, Some(row.slot_no), Some(id), detail)?;
-        // A recall of that lot must find whoever has the pack.
+        // A recall of that lot must find the worker who has the pack.
         if is_lot_no(lot_no) {
             storage::vend::attempt::attempt_other_lot(tx.conn, id, lot_no)?;
         }
@@ -186,19 +196,19 @@ fn weigh_evidence(
     apply(tx, &row, &events)
 }
 
-/// Raises the tamper alarm, with one open incident of its kind at a time.
-pub fn raise_alarm(
+/// Raises the tamper alarm, with at most one open incident of the kind.
+pub(crate) fn raise_alarm(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     kind: IncidentKind,
     detail: Value,
 ) -> Result<(), Failure> {
-    if !incident_store::incident_stands(tx.conn, cabinet, &[kind])? {
+    if !incident_store::incident_is_open(tx.conn, cabinet, &[kind])? {
         incident::open(tx, cabinet, kind, None, None, detail)?;
     }
     if store::cabinet_tamper(tx.conn, cabinet, true)? {
         let payload = json!({"kind": kind});
-        tx.record("cabinet", cabinet, "cabinet.tampered", payload, Hearers::nobody())?;
+        tx.record("cabinet", cabinet, "cabinet.tampered", payload, Recipients::nobody())?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! HELLO: the first word of a boot. Whatever an earlier boot had started is in
-//! doubt from here on.
+//! HELLO: the first message of a boot. Attempts that an earlier boot had started are in doubt from
+//! now on.
 
 use serde_json::json;
 
 use super::{boots, events::raise_alarm, lock_cabinet, reconcile};
-use crate::{Failure, Hearers, Tx, caller::CabinetCaller, stock::packs};
+use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::packs};
 use domain::{
     refusal::Code,
     vend::{
@@ -18,25 +18,26 @@ use storage::{
     vend::journal::{self as store, CabinetRow},
 };
 
-/// Takes a boot's first word.
+/// Accepts the first message of a boot.
 ///
 /// # Errors
-/// `EpochRevoked`; `BootUnknown` for a boot that another one has followed.
+/// `EpochRevoked`; `BootUnknown` for a boot that a later one has replaced.
 pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> Result<HelloAnswer, Failure> {
     let cabinet = lock_cabinet(tx, caller.cabinet)?;
     if request.epoch.0 != cabinet.epoch {
         return Err(Code::EpochRevoked.into());
     }
-    boots::take(tx, caller, &cabinet, request.boot_id, request.mono_ms)?;
+    boots::accept_boot(tx, caller, &cabinet, request.boot_id, request.mono_ms)?;
     store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
     if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
-        tx.record("cabinet", cabinet.id, "cabinet.door_opened", json!({}), Hearers::nobody())?;
+        tx.record("cabinet", cabinet.id, "cabinet.door_opened", json!({}), Recipients::nobody())?;
     }
     if request.tampered {
         raise_alarm(tx, cabinet.id, IncidentKind::Tamper, json!({"sensor": "hello"}))?;
     }
-    let books = storage::stock::slots_of(tx.conn, cabinet.id)?;
-    let (acked_seq, differs) = reconcile::at_hello(tx, &cabinet, request.journal, &request.slots, &books)?;
+    let slots = storage::stock::slots_of(tx.conn, cabinet.id)?;
+    let (acked_seq, differs) =
+        reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots)?;
     let unresolved = [AttemptState::Started, AttemptState::InDoubt];
     let open = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet.id, AttemptState::LIVE)?
         .iter()
@@ -44,18 +45,18 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     let must_reconcile = open
         || differs
         || !request.open_intents.is_empty()
-        || slots_differ(tx, &cabinet, books, &request.slots)?;
+        || slots_differ(tx, &cabinet, slots, &request.slots)?;
     Ok(HelloAnswer { server_time: tx.now, acked_seq, must_reconcile })
 }
 
 fn slots_differ(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
-    books: Vec<SlotRow>,
-    told: &[SlotReport],
+    slots: Vec<SlotRow>,
+    reports: &[SlotReport],
 ) -> Result<bool, Failure> {
-    for slot in books {
-        let Some(report) = told.iter().find(|report| report.slot.get() == slot.slot_no) else {
+    for slot in slots {
+        let Some(report) = reports.iter().find(|report| report.slot.get() == slot.slot_no) else {
             return Ok(true);
         };
         let (Some(product_code), Some(lot_no)) = (slot.product_code, slot.lot_no) else {

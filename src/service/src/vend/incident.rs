@@ -1,4 +1,4 @@
-//! What a person must look at, and what closing it means.
+//! Incidents that a person must handle, and the effects of closing one.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{closing::reclose_slot, lock_cabinet};
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::{
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     refusal::{Code, Refusal},
@@ -23,7 +23,6 @@ use storage::{
 /// An incident at a cabinet.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct IncidentView {
-    /// Which.
     pub id: IncidentId,
     /// At which cabinet.
     pub cabinet_id: CabinetId,
@@ -36,11 +35,9 @@ pub struct IncidentView {
     /// Codes and figures.
     #[schema(value_type = Object)]
     pub detail: Value,
-    /// Since when.
     pub opened_at: DateTime<Utc>,
     /// When it was closed.
     pub closed_at: Option<DateTime<Utc>>,
-    /// By whom.
     pub closed_by: Option<StaffId>,
 }
 
@@ -62,7 +59,7 @@ pub struct CloseIncident {
     pub note: String,
 }
 
-/// Opens an incident and tells the operators.
+/// Opens an incident and notifies the operators.
 pub(crate) fn open(
     tx: &mut Tx<'_>,
     cabinet_id: CabinetId,
@@ -75,7 +72,7 @@ pub(crate) fn open(
     let new = NewIncident { id, cabinet_id, kind, slot_no, attempt_id, detail: detail.to_string() };
     store::incident_open(tx.conn, &new, tx.now)?;
     let payload = json!({"cabinet": cabinet_id, "kind": kind, "slot": slot_no, "attempt": attempt_id});
-    tx.record("incident", id, "incident.opened", payload, Hearers::nobody())?;
+    tx.record("incident", id, "incident.opened", payload, Recipients::nobody())?;
     tx.wake(coordination::Topic::Operators);
     Ok(())
 }
@@ -94,8 +91,8 @@ pub fn incidents(
     Ok(IncidentList { items, next_after })
 }
 
-/// Closes an incident. With the last alarm of its kind the tamper alarm ends;
-/// a slot that was barred by it still waits for a count.
+/// Closes an incident. With the last alarm of its kind the tamper alarm ends; a slot that was
+/// closed by it still waits for a count.
 ///
 /// # Errors
 /// `NotFound`; `StateMovedOn` when it is closed already.
@@ -117,14 +114,14 @@ pub fn close_incident(
     if !store::incident_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }
-    tx.record("incident", id, "incident.closed", json!({"by": by}), Hearers::nobody())?;
+    tx.record("incident", id, "incident.closed", json!({"by": by}), Recipients::nobody())?;
     let row = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let alarms = [IncidentKind::Tamper, IncidentKind::JournalFork];
     if alarms.contains(&row.kind)
-        && !store::incident_stands(tx.conn, row.cabinet_id, &alarms)?
+        && !store::incident_is_open(tx.conn, row.cabinet_id, &alarms)?
         && storage::vend::journal::cabinet_tamper(tx.conn, row.cabinet_id, false)?
     {
-        tx.record("cabinet", row.cabinet_id, "cabinet.tamper_cleared", json!({}), Hearers::nobody())?;
+        tx.record("cabinet", row.cabinet_id, "cabinet.tamper_cleared", json!({}), Recipients::nobody())?;
     }
     if let Some(slot) = row.slot_no {
         let (from, to) = (SlotClosedReason::Incident, SlotClosedReason::Uncounted);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{reconcile, slot_no};
-use crate::{Failure, Hearers, Tx, order::write::command};
+use crate::{Failure, Recipients, Tx, order::write::command};
 use coordination::Topic;
 use crypto::vend_auth::{self, OnePack, VendAuthorization};
 use domain::{
@@ -21,18 +21,16 @@ use storage::{
     vend::attempt::NewAttempt,
 };
 
-/// Until when an authorization made now may be started.
-pub fn authorization_end(tx: &Tx<'_>) -> Timestamp {
+/// Until when an attempt may start on an authorization issued now.
+pub(crate) fn authorization_end(tx: &Tx<'_>) -> Timestamp {
     tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.authorization_minutes))
 }
 
-/// Issues one attempt for each of `units`, which must be waiting and lie in
-/// slots that may vend now.
+/// Issues one attempt for each of `units`, which must be waiting, in slots that may vend now.
 ///
 /// # Errors
-/// `CabinetTampered`; `CabinetNotReconciled`; `CabinetClosed` without a live
-/// device or for a closed slot; `LotNotAllowed`;
-/// `StateMovedOn` and the like where an attempt stands in the way.
+/// `CabinetTampered`; `CabinetNotReconciled`; `CabinetClosed` without a live device or for a closed
+/// slot; `LotNotAllowed`; `StateMovedOn` and similar codes where another attempt prevents it.
 pub fn issue(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
     reconcile::ensure_may_issue(tx, order.cabinet_id)?;
     let (device, epoch) =
@@ -92,7 +90,7 @@ fn one(
         slot: slot_no(unit.slot_no)?,
         expires_at,
     };
-    tx.record("attempt", id, event.kind(), event.payload(), Hearers::worker(order.worker_id))?;
+    tx.record("attempt", id, event.kind(), event.payload(), Recipients::worker(order.worker_id))?;
     command(tx, order.id, Command::UnitAuthorised(unit.id)).map(|_| ())
 }
 
@@ -108,14 +106,14 @@ fn slot_may_vend(tx: &mut Tx<'_>, unit: &UnitRow) -> Result<(), Failure> {
     }
 }
 
-/// Neither recalled nor past its last good day in Asia/Shanghai.
-pub fn lot_may_vend(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<bool, Failure> {
+/// Neither recalled nor past its expiry day in Asia/Shanghai.
+pub(crate) fn lot_may_vend(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<bool, Failure> {
     let lot = store::lot_fetch(tx.conn, product_code, lot_no)?;
     let today = civil_day(tx.now);
     Ok(lot.is_some_and(|lot| lot.recalled_at.is_none() && lot.expires_on >= today))
 }
 
-/// A stored slot, as the choice of slots knows it.
+/// Converts a stored slot to the type that slots are chosen from.
 pub fn candidate(row: &CandidateRow) -> Result<SlotCandidate, Failure> {
     Ok(SlotCandidate {
         slot: slot_no(row.slot_no)?,

@@ -1,9 +1,8 @@
-//! Vending: from a paid pack to a pack in the hand. One attempt per physical
-//! pack; after a committed START only evidence closes it. Nothing here reads a
-//! timeout as "not vended".
+//! Vending: from a paid pack to a dispensed pack. One attempt per physical pack; after a committed
+//! START only evidence closes it. A timeout never counts as "not vended".
 //!
-//! Every verb first takes the cabinet's row, then the order's: one order of
-//! locks for all, and no START between a new boot and its doubts.
+//! Every operation first locks the cabinet's row, then the order's: one lock order for all, and no
+//! START between a new boot and the doubts that it causes.
 
 pub(crate) mod boots;
 pub(crate) mod cabinet;
@@ -19,15 +18,15 @@ pub(crate) mod start;
 pub(crate) mod sweep;
 pub(crate) mod work;
 
-pub use cabinet::{CabinetList, CabinetView, SlotView, cabinet, cabinets, device_key};
+pub use cabinet::{CabinetList, CabinetView, cabinet, cabinets, device_key};
 pub use events::accept;
 pub use hello::hello;
 pub use incident::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
-pub use reconcile::DiscrepancyView;
-pub use resolve::{AttemptView, Decision, ResolveInput, resolve};
+pub use resolve::{AttemptView, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
-pub use work::{WorkSeen, cursor_of, work};
+pub(crate) use work::WorkCursorCache;
+pub use work::{cursor_of, work};
 
 pub(crate) use issue::{authorization_end, issue};
 pub(crate) use sweep::withdraw;
@@ -41,7 +40,7 @@ use domain::{
 };
 use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
 
-/// Takes the cabinet's row for this transaction.
+/// Locks the cabinet's row for this transaction.
 ///
 /// # Errors
 /// `NotFound`.
@@ -49,12 +48,12 @@ pub(super) fn lock_cabinet(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<Cabine
     Ok(storage::vend::journal::cabinet_lock(tx.conn, cabinet)?.ok_or(Code::NotFound)?)
 }
 
-/// A stored slot number.
+/// Converts a stored slot number.
 pub(super) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
     SlotNo::new(number).ok_or_else(|| Failure::Fault(format!("a stored slot number is {number}")))
 }
 
-/// A stored attempt, as the rules know it.
+/// Converts a stored attempt to the domain's type.
 pub(super) fn domain_attempt(row: &AttemptRow) -> Result<Attempt, Failure> {
     let granted_boot = match &row.boot_id {
         Some(text) => Some(BootId::parse(text).ok_or_else(|| Failure::Fault("a stored boot id".to_owned()))?),

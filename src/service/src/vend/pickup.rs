@@ -1,16 +1,16 @@
-//! The pickup code that somebody typed at a hatch. A cabinet knows no codes: it
-//! asks START for what waits there, with what was typed. So a code may well be
-//! somebody else's, or be tried on several orders: it counts as wrong once, and
-//! not at all where it opens another order at the same hatch.
+//! The pickup code that somebody typed at a hatch. A cabinet stores no codes: it asks START for the
+//! orders that wait there, with the typed code. So a code may belong to another order, or be tried
+//! on several orders: it counts as wrong once, and not at all if it opens another order at the same
+//! hatch.
 //!
-//! A wrong code names no order, so none is paused for it. After many wrong ones
-//! the hatch takes codes more slowly, whosever they are: a right one passes a
-//! few seconds later, and going through codes takes months.
+//! A wrong code does not identify an order, so no order is paused for it. After many wrong ones the
+//! hatch accepts codes more slowly, for everybody: a right one passes a few seconds later, and
+//! trying all codes takes months.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use crypto::{blind::BlindField, digest};
 use domain::{
     ids::{CabinetId, OrderId},
@@ -21,16 +21,15 @@ use storage::{
     vend::pickup::{self as store, HatchTryRow},
 };
 
-/// A wrong code that is tried on one order after another was typed once within
-/// this time. Our default.
+/// The same wrong code on several orders within this time counts as typed once. Our default.
 const TYPED_ONCE: TimeDelta = TimeDelta::seconds(60);
-/// Between two codes at a hatch that has had more wrong ones than
-/// `pickup_tries`. Our default.
+/// The pause between two codes at a hatch that has had more wrong ones than `pickup_tries`. Our
+/// default.
 const SLOW: TimeDelta = TimeDelta::seconds(10);
 /// The same after three times as many: 2880 codes a day, of a million. Our default.
 const SLOWER: TimeDelta = TimeDelta::seconds(30);
 
-/// What became of the code.
+/// Checks the typed code against an order.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -43,7 +42,7 @@ pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<Pi
     Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
 }
 
-/// Seconds until this hatch looks at another code than the wrong one of just now.
+/// Seconds until this hatch accepts a code other than the last wrong one.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -53,12 +52,12 @@ pub(super) fn pause_left(tx: &mut Tx<'_>, cabinet: CabinetId, typed: &str) -> Re
     if until <= tx.now || digest::same_bytes(&last.code_index, &index_of(tx, typed)) {
         return Ok(None);
     }
-    // Rounded up: who comes back then is not too early.
+    // Rounded up, so that a retry after this time is not too early.
     let left = (until - tx.now).num_milliseconds().max(0).unsigned_abs().div_ceil(1000);
     Ok(Some(u32::try_from(left).unwrap_or(u32::MAX).max(1)))
 }
 
-/// Counts a wrong code. The count must stand although START is refused.
+/// Counts a wrong code. The count must be committed although START is refused.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -68,7 +67,7 @@ pub(super) fn count_wrong(
     order: &OrderRow,
     typed: &str,
 ) -> Result<(), Failure> {
-    for (id, sealed) in store::pickup_codes_beside(tx.conn, cabinet, order.id)? {
+    for (id, sealed) in store::pickup_codes_of_other_orders(tx.conn, cabinet, order.id)? {
         if is_code(tx, id, &sealed, typed)? {
             return Ok(());
         }
@@ -82,7 +81,7 @@ pub(super) fn count_wrong(
     {
         return Ok(());
     }
-    tx.keep_on_refusal();
+    tx.commit_on_refusal();
     let before = last.map_or(0, |last| failures(tx, &last));
     let counted = HatchTryRow {
         order_id: order.id,
@@ -94,18 +93,18 @@ pub(super) fn count_wrong(
     if pace(tx, counted.failures) != pace(tx, before) {
         let slow = pace(tx, counted.failures).num_seconds();
         let payload = json!({"wrong": counted.failures, "seconds_between": slow});
-        tx.record("cabinet", cabinet, "cabinet.codes_tried_often", payload, Hearers::nobody())?;
+        tx.record("cabinet", cabinet, "cabinet.codes_tried_often", payload, Recipients::nobody())?;
     }
     Ok(())
 }
 
-/// The wrong codes that still count: after a while without one the hatch is as before.
+/// The wrong codes that still count: after some time without one the count restarts.
 fn failures(tx: &Tx<'_>, last: &HatchTryRow) -> i32 {
     let quiet = TimeDelta::seconds(tx.app.policy.vending.pickup_pause_seconds.into());
     if tx.now - last.tried_at >= quiet { 0 } else { last.failures }
 }
 
-/// The time between two codes after so many wrong ones.
+/// The pause between two codes after `failures` wrong ones.
 fn pace(tx: &Tx<'_>, failures: i32) -> TimeDelta {
     let policy = &tx.app.policy.vending;
     let most = i32::try_from(policy.pickup_tries).unwrap_or(i32::MAX);

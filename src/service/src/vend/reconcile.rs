@@ -1,6 +1,6 @@
-//! Where a cabinet and the books differ in a way that must be reconciled: found
-//! at hello, kept in the database, and looked at by START and before money is
-//! taken. It ends when the cabinet and the books say the same again.
+//! Discrepancies between a cabinet and the stock records or the stored journal: found at hello,
+//! stored in the database, and checked by START and before payment. A discrepancy ends when both
+//! agree again.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{events::raise_alarm, incident};
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::{
     ids::CabinetId,
     refusal::{Code, Refusal},
@@ -17,42 +17,44 @@ use domain::{
         event::IncidentKind,
         journal::JournalHead,
         messages::SlotReport,
-        reconcile::{DiscrepancyKind, compare_journals, holds_another},
+        reconcile::{DiscrepancyKind, compare_journals, holds_other_product},
     },
 };
 use storage::{
     Conn,
     stock::SlotRow,
     vend::{
-        incident::incident_stands,
+        incident::incident_is_open,
         journal::CabinetRow,
         reconcile::{self as store, DiscrepancyRow},
     },
 };
 
-/// A difference that stands.
+/// An open discrepancy.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DiscrepancyView {
     /// In what.
     pub kind: DiscrepancyKind,
     /// At which slot; none for the cabinet as a whole.
     pub slot_no: Option<i32>,
-    /// What the cabinet had said.
+    /// What the cabinet reported.
     #[schema(value_type = Object)]
     pub detail: Value,
-    /// Since when.
     pub since: DateTime<Utc>,
 }
 
-/// The end of a journal that the cabinet named.
+/// The end of its journal that the cabinet reported.
 #[derive(Serialize, Deserialize)]
-struct Named {
+struct ReportedEnd {
     seq: i64,
     hash: JournalHash,
 }
 
-/// What stands between a cabinet and the books.
-pub fn standing(conn: &mut Conn, cabinet: CabinetId) -> Result<Vec<DiscrepancyView>, Failure> {
+/// The open discrepancies of a cabinet.
+pub(crate) fn open_discrepancies(
+    conn: &mut Conn,
+    cabinet: CabinetId,
+) -> Result<Vec<DiscrepancyView>, Failure> {
     let view = |row: DiscrepancyRow| -> Result<DiscrepancyView, Failure> {
         Ok(DiscrepancyView {
             kind: row.kind,
@@ -64,17 +66,17 @@ pub fn standing(conn: &mut Conn, cabinet: CabinetId) -> Result<Vec<DiscrepancyVi
     store::discrepancies_of(conn, cabinet)?.into_iter().map(view).collect()
 }
 
-/// Whether nothing stands between them.
-pub fn is_reconciled(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<bool, Failure> {
+/// Whether a cabinet has no open discrepancy.
+pub(crate) fn is_reconciled(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<bool, Failure> {
     Ok(store::discrepancies_of(tx.conn, cabinet)?.is_empty())
 }
 
-/// Whether packs of this cabinet may be promised for money: no alarm stands, and
-/// nothing that only a person can reconcile.
+/// Checks that packs of this cabinet may be sold: no alarm is active, and no discrepancy is open
+/// that only a person can reconcile.
 ///
 /// # Errors
-/// `CabinetTampered`; `CabinetNotReconciled`, with what stands.
-pub fn ensure_may_issue(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
+/// `CabinetTampered`; `CabinetNotReconciled`, with the discrepancy.
+pub(crate) fn ensure_may_issue(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
     if storage::vend::journal::cabinet_fetch(tx.conn, cabinet)?.is_some_and(|row| row.tampered) {
         return Err(Code::CabinetTampered.into());
     }
@@ -85,30 +87,32 @@ pub fn ensure_may_issue(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failu
     }
 }
 
-/// Compares what a hello says with the books and keeps what differs; tells how
-/// far the journal has arrived, and whether anything differs.
-pub fn at_hello(
+/// Compares a hello with the stored journal and stock records and stores the discrepancies; returns
+/// the last stored seq of the journal, and whether anything differs.
+pub(crate) fn compare_hello(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
-    told: JournalHead,
+    reported: JournalHead,
     slots: &[SlotReport],
-    books: &[SlotRow],
+    slot_rows: &[SlotRow],
 ) -> Result<(i64, bool), Failure> {
     let arrived = arrived(tx, cabinet)?;
     let mut found = Vec::new();
-    if let Some(kind) = compare_journals(told, arrived, kept_at(tx, cabinet, told.seq)?) {
-        found.push((kind, 0, json!(Named { seq: told.seq, hash: told.hash })));
-        let detail = json!({"seq": told.seq, "arrived": arrived.seq});
+    if let Some(kind) = compare_journals(reported, arrived, stored_hash_at(tx, cabinet, reported.seq)?) {
+        found.push((kind, 0, json!(ReportedEnd { seq: reported.seq, hash: reported.hash })));
+        let detail = json!({"seq": reported.seq, "arrived": arrived.seq});
         match kind {
             DiscrepancyKind::JournalForked => raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?,
-            DiscrepancyKind::JournalLost => look_at(tx, cabinet.id, IncidentKind::JournalLost, None, detail)?,
+            DiscrepancyKind::JournalLost => {
+                open_once(tx, cabinet.id, IncidentKind::JournalLost, None, detail)?
+            }
             DiscrepancyKind::JournalBehind | DiscrepancyKind::OtherProduct => {}
         }
     }
     for report in slots {
-        let row = books.iter().find(|row| row.slot_no == report.slot.get());
-        let kept = row.and_then(|row| row.product_code.as_deref().zip(row.lot_no.as_deref()));
-        if holds_another(report, kept) {
+        let row = slot_rows.iter().find(|row| row.slot_no == report.slot.get());
+        let stored = row.and_then(|row| row.product_code.as_deref().zip(row.lot_no.as_deref()));
+        if holds_other_product(report, stored) {
             let label =
                 |text: &Option<String>| text.as_ref().map(|text| text.chars().take(64).collect::<String>());
             let detail = json!({
@@ -118,23 +122,23 @@ pub fn at_hello(
         }
     }
     for (kind, slot, detail) in &found {
-        note(tx, cabinet.id, *kind, *slot, detail)?;
+        record_discrepancy(tx, cabinet.id, *kind, *slot, detail)?;
     }
-    let mut stands = false;
+    let mut differs = false;
     for row in store::discrepancies_of(tx.conn, cabinet.id)? {
         let again = found.iter().any(|(kind, slot, _)| (*kind, *slot) == (row.kind, row.slot_no));
-        // A slot of which nothing was said is as it was.
-        let spoken_of = row.slot_no == 0 || slots.iter().any(|report| report.slot.get() == row.slot_no);
-        if again || !spoken_of {
-            stands = true;
+        // A slot that the hello does not mention is unchanged.
+        let mentioned = row.slot_no == 0 || slots.iter().any(|report| report.slot.get() == row.slot_no);
+        if again || !mentioned {
+            differs = true;
         } else {
             settle(tx, cabinet.id, row.kind, row.slot_no)?;
         }
     }
-    Ok((arrived.seq, stands))
+    Ok((arrived.seq, differs))
 }
 
-fn note(
+fn record_discrepancy(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     kind: DiscrepancyKind,
@@ -145,7 +149,7 @@ fn note(
         return Ok(());
     }
     let payload = json!({"kind": kind, "slot": slot});
-    tx.record("cabinet", cabinet, "cabinet.differs", payload, Hearers::nobody())?;
+    tx.record("cabinet", cabinet, "cabinet.differs", payload, Recipients::nobody())?;
     if kind == DiscrepancyKind::OtherProduct {
         let detail = json!({"why": "hello", "told": detail});
         incident::open(tx, cabinet, IncidentKind::WrongSlot, Some(slot), None, detail)?;
@@ -156,20 +160,20 @@ fn note(
 fn settle(tx: &mut Tx<'_>, cabinet: CabinetId, kind: DiscrepancyKind, slot: i32) -> Result<(), Failure> {
     if store::discrepancy_settle(tx.conn, cabinet, kind, slot)? {
         let payload = json!({"kind": kind, "slot": slot});
-        tx.record("cabinet", cabinet, "cabinet.reconciled", payload, Hearers::nobody())?;
+        tx.record("cabinet", cabinet, "cabinet.reconciled", payload, Recipients::nobody())?;
     }
     Ok(())
 }
 
-/// An incident for a person, with one open of its kind at a time.
-fn look_at(
+/// Opens an incident for a person, at most one of its kind at a time.
+fn open_once(
     tx: &mut Tx<'_>,
     cabinet: CabinetId,
     kind: IncidentKind,
     slot: Option<i32>,
     detail: Value,
 ) -> Result<(), Failure> {
-    if incident_stands(tx.conn, cabinet, &[kind])? {
+    if incident_is_open(tx.conn, cabinet, &[kind])? {
         return Ok(());
     }
     incident::open(tx, cabinet, kind, slot, None, detail)
@@ -182,28 +186,31 @@ fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure
     }
 }
 
-fn kept_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Option<JournalHash>, Failure> {
+fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Option<JournalHash>, Failure> {
     let rows = storage::vend::journal::journal_hashes(tx.conn, cabinet.id, cabinet.epoch, seq, seq)?;
     rows.first().map(|(_, hash)| super::events::parse_hash(hash)).transpose()
 }
 
-/// Entries have arrived that go on from what had arrived: the cabinet holds the
-/// same journal, and has lost nothing of it. What it had named as its end must
-/// be there by now, under the hash that it had named.
-pub fn journal_arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow, head: JournalHead) -> Result<(), Failure> {
+/// New entries continue the stored journal: the cabinet has the same journal and has lost nothing
+/// of it. The entry that it had reported as its end must be stored by now, with the reported hash.
+pub(crate) fn journal_arrived(
+    tx: &mut Tx<'_>,
+    cabinet: &CabinetRow,
+    head: JournalHead,
+) -> Result<(), Failure> {
     for row in store::discrepancies_of(tx.conn, cabinet.id)? {
         match row.kind {
             DiscrepancyKind::JournalLost => settle(tx, cabinet.id, row.kind, 0)?,
             DiscrepancyKind::JournalBehind => {
-                let named: Named = serde_json::from_str(&row.detail)?;
-                if named.seq > head.seq {
+                let reported: ReportedEnd = serde_json::from_str(&row.detail)?;
+                if reported.seq > head.seq {
                     continue;
                 }
                 settle(tx, cabinet.id, row.kind, 0)?;
-                if kept_at(tx, cabinet, named.seq)? != Some(named.hash) {
-                    let detail = json!({"seq": named.seq});
+                if stored_hash_at(tx, cabinet, reported.seq)? != Some(reported.hash) {
+                    let detail = json!({"seq": reported.seq});
                     raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
-                    journal_forked(tx, cabinet.id, named.seq)?;
+                    journal_forked(tx, cabinet.id, reported.seq)?;
                 }
             }
             DiscrepancyKind::JournalForked | DiscrepancyKind::OtherProduct => {}
@@ -212,20 +219,20 @@ pub fn journal_arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow, head: JournalHead)
     Ok(())
 }
 
-/// The journal was rewritten: closing the incident ends the alarm, but the
-/// cabinet must show the journal that has arrived before anything starts.
+/// The journal was rewritten: closing the incident ends the alarm, but the cabinet must report the
+/// stored journal before anything starts.
 pub fn journal_forked(tx: &mut Tx<'_>, cabinet: CabinetId, seq: i64) -> Result<(), Failure> {
-    note(tx, cabinet, DiscrepancyKind::JournalForked, 0, &json!({"seq": seq}))
+    record_discrepancy(tx, cabinet, DiscrepancyKind::JournalForked, 0, &json!({"seq": seq}))
 }
 
-/// A slot was scanned and filled, and the books follow that.
-pub fn slot_scanned(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Result<(), Failure> {
+/// A slot was scanned and filled, and the stock record was set to it.
+pub(crate) fn slot_scanned(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Result<(), Failure> {
     settle(tx, cabinet, DiscrepancyKind::OtherProduct, slot)
 }
 
-/// The cabinet was replaced or enrolled again: it begins a new journal, and its
-/// first hello says what lies in it.
-pub fn begin_anew(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
+/// The cabinet was replaced or enrolled again: it starts a new journal, and its first hello reports
+/// its contents.
+pub(crate) fn reset_for_new_epoch(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
     for row in store::discrepancies_of(tx.conn, cabinet)? {
         settle(tx, cabinet, row.kind, row.slot_no)?;
     }

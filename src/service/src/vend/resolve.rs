@@ -1,5 +1,5 @@
-//! A person resolves a doubt: the cabinet is restarted first, then counted,
-//! then there is a named decision.
+//! A person resolves a doubt: the cabinet is restarted first, then counted, then a named person
+//! decides.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{closing::apply, domain_attempt, lock_cabinet, slot_no};
-use crate::{Failure, Hearers, Tx, stock::restocking};
+use crate::{Failure, Recipients, Tx, stock::restocking};
 use domain::{
     ids::{AttemptId, CabinetId, OrderId, StaffId},
     refusal::{Code, Refusal},
@@ -17,8 +17,8 @@ use domain::{
 };
 use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
 
-/// Journal entries looked through for the count.
-const COUNTS_LOOKED_AT: i64 = 1000;
+/// The maximum number of journal entries that are searched for the count.
+const COUNT_SEARCH_LIMIT: i64 = 1000;
 
 /// What the count showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,7 +30,7 @@ pub enum Decision {
     NotDispensed,
 }
 
-/// A named decision about an attempt in doubt.
+/// A person's decision about an attempt in doubt.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveInput {
@@ -43,7 +43,6 @@ pub struct ResolveInput {
 /// An attempt, as an operator sees it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
-    /// Which attempt.
     pub id: AttemptId,
     /// Of which order.
     pub order_id: OrderId,
@@ -51,7 +50,7 @@ pub struct AttemptView {
     pub cabinet_id: CabinetId,
     /// From which slot.
     pub slot_no: i32,
-    /// Where it stands.
+    /// The current state.
     pub state: AttemptState,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -89,8 +88,8 @@ pub fn resolve(
         return Err(Refusal::new(Code::CabinetNotRebooted).in_state(row.state).into());
     };
     apply(tx, &row, &events)?;
-    tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Hearers::nobody())?;
-    // The count was made while the books could not follow it.
+    tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Recipients::nobody())?;
+    // The count did not change the stock record while the attempt was in doubt.
     restocking::count(tx, cabinet.id, row.slot_no, counted)?;
     let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(AttemptView {
@@ -105,9 +104,8 @@ pub fn resolve(
     })
 }
 
-/// The present boot was first heard of when the attempt became doubtful or
-/// later, and is not the one that held the GRANT: whatever that one was still
-/// to do is dead.
+/// Whether the present boot was first seen when the attempt became doubtful or later, and is not
+/// the one that got the GRANT: the cabinet can no longer act on that GRANT.
 fn rebooted_after(cabinet: &CabinetRow, row: &AttemptRow) -> bool {
     let later = match (cabinet.booted_at, row.doubted_at) {
         (Some(booted), Some(doubted)) => booted >= doubted,
@@ -116,12 +114,17 @@ fn rebooted_after(cabinet: &CabinetRow, row: &AttemptRow) -> bool {
     later && cabinet.boot_id.is_some() && cabinet.boot_id != row.boot_id
 }
 
-/// What the present boot counted in a slot, unless packs were put in after.
+/// What the present boot last counted in a slot; none if packs were loaded after that.
 fn last_count(tx: &mut Tx<'_>, cabinet: &CabinetRow, slot: i32) -> Result<Option<u32>, Failure> {
     let slot = slot_no(slot)?;
     let kinds = ["count", "restock"];
-    let recent =
-        storage::vend::journal::journal_recent(tx.conn, cabinet.id, cabinet.epoch, &kinds, COUNTS_LOOKED_AT)?;
+    let recent = storage::vend::journal::journal_recent(
+        tx.conn,
+        cabinet.id,
+        cabinet.epoch,
+        &kinds,
+        COUNT_SEARCH_LIMIT,
+    )?;
     for (_, boot, kind, body) in recent {
         if cabinet.boot_id.as_ref() != Some(&boot) {
             break;

@@ -1,5 +1,5 @@
-//! START: the exactly-once point. All of it is checked and written in one
-//! transaction that holds the cabinet's row.
+//! START: the point that makes vending exactly-once. Everything is checked and written in one
+//! transaction that has locked the cabinet's row.
 
 use super::{
     closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
@@ -24,13 +24,13 @@ use storage::{
     vend::{attempt::AttemptRow, journal::CabinetRow},
 };
 
-/// Grants one attempt to the boot that asks; the same boot gets the same
-/// GRANT again.
+/// Grants one attempt to the requesting boot; a repeated request of the same boot gets the same
+/// GRANT.
 ///
 /// # Errors
-/// `NotFound` for another cabinet's attempt; what the gate says; what the
-/// worker's record says, and then the order is withdrawn and paid back. A wrong
-/// pickup code is counted although START is refused.
+/// `NotFound` for another cabinet's attempt; the refusals of [`StartGate`]; a contraindication in
+/// the worker's record, and then the order is withdrawn and paid back. A wrong pickup code is
+/// counted although START is refused.
 pub fn start(
     tx: &mut Tx<'_>,
     caller: CabinetCaller,
@@ -42,7 +42,7 @@ pub fn start(
         .filter(|row| row.cabinet_id == cabinet.id)
         .ok_or(Code::NotFound)?;
     let order = storage::order::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
-    // Looked at again: rows were waited for since this transaction began.
+    // Checked again: this transaction may have waited for locks since it began.
     if !storage::authority::device_is_live(tx.conn, caller.device, caller.epoch)? {
         return Err(Code::DeviceRevoked.into());
     }
@@ -60,12 +60,12 @@ pub fn start(
     let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
     match decide(&domain_attempt(&row)?, asked, tx.now) {
         Ok(events) => {
-            // The same GRANT again is no START: the pack may be on its way.
+            // A repeated GRANT is not a new START: the pack may be moving already.
             if !events.is_empty()
-                && let Some(refusal) = start::speaks_against(tx, &order)?
+                && let Some(refusal) = start::contraindication(tx, &order)?
             {
-                // What is withdrawn and paid back stands although START is refused.
-                tx.keep_on_refusal();
+                // The withdrawal and refund are committed although START is refused.
+                tx.commit_on_refusal();
                 withdraw(tx, order.id, VoidReason::Unsafe)?;
                 return Err(refusal.into());
             }
@@ -107,15 +107,16 @@ fn lot_ok(
 ) -> Result<bool, Failure> {
     let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
     let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
-    // An older order may hold what has left the catalogue since, or is on the never-list by now.
-    let book = tx.app.formulary();
-    let known = book.find(&row.product_code).and_then(|known| book.standing(&known.code));
+    // An older order may contain a product that has left the catalogue since, or is on the
+    // never-list by now.
+    let formulary = tx.app.formulary();
+    let known = formulary.find(&row.product_code).and_then(|known| formulary.standing(&known.code));
     let listed = known.is_some_and(|known| known.never.is_some());
     Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
 }
 
-/// May a cabinet of this lane vend this class, with or without a prescription?
-pub fn lane_permits(lane: CabinetLane, class: &str, prescribed: bool) -> bool {
+/// Whether a cabinet of this lane may vend this class, with or without a prescription.
+pub(crate) fn lane_permits(lane: CabinetLane, class: &str, prescribed: bool) -> bool {
     match SaleClass::parse(class) {
         Some(class) if prescribed => may_vend(lane, class),
         Some(class) => may_sell_without_prescription(lane, class),

@@ -1,5 +1,5 @@
-//! What happens when nobody says anything. A sweep never reads silence as "not
-//! vended": it withdraws what was never started, and doubts what was.
+//! Timeouts. A sweep never counts silence as "not vended": it withdraws attempts that never
+//! started, and puts started ones in doubt.
 
 use std::sync::Arc;
 
@@ -20,21 +20,20 @@ use domain::{
     vend::{AttemptState, Command, attempt::VoidReason, decide},
 };
 
-/// Rows that one round takes on.
-const AT_ONCE: i64 = 100;
+/// The maximum number of rows in one round.
+const ROWS_PER_ROUND: i64 = 100;
 
-/// Puts started attempts in doubt whose cabinet has told no outcome in time.
-/// Tells how many.
+/// Puts started attempts in doubt whose cabinet reported no outcome in time. Returns how many.
 ///
 /// # Errors
-/// What an attempt failed with, although those of other cabinets are done.
+/// The failure of one attempt, after those of other cabinets are done.
 pub async fn doubt_silent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("doubt-silent");
     let silence = TimeDelta::seconds(i64::from(app.policy.vending.silence_seconds));
     let before = app.now() - silence;
     let due = app
         .read(Actor::System, move |conn, _| {
-            Ok(storage::vend::attempt::attempts_silent(conn, before, AT_ONCE)?)
+            Ok(storage::vend::attempt::attempts_silent(conn, before, ROWS_PER_ROUND)?)
         })
         .await?;
     rounds::each(app, JOB, due, |(_, id)| *id, doubt).await.outcome()
@@ -48,16 +47,18 @@ fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usi
     Ok(usize::from(!events.is_empty()))
 }
 
-/// Withdraws authorizations that have run out unused, and pays their packs
-/// back. Tells how many attempts.
+/// Withdraws authorizations that expired unused, and pays their packs back. Returns how many
+/// attempts.
 ///
 /// # Errors
-/// What an order failed with, although those of other cabinets are done.
+/// The failure of one order, after those of other cabinets are done.
 pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("void-expired");
     let now = app.now();
     let due = app
-        .read(Actor::System, move |conn, _| Ok(storage::vend::attempt::attempts_overdue(conn, now, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| {
+            Ok(storage::vend::attempt::attempts_overdue(conn, now, ROWS_PER_ROUND)?)
+        })
         .await?;
     let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
@@ -66,22 +67,22 @@ pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
     rounds::each(app, JOB, due, |(_, order)| *order, void).await.outcome()
 }
 
-/// Ends unpaid orders whose time is up and frees their stock. Tells how many.
+/// Ends unpaid orders that have expired and releases their stock. Returns how many.
 ///
 /// # Errors
-/// What an order failed with, although those of other cabinets are done.
+/// The failure of one order, after those of other cabinets are done.
 pub async fn expire_orders(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-orders");
     let now = app.now();
     let due = app
-        .read(Actor::System, move |conn, _| Ok(storage::order::orders_overdue(conn, now, AT_ONCE)?))
+        .read(Actor::System, move |conn, _| Ok(storage::order::orders_overdue(conn, now, ROWS_PER_ROUND)?))
         .await?;
     rounds::each(app, JOB, due, |(_, order)| *order, expire).await.outcome()
 }
 
 fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {
     lock_cabinet(tx, cabinet)?;
-    // Paid, or cancelled, while this sweep stood in line.
+    // It may have been paid or cancelled while this sweep waited for the lock.
     let row = storage::order::order_lock(tx.conn, id)?;
     if !row.is_some_and(|row| row.state == OrderState::Reserved && row.expires_at <= tx.now) {
         return Ok(0);
@@ -90,14 +91,13 @@ fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usiz
     Ok(1)
 }
 
-/// A cabinet was replaced or enrolled again: what was not started is
-/// withdrawn, what was started is in doubt. Called in the transaction that
-/// raises the epoch.
+/// A cabinet was replaced or enrolled again: attempts that have not started are withdrawn, started
+/// ones are in doubt. Called in the transaction that raises the epoch.
 pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
     lock_cabinet(tx, cabinet)?;
-    reconcile::begin_anew(tx, cabinet)?;
-    // What is not started goes first: a doubt closes its slot, and would send
-    // the packs that wait there elsewhere in a cabinet that is no more.
+    reconcile::reset_for_new_epoch(tx, cabinet)?;
+    // Attempts that have not started come first: a doubt closes its slot, and would move the packs
+    // that wait there to another slot of a cabinet that was replaced.
     for states in [const { &[AttemptState::Issued] }, &[AttemptState::Started]] {
         for row in storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)? {
             let events = decide(&domain_attempt(&row)?, Command::NewEpoch, tx.now)?;
@@ -107,9 +107,9 @@ pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure
     Ok(())
 }
 
-/// Withdraws what may be withdrawn of a paid order and settles its packs: all
-/// at once when nothing else is under way, else pack by pack. Tells how many
-/// attempts were voided. The caller holds the cabinet.
+/// Withdraws what may be withdrawn of a paid order and settles its packs: all at once when no other
+/// pack is being vended, else pack by pack. Returns how many attempts were voided. The caller has
+/// locked the cabinet.
 pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usize, Failure> {
     let Some(order) = storage::order::order_lock(tx.conn, id)? else { return Ok(0) };
     let due = |expires_at| reason != VoidReason::Expired || expires_at <= tx.now;

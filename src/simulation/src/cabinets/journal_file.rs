@@ -1,5 +1,5 @@
-//! A simulated cabinet's disk: its journal and its physical drops, one JSON
-//! line each. What an append has answered for is on disk.
+//! A simulated cabinet's disk: its journal and its physical drops, one JSON line
+//! each. An append returns only after the line is on disk.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,34 +20,28 @@ use domain::{
     },
 };
 
-/// A pack that fell: what a person standing at the hatch would have seen.
-/// The file of drops is no part of the protocol; tests compare it with the
-/// database.
+/// A pack that physically dropped into the hatch. The file of drops is not part of
+/// the protocol; tests compare it with the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fallen {
-    /// Of which attempt.
     pub attempt: AttemptId,
-    /// Out of which slot.
     pub slot: SlotNo,
-    /// Of which lot.
     pub lot_no: String,
-    /// In which boot.
     pub boot_id: BootId,
-    /// When, by the cabinet's wall clock.
+    /// By the cabinet's wall clock.
     pub at: Timestamp,
 }
 
-/// The folder of one cabinet.
 #[derive(Debug, Clone)]
-pub struct Disk {
+pub(crate) struct Disk {
     folder: PathBuf,
 }
 
 impl Disk {
-    /// The disk in `folder`, which is made if it is not there.
+    /// The disk in `folder`, which is created if missing.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be created.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
         private_files::make_folder(&folder)?;
         Ok(Self { folder })
@@ -61,14 +55,14 @@ impl Disk {
         self.folder.join("drops.log")
     }
 
-    /// The journal as it was left. A last line that the power cut tore was
-    /// never answered for, and is cut off.
+    /// The stored journal. A last line that a power cut left incomplete was never
+    /// acknowledged, and is truncated.
     ///
     /// # Errors
-    /// When the file cannot be read, or a whole line of it does not fit the chain.
-    pub fn load_journal(&self) -> io::Result<Journal> {
+    /// When the file cannot be read, or a complete line does not match the hash chain.
+    pub(crate) fn load_journal(&self) -> io::Result<Journal> {
         let mut journal = Journal::default();
-        for entry in whole_lines::<JournalEntry>(&self.journal_path())? {
+        for entry in complete_lines::<JournalEntry>(&self.journal_path())? {
             let again = journal.append(entry.boot_id, entry.mono_ms, entry.wall, entry.body.clone());
             if *again != entry {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "the journal's chain is broken"));
@@ -77,32 +71,32 @@ impl Disk {
         Ok(journal)
     }
 
-    /// All packs that ever fell.
+    /// All packs that ever dropped.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn load_drops(&self) -> io::Result<Vec<Fallen>> {
-        whole_lines(&self.drops_path())
+    pub(crate) fn load_drops(&self) -> io::Result<Vec<Fallen>> {
+        complete_lines(&self.drops_path())
     }
 
     /// Appends one entry and waits until it is on disk.
     ///
     /// # Errors
-    /// When it could not be made durable; then nothing may follow from it.
-    pub fn append_entry(&self, entry: &JournalEntry) -> io::Result<()> {
+    /// When it could not be made durable; then it must not be acted on.
+    pub(crate) fn append_entry(&self, entry: &JournalEntry) -> io::Result<()> {
         append(&self.journal_path(), entry)
     }
 
-    /// Notes a fallen pack and waits until that is on disk.
+    /// Records a dropped pack and waits until that is on disk.
     ///
     /// # Errors
     /// When it could not be made durable.
-    pub fn append_drop(&self, drop: &Fallen) -> io::Result<()> {
+    pub(crate) fn append_drop(&self, drop: &Fallen) -> io::Result<()> {
         append(&self.drops_path(), drop)
     }
 }
 
-/// What a cabinet remembers of its attempts: the bodies of its journal.
+/// The bodies of the journal's entries: a cabinet's memory of its attempts.
 pub fn bodies(journal: &Journal) -> Vec<Body> {
     journal.bodies().cloned().collect()
 }
@@ -111,30 +105,30 @@ fn append(path: &Path, line: &impl Serialize) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     let is_new = !path.exists();
-    // Opened for each line: hundreds of cabinets share one process's files.
+    // Opened for each line: hundreds of cabinets share this process's limit of open files.
     let mut file = private_files::append(path)?;
     file.write_all(&bytes)?;
     file.sync_data()?;
     if is_new && let Some(folder) = path.parent() {
-        // The name of the file must survive as well.
+        // The directory entry must be durable as well.
         File::open(folder)?.sync_all()?;
     }
     Ok(())
 }
 
-fn whole_lines<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
+fn complete_lines<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    if whole < bytes.len() {
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    if complete < bytes.len() {
         let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(whole as u64)?;
+        file.set_len(complete as u64)?;
         file.sync_data()?;
     }
-    bytes[..whole]
+    bytes[..complete]
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).map_err(io::Error::from))
@@ -199,7 +193,7 @@ mod tests {
         assert_eq!(write(&disk, &mut journal, boot(2), &steps), 0, "it ran again");
         assert_eq!(side.job(attempt).unwrap().stage, Stage::Spent);
 
-        // And after one more restart nothing is left to say.
+        // After one more restart nothing is left to report.
         let journal = disk.load_journal().unwrap();
         let (_, steps) = CabinetSide::boot(boot(3), &bodies(&journal));
         assert!(steps.is_empty());
@@ -207,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_cut_off_and_the_chain_goes_on() {
+    fn an_incomplete_line_is_truncated_and_the_chain_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path().to_owned()).unwrap();
         let attempt = AttemptId::generate();
@@ -223,8 +217,8 @@ mod tests {
         let mut journal = disk.load_journal().unwrap();
         assert_eq!(journal.head().seq, 2);
         let (_, steps) = CabinetSide::boot(boot(2), &bodies(&journal));
-        let told = Body::Dispensed { attempt, lot_no: "L1".into(), serial: None };
-        assert_eq!(steps, [Step::Write(told)], "the sensor saw it fall");
+        let reported = Body::Dispensed { attempt, lot_no: "L1".into(), serial: None };
+        assert_eq!(steps, [Step::Write(reported)], "the sensor saw it fall");
         write(&disk, &mut journal, boot(2), &steps);
         assert_eq!(disk.load_journal().unwrap().head(), journal.head());
     }
@@ -242,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_are_kept() {
+    fn drops_are_stored() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path().to_owned()).unwrap();
         let fallen = Fallen {

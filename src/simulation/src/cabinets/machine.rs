@@ -1,5 +1,5 @@
-//! One simulated cabinet: the wire to the house, the keypad, the motor, and
-//! the disk, around the machine that decides.
+//! One simulated cabinet: the connection to the server, the keypad, the motor and
+//! the disk, around the state machine of `domain`.
 
 use std::{collections::HashSet, convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -34,17 +34,17 @@ use domain::{
     },
 };
 
-/// Seconds that an idle poll waits at the house.
+/// Seconds that a long poll waits on the server.
 const POLL_SECONDS: u32 = 25;
-/// How long a code that was typed before its work came is kept.
-pub(super) const CODE_KEPT: Duration = Duration::from_secs(15);
+/// How long a code is kept that was typed before its authorization arrived.
+pub(super) const EARLY_CODE_LIFETIME: Duration = Duration::from_secs(15);
 
-/// Why a cabinet left its work.
+/// Why a cabinet stopped serving.
 #[derive(Debug)]
-pub enum Halt {
-    /// The house said no, or did not answer.
+pub(crate) enum Halt {
+    /// The server refused, or did not respond.
     Call(CallError),
-    /// Something could not be made durable: nothing may follow.
+    /// Something could not be made durable, so nothing may be done on it.
     Disk(io::Error),
 }
 impl From<CallError> for Halt {
@@ -58,42 +58,41 @@ impl From<io::Error> for Halt {
     }
 }
 
-/// A pack that waits for its code.
+/// An authorized pack that waits for its pickup code.
 pub(super) struct Pending {
     pub(super) attempt: AttemptId,
     product_code: String,
     lot_no: String,
-    /// Packs of one order are authorised at one moment.
+    /// Equal for all packs of one order, which are authorised together.
     pub(super) issued_at: Timestamp,
 }
 
-/// One cabinet in one boot.
 pub struct Machine {
     pub(super) fleet: Arc<Fleet>,
     device: Arc<Device>,
     station_code: String,
     epoch: Epoch,
     pub(super) boot: BootId,
-    began: Instant,
-    /// `None`: it forgets everything with its power.
+    started_at: Instant,
+    /// `None`: the journal is lost when the process ends.
     pub(super) disk: Option<Arc<Disk>>,
     journal: Journal,
     pub(super) side: CabinetSide,
     pub(super) slots: Vec<SlotReport>,
     /// Slots whose motor jammed since they were counted.
     pub(super) jammed: HashSet<SlotNo>,
-    /// Who fills it; `None`: nobody does.
+    /// `None`: nobody fills the cabinet.
     pub(super) restocker: Option<StaffId>,
-    /// A door stood open when somebody went away.
-    pub(super) left_open: bool,
+    /// The door was left open.
+    pub(super) door_left_open: bool,
     cursor: i64,
     pub(super) pending: Vec<Pending>,
     keypad: mpsc::Receiver<Typed>,
-    pub(super) held: Option<(Typed, Instant)>,
+    pub(super) early_code: Option<(Typed, Instant)>,
 }
 
 impl Machine {
-    /// Starts up on what the disk still holds.
+    /// Boots from what is on disk.
     pub async fn boot(fleet: &Arc<Fleet>, plan: CabinetPlan) -> io::Result<Self> {
         let (disk, journal, drops) = match &fleet.root {
             None => (None, Journal::default(), Vec::new()),
@@ -121,17 +120,17 @@ impl Machine {
             station_code: plan.station_code,
             epoch: Epoch(plan.epoch),
             boot,
-            began: Instant::now(),
+            started_at: Instant::now(),
             disk,
             journal,
             side,
             slots,
             jammed: HashSet::new(),
             restocker: plan.restocker,
-            left_open: plan.door_open,
+            door_left_open: plan.door_open,
             cursor: 0,
             pending: Vec::new(),
-            held: None,
+            early_code: None,
         };
         for step in steps {
             if let Step::Write(body) = step {
@@ -141,7 +140,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Says hello and hands in what the house has not heard.
+    /// Sends hello and then the unacknowledged journal entries.
     pub async fn connect(&mut self) -> Result<(), Halt> {
         let fleet = Arc::clone(&self.fleet);
         let _turn = fleet.starts.acquire().await;
@@ -157,53 +156,54 @@ impl Machine {
             slots: self.slots.clone(),
             versions: Versions { firmware: "simulated-1".into(), protocol: 1 },
         };
-        let answer: HelloAnswer = self.say("/cabinet/v1/hello".to_owned(), &hello).await?;
-        self.journal.ack(answer.acked_seq);
+        let response: HelloAnswer = self.post("/cabinet/v1/hello".to_owned(), &hello).await?;
+        self.journal.ack(response.acked_seq);
         self.report().await?;
         self.restock_if_low().await
     }
 
-    /// Takes work and codes until the wire breaks.
+    /// Processes work and typed codes until a call fails.
     pub async fn serve(&mut self) -> Result<Infallible, Halt> {
         loop {
             let (api, device) = (self.fleet.api.clone(), Arc::clone(&self.device));
             let path = format!("/cabinet/v1/work?cursor={}&wait={POLL_SECONDS}", self.cursor);
-            // In a task of its own, which goes on whatever this one does. The poll
-            // may hold the lock of the device's token to renew it: standing still
-            // while a typed code waits for that lock, it would never let go of it.
+            // In a task of its own, which is polled whatever this one does. The long
+            // poll may hold the lock of the device's token while renewing it: if it
+            // were not polled while a typed code waits for that lock, both would
+            // deadlock.
             let mut poll = JoinSet::new();
             poll.spawn(
                 async move { api.call::<WorkAnswer>(As::Cabinet(&device), Call::get(path).once()).await },
             );
-            let answer = loop {
-                let kept_until = self.held.as_ref().map(|(_, until)| *until);
+            let response = loop {
+                let early_code_until = self.early_code.as_ref().map(|(_, until)| *until);
                 tokio::select! {
                     biased;
                     Some(typed) = self.keypad.recv() => {
-                        self.on_code(typed).await?;
+                        self.handle_code(typed).await?;
                         self.restock_if_low().await?;
                     }
-                    answer = poll.join_next() => break polled(answer)?,
-                    () = passes(kept_until) => self.show_held("nothing_waits"),
+                    response = poll.join_next() => break poll_result(response)?,
+                    () = deadline(early_code_until) => self.reject_early_code("nothing_waits"),
                 }
             };
-            self.take_work(answer).await?;
+            self.handle_work(response).await?;
             self.report().await?;
             if !self.pending.is_empty()
-                && let Some((typed, _)) = self.held.take()
+                && let Some((typed, _)) = self.early_code.take()
             {
-                self.on_code(typed).await?;
+                self.handle_code(typed).await?;
             }
             self.restock_if_low().await?;
         }
     }
 
-    async fn take_work(&mut self, answer: WorkAnswer) -> Result<(), Halt> {
-        self.cursor = answer.cursor;
-        for item in answer.items {
+    async fn handle_work(&mut self, response: WorkAnswer) -> Result<(), Halt> {
+        self.cursor = response.cursor;
+        for item in response.items {
             match item {
                 WorkItem::Vend { attempt, authorization } => {
-                    self.take_authorization(attempt, &authorization).await?
+                    self.handle_authorization(attempt, &authorization).await?
                 }
                 WorkItem::Void { attempt } => {
                     self.side.void(attempt);
@@ -228,7 +228,7 @@ impl Machine {
         Ok(())
     }
 
-    async fn take_authorization(&mut self, attempt: AttemptId, jws: &str) -> Result<(), Halt> {
+    async fn handle_authorization(&mut self, attempt: AttemptId, jws: &str) -> Result<(), Halt> {
         let checked = self.fleet.verify(jws, self.device.id, self.epoch.0).await;
         let authorization = match checked {
             Ok(authorization) if authorization.attempt == attempt => authorization,
@@ -250,23 +250,23 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands the journal in until the house has all of it.
+    /// Sends journal entries until the server has acknowledged all of them.
     pub(super) async fn report(&mut self) -> Result<(), Halt> {
         loop {
             let entries = self.journal.unacked().to_vec();
             let Some(first) = entries.first().map(|entry| entry.seq) else { return Ok(()) };
             let batch = EventsRequest { epoch: self.epoch, entries };
-            let answer: EventsAnswer = self.say("/cabinet/v1/events".to_owned(), &batch).await?;
-            if answer.acked_seq < first {
+            let response: EventsAnswer = self.post("/cabinet/v1/events".to_owned(), &batch).await?;
+            if response.acked_seq < first {
                 let path = "/cabinet/v1/events".to_owned();
-                let why = format!("asked for entry {} again", answer.acked_seq + 1);
+                let why = format!("asked for entry {} again", response.acked_seq + 1);
                 return Err(CallError::Unreadable { path, why }.into());
             }
-            self.journal.ack(answer.acked_seq);
+            self.journal.ack(response.acked_seq);
         }
     }
 
-    pub(super) async fn say<T: serde::de::DeserializeOwned>(
+    pub(super) async fn post<T: serde::de::DeserializeOwned>(
         &self,
         path: String,
         body: &impl serde::Serialize,
@@ -295,7 +295,7 @@ impl Machine {
         }
     }
 
-    /// Attempts whose motor had its chance, with no outcome in the journal.
+    /// Attempts with an INTENT but no outcome in the journal.
     fn open_intents(&self) -> Vec<AttemptId> {
         self.side.running().collect()
     }
@@ -309,14 +309,14 @@ impl Machine {
         self.fleet.hatches.set_waiting(&self.station_code, attempts);
     }
 
-    pub(super) fn show_held(&mut self, refused: &str) {
-        if let Some((typed, _)) = self.held.take() {
+    pub(super) fn reject_early_code(&mut self, refused: &str) {
+        if let Some((typed, _)) = self.early_code.take() {
             let _gone = typed.display.send(KeypadAnswer::nothing(Some(refused.to_owned())));
         }
     }
 
     pub(super) fn mono_ms(&self) -> i64 {
-        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     pub(super) fn wall(&self) -> Timestamp {
@@ -324,24 +324,24 @@ impl Machine {
     }
 }
 
-fn polled(
-    answer: Option<Result<Result<WorkAnswer, CallError>, tokio::task::JoinError>>,
+fn poll_result(
+    response: Option<Result<Result<WorkAnswer, CallError>, tokio::task::JoinError>>,
 ) -> Result<WorkAnswer, CallError> {
-    match answer {
-        Some(Ok(answer)) => answer,
+    match response {
+        Some(Ok(response)) => response,
         Some(Err(error)) => Err(CallError::Ours(error.to_string())),
         None => Err(CallError::Ours("the poll was answered twice".to_owned())),
     }
 }
 
-async fn passes(until: Option<Instant>) {
+async fn deadline(until: Option<Instant>) {
     match until {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }
 
-/// Runs work on files where it blocks nobody.
+/// Runs file work in the blocking pool.
 pub(super) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

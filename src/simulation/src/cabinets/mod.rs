@@ -1,9 +1,9 @@
-//! Simulated cabinets, each a task: an idle one is a long poll and nothing
-//! else, so that hundreds fit one process. They run the very machine of
-//! `domain::vend::cabinet_side`, and keep a journal that survives a kill.
+//! Simulated cabinets, each a task: an idle one is just a long poll, so that
+//! hundreds fit one process. They run the state machine of
+//! `domain::vend::cabinet_side` and have a journal that survives a kill.
 //!
-//! What never happens here: a motor that runs before its INTENT is on disk, or
-//! runs again after a restart.
+//! Invariant: a motor never runs before its INTENT is on disk, and never again
+//! after a restart.
 
 mod journal_file;
 mod machine;
@@ -15,7 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::sync::{RwLock, Semaphore};
 
-pub use journal_file::{Disk, Fallen};
+pub use journal_file::Fallen;
 
 use super::{
     client::{Api, As, Call, CallError},
@@ -29,7 +29,7 @@ use domain::{
 };
 use machine::{Halt, Machine};
 
-/// Cabinets that start at the same moment: the rest of the city waits a little.
+/// Cabinets that connect at the same time; the others wait.
 const STARTS_AT_ONCE: usize = 12;
 /// Pauses between tries to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -38,19 +38,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// One cabinet to simulate.
 #[derive(Debug, Clone)]
 pub struct CabinetPlan {
-    /// Where it stands.
     pub station_code: String,
-    /// Its enrolled id.
     pub device: DeviceId,
-    /// Its key.
     pub key: DeviceKey,
-    /// Its epoch.
     pub epoch: i64,
-    /// What was put into it at first; what fell since is taken off.
+    /// The initial stock; packs that dropped since are subtracted.
     pub slots: Vec<SlotReport>,
-    /// A door stood open when it was last heard of.
+    /// Whether the door was open in its last report.
     pub door_open: bool,
-    /// Who fills it when it runs dry; `None`: nobody does.
+    /// Who fills it when it runs low; `None`: nobody.
     pub restocker: Option<StaffId>,
 }
 
@@ -66,9 +62,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet that keeps its journals under `root`, or in memory without one.
-    /// `issuer` is the network's name, which a real cabinet has in its settings
-    /// as well.
+    /// A fleet with its journals under `root`, or in memory if `None`. `issuer` is the
+    /// network's name, which a real cabinet has in its settings.
     pub fn new(
         api: Api,
         issuer: &str,
@@ -119,7 +114,7 @@ impl Fleet {
                 true
             }
             Halt::Call(error) => {
-                tracing::debug!(%error, station, "a simulated cabinet lost the house");
+                tracing::debug!(%error, station, "a simulated cabinet lost the server");
                 false
             }
             Halt::Disk(error) => {
@@ -129,7 +124,7 @@ impl Fleet {
         }
     }
 
-    /// Checks a vend authorization; keys that are not known yet are fetched.
+    /// Checks a vend authorization; fetches the server's keys if its key is unknown.
     async fn verify(
         &self,
         jws: &str,

@@ -1,6 +1,6 @@
-//! A restocker's visit: the door is opened, low slots are filled with the lot
-//! that they hold, everything is counted, and the door is shut. It happens
-//! through the journal, as at a real cabinet.
+//! A restocker's visit: opens the door, fills low slots with the lot they already
+//! contain, counts everything and closes the door. It is recorded in the journal,
+//! as by a real cabinet.
 
 use std::collections::HashMap;
 
@@ -15,21 +15,22 @@ use domain::{
     },
 };
 
-/// A product with fewer packs than this in slots that work is running dry.
+/// A product with fewer packs than this in working slots is running low.
 const LOW: u32 = 3;
-/// A slot with fewer is filled up, once somebody is there.
+/// During a visit, slots with fewer packs than this are filled.
 const FILLED_BELOW: u32 = 12;
 
 impl Machine {
-    /// Has a restocker come, if one fills this cabinet and a product runs dry.
+    /// Simulates a visit, if the cabinet has a restocker and a product runs low or the
+    /// door was left open.
     ///
     /// # Errors
-    /// When the journal could not be kept or handed in.
-    pub async fn restock_if_low(&mut self) -> Result<(), Halt> {
+    /// When the journal could not be stored or sent.
+    pub(crate) async fn restock_if_low(&mut self) -> Result<(), Halt> {
         let Some(who) = self.restocker else { return Ok(()) };
-        let low = runs_dry(&self.slots, |slot| self.jammed.contains(&slot));
-        // Nobody reaches in while a pack is on its way.
-        if !(low || self.left_open) || !self.pending.is_empty() || self.side.running().next().is_some() {
+        let low = runs_low(&self.slots, |slot| self.jammed.contains(&slot));
+        // Not while a pack is being vended.
+        if !(low || self.door_left_open) || !self.pending.is_empty() || self.side.running().next().is_some() {
             return Ok(());
         }
         let mut steps = self.side.open_door(who);
@@ -47,7 +48,7 @@ impl Machine {
         steps.extend(self.side.close_door(&slots, &counts).unwrap_or_default());
         self.write_all(steps).await?;
         self.jammed.clear();
-        self.left_open = false;
+        self.door_left_open = false;
         self.report().await
     }
 }
@@ -56,7 +57,7 @@ fn capacity() -> u32 {
     u32::try_from(SLOT_CAPACITY).unwrap_or(0)
 }
 
-/// What is put into a slot that is low.
+/// The restock entry for a slot that is low.
 fn load_of(report: &SlotReport) -> Option<Body> {
     let packs = capacity().checked_sub(report.count).filter(|_| report.count < FILLED_BELOW)?;
     Some(Body::Restock {
@@ -68,8 +69,8 @@ fn load_of(report: &SlotReport) -> Option<Body> {
     })
 }
 
-/// Whether some product has hardly a pack left that could come out.
-fn runs_dry(slots: &[SlotReport], jammed: impl Fn(SlotNo) -> bool) -> bool {
+/// Whether some product has fewer than `LOW` packs in working slots.
+fn runs_low(slots: &[SlotReport], jammed: impl Fn(SlotNo) -> bool) -> bool {
     let mut left: HashMap<&str, u32> = HashMap::new();
     for report in slots {
         let Some(product) = &report.product_code else { continue };
@@ -94,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_product_runs_dry_when_no_working_slot_holds_enough_of_it() {
+    fn a_product_runs_low_when_working_slots_contain_too_few_packs() {
         let slots = [slot(1, "A", 2), slot(2, "A", 2), slot(3, "B", 9)];
-        assert!(!runs_dry(&slots, |_| false), "four of A and nine of B");
-        assert!(runs_dry(&slots, |slot| slot.get() == 2), "two of A");
-        assert!(runs_dry(&slots, |slot| slot.get() == 3), "none of B");
+        assert!(!runs_low(&slots, |_| false), "four of A and nine of B");
+        assert!(runs_low(&slots, |slot| slot.get() == 2), "two of A");
+        assert!(runs_low(&slots, |slot| slot.get() == 3), "none of B");
         assert!(matches!(load_of(&slots[0]), Some(Body::Restock { packs: 18, .. })));
         assert!(load_of(&slot(1, "A", FILLED_BELOW)).is_none());
     }

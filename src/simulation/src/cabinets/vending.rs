@@ -1,5 +1,4 @@
-//! From a typed code to a pack in the hatch: START, INTENT, the motor, and the
-//! sensor's word.
+//! From a typed code to a pack in the hatch: START, INTENT, the motor and the sensor.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     journal_file::Fallen,
-    machine::{CODE_KEPT, Halt, Machine, on_disk},
+    machine::{EARLY_CODE_LIFETIME, Halt, Machine, on_disk},
 };
 use crate::{
     client::CallError,
@@ -23,19 +22,19 @@ use domain::{
     },
 };
 
-/// How long START is asked for before the attempt is given up.
-const START_PATIENCE: Duration = Duration::from_secs(25);
+/// How long START is retried before the attempt is abandoned.
+const START_TIMEOUT: Duration = Duration::from_secs(25);
 
 impl Machine {
-    /// A code was typed. The latest order is tried first, and each order with
-    /// one pack: wrong codes are counted, and a code opens one order only.
-    pub(super) async fn on_code(&mut self, typed: Typed) -> Result<(), Halt> {
+    /// Handles a typed code. The latest order is tried first, each order with one pack:
+    /// wrong codes are counted, and a code is valid for one order only.
+    pub(super) async fn handle_code(&mut self, typed: Typed) -> Result<(), Halt> {
         if self.pending.is_empty() {
-            self.show_held("nothing_waits");
-            self.held = Some((typed, Instant::now() + CODE_KEPT));
+            self.reject_early_code("nothing_waits");
+            self.early_code = Some((typed, Instant::now() + EARLY_CODE_LIFETIME));
             return Ok(());
         }
-        let mut shown = KeypadAnswer::nothing(None);
+        let mut display = KeypadAnswer::nothing(None);
         let mut moments: Vec<Timestamp> = self.pending.iter().map(|pack| pack.issued_at).collect();
         moments.sort_unstable_by(|a, b| b.cmp(a));
         moments.dedup();
@@ -48,53 +47,53 @@ impl Machine {
                     Ok(grant) => {
                         opened = true;
                         if self.vend(attempt, &grant, typed.jams).await? {
-                            shown.dispensed += 1;
-                            shown.fell.push(attempt);
+                            display.dispensed += 1;
+                            display.fell.push(attempt);
                         } else {
-                            shown.failed += 1;
-                            shown.jammed.push(attempt);
+                            display.failed += 1;
+                            display.jammed.push(attempt);
                         }
                         self.report().await?;
                     }
                     Err(refused) => {
                         let wrong = refused == "pickup_code_wrong";
-                        shown.refused = Some(refused);
+                        display.refused = Some(refused);
                         if wrong {
                             break;
                         }
-                        shown.failed += 1;
+                        display.failed += 1;
                     }
                 }
             }
             if opened {
-                shown.refused = None;
+                display.refused = None;
                 break;
             }
         }
         self.show_waiting();
-        // Whoever typed may have gone; the packs are in the hatch all the same.
-        let _gone = typed.display.send(shown);
+        // The caller may be gone; the packs are in the hatch all the same.
+        let _gone = typed.display.send(display);
         Ok(())
     }
 
-    /// Asks START until there is an answer, or gives the attempt up for good.
+    /// Sends START until there is an answer, or abandons the attempt.
     async fn start(&mut self, attempt: AttemptId, code: &str) -> Result<Result<Grant, String>, Halt> {
         let path = format!("/cabinet/v1/attempts/{attempt}/start");
         let request = StartRequest { boot_id: self.boot, pickup_code: code.to_owned() };
-        let until = Instant::now() + START_PATIENCE;
-        let mut greeted = false;
+        let until = Instant::now() + START_TIMEOUT;
+        let mut reconnected = false;
         loop {
             if self.side.ask_start(attempt, self.mono_ms()).is_empty() {
                 return Ok(Err("not_now".to_owned()));
             }
-            match self.say::<Grant>(path.clone(), &request).await {
+            match self.post::<Grant>(path.clone(), &request).await {
                 Ok(grant) => return Ok(Ok(grant)),
-                // Another boot passed for the present one, or the journal is not all
-                // there yet: a hello and a report say how it is.
+                // The server expects another boot, or does not have the whole journal yet:
+                // send hello and the journal again.
                 Err(error)
-                    if !greeted && matches!(error.code(), "boot_unknown" | "cabinet_not_reconciled") =>
+                    if !reconnected && matches!(error.code(), "boot_unknown" | "cabinet_not_reconciled") =>
                 {
-                    greeted = true;
+                    reconnected = true;
                     self.connect().await?;
                 }
                 Err(error @ CallError::Refused { .. }) if !matches!(error.status(), 500 | 503) => {
@@ -110,7 +109,7 @@ impl Machine {
                 }
                 Err(_) if Instant::now() < until => sleep(Duration::from_millis(500)).await,
                 Err(error) => {
-                    // The GRANT may be on its way: refuse it durably before anything else.
+                    // A GRANT may be in flight: record the refusal durably before anything else.
                     let steps = self.side.abandon(attempt);
                     self.write_all(steps).await?;
                     self.forget(attempt);
@@ -120,8 +119,8 @@ impl Machine {
         }
     }
 
-    /// INTENT on disk, then the motor, then the outcome on disk. Answers whether
-    /// the pack fell.
+    /// INTENT on disk, then the motor, then the outcome on disk. Returns whether the
+    /// pack dropped.
     async fn vend(&mut self, attempt: AttemptId, grant: &Grant, jams: bool) -> Result<bool, Halt> {
         let steps = self.side.grant(attempt, grant, self.mono_ms());
         self.forget(attempt);
@@ -136,7 +135,8 @@ impl Machine {
                         self.jammed.insert(slot);
                     } else {
                         self.drop_pack(attempt, slot).await?;
-                        // Between the fall and the sensor's word: where a power cut leaves a doubt.
+                        // Between the drop and the sensor's report: a power cut here leaves the
+                        // attempt in doubt.
                         pause(turn / 3).await;
                     }
                     let sensed = Sensed { drop: !jams, hatch_empty: jams };
@@ -150,7 +150,7 @@ impl Machine {
         Ok(fell)
     }
 
-    /// The pack falls, whether or not anybody lives to note it.
+    /// Records a physical drop, independently of the protocol.
     async fn drop_pack(&mut self, attempt: AttemptId, slot: SlotNo) -> Result<(), Halt> {
         let lot_no = self.side.job(attempt).and_then(|job| job.permission.as_ref()).map(|p| p.lot_no.clone());
         let drop =

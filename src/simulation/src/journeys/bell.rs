@@ -1,5 +1,5 @@
-//! What a station's screen hears of its worker's care. It is a hint and no
-//! more: whoever waits also looks slowly.
+//! The event stream of a station's screen about its worker's care. Events are only
+//! hints: a waiting worker also polls slowly.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,90 +12,89 @@ use crate::{
     sessions::WorkerPass,
 };
 
-/// How often a worker looks when nothing wakes them.
-const LOOK: Duration = Duration::from_millis(1_500);
-/// How often somebody who waits touches the screen, so that it does not take
-/// them for gone: half of the 90 seconds after which it would.
-const TOUCH: Duration = Duration::from_secs(45);
+/// The poll interval when no event arrives.
+const POLL_INTERVAL: Duration = Duration::from_millis(1_500);
+/// How often a waiting worker touches the screen, which keeps the check-in alive:
+/// half of the 90 seconds after which it would end.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(45);
 /// The longest wait for a doctor, a pharmacist or a cabinet, each.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// How often each kind of event was heard.
-type Heard = HashMap<String, u32>;
+/// Number of events received, by kind.
+type Received = HashMap<String, u32>;
 
 /// An open event stream.
-pub struct Bell {
-    heard: watch::Receiver<Heard>,
-    listener: JoinHandle<()>,
-    toucher: JoinHandle<()>,
+pub(crate) struct EventListener {
+    received: watch::Receiver<Received>,
+    stream_task: JoinHandle<()>,
+    touch_task: JoinHandle<()>,
 }
 
-/// Why a wait ended without what was waited for.
-pub enum Waited {
-    /// Looking failed.
+/// Why a wait failed.
+pub(crate) enum WaitError {
     Call(CallError),
-    /// It took too long.
-    TooLong,
+    Timeout,
 }
 
-impl Bell {
-    /// Listens to what concerns this worker, from the first event on.
+impl EventListener {
+    /// Opens the stream of this worker's events, from the first one on.
     pub fn listen(api: Api, pass: Arc<WorkerPass>) -> Self {
-        let (ring, heard) = watch::channel(Heard::new());
-        let toucher = tokio::spawn(touch(api.clone(), Arc::clone(&pass)));
-        let listener = tokio::spawn(async move {
+        let (sender, received) = watch::channel(Received::new());
+        let touch_task = tokio::spawn(touch(api.clone(), Arc::clone(&pass)));
+        let stream_task = tokio::spawn(async move {
             let mut stream = Stream::default();
             loop {
                 let path = format!("/api/v1/events?after={}", stream.position);
                 let opened = api.open(As::Worker(&pass), Call::get(path).once()).await;
                 let Ok(answer) = opened else { return };
                 let mut bytes = answer.bytes_stream();
-                stream.rest.clear();
+                stream.buffer.clear();
                 while let Some(Ok(chunk)) = bytes.next().await {
                     let kinds = stream.take(&chunk);
                     if !kinds.is_empty() {
-                        ring.send_modify(|heard| {
-                            kinds.into_iter().for_each(|kind| *heard.entry(kind).or_default() += 1);
+                        sender.send_modify(|received| {
+                            kinds.into_iter().for_each(|kind| *received.entry(kind).or_default() += 1);
                         });
                     }
                 }
             }
         });
-        Self { heard, listener, toucher }
+        Self { received, stream_task, touch_task }
     }
 
-    /// How many events of these kinds were heard.
+    /// How many events of these kinds were received.
     pub fn count(&self, kinds: &[&str]) -> u32 {
-        let heard = self.heard.borrow();
-        kinds.iter().filter_map(|kind| heard.get(*kind)).sum()
+        let received = self.received.borrow();
+        kinds.iter().filter_map(|kind| received.get(*kind)).sum()
     }
 
-    /// Looks when one of `kinds` is heard, and slowly without a word.
+    /// Calls `look` when an event of `kinds` arrives, and at the poll interval. Returns
+    /// what it found and how long that took.
     pub async fn wait<T>(
         &self,
         kinds: &[&str],
         mut look: impl AsyncFnMut() -> Result<Option<T>, CallError>,
-    ) -> Result<(T, Duration), Waited> {
-        let mut heard = self.heard.clone();
+    ) -> Result<(T, Duration), WaitError> {
+        let mut received = self.received.clone();
         let began = Instant::now();
-        let (mut seen, mut look_at) = (0, began + LOOK);
+        let (mut seen, mut next_poll) = (0, began + POLL_INTERVAL);
         loop {
-            heard.borrow_and_update();
-            let rung = self.count(kinds);
-            if rung > seen || Instant::now() >= look_at {
-                (seen, look_at) = (rung, Instant::now() + LOOK);
-                if let Some(found) = look().await.map_err(Waited::Call)? {
+            received.borrow_and_update();
+            let count = self.count(kinds);
+            if count > seen || Instant::now() >= next_poll {
+                (seen, next_poll) = (count, Instant::now() + POLL_INTERVAL);
+                if let Some(found) = look().await.map_err(WaitError::Call)? {
                     return Ok((found, began.elapsed()));
                 }
                 continue;
             }
             if began.elapsed() > LONGEST_WAIT {
-                return Err(Waited::TooLong);
+                return Err(WaitError::Timeout);
             }
             tokio::select! {
-                // An ended stream rings no more: the slow look is left.
-                Ok(()) = heard.changed() => {}
-                () = tokio::time::sleep_until(look_at) => {}
+                // After the stream has ended, only the slow poll remains.
+                Ok(()) = received.changed() => {}
+                () = tokio::time::sleep_until(next_poll) => {}
             }
         }
     }
@@ -103,7 +102,7 @@ impl Bell {
 
 async fn touch(api: Api, pass: Arc<WorkerPass>) {
     loop {
-        tokio::time::sleep(TOUCH).await;
+        tokio::time::sleep(TOUCH_INTERVAL).await;
         let call = Call::post_plain("/api/v1/me/presence", &json!({})).once().may_refuse(&[401]);
         let touched: Result<Value, CallError> = api.call(As::Worker(&pass), call).await;
         if touched.is_err_and(|error| error.status() == 401) {
@@ -112,27 +111,27 @@ async fn touch(api: Api, pass: Arc<WorkerPass>) {
     }
 }
 
-impl Drop for Bell {
+impl Drop for EventListener {
     fn drop(&mut self) {
-        self.listener.abort();
-        self.toucher.abort();
+        self.stream_task.abort();
+        self.touch_task.abort();
     }
 }
 
-/// Server-sent events, as they come in pieces.
+/// Parser of server-sent events that arrive in chunks.
 #[derive(Default)]
 struct Stream {
-    rest: Vec<u8>,
+    buffer: Vec<u8>,
     position: i64,
 }
 
 impl Stream {
-    /// The kinds of the events that are whole now.
+    /// Adds a chunk and returns the kinds of the events that are complete now.
     fn take(&mut self, chunk: &[u8]) -> Vec<String> {
-        self.rest.extend_from_slice(chunk);
+        self.buffer.extend_from_slice(chunk);
         let mut kinds = Vec::new();
-        let Some(end) = self.rest.windows(2).rposition(|two| two == b"\n\n") else { return kinds };
-        let whole: Vec<u8> = self.rest.drain(..end + 2).collect();
+        let Some(end) = self.buffer.windows(2).rposition(|two| two == b"\n\n") else { return kinds };
+        let whole: Vec<u8> = self.buffer.drain(..end + 2).collect();
         for line in whole.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
             if let Some(kind) = line.strip_prefix("event: ") {
                 kinds.push(kind.to_owned());
@@ -149,12 +148,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_heard_once_they_are_whole_and_pings_are_none() {
+    fn events_are_returned_once_complete_and_pings_are_ignored() {
         let mut stream = Stream::default();
         assert!(stream.take(b": ping\n\nid: 7\nevent: consultation.off").is_empty());
-        assert_eq!(stream.position, 0, "only half was heard");
-        let rest = b"ered\ndata: {}\n\nid: 9\nevent: consultation.accepted\ndata: {}\n\n";
-        assert_eq!(stream.take(rest), ["consultation.offered", "consultation.accepted"]);
+        assert_eq!(stream.position, 0, "the event is incomplete");
+        let buffer = b"ered\ndata: {}\n\nid: 9\nevent: consultation.accepted\ndata: {}\n\n";
+        assert_eq!(stream.take(buffer), ["consultation.offered", "consultation.accepted"]);
         assert_eq!(stream.position, 9);
     }
 }

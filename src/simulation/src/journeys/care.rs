@@ -1,11 +1,11 @@
-//! From the profile to the prescription: what a worker says, and what doctor
-//! and pharmacist make of it.
+//! From the profile to the prescription: the steps of a worker with doctor and
+//! pharmacist.
 
 use serde_json::{Value, json};
 
 use super::{
-    Trouble,
-    bell::Bell,
+    JourneyError,
+    bell::EventListener,
     walk::{Walk, must},
 };
 use crate::{
@@ -16,7 +16,7 @@ use domain::consultation::ConsultationState;
 
 const RATING: i64 = 5;
 const ACCEPTED: &str = "consultation.accepted";
-/// Kinds after which a prescription may have moved on.
+/// Events after which a prescription may have changed its state.
 const PRESCRIPTION_KINDS: &[&str] = &[
     "prescription.approved",
     "prescription.voided",
@@ -26,8 +26,8 @@ const PRESCRIPTION_KINDS: &[&str] = &[
 ];
 
 impl Walk<'_> {
-    /// A worker without a profile says that there is nothing to say.
-    pub(super) async fn profile(&mut self, worker: As<'_>) -> Result<(), Trouble> {
+    /// Stores an empty profile (no allergies, conditions or medicines).
+    pub(super) async fn profile(&mut self, worker: As<'_>) -> Result<(), JourneyError> {
         let path = "/api/v1/me/profile";
         let found = self.api.call_tagged::<Value>(worker, Call::get(path).may_miss()).await;
         let etag = match found {
@@ -41,39 +41,39 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) async fn readings(&mut self, worker: As<'_>) -> Result<(), Trouble> {
+    pub(super) async fn readings(&mut self, worker: As<'_>) -> Result<(), JourneyError> {
         let sent = self.complaint.readings();
         let taken: ReadingsTaken =
             self.timed("readings", self.api.call(worker, Call::post("/api/v1/readings", &sent))).await?;
         for reading in sent["readings"].as_array().into_iter().flatten() {
-            let kept =
-                taken.readings.iter().find(|kept| Some(kept.kind.as_str()) == reading["kind"].as_str());
-            must(kept.is_some_and(|kept| kept.value == reading["value"].as_i64()), "readings", || {
+            let stored =
+                taken.readings.iter().find(|stored| Some(stored.kind.as_str()) == reading["kind"].as_str());
+            must(stored.is_some_and(|stored| stored.value == reading["value"].as_i64()), "readings", || {
                 format!("reading {} was not kept as sent", reading["kind"])
             })?;
         }
         must(taken.triage.is_object(), "triage", || "no triage came with the readings".into())
     }
 
-    /// Asks for a doctor.
-    pub(super) async fn ask(&mut self, worker: As<'_>) -> Result<ConsultationView, Trouble> {
-        let complaint = self.turn.told(self.complaint.said);
+    /// Requests a consultation.
+    pub(super) async fn ask(&mut self, worker: As<'_>) -> Result<ConsultationView, JourneyError> {
+        let complaint = self.turn.mark_in(self.complaint.text);
         let body = json!({"complaint": complaint, "department": null, "lane": "minor_ailment_pilot"});
         let asked: ConsultationView =
             self.timed("ask", self.api.call(worker, Call::post("/api/v1/consultations", &body))).await?;
-        self.told("consultation", asked.id, asked.state)?;
+        self.acknowledge("consultation", asked.id, asked.state)?;
         must(asked.state.is_live() && asked.complaint == complaint, "consultation_asked", || {
             format!("a fresh consultation is {}, or of something else", asked.state)
         })?;
         Ok(asked)
     }
 
-    /// Gives up while nobody has accepted; `false` when somebody has.
+    /// Cancels while no doctor has accepted; `false` if one has.
     pub(super) async fn give_up(
         &mut self,
         worker: As<'_>,
         asked: &ConsultationView,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, JourneyError> {
         let path = format!("/api/v1/consultations/{}", asked.id);
         let call = Call::post(format!("{path}/cancel"), &json!({})).may_conflict();
         let cancelled: Result<ConsultationView, _> = self.api.call(worker, call).await;
@@ -82,7 +82,7 @@ impl Walk<'_> {
             Err(error) if error.is_conflict() => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        self.told("consultation", asked.id, cancelled.state)?;
+        self.acknowledge("consultation", asked.id, cancelled.state)?;
         must(cancelled.state == ConsultationState::Cancelled, "cancelled", || {
             format!("a cancelled consultation is {}", cancelled.state)
         })?;
@@ -98,34 +98,34 @@ impl Walk<'_> {
     pub(super) async fn meet_doctor(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         asked: &ConsultationView,
-    ) -> Result<ConsultationView, Trouble> {
+    ) -> Result<ConsultationView, JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/consultations/{}", asked.id));
         let kinds = [ACCEPTED, "consultation.cancelled", "consultation.unserved"];
         let active = self
-            .wait("doctor", bell, &kinds, async || {
+            .wait("doctor", events, &kinds, async || {
                 let now: ConsultationView = api.call(worker, Call::get(&path)).await?;
                 let unanswered = matches!(now.state, ConsultationState::Waiting | ConsultationState::Offered);
                 Ok((!unanswered).then_some(now))
             })
             .await?;
         let served = matches!(active.state, ConsultationState::Active | ConsultationState::Completed);
-        self.told("consultation", active.id, active.state)?;
+        self.acknowledge("consultation", active.id, active.state)?;
         must(served && active.doctor.is_some(), "doctor", || {
             format!("the consultation is {} without a doctor", active.state)
         })?;
-        let talk = format!("{path}/messages");
+        let messages = format!("{path}/messages");
         let asked_back = self
-            .wait("talk", bell, &["consultation.message"], async || {
-                let lines: Page<MessageView> = api.call(worker, Call::get(&talk)).await?;
+            .wait("talk", events, &["consultation.message"], async || {
+                let lines: Page<MessageView> = api.call(worker, Call::get(&messages)).await?;
                 Ok(lines.items.into_iter().find(|line| line.sender_role == "doctor"))
             })
             .await?;
         must(asked_back.text == self.complaint.question, "talk", || {
             "the doctor's words changed on the way".into()
         })?;
-        let answer = Call::post(&talk, &json!({"text": self.complaint.answer})).may_conflict();
+        let answer = Call::post(&messages, &json!({"text": self.complaint.answer})).may_conflict();
         match self.api.call::<Value>(worker, answer).await {
             // The doctor may have finished in the meantime.
             Ok(_) => {}
@@ -139,12 +139,12 @@ impl Walk<'_> {
     pub(super) async fn prescription(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         consultation: &ConsultationView,
-    ) -> Result<PrescriptionView, Trouble> {
+    ) -> Result<PrescriptionView, JourneyError> {
         let api = self.api;
         let approved = self
-            .wait("prescription", bell, PRESCRIPTION_KINDS, async || {
+            .wait("prescription", events, PRESCRIPTION_KINDS, async || {
                 let all: Page<PrescriptionView> =
                     api.call(worker, Call::get("/api/v1/prescriptions")).await?;
                 let own = all.items.into_iter().find(|one| one.consultation_id == consultation.id);
@@ -169,11 +169,11 @@ impl Walk<'_> {
         let treated = self.complaint.treatments.iter().any(|treatment| {
             treatment.len() == approved.lines.len()
                 && treatment.iter().all(|line| {
-                    approved.lines.iter().any(|kept| {
-                        kept.product_code == line.product_code
-                            && kept.dose_units_thousandths == i64::from(line.dose_units_thousandths)
-                            && kept.times_per_day == i64::from(line.times_per_day)
-                            && kept.days == i64::from(line.days)
+                    approved.lines.iter().any(|stored| {
+                        stored.product_code == line.product_code
+                            && stored.dose_units_thousandths == i64::from(line.dose_units_thousandths)
+                            && stored.times_per_day == i64::from(line.times_per_day)
+                            && stored.days == i64::from(line.days)
                     })
                 })
         });
@@ -181,28 +181,28 @@ impl Walk<'_> {
         Ok(approved)
     }
 
-    /// Waits for the end, rates, and sees that there was one doctor throughout.
+    /// Waits for the end, rates, and checks that the doctor did not change.
     pub(super) async fn rate(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         active: &ConsultationView,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/consultations/{}", active.id));
-        self.wait("completed", bell, &["consultation.completed"], async || {
+        self.wait("completed", events, &["consultation.completed"], async || {
             let now: ConsultationView = api.call(worker, Call::get(&path)).await?;
             Ok((now.state == ConsultationState::Completed).then_some(()))
         })
         .await?;
-        self.told("consultation", active.id, ConsultationState::Completed)?;
+        self.acknowledge("consultation", active.id, ConsultationState::Completed)?;
         let call = Call::post(format!("{path}/rating"), &json!({"rating": RATING}));
         let _: Value = self.timed("rating", self.api.call(worker, call)).await?;
-        self.told("rating", active.id, RATING)?;
+        self.acknowledge("rating", active.id, RATING)?;
         let rated = self.consultation(worker, &path).await?;
         must(rated.rating == Some(RATING), "rating", || "the rating was not kept".into())?;
         let doctor = |view: &ConsultationView| view.doctor.as_ref().map(|doctor| doctor.id);
-        let accepted = bell.count(&[ACCEPTED]);
-        // A stream that broke off may have missed the one, but it never makes up another.
+        let accepted = events.count(&[ACCEPTED]);
+        // A broken stream may have missed the event, but never adds one.
         must(doctor(&rated) == doctor(active) && accepted <= 1, "one_doctor", || {
             format!("accepted {accepted} times; the doctor at the end is another one or the same")
         })

@@ -1,5 +1,5 @@
-//! The driver: simulated workers go the whole way, from check-in to the packs
-//! in their hand, and every answer on it is checked.
+//! The journey driver: simulated workers go through all steps, from check-in to
+//! taking their packs, and every response is checked.
 
 mod bell;
 mod care;
@@ -17,37 +17,31 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-pub use report::{Ending, Journey, Report, StepFigures, Steps, Totals, Trouble, percentile};
-pub use walk::{LONGEST, Trip, World, walk};
+pub(crate) use report::{Ending, Journey, JourneyError, Report, StepFigures, Steps, Totals};
+pub(crate) use walk::Trip;
+pub use walk::{LONGEST, World, walk};
 
 use super::{acknowledged::Acknowledged, client::Api, hatch::Hatches, sessions::Device, turns::Turn};
 use crypto::device::DeviceKey;
 use domain::ids::DeviceId;
 
-/// Workers on their way at the same time.
+/// Concurrent journeys.
 const AT_ONCE: usize = 16;
 
-/// A station whose screen the driver plays.
+/// A station whose screen the driver simulates.
 #[derive(Debug, Clone)]
 pub struct StationPlan {
-    /// Its code.
     pub code: String,
-    /// Its enrolled id.
     pub device: DeviceId,
-    /// Its key.
     pub key: DeviceKey,
 }
 
-/// A worker's card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// Its number.
     pub number: String,
-    /// Its PIN.
     pub pin: String,
 }
 
-/// Everything that journeys need.
 pub struct Driver {
     world: World,
     stations: Vec<StationPlan>,
@@ -55,8 +49,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// One journey for each of `cards`, at `stations`. What the house tells the
-    /// workers is kept in `acknowledged`.
+    /// One journey for each of `cards`, at `stations`. Acknowledged states are recorded
+    /// in `acknowledged`.
     pub fn new(
         api: Api,
         hatches: Arc<Hatches>,
@@ -67,7 +61,7 @@ impl Driver {
         Self { world: World::new(api, hatches, Some(acknowledged)), stations, cards }
     }
 
-    /// Drives all journeys; prints a table and, as the last line, the totals.
+    /// Runs all journeys; prints a table and, as the last line, the totals as JSON.
     pub async fn run(self) -> Totals {
         let bar = ProgressBar::new(self.cards.len() as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} 旅程 journeys  {elapsed}") {
@@ -88,21 +82,21 @@ impl Driver {
     async fn drive(self, bar: &ProgressBar) -> Report {
         let Self { world, stations, cards } = self;
         let places = Places::new(&world.api, stations);
-        let lanes = AT_ONCE.min(places.count()).max(1);
+        let concurrency = AT_ONCE.min(places.count()).max(1);
         let (world, places) = (&world, &places);
         let walks = cards.iter().enumerate().map(|(index, card)| async move {
-            // One worker at a time at a station; there are as many lanes as stations at most.
-            let Some(place) = places.take() else { return Journey::failed(Trouble::NoStation) };
+            // One worker at a time at a station; there are at most as many tasks as stations.
+            let Some(place) = places.take() else { return Journey::failed(JourneyError::NoStation) };
             let trip = Trip { place: &place, card, index, turn: Turn::Straight, came_at: Instant::now() };
             let journey = tokio::time::timeout(LONGEST, walk(world, &trip)).await;
             places.give_back(place);
-            journey.unwrap_or_else(|_| Journey::failed(Trouble::TooLong))
+            journey.unwrap_or_else(|_| Journey::failed(JourneyError::TooLong))
         });
         let mut report = Report::default();
-        let mut ended = std::pin::pin!(futures_util::stream::iter(walks).buffer_unordered(lanes));
+        let mut ended = std::pin::pin!(futures_util::stream::iter(walks).buffer_unordered(concurrency));
         while let Some(journey) = ended.next().await {
-            if let Ending::Failed { step, trouble } = &journey.ending {
-                tracing::warn!(step, %trouble, "a journey failed");
+            if let Ending::Failed { step, error } = &journey.ending {
+                tracing::warn!(step, trouble = %error, "a journey failed");
             }
             report.add(journey);
             bar.inc(1);
@@ -111,14 +105,13 @@ impl Driver {
     }
 }
 
-/// Stations at which nobody stands.
-pub struct Places {
+/// The pool of free stations.
+pub(crate) struct Places {
     free: Mutex<VecDeque<Place>>,
     count: usize,
 }
 
 impl Places {
-    /// All of `stations`, free.
     pub fn new(api: &Api, stations: Vec<StationPlan>) -> Self {
         let count = stations.len();
         let places = stations.into_iter().map(|plan| Place {
@@ -128,17 +121,17 @@ impl Places {
         Self { free: Mutex::new(places.collect()), count }
     }
 
-    /// How many there are, free or not.
+    /// The number of stations, free or not.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The one that has been free for longest.
+    /// Takes the station that has been free for longest.
     pub fn take(&self) -> Option<Place> {
         self.locked().pop_front()
     }
 
-    /// Nobody stands there any more.
+    /// Returns a station to the pool.
     pub fn give_back(&self, place: Place) {
         self.locked().push_back(place);
     }
@@ -150,11 +143,10 @@ impl Places {
 
 /// A station's screen.
 pub struct Place {
-    /// Its code, which is on the hatch as well.
+    /// Its code, also the key of its hatch.
     pub code: String,
-    /// Its key.
     pub device: Arc<Device>,
 }
 
-/// The longest wait for the cabinet to have heard of an order.
+/// The longest wait until the cabinet has received an order's authorizations.
 const LONGEST_AT_HATCH: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! From the order to the packs in the hand, or to the money back.
+//! From the order to the dispensed packs, or to the refund.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Trouble,
-    bell::Bell,
+    JourneyError,
+    bell::EventListener,
     walk::{Walk, must},
 };
 use crate::{
@@ -22,20 +22,20 @@ use domain::{
     vend::AttemptState,
 };
 
-/// Kinds after which an order may be at its end.
+/// Events after which an order may have ended.
 const ORDER_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.expired"];
-/// Kinds after which a pack may lie in another slot.
+/// Events after which a pack may be assigned to another slot.
 const MOVED_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.unit_relocated"];
-/// Slots that a pack is tried from, and one try more to see the end.
+/// Slots that a pack is tried from, plus one try to see the end.
 const MOST_TRIES: usize = 8;
 
 impl Walk<'_> {
-    /// Orders all of the prescription; `None` when the cabinet has not enough.
+    /// Orders all packs of the prescription; `None` if the cabinet does not have enough.
     pub(super) async fn order(
         &mut self,
         worker: As<'_>,
         prescription: &PrescriptionView,
-    ) -> Result<Option<OrderView>, Trouble> {
+    ) -> Result<Option<OrderView>, JourneyError> {
         let call = Call::post("/api/v1/orders", &json!({"prescription_id": prescription.id}));
         let began = Instant::now();
         let order: OrderView = match self.api.call(worker, call.may_conflict()).await {
@@ -43,7 +43,7 @@ impl Walk<'_> {
             answer => answer?,
         };
         self.took("order", began.elapsed());
-        self.told("order", order.id, order.state)?;
+        self.acknowledge("order", order.id, order.state)?;
         must(order.state == OrderState::Reserved, "order_reserved", || {
             format!("a fresh order is {}", order.state)
         })?;
@@ -65,10 +65,10 @@ impl Walk<'_> {
         Ok(Some(order))
     }
 
-    pub(super) async fn pay(&mut self, worker: As<'_>, order: &OrderView) -> Result<OrderView, Trouble> {
+    pub(super) async fn pay(&mut self, worker: As<'_>, order: &OrderView) -> Result<OrderView, JourneyError> {
         let call = Call::post(format!("/api/v1/orders/{}/pay", order.id), &json!({"method": "subsidy"}));
         let paid: OrderView = self.timed("pay", self.api.call(worker, call)).await?;
-        self.told("order", paid.id, paid.state)?;
+        self.acknowledge("order", paid.id, paid.state)?;
         must(paid.state == OrderState::Paid, "order_paid", || format!("a paid order is {}", paid.state))?;
         must(paid.total_fen == order.total_fen, "paid_total", || {
             "the total changed with the payment".into()
@@ -81,58 +81,58 @@ impl Walk<'_> {
         Ok(paid)
     }
 
-    /// Changes their mind with the code in hand: all of it is paid back.
+    /// Cancels a paid order: all of it is refunded.
     pub(super) async fn cancel_order(
         &mut self,
         worker: As<'_>,
         paid: &OrderView,
-    ) -> Result<OrderView, Trouble> {
+    ) -> Result<OrderView, JourneyError> {
         let call = Call::post(format!("/api/v1/orders/{}/cancel", paid.id), &json!({}));
         let ended: OrderView = self.timed("cancel", self.api.call(worker, call)).await?;
-        self.told_end(&ended)?;
+        self.acknowledge_end(&ended)?;
         must(!ended.state.is_live() && all_are(&ended, UnitState::Refunded), "refund", || {
             format!("a cancelled order is {}, its packs {:?}", ended.state, states_of(&ended))
         })?;
         Ok(ended)
     }
 
-    /// Types the code, takes the packs, and sees them all on record.
+    /// Types the code, takes the packs, and checks that all are recorded.
     pub(super) async fn take_packs(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         paid: &OrderView,
-    ) -> Result<OrderView, Trouble> {
+    ) -> Result<OrderView, JourneyError> {
         let own = attempts_of(paid);
-        self.come_to_the_hatch(&own).await?;
+        self.wait_for_cabinet(&own).await?;
         let began = Instant::now();
         let shown = self.type_code(paid, false).await?;
         let (fell, due): (HashSet<_>, HashSet<_>) = (shown.fell.iter().collect(), own.iter().collect());
         must(fell == due && shown.fell.len() == own.len() && shown.failed == 0, "packs_granted", || {
             format!("{} of {} packs came out ({:?})", shown.fell.len(), own.len(), shown.refused)
         })?;
-        let ended = self.order_end(worker, bell, paid).await?;
+        let ended = self.order_end(worker, events, paid).await?;
         self.took("vend", began.elapsed());
-        self.told_end(&ended)?;
+        self.acknowledge_end(&ended)?;
         must(ended.state == OrderState::Completed, "order_completed", || {
             format!("the order ended as {}", ended.state)
         })?;
-        let proven = ended.units.iter().all(|unit| {
+        let recorded = ended.units.iter().all(|unit| {
             unit.attempt.as_ref().is_some_and(|attempt| attempt.state == AttemptState::Dispensed)
         });
-        must(all_are(&ended, UnitState::Dispensed) && proven, "packs_recorded", || {
+        must(all_are(&ended, UnitState::Dispensed) && recorded, "packs_recorded", || {
             format!("the packs that came out are {:?}", states_of(&ended))
         })?;
         Ok(ended)
     }
 
-    /// Every motor jams; each pack is tried from another slot, then paid back.
+    /// Every motor jams; each pack is retried from another slot, then refunded.
     pub(super) async fn meet_jam(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         paid: &OrderView,
-    ) -> Result<OrderView, Trouble> {
+    ) -> Result<OrderView, JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/orders/{}", paid.id));
         let began = Instant::now();
         let mut now = paid.clone();
@@ -141,14 +141,14 @@ impl Walk<'_> {
             let open = now.units.iter().filter(|unit| unit.state == UnitState::Authorised);
             let due: Vec<AttemptId> =
                 open.filter_map(|unit| unit.attempt.as_ref()).map(|attempt| attempt.id).collect();
-            self.come_to_the_hatch(&due).await?;
+            self.wait_for_cabinet(&due).await?;
             let shown = self.type_code(paid, true).await?;
             must(shown.fell.is_empty(), "jam", || "a pack came out of a motor that jammed".into())?;
             tried.extend(&shown.jammed);
-            // A second pack behind the first in its slot is sent elsewhere as well.
+            // A second pack behind the first in a jammed slot is relocated as well.
             must(shown.refused.is_none(), "jam_refused", || format!("{:?}", shown.refused))?;
             now = self
-                .wait("relocated", bell, MOVED_KINDS, async || {
+                .wait("relocated", events, MOVED_KINDS, async || {
                     let now: OrderView = api.call(worker, Call::get(&path)).await?;
                     let fresh = attempts_of(&now).iter().any(|attempt| !tried.contains(attempt));
                     let settled = now.units.iter().all(|unit| {
@@ -163,20 +163,20 @@ impl Walk<'_> {
             }
         }
         self.took("refund", began.elapsed());
-        self.told_end(&now)?;
+        self.acknowledge_end(&now)?;
         must(!now.state.is_live() && all_are(&now, UnitState::Refunded), "refund", || {
             format!("after a jam the order is {}, its packs {:?}", now.state, states_of(&now))
         })?;
         Ok(now)
     }
 
-    /// The report tells what happened.
+    /// Checks that the worker's report matches what happened.
     pub(super) async fn report(
         &mut self,
         worker: As<'_>,
         consultation: &ConsultationView,
         order: &OrderView,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), JourneyError> {
         let report: Value = self.timed("report", self.api.call(worker, Call::get("/api/v1/report"))).await?;
         let find = |list: &Value, inner: Option<&str>, id: Value| -> Option<Value> {
             let items = list.as_array()?.iter();
@@ -193,32 +193,32 @@ impl Walk<'_> {
         })?;
         let units = shown["units"].as_array().map(Vec::as_slice).unwrap_or_default();
         let same = order.units.iter().all(|unit| {
-            units.iter().any(|told| told["id"] == json!(unit.id) && told["state"] == json!(unit.state))
+            units.iter().any(|seen| seen["id"] == json!(unit.id) && seen["state"] == json!(unit.state))
         });
         must(same && units.len() == order.units.len(), "report_packs", || {
             "the report shows other packs than the order".into()
         })
     }
 
-    /// Packs of somebody who never came may wait there too; a code typed for
-    /// those is wrong.
-    async fn come_to_the_hatch(&mut self, packs: &[AttemptId]) -> Result<(), Trouble> {
+    /// Waits until the cabinet expects `packs`. Packs of another worker may be pending
+    /// there too; a code is wrong for those.
+    async fn wait_for_cabinet(&mut self, packs: &[AttemptId]) -> Result<(), JourneyError> {
         let began = Instant::now();
-        let held = self.world.hatches.until_held(&self.place.code, packs);
-        match tokio::time::timeout(super::LONGEST_AT_HATCH, held).await {
+        let pending = self.world.hatches.wait_until_pending(&self.place.code, packs);
+        match tokio::time::timeout(super::LONGEST_AT_HATCH, pending).await {
             Ok(Some(())) => {
                 self.took("cabinet", began.elapsed());
                 Ok(())
             }
             Ok(None) => Err(dead_keypad()),
-            Err(_) => Err(Trouble::TooLong),
+            Err(_) => Err(JourneyError::TooLong),
         }
     }
 
-    async fn type_code(&self, paid: &OrderView, jams: bool) -> Result<KeypadAnswer, Trouble> {
+    async fn type_code(&self, paid: &OrderView, jams: bool) -> Result<KeypadAnswer, JourneyError> {
         let code = paid.pickup_code.as_deref();
-        let code =
-            code.ok_or(Trouble::Wrong { name: "pickup_code", detail: "a paid order shows none".into() })?;
+        let code = code
+            .ok_or(JourneyError::Wrong { name: "pickup_code", detail: "a paid order shows none".into() })?;
         let shown = self.world.hatches.type_code(&self.place.code, code, jams).await;
         let shown = shown.ok_or_else(dead_keypad)?;
         let mut fallen = self.world.fallen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -231,25 +231,25 @@ impl Walk<'_> {
     async fn order_end(
         &mut self,
         worker: As<'_>,
-        bell: &Bell,
+        events: &EventListener,
         paid: &OrderView,
-    ) -> Result<OrderView, Trouble> {
+    ) -> Result<OrderView, JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/orders/{}", paid.id));
-        self.wait("order_end", bell, ORDER_KINDS, async || {
+        self.wait("order_end", events, ORDER_KINDS, async || {
             let now: OrderView = api.call(worker, Call::get(&path)).await?;
             Ok((!now.state.is_live()).then_some(now))
         })
         .await
     }
 
-    fn told_end(&self, ended: &OrderView) -> Result<(), Trouble> {
-        self.told("order", ended.id, ended.state)?;
-        ended.units.iter().try_for_each(|unit| self.told("unit", unit.id, unit.state))
+    fn acknowledge_end(&self, ended: &OrderView) -> Result<(), JourneyError> {
+        self.acknowledge("order", ended.id, ended.state)?;
+        ended.units.iter().try_for_each(|unit| self.acknowledge("unit", unit.id, unit.state))
     }
 }
 
-fn dead_keypad() -> Trouble {
-    Trouble::Wrong { name: "keypad", detail: "the cabinet's keypad is dead".into() }
+fn dead_keypad() -> JourneyError {
+    JourneyError::Wrong { name: "keypad", detail: "the cabinet's keypad is dead".into() }
 }
 
 fn attempts_of(order: &OrderView) -> Vec<AttemptId> {

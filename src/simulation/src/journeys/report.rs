@@ -1,5 +1,4 @@
-//! What came of many journeys: how long each step took, how they ended, and
-//! one line for programs.
+//! The results of many journeys: latencies by step, endings, and one line of JSON.
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -7,38 +6,31 @@ use serde::Serialize;
 
 use crate::client::CallError;
 
-/// The value below or at which `percent` of the sorted `values` lie (nearest
-/// rank); `None` of none.
-pub fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+/// The percentile of the `sorted` values by nearest rank; `None` if there are none.
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
 }
 
-/// How one journey ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Every pack came out, and everything was as it should be.
+    /// Every pack was dispensed and all checks passed.
     Vended,
     /// The worker gave up while waiting for a doctor.
     GivenUp,
     /// The worker cancelled the paid order.
     OrderCancelled,
-    /// The motors jammed, and the money came back.
+    /// The motors jammed, and the order was refunded.
     Refunded,
-    /// The cabinet had not enough.
+    /// The cabinet did not have enough packs.
     SoldOut,
-    /// Something was not as it should be: where, and what.
-    Failed {
-        /// The step that it failed in.
-        step: &'static str,
-        /// What was wrong.
-        trouble: Trouble,
-    },
+    /// A step failed.
+    Failed { step: &'static str, error: JourneyError },
 }
 
 impl Ending {
-    /// A stable word.
-    pub const fn word(&self) -> &'static str {
+    /// A stable code.
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Vended => "vended",
             Self::GivenUp => "given_up",
@@ -50,73 +42,65 @@ impl Ending {
     }
 }
 
-/// What went wrong on a journey.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Trouble {
-    /// The house said no, or nothing.
+pub enum JourneyError {
+    /// The server refused or did not respond.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The house said something that cannot be true.
+    /// The server's response is inconsistent.
     #[error("wrong answer ({name}): {detail}")]
     Wrong {
-        /// A stable word for what was checked.
+        /// A stable code of the check.
         name: &'static str,
-        /// What was seen instead.
         detail: String,
     },
-    /// What was waited for did not come.
+    /// The expected change did not come in time.
     #[error("waited too long")]
     TooLong,
-    /// There was no place to begin at.
+    /// No station was free.
     #[error("no station is free")]
     NoStation,
 }
 
-impl PartialEq for Trouble {
+impl PartialEq for JourneyError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
 }
-impl Eq for Trouble {}
+impl Eq for JourneyError {}
 
-/// One journey, with the time of each step that was finished.
+/// One journey, with the time of each finished step.
 #[derive(Debug, Clone)]
 pub struct Journey {
-    /// Steps in their order.
     pub steps: Vec<(&'static str, Duration)>,
-    /// How it ended.
     pub ending: Ending,
 }
 
 impl Journey {
-    /// One that came to nothing as a whole.
-    pub fn failed(trouble: Trouble) -> Self {
-        Self { steps: Vec::new(), ending: Ending::Failed { step: "journey", trouble } }
+    /// A journey that failed outside its steps.
+    pub fn failed(error: JourneyError) -> Self {
+        Self { steps: Vec::new(), ending: Ending::Failed { step: "journey", error } }
     }
 }
 
 /// How long each step took, over all journeys.
 #[derive(Debug, Default)]
-pub struct Steps {
+pub(crate) struct Steps {
     order: Vec<&'static str>,
     times: BTreeMap<&'static str, Vec<Duration>>,
 }
 
-/// One step in figures; times in milliseconds.
+/// The statistics of one step; times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepFigures {
-    /// How often it was done.
     pub n: usize,
-    /// The median.
     pub p50_ms: f64,
-    /// 95 of 100 took no longer.
     pub p95_ms: f64,
-    /// 99 of 100 took no longer.
     pub p99_ms: f64,
 }
 
 impl Steps {
-    /// Takes the steps of one journey in.
+    /// Adds the steps of one journey.
     pub fn add(&mut self, steps: Vec<(&'static str, Duration)>) {
         for (step, took) in steps {
             if !self.order.contains(&step) {
@@ -126,7 +110,7 @@ impl Steps {
         }
     }
 
-    /// Every step with its figures, in the order of the journey.
+    /// Every step with its statistics, in the order of the journey.
     pub fn figures(&self) -> Vec<(&'static str, StepFigures)> {
         let figures = self.order.iter().map(|step| {
             let mut times = self.times.get(step).cloned().unwrap_or_default();
@@ -140,7 +124,6 @@ impl Steps {
         figures.collect()
     }
 
-    /// The same as a table.
     pub fn table(&self) -> String {
         let mut text =
             format!("{:<16}{:>8}{:>12}{:>12}{:>12}\n", "步骤 step", "次 n", "p50 ms", "p95 ms", "p99 ms");
@@ -153,30 +136,29 @@ impl Steps {
     }
 }
 
-/// All journeys of a run.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     steps: Steps,
     endings: BTreeMap<String, usize>,
     vended: usize,
     failed: usize,
 }
 
-/// The last line: what a program reads.
+/// The last line of the output, as JSON for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Totals {
-    /// All of them.
     pub journeys: usize,
-    /// Whose every pack came out.
+    /// Journeys with every pack dispensed.
     pub vended: usize,
-    /// That did not end as they should.
+    /// Journeys with any other ending.
     pub failed: usize,
-    /// How long all of it took.
+    /// The duration of the run.
     pub seconds: f64,
 }
 
 impl Report {
-    /// Takes one journey in. Whoever goes straight comes back with packs.
+    /// Adds one journey. Every journey of the driver goes straight, so each must end
+    /// with its packs vended.
     pub fn add(&mut self, journey: Journey) {
         self.steps.add(journey.steps);
         if journey.ending == Ending::Vended {
@@ -185,8 +167,8 @@ impl Report {
             self.failed += 1;
         }
         let ending = match journey.ending {
-            Ending::Failed { step, trouble } => format!("{step}: {trouble}"),
-            ending => ending.word().to_owned(),
+            Ending::Failed { step, error } => format!("{step}: {error}"),
+            ending => ending.code().to_owned(),
         };
         *self.endings.entry(ending).or_default() += 1;
     }
@@ -236,8 +218,8 @@ mod tests {
         let steps = vec![("check_in", Duration::from_millis(40)), ("pay", Duration::from_millis(9))];
         report.add(Journey { steps: steps.clone(), ending: Ending::Vended });
         report.add(Journey { steps: steps.clone(), ending: Ending::Vended });
-        let trouble = Trouble::Wrong { name: "order_total", detail: "the total is 1, not 2".to_owned() };
-        report.add(Journey { steps: steps[..1].to_vec(), ending: Ending::Failed { step: "order", trouble } });
+        let error = JourneyError::Wrong { name: "order_total", detail: "the total is 1, not 2".to_owned() };
+        report.add(Journey { steps: steps[..1].to_vec(), ending: Ending::Failed { step: "order", error } });
         let totals = report.totals(Duration::from_millis(12_340));
         assert_eq!(totals, Totals { journeys: 3, vended: 2, failed: 1, seconds: 12.3 });
         let table = report.table();

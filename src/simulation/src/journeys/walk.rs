@@ -1,5 +1,5 @@
-//! One worker's way. Each step is timed, and each answer is compared with what
-//! it must be: a journey that merely saw friendly statuses has proven nothing.
+//! One worker's journey. Each step is timed, and each response is compared with
+//! what it must be: success statuses alone would prove nothing.
 
 use std::{collections::HashSet, fmt::Display, future::Future, sync::Arc, sync::Mutex, time::Duration};
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    Card, Ending, Journey, Place, Trouble,
-    bell::{Bell, Waited},
+    Card, Ending, Journey, JourneyError, Place,
+    bell::{EventListener, WaitError},
 };
 use crate::{
     acknowledged::Acknowledged,
@@ -21,43 +21,38 @@ use crate::{
 };
 use domain::{ids::AttemptId, money::Fen};
 
-/// The longest that a worker stays.
+/// The timeout of a journey.
 pub const LONGEST: Duration = Duration::from_secs(300);
 
-/// What all workers on the way share.
+/// The state shared by all journeys.
 pub struct World {
-    /// The house.
     pub api: Api,
-    /// The keypads.
     pub hatches: Arc<Hatches>,
-    /// What the workers were told, if it is kept.
+    /// The record of acknowledged states, if one is written.
     pub acknowledged: Option<Acknowledged>,
-    /// Every pack that came out: none may come out twice.
+    /// Every attempt that dispensed: none may do so twice.
     pub fallen: Mutex<HashSet<AttemptId>>,
 }
 
 impl World {
-    /// A world in which nobody has been on the way yet.
+    /// The state before the first journey.
     pub fn new(api: Api, hatches: Arc<Hatches>, acknowledged: Option<Acknowledged>) -> Self {
         Self { api, hatches, acknowledged, fallen: Mutex::default() }
     }
 }
 
-/// One journey to go on.
+/// The parameters of one journey.
 pub struct Trip<'t> {
-    /// Where.
     pub place: &'t Place,
-    /// Who.
     pub card: &'t Card,
-    /// Its number, which chooses the complaint.
+    /// The journey's number, which selects the complaint.
     pub index: usize,
-    /// What happens on it.
     pub turn: Turn,
-    /// When the worker came, whether or not there was room for them.
+    /// When the worker arrived, including any wait for a free station.
     pub came_at: Instant,
 }
 
-/// A worker on the way.
+/// A running journey.
 pub(super) struct Walk<'w> {
     pub(super) world: &'w World,
     pub(super) api: &'w Api,
@@ -68,7 +63,7 @@ pub(super) struct Walk<'w> {
     step: &'static str,
 }
 
-/// Walks the whole way.
+/// Runs one journey to its end.
 pub async fn walk(world: &World, trip: &Trip<'_>) -> Journey {
     let mut walk = Walk {
         world,
@@ -81,24 +76,28 @@ pub async fn walk(world: &World, trip: &Trip<'_>) -> Journey {
     };
     let ending = match walk.go(trip.card, trip.came_at).await {
         Ok(ending) => ending,
-        Err(trouble) => Ending::Failed { step: walk.step, trouble },
+        Err(error) => Ending::Failed { step: walk.step, error },
     };
     walk.took("journey", trip.came_at.elapsed());
     Journey { steps: walk.steps, ending }
 }
 
-/// Names what is wrong unless it holds.
-pub(super) fn must(holds: bool, name: &'static str, detail: impl FnOnce() -> String) -> Result<(), Trouble> {
-    if holds { Ok(()) } else { Err(Trouble::Wrong { name, detail: detail() }) }
+/// Fails the journey with the name of the check unless `holds`.
+pub(super) fn must(
+    holds: bool,
+    name: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Result<(), JourneyError> {
+    if holds { Ok(()) } else { Err(JourneyError::Wrong { name, detail: detail() }) }
 }
 
 impl Walk<'_> {
-    async fn go(&mut self, card: &Card, came_at: Instant) -> Result<Ending, Trouble> {
+    async fn go(&mut self, card: &Card, came_at: Instant) -> Result<Ending, JourneyError> {
         let body = json!({"card_number": card.number, "pin": card.pin});
         let station = As::Station(&self.place.device);
         let opened: CheckInOpened = self.api.call(station, Call::post("/api/v1/check-ins", &body)).await?;
         self.took("check_in", came_at.elapsed());
-        self.told("check_in", opened.check_in.id, "open")?;
+        self.acknowledge("check_in", opened.check_in.id, "open")?;
         must(opened.check_in.ended_at.is_none(), "check_in_open", || "a fresh check-in has ended".into())?;
         let pass = WorkerPass::new(
             self.api,
@@ -108,25 +107,25 @@ impl Walk<'_> {
             opened.expires_in,
         );
         let pass = Arc::new(pass);
-        let bell = Bell::listen(self.api.clone(), Arc::clone(&pass));
-        let outcome = self.visit(&pass, &bell).await;
+        let events = EventListener::listen(self.api.clone(), Arc::clone(&pass));
+        let outcome = self.visit(&pass, &events).await;
         let leave = Call::post(format!("/api/v1/check-ins/{}/leave", opened.check_in.id), &json!({}));
         match outcome {
             Ok(ending) => {
                 let left: CheckIn = self.timed("leave", self.api.call(station, leave)).await?;
                 must(left.ended_at.is_some(), "check_in_ended", || "it goes on after leaving".into())?;
-                self.told("check_in", left.id, "ended")?;
+                self.acknowledge("check_in", left.id, "ended")?;
                 Ok(ending)
             }
-            Err(trouble) => {
-                // The next worker must find a free screen; what went wrong is known already.
+            Err(error) => {
+                // Leave anyway: the next worker needs a free screen. The first error is reported.
                 let _left: Result<CheckIn, CallError> = self.api.call(station, leave.once()).await;
-                Err(trouble)
+                Err(error)
             }
         }
     }
 
-    async fn visit(&mut self, pass: &WorkerPass, bell: &Bell) -> Result<Ending, Trouble> {
+    async fn visit(&mut self, pass: &WorkerPass, events: &EventListener) -> Result<Ending, JourneyError> {
         let worker = As::Worker(pass);
         self.profile(worker).await?;
         self.readings(worker).await?;
@@ -134,36 +133,35 @@ impl Walk<'_> {
         if self.turn == Turn::GiveUp && self.give_up(worker, &asked).await? {
             return Ok(Ending::GivenUp);
         }
-        let active = self.meet_doctor(worker, bell, &asked).await?;
-        let prescription = self.prescription(worker, bell, &active).await?;
+        let active = self.meet_doctor(worker, events, &asked).await?;
+        let prescription = self.prescription(worker, events, &active).await?;
         let before = self.balance(worker).await?;
         let Some(order) = self.order(worker, &prescription).await? else {
-            self.rate(worker, bell, &active).await?;
+            self.rate(worker, events, &active).await?;
             return Ok(Ending::SoldOut);
         };
         let paid = self.pay(worker, &order).await?;
         let (ended, ending) = match self.turn {
             Turn::CancelOrder => (self.cancel_order(worker, &paid).await?, Ending::OrderCancelled),
-            Turn::Jam => (self.meet_jam(worker, bell, &paid).await?, Ending::Refunded),
-            _ => (self.take_packs(worker, bell, &paid).await?, Ending::Vended),
+            Turn::Jam => (self.meet_jam(worker, events, &paid).await?, Ending::Refunded),
+            _ => (self.take_packs(worker, events, &paid).await?, Ending::Vended),
         };
         let after = self.balance(worker).await?;
         let due = if ending == Ending::Vended { order.total_fen } else { Fen::ZERO };
         must(before - after == due, "balance", || {
             format!("{} was due, but the balance fell by {}", due.0, (before - after).0)
         })?;
-        self.rate(worker, bell, &active).await?;
+        self.rate(worker, events, &active).await?;
         self.report(worker, &active, &ended).await?;
         Ok(ending)
     }
 
-    async fn balance(&mut self, worker: As<'_>) -> Result<Fen, Trouble> {
+    async fn balance(&mut self, worker: As<'_>) -> Result<Fen, JourneyError> {
         let account: AccountView =
             self.timed("account", self.api.call(worker, Call::get("/api/v1/account"))).await?;
         Ok(account.balance_fen)
     }
 
-    /// The consultation as it is now.
     pub(super) async fn consultation(
         &self,
         worker: As<'_>,
@@ -172,12 +170,12 @@ impl Walk<'_> {
         self.api.call(worker, Call::get(path)).await
     }
 
-    /// Does one step, and keeps how long it took.
+    /// Runs one step and records its duration.
     pub(super) async fn timed<T>(
         &mut self,
         step: &'static str,
         work: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, JourneyError> {
         self.step = step;
         let began = Instant::now();
         let done = work.await?;
@@ -185,27 +183,32 @@ impl Walk<'_> {
         Ok(done)
     }
 
-    /// Waits for what the house or somebody else must do, and keeps how long.
+    /// Waits for a change by the server or another person, and records how long.
     pub(super) async fn wait<T>(
         &mut self,
         step: &'static str,
-        bell: &Bell,
+        events: &EventListener,
         kinds: &[&str],
         look: impl AsyncFnMut() -> Result<Option<T>, CallError>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, JourneyError> {
         self.step = step;
-        match bell.wait(kinds, look).await {
+        match events.wait(kinds, look).await {
             Ok((found, took)) => {
                 self.took(step, took);
                 Ok(found)
             }
-            Err(Waited::Call(error)) => Err(error.into()),
-            Err(Waited::TooLong) => Err(Trouble::TooLong),
+            Err(WaitError::Call(error)) => Err(error.into()),
+            Err(WaitError::Timeout) => Err(JourneyError::TooLong),
         }
     }
 
-    /// Keeps what the house has just answered before anything follows from it.
-    pub(super) fn told(&self, kind: &str, id: impl Display, state: impl Display) -> Result<(), Trouble> {
+    /// Records what the server has just acknowledged, before the journey goes on.
+    pub(super) fn acknowledge(
+        &self,
+        kind: &str,
+        id: impl Display,
+        state: impl Display,
+    ) -> Result<(), JourneyError> {
         let Some(acknowledged) = &self.world.acknowledged else { return Ok(()) };
         acknowledged
             .note(kind, id, state)

@@ -1,5 +1,5 @@
-//! The doctors and pharmacists of a trial: those of the sample who are on shift, and
-//! those who take over from them while it runs.
+//! The doctors and pharmacists of a trial: the sample staff on shift, and those of
+//! the following shifts while it runs.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,36 +17,35 @@ use crate::{
     doctors,
     pace::Pace,
     pharmacists::{self, Pharmacist},
+    running::on_shift,
     sample::{SAMPLE_PASSWORD, SampleNetwork},
     sessions::Staff,
-    simulation::on_shift,
 };
 use domain::{matching::Department, staff::DoctorRecord, time::Timestamp, words::Language};
 
-/// A doctor sees two workers at once on average; some of them wait for a pharmacist.
+// A doctor sees two workers at once on average; some of them wait for a pharmacist.
 const FEWEST_DOCTORS: usize = 8;
 const MOST_DOCTORS: usize = 60;
-/// More share a queue only to look at each other's part of it.
+/// More pharmacists would only poll each other's share of the queue.
 const PHARMACISTS: usize = 3;
-/// Passwords are hashed slowly on purpose: more at once gain nothing.
+/// Concurrent sign-ins; password hashing is slow on purpose, so more gain nothing.
 const AT_ONCE: usize = 4;
-/// What follows the last arrival may take this long.
+/// Time allowed after the last arrival.
 const AFTERWARDS: TimeDelta = TimeDelta::minutes(3);
 
-/// Signed in, and ready to work.
-pub struct Crew {
+/// Signed-in staff with their shifts.
+pub(crate) struct Crew {
     doctors: Vec<(Arc<Staff>, Shift)>,
     pharmacists: Vec<(Arc<Staff>, Shift)>,
 }
 
-/// When somebody works.
 #[derive(Debug, Clone, Copy)]
 struct Shift {
     from: Timestamp,
     until: Timestamp,
 }
 
-/// Who works in a trial, by address.
+/// Who works in a trial, by e-mail address.
 #[derive(Default)]
 struct Rota {
     doctors: Vec<(String, Shift)>,
@@ -54,7 +53,7 @@ struct Rota {
 }
 
 impl Rota {
-    /// Those of every shift between `now` and `stays`.
+    /// The staff of every shift between `now` and `stays`.
     fn plan(network: &SampleNetwork, plan: &Plan, now: Timestamp, stays: Timestamp) -> anyhow::Result<Self> {
         let wanted = (plan.workers / 2 + FEWEST_DOCTORS).min(MOST_DOCTORS);
         let mut rota = Self::default();
@@ -79,7 +78,7 @@ impl Rota {
     }
 }
 
-/// Adds those who are not there yet.
+/// Adds those who are not in the list yet.
 fn join(known: &mut Vec<(String, Shift)>, more: Vec<(String, Shift)>) {
     for one in more {
         if !known.iter().any(|(email, _)| *email == one.0) {
@@ -88,8 +87,8 @@ fn join(known: &mut Vec<(String, Shift)>, more: Vec<(String, Shift)>) {
     }
 }
 
-/// Signs everybody in and opens their signing windows, with the codes of
-/// `base_step` and the one after it.
+/// Signs in all staff and opens their signing windows, with the one-time codes of
+/// `base_step` and the step after it.
 ///
 /// # Errors
 /// When nobody is on shift, or somebody cannot sign in.
@@ -135,8 +134,8 @@ async fn one(
     Ok(Arc::new(staff))
 }
 
-/// General practitioners, and when their shift ends: who asks for no department gets
-/// one of them. English speakers first, so that there are some.
+/// General practitioners and the ends of their shifts: consultations without a
+/// department go to them. English speakers first, so that there are some.
 fn choose(network: &SampleNetwork, ends: &HashMap<String, Timestamp>) -> Vec<(String, Timestamp)> {
     let general = |doctor: &&DoctorRecord| doctor.departments.contains(&Department::GeneralPractice);
     let mut here: Vec<(&DoctorRecord, Timestamp)> = network
@@ -152,13 +151,13 @@ fn choose(network: &SampleNetwork, ends: &HashMap<String, Timestamp>) -> Vec<(St
 }
 
 impl Crew {
-    /// Works from the beginning of each shift to its end or that of `tasks`.
+    /// Spawns one task per person, which works from the start of the shift to its end.
     pub fn work(self, api: &Api, tasks: &mut JoinSet<()>) {
         let pace = Pace::quick();
         for (staff, shift) in self.doctors {
             let (api, pace) = (api.clone(), pace.clone());
             tasks.spawn(async move {
-                begins(&api, shift).await;
+                wait_for_start(&api, shift).await;
                 doctors::work(api, staff, shift.until, pace).await;
             });
         }
@@ -167,17 +166,17 @@ impl Crew {
             let (api, pharmacist) =
                 (api.clone(), Pharmacist { staff, place, of: PHARMACISTS, pace: pace.clone() });
             tasks.spawn(async move {
-                begins(&api, shift).await;
+                wait_for_start(&api, shift).await;
                 pharmacists::work(api, pharmacist, shift.until).await;
             });
         }
     }
 
-    /// Whether the house has these people on its roster now.
+    /// Checks that these people are on the server's roster now.
     ///
     /// # Errors
-    /// When it does not, or does not answer.
-    pub async fn ensure_rostered(&self, api: &Api) -> anyhow::Result<()> {
+    /// When they are not, or the server does not respond.
+    pub(crate) async fn ensure_rostered(&self, api: &Api) -> anyhow::Result<()> {
         let Some((doctor, _)) = self.doctors.first() else { return Ok(()) };
         let duty: serde_json::Value = api.call(As::Staff(doctor), Call::get("/api/v1/duty")).await?;
         ensure!(
@@ -189,7 +188,7 @@ impl Crew {
 }
 
 /// Waits until a shift begins.
-async fn begins(api: &Api, shift: Shift) {
+async fn wait_for_start(api: &Api, shift: Shift) {
     let wait = (shift.from - api.clock.now()).to_std().unwrap_or_default();
     tokio::time::sleep(wait).await;
 }

@@ -1,7 +1,7 @@
-//! The cards of a trial. Each is used for one journey, so that no safety check
-//! meets the drugs of an earlier one. Cards are taken in their order, so what
-//! was used, what is fresh and what there is not at all are three spans, whose
-//! ends are found by halving.
+//! The workers' cards of a trial. Each is used for one journey, so that no safety
+//! check sees the drugs of an earlier one. Cards are used in order, so the used,
+//! unused and non-existent ones form three ranges, whose ends are found by binary
+//! search.
 
 use std::sync::{
     Arc,
@@ -19,11 +19,11 @@ use crate::{
     sessions::WorkerPass,
 };
 
-/// Worker 0 belongs to whoever reads the demonstration's ready file.
+/// Worker 0 is reserved for scripts that read the demonstration's ready file.
 const FIRST: usize = 1;
 
-/// Fresh cards.
-pub struct Deck {
+/// The pool of unused cards.
+pub(crate) struct CardPool {
     network: Arc<SampleNetwork>,
     next: AtomicUsize,
     end: usize,
@@ -36,11 +36,11 @@ enum State {
     Absent,
 }
 
-impl Deck {
-    /// Looks, at a station, which cards are fresh.
+impl CardPool {
+    /// Finds the unused cards by check-ins at a station.
     ///
     /// # Errors
-    /// When none is, or the house does not answer.
+    /// When there is none, or the server does not respond.
     pub async fn find(api: &Api, network: Arc<SampleNetwork>, places: &Places) -> anyhow::Result<Self> {
         let place = places.take();
         let Some(place) = place else { anyhow::bail!("there is no station") };
@@ -62,19 +62,18 @@ impl Deck {
         Ok(Self { network, next: AtomicUsize::new(next), end })
     }
 
-    /// The next card, with its index; `None` when none is left.
+    /// The next card with its index; `None` if none is left.
     pub fn draw(&self) -> Option<(usize, Card)> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         (index < self.end).then(|| (index, card(&self.network, index)))
     }
 
-    /// A card from the far end: for screens at which nothing happens.
+    /// A card from the end of the range, for idle screens.
     pub fn spare(&self, number: usize) -> Option<Card> {
         let index = self.end.checked_sub(number + 1)?;
         (index > self.next.load(Ordering::Relaxed)).then(|| card(&self.network, index))
     }
 
-    /// Cards that are left.
     pub fn left(&self) -> usize {
         self.end.saturating_sub(self.next.load(Ordering::Relaxed))
     }
@@ -85,7 +84,7 @@ fn card(network: &SampleNetwork, index: usize) -> Card {
     Card { number: worker.card_number.clone(), pin: worker.pin.expose().to_owned() }
 }
 
-/// The first index of `[from, to)` that holds, where all after one that holds do too.
+/// The first index of `[from, to)` for which `holds` (a monotone predicate) is true.
 async fn first(
     from: usize,
     to: usize,
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_end_of_a_span_is_found_wherever_it_lies() {
+    async fn the_end_of_a_range_is_found_at_any_index() {
         for end in 0..=40 {
             let found = first(0, 40, async |index| Ok(index >= end)).await.unwrap();
             assert_eq!(found, end);

@@ -1,4 +1,4 @@
-//! What came of a trial: counted while it runs, told at its end.
+//! The results of a trial: counted while it runs, reported at its end.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Plan;
 use crate::{
     client::{CallError, Tallied},
-    journeys::{Ending, Journey, StepFigures, Steps, Trouble},
+    journeys::{Ending, Journey, JourneyError, StepFigures, Steps},
     turns::Turn,
 };
 
@@ -30,7 +30,7 @@ struct Counts {
     began_at: Instant,
     begun: usize,
     ended: usize,
-    /// Ended while workers still came.
+    /// Ended while workers were still arriving.
     within: usize,
     never_begun: usize,
     cards_ran_out: bool,
@@ -42,54 +42,48 @@ struct Counts {
     shown: Vec<String>,
 }
 
-/// The last line: what a program reads.
+/// The last line of the output, as JSON for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Journeys that ended, however they did.
+    /// Journeys that ended, with any outcome.
     pub journeys: usize,
-    /// Journeys that ended while workers still came, each second.
+    /// Journeys that ended while workers were still arriving, per second.
     pub per_second: f64,
-    /// How long workers came.
+    /// For how long workers arrived.
     pub seconds: f64,
-    /// Requests sent by all who were simulated, those of the preparation too.
+    /// Requests sent by all simulated people and devices, including the preparation.
     pub requests: u64,
-    /// What everything is derived from.
+    /// The seed of the sample network.
     pub seed: u64,
-    /// Workers on their way at once, at most.
+    /// Maximum number of concurrent journeys.
     pub workers: usize,
-    /// Stations with their cabinets and screens.
     pub stations: usize,
-    /// How often each ending was seen.
     pub endings: BTreeMap<&'static str, usize>,
-    /// Each step in figures.
     pub steps: BTreeMap<&'static str, StepFigures>,
-    /// Errors that nothing explains, by code.
+    /// Unexpected errors, by code.
     pub errors: BTreeMap<String, u64>,
-    /// Answers "later, please" that were heeded, by code.
+    /// Responses after which a call was retried, by code.
     pub put_off: BTreeMap<String, u64>,
-    /// Answers that cannot be true, by what was checked.
+    /// Inconsistent responses, by check.
     pub wrong_answers: BTreeMap<String, u64>,
-    /// Workers who came and never got a station.
+    /// Workers who arrived and never got a station.
     pub never_begun: usize,
 }
 
-/// The result, for people and for programs.
 pub struct Outcome {
-    /// For programs.
     pub summary: Summary,
-    /// For people.
     pub text: String,
 }
 
 impl Outcome {
-    /// No error that nothing explains, no wrong answer, and something was done.
+    /// No unexpected error, no wrong answer, and at least one journey.
     pub fn is_good(&self) -> bool {
         let Summary { journeys, errors, wrong_answers, .. } = &self.summary;
         *journeys > 0 && errors.is_empty() && wrong_answers.is_empty()
     }
 }
 
-/// The ending that a turn leads to.
+/// The expected ending of a turn.
 const fn expected(turn: Turn) -> Ending {
     match turn {
         Turn::Straight | Turn::Decline | Turn::Lapse | Turn::Return => Ending::Vended,
@@ -100,7 +94,6 @@ const fn expected(turn: Turn) -> Ending {
 }
 
 impl Figures {
-    /// Nothing yet.
     pub fn new(span: Duration) -> Self {
         let counts = Counts {
             began_at: Instant::now(),
@@ -119,29 +112,29 @@ impl Figures {
         Self { span, inner: Mutex::new(counts) }
     }
 
-    /// Workers come from now on.
+    /// Starts the clock: workers arrive from now on.
     pub fn begin(&self) -> Instant {
         let now = Instant::now();
         self.locked().began_at = now;
         now
     }
 
-    /// A worker sets out.
+    /// Counts a started journey.
     pub fn begun(&self) {
         self.locked().begun += 1;
     }
 
-    /// A worker came and found no free station until the end.
-    pub fn never_begun(&self) {
+    /// Counts a worker who found no free station until the end.
+    pub(crate) fn never_begun(&self) {
         self.locked().never_begun += 1;
     }
 
-    /// There is no fresh card left.
-    pub fn cards_ran_out(&self) {
+    /// Notes that no unused card is left.
+    pub(crate) fn cards_ran_out(&self) {
         self.locked().cards_ran_out = true;
     }
 
-    /// A journey has ended.
+    /// Counts a journey that ended.
     pub fn ended(&self, turn: Turn, journey: Journey) {
         let mut counts = self.locked();
         counts.ended += 1;
@@ -149,26 +142,26 @@ impl Figures {
             counts.within += 1;
         }
         counts.steps.add(journey.steps);
-        *counts.expected.entry(expected(turn).word()).or_default() += 1;
-        *counts.seen.entry(journey.ending.word()).or_default() += 1;
-        let Ending::Failed { step, trouble } = journey.ending else { return };
-        let told = format!("{step}: {trouble}");
-        match trouble {
-            Trouble::Wrong { name, .. } => *counts.wrong.entry(name.to_owned()).or_default() += 1,
-            Trouble::TooLong => *counts.errors.entry(format!("waited_{step}")).or_default() += 1,
-            Trouble::NoStation => *counts.errors.entry("no_station".to_owned()).or_default() += 1,
-            // What the house refused is counted where it was refused.
-            Trouble::Call(CallError::Refused { .. } | CallError::Lost { .. }) => {}
-            Trouble::Call(CallError::Unreadable { .. } | CallError::Ours(_)) => {
+        *counts.expected.entry(expected(turn).code()).or_default() += 1;
+        *counts.seen.entry(journey.ending.code()).or_default() += 1;
+        let Ending::Failed { step, error } = journey.ending else { return };
+        let description = format!("{step}: {error}");
+        match error {
+            JourneyError::Wrong { name, .. } => *counts.wrong.entry(name.to_owned()).or_default() += 1,
+            JourneyError::TooLong => *counts.errors.entry(format!("waited_{step}")).or_default() += 1,
+            JourneyError::NoStation => *counts.errors.entry("no_station".to_owned()).or_default() += 1,
+            // Refusals are counted by the client's tally.
+            JourneyError::Call(CallError::Refused { .. } | CallError::Lost { .. }) => {}
+            JourneyError::Call(CallError::Unreadable { .. } | CallError::Ours(_)) => {
                 *counts.errors.entry("unreadable_answer".to_owned()).or_default() += 1;
             }
         }
         if counts.shown.len() < SHOWN {
-            counts.shown.push(told);
+            counts.shown.push(description);
         }
     }
 
-    /// One line of how it goes.
+    /// One line of progress.
     pub fn line(&self) -> String {
         let counts = self.locked();
         let seconds = counts.began_at.elapsed().as_secs_f64();
@@ -181,10 +174,10 @@ impl Figures {
         )
     }
 
-    /// The result, with what callers were told and what the house's audit found.
-    pub fn outcome(&self, plan: &Plan, tallied: Tallied, broken: Vec<String>) -> Outcome {
+    /// The result, with the client's tally and the findings of the server's audit.
+    pub fn outcome(&self, plan: &Plan, tallied: Tallied, violations: Vec<String>) -> Outcome {
         let mut counts = self.locked();
-        for line in broken {
+        for line in violations {
             *counts.wrong.entry("invariants".to_owned()).or_default() += 1;
             counts.shown.push(format!("invariants: {line}"));
         }
@@ -229,10 +222,10 @@ fn per_second(count: usize, seconds: f64) -> f64 {
 fn text(counts: &Counts, summary: &Summary) -> String {
     let mut text = counts.steps.table();
     let _ = writeln!(text, "\n{:<16}{:>10}{:>10}", "结局 ending", "应有 due", "见到 seen");
-    let words: std::collections::BTreeSet<_> = counts.expected.keys().chain(counts.seen.keys()).collect();
-    for word in words {
-        let count = |map: &BTreeMap<&'static str, usize>| map.get(*word).copied().unwrap_or(0);
-        let _ = writeln!(text, "{word:<16}{:>10}{:>10}", count(&counts.expected), count(&counts.seen));
+    let endings: std::collections::BTreeSet<_> = counts.expected.keys().chain(counts.seen.keys()).collect();
+    for ending in endings {
+        let count = |map: &BTreeMap<&'static str, usize>| map.get(*ending).copied().unwrap_or(0);
+        let _ = writeln!(text, "{ending:<16}{:>10}{:>10}", count(&counts.expected), count(&counts.seen));
     }
     let tables = [
         ("错误 errors", &summary.errors),
@@ -288,8 +281,8 @@ mod tests {
         figures.begun();
         let unfinished = figures.outcome(&plan(), Tallied::default(), Vec::new());
         assert_eq!(unfinished.summary.errors["never_ended"], 1);
-        let trouble = Trouble::Wrong { name: "balance", detail: "fell by 1".to_owned() };
-        figures.ended(Turn::Jam, Journey { steps, ending: Ending::Failed { step: "account", trouble } });
+        let error = JourneyError::Wrong { name: "balance", detail: "fell by 1".to_owned() };
+        figures.ended(Turn::Jam, Journey { steps, ending: Ending::Failed { step: "account", error } });
         let bad = figures.outcome(&plan(), Tallied::default(), vec!["packs are missing".to_owned()]);
         assert!(!bad.is_good());
         assert_eq!(bad.summary.wrong_answers["balance"], 1);

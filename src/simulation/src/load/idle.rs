@@ -1,12 +1,12 @@
-//! Screens at which somebody is checked in and nothing happens: each holds an
-//! event stream, as its cabinet holds a poll.
+//! Idle screens: a worker is checked in and nothing happens. Each has an open event
+//! stream, as its cabinet has a long poll in flight.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::deck::Deck;
+use super::deck::CardPool;
 use crate::{
     api::CheckInOpened,
     client::{Api, As, Call, CallError},
@@ -14,31 +14,32 @@ use crate::{
     sessions::{Device, WorkerPass},
 };
 
-/// After a stream could not be opened.
+/// Pause after a stream could not be opened.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// One task for each of `stations`, as long as there are cards to spare.
+/// One task for each of `stations`, as far as there are spare cards.
 pub fn screens(
     api: &Api,
     stations: Vec<StationPlan>,
-    deck: &Deck,
+    cards: &CardPool,
 ) -> Vec<impl Future<Output = ()> + Send + use<>> {
-    let spare = stations.into_iter().enumerate().filter_map(|(index, plan)| Some((plan, deck.spare(index)?)));
-    spare.map(|(plan, card)| stand(api.clone(), plan, card)).collect()
+    let spare =
+        stations.into_iter().enumerate().filter_map(|(index, plan)| Some((plan, cards.spare(index)?)));
+    spare.map(|(plan, card)| run_screen(api.clone(), plan, card)).collect()
 }
 
-async fn stand(api: Api, plan: StationPlan, card: Card) {
+async fn run_screen(api: Api, plan: StationPlan, card: Card) {
     let device = Arc::new(Device::new(api.clone(), plan.device, plan.key));
     loop {
-        // The house ends a stream after a while, and an idle check-in sooner.
-        if let Err(error) = hold(&api, &device, &card).await {
+        // The server closes a stream after a while, and an idle check-in earlier.
+        if let Err(error) = stream_once(&api, &device, &card).await {
             tracing::debug!(%error, "an idle screen pauses");
             tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-async fn hold(api: &Api, device: &Arc<Device>, card: &Card) -> Result<(), CallError> {
+async fn stream_once(api: &Api, device: &Arc<Device>, card: &Card) -> Result<(), CallError> {
     let body = json!({"card_number": card.number, "pin": card.pin});
     let call = Call::post("/api/v1/check-ins", &body);
     let opened: CheckInOpened = api.call(As::Station(device), call).await?;

@@ -1,14 +1,14 @@
-//! Which turns journeys take: the same for the same seed.
+//! Which turns journeys take; deterministic for a seed.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::turns::Turn;
 
-/// Journeys of a round.
+/// The denominator of the shares in `TURNS`.
 const ROUND: u32 = 400;
-/// How many of a round take which turn; the others go straight. An offer that
-/// lapses holds a worker and a doctor for all of its time, so it is rare.
+/// How many of `ROUND` journeys take which turn; the others go straight. An offer
+/// that expires occupies a worker and a doctor for its whole time, so it is rare.
 const TURNS: &[(Turn, u32)] = &[
     (Turn::Decline, 16),
     (Turn::Return, 12),
@@ -19,7 +19,7 @@ const TURNS: &[(Turn, u32)] = &[
 ];
 
 /// The turn of the journey at `index`.
-pub fn turn_of(seed: u64, index: usize) -> Turn {
+pub(crate) fn turn_of(seed: u64, index: usize) -> Turn {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(index as u64 + 1);
     let mut drawn = random.random_range(0..ROUND);

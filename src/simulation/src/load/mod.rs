@@ -1,16 +1,15 @@
-//! The load tool, for people who size a deployment: whole journeys against any
-//! running server, through its public API and with its limits on. It brings the
-//! workers, doctors, pharmacists, cabinets and screens along; the server must
-//! hold the sample network that its seed gives.
+//! The load generator, for sizing a deployment: whole journeys against any running
+//! server, through its public API and with its limits on. It simulates the workers,
+//! doctors, pharmacists, cabinets and screens; the server must contain the sample
+//! network of the same seed.
 //!
-//! It is an open loop under `--rate`: workers come at their times whether or
-//! not the house keeps up, and their wait counts from the moment they came. A
-//! closed loop, in which the next worker comes when the last one has left,
-//! slows down with the house that it measures and so hides the very delays that
-//! people would feel; it answers another question, under `--max`: how many
-//! journeys a second there can be at most.
+//! With `--rate` it is an open loop: workers arrive at fixed times whether or not
+//! the server keeps up, and their wait counts from their arrival. A closed loop, in
+//! which the next worker arrives when the last one has left, slows down with the
+//! server that it measures and so hides the delays that people would notice; with
+//! `--max` it answers another question: the maximum number of journeys a second.
 //!
-//! It checks the answers and not only their statuses; see `journeys`.
+//! It checks the contents of the responses, not only their statuses; see `journeys`.
 
 mod crew;
 mod deck;
@@ -27,7 +26,7 @@ use anyhow::Context;
 
 pub use figures::{Outcome, Summary};
 
-use self::{deck::Deck, figures::Figures, office::Office, progress::Progress};
+use self::{deck::CardPool, figures::Figures, office::Office, progress::Progress};
 use super::{
     cabinets::Fleet,
     client::Api,
@@ -38,36 +37,35 @@ use super::{
 };
 use base::clock::Clock;
 
-/// How workers come.
+/// How workers arrive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Arrivals {
-    /// So many a second, whatever happens.
+    /// Open loop: this many a second.
     Rate(f64),
-    /// As soon as another one has left.
+    /// Closed loop: as soon as another worker has left.
     Max,
 }
 
-/// What to try.
+/// The parameters of a trial.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Where the server is, under the address that it knows itself by.
+    /// The server's address; must equal its own `public_url`.
     pub url: String,
     /// Stations with a screen and a cabinet each.
     pub stations: usize,
-    /// Workers on their way at once, at most.
+    /// Maximum number of concurrent journeys.
     pub workers: usize,
-    /// How they come.
     pub arrivals: Arrivals,
-    /// For how long they come.
+    /// For how long workers arrive.
     pub span: Duration,
-    /// What the sample network of the server is derived from.
+    /// The seed of the server's sample network.
     pub seed: u64,
 }
 
-/// Runs the trial and tells how it went.
+/// Runs the trial and returns its results.
 ///
 /// # Errors
-/// What stood in the way of beginning, in one sentence.
+/// Why it could not start, in one sentence.
 pub async fn run(plan: Plan, clock: Arc<dyn Clock>) -> anyhow::Result<Outcome> {
     let progress = Progress::start();
     let now = clock.now();
@@ -91,19 +89,19 @@ pub async fn run(plan: Plan, clock: Arc<dyn Clock>) -> anyhow::Result<Outcome> {
     }
     let idle = stations.split_off(plan.workers.min(stations.len()));
     let places = Places::new(&api, stations);
-    progress.tell("寻找未用的卡 / looking for cards that have not been used");
-    let deck = Deck::find(&api, Arc::clone(&network), &places).await?;
-    let screens = idle::screens(&api, idle, &deck);
+    progress.stage("寻找未用的卡 / looking for cards that have not been used");
+    let cards = CardPool::find(&api, Arc::clone(&network), &places).await?;
+    let screens = idle::screens(&api, idle, &cards);
     for screen in screens {
         background.spawn(screen);
     }
     crew.work(&api, &mut background);
     let world = World::new(api.clone(), hatches, None);
     let figures = Figures::new(plan.span);
-    let run = generator::Run { plan, world, places, deck, figures };
+    let run = generator::Run { plan, world, places, cards, figures };
     run.drive(&progress).await;
-    let broken = office.broken_invariants(&progress).await.context("asking for the invariants")?;
+    let violations = office.invariant_violations(&progress).await.context("asking for the invariants")?;
     background.abort_all();
     progress.end();
-    Ok(run.figures.outcome(&run.plan, api.tally.read(), broken))
+    Ok(run.figures.outcome(&run.plan, api.tally.read(), violations))
 }

@@ -1,7 +1,7 @@
-//! The operator's part: signing in, looking for stations, and enrolling their
-//! screens and cabinets. Each trial enrols them anew: a cabinet's journal goes
-//! on from where it was, and this process keeps none; with a fresh epoch it
-//! begins at nothing, as that of a replaced machine does.
+//! The operator's part: signing in, finding stations, and enrolling their screens
+//! and cabinets. Each trial enrols them again: a cabinet's journal must continue
+//! from its last entry, and this process stores none; with a new epoch it starts
+//! empty, like that of a replaced cabinet.
 
 use std::{sync::Arc, time::Duration};
 
@@ -86,14 +86,14 @@ struct Enrolled {
 }
 
 impl Office {
-    /// Signs in. Each one-time code is taken once, so a trial that follows
-    /// another one waits for codes that it cannot have used: the operator's
-    /// code of this step, which every trial uses first, tells of that.
+    /// Signs in. Each one-time code is accepted once, so a trial that follows another
+    /// one must wait for unused codes: the operator's code of the current step, which
+    /// every trial uses first, shows whether it must.
     ///
     /// # Errors
-    /// No server there; another seed than the server's network.
+    /// When no server responds, or its network has another seed.
     pub async fn open(api: &Api, network: &SampleNetwork, progress: &Progress) -> anyhow::Result<Self> {
-        progress.tell("登录 / signing in");
+        progress.stage("登录 / signing in");
         let reached: Result<Value, CallError> = api.call(As::Nobody, Call::get("/healthz").once()).await;
         reached.with_context(|| format!("--url {}: no server answers there", api.base()))?;
         let email = &network.operators.first().context("the sample has no operator")?.email;
@@ -104,7 +104,7 @@ impl Office {
             Ok(()) => {}
             Err(error) if error.code() == "credentials_wrong" => {
                 base_step += 2;
-                progress.tell(
+                progress.stage(
                     "动态码已被刚才的测试用过（或种子不符），等待新的动态码 / a trial a moment ago used these \
                      one-time codes (or the seed is another one); waiting up to a minute for fresh ones",
                 );
@@ -120,14 +120,14 @@ impl Office {
             }
             Err(error) => return Err(error).context("signing the operator in"),
         }
-        // Marks the next step as well: it is the latest that anybody uses at the start.
+        // Uses up the next step as well: it is the latest that the staff use at the start.
         operator.sign_in_at(base_step + 1).await.context("signing the operator in")?;
         let issuer = issuer_of(&operator.token().await?).context("the operator's token names no issuer")?;
         Ok(Self { api: api.clone(), operator, base_step, issuer })
     }
 
-    /// The first step of one-time codes that nobody has used.
-    pub fn base_step(&self) -> u64 {
+    /// The first unused step of one-time codes.
+    pub(crate) fn base_step(&self) -> u64 {
         self.base_step
     }
 
@@ -139,7 +139,7 @@ impl Office {
     /// Enrols the screens and cabinets of `count` stations.
     ///
     /// # Errors
-    /// Fewer stations than that; what the house said.
+    /// When there are fewer stations, or the server refuses.
     pub async fn enrol(
         &self,
         network: &Arc<SampleNetwork>,
@@ -208,15 +208,15 @@ impl Office {
         Ok((enrolled.with_context(|| format!("enrolling the {kind} of {}", station.code))?, key))
     }
 
-    /// What the house's own audit finds broken.
+    /// The violations that the server's audit finds.
     ///
     /// # Errors
-    /// When it does not answer.
-    pub async fn broken_invariants(&self, progress: &Progress) -> anyhow::Result<Vec<String>> {
-        progress.tell("核对账目 / asking the house to check its books");
+    /// When it does not respond.
+    pub(crate) async fn invariant_violations(&self, progress: &Progress) -> anyhow::Result<Vec<String>> {
+        progress.stage("核对账目 / asking the server to check its ledger");
         let audit: Value = self.get("/api/v1/audit/invariants").await?;
-        let broken = audit["violations"].as_array().context("the audit lists no violations")?;
-        Ok(broken.iter().filter_map(|line| line.as_str()).map(str::to_owned).collect())
+        let violations = audit["violations"].as_array().context("the audit lists no violations")?;
+        Ok(violations.iter().filter_map(|line| line.as_str()).map(str::to_owned).collect())
     }
 
     async fn all<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
@@ -245,14 +245,14 @@ fn slot_report(slot: Slot) -> anyhow::Result<SlotReport> {
     })
 }
 
-/// Who issued an access token, read and not verified: it only names the network.
+/// The issuer of an access token, without verification.
 fn issuer_of(token: &str) -> Option<String> {
     let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     Some(claims["iss"].as_str()?.to_owned())
 }
 
-/// Returns when the code of `step` is taken.
+/// Waits until `step` is the current step.
 async fn wait_for_step(api: &Api, step: u64) {
     while step_of(api.clock.now()) < step {
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,5 +1,5 @@
-//! What the person who waits sees: a moving line on a terminal, plain lines
-//! elsewhere. It goes to standard error; the result goes to standard output.
+//! Progress output: an updating line on a terminal, plain lines elsewhere. It goes
+//! to standard error; the result goes to standard output.
 
 use std::{
     io::IsTerminal,
@@ -9,20 +9,18 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Between two plain lines of figures.
+/// Interval of plain progress lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
-/// Between two drawings of the moving line.
+/// Redraw interval of the updating line.
 const TICK: Duration = Duration::from_millis(120);
 
-/// The line.
-pub struct Progress {
-    /// `None` where nobody would see it move.
+pub(crate) struct Progress {
+    /// `None` if standard error is not a terminal.
     line: Option<ProgressBar>,
     last: Mutex<Option<Instant>>,
 }
 
 impl Progress {
-    /// Begins to tell.
     pub fn start() -> Self {
         let line = std::io::stderr().is_terminal().then(|| {
             let line = ProgressBar::new_spinner();
@@ -35,27 +33,27 @@ impl Progress {
         Self { line, last: Mutex::new(None) }
     }
 
-    /// Tells of a new stage.
-    pub fn tell(&self, words: &str) {
+    /// Reports a new stage.
+    pub fn stage(&self, text: &str) {
         match &self.line {
-            Some(line) => line.set_message(words.to_owned()),
-            None => eprintln!("{words}"),
+            Some(line) => line.set_message(text.to_owned()),
+            None => eprintln!("{text}"),
         }
     }
 
-    /// Tells figures that change all the time.
-    pub fn figures(&self, words: &str) {
+    /// Reports frequently changing figures; plain lines are rate-limited.
+    pub fn figures(&self, text: &str) {
         if self.line.is_some() {
-            return self.tell(words);
+            return self.stage(text);
         }
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
             *last = Some(Instant::now());
-            eprintln!("{words}");
+            eprintln!("{text}");
         }
     }
 
-    /// Leaves the line free for what follows.
+    /// Clears the line.
     pub fn end(&self) {
         if let Some(line) = &self.line {
             line.finish_and_clear();

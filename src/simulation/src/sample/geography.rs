@@ -8,17 +8,14 @@ use domain::{network::StationRecord, prescription::EncounterLane};
 /// Stations of the first city.
 pub(super) const STATIONS: usize = 226;
 
-/// A part of the city. Stations fall into its box, which lies on land near
-/// the town's middle; weights are residents in thousands, rounded, and only
-/// good for a sample.
+/// A part of the city. Stations are placed in its box, which is on land near the
+/// town's centre; weights are residents in thousands, rounded, for samples only.
 pub(super) struct Area {
     /// Prefix of codes.
     pub slug: &'static str,
     /// The district or county-level city that it belongs to.
     pub district: &'static str,
-    /// Name in Chinese.
     pub zh: &'static str,
-    /// Name in English.
     pub en: &'static str,
     weight: u32,
     /// South, north, west, east, in millionths of a degree.

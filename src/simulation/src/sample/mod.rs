@@ -1,17 +1,15 @@
-//! The sample network: a whole city that exists nowhere, for demonstrations,
-//! load trials and tests. The places are spread over the real districts of
-//! Yantai; every name, number and person is invented and says that it is a
-//! sample.
+//! The sample network: an invented city for demonstrations, load trials and tests.
+//! The stations are spread over the real districts of Yantai; every name, number
+//! and person is invented and marked as a sample.
 //!
 //! It only plans records of `domain::network`; it never writes them anywhere,
 //! reads no clock and opens no file. The same seed and instant give the same
-//! network, so that two machines agree on a worker's PIN without talking.
+//! network, so that two machines agree on a worker's PIN without communicating.
 //!
 //! DEMO ONLY: all sample staff share one published password, and every secret
 //! here can be derived by anyone who knows the seed. A deployment that serves
 //! people must never load it.
 
-pub mod catalogue;
 mod geography;
 mod names;
 mod roster;
@@ -30,20 +28,19 @@ use domain::{
     time::{Timestamp, civil_day, to_micros},
 };
 
-pub use secrets::{SAMPLE_MAIL_DOMAIN, SAMPLE_PASSWORD, SAMPLE_PASSWORD_HASH};
-pub use stock::{SLOT_CAPACITY, SLOTS_PER_CABINET};
-pub use workers::{is_sample_card_number, is_sample_phone};
+pub use secrets::{SAMPLE_PASSWORD, SAMPLE_PASSWORD_HASH};
+pub(crate) use stock::SLOT_CAPACITY;
 
 /// Workers of a sample network, unless more are asked for.
 pub const DEFAULT_WORKERS: usize = 22_500;
 /// Workers of the first city, the most that a sample network holds.
 pub const MOST_WORKERS: usize = 225_000;
 
-/// A planned network. Workers, stock and shifts are made when asked for:
-/// they are many, and depend on nothing but what stands here.
+/// A planned network. Workers, stock and shifts are generated on demand: they are
+/// many, and are fully determined by this struct.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleNetwork {
-    /// What everything is derived from.
+    /// All data is derived from it.
     pub seed: u64,
     /// The instant of planning: ages, licences and expiries count from its civil day.
     pub planned_at: Timestamp,
@@ -109,15 +106,15 @@ impl SampleNetwork {
         workers::Maker::new(self.seed, civil_day(self.planned_at)).worker(index)
     }
 
-    /// All workers, one after another; 225,000 of them never stand in memory at once.
+    /// All workers, generated one by one, so that 225,000 are never in memory at once.
     pub fn workers(&self) -> impl ExactSizeIterator<Item = WorkerRecord> + use<> {
         let maker = workers::Maker::new(self.seed, civil_day(self.planned_at));
         (0..self.worker_count).map(move |index| maker.worker(index))
     }
 
-    /// What lies in every cabinet: 40 slots each, filled from `product_codes`,
-    /// the most common first. The first eight stand in two slots of different
-    /// lots, so that the order of expiry matters. Empty where no code is given.
+    /// The stock of every cabinet: 40 slots each, filled from `product_codes`, the most
+    /// common first. The first eight are in two slots of different lots each, so that
+    /// the order of expiry matters. Empty if no code is given.
     pub fn stock(&self, product_codes: &[String]) -> impl Iterator<Item = StockRecord> {
         stock::fill(self, product_codes)
     }

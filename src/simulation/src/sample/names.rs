@@ -1,4 +1,4 @@
-//! Invented names. Characters are drawn one by one, so that a name is nobody's in particular.
+//! Invented names. Characters are combined at random, so that no name refers to a particular person.
 
 use rand::{Rng, seq::IndexedRandom};
 
@@ -68,7 +68,7 @@ const GIVEN: &[(&str, &str)] = &[
     ("平", "ping"),
 ];
 
-/// Words for institutions and firms.
+/// Names for institutions and firms.
 const PLACES: &[(&str, &str)] = &[
     ("海棠", "Haitang"),
     ("银杏", "Yinxing"),
@@ -112,7 +112,7 @@ pub(super) fn staff(random: &mut impl Rng) -> (String, String) {
     (format!("样例·{zh}"), format!("{en} (sample)"))
 }
 
-/// A word for an institution or a firm.
+/// A name for an institution or a firm.
 pub(super) fn place(random: &mut impl Rng) -> (&'static str, &'static str) {
     pick(PLACES, random)
 }

@@ -1,8 +1,8 @@
 //! Who is on call when. Half of each department's doctors, and all
 //! pharmacists, work in four teams over three shifts a day: day, evening,
 //! rest, night, then day again, so each instant has exactly one team and
-//! everyone has 24 hours between shifts. The other half thickens the day, as
-//! the visits do.
+//! everyone has 24 hours between shifts. The other half works by day, when most
+//! visits are.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl Ranks {
 /// When a member of staff works.
 #[derive(Clone, Copy)]
 enum Duty {
-    /// In the team of this number, around the clock.
+    /// In the rotating team of this number, around the clock.
     Team(usize),
     /// By day, five days of seven, from this hour; off from this weekday on.
     Day { from_hour: i64, off: usize },
@@ -52,8 +52,8 @@ fn duty(rank: usize) -> Duty {
     }
 }
 
-/// Whether the doctor of this rank speaks English whatever the dice say: one
-/// in five of each team, the first of them always.
+/// Whether the doctor of this rank always speaks English, not just by chance: one
+/// in five of each team, starting with the first.
 pub(super) fn always_speaks_english(rank: usize) -> bool {
     match duty(rank) {
         Duty::Team(_) => (rank / 2 / TEAMS).is_multiple_of(5),

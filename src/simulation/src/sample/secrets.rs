@@ -1,8 +1,8 @@
-//! Secrets of the sample network, which are none: each is a digest of the
-//! seed and a name, so that a script can sign in as anybody.
+//! The sample network's secrets, which are not secret: each is a digest of the seed
+//! and a name, so that a script can sign in as anybody.
 //!
 //! Every derived value is `SHA-256("waystation-sample/<use>/<seed>/<name>")`
-//! with the seed in decimal; a shell has the same bytes by `sha256sum`.
+//! with the seed in decimal; `sha256sum` in a shell gives the same bytes.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rand::SeedableRng;
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use domain::network::pin_is_trivial;
 
 /// The mail domain of all sample staff; `.example` is reserved and never delivered to.
-pub const SAMPLE_MAIL_DOMAIN: &str = "sample.waystation.example";
+pub(crate) const SAMPLE_MAIL_DOMAIN: &str = "sample.waystation.example";
 
 /// The one password of all sample staff. DEMO ONLY: it is published here.
 pub const SAMPLE_PASSWORD: &str = "sample-network-only-2026";
@@ -30,7 +30,7 @@ pub fn totp_secret(seed: u64, email: &str) -> [u8; 20] {
 
 /// The signing PIN, six digits and never an easy one, behind `email`.
 pub fn signing_pin(seed: u64, email: &str) -> String {
-    // The first group of four bytes whose remainder is no easy PIN; about one in 600 is one.
+    // The first group of four bytes that does not give an easy PIN; about one in 600 does.
     let bytes = derive("signing-pin", seed, email);
     let pins = bytes.chunks_exact(4).map(|four| {
         let number = four.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_that_of_the_password_with_the_house_parameters() {
+    fn the_hash_is_that_of_the_password_with_the_server_parameters() {
         let salt = SaltString::encode_b64(b"waystation-sample").expect("a salt");
         let made = argon().hash_password(SAMPLE_PASSWORD.as_bytes(), &salt).expect("hashes").to_string();
         assert_eq!(made, SAMPLE_PASSWORD_HASH);

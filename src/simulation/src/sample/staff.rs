@@ -22,7 +22,7 @@ const TIERS: [(usize, i32, &str, &str); 3] = [
 ];
 /// Hospitals of the sample.
 const HOSPITALS: usize = TIERS[0].0 + TIERS[1].0 + TIERS[2].0;
-/// Departments in their order of declaration; general practice is apart.
+/// All departments except general practice, in their order of declaration.
 fn specialties() -> impl Iterator<Item = Department> + Clone {
     Department::ALL.iter().copied().filter(|department| *department != Department::GeneralPractice)
 }
@@ -30,11 +30,11 @@ fn specialties() -> impl Iterator<Item = Department> + Clone {
 /// 300 hospitals over the areas: tertiary ones first, so the large areas get several.
 pub(super) fn hospitals(seed: u64) -> Vec<HospitalRecord> {
     let mut random = secrets::random(seed, "hospitals");
-    // One round deals one hospital to each area that still has room: tiers mix in every area.
-    let mut room = share(HOSPITALS);
+    // Each round assigns one hospital to each area below its share, so tiers mix in every area.
+    let mut remaining = share(HOSPITALS);
     let mut areas = Vec::with_capacity(HOSPITALS);
     while areas.len() < HOSPITALS {
-        for (place, left) in room.iter_mut().enumerate().filter(|(_, left)| **left > 0) {
+        for (place, left) in remaining.iter_mut().enumerate().filter(|(_, left)| **left > 0) {
             *left -= 1;
             areas.push(&AREAS[place]);
         }
@@ -109,7 +109,7 @@ fn doctor(
     if roster::always_speaks_english(rank) || random.random_ratio(3, 20) {
         languages.push(Language::English);
     }
-    // All have the three years that prescribing asks for.
+    // All have the three years of practice that prescribing requires.
     let practised = Months::new(random.random_range(48..=420));
     DoctorRecord {
         email: secrets::email(&format!("doctor-{number:04}")),
@@ -126,7 +126,7 @@ fn doctor(
     }
 }
 
-/// The department that a doctor of `main` may serve besides.
+/// The second department that a doctor of `main` may serve.
 fn related(main: Department) -> Option<Department> {
     match main {
         Department::InternalMedicine | Department::TraditionalChineseMedicine | Department::Paediatrics => {

@@ -1,4 +1,4 @@
-//! What lies in the cabinets.
+//! The stock of the sample cabinets.
 
 use chrono::{NaiveDate, TimeDelta};
 use rand::Rng;
@@ -7,12 +7,12 @@ use super::{SampleNetwork, secrets};
 use domain::{stock::record::StockRecord, time::civil_day};
 
 /// Slots of every sample cabinet.
-pub const SLOTS_PER_CABINET: usize = 40;
+pub(crate) const SLOTS_PER_CABINET: usize = 40;
 /// Packs that fit a slot.
-pub const SLOT_CAPACITY: i32 = 20;
-/// The most common products, which stand in two slots each.
+pub(crate) const SLOT_CAPACITY: i32 = 20;
+/// The most common products, which are in two slots each.
 const COMMON: usize = 8;
-/// Slots that differ from station to station, where there are products to vary.
+/// Slots whose products differ between stations, if there are enough products.
 const VARIED: usize = 8;
 /// Lots of each product in the network. A later one expires later.
 const LOTS: usize = 4;
@@ -44,7 +44,7 @@ pub(super) fn fill(network: &SampleNetwork, product_codes: &[String]) -> impl It
     })
 }
 
-/// The expiry of every lot: one lot has one expiry, wherever it lies.
+/// The expiry of every lot: the same in all cabinets.
 fn lots(seed: u64, products: usize, today: NaiveDate) -> Vec<[NaiveDate; LOTS]> {
     let mut random = secrets::random(seed, "lots");
     (0..products)
@@ -58,7 +58,7 @@ fn lots(seed: u64, products: usize, today: NaiveDate) -> Vec<[NaiveDate; LOTS]> 
         .collect()
 }
 
-/// Which product lies in which slot at a station, as indices.
+/// The product of each slot at a station, as an index.
 fn layout(products: usize, station: usize) -> Vec<usize> {
     if products == 0 {
         return Vec::new();
@@ -66,17 +66,17 @@ fn layout(products: usize, station: usize) -> Vec<usize> {
     let doubled = SLOTS_PER_CABINET.saturating_sub(products).max(COMMON).min(products);
     let mut slots: Vec<usize> = (0..doubled).flat_map(|product| [product, product]).collect();
     slots.truncate(SLOTS_PER_CABINET);
-    let room = SLOTS_PER_CABINET - slots.len();
+    let free = SLOTS_PER_CABINET - slots.len();
     let rest = products - doubled;
-    if rest <= room {
+    if rest <= free {
         slots.extend(doubled..products);
-        // Few products: go round again until every slot is filled.
+        // Few products: repeat them until every slot is filled.
         slots.extend((0..products).cycle().take(SLOTS_PER_CABINET - slots.len()));
     } else {
-        let fixed = room.saturating_sub(VARIED);
+        let fixed = free.saturating_sub(VARIED);
         slots.extend(doubled..doubled + fixed);
         let varied = rest - fixed;
-        slots.extend((0..room - fixed).map(|step| doubled + fixed + (station * VARIED + step) % varied));
+        slots.extend((0..free - fixed).map(|step| doubled + fixed + (station * VARIED + step) % varied));
     }
     slots
 }

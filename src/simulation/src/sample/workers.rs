@@ -11,32 +11,22 @@ use domain::{
 };
 
 /// First digits of every sample card.
-const CARD_PREFIX: &str = "99";
+pub(super) const CARD_PREFIX: &str = "99";
 /// First digits of every sample phone. The Chinese numbering plan has given
 /// 154 to no carrier, and it opens no emergency or service number.
-const PHONE_PREFIX: &str = "154";
-/// Sample cards run through all nine-digit numbers in leaps of this, which
-/// shares no factor with 10^9 and therefore meets none twice.
+pub(super) const PHONE_PREFIX: &str = "154";
+/// Card numbers step through all nine-digit numbers by this increment, which is
+/// coprime to 10^9, so no number repeats.
 const CARD_LEAP: u64 = 618_033_989;
 const CARD_SPACE: u64 = 1_000_000_000;
 
-/// What the employers do, how many there are of each, and their names' ends.
+/// The employers' sectors: count, and the suffix of their names.
 const SECTORS: [(usize, &str, &str); 4] = [
     (12, "速递", "Couriers"),
     (10, "环卫", "Sanitation"),
     (10, "建筑", "Construction"),
     (8, "运输", "Transport"),
 ];
-
-/// Whether a card number is a sample's.
-pub fn is_sample_card_number(number: &str) -> bool {
-    number.starts_with(CARD_PREFIX)
-}
-
-/// Whether a phone number is a sample's, and must never be dialled.
-pub fn is_sample_phone(phone: &str) -> bool {
-    phone.starts_with(PHONE_PREFIX)
-}
 
 /// 40 employers, by sector.
 pub(super) fn employers(seed: u64) -> Vec<EmployerRecord> {
@@ -61,7 +51,7 @@ fn employer_code(index: usize) -> String {
     format!("employer-{:02}", index + 1)
 }
 
-/// Makes any worker by index, without making those before.
+/// Generates any worker by index, without generating those before.
 pub(super) struct Maker {
     random: ChaCha8Rng,
     card_start: u64,

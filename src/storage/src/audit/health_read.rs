@@ -1,5 +1,5 @@
-//! Who was shown which part of whose health record lately. What was read stands
-//! in the event log; this table only says when it was last written there.
+//! Who was shown which part of whose health record recently. The reads themselves are in the event
+//! log; this table only stores when one was last logged.
 
 use diesel::{prelude::*, upsert::excluded};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::time::Timestamp;
 
-/// The parts that this reader was shown since `since`, of these records.
+/// The parts of these records that this reader was shown since `since`.
 pub fn reads_since(
     conn: &mut Conn,
     reader: AnyId,
@@ -30,8 +30,8 @@ pub fn reads_since(
     on_backend!(conn, c => query.load(c))
 }
 
-/// Notes that this reader is shown this part now; `false` when that was noted
-/// since `since`, by whichever instance.
+/// Records that this reader is shown this part now; `false` when any instance recorded that since
+/// `since`.
 pub fn read_note(
     conn: &mut Conn,
     reader: AnyId,
@@ -58,7 +58,7 @@ pub fn read_note(
     .map(|rows| rows == 1)
 }
 
-/// Forgets what was noted before `before`.
+/// Deletes entries before `before`.
 pub fn reads_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     on_backend!(conn, c => diesel::delete(health_read::table.filter(health_read::at.le(At(before)))).execute(c))
 }

@@ -1,5 +1,4 @@
-//! Seals of the audit chain, and the events that they cover, all columns of
-//! both.
+//! Seals of the audit chain, and the events that they cover, with all columns.
 
 pub mod health_read;
 
@@ -23,15 +22,14 @@ use domain::{
 pub struct SealRow {
     /// The last event that it covers.
     pub position: i64,
-    /// The chain's head, hex.
+    /// Head of the chain, hex.
     pub hash: String,
-    /// Detached signature over all the rest.
+    /// Detached signature over all other columns.
     pub signature: String,
-    /// When it was made.
     pub sealed_at: Timestamp,
     /// Which columns of events, and which parts of the seal, it covers.
     pub version: i32,
-    /// How many events stand up to here; none in version 1.
+    /// Number of events up to here; `None` in version 1.
     pub events: Option<i64>,
 }
 
@@ -39,33 +37,28 @@ pub struct SealRow {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = event)]
 pub struct WholeEvent {
-    /// Place in the global log.
+    /// Position in the global log.
     pub position: i64,
-    /// What kind of thing changed.
+    /// Kind of entity that changed.
     pub stream: String,
-    /// Which one.
     pub stream_id: AnyId,
     /// Its number within the stream, from 1.
     pub version: i64,
-    /// What happened.
     pub kind: String,
     /// Ids, codes, digests, as JSON text.
     pub payload: String,
     /// The role that acted.
     pub actor_role: String,
-    /// Who acted.
     pub actor_id: Option<AnyId>,
-    /// The worker whose screen hears of it.
+    /// The worker who is notified.
     pub worker_id: Option<WorkerId>,
-    /// The member of staff who hears of it.
+    /// The member of staff who is notified.
     pub staff_id: Option<StaffId>,
-    /// When.
     pub at: Timestamp,
     /// The transaction that wrote it; 0 where the database has none.
     pub writer_xid: i64,
 }
 
-/// Adds a seal.
 pub fn seal_add(conn: &mut Conn, seal: &SealRow) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(audit_seal::table)
         .values((
@@ -99,8 +92,7 @@ pub fn seal_before(conn: &mut Conn, position: i64) -> QueryResult<Option<SealRow
     .optional()
 }
 
-/// The position of the seal that stands `back` seals before the newest; 0 where
-/// there are fewer.
+/// The position of the seal `back` seals before the newest; 0 where there are fewer.
 pub fn seal_position_back(conn: &mut Conn, back: i64) -> QueryResult<i64> {
     on_backend!(conn, c => audit_seal::table
         .order(audit_seal::position.desc())
@@ -111,8 +103,8 @@ pub fn seal_position_back(conn: &mut Conn, back: i64) -> QueryResult<i64> {
     .map(|found| found.unwrap_or(0))
 }
 
-/// Seals after a position, oldest first. A database that was not brought up to
-/// this version yet holds seals of version 1 only.
+/// Seals after a position, oldest first. A database that is not migrated to this version yet has
+/// seals of version 1 only.
 pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Vec<SealRow>> {
     let found = on_backend!(conn, c => audit_seal::table
         .filter(audit_seal::position.gt(position))
@@ -140,8 +132,8 @@ pub fn seals_after(conn: &mut Conn, position: i64, limit: i64) -> QueryResult<Ve
     })
 }
 
-/// Events after `after` up to `to`, oldest first, whether readers may see them
-/// already or not: what is sealed is seen by all.
+/// Events after `after` up to `to`, oldest first, including those that are not visible to readers
+/// yet: sealed events are visible to all.
 pub fn events_between(conn: &mut Conn, after: i64, to: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
     on_backend!(conn, c => event::table
         .filter(event::position.gt(after))
@@ -154,58 +146,58 @@ pub fn events_between(conn: &mut Conn, after: i64, to: i64, limit: i64) -> Query
 
 /// Events after `after` that every reader may see: they can be sealed.
 pub fn events_settled(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
-    // First the horizon, then the events: what ended before it is all there.
+    // Read the horizon first, then the events: events of transactions that ended before it are all
+    // there.
     let horizon = dialect::event_horizon(conn)?;
     let found = events_between(conn, after, i64::MAX, limit)?;
     Ok(found.into_iter().take_while(|event| event.writer_xid < horizon).collect())
 }
 
-/// Transactions from this number on may still write: an event that names one
-/// is hidden from every reader.
+/// Transactions from this id on may still write: events with such an id are hidden from readers.
 pub fn writers_end(conn: &mut Conn) -> QueryResult<i64> {
     match dialect::event_horizon(conn)? {
-        // SQLite's events name no transaction.
+        // Events on SQLite have no transaction id.
         i64::MAX => Ok(1),
         horizon => Ok(horizon),
     }
 }
 
-const WHOLE: &str = "'integer'";
+const INTEGER: &str = "'integer'";
 const TEXT: &str = "'text'";
 const BYTES: &str = "'blob'";
-const MAYBE_BYTES: &str = "'blob', 'null'";
+const NULLABLE_BYTES: &str = "'blob', 'null'";
 
-/// Events after a position of which a value is stored as another type than it was
-/// written as: it reads the same, and is found by no comparison.
+/// Events after a position with a value that is stored as another type than it was written: it
+/// reads the same, but no comparison matches it.
 pub fn events_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
     let types = [
-        ("position", WHOLE),
+        ("position", INTEGER),
         ("stream", TEXT),
         ("stream_id", BYTES),
-        ("version", WHOLE),
+        ("version", INTEGER),
         ("kind", TEXT),
         ("payload", TEXT),
         ("actor_role", TEXT),
-        ("actor_id", MAYBE_BYTES),
-        ("worker_id", MAYBE_BYTES),
-        ("staff_id", MAYBE_BYTES),
-        ("at", WHOLE),
-        ("writer_xid", WHOLE),
+        ("actor_id", NULLABLE_BYTES),
+        ("worker_id", NULLABLE_BYTES),
+        ("staff_id", NULLABLE_BYTES),
+        ("at", INTEGER),
+        ("writer_xid", INTEGER),
     ];
     retyped(conn, "event", &types, after, limit)
 }
 
-/// The same of seals. A database that was not brought up to this version yet has
-/// not all of the columns.
+/// As [`events_retyped`], for seals. A database that is not migrated to this version yet lacks some
+/// of the columns.
 pub fn seals_retyped(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<i64>> {
-    let first = [("position", WHOLE), ("hash", TEXT), ("signature", TEXT), ("sealed_at", WHOLE)];
-    let whole = [&first[..], &[("version", WHOLE), ("events", "'integer', 'null'")]].concat();
+    let first = [("position", INTEGER), ("hash", TEXT), ("signature", TEXT), ("sealed_at", INTEGER)];
+    let whole = [&first[..], &[("version", INTEGER), ("events", "'integer', 'null'")]].concat();
     retyped(conn, "audit_seal", &whole, after, limit)
         .or_else(|_| retyped(conn, "audit_seal", &first, after, limit))
 }
 
-/// Positions in `table` at which a value is of none of its column's `types`, as
-/// SQLite calls them: it keeps any value in any column, and PostgreSQL none.
+/// Positions in `table` with a value of none of its column's `types`, in SQLite's names: SQLite
+/// stores any value in any column. None on PostgreSQL.
 fn retyped(
     conn: &mut Conn,
     table: &str,

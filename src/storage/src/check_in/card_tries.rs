@@ -1,22 +1,22 @@
-//! Wrong PINs by card, counted under the keyed digest of the number that was
-//! typed: a card that nobody has is counted like one that somebody has.
+//! Wrong PINs by card, counted under the keyed digest of the number that was typed: an unknown card
+//! number is counted like a known one.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::card_try,
     sql_types::At,
 };
 use domain::time::Timestamp;
 
-/// The place that stands for all of them.
+/// The row for all stations together.
 pub const ANYWHERE: &str = "anywhere";
 
-/// What was counted for a card at one place.
+/// Failed tries of a card at one station, or at all.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = card_try)]
 pub struct CardTryRow {
@@ -24,16 +24,16 @@ pub struct CardTryRow {
     pub place: String,
     /// Wrong PINs.
     pub failures: i32,
-    /// The last of them.
+    /// The last wrong try.
     pub tried_at: Timestamp,
-    /// No PIN is looked at before this.
+    /// No PIN is checked before this time.
     pub locked_until: Option<Timestamp>,
 }
 
-/// What is counted for a card, and the card itself until the end of this
-/// transaction: of many tries at once each sees those before it.
-pub fn card_tries_hold(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> QueryResult<Vec<CardTryRow>> {
-    // A right PIN elsewhere may take the row away between the two statements.
+/// The counts of a card, with the rows locked for update: of several tries at once each sees those
+/// before it.
+pub fn card_tries_lock(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> QueryResult<Vec<CardTryRow>> {
+    // A correct PIN at another station may delete the row between the two statements.
     for _ in 0..3 {
         on_backend!(conn, c => diesel::insert_into(card_try::table)
             .values((
@@ -48,7 +48,7 @@ pub fn card_tries_hold(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> Qu
             .filter(card_try::card_index.eq(card_index))
             .order(card_try::place)
             .select(CardTryRow::as_select())
-            .lock_for_update()
+            .lock_for_no_key_update()
             .get_results(c))?;
         if rows.iter().any(|row| row.place == ANYWHERE) {
             return Ok(rows);
@@ -57,7 +57,7 @@ pub fn card_tries_hold(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> Qu
     Err(diesel::result::Error::NotFound)
 }
 
-/// Writes down how many failures there are, and until when no PIN is looked at.
+/// Stores the number of failures, and until when no PIN is checked.
 pub fn card_try_set(
     conn: &mut Conn,
     card_index: &[u8],
@@ -89,14 +89,14 @@ pub fn card_try_set(
     .map(|_| ())
 }
 
-/// Forgets what was counted for a card: its PIN was right, or is a new one.
+/// Deletes the counts of a card: its PIN was correct, or was replaced.
 pub fn card_tries_clear(conn: &mut Conn, card_index: &[u8]) -> QueryResult<()> {
     let own = card_try::table.filter(card_try::card_index.eq(card_index));
     on_backend!(conn, c => diesel::delete(own).execute(c)).map(|_| ())
 }
 
-/// Forgets what was counted a day ago and more.
-pub fn card_tries_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
+/// Deletes counts older than a day.
+pub(crate) fn card_tries_forget(conn: &mut Conn, now: Timestamp) -> QueryResult<usize> {
     let old = card_try::table.filter(card_try::tried_at.lt(At(now - TimeDelta::days(1))));
     on_backend!(conn, c => diesel::delete(old).execute(c))
 }

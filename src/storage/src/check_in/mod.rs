@@ -1,4 +1,4 @@
-//! Check-ins: who stands at which screen.
+//! Check-ins: which worker is at which station's screen.
 
 pub mod card_tries;
 pub mod phone_code;
@@ -6,12 +6,12 @@ pub mod phone_code;
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     consultation::ConsultationState,
@@ -25,23 +25,17 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = check_in)]
 pub struct CheckInRow {
-    /// Which check-in.
     pub id: CheckInId,
-    /// Who.
     pub worker_id: WorkerId,
-    /// Where.
     pub station_id: StationId,
-    /// Since when.
     pub started_at: Timestamp,
     /// When the worker last did something.
     pub active_at: Timestamp,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Why it ended.
     pub end_reason: Option<String>,
 }
 
-/// Opens a check-in. The station and the worker must have no other.
+/// Opens a check-in. Neither the station nor the worker may have another open one.
 pub fn check_in_open(
     conn: &mut Conn,
     id: CheckInId,
@@ -63,7 +57,6 @@ pub fn check_in_open(
     .map(|_| ())
 }
 
-/// A check-in by id.
 pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
     on_backend!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
 }
@@ -77,7 +70,7 @@ pub fn check_ins_at(conn: &mut Conn, station: StationId) -> QueryResult<Vec<Chec
         .load(c))
 }
 
-/// The open check-ins that a new one would push out.
+/// The open check-ins that a new one would end.
 pub fn check_ins_in_the_way(
     conn: &mut Conn,
     worker: WorkerId,
@@ -109,25 +102,24 @@ pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp
         .map(|rows| rows == 1)
 }
 
-/// What keeps a check-in alive while its worker does nothing: a doctor who has
-/// them, an emergency that waits for one, a pack on its way; and the same for a
-/// while after any of these has ended.
-macro_rules! silent_and_alone {
+/// Open check-ins that are idle since `$before`. Not idle: with an active consultation, a waiting
+/// emergency, or a pack being vended; and for the same time after any of these has ended.
+macro_rules! idle_check_ins {
     ($before:expr) => {{
         let before = $before;
         let attended = consultation::table.filter(consultation::worker_id.eq(check_in::worker_id)).filter(
             consultation::state
-                .eq_word(ConsultationState::Active)
+                .eq_code(ConsultationState::Active)
                 .or(consultation::ended_at.ge(Some(At(before))))
                 .or(consultation::requeued_at.ge(Some(At(before))))
                 .or(consultation::triage
-                    .eq_word(TriageLevel::Emergency)
-                    .and(consultation::state.eq_any_word(ConsultationState::LIVE))),
+                    .eq_code(TriageLevel::Emergency)
+                    .and(consultation::state.eq_any_code(ConsultationState::LIVE))),
         );
         let vending = orders::table
             .inner_join(attempt::table)
             .filter(orders::worker_id.eq(check_in::worker_id))
-            .filter(attempt::state.eq_word(AttemptState::Started).or(attempt::ended_at.ge(Some(At(before)))));
+            .filter(attempt::state.eq_code(AttemptState::Started).or(attempt::ended_at.ge(Some(At(before)))));
         check_in::table
             .filter(check_in::ended_at.is_null())
             .filter(check_in::active_at.lt(At(before)))
@@ -136,18 +128,18 @@ macro_rules! silent_and_alone {
     }};
 }
 
-/// Open check-ins that were silent since `before` and have nothing under way.
+/// Open check-ins that are idle since `before`.
 pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
-    on_backend!(conn, c => silent_and_alone!(before)
+    on_backend!(conn, c => idle_check_ins!(before)
         .order(check_in::active_at)
         .limit(limit)
         .select(CheckInRow::as_select())
         .load(c))
 }
 
-/// Whether this one is such a check-in.
+/// Whether this check-in is idle since `before`.
 pub fn check_in_is_idle(conn: &mut Conn, id: CheckInId, before: Timestamp) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => silent_and_alone!(before)
+    let found = on_backend!(conn, c => idle_check_ins!(before)
         .filter(check_in::id.eq(id))
         .select(check_in::id)
         .first::<CheckInId>(c))
@@ -155,8 +147,8 @@ pub fn check_in_is_idle(conn: &mut Conn, id: CheckInId, before: Timestamp) -> Qu
     Ok(found.is_some())
 }
 
-/// Emergencies that wait for a doctor while their check-in is silent since
-/// `before`: the consultation, its check-in and since when.
+/// Emergencies that wait for a doctor while their check-in had no activity since `before`: the
+/// consultation, its station and the last activity.
 pub fn emergencies_silent(
     conn: &mut Conn,
     before: Timestamp,
@@ -164,8 +156,8 @@ pub fn emergencies_silent(
 ) -> QueryResult<Vec<(ConsultationId, StationId, Timestamp)>> {
     on_backend!(conn, c => consultation::table
         .inner_join(check_in::table.on(check_in::worker_id.eq(consultation::worker_id)))
-        .filter(consultation::state.eq_any_word(&[ConsultationState::Waiting, ConsultationState::Offered]))
-        .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+        .filter(consultation::state.eq_any_code(&[ConsultationState::Waiting, ConsultationState::Offered]))
+        .filter(consultation::triage.eq_code(TriageLevel::Emergency))
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))
         .limit(limit)

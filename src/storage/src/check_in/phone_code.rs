@@ -1,10 +1,10 @@
-//! Codes that were sent to phones.
+//! Verification codes sent to phones.
 
 use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::phone_code,
     sql_types::At,
@@ -21,7 +21,6 @@ use domain::{
 pub struct PhoneCodeRow {
     /// The screen that asked for it.
     pub station_id: StationId,
-    /// What it is for.
     pub purpose: CodePurpose,
     /// Keyed digest of the phone.
     pub phone_index: Vec<u8>,
@@ -31,21 +30,18 @@ pub struct PhoneCodeRow {
     pub mac: Vec<u8>,
     /// Wrong tries so far.
     pub tries: i32,
-    /// Until when it is good.
     pub expires_at: Timestamp,
-    /// When it was used, or replaced by another.
+    /// When it was used or replaced by another.
     pub used_at: Option<Timestamp>,
 }
 
-/// A code on the way into the database.
+/// A code to be inserted.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = phone_code)]
 pub struct NewPhoneCode {
-    /// Which.
     pub id: PhoneCodeId,
     /// The screen that asked for it.
     pub station_id: StationId,
-    /// What it is for.
     pub purpose: CodePurpose,
     /// Keyed digest of the phone.
     pub phone_index: Vec<u8>,
@@ -55,24 +51,21 @@ pub struct NewPhoneCode {
     pub mac: Vec<u8>,
     /// Starts at 0.
     pub tries: i32,
-    /// When.
     pub created_at: At,
-    /// Until when it is good.
     pub expires_at: At,
 }
 
-/// Adds a code.
 pub fn phone_code_add(conn: &mut Conn, new: &NewPhoneCode) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(phone_code::table).values(new).execute(c)).map(|_| ())
 }
 
-/// A code, whose row is taken for this transaction: each wrong try is counted.
-pub fn phone_code_hold(conn: &mut Conn, id: PhoneCodeId) -> QueryResult<Option<PhoneCodeRow>> {
-    on_backend!(conn, c => phone_code::table.find(id).select(PhoneCodeRow::as_select()).lock_for_update().get_result(c))
+/// A code, with its row locked for update, so that each wrong try is counted.
+pub fn phone_code_lock(conn: &mut Conn, id: PhoneCodeId) -> QueryResult<Option<PhoneCodeRow>> {
+    on_backend!(conn, c => phone_code::table.find(id).select(PhoneCodeRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
 }
 
-/// Counts a wrong try.
+/// Stores the number of wrong tries.
 pub fn phone_code_tried(conn: &mut Conn, id: PhoneCodeId, tries: i32) -> QueryResult<()> {
     diesel::update(phone_code::table.find(id))
         .set(phone_code::tries.eq(tries))
@@ -81,7 +74,7 @@ pub fn phone_code_tried(conn: &mut Conn, id: PhoneCodeId, tries: i32) -> QueryRe
         .map(|_| ())
 }
 
-/// Notes that a code was used.
+/// Records that a code was used.
 pub fn phone_code_used(conn: &mut Conn, id: PhoneCodeId, now: Timestamp) -> QueryResult<()> {
     diesel::update(phone_code::table.find(id))
         .set(phone_code::used_at.eq(Some(At(now))))
@@ -90,8 +83,8 @@ pub fn phone_code_used(conn: &mut Conn, id: PhoneCodeId, now: Timestamp) -> Quer
         .map(|_| ())
 }
 
-/// Ends the codes of this screen that nobody used: a new one takes their place.
-/// Whoever changes their phone types two, one for each phone.
+/// Voids the unused codes of this screen: a new one replaces them. A worker who changes their phone
+/// types two codes, one for each phone.
 pub fn phone_codes_end(
     conn: &mut Conn,
     station: StationId,

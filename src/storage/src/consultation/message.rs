@@ -1,4 +1,4 @@
-//! What worker and doctor say to each other; texts are sealed.
+//! Messages between worker and doctor; texts are sealed.
 
 use diesel::prelude::*;
 
@@ -9,23 +9,18 @@ use domain::{
     time::Timestamp,
 };
 
-/// One line of talk.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = message)]
 pub struct MessageRow {
-    /// Which line; sorts by time.
+    /// Ids sort by time.
     pub id: MessageId,
     /// Worker or doctor.
     pub sender_role: Role,
-    /// Who.
     pub sender_id: AnyId,
-    /// Sealed text.
     pub body_sealed: Vec<u8>,
-    /// When.
     pub sent_at: Timestamp,
 }
 
-/// Adds a line.
 pub fn message_add<K>(
     conn: &mut Conn,
     id: MessageId,
@@ -47,7 +42,7 @@ pub fn message_add<K>(
     .map(|_| ())
 }
 
-/// A page of lines, oldest first.
+/// A page of messages, oldest first.
 pub fn messages_after(
     conn: &mut Conn,
     consultation: ConsultationId,

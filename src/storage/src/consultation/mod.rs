@@ -1,17 +1,17 @@
-//! Consultations; their offers are in `offers`. Each write repeats the state and the fence
-//! that it was decided on; `false` means that somebody else was faster.
+//! Consultations; their offers are in `matching::offer`. Each write repeats the state and the fence
+//! that it was decided on; `false` means that another transaction changed it first.
 
 pub mod message;
 
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::{check_in, consultation},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     consultation::{CancelReason, Consultation, ConsultationState, Offer},
@@ -32,45 +32,33 @@ pub use crate::matching::offer::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = consultation)]
 pub struct ConsultationRow {
-    /// Which consultation.
     pub id: ConsultationId,
-    /// Who seeks care.
     pub worker_id: WorkerId,
-    /// In which check-in it began.
+    /// The check-in in which it was requested.
     pub check_in_id: CheckInId,
-    /// Where.
     pub station_id: StationId,
-    /// On what footing.
     pub lane: EncounterLane,
-    /// What was asked for, or general practice.
+    /// The requested department, or general practice.
     pub department: Department,
     /// What the worker speaks.
     pub language: Language,
-    /// Where it stands.
     pub state: ConsultationState,
-    /// Sealed complaint.
     pub complaint_sealed: Vec<u8>,
     /// Symptom codes, as a JSON list.
     pub symptoms: String,
-    /// How soon.
     pub triage: TriageLevel,
     /// Since when the worker waits.
     pub requested_at: Timestamp,
-    /// When its doctor was lost last.
+    /// When it last went back to the queue because its doctor was lost.
     pub requeued_at: Option<Timestamp>,
-    /// The number of the last offer.
+    /// Number of the last offer.
     pub fence: i64,
     /// The last offer.
     pub offer_id: Option<OfferId>,
-    /// Who has it.
     pub doctor_id: Option<StaffId>,
-    /// Whose doctor.
     pub hospital_id: Option<HospitalId>,
-    /// When that doctor accepted.
     pub accepted_at: Option<Timestamp>,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Sealed summary.
     pub summary_sealed: Option<Vec<u8>>,
     /// Diagnoses, as a JSON list of code and name.
     pub diagnoses: Option<String>,
@@ -78,30 +66,23 @@ pub struct ConsultationRow {
     pub rating: Option<i32>,
     /// Codes of the red flags raised so far, as a JSON list.
     pub red_flags: Option<String>,
-    /// Since when the worker is checked in nowhere, while it is live.
+    /// While it is live: since then the worker is not checked in anywhere.
     pub left_at: Option<Timestamp>,
-    /// Why it was cancelled.
     pub cancel_reason: Option<CancelReason>,
 }
 
-/// What a new consultation needs beside its snapshot.
+/// Columns of a new consultation in addition to its snapshot.
 #[derive(Debug)]
 pub struct NewConsultation {
-    /// In which check-in.
     pub check_in: CheckInId,
-    /// Where.
     pub station: StationId,
-    /// On what footing.
     pub lane: EncounterLane,
-    /// Which department.
     pub department: Department,
     /// What the worker speaks.
     pub language: Language,
-    /// Sealed complaint.
     pub complaint_sealed: Vec<u8>,
     /// Symptom codes, as a JSON list.
     pub symptoms: String,
-    /// How soon.
     pub triage: TriageLevel,
     /// The queue's static sort key.
     pub ranked_since: Timestamp,
@@ -137,16 +118,14 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
     .map(|_| ())
 }
 
-/// A consultation by id.
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
     on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c))
         .optional()
 }
 
-/// Takes a consultation's row for this transaction: whoever else decides about
-/// it waits until this one has ended.
+/// A consultation, with its row locked for update.
 pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).lock_for_update().get_result(c))
+    on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
 }
 
@@ -154,13 +133,13 @@ pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Opt
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
+        .filter(consultation::state.eq_any_code(ConsultationState::LIVE))
         .select(ConsultationRow::as_select())
         .first(c))
     .optional()
 }
 
-/// The row's snapshot, with its last offer.
+/// The domain snapshot of the row, with its last offer.
 pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<Consultation> {
     let last = match row.offer_id {
         Some(id) => offer_fetch(conn, id)?,
@@ -192,10 +171,10 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
     })
 }
 
-/// Writes `after` over `before`, if the row is still as it was then.
+/// Writes `after`, if the row still equals `before` in state, fence and rating.
 pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
-        .filter(consultation::state.eq_word(before.state))
+        .filter(consultation::state.eq_code(before.state))
         .filter(consultation::fence.eq(before.fence))
         .filter(consultation::rating.is_null().or(consultation::rating.eq(before.rating.map(i32::from))))
         .set((
@@ -233,8 +212,8 @@ pub fn summary_set(
         .map(|_| ())
 }
 
-/// Writes the worker's words beside the rating.
-pub fn rating_words_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) -> QueryResult<()> {
+/// Writes the worker's comment on the rating.
+pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) -> QueryResult<()> {
     diesel::update(consultation::table.find(id))
         .set(consultation::rating_sealed.eq(Some(sealed)))
         .prepared()
@@ -266,29 +245,29 @@ pub fn consultations_of_worker(
 pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::doctor_id.eq(Some(doctor)))
-        .filter(consultation::state.eq_word(ConsultationState::Active))
+        .filter(consultation::state.eq_code(ConsultationState::Active))
         .order(consultation::id)
         .limit(100)
         .select(ConsultationRow::as_select())
         .load(c))
 }
 
-/// The front of the queue: emergencies, then by the static sort key. Whose
-/// worker left is in no doctor's way.
+/// The front of the queue: emergencies, then by the static sort key. Without consultations whose
+/// worker has left.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
     let waiting = || {
         consultation::table
-            .filter(consultation::state.eq_word(ConsultationState::Waiting))
+            .filter(consultation::state.eq_code(ConsultationState::Waiting))
             .filter(consultation::left_at.is_null())
     };
     let mut front: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
-        .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+        .filter(consultation::triage.eq_code(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
         .select(ConsultationRow::as_select())
         .load(c))?;
     let rest: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
-        .filter(consultation::triage.ne_word(TriageLevel::Emergency))
+        .filter(consultation::triage.ne_code(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
         .select(ConsultationRow::as_select())
@@ -297,45 +276,45 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Con
     Ok(front)
 }
 
-/// How many wait before `row`.
+/// Number of waiting consultations before `row`.
 pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
     let waiting = consultation::table
-        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::left_at.is_null());
     if row.triage == TriageLevel::Emergency {
         return on_backend!(conn, c => waiting
-            .filter(consultation::triage.eq_word(TriageLevel::Emergency))
+            .filter(consultation::triage.eq_code(TriageLevel::Emergency))
             .filter(consultation::requested_at.lt(At(row.requested_at)))
             .count()
             .get_result(c));
     }
-    let mine: Timestamp =
+    let own_rank: Timestamp =
         on_backend!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
     on_backend!(conn, c => waiting
         .filter(
-            consultation::ranked_since.lt(At(mine)).or(consultation::triage.eq_word(TriageLevel::Emergency)),
+            consultation::ranked_since.lt(At(own_rank)).or(consultation::triage.eq_code(TriageLevel::Emergency)),
         )
         .count()
         .get_result(c))
 }
 
-/// Waiting consultations that nobody took since `before`.
+/// Waiting consultations that were requested before `before`.
 pub fn consultations_unserved(
     conn: &mut Conn,
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     on_backend!(conn, c => consultation::table
-        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
         .limit(limit)
         .select(consultation::id)
         .load(c))
 }
 
-/// Live consultations that say that their worker is checked in though they are
-/// not, or the other way round: a check-in began or ended at the same moment.
-pub fn consultations_astray(
+/// Live consultations whose `left_at` contradicts the check-ins of their worker: a check-in began
+/// or ended at the same moment.
+pub fn consultations_with_wrong_presence(
     conn: &mut Conn,
     limit: i64,
 ) -> QueryResult<Vec<(ConsultationId, WorkerId, Option<Timestamp>)>> {
@@ -344,32 +323,32 @@ pub fn consultations_astray(
             .filter(check_in::worker_id.eq(consultation::worker_id))
             .filter(check_in::ended_at.is_null())
     };
-    let says_here = consultation::left_at.is_null();
+    let marked_here = consultation::left_at.is_null();
     let is_here = diesel::dsl::exists(present());
     let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
     on_backend!(conn, c => consultation::table
-        .filter(consultation::state.eq_any_word(ConsultationState::LIVE))
-        .filter(says_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
+        .filter(consultation::state.eq_any_code(ConsultationState::LIVE))
+        .filter(marked_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
         .limit(limit)
         .select((consultation::id, consultation::worker_id, consultation::left_at))
         .load(c))
 }
 
-/// Waiting consultations whose worker left before `before` and did not come back.
+/// Waiting consultations whose worker left before `before` and did not return.
 pub fn consultations_absent(
     conn: &mut Conn,
     before: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     on_backend!(conn, c => consultation::table
-        .filter(consultation::state.eq_word(ConsultationState::Waiting))
+        .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::left_at.le(Some(At(before))))
         .limit(limit)
         .select(consultation::id)
         .load(c))
 }
 
-/// How many consultations were asked for since `since`.
+/// Number of consultations requested since `since`.
 pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::requested_at.gt(At(since)))
@@ -386,7 +365,7 @@ pub fn doctor_of_last_visit(
 ) -> QueryResult<Option<(StaffId, Timestamp)>> {
     let found: Option<(Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq_word(ConsultationState::Completed))
+        .filter(consultation::state.eq_code(ConsultationState::Completed))
         .filter(consultation::ended_at.gt(Some(At(since))))
         .filter(consultation::ended_at.le(Some(At(until))))
         .order(consultation::id.desc())

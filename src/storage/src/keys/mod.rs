@@ -1,4 +1,4 @@
-//! Which keys are live, and the columns that are sealed with them.
+//! Keys: which are live, and the columns that are sealed with them.
 
 pub mod reseal;
 pub mod seal;

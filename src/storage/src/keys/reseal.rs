@@ -1,5 +1,5 @@
-//! Sealed columns, one after the other, so that they can be sealed anew. Table
-//! and column names come from [`COLUMNS`] and never from a caller.
+//! Sealed columns, one after the other, so that their values can be sealed again with another key.
+//! Table and column names come from [`COLUMNS`] and never from a caller.
 
 use diesel::{
     prelude::*,
@@ -8,27 +8,23 @@ use diesel::{
 
 use crate::{conn::Conn, events::AnyId, sql_types::Uuid};
 
-/// What names the rows of a table.
+/// Type of the column that identifies a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
-    /// An id.
     Id,
-    /// A text.
     Text,
-    /// A digest; the place is sealed in as its hexadecimal text.
+    /// A digest; its hexadecimal text is part of the sealed context.
     Digest,
 }
 
 /// One sealed column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// The table.
     pub table: &'static str,
-    /// The column that names a row: part of the place that is sealed in.
+    /// The column that identifies a row: part of the sealed context.
     pub key: &'static str,
-    /// What kind of name that is.
+    /// Type of `key`.
     pub named: Named,
-    /// The column.
     pub name: &'static str,
 }
 
@@ -65,14 +61,11 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "reset_request", key: "id", named: Named::Id, name: "email_sealed" },
 ];
 
-/// The name of a row.
+/// The key of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowName {
-    /// By id.
     Id(AnyId),
-    /// By text.
     Text(String),
-    /// By digest.
     Digest(Vec<u8>),
 }
 
@@ -92,9 +85,9 @@ struct TextRow {
     sealed: Vec<u8>,
 }
 
-/// Values that do not begin with `header`, which names a key, in the order of their
-/// rows' names and after one of them. What was forgotten is empty, and left alone.
-pub fn sealed_otherwise(
+/// Values that do not begin with `header`, which identifies a key, in the order of their rows' keys
+/// and after one of them. Empty values were deleted, and are skipped.
+pub fn sealed_with_other_keys(
     conn: &mut Conn,
     column: Column,
     header: &[u8],
@@ -184,8 +177,7 @@ pub fn is_sealed_with(conn: &mut Conn, column: Column, header: &[u8]) -> QueryRe
     Ok(row.found > 0)
 }
 
-/// Puts a value in the place of the one that was read; `false` when somebody
-/// wrote another one meanwhile.
+/// Replaces the value that was read; `false` when it was changed meanwhile.
 pub fn sealed_replace(
     conn: &mut Conn,
     column: Column,

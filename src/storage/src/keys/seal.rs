@@ -1,5 +1,5 @@
-//! Which field-sealing keys are live. The keys themselves stand nowhere: each is
-//! derived from the master secret by its number.
+//! Which field-sealing keys are live. The keys themselves are not stored: each is derived from the
+//! master secret by its number.
 
 use diesel::prelude::*;
 
@@ -10,13 +10,12 @@ use domain::time::Timestamp;
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = seal_key)]
 pub struct SealKeyRow {
-    /// Its number; each is higher than all before it.
+    /// Each is higher than all before it.
     pub id: i64,
-    /// Since when values are sealed with it, until the next one.
+    /// From then on values are sealed with it, until the next key.
     pub seals_from: Timestamp,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// Since when it opens nothing.
+    /// From then on it opens nothing.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -25,7 +24,7 @@ pub fn seal_keys(conn: &mut Conn) -> QueryResult<Vec<SealKeyRow>> {
     on_backend!(conn, c => seal_key::table.order(seal_key::id).select(SealKeyRow::as_select()).load(c))
 }
 
-/// Adds a key; one that is there already stays as it is.
+/// Adds a key; an existing one stays as it is.
 pub fn seal_key_add(conn: &mut Conn, id: i64, seals_from: Timestamp, now: Timestamp) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(seal_key::table)
         .values((

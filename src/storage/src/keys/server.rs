@@ -1,4 +1,4 @@
-//! Keys that rotate on their own, sealed under the master secret.
+//! Keys that the server rotates itself, sealed under the master secret.
 
 use diesel::prelude::*;
 
@@ -15,17 +15,16 @@ use domain::time::Timestamp;
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = server_key)]
 pub struct ServerKeyRow {
-    /// Its id, as tokens name it.
+    /// Key id in tokens.
     pub kid: String,
-    /// The sealed private key.
     pub private_sealed: Vec<u8>,
-    /// Since when it may sign.
+    /// From then on it may sign.
     pub created_at: Timestamp,
 }
 
-/// Lets one transaction at a time look for keys in order to make one.
-pub fn server_keys_hold(conn: &mut Conn) -> QueryResult<()> {
-    dialect::stand_in_line(conn, dialect::Line::ServerKeys)
+/// Advisory lock: one transaction at a time looks for a key and creates a missing one.
+pub fn server_keys_lock(conn: &mut Conn) -> QueryResult<()> {
+    dialect::take_advisory_lock(conn, dialect::AdvisoryLock::ServerKeys)
 }
 
 /// The live keys of one purpose, oldest first.
@@ -38,7 +37,7 @@ pub fn server_keys_live(conn: &mut Conn, purpose: &str) -> QueryResult<Vec<Serve
         .load(c))
 }
 
-/// Adds a key; one that is there already stays.
+/// Adds a key; an existing one stays as it is.
 pub fn server_key_add(
     conn: &mut Conn,
     kid: &str,
@@ -58,7 +57,7 @@ pub fn server_key_add(
     .map(|_| ())
 }
 
-/// Retires a key: tokens that it signed are no longer believed.
+/// Retires a key: tokens that it signed are not accepted any more.
 pub fn server_key_retire(conn: &mut Conn, kid: &str, now: Timestamp) -> QueryResult<bool> {
     diesel::update(server_key::table.find(kid))
         .filter(server_key::retired_at.is_null())

@@ -1,6 +1,5 @@
-//! Which keys sign prescriptions and the head of the audit chain. The keys
-//! themselves stand nowhere: each is derived from the master secret by its kind
-//! and number.
+//! Which keys sign prescriptions and the head of the audit chain. The keys themselves are not
+//! stored: each is derived from the master secret by its kind and number.
 
 use diesel::prelude::*;
 
@@ -11,11 +10,11 @@ use domain::time::Timestamp;
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = signing_key)]
 pub struct SigningKeyRow {
-    /// Its number among its kind; each is higher than all before it.
+    /// Number within its kind; each is higher than all before it.
     pub number: i64,
-    /// Since when it signs, until the next one.
+    /// From then on it signs, until the next key.
     pub signs_from: Timestamp,
-    /// Since when it signs nothing.
+    /// From then on it signs nothing.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -28,7 +27,7 @@ pub fn signing_keys(conn: &mut Conn, kind: &str) -> QueryResult<Vec<SigningKeyRo
         .load(c))
 }
 
-/// Adds a key; one that is there already stays as it is.
+/// Adds a key; an existing one stays as it is.
 pub fn signing_key_add(
     conn: &mut Conn,
     kind: &str,

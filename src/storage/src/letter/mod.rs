@@ -1,17 +1,17 @@
-//! Letters that wait to be sent. A letter is claimed for a while before it is
-//! handed to the mail server, so that a crash in between sends it again.
+//! The letter outbox. A letter is claimed for a while before it is handed to the mail server, so
+//! that it is sent again after a crash in between.
 
 pub mod text_message;
 
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
     schema::{letter, staff},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{LetterId, StaffId},
@@ -19,47 +19,41 @@ use domain::{
     time::Timestamp,
 };
 
-/// A letter with its reader.
+/// A letter with its recipient.
 #[derive(Debug, Clone, Queryable)]
 pub struct LetterRow {
-    /// Which letter.
     pub id: LetterId,
-    /// What it is about.
     pub kind: String,
-    /// Whom it is for.
     pub staff_id: StaffId,
-    /// What it says, sealed; empty once it needs no more tries.
+    /// Sealed text; empty once it needs no more tries.
     pub body_sealed: Vec<u8>,
-    /// When it was written.
     pub created_at: Timestamp,
-    /// How often it was tried.
     pub tries: i32,
-    /// When it is due; none when it needs no more tries.
+    /// When it is due; `None` when it needs no more tries.
     pub next_try_at: Option<Timestamp>,
-    /// When it was taken.
+    /// When the mail server accepted it.
     pub sent_at: Option<Timestamp>,
-    /// Where it stands.
     pub state: LetterState,
-    /// Where it goes, if not to its reader's own address.
+    /// Address, if not the recipient's own.
     pub own_email: Option<String>,
     /// Why the last try failed.
     pub trouble: Option<Trouble>,
-    /// The mail server's reply at the last try that failed.
+    /// SMTP reply code of the last failed try.
     pub reply_code: Option<i32>,
-    /// When the last failed try was.
+    /// Time of the last failed try.
     pub failed_at: Option<Timestamp>,
-    /// The reader's own address.
+    /// The recipient's own address.
     pub staff_email: String,
-    /// The reader's name in Chinese.
+    /// The recipient's name in Chinese.
     pub name_zh: String,
-    /// The reader's name in English or pinyin.
+    /// The recipient's name in English or pinyin.
     pub name_en: String,
-    /// Since when its reader may not sign in.
+    /// Since then the recipient may not sign in.
     pub disabled_at: Option<Timestamp>,
 }
 
 impl LetterRow {
-    /// Where it goes.
+    /// The address to send it to.
     pub fn email(&self) -> &str {
         self.own_email.as_deref().unwrap_or(&self.staff_email)
     }
@@ -89,22 +83,19 @@ macro_rules! columns {
     };
 }
 
-/// A letter on its way into the outbox.
+/// A letter to be added to the outbox.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLetter<'a> {
-    /// Which letter.
     pub id: LetterId,
-    /// What it is about.
     pub kind: &'a str,
-    /// Whom it is for.
     pub staff_id: StaffId,
-    /// Where it goes, if not to its reader's own address.
+    /// Address, if not the recipient's own.
     pub email: Option<&'a str>,
-    /// What it says, sealed.
+    /// Sealed text.
     pub body_sealed: &'a [u8],
 }
 
-/// Puts a letter into the outbox, due at once.
+/// Adds a letter to the outbox, due at once.
 pub fn letter_add(conn: &mut Conn, new: &NewLetter<'_>, now: Timestamp) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(letter::table)
         .values((
@@ -122,7 +113,6 @@ pub fn letter_add(conn: &mut Conn, new: &NewLetter<'_>, now: Timestamp) -> Query
     .map(|_| ())
 }
 
-/// A letter by id.
 pub fn letter_fetch(conn: &mut Conn, id: LetterId) -> QueryResult<Option<LetterRow>> {
     on_backend!(conn, c => letter::table.inner_join(staff::table).filter(letter::id.eq(id)).select(columns!()).first(c))
         .optional()
@@ -139,7 +129,7 @@ pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<V
         .load(c))
 }
 
-/// Letters in `state`, or in any, by id; `after` is the last one seen.
+/// Letters in `state`, or in any, by id; `after` is the last id of the page before.
 pub fn letters_list(
     conn: &mut Conn,
     state: Option<LetterState>,
@@ -158,22 +148,22 @@ pub fn letters_list(
     })
 }
 
-/// Claims a letter that was tried `tries` times, until `until`; `false` when
-/// somebody else has.
+/// Claims a letter that was tried `tries` times, until `until`; `false` when another instance has
+/// claimed it.
 pub fn letter_claim(conn: &mut Conn, id: LetterId, tries: i32, until: Timestamp) -> QueryResult<bool> {
     diesel::update(letter::table.find(id))
         .filter(letter::tries.eq(tries))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .set((letter::tries.eq(tries + 1), letter::next_try_at.eq(Some(At(until)))))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// A waiting letter says something else: its link was renewed.
+/// Replaces the text of a waiting letter: its link was renewed.
 pub fn letter_rewrite(conn: &mut Conn, id: LetterId, body_sealed: &[u8]) -> QueryResult<bool> {
     diesel::update(letter::table.find(id))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .set(letter::body_sealed.eq(body_sealed))
         .prepared()
         .execute(conn)
@@ -183,27 +173,24 @@ pub fn letter_rewrite(conn: &mut Conn, id: LetterId, body_sealed: &[u8]) -> Quer
 /// Why a try failed.
 #[derive(Debug, Clone, Copy)]
 pub struct FailedTry {
-    /// The kind of trouble.
     pub trouble: Trouble,
-    /// The mail server's reply.
+    /// SMTP reply code of the mail server.
     pub reply_code: Option<i32>,
-    /// When.
     pub at: Timestamp,
 }
 
-/// A claim on a letter: only its holder says what became of the try.
+/// A claim on a letter: only the instance with the claim may record the result of the try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// On which letter.
     pub letter: LetterId,
-    /// Until when.
+    /// Expiry of the claim.
     pub until: Timestamp,
 }
 
-/// A try failed; the letter is due again at `next`.
+/// Records a failed try; the letter is due again at `next`.
 pub fn letter_failed(conn: &mut Conn, claim: Claim, failed: FailedTry, next: Timestamp) -> QueryResult<bool> {
     diesel::update(letter::table.find(claim.letter))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .filter(letter::next_try_at.eq(Some(At(claim.until))))
         .set((
             letter::next_try_at.eq(Some(At(next))),
@@ -216,16 +203,16 @@ pub fn letter_failed(conn: &mut Conn, claim: Claim, failed: FailedTry, next: Tim
         .map(|rows| rows == 1)
 }
 
-/// A letter is given up. What it said is forgotten: a link in it may be good.
+/// Gives a letter up, and deletes its text: a link in it may still be valid.
 pub fn letter_give_up(conn: &mut Conn, claim: Claim, failed: FailedTry) -> QueryResult<bool> {
-    let nothing: &[u8] = &[];
+    let empty: &[u8] = &[];
     diesel::update(letter::table.find(claim.letter))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .filter(letter::next_try_at.eq(Some(At(claim.until))))
         .set((
             letter::state.eq(LetterState::Dead),
             letter::next_try_at.eq(None::<At>),
-            letter::body_sealed.eq(nothing),
+            letter::body_sealed.eq(empty),
             letter::trouble.eq(Some(failed.trouble)),
             letter::reply_code.eq(failed.reply_code),
             letter::failed_at.eq(Some(At(failed.at))),
@@ -235,44 +222,43 @@ pub fn letter_give_up(conn: &mut Conn, claim: Claim, failed: FailedTry) -> Query
         .map(|rows| rows == 1)
 }
 
-/// A letter was taken. What it said is forgotten.
+/// Records that a letter was sent, and deletes its text.
 pub fn letter_sent(conn: &mut Conn, claim: Claim, now: Timestamp) -> QueryResult<bool> {
-    let nothing: &[u8] = &[];
+    let empty: &[u8] = &[];
     diesel::update(letter::table.find(claim.letter))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .filter(letter::next_try_at.eq(Some(At(claim.until))))
         .set((
             letter::state.eq(LetterState::Sent),
             letter::next_try_at.eq(None::<At>),
             letter::sent_at.eq(Some(At(now))),
-            letter::body_sealed.eq(nothing),
+            letter::body_sealed.eq(empty),
         ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// A waiting letter is not needed any more.
+/// Marks a waiting letter as superseded: it is not needed any more.
 pub fn letter_supersede(conn: &mut Conn, id: LetterId) -> QueryResult<bool> {
-    let nothing: &[u8] = &[];
+    let empty: &[u8] = &[];
     diesel::update(letter::table.find(id))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .set((
             letter::state.eq(LetterState::Superseded),
             letter::next_try_at.eq(None::<At>),
-            letter::body_sealed.eq(nothing),
+            letter::body_sealed.eq(empty),
         ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// The letters of these kinds that wait for somebody are not needed any more.
-/// Returns which.
+/// Marks the waiting letters of these kinds to a member of staff as superseded. Returns which.
 pub fn letters_supersede(conn: &mut Conn, staff_id: StaffId, kinds: &[&str]) -> QueryResult<Vec<LetterId>> {
     let waiting: Vec<(LetterId, String)> = on_backend!(conn, c => letter::table
         .filter(letter::staff_id.eq(staff_id))
-        .filter(letter::state.eq_word(LetterState::Waiting))
+        .filter(letter::state.eq_code(LetterState::Waiting))
         .select((letter::id, letter::kind))
         .load(c))?;
     let mut ended = Vec::new();
@@ -284,8 +270,8 @@ pub fn letters_supersede(conn: &mut Conn, staff_id: StaffId, kinds: &[&str]) -> 
     Ok(ended)
 }
 
-/// Puts a letter that waits or was given up back to its start: due at once,
-/// with what it says now. `false` when it is neither.
+/// Restarts a letter that waits or was given up: due at once, with a new text. `false` when it is
+/// in another state.
 pub fn letter_restart(
     conn: &mut Conn,
     id: LetterId,
@@ -293,7 +279,7 @@ pub fn letter_restart(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(letter::table.find(id))
-        .filter(letter::state.eq_any_word(&[LetterState::Waiting, LetterState::Dead]))
+        .filter(letter::state.eq_any_code(&[LetterState::Waiting, LetterState::Dead]))
         .set((
             letter::state.eq(LetterState::Waiting),
             letter::body_sealed.eq(body_sealed),

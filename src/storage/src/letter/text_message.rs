@@ -1,5 +1,5 @@
-//! Text messages that wait to be sent. One is claimed for a while before it is
-//! handed over, so that a crash in between sends it again.
+//! The outbox of text messages. A message is claimed for a while before it is handed over, so that
+//! it is sent again after a crash in between.
 
 use diesel::prelude::*;
 
@@ -10,19 +10,17 @@ use domain::{ids::TextMessageId, time::Timestamp};
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = text_message)]
 pub struct DueText {
-    /// Which.
     pub id: TextMessageId,
-    /// Where it goes, sealed.
+    /// Sealed phone number.
     pub phone_sealed: Vec<u8>,
-    /// What it says, sealed.
+    /// Sealed text.
     pub body_sealed: Vec<u8>,
-    /// After this it is of no use.
+    /// After this it is useless.
     pub expires_at: Timestamp,
-    /// How often it was tried.
     pub tries: i32,
 }
 
-/// Puts a message into the outbox, due at once.
+/// Adds a message to the outbox, due at once.
 pub fn text_add(
     conn: &mut Conn,
     id: TextMessageId,
@@ -55,8 +53,8 @@ pub fn texts_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec
         .load(c))
 }
 
-/// Claims a message that was tried `tries` times, until `next_try_at`; `false`
-/// when somebody else has.
+/// Claims a message that was tried `tries` times, until `next_try_at`; `false` when another
+/// instance has claimed it.
 pub fn text_claim(
     conn: &mut Conn,
     id: TextMessageId,
@@ -72,17 +70,17 @@ pub fn text_claim(
         .map(|rows| rows == 1)
 }
 
-/// A message needs no more tries: it was sent, or given up where `sent_at` is
-/// none. Where it went and what it said are forgotten.
+/// Ends the tries of a message: sent, or given up when `sent_at` is `None`. Deletes phone number
+/// and text.
 pub fn text_finish(conn: &mut Conn, id: TextMessageId, sent_at: Option<Timestamp>) -> QueryResult<bool> {
-    let nothing: &[u8] = &[];
+    let empty: &[u8] = &[];
     diesel::update(text_message::table.find(id))
         .filter(text_message::next_try_at.is_not_null())
         .set((
             text_message::next_try_at.eq(None::<At>),
             text_message::sent_at.eq(sent_at.map(At)),
-            text_message::phone_sealed.eq(nothing),
-            text_message::body_sealed.eq(nothing),
+            text_message::phone_sealed.eq(empty),
+            text_message::body_sealed.eq(empty),
         ))
         .prepared()
         .execute(conn)

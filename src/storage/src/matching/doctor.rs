@@ -1,15 +1,15 @@
-//! Doctors as the matching sees them: presence, load, departments, shifts.
+//! Doctors for the matching: presence, load, departments, shifts.
 
 use chrono::NaiveDate;
 use diesel::{prelude::*, sql_types::BigInt};
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
     schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff, station},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{HospitalId, StaffId, StationId},
@@ -22,34 +22,28 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = doctor)]
 pub struct DoctorRow {
-    /// Who.
     pub staff_id: StaffId,
-    /// Whose doctor.
     pub hospital_id: HospitalId,
-    /// When the licence was verified.
     pub licence_verified_at: Option<Timestamp>,
     /// Last day of the licence.
     pub licence_valid_until: NaiveDate,
-    /// First day of practice.
     pub practising_since: NaiveDate,
-    /// Spoken languages, separated by `;`.
+    /// Separated by `;`.
     pub languages: String,
     /// Consultations at once, at most.
     pub capacity: i32,
-    /// Off, available or away.
     pub presence: Presence,
-    /// Since when without a new consultation.
+    /// When the doctor last got a consultation or changed presence.
     pub idle_since: Timestamp,
-    /// Consultations held now, offers included.
+    /// Live consultations now, offers included.
     pub live: i32,
 }
 
-/// A doctor by id.
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
     on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
 }
 
-/// Names for people: Chinese and English.
+/// Names of a member of staff: Chinese and English.
 pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
     on_backend!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
 }
@@ -64,21 +58,21 @@ pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Times
         .map(|rows| rows == 1)
 }
 
-/// Makes an available doctor away.
-pub fn presence_lose(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+/// Sets an available doctor to away.
+pub fn presence_set_away(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
-        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::presence.eq_code(Presence::Available))
         .set(doctor::presence.eq(Presence::Away))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Takes one of a doctor's places; `false` when there is none, or the doctor
-/// is not available any more.
-pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
+/// Takes one unit of a doctor's capacity; `false` when none is free, or the doctor is not available
+/// any more.
+pub fn capacity_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
-        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::presence.eq_code(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
         .prepared()
@@ -86,8 +80,8 @@ pub fn place_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<b
         .map(|rows| rows == 1)
 }
 
-/// Gives a place back.
-pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+/// Releases one unit of a doctor's capacity.
+pub fn capacity_release(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::live.gt(0))
         .set(doctor::live.eq(doctor::live - 1))
@@ -96,7 +90,7 @@ pub fn place_free(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// When the shift that somebody is on ends; `None` when they are on none.
+/// When the current shift of a member of staff ends; `None` when they are not on shift.
 pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<Timestamp>> {
     on_backend!(conn, c => shift::table
         .filter(shift::staff_id.eq(id))
@@ -108,7 +102,7 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
     .optional()
 }
 
-/// The district of a station: a hospital in another one is a neighbour.
+/// The district of a station: hospitals in other districts count as neighbouring.
 pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
     on_backend!(conn, c => station::table.find(id).select(station::district).first(c))
 }
@@ -116,22 +110,19 @@ pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
 /// A candidate, with the district of their hospital.
 #[derive(Debug, Clone)]
 pub struct LocatedCandidate {
-    /// Where the hospital is; who is elsewhere is a neighbour.
+    /// The hospital's district.
     pub district: String,
-    /// The hospital's weight.
     pub weight: u32,
-    /// The doctor.
     pub candidate: Candidate,
 }
 
-/// Every doctor who could take a consultation now: available, with a free
-/// place, on shift. Longest idle first; bounded, so that a busy network does
-/// not make one offer dearer.
+/// Doctors who can take a consultation now: available, with free capacity, on shift. Longest idle
+/// first; limited, so that the cost of an offer does not grow with the network.
 pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
     let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = on_backend!(conn, c => doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
-        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::presence.eq_code(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .filter(doctor::licence_verified_at.is_not_null())
         .filter(shift::starts_at.le(At(now)))
@@ -178,7 +169,7 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Ve
         .collect())
 }
 
-/// Doctors with patients, and when each was noted as heard.
+/// Doctors with live consultations, and when each was last recorded as heard from.
 pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
     on_backend!(conn, c => doctor::table
         .filter(doctor::live.gt(0))
@@ -186,7 +177,7 @@ pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timesta
         .load(c))
 }
 
-/// Notes when a doctor was heard, unless a later word is noted already.
+/// Records when a doctor was heard from, unless a later time is recorded already.
 pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<()> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::heard_at.is_null().or(doctor::heard_at.lt(Some(At(at)))))
@@ -199,7 +190,7 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
 /// How many doctors take offers now.
 pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
     on_backend!(conn, c => doctor::table
-        .filter(doctor::presence.eq_word(Presence::Available))
+        .filter(doctor::presence.eq_code(Presence::Available))
         .count()
         .get_result(c))
 }
@@ -212,8 +203,8 @@ pub fn hospital_turn(conn: &mut Conn, id: HospitalId) -> QueryResult<(i32, i64)>
     Ok((weight, clock.unwrap_or(0)))
 }
 
-/// Moves a hospital's virtual time on by one turn, which began at `system` or
-/// later; in one statement, for two of its doctors may accept at the same time.
+/// Advances a hospital's virtual time by one turn, which began at `system` or later; in one
+/// statement, because two of its doctors may accept at the same time.
 pub fn hospital_turn_add(conn: &mut Conn, id: HospitalId, system: i64, turn: i64) -> QueryResult<()> {
     let begins = diesel::dsl::case_when(hospital::virtual_time.lt(system), system.into_sql::<BigInt>())
         .otherwise(hospital::virtual_time);
@@ -231,7 +222,7 @@ pub fn matching_clock(conn: &mut Conn) -> QueryResult<i64> {
         .map(|time| time.unwrap_or(0))
 }
 
-/// Moves the system's virtual time on; never back.
+/// Advances the system's virtual time; never back.
 pub fn matching_clock_advance(conn: &mut Conn, to: i64) -> QueryResult<bool> {
     diesel::update(matching_clock::table)
         .filter(matching_clock::virtual_time.lt(to))
@@ -241,15 +232,15 @@ pub fn matching_clock_advance(conn: &mut Conn, to: i64) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// Doctors who hold or take something though no session of theirs is live:
-/// signed out, disabled, or signed in before `oldest`.
+/// Doctors who have consultations or accept offers although they have no live session: signed out,
+/// disabled, or signed in before `oldest`.
 pub fn doctors_signed_out(conn: &mut Conn, oldest: Timestamp, limit: i64) -> QueryResult<Vec<StaffId>> {
     let signed_in = session::table
         .filter(session::staff_id.eq(doctor::staff_id))
         .filter(session::revoked_at.is_null())
         .filter(session::created_at.gt(At(oldest)));
     on_backend!(conn, c => doctor::table
-        .filter(doctor::live.gt(0).or(doctor::presence.eq_word(Presence::Available)))
+        .filter(doctor::live.gt(0).or(doctor::presence.eq_code(Presence::Available)))
         .filter(diesel::dsl::not(diesel::dsl::exists(signed_in)))
         .limit(limit)
         .select(doctor::staff_id)

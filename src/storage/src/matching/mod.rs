@@ -1,4 +1,4 @@
-//! Who may be offered what: doctors as the matching sees them, and their offers.
+//! Matching: doctors and their offers.
 
 pub mod doctor;
 pub mod offer;

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use crate::{
-    conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::offer, sql_types::At, words::WordDsl,
+    code_literals::CodeDsl, conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::offer,
+    sql_types::At,
 };
 use domain::{
     consultation::{Offer, OfferState},
@@ -15,25 +16,18 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = offer)]
 pub struct OfferRow {
-    /// Which offer.
     pub id: OfferId,
-    /// Of which consultation.
     pub consultation_id: ConsultationId,
-    /// To whom.
     pub doctor_id: StaffId,
-    /// Whose doctor.
     pub hospital_id: HospitalId,
     /// Its number among the consultation's offers.
     pub fence: i64,
-    /// Where it stands.
     pub state: OfferState,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends unanswered.
+    /// When it ends without an answer.
     pub expires_at: Timestamp,
 }
 
-/// Adds an open offer.
 pub fn offer_add(
     conn: &mut Conn,
     consultation_id: ConsultationId,
@@ -55,11 +49,11 @@ pub fn offer_add(
     .map(|_| ())
 }
 
-/// Takes an accepted offer back; `false` when it is not accepted. Else the next
-/// doctor could not accept: a consultation has one accepted offer at most.
+/// Withdraws an accepted offer; `false` when it is not accepted. Otherwise the next doctor could
+/// not accept: a consultation has one accepted offer at most.
 pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
     diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_word(OfferState::Accepted))
+        .filter(offer::state.eq_code(OfferState::Accepted))
         .set(offer::state.eq(OfferState::Withdrawn))
         .prepared()
         .execute(conn)
@@ -69,14 +63,13 @@ pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
 /// Ends an open offer; `false` when it is not open any more.
 pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_word(OfferState::Open))
+        .filter(offer::state.eq_code(OfferState::Open))
         .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// An offer by id.
 pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
     on_backend!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
 }
@@ -85,7 +78,7 @@ pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>
 pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
     on_backend!(conn, c => offer::table
         .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.eq_word(OfferState::Open))
+        .filter(offer::state.eq_code(OfferState::Open))
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
@@ -95,16 +88,16 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
 /// How many offers are open, by hospital.
 pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
     on_backend!(conn, c => offer::table
-        .filter(offer::state.eq_word(OfferState::Open))
+        .filter(offer::state.eq_code(OfferState::Open))
         .group_by(offer::hospital_id)
         .select((offer::hospital_id, diesel::dsl::count_star()))
         .load(c))
 }
 
-/// Open offers whose time is over.
+/// Open offers that have expired.
 pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
     on_backend!(conn, c => offer::table
-        .filter(offer::state.eq_word(OfferState::Open))
+        .filter(offer::state.eq_code(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
         .order(offer::expires_at)
         .limit(limit)
@@ -112,12 +105,12 @@ pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
         .load(c))
 }
 
-/// Doctors who turned this consultation down or let it lapse since `since`:
-/// it is not put to them again at once.
+/// Doctors who declined this consultation or let the offer expire since `since`: it is not offered
+/// to them again at once.
 pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
     on_backend!(conn, c => offer::table
         .filter(offer::consultation_id.eq(id))
-        .filter(offer::state.eq_any_word(&[OfferState::Declined, OfferState::Expired]))
+        .filter(offer::state.eq_any_code(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))
         .select(offer::doctor_id)
         .load(c))

@@ -1,4 +1,4 @@
-//! By what a worker is found again: proved phones and identity documents.
+//! How a worker is identified: proved phones and identity documents.
 
 use diesel::prelude::*;
 
@@ -8,35 +8,32 @@ use domain::{
     network::IdentityKind,
 };
 
-/// One of them on the way into the database.
+/// An identity to be inserted.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = worker_identity, treat_none_as_default_value = false)]
 pub struct NewIdentity {
-    /// Its id.
     pub id: IdentityId,
-    /// Whom it finds.
+    /// The worker whom it identifies.
     pub worker_id: WorkerId,
-    /// What it is.
     pub kind: IdentityKind,
-    /// Its keyed digest.
+    /// Keyed digest of the number.
     pub lookup: Vec<u8>,
     /// Its number, sealed.
     pub value_sealed: Vec<u8>,
-    /// Since when it is known.
     pub created_at: At,
-    /// When it was proved; `None` for a claim, which opens nothing.
+    /// When it was proved; `None` for a claim, which identifies nobody.
     pub checked_at: Option<At>,
 }
 
-/// Adds one.
+/// Adds an identity.
 ///
 /// # Errors
-/// A unique violation where a proved one finds somebody already.
+/// A unique violation when the number is proved for a worker already.
 pub fn identity_add(conn: &mut Conn, new: &NewIdentity) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(worker_identity::table).values(new).execute(c)).map(|_| ())
 }
 
-/// Whom a proved one finds, before merges are followed.
+/// The worker with this proved identity, before merges are followed.
 pub fn identity_owner(conn: &mut Conn, lookup: &[u8]) -> QueryResult<Option<WorkerId>> {
     on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::lookup.eq(lookup))
@@ -46,7 +43,7 @@ pub fn identity_owner(conn: &mut Conn, lookup: &[u8]) -> QueryResult<Option<Work
     .optional()
 }
 
-/// Everybody who was named by it, proved or not.
+/// All workers with this identity, proved or not.
 pub fn identity_claimants(conn: &mut Conn, lookup: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
     on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::lookup.eq(lookup))
@@ -57,7 +54,7 @@ pub fn identity_claimants(conn: &mut Conn, lookup: &[u8], limit: i64) -> QueryRe
         .load(c))
 }
 
-/// What proves who these workers are: whose, what, and its digest.
+/// The proved identities of these workers: worker, kind and digest.
 pub fn identities_checked(
     conn: &mut Conn,
     workers: &[WorkerId],
@@ -69,7 +66,7 @@ pub fn identities_checked(
         .load(c))
 }
 
-/// Takes a worker's claims of this number away: it is proved now.
+/// Removes a worker's unproved claims of this number: it is proved now.
 pub fn claims_remove(conn: &mut Conn, worker: WorkerId, lookup: &[u8]) -> QueryResult<()> {
     let claims = worker_identity::table
         .filter(worker_identity::worker_id.eq(worker))
@@ -78,7 +75,7 @@ pub fn claims_remove(conn: &mut Conn, worker: WorkerId, lookup: &[u8]) -> QueryR
     on_backend!(conn, c => diesel::delete(claims).execute(c)).map(|_| ())
 }
 
-/// Takes the phones away by which these workers were found.
+/// Removes the phone identities of these workers.
 pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize> {
     let phones = worker_identity::table
         .filter(worker_identity::worker_id.eq_any(workers.iter().copied()))
@@ -86,10 +83,10 @@ pub fn phones_remove(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<usize
     on_backend!(conn, c => diesel::delete(phones).execute(c))
 }
 
-/// Which, what, its sealed number, and whether it was checked.
-pub type NamedIdentity = (IdentityId, IdentityKind, Vec<u8>, bool);
+/// Id, kind, sealed number, and whether it was proved.
+pub(crate) type NamedIdentity = (IdentityId, IdentityKind, Vec<u8>, bool);
 
-/// What is known of a worker together with a name.
+/// The identities of a worker other than a resident id, which are shown together with the name.
 pub fn identities_with_name(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<NamedIdentity>> {
     on_backend!(conn, c => worker_identity::table
         .filter(worker_identity::worker_id.eq(worker))
@@ -103,7 +100,7 @@ pub fn identities_with_name(conn: &mut Conn, worker: WorkerId) -> QueryResult<Ve
         .load(c))
 }
 
-/// Gives one another digest.
+/// Replaces the digest of an identity.
 pub fn identity_lookup_set(conn: &mut Conn, id: IdentityId, lookup: &[u8]) -> QueryResult<()> {
     diesel::update(worker_identity::table.find(id))
         .set(worker_identity::lookup.eq(lookup))
@@ -112,7 +109,7 @@ pub fn identity_lookup_set(conn: &mut Conn, id: IdentityId, lookup: &[u8]) -> Qu
         .map(|_| ())
 }
 
-/// Takes one away.
+/// Removes an identity.
 pub fn identity_remove(conn: &mut Conn, id: IdentityId) -> QueryResult<()> {
     on_backend!(conn, c => diesel::delete(worker_identity::table.find(id)).execute(c)).map(|_| ())
 }

@@ -1,8 +1,9 @@
-//! The network's places and people, listed and found one by one.
+//! Lists and single rows of the network: stations, hospitals, employers, shifts, workers.
 
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
@@ -11,7 +12,6 @@ use crate::{
         worker,
     },
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     consultation::ConsultationState,
@@ -23,17 +23,16 @@ use domain::{
     vitals::{Beyond, FitnessReading, ReadingKind},
 };
 
-/// Declares a row that is listed by id.
+/// Declares a row type and its list function, by id.
 macro_rules! listed {
     ($(#[$doc:meta])* $name:ident of $table:ident by $list:ident($id:ty) { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Queryable, Selectable)]
         #[diesel(table_name = $table)]
-        #[allow(missing_docs)]
         pub struct $name { $(pub $field: $type),+ }
 
         $(#[$doc])*
-        /// By id; `after` is the last one seen.
+        /// By id; `after` is the last id of the page before.
         pub fn $list(conn: &mut Conn, after: Option<$id>, limit: i64) -> QueryResult<Vec<$name>> {
             on_backend!(conn, c => {
                 let mut query = $table::table.into_boxed().order($table::id).limit(limit);
@@ -67,7 +66,6 @@ listed! {
     }
 }
 
-/// A station by id.
 pub fn station_fetch(conn: &mut Conn, id: StationId) -> QueryResult<Option<StationRow>> {
     on_backend!(conn, c => station::table.find(id).select(StationRow::as_select()).first(c)).optional()
 }
@@ -93,7 +91,6 @@ pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<Stri
 /// A shift as stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = shift)]
-#[allow(missing_docs)]
 pub struct ShiftRow {
     pub id: ShiftId,
     pub staff_id: StaffId,
@@ -102,12 +99,11 @@ pub struct ShiftRow {
     pub version: i64,
 }
 
-/// A shift by id.
 pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>> {
     on_backend!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
 }
 
-/// Moves a shift; `false` when another version of it stands.
+/// Changes a shift; `false` when its version is another.
 pub fn shift_write(
     conn: &mut Conn,
     id: ShiftId,
@@ -127,7 +123,7 @@ pub fn shift_write(
         .map(|rows| rows == 1)
 }
 
-/// Takes a shift off the roster; `false` when it is not on it.
+/// Removes a shift from the roster; `false` when it is not there.
 pub fn shift_remove(conn: &mut Conn, id: ShiftId) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
 }
@@ -153,15 +149,15 @@ pub fn shift_list(
     })
 }
 
-/// A shift of this member of staff, other than `but`, that meets this span.
+/// A shift of this member of staff that overlaps this span, other than `except`.
 pub fn shift_meeting(
     conn: &mut Conn,
     staff_id: StaffId,
-    but: Option<ShiftId>,
+    except: Option<ShiftId>,
     starts_at: Timestamp,
     ends_at: Timestamp,
 ) -> QueryResult<Option<ShiftRow>> {
-    let met: Vec<ShiftRow> = on_backend!(conn, c => shift::table
+    let overlapping: Vec<ShiftRow> = on_backend!(conn, c => shift::table
         .filter(shift::staff_id.eq(staff_id))
         .filter(shift::starts_at.lt(At(ends_at)))
         .filter(shift::ends_at.gt(At(starts_at)))
@@ -169,10 +165,10 @@ pub fn shift_meeting(
         .limit(2)
         .select(ShiftRow::as_select())
         .load(c))?;
-    Ok(met.into_iter().find(|row| Some(row.id) != but))
+    Ok(overlapping.into_iter().find(|row| Some(row.id) != except))
 }
 
-/// Ids and birth of workers with this phone, who were not merged away.
+/// Workers with this phone who were not merged into another.
 pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> QueryResult<Vec<WorkerId>> {
     on_backend!(conn, c => worker::table
         .filter(worker::phone_index.eq(phone_index))
@@ -183,12 +179,12 @@ pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> Quer
         .load(c))
 }
 
-/// Since when a worker is known.
+/// When the worker's row was created.
 pub fn worker_since(conn: &mut Conn, id: WorkerId) -> QueryResult<Timestamp> {
     on_backend!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
 }
 
-/// An employer's people, by id.
+/// The workers of an employer, by id.
 pub fn workers_of_employer(
     conn: &mut Conn,
     employer_id: EmployerId,
@@ -237,24 +233,23 @@ pub fn fitness_readings(
     Ok(rows.into_iter().map(known).collect())
 }
 
-/// Packs of these workers that came out since `since`, and those of which nobody
-/// knows: whose, and what.
+/// Packs of these workers that were dispensed since `since`, and those in doubt: worker and product
+/// code.
 pub fn vended_since(
     conn: &mut Conn,
     workers: &[WorkerId],
     since: Timestamp,
 ) -> QueryResult<Vec<(WorkerId, String)>> {
-    let out = order_unit::state.eq_word(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    let out = order_unit::state.eq_code(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq_any(workers.iter().copied()))
-        .filter(order_unit::state.eq_word(UnitState::InDoubt).or(out.assume_not_null()))
+        .filter(order_unit::state.eq_code(UnitState::InDoubt).or(out.assume_not_null()))
         .select((order_unit::worker_id, order_unit::product_code))
         .load(c))
 }
 
-/// How much there is of everything; `today` is the first instant of the civil day.
+/// Counts over the network; those of today begin at the first instant of the civil day.
 #[derive(Debug, Clone, Copy, Default)]
-#[allow(missing_docs)]
 pub struct Figures {
     pub stations: i64,
     pub cabinets: i64,
@@ -268,12 +263,12 @@ pub struct Figures {
     pub in_doubt: i64,
 }
 
-/// Counts small tables and partial indexes; the caller keeps the answer a while.
+/// Counts small tables and partial indexes; the caller should cache the result for a while.
 pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
-        // The index is of live ones.
-        let among = consultation::table.filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-        on_backend!(conn, c => among.filter(consultation::state.eq_word(state)).count().get_result(c))
+        // The partial index covers live consultations only.
+        let among = consultation::table.filter(consultation::state.eq_any_code(ConsultationState::LIVE));
+        on_backend!(conn, c => among.filter(consultation::state.eq_code(state)).count().get_result(c))
     };
     Ok(Figures {
         stations: on_backend!(conn, c => station::table
@@ -283,7 +278,7 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
         cabinets: on_backend!(conn, c => cabinet::table.count().get_result(c))?,
         hospitals: on_backend!(conn, c => hospital::table.count().get_result(c))?,
         doctors_available: on_backend!(conn, c => doctor::table
-            .filter(doctor::presence.eq_word(Presence::Available))
+            .filter(doctor::presence.eq_code(Presence::Available))
             .count()
             .get_result(c))?,
         doctors_on_shift: on_backend!(conn, c => doctor::table
@@ -295,18 +290,18 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
         waiting: live(conn, ConsultationState::Waiting)? + live(conn, ConsultationState::Offered)?,
         active: live(conn, ConsultationState::Active)?,
         completed_today: on_backend!(conn, c => consultation::table
-            .filter(consultation::state.eq_word(ConsultationState::Completed))
+            .filter(consultation::state.eq_code(ConsultationState::Completed))
             .filter(consultation::ended_at.ge(At(today)))
             .count()
             .get_result(c))?,
         vended_today: on_backend!(conn, c => attempt::table
-            .filter(attempt::state.eq_word(AttemptState::Dispensed))
+            .filter(attempt::state.eq_code(AttemptState::Dispensed))
             .filter(attempt::ended_at.ge(At(today)))
             .count()
             .get_result(c))?,
         in_doubt: on_backend!(conn, c => attempt::table
-            .filter(attempt::state.eq_any_word(AttemptState::LIVE))
-            .filter(attempt::state.eq_word(AttemptState::InDoubt))
+            .filter(attempt::state.eq_any_code(AttemptState::LIVE))
+            .filter(attempt::state.eq_code(AttemptState::InDoubt))
             .count()
             .get_result(c))?,
     })

@@ -1,9 +1,9 @@
-//! What is written where two records turn out to be one person's, and where
-//! that turns out to be wrong.
+//! Writes for merging two worker records that are one person's, and for undoing a wrong merge.
 
 use diesel::{dsl::exists, prelude::*, sql_types::Text};
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
@@ -12,7 +12,6 @@ use crate::{
         worker, worker_merge, worker_merge_row,
     },
     sql_types::{At, Uuid},
-    words::WordDsl,
 };
 use domain::{
     consultation::ConsultationState,
@@ -23,33 +22,33 @@ use domain::{
     time::Timestamp,
 };
 
-/// Whether somebody is checked in.
+/// Whether the worker is checked in.
 pub fn checked_in(conn: &mut Conn, who: WorkerId) -> QueryResult<bool> {
     let visits = check_in::table.filter(check_in::worker_id.eq(who)).filter(check_in::ended_at.is_null());
     on_backend!(conn, c => diesel::select(exists(visits)).get_result(c))
 }
 
-/// What care a worker has running, the first found of these; `None` when all has ended.
+/// The code of the first kind of care that a worker has under way; `None` when all has ended.
 pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static str>> {
-    let talks = consultation::table
+    let consultations = consultation::table
         .filter(consultation::worker_id.eq(who))
-        .filter(consultation::state.eq_any_word(ConsultationState::LIVE));
-    if on_backend!(conn, c => talks.count().get_result::<i64>(c))? > 0 {
+        .filter(consultation::state.eq_any_code(ConsultationState::LIVE));
+    if on_backend!(conn, c => consultations.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("consultation_live"));
     }
     let ordered =
-        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_word(OrderState::LIVE));
+        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_code(OrderState::LIVE));
     if on_backend!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("order_live"));
     }
     let prescribed = prescription::table
         .filter(prescription::worker_id.eq(who))
-        .filter(prescription::state.eq_any_word(LIVE));
+        .filter(prescription::state.eq_any_code(LIVE));
     let live = on_backend!(conn, c => prescribed.count().get_result::<i64>(c))? > 0;
     Ok(live.then_some("prescription_live"))
 }
 
-/// Says under whom a worker's record stands; `None` puts it back on its own.
+/// Sets the worker into whom this one is merged; `None` makes the record separate again.
 pub fn worker_merged_set(conn: &mut Conn, from: WorkerId, into: Option<WorkerId>) -> QueryResult<()> {
     diesel::update(worker::table.find(from))
         .set(worker::merged_into.eq(into))
@@ -62,23 +61,21 @@ pub fn worker_merged_set(conn: &mut Conn, from: WorkerId, into: Option<WorkerId>
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = worker_merge)]
 pub struct MergeRow {
-    /// Which.
     pub id: MergeId,
-    /// Whose record was brought under another.
+    /// The worker who was merged into another.
     pub from_id: WorkerId,
-    /// Under whose.
+    /// The worker into whom they were merged.
     pub into_id: WorkerId,
-    /// Both sides as they were, sealed.
+    /// Both records before the merge, sealed.
     pub before_sealed: Vec<u8>,
-    /// What `from` had to spend.
+    /// The balance that `from` had.
     pub balance_fen: Fen,
-    /// What of both went back to the fund.
+    /// The part of both balances that went back to the fund.
     pub returned_fen: Fen,
-    /// When.
     pub merged_at: Timestamp,
 }
 
-/// Notes a merge.
+/// Records a merge.
 pub fn merge_add(conn: &mut Conn, row: &MergeRow) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(worker_merge::table)
         .values((
@@ -94,7 +91,7 @@ pub fn merge_add(conn: &mut Conn, row: &MergeRow) -> QueryResult<()> {
     .map(|_| ())
 }
 
-/// The merge of this worker that stands.
+/// The merge of this worker that is in effect.
 pub fn merge_live(conn: &mut Conn, from: WorkerId) -> QueryResult<Option<MergeRow>> {
     on_backend!(conn, c => worker_merge::table
         .filter(worker_merge::from_id.eq(from))
@@ -104,7 +101,7 @@ pub fn merge_live(conn: &mut Conn, from: WorkerId) -> QueryResult<Option<MergeRo
     .optional()
 }
 
-/// Notes that a merge was undone.
+/// Records that a merge was undone.
 pub fn merge_undone(conn: &mut Conn, id: MergeId, now: Timestamp) -> QueryResult<()> {
     let nothing: &[u8] = &[];
     diesel::update(worker_merge::table.find(id))
@@ -114,8 +111,8 @@ pub fn merge_undone(conn: &mut Conn, id: MergeId, now: Timestamp) -> QueryResult
         .map(|_| ())
 }
 
-/// Gives what the one has to the other, and notes each row, so that it can be
-/// given back. Signed prescriptions stay: the signed bytes name their worker.
+/// Moves the records of one worker to the other, and records each row, so that it can be moved
+/// back. Signed prescriptions stay: the signed bytes name their worker.
 pub fn records_move(conn: &mut Conn, merge: MergeId, from: WorkerId, into: WorkerId) -> QueryResult<()> {
     macro_rules! moved {
         ($($table:ident $(without $signed:ident)?),+) => {$(
@@ -142,7 +139,7 @@ pub fn records_move(conn: &mut Conn, merge: MergeId, from: WorkerId, into: Worke
     Ok(())
 }
 
-/// Gives back what a merge moved.
+/// Moves back what a merge moved.
 pub fn records_return(conn: &mut Conn, merge: MergeId, from: WorkerId) -> QueryResult<()> {
     macro_rules! returned {
         ($($table:ident),+) => {$(
@@ -161,8 +158,8 @@ pub fn records_return(conn: &mut Conn, merge: MergeId, from: WorkerId) -> QueryR
     on_backend!(conn, c => diesel::delete(rows).execute(c)).map(|_| ())
 }
 
-/// Gives somebody what they did since a merge: what began in check-ins that
-/// were opened by one of `known_as`. Signed prescriptions stay where they are.
+/// Moves to a worker what they did since a merge: the records of check-ins that were opened as one
+/// of `known_as`. Signed prescriptions stay where they are.
 pub fn records_since_return(
     conn: &mut Conn,
     into: WorkerId,
@@ -198,14 +195,13 @@ pub fn records_since_return(
     Ok(())
 }
 
-/// Takes a profile away that a merge made.
+/// Deletes a profile that a merge created.
 pub fn profile_remove(conn: &mut Conn, who: WorkerId) -> QueryResult<()> {
     on_backend!(conn, c => diesel::delete(health_profile::table.find(who)).execute(c)).map(|_| ())
 }
 
-/// What a worker said of consents, oldest first: which, for what, and whether
-/// it was withdrawn.
-pub fn consents_said(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<(ConsentId, String, bool)>> {
+/// A worker's consents, oldest first: id, purpose, and whether it was withdrawn.
+pub fn consents_recorded(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<(ConsentId, String, bool)>> {
     on_backend!(conn, c => consent::table
         .filter(consent::worker_id.eq(who))
         .order((consent::granted_at, consent::id))
@@ -221,7 +217,7 @@ pub fn consents_withdraw(conn: &mut Conn, ids: &[ConsentId], now: Timestamp) -> 
     .map(|_| ())
 }
 
-/// Puts a withdrawn consent in force again.
+/// Cancels the withdrawal of a consent.
 pub fn consent_restore(conn: &mut Conn, id: ConsentId) -> QueryResult<()> {
     diesel::update(consent::table.find(id))
         .set(consent::withdrawn_at.eq(None::<At>))

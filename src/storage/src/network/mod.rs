@@ -1,5 +1,5 @@
-//! The network's entities on their way in: one at a time by an operator, or
-//! thousands at once by an import. Every verb takes a slice.
+//! Inserts of the network's entities: one at a time by an operator, or thousands at once by an
+//! import. Every function takes a slice.
 
 pub mod identity;
 pub mod import;
@@ -32,13 +32,12 @@ use domain::{
 /// Rows per statement: SQLite binds at most 32,766 values.
 const ROWS_AT_ONCE: usize = 500;
 
-/// Declares a row on its way in, and the verb that adds many of it.
+/// Declares an insertable row, and the function that inserts many of it.
 macro_rules! insertable {
     ($(#[$doc:meta])* $name:ident into $table:ident by $verb:ident { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Insertable)]
         #[diesel(table_name = $table, treat_none_as_default_value = false)]
-        #[allow(missing_docs)]
         pub struct $name { $(pub $field: $type),+ }
 
         $(#[$doc])*
@@ -95,7 +94,7 @@ insertable! {
     }
 }
 insertable! {
-    /// What doctors have beside other staff. `languages` is separated by `;`.
+    /// What doctors have in addition to other staff. `languages` is separated by `;`.
     NewDoctor into doctor by doctors_add {
         staff_id: StaffId, hospital_id: HospitalId, licence_no: String, licence_verified_at: Option<At>,
         licence_valid_until: NaiveDate, practising_since: NaiveDate, languages: String, capacity: i32,
@@ -117,7 +116,7 @@ insertable! {
     NewLot into lot by lots_add { product_code: String, lot_no: String, expires_on: NaiveDate }
 }
 insertable! {
-    /// Slots with the lot they hold.
+    /// Slots with their current lot.
     NewSlot into slot by slots_add {
         cabinet_id: CabinetId, slot_no: i32, capacity: i32, product_code: Option<String>, lot_no: Option<String>,
     }

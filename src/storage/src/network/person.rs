@@ -1,15 +1,14 @@
-//! Who is one person, as far as limits go: a worker, the walk-ins that were
-//! merged into them, and walk-ins who gave the same phone. Two cards are two
-//! people, though one phone stands on both.
+//! Which worker rows count as one person for limits: a worker, the walk-ins that were merged into
+//! them, and walk-ins who gave the same phone. Two cards are two people, even with the same phone.
 
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     schema::{order_unit, orders, worker},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{OrderId, WorkerId},
@@ -17,10 +16,10 @@ use domain::{
     time::Timestamp,
 };
 
-/// More rows than this are no person any more; the newest count.
+/// Most rows that count as one person; the newest are used.
 const MOST_ROWS: i64 = 200;
 
-/// What tells who is who.
+/// What identifies a worker row.
 #[derive(Debug, Clone, Queryable)]
 struct Known {
     id: WorkerId,
@@ -29,13 +28,13 @@ struct Known {
     merged_into: Option<WorkerId>,
 }
 
-/// The rows of the person that `who` is, in the order in which they are locked.
+/// The rows of the person that `who` belongs to, in the order in which they are locked.
 pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let columns = (worker::id, worker::card_index, worker::phone_index, worker::merged_into);
     let root = super::worker::worker_merged_root(conn, who)?;
-    let family = super::worker::worker_with_merged(conn, root)?;
+    let merged = super::worker::worker_with_merged(conn, root)?;
     let mut rows = on_backend!(conn, c => worker::table
-        .filter(worker::id.eq_any(family.iter().copied()))
+        .filter(worker::id.eq_any(merged.iter().copied()))
         .order(worker::id.desc())
         .limit(MOST_ROWS)
         .select(columns)
@@ -44,7 +43,7 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let mut phones: Vec<Vec<u8>> = rows.iter().map(|row| row.phone_index.clone()).collect();
     phones.sort_unstable();
     phones.dedup();
-    // Nobody's phone is nobody's.
+    // An empty digest (no phone) matches nobody.
     for phone in phones.iter().filter(|phone| !phone.is_empty()) {
         let same = on_backend!(conn, c => worker::table
             .filter(worker::phone_index.eq(phone.as_slice()))
@@ -64,34 +63,34 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     Ok(person)
 }
 
-/// Takes the rows of a person for this transaction, in one order: of two orders
-/// of one person the second waits for the end of the first.
-pub fn person_hold(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
+/// Locks the rows of a person, always in the same order: of two orders of one person the second
+/// waits for the end of the first.
+pub fn person_lock(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
     for who in person {
-        on_backend!(conn, c => worker::table.find(*who).select(worker::id).lock_for_update().get_result::<WorkerId>(c))
+        on_backend!(conn, c => worker::table.find(*who).select(worker::id).lock_for_no_key_update().get_result::<WorkerId>(c))
             .optional()?;
     }
     Ok(())
 }
 
-/// Unpaid orders over the counter that a person holds: how many, and how many packs.
+/// Unpaid orders over the counter of a person: number of orders, and of packs.
 pub fn unpaid_of(conn: &mut Conn, person: &[WorkerId], now: Timestamp) -> QueryResult<(i64, i64)> {
-    let mut held: (i64, i64) = (0, 0);
+    let mut counts: (i64, i64) = (0, 0);
     for who in person {
         let ids: Vec<OrderId> = on_backend!(conn, c => orders::table
             .filter(orders::worker_id.eq(*who))
-            .filter(orders::state.eq_word(OrderState::Reserved))
+            .filter(orders::state.eq_code(OrderState::Reserved))
             .filter(orders::prescription_id.is_null())
             .filter(orders::expires_at.gt(At(now)))
             .select(orders::id)
             .load(c))?;
         for id in &ids {
-            held.1 += on_backend!(conn, c => order_unit::table
+            counts.1 += on_backend!(conn, c => order_unit::table
                 .filter(order_unit::order_id.eq(*id))
                 .count()
                 .get_result::<i64>(c))?;
         }
-        held.0 += i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        counts.0 += i64::try_from(ids.len()).unwrap_or(i64::MAX);
     }
-    Ok(held)
+    Ok(counts)
 }

@@ -1,5 +1,4 @@
-//! The network as a whole: what stations permit and where they are, which keys
-//! are enrolled there, and who works here.
+//! The whole network: what stations permit and where they are, enrolled device keys, and staff.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,8 +30,8 @@ pub fn station_names(conn: &mut Conn, id: StationId) -> QueryResult<(String, Str
         .first(c))
 }
 
-/// The stations of each district that are not retired. Reads one row for each
-/// station: for pages and tools, not for a hot path.
+/// How many stations that are not retired each district has. Reads one row per station: for pages
+/// and tools, not for a hot path.
 pub fn stations_by_district(conn: &mut Conn) -> QueryResult<BTreeMap<String, usize>> {
     let districts: Vec<String> = on_backend!(conn, c => station::table
         .filter(station::retired_at.is_null())
@@ -45,20 +44,16 @@ pub fn stations_by_district(conn: &mut Conn) -> QueryResult<BTreeMap<String, usi
     Ok(counts)
 }
 
-/// A key that is enrolled and not revoked.
+/// An enrolled key that is not revoked.
 #[derive(Debug, Clone, Queryable)]
 pub struct EnrolledDevice {
-    /// Its id.
     pub id: DeviceId,
     /// `station` or `cabinet`.
     pub kind: String,
-    /// Where.
     pub station_id: StationId,
-    /// The station's code.
     pub station_code: String,
-    /// The cabinet, if it is one's.
+    /// Set for the key of a cabinet.
     pub cabinet_id: Option<CabinetId>,
-    /// The epoch of the key.
     pub epoch: i64,
     /// In base64url.
     pub public_key: String,
@@ -82,14 +77,14 @@ pub fn devices_enrolled(conn: &mut Conn) -> QueryResult<Vec<EnrolledDevice>> {
         .load(c))
 }
 
-/// The last one-time code's step that each member of staff has used, by address.
+/// The last time step whose one-time code each member of staff has used, by e-mail address.
 pub fn staff_steps(conn: &mut Conn) -> QueryResult<HashMap<String, i64>> {
     let used = staff::table.filter(staff::totp_step.gt(0));
     let rows = on_backend!(conn, c => used.select((staff::email, staff::totp_step)).load(c))?;
     Ok(rows.into_iter().collect())
 }
 
-/// The id of every member of staff, by address.
+/// All staff ids, by e-mail address.
 pub fn staff_by_email(conn: &mut Conn) -> QueryResult<HashMap<String, StaffId>> {
     let rows = on_backend!(conn, c => staff::table.select((staff::email, staff::id)).load(c))?;
     Ok(rows.into_iter().collect())

@@ -1,16 +1,16 @@
-//! Changes of a worker that wait for a second operator, and what they write.
+//! Changes of a worker that wait for a second operator's approval, and what they write.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::worker::WorkerRow;
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::{worker, worker_change},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{EmployerId, StaffId, WorkerChangeId, WorkerId},
@@ -23,32 +23,23 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = worker_change)]
 pub struct ChangeRow {
-    /// Which.
     pub id: WorkerChangeId,
-    /// Of whom.
     pub worker_id: WorkerId,
-    /// What.
     pub kind: ChangeKind,
     /// Its values, sealed; empty once it is decided.
     pub body_sealed: Vec<u8>,
-    /// Where it stands.
     pub state: ChangeState,
-    /// Who asked for it.
     pub requested_by: StaffId,
-    /// When.
     pub requested_at: Timestamp,
     /// Until when it may be approved.
     pub expires_at: Timestamp,
-    /// Who decided.
     pub decided_by: Option<StaffId>,
-    /// When.
     pub decided_at: Option<Timestamp>,
 }
 
-/// A change on the way into the database.
+/// A change to be inserted.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = worker_change)]
-#[allow(missing_docs)]
 pub struct NewChange {
     pub id: WorkerChangeId,
     pub worker_id: WorkerId,
@@ -60,23 +51,21 @@ pub struct NewChange {
     pub expires_at: At,
 }
 
-/// Adds a change.
 pub fn change_add(conn: &mut Conn, new: &NewChange) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(worker_change::table).values(new).execute(c)).map(|_| ())
 }
 
-/// A change by id.
 pub fn change_fetch(conn: &mut Conn, id: WorkerChangeId) -> QueryResult<Option<ChangeRow>> {
     on_backend!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).first(c)).optional()
 }
 
-/// A change, whose row is taken for this transaction.
-pub fn change_hold(conn: &mut Conn, id: WorkerChangeId) -> QueryResult<Option<ChangeRow>> {
-    on_backend!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).lock_for_update().get_result(c))
+/// A change, with its row locked for update.
+pub fn change_lock(conn: &mut Conn, id: WorkerChangeId) -> QueryResult<Option<ChangeRow>> {
+    on_backend!(conn, c => worker_change::table.find(id).select(ChangeRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
 }
 
-/// Changes that wait and may still be approved, by id.
+/// Waiting changes that may still be approved, by id.
 pub fn changes_waiting(
     conn: &mut Conn,
     now: Timestamp,
@@ -97,7 +86,7 @@ pub fn changes_waiting(
     })
 }
 
-/// Notes how a change was decided. What it would have written is forgotten.
+/// Records the decision on a change, and deletes what it would have written.
 pub fn change_decide(
     conn: &mut Conn,
     id: WorkerChangeId,
@@ -107,7 +96,7 @@ pub fn change_decide(
 ) -> QueryResult<()> {
     let nothing: &[u8] = &[];
     diesel::update(worker_change::table.find(id))
-        .filter(worker_change::state.eq_word(ChangeState::Waiting))
+        .filter(worker_change::state.eq_code(ChangeState::Waiting))
         .set((
             worker_change::state.eq(state),
             worker_change::body_sealed.eq(nothing),
@@ -119,10 +108,10 @@ pub fn change_decide(
         .map(|_| ())
 }
 
-/// Gives a worker a card; one that was stopped before is in force again.
+/// Sets a worker's card; one that was stopped before is valid again.
 ///
 /// # Errors
-/// A unique violation where somebody else has it.
+/// A unique violation when another worker has it.
 pub fn card_set(conn: &mut Conn, id: WorkerId, card_index: &[u8]) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((worker::card_index.eq(Some(card_index)), worker::card_stopped_at.eq(None::<At>)))
@@ -131,10 +120,10 @@ pub fn card_set(conn: &mut Conn, id: WorkerId, card_index: &[u8]) -> QueryResult
         .map(|_| ())
 }
 
-/// A card as it stands on a worker's row.
+/// The card columns of a worker's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFields {
-    /// Keyed digest of its number; none for somebody without one.
+    /// Keyed digest of its number; `None` without a card.
     pub index: Option<Vec<u8>>,
     /// Salt of its PIN.
     pub pin_salt: Option<Vec<u8>>,
@@ -156,16 +145,17 @@ impl CardFields {
     }
 }
 
-/// Gives two workers one another's cards and PINs, with all of their tries. The caller holds both.
+/// Exchanges the cards and PINs of two workers, and resets the PIN tries. The caller must have both
+/// rows locked.
 pub fn cards_exchange(conn: &mut Conn, one: &WorkerRow, other: &WorkerRow) -> QueryResult<()> {
-    let nothing = CardFields { index: None, pin_salt: None, pin_mac: None, stopped_at: None };
-    // A number stands on one row at a time.
-    card_fields_set(conn, one.id, &nothing)?;
+    let no_card = CardFields { index: None, pin_salt: None, pin_mac: None, stopped_at: None };
+    // The card number is unique over all rows: clear one first.
+    card_fields_set(conn, one.id, &no_card)?;
     card_fields_set(conn, other.id, &CardFields::of(one))?;
     card_fields_set(conn, one.id, &CardFields::of(other))
 }
 
-/// Writes a card as it stood on a row.
+/// Writes the card columns, and resets the PIN tries.
 pub fn card_fields_set(conn: &mut Conn, id: WorkerId, card: &CardFields) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((
@@ -181,7 +171,7 @@ pub fn card_fields_set(conn: &mut Conn, id: WorkerId, card: &CardFields) -> Quer
         .map(|_| ())
 }
 
-/// Stops a worker's card; `false` where it is stopped, or there is none.
+/// Stops a worker's card; `false` when it is stopped already, or there is none.
 pub fn card_stop(conn: &mut Conn, id: WorkerId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(worker::table.find(id))
         .filter(worker::card_index.is_not_null())
@@ -192,7 +182,7 @@ pub fn card_stop(conn: &mut Conn, id: WorkerId, now: Timestamp) -> QueryResult<b
         .map(|rows| rows == 1)
 }
 
-/// Gives a worker a PIN, with all of its tries.
+/// Sets a worker's PIN, and resets the PIN tries.
 pub fn pin_set(conn: &mut Conn, id: WorkerId, salt: &[u8], mac: &[u8]) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((
@@ -206,7 +196,6 @@ pub fn pin_set(conn: &mut Conn, id: WorkerId, salt: &[u8], mac: &[u8]) -> QueryR
         .map(|_| ())
 }
 
-/// Gives a worker another name.
 pub fn name_set(conn: &mut Conn, id: WorkerId, sealed: &[u8]) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set(worker::name_sealed.eq(sealed))
@@ -215,9 +204,8 @@ pub fn name_set(conn: &mut Conn, id: WorkerId, sealed: &[u8]) -> QueryResult<()>
         .map(|_| ())
 }
 
-/// What an operator writes of a worker beside name and phone.
+/// What an operator edits of a worker, except name and phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Details {
     pub birth_date: Option<NaiveDate>,
     pub sex: Option<Sex>,
@@ -226,7 +214,6 @@ pub struct Details {
     pub language: Language,
 }
 
-/// Writes them.
 pub fn details_set(conn: &mut Conn, id: WorkerId, details: &Details) -> QueryResult<()> {
     diesel::update(worker::table.find(id))
         .set((

@@ -1,16 +1,16 @@
-//! Orders and their packs. A state moves only from the state it was read in.
+//! Orders and their packs. A state changes only from the state that was read.
 
 pub mod station_sales;
 
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::{PortableDsl, insert_few, on_backend},
+    dialect::{RowLockDsl, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{order_unit, orders},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{CabinetId, CheckInId, OrderId, OrderUnitId, PrescriptionId, StationId, WorkerId},
@@ -23,56 +23,38 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = orders)]
 pub struct OrderRow {
-    /// Which order.
     pub id: OrderId,
-    /// Whose.
     pub worker_id: WorkerId,
-    /// In which check-in it was ordered.
     pub check_in_id: CheckInId,
-    /// At which station.
     pub station_id: StationId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// Against which prescription; none over the counter.
+    /// `None` for a sale over the counter.
     pub prescription_id: Option<PrescriptionId>,
-    /// Where it stands.
     pub state: OrderState,
-    /// What it costs.
     pub total_fen: Fen,
     /// The sealed pickup code, once paid.
     pub pickup_sealed: Option<Vec<u8>>,
-    /// Since when.
     pub created_at: Timestamp,
-    /// From here on it may be expired.
+    /// Stock is reserved until then; afterwards the order may be expired.
     pub expires_at: Timestamp,
-    /// When it was paid.
     pub paid_at: Option<Timestamp>,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// What the safety check found over the counter, sealed.
     pub safety_sealed: Option<Vec<u8>>,
 }
 
-/// An order on its way in; it begins in `reserved`.
+/// An order to be inserted; it begins in `reserved`.
 #[derive(Debug, Clone)]
 pub struct NewOrder {
-    /// Which order.
     pub id: OrderId,
-    /// Whose.
     pub worker_id: WorkerId,
-    /// In which check-in.
     pub check_in_id: CheckInId,
-    /// Where.
     pub station_id: StationId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// Against which prescription.
     pub prescription_id: Option<PrescriptionId>,
-    /// What it costs.
     pub total_fen: Fen,
-    /// When.
     pub created_at: Timestamp,
-    /// For how long its stock is kept.
+    /// Stock is reserved until then.
     pub expires_at: Timestamp,
     /// What the safety check found over the counter, sealed.
     pub safety_sealed: Option<Vec<u8>>,
@@ -82,31 +64,19 @@ pub struct NewOrder {
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = order_unit, treat_none_as_default_value = false)]
 pub struct UnitRow {
-    /// Which pack.
     pub id: OrderUnitId,
-    /// Of which order.
     pub order_id: OrderId,
-    /// Whose.
     pub worker_id: WorkerId,
-    /// Against which prescription.
     pub prescription_id: Option<PrescriptionId>,
-    /// Against which of its lines.
     pub line_no: Option<i32>,
-    /// What.
     pub product_code: String,
-    /// From which cabinet.
     pub cabinet_id: CabinetId,
-    /// From which slot.
     pub slot_no: i32,
-    /// Of which lot.
     pub lot_no: String,
-    /// What it costs.
     pub price_fen: Fen,
     /// Thousandths of a unit taken in a day.
     pub daily_units_thousandths: i64,
-    /// For how many days.
     pub days: i32,
-    /// Where it stands.
     pub state: UnitState,
 }
 
@@ -137,15 +107,13 @@ pub fn units_add(conn: &mut Conn, rows: &[UnitRow]) -> QueryResult<()> {
     insert_few!(conn, order_unit::table, rows).map(|_| ())
 }
 
-/// An order by id.
 pub fn order_fetch(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
     on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).first(c)).optional()
 }
 
-/// Takes an order's row for this transaction: whoever else decides about it
-/// waits until this one has ended.
+/// An order, with its row locked for update.
 pub fn order_lock(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).lock_for_update().get_result(c)).optional()
+    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
 }
 
 /// A worker's orders, oldest first.
@@ -177,18 +145,7 @@ pub fn units_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<UnitRo
         .load(c))
 }
 
-/// How far the packs of a prescription are: line and state of each.
-pub fn units_of_prescription(
-    conn: &mut Conn,
-    prescription: PrescriptionId,
-) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
-    on_backend!(conn, c => order_unit::table
-        .filter(order_unit::prescription_id.eq(Some(prescription)))
-        .select((order_unit::line_no, order_unit::state))
-        .load(c))
-}
-
-/// The packs that lie set aside in one slot.
+/// The packs reserved in one slot.
 pub fn units_reserved_in_slot(
     conn: &mut Conn,
     cabinet: CabinetId,
@@ -196,22 +153,22 @@ pub fn units_reserved_in_slot(
 ) -> QueryResult<Vec<UnitRow>> {
     on_backend!(conn, c => order_unit::table
         .inner_join(orders::table)
-        .filter(orders::state.eq_any_word(OrderState::LIVE))
+        .filter(orders::state.eq_any_code(OrderState::LIVE))
         .filter(order_unit::cabinet_id.eq(cabinet))
         .filter(order_unit::slot_no.eq(slot_no))
-        .filter(order_unit::state.eq_any_word(&[UnitState::Reserved, UnitState::Authorised]))
+        .filter(order_unit::state.eq_any_code(&[UnitState::Reserved, UnitState::Authorised]))
         .order(order_unit::id.desc())
         .select(UnitRow::as_select())
         .load(c))
 }
 
-/// Workers who were ever given a pack of a lot, and those whose pack of it is on
-/// its way or in doubt.
+/// Workers who were ever given a pack of a lot, and those whose pack of it is authorised or in
+/// doubt.
 pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Vec<WorkerId>> {
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.eq_any_word(&[
+        .filter(order_unit::state.eq_any_code(&[
             UnitState::Authorised,
             UnitState::InDoubt,
             UnitState::Dispensed,
@@ -222,7 +179,7 @@ pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) ->
         .load(c))
 }
 
-/// Unpaid orders whose packs of a lot are set aside.
+/// Unpaid orders that reserve packs of a lot.
 pub fn orders_reserving_lot(
     conn: &mut Conn,
     product_code: &str,
@@ -232,14 +189,14 @@ pub fn orders_reserving_lot(
         .inner_join(orders::table)
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(orders::state.eq_word(OrderState::Reserved))
+        .filter(orders::state.eq_code(OrderState::Reserved))
         .order((orders::cabinet_id, orders::id))
         .select((orders::cabinet_id, orders::id))
         .distinct()
         .load(c))
 }
 
-/// Marks an order as paid, if it is still reserved and not past its time.
+/// Marks an order as paid, if it is still reserved and has not expired.
 pub fn order_pay(
     conn: &mut Conn,
     id: OrderId,
@@ -248,7 +205,7 @@ pub fn order_pay(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_word(OrderState::Reserved))
+        .filter(orders::state.eq_code(OrderState::Reserved))
         .filter(orders::expires_at.gt(At(now)))
         .set((
             orders::state.eq(OrderState::Paid),
@@ -261,10 +218,10 @@ pub fn order_pay(
         .map(|rows| rows == 1)
 }
 
-/// Ends a live order. Its pickup code is forgotten: it opens nothing any more.
+/// Ends a live order. Deletes its pickup code, which is void now.
 pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_any_word(OrderState::LIVE))
+        .filter(orders::state.eq_any_code(OrderState::LIVE))
         .set((
             orders::state.eq(to),
             orders::ended_at.eq(Some(At(now))),
@@ -275,17 +232,17 @@ pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -
         .map(|rows| rows == 1)
 }
 
-/// Lets a paid order wait for a later authorization.
+/// Extends a paid order for a later authorization.
 pub fn order_extend(conn: &mut Conn, id: OrderId, expires_at: Timestamp) -> QueryResult<bool> {
     diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_word(OrderState::Paid))
+        .filter(orders::state.eq_code(OrderState::Paid))
         .set(orders::expires_at.eq(At(expires_at)))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Moves a pack on, if it is still in `from`.
+/// Changes the state of a pack, if it is still `from`.
 pub fn unit_move(
     conn: &mut Conn,
     id: OrderUnitId,
@@ -295,35 +252,35 @@ pub fn unit_move(
 ) -> QueryResult<bool> {
     let ended_at = UnitState::ENDED.contains(&to).then_some(At(now));
     diesel::update(order_unit::table.find(id))
-        .filter(order_unit::state.eq_word(from))
+        .filter(order_unit::state.eq_code(from))
         .set((order_unit::state.eq(to), order_unit::ended_at.eq(ended_at)))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Puts a waiting pack on another slot.
+/// Moves a reserved pack to another slot.
 pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &str) -> QueryResult<bool> {
     diesel::update(order_unit::table.find(id))
-        .filter(order_unit::state.eq_word(UnitState::Reserved))
+        .filter(order_unit::state.eq_code(UnitState::Reserved))
         .set((order_unit::slot_no.eq(slot_no), order_unit::lot_no.eq(lot_no)))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Unpaid orders whose time is up, cabinet by cabinet.
+/// Unpaid orders that have expired, sorted by cabinet.
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => orders::table
-        // The index is of live orders.
-        .filter(orders::state.eq_any_word(OrderState::LIVE))
-        .filter(orders::state.eq_word(OrderState::Reserved))
+        // The partial index covers live orders only.
+        .filter(orders::state.eq_any_code(OrderState::LIVE))
+        .filter(orders::state.eq_code(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))
         .order(orders::expires_at)
         .limit(limit)
         .select((orders::cabinet_id, orders::id))
         .load::<(CabinetId, OrderId)>(c))?;
-    // Rows are locked in this order, by every sweep.
+    // Every periodic job locks rows in this order.
     due.sort_unstable();
     Ok(due)
 }

@@ -1,13 +1,13 @@
-//! What one station sold over the counter to people without a card.
+//! Over-the-counter sales of one station to people without a card.
 
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     schema::{order_unit, orders, worker},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{OrderId, StationId, WorkerId},
@@ -15,12 +15,12 @@ use domain::{
     time::Timestamp,
 };
 
-/// States of a pack that went out, or may still.
+/// States of a pack that was dispensed, or may still be.
 const COUNTED: &[UnitState] =
     &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt, UnitState::Dispensed];
 
-/// Packs that were sold at a station since `since` to people without a card, and are out or may
-/// still come out: of which order, whose, and what.
+/// Packs that a station sold since `since` to people without a card, and that are dispensed or may
+/// still be: order, worker and product code.
 pub fn packs_without_card(
     conn: &mut Conn,
     station: StationId,
@@ -33,7 +33,7 @@ pub fn packs_without_card(
         .filter(orders::created_at.ge(At(since)))
         .filter(orders::prescription_id.is_null())
         .filter(worker::card_index.is_null())
-        .filter(order_unit::state.eq_any_word(COUNTED))
+        .filter(order_unit::state.eq_any_code(COUNTED))
         .select((orders::id, orders::worker_id, order_unit::product_code))
         .load(c))
 }

@@ -1,13 +1,12 @@
-//! How long work waits for a connection, and how many there are.
+//! Metrics of the connection pool.
 
 use diesel::r2d2::State;
 use prometheus::{Histogram, IntGauge};
 
-use base::telemetry::figures::{self, Figures, Held};
+use base::telemetry::figures::{self, Figures, GaugeGuard};
 
-/// The pool's figures.
 pub(crate) struct PoolFigures {
-    /// Seconds until work had its connection.
+    /// Seconds that work waited for its connection.
     pub wait_seconds: Histogram,
     waiting: IntGauge,
     in_use: IntGauge,
@@ -32,28 +31,27 @@ impl Default for PoolFigures {
 }
 
 impl PoolFigures {
-    /// Somebody waits until this is dropped.
-    pub fn wait(&self) -> Held {
-        Held::by(&self.waiting)
+    /// Counts one waiting caller until the guard is dropped.
+    pub fn wait(&self) -> GaugeGuard {
+        GaugeGuard::by(&self.waiting)
     }
 
-    /// How many wait.
     pub fn waiting(&self) -> i64 {
         self.waiting.get()
     }
 
-    /// Looks how it stands.
+    /// Updates the gauges.
     pub fn refresh(&self, state: State, writes_waiting: u64) {
         self.idle.set(i64::from(state.idle_connections));
         self.in_use.set(i64::from(state.connections.saturating_sub(state.idle_connections)));
         self.writes_waiting.set(i64::try_from(writes_waiting).unwrap_or(i64::MAX));
     }
 
-    /// Gives them to the house.
-    pub fn add_to(&self, figures: &Figures) {
-        figures.take_in(self.wait_seconds.clone());
+    /// Registers the metrics with `figures`.
+    pub(crate) fn add_to(&self, figures: &Figures) {
+        figures.register_collector(self.wait_seconds.clone());
         for gauge in [&self.waiting, &self.in_use, &self.idle, &self.writes_waiting] {
-            figures.take_in(gauge.clone());
+            figures.register_collector(gauge.clone());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Work on a connection of the pool: a place, a thread that may block, as many
-//! tries as it takes, and an end to every wait.
+//! Runs work on a pooled connection: a permit, a blocking thread, retries, and a timeout for every
+//! wait.
 
 pub(crate) mod figures;
 
@@ -12,143 +12,145 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
 use super::{
-    Conn, Store, WriteDoor,
-    error::{StoreError, TryAgain},
+    Conn, Store, WritePath,
+    error::{Retryable, StoreError},
 };
 
-/// How often a transaction is tried that stood in another one's way.
+/// How often a transaction is tried that conflicts with others.
 const TRIES: u32 = 8;
-/// Work that waits for a connection, at most: more is told at once to come
-/// back later. Our default.
-const LINE: i64 = 4096;
+/// Longest queue for a connection: further work is refused at once. Our default.
+const QUEUE: i64 = 4096;
 
 /// How work on a connection ended.
 enum Ended<T, E> {
-    /// With an answer.
-    So(Result<T, E>),
-    /// A row was waited for in vain; all of it was undone.
-    Waited,
+    /// With a result.
+    Done(Result<T, E>),
+    /// A row lock timed out; all of it was undone.
+    LockTimeout,
 }
 
 impl Store {
-    /// Runs `work`, again where another transaction was in its way; it is told how
-    /// long to wait for rows, where that is longer than at first. With an `only`
-    /// wait, which is no longer than that, it does not wait again.
+    /// Runs `work`, and again after a conflict with another transaction; passes it the lock
+    /// timeout, where that differs from the first one. With `only_timeout`, which is no longer than
+    /// the first one, it does not try again after a lock timeout.
     pub(super) async fn on_pool<T, E>(
         &self,
-        only: Option<Duration>,
+        only_timeout: Option<Duration>,
         work: impl Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + TryAgain + Send + 'static,
+        E: From<StoreError> + Retryable + Send + 'static,
     {
         let began = Instant::now();
         let (mut work, mut guard) = (work, None);
         loop {
-            let place = self.place(began).await?;
-            let patience = match only {
-                // So long a row is waited for anyway.
-                Some(only) => Some(only).filter(|only| *only < self.waits.first()),
-                None => guard.is_some().then(|| self.left(began).max(self.waits.first())),
+            let permit = self.permit(began).await?;
+            let lock_timeout = match only_timeout {
+                // A longer timeout has no effect: the first one applies anyway.
+                Some(only) => Some(only).filter(|only| *only < self.waits.first_lock_timeout()),
+                None => guard.is_some().then(|| self.left(began).max(self.waits.first_lock_timeout())),
             };
-            let (back, ended) = self.on_connection(began, place, guard, patience, work).await?;
+            let (back, ended) = self.on_connection(began, permit, guard, lock_timeout, work).await?;
             match ended {
-                Ended::So(outcome) => return outcome,
-                Ended::Waited if only.or(patience).is_some() => return Err(StoreError::ROW.into()),
-                Ended::Waited => work = back,
+                Ended::Done(outcome) => return outcome,
+                Ended::LockTimeout if only_timeout.or(lock_timeout).is_some() => {
+                    return Err(StoreError::LOCK_TIMEOUT.into());
+                }
+                Ended::LockTimeout => work = back,
             }
-            // Somebody holds the row. Whoever waits for it here has no connection.
-            let line = Arc::clone(&self.patient).acquire_owned();
-            guard = match tokio::time::timeout(self.left(began), line).await {
+            // Another transaction has locked the row. Work that waits for its turn here uses no
+            // connection.
+            let turn = Arc::clone(&self.long_lock_timeout_permits).acquire_owned();
+            guard = match tokio::time::timeout(self.left(began), turn).await {
                 Ok(Ok(permit)) => Some(permit),
-                Ok(Err(_)) | Err(_) => return Err(StoreError::ROW.into()),
+                Ok(Err(_)) | Err(_) => return Err(StoreError::LOCK_TIMEOUT.into()),
             };
         }
     }
 
-    /// What is left of the time for rows.
+    /// Time left for row locks.
     fn left(&self, began: Instant) -> Duration {
         self.waits.lock.saturating_sub(began.elapsed())
     }
 
-    /// A place beside the other work, within its time.
-    async fn place(&self, began: Instant) -> Result<(Instant, OwnedSemaphorePermit), StoreError> {
-        if self.pool.waiting() >= LINE {
+    /// A permit to run, within the checkout timeout.
+    async fn permit(&self, began: Instant) -> Result<(Instant, OwnedSemaphorePermit), StoreError> {
+        if self.pool.waiting() >= QUEUE {
             return Err(StoreError::Overloaded);
         }
         let _waiting = self.pool.wait();
-        let place = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.waits.checkout, place).await {
-            Ok(Ok(place)) => Ok((began, place)),
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(self.waits.checkout, permit).await {
+            Ok(Ok(permit)) => Ok((began, permit)),
             Ok(Err(_)) => Err(StoreError::Broken("the pool is closed".to_owned())),
             Err(_) => Err(StoreError::Busy("a connection")),
         }
     }
 
-    /// Works on a connection, in a thread that may block. What guards the
-    /// connections is held by the work itself: a caller who goes away frees
-    /// nothing early, and leaves nothing behind.
+    /// Runs the work on a connection, in a blocking thread. The work itself owns the permits of its
+    /// connection: a caller who goes away releases nothing early, and leaks nothing.
     async fn on_connection<T, E, W>(
         &self,
         began: Instant,
-        place: (Instant, OwnedSemaphorePermit),
+        permit: (Instant, OwnedSemaphorePermit),
         guard: Option<OwnedSemaphorePermit>,
-        patience: Option<Duration>,
+        lock_timeout: Option<Duration>,
         work: W,
     ) -> Result<(W, Ended<T, E>), E>
     where
         T: Send + 'static,
-        E: From<StoreError> + TryAgain + Send + 'static,
+        E: From<StoreError> + Retryable + Send + 'static,
         W: Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
     {
         let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
         let taken = Arc::clone(&self.taken);
-        let (waits, grouped) = (self.waits, matches!(self.writer, WriteDoor::Grouped(_)));
-        // What the closure logs belongs to the request that it works for.
+        let (waits, grouped) = (self.waits, matches!(self.writer, WritePath::Grouped(_)));
+        // The closure logs within the span of its request.
         let span = Span::current();
         tokio::task::spawn_blocking(move || {
-            let _held = (place, guard);
+            let _permits = (permit, guard);
             let _span = span.entered();
             let mut first = true;
-            // After a restart of the server every connection in the pool may be
-            // a dead one, and each is found out only by being used.
+            // After a restart of the server every pooled connection may be dead, which shows only
+            // when it is used.
             let mut dead = pool.max_size();
             let mut tries = TRIES;
             let ended = loop {
                 let mut conn = match pool.get() {
                     Ok(conn) => conn,
-                    Err(error) => break Ended::So(Err(StoreError::Pool(error.to_string()).into())),
+                    Err(error) => break Ended::Done(Err(StoreError::Pool(error.to_string()).into())),
                 };
                 taken.fetch_add(1, Ordering::Relaxed);
                 if std::mem::take(&mut first) {
                     figures.wait_seconds.observe(began.elapsed().as_secs_f64());
                 }
                 let tried = Instant::now();
-                let outcome = work(&mut conn, patience);
+                let outcome = work(&mut conn, lock_timeout);
                 let lost = conn.is_lost();
                 let left = if lost { &mut dead } else { &mut tries };
                 match outcome {
-                    // Deadlocks are found sooner than a wait ends.
+                    // A deadlock is detected sooner than the lock timeout.
                     Err(error)
                         if !grouped
                             && !lost
-                            && error.is_unnamed()
-                            && tried.elapsed() >= patience.unwrap_or(waits.first()) =>
+                            && error.is_unclassified()
+                            && tried.elapsed() >= lock_timeout.unwrap_or(waits.first_lock_timeout()) =>
                     {
-                        break Ended::Waited;
+                        break Ended::LockTimeout;
                     }
-                    Err(error) if error.may_pass() && *left > 1 && began.elapsed() < waits.lock * 2 => {
+                    Err(error) if error.is_retryable() && *left > 1 && began.elapsed() < waits.lock * 2 => {
                         *left -= 1;
-                        if error.should_pause() {
+                        if error.should_back_off() {
                             drop(conn);
-                            // A thread that may block; nobody wakes it when the other one ends.
+                            // This thread may block; nothing notifies it when the other transaction
+                            // ends.
                             std::thread::park_timeout(Duration::from_millis(
                                 1 << (TRIES - (*left).min(TRIES)),
                             ));
                         }
                     }
-                    outcome => break Ended::So(outcome),
+                    outcome => break Ended::Done(outcome),
                 }
             };
             (work, ended)

@@ -1,28 +1,29 @@
-//! The first words on a line to PostgreSQL, the only ones that the bridge
-//! reads. Over TLS a server also offers passwords bound to the channel
-//! (`SCRAM-SHA-256-PLUS`). The client library sees no channel and takes the
-//! offer for an attack, so the bridge takes it out; unbound SCRAM stays.
+//! The startup messages of a connection to PostgreSQL, the only ones that the bridge parses. Over
+//! TLS a server also offers passwords bound to the TLS channel (`SCRAM-SHA-256-PLUS`). The client
+//! library does not know of the channel and takes the offer for an attack, so the bridge removes
+//! it; unbound SCRAM stays.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A client's first packet is no longer than this.
+/// Longest first packet of a client.
 const LONGEST_START: usize = 10_000;
-/// Nor is a server's message before the login.
+/// Longest message of a server before the login.
 const LONGEST_MESSAGE: usize = 2_000;
-/// The kind of a request for authentication, and its code for SASL.
+/// Message type of an authentication request, and its code for SASL.
 const AUTHENTICATION: u8 = b'R';
 const SASL: [u8; 4] = [0, 0, 0, 10];
-/// The server knows an older protocol; the request for authentication follows.
+/// Message type of NegotiateProtocolVersion: the server supports an older protocol; the
+/// authentication request follows.
 const OLDER_PROTOCOL: u8 = b'v';
 
-/// Carries the client's first packet over, and the answer back up to the
-/// request for authentication. What follows may be copied blindly.
+/// Forwards the client's first packet, and the answer up to the authentication request. What
+/// follows may be copied without parsing.
 ///
 /// # Errors
-/// When a side closes or speaks another protocol.
-pub(crate) async fn greet<C, S>(client: &mut C, server: &mut S) -> io::Result<()>
+/// When a side closes, or uses another protocol.
+pub(crate) async fn relay_startup<C, S>(client: &mut C, server: &mut S) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
@@ -32,7 +33,7 @@ where
     loop {
         let kind = match server.read_u8().await {
             Ok(kind) => kind,
-            // A request to cancel gets no answer.
+            // A cancel request gets no answer.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -48,7 +49,7 @@ where
     }
 }
 
-/// What follows a length that counts itself.
+/// Reads a body after its length, which counts itself.
 async fn body(from: &mut (impl AsyncRead + Unpin), longest: usize) -> io::Result<Vec<u8>> {
     let length = usize::try_from(from.read_u32().await?).unwrap_or(usize::MAX);
     if !(8..=longest).contains(&length) {
@@ -68,7 +69,7 @@ async fn send(to: &mut (impl AsyncWrite + Unpin), kind: Option<u8>, body: &[u8])
     to.flush().await
 }
 
-/// The same list of mechanisms without those bound to the channel.
+/// The list of mechanisms without those bound to the channel.
 fn unbound(message: Vec<u8>) -> Vec<u8> {
     let Some(names) = message.strip_prefix(&SASL) else { return message };
     let mut rest = SASL.to_vec();
@@ -86,50 +87,50 @@ mod tests {
 
     const START: &[u8] = b"\0\0\0\x08\0\x03\0\0";
 
-    /// What each side has seen at the end of the greeting.
-    async fn greeted(from_client: &[u8], from_server: &[u8]) -> (io::Result<()>, Vec<u8>, Vec<u8>) {
+    /// What each side has received at the end of the startup.
+    async fn relayed(from_client: &[u8], from_server: &[u8]) -> (io::Result<()>, Vec<u8>, Vec<u8>) {
         let (mut client, mut near) = tokio::io::duplex(1 << 14);
         let (mut server, mut far) = tokio::io::duplex(1 << 14);
         client.write_all(from_client).await.expect("written");
         server.write_all(from_server).await.expect("written");
         server.shutdown().await.expect("ended");
-        let outcome = greet(&mut near, &mut far).await;
+        let outcome = relay_startup(&mut near, &mut far).await;
         drop((near, far));
-        let (mut heard, mut asked) = (Vec::new(), Vec::new());
-        client.read_to_end(&mut heard).await.expect("read");
-        server.read_to_end(&mut asked).await.expect("read");
-        (outcome, heard, asked)
+        let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+        client.read_to_end(&mut to_client).await.expect("read");
+        server.read_to_end(&mut to_server).await.expect("read");
+        (outcome, to_client, to_server)
     }
 
     #[tokio::test]
-    async fn only_the_bound_mechanism_is_taken_out() {
+    async fn only_the_channel_bound_mechanism_is_removed() {
         let offer = b"R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
         let left = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0";
-        let (outcome, heard, asked) = greeted(START, offer).await;
-        outcome.expect("greeted");
-        assert_eq!((heard.as_slice(), asked.as_slice()), (left.as_slice(), START));
-        // The same behind a word about an older protocol.
+        let (outcome, to_client, to_server) = relayed(START, offer).await;
+        outcome.expect("relayed");
+        assert_eq!((to_client.as_slice(), to_server.as_slice()), (left.as_slice(), START));
+        // The same after a message about an older protocol.
         let older = b"v\0\0\0\x0c\0\x03\0\0\0\0\0\0".as_slice();
-        let (outcome, heard, _) = greeted(START, &[older, offer].concat()).await;
-        outcome.expect("greeted");
-        assert_eq!(heard, [older, left.as_slice()].concat());
+        let (outcome, to_client, _) = relayed(START, &[older, offer].concat()).await;
+        outcome.expect("relayed");
+        assert_eq!(to_client, [older, left.as_slice()].concat());
         // Without SASL nothing changes.
         let trust = b"R\0\0\0\x08\0\0\0\0";
-        assert_eq!(greeted(START, trust).await.1, trust);
+        assert_eq!(relayed(START, trust).await.1, trust);
     }
 
     #[tokio::test]
-    async fn refusals_pass_silence_is_no_error_and_nonsense_is() {
-        let (outcome, heard, _) = greeted(START, b"E\0\0\0\x05\0").await;
-        assert!(outcome.is_ok() && heard == b"E", "the rest is copied blindly");
-        assert!(greeted(START, b"").await.0.is_ok());
+    async fn refusals_and_silence_pass_and_other_protocols_fail() {
+        let (outcome, to_client, _) = relayed(START, b"E\0\0\0\x05\0").await;
+        assert!(outcome.is_ok() && to_client == b"E", "the rest is copied without parsing");
+        assert!(relayed(START, b"").await.0.is_ok());
         for (client, server) in [
             (&b"GET / HTTP/1.1\r\n"[..], &b""[..]),
             (b"\0\0\0\x04", b""),
             (START, b"R\x7f\xff\xff\xff\0"),
             (START, b"R\0\0\0\x10\0\0"),
         ] {
-            assert!(greeted(client, server).await.0.is_err(), "{client:?} {server:?}");
+            assert!(relayed(client, server).await.0.is_err(), "{client:?} {server:?}");
         }
     }
 }

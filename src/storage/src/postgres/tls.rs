@@ -1,10 +1,10 @@
-//! TLS on the way to PostgreSQL. The bundled client library has none (its own
-//! would bring a second cryptographic backend), so it talks in plain to a unix
-//! socket that only this process may open, and a bridge here carries the bytes
-//! on through rustls. The bridge reads only the greeting and holds no password.
+//! TLS to PostgreSQL. The bundled client library has none (its own would bring a second
+//! cryptographic backend), so it connects in plain text to a unix socket that only this process may
+//! use, and a bridge here forwards the bytes through rustls. The bridge parses only the startup
+//! messages and has no password.
 //!
-//! Whatever fails on the way is told to the client library in PostgreSQL's own
-//! words, so that it shows where every other refusal to connect shows.
+//! A failure of the bridge is returned to the client library as a PostgreSQL error response, so
+//! that it shows where every other refused connection shows.
 
 use std::{
     io,
@@ -22,19 +22,19 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{greeting::greet, trust, url::TlsPlan};
+use super::{greeting::relay_startup, trust, url::TlsPlan};
 
-/// Reaching the server and agreeing on TLS takes no longer than this.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// PostgreSQL's request for TLS: its length, and a code that is no version.
+/// Longest time to connect and to complete the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// PostgreSQL's SSLRequest: its length, and a code that is not a protocol version.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-/// Bytes under way in each direction of a connection.
+/// Buffer size in bytes, for each direction of a connection.
 const BUFFER: usize = 32 * 1024;
-/// A unix socket's path must fit into the system's structure (104 on some).
-const LONGEST_PATH: usize = 100;
+/// Longest path of a unix socket: the system's structure has 104 bytes on some systems.
+const MAX_SOCKET_PATH: usize = 100;
 
-/// Carries all bridges of this process, beside the runtime of the callers:
-/// these block in the client library while the bridge works for them.
+/// Runs all bridges of this process, separate from the runtime of the callers: these block in the
+/// client library while the bridge works for them.
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,8 +44,8 @@ static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
         .map_err(|error| error.to_string())
 });
 
-/// An open door. Dropping it closes the door; connections that went through
-/// live on until one of their sides closes.
+/// A listening socket. Dropping it closes the listener; open connections continue until one of
+/// their sides closes.
 pub(crate) struct Bridge {
     dir: tempfile::TempDir,
     accepting: AbortHandle,
@@ -55,18 +55,18 @@ impl Bridge {
     /// Reads the certificates and opens the socket.
     ///
     /// # Errors
-    /// What could not be read or made.
+    /// Which file could not be read, or why there is no socket.
     pub fn open(plan: Arc<TlsPlan>) -> Result<Self, String> {
         let name = ServerName::try_from(plan.host.clone())
             .map_err(|_| "the host is neither a DNS name nor an address".to_owned())?;
         let connector = TlsConnector::from(Arc::<ClientConfig>::new(trust::client_config(&plan)?));
-        // The folder is made with mode 0700.
+        // The directory is created with mode 0700.
         let dir = tempfile::Builder::new()
             .prefix("waystation-pg-")
             .tempdir()
             .map_err(|error| format!("no folder for the socket to PostgreSQL: {error}"))?;
         let path = dir.path().join(format!(".s.PGSQL.{}", plan.port));
-        if path.as_os_str().len() > LONGEST_PATH {
+        if path.as_os_str().len() > MAX_SOCKET_PATH {
             return Err("the folder for temporary files (TMPDIR) has too long a name for a socket".to_owned());
         }
         let socket = std::os::unix::net::UnixListener::bind(&path)
@@ -77,12 +77,12 @@ impl Bridge {
             let _inside = runtime.enter();
             UnixListener::from_std(socket).map_err(|error| error.to_string())?
         };
-        let way = Arc::new(Way { plan, name, connector });
-        let accepting = runtime.spawn(accept(socket, way)).abort_handle();
+        let upstream = Arc::new(Upstream { plan, name, connector });
+        let accepting = runtime.spawn(accept(socket, upstream)).abort_handle();
         Ok(Self { dir, accepting })
     }
 
-    /// Where the client library finds the socket.
+    /// Directory of the socket, for the client library.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -94,22 +94,22 @@ impl Drop for Bridge {
     }
 }
 
-/// How every connection of a bridge reaches the server.
-struct Way {
+/// How each connection of a bridge reaches the server.
+struct Upstream {
     plan: Arc<TlsPlan>,
     name: ServerName<'static>,
     connector: TlsConnector,
 }
 
-async fn accept(socket: UnixListener, way: Arc<Way>) {
+async fn accept(socket: UnixListener, upstream: Arc<Upstream>) {
     loop {
         match socket.accept().await {
             Ok((client, _)) if is_own(&client) => {
-                let way = Arc::clone(&way);
-                tokio::spawn(async move { carry(client, &way).await });
+                let upstream = Arc::clone(&upstream);
+                tokio::spawn(async move { forward(client, &upstream).await });
             }
             Ok(_) => tracing::warn!("another process knocked at the socket to PostgreSQL"),
-            // Out of file descriptors, say: they come back as connections end.
+            // For example out of file descriptors: they become free as connections end.
             Err(error) => {
                 tracing::warn!(%error, "the socket to PostgreSQL");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -118,63 +118,64 @@ async fn accept(socket: UnixListener, way: Arc<Way>) {
     }
 }
 
-/// The line may carry this process's certificate, so nobody else may use it.
+/// The connection may use this process's certificate, so no other process may use it.
 fn is_own(client: &UnixStream) -> bool {
     let pid = client.peer_cred().ok().and_then(|peer| peer.pid());
-    // Where the system tells no process, the folder's mode has to do.
+    // Where the system reports no process id, the directory's mode must do.
     pid.is_none_or(|pid| u32::try_from(pid) == Ok(std::process::id()))
 }
 
-async fn carry(mut client: UnixStream, way: &Way) {
-    let reached = tokio::time::timeout(PATIENCE, way.reach()).await;
-    match reached.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+async fn forward(mut client: UnixStream, upstream: &Upstream) {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, upstream.connect()).await;
+    match connected.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
         Ok(mut server) => {
-            let carried = async {
-                greet(&mut client, &mut server).await?;
+            let forwarded = async {
+                relay_startup(&mut client, &mut server).await?;
                 tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await
             };
-            if let Err(error) = carried.await {
+            if let Err(error) = forwarded.await {
                 tracing::debug!(%error, "a connection to PostgreSQL broke");
             }
         }
         Err(why) => {
-            let (host, port) = (&way.plan.host, way.plan.port);
+            let (host, port) = (&upstream.plan.host, upstream.plan.port);
             tracing::warn!(host, port, why, "no TLS to PostgreSQL");
-            // The client library may have gone; then nobody needs the words.
+            // The client library may be gone; then nobody reads the error.
             let _ = refuse(&mut client, &format!("no TLS to {host}:{port}: {why}")).await;
         }
     }
 }
 
-impl Way {
-    /// Connects, asks for TLS, and agrees on it. An answer other than "yes" is
-    /// an error and never a reason to go on in plain.
-    async fn reach(&self) -> Result<TlsStream<TcpStream>, String> {
-        let say = |error: io::Error| error.to_string();
+impl Upstream {
+    /// Connects, requests TLS and performs the handshake. Any answer other than "yes" is an error
+    /// and never a reason to continue in plain text.
+    async fn connect(&self) -> Result<TlsStream<TcpStream>, String> {
+        let text = |error: io::Error| error.to_string();
         let mut server =
-            TcpStream::connect((self.plan.address.as_str(), self.plan.port)).await.map_err(say)?;
-        server.set_nodelay(true).map_err(say)?;
-        notice_the_dead(&server).map_err(say)?;
-        server.write_all(&SSL_REQUEST).await.map_err(say)?;
-        // One byte and no more: what follows it is TLS already.
-        match server.read_u8().await.map_err(say)? {
-            b'S' => self.connector.connect(self.name.clone(), server).await.map_err(say),
+            TcpStream::connect((self.plan.address.as_str(), self.plan.port)).await.map_err(text)?;
+        server.set_nodelay(true).map_err(text)?;
+        set_keep_alive(&server).map_err(text)?;
+        server.write_all(&SSL_REQUEST).await.map_err(text)?;
+        // Reads one byte only: what follows it is TLS already.
+        match server.read_u8().await.map_err(text)? {
+            b'S' => self.connector.connect(self.name.clone(), server).await.map_err(text),
             b'N' => Err("the server offers none".to_owned()),
             _ => Err("the server does not speak PostgreSQL's protocol, or has no room".to_owned()),
         }
     }
 }
 
-/// The client library's own keep-alive sees only the unix socket.
-fn notice_the_dead(server: &TcpStream) -> io::Result<()> {
-    let often = socket2::TcpKeepalive::new()
+/// TCP keep-alive to the server: that of the client library covers only the unix socket.
+fn set_keep_alive(server: &TcpStream) -> io::Result<()> {
+    let keep_alive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))
         .with_retries(3);
-    socket2::SockRef::from(server).set_tcp_keepalive(&often)
+    socket2::SockRef::from(server).set_tcp_keepalive(&keep_alive)
 }
 
-/// Says why in an ErrorResponse, then hears the client out so that it can read it.
+/// Sends an ErrorResponse, then reads until the client closes, so that the client can read the
+/// response.
 async fn refuse(client: &mut UnixStream, why: &str) -> io::Result<()> {
     let mut fields = Vec::new();
     // 08001: the client could not establish the connection.

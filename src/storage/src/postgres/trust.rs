@@ -1,6 +1,6 @@
-//! Whom a TLS connection to PostgreSQL believes. The chain and the name are
-//! checked by webpki; the weaker modes leave a part of that out, as
-//! PostgreSQL's documentation says they do, and never more.
+//! Which server certificates a TLS connection to PostgreSQL accepts. webpki checks the chain and
+//! the name; the weaker modes leave out the parts that PostgreSQL's documentation names, and no
+//! more.
 
 use std::{path::Path, sync::Arc};
 
@@ -18,15 +18,17 @@ use rustls::{
 
 use super::url::{Roots, TlsPlan, Trust};
 
-/// The client's side of TLS, 1.2 or newer.
+/// TLS client configuration, 1.2 or newer.
 ///
 /// # Errors
 /// Which file cannot be read or used.
 pub(crate) fn client_config(plan: &TlsPlan) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match &plan.trust {
-        Trust::Anyone => Arc::new(Loose { roots: None, provider: Arc::clone(&provider) }),
-        Trust::Chain(roots) => Arc::new(Loose { roots: Some(load(roots)?), provider: Arc::clone(&provider) }),
+        Trust::Anyone => Arc::new(NoNameVerifier { roots: None, provider: Arc::clone(&provider) }),
+        Trust::Chain(roots) => {
+            Arc::new(NoNameVerifier { roots: Some(load(roots)?), provider: Arc::clone(&provider) })
+        }
         Trust::Name(roots) => {
             WebPkiServerVerifier::builder_with_provider(Arc::new(load(roots)?), Arc::clone(&provider))
                 .build()
@@ -67,15 +69,15 @@ fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static
         .map_err(|error| format!("{setting}: {error}"))
 }
 
-/// Checks no name: with roots the chain only, without them nothing but that
-/// the server holds the key of the certificate it shows.
+/// Does not check the name: with roots the chain only, without them only that the server has the
+/// key of the certificate it shows.
 #[derive(Debug)]
-struct Loose {
+struct NoNameVerifier {
     roots: Option<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Loose {
+impl ServerCertVerifier for NoNameVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -1,6 +1,5 @@
-//! What a `postgres://` URL asks for: which server, and how the way to it is
-//! protected. The words are those of PostgreSQL's own client; what this house
-//! cannot do is refused by name rather than left out.
+//! Parses a `postgres://` URL: which server, and how the connection is protected. Parameter names
+//! are those of PostgreSQL's own client; an unsupported one is refused by name, not ignored.
 
 use std::{
     borrow::Cow,
@@ -15,64 +14,64 @@ use url::Url;
 use super::tls::Bridge;
 use base::config::is_this_machine;
 
-/// What may not stand bare in a value of the query.
+/// Characters to escape in a value of the query.
 const VALUE: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'=').add(b'?').add(b'@');
 
 /// Parameters that are read here; the client library gets all others as written.
 const READ_HERE: [&str; 7] = ["host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
-/// One PostgreSQL server, and how to reach it. It shows no password.
+/// One PostgreSQL server, and how to reach it. Its `Debug` output shows no password.
 #[derive(Clone)]
 pub struct PostgresUrl(Arc<Inner>);
 
 struct Inner {
     text: String,
     target: Target,
-    /// Opened by the first connection; its end closes the door to new ones.
+    /// Opened by the first connection; dropping it closes the listener.
     bridge: OnceLock<Result<Bridge, String>>,
 }
 
-/// The way to the server.
+/// How to connect to the server.
 enum Target {
-    /// This machine, or one that was explicitly named as in need of no TLS.
+    /// This machine, or one for which TLS was explicitly disabled.
     Plain {
-        /// What the client library is told.
+        /// The URL for the client library.
         url: String,
     },
-    /// Through TLS; the client library then talks to a socket of this process.
+    /// Through TLS; the client library then connects to a socket of this process.
     Tls {
         plan: Arc<TlsPlan>,
-        /// What the client library is told, but for the socket's folder.
+        /// The URL for the client library, without the socket's directory.
         url: String,
     },
 }
 
-/// Where TLS leads, and whom it believes.
+/// Server and certificates of a TLS connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TlsPlan {
-    /// The name in the URL: the one a certificate must carry.
+    /// The name in the URL: the certificate must be for it.
     pub host: String,
     /// Where to connect: `hostaddr`, or the name.
     pub address: String,
     pub port: u16,
     pub trust: Trust,
-    /// Certificate and key to show to the server.
+    /// Client certificate and key.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Which servers are believed.
+/// Which servers are trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Any: the line is encrypted, whoever holds its other end.
+    /// Any: encrypted, but the server is not authenticated.
     Anyone,
-    /// Whoever these authorities vouch for, under any name.
+    /// Certificates of these authorities, for any name.
     Chain(Roots),
-    /// Whom these authorities vouch for by the name in the URL.
+    /// Certificates of these authorities, for the name in the URL.
     Name(Roots),
 }
 
-/// The authorities that are believed.
+/// The trusted certificate authorities.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
     /// Those of the operating system.
@@ -82,21 +81,20 @@ pub(crate) enum Roots {
 }
 
 impl PostgresUrl {
-    /// Reads the URL. The environment's `PGHOST`, `PGHOSTADDR`, `PGPORT` and
-    /// `PGSERVICE` count as they do for the client library.
+    /// Parses the URL. The environment variables `PGHOST`, `PGHOSTADDR`, `PGPORT` and `PGSERVICE`
+    /// count as they do for the client library.
     ///
     /// # Errors
-    /// Why it is refused, without repeating any of it.
+    /// Why it is refused; repeats no part of the URL.
     pub fn parse(text: &str) -> Result<Self, String> {
         let target = read(text, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
         Ok(Self(Arc::new(Inner { text: text.to_owned(), target, bridge: OnceLock::new() })))
     }
 
-    /// What the client library is told. The first call opens the bridge, if
-    /// the way leads through one.
+    /// The URL for the client library. The first call opens the bridge, if there is TLS.
     ///
     /// # Errors
-    /// A certificate that cannot be read; a socket that cannot be made.
+    /// A certificate that cannot be read; a socket that cannot be created.
     pub(crate) fn for_client(&self) -> Result<Cow<'_, str>, String> {
         match &self.0.target {
             Target::Plain { url } => Ok(Cow::Borrowed(url)),
@@ -127,7 +125,7 @@ impl PartialEq for PostgresUrl {
 }
 impl Eq for PostgresUrl {}
 
-/// The URL taken apart, with the environment beside it.
+/// The parts of the URL, and the environment.
 struct Parts<E> {
     url: Url,
     /// `name:password`, as written.
@@ -144,7 +142,7 @@ impl<E: Fn(&str) -> Option<String>> Parts<E> {
         found.map(|(_, raw)| decoded(raw)).transpose().map(|value| value.filter(|value| !value.is_empty()))
     }
 
-    /// The host by name or socket folder; `None` is the default socket.
+    /// The host name or socket directory; `None` is the default socket.
     fn host(&self) -> Result<Option<String>, String> {
         if let Some(host) = self.parameter("host")? {
             return Ok(Some(host));
@@ -167,7 +165,7 @@ impl<E: Fn(&str) -> Option<String>> Parts<E> {
         text.parse().map_err(|_| "its port is no number".to_owned())
     }
 
-    /// The same URL without what is read here, in plain.
+    /// The URL without the parameters `left_out`, and with TLS disabled.
     fn without(&self, left_out: &[&str], authority: &str) -> String {
         let at = if self.user.is_empty() { "" } else { "@" };
         let mut text =
@@ -180,7 +178,7 @@ impl<E: Fn(&str) -> Option<String>> Parts<E> {
         text
     }
 
-    /// Host and port as they stand in the URL.
+    /// Host and port as in the URL.
     fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -192,7 +190,8 @@ fn decoded(raw: &str) -> Result<String, String> {
     text.map(Cow::into_owned).map_err(|_| "a part of it is not UTF-8".to_owned())
 }
 
-/// The client library says of a broken escape what it is part of: a password, as a rule.
+/// Refuses broken escapes: the error message of the client library would repeat the text around it,
+/// as a rule a password.
 fn refuse_broken_escapes(text: &str) -> Result<(), String> {
     let whole = |after: &str| {
         let digits = after.as_bytes().get(..2);
@@ -207,9 +206,9 @@ fn refuse_broken_escapes(text: &str) -> Result<(), String> {
 
 fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Target, String> {
     refuse_broken_escapes(text)?;
-    let (text, lonely) = without_lonely_user(text);
+    let (text, lone_user) = split_lone_user(text);
     let url = Url::parse(&text).map_err(|error| format!("it cannot be read: {error}"))?;
-    let user = match (lonely, url.password()) {
+    let user = match (lone_user, url.password()) {
         (Some(user), _) => user,
         (None, Some(password)) => format!("{}:{password}", url.username()),
         (None, None) => url.username().to_owned(),
@@ -233,7 +232,7 @@ fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Targ
         return Err("it names several hosts; name one (a DNS name or a proxy can stand for more)".to_owned());
     }
     let Some(reached) = reached.filter(|name| !name.starts_with(['/', '@'])) else {
-        // TLS is not spoken on unix sockets, whatever is asked for.
+        // Unix sockets have no TLS, whatever the URL asks for.
         return plain(&parts);
     };
     match parts.parameter("sslmode")?.as_deref() {
@@ -258,9 +257,9 @@ fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Targ
     }
 }
 
-/// `postgres://user@/name` is a URL for PostgreSQL, and none by the standard:
-/// then the user is taken out, and given back beside it.
-fn without_lonely_user(text: &str) -> (Cow<'_, str>, Option<String>) {
+/// PostgreSQL accepts `postgres://user@/name`, but the URL standard does not: the user is then cut
+/// out and returned separately.
+fn split_lone_user(text: &str) -> (Cow<'_, str>, Option<String>) {
     let Some((scheme, rest)) = text.split_once("://") else { return (Cow::Borrowed(text), None) };
     let (authority, more) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match authority.strip_suffix('@') {
@@ -308,14 +307,14 @@ fn through_tls<E: Fn(&str) -> Option<String>>(
         _ => return Err("sslcert and sslkey go together".to_owned()),
     };
     let port = parts.port()?;
-    // Verification by name needs the name; without one it is the address.
+    // Verification by name needs the name; without one the address is used.
     let host = host.filter(|name| !name.starts_with(['/', '@'])).unwrap_or_else(|| address.clone());
     let plan = Arc::new(TlsPlan { host, address, port, trust, identity });
     let url = format!("{}&port={port}", parts.without(&READ_HERE, ""));
     Ok(Target::Tls { plan, url })
 }
 
-/// What would silently be something else than was asked for.
+/// Refuses parameters that would be silently ignored or would mean something else.
 fn refuse_unsupported<E: Fn(&str) -> Option<String>>(parts: &Parts<E>) -> Result<(), String> {
     for (name, _) in &parts.parameters {
         let foreign = name.starts_with("ssl") && !READ_HERE.contains(&name.as_str());

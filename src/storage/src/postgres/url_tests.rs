@@ -1,12 +1,12 @@
 use super::*;
 
-fn nothing(_: &str) -> Option<String> {
+fn no_environment(_: &str) -> Option<String> {
     None
 }
 
 #[track_caller]
 fn plain_url(text: &str) -> String {
-    match read(text, nothing) {
+    match read(text, no_environment) {
         Ok(Target::Plain { url }) => url,
         Ok(Target::Tls { .. }) => panic!("{text}: through TLS"),
         Err(why) => panic!("{text}: {why}"),
@@ -15,7 +15,7 @@ fn plain_url(text: &str) -> String {
 
 #[track_caller]
 fn tls(text: &str) -> (Arc<TlsPlan>, String) {
-    match read(text, nothing) {
+    match read(text, no_environment) {
         Ok(Target::Tls { plan, url }) => (plan, url),
         Ok(Target::Plain { .. }) => panic!("{text}: in plain"),
         Err(why) => panic!("{text}: {why}"),
@@ -24,7 +24,7 @@ fn tls(text: &str) -> (Arc<TlsPlan>, String) {
 
 #[test]
 fn this_machine_and_sockets_need_no_tls() {
-    for (text, told) in [
+    for (text, expected) in [
         ("postgres://w:a%40b@localhost:5433/db", "postgresql://w:a%40b@localhost:5433/db?sslmode=disable"),
         ("postgresql://127.0.0.1/db", "postgresql://127.0.0.1/db?sslmode=disable"),
         ("postgres://w@[::1]:1/db", "postgresql://w@[::1]:1/db?sslmode=disable"),
@@ -40,22 +40,22 @@ fn this_machine_and_sockets_need_no_tls() {
             "postgresql://db.example/w?sslmode=disable&options=-c%20a=b",
         ),
     ] {
-        assert_eq!(plain_url(text), told);
+        assert_eq!(plain_url(text), expected);
     }
 }
 
 #[test]
-fn what_the_client_is_told_has_everything_but_the_server() {
+fn the_client_url_has_everything_except_the_server() {
     let (plan, url) = tls("postgres://w:p%2Fw@db.example:6000/net%20work?application_name=a%26b\
          &sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem&options=-c%20x%3D1&user=other");
-    let whole = TlsPlan {
+    let expected = TlsPlan {
         host: "db.example".to_owned(),
         address: "db.example".to_owned(),
         port: 6000,
         trust: Trust::Name(Roots::File(PathBuf::from("/etc/ca.pem"))),
         identity: None,
     };
-    assert_eq!(*plan, whole);
+    assert_eq!(*plan, expected);
     assert_eq!(
         url,
         "postgresql://w:p%2Fw@/net%20work?sslmode=disable&application_name=a%26b&options=-c%20x%3D1\
@@ -80,7 +80,7 @@ fn the_modes_are_those_of_the_client_library() {
 }
 
 #[test]
-fn what_is_not_safe_or_not_known_is_refused_and_nothing_secret_is_repeated() {
+fn unsafe_or_unknown_settings_are_refused_without_repeating_secrets() {
     for (text, named) in [
         ("postgres://w:hunter2@db.example/w", "sslmode=verify-full"),
         ("postgres://w:hunter2@localhost.example/w", "sslmode=verify-full"),
@@ -104,7 +104,7 @@ fn what_is_not_safe_or_not_known_is_refused_and_nothing_secret_is_repeated() {
         ("postgres://w:hunter2%00@localhost/w", "%25"),
         ("postgres://w@localhost/w?password=hunter2%2", "%25"),
     ] {
-        let Err(why) = read(text, nothing) else { panic!("{text}: taken") };
+        let Err(why) = read(text, no_environment) else { panic!("{text}: taken") };
         assert!(why.contains(named), "{text}: {why}");
         assert!(!why.contains("hunter2"), "{why}");
     }

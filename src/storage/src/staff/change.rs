@@ -1,5 +1,5 @@
-//! What changes about a member of staff: names, addresses, licences, presence
-//! on the staff at all. Each write repeats what its caller saw.
+//! Changes of a member of staff: name, e-mail address, licence, disabling. Each write repeats the
+//! version or state that its caller read.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -17,10 +17,9 @@ use domain::{
     time::Timestamp,
 };
 
-/// What every member of staff has.
+/// Columns of every member of staff.
 #[derive(Debug, Clone, Copy)]
 pub struct StaffDetails<'a> {
-    /// Name in Chinese.
     pub name_zh: &'a str,
     /// Name in English or pinyin.
     pub name_en: &'a str,
@@ -30,7 +29,7 @@ pub struct StaffDetails<'a> {
     pub employer_id: Option<EmployerId>,
 }
 
-/// Writes the version after `version`; `false` when another one stands.
+/// Writes the version after `version`; `false` when the version is another.
 pub fn staff_write(
     conn: &mut Conn,
     id: StaffId,
@@ -51,27 +50,23 @@ pub fn staff_write(
         .map(|rows| rows == 1)
 }
 
-/// What a doctor has beside.
+/// Additional columns of a doctor.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = doctor)]
 pub struct DoctorDetails {
-    /// Whose doctor.
     pub hospital_id: HospitalId,
-    /// Number of the licence.
     pub licence_no: String,
-    /// The number that a disabled doctor gave back.
+    /// The licence number that was released when the doctor was disabled.
     pub released_licence_no: Option<String>,
-    /// When the licence was verified.
     pub licence_verified_at: Option<Timestamp>,
     /// Last day of the licence.
     pub licence_valid_until: NaiveDate,
-    /// First day of practice.
     pub practising_since: NaiveDate,
-    /// Languages, separated by `;`.
+    /// Separated by `;`.
     pub languages: String,
     /// Consultations at once, at most.
     pub capacity: i32,
-    /// Consultations held now.
+    /// Live consultations now, offers included.
     pub live: i32,
 }
 
@@ -80,7 +75,7 @@ pub fn doctor_details(conn: &mut Conn, id: StaffId) -> QueryResult<Option<Doctor
     on_backend!(conn, c => doctor::table.find(id).select(DoctorDetails::as_select()).first(c)).optional()
 }
 
-/// A doctor's departments, in no order.
+/// A doctor's departments.
 pub fn doctor_departments(conn: &mut Conn, id: StaffId) -> QueryResult<Vec<Department>> {
     on_backend!(conn, c => doctor_department::table
         .filter(doctor_department::doctor_id.eq(id))
@@ -89,8 +84,8 @@ pub fn doctor_departments(conn: &mut Conn, id: StaffId) -> QueryResult<Vec<Depar
         .load(c))
 }
 
-/// Writes a doctor's details, if they fit: `false` when the doctor holds more
-/// consultations than the new capacity.
+/// Writes a doctor's details; `false` when the doctor has more live consultations than the new
+/// capacity.
 pub fn doctor_write(conn: &mut Conn, id: StaffId, details: &DoctorDetails) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::live.le(details.capacity))
@@ -120,7 +115,7 @@ pub fn doctor_departments_write(conn: &mut Conn, id: StaffId, departments: &[Dep
     Ok(())
 }
 
-/// Takes a doctor off duty; `false` when they were.
+/// Takes a doctor off duty; `false` when they are off already.
 pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.ne(Presence::Off))
@@ -130,7 +125,7 @@ pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// Whose licence number this is.
+/// The doctor with this licence number.
 pub fn licence_holder(conn: &mut Conn, licence_no: &str) -> QueryResult<Option<StaffId>> {
     on_backend!(conn, c => doctor::table
         .filter(doctor::licence_no.eq(licence_no))
@@ -139,8 +134,8 @@ pub fn licence_holder(conn: &mut Conn, licence_no: &str) -> QueryResult<Option<S
     .optional()
 }
 
-/// Disables a live member of staff, who gives address and licence number back;
-/// `false` when they are disabled or unknown.
+/// Disables a member of staff, and releases their address and licence number; `false` when they are
+/// disabled already or unknown.
 pub fn staff_disable(conn: &mut Conn, id: StaffId, email: &str, now: Timestamp) -> QueryResult<bool> {
     let disabled = diesel::update(staff::table.find(id))
         .filter(staff::disabled_at.is_null())
@@ -167,8 +162,8 @@ pub fn staff_disable(conn: &mut Conn, id: StaffId, email: &str, now: Timestamp) 
     Ok(true)
 }
 
-/// A disabled member of staff returns, with this address and licence number;
-/// `false` when they are not disabled.
+/// Enables a disabled member of staff again, with this address and licence number; `false` when
+/// they are not disabled.
 pub fn staff_enable(
     conn: &mut Conn,
     id: StaffId,
@@ -194,7 +189,7 @@ pub fn staff_enable(
     Ok(enabled == 1)
 }
 
-/// Gives a member of staff another address.
+/// Sets the e-mail address of a member of staff.
 pub fn email_set(conn: &mut Conn, id: StaffId, email: &str) -> QueryResult<bool> {
     diesel::update(staff::table.find(id))
         .filter(staff::disabled_at.is_null())
@@ -204,8 +199,7 @@ pub fn email_set(conn: &mut Conn, id: StaffId, email: &str) -> QueryResult<bool>
         .map(|rows| rows == 1)
 }
 
-/// Notes who asks to take somebody's password and one-time codes away, or that
-/// nobody does.
+/// Records who requests the removal of a password and one-time codes; `None` withdraws the request.
 pub fn reset_ask(
     conn: &mut Conn,
     id: StaffId,
@@ -219,8 +213,7 @@ pub fn reset_ask(
         .map(|_| ())
 }
 
-/// Takes somebody's password and one-time codes away: they must be invited
-/// again. The signing PIN stays.
+/// Removes password and one-time codes: the person must be invited again. The signing PIN stays.
 pub fn proofs_clear(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(staff::table.find(id))
         .filter(staff::disabled_at.is_null())
@@ -239,17 +232,14 @@ pub fn proofs_clear(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = email_change)]
 pub struct EmailChangeRow {
-    /// Whose.
     pub staff_id: StaffId,
-    /// The new address.
     pub email: String,
-    /// When its link lapses.
+    /// Expiry of its link.
     pub expires_at: Timestamp,
-    /// When the link was used, or made void.
+    /// When the link was used or voided.
     pub used_at: Option<Timestamp>,
 }
 
-/// Adds a link that confirms a new address.
 pub fn email_change_add(
     conn: &mut Conn,
     digest: &[u8],
@@ -276,7 +266,7 @@ pub fn email_change_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<
         .optional()
 }
 
-/// Uses such a link; `false` when somebody has, or it has lapsed.
+/// Uses such a link; `false` when it was used already, or has expired.
 pub fn email_change_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<bool> {
     diesel::update(email_change::table.find(digest))
         .filter(email_change::used_at.is_null())
@@ -287,7 +277,7 @@ pub fn email_change_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> Query
         .map(|rows| rows == 1)
 }
 
-/// Voids the links of somebody that were not used.
+/// Voids the unused links of a member of staff.
 pub fn email_changes_void(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
     diesel::update(email_change::table)
         .filter(email_change::staff_id.eq(staff_id))

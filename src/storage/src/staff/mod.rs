@@ -1,5 +1,4 @@
-//! Staff: how they are known, their signing PIN's tries, and the last one-time
-//! code they used.
+//! Staff: sign-in data, tries of the signing PIN, and the last one-time code used.
 
 pub mod change;
 pub mod reset_request;
@@ -9,7 +8,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::staff,
     sql_types::At,
@@ -24,13 +23,10 @@ use domain::{
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = staff)]
 pub struct StaffRow {
-    /// Who.
     pub id: StaffId,
-    /// What they are.
     pub role: Role,
     /// The address to sign in with.
     pub email: String,
-    /// Name in Chinese.
     pub name_zh: String,
     /// Name in English or pinyin.
     pub name_en: String,
@@ -38,11 +34,11 @@ pub struct StaffRow {
     pub hospital_id: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer_id: Option<EmployerId>,
-    /// Argon2id; none until the invitation is answered.
+    /// Argon2id; `None` until the invitation is accepted.
     pub password_hash: Option<String>,
     /// The sealed secret of one-time codes.
     pub totp_sealed: Option<Vec<u8>>,
-    /// The last step whose code was used.
+    /// The last time step whose code was used.
     pub totp_step: i64,
     /// Salt of the signing PIN.
     pub pin_salt: Option<Vec<u8>>,
@@ -50,53 +46,50 @@ pub struct StaffRow {
     pub pin_mac: Option<Vec<u8>>,
     /// Wrong signing PINs since the last right one.
     pub pin_failures: i32,
-    /// No signing PIN is looked at before this.
+    /// No signing PIN is checked before this time.
     pub pin_locked_until: Option<Timestamp>,
-    /// Since when they may not sign in.
+    /// Since then they may not sign in.
     pub disabled_at: Option<Timestamp>,
-    /// Since when they are known.
     pub created_at: Timestamp,
-    /// Goes up with every change of what operators edit.
+    /// Incremented with every change by operators.
     pub version: i64,
-    /// The address that a disabled member gave back; theirs again if they return.
+    /// The address that was released on disabling; restored when they are enabled again.
     pub released_email: Option<String>,
-    /// Who asked to take their password and one-time codes away.
+    /// Who requested the removal of their password and one-time codes.
     pub reset_asked_by: Option<StaffId>,
-    /// When.
     pub reset_asked_at: Option<Timestamp>,
 }
 
 impl StaffRow {
-    /// Whether an invitation was answered: password and one-time codes are set.
+    /// Whether the invitation was accepted: password and one-time codes are set.
     pub fn is_open(&self) -> bool {
         self.password_hash.is_some() && self.totp_sealed.is_some()
     }
 }
 
-/// Shows who, and none of the secrets.
+/// Shows id and role, and no secrets.
 impl std::fmt::Debug for StaffRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StaffRow").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
     }
 }
 
-/// A member of staff by id.
 pub fn staff_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
     on_backend!(conn, c => staff::table.find(id).select(StaffRow::as_select()).first(c)).optional()
 }
 
-/// As [`staff_fetch`], and nobody else changes them until the end of this transaction.
-pub fn staff_hold(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
-    on_backend!(conn, c => staff::table.find(id).select(StaffRow::as_select()).lock_for_update().get_result(c)).optional()
+/// As [`staff_fetch`], with the row locked for update.
+pub fn staff_lock(conn: &mut Conn, id: StaffId) -> QueryResult<Option<StaffRow>> {
+    on_backend!(conn, c => staff::table.find(id).select(StaffRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
 }
 
-/// A member of staff by their address, in lower case.
+/// A member of staff by e-mail address, in lower case.
 pub fn staff_by_email(conn: &mut Conn, email: &str) -> QueryResult<Option<StaffRow>> {
     on_backend!(conn, c => staff::table.filter(staff::email.eq(email)).select(StaffRow::as_select()).first(c))
         .optional()
 }
 
-/// Staff by id, of one role or of all; `after` is the last id seen.
+/// Staff of one role or of all, by id; `after` is the last id of the page before.
 pub fn staff_list(
     conn: &mut Conn,
     role: Option<Role>,
@@ -115,7 +108,7 @@ pub fn staff_list(
     })
 }
 
-/// Uses the code of one step; `false` when that step or a later one was used.
+/// Uses the code of one time step; `false` when that step or a later one was used already.
 pub fn totp_step_use(conn: &mut Conn, id: StaffId, step: i64) -> QueryResult<bool> {
     diesel::update(staff::table.find(id))
         .filter(staff::totp_step.lt(step))
@@ -126,9 +119,8 @@ pub fn totp_step_use(conn: &mut Conn, id: StaffId, step: i64) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Uses the code of one step for a sign-in by the password that was looked at;
-/// `false` when the code is used, the password is another by now, or the
-/// account is disabled.
+/// Uses the code of one time step for a sign-in with the password that was verified; `false` when
+/// the code was used, the password has changed meanwhile, or the account is disabled.
 pub fn sign_in_take(conn: &mut Conn, id: StaffId, password_hash: &str, step: i64) -> QueryResult<bool> {
     diesel::update(staff::table.find(id))
         .filter(staff::totp_step.lt(step))
@@ -140,8 +132,8 @@ pub fn sign_in_take(conn: &mut Conn, id: StaffId, password_hash: &str, step: i64
         .map(|rows| rows == 1)
 }
 
-/// Counts a try of the signing PIN before it is looked at, so that many at
-/// once cannot all look first. Tells how many were tried; `None` while locked.
+/// Counts a try of the signing PIN before it is checked, so that concurrent tries are all counted.
+/// Returns the count; `None` while locked out.
 pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<i32>> {
     let counted = diesel::update(staff::table.find(id))
         .filter(staff::pin_locked_until.is_null().or(staff::pin_locked_until.le(At(now))))
@@ -154,7 +146,7 @@ pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryRes
     on_backend!(conn, c => staff::table.find(id).select(staff::pin_failures).first(c)).map(Some)
 }
 
-/// Sets the count of wrong signing PINs, and the pause that may follow.
+/// Sets the count of wrong signing PINs, and the lockout that may follow.
 pub fn signing_pin_failures_set(
     conn: &mut Conn,
     id: StaffId,
@@ -187,7 +179,7 @@ pub fn totp_set(conn: &mut Conn, id: StaffId, totp_sealed: &[u8], used_step: i64
         .map(|_| ())
 }
 
-/// Sets a new signing PIN and forgets the wrong tries of the old one.
+/// Sets a new signing PIN and resets the count of wrong ones.
 pub fn signing_pin_set(conn: &mut Conn, id: StaffId, salt: &[u8], mac: &[u8]) -> QueryResult<()> {
     diesel::update(staff::table.find(id))
         .set((

@@ -1,23 +1,20 @@
-//! Requests of a new password that nobody has looked at yet.
+//! Password reset requests that are not processed yet.
 
 use diesel::prelude::*;
 
 use crate::{conn::Conn, dialect::on_backend, events::AnyId, schema::reset_request, sql_types::At};
 use domain::time::Timestamp;
 
-/// One request.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = reset_request)]
 pub struct RequestRow {
-    /// Its id.
     pub id: AnyId,
-    /// The address, as typed.
+    /// The e-mail address as typed.
     pub email_sealed: Vec<u8>,
-    /// Whether it may cost a letter.
+    /// Whether a letter may be sent for it.
     pub may_send: bool,
 }
 
-/// Adds a request.
 pub fn request_add(
     conn: &mut Conn,
     id: AnyId,
@@ -52,7 +49,7 @@ pub fn requests_drop(conn: &mut Conn, email_index: &[u8]) -> QueryResult<usize> 
     on_backend!(conn, c => diesel::delete(of_address).execute(c))
 }
 
-/// Takes a request out; `false` when another instance has.
+/// Removes a request in order to process it; `false` when another instance did.
 pub fn request_take(conn: &mut Conn, id: AnyId) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::delete(reset_request::table.find(id)).execute(c)).map(|rows| rows == 1)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
     schema::{refresh_token, session, staff_link},
     sql_types::At,
@@ -18,17 +18,13 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = session)]
 pub struct SessionRow {
-    /// Which session.
     pub id: SessionId,
-    /// Whose.
     pub staff_id: StaffId,
-    /// Its version; tokens of an older one are void.
+    /// Tokens of an older version are void.
     pub version: i64,
-    /// Since when.
     pub created_at: Timestamp,
     /// Until when signatures may be made.
     pub signing_until: Option<Timestamp>,
-    /// When it ended.
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -36,13 +32,11 @@ pub struct SessionRow {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = refresh_token)]
 pub struct RefreshRow {
-    /// The family it belongs to.
+    /// The session (token family) that it belongs to.
     pub session_id: SessionId,
-    /// When it lapses.
     pub expires_at: Timestamp,
-    /// When it was exchanged.
     pub used_at: Option<Timestamp>,
-    /// What it was exchanged for, sealed; kept for a few seconds.
+    /// The response that it was exchanged for, sealed; kept for a few seconds.
     pub answer_sealed: Option<Vec<u8>>,
 }
 
@@ -50,17 +44,13 @@ pub struct RefreshRow {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = staff_link)]
 pub struct LinkRow {
-    /// Whose password.
     pub staff_id: StaffId,
     /// `invite` or `reset`.
     pub purpose: String,
-    /// When it lapses.
     pub expires_at: Timestamp,
-    /// When it was used.
     pub used_at: Option<Timestamp>,
 }
 
-/// A session by id.
 pub fn session_fetch(conn: &mut Conn, id: SessionId) -> QueryResult<Option<SessionRow>> {
     on_backend!(conn, c => session::table.find(id).select(SessionRow::as_select()).first(c)).optional()
 }
@@ -99,7 +89,7 @@ pub fn signing_window_open(conn: &mut Conn, id: SessionId, until: Timestamp) -> 
         .map(|rows| rows == 1)
 }
 
-/// Ends one session; `false` when it has ended.
+/// Revokes one session; `false` when it is revoked already.
 pub fn session_revoke(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(session::table.find(id))
         .filter(session::revoked_at.is_null())
@@ -109,7 +99,7 @@ pub fn session_revoke(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRe
         .map(|rows| rows == 1)
 }
 
-/// Ends all sessions of a member of staff; tells how many.
+/// Revokes all sessions of a member of staff; returns how many.
 pub fn sessions_revoke(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<usize> {
     diesel::update(session::table)
         .filter(session::staff_id.eq(staff_id))
@@ -144,14 +134,14 @@ pub fn refresh_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<Refre
         .optional()
 }
 
-/// As [`refresh_fetch`], and nobody else exchanges it until the end of this transaction.
-pub fn refresh_hold(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
-    on_backend!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).lock_for_update().get_result(c))
+/// As [`refresh_fetch`], with the row locked for update: nobody else exchanges the token meanwhile.
+pub fn refresh_lock(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<RefreshRow>> {
+    on_backend!(conn, c => refresh_token::table.find(digest).select(RefreshRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
 }
 
-/// Exchanges a refresh token for what `answer_sealed` holds; `false` when
-/// somebody has already.
+/// Marks a refresh token as exchanged for the response in `answer_sealed`; `false` when it was
+/// exchanged already.
 pub fn refresh_use(
     conn: &mut Conn,
     digest: &[u8],
@@ -166,7 +156,7 @@ pub fn refresh_use(
         .map(|rows| rows == 1)
 }
 
-/// Forgets what tokens were exchanged for before `before`.
+/// Deletes the responses of tokens that were exchanged before `before`.
 pub fn refresh_answers_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<usize> {
     diesel::update(refresh_token::table)
         .filter(refresh_token::answer_sealed.is_not_null())
@@ -176,7 +166,6 @@ pub fn refresh_answers_forget(conn: &mut Conn, before: Timestamp) -> QueryResult
         .execute(conn)
 }
 
-/// Adds a link that sets a password.
 pub fn link_add(
     conn: &mut Conn,
     digest: &[u8],
@@ -202,7 +191,7 @@ pub fn link_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<LinkRow>
     on_backend!(conn, c => staff_link::table.find(digest).select(LinkRow::as_select()).first(c)).optional()
 }
 
-/// Uses a link that has not lapsed; `false` when somebody has already.
+/// Uses a link that has not expired; `false` when it was used already.
 pub fn link_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<bool> {
     diesel::update(staff_link::table.find(digest))
         .filter(staff_link::used_at.is_null())
@@ -213,7 +202,7 @@ pub fn link_use(conn: &mut Conn, digest: &[u8], now: Timestamp) -> QueryResult<b
         .map(|rows| rows == 1)
 }
 
-/// Voids the links of a member of staff that were not used.
+/// Voids the unused links of a member of staff.
 pub fn links_void(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<()> {
     diesel::update(staff_link::table)
         .filter(staff_link::staff_id.eq(staff_id))

@@ -1,4 +1,4 @@
-//! What an audit reads of the log and of prescriptions. Never writes.
+//! Reads of the audit from the event log and from prescriptions.
 
 use diesel::prelude::*;
 
@@ -13,30 +13,25 @@ use domain::{
     time::Timestamp,
 };
 
-/// Who stands behind a prescription.
+/// Signature and review of a prescription.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = prescription)]
 pub struct BackingRow {
-    /// Which prescription.
     pub id: PrescriptionId,
-    /// Who prescribed.
     pub doctor_id: StaffId,
-    /// The signature.
     pub signature: Option<String>,
-    /// Its last instant.
+    /// The last instant of its validity.
     pub valid_until: Option<Timestamp>,
-    /// The pharmacist.
     pub reviewed_by: Option<StaffId>,
-    /// When they approved.
     pub reviewed_at: Option<Timestamp>,
 }
 
-/// All prescriptions, as the audit sees them.
+/// All prescriptions, for the audit.
 pub fn backing_all(conn: &mut Conn) -> QueryResult<Vec<BackingRow>> {
     on_backend!(conn, c => prescription::table.select(BackingRow::as_select()).load(c))
 }
 
-/// All events of one kind of stream, in the order of each: stream, kind, payload.
+/// All events of one kind of stream, by stream and version: stream id, kind, payload.
 pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, String, String)>> {
     on_backend!(conn, c => event::table
         .filter(event::stream.eq(stream))
@@ -45,15 +40,12 @@ pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, 
         .load(c))
 }
 
-/// One line of a prescription, as the audit sees it.
+/// One line of a prescription, for the audit.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = prescription_line)]
 pub struct PrescribedRow {
-    /// Of which prescription.
     pub prescription_id: PrescriptionId,
-    /// Which line.
     pub line_no: i32,
-    /// Packs.
     pub packs: i32,
 }
 

@@ -1,5 +1,5 @@
-//! Slots, lots and where each pack is. Every change of a figure repeats the
-//! figures it was computed from, so that a lost update cannot happen.
+//! Slots, lots and stock. Every change of stock figures repeats the figures it was computed from,
+//! so that no update is lost.
 
 pub mod check;
 pub mod recall;
@@ -20,17 +20,14 @@ use domain::{ids::CabinetId, money::Fen, stock::SlotClosedReason, time::Timestam
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = slot)]
 pub struct SlotRow {
-    /// In which cabinet.
     pub cabinet_id: CabinetId,
-    /// Which place, from 1.
+    /// Number in the cabinet, from 1.
     pub slot_no: i32,
     /// Packs that fit.
     pub capacity: i32,
-    /// What it holds; none when never filled.
+    /// `None` when never filled.
     pub product_code: Option<String>,
-    /// Of which lot.
     pub lot_no: Option<String>,
-    /// Why it takes no attempts.
     pub closed_reason: Option<SlotClosedReason>,
 }
 
@@ -38,26 +35,19 @@ pub struct SlotRow {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = lot)]
 pub struct LotRow {
-    /// Of which product.
     pub product_code: String,
-    /// Its number.
     pub lot_no: String,
-    /// Its last good day.
+    /// Last day on which it may be used.
     pub expires_on: NaiveDate,
-    /// When it was recalled.
     pub recalled_at: Option<Timestamp>,
 }
 
 /// One lot in one slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockKey {
-    /// In which cabinet.
     pub cabinet: CabinetId,
-    /// In which slot.
     pub slot_no: i32,
-    /// What.
     pub product_code: String,
-    /// Of which lot.
     pub lot_no: String,
 }
 
@@ -65,31 +55,25 @@ pub struct StockKey {
 /// dispensed, discarded.
 pub type Figures = [i64; 6];
 
-/// A slot that holds a product, with what a choice depends on.
+/// A slot with a product, and what a choice depends on.
 #[derive(Debug, Clone, Queryable)]
 pub struct CandidateRow {
-    /// Which slot.
     pub slot_no: i32,
-    /// The lot in it.
     pub lot_no: String,
-    /// The lot's last good day.
+    /// Last day on which the lot may be used.
     pub expires_on: NaiveDate,
     /// Free packs.
     pub on_hand: i64,
-    /// Why it takes no attempts.
     pub closed_reason: Option<SlotClosedReason>,
-    /// When the lot was recalled.
     pub recalled_at: Option<Timestamp>,
 }
 
 /// What selling a product depends on.
 #[derive(Debug, Clone, Queryable)]
 pub struct SaleRow {
-    /// Which product.
     pub code: String,
-    /// How it may be sold, as spelt in the catalogue.
+    /// Sale class code of the catalogue.
     pub class: String,
-    /// Chosen for the formulary?
     pub in_formulary: bool,
     /// Price of one pack.
     pub price: Fen,
@@ -110,7 +94,7 @@ pub fn slot_candidates(
     cabinet: CabinetId,
     product_code: &str,
 ) -> QueryResult<Vec<CandidateRow>> {
-    let held = slot_stock::table.on(slot_stock::cabinet_id
+    let current_stock = slot_stock::table.on(slot_stock::cabinet_id
         .eq(slot::cabinet_id)
         .and(slot_stock::slot_no.eq(slot::slot_no))
         .and(slot_stock::product_code.nullable().eq(slot::product_code))
@@ -118,7 +102,7 @@ pub fn slot_candidates(
     let of_lot =
         lot::table.on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
     on_backend!(conn, c => slot::table
-        .inner_join(held)
+        .inner_join(current_stock)
         .inner_join(of_lot)
         .filter(slot::cabinet_id.eq(cabinet))
         .filter(slot::product_code.eq(Some(product_code)))
@@ -143,7 +127,6 @@ pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>
         .load(c))
 }
 
-/// One slot.
 pub fn slot_fetch(conn: &mut Conn, cabinet: CabinetId, slot_no: i32) -> QueryResult<Option<SlotRow>> {
     on_backend!(conn, c => slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(c))
         .optional()
@@ -165,7 +148,7 @@ pub fn slot_close(
         .map(|rows| rows == 1)
 }
 
-/// Gives a closed slot another reason, if it still has `from`.
+/// Changes the reason of a closed slot, if it is still `from`.
 pub fn slot_reclose(
     conn: &mut Conn,
     cabinet: CabinetId,
@@ -181,7 +164,7 @@ pub fn slot_reclose(
         .map(|rows| rows == 1)
 }
 
-/// Opens a slot, if it was closed for `reason`.
+/// Opens a slot again, if it was closed for `reason`.
 pub fn slot_open(
     conn: &mut Conn,
     cabinet: CabinetId,
@@ -196,7 +179,7 @@ pub fn slot_open(
         .map(|rows| rows == 1)
 }
 
-/// Says which lot a slot holds from now on.
+/// Sets the lot of a slot.
 pub fn slot_assign(
     conn: &mut Conn,
     cabinet: CabinetId,
@@ -211,13 +194,12 @@ pub fn slot_assign(
         .map(|_| ())
 }
 
-/// One lot.
 pub fn lot_fetch(conn: &mut Conn, product_code: &str, lot_no: &str) -> QueryResult<Option<LotRow>> {
     on_backend!(conn, c => lot::table.find((product_code, lot_no)).select(LotRow::as_select()).first(c))
         .optional()
 }
 
-/// Adds a lot that was scanned for the first time.
+/// Adds a lot at its first scan; `false` when it exists.
 pub fn lot_add(
     conn: &mut Conn,
     product_code: &str,
@@ -257,7 +239,7 @@ pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> Quer
         .load(c))
 }
 
-/// The recalled lots that lie in a cabinet.
+/// The recalled lots in a cabinet.
 pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<(String, String)>> {
     on_backend!(conn, c => slot::table
         .inner_join(lot::table.on(
@@ -288,7 +270,7 @@ pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figu
     Ok(found.map(|(a, b, c, d, e, f)| [a, b, c, d, e, f]))
 }
 
-/// Begins the figures of a lot that is new to a slot, at zero.
+/// Adds zero figures for a lot that is new to a slot.
 pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(slot_stock::table)
         .values((
@@ -308,8 +290,8 @@ pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
     .map(|_| ())
 }
 
-/// Replaces the figures, if they are still `from`; `false` when somebody else
-/// moved packs in between.
+/// Replaces the figures, if they are still `from`; `false` when another transaction changed them
+/// first.
 pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures) -> QueryResult<bool> {
     diesel::update(slot_stock::table.find((
         key.cabinet,
@@ -336,7 +318,7 @@ pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures
     .map(|rows| rows == 1)
 }
 
-/// All figures there are, for the audit.
+/// All stock figures, for the audit.
 pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
     let rows = on_backend!(conn, c => slot_stock::table
         .select((
@@ -359,7 +341,7 @@ pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
         .collect())
 }
 
-/// All lots there are, for the audit.
+/// All lots, for the audit.
 pub fn lots_all(conn: &mut Conn) -> QueryResult<Vec<LotRow>> {
     on_backend!(conn, c => lot::table.select(LotRow::as_select()).load(c))
 }

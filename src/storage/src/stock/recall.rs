@@ -1,5 +1,4 @@
-//! Recalls as they stand: of lots that lie in slots, and of lots that nobody has
-//! loaded yet.
+//! Recalls: of lots in slots, and of lots that nobody has loaded yet.
 
 use std::collections::HashSet;
 
@@ -7,22 +6,22 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
     formulary::lower,
     schema::{lot, product, recall_notice},
     sql_types::At,
 };
 use domain::time::Timestamp;
 
-/// Takes a product's row, so that a recall and a first load of a lot see each other
+/// Locks a product's row for update, so that a recall and the first load of a lot see each other
 /// whichever comes first. `false` when there is no such product.
-pub fn product_hold(conn: &mut Conn, code: &str) -> QueryResult<bool> {
-    let held: Option<String> =
-        on_backend!(conn, c => product::table.find(code).select(product::code).lock_for_update().get_result(c)).optional()?;
-    Ok(held.is_some())
+pub fn product_lock(conn: &mut Conn, code: &str) -> QueryResult<bool> {
+    let locked: Option<String> =
+        on_backend!(conn, c => product::table.find(code).select(product::code).lock_for_no_key_update().get_result(c)).optional()?;
+    Ok(locked.is_some())
 }
 
-/// Keeps a recall; `false` when it stood before. `lot_key` is the lot's number in lower case.
+/// Stores a recall; `false` when it exists. `lot_key` is the lot's number in lower case.
 pub fn notice_add(
     conn: &mut Conn,
     product_code: &str,
@@ -42,7 +41,7 @@ pub fn notice_add(
     .map(|rows| rows == 1)
 }
 
-/// The reason of a recall that stands for a lot.
+/// The reason of a lot's recall, if there is one.
 pub fn notice_of(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryResult<Option<String>> {
     on_backend!(conn, c => recall_notice::table
         .find((product_code, lot_key))
@@ -59,8 +58,8 @@ pub fn notices(conn: &mut Conn) -> QueryResult<HashSet<(String, String)>> {
     Ok(rows.into_iter().collect())
 }
 
-/// The numbers of a product's known lots that differ from `lot_key` in case at most.
-pub fn lots_spelt(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryResult<Vec<String>> {
+/// The numbers of a product's known lots that equal `lot_key` without regard to case.
+pub fn lots_by_key(conn: &mut Conn, product_code: &str, lot_key: &str) -> QueryResult<Vec<String>> {
     on_backend!(conn, c => lot::table
         .filter(lot::product_code.eq(product_code))
         .filter(lower(lot::lot_no).eq(lot_key))

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use super::{conn::Conn, prepared::PreparedDsl, schema::consultation, sql_types::At};
 use domain::{ids::ConsultationId, time::Timestamp, triage::TriageLevel};
 
-/// Writes how soon a consultation must be seen, and its place in the queue. The
-/// caller holds the row.
+/// Writes how soon a consultation must be seen, and its sort key in the queue. The caller must have
+/// the row locked.
 pub fn triage_set(
     conn: &mut Conn,
     id: ConsultationId,

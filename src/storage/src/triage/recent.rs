@@ -1,23 +1,24 @@
-//! What was measured and what alarmed lately, over all rows of one person and at any screen.
+//! Recent readings, alerts and consultations, over all rows of one person and at any station.
 
 use diesel::prelude::*;
 
 use crate::{
     alert::AlertRow,
+    code_literals::CodeDsl,
     conn::Conn,
     consultation::ConsultationRow,
     dialect::on_backend,
     schema::{alert, consultation, reading},
     sql_types::At,
     vitals::ReadingRow,
-    words::WordDsl,
 };
 use domain::{consultation::ConsultationState, ids::WorkerId, time::Timestamp};
 
-/// More rows than this are not read; the newest count.
+/// Most rows that are read; of readings the newest.
 const MOST: i64 = 500;
 
-/// Readings of a person that came in since `since`, oldest first of each row.
+/// Readings of a person that the server received since `since`, oldest first within each row of the
+/// person.
 pub fn readings_lately(
     conn: &mut Conn,
     person: &[WorkerId],
@@ -63,7 +64,7 @@ pub fn completed_lately(
     for who in person {
         let row: Option<ConsultationRow> = on_backend!(conn, c => consultation::table
             .filter(consultation::worker_id.eq(*who))
-            .filter(consultation::state.eq_word(ConsultationState::Completed))
+            .filter(consultation::state.eq_code(ConsultationState::Completed))
             .filter(consultation::ended_at.gt(Some(At(since))))
             .order(consultation::id.desc())
             .select(ConsultationRow::as_select())

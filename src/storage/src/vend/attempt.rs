@@ -1,15 +1,15 @@
-//! Attempts: the exactly-once point of the house. Each change repeats the
-//! state it moves from; the partial unique index is the last line.
+//! Attempts: this is where vending is exactly-once. Each change repeats the state that it moves
+//! from; the partial unique index is the last safeguard.
 
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{attempt, orders},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{AttemptId, CabinetId, OrderId, OrderUnitId, WorkerId},
@@ -21,81 +21,59 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = attempt)]
 pub struct AttemptRow {
-    /// Which attempt.
     pub id: AttemptId,
-    /// For which pack.
     pub order_unit_id: OrderUnitId,
-    /// Of which order.
     pub order_id: OrderId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// In which of its epochs.
     pub epoch: i64,
-    /// From which slot.
     pub slot_no: i32,
-    /// What.
     pub product_code: String,
-    /// Of which lot.
     pub lot_no: String,
-    /// Where it stands.
     pub state: AttemptState,
-    /// The signed permission.
+    /// The signed permission of the cabinet to vend.
     pub vend_authorization: String,
-    /// Until when START may be asked.
+    /// Until then the cabinet may ask for START.
     pub expires_at: Timestamp,
     /// When START was committed.
     pub started_at: Option<Timestamp>,
-    /// To which boot it was granted.
+    /// The boot of the cabinet to which it was granted.
     pub boot_id: Option<String>,
     /// When it became doubtful.
     pub doubted_at: Option<Timestamp>,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// How it ended.
     pub outcome: Option<Outcome>,
 }
 
-/// An attempt on its way in; it begins in `issued`.
+/// An attempt to be inserted; it begins in `issued`.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = attempt)]
 pub struct NewAttempt {
-    /// Which attempt.
     pub id: AttemptId,
-    /// For which pack.
     pub order_unit_id: OrderUnitId,
-    /// Of which order.
     pub order_id: OrderId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// In which of its epochs.
     pub epoch: i64,
-    /// From which slot.
     pub slot_no: i32,
-    /// What.
     pub product_code: String,
-    /// Of which lot.
     pub lot_no: String,
     /// `issued`.
     pub state: AttemptState,
-    /// The signed permission.
+    /// The signed permission of the cabinet to vend.
     pub vend_authorization: String,
-    /// When.
     pub issued_at: At,
-    /// Until when START may be asked.
+    /// Until then the cabinet may ask for START.
     pub expires_at: At,
 }
 
-/// Adds attempts.
 pub fn attempts_add(conn: &mut Conn, rows: &[NewAttempt]) -> QueryResult<()> {
     insert_few!(conn, attempt::table, rows).map(|_| ())
 }
 
-/// An attempt by id.
 pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<AttemptRow>> {
     on_backend!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
-/// Whose attempt it is.
+/// The worker of the order.
 pub fn attempt_worker(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<WorkerId>> {
     on_backend!(conn, c => attempt::table
         .inner_join(orders::table)
@@ -122,8 +100,8 @@ pub fn attempts_of_cabinet(
 ) -> QueryResult<Vec<AttemptRow>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq_any_word(AttemptState::LIVE))
-        .filter(attempt::state.eq_any_word(states))
+        .filter(attempt::state.eq_any_code(AttemptState::LIVE))
+        .filter(attempt::state.eq_any_code(states))
         .order(attempt::id)
         .select(AttemptRow::as_select())
         .load(c))
@@ -138,7 +116,7 @@ pub fn attempts_voided_since(
 ) -> QueryResult<Vec<AttemptId>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq_word(AttemptState::Voided))
+        .filter(attempt::state.eq_code(AttemptState::Voided))
         .filter(attempt::ended_at.gt(Some(At(since))))
         .order(attempt::ended_at.desc())
         .limit(limit)
@@ -149,7 +127,7 @@ pub fn attempts_voided_since(
 /// START: the one commit after which only evidence closes the attempt.
 pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::expires_at.gt(At(now)))
         .set((
             attempt::state.eq(AttemptState::Started),
@@ -164,7 +142,7 @@ pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp)
 /// Withdraws an attempt that has not started.
 pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::state.eq_code(AttemptState::Issued))
         .set((attempt::state.eq(AttemptState::Voided), attempt::ended_at.eq(Some(At(now)))))
         .prepared()
         .execute(conn)
@@ -174,17 +152,17 @@ pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResu
 /// Puts a started attempt in doubt.
 pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_word(AttemptState::Started))
+        .filter(attempt::state.eq_code(AttemptState::Started))
         .set((attempt::state.eq(AttemptState::InDoubt), attempt::doubted_at.eq(Some(At(now)))))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// The same, once more if need be, and nobody holds its GRANT any more.
-pub fn attempt_disown(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
+/// As [`attempt_doubt`], also for an attempt in doubt already, and no boot has its GRANT any more.
+pub fn attempt_doubt_and_clear_boot(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_any_word(&[AttemptState::Started, AttemptState::InDoubt]))
+        .filter(attempt::state.eq_any_code(&[AttemptState::Started, AttemptState::InDoubt]))
         .set((
             attempt::state.eq(AttemptState::InDoubt),
             attempt::doubted_at.eq(Some(At(now))),
@@ -195,7 +173,7 @@ pub fn attempt_disown(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryRe
         .map(|rows| rows == 1)
 }
 
-/// Notes the lot that came out, where it was not the one that was authorised.
+/// Records the lot that was dispensed, where it was not the one that was authorised.
 pub fn attempt_other_lot(conn: &mut Conn, id: AttemptId, lot_no: &str) -> QueryResult<()> {
     diesel::update(attempt::table.find(id))
         .set(attempt::other_lot_no.eq(Some(lot_no)))
@@ -204,7 +182,7 @@ pub fn attempt_other_lot(conn: &mut Conn, id: AttemptId, lot_no: &str) -> QueryR
         .map(|_| ())
 }
 
-/// Workers whose pack came out of this lot, though another was authorised.
+/// Workers who were given a pack of this lot although another was authorised.
 pub fn workers_with_other_lot(
     conn: &mut Conn,
     product_code: &str,
@@ -218,7 +196,7 @@ pub fn workers_with_other_lot(
         .load(c))
 }
 
-/// Closes an attempt that was started, or is in doubt, on evidence.
+/// Closes an attempt that was started or is in doubt, on evidence.
 pub fn attempt_close(
     conn: &mut Conn,
     id: AttemptId,
@@ -227,21 +205,21 @@ pub fn attempt_close(
     now: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_any_word(&[AttemptState::Started, AttemptState::InDoubt]))
+        .filter(attempt::state.eq_any_code(&[AttemptState::Started, AttemptState::InDoubt]))
         .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Orders with an authorization that has run out unused, cabinet by cabinet.
+/// Orders with an authorization that expired unused, cabinet by cabinet.
 pub fn attempts_overdue(
     conn: &mut Conn,
     now: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => attempt::table
-        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
         .order(attempt::expires_at)
         .limit(limit)
@@ -259,7 +237,7 @@ pub fn attempts_silent(
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     let mut silent = on_backend!(conn, c => attempt::table
-        .filter(attempt::state.eq_word(AttemptState::Started))
+        .filter(attempt::state.eq_code(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
         .order(attempt::started_at)
         .limit(limit)
@@ -276,7 +254,7 @@ pub fn attempts_issued_of_lot(
     lot_no: &str,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     on_backend!(conn, c => attempt::table
-        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::product_code.eq(product_code))
         .filter(attempt::lot_no.eq(lot_no))
         .order((attempt::cabinet_id, attempt::id))
@@ -291,7 +269,7 @@ pub fn attempts_issued_of_slot(
     slot_no: i32,
 ) -> QueryResult<Vec<AttemptRow>> {
     on_backend!(conn, c => attempt::table
-        .filter(attempt::state.eq_word(AttemptState::Issued))
+        .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::slot_no.eq(slot_no))
         .order(attempt::id)

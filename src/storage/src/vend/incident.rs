@@ -1,4 +1,4 @@
-//! What a person must look at.
+//! Incidents that a person must look at.
 
 use diesel::prelude::*;
 
@@ -13,38 +13,25 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = incident)]
 pub struct IncidentRow {
-    /// Which.
     pub id: IncidentId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// What kind.
     pub kind: IncidentKind,
-    /// At which slot.
     pub slot_no: Option<i32>,
-    /// About which attempt.
     pub attempt_id: Option<AttemptId>,
     /// Codes and figures, as JSON.
     pub detail: String,
-    /// Since when.
     pub opened_at: Timestamp,
-    /// When it was closed.
     pub closed_at: Option<Timestamp>,
-    /// By whom.
     pub closed_by: Option<StaffId>,
 }
 
-/// An incident on its way in.
+/// An incident to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewIncident {
-    /// Which.
     pub id: IncidentId,
-    /// At which cabinet.
     pub cabinet_id: CabinetId,
-    /// What kind.
     pub kind: IncidentKind,
-    /// At which slot.
     pub slot_no: Option<i32>,
-    /// About which attempt.
     pub attempt_id: Option<AttemptId>,
     /// Codes and figures, as JSON.
     pub detail: String,
@@ -66,13 +53,12 @@ pub fn incident_open(conn: &mut Conn, new: &NewIncident, now: Timestamp) -> Quer
     .map(|_| ())
 }
 
-/// An incident by id.
 pub fn incident_fetch(conn: &mut Conn, id: IncidentId) -> QueryResult<Option<IncidentRow>> {
     on_backend!(conn, c => incident::table.find(id).select(IncidentRow::as_select()).first(c)).optional()
 }
 
 /// Whether a cabinet has an open incident of one of these kinds.
-pub fn incident_stands(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKind]) -> QueryResult<bool> {
+pub fn incident_is_open(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKind]) -> QueryResult<bool> {
     on_backend!(conn, c => incident::table
         .filter(incident::closed_at.is_null())
         .filter(incident::cabinet_id.eq(cabinet))
@@ -83,7 +69,7 @@ pub fn incident_stands(conn: &mut Conn, cabinet: CabinetId, kinds: &[IncidentKin
     .map(|found| found.is_some())
 }
 
-/// Whether there ever was an incident of this kind over an attempt.
+/// Whether there ever was an incident of this kind about an attempt.
 pub fn incident_over(
     conn: &mut Conn,
     cabinet: CabinetId,

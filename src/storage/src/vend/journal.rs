@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{PortableDsl, insert_few, on_backend},
+    dialect::{RowLockDsl, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{cabinet, device, journal},
     sql_types::At,
@@ -19,58 +19,48 @@ use domain::{
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = cabinet)]
 pub struct CabinetRow {
-    /// Which cabinet.
     pub id: CabinetId,
-    /// Where it stands.
     pub station_id: StationId,
-    /// On what footing it vends.
     pub lane: CabinetLane,
-    /// Grows by one when it is replaced or enrolled again.
+    /// Incremented when it is replaced or enrolled again.
     pub epoch: i64,
-    /// Its present boot.
+    /// The current boot.
     pub boot_id: Option<String>,
-    /// When that boot was first heard of.
+    /// When the server first heard of that boot.
     pub booted_at: Option<Timestamp>,
-    /// A door is open.
     pub door_open: bool,
-    /// A tamper alarm stands.
+    /// A tamper alarm is active.
     pub tampered: bool,
-    /// When it last wrote.
+    /// When it last sent something.
     pub heard_at: Option<Timestamp>,
 }
 
-/// One journal entry on its way in, and as stored.
+/// One journal entry to be inserted, and as stored.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = journal)]
 pub struct NewEntry {
-    /// Whose journal.
     pub cabinet_id: CabinetId,
-    /// Of which epoch.
     pub epoch: i64,
     /// From 1, without a gap.
     pub seq: i64,
-    /// Its hash.
     pub hash: String,
-    /// The hash before it.
+    /// Hash of the entry before.
     pub prev_hash: String,
     /// The boot that wrote it.
     pub boot_id: String,
-    /// Since that boot began.
+    /// Monotonic milliseconds since that boot.
     pub mono_ms: i64,
-    /// The cabinet's clock, for people.
+    /// The cabinet's wall clock, for people only.
     pub wall: String,
-    /// What happened.
     pub kind: String,
-    /// The rest of it, as JSON.
+    /// The other fields, as JSON.
     pub body: String,
-    /// When it arrived.
     pub received_at: At,
 }
 
-/// The end of a stored journal: seq and hash.
+/// Head of a stored journal: seq and hash.
 pub type Head = (i64, String);
 
-/// A cabinet by id.
 pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
     on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
 }
@@ -81,11 +71,11 @@ pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Op
         .optional()
 }
 
-/// Takes a cabinet's row for this transaction. Everything that moves its
-/// packs, its boot or its doors stands in line here, so START cannot slip
-/// between a new boot and the doubts that follow from it.
+/// Locks a cabinet's row for update. Everything that moves its packs, its boot or its doors is
+/// serialised by this lock, so that START cannot come between a new boot and the doubts that follow
+/// from it.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
-    on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).lock_for_update().get_result(c)).optional()
+    on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
 }
 
 /// Cabinets after an id.
@@ -120,7 +110,7 @@ pub fn device_key(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<Opti
     .optional()
 }
 
-/// Notes that a cabinet wrote, and how its doors are.
+/// Records when a cabinet was last heard from.
 pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryResult<()> {
     diesel::update(cabinet::table.find(id))
         .set(cabinet::heard_at.eq(Some(At(now))))
@@ -129,7 +119,7 @@ pub fn cabinet_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryRes
         .map(|_| ())
 }
 
-/// Says whether a door is open.
+/// Sets whether a door is open; `false` when that is unchanged.
 pub fn cabinet_door(conn: &mut Conn, id: CabinetId, open: bool) -> QueryResult<bool> {
     diesel::update(cabinet::table.find(id))
         .filter(cabinet::door_open.eq(!open))
@@ -139,7 +129,7 @@ pub fn cabinet_door(conn: &mut Conn, id: CabinetId, open: bool) -> QueryResult<b
         .map(|rows| rows == 1)
 }
 
-/// Raises or clears the tamper alarm.
+/// Raises or clears the tamper alarm; `false` when that is unchanged.
 pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryResult<bool> {
     diesel::update(cabinet::table.find(id))
         .filter(cabinet::tampered.eq(!tampered))
@@ -149,7 +139,7 @@ pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryRe
         .map(|rows| rows == 1)
 }
 
-/// The end of what has arrived of one epoch's journal.
+/// Head of the received part of one epoch's journal.
 pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<Head>> {
     on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
@@ -160,7 +150,7 @@ pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<O
     .optional()
 }
 
-/// Which boot wrote the last entry that has arrived, and when by its own clock.
+/// The boot that wrote the last received entry, and when by its monotonic clock.
 pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<(String, i64)>> {
     on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
@@ -171,7 +161,7 @@ pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryRes
     .optional()
 }
 
-/// The hashes kept for a span of seqs.
+/// The stored hashes of a range of seqs, both ends included.
 pub fn journal_hashes(
     conn: &mut Conn,
     id: CabinetId,
@@ -187,8 +177,7 @@ pub fn journal_hashes(
         .load(c))
 }
 
-/// Appends entries, and moves the cabinet's acknowledged head if the epoch is
-/// its present one.
+/// Appends entries, and moves the cabinet's acknowledged head if the epoch is the current one.
 pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
     let Some(last) = rows.last() else { return Ok(()) };
     insert_few!(conn, journal::table, rows)?;

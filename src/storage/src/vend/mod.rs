@@ -1,4 +1,4 @@
-//! Vending: attempts, the cabinets' journals, and what a person must look at.
+//! Vending: attempts, the cabinets' journals, and incidents that a person must look at.
 
 pub mod attempt;
 pub mod incident;

@@ -1,14 +1,14 @@
-//! What is typed at hatches: wrong pickup codes, counted once each.
+//! Wrong pickup codes typed at hatches, counted once each.
 
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
     schema::{hatch_try, orders},
     sql_types::At,
-    words::WordDsl,
 };
 use domain::{
     ids::{CabinetId, OrderId},
@@ -22,11 +22,10 @@ use domain::{
 pub struct HatchTryRow {
     /// The order that it was tried on.
     pub order_id: OrderId,
-    /// Its keyed digest.
+    /// Keyed digest of the code.
     pub code_index: Vec<u8>,
-    /// When.
     pub tried_at: Timestamp,
-    /// Wrong ones up to it, without a longer pause between them.
+    /// Number of wrong codes up to this one, without a longer pause between them.
     pub failures: i32,
 }
 
@@ -36,7 +35,7 @@ pub fn hatch_try_fetch(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Optio
         .optional()
 }
 
-/// Notes the wrong code that was counted last. The cabinet's row is held.
+/// Stores the wrong code that was counted last. The caller must have the cabinet's row locked.
 pub fn hatch_try_set(conn: &mut Conn, cabinet: CabinetId, row: &HatchTryRow) -> QueryResult<()> {
     let known = diesel::update(hatch_try::table.find(cabinet))
         .set((
@@ -63,14 +62,14 @@ pub fn hatch_try_set(conn: &mut Conn, cabinet: CabinetId, row: &HatchTryRow) -> 
 }
 
 /// The sealed pickup codes of the other orders that wait at a cabinet.
-pub fn pickup_codes_beside(
+pub fn pickup_codes_of_other_orders(
     conn: &mut Conn,
     cabinet: CabinetId,
     order: OrderId,
 ) -> QueryResult<Vec<(OrderId, Vec<u8>)>> {
     let rows: Vec<(OrderId, Option<Vec<u8>>)> = on_backend!(conn, c => orders::table
         .filter(orders::cabinet_id.eq(cabinet))
-        .filter(orders::state.eq_word(OrderState::Paid))
+        .filter(orders::state.eq_code(OrderState::Paid))
         .filter(orders::id.ne(order))
         .select((orders::id, orders::pickup_sealed))
         .load(c))?;

@@ -1,4 +1,4 @@
-//! Where cabinets and the books differ, and the boots that were heard of.
+//! Differences between what cabinets report and the stock records, and the cabinets' boots.
 
 use diesel::prelude::*;
 
@@ -15,17 +15,15 @@ use domain::{ids::CabinetId, time::Timestamp, vend::reconcile::DiscrepancyKind};
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = cabinet_discrepancy)]
 pub struct DiscrepancyRow {
-    /// In what.
     pub kind: DiscrepancyKind,
     /// At which slot; 0 for the cabinet as a whole.
     pub slot_no: i32,
-    /// What the cabinet had said, as JSON.
+    /// What the cabinet reported, as JSON.
     pub detail: String,
-    /// Since when.
     pub since: Timestamp,
 }
 
-/// What stands between a cabinet and the books.
+/// The open differences of a cabinet.
 pub fn discrepancies_of(conn: &mut Conn, id: CabinetId) -> QueryResult<Vec<DiscrepancyRow>> {
     on_backend!(conn, c => cabinet_discrepancy::table
         .filter(cabinet_discrepancy::cabinet_id.eq(id))
@@ -34,7 +32,7 @@ pub fn discrepancies_of(conn: &mut Conn, id: CabinetId) -> QueryResult<Vec<Discr
         .load(c))
 }
 
-/// Notes a difference; `false` when it is noted already, and then with the newest detail.
+/// Records a difference; `false` when it exists already, whose detail is then updated.
 pub fn discrepancy_note(
     conn: &mut Conn,
     id: CabinetId,
@@ -63,7 +61,7 @@ pub fn discrepancy_note(
         .map(|_| false)
 }
 
-/// A difference is gone; `false` when there was none.
+/// Removes a difference; `false` when there was none.
 pub fn discrepancy_settle(
     conn: &mut Conn,
     id: CabinetId,
@@ -78,21 +76,21 @@ pub fn discrepancy_settle(
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = cabinet_boot)]
 pub struct BootRow {
-    /// When it was first heard of.
+    /// When the server first heard of it.
     pub first_heard_at: Timestamp,
-    /// How far its clock was heard to run.
+    /// The highest monotonic time that it reported, in milliseconds.
     pub mono_ms: Option<i64>,
-    /// When the newest token was made with which it spoke.
+    /// Issue time of the newest token that it used.
     pub token_at: Option<Timestamp>,
 }
 
-/// A boot, if it was heard of.
+/// A boot, if the server has heard of it.
 pub fn boot_fetch(conn: &mut Conn, id: CabinetId, boot: &str) -> QueryResult<Option<BootRow>> {
     on_backend!(conn, c => cabinet_boot::table.find((id, boot)).select(BootRow::as_select()).first(c))
         .optional()
 }
 
-/// Notes a boot that was never heard of before; `false` when it is known.
+/// Records a new boot; `false` when it is known.
 pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::insert_into(cabinet_boot::table)
         .values((
@@ -105,7 +103,7 @@ pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> Q
     .map(|rows| rows == 1)
 }
 
-/// Makes a boot the cabinet's present one; it was first heard of at `booted_at`.
+/// Sets the cabinet's current boot, which the server first heard of at `booted_at`.
 pub fn boot_present(conn: &mut Conn, id: CabinetId, boot: &str, booted_at: Timestamp) -> QueryResult<bool> {
     diesel::update(cabinet::table.find(id))
         .set((cabinet::boot_id.eq(Some(boot)), cabinet::booted_at.eq(Some(At(booted_at)))))
@@ -114,7 +112,7 @@ pub fn boot_present(conn: &mut Conn, id: CabinetId, boot: &str, booted_at: Times
         .map(|rows| rows == 1)
 }
 
-/// Notes how far a boot's clock runs, and with which token it spoke.
+/// Records a boot's monotonic time, and the issue time of its token.
 pub fn boot_heard(
     conn: &mut Conn,
     id: CabinetId,

@@ -1,5 +1,5 @@
 //! Fills an empty database with the sample network: for the demonstration, and
-//! by itself (`waystation sample`) for a trial of a server.
+//! for load tests of a server (`waystation sample`).
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
@@ -15,13 +15,13 @@ use service::{Actor, AppState};
 use simulation::sample::{MOST_WORKERS, SampleNetwork};
 use storage::StoreError;
 
-/// How far ahead the roster reaches.
+/// How far ahead shifts are planned.
 const ROSTER: TimeDelta = TimeDelta::days(7);
 
-/// Whether there is neither a station nor a member of staff.
+/// Whether the database has neither stations nor staff.
 ///
 /// # Errors
-/// What the storage said.
+/// Storage errors.
 pub async fn is_empty(app: &Arc<AppState>) -> anyhow::Result<bool> {
     let found = app.store.read::<_, StoreError>(|conn| {
         Ok(storage::network::places::stations_by_district(conn)?.is_empty()
@@ -30,10 +30,10 @@ pub async fn is_empty(app: &Arc<AppState>) -> anyhow::Result<bool> {
     Ok(found.await?)
 }
 
-/// Puts the network in, telling how far it is.
+/// Loads the network, with a progress bar.
 ///
 /// # Errors
-/// What the storage said.
+/// Storage errors.
 pub async fn fill(app: &Arc<AppState>, network: &Arc<SampleNetwork>, codes: &[String]) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template(
@@ -41,18 +41,18 @@ pub async fn fill(app: &Arc<AppState>, network: &Arc<SampleNetwork>, codes: &[St
     )?);
     sample::load(app, network, codes, &bar).await?;
     bar.finish_and_clear();
-    // As every file that is loaded.
+    // Recorded like every imported file.
     let rows = network.worker_count();
-    let told =
+    let recorded =
         app.write(Actor::System, move |tx| service::network::import::record_loaded(tx, "sample", rows)).await;
-    told.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
+    recorded.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }
 
-/// Brings the roster up to date, and tells how far it reaches. `from`: how far
-/// it reached before; `more`: shifts beside those of the plan.
+/// Brings the roster up to date, and returns its new end. `from`: its previous end;
+/// `more`: shifts in addition to those of the plan.
 ///
 /// # Errors
-/// What the storage said.
+/// Storage errors.
 pub async fn roster(
     app: &Arc<AppState>,
     network: &SampleNetwork,
@@ -62,7 +62,7 @@ pub async fn roster(
     let now = app.now();
     let until = now + ROSTER;
     let mut shifts = network.shifts(from.unwrap_or(now), until);
-    // A shift that began before the last roster's end is there already.
+    // Shifts that start before the previous end are already in the database.
     shifts.retain(|shift| from.is_none_or(|from| shift.starts_at >= from) && shift.starts_at < until);
     shifts.extend(more);
     sample::load_shifts(app, shifts).await?;
@@ -72,7 +72,7 @@ pub async fn roster(
 /// `waystation sample`
 ///
 /// # Errors
-/// A database that holds something; what the storage said.
+/// The database is not empty; storage errors.
 pub async fn run(config: &Config, workers: usize, seed: u64) -> anyhow::Result<ExitCode> {
     ensure!((1..=MOST_WORKERS).contains(&workers), "--workers: must be 1 to {MOST_WORKERS}");
     telemetry::start(config.log, "warn");

@@ -1,4 +1,4 @@
-//! `waystation load`: a trial of a running server.
+//! `waystation load`: a load test of a running server.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -8,9 +8,9 @@ use clap::Args;
 use base::{clock::SystemClock, config::LogFormat, telemetry};
 use simulation::load::{self, Arrivals, Plan};
 
-/// More at once than stations need no say; this many suit most machines.
+/// Default number of workers at once, if there are as many stations; suits most machines.
 const WORKERS: usize = 64;
-/// The longest trial: staff work eight hours.
+/// Longest test in seconds: a staff shift is eight hours.
 const LONGEST: f64 = 7.0 * 3600.0;
 
 /// `waystation load`
@@ -69,10 +69,10 @@ impl Arguments {
     }
 }
 
-/// Runs the trial; the status says whether nothing was wrong.
+/// Runs the load test; the exit status is success if it found no failures.
 ///
 /// # Errors
-/// What stood in the way of beginning.
+/// Why it could not start.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::start(LogFormat::Text, "warn");
     let outcome = load::run(arguments.plan()?, Arc::new(SystemClock)).await?;

@@ -1,5 +1,5 @@
-//! The demonstration: an embedded house with the sample network in it, open
-//! for everyone on this machine, with simulated people at work.
+//! The demonstration: a server with an embedded database and the sample network,
+//! open to everyone on this machine, with simulated people.
 
 pub(crate) mod fill;
 pub(crate) mod load;
@@ -21,7 +21,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{Built, build, serve};
+use super::{Built, build};
 use base::{
     clock::{Clock, SystemClock},
     config::{Config, Flags},
@@ -39,12 +39,12 @@ use simulation::{
     hatch::{self, Hatches},
     journeys::Driver,
     pace::Pace,
+    running::Simulation,
     sample::{DEFAULT_WORKERS, SampleNetwork},
-    simulation::Simulation,
 };
 use storage::StoreError;
 
-/// Everything of the demonstration that `--fresh` may wipe.
+/// The demonstration's own files, which `--fresh` may delete.
 const OWN_FILES: &[&str] = &[
     "demo.db",
     "demo.db-wal",
@@ -76,7 +76,7 @@ pub struct Arguments {
     /// Begin anew: wipes the demonstration's own files in DIR, and no others
     #[arg(long, requires = "data")]
     fresh: bool,
-    /// Write who may sign in here once the house answers
+    /// Write who may sign in here once the server answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     /// Simulate nobody
@@ -96,7 +96,7 @@ pub struct Arguments {
     exit: bool,
 }
 
-/// What the demonstration remembers beside its database.
+/// What the demonstration stores in `demo.json`, next to its database.
 #[derive(Debug, Serialize, Deserialize)]
 struct Memory {
     seed: u64,
@@ -104,7 +104,7 @@ struct Memory {
     planned_at: Timestamp,
     /// `None` until all of the network is loaded.
     roster_until: Option<Timestamp>,
-    /// The next worker who has not been on a journey.
+    /// Index of the next worker without a journey.
     next_worker: usize,
 }
 
@@ -113,8 +113,8 @@ struct Memory {
 /// # Errors
 /// What could not be set up.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let kept_only_now = if arguments.data.is_none() { Some(tempfile::tempdir()?) } else { None };
-    let folder = match (&arguments.data, &kept_only_now) {
+    let temporary = if arguments.data.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let folder = match (&arguments.data, &temporary) {
         (Some(folder), _) => folder.clone(),
         (None, Some(folder)) => folder.path().to_owned(),
         (None, None) => anyhow::bail!("no folder for the demonstration"),
@@ -130,34 +130,35 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         wipe(&folder)?;
     }
     let listener = listen(arguments.port)?;
-    // Port 0 takes whichever is free.
+    // With port 0 the system chooses a free port.
     let port = listener.local_addr()?.port();
     let config = config(&folder, port, arguments.database_url.as_deref())?;
     telemetry::start(config.log, "warn");
-    let _serving = super::serving::hold(&config)?;
+    let _serving = super::serving::acquire(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Built { app, mailer, texts } = build(&config, Arc::clone(&clock)).await?;
+    let built = build(&config, Arc::clone(&clock)).await?;
+    let Built { app, mailer, texts, .. } = &built;
     let memory_path = folder.join("demo.json");
-    let mut memory = remember(&memory_path, &arguments, clock.now())?;
+    let mut memory = load_memory(&memory_path, &arguments, clock.now())?;
     let network = Arc::new(SampleNetwork::plan(memory.seed, memory.workers, memory.planned_at));
-    let codes = stocked_codes(&app)?;
-    put_in(&app, &network, &codes, &mut memory, &memory_path).await?;
-    let server = serve(&app, listener, HTTP_WORKERS)?;
+    let codes = stocked_codes(app)?;
+    load_sample(app, &network, &codes, &mut memory, &memory_path).await?;
+    let server = built.serve(listener, HTTP_WORKERS)?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
-    let mut jobs = Jobs::start(&app, &mailer);
-    jobs.send_texts(&app, &texts);
-    let stage = Stage { port, folder, app, clock, network, codes };
-    let outcome = open(stage, &arguments, &mut memory).await;
-    // The simulated callers are gone; whoever else holds a poll may ask again.
+    let mut jobs = Jobs::start(app, mailer);
+    jobs.send_texts(app, texts);
+    let demo = Demo { port, folder, app: Arc::clone(app), clock, network, codes };
+    let outcome = run_demo(demo, &arguments, &mut memory).await;
+    // The simulated callers have stopped; any other caller in a long poll can ask again.
     handle.stop(false).await;
     serving.await??;
     jobs.stop(std::time::Duration::from_secs(10)).await;
     outcome
 }
 
-/// What a demonstration stands on.
-struct Stage {
+/// Everything that a running demonstration needs.
+struct Demo {
     port: u16,
     folder: PathBuf,
     app: Arc<AppState>,
@@ -166,9 +167,9 @@ struct Stage {
     codes: Vec<String>,
 }
 
-/// From the moment the house answers.
-async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyhow::Result<ExitCode> {
-    let Stage { port, folder, app, clock, network, codes } = stage;
+/// Runs once the server answers requests.
+async fn run_demo(demo: Demo, arguments: &Arguments, memory: &mut Memory) -> anyhow::Result<ExitCode> {
+    let Demo { port, folder, app, clock, network, codes } = demo;
     let base = format!("http://127.0.0.1:{port}");
     let api = Api::new(&base, clock)?;
     let _: serde_json::Value = api.call(As::Nobody, Call::get("/healthz")).await?;
@@ -212,14 +213,14 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
         let driver = Driver::new(api.clone(), Arc::clone(&hatches), stations, cards, acknowledged);
         let totals = tokio::select! {
             totals = driver.run() => totals,
-            ended = told_to_end() => { ended?; return Ok(ExitCode::FAILURE) }
+            ended = stop_requested() => { ended?; return Ok(ExitCode::FAILURE) }
         };
         if totals.failed > 0 {
             code = ExitCode::FAILURE;
         }
     }
     if !arguments.exit {
-        told_to_end().await?;
+        stop_requested().await?;
     }
     if let Some(simulation) = simulation {
         simulation.stop();
@@ -227,8 +228,8 @@ async fn open(stage: Stage, arguments: &Arguments, memory: &mut Memory) -> anyho
     Ok(code)
 }
 
-/// Loads an empty house, and brings the roster up to date in any case.
-async fn put_in(
+/// Loads the sample network into an empty database, and brings the roster up to date in any case.
+async fn load_sample(
     app: &Arc<AppState>,
     network: &Arc<SampleNetwork>,
     codes: &[String],
@@ -247,7 +248,7 @@ async fn put_in(
     let (doctor, pharmacist) = guests(network, memory.planned_at)?;
     let guests = [doctor, pharmacist].map(|staff_email| ShiftRecord {
         staff_email,
-        // An odd instant, so that it never is the start of a rostered shift.
+        // One microsecond early, so that it never equals the start of a planned shift.
         starts_at: now - TimeDelta::microseconds(1),
         ends_at: now + GUEST_SHIFT,
     });
@@ -271,7 +272,7 @@ fn config(folder: &Path, port: u16, database_url: Option<&str>) -> anyhow::Resul
     Ok(config)
 }
 
-/// The secret is made once, for this folder, and only its owner can read it.
+/// The secret is generated once per folder; only the file's owner can read it.
 fn master_secret(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join("master-secret");
     match fs::read_to_string(&path) {
@@ -286,13 +287,13 @@ fn master_secret(folder: &Path) -> anyhow::Result<String> {
     Ok(secret)
 }
 
-fn remember(path: &Path, arguments: &Arguments, now: Timestamp) -> anyhow::Result<Memory> {
+fn load_memory(path: &Path, arguments: &Arguments, now: Timestamp) -> anyhow::Result<Memory> {
     if let Ok(text) = fs::read_to_string(path) {
         let known = serde_json::from_str(&text);
         return known.with_context(|| format!("{}: unreadable; --fresh begins anew", path.display()));
     }
     let (seed, workers) = (arguments.seed, arguments.workers);
-    // Worker 0 is the one of the ready file.
+    // Worker 0 is the one in the ready file.
     let fresh = Memory { seed, workers, planned_at: now, roster_until: None, next_worker: 1 };
     save(path, &fresh)?;
     Ok(fresh)
@@ -305,21 +306,21 @@ fn save(path: &Path, memory: &Memory) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether an earlier run was killed while it loaded the network. Nobody was
-/// served from it, so nothing is lost by beginning anew.
+/// Whether an earlier run was killed while it loaded the network. That database was never
+/// served, so nothing is lost by starting over.
 fn half_loaded(folder: &Path) -> bool {
     let memory = fs::read_to_string(folder.join("demo.json")).ok();
     let memory = memory.and_then(|text| serde_json::from_str::<Memory>(&text).ok());
     memory.is_some_and(|memory| memory.roster_until.is_none())
 }
 
-/// Wipes what the demonstration made. A folder with anything else in it keeps that.
+/// Deletes the demonstration's own files and folders. Anything else in the folder stays.
 fn wipe(folder: &Path) -> anyhow::Result<()> {
     let gone = |done: std::io::Result<()>, path: &Path| match done {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("--fresh: {}", path.display()))
         }
-        _done_or_not_there => Ok(()),
+        _deleted_or_missing => Ok(()),
     };
     for name in OWN_FILES {
         let path = folder.join(name);
@@ -333,7 +334,7 @@ fn wipe(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Ctrl-C, or SIGTERM: the server listens to neither by itself.
-async fn told_to_end() -> std::io::Result<()> {
+async fn stop_requested() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -352,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fresh_wipes_its_own_files_and_no_others() {
+    fn fresh_deletes_only_its_own_files() {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("demo.db");
         let foreign = folder.path().join("thesis.odt");
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_was_loaded_by_half_is_begun_anew() {
+    fn a_half_loaded_network_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!half_loaded(folder.path()), "nothing there yet");
         let now = SystemClock.now();
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_made_once_and_is_its_owners() {
+    fn the_secret_is_generated_once_and_readable_only_by_its_owner() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let first = master_secret(folder.path()).unwrap();

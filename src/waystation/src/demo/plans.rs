@@ -1,5 +1,5 @@
-//! Who acts in the demonstration: the guests that scripts may sign in as, and
-//! the plans that simulated cabinets and journeys follow.
+//! Who takes part in the demonstration: the guests that scripts can sign in as, and
+//! the plans for simulated cabinets and journeys.
 
 use anyhow::Context;
 
@@ -11,13 +11,13 @@ use simulation::{
     complaints,
     journeys::{Card, StationPlan},
     ready::{CabinetCredentials, Credentials, Ready, StationCredentials, WorkerCredentials, private_key},
+    running::on_shift,
     sample::SampleNetwork,
-    simulation::on_shift,
 };
 use storage::network::places::EnrolledDevice;
 
-/// The doctor and the pharmacist that scripts may act as: on shift when the
-/// network was planned, and the same ones ever after.
+/// E-mail addresses of the doctor and the pharmacist that scripts can sign in as: those on shift
+/// when the network was planned, so that they stay the same on every run.
 pub(crate) fn guests(network: &SampleNetwork, planned_at: Timestamp) -> anyhow::Result<(String, String)> {
     let ends = on_shift(network, planned_at);
     let doctor = network
@@ -76,8 +76,8 @@ pub(crate) fn ready(
     })
 }
 
-/// Keys that are still those of the plan, other than the guests'. A device that
-/// was enrolled anew belongs to whoever did that.
+/// Devices that still have the key from the plan, except those at the guests' station. A device
+/// that was enrolled again belongs to whoever enrolled it.
 pub(crate) fn own_keys<'d>(
     network: &SampleNetwork,
     devices: &'d [EnrolledDevice],
@@ -134,25 +134,25 @@ pub(crate) fn cabinet_plans(
             key,
             epoch: one.epoch,
             door_open: false,
-            // A demonstration is short, and an empty cabinet is a part of life.
+            // Not needed: a demonstration is short, and cabinets may run empty.
             restocker: None,
         })
         .collect())
 }
 
-/// The cards of the next workers; each goes on one journey only, so that no
-/// journey meets another's drugs in the safety check.
+/// The cards of the next workers. Each worker makes only one journey, so that the safety check
+/// of one journey does not find drugs vended in another.
 pub(crate) fn cards(network: &SampleNetwork, next_worker: &mut usize, count: usize) -> Vec<Card> {
     let end = (*next_worker + count).min(network.worker_count());
-    let taken = *next_worker..end;
+    let indexes = *next_worker..end;
     *next_worker = end;
-    taken
+    indexes
         .map(|index| network.worker(index))
         .map(|worker| Card { number: worker.card_number.clone(), pin: worker.pin.expose().to_owned() })
         .collect()
 }
 
-/// What cabinets hold: the drugs of the simulated treatments first.
+/// Product codes to stock in cabinets, with the drugs of the simulated treatments first.
 pub(crate) fn stocked_codes(app: &AppState) -> anyhow::Result<Vec<String>> {
     let formulary = app.formulary();
     let mut codes: Vec<String> = complaints::product_codes()

@@ -1,6 +1,6 @@
-//! Puts a planned network into an empty database, thousands of rows to a
-//! transaction. Records come from floor 5, rows go to floor 2: only the
-//! composition root sees both.
+//! Loads a planned network into an empty database, thousands of rows per
+//! transaction. Records come from the `simulation` crate, rows go to `storage`:
+//! only this crate depends on both.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,12 +18,12 @@ use service::{Actor, AppState, Failure, Tx};
 use simulation::sample::{SAMPLE_PASSWORD_HASH, SampleNetwork};
 use storage::{network as rows, sql_types::At};
 
-/// Workers in one transaction.
-const WORKERS_AT_ONCE: usize = 1_500;
-/// Stations whose stock goes in one transaction.
-const STOCK_AT_ONCE: usize = 40 * 60;
+/// Workers per transaction.
+const WORKER_BATCH: usize = 1_500;
+/// Slots with stock per transaction: 60 stations of 40 slots.
+const STOCK_BATCH: usize = 40 * 60;
 
-/// A member of staff on the way in.
+/// A member of staff to be added.
 #[derive(Clone)]
 pub struct Person {
     pub role: Role,
@@ -34,11 +34,11 @@ pub struct Person {
     pub employer: Option<EmployerId>,
     pub password_hash: String,
     pub totp: Vec<u8>,
-    /// Of doctors and pharmacists.
+    /// Only doctors and pharmacists have one.
     pub signing_pin: Option<String>,
 }
 
-/// Adds staff with their secrets sealed, and gives their ids by address.
+/// Adds staff with their secrets sealed; returns their ids by e-mail address.
 pub fn add_staff(tx: &mut Tx<'_>, people: Vec<Person>) -> Result<HashMap<String, StaffId>, Failure> {
     let created_at = At(tx.now);
     let mut ids = HashMap::with_capacity(people.len());
@@ -78,7 +78,7 @@ pub fn add_staff(tx: &mut Tx<'_>, people: Vec<Person>) -> Result<HashMap<String,
 /// Loads the whole network with `stock` of the products `codes`.
 ///
 /// # Errors
-/// What the storage said.
+/// Storage errors.
 pub async fn load(
     app: &Arc<AppState>,
     network: &Arc<SampleNetwork>,
@@ -92,7 +92,7 @@ pub async fn load(
     let employers = Arc::new(employers);
     let mut all = network.workers();
     loop {
-        let part: Vec<WorkerRecord> = all.by_ref().take(WORKERS_AT_ONCE).collect();
+        let part: Vec<WorkerRecord> = all.by_ref().take(WORKER_BATCH).collect();
         if part.is_empty() {
             break;
         }
@@ -105,10 +105,10 @@ pub async fn load(
     Ok(())
 }
 
-/// Adds the shifts that are not there yet.
+/// Adds the shifts that do not exist yet.
 ///
 /// # Errors
-/// What the storage said.
+/// Storage errors.
 pub async fn load_shifts(app: &Arc<AppState>, shifts: Vec<ShiftRecord>) -> anyhow::Result<()> {
     write(app, move |tx| {
         let staff = storage::network::places::staff_by_email(tx.conn)?;
@@ -175,7 +175,7 @@ fn load_places_and_staff(
 fn load_stations(tx: &mut Tx<'_>, network: &SampleNetwork) -> Result<(), Failure> {
     let created_at = At(tx.now);
     let (mut stations, mut cabinets, mut devices) = (Vec::new(), Vec::new(), Vec::new());
-    for (one, beside) in network.stations.iter().zip(&network.cabinets) {
+    for (one, cabinet) in network.stations.iter().zip(&network.cabinets) {
         let (station_id, cabinet_id) = (StationId::generate(), CabinetId::generate());
         let lanes: Vec<&str> = one.encounter_lanes.iter().map(|lane| lane.as_str()).collect();
         stations.push(rows::NewStation {
@@ -192,7 +192,7 @@ fn load_stations(tx: &mut Tx<'_>, network: &SampleNetwork) -> Result<(), Failure
         cabinets.push(rows::NewCabinet {
             id: cabinet_id,
             station_id,
-            lane: beside.lane,
+            lane: cabinet.lane,
             epoch: 1,
             acked_seq: 0,
             journal_head: "00".repeat(32),
@@ -349,8 +349,8 @@ async fn load_stock(
         }
     }
     write(app, move |tx| Ok(rows::lots_add(tx.conn, &lots)?)).await?;
-    for part in stock.chunks(STOCK_AT_ONCE) {
-        let (mut slots, mut held) = (Vec::new(), Vec::new());
+    for part in stock.chunks(STOCK_BATCH) {
+        let (mut slots, mut stocks) = (Vec::new(), Vec::new());
         for one in part {
             let cabinet_id =
                 *cabinets.get(&one.station_code).context("stock for a station without a cabinet")?;
@@ -361,7 +361,7 @@ async fn load_stock(
                 product_code: Some(one.product_code.clone()),
                 lot_no: Some(one.lot_no.clone()),
             });
-            held.push(rows::NewSlotStock {
+            stocks.push(rows::NewSlotStock {
                 cabinet_id,
                 slot_no: one.slot_no,
                 product_code: one.product_code.clone(),
@@ -376,7 +376,7 @@ async fn load_stock(
         }
         write(app, move |tx| {
             rows::slots_add(tx.conn, &slots)?;
-            Ok(rows::slot_stocks_add(tx.conn, &held)?)
+            Ok(rows::slot_stocks_add(tx.conn, &stocks)?)
         })
         .await?;
     }

@@ -1,7 +1,7 @@
-//! Cells of a file become values. A cell is trimmed; a list in a cell is
-//! separated by `;` (or `、`, `|` and the like); a date is `2026-11-23` or as a
-//! spreadsheet writes it, an instant is RFC 3339 with an offset. Codes and
-//! numbers may come in full-width characters: an input method writes them.
+//! Parses the cells of a file. A cell is trimmed; a list in a cell is separated by `;`
+//! (or `、`, `|` and the like); a date is `2026-11-23` or as a spreadsheet writes it, an
+//! instant is RFC 3339 with an offset. Codes and numbers may be in full-width
+//! characters, as input methods produce them.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -13,16 +13,15 @@ use crate::{
     words::{Bilingual, Language},
 };
 
-/// Between the items of a list in one cell.
 const LIST_SEPARATORS: [char; 7] = [';', '；', '|', '、', '/', '，', ','];
 
-/// A degree in millionths.
+/// Millionths per degree.
 const DEGREE: i64 = 1_000_000;
 
-/// Every language of a file.
+/// The languages that a file may name.
 pub(crate) const LANGUAGES: &[Language] = &[Language::Chinese, Language::English];
 
-/// Reads the cells of one row and notes those that cannot be read.
+/// Parses the cells of one row and records those that cannot be parsed.
 #[derive(Debug)]
 pub struct Cells<'r, 'a> {
     row: &'r Row<'a>,
@@ -30,17 +29,15 @@ pub struct Cells<'r, 'a> {
 }
 
 impl<'r, 'a> Cells<'r, 'a> {
-    /// A reader of `row`.
     pub fn new(row: &'r Row<'a>) -> Self {
         Self { row, problems: row.complete().err().into_iter().collect() }
     }
 
-    /// Every cell that could not be read.
-    pub fn into_problems(self) -> Vec<RowProblem> {
+    pub(crate) fn into_problems(self) -> Vec<RowProblem> {
         self.problems
     }
 
-    /// Whether `column` has been found unreadable.
+    /// Whether parsing `column` failed.
     pub fn failed(&self, column: &str) -> bool {
         self.problems.iter().any(|problem| problem.field == column)
     }
@@ -49,7 +46,7 @@ impl<'r, 'a> Cells<'r, 'a> {
         self.problems.push(RowProblem::new(self.row.line, column, code, message));
     }
 
-    /// The text of a column that must be there, as it stands; whether it may be empty is the record's to say.
+    /// The unchanged text of a required column. The record decides whether it may be empty.
     pub fn text(&mut self, column: &str) -> String {
         match self.row.cell(column) {
             Some(cell) => cell.to_owned(),
@@ -60,29 +57,29 @@ impl<'r, 'a> Cells<'r, 'a> {
         }
     }
 
-    /// The text of a column that may be left out or empty.
-    pub fn optional_text(&mut self, column: &str) -> Option<String> {
+    /// The text of a column; `None` if the column is missing or the cell empty.
+    pub(crate) fn optional_text(&mut self, column: &str) -> Option<String> {
         self.row.cell(column).filter(|cell| !cell.is_empty()).map(str::to_owned)
     }
 
-    /// A code, a number on a card, an address: full-width characters become plain ones.
+    /// A code, card number or address: full-width characters become ASCII.
     pub fn code(&mut self, column: &str) -> String {
         plain(&self.text(column)).into_owned()
     }
 
-    /// The same of a column that may be left out or empty.
-    pub fn optional_code(&mut self, column: &str) -> Option<String> {
+    /// As [`Self::code`]; `None` if the column is missing or the cell empty.
+    pub(crate) fn optional_code(&mut self, column: &str) -> Option<String> {
         self.optional_text(column).map(|text| plain(&text).into_owned())
     }
 
-    /// A whole number, with a sign or without.
+    /// A whole number, with an optional sign.
     pub fn number<T: FromStr + Default>(&mut self, column: &str) -> T {
         let message = Bilingual::fixed("须为整数。", "Must be a whole number that fits.");
         self.read(column, "bad_number", message, |cell| cell.parse().ok()).unwrap_or_default()
     }
 
     /// A coordinate in millionths of a degree: `37540000`, or in degrees: `37.54`.
-    pub fn degrees_e6(&mut self, column: &str) -> i32 {
+    pub(crate) fn degrees_e6(&mut self, column: &str) -> i32 {
         let message = Bilingual::fixed(
             "须为带小数点的度数（37.54）或百万分之一度的整数（37540000）。",
             "Write degrees with a point (37.54), or whole millionths of a degree (37540000).",
@@ -90,7 +87,6 @@ impl<'r, 'a> Cells<'r, 'a> {
         self.read(column, "bad_number", message, degrees_e6).unwrap_or_default()
     }
 
-    /// A calendar day.
     pub fn date(&mut self, column: &str) -> NaiveDate {
         let message = Bilingual::fixed(
             "日期须写作 2026-11-23（年在前）。",
@@ -111,60 +107,60 @@ impl<'r, 'a> Cells<'r, 'a> {
             .unwrap_or_default()
     }
 
-    /// One word of the closed set `allowed`; `otherwise` stands in where it is none of them.
-    pub fn word<T: Copy>(
+    /// One of `allowed`, by its code; `fallback` if it is none of them, with a problem recorded.
+    pub fn choice<T: Copy>(
         &mut self,
         column: &str,
         allowed: &[T],
-        spelt: impl Fn(T) -> &'static str,
-        otherwise: T,
+        code_of: impl Fn(T) -> &'static str,
+        fallback: T,
     ) -> T {
-        let message = none_of(allowed, &spelt);
-        self.read(column, "unknown_value", message, |cell| find(cell, allowed, &spelt)).unwrap_or(otherwise)
+        let message = none_of(allowed, &code_of);
+        self.read(column, "unknown_value", message, |cell| find(cell, allowed, &code_of)).unwrap_or(fallback)
     }
 
-    /// One word of the closed set `allowed`, or nothing.
-    pub fn optional_word<T: Copy>(
+    /// As [`Self::choice`]; `None` if the column is missing, or the cell empty or unknown.
+    pub(crate) fn optional_choice<T: Copy>(
         &mut self,
         column: &str,
         allowed: &[T],
-        spelt: impl Fn(T) -> &'static str,
+        code_of: impl Fn(T) -> &'static str,
     ) -> Option<T> {
         let cell = self.row.cell(column).filter(|cell| !cell.is_empty())?;
-        let word = find(&plain(cell), allowed, &spelt);
-        if word.is_none() {
-            self.note(column, "unknown_value", none_of(allowed, &spelt));
+        let value = find(&plain(cell), allowed, &code_of);
+        if value.is_none() {
+            self.note(column, "unknown_value", none_of(allowed, &code_of));
         }
-        word
+        value
     }
 
-    /// Words of the closed set `allowed`.
+    /// A list of `allowed`, by their codes.
     pub fn list<T: Copy>(
         &mut self,
         column: &str,
         allowed: &[T],
-        spelt: impl Fn(T) -> &'static str,
+        code_of: impl Fn(T) -> &'static str,
     ) -> Vec<T> {
         if self.row.cell(column).is_none() {
             self.problems.push(missing_column(self.row.line, column));
         }
-        self.optional_list(column, allowed, spelt).unwrap_or_default()
+        self.optional_list(column, allowed, code_of).unwrap_or_default()
     }
 
-    /// Words of the closed set `allowed`, or nothing.
-    pub fn optional_list<T: Copy>(
+    /// As [`Self::list`]; `None` if the column is missing or the cell empty.
+    pub(crate) fn optional_list<T: Copy>(
         &mut self,
         column: &str,
         allowed: &[T],
-        spelt: impl Fn(T) -> &'static str,
+        code_of: impl Fn(T) -> &'static str,
     ) -> Option<Vec<T>> {
         let cell = self.row.cell(column).filter(|cell| !cell.is_empty())?;
-        let words = cell.split(LIST_SEPARATORS).map(str::trim).filter(|word| !word.is_empty());
-        let words: Option<Vec<T>> = words.map(|word| find(&plain(word), allowed, &spelt)).collect();
-        if words.is_none() {
-            self.note(column, "unknown_value", none_of(allowed, &spelt));
+        let items = cell.split(LIST_SEPARATORS).map(str::trim).filter(|item| !item.is_empty());
+        let values: Option<Vec<T>> = items.map(|item| find(&plain(item), allowed, &code_of)).collect();
+        if values.is_none() {
+            self.note(column, "unknown_value", none_of(allowed, &code_of));
         }
-        Some(words.unwrap_or_default())
+        Some(values.unwrap_or_default())
     }
 
     fn read<T>(
@@ -186,7 +182,7 @@ impl<'r, 'a> Cells<'r, 'a> {
     }
 }
 
-/// Full-width letters, digits, signs and spaces as plain ones.
+/// Full-width letters, digits, signs and spaces as ASCII.
 /// Source: Unicode, "Halfwidth and Fullwidth Forms" (U+FF01 to U+FF5E).
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     const SHIFT: u32 = 0xFEE0;
@@ -202,8 +198,8 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(narrow.collect::<String>().trim().to_owned())
 }
 
-fn find<T: Copy>(word: &str, allowed: &[T], spelt: &impl Fn(T) -> &'static str) -> Option<T> {
-    allowed.iter().copied().find(|value| spelt(*value) == word)
+fn find<T: Copy>(code: &str, allowed: &[T], code_of: &impl Fn(T) -> &'static str) -> Option<T> {
+    allowed.iter().copied().find(|value| code_of(*value) == code)
 }
 
 /// A day with the year first: `2026-11-23`, and `2026/1/2`, `2026.1.2`,
@@ -231,7 +227,7 @@ fn degrees_e6(cell: &str) -> Option<i32> {
     if whole.is_empty() || whole.len() > 3 || !digits(whole) || fraction.is_empty() || !digits(fraction) {
         return None;
     }
-    // More than six decimals are finer than a hand's breadth.
+    // Further decimals are dropped: 1e-6 degree is about 0.1 m.
     let millionths: String = fraction.chars().chain("000000".chars()).take(6).collect();
     let value = whole.parse::<i64>().ok()? * DEGREE + millionths.parse::<i64>().ok()?;
     i32::try_from(value).ok()
@@ -242,16 +238,16 @@ pub(crate) fn join<'a>(items: impl Iterator<Item = &'a str>) -> String {
     items.collect::<Vec<_>>().join(";")
 }
 
-/// The word for a language in a file: the same as on the wire.
-pub(crate) fn language_word(language: Language) -> &'static str {
+/// The code of a language in a file: the same as in the API.
+pub(crate) fn language_code(language: Language) -> &'static str {
     match language {
         Language::Chinese => "zh",
         Language::English => "en",
     }
 }
 
-fn none_of<T: Copy>(allowed: &[T], spelt: impl Fn(T) -> &'static str) -> Bilingual {
-    let words: Vec<&str> = allowed.iter().map(|value| spelt(*value)).collect();
-    let words = words.join(", ");
-    Bilingual::made(format!("须为下列之一：{words}。"), format!("It must be one of: {words}."))
+fn none_of<T: Copy>(allowed: &[T], code_of: impl Fn(T) -> &'static str) -> Bilingual {
+    let codes: Vec<&str> = allowed.iter().map(|value| code_of(*value)).collect();
+    let codes = codes.join(", ");
+    Bilingual::made(format!("须为下列之一：{codes}。"), format!("It must be one of: {codes}."))
 }

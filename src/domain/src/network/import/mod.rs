@@ -1,7 +1,7 @@
-//! Rows of a file become records. The file itself is read elsewhere: here a
-//! header and cells come in as text, and every problem goes out with its line.
+//! Turns the rows of a file into records. The file itself is read elsewhere: this module
+//! receives header and cells as text, and reports every problem with its line.
 //!
-//! How cells are read, and what spreadsheets do to them, is in `cells`.
+//! `cells` parses the cells, including the formats that spreadsheets write.
 
 mod cells;
 
@@ -12,19 +12,19 @@ use chrono::NaiveDate;
 use super::Record;
 use crate::{refusal::FieldProblem, words::Bilingual};
 
-pub use cells::Cells;
-pub(crate) use cells::{LANGUAGES, join, language_word};
+pub(crate) use cells::Cells;
+pub(crate) use cells::{LANGUAGES, join, language_code};
 
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RowProblem {
-    /// The line in the file, from 1; the header is line 1 as a rule.
+    /// The line in the file, from 1; usually the header is line 1.
     pub line: u64,
     /// The column, or `row` for the row as a whole.
     pub field: String,
-    /// A stable word: `missing_column`, `bad_date`, ...
+    /// A stable code: `missing_column`, `bad_date`, ...
     pub code: String,
-    /// What is wrong and what is allowed. It never repeats the cell.
+    /// What is wrong and what is allowed. Never contains the cell's content.
     pub message: Bilingual,
 }
 
@@ -33,33 +33,32 @@ impl RowProblem {
         Self { line, field: field.into(), code: code.into(), message }
     }
 
-    /// A broken field of a record, seen at `line`.
+    /// An invalid field of the record at `line`.
     pub fn from_field(line: u64, problem: FieldProblem) -> Self {
         Self { line, field: problem.field, code: problem.code, message: problem.message }
     }
 }
 
-/// The columns of a file, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     columns: Vec<String>,
 }
 
 impl Header {
-    /// Reads the first line of a file of records of kind `R`, as [`Header::read`] does.
+    /// Parses the header of a file of records of kind `R`; see [`Header::read`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Header::read`].
     pub fn of<'a, R: Record>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<RowProblem>> {
         Self::read(cells, R::COLUMNS, R::OPTIONAL)
     }
 
-    /// Reads a file's first line, which names `known` columns and may leave out the
-    /// `optional` ones. A byte order mark before the first name is dropped:
-    /// spreadsheets write it.
+    /// Parses a file's header, which may contain the `known` columns and may omit the
+    /// `optional` ones. A byte order mark before the first name is dropped, because
+    /// spreadsheets write one.
     ///
     /// # Errors
-    /// All missing, unknown and doubled columns, at line 1.
+    /// All missing, unknown and duplicate columns, at line 1.
     pub fn read<'a>(
         cells: impl IntoIterator<Item = &'a str>,
         known: &[&str],
@@ -77,16 +76,16 @@ impl Header {
                 problems.push(RowProblem::new(1, column, "duplicate_column", message));
             }
         }
-        for wanted in known.iter().filter(|wanted| !optional.contains(wanted)) {
-            if !columns.iter().any(|column| column == wanted) {
-                problems.push(missing_column(1, wanted));
+        for required in known.iter().filter(|column| !optional.contains(column)) {
+            if !columns.iter().any(|column| column == required) {
+                problems.push(missing_column(1, required));
             }
         }
         if problems.is_empty() { Ok(Self { columns }) } else { Err(problems) }
     }
 }
 
-/// One line of a file: cells by column name.
+/// One row of a file.
 #[derive(Debug)]
 pub struct Row<'a> {
     header: &'a Header,
@@ -105,11 +104,11 @@ impl<'a> Row<'a> {
         self.line
     }
 
-    /// The columns' names and cells. In columns other than the `texts`, full-width
-    /// characters become plain ones.
+    /// The cells by column name. In columns other than `texts`, full-width characters
+    /// become ASCII.
     ///
     /// # Errors
-    /// The row has more or fewer cells than the header.
+    /// `bad_row` if the row has more or fewer cells than the header.
     pub fn named(&self, texts: &[&str]) -> Result<HashMap<&'a str, Cow<'a, str>>, RowProblem> {
         self.complete()?;
         let pairs = self.header.columns.iter().zip(&self.cells);
@@ -133,22 +132,22 @@ impl<'a> Row<'a> {
         Err(RowProblem::new(self.line, "row", "bad_row", message))
     }
 
-    /// The cell of `column`; `None` where the file has no such column.
+    /// The cell of `column`; `None` if the file has no such column.
     pub fn cell(&self, column: &str) -> Option<&'a str> {
         let place = self.header.columns.iter().position(|name| name == column)?;
         self.cells.get(place).copied()
     }
 }
 
-/// Keys that a file has already used, and where.
+/// The unique keys seen so far in a file, with their lines.
 #[derive(Debug, Default)]
 pub struct Seen {
     lines: HashMap<String, u64>,
 }
 
 impl Seen {
-    /// Notes `key` of `field` at `line`; a problem where an earlier line has
-    /// it. The message names that line, never the key: it may be personal.
+    /// Records `key` of `field` at `line`; returns a problem if an earlier line has the
+    /// same key. The message names that line, never the key, which may be personal data.
     pub fn note(&mut self, line: u64, field: &str, key: &str) -> Option<RowProblem> {
         let first = *self.lines.entry(format!("{field}\u{0}{key}")).or_insert(line);
         (first != line).then(|| {
@@ -161,8 +160,8 @@ impl Seen {
     }
 }
 
-/// A whole file of records of kind `R`, row by row: header, cells, fields and
-/// duplicates. Only keys are kept, so a file of any length passes through.
+/// Reads a file of records of kind `R` row by row and checks header, cells, fields and
+/// duplicates. Only the unique keys stay in memory, so files of any length can be read.
 #[derive(Debug)]
 pub struct Intake<R> {
     header: Header,
@@ -172,54 +171,54 @@ pub struct Intake<R> {
 }
 
 impl<R: Record> Intake<R> {
-    /// Opens a file by its header. `today` is the civil day in Asia/Shanghai.
+    /// Starts with the header. `today` is the civil day in Asia/Shanghai.
     ///
     /// # Errors
-    /// The header's problems, as [`Header::of`] names them.
+    /// The problems of the header; see [`Header::of`].
     pub fn open<'a>(
         header: impl IntoIterator<Item = &'a str>,
         today: NaiveDate,
     ) -> Result<Self, Vec<RowProblem>> {
-        Ok(Self::below(Header::of::<R>(header)?, today))
+        Ok(Self::with_header(Header::of::<R>(header)?, today))
     }
 
-    /// The same of a file that replaces what is known: it leaves out no column that it
-    /// would replace, or what nobody wrote would be erased.
+    /// As [`Intake::open`], for a file that updates existing records. The file must
+    /// contain every column that it would replace; a missing column would erase data.
     ///
     /// # Errors
     /// As [`Intake::open`].
-    pub fn open_to_replace<'a>(
+    pub fn open_for_update<'a>(
         header: impl IntoIterator<Item = &'a str>,
         today: NaiveDate,
     ) -> Result<Self, Vec<RowProblem>> {
-        let mut read = Header::read(header, R::COLUMNS, R::NEVER_REPLACED);
-        for problem in read.as_mut().err().into_iter().flatten() {
+        let mut parsed = Header::read(header, R::COLUMNS, R::NEVER_REPLACED);
+        for problem in parsed.as_mut().err().into_iter().flatten() {
             if R::OPTIONAL.contains(&problem.field.as_str()) {
                 problem.message = erased();
             }
         }
-        Ok(Self::below(read?, today))
+        Ok(Self::with_header(parsed?, today))
     }
 
-    fn below(header: Header, today: NaiveDate) -> Self {
+    fn with_header(header: Header, today: NaiveDate) -> Self {
         Self { header, today, seen: Seen::default(), kind: PhantomData }
     }
 
-    /// Takes the next row.
+    /// Parses and checks the next row.
     ///
     /// # Errors
-    /// Every problem of the row; a row with a bad field does not use up its keys.
+    /// Every problem of the row. The keys of a row with an invalid field are not recorded.
     pub fn take<'c>(
         &mut self,
         line: u64,
         cells: impl IntoIterator<Item = &'c str>,
     ) -> Result<R, Vec<RowProblem>> {
-        // Collected first: the cells need not live as long as this intake.
+        // Collected first, because the cells need not outlive `self`.
         let cells: Vec<&str> = cells.into_iter().collect();
         let record = R::from_row(&Row::new(&self.header, line, cells), self.today)?;
-        let doubled: Vec<RowProblem> =
+        let duplicates: Vec<RowProblem> =
             record.keys().iter().filter_map(|(field, key)| self.seen.note(line, field, key)).collect();
-        if doubled.is_empty() { Ok(record) } else { Err(doubled) }
+        if duplicates.is_empty() { Ok(record) } else { Err(duplicates) }
     }
 }
 
@@ -234,8 +233,9 @@ fn missing_column(line: u64, column: &str) -> RowProblem {
     RowProblem::new(line, column, "missing_column", Bilingual::fixed("缺少该列。", "This column is missing."))
 }
 
-/// An unknown column as it may be shown: a file without a header offers its
-/// first person as column names, so only what looks like a name is repeated.
+/// The name of an unknown column for a message. In a file without a header the first row,
+/// with personal data, is taken as the header, so only text that looks like a column name
+/// is repeated.
 fn safe_column_name(column: &str, place: usize) -> String {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     if (1..=40).contains(&column.len()) && column.bytes().all(fits) {

@@ -1,4 +1,4 @@
-//! Bad files, one fault at a time and many at once.
+//! Invalid files: single faults, and many at once.
 
 use super::{
     super::{CabinetRecord, HospitalRecord, StationRecord, WorkerRecord},
@@ -13,7 +13,7 @@ fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
 }
 
-/// Reads one line of kind `R` and names what is wrong with it.
+/// Parses one row of kind `R`; returns its faults as line, field and code.
 fn faults<R: Record>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, String, String)> {
     let header = Header::of::<R>(columns.iter().copied()).expect("a fine header");
     match R::from_row(&Row::new(&header, line, cells.iter().copied()), today()) {
@@ -22,7 +22,7 @@ fn faults<R: Record>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, S
     }
 }
 
-/// Sets one column of a good row to each bad value and expects its code, there and nowhere else.
+/// Sets one column of a valid row to each bad value, and expects only that column's code.
 fn table<R: Record>(good: &[&str], cases: &[(&str, &str, &str)]) {
     assert_eq!(faults::<R>(2, R::COLUMNS, good), vec![], "the good row of {}", R::KIND);
     for (place, (column, bad, code)) in cases.iter().enumerate() {
@@ -170,7 +170,7 @@ fn bad_staff_and_shifts_are_named_by_line_and_field() {
 }
 
 #[test]
-fn all_faults_of_a_row_are_named_at_once_and_only_once_each() {
+fn all_faults_of_a_row_are_reported_at_once_and_only_once_each() {
     let cells = ["", "1", "", "zz", "soon", "x", "driver", "", ""];
     let named: Vec<String> = faults::<WorkerRecord>(9, WorkerRecord::COLUMNS, &cells)
         .into_iter()
@@ -180,7 +180,7 @@ fn all_faults_of_a_row_are_named_at_once_and_only_once_each() {
 }
 
 #[test]
-fn a_header_must_know_its_columns() {
+fn a_header_must_have_known_columns() {
     let named = |cells: &[&str]| -> Vec<(u64, String, String)> {
         Header::of::<HospitalRecord>(cells.iter().copied())
             .err()
@@ -196,7 +196,7 @@ fn a_header_must_know_its_columns() {
         named(&["code", "name_zh", "name_en", "district", "weight", "colour", "code"]),
         vec![bad("colour", "unknown_column"), bad("code", "duplicate_column")]
     );
-    // A file without a header: its first person is not repeated.
+    // A file without a header: the data of its first row is not repeated.
     let first = named(&["990000000010", "王海生"]);
     assert_eq!(first[0], bad("column[1]", "unknown_column"));
     assert_eq!(first[1], bad("column[2]", "unknown_column"));
@@ -217,7 +217,7 @@ fn a_short_row_and_a_row_of_another_file_are_refused() {
 }
 
 #[test]
-fn a_key_stands_once_in_a_file() {
+fn a_key_is_unique_within_a_file() {
     let mut intake =
         Intake::<DoctorRecord>::open(DoctorRecord::COLUMNS.iter().copied(), today()).expect("opens");
     let mut take = |line: u64, email: &str, licence: &str| {
@@ -230,7 +230,7 @@ fn a_key_stands_once_in_a_file() {
     };
     assert_eq!(take(2, "a@b.example", "L-1"), Ok("a@b.example".into()));
     assert_eq!(take(3, "c@b.example", "L-2"), Ok("c@b.example".into()));
-    // The case of an address does not tell two people apart.
+    // Addresses that differ only in case are the same.
     let again = take(7, "A@b.example", "L-3").expect_err("a duplicate");
     assert_eq!((again.0, again.1.as_str()), (7, "email"));
     assert!(again.2.contains("Line 2"), "{}", again.2);
@@ -238,7 +238,7 @@ fn a_key_stands_once_in_a_file() {
 }
 
 #[test]
-fn what_a_file_leaves_out_falls_to_the_narrow_default() {
+fn a_missing_column_gets_the_narrow_default() {
     let header = Header::of::<CabinetRecord>(["station_code"]).expect("a fine header");
     let record = CabinetRecord::from_row(&Row::new(&header, 2, [" zhifu-01 "]), today()).expect("fine");
     assert_eq!(record.lane, crate::prescription::CabinetLane::RetailBOnly);
@@ -251,19 +251,19 @@ fn what_a_file_leaves_out_falls_to_the_narrow_default() {
 }
 
 #[test]
-fn messages_never_repeat_what_a_cell_says() {
+fn messages_never_repeat_the_content_of_a_cell() {
     let cells =
         ["990000000014", "123456", "王\u{7}海", "12012345678", "1899-01-01", "x", "driver", "Nope No", "qq"];
     let header = Header::of::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
     let problems =
         WorkerRecord::from_row(&Row::new(&header, 2, cells), today()).expect_err("everything is wrong");
-    let said = serde_json::to_string(&problems).expect("serializes");
+    let messages = serde_json::to_string(&problems).expect("serializes");
     for cell in cells.iter().filter(|cell| cell.len() > 4) {
-        assert!(!said.contains(cell), "{cell} in {said}");
+        assert!(!messages.contains(cell), "{cell} in {messages}");
     }
 }
 
-/// One record of kind `R` from a row in the order of its columns.
+/// Parses a record of kind `R` from cells in the order of its columns.
 fn read<R: Record>(cells: &[&str]) -> R {
     let header = Header::of::<R>(R::COLUMNS.iter().copied()).expect("a fine header");
     R::from_row(&Row::new(&header, 2, cells.iter().copied()), today())
@@ -272,7 +272,7 @@ fn read<R: Record>(cells: &[&str]) -> R {
 }
 
 #[test]
-fn what_spreadsheets_and_input_methods_do_to_a_cell_is_understood() {
+fn formats_of_spreadsheets_and_input_methods_are_parsed() {
     let columns = WorkerRecord::COLUMNS.len();
     let row = |card: &str, pin: &str, born: &str| -> WorkerRecord {
         let cells = [card, pin, "样例·王海生", "１５４００００００01", born, "male", "driver", "", "zh"];
@@ -301,7 +301,7 @@ fn what_spreadsheets_and_input_methods_do_to_a_cell_is_understood() {
 }
 
 #[test]
-fn a_wrong_word_is_told_which_words_are_allowed() {
+fn an_unknown_value_is_answered_with_the_allowed_ones() {
     let header = Header::of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
     let problems =
         CabinetRecord::from_row(&Row::new(&header, 2, ["zhifu-01", "retail"]), today()).expect_err("refused");

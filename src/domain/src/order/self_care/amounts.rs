@@ -1,5 +1,5 @@
-//! How much one person buys: one course, over everything that holds the ingredient, wherever it
-//! was bought and whether it was paid, vended, or is only held.
+//! Limits how much one person buys to one course, summed over all products with the ingredient,
+//! at any station, whether paid, vended or only reserved.
 
 use std::borrow::Cow;
 
@@ -16,33 +16,36 @@ const SOURCE: &str = "Waystation clinical rules, doses: a maximum is per dose, p
 /// Packs of one product.
 #[derive(Debug, Clone, Copy)]
 pub struct Amount<'a> {
-    /// The product.
     pub product: &'a Product,
-    /// How many packs.
     pub packs: u32,
 }
 
 impl Amount<'_> {
-    /// Thousandths of a unit in all packs.
+    /// Total units in all packs, in thousandths.
     fn units(&self) -> i64 {
         i64::from(self.packs).saturating_mul(i64::from(self.product.units_per_pack)).saturating_mul(1000)
     }
 
-    /// Micrograms of `ingredient` in all packs; nothing where it stays on the skin.
+    /// Micrograms of `ingredient` in all packs; 0 for a locally acting form.
     fn micrograms(&self, ingredient: &str) -> i64 {
-        let held = self.product.ingredients.iter().filter(|one| one.code.as_str() == ingredient);
-        let per_unit = held.map(|one| one.amount_ug).sum::<i64>();
+        let matching = self.product.ingredients.iter().filter(|one| one.code.as_str() == ingredient);
+        let per_unit = matching.map(|one| one.amount_ug).sum::<i64>();
         if self.product.form.is_local() { 0 } else { per_unit.saturating_mul(self.units() / 1000) }
     }
 }
 
-/// Holds what is wanted, with what the same person got in the window before, against one course.
-/// One pack is always sold to who has none: packs are larger than a course.
-pub fn check_amounts(wanted: &[(Amount<'_>, LabelUse)], had: &[Amount<'_>], rules: &RuleSet) -> Vec<Finding> {
+/// Checks that `wanted` and `recent` (what the same person got within the look-back window)
+/// together do not exceed one course. A first pack is always sold, because a pack may be larger
+/// than a course.
+pub fn check_amounts(
+    wanted: &[(Amount<'_>, LabelUse)],
+    recent: &[Amount<'_>],
+    rules: &RuleSet,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, (amount, label)) in wanted.iter().enumerate() {
-        if over_by_pack(at, amount, label, wanted, had) {
-            findings.push(found(&[at], &amount.product.generic_zh, &amount.product.generic_en));
+        if over_by_pack(at, amount, label, wanted, recent) {
+            findings.push(finding(&[at], &amount.product.generic_zh, &amount.product.generic_en));
         }
     }
     let codes = wanted.iter().flat_map(|(amount, _)| &amount.product.ingredients);
@@ -50,43 +53,44 @@ pub fn check_amounts(wanted: &[(Amount<'_>, LabelUse)], had: &[Amount<'_>], rule
     for code in codes.map(|one| one.code.as_str()) {
         if !seen.contains(&code) {
             seen.push(code);
-            if let Some(lines) = over_by_ingredient(code, wanted, had, rules) {
-                findings.push(found(&lines, code, code));
+            if let Some(lines) = over_by_ingredient(code, wanted, recent, rules) {
+                findings.push(finding(&lines, code, code));
             }
         }
     }
     findings
 }
 
-/// More of one product than its course. Where the label does not say how much is taken in a day,
-/// a course is one pack. Our default.
+/// Whether there is more of one product than its course. If the label does not limit the amount
+/// per day, a course is one pack. Our default.
 fn over_by_pack(
     at: usize,
     amount: &Amount<'_>,
     label: &LabelUse,
     wanted: &[(Amount<'_>, LabelUse)],
-    had: &[Amount<'_>],
+    recent: &[Amount<'_>],
 ) -> bool {
     let same = |other: &&Amount<'_>| other.product.code == amount.product.code;
     let others = wanted.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, (amount, _))| amount);
-    let before: u32 = had.iter().chain(others).filter(same).map(|one| one.packs).fold(0, u32::saturating_add);
+    let before: u32 =
+        recent.iter().chain(others).filter(same).map(|one| one.packs).fold(0, u32::saturating_add);
     let packs = before.saturating_add(amount.packs);
     let course = label.day_units_thousandths().saturating_mul(i64::from(label.days));
     let total = Amount { product: amount.product, packs }.units();
     packs > 1 && (!label.measured || total > course)
 }
 
-/// More of one ingredient than its course, over all products; the lines that hold it.
+/// The lines that contain the ingredient, if all products together exceed its course.
 fn over_by_ingredient(
     code: &str,
     wanted: &[(Amount<'_>, LabelUse)],
-    had: &[Amount<'_>],
+    recent: &[Amount<'_>],
     rules: &RuleSet,
 ) -> Option<Vec<usize>> {
-    let holds = |amount: &Amount<'_>| amount.micrograms(code) > 0;
+    let contains_it = |amount: &Amount<'_>| amount.micrograms(code) > 0;
     let lines: Vec<usize> =
-        wanted.iter().enumerate().filter(|(_, (amount, _))| holds(amount)).map(|(at, _)| at).collect();
-    let all = || wanted.iter().map(|(amount, _)| amount).chain(had).filter(|amount| holds(amount));
+        wanted.iter().enumerate().filter(|(_, (amount, _))| contains_it(amount)).map(|(at, _)| at).collect();
+    let all = || wanted.iter().map(|(amount, _)| amount).chain(recent).filter(|amount| contains_it(amount));
     let total = all().map(|amount| amount.micrograms(code)).fold(0_i64, i64::saturating_add);
     let packs = all().map(|amount| amount.packs).fold(0_u32, u32::saturating_add);
     let day = |(amount, label): &(Amount<'_>, LabelUse)| {
@@ -94,16 +98,16 @@ fn over_by_ingredient(
         let per_unit = unit.micrograms(code) / i64::from(amount.product.units_per_pack.max(1));
         per_unit.saturating_mul(label.day_units_thousandths()) / 1000
     };
-    let holding = || lines.iter().map(|at| &wanted[*at]);
-    let days = holding().map(|(_, label)| i64::from(label.days)).max()?;
-    let a_day = match rules.limit_of(code) {
+    let containing = || lines.iter().map(|at| &wanted[*at]);
+    let days = containing().map(|(_, label)| i64::from(label.days)).max()?;
+    let per_day = match rules.limit_of(code) {
         Some(limit) => limit.day_ug,
-        None => holding().map(day).max()?,
+        None => containing().map(day).max()?,
     };
-    (packs > 1 && total > a_day.saturating_mul(days)).then_some(lines)
+    (packs > 1 && total > per_day.saturating_mul(days)).then_some(lines)
 }
 
-fn found(lines: &[usize], zh: &str, en: &str) -> Finding {
+fn finding(lines: &[usize], zh: &str, en: &str) -> Finding {
     Finding {
         rule: Cow::Borrowed(RULE),
         severity: Severity::Block,

@@ -1,6 +1,7 @@
-//! From findings to a yes or a no at the machine. A block refuses. What is unknown refuses too: it
-//! may be a block, and nobody is there who could judge; a doctor is a call away. A warning is
-//! read and accepted by its rule. Questions come before what the answers may change.
+//! Decides from the findings whether the cabinet sells. A block refuses the sale. Unknown refuses
+//! it too: it may be a block, no staff is present to judge it, and a doctor can be called. The buyer
+//! accepts a warning by the name of its rule. Open questions come first if answers may change the
+//! verdict.
 
 use std::borrow::Cow;
 
@@ -17,19 +18,18 @@ use crate::{
 
 const LABELS: &str =
     "Chinese labels of over-the-counter drugs: pregnancy, nursing, children, driving and work at height";
-const PRESSURE: &str = "Waystation policy default [P]: grade 3 of the clinical rules' blood pressure table";
+const PRESSURE: &str = "Waystation policy default: grade 3 of the clinical rules' blood pressure table";
 const DOSES: &str = "Waystation clinical rules, people (sedating or alcoholic products and the job)";
 
-/// Who buys, as far as the safety input does not say.
+/// Facts about the buyer that are not in the safety input.
 #[derive(Debug, Clone, Copy)]
 pub struct Buyer {
-    /// Kind of work.
     pub job: Option<Job>,
-    /// Below this age nothing is sold without a doctor, in years.
+    /// Minimum age for a sale without a doctor, in years.
     pub from_years: u32,
 }
 
-/// What matters because nobody stands beside the buyer; added to what the engine found.
+/// Additional findings that apply because no staff is present; added to the engine's findings.
 pub fn self_care_findings(
     input: &SafetyInput,
     buyer: Buyer,
@@ -38,60 +38,58 @@ pub fn self_care_findings(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add =
-        |rule: &'static str, severity, lines: Vec<usize>, words: (&'static str, &'static str), source| {
-            let (message, source) = (Bilingual::fixed(words.0, words.1), Cow::Borrowed(source));
+        |rule: &'static str, severity, lines: Vec<usize>, texts: (&'static str, &'static str), source| {
+            let (message, source) = (Bilingual::fixed(texts.0, texts.1), Cow::Borrowed(source));
             findings.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source });
         };
     let profile = &input.profile;
     if profile.age_on(input.on).is_some_and(|age| age < buyer.from_years) {
-        let words = (
+        let texts = (
             "未成年人不能在此自行购药，请由医生诊视。",
             "Nothing is sold here to somebody so young without a doctor.",
         );
-        add("self_care_age", Severity::Block, vec![], words, LABELS);
+        add("self_care_age", Severity::Block, vec![], texts, LABELS);
     }
     for (at, line) in input.lines.iter().enumerate() {
         let Some(product) = formulary.get(&line.product) else { continue };
-        if reaches_the_blood(product)
-            && (profile.pregnant == Some(true) || profile.breastfeeding == Some(true))
-        {
-            let words = (
+        if is_systemic(product) && (profile.pregnant == Some(true) || profile.breastfeeding == Some(true)) {
+            let texts = (
                 "孕妇及哺乳期妇女用药前应咨询医师或药师。",
                 "When pregnant or breast feeding, ask a doctor or pharmacist before taking this.",
             );
-            add("self_care_pregnancy", Severity::Warn, vec![at], words, LABELS);
+            add("self_care_pregnancy", Severity::Warn, vec![at], texts, LABELS);
         }
         if raises_severe_pressure(product, profile, rules) {
-            let words = (
+            let texts = (
                 "血压达到 180/110，此类止痛药会使血压更高：不得自行购用，请先由医生诊视。",
                 "At a blood pressure of 180/110 this painkiller raises it further: not sold without a doctor.",
             );
-            add("self_care_severe_pressure", Severity::Block, vec![at], words, PRESSURE);
+            add("self_care_severe_pressure", Severity::Block, vec![at], texts, PRESSURE);
         }
         if product.contains_alcohol || is_sedating(product, rules) {
             if profile.works_at_height || buyer.job == Some(Job::ConstructionAtHeight) {
-                let words = (
+                let texts = (
                     "该药可致困倦或含酒精，高处作业者不得自行购用。",
                     "It makes sleepy or holds alcohol: not sold to who works at height.",
                 );
-                add("self_care_height", Severity::Block, vec![at], words, DOSES);
+                add("self_care_height", Severity::Block, vec![at], texts, DOSES);
             } else if buyer.job.is_some() {
-                let words = (
+                let texts = (
                     "该药可致困倦或含酒精，用药期间不得驾驶、骑行或操作机器。",
                     "It makes sleepy or holds alcohol: do not drive, ride or use machines while taking it.",
                 );
-                add("self_care_machines", Severity::Warn, vec![at], words, DOSES);
+                add("self_care_machines", Severity::Warn, vec![at], texts, DOSES);
             }
         }
     }
     findings
 }
 
-fn reaches_the_blood(product: &Product) -> bool {
+fn is_systemic(product: &Product) -> bool {
     !product.form.is_local()
 }
 
-/// Sold, with the warnings that were accepted; or why not.
+/// Decides on the sale; returns the rules of the accepted warnings, sorted.
 ///
 /// # Errors
 /// `safety_blocked`, `health_questions_unanswered`, `safety_unknown` or `safety_warnings_unaccepted`,
@@ -122,8 +120,8 @@ pub fn judge(
     if !open.is_empty() {
         return refuse(Code::SafetyWarningsUnaccepted, &open);
     }
-    let mut taken: Vec<String> = warnings().map(|finding| finding.rule.clone().into_owned()).collect();
-    taken.sort_unstable();
-    taken.dedup();
-    Ok(taken)
+    let mut rules: Vec<String> = warnings().map(|finding| finding.rule.clone().into_owned()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    Ok(rules)
 }

@@ -1,18 +1,20 @@
-//! How the label says that a product is taken: nobody was asked, so the most that it allows.
+//! The use of a product according to its label. No doctor set a dose, so the maximum that the
+//! label allows is assumed.
 
 use crate::{
     formulary::{DoseUnit, Form, Ingredient, Product, ProductCode},
     safety::{DraftLine, IngredientLimit, RuleSet},
 };
 
-/// Days of a course where neither the label nor a rule names any. Our default.
+/// Days of a course if neither the label nor a rule states them. Our default.
 const USUAL_DAYS: u32 = 3;
 
-/// Doses a day where the label names none. Our default.
+/// Doses per day if the label states none. Our default.
 const USUAL_TIMES: u32 = 3;
 
-/// Ingredient, usual doses a day, micrograms in a dose at most (0: not limited here). Source: clinical
-/// rules, doses (paracetamol 0.5 g a dose, ibuprofen 0.2 to 0.4 g a dose, antihistamines once a day).
+/// Ingredient, usual doses per day, maximum micrograms per dose (0: not limited here). Source: the
+/// project's clinical rules, doses (paracetamol 0.5 g a dose, ibuprofen 0.2 to 0.4 g a dose,
+/// antihistamines once a day).
 const USUAL: &[(&str, u32, i64)] = &[
     ("paracetamol", 4, 500_000),
     ("ibuprofen", 3, 400_000),
@@ -26,21 +28,20 @@ const USUAL: &[(&str, u32, i64)] = &[
     ("omeprazole", 1, 0),
 ];
 
-/// How a product is taken by its label.
+/// The use of a product according to its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelUse {
-    /// Thousandths of a unit at a time.
+    /// Units per dose, in thousandths.
     pub dose_units_thousandths: i64,
-    /// How often a day.
     pub times_per_day: u32,
-    /// For how many days at most without a doctor's look.
+    /// Maximum days of use without seeing a doctor.
     pub days: u32,
-    /// Does the label say how much is taken in a day? A cream is often limited in times only.
+    /// Whether the label limits the amount per day. A cream is often limited in times only.
     pub measured: bool,
 }
 
 impl LabelUse {
-    /// The same as a line for the safety check.
+    /// This use as a draft line for the safety check.
     pub fn line(&self, product: &ProductCode) -> DraftLine {
         DraftLine {
             product: product.clone(),
@@ -50,14 +51,14 @@ impl LabelUse {
         }
     }
 
-    /// Thousandths of a unit in one day.
+    /// Units per day, in thousandths.
     pub fn day_units_thousandths(&self) -> i64 {
         self.dose_units_thousandths.saturating_mul(i64::from(self.times_per_day))
     }
 }
 
-/// The most that the label and the rules allow of `product`: dose, times and days. `None` where
-/// no maximum of a day is known, so that nothing can be tested. `fever`: fever is what is treated.
+/// The maximum dose, times and days that label and rules allow. `None` if no daily maximum is
+/// known, because then nothing can be checked. `fever`: the product is taken for fever.
 pub fn label_use(product: &Product, rules: &RuleSet, fever: bool) -> Option<LabelUse> {
     let most = &product.adult_max;
     if !most.limits_a_day() {
@@ -84,7 +85,7 @@ pub fn label_use(product: &Product, rules: &RuleSet, fever: bool) -> Option<Labe
         .min();
     let dose = [most.dose_units_thousandths, in_units(most.dose_ug), by_kind].into_iter().flatten().min();
     let times = most.times_per_day.unwrap_or_else(|| usual_times(product, usual));
-    let (dose, times) = whole(product.form, dose, day, times.max(1));
+    let (dose, times) = round_dose(product.form, dose, day, times.max(1));
     Some(LabelUse {
         dose_units_thousandths: dose,
         times_per_day: times,
@@ -109,8 +110,9 @@ fn usual_times(
     }
 }
 
-/// A dose of whole units where units are not divided, and not more times than the day allows.
-fn whole(form: Form, dose: Option<i64>, day: Option<i64>, times: u32) -> (i64, u32) {
+/// Rounds to whole units for forms that cannot be divided, and limits the times per day to the
+/// daily maximum.
+fn round_dose(form: Form, dose: Option<i64>, day: Option<i64>, times: u32) -> (i64, u32) {
     let share = day.map(|day| day / i64::from(times));
     let dose = match (dose, share) {
         (Some(dose), Some(share)) => dose.min(share),
@@ -123,7 +125,7 @@ fn whole(form: Form, dose: Option<i64>, day: Option<i64>, times: u32) -> (i64, u
     (dose, times.min(fits).max(1))
 }
 
-/// Days of the label, and of the rules for what it holds.
+/// The smaller of the days on the label and the days in the rules for its ingredients.
 fn days(product: &Product, rules: &RuleSet, fever: bool) -> u32 {
     let by_rule = |limit: &IngredientLimit| match limit.fever_days.filter(|_| fever) {
         Some(fever_days) => Some(limit.days.map_or(fever_days, |days| days.min(fever_days))),

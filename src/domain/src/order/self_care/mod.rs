@@ -1,7 +1,7 @@
-//! What is sold at a machine without a prescription. Nobody stands beside the buyer, so that
-//! the whole safety engine runs on the way the label says a product is taken (`label_use`), the
-//! amount is held against one course (`amounts`), what nobody has said is asked (`questions`),
-//! and a finding is refused, or read and accepted (`judge`). It prescribes nothing.
+//! Over-the-counter sale at a cabinet, without a prescription and without staff present. The
+//! whole safety engine runs on the use according to the label (`label_use`), the amount is
+//! limited to one course (`amounts`), missing health data is asked for (`questions`), and a
+//! finding blocks the sale or must be accepted by the buyer (`judge`). It prescribes nothing.
 
 mod amounts;
 mod judge;
@@ -11,7 +11,7 @@ mod questions;
 pub use amounts::{Amount, check_amounts};
 pub use judge::{Buyer, judge, self_care_findings};
 pub use label_use::{LabelUse, label_use};
-pub use questions::{Answered, Question, QuestionField, unanswered};
+pub use questions::{Answered, QuestionField, unanswered};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What must be asked before these products can be judged, and nobody has said yet.
+//! The unanswered health questions that these products require.
 
 use serde::Serialize;
 
@@ -9,51 +9,39 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// A question, by the field of the health profile that answers it.
+    /// A question, named after the field of the health profile that answers it.
     pub enum QuestionField {
-        /// Day of birth.
         BirthDate = "birth_date",
-        /// Pregnant now?
         Pregnant = "pregnant",
-        /// Breast feeding now?
         Breastfeeding = "breastfeeding",
-        /// Allergies.
         Allergies = "allergies",
-        /// Known conditions.
         Conditions = "conditions",
-        /// What is taken.
         Medicines = "medicines",
-        /// Kind of work.
         Job = "job",
     }
 }
 
-/// One question to a person.
+/// One question to the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
-    /// Which field of the health profile answers it.
+    /// The field of the health profile that answers it.
     pub field: QuestionField,
-    /// The conditions that matter here.
+    /// The conditions that matter for these products.
     pub about: Vec<Condition>,
-    /// The question.
     pub question: Bilingual,
 }
 
-/// Which questions were answered at all, be it with none.
+/// Which questions were answered; "none" is an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Answered {
-    /// Allergies.
     pub allergies: bool,
-    /// Known conditions.
     pub conditions: bool,
-    /// What is taken.
     pub medicines: bool,
-    /// Kind of work.
     pub job: bool,
 }
 
-/// The questions that `needs` asks and nobody has answered, and only these. Age and allergies
-/// matter to every product.
+/// The questions that `needs` requires and that are not answered yet. Age and allergies are
+/// required for every product.
 pub fn unanswered(needs: &Needs, input: &SafetyInput, answered: Answered, rules: &RuleSet) -> Vec<Question> {
     let profile = &input.profile;
     let mut questions = Vec::new();
@@ -68,11 +56,11 @@ pub fn unanswered(needs: &Needs, input: &SafetyInput, answered: Answered, rules:
     let of_age = age.is_none_or(|age| {
         (limits.may_be_pregnant_from_years..=limits.may_be_pregnant_to_years).contains(&age)
     });
-    let may_be = of_age && profile.sex != Some(Sex::Male);
-    if needs.pregnancy && may_be && profile.pregnant.is_none() {
+    let pregnancy_possible = of_age && profile.sex != Some(Sex::Male);
+    if needs.pregnancy && pregnancy_possible && profile.pregnant.is_none() {
         ask(QuestionField::Pregnant, vec![], "您现在是否怀孕？", "Are you pregnant now?");
     }
-    if needs.breastfeeding && may_be && profile.breastfeeding.is_none() {
+    if needs.breastfeeding && pregnancy_possible && profile.breastfeeding.is_none() {
         ask(QuestionField::Breastfeeding, vec![], "您现在是否哺乳？", "Are you breast feeding now?");
     }
     if !answered.allergies {

@@ -1,4 +1,4 @@
-//! Label use, amounts and questions over the shipped formulary.
+//! Label use and amounts for the shipped formulary.
 
 use chrono::NaiveDate;
 
@@ -8,18 +8,18 @@ use crate::{
     safety::{Profile, RuleSet, SafetyInput, Severity, Sex, check},
 };
 
-fn book() -> Formulary {
+fn formulary() -> Formulary {
     Formulary::shipped().expect("shipped")
 }
 
-fn of<'b>(book: &'b Formulary, code: &str) -> (&'b Product, LabelUse) {
-    let product = book.find(code).expect("shipped");
+fn product_and_use<'f>(formulary: &'f Formulary, code: &str) -> (&'f Product, LabelUse) {
+    let product = formulary.find(code).expect("shipped");
     (product, label_use(product, &RuleSet::standard(), false).expect("limited"))
 }
 
 #[test]
 fn the_label_use_of_every_sellable_product_is_within_its_label() {
-    let (book, rules) = (book(), RuleSet::standard());
+    let (formulary, rules) = (formulary(), RuleSet::standard());
     let healthy = Profile {
         age_years: Some(40),
         sex: Some(Sex::Male),
@@ -27,7 +27,7 @@ fn the_label_use_of_every_sellable_product_is_within_its_label() {
         diastolic: Some(75),
         ..Profile::default()
     };
-    for product in book.iter().filter(|one| one.class != SaleClass::Rx && one.prescribable()) {
+    for product in formulary.iter().filter(|one| one.class != SaleClass::Rx && one.prescribable()) {
         let label = label_use(product, &rules, false).expect("limited");
         let input = SafetyInput {
             on: NaiveDate::from_ymd_opt(2026, 11, 23).expect("a day"),
@@ -35,12 +35,12 @@ fn the_label_use_of_every_sellable_product_is_within_its_label() {
             taking: vec![],
             profile: healthy.clone(),
         };
-        let report = check(&input, &book, &rules);
-        let grave: Vec<_> = report.findings.iter().filter(|one| one.severity == Severity::Block).collect();
-        assert!(grave.is_empty(), "{}: {label:?} {grave:?}", product.code);
+        let report = check(&input, &formulary, &rules);
+        let blocking: Vec<_> = report.findings.iter().filter(|one| one.severity == Severity::Block).collect();
+        assert!(blocking.is_empty(), "{}: {label:?} {blocking:?}", product.code);
     }
     let units = |code: &str| {
-        let (_, label) = of(&book, code);
+        let (_, label) = product_and_use(&formulary, code);
         (label.dose_units_thousandths / 1000, label.times_per_day, label.days)
     };
     assert_eq!(units("PCM-T500"), (1, 4, 5));
@@ -48,26 +48,28 @@ fn the_label_use_of_every_sellable_product_is_within_its_label() {
     assert_eq!(units("IBU-SR300"), (1, 2, 3));
     assert_eq!(units("LOR-T10"), (1, 1, 3));
     assert_eq!(units("COLD-G"), (1, 3, 3));
-    assert!(!of(&book, "PVI-S5").1.measured);
+    assert!(!product_and_use(&formulary, "PVI-S5").1.measured);
     let rules = RuleSet::standard();
-    let fever = label_use(book.find("PCM-T500").expect("shipped"), &rules, true).expect("limited");
+    let fever = label_use(formulary.find("PCM-T500").expect("shipped"), &rules, true).expect("limited");
     assert_eq!(fever.days, 3);
 }
 
 #[test]
-fn one_course_is_sold_over_all_products_and_one_pack_always() {
-    let (book, rules) = (book(), RuleSet::standard());
-    let over = |wanted: &[(&str, u32)], had: &[(&str, u32)]| {
+fn one_course_over_all_products_is_sold_and_a_first_pack_always() {
+    let (formulary, rules) = (formulary(), RuleSet::standard());
+    let over = |wanted: &[(&str, u32)], recent: &[(&str, u32)]| {
         let wanted: Vec<_> = wanted
             .iter()
             .map(|(code, packs)| {
-                let (product, label) = of(&book, code);
+                let (product, label) = product_and_use(&formulary, code);
                 (Amount { product, packs: *packs }, label)
             })
             .collect();
-        let had: Vec<_> =
-            had.iter().map(|(code, packs)| Amount { product: of(&book, code).0, packs: *packs }).collect();
-        !check_amounts(&wanted, &had, &rules).is_empty()
+        let recent: Vec<_> = recent
+            .iter()
+            .map(|(code, packs)| Amount { product: product_and_use(&formulary, code).0, packs: *packs })
+            .collect();
+        !check_amounts(&wanted, &recent, &rules).is_empty()
     };
     assert!(!over(&[("PCM-T500", 1)], &[]), "20 tablets are five days");
     assert!(over(&[("PCM-T500", 2)], &[]));

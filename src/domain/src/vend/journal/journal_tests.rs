@@ -87,36 +87,36 @@ fn kinds_agree_with_serde() {
 
 #[test]
 fn a_rewritten_entry_is_a_fork_even_with_a_fresh_hash() {
-    let honest = journal(4);
-    let mut liar = journal(2);
-    liar.append(BootId::from_bytes([1; 16]), 2, at(2), Body::DoorClose {});
-    assert_eq!(check(&honest, liar.from_seq(1)), BatchVerdict::Fork { seq: 3 });
-    let mut edited = honest.from_seq(1).to_vec();
+    let original = journal(4);
+    let mut tampered = journal(2);
+    tampered.append(BootId::from_bytes([1; 16]), 2, at(2), Body::DoorClose {});
+    assert_eq!(check(&original, tampered.from_seq(1)), BatchVerdict::Fork { seq: 3 });
+    let mut edited = original.from_seq(1).to_vec();
     edited[1].body = Body::DoorClose {};
     assert_eq!(check(&Journal::default(), &edited), BatchVerdict::Fork { seq: 2 });
-    // The right next seq on another history.
-    liar.append(BootId::from_bytes([1; 16]), 3, at(3), Body::DoorClose {});
-    assert_eq!(check(&journal(3), &liar.from_seq(4)[..1]), BatchVerdict::Fork { seq: 4 });
+    // The right next seq, but on another history.
+    tampered.append(BootId::from_bytes([1; 16]), 3, at(3), Body::DoorClose {});
+    assert_eq!(check(&journal(3), &tampered.from_seq(4)[..1]), BatchVerdict::Fork { seq: 4 });
 }
 
 proptest! {
-    /// Any window of an honest journal is accepted, or asked for from the right place.
+    /// Any window of an untampered journal is accepted, or requested again from the right place.
     #[test]
-    fn windows_of_an_honest_journal(total in 1usize..12, held in 0usize..12, from in 1i64..13, len in 0usize..12) {
+    fn windows_of_an_honest_journal(total in 1usize..12, stored_len in 0usize..12, from in 1i64..13, len in 0usize..12) {
         let whole = journal(total);
-        let held = held.min(total);
-        let server = journal(held);
+        let stored_len = stored_len.min(total);
+        let server = journal(stored_len);
         let window = whole.from_seq(from);
         let window = &window[..len.min(window.len())];
         let verdict = check(&server, window);
         match window {
             [] => prop_assert_eq!(verdict, BatchVerdict::Accepted { known: 0, head: server.head() }),
             [first, .., last] | [first @ last] => {
-                if first.seq > held as i64 + 1 {
-                    prop_assert_eq!(verdict, BatchVerdict::Gap { expected: held as i64 + 1 });
+                if first.seq > stored_len as i64 + 1 {
+                    prop_assert_eq!(verdict, BatchVerdict::Gap { expected: stored_len as i64 + 1 });
                 } else {
-                    let known = window.iter().filter(|e| e.seq <= held as i64).count();
-                    let seq = last.seq.max(held as i64);
+                    let known = window.iter().filter(|e| e.seq <= stored_len as i64).count();
+                    let seq = last.seq.max(stored_len as i64);
                     let hash = whole.from_seq(seq).first().map_or(JournalHash::GENESIS, |e| e.hash);
                     prop_assert_eq!(verdict, BatchVerdict::Accepted { known, head: JournalHead { seq, hash } });
                 }
@@ -124,7 +124,7 @@ proptest! {
         }
     }
 
-    /// Acknowledged up to anywhere, a journal still reports exactly the rest.
+    /// However far it is acknowledged, a journal reports exactly the rest.
     #[test]
     fn unacked_is_the_rest(total in 0usize..12, acks in proptest::collection::vec(-2i64..20, 0..5)) {
         let mut journal = journal(total);

@@ -1,6 +1,5 @@
-//! A cabinet's journal: its entries, the hash chain over them, and what the server
-//! accepts. The seq stops replays; a rewritten entry is a tamper alarm, never an error
-//! to smooth over.
+//! A cabinet's journal: its entries, the hash chain over them, and what the server accepts. The seq
+//! prevents replays; a rewritten entry is a tamper alarm, never an error to repair silently.
 
 use aws_lc_rs::digest;
 use chrono::NaiveDate;
@@ -20,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The most entries in one batch: keeps a body well under the size limit.
+/// Maximum number of entries in one batch: keeps a body well under the size limit.
 pub const BATCH_MAX: usize = 200;
 
 /// What happened at the cabinet. On the wire and in storage: a `kind` and a `body`.
@@ -78,7 +77,7 @@ pub enum Body {
     },
     /// Tenths of a degree Celsius.
     Temperature { tenths: i32 },
-    /// The tamper switch; `sensor` is the firmware's code for which.
+    /// The tamper switch; `sensor` is the firmware's code for the switch.
     Tamper {
         #[schema(max_length = 200, format = "scanned")]
         sensor: String,
@@ -86,7 +85,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The attempt it speaks of.
+    /// The attempt that it concerns.
     pub const fn attempt(&self) -> Option<AttemptId> {
         match self {
             Self::Intent { attempt, .. }
@@ -106,8 +105,8 @@ impl Body {
         }
     }
 
-    /// What it proves about its attempt. A sensed drop is proof by itself: the entry
-    /// after it may be lost with the power.
+    /// What it proves about its attempt. A sensed drop is proof by itself: the entry after it may
+    /// be lost in a power cut.
     pub const fn evidence(&self) -> Option<Evidence> {
         match self {
             Self::DropSensed { .. } | Self::Picked { .. } | Self::Dispensed { .. } => {
@@ -129,7 +128,7 @@ impl Body {
         }
     }
 
-    /// The stable word for what happened.
+    /// The stable code of the kind.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Intent { .. } => "intent",
@@ -155,7 +154,7 @@ impl Body {
         tagged["body"].take()
     }
 
-    /// From a stored or received kind and body.
+    /// Builds a body from a stored or received kind and fields.
     ///
     /// # Errors
     /// An unknown kind, an unknown or missing field, a value out of range.
@@ -168,9 +167,8 @@ impl Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlotCount {
-    /// Which slot.
     pub slot: SlotNo,
-    /// How many packs were seen in it.
+    /// Packs counted in it.
     pub n: u32,
 }
 
@@ -185,17 +183,15 @@ pub fn uncounted(slots: &[SlotNo], counts: &[SlotCount]) -> Vec<SlotNo> {
 pub struct JournalEntry {
     /// From 1, without a gap, per epoch.
     pub seq: i64,
-    /// The hash of the entry before.
+    /// The hash of the previous entry.
     pub prev_hash: JournalHash,
-    /// The hash of this entry.
     pub hash: JournalHash,
     /// The boot that wrote it.
     pub boot_id: BootId,
     /// Milliseconds since that boot began.
     pub mono_ms: i64,
-    /// The cabinet's wall clock, for people only: it decides nothing.
+    /// The cabinet's wall clock, for people only: no decision depends on it.
     pub wall: Timestamp,
-    /// What happened.
     pub body: Body,
 }
 
@@ -230,9 +226,9 @@ impl TryFrom<WireEntry> for JournalEntry {
 }
 
 impl JournalEntry {
-    /// What the hash is taken over: eight lines, each ended by a line feed - a
-    /// version, seq, previous hash, boot, milliseconds, wall clock (UTC, six decimals,
-    /// `Z`), kind, and the body as JSON with sorted keys, no spaces and no nulls.
+    /// The hashed bytes: eight lines, each ended by a line feed - a version, seq, previous hash,
+    /// boot, milliseconds, wall clock (UTC, six decimals, `Z`), kind, and the body as JSON with
+    /// sorted keys, no spaces and no nulls.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut body = String::new();
         write_canonical(&self.body.fields(), &mut body);
@@ -249,8 +245,8 @@ impl JournalEntry {
         .into_bytes()
     }
 
-    /// The hash that this entry ought to carry.
-    pub fn computed_hash(&self) -> JournalHash {
+    /// The hash that this entry should have.
+    pub(crate) fn computed_hash(&self) -> JournalHash {
         let digest = digest::digest(&digest::SHA256, &self.canonical_bytes());
         JournalHash::from_bytes(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
@@ -263,39 +259,35 @@ pub struct JournalHead {
     /// Its seq; 0 before the first entry.
     #[schema(minimum = 0, maximum = 9007199254740991_i64)]
     pub seq: i64,
-    /// Its hash.
     pub hash: JournalHash,
 }
 
 impl JournalHead {
-    /// Before the first entry of an epoch.
+    /// The head before the first entry of an epoch.
     pub const EMPTY: JournalHead = JournalHead { seq: 0, hash: JournalHash::GENESIS };
 }
 
-/// What the server makes of a batch. Anything but `Accepted` takes none of it.
+/// The server's verdict on a batch. Unless it is `Accepted`, no entry is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchVerdict {
     /// In order and unbroken.
     Accepted {
-        /// How many entries at its beginning are known already.
+        /// Number of entries at its beginning that are stored already.
         known: usize,
-        /// The head after it: its seq is what is acknowledged.
+        /// The head after it: its seq is acknowledged.
         head: JournalHead,
     },
     /// Entries are missing: send from here.
     Gap {
-        /// The seq that is wanted next.
+        /// The seq that is expected next.
         expected: i64,
     },
     /// History was rewritten: a tamper alarm.
-    Fork {
-        /// Where.
-        seq: i64,
-    },
+    Fork { seq: i64 },
 }
 
-/// Checks a batch against the stored chain. `stored` gives the hash kept for a seq up
-/// to the head.
+/// Checks a batch against the stored chain. `stored` returns the stored hash of a seq up to the
+/// head.
 pub fn verify_batch(
     head: JournalHead,
     stored: impl Fn(i64) -> Option<JournalHash>,
@@ -308,7 +300,7 @@ pub fn verify_batch(
             return BatchVerdict::Fork { seq };
         }
         if seq <= head.seq {
-            // Older entries come first, and never after a fresh one.
+            // Entries that are stored already come first, never after a new one.
             if tip != head || seq < 1 || stored(seq) != Some(entry.hash) {
                 return BatchVerdict::Fork { seq };
             }
@@ -326,7 +318,7 @@ pub fn verify_batch(
     BatchVerdict::Accepted { known, head: tip }
 }
 
-/// A cabinet's own journal: append, keep until acknowledged, report for ever.
+/// A cabinet's own journal: append, keep the acknowledged position, report on request.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     entries: Vec<JournalEntry>,
@@ -334,14 +326,13 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The last entry.
     pub fn head(&self) -> JournalHead {
         self.entries
             .last()
             .map_or(JournalHead::EMPTY, |entry| JournalHead { seq: entry.seq, hash: entry.hash })
     }
 
-    /// Appends what happened and answers with the entry, to be made durable.
+    /// Appends what happened and returns the entry, to be made durable.
     pub fn append(&mut self, boot_id: BootId, mono_ms: i64, wall: Timestamp, body: Body) -> &JournalEntry {
         let JournalHead { seq, hash } = self.head();
         let mut entry = JournalEntry { seq: seq + 1, prev_hash: hash, hash, boot_id, mono_ms, wall, body };
@@ -350,22 +341,22 @@ impl Journal {
         &self.entries[self.entries.len() - 1]
     }
 
-    /// What happened, from the first entry on: what `CabinetSide::boot` needs.
+    /// The bodies from the first entry on: the input of `CabinetSide::boot`.
     pub fn bodies(&self) -> impl Iterator<Item = &Body> {
         self.entries.iter().map(|entry| &entry.body)
     }
 
-    /// The server has everything up to `seq`. Never goes back.
+    /// The server has stored everything up to `seq`. Never goes back.
     pub fn ack(&mut self, seq: i64) {
         self.acked = self.acked.max(seq.min(self.head().seq));
     }
 
-    /// What is still to be reported, at most one batch.
+    /// The entries that are still to be reported, at most one batch.
     pub fn unacked(&self) -> &[JournalEntry] {
         self.from_seq(self.acked + 1)
     }
 
-    /// At most one batch from `seq` on: what a gap asks for.
+    /// At most one batch from `seq` on: the answer to a gap.
     pub fn from_seq(&self, seq: i64) -> &[JournalEntry] {
         let start = self.entries.partition_point(|entry| entry.seq < seq);
         let end = self.entries.len().min(start + BATCH_MAX);

@@ -1,4 +1,4 @@
-//! How an entry of a journal looks on the wire.
+//! The OpenAPI schema of a journal entry.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,7 +8,7 @@ use utoipa::{
 use super::{Body, JournalEntry};
 use crate::vend::identity::{BootId, JournalHash};
 
-/// What every entry has beside its kind and body; for the document.
+/// The fields of every entry except its kind and body; for the OpenAPI document.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is read")]
 struct EntryFrame {
@@ -28,7 +28,7 @@ struct EntryFrame {
     wall: chrono::DateTime<chrono::Utc>,
 }
 
-/// Each kind of entry is a schema of its own: the frame, one kind, its body.
+/// Each kind of entry is a schema of its own: the common fields, one kind, its body.
 impl PartialSchema for JournalEntry {
     fn schema() -> RefOr<Schema> {
         let (RefOr::T(Schema::Object(frame)), RefOr::T(Schema::OneOf(mut kinds))) =
@@ -38,7 +38,7 @@ impl PartialSchema for JournalEntry {
         };
         for kind in &mut kinds.items {
             if let RefOr::T(Schema::Object(kind)) = kind {
-                // A door that closes has nothing to tell: an object without members.
+                // `door_close` has no fields: an object without members.
                 if let Some(RefOr::T(Schema::Object(body))) = kind.properties.get_mut("body") {
                     body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
                 }

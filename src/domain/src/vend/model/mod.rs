@@ -1,4 +1,4 @@
-//! An exhaustive check of the protocol, breadth first over every reachable world.
+//! An exhaustive check of the protocol: breadth-first search over every reachable world.
 
 #[cfg(test)]
 mod moves;
@@ -10,17 +10,17 @@ use std::collections::HashMap;
 use super::attempt::AttemptState;
 use world::{Mutation, World};
 
-/// What a search found.
+/// The result of a search.
 struct Search {
     states: usize,
-    /// The shortest way to a broken rule.
+    /// The shortest path to a broken rule.
     violation: Option<String>,
-    /// How many worlds can no longer come to an end.
+    /// Number of worlds from which no end can be reached.
     stuck: usize,
     seen: Vec<(Option<AttemptState>, Option<AttemptState>, usize)>,
 }
 
-/// Two independent mixes of the packed world: 128 bits are unique in practice.
+/// Two independent mixes of the packed world: collisions of 128 bits are negligible.
 fn compact(words: [u64; 6]) -> u128 {
     let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15_u64, 0xc2b2_ae3d_27d4_eb4f_u64);
     for word in words {
@@ -50,7 +50,7 @@ fn search(mutation: Mutation) -> Search {
                 parents.push((from, label));
                 settled.push(next.is_settled());
                 if let Some(what) = next.violation() {
-                    violation = Some(format!("{what}: {}", way_to(&parents, to)));
+                    violation = Some(format!("{what}: {}", path_to(&parents, to)));
                     break 'search;
                 }
                 frontier.push((to, next));
@@ -61,7 +61,7 @@ fn search(mutation: Mutation) -> Search {
     Search { states, violation, stuck: stuck(&settled, &edges), seen: seen.into_keys().collect() }
 }
 
-fn way_to(parents: &[(u32, &'static str)], mut at: u32) -> String {
+fn path_to(parents: &[(u32, &'static str)], mut at: u32) -> String {
     let mut labels = Vec::new();
     while at != 0 {
         let (from, label) = parents[at as usize];
@@ -72,7 +72,7 @@ fn way_to(parents: &[(u32, &'static str)], mut at: u32) -> String {
     labels.join(" > ")
 }
 
-/// Worlds from which no way leads to an end: walk the edges backwards from the ends.
+/// Counts the worlds from which no end can be reached: follows the edges backwards from the ends.
 fn stuck(settled: &[bool], edges: &[(u32, u32)]) -> usize {
     let mut first = vec![0usize; settled.len() + 1];
     edges.iter().for_each(|(_, to)| first[*to as usize + 1] += 1);
@@ -82,17 +82,17 @@ fn stuck(settled: &[bool], edges: &[(u32, u32)]) -> usize {
         into[fill[*to as usize]] = *from;
         fill[*to as usize] += 1;
     }
-    let mut ends_well = settled.to_vec();
+    let mut can_end = settled.to_vec();
     let mut todo: Vec<usize> = (0..settled.len()).filter(|i| settled[*i]).collect();
     while let Some(at) = todo.pop() {
         for from in &into[first[at]..first[at + 1]] {
             let from = *from as usize;
-            if !std::mem::replace(&mut ends_well[from], true) {
+            if !std::mem::replace(&mut can_end[from], true) {
                 todo.push(from);
             }
         }
     }
-    ends_well.iter().filter(|ends| !**ends).count()
+    can_end.iter().filter(|ends| !**ends).count()
 }
 
 #[test]
@@ -101,13 +101,13 @@ fn no_double_vend_no_wrong_record_no_stuck_state() {
     println!("the model has {} states", found.states);
     assert_eq!(found.violation, None);
     assert_eq!(found.stuck, 0, "worlds that cannot come to an end");
-    // The search is not vacuous: every way for one attempt, and for a second one on
-    // either cabinet, was walked.
+    // The search is not vacuous: every state of one attempt, and of a second one on either cabinet,
+    // was reached.
     for state in AttemptState::ALL.iter().copied() {
         assert!(found.seen.iter().any(|(first, ..)| *first == Some(state)), "first {state}");
         for cabinet in 0..2 {
-            let walked = found.seen.iter().any(|(_, second, c)| *second == Some(state) && *c == cabinet);
-            assert!(walked, "second {state} at cabinet {cabinet}");
+            let reached = found.seen.iter().any(|(_, second, c)| *second == Some(state) && *c == cabinet);
+            assert!(reached, "second {state} at cabinet {cabinet}");
         }
     }
 }

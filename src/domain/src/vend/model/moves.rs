@@ -1,5 +1,5 @@
-//! Every move of the model check: the server's, a person's, the cabinets', the power's.
-//! The rules are the real functions; a weakening bends what goes in or comes out.
+//! Every transition of the model check: by the server, a person, the cabinets, or a power cut. The
+//! rules are the real functions; a weakening changes their inputs or outputs.
 
 use super::world::{
     BOOTS, Cabinet, EVIDENCE, Mutation, Wire, World, attempt_id, boot_id, early, index_of, late, slot,
@@ -26,7 +26,7 @@ fn grant(boot: u8) -> Grant {
 
 impl World {
     /// Every next world, whoever acts.
-    pub fn successors(&self) -> Next {
+    pub(crate) fn successors(&self) -> Next {
         let mut next = Vec::with_capacity(24);
         for k in 0..2 {
             if self.attempts[k].is_some() {
@@ -48,7 +48,7 @@ impl World {
         next
     }
 
-    /// One command for the real server rules, weakened where the mutation says so.
+    /// Runs one command through the real server rules, weakened where the mutation requires it.
     fn decide(&self, k: usize, command: Command, now: Timestamp) -> Option<Vec<AttemptEvent>> {
         let mut attempt = self.attempts[k]?;
         let mut command = command;
@@ -77,7 +77,7 @@ impl World {
         decide(&attempt, command, now).ok()
     }
 
-    /// The world after the server took `command`, if it did.
+    /// The world after the server accepted `command`, if it did.
     fn after(&self, k: usize, command: Command, now: Timestamp) -> Option<World> {
         let events = self.decide(k, command, now)?;
         let mut world = self.clone();
@@ -101,7 +101,7 @@ impl World {
         for n in 0..=self.cabinets[self.at[k]].boot {
             push("hello", self.after(k, Command::NewBoot { boot: boot_id(n) }, early()));
         }
-        for bit in (0..EVIDENCE.len() as u64 * u64::from(BOOTS)).filter(|bit| wire.said >> bit & 1 == 1) {
+        for bit in (0..EVIDENCE.len() as u64 * u64::from(BOOTS)).filter(|bit| wire.reported >> bit & 1 == 1) {
             let evidence = EVIDENCE[(bit / u64::from(BOOTS)) as usize];
             let boot = boot_id((bit % u64::from(BOOTS)) as u8);
             let command = Command::JournalEvidence { boot, epoch: Epoch::FIRST, evidence };
@@ -114,7 +114,7 @@ impl World {
         self
     }
 
-    /// A person counts what is there, and restarts the cabinet before.
+    /// A person counts the packs, after restarting the cabinet.
     fn human_moves(&self, k: usize, next: &mut Next) {
         let Some(attempt) = self.attempts[k].filter(|attempt| attempt.state == AttemptState::InDoubt) else {
             return;
@@ -192,11 +192,11 @@ impl World {
         self.machine_moves(k, next);
     }
 
-    /// A GRANT arrives, weakened where the mutation says so.
+    /// A GRANT arrives, weakened where the mutation requires it.
     fn take_grant(&self, cabinet: &mut Cabinet, id: AttemptId, boot: u8, mono_ms: i64) -> Vec<Step> {
         let given_up = cabinet.side.job(id).is_some_and(|job| job.stage == Stage::GivenUp);
         if self.mutation == Mutation::AbandonmentTakesGrant && given_up {
-            // As if the abandonment had not been looked at.
+            // Ignore the abandonment.
             let mut side = CabinetSide::boot(boot_id(cabinet.boot), []).0;
             side.authorize(Permission { attempt: id, slot: slot(), lot_no: String::new() });
             side.ask_start(id, 0);
@@ -210,7 +210,7 @@ impl World {
         cabinet.side.grant(id, &grant(boot), mono_ms)
     }
 
-    /// The motor turns, then the sensors speak: the pack falls or not, seen or not.
+    /// The motor turns, then the sensors report: the pack falls or not, detected or not.
     fn machine_moves(&self, k: usize, next: &mut Next) {
         let c = self.at[k];
         if self.cabinets[c].motor == Some(k) {
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// The power fails, with and without the last journal write, and comes back.
+    /// The power fails, with or without losing the last journal write, and comes back.
     fn power_cut(&self, c: usize, label: &'static str, counts: bool, next: &mut Next) {
         for loses in [false, true] {
             let mut world = self.clone();
@@ -250,7 +250,7 @@ impl World {
             if self.mutation == Mutation::MotorAgainAfterReboot
                 && let Some(Step::Write(Body::Unknown { attempt })) = steps.first()
             {
-                // As if an INTENT were an order to finish.
+                // Treat an INTENT as an order to finish.
                 cabinet.motor = Some(index_of(*attempt));
                 steps.clear();
             }
@@ -259,13 +259,13 @@ impl World {
         }
     }
 
-    /// The power fails, and the cabinet comes back under the boot id that it had:
-    /// its random numbers are broken. It says hello and waits for the answer before
-    /// anything else, as always, and the server sees that its clock has gone back.
+    /// The power fails, and the cabinet comes back with the same boot id: its random numbers are
+    /// broken. It says hello and waits for the answer before anything else, as always, and the
+    /// server sees that its monotonic clock has gone back.
     ///
-    /// Nothing but the chain of the journal, which this model does not have, tells
-    /// what the first boot of that name had sent from what the second one sends: it
-    /// is taken to have arrived, or to be lost. Answers end with their connection.
+    /// Only the journal's hash chain, which this model does not have, distinguishes what the first
+    /// boot with that id had sent from what the second one sends: the model assumes that it has
+    /// arrived or is lost. Pending answers are lost with their connection.
     fn same_boot_again(&self, c: usize, next: &mut Next) {
         for loses in [false, true] {
             let mut world = self.clone();
@@ -291,7 +291,7 @@ impl World {
         }
     }
 
-    /// Does what the cabinet said. What is written may be reported from then on.
+    /// Carries out the cabinet's steps. A written journal entry may be reported from then on.
     fn carry_out(&mut self, c: usize, steps: Vec<Step>) {
         for step in steps {
             let boot = self.cabinets[c].boot;
@@ -299,7 +299,7 @@ impl World {
                 Step::Write(body) => {
                     if let (Some(attempt), Some(evidence)) = (body.attempt(), body.evidence()) {
                         let code = EVIDENCE.iter().position(|e| *e == evidence).expect("listed above");
-                        self.wires[index_of(attempt)].said |=
+                        self.wires[index_of(attempt)].reported |=
                             1 << (code as u64 * u64::from(BOOTS) + u64::from(boot));
                     }
                     self.cabinets[c].disk.push(body);

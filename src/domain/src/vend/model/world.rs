@@ -1,11 +1,11 @@
-//! The world of the model check: one unit, two attempts, two cabinets, a network that
-//! loses, doubles and reorders without bound, and power that fails after any step and
-//! takes the last journal write with it. Server and cabinets are the real functions;
-//! only the world between them is made up.
+//! The state space of the model check ("world" = one global state): one unit, two attempts, two
+//! cabinets, a network that loses, duplicates and reorders without bound, and power that fails
+//! after any step and may lose the last journal write. Server and cabinets are the real functions;
+//! only the environment between them is modelled.
 //!
-//! What was once sent may arrive at any later time, any number of times, or never, so
-//! the network is the set of everything ever sent. Two server instances may disagree
-//! about the time, so each command is tried with the clock that serves the adversary.
+//! A sent message may arrive at any later time, any number of times, or never, so the network is
+//! the set of everything ever sent. Two server instances may disagree about the time, so each
+//! command is tried with the clock that is worst for safety.
 
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// The ten weakenings that the cabinet protocol names, and one of boot ids.
+/// The ten weakenings that the cabinet protocol names, and one for boot ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutation {
+pub(crate) enum Mutation {
     None,
     MotorAgainAfterReboot,
     StartAcrossBoots,
@@ -41,7 +41,7 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    pub const WEAKENINGS: [Mutation; 11] = [
+    pub(crate) const WEAKENINGS: [Mutation; 11] = [
         Mutation::MotorAgainAfterReboot,
         Mutation::StartAcrossBoots,
         Mutation::TimeoutIsFailure,
@@ -56,10 +56,10 @@ impl Mutation {
     ];
 }
 
-/// Power cuts per cabinet, on top of the restarts that people make.
+/// Power cuts per cabinet, in addition to the restarts by people.
 const CUTS: [u8; 2] = [2, 1];
 
-/// What journals can say, in the order of the bits of `Wire::said`.
+/// Everything a journal can report, in the order of the bits of `Wire::reported`.
 pub(crate) const EVIDENCE: [Evidence; 6] = [
     Evidence::Dispensed,
     Evidence::NotDispensed { reason: NotDispensedReason::Jam, hatch_empty_sensor: true },
@@ -94,7 +94,7 @@ pub(crate) fn slot() -> SlotNo {
 pub(crate) struct Wire {
     pub(crate) starts: u8,
     pub(crate) grants: u8,
-    pub(crate) said: u64,
+    pub(crate) reported: u64,
 }
 
 #[derive(Clone)]
@@ -159,13 +159,13 @@ impl World {
         self.at[k]
     }
 
-    /// Every attempt is at an end: the unit is dispensed, or free for another try.
-    pub fn is_settled(&self) -> bool {
+    /// Every attempt has ended: the unit is dispensed, or free for another attempt.
+    pub(crate) fn is_settled(&self) -> bool {
         self.attempts.iter().flatten().all(|attempt| attempt.state.is_ended())
     }
 
-    /// What must never be, at any moment.
-    pub fn violation(&self) -> Option<String> {
+    /// The first broken safety property of this world, if any.
+    pub(crate) fn violation(&self) -> Option<String> {
         let drops = |k: usize| self.cabinets.iter().map(|cabinet| cabinet.drops[k]).sum::<u8>();
         if drops(0) + drops(1) > 1 {
             return Some("two packs came out".into());
@@ -184,14 +184,14 @@ impl World {
         None
     }
 
-    /// Drops messages that can change nothing any more, so that worlds that behave
-    /// alike are alike. `decide_tests` shows that they change nothing.
+    /// Removes messages that can no longer change anything, so that worlds that behave the same are
+    /// equal. `decide_tests` shows that they change nothing.
     pub(crate) fn forget_the_dead(&mut self) {
         for k in 0..2 {
             let (wire, boot) = (&mut self.wires[k], self.cabinets[self.at[k]].boot);
             let state = self.attempts[k].map_or(AttemptState::Issued, |attempt| attempt.state);
             if state.is_ended() {
-                wire.said = 0;
+                wire.reported = 0;
             }
             if state.is_ended() || state == AttemptState::InDoubt {
                 wire.starts = 0;
@@ -216,7 +216,7 @@ impl World {
                 | u64::from(self.replaced) << 7
                 | u64::from(wire.starts) << 8
                 | u64::from(wire.grants) << 16
-                | wire.said << 24;
+                | wire.reported << 24;
         }
         for (c, cabinet) in self.cabinets.iter().enumerate() {
             let mut machine = u64::from(cabinet.boot) | u64::from(cabinet.cuts) << 4;

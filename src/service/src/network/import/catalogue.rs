@@ -1,12 +1,12 @@
-//! The catalogue of drugs. A row whose code is known replaces the old one:
-//! prices and sources change.
+//! Imports the catalogue of drugs. A row with a known code replaces the stored product, as prices
+//! and sources change.
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record};
 use crate::{Failure, Tx, formulary::edition};
 use domain::formulary::Product;
 use storage::{network::import::NewProduct, sql_types::At};
 
-/// Loads products. [`edition::look`] puts them in force.
+/// Loads products. [`edition::look`] makes this process use them.
 ///
 /// # Errors
 /// A problem for each known code, unless known ones are to be updated or skipped.

@@ -1,5 +1,5 @@
-//! CSV files: read as a stream, checked row by row, and handed in as a whole.
-//! Reading, sealing and hashing happen off the async threads.
+//! Imports CSV files: read as a stream, checked row by row, and loaded in one transaction.
+//! Reading, sealing and hashing run off the async threads.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,56 +23,47 @@ use domain::{
 use storage::StoreError;
 
 domain::text_enum! {
-    /// What a file holds.
+    /// The kind of rows in a file.
     pub enum ImportKind {
         /// Stations, each with its cabinet.
         Stations = "stations",
-        /// Workers.
         Workers = "workers",
-        /// Doctors.
         Doctors = "doctors",
-        /// Products.
         Catalogue = "catalogue",
-        /// Hospitals.
         Hospitals = "hospitals",
-        /// Employers.
         Employers = "employers",
         /// Cabinets of stations that have none.
         Cabinets = "cabinets",
-        /// Pharmacists.
         Pharmacists = "pharmacists",
-        /// Restockers.
         Restockers = "restockers",
-        /// Operators.
         Operators = "operators",
         /// Safety officers of employers.
         SafetyOfficers = "safety_officers",
-        /// Shifts.
         Shifts = "shifts",
         /// First stock of cabinets.
         Stock = "stock",
     }
 }
 
-/// What an import may do beside loading.
+/// Options of an import.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ImportOptions {
-    /// Send an invitation to staff who come without a password.
+    /// Send an invitation to staff without a password.
     pub invite: bool,
-    /// The licences of these doctors were seen and are verified.
+    /// Mark the licences of these doctors as verified: they were seen.
     pub licences_verified: bool,
-    /// What happens to rows whose key is known. Without a word, a catalogue
-    /// updates, and everything else refuses.
+    /// What happens to rows with a known key. By default a catalogue updates, and everything
+    /// else refuses.
     pub existing: Option<Existing>,
-    /// Do everything but keep it.
+    /// Do everything, then roll back.
     pub dry_run: bool,
 }
 
-/// Loads a file, or nothing of it; tells what became of its rows. `progress` is
-/// told how many bytes were read, of how many.
+/// Loads a whole file or nothing of it; returns the counts of its rows. `progress` is called with
+/// the bytes read and the bytes in all.
 ///
 /// # Errors
-/// Every bad row with line and field; or why the file or the house failed.
+/// Every bad row with line and field; a file that cannot be read; faults of the service.
 pub async fn import_csv(
     app: &Arc<AppState>,
     kind: ImportKind,
@@ -94,8 +85,8 @@ pub async fn import_csv(
 /// A checked file, ready for its transaction.
 type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
 
-/// Bad rows undo the transaction like any refusal, and are told afterwards; so
-/// does a dry run, whose outcome is told the same way.
+/// Runs the transaction. Bad rows roll it back like any refusal and are returned afterwards; so
+/// does a dry run, whose counts are returned the same way.
 async fn load(app: &Arc<AppState>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
     let (sender, undone) = std::sync::mpsc::channel();
     let undo = || Failure::from(domain::refusal::Code::InvalidField);
@@ -121,8 +112,8 @@ fn prepare(
     options: ImportOptions,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Work, ImportError> {
-    let usual = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
-    let existing = options.existing.unwrap_or(usual);
+    let default = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
+    let existing = options.existing.unwrap_or(default);
     let read = Source { app, path, progress, existing };
     Ok(match kind {
         ImportKind::Stations => {
@@ -181,7 +172,7 @@ fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
     Box::new(move |tx| super::staff(tx, &rows, options.invite, existing))
 }
 
-/// Passwords are held to the rule that holds where people set their own.
+/// Checks passwords against the policy for passwords that people set themselves, and hashes them.
 fn people<R>(
     rows: Vec<Lined<R>>,
     make: impl Fn(R) -> (PreparedStaff, Option<Secret>),
@@ -224,7 +215,7 @@ impl PreparedStaff {
         }
     }
 
-    /// What is wrong with a password for this person.
+    /// The problems of a password for this person.
     pub fn check_password(&self, field: &str, typed: &str) -> Vec<FieldProblem> {
         let local = self.email.split('@').next().unwrap_or_default();
         password::check_policy(field, typed, &[local, &self.name_zh, &self.name_en])

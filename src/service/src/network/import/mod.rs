@@ -1,7 +1,6 @@
-//! Whole files of the network's entities: all of a file comes in, in one
-//! transaction, or nothing of it. Codes are resolved and duplicates against
-//! the database found here; what a row says by itself, `domain::network`
-//! has checked before.
+//! Imports files of the network's entities: a whole file in one transaction, or nothing of it.
+//! This module resolves codes and finds duplicates in the database; `domain::network` has
+//! validated each row before.
 
 pub(crate) mod catalogue;
 pub mod csv_file;
@@ -13,7 +12,7 @@ pub(crate) mod update;
 
 use serde_json::json;
 
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::{
     ids::{Id, kind},
     network::import::RowProblem,
@@ -23,47 +22,48 @@ use domain::{
 use storage::StoreError;
 
 pub use catalogue::products;
-pub use people::{PreparedStaff, PreparedWorkers, doctors, shifts, staff, workers};
+pub(crate) use people::PreparedWorkers;
+pub use people::{PreparedStaff, doctors, shifts, staff, workers};
 pub use places::{cabinets, employers, hospitals, stations, stock};
 
-/// At most this many problems of one file are told.
-pub const MOST_PROBLEMS: usize = 1_000;
+/// At most this many problems of one file are reported.
+pub(crate) const MOST_PROBLEMS: usize = 1_000;
 
-/// A record with the line of the file that it stood in.
-pub type Lined<R> = (u64, R);
+/// A record with its line number in the file.
+pub(crate) type Lined<R> = (u64, R);
 
-/// What happens to a row whose key is known already.
+/// What happens to a row with a known key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// It is a problem, and nothing of the file is loaded.
     Refuse,
-    /// The row is left out.
+    /// The row is skipped.
     Skip,
-    /// What the row says replaces what is known; PINs and passwords stay.
+    /// The row replaces the stored values, except PINs and passwords.
     Update,
 }
 
-/// What became of a file's rows.
+/// The counts of a file's rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// New ones.
+    /// New rows.
     pub added: usize,
-    /// Known ones that were changed.
+    /// Rows with a known key that were updated.
     pub updated: usize,
-    /// Known ones that were left out.
+    /// Rows with a known key that were skipped.
     pub skipped: usize,
 }
 
 /// Why nothing of a file was loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file has bad rows: every one that was found.
+    /// The file has bad rows.
     #[error("{} bad rows", .0.len())]
     Rows(Vec<RowProblem>),
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     File(#[from] std::io::Error),
-    /// The house failed.
+    /// The service failed.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -84,7 +84,7 @@ impl From<storage::QueryError> for ImportError {
     }
 }
 
-/// The problems of a file while it is taken in.
+/// Collects the problems of a file, up to [`MOST_PROBLEMS`].
 #[derive(Debug, Default)]
 struct Found(Vec<RowProblem>);
 
@@ -105,7 +105,7 @@ impl Found {
         self.note(line, field, "already_exists", Bilingual::fixed("已存在。", "It already exists."));
     }
 
-    /// Sorts a known key: refused or skipped, or `true` if the row is to be updated.
+    /// Handles a row with a known key: refuses or skips it, or returns `true` if it is to be updated.
     fn known(&mut self, existing: Existing, loaded: &mut Loaded, line: u64, field: &str) -> bool {
         match existing {
             Existing::Refuse => self.taken(line, field),
@@ -123,7 +123,7 @@ impl Found {
     }
 }
 
-/// Logs that a network came in by another way than a file.
+/// Logs an import that did not come from a file.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -131,10 +131,10 @@ pub fn record_loaded(tx: &mut Tx<'_>, kind: &str, rows: usize) -> Result<(), Fai
     record(tx, kind, Loaded { added: rows, ..Loaded::default() })
 }
 
-/// Logs that a file came in.
+/// Logs the import of a file.
 fn record(tx: &mut Tx<'_>, kind: &str, loaded: Loaded) -> Result<(), Failure> {
     let id: Id<kind::Transfer> = Id::generate();
     let Loaded { added, updated, skipped } = loaded;
     let payload = json!({"kind": kind, "rows": added, "updated": updated, "skipped": skipped});
-    tx.record("import", id, "import.loaded", payload, Hearers::nobody())
+    tx.record("import", id, "import.loaded", payload, Recipients::nobody())
 }

@@ -1,18 +1,18 @@
-//! Workers, staff and their shifts. What is slow (sealing, keyed digests,
-//! hashing passwords) is prepared before the transaction.
+//! Imports workers, staff and their shifts. Slow work (sealing, keyed digests, hashing passwords)
+//! is done before the transaction.
 
 use std::collections::HashMap;
 
 use serde_json::json;
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
-use crate::{AppState, Failure, Hearers, Tx, network::identity, staff::password};
+use crate::{AppState, Failure, Recipients, Tx, network::identity, staff::password};
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
     ids::{ShiftId, StaffId, WorkerId},
     matching::presence::Presence,
     network::{Phone, WorkerRecord},
-    staff::{DoctorRecord, ShiftRecord, overlap_words, role::Role},
+    staff::{DoctorRecord, ShiftRecord, overlap_message, role::Role},
 };
 use mail::LetterKind;
 use storage::{
@@ -20,13 +20,13 @@ use storage::{
     sql_types::At,
 };
 
-/// Workers, sealed and ready to be stored once their employers are known.
+/// Workers, sealed and ready to be stored once their employers are resolved.
 pub struct PreparedWorkers {
     rows: Vec<(u64, NewWorker, WorkerRecord)>,
 }
 
 impl PreparedWorkers {
-    /// Seals names and phones, and makes the keyed digests.
+    /// Seals names and phones, and computes the keyed digests.
     ///
     /// # Errors
     /// A fault of the cryptography.
@@ -65,8 +65,8 @@ pub(crate) fn new_worker(app: &AppState, id: WorkerId, row: &WorkerRecord) -> Re
     })
 }
 
-/// Loads workers. `consent` names a purpose that all of them have consented
-/// to on paper; without it they are asked at their first check-in.
+/// Loads workers. `consent` is a purpose that all of them have consented to on paper; without it
+/// they are asked at their first check-in.
 ///
 /// # Errors
 /// A problem for each unknown employer and each card that is taken.
@@ -108,30 +108,28 @@ pub fn workers(
     Ok(loaded)
 }
 
-/// One member of staff of any role, with what was hashed beforehand.
+/// One member of staff of any role, with secrets hashed beforehand.
 #[derive(Clone)]
 pub struct PreparedStaff {
-    /// What they are.
     pub role: Role,
     /// The address to sign in with.
     pub email: String,
-    /// Name in Chinese.
     pub name_zh: String,
     /// Name in English or pinyin.
     pub name_en: String,
     /// A safety officer's employer, by code.
     pub employer_code: Option<String>,
-    /// What a doctor has beside.
+    /// The additional data of a doctor.
     pub doctor: Option<DoctorRecord>,
     /// Argon2id; none for somebody who is invited.
     pub password_hash: Option<String>,
-    /// The secret of one-time codes, where it is known already.
+    /// The secret of one-time codes, if there is one already.
     pub totp: Option<Vec<u8>>,
-    /// The signing PIN, where it is known already.
+    /// The signing PIN, if there is one already.
     pub signing_pin: Option<String>,
 }
 
-/// Loads doctors and says that their licences were seen.
+/// Loads doctors; `verified` marks their licences as seen.
 ///
 /// # Errors
 /// As [`staff`].
@@ -145,8 +143,7 @@ pub fn doctors(
     load(tx, rows, invite, verified, existing)
 }
 
-/// Loads staff who are no doctors. With `invite`, whoever has no password gets
-/// a letter.
+/// Loads staff other than doctors. With `invite`, staff without a password get a letter.
 ///
 /// # Errors
 /// A problem for each address or licence that is taken, and each unknown
@@ -188,16 +185,16 @@ fn load(
             found.unknown(*line, "hospital_code");
         }
         let id = known.get(&row.email);
-        let holder = row.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
-        if holder.is_some_and(|holder| Some(holder) != id) {
+        let licensed_id = row.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
+        if licensed_id.is_some_and(|licensed_id| Some(licensed_id) != id) {
             found.taken(*line, "licence_no");
             continue;
         }
         if let Some(id) = id {
-            // A place that nobody knows is told above.
-            let placed = row.doctor.is_some() == hospital.is_some()
+            // An unknown hospital or employer was reported above.
+            let places_are_known = row.doctor.is_some() == hospital.is_some()
                 && row.employer_code.is_some() == employer.is_some();
-            if found.known(existing, &mut loaded, *line, "email") && placed {
+            if found.known(existing, &mut loaded, *line, "email") && places_are_known {
                 update::staff(tx, *id, *line, row, verified, &mut found)?;
             }
             continue;
@@ -218,9 +215,15 @@ fn load(
     for person in &people {
         if invite && person.password_hash.is_none() {
             password::send_link(tx, person.id, LetterKind::Invite)?;
-            tx.record("staff", person.id, "staff.invited", json!({"role": person.role}), Hearers::nobody())?;
+            tx.record(
+                "staff",
+                person.id,
+                "staff.invited",
+                json!({"role": person.role}),
+                Recipients::nobody(),
+            )?;
         } else {
-            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Hearers::nobody())?;
+            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Recipients::nobody())?;
         }
     }
     loaded.added = people.len();
@@ -279,10 +282,10 @@ fn new_doctor(
     }
 }
 
-/// Loads shifts. One that stands already may be skipped, or given another end.
+/// Loads shifts. An existing shift with the same start may be skipped, or get another end.
 ///
 /// # Errors
-/// A problem for each unknown member of staff, and each shift that meets another.
+/// A problem for each unknown member of staff, and each shift that overlaps another.
 pub fn shifts(
     tx: &mut Tx<'_>,
     rows: &[Lined<ShiftRecord>],
@@ -298,29 +301,29 @@ pub fn shifts(
             found.unknown(*line, "staff_email");
             continue;
         };
-        let met =
+        let overlapping =
             storage::network::listing::shift_meeting(tx.conn, *person, None, row.starts_at, row.ends_at)?;
-        match met {
+        match overlapping {
             None => {
                 let id = ShiftId::generate();
                 storage::network::import::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)?;
                 let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
-                tx.record("staff", *person, "staff.shift_added", payload, Hearers::staff(*person))?;
+                tx.record("staff", *person, "staff.shift_added", payload, Recipients::staff(*person))?;
                 loaded.added += 1;
             }
             // The same shift, perhaps with another end.
-            Some(met) if met.starts_at == row.starts_at => {
+            Some(overlapping) if overlapping.starts_at == row.starts_at => {
                 if found.known(existing, &mut loaded, *line, "starts_at") {
                     let other = storage::network::listing::shift_meeting(
                         tx.conn,
                         *person,
-                        Some(met.id),
+                        Some(overlapping.id),
                         row.starts_at,
                         row.ends_at,
                     )?;
                     if let Some(other) = other {
-                        let words = overlap_words(other.starts_at, other.ends_at);
-                        found.note(*line, "ends_at", "overlaps", words);
+                        let message = overlap_message(other.starts_at, other.ends_at);
+                        found.note(*line, "ends_at", "overlaps", message);
                     } else {
                         storage::network::import::update::shift_update(
                             tx.conn,
@@ -331,8 +334,13 @@ pub fn shifts(
                     }
                 }
             }
-            Some(met) => {
-                found.note(*line, "starts_at", "overlaps", overlap_words(met.starts_at, met.ends_at));
+            Some(overlapping) => {
+                found.note(
+                    *line,
+                    "starts_at",
+                    "overlaps",
+                    overlap_message(overlapping.starts_at, overlapping.ends_at),
+                );
             }
         }
     }

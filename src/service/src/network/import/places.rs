@@ -1,4 +1,4 @@
-//! Stations, cabinets, hospitals, employers, and what lies in the cabinets.
+//! Imports stations, cabinets, hospitals, employers, and the first stock of cabinets.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ use storage::{
     sql_types::At,
 };
 
-/// A cabinet that nobody has enrolled yet: epoch 0.
+/// A cabinet that is not enrolled yet: epoch 0.
 pub(crate) fn new_cabinet(station_id: StationId, lane: CabinetLane, at: At) -> NewCabinet {
     NewCabinet {
         id: CabinetId::generate(),
@@ -50,7 +50,7 @@ pub(crate) fn new_station(record: &StationRecord, at: At) -> NewStation {
     }
 }
 
-/// Loads stations. Each gets a cabinet of the network's lane, unless told not to.
+/// Loads stations; with `with_cabinets`, each gets a cabinet of the network's default lane.
 ///
 /// # Errors
 /// A problem for each code that is taken.
@@ -115,8 +115,8 @@ pub fn cabinets(
     Ok(loaded)
 }
 
-/// Loads hospitals. A new one starts where the others are now, or it would be
-/// owed all the work of the past.
+/// Loads hospitals. A new one starts at the current virtual time; otherwise it would be owed all
+/// past offers.
 ///
 /// # Errors
 /// A problem for each code that is taken.
@@ -188,13 +188,12 @@ pub fn employers(
     Ok(loaded)
 }
 
-/// Loads the first stock of cabinets: slots, the lots in them, and their packs.
-/// A slot that exists may be skipped and is never updated: what lies in it is
-/// the restocker's and the cabinet's to say.
+/// Loads the first stock of cabinets: slots, the lots in them, and their packs. An existing slot
+/// may be skipped and is never updated: only restockers and the cabinet report its contents.
 ///
 /// # Errors
-/// A problem for each unknown station or product, each slot that exists, and
-/// each lot whose expiry is told in two ways.
+/// A problem for each unknown station or product, each slot that exists, and each lot with two
+/// different expiry dates.
 pub fn stock(
     tx: &mut Tx<'_>,
     rows: &[Lined<StockRecord>],
@@ -226,7 +225,7 @@ pub fn stock(
         }
         let key = (row.product_code.clone(), row.lot_no.clone());
         match expiries.get(&key) {
-            Some(told) if *told != row.expires_on => {
+            Some(expires_on) if *expires_on != row.expires_on => {
                 let message =
                     Bilingual::fixed("同一批次的有效期不一致。", "This lot's expiry is told in two ways.");
                 found.note(*line, "expires_on", "contradiction", message);
@@ -252,12 +251,12 @@ pub fn stock(
     Ok(loaded)
 }
 
-/// Refuses rows with a lot that was recalled, be it in this moment.
+/// Refuses rows with a recalled lot; locks the products, so that a concurrent recall is seen.
 fn refuse_recalled(tx: &mut Tx<'_>, rows: &[Lined<StockRecord>], new: &[NewLot]) -> Result<(), ImportError> {
     let mut found = Found::default();
     let products: BTreeSet<&str> = new.iter().map(|lot| lot.product_code.as_str()).collect();
     for product in products {
-        storage::stock::recall::product_hold(tx.conn, product)?;
+        storage::stock::recall::product_lock(tx.conn, product)?;
     }
     let notices = storage::stock::recall::notices(tx.conn)?;
     for (line, row) in rows {

@@ -1,6 +1,6 @@
-//! A file as text editors and spreadsheets leave it: comments above the header,
-//! commas, semicolons or tabs between the cells, rows of nothing but these. No
-//! row vanishes: what is not a comment above the header is a row.
+//! Reads CSV as text editors and spreadsheets write it: comments above the header; commas,
+//! semicolons or tabs between the cells; rows of separators only. No row is lost: everything that
+//! is not a comment above the header is a row.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use super::{Existing, Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::Unix
 use crate::AppState;
 use domain::{
     formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
-    hidden::hides_something,
+    hidden::has_hidden_characters,
     network::{
         Record,
         import::{Header, Intake, Row, RowProblem, Seen},
@@ -22,10 +22,10 @@ use domain::{
     words::Bilingual,
 };
 
-/// What may stand between two cells.
+/// Accepted separators.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// One file that is being read. `progress` is told how many bytes were read, of how many.
+/// A file to read. `progress` is called with the bytes read and the bytes in all.
 pub(super) struct Source<'a> {
     pub app: &'a AppState,
     pub path: &'a Path,
@@ -33,14 +33,14 @@ pub(super) struct Source<'a> {
     pub existing: Existing,
 }
 
-/// An open file behind its comments.
+/// An open file, positioned after its comments.
 struct Opened {
     reader: csv::Reader<UnixLines<BufReader<File>>>,
     size: u64,
-    /// Lines of comment above the header.
-    above: u64,
-    /// Bytes of comment above the header.
-    skipped: u64,
+    /// Number of comment lines above the header.
+    comment_lines: u64,
+    /// Number of comment bytes above the header.
+    comment_bytes: u64,
 }
 
 impl Source<'_> {
@@ -50,10 +50,10 @@ impl Source<'_> {
         let mut opened = self.open(R::COLUMNS)?;
         let header = header_of(&mut opened)?;
         let intake = match self.existing {
-            Existing::Update => Intake::<R>::open_to_replace(header.iter(), today),
+            Existing::Update => Intake::<R>::open_for_update(header.iter(), today),
             Existing::Refuse | Existing::Skip => Intake::<R>::open(header.iter(), today),
         };
-        let mut intake = intake.map_err(|problems| below(problems, opened.above))?;
+        let mut intake = intake.map_err(|problems| shift_lines(problems, opened.comment_lines))?;
         let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
             rows.push((line, intake.take(line, cells.iter())?));
@@ -66,10 +66,10 @@ impl Source<'_> {
     pub fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
         let mut opened = self.open(COLUMNS)?;
         let header = header_of(&mut opened)?;
-        // A row that replaces a known product leaves out nothing of it.
+        // A row that replaces a known product must have every column.
         let optional = if self.existing == Existing::Update { &[] } else { OPTIONAL };
         let header = Header::read(header.iter(), COLUMNS, optional)
-            .map_err(|problems| below(problems, opened.above))?;
+            .map_err(|problems| shift_lines(problems, opened.comment_lines))?;
         let mut seen = Seen::default();
         let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
@@ -83,8 +83,8 @@ impl Source<'_> {
                 }
                 found.0
             })?;
-            if let Some(doubled) = seen.note(line, "code", product.code.as_str()) {
-                return Err(vec![doubled]);
+            if let Some(duplicate) = seen.note(line, "code", product.code.as_str()) {
+                return Err(vec![duplicate]);
             }
             rows.push((line, product));
             Ok(())
@@ -92,15 +92,15 @@ impl Source<'_> {
         Ok(rows)
     }
 
-    /// Opens the file behind its comments, with the separator under which its
-    /// header names the most of `columns`.
+    /// Opens the file after its comments, with the separator by which its header contains most of
+    /// `columns`.
     fn open(&self, columns: &[&str]) -> Result<Opened, ImportError> {
         let mut file = BufReader::new(File::open(self.path)?);
         let size = file.get_ref().metadata()?.len();
-        let (mut above, mut skipped, mut line) = (0, 0, Vec::new());
+        let (mut comment_lines, mut comment_bytes, mut line) = (0, 0, Vec::new());
         loop {
             line.clear();
-            let read = file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? as u64;
+            let read = file.by_ref().take(MAX_HEADER_LINE_BYTES).read_until(b'\n', &mut line)? as u64;
             if line.starts_with(&[0xFF, 0xFE]) || line.starts_with(&[0xFE, 0xFF]) {
                 return Err(ImportError::Rows(vec![unreadable(1)]));
             }
@@ -108,24 +108,24 @@ impl Source<'_> {
             if read == 0 || !text.starts_with(b"#") {
                 break;
             }
-            above += 1;
-            skipped += read;
+            comment_lines += 1;
+            comment_bytes += read;
         }
         let separator = separator_of(&String::from_utf8_lossy(&line), columns);
-        file.seek(SeekFrom::Start(skipped))?;
-        // Flexible: a row of the wrong length is that row's problem, told by its line.
+        file.seek(SeekFrom::Start(comment_bytes))?;
+        // Flexible: a row of the wrong length is reported as a problem of its line.
         let reader =
             csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(UnixLines::new(file));
-        Ok(Opened { reader, size, above, skipped })
+        Ok(Opened { reader, size, comment_lines, comment_bytes })
     }
 
-    /// Takes every row, and gathers what is wrong with them.
+    /// Passes every row to `take` and collects the problems.
     fn rows(
         &self,
         opened: Opened,
         mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
     ) -> Result<(), ImportError> {
-        let Opened { mut reader, size, above, skipped } = opened;
+        let Opened { mut reader, size, comment_lines, comment_bytes } = opened;
         let header = reader.headers().cloned().unwrap_or_default();
         let mut problems = Vec::new();
         let mut empty = Empty::default();
@@ -133,14 +133,14 @@ impl Source<'_> {
         let mut count = 0_u64;
         loop {
             let read = reader.read_record(&mut cells);
-            let line = above + line_of(&reader, &cells);
+            let line = comment_lines + line_of(&reader, &cells);
             match read {
                 Ok(false) => break,
                 Ok(true) => {
                     if cells.iter().all(|cell| cell.trim().is_empty()) {
                         empty.note(line);
                     } else if cells.iter().any(|cell| cell.contains('\n')) {
-                        // Or the rows below would be part of this one, unseen.
+                        // Otherwise the following rows would silently become part of this one.
                         problems.push(of_row(line, "open_quote", open_quote()));
                     } else {
                         let hidden = hidden_cells(&header, line, &cells);
@@ -155,7 +155,7 @@ impl Source<'_> {
             }
             count += 1;
             if count.is_multiple_of(500) {
-                (self.progress)(reader.position().byte() + skipped, size);
+                (self.progress)(reader.position().byte() + comment_bytes, size);
             }
             if problems.len() >= MOST_PROBLEMS {
                 break;
@@ -164,13 +164,13 @@ impl Source<'_> {
         (self.progress)(size, size);
         problems.extend(empty.problem());
         if count == 0 && problems.is_empty() {
-            problems.push(of_row(above + 1, "no_rows", no_rows()));
+            problems.push(of_row(comment_lines + 1, "no_rows", no_rows()));
         }
         if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
     }
 }
 
-/// Cells that hide something, of whatever file and in whatever column.
+/// Problems of cells with invisible or control characters; applies to every kind of file.
 fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord) -> Vec<RowProblem> {
     let problem = |(at, _): (usize, &str)| {
         let field = header.get(at).unwrap_or("row").to_owned();
@@ -180,12 +180,12 @@ fn hidden_cells(header: &csv::StringRecord, line: u64, cells: &csv::StringRecord
         );
         RowProblem::from_field(line, FieldProblem { field, code: "control_character".to_owned(), message })
     };
-    let hides = |cell: &str| hides_something(cell) || cell.trim().contains(char::is_control);
+    let hides = |cell: &str| has_hidden_characters(cell) || cell.trim().contains(char::is_control);
     cells.iter().enumerate().filter(|(_, cell)| hides(cell)).map(problem).collect()
 }
 
-/// The line on which a record that was just read begins. It is counted back from its
-/// end, since a reader passes over empty lines before it.
+/// The line on which the record just read begins. It is counted back from its end, since the
+/// reader skips empty lines before it.
 fn line_of<R: Read>(reader: &csv::Reader<R>, cells: &csv::StringRecord) -> u64 {
     let inside: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
     // An open quote swallows the last line's end.
@@ -193,17 +193,17 @@ fn line_of<R: Read>(reader: &csv::Reader<R>, cells: &csv::StringRecord) -> u64 {
     reader.position().line().saturating_sub(inside as u64 + u64::from(ended))
 }
 
-/// Problems of a header that stands below `above` lines of comment.
-fn below(mut problems: Vec<RowProblem>, above: u64) -> Vec<RowProblem> {
-    problems.iter_mut().for_each(|problem| problem.line += above);
+/// Shifts the line numbers of header problems by the comment lines above the header.
+fn shift_lines(mut problems: Vec<RowProblem>, comment_lines: u64) -> Vec<RowProblem> {
+    problems.iter_mut().for_each(|problem| problem.line += comment_lines);
     problems
 }
 
-/// A line above the header is read up to here.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// At most this many bytes are read of a line up to the header.
+const MAX_HEADER_LINE_BYTES: u64 = 64 * 1024;
 
 fn header_of(opened: &mut Opened) -> Result<csv::StringRecord, ImportError> {
-    let line = opened.above + 1;
+    let line = opened.comment_lines + 1;
     let header = opened.reader.headers().map_err(|_| vec![unreadable(line)])?.clone();
     if header.len() <= 1 && header.iter().any(|cell| cell.contains(['，', '；'])) {
         let message = Bilingual::fixed(
@@ -215,7 +215,7 @@ fn header_of(opened: &mut Opened) -> Result<csv::StringRecord, ImportError> {
     Ok(header)
 }
 
-/// The separator under which `header` names the most of `columns`; a comma if none does.
+/// The separator by which `header` contains most of `columns`; a comma if there is none.
 fn separator_of(header: &str, columns: &[&str]) -> u8 {
     let named = |separator: u8| {
         let cells = header.trim_start_matches('\u{FEFF}').split(char::from(separator));
@@ -225,7 +225,7 @@ fn separator_of(header: &str, columns: &[&str]) -> u8 {
     most.filter(|separator| named(*separator) > 0).unwrap_or(b',')
 }
 
-/// Rows that hold only separators: a spreadsheet's empty rows. They are one problem.
+/// Rows of separators only, as spreadsheets write empty rows. They are reported as one problem.
 #[derive(Default)]
 struct Empty {
     first: Option<u64>,

@@ -1,5 +1,5 @@
-//! A file's lines as this program counts them: each ends with one line feed,
-//! whatever system wrote the file, the last one too.
+//! Normalizes line ends: every line, also the last, ends with one line feed, whatever system
+//! wrote the file.
 
 use std::io::{BufRead, Read, Result};
 
@@ -10,7 +10,7 @@ pub(super) struct UnixLines<R> {
 }
 
 impl<R> UnixLines<R> {
-    /// A reader at the beginning of a line of `inner`.
+    /// `inner` must be at the beginning of a line.
     pub fn new(inner: R) -> Self {
         Self { inner, last: b'\n' }
     }

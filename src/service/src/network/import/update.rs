@@ -1,11 +1,11 @@
-//! What a row says replaces what is known of the same thing. A secret is never
-//! replaced by a file: PINs and passwords have verbs of their own.
+//! Updates stored rows from a file. A file never replaces a secret: PINs and passwords have
+//! operations of their own.
 
 use serde_json::json;
 
 use super::{Found, ImportError, PreparedStaff};
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     network::{self, WorkerDetailsInput},
 };
 use domain::{
@@ -28,8 +28,8 @@ pub(super) fn employer(tx: &mut Tx<'_>, id: EmployerId, row: &EmployerRecord) ->
     Ok(store::employer_update(tx.conn, id, (&row.name_zh, &row.name_en))?)
 }
 
-/// Everything but the card and the PIN, as an operator changes it: the consent that was
-/// given for another employer ends, and what changed is logged.
+/// Updates everything except card and PIN, with the same effects as a change by an operator: the
+/// consent given for another employer ends, and the change is logged.
 pub(super) fn worker(
     tx: &mut Tx<'_>,
     id: WorkerId,
@@ -38,7 +38,7 @@ pub(super) fn worker(
     employer_id: Option<EmployerId>,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let Some(known) = storage::network::worker::worker_hold(tx.conn, id)? else { return Ok(()) };
+    let Some(known) = storage::network::worker::worker_lock(tx.conn, id)? else { return Ok(()) };
     if known.merged_into.is_some() {
         let message = Bilingual::fixed(
             "此卡的记录已并入另一名工人；请改用其现在的卡。",
@@ -49,12 +49,12 @@ pub(super) fn worker(
     }
     let name = tx.app.open("worker", "name_sealed", id, &known.name_sealed)?;
     let phone = Phone::parse(&row.phone);
-    let stood = tx.app.open("worker", "phone_sealed", id, &known.phone_sealed)?;
-    // A file proves no phone; one that a code proved stays so while it is the same.
+    let stored_phone = tx.app.open("worker", "phone_sealed", id, &known.phone_sealed)?;
+    // A file proves no phone; an unchanged phone that a code proved stays proved.
     let input = WorkerDetailsInput {
         name: (name != row.name.trim()).then(|| row.name.clone()),
-        no_phone: phone.is_none() && !stood.is_empty(),
-        phone: phone.map(|phone| phone.as_str().to_owned()).filter(|phone| *phone != stood),
+        no_phone: phone.is_none() && !stored_phone.is_empty(),
+        phone: phone.map(|phone| phone.as_str().to_owned()).filter(|phone| *phone != stored_phone),
         birth_date: Some(row.birth_date),
         sex: Some(row.sex),
         job: Some(row.job),
@@ -65,9 +65,9 @@ pub(super) fn worker(
     network::worker_change_details(tx, id, &input).map(drop)
 }
 
-/// Names, and what a doctor has beside, as an operator changes them: what ends
-/// with it (a session of another hospital, the duty of whoever may not practise)
-/// ends here too. The role stays: who changes it is another member of staff.
+/// Updates names and a doctor's data, with the same effects as a change by an operator: a session
+/// of another hospital ends, and so does the duty of a doctor who may no longer practise. The role
+/// cannot change: another role is another member of staff.
 pub(super) fn staff(
     tx: &mut Tx<'_>,
     id: StaffId,
@@ -76,7 +76,7 @@ pub(super) fn staff(
     verified: bool,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let Some(known) = staff_rows::staff_hold(tx.conn, id)? else { return Ok(()) };
+    let Some(known) = staff_rows::staff_lock(tx.conn, id)? else { return Ok(()) };
     if known.role != row.role {
         let message = Bilingual::made(
             format!("此邮箱已属于一名 {}，角色不能更改。", known.role),
@@ -85,8 +85,8 @@ pub(super) fn staff(
         found.note(line, "email", "other_role", message);
         return Ok(());
     }
-    // What was seen was the licence as it stood.
-    let seen = match &row.doctor {
+    // A verified licence stays verified if it is unchanged.
+    let still_verified = match &row.doctor {
         None => false,
         Some(new) => storage::staff::change::doctor_details(tx.conn, id)?.is_some_and(|old| {
             old.licence_verified_at.is_some()
@@ -94,23 +94,23 @@ pub(super) fn staff(
                 && old.licence_valid_until == new.licence_valid_until
         }),
     };
-    match crate::staff::change::write(tx, &known, row.clone(), verified || seen) {
+    match crate::staff::change::write(tx, &known, row.clone(), verified || still_verified) {
         Ok(changed) => {
             if !changed.is_empty() {
-                tx.record("staff", id, "staff.changed", json!({"fields": changed}), Hearers::staff(id))?;
+                tx.record("staff", id, "staff.changed", json!({"fields": changed}), Recipients::staff(id))?;
             }
             Ok(())
         }
         Err(Failure::Refused(refusal)) => {
             let fields = refusal.fields.into_iter();
-            let mut told = false;
+            let mut reported = false;
             for FieldProblem { field, code, message } in fields {
-                told = true;
-                // The file names places by their codes.
+                reported = true;
+                // The file's columns have codes where the API has ids.
                 let column = field.strip_suffix("_id").map_or(field.clone(), |place| format!("{place}_code"));
                 found.note(line, &column, &code, message);
             }
-            if !told {
+            if !reported {
                 let column =
                     if refusal.state.as_deref() == Some("has_patients") { "hospital_code" } else { "email" };
                 found.note(

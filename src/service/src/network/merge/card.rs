@@ -1,19 +1,18 @@
-//! Which card opens the record of two people who are one. Somebody who lost their card
-//! and was registered anew has a stopped card on the old record and a working one on
-//! the new: whichever record stays gets the working one. A merge in which both work
-//! leaves the card of the record that stays.
+//! Which card opens a merged record. A worker who lost their card and was registered again has a
+//! stopped card on the old record and a working one on the new: whichever record remains gets the
+//! working card. If both cards work, the remaining record keeps its own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Failure, Hearers, Tx};
+use crate::{Failure, Recipients, Tx};
 use domain::ids::WorkerId;
 use storage::network::{
     worker::WorkerRow,
     worker_change::{self as store, CardFields},
 };
 
-/// The working card that came over, as it stood on the record that went under.
+/// The working card that was moved, as it was on the merged record.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Taken {
     index: Vec<u8>,
@@ -21,13 +20,13 @@ pub(super) struct Taken {
     pin_mac: Option<Vec<u8>>,
 }
 
-/// Whether the card of `source` would open the record of `target`.
+/// Whether the card of `source` moves to `target`: it works and that of `target` is stopped.
 pub(super) fn comes_over(source: &WorkerRow, target: &WorkerRow) -> bool {
     let works = source.card_index.is_some() && source.card_stopped_at.is_none();
     works && target.card_stopped_at.is_some()
 }
 
-/// Exchanges the two cards where that of `source` is the one that works.
+/// Exchanges the two cards if only that of `source` works.
 pub(super) fn take(
     tx: &mut Tx<'_>,
     source: &WorkerRow,
@@ -38,12 +37,11 @@ pub(super) fn take(
     };
     store::cards_exchange(tx.conn, source, target)?;
     let payload = json!({"merged_from": source.id});
-    tx.record("worker", target.id, "card.replaced", payload, Hearers::worker(target.id))?;
+    tx.record("worker", target.id, "card.replaced", payload, Recipients::worker(target.id))?;
     Ok(Some(Taken { index, pin_salt: source.pin_salt.clone(), pin_mac: source.pin_mac.clone() }))
 }
 
-/// Gives the card back when the merge is undone. If its worker got another one since,
-/// that one stays.
+/// Moves the card back when the merge is undone, unless its worker got another one since.
 pub(super) fn give_back(
     tx: &mut Tx<'_>,
     from: WorkerId,
@@ -57,10 +55,10 @@ pub(super) fn give_back(
         store::cards_exchange(tx.conn, &source, target)?;
     } else if storage::network::worker::worker_by_card(tx.conn, &taken.index)?.is_none() {
         let Taken { index, pin_salt, pin_mac } = taken;
-        // It was replaced, and so counts as lost; the one in exchange for it was stopped.
+        // The card was replaced and so counts as lost; the one exchanged for it was stopped.
         let card = CardFields { index: Some(index), pin_salt, pin_mac, stopped_at: source.card_stopped_at };
         store::card_fields_set(tx.conn, from, &card)?;
     }
     let payload = json!({"unmerged_from": target.id});
-    tx.record("worker", from, "card.replaced", payload, Hearers::worker(from))
+    tx.record("worker", from, "card.replaced", payload, Recipients::worker(from))
 }

@@ -1,5 +1,5 @@
-//! The facts of two people who are one: profile, person, consents. What was
-//! there before is kept with the merge, sealed.
+//! Merges profile, personal data and consents of two records. The previous state is stored with
+//! the merge, sealed.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::card;
 use crate::{
-    Failure, Hearers, Tx,
+    Failure, Recipients, Tx,
     profile::{self, HealthProfile},
 };
 use domain::{
@@ -24,7 +24,7 @@ use storage::{
     network::{merge as store, worker::WorkerRow},
 };
 
-/// What an operator wrote of somebody.
+/// Personal data as entered by an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Person {
     birth_date: Option<NaiveDate>,
@@ -38,26 +38,25 @@ impl Person {
     }
 }
 
-/// The worker into whom another was merged, before and right after.
+/// The remaining worker's data before and right after a merge.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Before {
     profile: Option<HealthProfile>,
     merged_profile: Option<HealthProfile>,
-    /// Of the profile right after; none in what was kept before this was.
+    /// Version of the profile right after; none in merges stored before this field existed.
     #[serde(default)]
     merged_version: Option<i64>,
     person: Person,
     merged_person: Person,
     consents_withdrawn: Vec<ConsentId>,
-    /// The card that came over.
+    /// The card that was moved.
     #[serde(default)]
     card: Option<card::Taken>,
 }
 
 impl Before {
-    /// The names of the facts that the merge changed. Names only: they stand
-    /// in the event log.
-    pub fn fields_merged(&self) -> Vec<&'static str> {
+    /// The names of the fields that the merge changed. Names only: they go into the event log.
+    pub(crate) fn fields_merged(&self) -> Vec<&'static str> {
         let none = HealthProfile::default();
         let (before, after) =
             (self.profile.as_ref().unwrap_or(&none), self.merged_profile.as_ref().unwrap_or(&none));
@@ -86,8 +85,8 @@ pub(super) fn fields_that_differ(one: &HealthProfile, other: &HealthProfile) -> 
     HEALTH_FIELDS.iter().copied().filter(|name| one_facts.get(*name) != other_facts.get(*name)).collect()
 }
 
-/// The fields of a profile; [`merged_profile`] names them all, so that a new
-/// one cannot be forgotten there.
+/// The fields of a profile. [`merged_profile`] must list them all, so a new field cannot be
+/// forgotten there.
 const HEALTH_FIELDS: &[&str] = &[
     "weight_kg_tenths",
     "pregnant",
@@ -102,9 +101,8 @@ const HEALTH_FIELDS: &[&str] = &[
     "job",
 ];
 
-/// The more careful of two profiles. Who was never asked has none: then the
-/// other's stands as it is. Lists may grow beyond what a form takes: nothing is
-/// dropped.
+/// Merges two profiles, taking the more careful value of each field. If one worker has no profile,
+/// the other's is taken unchanged. Lists may exceed the limits of the form: nothing is dropped.
 pub(super) fn merged_profile(
     one: Option<&HealthProfile>,
     other: Option<&HealthProfile>,
@@ -135,7 +133,7 @@ pub(super) fn merged_profile(
     })
 }
 
-/// A profile after a merge is undone, field by field.
+/// The profile after a merge is undone, field by field.
 fn undone_profile(before: &HealthProfile, merged: &HealthProfile, now: HealthProfile) -> HealthProfile {
     HealthProfile {
         weight_kg_tenths: undone_value(
@@ -160,9 +158,8 @@ fn undone_profile(before: &HealthProfile, merged: &HealthProfile, now: HealthPro
     }
 }
 
-/// What an operator wrote of two people: the one with the card stands, and what
-/// is not known of them is taken from the other. Work at height of either
-/// stands: it is the more careful job.
+/// Merges personal data: the target's values win, and missing ones are taken from the source. Work
+/// at height of either is kept, as it is the more careful job.
 fn merged_person(source: &WorkerRow, target: &WorkerRow) -> Person {
     Person {
         birth_date: target.birth_date.or(source.birth_date),
@@ -171,13 +168,13 @@ fn merged_person(source: &WorkerRow, target: &WorkerRow) -> Person {
     }
 }
 
-/// A worker's profile; `None` where none was ever written.
+/// A worker's profile; `None` if none was ever written.
 pub(super) fn profile_of(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Option<(i64, HealthProfile)>, Failure> {
     let found = profile::fetch(tx.conn, tx.app, worker)?;
     Ok((found.0 > 0).then_some(found))
 }
 
-/// Brings the facts of `source` under `target`; says how it was before.
+/// Merges the data of `source` into `target`; returns the previous state.
 pub(super) fn merge(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<Before, Failure> {
     let (theirs, own) = (profile_of(tx, source.id)?, profile_of(tx, target.id)?);
     let version = own.as_ref().map_or(0, |(version, _)| *version);
@@ -204,14 +201,15 @@ pub(super) fn merge(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> 
     Ok(before)
 }
 
-/// Withdraws the consents of `target` whose purpose `source` said no to last.
+/// Withdraws the consents of `target` to each purpose on which the latest decision of `source` was a
+/// withdrawal.
 fn withdraw(tx: &mut Tx<'_>, source: WorkerId, target: WorkerId) -> Result<Vec<ConsentId>, Failure> {
-    let said = store::consents_said(tx.conn, source)?;
+    let theirs = store::consents_recorded(tx.conn, source)?;
     let refused = |purpose: &str| {
-        let last = said.iter().rev().find(|(_, other, _)| other == purpose);
+        let last = theirs.iter().rev().find(|(_, other, _)| other == purpose);
         last.is_some_and(|(_, _, withdrawn)| *withdrawn)
     };
-    let own = store::consents_said(tx.conn, target)?;
+    let own = store::consents_recorded(tx.conn, target)?;
     let ids: Vec<ConsentId> = own
         .iter()
         .filter(|(_, purpose, withdrawn)| !withdrawn && refused(purpose))
@@ -233,16 +231,16 @@ fn write_profile(
     let body = profile::written(profile)?;
     let sealed = tx.app.seal("health_profile", "body_sealed", worker, &body)?;
     if !storage::profile::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
-        // Whoever writes a profile holds the worker's row, and so do we.
+        // Every writer of a profile locks the worker's row, and so does a merge.
         return Err(Failure::Fault("a profile changed under a merge".to_owned()));
     }
     let payload = json!({"version": version + 1, "merged_from": merged});
-    tx.record("health_profile", worker, "profile.updated", payload, Hearers::worker(worker))
+    tx.record("health_profile", worker, "profile.updated", payload, Recipients::worker(worker))
 }
 
-/// Whether the worker wrote their profile after the version that a merge left. They
-/// write all of it: what it says then is their own word, also where it repeats the
-/// other record's.
+/// Whether the worker wrote their profile after the version that the merge left. A worker always
+/// writes the whole profile, so it is then their own statement, even where it repeats values of
+/// the other record.
 fn written_since(tx: &mut Tx<'_>, worker: WorkerId, merged: Option<i64>) -> Result<bool, Failure> {
     let Some(merged) = merged else { return Ok(false) };
     let events = storage::events::events_of(tx.conn, AnyId::from_uuid(worker.uuid()))?;
@@ -256,9 +254,9 @@ fn written_since(tx: &mut Tx<'_>, worker: WorkerId, merged: Option<i64>) -> Resu
     Ok(false)
 }
 
-/// Puts the facts of `target` back to what they were, with what changed since. A
-/// profile that the worker wrote since stays: nobody knows which of it is only the
-/// other's, and an allergy too many does less harm than one that is missing.
+/// Restores the data of `target` from before the merge, keeping what changed since. A profile that
+/// the worker wrote since stays: nobody knows which of its values came from the other record, and
+/// an allergy too many does less harm than a missing one.
 pub(super) fn undo(
     tx: &mut Tx<'_>,
     source: WorkerId,
@@ -294,11 +292,12 @@ pub(super) fn undo(
         )?;
     }
     card::give_back(tx, source, target, before.card)?;
-    let said = store::consents_said(tx.conn, target.id)?;
+    let consents = store::consents_recorded(tx.conn, target.id)?;
     for id in before.consents_withdrawn {
-        let purpose = said.iter().find(|(known, ..)| *known == id).map(|(_, purpose, _)| purpose.as_str());
-        // What was said for the same purpose since stands.
-        let last = said.iter().rev().find(|(_, other, _)| Some(other.as_str()) == purpose);
+        let purpose =
+            consents.iter().find(|(known, ..)| *known == id).map(|(_, purpose, _)| purpose.as_str());
+        // A later decision on the same purpose stays.
+        let last = consents.iter().rev().find(|(_, other, _)| Some(other.as_str()) == purpose);
         if last.is_some_and(|(last, ..)| *last == id) {
             store::consent_restore(tx.conn, id)?;
         }

@@ -1,25 +1,22 @@
-//! Two records turn out to be one person's: the one comes under the other, and
-//! the more careful of each two facts stands (`domain/network/merge.rs`).
-//! Nothing is merged while care of either is running, and a merge can be undone
-//! (`undo.rs`).
+//! Merges two records of one person: one record is merged into the other, and the more careful
+//! value of each field is kept (`domain/network/merge.rs`). Nothing is merged while either worker
+//! is in care, and a merge can be undone (`undo.rs`).
 //!
-//! Who may: one operator, where nobody can open the record that goes under by
-//! themselves. A record with a card, a proved phone or a checked document is
-//! somebody's: merging it gives it to whoever opens the other one, so a second
-//! operator approves (`service/worker_change/`). Operators see which facts
-//! differ and contradict each other, never what a profile holds (`preview.rs`).
+//! Permission: one operator, if nobody can open the merged record by themselves. A record with a
+//! card, a proved phone or a checked document has a proved owner: merging it gives it to whoever
+//! opens the other record, so a second operator must approve (`worker_change.rs`). Operators see
+//! which fields differ and contradict each other, never the contents of a profile (`preview.rs`).
 //!
-//! Where the card of the one who stays was stopped and the other's works, the working
-//! one comes over (`card.rs`).
+//! If the card of the remaining record was stopped and the other card works, the working card is
+//! moved (`card.rs`).
 //!
-//! Signed prescriptions keep naming the worker of that time: their signed bytes
-//! do, and a row that says otherwise would look tampered with. A worker's list
-//! of prescriptions holds those of everybody merged into them. All of these have
-//! ended, so that no order and no safety check has to know.
+//! Signed prescriptions keep the worker id of the time of signing: it is part of the signed bytes,
+//! and a row that differs would look tampered with. A worker's list of prescriptions includes
+//! those of all workers merged into them. All of these have ended, so orders and safety checks
+//! need not handle them.
 //!
-//! Consents are given by a person at a screen and are not copied; one that was
-//! withdrawn on either side is withdrawn. One person gets one allowance a month,
-//! and what either used counts.
+//! Consents are given by a person at a screen and are not copied; a consent withdrawn on either
+//! record is withdrawn. One person gets one allowance a month, and what either record used counts.
 
 pub(crate) mod card;
 pub(crate) mod facts;
@@ -34,37 +31,36 @@ pub use preview::{Contradiction, MergePreview, MergeQuery, merge_preview};
 pub use undo::worker_unmerge;
 
 use super::{identity, people::WorkerSummary, unknown, worker_fetch};
-use crate::{Failure, Hearers, Tx, ledger as books};
+use crate::{Failure, Recipients, Tx, ledger};
 use domain::{
     ids::{MergeId, WorkerId},
-    ledger,
+    ledger as domain_ledger,
     money::Fen,
     network::Identified,
     refusal::{Code, Refusal},
     words::Bilingual,
 };
 use storage::{
-    ledger as books_store,
+    ledger as ledger_store,
     network::{
         merge::{self as store, MergeRow},
         worker::WorkerRow,
     },
 };
 
-/// Into whom a worker is merged.
+/// The target of a merge.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MergeInput {
-    /// The worker under whom the record comes: with a card or a checked document.
+    /// The worker into whom the record is merged: with a card or a checked document.
     pub into: WorkerId,
-    /// The contradictions that the operator has seen and holds for mistakes.
+    /// The contradictions that the operator has seen and considers mistakes.
     #[serde(default)]
     #[schema(max_items = 4)]
     pub accept: Vec<Contradiction>,
 }
 
-/// Merges a record that nobody can open by themselves into another one. The
-/// same merge again is done already.
+/// Merges a record that nobody can open by themselves into another one. Idempotent.
 ///
 /// # Errors
 /// As [`merge`]; `ApprovalNeeded` for a record that somebody can open.
@@ -85,14 +81,14 @@ pub(crate) fn merge(
 ) -> Result<WorkerSummary, Failure> {
     let into = input.into;
     if from == into {
-        let words = Bilingual::fixed("不能并入自身", "nobody is merged into themselves");
-        return Err(Refusal::field("into", "same_worker", words).into());
+        let message = Bilingual::fixed("不能并入自身", "nobody is merged into themselves");
+        return Err(Refusal::field("into", "same_worker", message).into());
     }
-    // Whoever starts something for either of them waits, or is waited for. One
-    // order for everybody, so that two merges never wait for each other.
+    // The locks serialize this with anything that starts for either worker. Lock in id order, so that
+    // two merges cannot deadlock.
     let (first, second) = if from < into { (from, into) } else { (into, from) };
-    let first = storage::network::worker::worker_hold_alone(tx.conn, first)?;
-    let second = storage::network::worker::worker_hold_alone(tx.conn, second)?;
+    let first = storage::network::worker::worker_lock_for_update(tx.conn, first)?;
+    let second = storage::network::worker::worker_lock_for_update(tx.conn, second)?;
     let (source, target) = if from < into { (first, second) } else { (second, first) };
     let source = source.ok_or(Code::NotFound)?;
     match source.merged_into {
@@ -121,26 +117,27 @@ pub(crate) fn merge(
 fn check_target(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<(), Failure> {
     let known = identity::standing(tx.conn, target)?;
     if target.merged_into.is_some() || !known.is_verified_person() {
-        let words = Bilingual::fixed(
+        let message = Bilingual::fixed(
             "只能并入持卡或已核验证件的工人",
             "must be a worker with a card or a checked document",
         );
-        return Err(Refusal::field("into", "no_card", words).into());
+        return Err(Refusal::field("into", "no_card", message).into());
     }
     if source.card_index.is_some() && target.card_index.is_none() {
-        let words = Bilingual::fixed(
+        let message = Bilingual::fixed(
             "持卡人只能并入另一持卡人",
             "whoever has a card is merged only into somebody who has one",
         );
-        return Err(Refusal::field("into", "no_card", words).into());
+        return Err(Refusal::field("into", "no_card", message).into());
     }
     Ok(())
 }
 
 fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<(), Failure> {
     let (from, into, id) = (source.id, target.id, MergeId::generate());
-    let balance = books::balance(tx, from)?;
-    let returned = ledger::merged_return(balance, books::balance(tx, into)?, granted_twice(tx, from, into)?);
+    let balance = ledger::balance(tx, from)?;
+    let returned =
+        domain_ledger::merged_return(balance, ledger::balance(tx, into)?, granted_twice(tx, from, into)?);
     let before = facts::merge(tx, source, target)?;
     let row = MergeRow {
         id,
@@ -154,20 +151,21 @@ fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<
     store::merge_add(tx.conn, &row)?;
     store::worker_merged_set(tx.conn, from, Some(into))?;
     store::records_move(tx.conn, id, from, into)?;
-    if let Some(transfer) = ledger::merge_worker(from, into, &id.to_string(), balance, returned)? {
-        books::book(tx, &transfer, into)?;
+    if let Some(transfer) = domain_ledger::merge_worker(from, into, &id.to_string(), balance, returned)? {
+        ledger::book(tx, &transfer, into)?;
     }
     let payload = json!({"into": into, "merge": id, "fields": before.fields_merged()});
-    tx.record("worker", from, "worker.merged", payload, Hearers::worker(into))?;
+    tx.record("worker", from, "worker.merged", payload, Recipients::worker(into))?;
     Ok(())
 }
 
-/// What both were granted for the same months: once too often.
+/// The allowances granted to both for the same months, of which one is returned.
 fn granted_twice(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<Fen, Failure> {
     let mut of = |who| -> Result<Vec<(String, i64)>, Failure> {
         let everyone = storage::network::worker::worker_with_merged(tx.conn, who)?;
-        let granted = books_store::allowances_of(tx.conn, &everyone)?;
-        let month = |reference: &str| ledger::allowance_month(reference).unwrap_or_default().to_owned();
+        let granted = ledger_store::allowances_of(tx.conn, &everyone)?;
+        let month =
+            |reference: &str| domain_ledger::allowance_month(reference).unwrap_or_default().to_owned();
         Ok(granted.into_iter().map(|(_, reference, amount)| (month(&reference), amount.0)).collect())
     };
     let (theirs, own) = (of(from)?, of(into)?);

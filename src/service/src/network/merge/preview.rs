@@ -1,5 +1,5 @@
-//! What a merge would bring together, before it is done: both people as
-//! operators see them, the facts that differ, and those that speak against it.
+//! Preview of a merge: both workers as operators see them, the fields that differ, and the
+//! contradictions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,12 +20,10 @@ use domain::{
 use storage::network::{merge as store, worker::WorkerRow};
 
 domain::text_enum! {
-    /// A fact in which one person cannot differ: either it was written down
-    /// wrongly, or these are two people.
+    /// A field that cannot differ within one person: either one value is wrong, or these are
+    /// two people.
     pub enum Contradiction {
-        /// The day of birth.
         BirthDate = "birth_date",
-        /// The sex.
         Sex = "sex",
         /// Both have identity documents, and not the same.
         Document = "document",
@@ -34,40 +32,40 @@ domain::text_enum! {
     }
 }
 
-/// Into whom a merge is looked at.
+/// The target of a merge preview.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MergeQuery {
-    /// The worker under whom the record would come.
+    /// The worker into whom the record would be merged.
     #[param(inline)]
     pub into: WorkerId,
 }
 
-/// What a merge would do. Names of health facts, never what they say: an
-/// operator decides whether two records are one person's, not what they take.
+/// What a merge would do. Names of health fields, never their values: an operator decides whether
+/// two records are one person's, not about their health.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct MergePreview {
-    /// Whose record goes under.
+    /// The worker whose record would be merged.
     pub from: WorkerSummary,
-    /// Under whose.
+    /// The worker who remains.
     pub into: WorkerSummary,
-    /// Names of the facts in which the two differ.
+    /// Names of the fields in which the two differ.
     pub differs: Vec<String>,
-    /// Names of the facts that change for the worker who stays.
+    /// Names of the fields that change for the worker who remains.
     pub changes: Vec<String>,
-    /// What speaks against it; a merge must accept each of these by name.
+    /// The contradictions; a merge must accept each of these by name.
     pub contradictions: Vec<Contradiction>,
-    /// Whether the card of the record that goes under becomes the card of the one who
-    /// stays, whose own was stopped.
+    /// Whether the card of the merged record replaces the stopped card of the worker who
+    /// remains.
     pub card_comes_over: bool,
     /// Whether a second operator must approve.
     pub approval_needed: bool,
-    /// What is running and must end first, of either.
+    /// What is running for either worker and must end first.
     pub running: Option<String>,
 }
 
-/// Looks at a merge without doing it; the reading is logged.
+/// Previews a merge; the read is logged.
 ///
 /// # Errors
 /// `NotFound`.
@@ -104,7 +102,7 @@ pub fn merge_preview(tx: &mut Tx<'_>, from: WorkerId, into: WorkerId) -> Result<
     }
     let known = identity::standing(tx.conn, &source)?;
     let contradictions = contradictions(tx, &source, &target)?;
-    // A part of the health record was compared, though none of it is shown.
+    // Log it: a part of the health record was compared, though none of it is shown.
     for who in [from, into] {
         tx.shown.note(who, Part::Record, who);
     }
@@ -126,7 +124,7 @@ fn contradictions(
     target: &WorkerRow,
 ) -> Result<Vec<Contradiction>, Failure> {
     let mut found = Vec::new();
-    // Each of the two may say one thing on the card and another in the profile.
+    // Registration data and profile of the same worker may differ too.
     let mut statements = vec![source.stated(), target.stated()];
     let mut expecting = false;
     for who in [source.id, target.id] {
@@ -157,7 +155,7 @@ fn contradictions(
     Ok(found)
 }
 
-/// The operator has seen all that speaks against a merge.
+/// Checks that the operator has accepted all contradictions.
 pub(super) fn check_accepted(
     tx: &mut Tx<'_>,
     source: &WorkerRow,
@@ -173,9 +171,11 @@ pub(super) fn check_accepted(
     }
     let names: Vec<&str> = missing.iter().map(|one| one.as_str()).collect();
     let names = names.join(", ");
-    let words = Bilingual::made(
+    let message = Bilingual::made(
         format!("两份档案在以下方面互相矛盾，请核对后写入 accept：{names}"),
         format!("The two records contradict each other; look, and name these in accept: {names}"),
     );
-    Err(Refusal::field("accept", "contradiction", words).with_data(json!({"contradictions": missing})).into())
+    Err(Refusal::field("accept", "contradiction", message)
+        .with_data(json!({"contradictions": missing}))
+        .into())
 }

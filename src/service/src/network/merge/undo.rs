@@ -1,13 +1,13 @@
-//! Taking a merge back: both are again who they were. What happened since stays
-//! with the person who did it: with whoever the check-in was opened as.
+//! Undoes a merge and separates the two records again. What happened since stays with the worker
+//! as whom the check-in was opened.
 
 use serde_json::json;
 
 use super::{facts, worker_fetch};
-use crate::{Failure, Hearers, Tx, check_in, ledger as books, network::WorkerSummary};
+use crate::{Failure, Recipients, Tx, check_in, ledger, network::WorkerSummary};
 use domain::{
     ids::WorkerId,
-    ledger,
+    ledger as domain_ledger,
     refusal::{Code, Refusal},
 };
 use storage::network::merge as store;
@@ -15,15 +15,14 @@ use storage::network::merge as store;
 /// Undoes the merge of this worker.
 ///
 /// # Errors
-/// `NotFound`; `StateMovedOn` for one who was not merged, one who was merged
-/// before merges could be undone, while the other was merged on, and while care
-/// of the other is running.
+/// `NotFound`; `StateMovedOn` for a worker who was not merged, who was merged before merges could
+/// be undone, whose target was itself merged since, and while the target is in care.
 pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, Failure> {
     let seen = storage::network::worker::worker_fetch(tx.conn, from)?.ok_or(Code::NotFound)?;
     let Some(into) = seen.merged_into else { return Err(Refusal::moved_on("not_merged").into()) };
     let (first, second) = if from < into { (from, into) } else { (into, from) };
-    let first = storage::network::worker::worker_hold_alone(tx.conn, first)?.ok_or(Code::NotFound)?;
-    let second = storage::network::worker::worker_hold_alone(tx.conn, second)?.ok_or(Code::NotFound)?;
+    let first = storage::network::worker::worker_lock_for_update(tx.conn, first)?.ok_or(Code::NotFound)?;
+    let second = storage::network::worker::worker_lock_for_update(tx.conn, second)?.ok_or(Code::NotFound)?;
     let (source, target) = if from < into { (first, second) } else { (second, first) };
     if source.merged_into != Some(into) {
         return Err(Refusal::moved_on("not_merged").into());
@@ -38,7 +37,7 @@ pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, 
     if let Some(state) = store::running(tx.conn, into)? {
         return Err(Refusal::moved_on(state).with_data(json!({"worker_id": into})).into());
     }
-    // A screen that shows the one person must not go on showing the other.
+    // A screen that is open for one worker must not go on showing the other's data.
     check_in::end_of_worker(tx, into)?;
     let before = tx.app.open("worker_merge", "before_sealed", merge.id, &merge.before_sealed)?;
     facts::undo(tx, from, &target, serde_json::from_str(&before)?)?;
@@ -47,12 +46,12 @@ pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, 
     store::records_since_return(tx.conn, into, from, &known_as, merge.merged_at)?;
     store::worker_merged_set(tx.conn, from, None)?;
     store::merge_undone(tx.conn, merge.id, tx.now)?;
-    let holds = books::balance(tx, into)?;
+    let own_balance = ledger::balance(tx, into)?;
     let (id, balance, returned) = (merge.id.to_string(), merge.balance_fen, merge.returned_fen);
-    if let Some(transfer) = ledger::unmerge_worker(from, into, &id, balance, returned, holds)? {
-        books::book(tx, &transfer, into)?;
+    if let Some(transfer) = domain_ledger::unmerge_worker(from, into, &id, balance, returned, own_balance)? {
+        ledger::book(tx, &transfer, into)?;
     }
     let payload = json!({"into": into, "merge": merge.id});
-    tx.record("worker", from, "worker.unmerged", payload, Hearers::worker(into))?;
+    tx.record("worker", from, "worker.unmerged", payload, Recipients::worker(into))?;
     worker_fetch(tx, from)
 }

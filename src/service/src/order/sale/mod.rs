@@ -1,7 +1,7 @@
-//! The safety check of a sale. Over the counter the whole engine runs on the
-//! buyer's own record before a pack is set aside; for a prescription it runs
-//! again, because the record may have changed since the doctor signed. It
-//! holds the person, so that of two orders at once the second sees the first.
+//! The safety check of a sale. Over the counter all rules run on the buyer's own record before a
+//! pack is reserved; for a prescription they run again, because the record may have changed since
+//! the doctor signed. The person's rows are locked, so that of two concurrent orders the second
+//! sees the first.
 
 pub(crate) mod start;
 pub(crate) mod strangers;
@@ -39,72 +39,67 @@ use domain::{
 };
 use storage::{network::person as store, order::UnitRow, safety as facts};
 
-/// Fever is what a thermometer found within this many hours. [P]
+/// A temperature reading counts for this many hours. Our default.
 const FEVER_HOURS: i64 = 24;
 
-/// One person, held for this transaction.
+/// One person, whose rows are locked in this transaction.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Who asks.
     pub worker: WorkerId,
-    /// In which check-in.
     pub check_in: CheckInId,
-    /// At which station.
     pub station: StationId,
     /// All rows that count as this person.
     pub rows: Vec<WorkerId>,
 }
 
-/// What was found at a sale, and what the buyer accepted; kept with the order.
+/// The findings at a sale, and what the buyer accepted; stored with the order.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct OrderSafety {
     /// The version of the rules.
     pub ruleset_version: String,
-    /// What the buyer was told, warnings and notes.
+    /// What the buyer was shown: warnings and notes.
     pub findings: Vec<FindingView>,
     /// The rules whose warnings the buyer read and accepted.
     pub accepted_warnings: Vec<String>,
 }
 
-/// Packs of a product over the counter.
+/// A line of an order over the counter.
 #[derive(Debug, Clone)]
 pub struct CounterLine {
-    /// Which product.
     pub product: ProductCode,
-    /// How many packs.
     pub packs: u32,
 }
 
-/// Holds the person that `caller` is: whoever else orders for them waits. Take
-/// it before a cabinet.
+/// Locks the rows of the caller's person: a concurrent order for them waits. Lock it before a
+/// cabinet.
 ///
 /// # Errors
-/// What the storage said.
-pub fn hold_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Failure> {
+/// Faults of the storage.
+pub(crate) fn lock_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Failure> {
     let rows = store::person_of(tx.conn, caller.worker)?;
-    store::person_hold(tx.conn, &rows)?;
+    store::person_lock(tx.conn, &rows)?;
     Ok(Person { worker: caller.worker, check_in: caller.check_in, station: caller.station, rows })
 }
 
-/// Refuses another unpaid order of a person who holds enough.
+/// Refuses another unpaid order beyond the limits of one person.
 ///
 /// # Errors
-/// `UnpaidOrdersExceeded`, with what is held and what may be.
-pub fn limit_unpaid(tx: &mut Tx<'_>, person: &Person, packs: u32) -> Result<(), Failure> {
+/// `UnpaidOrdersExceeded`, with the current numbers and the limits.
+pub(crate) fn limit_unpaid(tx: &mut Tx<'_>, person: &Person, packs: u32) -> Result<(), Failure> {
     let policy = &tx.app.policy.vending;
     let (most_orders, most_packs) = (i64::from(policy.unpaid_orders), i64::from(policy.unpaid_packs));
-    let (orders, held) = store::unpaid_of(tx.conn, &person.rows, tx.now)?;
-    if orders + 1 > most_orders || held + i64::from(packs) > most_packs {
+    let (orders, unpaid_packs) = store::unpaid_of(tx.conn, &person.rows, tx.now)?;
+    if orders + 1 > most_orders || unpaid_packs + i64::from(packs) > most_packs {
         let data = json!({
-            "unpaid_orders": orders, "most_orders": most_orders, "unpaid_packs": held, "most_packs": most_packs,
+            "unpaid_orders": orders, "most_orders": most_orders, "unpaid_packs": unpaid_packs, "most_packs": most_packs,
         });
         return Err(Refusal::new(Code::UnpaidOrdersExceeded).with_data(data).into());
     }
     Ok(())
 }
 
-/// Runs the engine on what is sold over the counter. `except` is the order
-/// that these lines belong to: it does not meet itself.
+/// Runs the rules on a sale over the counter. `except` is the order that these lines belong to: it
+/// is not counted as an earlier one.
 ///
 /// # Errors
 /// `ConsentMissing`: the record may not be read without it. `SafetyBlocked`,
@@ -116,14 +111,14 @@ pub fn over_the_counter(
     accepted: &[String],
     except: Option<OrderId>,
 ) -> Result<OrderSafety, Failure> {
-    me::hold_care_consent(tx, person.worker)?;
+    me::lock_care_consent(tx, person.worker)?;
     counter_sale(tx, person, lines, accepted, except)
 }
 
-/// As [`over_the_counter`], by a caller who has asked for the consent. It takes no row.
+/// As [`over_the_counter`], for a caller who has checked the consent. It locks no row.
 ///
 /// # Errors
-/// As there, but for `ConsentMissing`.
+/// As there, except `ConsentMissing`.
 pub(crate) fn counter_sale(
     tx: &mut Tx<'_>,
     person: &Person,
@@ -131,7 +126,7 @@ pub(crate) fn counter_sale(
     accepted: &[String],
     except: Option<OrderId>,
 ) -> Result<OrderSafety, Failure> {
-    let (rules, book) = (crate::safety::facts::rules(), tx.app.formulary());
+    let (rules, formulary) = (crate::safety::facts::rules(), tx.app.formulary());
     let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
     let mut input = crate::safety::facts::gather_for(tx.conn, tx.app, &whose, Vec::new(), tx.now)?;
     if has_fever(tx, person.worker)? && !input.profile.has(Condition::Fever) {
@@ -141,7 +136,10 @@ pub(crate) fn counter_sale(
     let uses: Vec<LabelUse> = lines
         .iter()
         .map(|line| {
-            book.get(&line.product).and_then(|product| label_use(product, rules, fever)).unwrap_or(NO_LABEL)
+            formulary
+                .get(&line.product)
+                .and_then(|product| label_use(product, rules, fever))
+                .unwrap_or(NO_LABEL)
         })
         .collect();
     input.lines = lines.iter().zip(&uses).map(|(line, label)| label.line(&line.product)).collect();
@@ -155,12 +153,12 @@ pub(crate) fn counter_sale(
         job: job.is_some(),
     };
     let buyer = Buyer { job, from_years: tx.app.policy.vending.counter_from_years };
-    let mut more = self_care_findings(&input, buyer, &book, rules);
+    let mut more = self_care_findings(&input, buyer, &formulary, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
     more.extend(strangers::findings(tx, person, lines, except)?);
     let report = crate::safety::facts::run(tx.app, &input).with(more);
-    let questions = unanswered(&needs(&input.lines, &book, rules), &input, answered, rules);
+    let questions = unanswered(&needs(&input.lines, &formulary, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;
     Ok(OrderSafety {
         ruleset_version: report.ruleset_version.clone(),
@@ -169,11 +167,11 @@ pub(crate) fn counter_sale(
     })
 }
 
-/// A product whose label was never read is refused by the engine; its line must still stand.
+/// The rules refuse a product without label data, but its line needs values.
 const NO_LABEL: LabelUse =
     LabelUse { dose_units_thousandths: 1000, times_per_day: 1, days: 1, measured: false };
 
-/// What is wanted and what the person got lately, against one course.
+/// Compares the wanted packs and those that the person got lately with one course.
 fn amounts(
     tx: &mut Tx<'_>,
     person: &Person,
@@ -181,7 +179,7 @@ fn amounts(
     uses: &[LabelUse],
     except: Option<OrderId>,
 ) -> Result<Vec<domain::safety::Finding>, Failure> {
-    let book = tx.app.formulary();
+    let formulary = tx.app.formulary();
     let since = tx.now - TimeDelta::days(i64::from(tx.app.policy.vending.counter_days));
     let mut packs: HashMap<String, u32> = HashMap::new();
     for unit in facts::units_taken(tx.conn, &person.rows, since)? {
@@ -192,16 +190,16 @@ fn amounts(
     }
     let had: Vec<Amount<'_>> = packs
         .iter()
-        .filter_map(|(code, packs)| Some(Amount { product: book.find(code)?, packs: *packs }))
+        .filter_map(|(code, packs)| Some(Amount { product: formulary.find(code)?, packs: *packs }))
         .collect();
     let wanted: Vec<(Amount<'_>, LabelUse)> = lines
         .iter()
         .zip(uses)
         .filter_map(|(line, label)| {
-            Some((Amount { product: book.get(&line.product)?, packs: line.packs }, *label))
+            Some((Amount { product: formulary.get(&line.product)?, packs: line.packs }, *label))
         })
         .collect();
-    // Lines are counted as they stand in the order; an unknown product is refused before.
+    // Line numbers count from 0 as in the order; an unknown product was refused before.
     Ok(check_amounts(&wanted, &had, crate::safety::facts::rules()))
 }
 
@@ -209,14 +207,14 @@ fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
     let since = tx.now - TimeDelta::hours(FEVER_HOURS);
     let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
     let fever_from = tx.app.policy.vitals.temperature.values.fever_from;
-    // HI of a thermometer is a fever, LO is none.
+    // HI of a thermometer is a fever, LO is not.
     Ok(newest.is_some_and(|(tenths, _, beyond)| {
         beyond == Some(Beyond::High) || tenths.is_some_and(|tenths| tenths >= fever_from)
     }))
 }
 
-/// Runs the engine again on a prescription that is ordered or paid: what the
-/// doctor has answered stays answered, what is new needs the doctor.
+/// Runs the rules again on a prescription that is ordered or paid: findings that the doctor has
+/// answered stay answered, new ones need the doctor.
 ///
 /// # Errors
 /// `SafetyBlocked`, or `SafetyRecheckNeeded` with the findings that are new.
@@ -236,7 +234,7 @@ pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Resul
     })
 }
 
-/// The lines of an order over the counter, out of its packs that still count.
+/// The lines of an order over the counter, from its packs that were not released or refunded.
 ///
 /// # Errors
 /// A stored code that cannot be read.
@@ -256,11 +254,12 @@ pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
     Ok(lines)
 }
 
-/// The label use of a product, as a course in the books: thousandths of a unit a day, and days.
-pub fn course_of(tx: &Tx<'_>, product_code: &str) -> (i64, i32) {
-    let book = tx.app.formulary();
-    let label =
-        book.find(product_code).and_then(|product| label_use(product, crate::safety::facts::rules(), false));
+/// The label use of a product as a stored course: thousandths of a unit a day, and days.
+pub(crate) fn course_of(tx: &Tx<'_>, product_code: &str) -> (i64, i32) {
+    let formulary = tx.app.formulary();
+    let label = formulary
+        .find(product_code)
+        .and_then(|product| label_use(product, crate::safety::facts::rules(), false));
     let label = label.unwrap_or(NO_LABEL);
     (label.day_units_thousandths(), i32::try_from(label.days).unwrap_or(i32::MAX))
 }

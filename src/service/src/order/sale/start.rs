@@ -1,11 +1,10 @@
-//! The safety check at START. Between paying and typing the pickup code a worker may
-//! say what speaks against the drug: an allergy, a pregnancy, chest pain. The whole
-//! check runs again where something of theirs was written since the payment; where
-//! nothing was, START costs two statements more over the counter, one for a
-//! prescription.
+//! The safety check at START. Between paying and typing the pickup code a worker may report a
+//! contraindication: an allergy, a pregnancy, chest pain. The whole check runs again if anything of
+//! theirs was written since the payment; otherwise START costs two more statements over the
+//! counter, one for a prescription.
 //!
-//! It takes no row: START holds the cabinet, and whoever orders holds the person
-//! first. What is committed after this has read came after START.
+//! It locks no row: START has locked the cabinet, and orders lock the person first. A fact that is
+//! committed after this read counts as coming after START.
 
 use chrono::TimeDelta;
 
@@ -14,17 +13,17 @@ use crate::{Failure, Tx, network::me, order::sale};
 use domain::refusal::{Code, Refusal};
 use storage::{order::OrderRow, safety as facts};
 
-/// What waited for the payment to end bears the instant at which it began. Our default:
+/// A write that waited for the payment's transaction has the time at which it began. Our default:
 /// longer than any transaction waits.
 const MAY_HAVE_WAITED: TimeDelta = TimeDelta::seconds(60);
 
-/// Why this paid order may not be handed out by now. A warning over the counter is the
-/// label's, which the buyer reads; any other answer of the sale's check is a no, and so
-/// is a new warning for a prescription: its doctor has not seen it.
+/// Why this paid order must no longer be dispensed. A warning over the counter is on the label,
+/// which the buyer reads; any other refusal of the sale's check counts, and so does a new warning
+/// for a prescription: its doctor has not seen it.
 ///
 /// # Errors
-/// What the storage said.
-pub(crate) fn speaks_against(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option<Refusal>, Failure> {
+/// Faults of the storage.
+pub(crate) fn contraindication(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option<Refusal>, Failure> {
     if !changed(tx, order)? {
         return Ok(None);
     }
@@ -38,7 +37,7 @@ pub(crate) fn speaks_against(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option
     match checked {
         Ok(()) => Ok(None),
         Err(Failure::Refused(refusal)) if refusal.code == Code::SafetyWarningsUnaccepted => Ok(None),
-        // The findings tell of the worker's health; a cabinet is told the code alone.
+        // The findings reveal the worker's health; a cabinet gets only the code.
         Err(Failure::Refused(refusal)) => Ok(Some(Refusal::new(refusal.code))),
         Err(failure) => Err(failure),
     }
@@ -56,13 +55,13 @@ fn person_of(order: &OrderRow, rows: Vec<domain::ids::WorkerId>) -> Person {
     Person { worker: order.worker_id, check_in: order.check_in_id, station: order.station_id, rows }
 }
 
-/// Whether anything of the buyer was written since they paid. Packs and prescriptions
-/// that came later were themselves checked against this order.
+/// Whether anything in the buyer's record was written since they paid. Packs and prescriptions that
+/// came later were themselves checked against this order.
 fn changed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {
     let since = order.paid_at.unwrap_or(order.created_at) - MAY_HAVE_WAITED;
     let rows = match order.prescription_id {
         Some(_) => vec![order.worker_id],
-        // An alarm at another screen is the same person's.
+        // An alert at another screen may concern the same person.
         None => facts::same_phone(tx.conn, order.worker_id)?,
     };
     for who in rows {

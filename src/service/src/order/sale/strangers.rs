@@ -1,6 +1,6 @@
-//! Whoever comes without a card, a proved phone or a document is a new person at every visit, so
-//! that no limit of a person binds them. All of them together get a few packs of one ingredient
-//! at one station in a day. The sale holds the cabinet, so that two of them wait for each other.
+//! A buyer without a card, a verified phone or a document is a new person at every visit, so that
+//! no limit per person applies to them. All of them together get a few packs of one ingredient at
+//! one station per day. The sale has locked the cabinet, so that concurrent sales are serialised.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -19,25 +19,25 @@ use storage::order::station_sales as store;
 const RULE: &str = "strangers_amount";
 const SOURCE: &str = "Our default: who is not known is limited together, by station, ingredient and day";
 
-/// A block for each ingredient of which strangers got enough today. `except` is the order that
-/// `lines` belong to.
+/// A block for each ingredient of which today's limit for unidentified buyers is reached. `except`
+/// is the order that `lines` belong to.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub(crate) fn findings(
     tx: &mut Tx<'_>,
     person: &Person,
     lines: &[CounterLine],
     except: Option<OrderId>,
 ) -> Result<Vec<Finding>, Failure> {
-    if !is_stranger(tx, person)? {
+    if !is_unidentified(tx, person)? {
         return Ok(Vec::new());
     }
-    let sold = sold_to_strangers(tx, person, except)?;
-    let book = tx.app.formulary();
+    let sold = sold_to_unidentified(tx, person, except)?;
+    let formulary = tx.app.formulary();
     let mut packs: HashMap<&str, u32> = HashMap::new();
-    let swallowed = |product: &&Product| !product.form.is_local();
-    for product in sold.iter().filter_map(|code| book.find(code)).filter(swallowed) {
+    let systemic = |product: &&Product| !product.form.is_local();
+    for product in sold.iter().filter_map(|code| formulary.find(code)).filter(systemic) {
         for one in &product.ingredients {
             let count = packs.entry(one.code.as_str()).or_default();
             *count = count.saturating_add(1);
@@ -45,7 +45,7 @@ pub(crate) fn findings(
     }
     let mut wanted: HashMap<&str, (u32, Vec<usize>)> = HashMap::new();
     for (at, line) in lines.iter().enumerate() {
-        let Some(product) = book.get(&line.product).filter(swallowed) else { continue };
+        let Some(product) = formulary.get(&line.product).filter(systemic) else { continue };
         for one in &product.ingredients {
             let (count, of) = wanted.entry(one.code.as_str()).or_default();
             *count = count.saturating_add(line.packs);
@@ -62,8 +62,8 @@ pub(crate) fn findings(
     Ok(findings)
 }
 
-/// Nobody knows who they are, under any of their rows.
-fn is_stranger(tx: &mut Tx<'_>, person: &Person) -> Result<bool, Failure> {
+/// Whether none of the person's rows is identified.
+fn is_unidentified(tx: &mut Tx<'_>, person: &Person) -> Result<bool, Failure> {
     for id in &person.rows {
         if let Some(row) = storage::network::worker::worker_fetch(tx.conn, *id)?
             && identity::standing(tx.conn, &row)? != Identified::Unchecked
@@ -74,8 +74,8 @@ fn is_stranger(tx: &mut Tx<'_>, person: &Person) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// The products of today's packs at this station, one entry a pack.
-fn sold_to_strangers(
+/// The products sold to unidentified buyers at this station today, one entry per pack.
+fn sold_to_unidentified(
     tx: &mut Tx<'_>,
     person: &Person,
     except: Option<OrderId>,
@@ -85,8 +85,8 @@ fn sold_to_strangers(
     buyers.sort_unstable();
     buyers.dedup();
     let known = storage::network::identity::identities_checked(tx.conn, &buyers)?;
-    let stranger = |who: &WorkerId| !known.iter().any(|(owner, ..)| owner == who);
-    let counts = |(order, who, _): &(OrderId, WorkerId, String)| Some(*order) != except && stranger(who);
+    let unidentified = |who: &WorkerId| !known.iter().any(|(owner, ..)| owner == who);
+    let counts = |(order, who, _): &(OrderId, WorkerId, String)| Some(*order) != except && unidentified(who);
     Ok(packs.into_iter().filter(counts).map(|(.., product)| product).collect())
 }
 

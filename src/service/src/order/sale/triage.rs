@@ -1,8 +1,7 @@
-//! Who is in danger is told to get help, not sold something against it: what triage
-//! says of a buyer. It looks at what was measured and what alarmed lately, at any
-//! screen and for every row of the person, so that leaving and coming back hides
-//! nothing. A red flag is settled by the doctor who saw it; a measured value by a
-//! better one.
+//! The triage rules applied to a buyer: a person in danger must get help instead of buying a drug.
+//! They use what was measured and what raised alerts lately, at any screen and for every row of the
+//! person, so that leaving and coming back hides nothing. A red flag is settled by the doctor who
+//! saw it, a measured value by a better one.
 
 use std::borrow::Cow;
 
@@ -19,11 +18,11 @@ use domain::{
 
 const SOURCE: &str = "Waystation clinical rules, triage: an emergency gets help at once. Our default: nothing is sold over the counter instead";
 
-/// What speaks against a sale: a block for an emergency and for an extreme that
-/// waits for its second measurement, a warning where a doctor must be seen soon.
+/// Triage findings against a sale: a block for an emergency and for an extreme value that waits for
+/// its second measurement, a warning where a doctor must be seen soon.
 ///
 /// # Errors
-/// What the storage said.
+/// Faults of the storage.
 pub(crate) fn findings(tx: &mut Tx<'_>, person: &Person) -> Result<Vec<Finding>, Failure> {
     let case = case_of(tx, person)?;
     let mut found = of_view(&triage::judge(tx.conn, tx.app, case)?);
@@ -37,9 +36,9 @@ pub(crate) fn findings(tx: &mut Tx<'_>, person: &Person) -> Result<Vec<Finding>,
     Ok(found)
 }
 
-/// What is known of the buyer lately.
+/// The buyer's recent readings, reported symptoms and alerts.
 fn case_of(tx: &mut Tx<'_>, person: &Person) -> Result<Case, Failure> {
-    let since = tx.now - triage::STILL_ALARMED;
+    let since = tx.now - triage::ALERT_COUNTS_FOR;
     let seen_since = tx.now - triage::SEEN_BY_A_DOCTOR;
     let seen = match storage::triage::recent::completed_lately(tx.conn, &person.rows, seen_since)? {
         Some(row) => Some((row.ended_at.unwrap_or(row.requested_at), triage::flags_of(&row)?)),
@@ -51,21 +50,21 @@ fn case_of(tx: &mut Tx<'_>, person: &Person) -> Result<Case, Failure> {
         if let Some((at, settled)) = &seen
             && alert.raised_at <= *at
         {
-            // An alert that is still open takes up what comes after the doctor.
+            // An alert that is still open also collects red flags raised after the doctor's visit.
             let here = alert.check_in_id == person.check_in;
             flags.retain(|flag| here && !settled.contains(flag));
         }
         earlier.extend(flags);
     }
     let rows = storage::triage::recent::readings_lately(tx.conn, &person.rows, since)?;
-    // Its symptoms and its state of mind alarmed, and so stand among the alerts.
-    let mut said = storage::vitals::said_in_check_in(tx.conn, person.check_in)?;
-    said.symptoms.clear();
-    said.context.consciousness = None;
+    // Symptoms and consciousness raised alerts already, and so are among `earlier`.
+    let mut reported = storage::vitals::entered_in_check_in(tx.conn, person.check_in)?;
+    reported.symptoms.clear();
+    reported.context.consciousness = None;
     Ok(Case {
         worker: person.worker,
         readings: rows.iter().map(storage::vitals::ReadingRow::to_timed).collect(),
-        said,
+        reported,
         asked: false,
         earlier,
     })

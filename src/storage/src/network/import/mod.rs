@@ -1,5 +1,5 @@
-//! What an import asks of the database, thousands of rows at a time: which
-//! codes are known, and which keys are taken.
+//! Queries and inserts of an import, thousands of rows at a time: which codes exist, and which keys
+//! are taken.
 
 pub mod update;
 
@@ -57,7 +57,7 @@ pub fn cabinet_codes(conn: &mut Conn) -> QueryResult<HashMap<String, CabinetId>>
     Ok(rows.into_iter().collect())
 }
 
-/// Those of these staff who are known, by address.
+/// Which of these staff exist, by e-mail address.
 pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
     let mut known = HashMap::new();
     for part in emails.chunks(AT_ONCE) {
@@ -70,7 +70,7 @@ pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<Stri
     Ok(known)
 }
 
-/// Those of these licence numbers that a doctor has, and who.
+/// Which of these licence numbers are taken, and by whom.
 pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
     let mut taken = HashMap::new();
     for part in numbers.chunks(AT_ONCE) {
@@ -83,7 +83,7 @@ pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<
     Ok(taken)
 }
 
-/// Those of these keyed digests of card numbers that a worker has, and who.
+/// Which of these keyed digests of card numbers are taken, and by whom.
 pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<Vec<u8>, WorkerId>> {
     let mut taken = HashMap::new();
     for part in indexes.chunks(AT_ONCE) {
@@ -96,7 +96,6 @@ pub fn cards_taken(conn: &mut Conn, indexes: &[Vec<u8>]) -> QueryResult<HashMap<
     Ok(taken)
 }
 
-/// Adds workers.
 pub fn workers_add(conn: &mut Conn, rows: &[NewWorker]) -> QueryResult<()> {
     for part in rows.chunks(AT_ONCE) {
         on_backend!(conn, c => diesel::insert_into(worker::table).values(part).execute(c))?;
@@ -130,10 +129,9 @@ pub fn consents_add(conn: &mut Conn, workers: &[WorkerId], purpose: &str, now: T
     Ok(())
 }
 
-/// A product on its way in; `body` is the whole row as JSON.
+/// A product to be inserted; `body` is the whole row as JSON.
 #[derive(Debug, Clone, Insertable, AsChangeset)]
 #[diesel(table_name = product, treat_none_as_default_value = false)]
-#[allow(missing_docs)]
 pub struct NewProduct {
     pub code: String,
     pub generic_zh: String,
@@ -151,7 +149,6 @@ pub fn product_codes(conn: &mut Conn) -> QueryResult<HashSet<String>> {
     Ok(on_backend!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
 }
 
-/// Adds products.
 pub fn products_insert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
     for part in rows.chunks(AT_ONCE) {
         on_backend!(conn, c => diesel::insert_into(product::table).values(part).execute(c))?;

@@ -1,4 +1,4 @@
-//! What an import writes over rows that are known.
+//! Updates of existing rows by an import.
 
 use diesel::prelude::*;
 
@@ -15,7 +15,7 @@ use domain::{
     time::Timestamp,
 };
 
-/// Names, place and lanes of a station.
+/// Updates names, place and lanes of a station.
 pub fn station_update(conn: &mut Conn, id: StationId, row: &NewStation) -> QueryResult<()> {
     diesel::update(station::table.find(id))
         .set((
@@ -31,12 +31,12 @@ pub fn station_update(conn: &mut Conn, id: StationId, row: &NewStation) -> Query
         .map(|_| ())
 }
 
-/// The lane of a cabinet.
+/// Updates the lane of a cabinet.
 pub fn cabinet_update(conn: &mut Conn, id: CabinetId, lane: CabinetLane) -> QueryResult<()> {
     diesel::update(cabinet::table.find(id)).set(cabinet::lane.eq(lane)).prepared().execute(conn).map(|_| ())
 }
 
-/// Names (Chinese, English), district and weight of a hospital.
+/// Updates names (Chinese, English), district and weight of a hospital.
 pub fn hospital_update(
     conn: &mut Conn,
     id: HospitalId,
@@ -56,7 +56,7 @@ pub fn hospital_update(
         .map(|_| ())
 }
 
-/// Names (Chinese, English) of an employer.
+/// Updates names (Chinese, English) of an employer.
 pub fn employer_update(conn: &mut Conn, id: EmployerId, names: (&str, &str)) -> QueryResult<()> {
     diesel::update(employer::table.find(id))
         .set((employer::name_zh.eq(names.0.to_owned()), employer::name_en.eq(names.1.to_owned())))
@@ -65,7 +65,7 @@ pub fn employer_update(conn: &mut Conn, id: EmployerId, names: (&str, &str)) -> 
         .map(|_| ())
 }
 
-/// The last instant of the shift that this member of staff begins at `starts_at`.
+/// Sets the end of the shift of this member of staff that begins at `starts_at`.
 pub fn shift_update(
     conn: &mut Conn,
     staff_id: StaffId,

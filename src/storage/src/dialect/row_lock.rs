@@ -1,0 +1,87 @@
+//! Locks of rows for the rest of a transaction.
+
+use diesel::{
+    backend::Backend,
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sqlite::Sqlite,
+};
+
+/// Row locks of PostgreSQL, until the end of the transaction. They do nothing on SQLite, which has
+/// one writer at a time.
+pub(crate) trait RowLockDsl: Sized {
+    /// FOR NO KEY UPDATE: other transactions that would change the rows wait, and then read them as
+    /// changed. References by foreign key stay possible.
+    fn lock_for_no_key_update(self) -> Locked<Self, ForNoKeyUpdate> {
+        Locked(self, ForNoKeyUpdate)
+    }
+    /// FOR KEY SHARE: other transactions may change the rows, but not delete them or change their
+    /// keys.
+    fn lock_for_key_share(self) -> Locked<Self, ForKeyShare> {
+        Locked(self, ForKeyShare)
+    }
+    /// FOR UPDATE: other transactions cannot even insert references to the rows.
+    fn lock_for_update(self) -> Locked<Self, ForUpdate> {
+        Locked(self, ForUpdate)
+    }
+    /// FOR SHARE: nobody changes the rows; several transactions may have this lock.
+    fn lock_for_share(self) -> Locked<Self, ForShare> {
+        Locked(self, ForShare)
+    }
+    /// FOR SHARE SKIP LOCKED: as [`lock_for_share`](Self::lock_for_share), but rows that another
+    /// transaction is changing are left out instead of waited for.
+    fn lock_for_share_skip_locked(self) -> Locked<Self, ForShareSkipLocked> {
+        Locked(self, ForShareSkipLocked)
+    }
+    /// FOR NO KEY UPDATE SKIP LOCKED: as [`lock_for_no_key_update`](Self::lock_for_no_key_update), but rows that
+    /// another transaction has locked are left out.
+    fn lock_for_no_key_update_skip_locked(self) -> Locked<Self, ForNoKeyUpdateSkipLocked> {
+        Locked(self, ForNoKeyUpdateSkipLocked)
+    }
+}
+impl<Q: QueryId> RowLockDsl for Q {}
+
+/// A query whose rows are locked for this transaction.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub struct Locked<Q, L>(Q, L);
+
+impl<DB: Backend, Q: QueryFragment<DB>, L: QueryFragment<DB>> QueryFragment<DB> for Locked<Q, L> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())?;
+        self.1.walk_ast(out)
+    }
+}
+impl<Q: Query, L> Query for Locked<Q, L> {
+    type SqlType = Q::SqlType;
+}
+impl<Q, L, C> RunQueryDsl<C> for Locked<Q, L> {}
+
+/// The locking clauses on PostgreSQL; empty on SQLite.
+macro_rules! locking {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, QueryId)]
+        pub struct $name;
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+        impl QueryFragment<Sqlite> for $name {
+            fn walk_ast<'b>(&'b self, _: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                Ok(())
+            }
+        }
+    )+};
+}
+locking! {
+    ForNoKeyUpdate = " FOR NO KEY UPDATE",
+    ForKeyShare = " FOR KEY SHARE",
+    ForUpdate = " FOR UPDATE",
+    ForShare = " FOR SHARE",
+    ForShareSkipLocked = " FOR SHARE SKIP LOCKED",
+    ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",
+}

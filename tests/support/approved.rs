@@ -1,0 +1,147 @@
+//! Approved prescriptions, written into the database with their signatures. How a
+//! prescription gets there is tested elsewhere.
+
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use super::{TestApp, seed::Seed, stock::RX};
+use crypto::{
+    digest,
+    signer::{DetachedKind, sign_detached},
+};
+use domain::{
+    ids::{CheckInId, ConsultationId, PrescriptionId, WorkerId},
+    prescription::canonical_bytes,
+};
+use service::{Actor, Failure};
+use storage::{
+    on_backend,
+    schema::{consultation, prescription, prescription_line},
+    sql_types::At,
+};
+
+impl TestApp {
+    /// An approved prescription for packs of `RX`, with the signature that START verifies.
+    pub async fn prescribe_to(
+        &self,
+        seed: &Seed,
+        (worker, check_in): (WorkerId, CheckInId),
+        packs: i32,
+    ) -> PrescriptionId {
+        let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
+        let document = self.document(seed, worker, (id, talk), packs);
+        let canonical = canonical_bytes(&serde_json::from_value(document.clone()).expect("a document"));
+        let body = json!({
+            "revision": 1,
+            "draft": {"lane": document["lane"], "kind": document["kind"], "diagnoses": document["diagnoses"],
+                "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5}],
+                // The doctor's reasons for the warnings about several prescriptions at
+                // once, and about a walk-in of unknown age.
+                "overrides": [
+                    {"rule": "duplicate_ingredient", "lines": [0], "reason": "已问明，剂量合适"},
+                    {"rule": "age_unknown", "lines": [], "reason": "已问明，为成年人"},
+                ]},
+            "names": [{"generic_zh": "x", "generic_en": "x", "label": {"zh": "x", "en": "x"}, "packs": packs}],
+            "report": {"verdict": "ok", "findings": [], "ruleset_version": "test"},
+            "digest": digest::hex(&digest::sha256(&canonical)),
+        });
+        let text = String::from_utf8(canonical.clone()).expect("UTF-8");
+        let sealed = (
+            self.state.seal("prescription", "body_sealed", id, &body.to_string()).expect("sealed"),
+            self.state.seal("prescription", "canonical_sealed", id, &text).expect("sealed"),
+        );
+        let until = self.now() + TimeDelta::hours(10);
+        let signer = self.state.keys.prescriptions.signing(self.now()).expect("a key");
+        let signature = sign_detached(&signer, DetachedKind::Prescription, &canonical).expect("signed");
+        let station = seed.station;
+        let (doctor, hospital, pharmacist) = (seed.doctor.id, seed.hospital, seed.pharmacist.id);
+        self.state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                on_backend!(tx.conn, c => diesel::insert_into(consultation::table)
+                    .values((
+                        consultation::id.eq(talk),
+                        consultation::worker_id.eq(worker),
+                        consultation::check_in_id.eq(check_in),
+                        consultation::station_id.eq(station),
+                        consultation::lane.eq("follow_up_with_evidence"),
+                        consultation::department.eq("general_practice"),
+                        consultation::language.eq("zh"),
+                        consultation::state.eq("completed"),
+                        consultation::complaint_sealed.eq(Vec::new()),
+                        consultation::symptoms.eq("[]"),
+                        consultation::triage.eq("routine"),
+                        consultation::requested_at.eq(At(tx.now)),
+                        consultation::ranked_since.eq(At(tx.now)),
+                        consultation::fence.eq(1_i64),
+                    ))
+                    .execute(c))?;
+                on_backend!(tx.conn, c => diesel::insert_into(prescription::table)
+                    .values((
+                        prescription::id.eq(id),
+                        prescription::consultation_id.eq(talk),
+                        prescription::worker_id.eq(worker),
+                        prescription::doctor_id.eq(doctor),
+                        prescription::hospital_id.eq(hospital),
+                        prescription::state.eq("approved"),
+                        prescription::version.eq(1_i64),
+                        prescription::body_sealed.eq(&sealed.0),
+                        prescription::canonical_sealed.eq(Some(&sealed.1)),
+                        prescription::signature.eq(Some(&signature)),
+                        prescription::signed_at.eq(Some(At(tx.now))),
+                        prescription::valid_until.eq(Some(At(until))),
+                        prescription::reviewed_by.eq(Some(pharmacist)),
+                        prescription::reviewed_at.eq(Some(At(tx.now))),
+                        prescription::created_at.eq(At(tx.now)),
+                    ))
+                    .execute(c))?;
+                on_backend!(tx.conn, c => diesel::insert_into(prescription_line::table)
+                    .values((
+                        prescription_line::prescription_id.eq(id),
+                        prescription_line::line_no.eq(1),
+                        prescription_line::product_code.eq(RX),
+                        prescription_line::dose_units_thousandths.eq(1000_i64),
+                        prescription_line::times_per_day.eq(3),
+                        prescription_line::days.eq(5),
+                        prescription_line::packs.eq(packs),
+                    ))
+                    .execute(c))?;
+                Ok(())
+            })
+            .await
+            .expect("prescribed");
+        id
+    }
+
+    fn document(
+        &self,
+        seed: &Seed,
+        worker: WorkerId,
+        (id, talk): (PrescriptionId, ConsultationId),
+        packs: i32,
+    ) -> Value {
+        json!({
+            "id": id, "revision": 1, "consultation": talk, "worker": worker,
+            "prescriber": seed.doctor.id, "hospital": seed.hospital, "lane": "follow_up_with_evidence",
+            "kind": "ordinary", "diagnoses": [{"code": "J02", "text": "x"}],
+            "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5,
+                "packs": packs, "label": {"zh": "x", "en": "x"}}],
+            "overrides": [], "longer_reason": null, "issued_on": "2026-11-23",
+            "valid_until": self.now() + TimeDelta::hours(10), "ruleset_version": "test",
+            "policy_version": "test",
+        })
+    }
+
+    /// Writes a column of a prescription, as somebody with the database could.
+    pub async fn tamper_prescription(&self, id: PrescriptionId) {
+        self.state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                on_backend!(tx.conn, c => diesel::update(prescription::table.find(id))
+                    .set(prescription::canonical_sealed.eq(Some(b"another text".to_vec())))
+                    .execute(c))?;
+                Ok(())
+            })
+            .await
+            .expect("written");
+    }
+}
