@@ -8,7 +8,7 @@ use domain::{
     consultation::{ConsultationEvent, fold},
     ids::{ConsultationId, Id},
 };
-use service::{Actor, matching};
+use service::Actor;
 
 #[actix_web::test]
 async fn a_worker_waits_is_seen_talks_and_rates() {
@@ -65,7 +65,7 @@ async fn an_unanswered_offer_goes_to_the_next_doctor_and_its_doctor_is_away() {
     let first_offer = doctor.offer().await;
     second.go_on_duty().await;
     app.pass(21);
-    assert_eq!(matching::expire_offers(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::expire_offers(&app.state).await.expect("a round"), 1);
     let next_offer = second.offer().await;
     assert_eq!(next_offer["consultation_id"], json!(id));
     assert_eq!(next_offer["fence"], json!(first_offer["fence"].as_i64().expect("a fence") + 1));
@@ -209,13 +209,13 @@ async fn a_doctor_who_falls_silent_loses_the_patient_to_the_queue_and_one_who_is
     app.pass(80);
     doctor.duty().await;
     app.pass(80);
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 0, "seen in between");
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 0, "seen in between");
     assert_eq!(worker.consultation(&id).await["state"], "active");
     app.pass(11);
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
     assert_eq!(worker.consultation(&id).await["state"], "waiting");
     assert_eq!(doctor.duty().await, (json!("away"), json!(0)));
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 0);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 0);
 }
 
 #[actix_web::test]

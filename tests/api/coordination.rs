@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{engines::tell, redis::RedisServer};
+use crate::{engines::print_line, redis::RedisServer};
 use coordination::{Coordination, LivenessKey, Memory, Redis, Topic};
 use domain::{
     ids::{CabinetId, StaffId},
@@ -30,12 +30,12 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 fn url() -> Option<(String, Option<RedisServer>)> {
     match std::env::var("TEST_REDIS_URL") {
         Ok(url) if !url.is_empty() => {
-            tell("\nRedis: the server of TEST_REDIS_URL");
+            print_line("\nRedis: the server of TEST_REDIS_URL");
             Some((url, None))
         }
         _ => {
             let server = RedisServer::start()?;
-            tell("\nRedis: a private server");
+            print_line("\nRedis: a private server");
             Some((server.url(), Some(server)))
         }
     }

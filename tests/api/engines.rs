@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-pub use crate::support::engines::{Database, Engine, binaries, engine, required, somebody_else, tell};
+pub use crate::support::engines::{Database, Engine, binaries, engine, print_line, required, somebody_else};
 use crate::support::engines::{
     ENGINE, SERVER,
     cluster::Cluster,
@@ -36,7 +36,7 @@ fn the_same_suite_on_postgresql() {
             Ok(cluster) => (cluster.url().to_owned(), Some(cluster)),
             Err(why) => {
                 assert!(!required("postgres"), "PostgreSQL is required, but {why}");
-                tell(&format!("\nPostgreSQL: SKIPPED, the suite ran on SQLite only: {why}"));
+                print_line(&format!("\nPostgreSQL: SKIPPED, the suite ran on SQLite only: {why}"));
                 return;
             }
         },
@@ -55,7 +55,7 @@ fn the_same_suite_on_postgresql() {
     let passed = result.split_whitespace().skip_while(|word| *word != "ok.").nth(1);
     let passed: u32 = passed.and_then(|count| count.parse().ok()).expect("a count");
     assert!(passed > 50, "only {passed} tests ran on {version}: {result}");
-    tell(&format!("\n{version}: {passed} tests passed, the same as on SQLite"));
+    print_line(&format!("\n{version}: {passed} tests passed, the same as on SQLite"));
 }
 
 #[test]

@@ -201,7 +201,7 @@ async fn a_reset_does_the_same_for_a_known_and_for_an_unknown_address() {
                 };
                 on_backend!(tx.conn, c => c.set_instrumentation(listener));
                 let input = serde_json::from_value(input.clone())?;
-                let accepted = service::staff::password::request(tx, &input, true);
+                let accepted = service::staff::password_link::request(tx, &input, true);
                 on_backend!(tx.conn, c => c.set_instrumentation(|_: InstrumentationEvent<'_>| ()));
                 accepted
             })

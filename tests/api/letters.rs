@@ -107,7 +107,7 @@ async fn only_an_unknown_recipient_ends_a_letter_at_once() {
         let shown = letter.to_string();
         assert!(!shown.contains("token") && !shown.contains("such user"), "{shown}");
     }
-    let counted = service::figures::exposition(&app.state).await;
+    let counted = service::metrics::exposition(&app.state).await;
     assert!(counted.contains("waystation_letters_dead 2\n"), "{counted}");
     assert!(counted.contains("waystation_letters_total{outcome=\"dead\"} 2\n"), "{counted}");
     app.get(&seed.doctor.token, LETTERS).await.problem(403, "role_not_allowed");

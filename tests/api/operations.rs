@@ -89,7 +89,7 @@ async fn readiness_fails_when_something_is_wrong_and_names_it() {
 async fn a_long_queue_of_writes_is_not_ready() {
     let app = TestApp::open().await;
     // On PostgreSQL writes wait for connections, and so would the readiness check itself.
-    if app.state.store.writer_figures().is_none() {
+    if app.state.store.writer_metrics().is_none() {
         return;
     }
     let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -297,8 +297,8 @@ async fn vends_count_once_when_committed_and_attempts_in_doubt_are_counted() {
     assert_eq!(sum(&figures, "attempts_in_doubt", &[]), 1.0);
     assert_eq!(sum(&figures, "attempts_in_doubt_oldest_seconds", &[]), 60.0);
     assert_eq!(sum(&figures, "units_live", &[]), 0.0);
-    if app.state.store.writer_figures().is_some() {
-        let (batches, closures) = app.state.store.writer_figures().expect("SQLite").read();
+    if app.state.store.writer_metrics().is_some() {
+        let (batches, closures) = app.state.store.writer_metrics().expect("SQLite").read();
         #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let expected = (batches as f64, closures as f64);
         let seen = |end| sum(&figures, &format!("writer_batch_size_{end}"), &[]);
@@ -308,7 +308,7 @@ async fn vends_count_once_when_committed_and_attempts_in_doubt_are_counted() {
     assert!(sum(&figures, "pool_wait_seconds_count", &[]) > 0.0);
     assert_eq!(sum(&figures, "database_figures_fresh", &[]), 1.0);
     // A verb that fails after counting counts nothing.
-    let fact = base::telemetry::figures::Fact::Offer("accepted");
+    let fact = base::telemetry::metrics::Fact::Offer("accepted");
     let undone = app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
         tx.count(fact);
         Err(Failure::Fault("on purpose".to_owned()))
@@ -339,7 +339,7 @@ async fn waiting_polls_are_counted_and_released_at_shutdown() {
     let stream = app.client().get(format!("{}/api/v1/events", app.base)).bearer_auth(&seed.operator.token);
     let stream = stream.send().await.expect("answered");
     assert_eq!(stream.status(), 200);
-    let figures = &app.state.figures;
+    let figures = &app.state.metrics;
     while figures.long_polls.get() < 3 || figures.event_streams.get() < 1 {
         tokio::task::yield_now().await;
     }
@@ -387,7 +387,7 @@ async fn limit_counts_and_refusals_are_in_the_metrics() {
         app.post("", "/api/v1/tokens/staff", body.clone()).await.problem(401, "credentials_wrong");
     }
     app.post("", "/api/v1/tokens/staff", body).await.problem(429, "too_many_requests");
-    let figures = samples(&service::figures::exposition(&app.state).await);
+    let figures = samples(&service::metrics::exposition(&app.state).await);
     // The request beyond the limit is checked slowly, and counts as well.
     assert_eq!(sum(&figures, "limit_counts_total", &["sign-in-address"]), 11.0);
     assert_eq!(sum(&figures, "limited_total", &["sign-in-account"]), 1.0);
@@ -397,7 +397,7 @@ async fn limit_counts_and_refusals_are_in_the_metrics() {
 fn alerts_and_sizing_guide_name_existing_metrics() {
     let read = |path: &str| std::fs::read_to_string(crate::harness::root().join(path)).expect("readable");
     let code =
-        ["src/base/src/telemetry/figures.rs", "src/storage/src/writer.rs", "src/storage/src/pool/figures.rs"]
+        ["src/base/src/telemetry/metrics.rs", "src/storage/src/writer.rs", "src/storage/src/pool/metrics.rs"]
             .map(read);
     let mut named = 0;
     for path in ["deploy/alerts.yml", "deploy/SIZING.md"] {

@@ -10,7 +10,7 @@ use std::{
 use diesel::{connection::SimpleConnection, prelude::*, sql_types};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::engines::{binaries, required, somebody_else, tell};
+use crate::engines::{binaries, print_line, required, somebody_else};
 use storage::{Conn, DatabaseUrl, Store, StoreError, conn::Purpose};
 
 /// Contains every character that a URL must escape.
@@ -307,7 +307,7 @@ fn the_connection_to_postgresql_is_encrypted_and_the_server_is_verified() {
         Ok(server) => server,
         Err(why) => {
             assert!(!required("postgres"), "PostgreSQL is required, but {why}");
-            return tell(&format!("\nTLS to PostgreSQL: SKIPPED: {why}"));
+            return print_line(&format!("\nTLS to PostgreSQL: SKIPPED: {why}"));
         }
     };
     trust(&server);
@@ -339,6 +339,9 @@ fn the_throughput_of_the_tls_bridge() {
         [server.url("bare", "sslmode=disable"), server.verified()].map(|url| figures(&url));
     for (name, plain, bridged) in [("small reads", plain[0], bridged[0]), ("megabytes", plain[1], bridged[1])]
     {
-        tell(&format!("{name}: plain {plain:.0}/s, bridged {bridged:.0}/s, ratio {:.2}", bridged / plain));
+        print_line(&format!(
+            "{name}: plain {plain:.0}/s, bridged {bridged:.0}/s, ratio {:.2}",
+            bridged / plain
+        ));
     }
 }

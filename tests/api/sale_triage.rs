@@ -18,7 +18,7 @@ async fn come_back<'a>(worker: WorkerAtStation<'a>, phone: &str) -> WorkerAtStat
 }
 
 #[actix_web::test]
-async fn in_an_emergency_nothing_is_sold_and_the_first_aid_is_told() {
+async fn in_an_emergency_nothing_is_sold_and_first_aid_is_shown() {
     let app = counter().await;
     let worker = customer(&app.station().await, "15400000051").await;
     worker.report_symptoms(&["chest_pain"]).await.expect_created();

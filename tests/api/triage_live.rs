@@ -9,7 +9,6 @@ use crate::support::{
     id_in,
     rush::{expect_tally, tally},
 };
-use service::matching;
 
 /// A worker who waits for a doctor, with the consultation's id.
 async fn waiting(app: &TestApp) -> (WorkerAtStation<'_>, String) {
@@ -269,7 +268,7 @@ async fn a_requeued_emergency_is_still_at_the_front() {
     let id = doctor.consult_with(&worker).await;
     worker.measure(&[reading("spo2", 62)]).await;
     app.pass(200);
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
     let view = worker.consultation(&id).await;
     assert_eq!(
         (&view["state"], &view["triage"], &view["position"]),

@@ -339,5 +339,5 @@ async fn concurrent_wrong_codes_are_all_counted() {
     let body = json!({"name": "样例甲", "phone": "13800138000", "consent": true,
         "phone_code": {"id": code["id"], "code": wrong}});
     let answers = app.rush(12, &app.station_token(&seed), "/api/v1/check-ins/walk-in", &body).await;
-    crate::concurrency::told(&answers, &[("422 phone_code_wrong", 5), ("422 phone_code_gone", 7)]);
+    crate::concurrency::expect_tally(&answers, &[("422 phone_code_wrong", 5), ("422 phone_code_gone", 7)]);
 }

@@ -439,7 +439,7 @@ async fn a_change_is_approved_once_and_a_card_number_is_given_once() {
     let (app, seed) = (&office.app, &office.seed);
     let change = office.ask(seed.worker, json!({"kind": "card", "card_number": NEW_CARD})).await.expect(201);
     let answers = app.rush(8, &office.second.token, &approval(&change), &json!({})).await;
-    crate::concurrency::told(&answers, &[("200 done", 1), ("409 state_moved_on", 7)]);
+    crate::concurrency::expect_tally(&answers, &[("200 done", 1), ("409 state_moved_on", 7)]);
     assert_eq!(app.logged("card.replaced").await, 1);
     // One card number given to two people concurrently: one of them gets it.
     let other = app.walk_in(seed, json!({"name": "样例甲", "consent": true})).await.expect(201);
@@ -454,5 +454,5 @@ async fn a_change_is_approved_once_and_a_card_number_is_given_once() {
     let both =
         [app.post(&office.second.token, &one, json!({})), app.post(&office.second.token, &two, json!({}))];
     let answers = futures_util::future::join_all(both).await;
-    crate::concurrency::told(&answers, &[("200 done", 1), ("409 already_exists", 1)]);
+    crate::concurrency::expect_tally(&answers, &[("200 done", 1), ("409 already_exists", 1)]);
 }

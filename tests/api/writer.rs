@@ -55,7 +55,7 @@ async fn child_process_of_the_kill_test() {
         }
     };
     let three = tokio::spawn(join_all([write("one"), write("two"), write("three")]));
-    while store.writer_figures().expect("SQLite").waiting() < 3 {
+    while store.writer_metrics().expect("SQLite").waiting() < 3 {
         tokio::task::yield_now().await;
     }
     go.send(()).expect("the writer waits");
@@ -104,7 +104,7 @@ async fn a_refused_closure_stores_nothing_and_the_rest_of_its_batch_is_stored() 
     assert_eq!(done, 200);
     let stored = store.read(keys).await.expect("read");
     assert_eq!(stored.len(), 200);
-    let (commits, closures) = store.writer_figures().expect("SQLite").read();
+    let (commits, closures) = store.writer_metrics().expect("SQLite").read();
     assert_eq!(closures, 300);
     assert!(commits < 300, "nothing shared a commit");
 }

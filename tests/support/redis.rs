@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::engines::{required, tell};
+use super::engines::{print_line, required};
 
 /// Runs the server, and stops it when its own standard input closes.
 const KEEPER: &str = r#"
@@ -39,7 +39,7 @@ impl RedisServer {
             Ok(()) => Some(server),
             Err(why) => {
                 assert!(!required("redis"), "Redis is required, but {why}");
-                tell(&format!("\nRedis: SKIPPED: {why}"));
+                print_line(&format!("\nRedis: SKIPPED: {why}"));
                 None
             }
         }

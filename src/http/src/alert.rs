@@ -19,12 +19,10 @@ use service::{
     alert::{AlertList, AlertView, CloseAlert},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/alerts", list).post("/api/v1/alerts/{id}/close", close);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, close))]
 pub(crate) struct Doc;
@@ -73,7 +71,7 @@ async fn close(
     id: Path<AlertId>,
     body: Body<CloseAlert>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::alert::close(tx, caller.0.staff, id.0, &body.0)
     })
     .await

@@ -14,12 +14,10 @@ use crate::{
 };
 use service::{AppState, audit::AuditView};
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/audit/chain", chain);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(chain))]
 pub(crate) struct Doc;

@@ -39,7 +39,7 @@ impl Connections {
         if self.count(&address) {
             extensions.insert(Counted { connections: Arc::clone(self), address });
         } else {
-            self.app.figures.limited("connections-address");
+            self.app.metrics.limited("connections-address");
             // The peer reads an end of stream. An error means that it has gone already.
             let _gone = socket2::SockRef::from(stream).shutdown(Shutdown::Both);
         }

@@ -21,7 +21,6 @@ use service::{
     },
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/consultations", start)
@@ -36,7 +35,6 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/consultations/{id}/record", record);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, send_message, messages, record))]
 pub(crate) struct Doc;
@@ -51,7 +49,7 @@ async fn start(
     key: IdempotencyKey,
     body: Body<StartInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::consultation::start(tx, caller.0, &body.0)
     })
     .await
@@ -101,7 +99,7 @@ async fn cancel(
     key: IdempotencyKey,
     id: Path<ConsultationId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::cancel(tx, caller.0, id.0)
     })
     .await
@@ -119,7 +117,7 @@ async fn complete(
     id: Path<ConsultationId>,
     body: Body<Completion>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::complete(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -135,7 +133,7 @@ async fn no_show(
     key: IdempotencyKey,
     id: Path<ConsultationId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::no_show(tx, caller.0, id.0)
     })
     .await
@@ -153,7 +151,7 @@ async fn rate(
     id: Path<ConsultationId>,
     body: Body<RatingInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::rate(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -171,7 +169,7 @@ async fn send_message(
     id: Path<ConsultationId>,
     body: Body<MessageInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.0, key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.0, key, StatusCode::CREATED, move |tx| {
         service::consultation::say(tx, id.0, &body.0)
     })
     .await

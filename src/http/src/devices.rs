@@ -20,7 +20,6 @@ use service::{
     },
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/enrolment-codes", make_code)
@@ -30,7 +29,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/devices/{id}/revoke", revoke);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(make_code, enrol_station, enrol_cabinet, token, revoke))]
 pub(crate) struct Doc;
@@ -45,7 +43,7 @@ async fn make_code(
     key: IdempotencyKey,
     body: Body<CodeInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::devices::code_make(tx, caller.0, &body.0)
     })
     .await
@@ -105,7 +103,7 @@ async fn revoke(
     key: IdempotencyKey,
     id: Path<DeviceId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::devices::revoke(tx, id.0)
     })
     .await

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::{auth::Follower, body::Query, problem::Problem, process::Process, reply::Reply, routes::Routes};
-use base::telemetry::figures::GaugeGuard;
+use base::telemetry::metrics::GaugeGuard;
 use coordination::{Listener, LivenessKey, Topic};
 use domain::staff::role::Role;
 use service::{Actor, AppState, Failure};
@@ -26,12 +26,10 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
 const BATCH: i64 = 100;
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/events", follow);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(follow), components(schemas(EventView)))]
 pub(crate) struct Doc;
@@ -115,7 +113,7 @@ async fn follow(
         live: false,
         ping: Duration::from_millis(app.policy.realtime.ping_ms),
         last_sent: tokio::time::Instant::now(),
-        _counted: GaugeGuard::by(&app.figures.event_streams),
+        _counted: GaugeGuard::by(&app.metrics.event_streams),
         until: tokio::time::Instant::now() + LIFETIME,
     };
     Ok(response.streaming(futures_util::stream::unfold(state, EventStream::next)))
@@ -175,7 +173,7 @@ impl EventStream {
                 if self.live {
                     let delay = (self.app.now() - event.at).num_microseconds().unwrap_or(0).max(0);
                     #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
-                    self.app.figures.event_delivery_seconds.observe(delay as f64 / 1e6);
+                    self.app.metrics.event_delivery_seconds.observe(delay as f64 / 1e6);
                 }
                 self.last_sent = now;
                 return Some((Ok(frame(event)), self));

@@ -18,12 +18,10 @@ use service::{
     formulary::{ProductPage, ProductView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/products", search).get("/api/v1/products/{code}", fetch);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(search, fetch))]
 pub(crate) struct Doc;

@@ -16,12 +16,10 @@ use crate::{
 use domain::{ids::LetterId, letter::LetterState};
 use service::{AppState, letter::LetterView, network::Page};
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/letters", list).post("/api/v1/letters/{id}/resend", resend);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, resend))]
 pub(crate) struct Doc;
@@ -71,7 +69,7 @@ async fn resend(
     key: IdempotencyKey,
     id: Path<LetterId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::letter::resend(tx, id.0)
     })
     .await

@@ -21,7 +21,6 @@ use service::{
     matching::duty::{DutyInput, DutyView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/duty", duty_fetch)
@@ -31,7 +30,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/offers/{id}/decline", decline);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(duty_fetch, duty_set, list, accept, decline))]
 pub(crate) struct Doc;
@@ -98,7 +96,7 @@ async fn accept(
     id: Path<OfferId>,
     body: Body<AcceptInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::accept(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -115,7 +113,7 @@ async fn decline(
     id: Path<OfferId>,
     body: Body<DeclineInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::decline(tx, caller.0, id.0, &body.0)
     })
     .await

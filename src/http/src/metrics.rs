@@ -43,5 +43,5 @@ async fn metrics(request: HttpRequest, app: Data<Arc<AppState>>, token: Data<Met
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(service::figures::exposition(&app).await)
+        .body(service::metrics::exposition(&app).await)
 }

@@ -19,7 +19,6 @@ use service::{
     order::{OrderInput, OrderList, OrderView, PayInput},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/orders", create)
@@ -30,7 +29,6 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/account", account);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(create, list, fetch, pay, cancel, account))]
 pub(crate) struct Doc;
@@ -45,7 +43,7 @@ async fn create(
     key: IdempotencyKey,
     body: Body<OrderInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::order::create(tx, caller.0, &body.0)
     })
     .await
@@ -84,7 +82,7 @@ async fn pay(
     id: Path<OrderId>,
     body: Body<PayInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::order::pay(tx, caller.0, id.0, body.0.method)
     })
     .await
@@ -100,7 +98,7 @@ async fn cancel(
     key: IdempotencyKey,
     id: Path<OrderId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::order::cancel(tx, caller.0, id.0)
     })
     .await

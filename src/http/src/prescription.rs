@@ -24,7 +24,6 @@ use service::{
     safety::{CheckInput, facts::SafetyReportView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/prescriptions/check", check)
@@ -36,7 +35,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/prescriptions/{id}/void", void);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(check, draft, list, fetch, edit, sign, void))]
 pub(crate) struct Doc;
@@ -70,7 +68,7 @@ async fn draft(
     id: Path<ConsultationId>,
     body: Body<PrescriptionInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::prescription::draft(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -140,7 +138,7 @@ async fn sign(
     id: Path<PrescriptionId>,
     body: Body<SignInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::prescription::sign::sign(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -158,7 +156,7 @@ async fn void(
     id: Path<PrescriptionId>,
     body: Body<VoidInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::prescription::void(tx, caller.0, id.0, &body.0)
     })
     .await

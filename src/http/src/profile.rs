@@ -16,12 +16,10 @@ use service::{
     profile::{HealthProfile, ProfileInput},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/me/profile", fetch).put("/api/v1/me/profile", put);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, put))]
 pub(crate) struct Doc;

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{body::IdempotencyKey, problem::Problem};
 use crate::validation;
 use domain::refusal::Code;
-use service::{Actor, Answer, AppState, Failure, Once, Tx};
+use service::{Actor, Answer, AppState, Failure, IdempotentRequest, Tx};
 
 /// What every handler returns.
 pub(crate) type Reply = Result<HttpResponse, Problem>;
@@ -58,7 +58,7 @@ pub(crate) fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i6
 }
 
 /// Runs a verb once per idempotency key and answers with `status`.
-pub async fn once<T: Serialize + Send + 'static>(
+pub async fn idempotent<T: Serialize + Send + 'static>(
     request: &HttpRequest,
     app: &Arc<AppState>,
     actor: Actor,
@@ -66,27 +66,27 @@ pub async fn once<T: Serialize + Send + 'static>(
     status: StatusCode,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Reply {
-    answer_once(request, status, try_once(request, app, actor, key, work).await)
+    answer_idempotent(request, status, run(request, app, actor, key, work).await)
 }
 
-async fn try_once<T: Serialize + Send + 'static>(
+async fn run<T: Serialize + Send + 'static>(
     request: &HttpRequest,
     app: &Arc<AppState>,
     actor: Actor,
     key: IdempotencyKey,
     work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<Answer, Failure> {
-    app.once(actor, once_key(request, actor, key), work).await
+    app.run_idempotent(actor, idempotent_request(request, actor, key), work).await
 }
 
-/// Like [`once`], with a preparation that must not be repeated for a repeated request (a try
+/// Like [`idempotent`], with a preparation that must not be repeated for a repeated request (a try
 /// counted against a limit, a password hash). A repeated request gets the stored answer.
 ///
 /// Returns what was prepared; `None` if the answer was stored already or the preparation failed.
 ///
 /// # Errors
 /// Those of `prepare` and of `work`.
-pub(crate) async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
+pub(crate) async fn idempotent_prepared<P: Send + Sync + 'static, T: Serialize + Send + 'static>(
     request: &HttpRequest,
     app: &Arc<AppState>,
     actor: Actor,
@@ -94,8 +94,8 @@ pub(crate) async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send 
     prepare: impl Future<Output = Result<P, Failure>>,
     work: impl Fn(&mut Tx<'_>, &P) -> Result<T, Failure> + Send + 'static,
 ) -> (Option<Arc<P>>, Result<Answer, Failure>) {
-    let once = once_key(request, actor, key);
-    match app.saved_answer(actor, &once).await {
+    let identified = idempotent_request(request, actor, key);
+    match app.saved_answer(actor, &identified).await {
         Ok(None) => {}
         Ok(Some(answer)) => return (None, Ok(answer)),
         Err(failure) => return (None, Err(failure)),
@@ -105,12 +105,12 @@ pub(crate) async fn once_prepared<P: Send + Sync + 'static, T: Serialize + Send 
         Err(failure) => return (None, Err(failure)),
     };
     let for_work = Arc::clone(&prepared);
-    let outcome = app.once(actor, once, move |tx| work(tx, &for_work)).await;
+    let outcome = app.run_idempotent(actor, identified, move |tx| work(tx, &for_work)).await;
     (Some(prepared), outcome)
 }
 
-fn once_key(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
-    Once {
+fn idempotent_request(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> IdempotentRequest {
+    IdempotentRequest {
         principal: actor.principal(),
         route: format!("{} {}", request.method(), request.path()),
         key: key.key,
@@ -119,7 +119,7 @@ fn once_key(request: &HttpRequest, actor: Actor, key: IdempotencyKey) -> Once {
 }
 
 /// The response of a verb that ran once per idempotency key.
-pub(crate) fn answer_once(
+pub(crate) fn answer_idempotent(
     request: &HttpRequest,
     status: StatusCode,
     outcome: Result<Answer, Failure>,

@@ -24,7 +24,6 @@ use service::{
     review::{ApproveInput, ReturnInput, ReviewQueue, record::ReviewView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/reviews", waiting)
@@ -33,7 +32,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/prescriptions/{id}/return", send_back);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(waiting, fetch, approve, send_back))]
 pub(crate) struct Doc;
@@ -99,7 +97,7 @@ async fn approve(
     id: Path<PrescriptionId>,
     body: Body<ApproveInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::review::approve(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -117,7 +115,7 @@ async fn send_back(
     id: Path<PrescriptionId>,
     body: Body<ReturnInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::review::send_back(tx, caller.0, id.0, &body.0)
     })
     .await

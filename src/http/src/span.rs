@@ -126,7 +126,7 @@ fn finish<B>(response: &mut ServiceResponse<B>, method: &'static str, took: f64)
     let request = response.request().clone();
     let app = request.app_data::<Data<Arc<AppState>>>();
     if let Some(app) = app {
-        app.figures.request(method, &route_of(&request), response.status().as_str(), took);
+        app.metrics.request(method, &route_of(&request), response.status().as_str(), took);
     }
     let headers = response.headers_mut();
     headers::secure(headers::policy(request.path()), headers);

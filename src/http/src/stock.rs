@@ -20,7 +20,6 @@ use service::{
     vend::{AttemptView, CabinetList, CabinetView, CloseIncident, IncidentList, IncidentView, ResolveInput},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/cabinets", list)
@@ -32,7 +31,6 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/audit/invariants", invariants);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(list, fetch, incidents, close_incident, resolve, recall, invariants))]
 pub(crate) struct Doc;
@@ -116,7 +114,7 @@ async fn close_incident(
     id: Path<IncidentId>,
     body: Body<CloseIncident>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::vend::close_incident(tx, caller.0.staff, id.0, &body.0)
     })
     .await
@@ -133,7 +131,7 @@ async fn resolve(
     id: Path<AttemptId>,
     body: Body<ResolveInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::vend::resolve(tx, caller.0.staff, id.0, &body.0)
     })
     .await
@@ -149,7 +147,7 @@ async fn recall(
     key: IdempotencyKey,
     body: Body<RecallInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::stock::recall::recall(tx, &body.0)
     })
     .await

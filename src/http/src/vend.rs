@@ -23,7 +23,6 @@ use domain::{
 };
 use service::{AppState, Failure};
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/cabinet/v1/hello", hello)
@@ -32,7 +31,6 @@ pub fn add(routes: &mut Routes) {
         .post("/cabinet/v1/events", events);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(hello, work, start, events))]
 pub(crate) struct Doc;

@@ -21,7 +21,6 @@ use service::{
     vitals::{ReadingsInput, ReadingsStored, ReadingsView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/triage/assess", assess)
@@ -32,7 +31,6 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/readings", list);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(assess, current, list_symptoms, report_symptoms, record, list))]
 pub(crate) struct Doc;
@@ -61,7 +59,7 @@ async fn report_symptoms(
     key: IdempotencyKey,
     body: Body<SymptomsInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::triage::symptoms::record(tx, caller.0, &body.0)
     })
     .await
@@ -85,7 +83,7 @@ async fn record(
     key: IdempotencyKey,
     body: Body<ReadingsInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::vitals::record(tx, caller.0, &body.0)
     })
     .await

@@ -3,6 +3,7 @@
 //! server or, without one, into files that a person can open. This crate has no
 //! queue: the outbox decides what is sent and when it is retried.
 
+mod files;
 mod sms;
 mod smtp;
 mod wording;
@@ -18,7 +19,7 @@ use lettre::{
 };
 
 use self::smtp::SmtpServer;
-use base::{config::MailConfig, private_files};
+use base::config::MailConfig;
 use domain::{letter::Trouble, time::Timestamp};
 
 domain::text_enum! {
@@ -138,7 +139,7 @@ impl Mailer {
         let message = self.build(letter)?;
         match &self.transport {
             Transport::Smtp(server) => server.send(&message).await,
-            Transport::Files(folder) => write_file(folder, &letter.id, &message.formatted()).await,
+            Transport::Files(folder) => files::write(folder, &letter.id, "eml", message.formatted()).await,
         }
     }
 
@@ -173,23 +174,6 @@ fn sender(text: &str) -> Result<Mailbox, MailError> {
 
 fn settings(error: impl std::fmt::Display) -> MailError {
     MailError::Settings(error.to_string())
-}
-
-/// Writes a temporary file and renames it, so that no reader sees half a letter; a
-/// repeat replaces the same file.
-async fn write_file(folder: &std::path::Path, id: &str, bytes: &[u8]) -> Result<(), MailError> {
-    let retry = |error: std::io::Error| {
-        tracing::warn!(%error, "a letter could not be written");
-        MailError::NotTaken { trouble: Trouble::File, code: None }
-    };
-    let (temporary, path) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.eml")));
-    let (folder, bytes) = (folder.to_owned(), bytes.to_owned());
-    let written = tokio::task::spawn_blocking(move || {
-        private_files::make_folder(&folder)?;
-        private_files::write(&temporary, &bytes)?;
-        std::fs::rename(&temporary, &path)
-    });
-    written.await.map_err(|_| MailError::NotTaken { trouble: Trouble::File, code: None })?.map_err(retry)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::MailError;
+use super::{MailError, files};
 use base::config::SmsConfig;
 use domain::letter::Trouble;
 
@@ -52,7 +52,9 @@ impl SmsSender {
     /// `NotTaken`: the next try may succeed.
     pub async fn send(&self, id: &str, to: &str, body: &str) -> Result<(), MailError> {
         match &self.0 {
-            Transport::Files(folder) => write_file(folder, id, &format!("To: {to}\n\n{body}\n")).await,
+            Transport::Files(folder) => {
+                files::write(folder, id, "txt", format!("To: {to}\n\n{body}\n").into_bytes()).await
+            }
             Transport::Log => {
                 tracing::info!(id, to, body, "a text message");
                 Ok(())
@@ -76,22 +78,4 @@ impl SmsSender {
 
 fn not_taken(code: Option<u16>) -> MailError {
     MailError::NotTaken { trouble: Trouble::Connection, code }
-}
-
-/// Writes a temporary file and renames it; readable by its owner only, because it
-/// contains a code.
-async fn write_file(folder: &Path, id: &str, text: &str) -> Result<(), MailError> {
-    use tokio::io::AsyncWriteExt;
-    let retry = |_: std::io::Error| not_taken(None);
-    tokio::fs::create_dir_all(folder).await.map_err(retry)?;
-    let (temporary, path) = (folder.join(format!("{id}.part")), folder.join(format!("{id}.txt")));
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    let mut file = options.open(&temporary).await.map_err(retry)?;
-    file.write_all(text.as_bytes()).await.map_err(retry)?;
-    file.flush().await.map_err(retry)?;
-    drop(file);
-    tokio::fs::rename(&temporary, &path).await.map_err(retry)
 }

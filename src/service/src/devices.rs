@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in, limits};
+use super::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in};
+use crate::rate_limit;
 use coordination::Topic;
 use crypto::{
     CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
@@ -242,7 +243,7 @@ pub async fn enrol_from(
     };
     match outcome {
         Err(Failure::Refused(refusal)) if refusal.code == Code::EnrolmentCodeInvalid => {
-            Err(limits::DEVICE_ADDRESS.refuse(app, &[address], Failure::Refused(refusal)).await)
+            Err(rate_limit::DEVICE_ADDRESS.refuse(app, &[address], Failure::Refused(refusal)).await)
         }
         outcome => outcome,
     }
@@ -275,8 +276,8 @@ pub async fn token(
         return Err(failure);
     }
     Err(match named {
-        Some(id) => limits::DEVICE_SOURCE.refuse(app, &[&id.to_string(), address], failure).await,
-        None => limits::DEVICE_ADDRESS.refuse(app, &[address], failure).await,
+        Some(id) => rate_limit::DEVICE_SOURCE.refuse(app, &[&id.to_string(), address], failure).await,
+        None => rate_limit::DEVICE_ADDRESS.refuse(app, &[address], failure).await,
     })
 }
 

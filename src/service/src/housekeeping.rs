@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{AppState, Failure, shown};
-use crate::jobs::rounds::{self, Job};
+use super::{AppState, Failure};
+use crate::{
+    health_access,
+    jobs::rounds::{self, Job},
+};
 use storage::housekeeping as store;
 
 /// For how long a repeated request gets the first one's saved answer.
@@ -23,7 +26,7 @@ pub async fn forget(app: &Arc<AppState>) -> Result<usize, Failure> {
     let proofs =
         rounds::one(app, Job::new("forget-proofs"), |tx| Ok(store::expired_proofs_forget(tx.conn, tx.now)?));
     let reads = rounds::one(app, Job::new("forget-reads"), |tx| {
-        storage::audit::health_read::reads_forget(tx.conn, tx.now - shown::REPEATED_AFTER)?;
+        storage::audit::health_read::reads_forget(tx.conn, tx.now - health_access::REPEATED_AFTER)?;
         Ok(0)
     });
     let tokens = rounds::one(app, Job::new("forget-tokens"), |tx| {

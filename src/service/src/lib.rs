@@ -10,30 +10,30 @@ pub mod caller;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
-pub(crate) mod failure;
-pub mod figures;
+mod failure;
 pub mod formulary;
+pub mod health_access;
 pub mod housekeeping;
+mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod letter;
-pub mod limits;
 pub mod matching;
+pub mod metrics;
 pub mod network;
-pub(crate) mod once;
 pub mod order;
 pub mod prescription;
 pub mod profile;
+pub mod rate_limit;
 pub mod readiness;
 pub mod report;
 pub mod review;
 pub mod safety;
-pub mod shown;
 pub mod staff;
 pub mod stock;
 pub mod triage;
-pub(crate) mod tx;
+mod tx;
 pub mod vend;
 pub mod vitals;
 
@@ -49,12 +49,12 @@ use chrono::TimeDelta;
 
 pub use caller::Actor;
 pub use failure::Failure;
-pub use once::{Answer, Once};
-pub use shown::Part;
-pub(crate) use shown::Shown;
+pub(crate) use health_access::HealthAccess;
+pub use health_access::Part;
+pub use idempotency::{Answer, IdempotentRequest};
 pub use tx::{Recipients, Tx};
 
-use base::{clock::Clock, telemetry::figures::Figures};
+use base::{clock::Clock, telemetry::metrics::Metrics};
 use coordination::{Coordination, Topic};
 use crypto::{keyring::Keyring, seal::FieldPlace};
 use domain::{ids::Id, policy::Policy, time::Timestamp};
@@ -82,12 +82,12 @@ pub struct AppState {
     pub(crate) opened_at: Timestamp,
     /// The public URL under which callers reach this server.
     pub public_url: String,
-    pub figures: Figures,
+    pub metrics: Metrics,
     /// Where the seals of the audit chain are also written, outside the database.
     pub(crate) witness: Option<audit::Witness>,
     /// Items that jobs left for their next rounds.
     left: jobs::rounds::Left,
-    pub(crate) figures_cache: figures::FiguresCache,
+    pub(crate) metrics_cache: metrics::MetricsCache,
     /// The drugs that may be prescribed here; replaced whole when imported.
     edition: formulary::edition::Edition,
 }
@@ -105,9 +105,9 @@ impl AppState {
         let work_cursors = vend::WorkCursorCache::new(200_000);
         let opened_at = clock.now();
         let public_url = "http://127.0.0.1:8080".to_owned();
-        let figures = Figures::default();
-        figures.describe(store.engine());
-        store.add_figures(&figures);
+        let metrics = Metrics::default();
+        metrics.describe(store.engine());
+        store.register_metrics(&metrics);
         Self {
             store,
             clock,
@@ -118,10 +118,10 @@ impl AppState {
             work_cursors,
             opened_at,
             public_url,
-            figures,
+            metrics,
             witness: None,
             left: jobs::rounds::Left::default(),
-            figures_cache: figures::FiguresCache::default(),
+            metrics_cache: metrics::MetricsCache::default(),
             edition: formulary::edition::Edition::default(),
         }
     }
@@ -211,7 +211,7 @@ impl AppState {
                         return Err(failure);
                     }
                 };
-                if shown::record(conn, actor, &after.accesses, now)? > 0 {
+                if health_access::record(conn, actor, &after.accesses, now)? > 0 {
                     after.wakes.push(Topic::Operators);
                 }
                 if !after.ended_own {
@@ -228,7 +228,7 @@ impl AppState {
         let (outcome, after) = done?;
         self.wake(after.wakes);
         for fact in after.facts {
-            self.figures.count(fact);
+            self.metrics.count(fact);
         }
         outcome
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Actor, AppState, Failure, Shown,
+    Actor, AppState, Failure, HealthAccess,
     caller::WorkerCaller,
     consultation::{self, ConsultationView, MessageView},
     order::{self, OrderView},
@@ -70,7 +70,7 @@ pub struct ReportView {
 pub fn of_visit(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: WorkerCaller,
 ) -> Result<ReportView, Failure> {
     let actor = Actor::Worker(caller);

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::{
     Actor, AppState, Failure,
     caller::{Seen, Standing},
-    shown::{RecordAccess, Shown},
 };
-use base::telemetry::figures::Fact;
+use crate::health_access::{HealthAccess, RecordAccess};
+use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
     ids::{Id, StaffId, WorkerId},
@@ -64,7 +64,7 @@ pub struct Tx<'a> {
     pub app: &'a AppState,
     pub actor: Actor,
     /// Records whose health data the operation shows.
-    pub shown: Shown,
+    pub shown: HealthAccess,
     standing: Standing,
     after: AfterCommit,
     commit_on_refusal: bool,
@@ -79,7 +79,7 @@ impl AfterCommit {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, standing: Standing) -> Self {
-        let shown = Shown::to(actor);
+        let shown = HealthAccess::to(actor);
         let after = AfterCommit::default();
         Self { conn, now: app.now(), app, actor, shown, standing, after, commit_on_refusal: false }
     }

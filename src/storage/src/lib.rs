@@ -8,12 +8,12 @@ pub mod audit;
 pub mod authority;
 pub mod backup;
 pub mod check_in;
-pub(crate) mod code_literals;
+mod code_literals;
 mod compile_options;
 pub mod conn;
 pub mod consultation;
 pub mod devices;
-pub(crate) mod dialect;
+mod dialect;
 mod error;
 pub mod events;
 pub mod formulary;
@@ -59,11 +59,11 @@ pub use conn::{Conn, DatabaseUrl};
 use conn::{Manager, Purpose};
 pub use error::{Retryable, StoreError};
 pub use migrating::{compile_option_differences, is_up_to_date, migrate};
-use pool::figures::PoolFigures;
+use pool::metrics::PoolMetrics;
 pub use waits::Waits;
-pub(crate) use writer::WriterFigures;
+pub(crate) use writer::WriterMetrics;
 
-use base::telemetry::figures::Figures;
+use base::telemetry::metrics::Metrics;
 
 /// An error that the database returned.
 pub type QueryError = diesel::result::Error;
@@ -82,7 +82,7 @@ pub struct Store {
     long_lock_timeout_permits: Arc<Semaphore>,
     waits: Waits,
     connections: u32,
-    pool: Arc<PoolFigures>,
+    pool: Arc<PoolMetrics>,
     engine: String,
     /// Keeps the embedded database marked as in use.
     _in_use: Option<Arc<backup::InUse>>,
@@ -154,9 +154,9 @@ impl Store {
     }
 
     /// Metrics of the writer's batches; `None` on PostgreSQL.
-    pub fn writer_figures(&self) -> Option<&WriterFigures> {
+    pub fn writer_metrics(&self) -> Option<&WriterMetrics> {
         match &self.writer {
-            WritePath::Grouped(writer) => Some(writer.figures()),
+            WritePath::Grouped(writer) => Some(writer.metrics()),
             WritePath::Pooled => None,
         }
     }
@@ -164,23 +164,23 @@ impl Store {
     /// Writes that are queued and have not started.
     pub fn writes_waiting(&self) -> u64 {
         match &self.writer {
-            WritePath::Grouped(writer) => writer.figures().waiting(),
+            WritePath::Grouped(writer) => writer.metrics().waiting(),
             // On PostgreSQL a write waits for a connection, like a read.
             WritePath::Pooled => u64::try_from(self.pool.waiting()).unwrap_or(0),
         }
     }
 
-    /// Registers the store's metrics with `figures`.
-    pub fn add_figures(&self, figures: &Figures) {
+    /// Registers the store's metrics with `metrics`.
+    pub fn register_metrics(&self, metrics: &Metrics) {
         if let WritePath::Grouped(writer) = &self.writer {
-            figures.register_collector(writer.figures().batch_size.clone());
-            figures.register_collector(writer.figures().commit_seconds.clone());
+            metrics.register_collector(writer.metrics().batch_size.clone());
+            metrics.register_collector(writer.metrics().commit_seconds.clone());
         }
-        self.pool.add_to(figures);
+        self.pool.add_to(metrics);
     }
 
     /// Updates the gauges to their current values.
-    pub fn refresh_figures(&self) {
+    pub fn refresh_metrics(&self) {
         self.pool.refresh(self.readers.state(), self.writes_waiting());
     }
 

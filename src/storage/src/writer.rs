@@ -20,7 +20,7 @@ use super::{
     error::{Retryable, StoreError},
     waits::Waits,
 };
-use base::telemetry::figures;
+use base::telemetry::metrics;
 
 /// At most this many closures share a commit.
 const BATCH: usize = 128;
@@ -48,7 +48,7 @@ impl Job {
 
 /// Metrics of the batches, for operators.
 #[derive(Debug)]
-pub struct WriterFigures {
+pub struct WriterMetrics {
     batches: AtomicU64,
     closures: AtomicU64,
     waiting: AtomicU64,
@@ -58,24 +58,24 @@ pub struct WriterFigures {
     pub commit_seconds: Histogram,
 }
 
-impl Default for WriterFigures {
+impl Default for WriterMetrics {
     fn default() -> Self {
         let sizes = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
         Self {
             batches: AtomicU64::new(0),
             closures: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
-            batch_size: figures::histogram("writer_batch_size", "Writes that shared a commit", sizes),
-            commit_seconds: figures::histogram(
+            batch_size: metrics::histogram("writer_batch_size", "Writes that shared a commit", sizes),
+            commit_seconds: metrics::histogram(
                 "writer_commit_seconds",
                 "Seconds of a shared commit, the sync of the disk included",
-                figures::SECONDS,
+                metrics::SECONDS,
             ),
         }
     }
 }
 
-impl WriterFigures {
+impl WriterMetrics {
     /// Commits so far, and closures in them.
     pub fn read(&self) -> (u64, u64) {
         (self.batches.load(Ordering::Relaxed), self.closures.load(Ordering::Relaxed))
@@ -91,7 +91,7 @@ impl WriterFigures {
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::SyncSender<Job>,
-    figures: Arc<WriterFigures>,
+    metrics: Arc<WriterMetrics>,
     waits: Waits,
 }
 
@@ -100,17 +100,17 @@ impl Writer {
     pub fn start(url: DatabaseUrl, waits: Waits) -> Result<Self, StoreError> {
         let conn = Conn::open(&url, Purpose::Write)?.bounded(&waits)?;
         let (jobs, waiting) = mpsc::sync_channel::<Job>(QUEUE);
-        let figures = Arc::new(WriterFigures::default());
-        let counted = Arc::clone(&figures);
+        let metrics = Arc::new(WriterMetrics::default());
+        let counted = Arc::clone(&metrics);
         std::thread::Builder::new()
             .name("waystation-writer".to_owned())
             .spawn(move || write_batches(conn, (&url, &waits), &waiting, &counted))
             .map_err(|error| StoreError::Broken(error.to_string()))?;
-        Ok(Self { jobs, figures, waits })
+        Ok(Self { jobs, metrics, waits })
     }
 
-    pub fn figures(&self) -> &WriterFigures {
-        &self.figures
+    pub fn metrics(&self) -> &WriterMetrics {
+        &self.metrics
     }
 
     /// Submits a closure to the writer and waits for the commit that contains it.
@@ -146,10 +146,10 @@ impl Writer {
                 });
             })
         });
-        self.figures.waiting.fetch_add(1, Ordering::Relaxed);
+        self.metrics.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.jobs.try_send(Job { decided: Arc::clone(&decided), run });
         if sent.is_err() {
-            self.figures.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         match sent {
             Ok(()) => {
@@ -175,17 +175,17 @@ fn write_batches(
     mut conn: Conn,
     (url, waits): (&DatabaseUrl, &Waits),
     waiting: &mpsc::Receiver<Job>,
-    figures: &WriterFigures,
+    metrics: &WriterMetrics,
 ) {
     while let Ok(first) = waiting.recv() {
-        figures.waiting.fetch_sub(1, Ordering::Relaxed);
+        metrics.waiting.fetch_sub(1, Ordering::Relaxed);
         let Some(first) = first.take() else { continue };
         let mut answers = Vec::with_capacity(BATCH);
-        let committed = write_batch(&mut conn, first, waiting, figures, &mut answers);
-        figures.batches.fetch_add(1, Ordering::Relaxed);
-        figures.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        let committed = write_batch(&mut conn, first, waiting, metrics, &mut answers);
+        metrics.batches.fetch_add(1, Ordering::Relaxed);
+        metrics.closures.fetch_add(answers.len() as u64, Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
-        figures.batch_size.observe(answers.len() as f64);
+        metrics.batch_size.observe(answers.len() as f64);
         if committed.is_err() {
             // A new connection is in a known state.
             match Conn::open(url, Purpose::Write).and_then(|conn| conn.bounded(waits)) {
@@ -203,7 +203,7 @@ fn write_batch(
     conn: &mut Conn,
     first: Run,
     waiting: &mpsc::Receiver<Job>,
-    figures: &WriterFigures,
+    metrics: &WriterMetrics,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
     if let Err(error) = conn.begin_write() {
@@ -218,7 +218,7 @@ fn write_batch(
     while answers.len() < BATCH {
         match waiting.try_recv() {
             Ok(job) => {
-                figures.waiting.fetch_sub(1, Ordering::Relaxed);
+                metrics.waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(run) = job.take() {
                     answers.push(run(Ok(conn)));
                 }
@@ -228,6 +228,6 @@ fn write_batch(
     }
     let began = Instant::now();
     conn.commit_write()?;
-    figures.commit_seconds.observe(began.elapsed().as_secs_f64());
+    metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
     Ok(())
 }

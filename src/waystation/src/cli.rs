@@ -25,7 +25,7 @@ use service::{Actor, Failure, jobs::Jobs, network::import::PreparedStaff};
 /// The backend of a network of health points for people who work outdoors.
 #[derive(Debug, Parser)]
 #[command(version, about)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -157,12 +157,26 @@ impl Settings {
     }
 }
 
+/// Reads the arguments and runs the command.
+pub fn main() -> ExitCode {
+    actix_web::rt::System::new().block_on(async {
+        match Cli::parse().run().await {
+            Ok(code) => code,
+            Err(error) => {
+                // One line: each cause after a colon.
+                eprintln!("waystation: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
 impl Cli {
     /// Runs the command.
     ///
     /// # Errors
     /// What went wrong, with its causes.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => demo::run(arguments).await,

@@ -76,11 +76,11 @@ pub(super) async fn serve_until(mut signals: StopSignals, running: Running) -> a
             ended??;
             anyhow::bail!("the server ended by itself");
         }
-        () = signals.next() => tracing::info!("told to end"),
+        () = signals.next() => tracing::info!("received a stop signal"),
     }
     tokio::spawn(async move {
         signals.next().await;
-        eprintln!("waystation: told twice; ending at once");
+        eprintln!("waystation: second stop signal; exiting now");
         std::process::exit(1);
     });
     process.drain();
@@ -93,7 +93,7 @@ pub(super) async fn serve_until(mut signals: StopSignals, running: Running) -> a
     jobs.stop(LAST_ROUND).await;
     // The last wake-ups must still reach the other instances.
     if tokio::time::timeout(LAST_ROUND, app.coordination.close()).await.is_err() {
-        tracing::warn!("the other instances may not have heard the last of it");
+        tracing::warn!("the last wake-ups may not have reached the other instances");
     }
     match tokio::time::timeout(LAST_ROUND, app.store.settle()).await {
         Ok(settled) => settled?,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Code, TestApp, Worker, seed::PASSWORD};
-use service::{check_in::sweep_idle, consultation, matching};
+use service::check_in::sweep_idle;
 
 fn consultation_ids(offers: &[Value]) -> Vec<&str> {
     offers.iter().map(|offer| offer["consultation_id"].as_str().expect("an id")).collect()
@@ -50,9 +50,9 @@ async fn who_does_not_come_back_in_time_ends_the_wait_and_may_ask_again() {
     let id = worker.ask_for_doctor().await;
     worker.leave().await.expect_ok();
     app.pass(299);
-    assert_eq!(consultation::sweep_absent(&app.state).await.expect("a round"), 0);
+    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(1);
-    assert_eq!(consultation::sweep_absent(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 1);
     let worker = station.check_in(Worker::adult()).await;
     let ended = worker.consultation(&id).await;
     assert_eq!((&ended["state"], &ended["cancel_reason"]), (&json!("cancelled"), &json!("worker_left")));
@@ -181,7 +181,7 @@ async fn a_doctor_who_is_disabled_or_whose_day_is_over_keeps_nobody() {
     second_doctor.accept(&second_doctor.offer().await).await.expect_ok();
     // Twelve hours after the sign-in the session is over without a sign-out.
     app.pass(12 * 3600 + 1);
-    assert_eq!(consultation::sweep_signed_out(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::consultation::sweep_signed_out(&app.state).await.expect("a round"), 1);
     let worker = station.check_in(Worker::adult()).await;
     assert_eq!(worker.consultation(&id).await["state"], "waiting");
     app.sound().await;
@@ -227,7 +227,7 @@ async fn an_emergency_that_leaves_or_falls_silent_is_told_to_the_operator_and_no
     assert_eq!(app.logged("consultation.emergency_silent").await, 1, "once per silence");
     // Whoever is silent may need the doctor most.
     doctor.go_on_duty().await;
-    assert_eq!(matching::offer_waiting(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::offer_waiting(&app.state).await.expect("a round"), 1);
     worker.leave().await.expect_ok();
     assert_eq!(app.logged("consultation.emergency_left").await, 1);
     assert_eq!(doctor.open_offers().await, Vec::<Value>::new());

@@ -5,7 +5,7 @@ use diesel::{connection::SimpleConnection, prelude::*};
 use serde_json::json;
 
 use crate::support::{Caller, Code, TestApp, Worker, WorkerAtStation, prescribing::Scene};
-use service::{Actor, Failure, matching};
+use service::{Actor, Failure};
 use storage::{
     on_backend,
     schema::{doctor, offer},
@@ -22,7 +22,7 @@ async fn lose_doctor(app: &TestApp) -> (WorkerAtStation<'_>, String) {
 }
 
 async fn requeue_one(app: &TestApp) {
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("a round"), 1);
 }
 
 #[actix_web::test]
@@ -64,7 +64,7 @@ async fn a_database_with_a_stuck_consultation_is_mended_and_so_are_its_doctors()
     let second = app.second_doctor().await;
     let offered = second.offer().await;
     app.pass(21);
-    assert_eq!(matching::expire_offers(&app.state).await.expect("a round"), 1);
+    assert_eq!(service::matching::expire_offers(&app.state).await.expect("a round"), 1);
     assert_eq!(second.duty().await.0, json!("away"));
     // As the version before left it: the first offer is accepted for ever.
     app.state

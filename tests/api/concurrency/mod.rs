@@ -8,7 +8,7 @@ mod devices;
 mod people;
 mod vend;
 
-pub use crate::support::rush::{expect_tally as told, tally};
+pub use crate::support::rush::{expect_tally, tally};
 use crate::support::{TestApp, Worker, WorkerAtStation};
 
 /// The worker of the small network at the screen of its station.

@@ -16,9 +16,7 @@ use crate::support::{
 use base::config::{MailConfig, SmtpTls};
 use domain::{ids::CabinetId, prescription::CabinetLane};
 use mail::Mailer;
-use service::{
-    Actor, Failure, check_in::sweep_idle, jobs::letters::send_due, matching, triage::alarm_unmeasured, vend,
-};
+use service::{Actor, Failure, check_in::sweep_idle, jobs::letters::send_due, triage::alarm_unmeasured};
 
 fn guest(number: usize) -> Worker {
     Worker::walk_in().phone(&format!("155{number:08}"))
@@ -57,7 +55,7 @@ async fn offers_expire_beside_held_ones_and_the_round_is_short() {
     let mut asked = Vec::new();
     for guest in &guests {
         asked.push(guest.ask_for_doctor().await);
-        matching::offer_waiting(&app.state).await.expect("a round");
+        service::matching::offer_waiting(&app.state).await.expect("a round");
         assert_eq!(state(guest, &asked[asked.len() - 1]).await, "offered");
         app.pass(1);
     }
@@ -65,13 +63,13 @@ async fn offers_expire_beside_held_ones_and_the_round_is_short() {
     let rows = format!("consultation WHERE id IN ('{}', '{}', '{}')", asked[0], asked[1], asked[2]);
     let other = lock(&app, &rows);
     let began = Instant::now();
-    expect_incomplete(matching::expire_offers(&app.state).await);
+    expect_incomplete(service::matching::expire_offers(&app.state).await);
     assert_eq!(state(&guests[3], &asked[3]).await, "waiting");
     assert_eq!(state(&guests[0], &asked[0]).await, "offered");
-    expect_incomplete(matching::expire_offers(&app.state).await);
+    expect_incomplete(service::matching::expire_offers(&app.state).await);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     release(other);
-    assert_eq!(matching::expire_offers(&app.state).await.expect("the next round"), 3);
+    assert_eq!(service::matching::expire_offers(&app.state).await.expect("the next round"), 3);
 }
 
 #[actix_web::test]
@@ -89,7 +87,7 @@ async fn the_doctor_of_a_held_patient_is_offered_another() {
         app.pass(1);
     }
     let other = lock(&app, &format!("consultation WHERE id = '{}'", asked[0]));
-    expect_incomplete(matching::offer_waiting(&app.state).await);
+    expect_incomplete(service::matching::offer_waiting(&app.state).await);
     assert_eq!(state(&guests[1], &asked[1]).await, "offered");
     assert_eq!(state(&guests[2], &asked[2]).await, "offered");
     release(other);
@@ -108,7 +106,7 @@ async fn an_emergency_is_offered_to_another_than_a_held_doctor() {
     guests[0].ask_with_chest_pain().await.expect_created();
     let doctor = app.doctor().await.person.id;
     let other = lock(&app, &format!("doctor WHERE staff_id = '{doctor}'"));
-    expect_incomplete(matching::offer_waiting(&app.state).await);
+    expect_incomplete(service::matching::offer_waiting(&app.state).await);
     let offers = app.second_doctor().await.open_offers().await;
     assert_eq!(offers.len(), 1, "{offers:?}");
     release(other);
@@ -155,11 +153,11 @@ async fn a_silent_doctors_patients_go_back_beside_a_held_one() {
     }
     app.pass(91);
     let other = lock(&app, &format!("consultation WHERE id = '{}'", asked[0]));
-    expect_incomplete(matching::requeue_lost(&app.state).await);
+    expect_incomplete(service::matching::requeue_lost(&app.state).await);
     assert_eq!(state(&guests[1], &asked[1]).await, "waiting");
     assert_eq!(state(&guests[0], &asked[0]).await, "active");
     release(other);
-    assert_eq!(matching::requeue_lost(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::matching::requeue_lost(&app.state).await.expect("the next round"), 1);
 }
 
 #[actix_web::test]
@@ -231,16 +229,16 @@ async fn other_cabinets_are_swept_beside_a_held_one() {
     app.pass(30 * 60);
     let other = lock(&app, &format!("cabinet WHERE id = '{}'", first.cabinet));
     // Each round processes one, of the cabinet that is not locked.
-    expect_incomplete(vend::void_expired(&app.state).await);
+    expect_incomplete(service::vend::void_expired(&app.state).await);
     assert_eq!(app.logged("attempt.voided").await, 1);
-    expect_incomplete(vend::expire_orders(&app.state).await);
+    expect_incomplete(service::vend::expire_orders(&app.state).await);
     assert_eq!(app.logged("order.expired").await, 2, "one not fetched, one unpaid");
-    expect_incomplete(vend::doubt_silent(&app.state).await);
+    expect_incomplete(service::vend::doubt_silent(&app.state).await);
     assert_eq!(app.logged("attempt.in_doubt").await, 1);
     release(other);
-    assert_eq!(vend::void_expired(&app.state).await.expect("the next round"), 1);
-    assert_eq!(vend::expire_orders(&app.state).await.expect("the next round"), 1);
-    assert_eq!(vend::doubt_silent(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::vend::void_expired(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::vend::expire_orders(&app.state).await.expect("the next round"), 1);
+    assert_eq!(service::vend::doubt_silent(&app.state).await.expect("the next round"), 1);
     app.sound().await;
 }
 

@@ -41,7 +41,7 @@ pub fn required(what: &str) -> bool {
 }
 
 /// Prints a line past the test runner, which captures only the print macros.
-pub fn tell(line: &str) {
+pub fn print_line(line: &str) {
     let _written = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{layers::merge, spelled};
+use super::{layers::merge, variable_value};
 
 const PREFIX: &str = "WAYSTATION_";
 
@@ -61,7 +61,7 @@ pub(super) fn settings(all: impl Iterator<Item = (String, String)>, below: &Valu
 /// `{mail = {host = ..}}` of `MAIL__HOST`. A name without a key sets nothing.
 fn nested(name: &str, text: &str) -> Value {
     let key = name.to_lowercase().replace("__", ".");
-    let value = if TEXTS.contains(&key.as_str()) { Value::from(text) } else { spelled::value(text) };
+    let value = if TEXTS.contains(&key.as_str()) { Value::from(text) } else { variable_value::value(text) };
     let parts: Vec<&str> = key.split('.').take_while(|part| !part.is_empty()).collect();
     if parts.is_empty() {
         return Value::Object(Map::new());

@@ -12,9 +12,9 @@ mod load;
 mod problem;
 mod reading;
 mod safety;
-mod spelled;
 mod transports;
 mod unreadable;
+mod variable_value;
 
 use std::{net::SocketAddr, path::PathBuf};
 

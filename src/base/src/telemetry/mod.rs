@@ -1,7 +1,7 @@
 //! Logs and metrics. Each request has an id; names, phones, tokens and health data
 //! never reach a log line, because no span or event gets them.
 
-pub mod figures;
+pub mod metrics;
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 

@@ -3,7 +3,7 @@
 //! local wake-ups arrive and limits still apply. Messages of other instances are
 //! lost meanwhile, and listeners report that they may have missed some.
 
-mod line;
+mod connection;
 mod server;
 mod wire;
 
@@ -115,7 +115,7 @@ impl Redis {
             pending: Notify::new(),
             connection: Mutex::default(),
         });
-        let task = tokio::spawn(line::run(client, Arc::clone(&shared)));
+        let task = tokio::spawn(connection::run(client, Arc::clone(&shared)));
         Ok(Self { shared, task })
     }
 }

@@ -3,20 +3,18 @@
 //! a row without a sourced maximum is stored and shown, but cannot be prescribed or sold.
 //! Amounts are whole micrograms and thousandths of a unit; there are no floats.
 
-mod book;
 mod bounds;
 mod codes;
 mod condition_names;
 mod names;
 mod never;
-mod never_groups;
 mod parse;
 mod product;
 mod script;
 mod source;
 
-pub use book::{Formulary, Standing};
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+pub use lookup::{Formulary, Standing};
 pub(crate) use names::canonical_ingredient;
 pub use never::{Never, never};
 pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
@@ -26,5 +24,6 @@ pub(crate) use script::simplified;
 /// The formulary that ships with the application, as CSV. Its prices are samples.
 pub const SHIPPED_CSV: &str = include_str!("shipped.csv");
 
+mod lookup;
 #[cfg(test)]
 mod shipped_tests;

@@ -1,4 +1,5 @@
-//! Lanes: the kinds of encounter and of cabinet, and what each allows.
+//! Lanes: on what legal basis a doctor sees a worker and a cabinet dispenses, and so what is
+//! permitted there and what is not.
 
 use crate::formulary::SaleClass;
 

@@ -11,10 +11,10 @@ use super::{
     findings::Findings,
     input::Profile,
     items::Items,
-    nothing::means_none,
+    named_drug::{ingredients_of_text, parts},
+    negation::means_none,
     report::Severity,
     rules::RuleSet,
-    spoken::{ingredients_of_text, parts},
 };
 use crate::{
     formulary::{Formulary, simplified},

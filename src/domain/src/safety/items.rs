@@ -6,10 +6,10 @@ use super::{
     classes::{Classes, DrugClass},
     findings::Findings,
     input::{SafetyInput, Taken},
-    nothing::means_none,
+    named_drug::{ingredients_of_text, parts},
+    negation::means_none,
     report::Severity,
     rules::{Match, RuleSet},
-    spoken::{ingredients_of_text, parts},
 };
 use crate::{
     formulary::{Formulary, Product, ProductCode},

@@ -15,15 +15,15 @@ mod ingredients;
 mod input;
 mod items;
 mod needs;
-mod nothing;
 mod pairs;
 mod people;
 mod report;
 mod rules;
-mod spoken;
 
 #[cfg(test)]
 mod fixtures;
+mod named_drug;
+mod negation;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub use check::check;
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
 pub use needs::needs;
 pub(crate) use needs::{Needs, is_sedating};
-pub use nothing::means_none;
+pub use negation::means_none;
 pub use pairs::{Side, When};
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};

@@ -8,7 +8,6 @@
 mod categories;
 mod fitness;
 mod reading;
-mod reading_schema;
 mod rules;
 mod shown;
 

@@ -20,7 +20,6 @@ use service::{
     check_in::{CheckInInput, CheckInOpened, CheckInView, WorkerToken, walk_in::WalkInInput},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/check-ins", open)
@@ -30,7 +29,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/check-ins/{id}/token", renew);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(open, open_walk_in, fetch, leave, renew))]
 pub(crate) struct Doc;
@@ -45,7 +43,7 @@ async fn open(
     key: IdempotencyKey,
     body: Body<CheckInInput>,
 ) -> Reply {
-    let (tried, outcome) = reply::once_prepared(
+    let (tried, outcome) = reply::idempotent_prepared(
         &request,
         &app,
         caller.actor(),
@@ -58,7 +56,7 @@ async fn open(
         let counted = service::check_in::card_pin::screen_tried(&app, caller.0, &tried, &outcome).await;
         counted.map_err(|failure| Problem::new(&request, failure))?;
     }
-    reply::answer_once(&request, StatusCode::CREATED, outcome)
+    reply::answer_idempotent(&request, StatusCode::CREATED, outcome)
 }
 
 /// Check in somebody without a card, under the record that their proof finds, or a new one
@@ -71,7 +69,7 @@ async fn open_walk_in(
     key: IdempotencyKey,
     body: Body<WalkInInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::check_in::walk_in::open(tx, caller.0, &body.0)
     })
     .await
@@ -102,7 +100,7 @@ async fn leave(
     key: IdempotencyKey,
     id: Path<CheckInId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::check_in::leave(tx, caller.0.station, id.0)
     })
     .await
@@ -118,7 +116,7 @@ async fn renew(
     key: IdempotencyKey,
     id: Path<CheckInId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::check_in::renew(tx, caller.0, id.0)
     })
     .await

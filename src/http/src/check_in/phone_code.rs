@@ -16,12 +16,10 @@ use service::{
     check_in::phone_code::{PhoneCodeRequest, PhoneCodeSent},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.post("/api/v1/phone-codes", send);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(send))]
 pub(crate) struct Doc;
@@ -38,7 +36,7 @@ async fn send(
 ) -> Reply {
     let station = caller.0.station;
     let purpose = body.0.purpose;
-    let (sending, outcome) = reply::once_prepared(
+    let (sending, outcome) = reply::idempotent_prepared(
         &request,
         &app,
         caller.actor(),
@@ -50,5 +48,5 @@ async fn send(
     if let Some(sending) = sending {
         sending.settle(&app, &outcome).await;
     }
-    reply::answer_once(&request, StatusCode::CREATED, outcome)
+    reply::answer_idempotent(&request, StatusCode::CREATED, outcome)
 }

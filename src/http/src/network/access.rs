@@ -17,7 +17,6 @@ use service::{
     network::access::{AccessView, ForgottenPinInput, OwnPhoneInput, OwnPinInput},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/me/pin", change_pin)
@@ -25,7 +24,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/check-ins/pin", reset_pin);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(change_pin, change_phone, reset_pin))]
 pub(crate) struct Doc;
@@ -40,7 +38,7 @@ async fn change_pin(
     key: IdempotencyKey,
     body: Body<OwnPinInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::access::change_pin(tx, caller.0, &body.0)
     })
     .await
@@ -56,7 +54,7 @@ async fn change_phone(
     key: IdempotencyKey,
     body: Body<OwnPhoneInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::access::change_phone(tx, caller.0, &body.0)
     })
     .await
@@ -72,7 +70,7 @@ async fn reset_pin(
     key: IdempotencyKey,
     body: Body<ForgottenPinInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::access::reset_pin(tx, caller.0, &body.0)
     })
     .await

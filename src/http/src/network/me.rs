@@ -16,7 +16,6 @@ use service::{
     network::me::{ConsentInput, ConsentsView, MeView, PresenceView},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/me", fetch)
@@ -25,7 +24,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/me/consents/withdraw", withdraw);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, stay, grant, withdraw))]
 pub(crate) struct Doc;
@@ -59,7 +57,7 @@ async fn grant(
     key: IdempotencyKey,
     body: Body<ConsentInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::me::grant(tx, caller.0, &body.0)
     })
     .await
@@ -75,7 +73,7 @@ async fn withdraw(
     key: IdempotencyKey,
     body: Body<ConsentInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::me::withdraw(tx, caller.0, &body.0)
     })
     .await

@@ -17,7 +17,6 @@ use service::{
     network::{MergeInput, MergePreview, MergeQuery, WorkerSummary},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .get("/api/v1/workers/{id}/merge-preview", preview)
@@ -25,7 +24,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/workers/{id}/unmerge", unmerge);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(preview, merge, unmerge))]
 pub(crate) struct Doc;
@@ -58,7 +56,7 @@ async fn merge(
     id: Path<WorkerId>,
     body: Body<MergeInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_merge(tx, id.0, &body.0)
     })
     .await
@@ -74,7 +72,7 @@ async fn unmerge(
     key: IdempotencyKey,
     id: Path<WorkerId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_unmerge(tx, id.0)
     })
     .await

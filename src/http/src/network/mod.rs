@@ -32,7 +32,6 @@ use service::{
     staff::{StaffInput, StaffSummary},
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/stations", station_add)
@@ -54,7 +53,6 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/network/counts", counts);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
     station_add,
@@ -122,7 +120,7 @@ macro_rules! added {
             key: IdempotencyKey,
             body: Body<$input>,
         ) -> Reply {
-            reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+            reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
                 ($verb)(tx, body.0.clone())
             })
             .await
@@ -216,7 +214,7 @@ async fn staff_disable(
     key: IdempotencyKey,
     id: Path<StaffId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::staff_disable(tx, caller.0, id.0)
     })
     .await

@@ -22,7 +22,6 @@ use service::{
     },
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/workers/{id}/details", details)
@@ -33,7 +32,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/worker-changes/{id}/refuse", refuse);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(details, stop_card, request_change, list, approve, refuse))]
 pub(crate) struct Doc;
@@ -49,7 +47,7 @@ async fn details(
     id: Path<WorkerId>,
     body: Body<WorkerDetailsInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change_details(tx, id.0, &body.0)
     })
     .await
@@ -65,7 +63,7 @@ async fn stop_card(
     key: IdempotencyKey,
     id: Path<WorkerId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::stop_card(tx, id.0)
     })
     .await
@@ -82,7 +80,7 @@ async fn request_change(
     id: Path<WorkerId>,
     body: Body<WorkerChangeInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::network::worker_change::request(tx, caller.0, id.0, &body.0)
     })
     .await
@@ -115,7 +113,7 @@ async fn approve(
     key: IdempotencyKey,
     id: Path<WorkerChangeId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::approve(tx, caller.0, id.0)
     })
     .await
@@ -131,7 +129,7 @@ async fn refuse(
     key: IdempotencyKey,
     id: Path<WorkerChangeId>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::network::worker_change::refuse(tx, caller.0, id.0)
     })
     .await

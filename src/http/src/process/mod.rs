@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use base::telemetry::figures::GaugeGuard;
+use base::telemetry::metrics::GaugeGuard;
 use bodies::Bodies;
 use coordination::Listener;
 use lifecycle::Lifecycle;
 use service::{
     AppState,
-    readiness::{self, Readiness, ReadinessCache},
+    readiness::{Readiness, ReadinessCache},
 };
 
 /// The state of one server process, in addition to the application state that the services use.
@@ -70,13 +70,13 @@ impl Process {
 
     /// Like [`wait`](Self::wait), for a long poll, which the metrics count while it waits.
     pub async fn long_poll(&self, app: &AppState, listener: &mut Listener, wait: Duration) -> bool {
-        let _counted = GaugeGuard::by(&app.figures.long_polls);
+        let _counted = GaugeGuard::by(&app.metrics.long_polls);
         self.wait(listener, wait).await
     }
 
     /// Whether this process should be sent requests: from the checks of the last second, and the
     /// current shutdown phase.
     pub async fn readiness(&self, app: &AppState) -> Readiness {
-        readiness::readiness(app, &self.readiness).await.with_lifecycle(self.lifecycle.obstacle())
+        service::readiness::readiness(app, &self.readiness).await.with_lifecycle(self.lifecycle.obstacle())
     }
 }

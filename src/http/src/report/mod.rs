@@ -15,12 +15,10 @@ use crate::{
 };
 use service::{AppState, report::ReportView};
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/report", fetch).get("/api/v1/report.html", print);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(fetch, print))]
 pub(crate) struct Doc;

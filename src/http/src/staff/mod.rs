@@ -24,7 +24,7 @@ use service::{
         authenticator::{ResetReason, ResetView},
         change::{StaffChange, StaffDocument},
         email::{EmailChange, EmailConfirmed, EmailInput},
-        password::{LinkInput, LinkView},
+        password_link::{LinkInput, LinkView},
     },
 };
 
@@ -45,7 +45,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/shifts/{id}/cancel", shift_cancel);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
     inspect_link,
@@ -75,7 +74,7 @@ async fn inspect_link(
     address: Address,
     body: Body<LinkInput>,
 ) -> Reply {
-    reply::json(&request, service::staff::password::look(&app, body.0, &address.0).await)
+    reply::json(&request, service::staff::password_link::look(&app, body.0, &address.0).await)
 }
 
 /// Confirm a new mail address by the link that was sent to it
@@ -89,7 +88,7 @@ async fn confirm_email(
     address: Address,
     body: Body<LinkInput>,
 ) -> Reply {
-    let (_, outcome) = reply::once_prepared(
+    let (_, outcome) = reply::idempotent_prepared(
         &request,
         &app,
         Actor::Anyone,
@@ -98,7 +97,7 @@ async fn confirm_email(
         service::staff::email::confirm,
     )
     .await;
-    reply::answer_once(&request, StatusCode::OK, outcome)
+    reply::answer_idempotent(&request, StatusCode::OK, outcome)
 }
 
 /// One member of staff; the version is the ETag
@@ -147,7 +146,7 @@ async fn request_email_change(
     id: Path<StaffId>,
     body: Body<EmailInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::email::ask(tx, id.0, &body.0)
     })
     .await
@@ -166,7 +165,7 @@ macro_rules! done {
             key: IdempotencyKey,
             id: Path<$id>,
         ) -> Reply {
-            reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+            reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
                 ($verb)(tx, caller, id.0)
             })
             .await
@@ -208,7 +207,7 @@ async fn reset_ask(
     id: Path<StaffId>,
     body: Body<ResetReason>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::authenticator::reset_ask(tx, caller.0, id.0, &body.0)
     })
     .await

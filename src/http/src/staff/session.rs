@@ -20,13 +20,12 @@ use crypto::digest;
 use service::{
     Actor, AppState,
     staff::{
-        password::{Accepted, PasswordInput, PasswordSet, ResetInput},
+        password_link::{Accepted, PasswordInput, PasswordSet, ResetInput},
         session::{RefreshInput, Revoked, SessionView, SignInInput, SignedOut, StaffTokens},
         signing_window::{SigningWindow, SigningWindowInput},
     },
 };
 
-/// Adds this file's routes.
 pub fn add(routes: &mut Routes) {
     routes
         .post("/api/v1/tokens/staff", sign_in)
@@ -39,7 +38,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/staff/password", set_password);
 }
 
-/// This file's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(paths(
     sign_in,
@@ -125,7 +123,7 @@ async fn open_signing_window(
     key: IdempotencyKey,
     body: Body<SigningWindowInput>,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::signing_window::open_signing_window(tx, caller.0, &body.0)
     })
     .await
@@ -140,7 +138,7 @@ async fn sign_out(
     app: Data<Arc<AppState>>,
     key: IdempotencyKey,
 ) -> Reply {
-    reply::once(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::staff::session::sign_out(tx, caller.0)
     })
     .await
@@ -160,16 +158,16 @@ async fn request_reset(
     body: Body<ResetInput>,
 ) -> Reply {
     let email = body.0.email.clone();
-    let (_, outcome) = reply::once_prepared(
+    let (_, outcome) = reply::idempotent_prepared(
         &request,
         &app,
         Actor::Anyone,
         key,
-        service::staff::password::may_request(&app, &email, &address.0),
-        move |tx, may_send| service::staff::password::request(tx, &body.0, *may_send),
+        service::staff::password_link::may_request(&app, &email, &address.0),
+        move |tx, may_send| service::staff::password_link::request(tx, &body.0, *may_send),
     )
     .await;
-    reply::answer_once(&request, StatusCode::ACCEPTED, outcome)
+    reply::answer_idempotent(&request, StatusCode::ACCEPTED, outcome)
 }
 
 /// Set a password by a link
@@ -186,14 +184,14 @@ async fn set_password(
     address: Address,
     body: Body<PasswordInput>,
 ) -> Reply {
-    let (_, outcome) = reply::once_prepared(
+    let (_, outcome) = reply::idempotent_prepared(
         &request,
         &app,
         Actor::Anyone,
         key,
-        service::staff::password::prepare(&app, body.0, &address.0),
-        service::staff::password::set,
+        service::staff::password_link::prepare(&app, body.0, &address.0),
+        service::staff::password_link::set,
     )
     .await;
-    reply::answer_once(&request, StatusCode::OK, outcome)
+    reply::answer_idempotent(&request, StatusCode::OK, outcome)
 }

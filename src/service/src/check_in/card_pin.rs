@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     Actor, Answer, AppState, Failure, Recipients, Tx,
     caller::StationCaller,
-    limits::{self, Taken},
+    rate_limit::{self, Taken},
 };
 use coordination::Topic;
 use crypto::pin::PinSalt;
@@ -170,7 +170,7 @@ pub struct ScreenTry {
 /// `TooManyRequests` when the screen has used up its wrong tries for now.
 pub async fn screen_try(app: &AppState, caller: StationCaller) -> Result<ScreenTry, Failure> {
     let policy = &app.policy.check_in;
-    let limit = limits::screen_pins(policy.screen_tries, policy.screen_pause_seconds);
+    let limit = rate_limit::screen_pins(policy.screen_tries, policy.screen_pause_seconds);
     let taken = limit.reserve(app, &[&caller.device.to_string()]).await?;
     Ok(ScreenTry { taken, was_wrong: AtomicBool::new(false) })
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     Answer, AppState, Failure, Recipients, Tx,
     letter::text_message,
-    limits::{self, Taken},
+    rate_limit::{self, Taken},
 };
 use crypto::{blind::BlindField, pin::PinSalt, random};
 use domain::{
@@ -104,9 +104,10 @@ pub async fn may_send(
     let phone = read(&input.phone)?;
     let (here, number) = (station.to_string(), phone.as_str());
     let mut sending = Sending { taken: Vec::new(), phone: phone.clone() };
-    for (limit, subject) in
-        [(limits::PHONE_CODE_SCREEN, &[here.as_str()][..]), (limits::PHONE_CODE_SOURCE, &[&here, number][..])]
-    {
+    for (limit, subject) in [
+        (rate_limit::PHONE_CODE_SCREEN, &[here.as_str()][..]),
+        (rate_limit::PHONE_CODE_SOURCE, &[&here, number][..]),
+    ] {
         match limit.reserve(app, subject).await {
             Ok(taken) => sending.taken.push(taken),
             // No code is sent: give back what was reserved, so that another phone can use it.
@@ -116,9 +117,9 @@ pub async fn may_send(
             }
         }
     }
-    let anywhere = match limits::PHONE_CODE_PHONE.reserve(app, &[number]).await {
+    let anywhere = match rate_limit::PHONE_CODE_PHONE.reserve(app, &[number]).await {
         Ok(taken) => Ok(taken),
-        Err(_) => limits::PHONE_CODE_SPARE.reserve(app, &[&here, number]).await,
+        Err(_) => rate_limit::PHONE_CODE_SPARE.reserve(app, &[&here, number]).await,
     };
     match anywhere {
         Ok(taken) => sending.taken.push(taken),

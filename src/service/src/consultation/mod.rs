@@ -5,9 +5,9 @@
 pub(crate) mod attendance;
 pub(crate) mod close;
 pub(crate) mod estimate;
+pub(crate) mod message;
 pub(crate) mod record;
 pub(crate) mod start;
-pub(crate) mod talk;
 pub(crate) mod view;
 
 pub use crate::matching::offer::{
@@ -17,10 +17,10 @@ pub(crate) use attendance::{alert_silent, release_signed_out};
 pub use attendance::{no_show, sweep_absent, sweep_signed_out, worker_back, worker_left};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub(crate) use estimate::EstimateCache;
+pub use message::{MessageInput, MessageView, MessagesView, list as messages, say};
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};
-pub use talk::{MessageInput, MessageView, MessagesView, list as messages, say};
 pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
 
 use serde_json::json;
@@ -31,7 +31,7 @@ use super::{
     triage::{self, TriageView},
 };
 use crate::alert;
-use base::telemetry::figures::Fact;
+use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
     consultation::{

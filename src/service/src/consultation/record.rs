@@ -9,7 +9,7 @@ use super::{
     view::{ConsultationView, list_for_worker, row_of_doctor},
 };
 use crate::{
-    AppState, Failure, Part, Shown,
+    AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
     network::me,
     profile::{self, HealthProfile},
@@ -70,7 +70,7 @@ pub struct RecordView {
 pub fn read(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<RecordView, Failure> {

@@ -9,7 +9,7 @@ use super::{
     view::{ConsultationView, of_worker},
 };
 use crate::{Failure, Recipients, Tx, alert, caller::WorkerCaller, network::me, triage};
-use base::telemetry::figures::Fact;
+use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
     consultation::{fold, request},

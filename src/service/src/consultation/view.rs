@@ -10,7 +10,7 @@ use super::{
     estimate::{self, Estimate},
     record::in_care,
 };
-use crate::{AppState, Failure, Part, Shown, network::me, triage};
+use crate::{AppState, Failure, HealthAccess, Part, network::me, triage};
 use domain::{
     consultation::{CancelReason, ConsultationState, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
@@ -134,7 +134,7 @@ pub(crate) fn of_worker(
 pub(crate) fn of_doctor(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     doctor: StaffId,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
@@ -166,7 +166,7 @@ pub(super) fn row_of_doctor(
 pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     actor: crate::Actor,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
@@ -202,7 +202,7 @@ pub fn list_for_worker(
 pub fn list_for_doctor(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     doctor: StaffId,
 ) -> Result<ConsultationsView, Failure> {
     let rows = store::consultations_of_doctor(conn, doctor)?;

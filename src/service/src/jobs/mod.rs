@@ -67,7 +67,7 @@ impl Jobs {
             let mut listener = schedule.topic.map(|topic| app.coordination.listen(topic));
             loop {
                 let outcome = round(Arc::clone(&app)).await;
-                app.figures.job(name, outcome.is_ok(), app.now().timestamp());
+                app.metrics.job(name, outcome.is_ok(), app.now().timestamp());
                 match outcome {
                     Ok(0) => {}
                     Ok(done) => tracing::debug!(job = name, done, "round"),

@@ -17,10 +17,10 @@ use crate::{
     jobs::rounds::{self, Done, Job},
     staff::{
         email,
-        password::{self, LinkPurpose},
+        password_link::{self, LinkPurpose},
     },
 };
-use base::telemetry::figures::Fact;
+use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use crypto::digest;
 use domain::{
@@ -145,7 +145,7 @@ impl Outbox {
     /// # Errors
     /// Faults of the storage.
     pub async fn open(app: &Arc<AppState>) -> Result<Self, Failure> {
-        let done = password::answer_requests(app).await?;
+        let done = password_link::answer_requests(app).await?;
         Ok(Self { app: Arc::clone(app), deferred: HashSet::new(), done })
     }
 
@@ -220,7 +220,7 @@ fn open(tx: &mut Tx<'_>, row: &LetterRow, claim: Claim) -> Result<Option<OpenLet
             return Ok(None);
         }
         LinkState::Expiring if kind.invites() && tx.now - row.created_at < domain::letter::PATIENCE => {
-            link = password::fresh_link(tx, row.staff_id, LinkPurpose::Invite)?;
+            link = password_link::fresh_link(tx, row.staff_id, LinkPurpose::Invite)?;
             let sealed = tx.app.seal("letter", "body_sealed", row.id, &link)?;
             store::letter_rewrite(tx.conn, row.id, &sealed)?;
         }
@@ -352,9 +352,9 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
         }
         LetterKind::Invite | LetterKind::Reinvite => {
             storage::staff::session::links_void(tx.conn, recipient.id, tx.now)?;
-            password::fresh_link(tx, recipient.id, LinkPurpose::Invite)?
+            password_link::fresh_link(tx, recipient.id, LinkPurpose::Invite)?
         }
-        LetterKind::Reset => password::fresh_link(tx, recipient.id, LinkPurpose::Reset)?,
+        LetterKind::Reset => password_link::fresh_link(tx, recipient.id, LinkPurpose::Reset)?,
         LetterKind::EmailConfirm => email::fresh_link_again(tx, recipient.id, row.email())?,
         LetterKind::AuthenticatorReset | LetterKind::EmailChanged | LetterKind::SignInAlarm => {
             tx.app.public_url.clone()

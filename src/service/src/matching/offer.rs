@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    AppState, Failure, Part, Shown, Tx,
+    AppState, Failure, HealthAccess, Part, Tx,
     caller::StaffCaller,
     consultation::{
         act,
@@ -82,7 +82,7 @@ pub struct OffersView {
 pub fn open_of(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: StaffCaller,
 ) -> Result<OffersView, Failure> {
     let mut items = Vec::new();

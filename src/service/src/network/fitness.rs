@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Page, me::ConsentPurpose};
-use crate::{AppState, Failure, Part, Shown, caller::StaffCaller};
+use crate::{AppState, Failure, HealthAccess, Part, caller::StaffCaller};
 use domain::{
     formulary::ProductCode,
     ids::WorkerId,
@@ -37,7 +37,7 @@ pub struct FitnessItem {
 pub fn fitness(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: StaffCaller,
     after: Option<WorkerId>,
     limit: i64,

@@ -14,9 +14,9 @@ use domain::{
 use import::ImportError;
 
 pub mod access;
+pub(crate) mod counts;
 pub(crate) mod details;
 pub mod district;
-pub(crate) mod figures;
 pub(crate) mod fitness;
 pub mod identity;
 pub mod import;
@@ -27,8 +27,8 @@ pub(crate) mod places;
 pub(crate) mod roster;
 pub mod worker_change;
 
+pub use counts::{NetworkCounts, counts};
 pub use details::{WorkerDetailsInput, worker_change_details};
-pub use figures::{NetworkCounts, counts};
 pub use fitness::{FitnessItem, fitness};
 pub(crate) use merge::merge;
 pub use merge::{

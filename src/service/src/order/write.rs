@@ -1,5 +1,6 @@
-//! Writes decisions about orders and their packs. This is the only writer of their states, and of
-//! the stock and money that belong to them:
+//! Writes decisions about orders and their packs, and the stock and money that belong to them.
+//! Creating an order and paying for it are in `order/mod.rs`; a pack that goes back is in
+//! `vend/closing.rs`.
 //!
 //! | pack | its place in the stock |
 //! |---|---|

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Part, Recipients, Shown, Tx, caller::StaffCaller};
+use super::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, caller::StaffCaller};
 use crate::network::me;
 use domain::{
     consultation::ConsultationState,
@@ -173,7 +173,7 @@ pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<b
 pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     actor: Actor,
     id: PrescriptionId,
 ) -> Result<(i64, PrescriptionView), Failure> {
@@ -204,7 +204,7 @@ pub fn fetch(
 pub fn list(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     actor: Actor,
     after: Option<PrescriptionId>,
     limit: u32,

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{AppState, Failure, Part, Shown, formulary::TwoLanguages, safety::facts::SafetyReportView};
+use crate::{
+    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, safety::facts::SafetyReportView,
+};
 use domain::{
     formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
@@ -215,7 +217,7 @@ pub(crate) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
 pub(crate) fn fetch_view(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     id: PrescriptionId,
     reader: Reader,
     now: Timestamp,
@@ -230,7 +232,7 @@ pub(crate) fn fetch_view(
 pub(crate) fn views(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     rows: &[PrescriptionRow],
     reader: Reader,
     now: Timestamp,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    AppState, Failure, Part, Shown, Tx,
+    AppState, Failure, HealthAccess, Part, Tx,
     caller::StaffCaller,
     prescription::{moved_on, reason_of, record},
 };
@@ -66,7 +66,7 @@ pub struct ReturnInput {
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut Shown) -> Result<ReviewQueue, Failure> {
+pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut HealthAccess) -> Result<ReviewQueue, Failure> {
     let now = app.now();
     let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
     Ok(ReviewQueue { items: views(conn, app, shown, &rows, Reader::Pharmacist, now)? })

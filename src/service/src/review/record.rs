@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    AppState, Failure, Part, Shown,
+    AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
     network::me,
     prescription::view::{PrescriptionView, Reader, fetch_view},
@@ -105,7 +105,7 @@ pub struct ReviewView {
 pub fn read(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: StaffCaller,
     id: PrescriptionId,
 ) -> Result<ReviewView, Failure> {

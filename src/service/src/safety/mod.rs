@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, Part, Shown, caller::StaffCaller, consultation::in_care};
+use super::{AppState, Failure, HealthAccess, Part, caller::StaffCaller, consultation::in_care};
 use crate::network::me;
 use domain::{
     formulary::{Condition, ProductCode},
@@ -124,7 +124,7 @@ pub struct CheckInput {
 pub fn check_only(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     caller: StaffCaller,
     input: CheckInput,
 ) -> Result<SafetyReportView, Failure> {

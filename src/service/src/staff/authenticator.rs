@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{StaffSummary, password, session, staff_summary};
+use super::{StaffSummary, password_link, session, staff_summary};
 use crate::{Failure, Recipients, Tx, caller::StaffCaller, letter};
 use domain::{
     ids::StaffId,
@@ -95,7 +95,7 @@ pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
     let ended = session::end_all(tx, id)?;
     let payload = json!({"asked_by": open.asked_by, "sessions_ended": ended});
     tx.record("staff", id, "staff.authenticator_reset", payload, Recipients::staff(id))?;
-    password::invite_anew(tx, id, LetterKind::Reinvite)?;
+    password_link::invite_anew(tx, id, LetterKind::Reinvite)?;
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 

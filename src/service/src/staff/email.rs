@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::{
     change::check_email,
-    password::{self, LinkInput},
+    password_link::{self, LinkInput},
 };
-use crate::{Actor, AppState, Failure, Recipients, Tx, letter, limits};
+use crate::{Actor, AppState, Failure, Recipients, Tx, letter, rate_limit};
 use crypto::{digest, random};
 use domain::{
     ids::StaffId,
@@ -81,7 +81,7 @@ pub fn ask(tx: &mut Tx<'_>, id: StaffId, input: &EmailInput) -> Result<EmailChan
                 json!({"confirmed": false}),
                 Recipients::staff(id),
             )?;
-            password::invite_anew(tx, id, LetterKind::Invite)?;
+            password_link::invite_anew(tx, id, LetterKind::Invite)?;
         }
         return Ok(EmailChange { staff_id: id, email, confirmed: true, expires_at: None });
     }
@@ -136,7 +136,7 @@ pub async fn look(app: &Arc<AppState>, input: &LinkInput, address: &str) -> Resu
     let digest = digest::sha256(input.token.as_bytes());
     let found = app.read(Actor::Anyone, move |conn, _| Ok(store::email_change_fetch(conn, &digest)?)).await?;
     if found.is_none() {
-        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
+        return Err(rate_limit::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     }
     Ok(digest)
 }

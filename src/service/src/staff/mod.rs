@@ -4,8 +4,8 @@ pub mod authenticator;
 pub mod change;
 pub mod email;
 pub(crate) mod known_device;
-pub mod password;
-pub(crate) mod passwords;
+pub(crate) mod password_hashing;
+pub mod password_link;
 pub mod session;
 pub mod sign_in;
 pub(crate) mod sign_in_alarm;
@@ -142,7 +142,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
         return Err(already_exists("email").into());
     }
     change::write(tx, &known, prepared, verified)?;
-    password::invite_anew(tx, known.id, LetterKind::Invite)?;
+    password_link::invite_anew(tx, known.id, LetterKind::Invite)?;
     let payload = json!({"role": role, "again": true});
     tx.record("staff", known.id, "staff.invited", payload, Recipients::nobody())?;
     storage::staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, consultation, limits};
+use crate::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, consultation, rate_limit};
 use crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret};
 use domain::{
     ids::{EmployerId, HospitalId, SessionId, StaffId},
@@ -130,7 +130,7 @@ pub async fn exchange(
     client: String,
 ) -> Result<StaffTokens, Failure> {
     if !is_refresh_token(app, &token).await? {
-        return Err(limits::REFRESH_ADDRESS.refuse(app, &[address], Code::TokenInvalid.into()).await);
+        return Err(rate_limit::REFRESH_ADDRESS.refuse(app, &[address], Code::TokenInvalid.into()).await);
     }
     app.write(Actor::Anyone, move |tx| refresh(tx, &token, &client)).await
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    known_device, passwords,
+    known_device, password_hashing,
     session::{SignInInput, StaffTokens, tokens, totp_secret},
     sign_in_alarm,
 };
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
-    limits::{self, Taken},
+    rate_limit::{self, Taken},
 };
 use crypto::totp::{self, TotpSecret};
 use domain::{ids::SessionId, refusal::Code};
@@ -34,7 +34,7 @@ pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> 
     let known = row.as_ref().zip(input.device_token.as_deref());
     let device = known.and_then(|(row, token)| known_device::recognised(app, row.id, token));
     let tries = Tries::take(app, &email, address, device).await?;
-    let cheap_first = tries.slow || limits::SIGN_IN_ADDRESS.is_spent(app, &[address]).await;
+    let cheap_first = tries.slow || rate_limit::SIGN_IN_ADDRESS.is_spent(app, &[address]).await;
     let outcome = try_sign_in(app, row, input, cheap_first).await;
     let wrong = matches!(
         &outcome,
@@ -44,9 +44,9 @@ pub async fn sign_in(app: &Arc<AppState>, input: SignInInput, address: &str) -> 
         tries.give_back(app).await;
         return outcome;
     }
-    limits::SIGN_IN_ADDRESS.note(app, &[address]).await;
-    let anywhere = limits::SIGN_IN_ANYWHERE.note(app, &[&email]).await;
-    if tries.keep(app) || limits::SIGN_IN_ANYWHERE.is_last(anywhere) {
+    rate_limit::SIGN_IN_ADDRESS.note(app, &[address]).await;
+    let anywhere = rate_limit::SIGN_IN_ANYWHERE.note(app, &[&email]).await;
+    if tries.keep(app) || rate_limit::SIGN_IN_ANYWHERE.is_last(anywhere) {
         sign_in_alarm::notify_owner(app, email).await?;
     }
     match tries.spent {
@@ -74,18 +74,20 @@ impl Tries {
         device: Option<String>,
     ) -> Result<Self, Failure> {
         if let Some(device) = device
-            && let Ok(taken) = limits::SIGN_IN_DEVICE.reserve(app, &[email, &device]).await
+            && let Ok(taken) = rate_limit::SIGN_IN_DEVICE.reserve(app, &[email, &device]).await
         {
             return Ok(Self { taken: vec![taken], slow: false, spent: None });
         }
-        let (first, spent) = match limits::SIGN_IN_SOURCE.reserve(app, &[email, address]).await {
-            Ok(taken) if !limits::SIGN_IN_ANYWHERE.is_spent(app, &[email]).await => {
+        let (first, spent) = match rate_limit::SIGN_IN_SOURCE.reserve(app, &[email, address]).await {
+            Ok(taken) if !rate_limit::SIGN_IN_ANYWHERE.is_spent(app, &[email]).await => {
                 return Ok(Self { taken: vec![taken], slow: false, spent: None });
             }
             Ok(taken) => (taken, None),
-            Err(spent) => (limits::SIGN_IN_SLOW_SOURCE.reserve(app, &[email, address]).await?, Some(spent)),
+            Err(spent) => {
+                (rate_limit::SIGN_IN_SLOW_SOURCE.reserve(app, &[email, address]).await?, Some(spent))
+            }
         };
-        match limits::SIGN_IN_SLOW.reserve(app, &[email]).await {
+        match rate_limit::SIGN_IN_SLOW.reserve(app, &[email]).await {
             Ok(slow) => Ok(Self { taken: vec![first, slow], slow: true, spent }),
             Err(none_left) => {
                 first.give_back(app).await;
@@ -134,7 +136,7 @@ async fn try_sign_in(
     }
     // Hashing is slow, so it is done before the transaction.
     let stored = row.as_ref().and_then(|row| row.password_hash.clone());
-    let checked = passwords::verify(stored, input.password).await?;
+    let checked = password_hashing::verify(stored, input.password).await?;
     let row = row.filter(|_| checked.right).ok_or(Code::CredentialsWrong)?;
     let step = step.ok_or(Code::CredentialsWrong)?;
     app.write(Actor::Anyone, move |tx| open(tx, &row, step, checked.rehashed.as_deref())).await

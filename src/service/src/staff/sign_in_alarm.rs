@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::{Actor, AppState, Failure, Recipients, letter, limits};
+use crate::{Actor, AppState, Failure, Recipients, letter, rate_limit};
 use crypto::{blind::BlindField, digest};
 use domain::ids::{Id, kind};
 use mail::LetterKind;
@@ -16,7 +16,7 @@ use mail::LetterKind;
 /// # Errors
 /// Faults of the storage.
 pub(crate) async fn notify_owner(app: &Arc<AppState>, email: String) -> Result<(), Failure> {
-    let write = limits::SIGN_IN_LETTER.spend(app, &[&email]).await;
+    let write = rate_limit::SIGN_IN_LETTER.spend(app, &[&email]).await;
     app.write(Actor::Anyone, move |tx| {
         let owner = storage::staff::staff_by_email(tx.conn, &email)?.filter(|row| row.disabled_at.is_none());
         // Identifies the account without logging a mail address, which may belong to anybody.

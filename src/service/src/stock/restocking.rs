@@ -62,7 +62,7 @@ pub(crate) fn apply_entry(
         }
         Body::Count { slot, n } => {
             note(tx, cabinet.id, "cabinet.counted", json!({"slot": slot, "n": n}))?;
-            count(tx, cabinet.id, slot.get(), *n)
+            book_stock_count(tx, cabinet.id, slot.get(), *n)
         }
         Body::Temperature { tenths } => temperature(tx, cabinet.id, *tenths),
         Body::Intent { .. }
@@ -217,9 +217,9 @@ fn key(cabinet: CabinetId, slot_no: i32, product_code: &str, lot_no: &str) -> St
     StockKey { cabinet, slot_no, product_code: product_code.to_owned(), lot_no: lot_no.to_owned() }
 }
 
-/// A blind count: the stock record is set to the counted number, a difference is an incident, and a
+/// Books a stock count, which was blind: the stock record is set to the counted number, a difference is an incident, and a
 /// slot that only waited for a count opens. It does not resolve attempts.
-pub fn count(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, n: u32) -> Result<(), Failure> {
+pub fn book_stock_count(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, n: u32) -> Result<(), Failure> {
     let Some(row) = storage::stock::slot_fetch(tx.conn, cabinet, slot)? else { return Ok(()) };
     let (Some(product), Some(lot)) = (&row.product_code, &row.lot_no) else { return Ok(()) };
     let key = key(cabinet, slot, product, lot);

@@ -14,7 +14,7 @@ use crate::{
     prescription::dispense,
     stock::move_packs,
 };
-use base::telemetry::figures::Fact;
+use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
     ids::{CabinetId, OrderId, OrderUnitId},

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{boots, events::raise_alarm, lock_cabinet, reconcile};
+use super::{boots, journal::raise_alarm, lock_cabinet, reconcile};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::packs};
 use domain::{
     refusal::Code,

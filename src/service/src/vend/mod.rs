@@ -7,10 +7,10 @@
 pub(crate) mod boots;
 pub(crate) mod cabinet;
 pub(crate) mod closing;
-pub(crate) mod events;
 pub(crate) mod hello;
 pub(crate) mod incident;
 pub(crate) mod issue;
+pub(crate) mod journal;
 pub(crate) mod pickup;
 pub(crate) mod reconcile;
 pub(crate) mod resolve;
@@ -19,9 +19,9 @@ pub(crate) mod sweep;
 pub(crate) mod work;
 
 pub use cabinet::{CabinetList, CabinetView, cabinet, cabinets, device_key};
-pub use events::accept;
 pub use hello::hello;
 pub use incident::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
+pub use journal::accept;
 pub use resolve::{AttemptView, ResolveInput, resolve};
 pub use start::start;
 pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{events::raise_alarm, incident};
+use super::{incident, journal::raise_alarm};
 use crate::{Failure, Recipients, Tx};
 use domain::{
     ids::CabinetId,
@@ -181,14 +181,14 @@ fn open_once(
 
 fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure> {
     match storage::vend::journal::journal_head(tx.conn, cabinet.id, cabinet.epoch)? {
-        Some((seq, hash)) => Ok(JournalHead { seq, hash: super::events::parse_hash(&hash)? }),
+        Some((seq, hash)) => Ok(JournalHead { seq, hash: super::journal::parse_hash(&hash)? }),
         None => Ok(JournalHead::EMPTY),
     }
 }
 
 fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Option<JournalHash>, Failure> {
     let rows = storage::vend::journal::journal_hashes(tx.conn, cabinet.id, cabinet.epoch, seq, seq)?;
-    rows.first().map(|(_, hash)| super::events::parse_hash(hash)).transpose()
+    rows.first().map(|(_, hash)| super::journal::parse_hash(hash)).transpose()
 }
 
 /// New entries continue the stored journal: the cabinet has the same journal and has lost nothing

@@ -90,7 +90,7 @@ pub fn resolve(
     apply(tx, &row, &events)?;
     tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Recipients::nobody())?;
     // The count did not change the stock record while the attempt was in doubt.
-    restocking::count(tx, cabinet.id, row.slot_no, counted)?;
+    restocking::book_stock_count(tx, cabinet.id, row.slot_no, counted)?;
     let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(AttemptView {
         id: row.id,

@@ -4,7 +4,7 @@
 use super::{
     closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
 };
-use crate::{Failure, Tx, caller::CabinetCaller, order::sale::start, prescription::dispense};
+use crate::{Failure, Tx, caller::CabinetCaller, order::sale::recheck, prescription::dispense};
 use domain::{
     formulary::SaleClass,
     ids::AttemptId,
@@ -62,7 +62,7 @@ pub fn start(
         Ok(events) => {
             // A repeated GRANT is not a new START: the pack may be moving already.
             if !events.is_empty()
-                && let Some(refusal) = start::contraindication(tx, &order)?
+                && let Some(refusal) = recheck::contraindication(tx, &order)?
             {
                 // The withdrawal and refund are committed although START is refused.
                 tx.commit_on_refusal();

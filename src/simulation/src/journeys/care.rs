@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     JourneyError,
-    bell::EventListener,
+    event_listener::EventListener,
     walk::{Walk, must},
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! The journey driver: simulated workers go through all steps, from check-in to
 //! taking their packs, and every response is checked.
 
-mod bell;
 mod care;
+mod event_listener;
 mod packs;
 mod report;
 mod walk;

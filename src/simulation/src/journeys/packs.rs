@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     JourneyError,
-    bell::EventListener,
+    event_listener::EventListener,
     walk::{Walk, must},
 };
 use crate::{

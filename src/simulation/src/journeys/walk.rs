@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Card, Ending, Journey, JourneyError, Place,
-    bell::{EventListener, WaitError},
+    event_listener::{EventListener, WaitError},
 };
 use crate::{
     acknowledged::Acknowledged,

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{Arrivals, Plan, deck::CardPool, figures::Figures, mix::turn_of, progress::Progress};
+use super::{Arrivals, Plan, cards::CardPool, figures::Figures, mix::turn_of, progress::Progress};
 use crate::journeys::{Journey, JourneyError, LONGEST, Places, Trip, World, walk};
 
 /// Time for journeys in progress at the end of the span: an offer that expires takes

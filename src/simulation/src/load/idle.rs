@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::deck::CardPool;
+use super::cards::CardPool;
 use crate::{
     api::CheckInOpened,
     client::{Api, As, Call, CallError},

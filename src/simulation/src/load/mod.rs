@@ -11,14 +11,14 @@
 //!
 //! It checks the contents of the responses, not only their statuses; see `journeys`.
 
-mod crew;
-mod deck;
+mod cards;
 mod figures;
 mod generator;
 mod idle;
 mod mix;
-mod office;
+mod operator;
 mod progress;
+mod staff;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use anyhow::Context;
 
 pub use figures::{Outcome, Summary};
 
-use self::{deck::CardPool, figures::Figures, office::Office, progress::Progress};
+use self::{figures::Figures, progress::Progress};
 use super::{
     cabinets::Fleet,
     client::Api,
@@ -36,6 +36,8 @@ use super::{
     sample::{MOST_WORKERS, SampleNetwork},
 };
 use base::clock::Clock;
+use cards::CardPool;
+use operator::Office;
 
 /// How workers arrive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +79,7 @@ pub async fn run(plan: Plan, clock: Arc<dyn Clock>) -> anyhow::Result<Outcome> {
     );
     let api = Api::new(&plan.url, clock)?;
     let office = Office::open(&api, &network, &progress).await?;
-    let crew = crew::sign_in(&api, &network, &plan, office.base_step(), &progress).await?;
+    let crew = staff::sign_in(&api, &network, &plan, office.base_step(), &progress).await?;
     crew.ensure_rostered(&api).await?;
     let sites = office.enrol(&network, plan.stations, &progress).await?;
     let hatches = Arc::new(Hatches::default());

@@ -1,7 +1,7 @@
 //! Runs work on a pooled connection: a permit, a blocking thread, retries, and a timeout for every
 //! wait.
 
-pub(crate) mod figures;
+pub(crate) mod metrics;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -103,7 +103,7 @@ impl Store {
         E: From<StoreError> + Retryable + Send + 'static,
         W: Fn(&mut Conn, Option<Duration>) -> Result<T, E> + Send + 'static,
     {
-        let (pool, figures) = (self.readers.clone(), Arc::clone(&self.pool));
+        let (pool, metrics) = (self.readers.clone(), Arc::clone(&self.pool));
         let taken = Arc::clone(&self.taken);
         let (waits, grouped) = (self.waits, matches!(self.writer, WritePath::Grouped(_)));
         // The closure logs within the span of its request.
@@ -123,7 +123,7 @@ impl Store {
                 };
                 taken.fetch_add(1, Ordering::Relaxed);
                 if std::mem::take(&mut first) {
-                    figures.wait_seconds.observe(began.elapsed().as_secs_f64());
+                    metrics.wait_seconds.observe(began.elapsed().as_secs_f64());
                 }
                 let tried = Instant::now();
                 let outcome = work(&mut conn, lock_timeout);

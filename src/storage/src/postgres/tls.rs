@@ -160,7 +160,7 @@ impl Upstream {
         match server.read_u8().await.map_err(text)? {
             b'S' => self.connector.connect(self.name.clone(), server).await.map_err(text),
             b'N' => Err("the server offers none".to_owned()),
-            _ => Err("the server does not speak PostgreSQL's protocol, or has no room".to_owned()),
+            _ => Err("the server does not speak PostgreSQL's protocol, or has no free connection".to_owned()),
         }
     }
 }

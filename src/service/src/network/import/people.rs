@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
-use crate::{AppState, Failure, Recipients, Tx, network::identity, staff::password};
+use crate::{AppState, Failure, Recipients, Tx, network::identity, staff::password_link};
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
     ids::{ShiftId, StaffId, WorkerId},
@@ -214,7 +214,7 @@ fn load(
     store::doctor_departments_add(tx.conn, &departments)?;
     for person in &people {
         if invite && person.password_hash.is_none() {
-            password::send_link(tx, person.id, LetterKind::Invite)?;
+            password_link::send_link(tx, person.id, LetterKind::Invite)?;
             tx.record(
                 "staff",
                 person.id,

@@ -3,8 +3,8 @@
 //! the doctor signed. The person's rows are locked, so that of two concurrent orders the second
 //! sees the first.
 
-pub(crate) mod start;
-pub(crate) mod strangers;
+pub(crate) mod anonymous;
+pub(crate) mod recheck;
 pub(crate) mod triage;
 
 use std::collections::HashMap;
@@ -156,7 +156,7 @@ pub(crate) fn counter_sale(
     let mut more = self_care_findings(&input, buyer, &formulary, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
-    more.extend(strangers::findings(tx, person, lines, except)?);
+    more.extend(anonymous::findings(tx, person, lines, except)?);
     let report = crate::safety::facts::run(tx.app, &input).with(more);
     let questions = unanswered(&needs(&input.lines, &formulary, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;

@@ -1,6 +1,6 @@
 //! Memory per long poll in flight, compared with a bare handler with as many.
 //!
-//! `cargo bench --bench held [-- --polls 15000]`
+//! `cargo bench --bench long_polls [-- --polls 15000]`
 
 use std::{
     sync::{
@@ -65,12 +65,12 @@ fn main() -> anyhow::Result<()> {
         vec![name.to_owned(), unit(app), unit(bare), format!("{:.2}", app / bare)]
     };
     table::print(
-        &format!("{polls} held polls, each of a cabinet of its own; wanted: ratio at most 1.3"),
+        &format!("{polls} long polls, each of a cabinet of its own; wanted: ratio at most 1.3"),
         &["resident memory", "server", "bare", "ratio"],
         &[
             row("while they are held", &|memory| memory.holding, &table::mib),
             row("before the first one", &|memory| memory.before, &table::mib),
-            row("bytes per held poll", &Memory::per_poll, &table::whole),
+            row("bytes per long poll", &Memory::per_poll, &table::whole),
         ],
     );
     Ok(())

@@ -40,7 +40,7 @@ pub enum Fact {
 }
 
 /// All metrics of one application state.
-pub struct Figures {
+pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
@@ -60,11 +60,11 @@ pub struct Figures {
     counted: IntCounterVec,
     job_rounds: IntCounterVec,
     job_success: IntGaugeVec,
-    pub shared: SharedFigures,
+    pub shared: DatabaseMetrics,
 }
 
 /// The metrics that are read from the database when scraped.
-pub struct SharedFigures {
+pub struct DatabaseMetrics {
     /// Whether the last reading succeeded.
     pub fresh: IntGauge,
     /// Consultations that wait or are offered, by department and level.
@@ -124,13 +124,13 @@ impl Builder<'_> {
     }
 }
 
-/// A histogram that is not registered yet; see [`Figures::register_collector`].
+/// A histogram that is not registered yet; see [`Metrics::register_collector`].
 pub fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
     let opts = HistogramOpts::from(Builder::opts(name, help, HERE)).buckets(buckets.to_vec());
     Histogram::with_opts(opts).expect("names and buckets are constants, and well formed")
 }
 
-/// A gauge that is not registered yet; see [`Figures::register_collector`].
+/// A gauge that is not registered yet; see [`Metrics::register_collector`].
 pub fn gauge(name: &str, help: &str) -> IntGauge {
     IntGauge::with_opts(Builder::opts(name, help, HERE)).expect("names are constants, and well formed")
 }
@@ -141,11 +141,11 @@ pub const SECONDS: &[f64] =
 /// Buckets in seconds: people's waiting times.
 const WAIT_SECONDS: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
-impl Default for Figures {
+impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::new();
         let build = Builder(&registry);
-        let figures = Self {
+        let metrics = Self {
             requests: build.counters(
                 "http_requests_total",
                 "Answered requests",
@@ -201,24 +201,24 @@ impl Default for Figures {
                 HERE,
                 &["name"],
             ),
-            shared: SharedFigures::new(&build),
+            shared: DatabaseMetrics::new(&build),
             registry: registry.clone(),
         };
         // Series that alerts compare must exist before the first event.
         for outcome in ["accepted", "declined", "expired", "withdrawn"] {
-            figures.offers.with_label_values(&[outcome]);
+            metrics.offers.with_label_values(&[outcome]);
         }
-        figures.vends.with_label_values(&["dispensed", ""]);
+        metrics.vends.with_label_values(&["dispensed", ""]);
         for outcome in ["sent", "retried", "dead", "resent"] {
-            figures.letters.with_label_values(&[outcome]);
+            metrics.letters.with_label_values(&[outcome]);
         }
         // Fails where there is no /proc; all other metrics work.
         let _ = registry.register(Box::new(ProcessCollector::for_self()));
-        figures
+        metrics
     }
 }
 
-impl SharedFigures {
+impl DatabaseMetrics {
     fn new(build: &Builder<'_>) -> Self {
         let by_queue = &["department", "level"];
         let gauge = |name: &str, help: &str| build.gauge(name, help, SHARED);
@@ -255,7 +255,7 @@ impl SharedFigures {
     }
 }
 
-impl Figures {
+impl Metrics {
     /// Registers metrics that another crate owns.
     ///
     /// # Panics

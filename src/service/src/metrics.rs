@@ -17,7 +17,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When the metrics were last read.
 #[derive(Debug, Default)]
-pub(crate) struct FiguresCache(Mutex<Option<Timestamp>>);
+pub(crate) struct MetricsCache(Mutex<Option<Timestamp>>);
 
 struct Reading {
     queue: Vec<store::QueuePart>,
@@ -45,12 +45,12 @@ fn read(conn: &mut Conn, now: Timestamp) -> Result<Reading, Failure> {
 
 /// All metrics of this process, as text for Prometheus.
 pub async fn exposition(app: &Arc<AppState>) -> String {
-    let mut read_at = app.figures_cache.0.lock().await;
+    let mut read_at = app.metrics_cache.0.lock().await;
     let now = app.now();
     if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
         let reading = app.store.read(move |conn| read(conn, now));
         let found = tokio::time::timeout(READ_TIMEOUT, reading).await;
-        app.figures.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
+        app.metrics.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {
             Ok(Ok(reading)) => take(app, &reading, now),
             Ok(Err(failure)) => tracing::warn!(%failure, "the figures could not be read"),
@@ -59,8 +59,8 @@ pub async fn exposition(app: &Arc<AppState>) -> String {
         *read_at = Some(now);
     }
     drop(read_at);
-    app.store.refresh_figures();
-    app.figures.render()
+    app.store.refresh_metrics();
+    app.metrics.render()
 }
 
 fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
@@ -68,7 +68,7 @@ fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
 }
 
 fn take(app: &AppState, reading: &Reading, now: Timestamp) {
-    let shared = &app.figures.shared;
+    let shared = &app.metrics.shared;
     for department in Department::ALL {
         let name = department.as_str();
         for level in TriageLevel::ALL {

@@ -9,8 +9,10 @@ use utoipa::{
     },
 };
 
-use super::{Beyond, ReadingInput, ReadingKind};
-use crate::spelling::DeviceName;
+use crate::{
+    spelling::DeviceName,
+    vitals::{Beyond, ReadingInput, ReadingKind},
+};
 
 impl PartialSchema for ReadingInput {
     fn schema() -> RefOr<Schema> {

@@ -11,18 +11,15 @@
 //! are on sale. The herb ephedra is not an ephedrine compound; `safety` checks it against blood
 //! pressure.
 
+mod groups;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{
-    codes::Form,
-    names::canonical_ingredient,
-    never_groups::{EXCEPTIONS, GROUPS, Group, INJECTED_EN, INJECTED_ZH},
-    product::Product,
-    script::simplified,
-};
+use super::{codes::Form, names::canonical_ingredient, product::Product, script::simplified};
 use crate::words::Bilingual;
+use groups::{EXCEPTIONS, GROUPS, Group, INJECTED_EN, INJECTED_ZH};
 
 /// Why a product is on the list, and which column of its row matched.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 /// One group: `stems` of ingredients and English names, Chinese `names` in simplified characters,
 /// `atc` prefixes.
-pub(super) struct Group {
+pub(crate) struct Group {
     pub zh: &'static str,
     pub en: &'static str,
     /// Matched as whole words, because as a stem they would match others: `ipratropium` contains
@@ -13,7 +13,7 @@ pub(super) struct Group {
     pub atc: &'static [&'static str],
 }
 
-pub(super) const GROUPS: &[Group] = &[
+pub(crate) const GROUPS: &[Group] = &[
     Group {
         zh: "清单内药品的商品名",
         en: "a trade name of a listed drug",
@@ -364,9 +364,9 @@ pub(super) const GROUPS: &[Group] = &[
 ];
 
 /// Words in the name of an injection.
-pub(super) const INJECTED_ZH: &[&str] =
+pub(crate) const INJECTED_ZH: &[&str] =
     &["注射", "粉针", "针剂", "静脉滴注", "静脉输注", "笔芯", "预充", "预灌封", "预填充", "特充"];
-pub(super) const INJECTED_EN: &[&str] = &[
+pub(crate) const INJECTED_EN: &[&str] = &[
     "injection",
     "injectable",
     "for infusion",
@@ -382,4 +382,4 @@ pub(super) const INJECTED_EN: &[&str] = &[
 ];
 
 /// Names that contain a listed one but are not on the list: 泰诺林 is paracetamol.
-pub(super) const EXCEPTIONS: &[&str] = &["泰诺林"];
+pub(crate) const EXCEPTIONS: &[&str] = &["泰诺林"];

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{known_device, passwords, session, signing};
+use super::{known_device, password_hashing, session, signing};
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Done, Job},
-    letter, limits,
+    letter, rate_limit,
 };
 use coordination::Topic;
 use crypto::{
@@ -102,8 +102,8 @@ pub struct PasswordSet {
 /// more letters, but the caller gets the same answer.
 pub async fn may_request(app: &AppState, email: &str, address: &str) -> Result<bool, Failure> {
     // Never given back: each request costs a letter.
-    let _spent = limits::RESET_ADDRESS.reserve(app, &[address]).await?.keep(app);
-    Ok(limits::RESET_ACCOUNT.spend(app, &[&email.trim().to_lowercase()]).await)
+    let _spent = rate_limit::RESET_ADDRESS.reserve(app, &[address]).await?.keep(app);
+    Ok(rate_limit::RESET_ACCOUNT.spend(app, &[&email.trim().to_lowercase()]).await)
 }
 
 /// Stores a request. The account is looked up afterwards ([`answer_requests`]): up to the answer
@@ -234,7 +234,7 @@ pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Resul
         })
         .await?;
     let Some((link, row)) = found.filter(|(_, row)| row.disabled_at.is_none()) else {
-        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
+        return Err(rate_limit::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     };
     Ok(LinkView {
         purpose: link.purpose,
@@ -269,7 +269,7 @@ pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -
         })
         .await?;
     let Some(person) = person else {
-        return Err(limits::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
+        return Err(rate_limit::LINK_ADDRESS.refuse(app, &[address], Code::LinkInvalid.into()).await);
     };
     let local = person.email.split('@').next().unwrap_or_default();
     let personal = [local, person.name_zh.as_str(), person.name_en.as_str()];
@@ -282,7 +282,7 @@ pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -
     }
     Ok(Prepared {
         link,
-        password_hash: passwords::hash(input.password).await?,
+        password_hash: password_hashing::hash(input.password).await?,
         signing_pin: input.signing_pin.filter(|_| signs(person.role)),
         totp_confirm: input.totp_confirm,
     })

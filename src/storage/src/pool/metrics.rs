@@ -3,9 +3,9 @@
 use diesel::r2d2::State;
 use prometheus::{Histogram, IntGauge};
 
-use base::telemetry::figures::{self, Figures, GaugeGuard};
+use base::telemetry::metrics::{self, GaugeGuard, Metrics};
 
-pub(crate) struct PoolFigures {
+pub(crate) struct PoolMetrics {
     /// Seconds that work waited for its connection.
     pub wait_seconds: Histogram,
     waiting: IntGauge,
@@ -14,23 +14,23 @@ pub(crate) struct PoolFigures {
     writes_waiting: IntGauge,
 }
 
-impl Default for PoolFigures {
+impl Default for PoolMetrics {
     fn default() -> Self {
         Self {
-            wait_seconds: figures::histogram(
+            wait_seconds: metrics::histogram(
                 "pool_wait_seconds",
                 "Seconds that work waited for a database connection",
-                figures::SECONDS,
+                metrics::SECONDS,
             ),
-            waiting: figures::gauge("pool_waiting", "Work that waits for a database connection"),
-            in_use: figures::gauge("pool_in_use", "Database connections at work"),
-            idle: figures::gauge("pool_idle", "Database connections at rest"),
-            writes_waiting: figures::gauge("writer_waiting", "Writes that wait to be taken up"),
+            waiting: metrics::gauge("pool_waiting", "Work that waits for a database connection"),
+            in_use: metrics::gauge("pool_in_use", "Database connections at work"),
+            idle: metrics::gauge("pool_idle", "Database connections at rest"),
+            writes_waiting: metrics::gauge("writer_waiting", "Writes that wait to be taken up"),
         }
     }
 }
 
-impl PoolFigures {
+impl PoolMetrics {
     /// Counts one waiting caller until the guard is dropped.
     pub fn wait(&self) -> GaugeGuard {
         GaugeGuard::by(&self.waiting)
@@ -47,11 +47,11 @@ impl PoolFigures {
         self.writes_waiting.set(i64::try_from(writes_waiting).unwrap_or(i64::MAX));
     }
 
-    /// Registers the metrics with `figures`.
-    pub(crate) fn add_to(&self, figures: &Figures) {
-        figures.register_collector(self.wait_seconds.clone());
+    /// Registers the metrics with `metrics`.
+    pub(crate) fn add_to(&self, metrics: &Metrics) {
+        metrics.register_collector(self.wait_seconds.clone());
         for gauge in [&self.waiting, &self.in_use, &self.idle, &self.writes_waiting] {
-            figures.register_collector(gauge.clone());
+            metrics.register_collector(gauge.clone());
         }
     }
 }

@@ -410,6 +410,7 @@ fn check_time(measured_at: Option<Timestamp>, now: Timestamp, problems: &mut Pro
     to_micros(at.min(now))
 }
 
+mod schema;
 #[cfg(test)]
 #[path = "reading_tests.rs"]
 mod tests;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, AppState, Failure, Tx, shown::RecordAccess};
-use crate::formulary::edition;
+use super::{Actor, AppState, Failure, Tx};
+use crate::{formulary::edition, health_access::RecordAccess};
 use crypto::seal::FieldPlace;
 use domain::refusal::{Code, Refusal};
 
-/// A request that must take effect once.
+/// A request that must take effect request.
 #[derive(Debug, Clone)]
-pub struct Once {
+pub struct IdempotentRequest {
     /// The caller: a key is unique per principal,
     pub principal: String,
     /// and per route.
@@ -46,16 +46,16 @@ enum Saved {
 
 impl AppState {
     /// Runs an operation once per idempotency key.
-    pub async fn once<T: Serialize + Send + 'static>(
+    pub async fn run_idempotent<T: Serialize + Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        once: Once,
+        request: IdempotentRequest,
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Answer, Failure> {
         edition::ensure_recent(self).await?;
         let (saved, replayed) = self
             .write(actor, move |tx| {
-                if let Some(saved) = claim_or_replay(tx, &once)? {
+                if let Some(saved) = claim_key_or_replay(tx, &request)? {
                     if let Saved::Shown { readings, .. } = &saved {
                         tx.shown.extend(readings.clone());
                     }
@@ -73,15 +73,20 @@ impl AppState {
                 match &saved {
                     // A refusal with a retry time is temporary: the retry is a new request.
                     Saved::Refused(refusal) if refusal.retry_after_s.is_some() => {
-                        storage::idempotency::key_forget(tx.conn, &once.principal, &once.route, &once.key)?;
+                        storage::idempotency::key_forget(
+                            tx.conn,
+                            &request.principal,
+                            &request.route,
+                            &request.key,
+                        )?;
                     }
-                    _ => save(tx, &once, &saved)?,
+                    _ => save(tx, &request, &saved)?,
                 }
                 Ok((saved, false))
             })
             .await?;
         if replayed {
-            self.figures.replays.inc();
+            self.metrics.replays.inc();
         }
         let outcome = match saved {
             Saved::Done(body) | Saved::Shown { body, .. } => Ok(body),
@@ -95,13 +100,13 @@ impl AppState {
     /// nothing and is never refused as too frequent.
     ///
     /// # Errors
-    /// As [`AppState::once`] with a known key.
+    /// As [`AppState::run_idempotent`] with a known key.
     pub async fn saved_answer(
         self: &Arc<Self>,
         actor: Actor,
-        once: &Once,
+        request: &IdempotentRequest,
     ) -> Result<Option<Answer>, Failure> {
-        let asked = once.clone();
+        let asked = request.clone();
         let known = self
             .read(actor, move |conn, _| {
                 Ok(storage::idempotency::key_fetch(conn, &asked.principal, &asked.route, &asked.key)?
@@ -114,30 +119,30 @@ impl AppState {
         // The answer is read by an operation, so that the health data it shows is recorded again. A
         // key that is deleted at this moment is a fault; the next request with it is new.
         let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
-        self.once(actor, once.clone(), gone).await.map(Some)
+        self.run_idempotent(actor, request.clone(), gone).await.map(Some)
     }
 }
 
 /// The key is claimed first: a second request with it waits for the first one's commit (PostgreSQL)
 /// or queues behind it (SQLite), and then finds its answer.
-fn claim_or_replay(tx: &mut Tx<'_>, once: &Once) -> Result<Option<Saved>, Failure> {
+fn claim_key_or_replay(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<Option<Saved>, Failure> {
     if storage::idempotency::key_claim(
         tx.conn,
-        &once.principal,
-        &once.route,
-        &once.key,
-        &once.body_digest,
+        &request.principal,
+        &request.route,
+        &request.key,
+        &request.body_digest,
         tx.now,
     )? {
         return Ok(None);
     }
-    let row = storage::idempotency::key_fetch(tx.conn, &once.principal, &once.route, &once.key)?
+    let row = storage::idempotency::key_fetch(tx.conn, &request.principal, &request.route, &request.key)?
         .ok_or_else(|| Failure::Fault("a claimed idempotency key is not there".to_owned()))?;
-    if row.body_digest != once.body_digest {
+    if row.body_digest != request.body_digest {
         return Err(Code::IdempotencyKeyReused.into());
     }
     let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
-    let plain = tx.app.keys.sealer.open(&place(tx, once), &sealed)?;
+    let plain = tx.app.keys.sealer.open(&place(tx, request), &sealed)?;
     Ok(Some(serde_json::from_slice(&plain)?))
 }
 
@@ -172,12 +177,12 @@ fn run_in_savepoint<T>(
     outcome
 }
 
-fn save(tx: &mut Tx<'_>, once: &Once, saved: &Saved) -> Result<(), Failure> {
-    let sealed = tx.app.keys.sealer.seal(&place(tx, once), &serde_json::to_vec(saved)?)?;
-    storage::idempotency::answer_save(tx.conn, &once.principal, &once.route, &once.key, &sealed)?;
+fn save(tx: &mut Tx<'_>, request: &IdempotentRequest, saved: &Saved) -> Result<(), Failure> {
+    let sealed = tx.app.keys.sealer.seal(&place(tx, request), &serde_json::to_vec(saved)?)?;
+    storage::idempotency::answer_save(tx.conn, &request.principal, &request.route, &request.key, &sealed)?;
     Ok(())
 }
 
-fn place<'a>(tx: &'a Tx<'_>, once: &'a Once) -> FieldPlace<'a> {
-    FieldPlace::of_text(&tx.app.policy.network, "idempotency", "answer_sealed", &once.key)
+fn place<'a>(tx: &'a Tx<'_>, request: &'a IdempotentRequest) -> FieldPlace<'a> {
+    FieldPlace::of_text(&tx.app.policy.network, "idempotency", "answer_sealed", &request.key)
 }

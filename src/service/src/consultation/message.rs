@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
-use crate::{Actor, AppState, Failure, Part, Recipients, Shown, Tx, network::me};
+use crate::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, network::me};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, Id, MessageId},
@@ -88,7 +88,7 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
 pub fn list(
     conn: &mut Conn,
     app: &AppState,
-    shown: &mut Shown,
+    shown: &mut HealthAccess,
     actor: Actor,
     id: ConsultationId,
     page: (Option<MessageId>, i64),

@@ -1,4 +1,4 @@
-//! Limits on failures. They slow down only the caller who fails:
+//! Rate limits on failures. They slow down only the caller who fails:
 //!
 //! - a failure is counted for the account or the device together with the address, never for the
 //!   address alone: many stations and people share one address;
@@ -18,7 +18,7 @@ use domain::refusal::{Code, Refusal};
 
 /// How many failures of one kind a subject may have in a window.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limit {
+pub(crate) struct RateLimit {
     name: &'static str,
     /// The number allowed in one window.
     most: u32,
@@ -27,56 +27,60 @@ pub(crate) struct Limit {
 }
 
 /// Failed sign-ins from one known device of one account. Our default.
-pub(crate) const SIGN_IN_DEVICE: Limit = Limit { name: "sign-in-device", most: 10, seconds: 900 };
+pub(crate) const SIGN_IN_DEVICE: RateLimit = RateLimit { name: "sign-in-device", most: 10, seconds: 900 };
 /// Failed sign-ins of one account from one address: after that, slow tries apply (below). Our
 /// default.
-pub(crate) const SIGN_IN_SOURCE: Limit = Limit { name: "sign-in-account", most: 10, seconds: 900 };
+pub(crate) const SIGN_IN_SOURCE: RateLimit = RateLimit { name: "sign-in-account", most: 10, seconds: 900 };
 /// Slow tries of one account from one address: the one-time code is checked first, and the password
 /// only after a right code, so the owner can still sign in from an address from which others guess.
 /// Our default.
-pub(crate) const SIGN_IN_SLOW_SOURCE: Limit = Limit { name: "sign-in-slow-account", most: 30, seconds: 900 };
+pub(crate) const SIGN_IN_SLOW_SOURCE: RateLimit =
+    RateLimit { name: "sign-in-slow-account", most: 30, seconds: 900 };
 /// Slow tries of one account from anywhere. Three codes of a million are valid at a time: including
 /// the quick tries, an attacker who knows the password and guesses the code needs seven weeks for
 /// an even chance, and the owner is notified on the first day. Our default.
-pub(crate) const SIGN_IN_SLOW: Limit = Limit { name: "sign-in-slow", most: 80, seconds: 3600 };
+pub(crate) const SIGN_IN_SLOW: RateLimit = RateLimit { name: "sign-in-slow", most: 80, seconds: 3600 };
 /// Failed sign-ins from one address: after that the cheap proof, the one-time code, is checked
 /// before the expensive one, the password. Our default.
-pub(crate) const SIGN_IN_ADDRESS: Limit = Limit { name: "sign-in-address", most: 60, seconds: 900 };
+pub(crate) const SIGN_IN_ADDRESS: RateLimit = RateLimit { name: "sign-in-address", most: 60, seconds: 900 };
 /// Failed sign-ins of one account from anywhere: after that every try is a slow one, and the owner
 /// is notified. Our default.
-pub(crate) const SIGN_IN_ANYWHERE: Limit = Limit { name: "sign-in-anywhere", most: 30, seconds: 900 };
+pub(crate) const SIGN_IN_ANYWHERE: RateLimit = RateLimit { name: "sign-in-anywhere", most: 30, seconds: 900 };
 /// Warning letters to the owner of one account. Our default.
-pub(crate) const SIGN_IN_LETTER: Limit = Limit { name: "sign-in-letter", most: 1, seconds: 86_400 };
+pub(crate) const SIGN_IN_LETTER: RateLimit = RateLimit { name: "sign-in-letter", most: 1, seconds: 86_400 };
 /// Unknown refresh tokens from one address. Our default.
-pub(crate) const REFRESH_ADDRESS: Limit = Limit { name: "refresh-address", most: 60, seconds: 900 };
+pub(crate) const REFRESH_ADDRESS: RateLimit = RateLimit { name: "refresh-address", most: 60, seconds: 900 };
 /// Invalid assertions of one device from one address. Our default.
-pub(crate) const DEVICE_SOURCE: Limit = Limit { name: "device-source", most: 20, seconds: 900 };
+pub(crate) const DEVICE_SOURCE: RateLimit = RateLimit { name: "device-source", most: 20, seconds: 900 };
 /// Assertions of unknown devices and invalid enrolment codes from one address. Our default.
-pub(crate) const DEVICE_ADDRESS: Limit = Limit { name: "device-address", most: 60, seconds: 900 };
+pub(crate) const DEVICE_ADDRESS: RateLimit = RateLimit { name: "device-address", most: 60, seconds: 900 };
 /// Unknown links from one address. Our default.
-pub(crate) const LINK_ADDRESS: Limit = Limit { name: "link-address", most: 20, seconds: 900 };
+pub(crate) const LINK_ADDRESS: RateLimit = RateLimit { name: "link-address", most: 20, seconds: 900 };
 /// Requests of a new password from one address, right or wrong: each costs a
 /// letter. Our default.
-pub(crate) const RESET_ADDRESS: Limit = Limit { name: "reset-address", most: 30, seconds: 3600 };
+pub(crate) const RESET_ADDRESS: RateLimit = RateLimit { name: "reset-address", most: 30, seconds: 3600 };
 /// Letters with a new link to one account. Our default.
-pub(crate) const RESET_ACCOUNT: Limit = Limit { name: "reset-account", most: 3, seconds: 3600 };
+pub(crate) const RESET_ACCOUNT: RateLimit = RateLimit { name: "reset-account", most: 3, seconds: 3600 };
 
 /// Codes to one phone from one screen: each costs a message and allows a few tries. Our default.
-pub(crate) const PHONE_CODE_SOURCE: Limit = Limit { name: "phone-code-source", most: 5, seconds: 3600 };
+pub(crate) const PHONE_CODE_SOURCE: RateLimit =
+    RateLimit { name: "phone-code-source", most: 5, seconds: 3600 };
 /// Codes to one phone from all screens together. Our default.
-pub(crate) const PHONE_CODE_PHONE: Limit = Limit { name: "phone-code-phone", most: 20, seconds: 3600 };
+pub(crate) const PHONE_CODE_PHONE: RateLimit =
+    RateLimit { name: "phone-code-phone", most: 20, seconds: 3600 };
 /// Codes to one phone from one screen after other screens have used up the limit above: the screen
 /// that the phone's owner uses can still send them. Our default.
-pub(crate) const PHONE_CODE_SPARE: Limit = Limit { name: "phone-code-spare", most: 2, seconds: 3600 };
+pub(crate) const PHONE_CODE_SPARE: RateLimit = RateLimit { name: "phone-code-spare", most: 2, seconds: 3600 };
 /// Codes from one screen. Our default.
-pub(crate) const PHONE_CODE_SCREEN: Limit = Limit { name: "phone-code-screen", most: 30, seconds: 3600 };
+pub(crate) const PHONE_CODE_SCREEN: RateLimit =
+    RateLimit { name: "phone-code-screen", most: 30, seconds: 3600 };
 /// Wrong PINs at one station's screen, whatever the card: `most` in `seconds`
 /// come from the policy.
-pub(crate) const fn screen_pins(most: u32, seconds: u32) -> Limit {
-    Limit { name: "screen-pins", most, seconds }
+pub(crate) const fn screen_pins(most: u32, seconds: u32) -> RateLimit {
+    RateLimit { name: "screen-pins", most, seconds }
 }
 
-impl Limit {
+impl RateLimit {
     /// Subjects are addresses, mail addresses and ids; the counter sees a digest.
     fn key(self, subject: &[&str]) -> String {
         format!("{}:{}", self.name, digest::hex(&digest::sha256(subject.join("\n").as_bytes())))
@@ -87,7 +91,7 @@ impl Limit {
     }
 
     fn refusal(self, app: &AppState) -> Failure {
-        app.figures.limited(self.name);
+        app.metrics.limited(self.name);
         Refusal::new(Code::TooManyRequests).retry_after(self.seconds).into()
     }
 
@@ -111,7 +115,7 @@ impl Limit {
 
     /// Counts one failure and returns the number in this window.
     pub async fn note(self, app: &AppState, subject: &[&str]) -> u32 {
-        app.figures.counted(self.name);
+        app.metrics.counted(self.name);
         app.coordination.count(&self.key(subject), 1, self.window(), app.now()).await
     }
 
@@ -125,7 +129,7 @@ impl Limit {
     pub(crate) async fn spend(self, app: &AppState, subject: &[&str]) -> bool {
         let within = self.note(app, subject).await <= self.most;
         if !within {
-            app.figures.limited(self.name);
+            app.metrics.limited(self.name);
         }
         within
     }
@@ -141,7 +145,7 @@ impl Limit {
 #[derive(Debug)]
 #[must_use]
 pub struct Taken {
-    limit: Limit,
+    limit: RateLimit,
     key: String,
     number: u32,
 }
@@ -154,7 +158,7 @@ impl Taken {
 
     /// The try was wrong: it counts. Returns whether it was the last of its window.
     pub fn keep(&self, app: &AppState) -> bool {
-        app.figures.counted(self.limit.name);
+        app.metrics.counted(self.limit.name);
         self.limit.is_last(self.number)
     }
 }

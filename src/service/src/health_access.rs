@@ -1,5 +1,5 @@
 //! Every access to a health record by somebody else is recorded. Code that puts health data
-//! together takes a [`Shown`] and notes in it whose data it shows; only [`AppState::read_health`]
+//! together takes a [`HealthAccess`] and notes in it whose data it shows; only [`AppState::read_health`]
 //! and the write transactions create one, and they write the noted accesses to the event log before
 //! the caller gets the answer. What cannot be recorded is not shown.
 //!
@@ -72,12 +72,12 @@ pub(super) struct RecordAccess {
 
 /// Collects whose health data a reader is shown.
 #[derive(Debug)]
-pub struct Shown {
+pub struct HealthAccess {
     reader: Actor,
     accesses: Vec<RecordAccess>,
 }
 
-impl Shown {
+impl HealthAccess {
     pub(super) fn to(reader: Actor) -> Self {
         Self { reader, accesses: Vec::new() }
     }
@@ -178,14 +178,14 @@ impl AppState {
     pub async fn read_health<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl Fn(&mut Conn, &AppState, &mut Shown) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let app = Arc::clone(self);
         let (outcome, fresh) = self
             .store
             .read(move |conn| {
                 actor.ensure_live(conn, app.now())?;
-                let mut shown = Shown::to(actor);
+                let mut shown = HealthAccess::to(actor);
                 let outcome = match work(conn, &app, &mut shown) {
                     // A refusal may reveal a record, too.
                     Err(Failure::Refused(refusal)) => Err(refusal),
