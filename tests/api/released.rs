@@ -1,19 +1,22 @@
-//! Upgrade test: a database of a released version, whose process was killed in the
+//! Upgrade test: a database of an earlier version, whose process was killed in the
 //! middle of journeys, opens with this version, keeps every invariant, and all
 //! unfinished work in it reaches an end. `tests/released/make` makes such a database.
 
 use chrono::TimeDelta;
 use diesel::{dsl::max, prelude::*};
 
-use crate::harness::TestApp;
+use crate::{engines::Database, harness::TestApp};
 use domain::time::Timestamp;
 use service::Actor;
 use storage::{
-    Conn, on_backend,
+    Conn, DatabaseUrl, on_backend,
     schema::{consultation, event, orders},
 };
 
-const VERSION: &str = "0.1.0";
+/// The first release.
+const FIRST: &str = "0.1.0";
+/// The last version of 0.2.0 that was one crate: the workspace changed no table.
+const ONE_CRATE: &str = "0.2.0-one-crate";
 
 /// Counts consultations and orders that have not ended.
 fn unfinished(conn: &mut Conn) -> (i64, i64) {
@@ -41,8 +44,21 @@ async fn violations(app: &TestApp) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_database_of_the_last_release_opens_and_its_unfinished_work_ends() {
-    let app = TestApp::open_released(VERSION).await;
+async fn a_database_of_the_first_release_opens_and_its_unfinished_work_ends() {
+    opens_and_its_unfinished_work_ends(FIRST).await;
+}
+
+#[actix_web::test]
+async fn a_database_of_the_version_before_the_workspace_needs_no_migration_and_its_unfinished_work_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Database::released(folder.path(), ONE_CRATE);
+    let url = DatabaseUrl::parse(&database.url).expect("a URL");
+    assert!(storage::is_up_to_date(&url).expect("read"));
+    opens_and_its_unfinished_work_ends(ONE_CRATE).await;
+}
+
+async fn opens_and_its_unfinished_work_ends(version: &str) {
+    let app = TestApp::open_released(version).await;
     let mut conn = app.connection();
     let newest =
         on_backend!(&mut conn, c => event::table.select(max(event::at)).get_result::<Option<Timestamp>>(c))
@@ -53,7 +69,7 @@ async fn a_database_of_the_last_release_opens_and_its_unfinished_work_ends() {
     let chain = app.state.read(Actor::System, service::audit::verify).await.expect("checked");
     assert!(chain.unbroken && chain.sealed_to > 0, "{chain:?}");
     let (consultations, _) = unfinished(&mut conn);
-    assert!(consultations > 10, "{VERSION} was cut off in the middle: {consultations}");
+    assert!(consultations > 10, "{version} was cut off in the middle: {consultations}");
 
     // No worker or cabinet comes back: within a day and a half everything ends.
     for _ in 0..72 {

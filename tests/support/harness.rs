@@ -92,14 +92,22 @@ impl TestApp {
     pub async fn open_released(version: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let database = Database::released(dir.path(), version);
-        let name = match engine() {
-            Engine::Sqlite => "sqlite-master-secret",
-            Engine::Postgres => "postgres-master-secret",
+        let engine = match engine() {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgres",
         };
         let folder = root().join("tests/released").join(version);
-        let secret = std::fs::read_to_string(folder.join(name)).expect("a secret");
+        let secret =
+            std::fs::read_to_string(folder.join(format!("{engine}-master-secret"))).expect("a secret");
         let mut config = Self::config(dir.path(), &database);
         config.master_secret = Some(secret.trim().to_owned().into());
+        // Releases since the audit chain has a witness keep its files beside the database.
+        if let Ok(file) = std::fs::File::open(folder.join(format!("{engine}-witness.jsonl.gz"))) {
+            let witness = config.data_dir.join("audit-witness");
+            std::fs::create_dir_all(&witness).expect("a folder");
+            let mut written = std::fs::File::create(witness.join("released.jsonl")).expect("a file");
+            std::io::copy(&mut flate2::read::GzDecoder::new(file), &mut written).expect("unpacked");
+        }
         let clock = ManualClock::at(start_of_test());
         Self::build(config, clock, Arc::new(database), Arc::new(dir), Shared::default()).await
     }
