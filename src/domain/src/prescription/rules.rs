@@ -1,4 +1,5 @@
-//! The prescribing rules that do not depend on the individual drug.
+//! The prescribing rules that do not depend on the individual drug, and where a drug is refused
+//! because of the safety engine's findings (`check_findings`).
 
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};

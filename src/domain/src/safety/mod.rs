@@ -2,7 +2,8 @@
 //! and the worker's profile. It blocks and warns; it never writes or completes a prescription line,
 //! and never treats a gap in its knowledge as safe: that is `unknown`. The rules are tables with a
 //! version and a source (`ingredients`, `pairs`, `people`), so that a changed rule leaves old
-//! decisions explained. Pairs are checked between the prescribed drugs and everything taken; a pair
+//! decisions explained. A drug is refused by its findings: in `prescription::rules::check_findings` and
+//! `order::self_care::judge`. Pairs are checked between the prescribed drugs and everything taken; a pair
 //! of two drugs that the worker already takes does not concern this prescription.
 
 mod allergies;

@@ -1,5 +1,5 @@
-//! Decides from the findings whether the cabinet sells. A block refuses the sale. Unknown refuses
-//! it too: it may be a block, no staff is present to judge it, and a doctor can be called. The buyer
+//! Decides from the findings whether a drug is sold at the cabinet or refused. A block refuses the
+//! drug. Unknown refuses it too: it may be a block, no staff is present to judge it, and a doctor can be called. The buyer
 //! accepts a warning by the name of its rule. Open questions come first if answers may change the
 //! verdict.
 
