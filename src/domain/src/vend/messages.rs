@@ -9,40 +9,7 @@ use super::{
     identity::{BootId, Epoch},
     journal::{JournalEntry, JournalHead},
 };
-use crate::{
-    ids::{AttemptId, DeviceId, OrderUnitId},
-    spelling,
-    stock::SlotNo,
-    time::Timestamp,
-};
-
-/// The claims of a vend authorization.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VendAuthorization {
-    /// The issuer: the network's name.
-    pub iss: String,
-    /// The device that may act on it.
-    pub aud: DeviceId,
-    /// The epoch of that device.
-    pub epoch: Epoch,
-    /// The attempt that it permits.
-    pub attempt: AttemptId,
-    /// The one pack that it is for.
-    pub order_unit: OrderUnitId,
-    /// The pack's slot.
-    pub slot: SlotNo,
-    /// The product that the slot should hold.
-    pub product_code: String,
-    /// The lot that the slot should hold.
-    pub lot_no: String,
-    /// Always 1: one attempt per physical pack.
-    pub quantity: u32,
-    /// Not before, in seconds since 1970.
-    pub nbf: i64,
-    /// The server refuses START from here on, in seconds since 1970.
-    pub exp: i64,
-}
+use crate::{ids::AttemptId, spelling, stock::SlotNo, time::Timestamp};
 
 /// What the cabinet believes one slot to contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -140,7 +107,7 @@ pub enum WorkItem {
     Vend {
         /// Of which attempt.
         attempt: AttemptId,
-        /// The compact JWS over `VendAuthorization`.
+        /// The vend authorization, a compact JWS.
         authorization: String,
     },
     /// Withdrawn.
