@@ -19,6 +19,8 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod letter;
+#[allow(dead_code)]
+mod machine;
 pub mod matching;
 pub mod metrics;
 pub mod network;
