@@ -17,7 +17,7 @@ use domain::{
     ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId},
     vend::AttemptState,
 };
-use storage::{Conn, DatabaseUrl, conn::Purpose};
+use storage::{Conn, DatabaseUrl, authority::Authority, conn::Purpose, idempotency::AnswerId};
 
 /// Tables that only grow.
 const HISTORY: &[&str] = &[
@@ -76,9 +76,12 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
 /// Some of what each verb writes, and a list.
 fn run_frequent_writes(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
-    storage::authority::check_in_touch(conn, CheckInId::generate(), now)?;
+    let check_in = Authority::CheckIn(CheckInId::generate());
+    storage::authority::authority_touch(conn, check_in, now, false)?;
+    let session = Authority::Session { id: SessionId::generate(), version: 1, oldest: now };
+    storage::authority::authority_lock_with_answer(conn, session, AnswerId::generate())?;
+    storage::authority::authority_touch(conn, session, now, true)?;
     storage::authority::session_touch(conn, SessionId::generate(), now)?;
-    storage::idempotency::answer_save(conn, "worker", "route", "key", &[])?;
     storage::prescription::lines_of_all(conn, &[PrescriptionId::generate(); 3])?;
     Ok(())
 }

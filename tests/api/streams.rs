@@ -36,7 +36,7 @@ fn append(conn: &mut Conn, kind: &str, worker: Option<WorkerId>) {
         staff_id: None,
         at: start_of_test(),
     };
-    storage::events::event_append(conn, &event).expect("appended");
+    storage::events::events_append(conn, &[event]).expect("appended");
 }
 
 fn run(conn: &mut Conn, sql: &str) {

@@ -9,19 +9,24 @@ use std::{
 use diesel::prelude::*;
 use futures_util::future::join_all;
 
-use storage::{Conn, DatabaseUrl, Store, StoreError, on_backend};
+use storage::{Conn, DatabaseUrl, Store, StoreError, idempotency::NewAnswer, on_backend};
 
 const CHILD: &str = "WAYSTATION_TEST_WRITER_CHILD";
 
 fn claim(conn: &mut Conn, key: &str) -> Result<(), StoreError> {
     let now = crate::harness::start_of_test();
-    storage::idempotency::key_claim(conn, "test", "writer", key, &[0; 32], now)?;
+    let created_at = storage::sql_types::At(now);
+    let id = crypto::digest::id_of(key);
+    let new = NewAnswer { id, body_digest: key.as_bytes(), answer_sealed: &[], created_at };
+    storage::idempotency::answer_save(conn, &new)?;
     Ok(())
 }
 
 fn keys(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
-    use storage::schema::idempotency::dsl;
-    Ok(on_backend!(conn, c => dsl::idempotency.order(dsl::key).select(dsl::key).load(c))?)
+    use storage::schema::saved_answer::dsl;
+    let keys: Vec<Vec<u8>> =
+        on_backend!(conn, c => dsl::saved_answer.order(dsl::body_digest).select(dsl::body_digest).load(c))?;
+    Ok(keys.into_iter().map(|key| String::from_utf8_lossy(&key).into_owned()).collect())
 }
 
 /// Not a test of its own: the process that the next test kills.

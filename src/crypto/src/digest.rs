@@ -3,6 +3,8 @@
 use aws_lc_rs::{constant_time, digest as backend};
 use data_encoding::HEXLOWER;
 
+use domain::ids::Id;
+
 /// The value that every hash chain starts from, before its first link.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 
@@ -10,6 +12,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut context = backend::Context::new(&backend::SHA256);
     context.update(bytes);
     finish(context)
+}
+
+/// The id of what has none of its own: the first 16 bytes of its name's SHA-256.
+pub fn id_of<K>(name: &str) -> Id<K> {
+    let mut half = [0; 16];
+    half.copy_from_slice(&sha256(name.as_bytes())[..16]);
+    Id::from_uuid(uuid::Uuid::from_bytes(half))
 }
 
 /// Incremental SHA-256.

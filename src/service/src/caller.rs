@@ -4,7 +4,7 @@
 //!
 //! On PostgreSQL an operation may wait for a row while another transaction ends the caller's
 //! authority. So the last step reads the authority's row again and locks it until the commit
-//! ([`Actor::confirm`]). It does not wait for that row while holding other locks: the transaction
+//! ([`storage::last_step`]). It does not wait for that row while holding other locks: the transaction
 //! that ends the authority may need those. If the row is being changed, the operation is rolled
 //! back and run again; after a few retries it waits. Operations that end an authority must
 //! therefore change its row (`session`, `check_in`, `device`) in the same transaction as whatever
@@ -21,7 +21,12 @@ use domain::{
     staff::role::Role,
     time::Timestamp,
 };
-use storage::{Conn, StoreError, authority::Recheck, events::AnyId};
+use storage::{
+    Conn,
+    authority::{Activity, Authority},
+    events::AnyId,
+    idempotency::{AnswerId, SavedAnswer},
+};
 
 /// A station's screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,101 +124,83 @@ impl Actor {
         }
     }
 
+    /// What the caller's authority ends by; none for those without a token.
+    pub(super) fn authority(&self, now: Timestamp) -> Option<Authority> {
+        match self {
+            Self::System | Self::Anyone => None,
+            Self::Worker(worker) => Some(Authority::CheckIn(worker.check_in)),
+            Self::Staff(staff) => Some(Authority::Session {
+                id: staff.session,
+                version: staff.session_version,
+                oldest: oldest_session(now),
+            }),
+            Self::Station(StationCaller { device, epoch, .. })
+            | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
+                Some(Authority::Device { id: *device, epoch: *epoch })
+            }
+        }
+    }
+
+    /// The refusal once the authority has ended.
+    pub(super) fn ended(&self) -> Code {
+        match self {
+            Self::System | Self::Anyone => Code::Unauthenticated,
+            Self::Worker(_) => Code::CheckInEnded,
+            Self::Staff(_) => Code::SessionEnded,
+            Self::Station(_) | Self::Cabinet(_) => Code::DeviceRevoked,
+        }
+    }
+
     /// Checks that what the token proved still holds.
     ///
     /// # Errors
-    /// `CheckInEnded`, `SessionEnded` or `DeviceRevoked`.
+    /// [`Self::ended`].
     pub(crate) fn ensure_live(&self, conn: &mut Conn, now: Timestamp) -> Result<(), Failure> {
-        match self {
-            Self::Worker(worker) if storage::authority::check_in_is_live(conn, worker.check_in)? => Ok(()),
-            Self::Worker(_) => Err(Code::CheckInEnded.into()),
-            _ => self.lock_live(conn, now).map(drop),
+        match self.authority(now) {
+            Some(authority) if !storage::authority::authority_is_live(conn, authority)? => {
+                Err(self.ended().into())
+            }
+            _ => Ok(()),
         }
     }
 
     /// As [`Self::ensure_live`], for a transaction that writes; it locks a worker's check-in row
     /// and returns the activity times that the caller's row contained before this transaction
-    /// changes it.
+    /// changes it, and the answer that is saved under `key`.
     ///
     /// # Errors
     /// As there.
-    pub(super) fn lock_live(&self, conn: &mut Conn, now: Timestamp) -> Result<Standing, Failure> {
-        Ok(match self {
-            Self::System | Self::Anyone => Standing::default(),
-            Self::Worker(worker) => {
-                let active_at = storage::authority::check_in_lock_for_key_share(conn, worker.check_in)?
-                    .ok_or(Code::CheckInEnded)?;
-                Standing { active_at: Some(active_at), attended_at: None }
-            }
-            Self::Staff(staff) => {
-                let row = storage::authority::session_live(
-                    conn,
-                    staff.session,
-                    staff.session_version,
-                    oldest_session(now),
-                )?
-                .ok_or(Code::SessionEnded)?;
-                let attended_at = Some(row.attended_at.unwrap_or(row.active_at));
-                Standing { active_at: Some(row.active_at), attended_at }
-            }
-            Self::Station(StationCaller { device, epoch, .. })
-            | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
-                if !storage::authority::device_is_live(conn, *device, *epoch)? {
-                    return Err(Code::DeviceRevoked.into());
-                }
-                Standing::default()
-            }
-        })
-    }
-
-    /// The last step of a write: stores that the caller was active, and checks that what the token
-    /// proved still holds and will hold until the commit.
-    ///
-    /// # Errors
-    /// As [`Self::ensure_live`]; `Contended` while another transaction changes the row, unless
-    /// `wait` is set.
-    pub(super) fn confirm(
+    pub(super) fn open(
         &self,
         conn: &mut Conn,
         now: Timestamp,
-        seen: Seen,
-        wait: bool,
-    ) -> Result<(), Failure> {
-        let (status, code) = match self {
-            Self::System | Self::Anyone => return Ok(()),
-            Self::Worker(worker) => {
-                if worker.acts
-                    && seen.standing.active_at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY)
-                    && storage::authority::check_in_try_lock(conn, worker.check_in)?
-                {
-                    storage::authority::check_in_touch(conn, worker.check_in, now)?;
-                    return Ok(());
-                }
-                (storage::authority::check_in_recheck(conn, worker.check_in, wait)?, Code::CheckInEnded)
+        key: Option<AnswerId>,
+    ) -> Result<(Activity, Option<SavedAnswer>), Failure> {
+        let found = match (self.authority(now), key) {
+            (None, None) => return Ok((Activity::default(), None)),
+            (None, Some(key)) => {
+                let saved = storage::idempotency::answer_fetch(conn, key)?;
+                return Ok((Activity::default(), saved));
             }
-            Self::Staff(staff) => {
-                let oldest = oldest_session(now);
-                let (id, version) = (staff.session, staff.session_version);
-                if let Some(touch) = seen.touch(now)
-                    && storage::authority::session_try_lock(conn, id, version, oldest)?
-                {
-                    match touch {
-                        Touch::Attend => storage::authority::session_attend(conn, id, now)?,
-                        Touch::Hear => storage::authority::session_touch(conn, id, now)?,
-                    }
-                    return Ok(());
-                }
-                (storage::authority::session_recheck(conn, id, version, oldest, wait)?, Code::SessionEnded)
+            (Some(authority), None) => {
+                storage::authority::authority_lock(conn, authority)?.map(|activity| (activity, None))
             }
-            Self::Station(StationCaller { device, epoch, .. })
-            | Self::Cabinet(CabinetCaller { device, epoch, .. }) => {
-                (storage::authority::device_recheck(conn, *device, *epoch, wait)?, Code::DeviceRevoked)
+            (Some(authority), Some(key)) => {
+                storage::authority::authority_lock_with_answer(conn, authority, key)?
             }
         };
-        match status {
-            Recheck::Holds => Ok(()),
-            Recheck::Ended => Err(code.into()),
-            Recheck::Contended => Err(StoreError::Contended.into()),
+        found.ok_or_else(|| self.ended().into())
+    }
+
+    /// Whether it is worth a write that this caller was active, which was last at `before`; and if
+    /// so, whether a member of staff was certainly there in person. `proven`: by their PIN.
+    pub(super) fn touch(&self, before: Activity, proven: bool, now: Timestamp) -> Option<bool> {
+        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY);
+        match self {
+            Self::System | Self::Anyone | Self::Station(_) | Self::Cabinet(_) => None,
+            Self::Worker(worker) => (worker.acts && due(before.active_at)).then_some(false),
+            Self::Staff(_) if proven || !is_quiet(before, now) && due(attended_at(before)) => Some(true),
+            Self::Staff(_) => due(before.active_at).then_some(false),
         }
     }
 }
@@ -226,49 +213,15 @@ fn oldest_session(now: Timestamp) -> Timestamp {
 /// After this much inactivity, accepting an offer requires the PIN. Source: security check 20.
 const QUIET: TimeDelta = TimeDelta::minutes(15);
 
-/// The activity times in the caller's row before a transaction changed it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Standing {
-    /// When the caller last acted; none for callers whose authority does not end by inactivity.
-    pub active_at: Option<Timestamp>,
-    /// When a member of staff was last certainly present: at sign-in, at each write that followed
-    /// another within [`QUIET`], and at each PIN. Reads, long polls, streams and renewed tokens
-    /// come from their program and do not count; and a write after a quiet span may come from
-    /// anybody at the screen.
-    pub attended_at: Option<Timestamp>,
+/// When a member of staff was last certainly present: at sign-in, at each write that followed
+/// another within [`QUIET`], and at each PIN. Reads, long polls, streams and renewed tokens come from
+/// their program and do not count; and a write after a quiet span may come from anybody at the
+/// screen.
+fn attended_at(activity: Activity) -> Option<Timestamp> {
+    activity.attended_at.or(activity.active_at)
 }
 
-impl Standing {
-    /// Whether a member of staff was inactive for so long that only their PIN shows who is present.
-    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
-        self.attended_at.is_some_and(|at| now - at > QUIET)
-    }
-}
-
-/// What a transaction saw of its caller.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Seen {
-    /// Read before the transaction changed anything.
-    pub standing: Standing,
-    /// Whether the caller proved their presence by their PIN.
-    pub proven: bool,
-}
-
-enum Touch {
-    Attend,
-    Hear,
-}
-
-impl Seen {
-    /// The update that is worth a write; a second one within seconds of the last is not.
-    fn touch(&self, now: Timestamp) -> Option<Touch> {
-        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY);
-        if self.proven || !self.standing.is_quiet(now) && due(self.standing.attended_at) {
-            Some(Touch::Attend)
-        } else if due(self.standing.active_at) {
-            Some(Touch::Hear)
-        } else {
-            None
-        }
-    }
+/// Whether a member of staff was inactive for so long that only their PIN shows who is present.
+pub(crate) fn is_quiet(activity: Activity, now: Timestamp) -> bool {
+    attended_at(activity).is_some_and(|at| now - at > QUIET)
 }

@@ -7,11 +7,15 @@
 //! when they were checked in.
 //!
 //! The same access is recorded at most once in [`REPEATED_AFTER`], so that an open page that polls
-//! costs one read by key each time and no write.
+//! costs no query and no write.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -108,6 +112,11 @@ impl HealthAccess {
         }
     }
 
+    /// What was noted until now.
+    pub(super) fn noted(&self) -> Vec<RecordAccess> {
+        self.accesses.clone()
+    }
+
     pub(super) fn take(&mut self) -> Vec<RecordAccess> {
         std::mem::take(&mut self.accesses)
     }
@@ -119,52 +128,87 @@ impl HealthAccess {
     }
 }
 
+/// When this instance last knew an access to be recorded, so that an open page that polls costs no
+/// query for it.
+pub(crate) struct RecordedAccesses(Cache<(AnyId, AnyId, Part), Timestamp>);
+
+impl Default for RecordedAccesses {
+    fn default() -> Self {
+        // An evicted entry costs one more query.
+        Self(Cache::new(200_000))
+    }
+}
+
+impl RecordedAccesses {
+    fn is_known(&self, reader: AnyId, access: &RecordAccess, now: Timestamp) -> bool {
+        let recorded = self.0.get(&(reader, access.subject, access.part));
+        recorded.is_some_and(|at| at > now - REPEATED_AFTER)
+    }
+
+    /// Notes that an access is in the committed log.
+    pub(crate) fn note(&self, reader: AnyId, access: &RecordAccess, at: Timestamp) {
+        self.0.insert((reader, access.subject, access.part), at);
+    }
+}
+
 /// The accesses that were not recorded within [`REPEATED_AFTER`].
-pub(super) fn unrecorded(
+fn unrecorded(
     conn: &mut Conn,
+    app: &AppState,
+    reader: Actor,
+    mut accesses: Vec<RecordAccess>,
+    now: Timestamp,
+) -> Result<Vec<RecordAccess>, Failure> {
+    let Some(reader) = reader.any_id() else { return Ok(Vec::new()) };
+    accesses.retain(|access| !app.recorded_accesses.is_known(reader, access, now));
+    if accesses.is_empty() {
+        return Ok(accesses);
+    }
+    let subjects: Vec<AnyId> =
+        accesses.iter().map(|access| access.subject).collect::<HashSet<_>>().into_iter().collect();
+    let known = store::reads_since(conn, reader, &subjects, now - REPEATED_AFTER)?;
+    let known: HashMap<(AnyId, String), Timestamp> =
+        known.into_iter().map(|(subject, part, at)| ((subject, part), at)).collect();
+    accesses.retain(|access| {
+        let recorded = known.get(&(access.subject, access.part.as_str().to_owned()));
+        if let Some(at) = recorded {
+            app.recorded_accesses.note(reader, access, *at);
+        }
+        recorded.is_none()
+    });
+    Ok(accesses)
+}
+
+/// Notes accesses in this transaction, and returns those that are new with the events that record
+/// them.
+pub(super) fn record(
+    conn: &mut Conn,
+    app: &AppState,
     reader: Actor,
     accesses: Vec<RecordAccess>,
     now: Timestamp,
-) -> Result<Vec<RecordAccess>, Failure> {
-    let Some(reader) = reader.any_id().filter(|_| !accesses.is_empty()) else { return Ok(Vec::new()) };
-    let subjects: Vec<AnyId> =
-        accesses.iter().map(|access| access.subject).collect::<HashSet<_>>().into_iter().collect();
-    let known: HashSet<(AnyId, String)> =
-        store::reads_since(conn, reader, &subjects, now - REPEATED_AFTER)?.into_iter().collect();
-    let fresh = |access: &RecordAccess| !known.contains(&(access.subject, access.part.as_str().to_owned()));
-    Ok(accesses.into_iter().filter(fresh).collect())
-}
-
-/// Writes accesses to the event log and returns how many were new.
-pub(super) fn record(
-    conn: &mut Conn,
-    reader: Actor,
-    accesses: &[RecordAccess],
-    now: Timestamp,
-) -> Result<usize, Failure> {
-    let Some(reader_id) = reader.any_id() else { return Ok(0) };
-    let mut recorded = 0;
+) -> Result<Vec<(RecordAccess, NewEvent)>, Failure> {
+    let Some(reader_id) = reader.any_id() else { return Ok(Vec::new()) };
+    let mut recorded = Vec::new();
     for access in accesses {
         let part = access.part.as_str();
-        if !store::read_note(conn, reader_id, access.subject, part, now - REPEATED_AFTER, now)? {
+        if app.recorded_accesses.is_known(reader_id, &access, now)
+            || !store::read_note(conn, reader_id, access.subject, part, now - REPEATED_AFTER, now)?
+        {
             continue;
         }
-        let stream = if access.part == Part::Events { "staff" } else { "worker" };
-        storage::events::event_append(
-            conn,
-            &NewEvent {
-                stream,
-                stream_id: access.subject,
-                kind: READ.to_owned(),
-                payload: json!({"what": access.part, "id": access.about}),
-                actor_role: reader.role_name(),
-                actor_id: Some(reader_id),
-                worker_id: None,
-                staff_id: None,
-                at: now,
-            },
-        )?;
-        recorded += 1;
+        let event = NewEvent {
+            stream: if access.part == Part::Events { "staff" } else { "worker" },
+            stream_id: access.subject,
+            kind: READ.to_owned(),
+            payload: json!({"what": access.part, "id": access.about}),
+            actor_role: reader.role_name(),
+            actor_id: Some(reader_id),
+            worker_id: None,
+            staff_id: None,
+            at: now,
+        };
+        recorded.push((access, event));
     }
     Ok(recorded)
 }
@@ -191,7 +235,7 @@ impl AppState {
                     Err(Failure::Refused(refusal)) => Err(refusal),
                     outcome => Ok(outcome?),
                 };
-                let fresh = unrecorded(conn, actor, shown.take(), app.now())?;
+                let fresh = unrecorded(conn, &app, actor, shown.take(), app.now())?;
                 Ok::<_, Failure>((outcome, fresh))
             })
             .await?;
@@ -201,16 +245,23 @@ impl AppState {
 
     /// Records accesses in their own transaction.
     pub(super) async fn record_accesses(
-        &self,
-        actor: Actor,
+        self: &Arc<Self>,
+        reader: Actor,
         fresh: Vec<RecordAccess>,
     ) -> Result<(), Failure> {
-        if fresh.is_empty() {
-            return Ok(());
+        let Some(reader_id) = reader.any_id().filter(|_| !fresh.is_empty()) else { return Ok(()) };
+        let (app, now) = (Arc::clone(self), self.now());
+        let recorded = self.store.write(move |conn| {
+            let (accesses, events): (Vec<_>, Vec<_>) =
+                record(conn, &app, reader, fresh.clone(), now)?.into_iter().unzip();
+            storage::events::events_append(conn, &events)?;
+            Ok::<_, Failure>(accesses)
+        });
+        let recorded = recorded.await?;
+        for access in &recorded {
+            self.recorded_accesses.note(reader_id, access, now);
         }
-        let now = self.now();
-        let recorded = self.store.write(move |conn| record(conn, actor, &fresh, now)).await?;
-        if recorded > 0 {
+        if !recorded.is_empty() {
             self.wake(vec![Topic::Operators]);
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::{
 use storage::housekeeping as store;
 
 /// For how long a repeated request gets the first one's saved answer.
-const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
+const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// Deletes expired saved answers, and used one-time proofs that have expired. Each kind has its own
 /// transaction: a row that another transaction has locked does not delay the other kinds.
@@ -21,7 +21,7 @@ const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Faults of the storage.
 pub async fn forget(app: &Arc<AppState>) -> Result<usize, Failure> {
     let answers = rounds::one(app, Job::new("forget-answers"), |tx| {
-        Ok(storage::idempotency::keys_forget(tx.conn, tx.now - ANSWERS_KEPT)?)
+        Ok(storage::idempotency::answers_forget(tx.conn, tx.now - ANSWERS_KEPT)?)
     });
     let proofs =
         rounds::one(app, Job::new("forget-proofs"), |tx| Ok(store::expired_proofs_forget(tx.conn, tx.now)?));

@@ -7,9 +7,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, AppState, Failure, Tx};
-use crate::{formulary::edition, health_access::RecordAccess};
-use crypto::seal::FieldPlace;
+use crate::{
+    formulary::edition,
+    health_access::RecordAccess,
+    tx::run::{Answered, Done, RolledBack},
+};
+use crypto::{digest, seal::FieldPlace};
 use domain::refusal::{Code, Refusal};
+use storage::{
+    idempotency::{AnswerId, NewAnswer, SavedAnswer},
+    sql_types::At,
+};
 
 /// A request that must take effect request.
 #[derive(Debug, Clone)]
@@ -44,8 +52,28 @@ enum Saved {
     Refused(Refusal),
 }
 
+impl IdempotentRequest {
+    fn answer_id(&self) -> AnswerId {
+        answer_id(&self.principal, &self.route, &self.key)
+    }
+}
+
+/// Under what an answer is saved.
+fn answer_id(principal: &str, route: &str, key: &str) -> AnswerId {
+    digest::id_of(&format!("{principal}\n{route}\n{key}"))
+}
+
+/// What came of a request.
+enum Outcome {
+    Answered(Saved),
+    Replayed(Saved),
+    /// The key came with another body before.
+    KeyReused,
+}
+
 impl AppState {
-    /// Runs an operation once per idempotency key.
+    /// Runs an operation once per idempotency key. Of two requests with one key at the same time, the
+    /// one that is committed later is rolled back by its last step, and finds the other's answer.
     pub async fn run_idempotent<T: Serialize + Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
@@ -53,38 +81,33 @@ impl AppState {
         work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Answer, Failure> {
         edition::ensure_recent(self).await?;
-        let (saved, replayed) = self
-            .write(actor, move |tx| {
-                if let Some(saved) = claim_key_or_replay(tx, &request)? {
-                    if let Saved::Shown { readings, .. } = &saved {
-                        tx.shown.extend(readings.clone());
-                    }
-                    return Ok((saved, true));
-                }
-                let saved = match run_in_savepoint(tx, &work) {
-                    Ok(value) => {
-                        let (body, readings) = (serde_json::to_value(value)?, tx.shown.take());
-                        tx.shown.extend(readings.clone());
-                        if readings.is_empty() { Saved::Done(body) } else { Saved::Shown { body, readings } }
-                    }
-                    Err(Failure::Refused(refusal)) => Saved::Refused(*refusal),
-                    Err(failure) => return Err(failure),
-                };
-                match &saved {
-                    // A refusal with a retry time is temporary: the retry is a new request.
-                    Saved::Refused(refusal) if refusal.retry_after_s.is_some() => {
-                        storage::idempotency::key_forget(
-                            tx.conn,
-                            &request.principal,
-                            &request.route,
-                            &request.key,
-                        )?;
-                    }
-                    _ => save(tx, &request, &saved)?,
-                }
-                Ok((saved, false))
-            })
-            .await?;
+        let key = request.answer_id();
+        let asked = request.clone();
+        let done = self.transact(None, actor, Some(key), move |tx, saved| {
+            if let Some(saved) = saved {
+                return replay(tx, &asked, &saved);
+            }
+            let saved = match work(tx) {
+                Ok(value) => Saved::of(serde_json::to_value(value)?, tx.shown.noted()),
+                Err(Failure::Refused(refusal)) if tx.commits_on_refusal() => Saved::Refused(*refusal),
+                Err(failure) => return Err(failure),
+            };
+            answered(tx, &asked, saved)
+        });
+        let outcome = match done.await {
+            // A refusal rolls back the work; it is an answer all the same, and is saved.
+            Err(RolledBack::Refused { refusal, accesses }) => {
+                self.save_refusal(actor, request, *refusal, accesses).await
+            }
+            done => done,
+        };
+        let (saved, replayed) = match outcome {
+            Ok(Outcome::Answered(saved)) => (saved, false),
+            Ok(Outcome::Replayed(saved)) => (saved, true),
+            Ok(Outcome::KeyReused) => return Err(Code::IdempotencyKeyReused.into()),
+            Err(RolledBack::Refused { refusal, .. }) => return Err(Failure::Refused(refusal)),
+            Err(RolledBack::Failed(failure)) => return Err(failure),
+        };
         if replayed {
             self.metrics.replays.inc();
         }
@@ -93,6 +116,26 @@ impl AppState {
             Saved::Refused(refusal) => Err(Box::new(refusal)),
         };
         Ok(Answer { outcome, replayed })
+    }
+
+    /// Saves a refusal whose work was rolled back, unless another request with this key has been
+    /// answered meanwhile.
+    async fn save_refusal(
+        self: &Arc<Self>,
+        actor: Actor,
+        request: IdempotentRequest,
+        refusal: Refusal,
+        accesses: Vec<RecordAccess>,
+    ) -> Result<Outcome, RolledBack> {
+        let key = request.answer_id();
+        self.transact(None, actor, Some(key), move |tx, saved| {
+            tx.shown.extend(accesses.clone());
+            match saved {
+                Some(saved) => replay(tx, &request, &saved),
+                None => answered(tx, &request, Saved::Refused(refusal.clone())),
+            }
+        })
+        .await
     }
 
     /// The saved answer of this key, if there is one. Call it before taking a try from a limit, or
@@ -106,14 +149,12 @@ impl AppState {
         actor: Actor,
         request: &IdempotentRequest,
     ) -> Result<Option<Answer>, Failure> {
-        let asked = request.clone();
-        let known = self
-            .read(actor, move |conn, _| {
-                Ok(storage::idempotency::key_fetch(conn, &asked.principal, &asked.route, &asked.key)?
-                    .is_some())
-            })
-            .await?;
-        if !known {
+        let (app, key) = (Arc::clone(self), request.answer_id());
+        let known = self.store.read(move |conn| {
+            let (_, saved) = actor.open(conn, app.now(), Some(key))?;
+            Ok::<_, Failure>(saved.is_some())
+        });
+        if !known.await? {
             return Ok(None);
         }
         // The answer is read by an operation, so that the health data it shows is recorded again. A
@@ -123,66 +164,75 @@ impl AppState {
     }
 }
 
-/// The key is claimed first: a second request with it waits for the first one's commit (PostgreSQL)
-/// or queues behind it (SQLite), and then finds its answer.
-fn claim_key_or_replay(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<Option<Saved>, Failure> {
-    if storage::idempotency::key_claim(
-        tx.conn,
-        &request.principal,
-        &request.route,
-        &request.key,
-        &request.body_digest,
-        tx.now,
-    )? {
-        return Ok(None);
+impl Saved {
+    fn of(body: serde_json::Value, readings: Vec<RecordAccess>) -> Self {
+        if readings.is_empty() { Self::Done(body) } else { Self::Shown { body, readings } }
     }
-    let row = storage::idempotency::key_fetch(tx.conn, &request.principal, &request.route, &request.key)?
-        .ok_or_else(|| Failure::Fault("a claimed idempotency key is not there".to_owned()))?;
-    if row.body_digest != request.body_digest {
-        return Err(Code::IdempotencyKeyReused.into());
+
+    /// A refusal with a retry time is temporary: the retry is a new request.
+    fn is_final(&self) -> bool {
+        !matches!(self, Self::Refused(refusal) if refusal.retry_after_s.is_some())
     }
-    let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
-    let plain = tx.app.keys.sealer.open(&place(tx, request), &sealed)?;
-    Ok(Some(serde_json::from_slice(&plain)?))
 }
 
-/// A refusal rolls back the work but not the claim of the key.
-fn run_in_savepoint<T>(
-    tx: &mut Tx<'_>,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let app = tx.app;
-    let actor = tx.actor;
-    let now = tx.now;
-    let standing = tx.standing();
-    let mut refused_accesses = Vec::new();
-    let done = tx.conn.savepoint(|conn| {
-        let mut inner = Tx::new(conn, app, actor, standing);
-        inner.now = now;
-        let outcome = work(&mut inner);
-        let (after, keep) = inner.finish();
-        match outcome {
-            Err(Failure::Refused(refusal)) if keep => Ok((Err(Failure::Refused(refusal)), after)),
-            Err(failure) => {
-                refused_accesses = after.accesses;
-                Err(failure)
+fn replay(tx: &mut Tx<'_>, request: &IdempotentRequest, saved: &SavedAnswer) -> Result<Done<Outcome>, Failure> {
+    if saved.body_digest != request.body_digest {
+        return Ok(Done { value: Outcome::KeyReused, answer: None });
+    }
+    let plain = tx.app.keys.sealer.open(&place(tx.app, request.answer_id()), &saved.answer_sealed)?;
+    let saved: Saved = serde_json::from_slice(&plain)?;
+    if let Saved::Shown { readings, .. } = &saved {
+        tx.shown.extend(readings.clone());
+    }
+    Ok(Done { value: Outcome::Replayed(saved), answer: None })
+}
+
+fn answered(tx: &Tx<'_>, request: &IdempotentRequest, saved: Saved) -> Result<Done<Outcome>, Failure> {
+    let answer = if saved.is_final() {
+        let id = request.answer_id();
+        let sealed = tx.app.keys.sealer.seal(&place(tx.app, id), &serde_json::to_vec(&saved)?)?;
+        Some(Answered { id, body_digest: request.body_digest, sealed })
+    } else {
+        None
+    };
+    Ok(Done { value: Outcome::Answered(saved), answer })
+}
+
+fn place(app: &AppState, id: AnswerId) -> FieldPlace<'_> {
+    FieldPlace::of(&app.policy.network, "saved_answer", "answer_sealed", id)
+}
+
+/// Answers that one transaction of [`move_old_answers`] moves.
+const MOVED_AT_ONCE: i64 = 500;
+
+/// Moves the answers of the table `idempotency`, where they were saved before version 0.3, to where
+/// requests look for them. Run before serving.
+///
+/// # Errors
+/// Faults of the storage; an answer that cannot be opened.
+pub async fn move_old_answers(app: &Arc<AppState>) -> Result<usize, Failure> {
+    let mut moved = 0;
+    loop {
+        let state = Arc::clone(app);
+        let batch = app.store.write(move |conn| {
+            let sealer = &state.keys.sealer;
+            let network = &state.policy.network;
+            let rows = storage::idempotency::old_answers(conn, MOVED_AT_ONCE)?;
+            for row in &rows {
+                let Some(sealed) = &row.answer_sealed else { continue };
+                let old = FieldPlace::of_text(network, "idempotency", "answer_sealed", &row.key);
+                let id = answer_id(&row.principal, &row.route, &row.key);
+                let sealed = sealer.seal(&place(&state, id), &sealer.open(&old, sealed)?)?;
+                let (body_digest, answer_sealed, created_at) = (&row.body_digest, &sealed, At(row.created_at));
+                let new = NewAnswer { id, body_digest, answer_sealed, created_at };
+                storage::idempotency::answer_save(conn, &new)?;
             }
-            Ok(value) => Ok((Ok(value), after)),
+            storage::idempotency::old_answers_delete(conn, &rows)?;
+            Ok::<_, Failure>(rows.len())
+        });
+        match batch.await? {
+            0 => return Ok(moved),
+            rows => moved += rows,
         }
-    });
-    // A refusal may reveal a record.
-    tx.shown.extend(refused_accesses);
-    let (outcome, after) = done?;
-    tx.merge(after);
-    outcome
-}
-
-fn save(tx: &mut Tx<'_>, request: &IdempotentRequest, saved: &Saved) -> Result<(), Failure> {
-    let sealed = tx.app.keys.sealer.seal(&place(tx, request), &serde_json::to_vec(saved)?)?;
-    storage::idempotency::answer_save(tx.conn, &request.principal, &request.route, &request.key, &sealed)?;
-    Ok(())
-}
-
-fn place<'a>(tx: &'a Tx<'_>, request: &'a IdempotentRequest) -> FieldPlace<'a> {
-    FieldPlace::of_text(&tx.app.policy.network, "idempotency", "answer_sealed", &request.key)
+    }
 }

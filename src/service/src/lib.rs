@@ -14,7 +14,7 @@ mod failure;
 pub mod formulary;
 pub mod health_access;
 pub mod housekeeping;
-mod idempotency;
+pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
@@ -39,13 +39,7 @@ mod tx;
 pub mod vend;
 pub mod vitals;
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -57,14 +51,10 @@ pub use idempotency::{Answer, IdempotentRequest};
 pub use tx::{Recipients, Tx};
 
 use base::{clock::Clock, telemetry::metrics::Metrics};
-use coordination::{Coordination, Topic};
+use coordination::Coordination;
 use crypto::{keyring::Keyring, seal::FieldPlace};
 use domain::{ids::Id, policy::Policy, time::Timestamp};
-use storage::{Conn, Store};
-
-/// A write whose caller's row another transaction is changing is rolled back and run again this
-/// many times; after that it waits for the row.
-const WAIT_AFTER_TRIES: u32 = 3;
+use storage::Store;
 
 /// The state that all operations share, built once at startup.
 pub struct AppState {
@@ -90,6 +80,7 @@ pub struct AppState {
     /// Items that jobs left for their next rounds.
     left: jobs::rounds::Left,
     pub(crate) metrics_cache: metrics::MetricsCache,
+    pub(crate) recorded_accesses: health_access::RecordedAccesses,
     /// The drugs that may be prescribed here; replaced whole when imported.
     edition: formulary::edition::Edition,
 }
@@ -124,6 +115,7 @@ impl AppState {
             witness: None,
             left: jobs::rounds::Left::default(),
             metrics_cache: metrics::MetricsCache::default(),
+            recorded_accesses: health_access::RecordedAccesses::default(),
             edition: formulary::edition::Edition::default(),
         }
     }
@@ -151,90 +143,6 @@ impl AppState {
         if self.coordination.is_single_instance() { TimeDelta::zero() } else { TimeDelta::seconds(15) }
     }
 
-    /// Runs a read after checking that the caller's authority still holds. A read that shows
-    /// another person's health data uses [`AppState::read_health`] instead.
-    pub async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        actor: Actor,
-        work: impl Fn(&mut Conn, &AppState) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let app = Arc::clone(self);
-        self.store
-            .read(move |conn| {
-                actor.ensure_live(conn, app.now())?;
-                work(conn, &app)
-            })
-            .await
-    }
-
-    /// Runs an operation in one transaction, then wakes the listeners it concerns. The database may
-    /// run `work` more than once ([`Store::write`]); its effects are committed once.
-    ///
-    /// The caller's authority is checked first and again in the last step: nothing is committed for
-    /// a caller whose authority ended meanwhile.
-    ///
-    /// # Errors
-    /// A refusal rolls the operation back, unless it called `commit_on_refusal`; a fault always does.
-    pub async fn write<T: Send + 'static>(
-        self: &Arc<Self>,
-        actor: Actor,
-        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        self.write_with_lock_timeout(None, actor, work).await
-    }
-
-    /// As [`AppState::write`], but each locked row is waited for once, for `lock_timeout`: for
-    /// jobs, which do in the next round what they cannot do now.
-    async fn write_with_lock_timeout<T: Send + 'static>(
-        self: &Arc<Self>,
-        lock_timeout: Option<Duration>,
-        actor: Actor,
-        work: impl Fn(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let app = Arc::clone(self);
-        let tries = AtomicU32::new(0);
-        // The health data that a rolled back operation has shown: a refusal may reveal a record.
-        let refused_accesses = Arc::new(Mutex::new(Vec::new()));
-        let refused_in_work = Arc::clone(&refused_accesses);
-        let done = self
-            .store
-            .write_with_lock_timeout(lock_timeout, move |conn| {
-                let wait = tries.fetch_add(1, Ordering::Relaxed) >= WAIT_AFTER_TRIES;
-                let standing = actor.lock_live(conn, app.now())?;
-                let mut tx = Tx::new(conn, &app, actor, standing);
-                let outcome = work(&mut tx);
-                let now = tx.now;
-                let (mut after, keep) = tx.finish();
-                let outcome = match outcome {
-                    Ok(value) => Ok(value),
-                    Err(Failure::Refused(refusal)) if keep => Err(Failure::Refused(refusal)),
-                    Err(failure) => {
-                        *refused_in_work.lock().unwrap_or_else(PoisonError::into_inner) = after.accesses;
-                        return Err(failure);
-                    }
-                };
-                if health_access::record(conn, actor, &after.accesses, now)? > 0 {
-                    after.wakes.push(Topic::Operators);
-                }
-                if !after.ended_own {
-                    actor.confirm(conn, now, after.seen(standing), wait)?;
-                }
-                Ok((outcome, after))
-            })
-            .await;
-        if let Err(Failure::Refused(_)) = &done {
-            let accesses =
-                std::mem::take(&mut *refused_accesses.lock().unwrap_or_else(PoisonError::into_inner));
-            self.record_accesses(actor, accesses).await?;
-        }
-        let (outcome, after) = done?;
-        self.wake(after.wakes);
-        for fact in after.facts {
-            self.metrics.count(fact);
-        }
-        outcome
-    }
-
     /// Encrypts a field, bound to its table, column and row.
     pub fn seal<K>(&self, table: &str, column: &str, row: Id<K>, plain: &str) -> Result<Vec<u8>, Failure> {
         Ok(self.keys.sealer.seal_text(&FieldPlace::of(&self.policy.network, table, column, row), plain)?)
@@ -243,14 +151,5 @@ impl AppState {
     /// Decrypts a field that [`AppState::seal`] encrypted for this table, column and row.
     pub fn open<K>(&self, table: &str, column: &str, row: Id<K>, sealed: &[u8]) -> Result<String, Failure> {
         Ok(self.keys.sealer.open_text(&FieldPlace::of(&self.policy.network, table, column, row), sealed)?)
-    }
-
-    /// Wakes listeners, each topic once.
-    pub(crate) fn wake(&self, mut topics: Vec<Topic>) {
-        let mut seen = std::collections::HashSet::new();
-        topics.retain(|topic| seen.insert(*topic));
-        for topic in topics {
-            self.coordination.wake(topic);
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! Whether the authority that a token proved is still valid: one read by key at the beginning of a
-//! transaction, and a recheck in its last step.
+//! transaction, and a recheck in its last step ([`crate::last_step`]).
 
 use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, RowLockDsl, on_backend},
+    dialect::{RowLockDsl, on_backend},
+    idempotency::{AnswerId, SavedAnswer},
     prepared::PreparedDsl,
-    schema::{check_in, device, session, staff, worker},
+    schema::{check_in, device, saved_answer, session, staff, worker},
     sql_types::At,
 };
 use domain::{
@@ -18,109 +19,37 @@ use domain::{
 /// The activity time is written at most once in this interval.
 pub const TOUCH_EVERY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
-/// Result of the second check of a caller's authority, at commit.
+/// What an authority ends by: the row that is changed when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recheck {
-    /// Valid, and locked until the end of this transaction.
-    Holds,
-    /// Not valid any more.
-    Ended,
-    /// Valid as far as can be read, but another transaction has locked the row.
-    Contended,
+pub enum Authority {
+    /// A worker's: until the check-in ends.
+    CheckIn(CheckInId),
+    /// A member of staff's: until the session is revoked, gets another version or is not younger
+    /// than `oldest`, or the person is disabled.
+    Session { id: SessionId, version: i64, oldest: Timestamp },
+    /// A device's: until it is revoked or enrolled again.
+    Device { id: DeviceId, epoch: i64 },
 }
 
-/// Rechecks an authority's row in the last step of a transaction, and locks it against change until
-/// the commit. With `wait_for_lock` it waits for a row that another transaction is changing;
-/// without, it returns [`Recheck::Contended`], so that no transaction waits here while it has rows
-/// locked itself.
-macro_rules! recheck {
-    ($conn:ident, $wait_for_lock:ident, $id:ty, $live:expr) => {{
-        if !dialect::writes_overlap($conn) {
-            return Ok(Recheck::Holds);
-        }
-        let found = if $wait_for_lock {
-            on_backend!($conn, c => $live.lock_for_share().get_result::<$id>(c)).optional()?
-        } else {
-            on_backend!($conn, c => $live.lock_for_share_skip_locked().get_result::<$id>(c)).optional()?
-        };
-        if found.is_some() {
-            return Ok(Recheck::Holds);
-        }
-        let unlocked = on_backend!($conn, c => $live.get_result::<$id>(c)).optional()?;
-        Ok(if unlocked.is_some() { Recheck::Contended } else { Recheck::Ended })
-    }};
-}
-
-/// When the worker of an open check-in was last active. Locks the rows with FOR KEY SHARE until the
-/// end of this transaction, so that the worker is not merged into another meanwhile.
-pub fn check_in_lock_for_key_share(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<Timestamp>> {
-    on_backend!(conn, c => check_in::table
-        .inner_join(worker::table)
-        .filter(check_in::id.eq(id))
-        .filter(check_in::ended_at.is_null())
-        .filter(worker::merged_into.is_null())
-        .select(check_in::active_at)
-        .lock_for_key_share()
-        .get_result::<Timestamp>(c))
-    .optional()
-}
-
-/// Whether the check-in has not ended.
-pub fn check_in_is_live(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => check_in::table
-        .find(id)
-        .filter(check_in::ended_at.is_null())
-        .select(check_in::id)
-        .first::<CheckInId>(c))
-    .optional()?;
-    Ok(found.is_some())
-}
-
-/// Rechecks that the check-in has not ended, in a transaction's last step.
-pub fn check_in_recheck(conn: &mut Conn, id: CheckInId, wait_for_lock: bool) -> QueryResult<Recheck> {
-    recheck!(
-        conn,
-        wait_for_lock,
-        CheckInId,
-        check_in::table.find(id).filter(check_in::ended_at.is_null()).select(check_in::id)
-    )
-}
-
-/// Locks an open check-in's row without waiting; `false` when it has ended or another transaction
-/// has locked it.
-pub fn check_in_try_lock(conn: &mut Conn, id: CheckInId) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => check_in::table
-        .find(id)
-        .filter(check_in::ended_at.is_null())
-        .select(check_in::id)
-        .lock_for_no_key_update_skip_locked()
-        .get_result::<CheckInId>(c))
-    .optional()?;
-    Ok(found.is_some())
-}
-
-/// Records that the worker was active.
-pub fn check_in_touch(conn: &mut Conn, id: CheckInId, now: Timestamp) -> QueryResult<()> {
-    diesel::update(check_in::table.find(id))
-        .filter(check_in::active_at.lt(At(now - TOUCH_EVERY)))
-        .set(check_in::active_at.eq(At(now)))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// When a live session was last active and last attended.
-#[derive(Debug, Clone, Copy, Queryable, Selectable)]
-#[diesel(table_name = session)]
-pub struct SessionActivity {
-    /// Last activity, by its member of staff or by their program on its own.
-    pub active_at: Timestamp,
-    /// Last activity certainly by the person; see `service::caller::Standing`.
+/// When the caller of a live authority was last active. A device has no such times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Last activity, by the person or by their program on its own.
+    pub active_at: Option<Timestamp>,
+    /// Last activity certainly by a member of staff in person.
     pub attended_at: Option<Timestamp>,
 }
 
-/// The session, if it is not revoked, has this version, began after `oldest`, and its member of
-/// staff is not disabled.
+macro_rules! open_check_in {
+    ($id:expr) => {
+        check_in::table
+            .inner_join(worker::table)
+            .filter(check_in::id.eq($id))
+            .filter(check_in::ended_at.is_null())
+            .filter(worker::merged_into.is_null())
+    };
+}
+
 macro_rules! live_session {
     ($id:expr, $version:expr, $oldest:expr) => {
         session::table
@@ -134,44 +63,136 @@ macro_rules! live_session {
     };
 }
 
-/// A live session's activity; `None` when it is not live.
-pub fn session_live(
-    conn: &mut Conn,
-    id: SessionId,
-    version: i64,
-    oldest: Timestamp,
-) -> QueryResult<Option<SessionActivity>> {
-    on_backend!(conn, c => live_session!(id, version, oldest)
-        .select(SessionActivity::as_select())
-        .first(c))
+macro_rules! live_device {
+    ($id:expr, $epoch:expr) => {
+        device::table.find($id).filter(device::revoked_at.is_null()).filter(device::epoch.eq($epoch))
+    };
+}
+
+/// The columns of an answer, as two values beside those of another row.
+macro_rules! saved_under {
+    ($answer:expr) => {
+        (
+            saved_answer::table.find($answer).select(saved_answer::body_digest).single_value(),
+            saved_answer::table.find($answer).select(saved_answer::answer_sealed).single_value(),
+        )
+    };
+}
+
+type Saved = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// The activity of a live authority; `None` when it has ended. Locks a worker's rows with FOR KEY
+/// SHARE until the end of this transaction, so that the worker is not merged into another meanwhile.
+pub fn authority_lock(conn: &mut Conn, authority: Authority) -> QueryResult<Option<Activity>> {
+    match authority {
+        Authority::CheckIn(id) => on_backend!(conn, c => open_check_in!(id)
+            .select(check_in::active_at)
+            .lock_for_key_share()
+            .get_result::<Timestamp>(c))
+        .map(|active_at| Activity { active_at: Some(active_at), attended_at: None }),
+        Authority::Session { id, version, oldest } => {
+            on_backend!(conn, c => live_session!(id, version, oldest)
+            .select((session::active_at, session::attended_at))
+            .first::<(Timestamp, Option<Timestamp>)>(c))
+            .map(|(active_at, attended_at)| Activity { active_at: Some(active_at), attended_at })
+        }
+        Authority::Device { id, epoch } => {
+            on_backend!(conn, c => live_device!(id, epoch).select(device::id).first::<DeviceId>(c))
+                .map(|_| Activity::default())
+        }
+    }
     .optional()
 }
 
-/// Rechecks that the session is live, in a transaction's last step.
-pub fn session_recheck(
+/// As [`authority_lock`], and the answer that is saved under `answer`, in one statement.
+pub fn authority_lock_with_answer(
     conn: &mut Conn,
-    id: SessionId,
-    version: i64,
-    oldest: Timestamp,
-    wait_for_lock: bool,
-) -> QueryResult<Recheck> {
-    recheck!(conn, wait_for_lock, SessionId, live_session!(id, version, oldest).select(session::id))
+    authority: Authority,
+    answer: AnswerId,
+) -> QueryResult<Option<(Activity, Option<SavedAnswer>)>> {
+    let found = match authority {
+        Authority::CheckIn(id) => on_backend!(conn, c => open_check_in!(id)
+            .select((check_in::active_at, saved_under!(answer)))
+            .lock_for_key_share()
+            .get_result::<(Timestamp, Saved)>(c))
+        .map(|(active_at, saved)| (Activity { active_at: Some(active_at), attended_at: None }, saved)),
+        Authority::Session { id, version, oldest } => {
+            on_backend!(conn, c => live_session!(id, version, oldest)
+            .select((session::active_at, session::attended_at, saved_under!(answer)))
+            .first::<(Timestamp, Option<Timestamp>, Saved)>(c))
+            .map(|(active_at, attended_at, saved)| {
+                (Activity { active_at: Some(active_at), attended_at }, saved)
+            })
+        }
+        Authority::Device { id, epoch } => on_backend!(conn, c => live_device!(id, epoch)
+            .select((device::id, saved_under!(answer)))
+            .first::<(DeviceId, Saved)>(c))
+        .map(|(_, saved)| (Activity::default(), saved)),
+    };
+    let saved = |(body_digest, answer_sealed): Saved| {
+        Some(SavedAnswer { body_digest: body_digest?, answer_sealed: answer_sealed? })
+    };
+    Ok(found.optional()?.map(|(activity, row)| (activity, saved(row))))
 }
 
-/// Locks a live session's row without waiting; `false` when it is not live or another transaction
-/// has locked it.
-pub fn session_try_lock(
+/// Whether the authority has not ended.
+pub fn authority_is_live(conn: &mut Conn, authority: Authority) -> QueryResult<bool> {
+    let found = match authority {
+        Authority::CheckIn(id) => on_backend!(conn, c => check_in::table
+            .find(id)
+            .filter(check_in::ended_at.is_null())
+            .select(check_in::id)
+            .first::<CheckInId>(c))
+        .map(drop),
+        Authority::Session { .. } | Authority::Device { .. } => {
+            return Ok(authority_lock(conn, authority)?.is_some());
+        }
+    };
+    Ok(found.optional()?.is_some())
+}
+
+/// Records that the caller was active, and so locks the row of their authority; `false` when it has
+/// ended, or another transaction has locked the row. `in_person`: certainly a member of staff.
+pub fn authority_touch(
     conn: &mut Conn,
-    id: SessionId,
-    version: i64,
-    oldest: Timestamp,
+    authority: Authority,
+    now: Timestamp,
+    in_person: bool,
 ) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => live_session!(id, version, oldest)
-        .select(session::id)
-        .lock_for_no_key_update_skip_locked()
-        .get_result::<SessionId>(c))
-    .optional()?;
-    Ok(found.is_some())
+    match authority {
+        Authority::CheckIn(id) => {
+            let free = on_backend!(conn, c => check_in::table
+                .find(id)
+                .filter(check_in::ended_at.is_null())
+                .select(check_in::id)
+                .lock_for_no_key_update_skip_locked()
+                .get_result::<CheckInId>(c))
+            .optional()?;
+            let row = diesel::update(check_in::table.find(id));
+            if free.is_some() {
+                row.set(check_in::active_at.eq(At(now))).prepared().execute(conn)?;
+            }
+            Ok(free.is_some())
+        }
+        Authority::Session { id, version, oldest } => {
+            let free = on_backend!(conn, c => live_session!(id, version, oldest)
+                .select(session::id)
+                .lock_for_no_key_update_skip_locked()
+                .get_result::<SessionId>(c))
+            .optional()?;
+            let row = diesel::update(session::table.find(id));
+            match (free, in_person) {
+                (None, _) => return Ok(false),
+                (_, true) => row
+                    .set((session::active_at.eq(At(now)), session::attended_at.eq(Some(At(now)))))
+                    .prepared()
+                    .execute(conn)?,
+                (_, false) => row.set(session::active_at.eq(At(now))).prepared().execute(conn)?,
+            };
+            Ok(true)
+        }
+        Authority::Device { .. } => Ok(false),
+    }
 }
 
 /// Records activity of a member of staff or of their program.
@@ -179,15 +200,6 @@ pub fn session_touch(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRes
     diesel::update(session::table.find(id))
         .filter(session::active_at.lt(At(now - TOUCH_EVERY)))
         .set(session::active_at.eq(At(now)))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// Records activity of the member of staff in person.
-pub fn session_attend(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<()> {
-    diesel::update(session::table.find(id))
-        .set((session::active_at.eq(At(now)), session::attended_at.eq(Some(At(now)))))
         .prepared()
         .execute(conn)
         .map(|_| ())
@@ -201,37 +213,6 @@ pub fn staff_active_at(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Ti
         .select(session::active_at)
         .first(c))
     .optional()
-}
-
-/// Whether the device is enrolled with this epoch.
-pub fn device_is_live(conn: &mut Conn, id: DeviceId, epoch: i64) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => device::table
-        .find(id)
-        .filter(device::revoked_at.is_null())
-        .filter(device::epoch.eq(epoch))
-        .select(device::id)
-        .first::<DeviceId>(c))
-    .optional()?;
-    Ok(found.is_some())
-}
-
-/// Rechecks that the device is enrolled, in a transaction's last step.
-pub fn device_recheck(
-    conn: &mut Conn,
-    id: DeviceId,
-    epoch: i64,
-    wait_for_lock: bool,
-) -> QueryResult<Recheck> {
-    recheck!(
-        conn,
-        wait_for_lock,
-        DeviceId,
-        device::table
-            .find(id)
-            .filter(device::revoked_at.is_null())
-            .filter(device::epoch.eq(epoch))
-            .select(device::id)
-    )
 }
 
 /// Opens a session, version 1. Signing in counts as attended activity.

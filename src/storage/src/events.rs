@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, EventRow, on_backend},
+    dialect::{EventHorizon, on_backend},
     schema::event,
 };
 use domain::{
@@ -71,24 +71,7 @@ pub enum Audience {
     All,
 }
 
-/// Appends one event.
-pub fn event_append(conn: &mut Conn, new: &NewEvent) -> QueryResult<()> {
-    let payload = new.payload.to_string();
-    dialect::event_append(
-        conn,
-        &EventRow {
-            stream: new.stream,
-            stream_id: new.stream_id,
-            kind: &new.kind,
-            payload: &payload,
-            actor_role: new.actor_role,
-            actor_id: new.actor_id,
-            worker_id: new.worker_id,
-            staff_id: new.staff_id,
-            at: new.at,
-        },
-    )
-}
+pub use super::dialect::events_append;
 
 /// Result of [`events_after`].
 #[derive(Debug, Clone)]
@@ -104,15 +87,12 @@ pub struct Found {
 /// The events of `audience` after `position`, oldest first, `limit` at most.
 /// Never skips one that a slower transaction will still commit.
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
-    // Read the horizon first, then the events: events of transactions that ended before it are all
-    // there.
-    let horizon = dialect::event_horizon(conn)?;
-    let rows: Vec<(LoggedEvent, i64)> = on_backend!(conn, c => {
+    let rows: Vec<(LoggedEvent, i64, i64)> = on_backend!(conn, c => {
         let base = event::table
             .filter(event::position.gt(position))
             .order(event::position)
             .limit(limit)
-            .select((LoggedEvent::as_select(), event::writer_xid));
+            .select((LoggedEvent::as_select(), event::writer_xid, EventHorizon));
         match audience {
             Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(c),
             Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(c),
@@ -122,7 +102,7 @@ pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i
     })?;
     let found = rows.len();
     let events: Vec<LoggedEvent> =
-        rows.into_iter().take_while(|(_, xid)| *xid < horizon).map(|(event, _)| event).collect();
+        rows.into_iter().take_while(|(_, xid, horizon)| xid < horizon).map(|(event, ..)| event).collect();
     Ok(Found { more_soon: events.len() < found, events })
 }
 
@@ -137,9 +117,8 @@ pub fn events_of(conn: &mut Conn, stream_id: AnyId) -> QueryResult<Vec<LoggedEve
 
 /// The newest position that every reader may see.
 pub fn event_head(conn: &mut Conn) -> QueryResult<i64> {
-    let horizon = dialect::event_horizon(conn)?;
     on_backend!(conn, c => event::table
-        .filter(event::writer_xid.lt(horizon))
+        .filter(event::writer_xid.lt(EventHorizon))
         .order(event::position.desc())
         .select(event::position)
         .first(c))

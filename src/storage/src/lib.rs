@@ -20,6 +20,7 @@ pub mod formulary;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod keys;
+pub mod last_step;
 pub mod ledger;
 pub mod letter;
 pub mod matching;

@@ -676,6 +676,16 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    saved_answer (id) {
+        id -> Uuid,
+        body_digest -> Bytea,
+        answer_sealed -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     letter (id) {
         id -> Uuid,
         kind -> Text,
@@ -968,6 +978,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     posting,
     event,
     idempotency,
+    saved_answer,
     letter,
     server_key,
     seal_key,

@@ -45,6 +45,7 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let bodies =
         Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
     let process = Process::new(&config.trusted_proxies, config.connections_per_address, bodies);
+    service::idempotency::move_old_answers(&app).await?;
     let products = service::formulary::load(&app).await?;
     tracing::info!(products, "formulary is in force");
     let mailer = Arc::new(Mailer::new(&config.mail, &config.data_dir)?.with_public_url(&config.public_url));

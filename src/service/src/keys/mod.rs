@@ -23,7 +23,7 @@ use crypto::{
     signer_ring::{RingKey, SignerRing},
     tokens::{TokenKey, TokenKeys},
 };
-use domain::{ids::Id, time::Timestamp};
+use domain::time::Timestamp;
 pub use reseal::reseal;
 use storage::{
     Conn,
@@ -393,14 +393,11 @@ pub fn retire(
 }
 
 fn log(conn: &mut Conn, kind: KeyKind, id: &str, what: &str, now: Timestamp) -> Result<(), Failure> {
-    let digest = digest::sha256(format!("key\n{kind}\n{id}").as_bytes());
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest[..16]);
-    storage::events::event_append(
+    storage::events::events_append(
         conn,
-        &NewEvent {
+        &[NewEvent {
             stream: "key",
-            stream_id: Id::from_uuid(uuid::Uuid::from_bytes(half)),
+            stream_id: digest::id_of(&format!("key\n{kind}\n{id}")),
             kind: what.to_owned(),
             payload: json!({"kind": kind, "id": id}),
             actor_role: Actor::System.role_name(),
@@ -408,7 +405,7 @@ fn log(conn: &mut Conn, kind: KeyKind, id: &str, what: &str, now: Timestamp) -> 
             worker_id: None,
             staff_id: None,
             at: now,
-        },
+        }],
     )?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     AppState, Failure, HealthAccess, Part, Tx,
-    caller::StaffCaller,
+    caller::{self, StaffCaller},
     consultation::{
         act,
         attendance::{WorkerPresence, presence},
@@ -121,7 +121,7 @@ pub fn accept(
     input: &AcceptInput,
 ) -> Result<ConsultationView, Failure> {
     let offer = of_caller(tx.conn, caller, id)?;
-    if tx.standing().is_quiet(tx.now) {
+    if caller::is_quiet(tx.activity(), tx.now) {
         let pin = input.pin.as_deref().ok_or(Code::ReauthenticationNeeded)?;
         signing::ensure_pin(tx, caller, pin)?;
     }

@@ -150,8 +150,5 @@ fn open_claims(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<OpenCl
 
 /// A lot has no id of its own: its stream id is a digest of its key.
 fn lot_stream(product_code: &str, lot_no: &str) -> Id<Any> {
-    let digest = digest::sha256(format!("lot\n{product_code}\n{lot_no}").as_bytes());
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest[..16]);
-    Id::from_uuid(uuid::Uuid::from_bytes(half))
+    digest::id_of(&format!("lot\n{product_code}\n{lot_no}"))
 }

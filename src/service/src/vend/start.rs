@@ -42,10 +42,6 @@ pub fn start(
         .filter(|row| row.cabinet_id == cabinet.id)
         .ok_or(Code::NotFound)?;
     let order = storage::order::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
-    // Checked again: this transaction may have waited for locks since it began.
-    if !storage::authority::device_is_live(tx.conn, caller.device, caller.epoch)? {
-        return Err(Code::DeviceRevoked.into());
-    }
     let gate = StartGate {
         pickup: pickup::check(tx, &order, &request.pickup_code)?,
         boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),

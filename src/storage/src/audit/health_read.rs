@@ -13,19 +13,19 @@ use crate::{
 };
 use domain::time::Timestamp;
 
-/// The parts of these records that this reader was shown since `since`.
+/// The parts of these records that this reader was shown since `since`, and when that was recorded.
 pub fn reads_since(
     conn: &mut Conn,
     reader: AnyId,
     subjects: &[AnyId],
     since: Timestamp,
-) -> QueryResult<Vec<(AnyId, String)>> {
+) -> QueryResult<Vec<(AnyId, String, Timestamp)>> {
     let subjects = padded(subjects);
     let query = health_read::table
         .filter(health_read::reader_id.eq(reader))
         .filter(health_read::at.gt(At(since)))
         .filter(health_read::subject_id.eq_any(subjects))
-        .select((health_read::subject_id, health_read::part))
+        .select((health_read::subject_id, health_read::part, health_read::at))
         .prepared();
     on_backend!(conn, c => query.load(c))
 }

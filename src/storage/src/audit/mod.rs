@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{self, on_backend},
+    dialect::{self, EventHorizon, on_backend},
     events::AnyId,
     schema::{audit_seal, event},
     sql_types::At,
@@ -146,16 +146,19 @@ pub fn events_between(conn: &mut Conn, after: i64, to: i64, limit: i64) -> Query
 
 /// Events after `after` that every reader may see: they can be sealed.
 pub fn events_settled(conn: &mut Conn, after: i64, limit: i64) -> QueryResult<Vec<WholeEvent>> {
-    // Read the horizon first, then the events: events of transactions that ended before it are all
-    // there.
-    let horizon = dialect::event_horizon(conn)?;
-    let found = events_between(conn, after, i64::MAX, limit)?;
-    Ok(found.into_iter().take_while(|event| event.writer_xid < horizon).collect())
+    let found: Vec<(WholeEvent, i64)> = on_backend!(conn, c => event::table
+        .filter(event::position.gt(after))
+        .order(event::position)
+        .limit(limit)
+        .select((WholeEvent::as_select(), EventHorizon))
+        .load(c))?;
+    let settled = found.into_iter().take_while(|(event, horizon)| event.writer_xid < *horizon);
+    Ok(settled.map(|(event, _)| event).collect())
 }
 
 /// Transactions from this id on may still write: events with such an id are hidden from readers.
 pub fn writers_end(conn: &mut Conn) -> QueryResult<i64> {
-    match dialect::event_horizon(conn)? {
+    match on_backend!(conn, c => diesel::select(EventHorizon).get_result::<i64>(c))? {
         // Events on SQLite have no transaction id.
         i64::MAX => Ok(1),
         horizon => Ok(horizon),

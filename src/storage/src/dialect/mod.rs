@@ -1,20 +1,22 @@
 //! Everything that differs between the two databases. No other code depends on which one is in use.
 
+mod events_insert;
 mod row_lock;
 
 use diesel::{
+    expression::{AppearsOnTable, ValidGrouping, is_aggregate},
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Integer, Nullable, Text},
+    sql_types::{BigInt, Integer, Text},
     sqlite::Sqlite,
 };
 
 use crate::{
     conn::Conn,
-    sql_types::{At, Timestamptz, Uuid},
+    sql_types::Timestamptz,
 };
-use domain::{ids::Id, time::Timestamp};
+use domain::time::Timestamp;
 
 /// Runs a statement on the inner connection of either backend. The body is compiled for each; where
 /// it must name the backend type, use `c on Engine`.
@@ -56,13 +58,9 @@ macro_rules! insert_few {
     };
 }
 pub(crate) use insert_few;
+pub(crate) use events_insert::EventsInsert;
+pub use events_insert::events_append;
 pub(crate) use row_lock::RowLockDsl;
-
-/// Whether two transactions can write at once. SQLite has one writer, so there
-/// nothing changes between the first and the last statement of a write.
-pub(super) fn writes_overlap(conn: &Conn) -> bool {
-    matches!(conn, Conn::Pg(_))
-}
 
 /// Sets the lock timeout until the end of this transaction. Does nothing on SQLite, which has no
 /// row locks.
@@ -79,103 +77,36 @@ pub(super) fn set_lock_timeout(conn: &mut Conn, timeout: std::time::Duration) ->
     }
 }
 
-/// One row of the event log, ready to be appended.
-pub(super) struct EventRow<'a, K: 'static, A: 'static, W: 'static, S: 'static> {
-    pub stream: &'a str,
-    pub stream_id: Id<K>,
-    pub kind: &'a str,
-    pub payload: &'a str,
-    pub actor_role: &'a str,
-    pub actor_id: Option<Id<A>>,
-    pub worker_id: Option<Id<W>>,
-    pub staff_id: Option<Id<S>>,
-    pub at: Timestamp,
-}
-
-/// Appends an event in one statement; its version is the stream's next.
-///
-/// SQLite's one writer counts positions itself. On PostgreSQL a sequence would give them out of
-/// order: a transaction that began first may take a later position, be read, and then an earlier
-/// one is committed after it. There a position is the transaction id, shifted by 16 bits, plus the
-/// event's number within the transaction (65,535 at most): whoever has read up to a transaction
-/// below the horizon has read all there will ever be before it.
-pub(super) fn event_append<K, A, W, S>(conn: &mut Conn, row: &EventRow<'_, K, A, W, S>) -> QueryResult<()> {
-    let insert = EventInsert { row, at: At(row.at) };
-    on_backend!(conn, c => insert.execute(c)).map(|_| ())
-}
-
-/// The statement of [`event_append`]. Every change runs it, so it is prepared once: diesel does not
-/// cache a statement that is only text.
-struct EventInsert<'r, 't, K: 'static, A: 'static, W: 'static, S: 'static> {
-    row: &'r EventRow<'t, K, A, W, S>,
-    at: At,
-}
-
-/// Key of the statement in the cache of prepared statements.
-struct EventInsertId;
-impl<K, A, W, S> QueryId for EventInsert<'_, '_, K, A, W, S> {
-    type QueryId = EventInsertId;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-impl<C, K, A, W, S> RunQueryDsl<C> for EventInsert<'_, '_, K, A, W, S> {}
-
-macro_rules! event_insert {
-    ($backend:ty, $begin:literal, $position:literal, $end:literal) => {
-        impl<K, A, W, S> QueryFragment<$backend> for EventInsert<'_, '_, K, A, W, S> {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
-                let row = self.row;
-                out.push_sql(concat!(
-                    "INSERT INTO event (stream_id, stream, kind, payload, actor_role, actor_id, worker_id, \
-                     staff_id, at, version, position, writer_xid) ",
-                    $begin
-                ));
-                out.push_bind_param::<Uuid, _>(&row.stream_id)?;
-                for text in [&row.stream, &row.kind, &row.payload, &row.actor_role] {
-                    out.push_sql(", ");
-                    out.push_bind_param::<Text, _>(text)?;
-                }
-                out.push_sql(", ");
-                out.push_bind_param::<Nullable<Uuid>, _>(&row.actor_id)?;
-                out.push_sql(", ");
-                out.push_bind_param::<Nullable<Uuid>, _>(&row.worker_id)?;
-                out.push_sql(", ");
-                out.push_bind_param::<Nullable<Uuid>, _>(&row.staff_id)?;
-                out.push_sql(", ");
-                out.push_bind_param::<Timestamptz, _>(&self.at)?;
-                out.push_sql(", (SELECT coalesce(max(version), 0) + 1 FROM event WHERE stream_id = ");
-                out.push_bind_param::<Uuid, _>(&row.stream_id)?;
-                out.push_sql(concat!("), ", $position, $end));
-                Ok(())
-            }
-        }
-    };
-}
-event_insert!(Sqlite, "VALUES (", "(SELECT coalesce(max(position), 0) + 1 FROM event), 0", ")");
-event_insert!(
-    Pg,
-    "SELECT ",
-    "coalesce((SELECT max(position) FROM event WHERE position >= place.first \
-     AND position < place.first + 65536), place.first) + 1, place.xid",
-    " FROM (SELECT own.xid, (own.xid + (SELECT xids FROM event_shift)) * 65536 AS first \
-     FROM (SELECT pg_current_xact_id()::text::bigint AS xid OFFSET 0) AS own OFFSET 0) AS place"
-);
-
 #[derive(QueryableByName)]
 struct Horizon {
     #[diesel(sql_type = BigInt)]
     horizon: i64,
 }
 
-/// The transaction id below which every event is visible: readers stop there. SQLite commits in
-/// order of position, so there every event is visible.
-pub(super) fn event_horizon(conn: &mut Conn) -> QueryResult<i64> {
-    match conn {
-        Conn::Sqlite(_) => Ok(i64::MAX),
-        Conn::Pg(conn) => {
-            diesel::sql_query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon")
-                .get_result::<Horizon>(conn)
-                .map(|row| row.horizon)
-        }
+/// The transaction id below which every event is visible, in the snapshot of the statement that
+/// selects it: readers stop there. SQLite commits in order of position, so there every event is
+/// visible.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(super) struct EventHorizon;
+
+impl Expression for EventHorizon {
+    type SqlType = BigInt;
+}
+impl<G> ValidGrouping<G> for EventHorizon {
+    type IsAggregate = is_aggregate::Never;
+}
+impl<S> AppearsOnTable<S> for EventHorizon {}
+impl<S> SelectableExpression<S> for EventHorizon {}
+impl QueryFragment<Pg> for EventHorizon {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
+        Ok(())
+    }
+}
+impl QueryFragment<Sqlite> for EventHorizon {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("9223372036854775807");
+        Ok(())
     }
 }
 

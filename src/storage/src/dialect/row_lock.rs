@@ -25,15 +25,6 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_for_update(self) -> Locked<Self, ForUpdate> {
         Locked(self, ForUpdate)
     }
-    /// FOR SHARE: nobody changes the rows; several transactions may have this lock.
-    fn lock_for_share(self) -> Locked<Self, ForShare> {
-        Locked(self, ForShare)
-    }
-    /// FOR SHARE SKIP LOCKED: as [`lock_for_share`](Self::lock_for_share), but rows that another
-    /// transaction is changing are left out instead of waited for.
-    fn lock_for_share_skip_locked(self) -> Locked<Self, ForShareSkipLocked> {
-        Locked(self, ForShareSkipLocked)
-    }
     /// FOR NO KEY UPDATE SKIP LOCKED: as [`lock_for_no_key_update`](Self::lock_for_no_key_update), but rows that
     /// another transaction has locked are left out.
     fn lock_for_no_key_update_skip_locked(self) -> Locked<Self, ForNoKeyUpdateSkipLocked> {
@@ -81,7 +72,5 @@ locking! {
     ForNoKeyUpdate = " FOR NO KEY UPDATE",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
-    ForShare = " FOR SHARE",
-    ForShareSkipLocked = " FOR SHARE SKIP LOCKED",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",
 }

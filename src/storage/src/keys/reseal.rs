@@ -51,6 +51,7 @@ pub const COLUMNS: &[Column] = &[
     by_id("incident", "note_sealed"),
     by_id("alert", "note_sealed"),
     Column { table: "idempotency", key: "key", named: Named::Text, name: "answer_sealed" },
+    by_id("saved_answer", "answer_sealed"),
     by_id("letter", "body_sealed"),
     by_id("worker_identity", "value_sealed"),
     by_id("text_message", "phone_sealed"),

@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::{
-    Actor, AppState, Failure,
-    caller::{Seen, Standing},
-};
+pub(crate) mod run;
+
+use super::{Actor, AppState, Failure};
 use crate::health_access::{HealthAccess, RecordAccess};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
@@ -13,7 +12,7 @@ use domain::{
     ids::{Id, StaffId, WorkerId},
     time::Timestamp,
 };
-use storage::{Conn, events::NewEvent};
+use storage::{Conn, authority::Activity, events::NewEvent};
 
 /// Who is notified of an event, besides the operators.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +45,8 @@ pub(super) struct AfterCommit {
     pub wakes: Vec<Topic>,
     /// The facts that metrics count.
     pub facts: Vec<Fact>,
-    /// Accesses to health data; recorded before the commit.
-    pub accesses: Vec<RecordAccess>,
+    /// Accesses to health data that this transaction records.
+    pub recorded: Vec<RecordAccess>,
     /// Whether the caller proved their presence by a PIN.
     pub proven: bool,
     /// Whether the operation ended the authority of its own caller.
@@ -65,34 +64,32 @@ pub struct Tx<'a> {
     pub actor: Actor,
     /// Records whose health data the operation shows.
     pub shown: HealthAccess,
-    standing: Standing,
+    activity: Activity,
+    /// Appended in the last step, as one set.
+    events: Vec<NewEvent>,
     after: AfterCommit,
     commit_on_refusal: bool,
 }
 
-impl AfterCommit {
-    /// What this transaction knows of the caller's activity.
-    pub(super) fn seen(&self, standing: Standing) -> Seen {
-        Seen { standing, proven: self.proven }
-    }
-}
-
 impl<'a> Tx<'a> {
-    pub(super) fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, standing: Standing) -> Self {
-        let shown = HealthAccess::to(actor);
-        let after = AfterCommit::default();
-        Self { conn, now: app.now(), app, actor, shown, standing, after, commit_on_refusal: false }
-    }
-
-    pub(super) fn finish(mut self) -> (AfterCommit, bool) {
-        self.after.accesses = self.shown.take();
-        (self.after, self.commit_on_refusal)
+    fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, activity: Activity) -> Self {
+        Self {
+            conn,
+            now: app.now(),
+            app,
+            actor,
+            shown: HealthAccess::to(actor),
+            activity,
+            events: Vec::new(),
+            after: AfterCommit::default(),
+            commit_on_refusal: false,
+        }
     }
 
     /// The activity times in the caller's row before this transaction changed it: a check of how
     /// long the caller was inactive must use these, never the row.
-    pub fn standing(&self) -> Standing {
-        self.standing
+    pub fn activity(&self) -> Activity {
+        self.activity
     }
 
     /// The caller has proven by a PIN that they are present.
@@ -104,15 +101,6 @@ impl<'a> Tx<'a> {
     /// Call it only after this transaction has changed the row.
     pub(crate) fn ends_own_authority(&mut self) {
         self.after.ended_own = true;
-    }
-
-    /// Adds what a savepoint of this transaction collected.
-    pub(super) fn merge(&mut self, part: AfterCommit) {
-        self.after.wakes.extend(part.wakes);
-        self.after.facts.extend(part.facts);
-        self.shown.extend(part.accesses);
-        self.after.proven |= part.proven;
-        self.after.ended_own |= part.ended_own;
     }
 
     /// Counts `fact` after the commit.
@@ -131,7 +119,12 @@ impl<'a> Tx<'a> {
         self.commit_on_refusal = true;
     }
 
-    /// Appends an event in this transaction, and wakes its recipients after the commit.
+    pub(crate) fn commits_on_refusal(&self) -> bool {
+        self.commit_on_refusal
+    }
+
+    /// Appends an event in the last step of this transaction, and wakes its recipients after the
+    /// commit.
     pub fn record<K>(
         &mut self,
         stream: &'static str,
@@ -140,20 +133,17 @@ impl<'a> Tx<'a> {
         payload: Value,
         recipients: Recipients,
     ) -> Result<(), Failure> {
-        storage::events::event_append(
-            self.conn,
-            &NewEvent {
-                stream,
-                stream_id: Id::from_uuid(id.uuid()),
-                kind: kind.to_owned(),
-                payload,
-                actor_role: self.actor.role_name(),
-                actor_id: self.actor.any_id(),
-                worker_id: recipients.worker,
-                staff_id: recipients.staff,
-                at: self.now,
-            },
-        )?;
+        self.events.push(NewEvent {
+            stream,
+            stream_id: Id::from_uuid(id.uuid()),
+            kind: kind.to_owned(),
+            payload,
+            actor_role: self.actor.role_name(),
+            actor_id: self.actor.any_id(),
+            worker_id: recipients.worker,
+            staff_id: recipients.staff,
+            at: self.now,
+        });
         // Operators are notified of everything.
         self.after.wakes.push(Topic::Operators);
         if stream == "prescription" {
