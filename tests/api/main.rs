@@ -75,6 +75,7 @@ mod shutdown;
 mod staff_changes;
 mod staff_tokens;
 mod startup;
+mod statements;
 mod stock;
 mod streams;
 mod triage;

@@ -7,7 +7,7 @@ use diesel::{
     result::Error,
 };
 
-use super::waits::Waits;
+use super::{statements::Statements, waits::Waits};
 use crate::postgres::url::PostgresUrl;
 
 /// A connection to either database. Statements run on the inner connection through
@@ -81,13 +81,14 @@ impl Conn {
         }
     }
 
-    /// Sets the timeouts of this connection.
-    pub(super) fn bounded(mut self, waits: &Waits) -> ConnectionResult<Self> {
+    /// Sets the timeouts of this connection, and counts its statements from then on.
+    pub(super) fn prepare(mut self, waits: &Waits, statements: &Statements) -> ConnectionResult<Self> {
         let sql = match &self {
             Conn::Pg(_) => waits.for_postgres(),
             Conn::Sqlite(_) => waits.for_sqlite(),
         };
         self.batch_execute(&sql).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        statements.count_on(&mut self);
         Ok(self)
     }
 
@@ -188,11 +189,11 @@ impl SimpleConnection for Conn {
 }
 
 /// Makes connections for the pools.
-#[derive(Debug)]
 pub(crate) struct Manager {
     pub(super) url: DatabaseUrl,
     pub(super) purpose: Purpose,
     pub(super) waits: Waits,
+    pub(super) statements: Statements,
 }
 
 impl ManageConnection for Manager {
@@ -201,7 +202,7 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Conn, Self::Error> {
         Conn::open(&self.url, self.purpose)
-            .and_then(|conn| conn.bounded(&self.waits))
+            .and_then(|conn| conn.prepare(&self.waits, &self.statements))
             .map_err(diesel::r2d2::Error::ConnectionError)
     }
     fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {

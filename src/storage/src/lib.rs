@@ -38,6 +38,7 @@ pub mod schema;
 pub mod serving;
 pub mod sql_types;
 pub mod staff;
+mod statements;
 pub mod stock;
 pub mod triage;
 pub mod vend;
@@ -61,6 +62,7 @@ use conn::{Manager, Purpose};
 pub use error::{Retryable, StoreError};
 pub use migrating::{compile_option_differences, is_up_to_date, migrate};
 use pool::metrics::PoolMetrics;
+pub use statements::Statements;
 pub use waits::Waits;
 pub(crate) use writer::WriterMetrics;
 
@@ -87,6 +89,7 @@ pub struct Store {
     engine: String,
     /// Keeps the embedded database marked as in use.
     _in_use: Option<Arc<backup::InUse>>,
+    statements: Statements,
     /// Connections taken from the pool so far.
     taken: Arc<AtomicU64>,
 }
@@ -115,10 +118,12 @@ impl Store {
     pub fn open_with(url: &DatabaseUrl, connections: u32, waits: Waits) -> Result<Self, StoreError> {
         let in_use = url.file().map(backup::InUse::shared).transpose()?.map(Arc::new);
         let engine = migrate(url)?;
+        let statements = Statements::default();
         let (purpose, writer) = match url {
-            DatabaseUrl::Sqlite(_) => {
-                (Purpose::Read, WritePath::Grouped(writer::Writer::start(url.clone(), waits)?))
-            }
+            DatabaseUrl::Sqlite(_) => (
+                Purpose::Read,
+                WritePath::Grouped(writer::Writer::start(url.clone(), waits, statements.clone())?),
+            ),
             DatabaseUrl::Postgres(_) => (Purpose::Write, WritePath::Pooled),
         };
         let readers = Pool::builder()
@@ -126,7 +131,7 @@ impl Store {
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(waits.checkout.min(Duration::from_secs(5)))
-            .build(Manager { url: url.clone(), purpose, waits })
+            .build(Manager { url: url.clone(), purpose, waits, statements: statements.clone() })
             .map_err(|error| StoreError::Pool(error.to_string()))?;
         let permits = Arc::new(Semaphore::new(connections as usize));
         Ok(Self {
@@ -139,6 +144,7 @@ impl Store {
             pool: Arc::default(),
             engine,
             _in_use: in_use,
+            statements,
             taken: Arc::default(),
         })
     }
@@ -152,6 +158,11 @@ impl Store {
     /// increase it.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Statements and commits of all connections.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
     }
 
     /// Metrics of the writer's batches; `None` on PostgreSQL.
@@ -177,6 +188,7 @@ impl Store {
             metrics.register_collector(writer.metrics().batch_size.clone());
             metrics.register_collector(writer.metrics().commit_seconds.clone());
         }
+        self.statements.add_to(metrics);
         self.pool.add_to(metrics);
     }
 

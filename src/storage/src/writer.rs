@@ -18,6 +18,7 @@ use tracing::Span;
 use super::{
     conn::{Conn, DatabaseUrl, Purpose},
     error::{Retryable, StoreError},
+    statements::Statements,
     waits::Waits,
 };
 use base::telemetry::metrics;
@@ -97,14 +98,14 @@ pub struct Writer {
 
 impl Writer {
     /// Opens the writing connection and starts its thread.
-    pub fn start(url: DatabaseUrl, waits: Waits) -> Result<Self, StoreError> {
-        let conn = Conn::open(&url, Purpose::Write)?.bounded(&waits)?;
+    pub fn start(url: DatabaseUrl, waits: Waits, statements: Statements) -> Result<Self, StoreError> {
+        let conn = Conn::open(&url, Purpose::Write)?.prepare(&waits, &statements)?;
         let (jobs, waiting) = mpsc::sync_channel::<Job>(QUEUE);
         let metrics = Arc::new(WriterMetrics::default());
         let counted = Arc::clone(&metrics);
         std::thread::Builder::new()
             .name("waystation-writer".to_owned())
-            .spawn(move || write_batches(conn, (&url, &waits), &waiting, &counted))
+            .spawn(move || write_batches(conn, (&url, &waits, &statements), &waiting, &counted))
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         Ok(Self { jobs, metrics, waits })
     }
@@ -173,7 +174,7 @@ impl Writer {
 
 fn write_batches(
     mut conn: Conn,
-    (url, waits): (&DatabaseUrl, &Waits),
+    (url, waits, statements): (&DatabaseUrl, &Waits, &Statements),
     waiting: &mpsc::Receiver<Job>,
     metrics: &WriterMetrics,
 ) {
@@ -188,7 +189,7 @@ fn write_batches(
         metrics.batch_size.observe(answers.len() as f64);
         if committed.is_err() {
             // A new connection is in a known state.
-            match Conn::open(url, Purpose::Write).and_then(|conn| conn.bounded(waits)) {
+            match Conn::open(url, Purpose::Write).and_then(|conn| conn.prepare(waits, statements)) {
                 Ok(fresh) => conn = fresh,
                 Err(error) => tracing::error!(%error, "the writer cannot reopen the database"),
             }

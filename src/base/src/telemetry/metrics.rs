@@ -130,6 +130,11 @@ pub fn histogram(name: &str, help: &str, buckets: &[f64]) -> Histogram {
     Histogram::with_opts(opts).expect("names and buckets are constants, and well formed")
 }
 
+/// A counter that is not registered yet; see [`Metrics::register_collector`].
+pub fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::with_opts(Builder::opts(name, help, HERE)).expect("names are constants, and well formed")
+}
+
 /// A gauge that is not registered yet; see [`Metrics::register_collector`].
 pub fn gauge(name: &str, help: &str) -> IntGauge {
     IntGauge::with_opts(Builder::opts(name, help, HERE)).expect("names are constants, and well formed")
