@@ -53,7 +53,7 @@ async fn refused(
     tables: &[&str],
 ) {
     let counts = |conn: &mut Conn| -> Vec<i64> {
-        let all = ["event", "idempotency"].iter().chain(tables);
+        let all = ["event", "saved_answer"].iter().chain(tables);
         all.map(|table| count(conn, &format!("SELECT count(*) AS count FROM {table}"))).collect()
     };
     let (mut holder, mut watcher) = (app.connection(), app.connection());
