@@ -44,6 +44,7 @@ mod merge;
 mod merging;
 mod network;
 mod never_list;
+mod one_moment;
 mod one_process;
 mod operations;
 mod operator_command;

@@ -225,7 +225,7 @@ impl EventStream {
     async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
         self.app
-            .read_health(self.actor, move |conn, _, shown| {
+            .poll_health(self.actor, move |conn, _, shown| {
                 let found = storage::events::events_after(conn, audience, position, BATCH)?;
                 if !found.events.is_empty() {
                     // Events contain worker ids, so reading them is recorded.

@@ -19,6 +19,7 @@ use super::{Actor, AppState, Failure};
 use coordination::Topic;
 use domain::{
     ids::{Id, WorkerId},
+    refusal::Refusal,
     time::Timestamp,
 };
 use storage::{
@@ -169,9 +170,29 @@ pub(super) fn record(
     Ok(recorded)
 }
 
+/// The outcome of a read, and its accesses that are not recorded yet.
+type Noted<T> = (Result<T, Box<Refusal>>, Vec<RecordAccess>);
+
+fn noted<T>(
+    conn: &mut Conn,
+    app: &AppState,
+    actor: Actor,
+    work: impl FnOnce(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure>,
+) -> Result<Noted<T>, Failure> {
+    actor.ensure_live(conn, app.now())?;
+    let mut shown = HealthAccess::to(actor);
+    let outcome = match work(conn, app, &mut shown) {
+        // A refusal may reveal a record, too.
+        Err(Failure::Refused(refusal)) => Err(refusal),
+        outcome => Ok(outcome?),
+    };
+    Ok((outcome, unrecorded(conn, actor, shown.take(), app.now())?))
+}
+
 impl AppState {
     /// Runs a read that shows health data, after checking the caller's authority, and records whose
-    /// data it was before it returns the answer.
+    /// data it was before it returns the answer. All its statements see the same state of the
+    /// database.
     ///
     /// # Errors
     /// Those of `work`; faults of the storage, also when recording fails.
@@ -181,20 +202,25 @@ impl AppState {
         work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let app = Arc::clone(self);
-        let (outcome, fresh) = self
-            .store
-            .read(move |conn| {
-                actor.ensure_live(conn, app.now())?;
-                let mut shown = HealthAccess::to(actor);
-                let outcome = match work(conn, &app, &mut shown) {
-                    // A refusal may reveal a record, too.
-                    Err(Failure::Refused(refusal)) => Err(refusal),
-                    outcome => Ok(outcome?),
-                };
-                let fresh = unrecorded(conn, actor, shown.take(), app.now())?;
-                Ok::<_, Failure>((outcome, fresh))
-            })
-            .await?;
+        let read = self.store.read_snapshot(move |conn| noted(conn, &app, actor, &work)).await?;
+        self.answer_recorded(actor, read).await
+    }
+
+    /// As [`AppState::read_health`], for a poll of one statement: without a read transaction.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn poll_health<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let app = Arc::clone(self);
+        let read = self.store.read(move |conn| noted(conn, &app, actor, &work)).await?;
+        self.answer_recorded(actor, read).await
+    }
+
+    async fn answer_recorded<T>(&self, actor: Actor, (outcome, fresh): Noted<T>) -> Result<T, Failure> {
         self.record_accesses(actor, fresh).await?;
         outcome.map_err(Failure::Refused)
     }

@@ -48,7 +48,7 @@ pub async fn exposition(app: &Arc<AppState>) -> String {
     let mut read_at = app.metrics_cache.0.lock().await;
     let now = app.now();
     if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
-        let reading = app.store.read(move |conn| read(conn, now));
+        let reading = app.store.read_snapshot(move |conn| read(conn, now));
         let found = tokio::time::timeout(READ_TIMEOUT, reading).await;
         app.metrics.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {

@@ -204,6 +204,22 @@ impl Store {
         self.on_pool(None, move |conn, _| work(conn)).await
     }
 
+    /// As [`Self::read`], for reads of several statements that must agree: all of them see the same
+    /// state of the database ([`Conn::snapshot`]). Costs two statements more.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    pub async fn read_snapshot<T, E>(
+        &self,
+        work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<QueryError> + Retryable + Send + 'static,
+    {
+        self.read(move |conn| conn.snapshot(&work)).await
+    }
+
     /// Runs a write in a transaction of its own. Returns after the commit.
     ///
     /// The closure is short and has no side effects outside the database: all of it is undone when

@@ -226,7 +226,7 @@ pub struct LinkView {
 pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
     let digest = digest::sha256(input.token.as_bytes());
     let found = app
-        .read(Actor::Anyone, move |conn, app| {
+        .read_snapshot(Actor::Anyone, move |conn, app| {
             let link = store::link_fetch(conn, &digest)?
                 .filter(|link| link.used_at.is_none() && link.expires_at > app.now());
             let Some(link) = link else { return Ok(None) };
@@ -262,7 +262,7 @@ pub struct Prepared {
 pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
     let link = digest::sha256(input.token.as_bytes());
     let person = app
-        .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
+        .read_snapshot(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
             // A used link may belong to a repeated request, which gets its saved answer.
             Some(row) => Ok(storage::staff::staff_fetch(conn, row.staff_id)?),
             None => Ok(None),
