@@ -24,6 +24,7 @@ mod crash;
 mod devices;
 mod engines;
 mod fair_limits;
+mod faults;
 mod fitness;
 mod formulary;
 mod hatch_codes;

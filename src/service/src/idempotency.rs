@@ -118,7 +118,7 @@ impl AppState {
         }
         // The answer is read by an operation, so that the health data it shows is recorded again. A
         // key that is deleted at this moment is a fault; the next request with it is new.
-        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
+        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::inconsistent("a kept answer was forgotten"));
         self.run_idempotent(actor, request.clone(), gone).await.map(Some)
     }
 }
@@ -137,11 +137,11 @@ fn claim_key_or_replay(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<O
         return Ok(None);
     }
     let row = storage::idempotency::key_fetch(tx.conn, &request.principal, &request.route, &request.key)?
-        .ok_or_else(|| Failure::Fault("a claimed idempotency key is not there".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("a claimed idempotency key is not there"))?;
     if row.body_digest != request.body_digest {
         return Err(Code::IdempotencyKeyReused.into());
     }
-    let sealed = row.answer_sealed.ok_or_else(|| Failure::Fault("a saved answer is not there".to_owned()))?;
+    let sealed = row.answer_sealed.ok_or_else(|| Failure::inconsistent("a saved answer is not there"))?;
     let plain = tx.app.keys.sealer.open(&place(tx, request), &sealed)?;
     Ok(Some(serde_json::from_slice(&plain)?))
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use super::{AppState, Failure};
+use base::telemetry::Chain;
 use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
 use storage::{Conn, operations as store};
 
@@ -53,7 +54,7 @@ pub async fn exposition(app: &Arc<AppState>) -> String {
         app.metrics.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {
             Ok(Ok(reading)) => take(app, &reading, now),
-            Ok(Err(failure)) => tracing::warn!(%failure, "the figures could not be read"),
+            Ok(Err(failure)) => tracing::warn!(error = %Chain(&failure), "the figures could not be read"),
             Err(_) => tracing::warn!("the figures could not be read in time"),
         }
         *read_at = Some(now);

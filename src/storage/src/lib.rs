@@ -125,8 +125,7 @@ impl Store {
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(waits.checkout.min(Duration::from_secs(5)))
-            .build(Manager { url: url.clone(), purpose, waits })
-            .map_err(|error| StoreError::Pool(error.to_string()))?;
+            .build(Manager { url: url.clone(), purpose, waits })?;
         let permits = Arc::new(Semaphore::new(connections as usize));
         Ok(Self {
             readers,
@@ -192,7 +191,7 @@ impl Store {
         self.write::<_, StoreError>(|_| Ok(())).await?;
         // When all permits are free, no work is left in the blocking pool.
         let all = self.permits.acquire_many(self.connections).await;
-        all.map(drop).map_err(|_| StoreError::Broken("the pool is closed".to_owned()))
+        all.map(drop).map_err(|_| StoreError::broken("the pool is closed"))
     }
 
     /// Runs a read on a blocking thread; retries on another connection when its own was lost.
@@ -284,7 +283,7 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     let set = lock_timeout.map_or(Ok(()), |lock_timeout| dialect::set_lock_timeout(conn, lock_timeout));
     match set.map_err(E::from).and_then(|()| work(conn)) {
         Ok(value) => {
-            conn.commit_write().map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+            conn.commit_write().map_err(StoreError::CommitUnknown)?;
             Ok(value)
         }
         Err(error) => {

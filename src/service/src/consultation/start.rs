@@ -70,7 +70,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     let id = ConsultationId::generate();
     let event = request(id, caller.worker, triage.level, tx.now);
     let snapshot = fold(std::slice::from_ref(&event))
-        .ok_or_else(|| Failure::Fault("a request that opens nothing".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;
     store::consultation_add(
         tx.conn,
         &snapshot,

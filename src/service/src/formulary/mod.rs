@@ -145,7 +145,7 @@ pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
 pub fn ship(tx: &mut Tx<'_>) -> Result<usize, Failure> {
     let shipped = Formulary::shipped().map_err(|problems| {
         let rows: Vec<String> = problems.iter().map(|row| format!("{}: {}", row.line, row.field)).collect();
-        Failure::Fault(format!("the built-in formulary: {}", rows.join(", ")))
+        Failure::inconsistent(format!("the built-in formulary: {}", rows.join(", ")))
     })?;
     let products: Vec<&Product> = shipped.iter().collect();
     put(tx, &products)

@@ -278,5 +278,5 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
 }
 
 fn code_of(text: &str) -> Result<ProductCode, Failure> {
-    ProductCode::parse(text).ok_or_else(|| Failure::Fault(format!("a stored product code: {text}")))
+    ProductCode::parse(text).ok_or_else(|| Failure::inconsistent(format!("a stored product code: {text}")))
 }

@@ -189,7 +189,7 @@ pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens
         ),
     };
     if !store::refresh_use(tx.conn, &digest, sealed.as_deref(), tx.now)? {
-        return Err(Failure::Fault("a held refresh token was exchanged by somebody else".to_owned()));
+        return Err(Failure::inconsistent("a held refresh token was exchanged by somebody else"));
     }
     Ok(stored.tokens)
 }

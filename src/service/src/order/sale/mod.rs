@@ -245,8 +245,9 @@ pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
         match lines.iter_mut().find(|line| line.product.as_str() == unit.product_code) {
             Some(line) => line.packs = line.packs.saturating_add(1),
             None => {
-                let product = ProductCode::parse(&unit.product_code)
-                    .ok_or_else(|| Failure::Fault(format!("a stored product code: {}", unit.product_code)))?;
+                let product = ProductCode::parse(&unit.product_code).ok_or_else(|| {
+                    Failure::inconsistent(format!("a stored product code: {}", unit.product_code))
+                })?;
                 lines.push(CounterLine { product, packs: 1 });
             }
         }
