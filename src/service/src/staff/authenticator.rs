@@ -92,7 +92,7 @@ pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
     if !store::proofs_clear(tx.conn, id)? {
         return Err(Refusal::moved_on("disabled").into());
     }
-    let ended = session::end_all(tx, id)?;
+    let ended = session::end_all(tx, id, "authenticator_reset")?;
     let payload = json!({"asked_by": open.asked_by, "sessions_ended": ended});
     tx.record("staff", id, "staff.authenticator_reset", payload, Recipients::staff(id))?;
     password_link::invite_anew(tx, id, LetterKind::Reinvite)?;

@@ -318,7 +318,7 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         tx.conn,
         &tx.app.keys.blind.of(BlindField::Email, &row.email),
     )?;
-    let ended = session::end_all(tx, row.id)?;
+    let ended = session::end_all(tx, row.id, "password_set")?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Recipients::staff(row.id))?;
     let issuer = format!("Waystation {}", tx.app.policy.network);
