@@ -51,6 +51,7 @@ mod operations;
 mod operator_command;
 mod orders;
 mod plans;
+mod policy_bounds;
 mod postgres_tls;
 mod preconditions;
 mod prescriptions;

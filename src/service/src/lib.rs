@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod audit;
 pub mod backup;
+pub mod bounds;
 pub mod caller;
 pub mod check_in;
 pub mod consultation;

@@ -50,9 +50,9 @@ pub struct SignInput {
     /// The signing PIN.
     #[schema(value_type = spelling::SigningPin)]
     pub pin: String,
-    /// Civil days of validity, today counted; 1 where left out, unless little
-    /// of today is left: then the refusal proposes an extension.
-    #[schema(minimum = 1, maximum = 3)]
+    /// Civil days of validity, today counted; the policy sets the maximum and, where left out, the
+    /// days, unless little of today is left: then the refusal proposes an extension.
+    #[schema(minimum = 1)]
     pub valid_days: Option<u32>,
     /// A reason for each warning.
     #[serde(default)]

@@ -69,7 +69,7 @@ pub struct PasswordInput {
     #[schema(value_type = spelling::Token)]
     pub token: String,
     /// The new password.
-    #[schema(min_length = 12, max_length = 128)]
+    #[schema(schema_with = spelling::new_password)]
     pub password: String,
     /// The signing PIN of a doctor or pharmacist, six to twelve digits.
     #[schema(value_type = Option<spelling::SigningPin>)]

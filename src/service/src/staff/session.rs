@@ -36,7 +36,7 @@ pub struct SignInInput {
     /// The mail address; letter case does not matter.
     #[schema(value_type = spelling::MailAddress)]
     pub email: String,
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = spelling::password)]
     pub password: String,
     /// The one-time code of now, six digits.
     #[schema(value_type = spelling::OneTimeCode)]
