@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use crate::harness::TestApp;
+use domain::ids::Id;
+use service::Actor;
 
 #[actix_web::test]
 async fn a_disabled_member_of_staff_loses_the_session_at_once() {
@@ -13,6 +15,10 @@ async fn a_disabled_member_of_staff_loses_the_session_at_once() {
     let view = app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert!(view["disabled_at"].is_string());
     app.get(&seed.doctor.token, "/api/v1/session").await.problem(401, "session_ended");
+    let session = Id::from_uuid(seed.doctor.session.uuid());
+    let events = app.state.read(Actor::System, move |conn, _| Ok(storage::events::events_of(conn, session)?));
+    let last = events.await.expect("read").pop().expect("an event");
+    assert_eq!((last.kind.as_str(), last.payload.as_str()), ("session.ended", r#"{"reason":"disabled"}"#));
     let own = format!("/api/v1/staff/{}/disable", seed.operator.id);
     app.post(&seed.operator.token, &own, json!({})).await.problem(403, "role_not_allowed");
 }

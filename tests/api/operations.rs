@@ -311,7 +311,7 @@ async fn vends_count_once_when_committed_and_attempts_in_doubt_are_counted() {
     let fact = base::telemetry::metrics::Fact::Offer("accepted");
     let undone = app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
         tx.count(fact);
-        Err(Failure::Fault("on purpose".to_owned()))
+        Err(Failure::inconsistent("on purpose"))
     });
     assert!(undone.await.is_err());
     assert_eq!(sum(&app_with_metrics.metrics().await, "offers_total", &["accepted"]), 0.0);

@@ -1,15 +1,9 @@
 //! Names, phones, card numbers, PINs and tokens never reach a log line.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
-
 use serde_json::json;
 use tracing::Instrument;
-use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan, prelude::*};
 
-use crate::harness::TestApp;
+use crate::{harness::TestApp, support::logs};
 use service::Actor;
 
 // No other test in this binary uses these values, so other tests may log anything.
@@ -18,46 +12,9 @@ const PHONE: &str = "15498765431";
 const CARD: &str = "887766554430";
 const PIN: &str = "270461";
 
-/// All that was logged in this process.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Requests are served on other threads, so the log subscriber is global.
-fn subscribe() -> Lines {
-    static LINES: OnceLock<Lines> = OnceLock::new();
-    LINES
-        .get_or_init(|| {
-            let lines = Lines::default();
-            let output = lines.clone();
-            let layer = fmt::layer()
-                .with_ansi(false)
-                .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-                .with_writer(move || output.clone());
-            // The test's own client uses hyper: its log is not the server's.
-            let filter = EnvFilter::new("debug,waystation=trace,hyper=off,hyper_util=off,reqwest=off");
-            tracing_subscriber::registry()
-                .with(filter)
-                .with(layer)
-                .try_init()
-                .expect("no other test installs a global subscriber");
-            lines
-        })
-        .clone()
-}
-
 #[actix_web::test]
 async fn personal_data_stays_out_of_the_logs() {
-    let lines = subscribe();
+    let lines = logs::subscribe();
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let operator = &seed.operator.token;
@@ -89,7 +46,7 @@ async fn personal_data_stays_out_of_the_logs() {
         Ok(())
     });
     work.instrument(tracing::info_span!("request", request_id = id)).await.expect("written");
-    let logged = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
+    let logged = lines.text();
     // The subscriber works, and records what it should.
     for wanted in ["/api/v1/workers", "/api/v1/check-ins", "status=201", "request_id="] {
         assert!(logged.contains(wanted), "{wanted} is not logged");

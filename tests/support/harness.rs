@@ -25,6 +25,9 @@ use domain::time::Timestamp;
 use service::AppState;
 use storage::{Conn, DatabaseUrl, conn::Purpose};
 
+/// Connections in the pool of a server.
+pub const CONNECTIONS: u32 = 4;
+
 /// A running server.
 pub struct TestApp {
     pub base: String,
@@ -79,7 +82,7 @@ impl TestApp {
     fn config(folder: &Path, database: &Database) -> Config {
         let mut config = Config::load(None, &Flags::default()).expect("the defaults");
         config.database_url = database.url.clone().into();
-        config.database_connections = 4;
+        config.database_connections = CONNECTIONS;
         config.instances = Instances::One;
         config.data_dir = folder.join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());

@@ -22,6 +22,7 @@ pub mod counter;
 mod doctor;
 pub mod engines;
 pub mod harness;
+pub mod logs;
 pub mod machine;
 mod operator;
 mod people;

@@ -7,17 +7,12 @@ use argon2::{
 };
 
 use super::{CryptoError, random};
-use domain::{refusal::FieldProblem, words::Bilingual};
+use domain::{refusal::FieldProblem, spelling::PASSWORD_CHARS, words::Bilingual};
 
 /// Memory in KiB. Source: the project's security checks, people: 19 MiB or more.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-
-/// The minimum length of a password, in characters.
-pub(crate) const SHORTEST: usize = 12;
-/// The maximum length, in characters: long inputs must not be a way to overload the server.
-pub const LONGEST: usize = 128;
 
 /// Placeholder hash for an account that does not exist. Its output is all zeros,
 /// which no password is known to produce.
@@ -69,26 +64,26 @@ pub fn needs_rehash(stored: &str) -> bool {
 /// `Password1!`. Source: NIST SP 800-63B, section 5.1.1.2.
 pub fn check_policy(field: &str, password: &str, personal: &[&str]) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
-    let mut add = |code: &str, zh: &'static str, en: &'static str| {
-        problems.push(FieldProblem {
-            field: field.to_owned(),
-            code: code.to_owned(),
-            message: Bilingual::fixed(zh, en),
-        });
+    let mut add = |code: &str, message: Bilingual| {
+        problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), message });
     };
-    let length = password.chars().count();
-    if length < SHORTEST {
-        add("too_short", "密码至少 12 个字符。", "A password has at least 12 characters.");
+    let (length, (least, most)) = (password.chars().count(), (PASSWORD_CHARS.start(), PASSWORD_CHARS.end()));
+    if length < *least {
+        let (zh, en) =
+            (format!("密码至少 {least} 个字符。"), format!("A password has at least {least} characters."));
+        add("too_short", Bilingual::made(zh, en));
     }
-    if length > LONGEST {
-        add("too_long", "密码最多 128 个字符。", "A password has at most 128 characters.");
+    if length > *most {
+        let (zh, en) =
+            (format!("密码最多 {most} 个字符。"), format!("A password has at most {most} characters."));
+        add("too_long", Bilingual::made(zh, en));
     }
     if is_simple(password) {
-        add(
-            "too_simple",
+        let (zh, en) = (
             "密码过于简单：请避免重复、连续或常见的内容。",
             "The password is too simple: avoid repeats, runs and common words.",
         );
+        add("too_simple", Bilingual::fixed(zh, en));
     }
     let lower = password.to_lowercase();
     let is_contained = |word: &&str| {
@@ -98,11 +93,11 @@ pub fn check_policy(field: &str, password: &str, personal: &[&str]) -> Vec<Field
         word.chars().count() >= least && lower.contains(&word)
     };
     if personal.iter().any(is_contained) {
-        add(
-            "personal",
+        let (zh, en) = (
             "密码不能包含您的姓名、邮箱或工号。",
             "The password must not contain your name, e-mail or staff number.",
         );
+        add("personal", Bilingual::fixed(zh, en));
     }
     problems
 }

@@ -52,6 +52,13 @@ impl<'a> Bounds<'a> {
         }
     }
 
+    /// `value` must be more than `other`, the value of `other_key`, or it has no effect.
+    pub fn longer<T: PartialOrd + Display + Copy>(&mut self, key: &str, value: T, other_key: &str, other: T) {
+        if value <= other {
+            self.refuse(key, format!("it must be longer than {other_key}, {other}, and is {value}"));
+        }
+    }
+
     fn refuse(&mut self, key: &str, why: String) {
         self.found.push(OutOfBounds { key: format!("{}{key}", self.prefix), why });
     }

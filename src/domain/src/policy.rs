@@ -11,6 +11,10 @@ use super::{
     vitals::{FitnessRules, VitalRules},
 };
 
+/// How long a request waits for news at most, in seconds. Our default: below the 30 seconds after
+/// which callers and proxies give up.
+pub const LONGEST_POLL_S: u32 = 25;
+
 /// Every value that an operator may set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,6 +100,10 @@ impl Policy {
         fitness.check(&mut bounds.of("fitness"));
         sessions.check(&mut bounds.of("sessions"));
         records.check(&mut bounds.of("records"));
+        // A doctor is heard at the beginning of each poll and with each ping of a stream.
+        let (key, grace) = ("matching.reconnect_grace_s", u64::from(matching.reconnect_grace_s));
+        bounds.longer(key, grace, "a poll", u64::from(LONGEST_POLL_S));
+        bounds.longer(key, grace, "realtime.ping_ms in seconds", realtime.ping_ms / 1_000);
         found
     }
 }
@@ -162,6 +170,8 @@ impl CheckInPolicy {
         bounds.within("change_hours", *change_hours, 1..=720);
         bounds.within("screen_tries", *screen_tries, 5..=1_000);
         bounds.within("screen_pause_seconds", *screen_pause_seconds, 10..=3_600);
+        let reached = screen_tries >= pin_tries;
+        bounds.must("screen_tries", reached, "with fewer than pin_tries no card is ever paused");
     }
 }
 
@@ -305,8 +315,9 @@ impl VendingPolicy {
         bounds.within("authorization_minutes", *authorization_minutes, 1..=1_440);
         bounds.within("grant_seconds", *grant_seconds, 5..=300);
         bounds.within("silence_seconds", *silence_seconds, 30..=3_600);
-        let reported = silence_seconds > grant_seconds;
-        bounds.must("silence_seconds", reported, "it must be longer than grant_seconds");
+        // A cabinet that has used its GRANT reports at the end of a poll at the latest.
+        let reported = grant_seconds.saturating_add(LONGEST_POLL_S);
+        bounds.longer("silence_seconds", *silence_seconds, "grant_seconds and a poll", reported);
         bounds.within("pickup_tries", *pickup_tries, 1..=20);
         bounds.within("pickup_pause_seconds", *pickup_pause_seconds, 10..=3_600);
         bounds.within("unpaid_orders", *unpaid_orders, 1..=100);
@@ -349,8 +360,29 @@ mod tests {
             "realtime.ping_ms",
         ];
         assert_eq!(refused(text), named);
-        assert_eq!(refused(r#"{"vending": {"grant_seconds": 200}}"#), ["vending.silence_seconds"]);
-        let upside_down = r#"{"matching": {"weights": {"urgent": 2000}}}"#;
-        assert_eq!(refused(upside_down), ["matching.weights.emergency"]);
+    }
+
+    #[test]
+    fn values_that_exclude_each_other_are_refused() {
+        for (text, named) in [
+            (r#"{"vending": {"grant_seconds": 200}}"#, "vending.silence_seconds"),
+            (r#"{"vending": {"silence_seconds": 55}}"#, "vending.silence_seconds"),
+            (r#"{"matching": {"weights": {"urgent": 2000}}}"#, "matching.weights.emergency"),
+            (r#"{"matching": {"unserved_after_s": 900}}"#, "matching.unserved_after_s"),
+            (r#"{"matching": {"wait_limit_s": 60, "unserved_after_s": 60}}"#, "matching.unserved_after_s"),
+            (r#"{"matching": {"ageing_points_per_minute": 0}}"#, "matching.ageing_points_per_minute"),
+            (r#"{"matching": {"reconnect_grace_s": 25}}"#, "matching.reconnect_grace_s"),
+            (
+                r#"{"matching": {"reconnect_grace_s": 40}, "realtime": {"ping_ms": 40000}}"#,
+                "matching.reconnect_grace_s",
+            ),
+            (r#"{"check_in": {"pin_tries": 6, "screen_tries": 5}}"#, "check_in.screen_tries"),
+            (r#"{"prescribing": {"reasoned_days": 6}}"#, "prescribing.reasoned_days"),
+            (r#"{"prescribing": {"long_term_days": 6}}"#, "prescribing.long_term_days"),
+            (r#"{"prescribing": {"max_drugs": 6}}"#, "prescribing.max_drugs"),
+            (r#"{"prescribing": {"valid_days": 3, "max_valid_days": 2}}"#, "prescribing.max_valid_days"),
+        ] {
+            assert_eq!(refused(text), [named], "{text}");
+        }
     }
 }

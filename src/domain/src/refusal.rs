@@ -56,9 +56,19 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with its code only.
+    /// A refusal with its code only. A bad field is named: [`Self::field`].
     pub fn new(code: Code) -> Self {
-        Self { code, fields: Vec::new(), state: None, retry_after_s: None, data: None }
+        debug_assert!(code != Code::InvalidField, "a bad field is refused without its name");
+        Self::of(code, Vec::new())
+    }
+
+    fn of(code: Code, fields: Vec<FieldProblem>) -> Self {
+        Self { code, fields, state: None, retry_after_s: None, data: None }
+    }
+
+    /// A number that no database column or sum can hold, or that may not be negative.
+    pub fn out_of_range(field: &str) -> Self {
+        Self::field(field, "out_of_range", Bilingual::fixed("数值超出范围。", "The number is out of range."))
     }
 
     pub fn field(field: impl Into<String>, code: &str, message: Bilingual) -> Self {
@@ -66,7 +76,7 @@ impl Refusal {
     }
 
     pub fn fields(fields: Vec<FieldProblem>) -> Self {
-        Self { fields, ..Self::new(Code::InvalidField) }
+        Self::of(Code::InvalidField, fields)
     }
 
     /// The thing is now in `state`.
@@ -201,7 +211,7 @@ codes! {
     LaneNoPrescription = "lane_no_prescription", Rule, "该就诊类别不能开具处方。", "This lane can never emit a prescription.";
     OfferNotYours = "offer_gone", Conflict, "该派单已失效。", "The offer is no longer open.";
     DoctorAtCapacity = "doctor_at_capacity", Conflict, "您的接诊数已达上限。", "You already hold as many consultations as you may.";
-    DoctorNotEligible = "doctor_not_eligible", Rule, "执业资格未核验、已过期或未满三年。", "The licence is not verified, has lapsed or is under three years old.";
+    DoctorNotEligible = "doctor_not_eligible", Rule, "执业资格未核验、已过期或执业年限不足。", "The licence is not verified, has lapsed or is held for too few years.";
     NotOnShift = "not_on_shift", Rule, "您当前不在班。", "You are not on shift now.";
     PrescriptionOpen = "prescription_open", Conflict, "还有未完成的处方。", "A prescription is still open.";
     // Prescribing

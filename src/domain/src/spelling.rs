@@ -1,11 +1,15 @@
 //! The wire formats of texts. These types have no values: they appear in request schemas
 //! (`value_type = ..`), which are both published and enforced. The domain rules behind them check
-//! again, and check more.
+//! more, and imports check the same: their lengths are those of these types.
+
+use std::ops::RangeInclusive;
 
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type},
+    openapi::{KnownFormat, Object, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
 };
+
+use crate::policy::LONGEST_POLL_S;
 
 /// Declares kinds of text: minimum and maximum number of characters, pattern, example.
 macro_rules! spellings {
@@ -15,13 +19,20 @@ macro_rules! spellings {
             #[derive(Debug)]
             pub enum $name {}
 
+            impl $name {
+                /// Characters, at least.
+                pub const LEAST: usize = $least;
+                /// Characters, at most.
+                pub const MOST: usize = $most;
+            }
+
             impl PartialSchema for $name {
                 fn schema() -> RefOr<Schema> {
                     ObjectBuilder::new()
                         .schema_type(Type::String)
                         .description(Some([$($doc),+].concat().trim()))
-                        .min_length(Some($least))
-                        .max_length(Some($most))
+                        .min_length(Some(Self::LEAST))
+                        .max_length(Some(Self::MOST))
                         .pattern(Some($pattern))
                         .examples([$example])
                         .into()
@@ -75,8 +86,8 @@ spellings! {
     Label = 1..=64, r"^[A-Za-z0-9._/]([A-Za-z0-9._/-]*[A-Za-z0-9._/])?$", "LOT-2026-001";
     /// A mail address.
     MailAddress = 3..=254, r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$", "doctor@example.cn";
-    /// A reason in words, of 4 characters or more.
-    Reason = 4..=500, r"\S[\s\S]{2,}\S", "The dose is too high.";
+    /// A reason in words; the policy sets its minimum length.
+    Reason = 1..=500, r"\S", "The dose is too high.";
     /// Words, 500 characters at most, that are not blank.
     ShortWords = 1..=500, r"\S", "As the maker asked.";
     /// Words, 1,000 characters at most, that are not blank.
@@ -111,6 +122,36 @@ spellings! {
     Designation = 1..=64, r"\S", "1.4.2";
 }
 
+/// The characters of a password that somebody chooses. Source: NIST SP 800-63B, section 5.1.1.2; the
+/// minimum and the maximum are our defaults.
+pub const PASSWORD_CHARS: RangeInclusive<usize> = 12..=128;
+
+/// A password that somebody chooses.
+pub fn new_password() -> Object {
+    password_from(*PASSWORD_CHARS.start())
+}
+
+/// A password as typed at sign-in.
+pub fn password() -> Object {
+    password_from(1)
+}
+
+fn password_from(least: usize) -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(least));
+    text.max_length(Some(*PASSWORD_CHARS.end())).build()
+}
+
+/// The characters of an `Idempotency-Key`; the sentence of its refusal names them.
+pub const IDEMPOTENCY_KEY_CHARS: RangeInclusive<usize> = 8..=128;
+
+/// The seconds that a long poll may wait.
+pub fn wait_seconds() -> Object {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+    seconds.minimum(Some(0)).maximum(Some(LONGEST_POLL_S)).default(Some(0.into())).build()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +164,14 @@ mod tests {
             assert!(!pattern.is_match(""), "{name} may be empty");
             assert!(!pattern.is_match(" \t "), "{name} may be blank");
         }
+    }
+
+    #[test]
+    fn the_refusal_of_an_idempotency_key_names_its_length() {
+        let sentence = crate::refusal::Code::IdempotencyKeyInvalid.title();
+        let (least, most) = (IDEMPOTENCY_KEY_CHARS.start(), IDEMPOTENCY_KEY_CHARS.end());
+        assert!(sentence.en.contains(&format!("{least} to {most}")), "{}", sentence.en);
+        assert!(sentence.zh.contains(&format!("{least} 到 {most}")), "{}", sentence.zh);
     }
 
     #[test]

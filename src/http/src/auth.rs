@@ -43,10 +43,10 @@ pub(crate) fn actor_of(request: &HttpRequest) -> Result<Actor, Failure> {
 fn actor_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
     let app = request
         .app_data::<web::Data<Arc<AppState>>>()
-        .ok_or_else(|| Failure::Fault("the application state is not at hand".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("the application state is not at hand"))?;
     let cache = request
         .app_data::<web::Data<TokenCache>>()
-        .ok_or_else(|| Failure::Fault("the token cache is not at hand".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("the token cache is not at hand"))?;
     let token = request
         .headers()
         .get(header::AUTHORIZATION)

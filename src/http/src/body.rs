@@ -19,7 +19,7 @@ use super::{
 };
 use crate::validation;
 use crypto::digest;
-use domain::{precondition::Expected, refusal::Code};
+use domain::{precondition::Expected, refusal::Code, spelling::IDEMPOTENCY_KEY_CHARS};
 use service::Failure;
 
 /// Maximum bytes of a request body.
@@ -133,7 +133,8 @@ impl FromRequest for IdempotencyKey {
                 .get("Idempotency-Key")
                 .ok_or_else(|| problem(Code::IdempotencyKeyMissing))?;
             let key = header.to_str().map_err(|_| problem(Code::IdempotencyKeyInvalid))?.to_owned();
-            if !(8..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if !IDEMPOTENCY_KEY_CHARS.contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic())
+            {
                 return Err(problem(Code::IdempotencyKeyInvalid));
             }
             let bytes = arriving.await.map_err(|code| Problem::new(&request, Failure::from(code)))?;
@@ -152,7 +153,12 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
             if !is_plain_json(&request) {
                 return Err(Problem::new(&request, Failure::from(Code::UnsupportedMediaType)));
             }
-            validation::body(&bytes).map(Body).map_err(|refusal| Problem::new(&request, refusal))
+            let process = request.app_data::<web::Data<Process>>().ok_or_else(|| {
+                Problem::new(&request, Failure::inconsistent("the process's state is not at hand"))
+            })?;
+            validation::body(&process.schemas, &bytes)
+                .map(Body)
+                .map_err(|refusal| Problem::new(&request, refusal))
         })
     }
 }

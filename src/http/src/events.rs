@@ -10,9 +10,17 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::{auth::Follower, body::Query, problem::Problem, process::Process, reply::Reply, routes::Routes};
+use crate::{
+    auth::Follower,
+    body::Query,
+    problem::{Problem, log_fault},
+    process::Process,
+    reply::Reply,
+    routes::Routes,
+};
 use base::telemetry::metrics::GaugeGuard;
 use coordination::{Listener, LivenessKey, Topic};
 use domain::staff::role::Role;
@@ -113,6 +121,7 @@ async fn follow(
         live: false,
         ping: Duration::from_millis(app.policy.realtime.ping_ms),
         last_sent: tokio::time::Instant::now(),
+        span: Span::current(),
         _counted: GaugeGuard::by(&app.metrics.event_streams),
         until: tokio::time::Instant::now() + LIFETIME,
     };
@@ -141,6 +150,8 @@ struct EventStream {
     audience: Audience,
     listener: Listener,
     position: i64,
+    /// That of the request: the stream outlives its handler.
+    span: Span,
     pending: VecDeque<LoggedEvent>,
     next_read: NextRead,
     /// Whether the pending events were read right after a wake-up, so that their delay is measured.
@@ -185,7 +196,13 @@ impl EventStream {
             match self.next_read {
                 NextRead::Now => {
                     // Reading also checks that the caller is still authorised.
-                    let found = self.read().await.ok()?;
+                    let found = match self.read().await {
+                        Ok(found) => found,
+                        Err(failure) => {
+                            self.span.in_scope(|| log_fault(&failure));
+                            return None;
+                        }
+                    };
                     self.next_read = match i64::try_from(found.events.len()) {
                         Ok(BATCH) => NextRead::Now,
                         _ if found.more_soon => NextRead::Soon,
@@ -225,7 +242,7 @@ impl EventStream {
     async fn read(&self) -> Result<Found, Failure> {
         let (audience, position) = (self.audience, self.position);
         self.app
-            .read_health(self.actor, move |conn, _, shown| {
+            .poll_health(self.actor, move |conn, _, shown| {
                 let found = storage::events::events_after(conn, audience, position, BATCH)?;
                 if !found.events.is_empty() {
                     // Events contain worker ids, so reading them is recorded.

@@ -38,7 +38,9 @@ pub(crate) struct Doc;
 #[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
 async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, app| service::matching::duty::fetch(conn, caller.0, app.now()))
+        .read_snapshot(caller.actor(), move |conn, app| {
+            service::matching::duty::fetch(conn, caller.0, app.now())
+        })
         .await;
     reply::json(&request, outcome)
 }
@@ -73,7 +75,7 @@ async fn list(
     let mut listener = app.coordination.listen(Topic::Staff(caller.0.staff));
     loop {
         let found = app
-            .read_health(caller.actor(), move |conn, app, shown| {
+            .poll_health(caller.actor(), move |conn, app, shown| {
                 service::consultation::open_of(conn, app, shown, caller.0)
             })
             .await;

@@ -54,7 +54,7 @@ async fn create(
     responses((status = 200, body = OrderList)))]
 async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, query: Query<Page>) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, app| {
+        .read_snapshot(caller.actor(), move |conn, app| {
             service::order::list(conn, app, caller.0.worker, query.0.after(), query.0.limit())
         })
         .await;
@@ -66,7 +66,9 @@ async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, qu
     responses((status = 200, body = OrderView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<OrderId>) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, app| service::order::fetch(conn, app, caller.0.worker, id.0))
+        .read_snapshot(caller.actor(), move |conn, app| {
+            service::order::fetch(conn, app, caller.0.worker, id.0)
+        })
         .await;
     reply::json(&request, outcome)
 }

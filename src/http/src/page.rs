@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use domain::ids::Id;
+use domain::{ids::Id, spelling};
 
 /// Default number of entries per page.
 pub(crate) const DEFAULT_LIMIT: u32 = 50;
@@ -44,8 +44,8 @@ impl Page {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wait {
-    /// Seconds to wait for something, 0 to 25; 0 if left out.
-    #[param(minimum = 0, maximum = 25)]
+    /// Seconds to wait for something; 0 if left out.
+    #[param(schema_with = spelling::wait_seconds)]
     pub wait: Option<u32>,
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::span::RequestId;
+use base::telemetry::Chain;
 use domain::{
     refusal::{Code, Refusal, RefusalKind},
     words::Language,
@@ -69,41 +70,57 @@ pub struct Problem {
     refusal: Box<Refusal>,
     language: Language,
     request_id: String,
+    /// Why the server failed; for its log only.
+    fault: Option<Box<Failure>>,
 }
 
 impl Problem {
-    /// Converts `failure`, with messages in the language that `request` asks for. A fault is
-    /// logged here, where its request id is known, and reported to the caller as "internal".
+    /// Converts `failure`, with messages in the language that `request` asks for. The caller learns
+    /// of a fault only that it is one; [`Self::fault`] keeps it for the log.
     pub fn new(request: &HttpRequest, failure: impl Into<Failure>) -> Self {
-        let refusal = match failure.into() {
-            Failure::Refused(refusal) => refusal,
-            Failure::Store(error @ StoreError::Overloaded) => {
-                tracing::warn!(%error, "overloaded");
-                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
-            }
-            Failure::Store(error @ StoreError::Busy(_)) => {
-                tracing::warn!(%error, "busy");
-                Box::new(Refusal::new(Code::Overloaded).retry_after(BUSY_RETRY_S))
-            }
-            Failure::Store(error) if error.is_unreachable() => {
-                tracing::error!(%error, "the database is out of reach");
-                Box::new(Refusal::new(Code::Overloaded).retry_after(1))
-            }
-            Failure::Store(error) => {
-                tracing::error!(%error, "storage fault");
-                Box::new(Refusal::new(Code::Internal).retry_after(1))
-            }
-            Failure::Fault(error) => {
-                tracing::error!(error, "fault");
-                Box::new(Refusal::new(Code::Internal).retry_after(1))
+        let (refusal, fault) = match failure.into() {
+            Failure::Refused(refusal) => (*refusal, None),
+            fault => {
+                let (code, retry_after) = answer_to(&fault);
+                (Refusal::new(code).retry_after(retry_after), Some(Box::new(fault)))
             }
         };
         let refusal = match refusal.code {
             // Every 503 has a `Retry-After`.
-            Code::Overloaded if refusal.retry_after_s.is_none() => Box::new(refusal.retry_after(1)),
+            Code::Overloaded if refusal.retry_after_s.is_none() => refusal.retry_after(1),
             _ => refusal,
         };
-        Self { refusal, language: language_of(request), request_id: RequestId::in_request(request) }
+        let (language, request_id) = (language_of(request), RequestId::in_request(request));
+        Self { refusal: Box::new(refusal), language, request_id, fault }
+    }
+
+    /// Why the server failed, if it did.
+    pub(crate) fn fault(&self) -> Option<&Failure> {
+        self.fault.as_deref()
+    }
+}
+
+/// What a caller learns of a fault: the code, and when to try again, in seconds.
+fn answer_to(fault: &Failure) -> (Code, u32) {
+    match fault {
+        Failure::Store(StoreError::Busy(_)) => (Code::Overloaded, BUSY_RETRY_S),
+        Failure::Store(error) if error.is_unreachable() => (Code::Overloaded, 1),
+        Failure::Store(_) | Failure::Fault { .. } | Failure::Incomplete(_) | Failure::Refused(_) => {
+            (Code::Internal, 1)
+        }
+    }
+}
+
+/// Writes a fault and all its causes to the log, in the span of its request. Called once, where
+/// nothing is further out.
+pub(crate) fn log_fault(fault: &Failure) {
+    let error = Chain(fault);
+    match fault {
+        Failure::Refused(_) => {}
+        Failure::Store(StoreError::Overloaded | StoreError::Busy(_)) => tracing::warn!(%error, "overloaded"),
+        Failure::Store(_) | Failure::Fault { .. } | Failure::Incomplete(_) => {
+            tracing::error!(%error, "fault")
+        }
     }
 }
 

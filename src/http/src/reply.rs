@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse, ResponseError,
+    Error, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -140,7 +140,7 @@ pub fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
     let mut response = if *request.method() == Method::OPTIONS {
         HttpResponse::NoContent().finish()
     } else {
-        Problem::new(request, Failure::from(Code::MethodNotAllowed)).error_response()
+        HttpResponse::from_error(Problem::new(request, Failure::from(Code::MethodNotAllowed)))
     };
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);
@@ -159,7 +159,7 @@ pub(crate) async fn no_parameters(
     match validation::no_query(request.query_string()) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => {
-            let problem = Problem::new(request.request(), refusal).error_response();
+            let problem = HttpResponse::from_error(Problem::new(request.request(), refusal));
             Ok(request.into_response(problem).map_into_right_body())
         }
     }

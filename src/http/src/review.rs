@@ -60,7 +60,7 @@ async fn long_poll(
     let started = Instant::now();
     let mut listener = app.coordination.listen(Topic::Reviews);
     loop {
-        let queue = app.read_health(actor, service::review::waiting).await?;
+        let queue = app.poll_health(actor, service::review::waiting).await?;
         let left = wait.saturating_sub(started.elapsed());
         if !queue.items.is_empty() || left.is_zero() || !process.long_poll(app, &mut listener, left).await {
             return Ok(queue);

@@ -4,7 +4,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use actix_web::{
-    Error, FromRequest, HttpRequest, ResponseError,
+    Error, FromRequest, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header,
@@ -71,7 +71,7 @@ pub(crate) async fn by_screen(
     match verify_screen(&mut request, caller).await {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(failure) => {
-            let problem = Problem::new(request.request(), failure).error_response();
+            let problem = HttpResponse::from_error(Problem::new(request.request(), failure));
             Ok(request.into_response(problem).map_into_right_body())
         }
     }
@@ -131,7 +131,7 @@ async fn device_key(
 ) -> Result<Ed25519PublicKey, Failure> {
     let app = request
         .app_data::<Data<Arc<AppState>>>()
-        .ok_or_else(|| Failure::Fault("the application state is not at hand".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("the application state is not at hand"))?;
     let text = app.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
     Ok(text.parse::<Ed25519PublicKey>()?)
 }

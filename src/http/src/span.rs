@@ -1,8 +1,9 @@
 //! The middleware of every request: request id, tracing span, one log line at the end, metrics,
 //! and the headers of every answer. One middleware for all of these, because each layer costs
 //! memory in every waiting long poll. A log line contains the method, the route pattern, the
-//! status and the request id. It never contains the URL as sent, a header or the text of an
-//! error: these may contain phone numbers, card numbers, PINs and tokens.
+//! status and the request id. It never contains the URL as sent, a header or the text of a
+//! refusal: these may contain phone numbers, card numbers, PINs and tokens. A fault is logged here,
+//! with its causes: here its route is known.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -19,7 +20,13 @@ use actix_web::{
 };
 use tracing::{Instrument, Span};
 
-use super::{pages::headers, process::Process, routes::Pattern, unread};
+use super::{
+    pages::headers,
+    problem::{Problem, log_fault},
+    process::Process,
+    routes::Pattern,
+    unread,
+};
 use service::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -106,13 +113,25 @@ pub async fn wrap_request(
     Ok(unread::attach_payload(body, response))
 }
 
-/// Writes the log line of a finished request.
+/// The problem that a request was answered with.
+fn problem_in<B>(outcome: &Result<ServiceResponse<B>, Error>) -> Option<&Problem> {
+    match outcome {
+        Ok(response) => response.response().error(),
+        Err(error) => Some(error),
+    }?
+    .as_error()
+}
+
+/// Writes the log lines of a finished request.
 fn log_answer<B>(span: &Span, outcome: &Result<ServiceResponse<B>, Error>, took: f64) {
     let (route, status) = match outcome {
         Ok(response) => (route_of(response.request()), response.status()),
         Err(error) => (Cow::Borrowed("none"), error.as_response_error().status_code()),
     };
     span.record("route", &*route);
+    if let Some(fault) = problem_in(outcome).and_then(Problem::fault) {
+        log_fault(fault);
+    }
     let (status, duration_ms) = (status.as_u16(), (took * 1e6).round() / 1e3);
     if status < 400 && QUIET.contains(&&*route) {
         tracing::debug!(status, duration_ms, "answered");

@@ -67,7 +67,9 @@ async fn list(
     page: Query<Page>,
 ) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, _| service::vend::cabinets(conn, page.0.after(), page.0.limit()))
+        .read_snapshot(caller.actor(), move |conn, _| {
+            service::vend::cabinets(conn, page.0.after(), page.0.limit())
+        })
         .await;
     reply::json(&request, outcome)
 }
@@ -81,7 +83,7 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     id: Path<CabinetId>,
 ) -> Reply {
-    let outcome = app.read(caller.actor(), move |conn, _| service::vend::cabinet(conn, id.0)).await;
+    let outcome = app.read_snapshot(caller.actor(), move |conn, _| service::vend::cabinet(conn, id.0)).await;
     reply::json(&request, outcome)
 }
 
@@ -158,7 +160,7 @@ async fn recall(
     responses((status = 200, body = AuditView)))]
 async fn invariants(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
-        .read(caller.actor(), |conn, _| {
+        .read_snapshot(caller.actor(), |conn, _| {
             service::stock::check::invariants(conn).map(|violations| AuditView { violations })
         })
         .await;

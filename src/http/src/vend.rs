@@ -84,7 +84,8 @@ async fn next_work(
         let generation = listener.generation();
         let (actor, own) = (caller.actor(), caller.0);
         // Boxed, so that the future takes no memory while the poll waits.
-        let items = Box::pin(app.read(actor, move |conn, app| service::vend::work(conn, app, own))).await?;
+        let items =
+            Box::pin(app.read_snapshot(actor, move |conn, app| service::vend::work(conn, app, own))).await?;
         let cursor = service::vend::cursor_of(&items)?;
         app.work_cursors.insert(cabinet, (generation, cursor));
         if cursor != query.cursor {

@@ -68,8 +68,9 @@ async fn report_symptoms(
 /// How soon a doctor must see me, based on all that is known now
 #[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
 async fn current(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    let outcome =
-        app.read(caller.actor(), move |conn, app| service::triage::assess(conn, app, caller.0)).await;
+    let outcome = app
+        .read_snapshot(caller.actor(), move |conn, app| service::triage::assess(conn, app, caller.0))
+        .await;
     reply::json(&request, outcome)
 }
 

@@ -288,7 +288,7 @@ async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToke
     let row = row.map_err(|failure| (None, failure))?.ok_or_else(|| unnamed(Code::TokenInvalid))?;
     let of_device = |failure: Failure| (Some(id), failure);
     let key: Ed25519PublicKey =
-        row.public_key.parse().map_err(|_| of_device(Failure::Fault("a stored public key".to_owned())))?;
+        row.public_key.parse().map_err(|error| of_device(Failure::caused("a stored public key", error)))?;
     let audience = format!("{}{TOKEN_PATH}", app.public_url);
     // Only the holder of the key learns that the device is revoked.
     let proven =

@@ -1,5 +1,7 @@
 //! The error type of all operations.
 
+use std::{borrow::Cow, error::Error};
+
 use crypto::CryptoError;
 use domain::refusal::Refusal;
 use storage::{QueryError, Retryable, StoreError};
@@ -13,12 +15,30 @@ pub enum Failure {
     /// The storage failed; nothing was committed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An internal inconsistency.
-    #[error("fault: {0}")]
-    Fault(String),
+    /// An error of the server itself.
+    #[error("{what}")]
+    Fault {
+        /// What could not be done, or which stored value is not as it must be.
+        what: Cow<'static, str>,
+        #[source]
+        cause: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// A job left this many items for its next round; the failure of each is in the log.
+    #[error("{0} items are left for the next round")]
+    Incomplete(usize),
 }
 
 impl Failure {
+    /// A stored or computed value is not as it must be.
+    pub fn inconsistent(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Fault { what: what.into(), cause: None }
+    }
+
+    /// An error of another crate, with what it concerned.
+    pub fn caused(what: impl Into<Cow<'static, str>>, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Fault { what: what.into(), cause: Some(Box::new(cause)) }
+    }
+
     /// Whether the next operation will fail in the same way: the database is unreachable.
     pub(super) fn affects_all_callers(&self) -> bool {
         matches!(self, Self::Store(error) if error.affects_all_callers())
@@ -59,11 +79,11 @@ impl From<QueryError> for Failure {
 }
 impl From<CryptoError> for Failure {
     fn from(error: CryptoError) -> Self {
-        Self::Fault(error.to_string())
+        Self::caused("a key, a sealed value or a signature", error)
     }
 }
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::Fault(format!("stored JSON: {error}"))
+        Self::caused("stored JSON", error)
     }
 }

@@ -9,10 +9,7 @@
 //! The same access is recorded at most once in [`REPEATED_AFTER`], so that an open page that polls
 //! costs no query and no write.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use moka::sync::Cache;
@@ -23,6 +20,7 @@ use super::{Actor, AppState, Failure};
 use coordination::Topic;
 use domain::{
     ids::{Id, WorkerId},
+    refusal::Refusal,
     time::Timestamp,
 };
 use storage::{
@@ -151,34 +149,6 @@ impl RecordedAccesses {
     }
 }
 
-/// The accesses that were not recorded within [`REPEATED_AFTER`].
-fn unrecorded(
-    conn: &mut Conn,
-    app: &AppState,
-    reader: Actor,
-    mut accesses: Vec<RecordAccess>,
-    now: Timestamp,
-) -> Result<Vec<RecordAccess>, Failure> {
-    let Some(reader) = reader.any_id() else { return Ok(Vec::new()) };
-    accesses.retain(|access| !app.recorded_accesses.is_known(reader, access, now));
-    if accesses.is_empty() {
-        return Ok(accesses);
-    }
-    let subjects: Vec<AnyId> =
-        accesses.iter().map(|access| access.subject).collect::<HashSet<_>>().into_iter().collect();
-    let known = store::reads_since(conn, reader, &subjects, now - REPEATED_AFTER)?;
-    let known: HashMap<(AnyId, String), Timestamp> =
-        known.into_iter().map(|(subject, part, at)| ((subject, part), at)).collect();
-    accesses.retain(|access| {
-        let recorded = known.get(&(access.subject, access.part.as_str().to_owned()));
-        if let Some(at) = recorded {
-            app.recorded_accesses.note(reader, access, *at);
-        }
-        recorded.is_none()
-    });
-    Ok(accesses)
-}
-
 /// Notes accesses in this transaction, and returns those that are new with the events that record
 /// them.
 pub(super) fn record(
@@ -213,9 +183,29 @@ pub(super) fn record(
     Ok(recorded)
 }
 
+/// The outcome of a read, and its accesses that are not recorded yet.
+type Noted<T> = (Result<T, Box<Refusal>>, Vec<RecordAccess>);
+
+fn noted<T>(
+    conn: &mut Conn,
+    app: &AppState,
+    actor: Actor,
+    work: impl FnOnce(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure>,
+) -> Result<Noted<T>, Failure> {
+    actor.ensure_live(conn, app.now())?;
+    let mut shown = HealthAccess::to(actor);
+    let outcome = match work(conn, app, &mut shown) {
+        // A refusal may reveal a record, too.
+        Err(Failure::Refused(refusal)) => Err(refusal),
+        outcome => Ok(outcome?),
+    };
+    Ok((outcome, shown.take()))
+}
+
 impl AppState {
     /// Runs a read that shows health data, after checking the caller's authority, and records whose
-    /// data it was before it returns the answer.
+    /// data it was before it returns the answer. All its statements see the same state of the
+    /// database.
     ///
     /// # Errors
     /// Those of `work`; faults of the storage, also when recording fails.
@@ -225,35 +215,44 @@ impl AppState {
         work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let app = Arc::clone(self);
-        let (outcome, fresh) = self
-            .store
-            .read(move |conn| {
-                actor.ensure_live(conn, app.now())?;
-                let mut shown = HealthAccess::to(actor);
-                let outcome = match work(conn, &app, &mut shown) {
-                    // A refusal may reveal a record, too.
-                    Err(Failure::Refused(refusal)) => Err(refusal),
-                    outcome => Ok(outcome?),
-                };
-                let fresh = unrecorded(conn, &app, actor, shown.take(), app.now())?;
-                Ok::<_, Failure>((outcome, fresh))
-            })
-            .await?;
-        self.record_accesses(actor, fresh).await?;
+        let read = self.store.read_snapshot(move |conn| noted(conn, &app, actor, &work)).await?;
+        self.answer_recorded(actor, read).await
+    }
+
+    /// As [`AppState::read_health`], for a poll of one statement: without a read transaction.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn poll_health<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let app = Arc::clone(self);
+        let read = self.store.read(move |conn| noted(conn, &app, actor, &work)).await?;
+        self.answer_recorded(actor, read).await
+    }
+
+    async fn answer_recorded<T>(self: &Arc<Self>, actor: Actor, (outcome, accesses): Noted<T>) -> Result<T, Failure> {
+        self.record_accesses(actor, accesses).await?;
         outcome.map_err(Failure::Refused)
     }
 
-    /// Records accesses in their own transaction.
+    /// Records accesses in their own transaction, but those that are known to be recorded.
     pub(super) async fn record_accesses(
         self: &Arc<Self>,
         reader: Actor,
-        fresh: Vec<RecordAccess>,
+        mut accesses: Vec<RecordAccess>,
     ) -> Result<(), Failure> {
-        let Some(reader_id) = reader.any_id().filter(|_| !fresh.is_empty()) else { return Ok(()) };
         let (app, now) = (Arc::clone(self), self.now());
+        let Some(reader_id) = reader.any_id() else { return Ok(()) };
+        accesses.retain(|access| !self.recorded_accesses.is_known(reader_id, access, now));
+        if accesses.is_empty() {
+            return Ok(());
+        }
         let recorded = self.store.write(move |conn| {
             let (accesses, events): (Vec<_>, Vec<_>) =
-                record(conn, &app, reader, fresh.clone(), now)?.into_iter().unzip();
+                record(conn, &app, reader, accesses.clone(), now)?.into_iter().unzip();
             storage::events::events_append(conn, &events)?;
             Ok::<_, Failure>(accesses)
         });

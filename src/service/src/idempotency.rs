@@ -159,7 +159,7 @@ impl AppState {
         }
         // The answer is read by an operation, so that the health data it shows is recorded again. A
         // key that is deleted at this moment is a fault; the next request with it is new.
-        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::Fault("a kept answer was forgotten".to_owned()));
+        let gone = |_: &mut Tx<'_>| Err::<(), _>(Failure::inconsistent("a kept answer was forgotten"));
         self.run_idempotent(actor, request.clone(), gone).await.map(Some)
     }
 }

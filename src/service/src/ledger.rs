@@ -161,5 +161,5 @@ fn open_account(tx: &mut Tx<'_>, which: AccountRef) -> Result<(AccountId, Fen), 
 }
 
 fn no_account(which: AccountRef) -> Failure {
-    Failure::Fault(format!("an account of kind {} is not there", which.kind()))
+    Failure::inconsistent(format!("an account of kind {} is not there", which.kind()))
 }

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod audit;
 pub mod backup;
+pub mod bounds;
 pub mod caller;
 pub mod check_in;
 pub mod consultation;
@@ -145,11 +146,15 @@ impl AppState {
 
     /// Encrypts a field, bound to its table, column and row.
     pub fn seal<K>(&self, table: &str, column: &str, row: Id<K>, plain: &str) -> Result<Vec<u8>, Failure> {
-        Ok(self.keys.sealer.seal_text(&FieldPlace::of(&self.policy.network, table, column, row), plain)?)
+        let place = FieldPlace::of(&self.policy.network, table, column, row);
+        let sealed = self.keys.sealer.seal_text(&place, plain);
+        sealed.map_err(|error| Failure::caused(format!("{table}.{column} of {row}"), error))
     }
 
     /// Decrypts a field that [`AppState::seal`] encrypted for this table, column and row.
     pub fn open<K>(&self, table: &str, column: &str, row: Id<K>, sealed: &[u8]) -> Result<String, Failure> {
-        Ok(self.keys.sealer.open_text(&FieldPlace::of(&self.policy.network, table, column, row), sealed)?)
+        let place = FieldPlace::of(&self.policy.network, table, column, row);
+        let opened = self.keys.sealer.open_text(&place, sealed);
+        opened.map_err(|error| Failure::caused(format!("{table}.{column} of {row}"), error))
     }
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use super::{AppState, Failure};
+use base::telemetry::Chain;
 use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
 use storage::{Conn, operations as store};
 
@@ -48,12 +49,12 @@ pub async fn exposition(app: &Arc<AppState>) -> String {
     let mut read_at = app.metrics_cache.0.lock().await;
     let now = app.now();
     if !read_at.is_some_and(|read_at| (read_at..read_at + FRESH).contains(&now)) {
-        let reading = app.store.read(move |conn| read(conn, now));
+        let reading = app.store.read_snapshot(move |conn| read(conn, now));
         let found = tokio::time::timeout(READ_TIMEOUT, reading).await;
         app.metrics.shared.fresh.set(i64::from(matches!(found, Ok(Ok(_)))));
         match found {
             Ok(Ok(reading)) => take(app, &reading, now),
-            Ok(Err(failure)) => tracing::warn!(%failure, "the figures could not be read"),
+            Ok(Err(failure)) => tracing::warn!(error = %Chain(&failure), "the figures could not be read"),
             Err(_) => tracing::warn!("the figures could not be read in time"),
         }
         *read_at = Some(now);

@@ -26,7 +26,7 @@ use storage::{Conn, consultation::consultation_live_of, network::worker::WorkerR
 const MOST_ENTRIES: usize = 30;
 
 /// The maximum number of characters in one entry. Our default.
-const LONGEST_ENTRY: usize = 80;
+const LONGEST_ENTRY: usize = spelling::ProfileEntry::MOST;
 
 /// A birth date further back is a typing error, in years.
 const OLDEST_YEARS: u32 = 120;

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::{AppState, Failure};
+use base::telemetry::Chain;
 use storage::{StoreError, operations as store};
 
 /// The answer is cached for this long.
@@ -103,7 +104,7 @@ async fn run_checks(app: &AppState) -> Readiness {
     let (database, seen) = match seen {
         Err(_) => (Some("no_answer_in_time"), None),
         Ok(Err(failure)) => {
-            tracing::warn!(%failure, "not ready");
+            tracing::warn!(error = %Chain(&failure), "not ready");
             (Some(code_of(&failure)), None)
         }
         Ok(Ok(seen)) => (None, Some(seen)),
@@ -137,6 +138,6 @@ async fn run_checks(app: &AppState) -> Readiness {
 const fn code_of(failure: &Failure) -> &'static str {
     match failure {
         Failure::Store(StoreError::Connection(_) | StoreError::Pool(_)) => "unreachable",
-        Failure::Store(_) | Failure::Fault(_) | Failure::Refused(_) => "failed",
+        Failure::Store(_) | Failure::Fault { .. } | Failure::Refused(_) | Failure::Incomplete(_) => "failed",
     }
 }

@@ -23,9 +23,6 @@ use storage::{
     vitals::{self as store, ReadingPlace, ReadingRow},
 };
 
-/// At most this many readings in one request.
-const MOST_AT_ONCE: usize = 20;
-
 /// Readings as a station's devices measured them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -135,26 +132,5 @@ pub fn view(row: &ReadingRow) -> ReadingView {
 }
 
 fn check(input: &ReadingsInput, tx: &Tx<'_>) -> Result<Vec<ValidReading>, Failure> {
-    if input.readings.is_empty() || input.readings.len() > MOST_AT_ONCE {
-        let message = Bilingual::fixed("一次须提交 1 到 20 项测量", "send 1 to 20 readings at once");
-        return Err(Refusal::field("readings", "out_of_range", message).into());
-    }
-    let mut problems: Vec<FieldProblem> = Vec::new();
-    if let Some(scale) = input.context.and_then(|context| context.spo2_scale)
-        && !(1..=2).contains(&scale)
-    {
-        problems.push(FieldProblem {
-            field: "context.spo2_scale".to_owned(),
-            code: "out_of_range".to_owned(),
-            message: Bilingual::fixed("须为 1 或 2", "must be 1 or 2"),
-        });
-    }
-    match validate_all(&input.readings, tx.now) {
-        Ok(valid) if problems.is_empty() => Ok(valid),
-        Ok(_) => Err(Refusal::fields(problems).into()),
-        Err(more) => {
-            problems.extend(more);
-            Err(Refusal::fields(problems).into())
-        }
-    }
+    Ok(validate_all(&input.readings, tx.now).map_err(Refusal::fields)?)
 }

@@ -44,7 +44,7 @@ impl InUse {
     fn file(database: &Path) -> Result<File, StoreError> {
         let path = beside(database, ".lock");
         let opened = private_files::options().create(true).truncate(false).write(true).open(&path);
-        opened.map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
+        opened.map_err(|error| StoreError::file(&path, error))
     }
 
     /// Takes the shared lock.
@@ -56,9 +56,9 @@ impl InUse {
         match file.try_lock_shared() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(StoreError::Broken(format!("{} is being restored", database.display())))
+                Err(StoreError::broken(format!("{} is being restored", database.display())))
             }
-            Err(TryLockError::Error(error)) => Err(StoreError::Broken(error.to_string())),
+            Err(TryLockError::Error(error)) => Err(StoreError::file(database, error)),
         }
     }
 
@@ -71,7 +71,7 @@ impl InUse {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(StoreError::Broken(error.to_string())),
+            Err(TryLockError::Error(error)) => Err(StoreError::file(database, error)),
         }
     }
 }
@@ -98,7 +98,7 @@ pub fn database_size(url: &DatabaseUrl) -> Result<u64, StoreError> {
 /// # Errors
 /// The database error.
 pub fn database_copy(url: &DatabaseUrl, to: &Path) -> Result<(), StoreError> {
-    let path = to.to_str().ok_or_else(|| StoreError::Broken("a path that is not UTF-8".to_owned()))?;
+    let path = to.to_str().ok_or_else(|| StoreError::broken("a path that is not UTF-8"))?;
     let mut conn = Conn::open(url, Purpose::Write)?;
     Ok(dialect::embedded_copy(&mut conn, path)?)
 }

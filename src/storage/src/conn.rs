@@ -123,6 +123,33 @@ impl Conn {
         }
     }
 
+    /// Runs `work` in a read transaction: all its statements see the database as its first one does.
+    /// PostgreSQL then refuses statements that lock rows or write.
+    pub fn snapshot<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Conn::Pg(conn) => AnsiTransactionManager::begin_transaction_sql(
+                conn,
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            )?,
+            Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN DEFERRED")?,
+        }
+        match work(self) {
+            Ok(value) => {
+                self.commit_write()?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The pool discards a connection that cannot even roll back; the caller needs the
+                // error that came before.
+                let _rolled_back_on_close = self.rollback_write();
+                Err(error)
+            }
+        }
+    }
+
     /// Runs `work` in a savepoint: released on Ok, rolled back on Err and on a panic.
     pub fn savepoint<T, E: From<Error>>(
         &mut self,

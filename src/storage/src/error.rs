@@ -1,26 +1,28 @@
 //! Storage errors. They are never business answers: the transaction is rolled back and the caller
 //! is asked to try again.
 
-use diesel::result::{DatabaseErrorKind as Kind, Error};
+use std::{borrow::Cow, error::Error, path::Path, sync::Arc};
+
+use diesel::result::{DatabaseErrorKind as Kind, Error as QueryError};
 
 /// What [`StoreError::Busy`] names when a row lock timed out.
 const A_ROW: &str = "a row";
 
-/// Errors of the storage layer.
+/// Errors of the storage layer. Texts name no cause: that is the source.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refused a statement.
-    #[error("database: {0}")]
+    #[error("the database")]
     Database(#[from] diesel::result::Error),
     /// No connection could be made.
-    #[error("connection: {0}")]
+    #[error("no connection")]
     Connection(#[from] diesel::ConnectionError),
-    /// No pooled connection became free in time.
-    #[error("pool: {0}")]
-    Pool(String),
+    /// No pooled connection could be made in time.
+    #[error("no pooled connection")]
+    Pool(#[from] diesel::r2d2::PoolError),
     /// The connection was lost during COMMIT: it is unknown whether it was committed.
-    #[error("connection lost while committing: {0}")]
-    CommitUnknown(String),
+    #[error("the connection was lost while committing")]
+    CommitUnknown(#[source] diesel::result::Error),
     /// The wait for a row lock, a connection or the writer timed out; nothing was written.
     #[error("waited in vain for {0}")]
     Busy(&'static str),
@@ -34,12 +36,16 @@ pub enum StoreError {
     /// The closure panicked; its work was undone.
     #[error("a write panicked and was undone")]
     Panicked,
-    /// The shared commit failed, or the writer has stopped.
-    #[error("storage is broken: {0}")]
-    Broken(String),
-    /// A stored value cannot be decoded.
-    #[error("stored value: {0}")]
-    Corrupt(String),
+    /// The transaction that this write shares with others could not begin or commit.
+    #[error("the shared transaction failed")]
+    SharedTransaction(#[source] Arc<StoreError>),
+    /// Something other than a statement failed: a file, a thread, a migration.
+    #[error("{what}")]
+    Broken {
+        what: Cow<'static, str>,
+        #[source]
+        cause: Option<Box<dyn Error + Send + Sync>>,
+    },
 }
 
 /// Whether a transaction that failed, and was rolled back, may succeed when it is run again.
@@ -76,7 +82,7 @@ impl Retryable for StoreError {
     }
 }
 
-impl Retryable for Error {
+impl Retryable for QueryError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::DatabaseError(
@@ -104,12 +110,30 @@ impl StoreError {
     /// The wait for a row lock timed out.
     pub(super) const LOCK_TIMEOUT: Self = Self::Busy(A_ROW);
 
+    pub(super) fn broken(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Broken { what: what.into(), cause: None }
+    }
+
+    pub(super) fn broken_by(
+        what: impl Into<Cow<'static, str>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Broken { what: what.into(), cause: Some(cause.into()) }
+    }
+
+    /// The file at `path` cannot be used.
+    pub(super) fn file(path: &Path, cause: std::io::Error) -> Self {
+        Self::broken_by(path.display().to_string(), cause)
+    }
+
     /// Whether this affects all callers now, not only those who need the same rows.
     pub fn affects_all_callers(&self) -> bool {
         match self {
             Self::Busy(what) => *what != A_ROW,
-            Self::Contended | Self::Database(Error::DatabaseError(Kind::SerializationFailure, _)) => false,
-            Self::Broken(_) => true,
+            Self::Contended | Self::Database(QueryError::DatabaseError(Kind::SerializationFailure, _)) => {
+                false
+            }
+            Self::Broken { .. } | Self::SharedTransaction(_) => true,
             other => other.is_unreachable(),
         }
     }
@@ -124,8 +148,8 @@ impl StoreError {
         match self {
             Self::Connection(_) | Self::Pool(_) | Self::CommitUnknown(_) => true,
             Self::Contended | Self::Overloaded | Self::Busy(_) => true,
-            Self::Database(Error::BrokenTransactionManager) => true,
-            Self::Database(Error::DatabaseError(kind, _)) => {
+            Self::Database(QueryError::BrokenTransactionManager) => true,
+            Self::Database(QueryError::DatabaseError(kind, _)) => {
                 matches!(
                     kind,
                     Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::SerializationFailure

@@ -131,8 +131,7 @@ impl Store {
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(waits.checkout.min(Duration::from_secs(5)))
-            .build(Manager { url: url.clone(), purpose, waits, statements: statements.clone() })
-            .map_err(|error| StoreError::Pool(error.to_string()))?;
+            .build(Manager { url: url.clone(), purpose, waits, statements: statements.clone() })?;
         let permits = Arc::new(Semaphore::new(connections as usize));
         Ok(Self {
             readers,
@@ -205,7 +204,7 @@ impl Store {
         self.write::<_, StoreError>(|_| Ok(())).await?;
         // When all permits are free, no work is left in the blocking pool.
         let all = self.permits.acquire_many(self.connections).await;
-        all.map(drop).map_err(|_| StoreError::Broken("the pool is closed".to_owned()))
+        all.map(drop).map_err(|_| StoreError::broken("the pool is closed"))
     }
 
     /// Runs a read on a blocking thread; retries on another connection when its own was lost.
@@ -215,6 +214,22 @@ impl Store {
         E: From<StoreError> + Retryable + Send + 'static,
     {
         self.on_pool(None, move |conn, _| work(conn)).await
+    }
+
+    /// As [`Self::read`], for reads of several statements that must agree: all of them see the same
+    /// state of the database ([`Conn::snapshot`]). Costs two statements more.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    pub async fn read_snapshot<T, E>(
+        &self,
+        work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<QueryError> + Retryable + Send + 'static,
+    {
+        self.read(move |conn| conn.snapshot(&work)).await
     }
 
     /// Runs a write in a transaction of its own. Returns after the commit.
@@ -281,7 +296,7 @@ fn in_transaction<T, E: From<diesel::result::Error> + From<StoreError>>(
     let set = lock_timeout.map_or(Ok(()), |lock_timeout| dialect::set_lock_timeout(conn, lock_timeout));
     match set.map_err(E::from).and_then(|()| work(conn)) {
         Ok(value) => {
-            conn.commit_write().map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+            conn.commit_write().map_err(StoreError::CommitUnknown)?;
             Ok(value)
         }
         Err(error) => {

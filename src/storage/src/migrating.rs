@@ -38,8 +38,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     if let Some(file) = url.file() {
         // SQLite creates its log and index files with the mode of the database file.
         let private = |path: &std::path::Path| {
-            private_files::ensure(path)
-                .map_err(|error| StoreError::Broken(format!("{}: {error}", path.display())))
+            private_files::ensure(path).map_err(|error| StoreError::file(path, error))
         };
         private(file)?;
         for ending in ["-wal", "-shm"] {
@@ -50,7 +49,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
         }
     }
     let mut conn = Conn::open(url, Purpose::Write)?;
-    let engine = dialect::check_engine(&mut conn).map_err(StoreError::Broken)?;
+    let engine = dialect::check_engine(&mut conn)?;
     let differences = compile_option_differences(&mut conn)?;
     if !differences.is_empty() {
         tracing::warn!(
@@ -61,7 +60,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<String, StoreError> {
     in_transaction(&mut conn, None, |conn| {
         dialect::take_advisory_lock(conn, dialect::AdvisoryLock::Migrations)?;
         dialect::on_backend!(conn, c => c.run_pending_migrations(MIGRATIONS).map(drop))
-            .map_err(|error| StoreError::Broken(format!("migration: {error}")))?;
+            .map_err(|error| StoreError::broken_by("a migration", error))?;
         Ok::<_, StoreError>(dialect::rebase_events(conn)?)
     })?;
     Ok(engine)

@@ -42,7 +42,7 @@ pub struct SchemaState {
 /// The database error; a migration that cannot be read.
 pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
-        .map_err(|error| StoreError::Broken(format!("migrations: {error}")))?;
+        .map_err(|error| StoreError::broken_by("migrations", error))?;
     let known: BTreeSet<String> =
         known.iter().map(|migration| migration.name().version().to_string()).collect();
     use __diesel_schema_migrations::dsl;

@@ -88,7 +88,7 @@ impl Serving {
         );
         let written =
             note.set_len(0).and_then(|()| note.rewind()).and_then(|()| note.write_all(text.as_bytes()));
-        written.map_err(|error| broken(&path, &error))?;
+        written.map_err(|error| StoreError::file(&path, error))?;
         Ok(Self { note, database: itself })
     }
 
@@ -105,7 +105,7 @@ impl Serving {
             Ok(itself) if is_free(database, &itself)? => Ok(None),
             Ok(itself) => Ok(Some(Holder { description: holder_of(&itself), by_another_name: true })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(broken(database, &error)),
+            Err(error) => Err(StoreError::file(database, error)),
         }
     }
 }
@@ -116,7 +116,7 @@ fn try_lock_exclusive(path: &Path, file: &File) -> Result<bool, StoreError> {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) => std::thread::park_timeout(PAUSE),
-            Err(TryLockError::Error(error)) => return Err(broken(path, &error)),
+            Err(TryLockError::Error(error)) => return Err(StoreError::file(path, error)),
         }
     }
     Ok(false)
@@ -126,7 +126,7 @@ fn is_free(path: &Path, file: &File) -> Result<bool, StoreError> {
     match file.try_lock_shared() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(broken(path, &error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::file(path, error)),
     }
 }
 
@@ -162,7 +162,7 @@ fn open_lock_file(database: &Path) -> Result<(PathBuf, File), StoreError> {
 
 fn writable(path: &Path) -> Result<File, StoreError> {
     let opened = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
-    opened.map_err(|error| broken(path, &error))
+    opened.map_err(|error| StoreError::file(path, error))
 }
 
 fn read_note(file: &mut File) -> String {
@@ -177,10 +177,6 @@ fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let named = read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"));
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".to_owned())
-}
-
-fn broken(path: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::Broken(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

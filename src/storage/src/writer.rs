@@ -106,7 +106,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("waystation-writer".to_owned())
             .spawn(move || write_batches(conn, (&url, &waits, &statements), &waiting, &counted))
-            .map_err(|error| StoreError::Broken(error.to_string()))?;
+            .map_err(|error| StoreError::broken_by("the writer's thread", error))?;
         Ok(Self { jobs, metrics, waits })
     }
 
@@ -166,7 +166,7 @@ impl Writer {
             }
             Err(mpsc::TrySendError::Full(_)) => Err(StoreError::Overloaded.into()),
             Err(mpsc::TrySendError::Disconnected(_)) => {
-                Err(StoreError::Broken("the writer has stopped".to_owned()).into())
+                Err(StoreError::broken("the writer has stopped").into())
             }
         }
     }
@@ -195,7 +195,7 @@ fn write_batches(
             }
         }
         for answer in answers {
-            answer(committed.as_ref().copied().map_err(|error| StoreError::Broken(error.to_string())));
+            answer(committed.clone().map_err(StoreError::SharedTransaction));
         }
     }
 }
@@ -206,14 +206,19 @@ fn write_batch(
     waiting: &mpsc::Receiver<Job>,
     metrics: &WriterMetrics,
     answers: &mut Vec<Answer>,
-) -> Result<(), StoreError> {
+) -> Result<(), Arc<StoreError>> {
     if let Err(error) = conn.begin_write() {
         // The caller must get an answer; outside a transaction the closure is not run. Another
         // process that has locked the file is an ordinary wait, not a fault.
         let locked = error.is_unclassified();
-        let why = if locked { StoreError::Busy("the file") } else { StoreError::Broken(error.to_string()) };
+        let error = Arc::new(StoreError::from(error));
+        let why = if locked {
+            StoreError::Busy("the file")
+        } else {
+            StoreError::SharedTransaction(Arc::clone(&error))
+        };
         answers.push(first(Err(why)));
-        return Err(error.into());
+        return Err(error);
     }
     answers.push(first(Ok(conn)));
     while answers.len() < BATCH {
@@ -228,7 +233,7 @@ fn write_batch(
         }
     }
     let began = Instant::now();
-    conn.commit_write()?;
+    conn.commit_write().map_err(|error| Arc::new(error.into()))?;
     metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
     Ok(())
 }

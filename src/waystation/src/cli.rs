@@ -18,7 +18,9 @@ use base::{
     telemetry,
 };
 use crypto::{password, totp::TotpSecret};
-use domain::{network::Record, refusal::FieldProblem, staff::OperatorRecord, time::civil_day};
+use domain::{
+    network::Record, policy::Policy, refusal::FieldProblem, staff::OperatorRecord, time::civil_day,
+};
 use http::openapi;
 use service::{Actor, Failure, jobs::Jobs, network::import::PreparedStaff};
 
@@ -208,7 +210,7 @@ impl Cli {
             }
             Command::Keys(command) => keys::run(command).await,
             Command::Openapi => {
-                print_out(&format!("{}\n", openapi::document().to_pretty_json()?))?;
+                print_out(&format!("{}\n", openapi::document(&Policy::default()).to_pretty_json()?))?;
                 Ok(ExitCode::SUCCESS)
             }
         }

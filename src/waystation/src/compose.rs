@@ -12,7 +12,10 @@ use base::{
 };
 use coordination::{Coordination, Memory, Redis};
 use crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId};
-use http::process::{Process, bodies::Bodies};
+use http::{
+    process::{Process, bodies::Bodies},
+    validation::schemas::Schemas,
+};
 use mail::{Mailer, SmsSender};
 use service::{AppState, Failure};
 use storage::{DatabaseUrl, Store, Waits};
@@ -44,7 +47,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let app = Arc::new(app.with_public_url(&config.public_url).with_witness_dir(&config.data_dir));
     let bodies =
         Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
-    let process = Process::new(&config.trusted_proxies, config.connections_per_address, bodies);
+    let schemas = Schemas::under(&app.policy);
+    let process = Process::new(&config.trusted_proxies, config.connections_per_address, bodies, schemas);
     service::idempotency::move_old_answers(&app).await?;
     let products = service::formulary::load(&app).await?;
     tracing::info!(products, "formulary is in force");

@@ -39,7 +39,7 @@ async fn state(guest: &WorkerAtStation<'_>, consultation: &str) -> Value {
 /// The round reports that it could not process everything.
 #[track_caller]
 fn expect_incomplete<T: std::fmt::Debug>(round: Result<T, Failure>) {
-    assert!(matches!(round, Err(Failure::Store(_))), "{round:?}");
+    assert!(matches!(round, Err(Failure::Incomplete(_))), "{round:?}");
 }
 
 #[actix_web::test]

@@ -110,7 +110,7 @@ async fn jobs_outlive_a_held_row() {
     let other = lock(&app, "check_in");
     app.pass(600);
     let round = service::check_in::sweep_idle(&app.state).await;
-    assert!(matches!(round, Err(Failure::Store(_))), "{round:?}");
+    assert!(matches!(round, Err(Failure::Incomplete(_))), "{round:?}");
     release(other);
     assert_eq!(service::check_in::sweep_idle(&app.state).await.expect("the next round"), 1);
 }

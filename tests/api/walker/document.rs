@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use domain::staff::role::Role;
+use domain::{policy::Policy, staff::role::Role};
 use http::openapi;
 
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::to_value(openapi::document()).expect("the document is JSON"));
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::to_value(openapi::document(&Policy::default())).expect("the document is JSON")
+});
 
 #[derive(Debug, Clone)]
 pub struct Operation {

@@ -217,6 +217,8 @@ mod tests {
             ("seal_keys = []", "seal_keys"),
             ("database_lock_ms = 0", "database_lock_ms"),
             ("database_statement_ms = 0", "database_statement_ms"),
+            ("database_statement_ms = 5000", "database_statement_ms"),
+            ("body_ms = 5000", "body_ms"),
             ("database_checkout_ms = 3600001", "database_checkout_ms"),
             ("body_ms = 0", "body_ms"),
             ("body_pause_ms = 0", "body_pause_ms"),

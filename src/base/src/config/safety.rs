@@ -109,12 +109,15 @@ impl Config {
     }
 
     fn mail(&self, found: &mut Vec<SettingProblem>) {
-        let MailConfig::Smtp { host, tls, .. } = &self.mail else { return };
+        let MailConfig::Smtp { host, port, tls, .. } = &self.mail else { return };
         if *tls == SmtpTls::None && !is_this_machine(host) {
             found.push(SettingProblem::new(
                 "mail.tls",
                 "mail leaves this machine unencrypted; use `wrapped` or `starttls`",
             ));
+        }
+        if *port == 0 {
+            found.push(SettingProblem::new("mail.port", "it must be the mail server's port: 465 or 587"));
         }
         if host.trim().is_empty() {
             found.push(SettingProblem::new("mail.host", "it must be the mail server's name"));
@@ -171,6 +174,16 @@ impl Config {
         ] {
             if !allowed.contains(&value) {
                 let why = format!("it must be {} to {}, and is {value}", allowed.start(), allowed.end());
+                found.push(SettingProblem::new(key, why));
+            }
+        }
+        // The longer timeout of each pair would never be reached, or end what the other allows.
+        for (key, value, shorter_key, shorter) in [
+            ("database_statement_ms", self.database_statement_ms, "database_lock_ms", self.database_lock_ms),
+            ("body_ms", self.body_ms, "body_pause_ms", self.body_pause_ms),
+        ] {
+            if value < shorter && found.iter().all(|known| known.key != key) {
+                let why = format!("it must not be shorter than {shorter_key}, {shorter}, and is {value}");
                 found.push(SettingProblem::new(key, why));
             }
         }

@@ -7,7 +7,7 @@ use super::{
     never::never,
     product::{Ingredient, Product},
 };
-use crate::words::Bilingual;
+use crate::{prescription::PrescribingPolicy, words::Bilingual};
 
 /// An error in a row that prevents the product from being prescribed or sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Flaw {
 
 /// The longest course that a label may state, in days: long-term supply is 12 weeks.
 /// Source: the project's clinical rules, prescribing table.
-const LONGEST_COURSE_DAYS: u32 = 84;
+const LONGEST_COURSE_DAYS: u32 = PrescribingPolicy::LONGEST_COURSE_DAYS;
 
 /// The longest course, in days, of an over-the-counter drug that is not locally acting: labels
 /// state 3 to 14 days. Our default.

@@ -114,7 +114,7 @@ impl Transfer {
 /// `balance_too_low`; `invalid_field` for a negative amount.
 pub fn can_pay(balance: Fen, amount: Fen) -> Result<(), Refusal> {
     if amount < Fen::ZERO {
-        return Err(Refusal::new(Code::InvalidField));
+        return Err(Refusal::out_of_range("amount_fen"));
     }
     if balance < amount {
         return Err(Refusal::new(Code::BalanceTooLow));
@@ -205,7 +205,7 @@ pub fn merge_worker(
     returned: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
     if balance < Fen::ZERO || returned < Fen::ZERO {
-        return Err(Refusal::new(Code::InvalidField));
+        return Err(Refusal::out_of_range("balance_fen"));
     }
     merge_transfer(from, into, reference.to_owned(), -balance, Fen(balance.0 - returned.0), returned)
 }
@@ -225,7 +225,7 @@ pub fn unmerge_worker(
     into_balance: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
     if balance < Fen::ZERO || returned < Fen::ZERO || into_balance < Fen::ZERO {
-        return Err(Refusal::new(Code::InvalidField));
+        return Err(Refusal::out_of_range("balance_fen"));
     }
     let back = Fen((balance.0 - returned.0).min(into_balance.0));
     merge_transfer(from, into, format!("{reference}/undone"), balance, -back, Fen(back.0 - balance.0))
@@ -260,7 +260,7 @@ fn transfer_between(
     amount: Fen,
 ) -> Result<Option<Transfer>, Refusal> {
     if amount < Fen::ZERO {
-        return Err(Refusal::new(Code::InvalidField));
+        return Err(Refusal::out_of_range("amount_fen"));
     }
     if amount == Fen::ZERO {
         return Ok(None);

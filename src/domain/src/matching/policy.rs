@@ -75,13 +75,14 @@ impl MatchingPolicy {
         bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
         bounds.within("wait_limit_s", *wait_limit_s, 60..=86_400);
         bounds.within("reconnect_grace_s", *reconnect_grace_s, 10..=3_600);
-        bounds.within("ageing_points_per_minute", *ageing_points_per_minute, 0..=10_000);
+        bounds.within("ageing_points_per_minute", *ageing_points_per_minute, 1..=10_000);
         bounds.within("continuity_days", *continuity_days, 0..=365);
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
         bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
-        let longer = unserved_after_s > offer_expiry_s;
-        bounds.must("unserved_after_s", longer, "it must be longer than offer_expiry_s");
+        for (key, shorter) in [("offer_expiry_s", offer_expiry_s), ("wait_limit_s", wait_limit_s)] {
+            bounds.longer("unserved_after_s", *unserved_after_s, key, *shorter);
+        }
         weights.check(&mut bounds.of("weights"));
     }
 

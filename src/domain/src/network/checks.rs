@@ -3,23 +3,25 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
+use chrono::NaiveDate;
+
 use super::{Phone, Secret, identity};
 use crate::{
-    hidden::has_hidden_characters_in_name, refusal::FieldProblem, stock::is_lot_no, words::Bilingual,
+    hidden::has_hidden_characters_in_name,
+    refusal::FieldProblem,
+    spelling::{self, PASSWORD_CHARS, ProductCode},
+    stock::is_lot_no,
+    words::Bilingual,
 };
 
 /// The longest name that a screen shows on one line, in characters.
-pub(crate) const NAME_CHARS: usize = 80;
+pub(crate) const NAME_CHARS: usize = spelling::Name::MOST;
 /// Characters of a code of a station, hospital or employer.
-const CODE_CHARS: usize = 32;
-/// Characters of a product code.
-const PRODUCT_CODE_CHARS: usize = 40;
+const CODE_CHARS: usize = spelling::PlaceCode::MOST;
 /// Characters of a licence number, and of a lot's.
-const LABEL_CHARS: usize = 64;
+const LABEL_CHARS: usize = spelling::Label::MOST;
 /// Characters of an e-mail address. Source: RFC 5321, limit of a path.
-const EMAIL_CHARS: usize = 254;
-/// Characters of a staff password.
-const PASSWORD_CHARS: RangeInclusive<usize> = 12..=128;
+const EMAIL_CHARS: usize = spelling::MailAddress::MOST;
 
 /// The invalid fields found so far.
 #[derive(Debug, Default)]
@@ -58,15 +60,16 @@ impl Findings {
         self.ascii(field, value, CODE_CHARS, fits, "a-z 0-9 -");
     }
 
-    /// A product code: 2 to 40 letters, digits, `-`, `_`, `.`.
+    /// A product code: letters, digits, `-`, `_`, `.`.
     pub(crate) fn product_code(&mut self, field: &str, value: &str) {
         let before = self.0.len();
-        self.text(field, value, PRODUCT_CODE_CHARS);
+        self.text(field, value, ProductCode::MOST);
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if self.0.len() == before && (value.len() < 2 || !value.bytes().all(fits)) {
-            let message = Bilingual::fixed(
-                "须为 2 到 40 个字母、数字或 - _ .",
-                "2 to 40 of A-Z a-z 0-9 - _ . may stand here.",
+        if self.0.len() == before && (value.len() < ProductCode::LEAST || !value.bytes().all(fits)) {
+            let (least, most) = (ProductCode::LEAST, ProductCode::MOST);
+            let message = Bilingual::made(
+                format!("须为 {least} 到 {most} 个字母、数字或 - _ ."),
+                format!("{least} to {most} of A-Z a-z 0-9 - _ . may stand here."),
             );
             self.add(field, "bad_format", message);
         }
@@ -168,7 +171,10 @@ impl Findings {
             self.add(
                 field,
                 "bad_format",
-                Bilingual::fixed("卡号须为 12 位数字。", "A card number is 12 digits."),
+                Bilingual::made(
+                    format!("卡号须为 {} 位数字。", identity::CARD_DIGITS),
+                    format!("A card number is {} digits.", identity::CARD_DIGITS),
+                ),
             );
         } else if !identity::card_number_is_valid(value) {
             self.add(
@@ -191,7 +197,11 @@ impl Findings {
         let pin = value.expose();
         if pin.len() != identity::PIN_DIGITS || !identity::all_digits(pin) {
             let code = if pin.is_empty() { "empty" } else { "bad_format" };
-            self.add(field, code, Bilingual::fixed("密码须为 6 位数字。", "A PIN is 6 digits."));
+            let message = Bilingual::made(
+                format!("密码须为 {} 位数字。", identity::PIN_DIGITS),
+                format!("A PIN is {} digits.", identity::PIN_DIGITS),
+            );
+            self.add(field, code, message);
         } else if identity::pin_is_trivial(pin) {
             self.add(field, "too_easy", Bilingual::fixed("密码过于简单。", "This PIN is too easy."));
         }
@@ -206,7 +216,14 @@ impl Findings {
             self.add(
                 field,
                 "bad_length",
-                Bilingual::fixed("密码须为 12 到 128 个字符。", "A password has 12 to 128 characters."),
+                Bilingual::made(
+                    format!("密码须为 {} 到 {} 个字符。", PASSWORD_CHARS.start(), PASSWORD_CHARS.end()),
+                    format!(
+                        "A password has {} to {} characters.",
+                        PASSWORD_CHARS.start(),
+                        PASSWORD_CHARS.end()
+                    ),
+                ),
             );
         }
     }
@@ -219,6 +236,18 @@ pub fn phone_format_message() -> Bilingual {
         "A phone is a mobile number of 11 digits, a fixed line with its area code (0535-6600000), or + and the \
          country code for numbers abroad.",
     )
+}
+
+/// Nobody living is older, in years.
+const LONGEST_LIFE_YEARS: u32 = 120;
+
+/// Why nobody living can have been born on that day, if so.
+pub fn implausible_birth(born: NaiveDate, today: NaiveDate) -> Option<Bilingual> {
+    let plausible = born <= today && today.years_since(born).is_some_and(|years| years <= LONGEST_LIFE_YEARS);
+    (!plausible).then(|| {
+        let en = format!("the day of birth must be within {LONGEST_LIFE_YEARS} years");
+        Bilingual::made("出生日期不合理".to_owned(), en)
+    })
 }
 
 pub fn control_character() -> Bilingual {

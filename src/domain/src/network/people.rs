@@ -101,7 +101,10 @@ impl Record for WorkerRecord {
             found.add(
                 "birth_date",
                 "out_of_range",
-                Bilingual::fixed("年龄须在 16 到 100 岁之间。", "The age must be from 16 to 100 years."),
+                Bilingual::made(
+                    format!("年龄须在 {MIN_AGE} 到 {MAX_AGE} 岁之间。"),
+                    format!("The age must be from {MIN_AGE} to {MAX_AGE} years."),
+                ),
             );
         }
         if let Some(code) = &self.employer_code {

@@ -125,9 +125,12 @@ fn pay(order: &Order, now: Timestamp) -> Result<Vec<OrderEvent>, Refusal> {
     match order.state {
         OrderState::Reserved if now >= order.expires_at => Err(Refusal::moved_on(OrderState::Expired)),
         OrderState::Reserved => {
-            let overflow = || Refusal::new(Code::InvalidField);
             let add = |total: Fen, unit: &OrderUnit| total.0.checked_add(unit.price.0).map(Fen);
-            let total = order.units.iter().try_fold(Fen::ZERO, add).ok_or_else(overflow)?;
+            let total = order
+                .units
+                .iter()
+                .try_fold(Fen::ZERO, add)
+                .ok_or_else(|| Refusal::out_of_range("total_fen"))?;
             Ok(vec![OrderEvent::Paid { total }])
         }
         OrderState::Paid | OrderState::Completed => Ok(vec![]),

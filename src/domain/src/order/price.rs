@@ -1,9 +1,6 @@
 //! The price of an order, and how many packs of a line may still be ordered.
 
-use crate::{
-    money::Fen,
-    refusal::{Code, Refusal},
-};
+use crate::{money::Fen, refusal::Refusal};
 
 /// A number of packs of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +16,19 @@ pub struct Line {
 /// `invalid_field` for no lines, a line without packs, a negative price, or a total that
 /// overflows 64 bits.
 pub fn price(lines: &[Line]) -> Result<Fen, Refusal> {
-    let bad = || Refusal::new(Code::InvalidField);
-    if lines.is_empty() || lines.iter().any(|line| line.packs == 0 || line.price < Fen::ZERO) {
-        return Err(bad());
+    if lines.is_empty() {
+        return Err(Refusal::out_of_range("lines"));
     }
-    lines.iter().try_fold(Fen::ZERO, |total, line| {
-        let amount = line.price.times(line.packs).ok_or_else(bad)?;
-        total.0.checked_add(amount.0).map(Fen).ok_or_else(bad)
-    })
+    let mut total = Fen::ZERO;
+    for (at, line) in lines.iter().enumerate() {
+        if line.packs == 0 {
+            return Err(Refusal::out_of_range(&format!("lines[{at}].packs")));
+        }
+        let amount = line.price.times(line.packs).filter(|amount| *amount >= Fen::ZERO);
+        let sum = amount.and_then(|amount| total.0.checked_add(amount.0));
+        total = Fen(sum.ok_or_else(|| Refusal::out_of_range(&format!("lines[{at}].price")))?);
+    }
+    Ok(total)
 }
 
 /// How many packs of a prescribed line may still be ordered; never negative. Packs in

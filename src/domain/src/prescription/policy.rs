@@ -37,6 +37,8 @@ pub struct PrescribingPolicy {
     pub min_reason_chars: usize,
     /// Maximum doses a day on a line. Our default: 24.
     pub max_times_per_day: u32,
+    /// Hours for which a reading counts in a check of drugs. Our default: 24.
+    pub reading_hours: u32,
 }
 
 impl Default for PrescribingPolicy {
@@ -56,11 +58,26 @@ impl Default for PrescribingPolicy {
             attested_below_years: 6,
             min_reason_chars: 4,
             max_times_per_day: 24,
+            reading_hours: 24,
         }
     }
 }
 
 impl PrescribingPolicy {
+    /// Drugs on one prescription, at most, whatever a deployment sets.
+    pub const MOST_DRUGS: usize = 5;
+    /// Days of the longest course, at most, whatever a deployment sets: so far back a course may
+    /// still be taken.
+    pub const LONGEST_COURSE_DAYS: u32 = 84;
+    /// Civil days of validity, at most, whatever a deployment sets.
+    pub const LONGEST_VALIDITY_DAYS: u32 = 3;
+
+    /// The longest supply that any kind of prescription allows, in days.
+    pub fn longest_days(&self) -> u32 {
+        let Self { ordinary_days, emergency_days, reasoned_days, long_term_days, .. } = self;
+        *ordinary_days.max(emergency_days).max(reasoned_days).max(long_term_days)
+    }
+
     /// Checks the values. A deployment may be stricter than the law, never laxer. Source of the
     /// limits: the rules named at each field.
     pub fn check(&self, bounds: &mut Bounds<'_>) {
@@ -79,19 +96,25 @@ impl PrescribingPolicy {
             attested_below_years,
             min_reason_chars,
             max_times_per_day,
+            reading_hours,
         } = self;
-        bounds.within("max_drugs", *max_drugs, 1..=5);
+        bounds.within("max_drugs", *max_drugs, 1..=Self::MOST_DRUGS);
         bounds.within("ordinary_days", *ordinary_days, 1..=7);
         bounds.within("emergency_days", *emergency_days, 1..=3);
-        bounds.within("reasoned_days", *reasoned_days, 1..=84);
-        bounds.within("long_term_days", *long_term_days, 1..=84);
-        bounds.within("valid_days", *valid_days, 1..=3);
-        bounds.within("max_valid_days", *max_valid_days, 1..=3);
+        bounds.within("reasoned_days", *reasoned_days, 1..=Self::LONGEST_COURSE_DAYS);
+        bounds.within("long_term_days", *long_term_days, 1..=Self::LONGEST_COURSE_DAYS);
+        for (key, days) in [("reasoned_days", reasoned_days), ("long_term_days", long_term_days)] {
+            let enough = days >= ordinary_days && days >= emergency_days;
+            bounds.must(key, enough, "it must not be less than ordinary_days and emergency_days");
+        }
+        bounds.within("valid_days", *valid_days, 1..=Self::LONGEST_VALIDITY_DAYS);
+        bounds.within("max_valid_days", *max_valid_days, 1..=Self::LONGEST_VALIDITY_DAYS);
         bounds.must("max_valid_days", max_valid_days >= valid_days, "it must not be less than valid_days");
         bounds.within("propose_extension_below_hours", *propose_extension_below_hours, 0..=24);
         bounds.within("min_practice_years", *min_practice_years, 3..=60);
         bounds.within("attested_below_years", *attested_below_years, 6..=18);
         bounds.within("min_reason_chars", *min_reason_chars, 1..=200);
         bounds.within("max_times_per_day", *max_times_per_day, 1..=24);
+        bounds.within("reading_hours", *reading_hours, 1..=72);
     }
 }

@@ -226,21 +226,22 @@ fn check_child(
     policy: &PrescribingPolicy,
     problems: &mut Vec<FieldProblem>,
 ) {
-    if age_years.is_none_or(|age| age >= policy.attested_below_years) {
+    let below = policy.attested_below_years;
+    if age_years.is_none_or(|age| age >= below) {
         return;
     }
     let attested = draft.child.unwrap_or_default();
     if !attested.guardian {
-        problems.push(problem(
-            "child.guardian",
-            "needed",
-            "6 岁以下须监护人在场。",
-            "Under six a guardian must be attested.",
-        ));
+        let (zh, en) =
+            (format!("{below} 岁以下须监护人在场。"), format!("Under {below} a guardian must be attested."));
+        problems.push(problem("child.guardian", "needed", &zh, &en));
     }
     if !attested.paediatrician {
-        let (zh, en) = ("6 岁以下须儿科医师参与。", "Under six a paediatrician must be attested.");
-        problems.push(problem("child.paediatrician", "needed", zh, en));
+        let (zh, en) = (
+            format!("{below} 岁以下须儿科医师参与。"),
+            format!("Under {below} a paediatrician must be attested."),
+        );
+        problems.push(problem("child.paediatrician", "needed", &zh, &en));
     }
 }
 

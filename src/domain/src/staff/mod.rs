@@ -285,7 +285,10 @@ impl Record for ShiftRecord {
             found.add(
                 "ends_at",
                 "out_of_range",
-                Bilingual::fixed("班次不能超过 24 小时。", "A shift is 24 hours at most."),
+                Bilingual::made(
+                    format!("班次不能超过 {MAX_SHIFT_HOURS} 小时。"),
+                    format!("A shift is {MAX_SHIFT_HOURS} hours at most."),
+                ),
             );
         }
         found.done()

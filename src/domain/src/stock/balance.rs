@@ -174,7 +174,7 @@ impl SlotStock {
 }
 
 fn checked_add(figure: u32, n: u32) -> Result<u32, Refusal> {
-    figure.checked_add(n).ok_or_else(|| Refusal::new(Code::InvalidField))
+    figure.checked_add(n).ok_or_else(|| Refusal::out_of_range("packs"))
 }
 
 fn move_packs(from: &mut u32, to: &mut u32, n: u32) -> Result<(), Refusal> {

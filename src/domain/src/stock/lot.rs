@@ -1,17 +1,14 @@
 //! The number of a manufacturer's lot.
 
-use crate::hidden::has_hidden_characters;
-
-/// In characters.
-const MAX_LENGTH: usize = 64;
+use crate::{hidden::has_hidden_characters, spelling::LotNo};
 
 /// Whether `text` is a valid lot number. The same rule applies to files, scanners and
 /// recalls, so that every lot that can be loaded can be recalled.
 ///
-/// 1 to 64 characters on one line, no invisible characters, no leading or trailing space.
+/// On one line, no invisible characters, no leading or trailing space.
 pub fn is_lot_no(text: &str) -> bool {
     let is_visible = |text: &str| !text.contains(char::is_control) && !has_hidden_characters(text);
-    (1..=MAX_LENGTH).contains(&text.chars().count()) && text.trim() == text && is_visible(text)
+    (LotNo::LEAST..=LotNo::MOST).contains(&text.chars().count()) && text.trim() == text && is_visible(text)
 }
 
 /// The comparison key of a lot number: it ignores ASCII case, because people type it.

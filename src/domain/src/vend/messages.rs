@@ -95,7 +95,7 @@ pub struct WorkQuery {
     pub cursor: i64,
     /// Seconds to wait for something to do.
     #[serde(default)]
-    #[param(minimum = 0, maximum = 25, default = 0)]
+    #[param(schema_with = spelling::wait_seconds)]
     pub wait: u32,
 }
 

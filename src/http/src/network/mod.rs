@@ -140,7 +140,7 @@ macro_rules! listed {
             app: Data<Arc<AppState>>,
             page: Query<$page>,
         ) -> Reply {
-            let outcome = app.read(caller.actor(), move |conn, app| ($verb)(conn, app, &page.0)).await;
+            let outcome = app.read_snapshot(caller.actor(), move |conn, app| ($verb)(conn, app, &page.0)).await;
             reply::json(&request, outcome)
         }
     };
@@ -200,7 +200,7 @@ async fn station_fetch(
 ) -> Reply {
     reply::json(
         &request,
-        app.read(caller.actor(), move |conn, _| service::network::station_fetch(conn, id.0)).await,
+        app.read_snapshot(caller.actor(), move |conn, _| service::network::station_fetch(conn, id.0)).await,
     )
 }
 
@@ -267,5 +267,5 @@ async fn fitness(
 #[utoipa::path(get, path = "/api/v1/network/counts", tag = "network",
     responses((status = 200, body = NetworkCounts)))]
 async fn counts(_caller: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    reply::json(&request, app.read(Actor::Anyone, service::network::counts).await)
+    reply::json(&request, app.read_snapshot(Actor::Anyone, service::network::counts).await)
 }

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_link_from_or_to_an_unknown_operation_is_named() {
-        let mut document = crate::openapi::document();
+        let mut document = crate::openapi::document(&domain::policy::Policy::default());
         let mut link = |from, to| put(&mut document, from, to, LinkBuilder::new());
         assert_eq!(link("get_offers", "get_cabinets"), Ok(()));
         assert_eq!(link("get_offers", "x"), Err("a link leads to x, which is not there".to_owned()));

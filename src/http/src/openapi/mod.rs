@@ -28,9 +28,11 @@ use crate::{
     review,
     routes::RouteLine,
     staff::session,
-    stock, vend,
+    stock,
+    validation::schemas::set_bounds,
+    vend,
 };
-use domain::staff::role::Role;
+use domain::{policy::Policy, staff::role::Role};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -77,14 +79,18 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
     ]
 }
 
-/// The whole document. It is built from constants only, so any test that builds it shows that
-/// the `expect` in here cannot fail.
-pub fn document() -> utoipa::openapi::OpenApi {
+/// The whole document under this policy. Apart from the policy's numbers it is built from constants
+/// only, so any test that builds it shows that the `expect` in here cannot fail.
+pub fn document(policy: &Policy) -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     for part in parts() {
         document.merge(part);
     }
     let components = document.components.get_or_insert_default();
+    let bounds = service::bounds::of(policy);
+    for (name, schema) in &mut components.schemas {
+        set_bounds(&bounds, name, schema);
+    }
     for role in Role::ALL {
         components.security_schemes.insert(role.as_str().to_owned(), RefOr::T(scheme_of(*role)));
     }
@@ -145,7 +151,7 @@ mod tests {
     /// there.
     #[test]
     fn every_body_of_the_document_compiles_to_a_shape() {
-        let document = serde_json::to_value(document()).expect("JSON");
+        let document = serde_json::to_value(document(&Policy::default())).expect("JSON");
         let named =
             document["components"]["schemas"].as_object().expect("schemas").clone().into_iter().collect();
         let items = document["paths"].as_object().expect("paths");
@@ -162,6 +168,15 @@ mod tests {
             }
         }
         assert!(bodies > 30, "{bodies} bodies");
+    }
+
+    #[test]
+    fn every_bound_of_the_policy_is_published() {
+        let document = document(&Policy::default());
+        let schemas = &document.components.as_ref().expect("components").schemas;
+        for bound in service::bounds::of(&Policy::default()) {
+            assert!(schemas.contains_key(bound.schema), "{bound:?}");
+        }
     }
 
     #[test]

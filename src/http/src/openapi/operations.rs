@@ -13,7 +13,7 @@ use crate::{
     routes::{IF_MATCH, KEY, RouteLine, SCREEN_SIGNATURE, SIGNATURE},
     signed::SIGNATURE_HEADER,
 };
-use domain::staff::role::Role;
+use domain::{spelling::IDEMPOTENCY_KEY_CHARS, staff::role::Role};
 
 pub fn complete(operation: &mut Operation, line: &RouteLine) {
     operation.operation_id = Some(operation_id(line));
@@ -69,7 +69,8 @@ fn header(name: &str, description: &str, text: ObjectBuilder) -> Parameter {
 }
 
 fn idempotency_key() -> Parameter {
-    let text = ObjectBuilder::new().min_length(Some(8)).max_length(Some(128)).pattern(Some("^[!-~]+$"));
+    let (least, most) = (*IDEMPOTENCY_KEY_CHARS.start(), *IDEMPOTENCY_KEY_CHARS.end());
+    let text = ObjectBuilder::new().min_length(Some(least)).max_length(Some(most)).pattern(Some("^[!-~]+$"));
     header("Idempotency-Key", "Chosen by the caller; the same key gives the same answer.", text)
 }
 

@@ -7,7 +7,7 @@ pub mod headers;
 pub(crate) mod links;
 pub(crate) mod ready;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -17,8 +17,7 @@ use actix_web::{
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{auth::Anyone, reply::Reply, routes::Routes};
-use crate::openapi;
+use super::{auth::Anyone, process::Process, routes::Routes};
 use service::AppState;
 
 const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
@@ -73,8 +72,6 @@ async fn jwks(_: Anyone, app: Data<Arc<AppState>>) -> HttpResponse {
         .json(app.keys.tokens.jwks())
 }
 
-async fn document(_: Anyone, _request: HttpRequest) -> Reply {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| openapi::document().to_json().expect("the document is plain JSON"));
-    Ok(HttpResponse::Ok().content_type("application/json").body(text.as_str()))
+async fn document(_: Anyone, process: Data<Process>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(process.schemas.document().to_owned())
 }

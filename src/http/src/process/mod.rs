@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::validation::schemas::Schemas;
 use base::telemetry::metrics::GaugeGuard;
 use bodies::Bodies;
 use coordination::Listener;
@@ -27,16 +28,23 @@ pub struct Process {
     /// Connections that one address (of IPv6 a /64) may have open.
     pub connections_per_address: usize,
     pub bodies: Bodies,
+    pub schemas: Schemas,
 }
 
 impl Process {
-    pub fn new(trusted_proxies: &[IpNet], connections_per_address: usize, bodies: Bodies) -> Self {
+    pub fn new(
+        trusted_proxies: &[IpNet],
+        connections_per_address: usize,
+        bodies: Bodies,
+        schemas: Schemas,
+    ) -> Self {
         Self {
             lifecycle: Lifecycle::default(),
             readiness: ReadinessCache::default(),
             trusted_proxies: trusted_proxies.to_vec(),
             connections_per_address,
             bodies,
+            schemas,
         }
     }
 

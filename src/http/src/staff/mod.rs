@@ -105,7 +105,9 @@ async fn confirm_email(
     responses((status = 200, body = StaffDocument)))]
 async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<StaffId>) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, app| service::staff::change::staff_fetch(conn, id.0, app.now()))
+        .read_snapshot(caller.actor(), move |conn, app| {
+            service::staff::change::staff_fetch(conn, id.0, app.now())
+        })
         .await;
     reply::versioned(&request, outcome)
 }

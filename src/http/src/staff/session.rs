@@ -108,8 +108,9 @@ async fn revoke(
 #[utoipa::path(get, path = "/api/v1/session", tag = "identity",
     responses((status = 200, body = SessionView)))]
 async fn session(caller: Staff, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    let outcome =
-        app.read(caller.actor(), move |conn, app| service::staff::session::fetch(conn, app, caller.0)).await;
+    let outcome = app
+        .read_snapshot(caller.actor(), move |conn, app| service::staff::session::fetch(conn, app, caller.0))
+        .await;
     reply::json(&request, outcome)
 }
 

@@ -12,7 +12,11 @@ use utoipa::{
     },
 };
 
-use super::shape::{Format, Kind, Member, Shape, Text};
+use super::{
+    schemas::set_bounds,
+    shape::{Format, Kind, Member, Shape, Text},
+};
+use service::bounds::PolicyBound;
 
 /// Schema extension: a domain rule checks ranges, units and combinations, with better messages
 /// than a schema allows, so only the types are checked here.
@@ -44,11 +48,15 @@ pub(crate) fn close_variants(schema: &mut RefOr<Schema>) {
     }
 }
 
-pub(crate) fn of_type<T: ToSchema>() -> Shape {
+pub(crate) fn of_type<T: ToSchema>(bounds: &[PolicyBound]) -> Shape {
+    let bounded = |name: &str, mut schema: RefOr<Schema>| {
+        set_bounds(bounds, name, &mut schema);
+        as_json(&schema)
+    };
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
-    let named = schemas.into_iter().map(|(name, schema)| (name, as_json(&schema))).collect();
-    of_schema(&as_json(&T::schema()), &named)
+    let named = schemas.into_iter().map(|(name, schema)| (name.clone(), bounded(&name, schema))).collect();
+    of_schema(&bounded(&T::name(), T::schema()), &named)
 }
 
 /// The shape of a schema that refers to nothing else.

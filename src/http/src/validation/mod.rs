@@ -5,6 +5,7 @@
 pub(crate) mod compile;
 pub(crate) mod json;
 pub(crate) mod parameters;
+pub mod schemas;
 pub(crate) mod shape;
 pub(crate) mod wrong;
 
@@ -19,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use domain::refusal::{Code, FieldProblem, Refusal};
 use json::Unread;
-use shape::Shape;
+use schemas::Schemas;
 use wrong::{Problems, Wrong};
 
 pub(crate) use compile::close_variants;
@@ -29,10 +30,8 @@ pub(crate) use compile::of_schema as shape_of;
 /// Maximum number of bad fields reported in one answer.
 const MAX_PROBLEMS: usize = 100;
 
-type ShapeCache<S> = LazyLock<RwLock<HashMap<TypeId, Arc<S>>>>;
-
-/// The shape of `T`, compiled at its first use.
-fn cached<T: 'static, S>(shapes: &ShapeCache<S>, make: impl FnOnce() -> S) -> Arc<S> {
+/// The shape of `T`, made at its first use.
+fn cached<T: 'static, S>(shapes: &RwLock<HashMap<TypeId, Arc<S>>>, make: impl FnOnce() -> S) -> Arc<S> {
     let id = TypeId::of::<T>();
     if let Some(shape) = shapes.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id) {
         return Arc::clone(shape);
@@ -46,9 +45,8 @@ fn cached<T: 'static, S>(shapes: &ShapeCache<S>, make: impl FnOnce() -> S) -> Ar
 ///
 /// # Errors
 /// `MalformedBody` when it is not JSON at all, otherwise one entry per bad field.
-pub fn body<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Refusal> {
-    static SHAPES: ShapeCache<Shape> = LazyLock::new(RwLock::default);
-    let shape = cached::<T, _>(&SHAPES, compile::of_type::<T>);
+pub fn body<T: DeserializeOwned + ToSchema + 'static>(schemas: &Schemas, bytes: &[u8]) -> Result<T, Refusal> {
+    let shape = schemas.shape_of::<T>();
     let (value, repeated) = json::read(bytes, &shape).map_err(|unread| match unread {
         Unread::Malformed => Refusal::new(Code::MalformedBody),
         Unread::TooMany => Refusal::fields(vec![Wrong::Many(json::MAX_VALUES).into_problem(String::new())]),
@@ -76,7 +74,8 @@ pub fn body<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T,
 /// # Errors
 /// `InvalidParameter`, with one entry per bad parameter.
 pub fn query<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> Result<T, Refusal> {
-    static SHAPES: ShapeCache<parameters::Parameters> = LazyLock::new(RwLock::default);
+    static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<parameters::Parameters>>>> =
+        LazyLock::new(RwLock::default);
     let found = cached::<T, _>(&SHAPES, parameters::of_type::<T>).check(text);
     if !found.is_empty() {
         return Err(bad_parameters(found));

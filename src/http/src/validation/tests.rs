@@ -39,8 +39,12 @@ struct Wanted {
     open: Option<bool>,
 }
 
+fn schemas() -> Schemas {
+    Schemas::under(&domain::policy::Policy::default())
+}
+
 fn problems_of<T: DeserializeOwned + ToSchema + 'static>(json: &str) -> Vec<String> {
-    match body::<T>(json.as_bytes()) {
+    match body::<T>(&schemas(), json.as_bytes()) {
         Ok(_) => Vec::new(),
         Err(refusal) if refusal.fields.is_empty() => vec![refusal.code.as_str().to_owned()],
         Err(refusal) => refusal.fields.into_iter().map(|bad| format!("{} {}", bad.field, bad.code)).collect(),
@@ -77,7 +81,10 @@ fn invalid_json_is_malformed() {
     for json in ["{", "", "nul", "{}x", "[1,]", r#"{"name":"\ud800"}"#] {
         assert_eq!(problems_of::<Sample>(json), ["malformed_body"], "{json}");
     }
-    assert!(body::<Sample>(b"{\"name\":\"\xff\"}").is_err_and(|refusal| refusal.code == Code::MalformedBody));
+    assert!(
+        body::<Sample>(&schemas(), b"{\"name\":\"\xff\"}")
+            .is_err_and(|refusal| refusal.code == Code::MalformedBody)
+    );
     let deep = "[".repeat(100_000);
     assert_eq!(problems_of::<Sample>(&deep), ["malformed_body"]);
 }
@@ -151,8 +158,8 @@ fn bad_parameters_are_reported_by_name() {
 
 #[test]
 fn messages_contain_no_text_of_the_parser() {
-    let refusal =
-        body::<Sample>(br#"{"name":1,"id":2,"count":"x","parts":{},"zzz":1}"#).expect_err("it is bad");
+    let refusal = body::<Sample>(&schemas(), br#"{"name":1,"id":2,"count":"x","parts":{},"zzz":1}"#)
+        .expect_err("it is bad");
     for bad in &refusal.fields {
         for word in ["invalid type", "expected", "struct", "serde", "`"] {
             assert!(!bad.message.en.contains(word), "{bad:?}");

@@ -80,7 +80,7 @@ pub(crate) fn head_of(seal: &SealRow) -> Result<[u8; 32], Failure> {
         .decode(seal.hash.as_bytes())
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Failure::Fault("an audit seal's hash is unreadable".to_owned()))
+        .ok_or_else(|| Failure::inconsistent("an audit seal's hash is unreadable"))
 }
 
 /// Whether one of `keys` signed this seal.

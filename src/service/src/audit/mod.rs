@@ -82,7 +82,7 @@ fn prepare(conn: &mut Conn, app: &AppState) -> Result<Option<(i64, SealRow, usiz
         Some(last) => Reach {
             position: after,
             head: chain::head_of(last)?,
-            events: last.events.ok_or_else(|| Failure::Fault("an audit seal counts no events".to_owned()))?,
+            events: last.events.ok_or_else(|| Failure::inconsistent("an audit seal counts no events"))?,
         },
     };
     let added = i64::try_from(events.len()).unwrap_or(0);

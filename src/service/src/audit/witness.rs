@@ -208,7 +208,7 @@ fn ends_in_partial_line(path: &Path) -> io::Result<bool> {
 }
 
 fn witness_fault(error: io::Error) -> Failure {
-    Failure::Fault(format!("the audit witness: {error}"))
+    Failure::caused("the audit witness", error)
 }
 
 /// Appends every seal that the witness does not have yet.

@@ -115,7 +115,7 @@ impl<'c> Tries<'c> {
         let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
             Some((Some(salt), Some(mac))) => {
                 let salt = salt.as_slice().try_into();
-                (PinSalt(salt.map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?), mac.clone())
+                (PinSalt(salt.map_err(|error| Failure::caused("a PIN's salt", error))?), mac.clone())
             }
             // Do the same work with a MAC that no PIN matches.
             _ => (dummy_salt, Vec::new()),

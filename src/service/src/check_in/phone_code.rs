@@ -204,7 +204,7 @@ pub(crate) fn redeem(
                 && row.tries < max_tries
         })
         .ok_or(Code::PhoneCodeGone)?;
-    let salt = row.salt.as_slice().try_into().map_err(|_| Failure::Fault("a code's salt".to_owned()))?;
+    let salt = row.salt.as_slice().try_into().map_err(|error| Failure::caused("a code's salt", error))?;
     if tx.app.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
         store::phone_code_used(tx.conn, input.id, tx.now)?;
         let payload = json!({"station": station, "purpose": purpose});

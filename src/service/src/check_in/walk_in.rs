@@ -22,7 +22,7 @@ use domain::{
     ids::WorkerId,
     network::{
         CodePurpose, DocumentEvidence, DocumentKind, DocumentNumber, Phone, Sex, control_character,
-        phone_format_message,
+        implausible_birth, phone_format_message,
     },
     refusal::{Code, FieldProblem, Refusal},
     spelling,
@@ -205,9 +205,6 @@ fn read(input: &WalkInInput, now: Timestamp) -> Result<WalkIn, Refusal> {
     let name = input.name.trim();
     if has_hidden_characters_in_name(name) {
         bad("name", "control_character", control_character());
-    } else if name.is_empty() || name.chars().count() > 60 {
-        let message = Bilingual::fixed("姓名须为 1 到 60 个字符", "the name must have 1 to 60 characters");
-        bad("name", "out_of_range", message);
     }
     let typed = input.phone.as_deref().map(str::trim).filter(|typed| !typed.is_empty());
     let phone = typed.and_then(Phone::parse);
@@ -232,9 +229,7 @@ fn read(input: &WalkInInput, now: Timestamp) -> Result<WalkIn, Refusal> {
         (document_number.and_then(DocumentNumber::birth_date), document_number.and_then(DocumentNumber::sex));
     let differs = || Bilingual::fixed("与身份证号码不一致", "the identity number says otherwise");
     if let Some(given) = input.birth_date {
-        let today = civil_day(now);
-        if given > today || today.years_since(given).is_none_or(|years| years > 120) {
-            let message = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
+        if let Some(message) = implausible_birth(given, civil_day(now)) {
             bad("birth_date", "out_of_range", message);
         } else if born.is_some_and(|born| born != given) {
             bad("birth_date", "contradicts_document", differs());

@@ -56,11 +56,6 @@ pub struct MessagesView {
 /// `NotFound` for anybody else's; `StateMovedOn` unless it is active.
 pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<MessageView, Failure> {
     let text = input.text.trim();
-    if text.is_empty() || text.chars().count() > 2000 {
-        let message =
-            Bilingual::fixed("消息须为 1 到 2000 个字符", "a message must have 1 to 2,000 characters");
-        return Err(Refusal::field("text", "out_of_range", message).into());
-    }
     // The lock prevents a message in a consultation that ends concurrently.
     store::consultation_lock(tx.conn, id)?;
     let (row, sender) = party(tx.conn, tx.actor, id)?;

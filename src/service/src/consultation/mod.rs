@@ -124,7 +124,7 @@ fn apply_side_effects(
                 return Err(Code::DoctorAtCapacity.into());
             }
             let offer =
-                after.offer.as_ref().ok_or_else(|| Failure::Fault("an offer without itself".into()))?;
+                after.offer.as_ref().ok_or_else(|| Failure::inconsistent("an offer without itself"))?;
             store::offer_add(tx.conn, after.id, offer, tx.now)?;
         }
         ConsultationEvent::Accepted { offer, hospital, .. } => {

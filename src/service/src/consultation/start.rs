@@ -47,11 +47,6 @@ pub struct StartInput {
 /// `ConsentMissing`; a bad field.
 pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Result<ConsultationView, Failure> {
     let complaint = input.complaint.trim();
-    if complaint.is_empty() || complaint.chars().count() > 2000 {
-        let message =
-            Bilingual::fixed("主诉须为 1 到 2000 个字符", "the complaint must have 1 to 2,000 characters");
-        return Err(Refusal::field("complaint", "out_of_range", message).into());
-    }
     if !storage::network::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
         return Err(Code::LaneNotPermitted.into());
     }
@@ -70,7 +65,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
     let id = ConsultationId::generate();
     let event = request(id, caller.worker, triage.level, tx.now);
     let snapshot = fold(std::slice::from_ref(&event))
-        .ok_or_else(|| Failure::Fault("a request that opens nothing".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;
     store::consultation_add(
         tx.conn,
         &snapshot,

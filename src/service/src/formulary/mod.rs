@@ -22,9 +22,6 @@ use storage::{
     sql_types::At,
 };
 
-/// The longest text that is searched for, in characters.
-const MAX_SEARCH_CHARS: usize = 60;
-
 /// A sentence in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TwoLanguages {
@@ -145,7 +142,7 @@ pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
 pub fn ship(tx: &mut Tx<'_>) -> Result<usize, Failure> {
     let shipped = Formulary::shipped().map_err(|problems| {
         let rows: Vec<String> = problems.iter().map(|row| format!("{}: {}", row.line, row.field)).collect();
-        Failure::Fault(format!("the built-in formulary: {}", rows.join(", ")))
+        Failure::inconsistent(format!("the built-in formulary: {}", rows.join(", ")))
     })?;
     let products: Vec<&Product> = shipped.iter().collect();
     put(tx, &products)
@@ -194,19 +191,12 @@ pub fn fetch(conn: &mut Conn, code: &str) -> Result<ProductView, Failure> {
 
 /// Products whose names or code contain every word of `search`, or whose ATC code starts
 /// with it; ordered by code, after `after`.
-///
-/// # Errors
-/// `InvalidField` for a search text that is too long.
 pub fn search(
     conn: &mut Conn,
     search: &str,
     after: Option<&str>,
     limit: u32,
 ) -> Result<ProductPage, Failure> {
-    if search.chars().count() > MAX_SEARCH_CHARS {
-        let message = Bilingual::fixed("搜索文字最多 60 个字符", "a search text has at most 60 characters");
-        return Err(Refusal::field("search", "too_long", message).into());
-    }
     let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
     let atc = search.trim().to_ascii_uppercase();
     let rows = store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), i64::from(limit) + 1)?;

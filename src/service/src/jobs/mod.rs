@@ -16,6 +16,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{AppState, Failure};
+use base::telemetry::Chain;
 use coordination::Topic;
 use mail::{Mailer, SmsSender};
 
@@ -71,7 +72,11 @@ impl Jobs {
                 match outcome {
                     Ok(0) => {}
                     Ok(done) => tracing::debug!(job = name, done, "round"),
-                    Err(failure) => tracing::warn!(job = name, %failure, "round failed; tried again later"),
+                    // Each item's failure is in the log already.
+                    Err(Failure::Incomplete(_)) => {}
+                    Err(failure) => {
+                        tracing::warn!(job = name, error = %Chain(&failure), "round failed; tried again later");
+                    }
                 }
                 let due = async {
                     match &mut listener {

@@ -11,6 +11,7 @@ use std::{
 use futures_util::future::join_all;
 
 use crate::{Actor, AppState, Failure, Tx};
+use base::telemetry::Chain;
 use domain::ids::Id;
 use storage::events::AnyId;
 
@@ -73,23 +74,18 @@ impl Job {
 pub(crate) struct Done {
     done: usize,
     left: HashSet<AnyId>,
-    failure: Option<Failure>,
+    /// Writes outside the items that failed.
+    failed: usize,
 }
 
 impl Done {
-    /// Adds the result of a write outside the items; returns whether the round can go on.
-    pub(crate) fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
+    /// Adds the result of a write outside the items, and logs its failure; returns whether the round
+    /// can go on.
+    pub(crate) fn note<T>(&mut self, job: Job, written: Result<T, Failure>) -> bool {
         let Err(failure) = written else { return true };
-        let can_go_on = !failure.affects_all_callers();
-        self.fail(failure);
-        can_go_on
-    }
-
-    /// Keeps the first failure, but prefers any other failure to a locked row.
-    fn fail(&mut self, failure: Failure) {
-        if self.failure.as_ref().is_none_or(|known| known.is_lock_timeout() && !failure.is_lock_timeout()) {
-            self.failure = Some(failure);
-        }
+        tracing::warn!(job = job.name, error = %Chain(&failure), "not recorded");
+        self.failed += 1;
+        !failure.affects_all_callers()
     }
 
     /// Whether the item was deferred to the next round.
@@ -101,20 +97,18 @@ impl Done {
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.done += other.done;
         self.left.extend(other.left);
-        if let Some(failure) = other.failure {
-            self.fail(failure);
-        }
+        self.failed += other.failed;
         self
     }
 
     /// The number of items done.
     ///
     /// # Errors
-    /// The failure of an item; all others were handled nevertheless.
+    /// `Incomplete` when an item failed; its failure is logged, and all others were handled.
     pub(crate) fn outcome(self) -> Result<usize, Failure> {
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.done),
+        match self.left.len() + self.failed {
+            0 => Ok(self.done),
+            left => Err(Failure::Incomplete(left)),
         }
     }
 }
@@ -173,11 +167,10 @@ where
                     tracing::debug!(job = job.name, %id, %refusal, "somebody was faster");
                 }
                 Err(failure) => {
-                    tracing::warn!(job = job.name, %id, %failure, "left for the next round");
+                    tracing::warn!(job = job.name, %id, error = %Chain(&failure), "left for the next round");
                     (waited, stop) =
                         (waited || failure.is_lock_timeout(), stop || failure.affects_all_callers());
                     round.left.insert(id);
-                    round.fail(failure);
                 }
             }
         }

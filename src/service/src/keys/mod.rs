@@ -132,7 +132,7 @@ fn open_token_keys(
         let place = FieldPlace::of_text(network, "server_key", "private_sealed", &row.kid);
         let private = sealer
             .open(&place, &row.private_sealed)
-            .map_err(|_| Failure::Fault("a token key does not open: another master secret?".to_owned()))?;
+            .map_err(|error| Failure::caused("a token key does not open: another master secret?", error))?;
         keys.push(TokenKey::from_pkcs8(&private, row.created_at)?);
     }
     Ok(keys)
@@ -156,7 +156,7 @@ pub fn load(
         storage::keys::seal::seal_key_add(conn, id.0.into(), now, now)?;
     }
     let (ids, current) = sealing(&storage::keys::seal::seal_keys(conn)?, now)
-        .ok_or_else(|| Failure::Fault("no sealing key is live".to_owned()))?;
+        .ok_or_else(|| Failure::inconsistent("no sealing key is live"))?;
     let sealer = FieldSealer::new(master, &ids)?;
     sealer.choose(current)?;
     if storage::keys::server::server_keys_live(conn, KeyKind::Token.as_str())?.is_empty() {

@@ -179,7 +179,7 @@ impl Outbox {
 
     /// Adds the result of recording a letter; returns whether the round can go on.
     pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
-        self.done.note(written)
+        self.done.note(JOB, written)
     }
 
     /// Ends a round in which `sent` letters were sent.

@@ -14,6 +14,7 @@ use coordination::Topic;
 use domain::{ids::TextMessageId, network::Phone, time::Timestamp};
 use storage::letter::text_message::{self as store, DueText};
 
+const JOB: Job = Job::new("text-messages");
 /// Messages handled per round, at most.
 const MAX_PER_ROUND: i64 = 50;
 /// Time between two tries, until a message expires. Our default.
@@ -53,7 +54,7 @@ pub struct Claimed {
 impl Claimed {
     /// Adds the result of recording a message; returns whether the round can go on.
     pub fn note<T>(&mut self, written: Result<T, Failure>) -> bool {
-        self.done.note(written)
+        self.done.note(JOB, written)
     }
 
     /// Ends a round in which `sent` messages were sent.
@@ -71,7 +72,6 @@ impl Claimed {
 /// # Errors
 /// Faults of the storage.
 pub async fn claim_due(app: &Arc<AppState>) -> Result<Claimed, Failure> {
-    const JOB: Job = Job::new("text-messages");
     // Read first, so that an empty outbox costs no write.
     let now = app.now();
     let due = app.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, MAX_PER_ROUND)?)).await?;

@@ -143,7 +143,7 @@ fn ensure_owner(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPhoneInput) ->
     }
     if worker.phone_checked_at.is_some() {
         let stored = tx.app.open("worker", "phone_sealed", worker.id, &worker.phone_sealed)?;
-        let old = Phone::parse(&stored).ok_or_else(|| Failure::Fault("a kept phone".to_owned()))?;
+        let old = Phone::parse(&stored).ok_or_else(|| Failure::inconsistent("a kept phone"))?;
         let code = input.old_phone_code.as_ref().ok_or_else(|| {
             missing(
                 "old_phone_code",

@@ -11,7 +11,7 @@ use crate::{Failure, Recipients, Tx};
 use domain::{
     hidden::has_hidden_characters_in_name,
     ids::{EmployerId, WorkerId},
-    network::{Job, Phone, Sex, control_character, phone_format_message},
+    network::{Job, Phone, Sex, control_character, implausible_birth, phone_format_message},
     refusal::{Code, FieldProblem, Refusal},
     spelling,
     time::civil_day,
@@ -129,9 +129,7 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
         bad("self_employed", "one_of", either());
     }
     if let Some(born) = input.birth_date {
-        let today = civil_day(tx.now);
-        if born > today || today.years_since(born).is_none_or(|years| years > 120) {
-            let message = Bilingual::fixed("出生日期不合理", "the day of birth must be within 120 years");
+        if let Some(message) = implausible_birth(born, civil_day(tx.now)) {
             bad("birth_date", "out_of_range", message);
         }
     }

@@ -244,7 +244,7 @@ pub(crate) fn rename(tx: &mut Tx<'_>, worker: WorkerId, name: &str) -> Result<()
             }
             IdentityKind::ResidentId => None,
         };
-        let key = key.ok_or_else(|| Failure::Fault("a kept phone or document number".to_owned()))?;
+        let key = key.ok_or_else(|| Failure::inconsistent("a kept phone or document number"))?;
         match store::identity_owner(tx.conn, &key.lookup)? {
             Some(owner) if owner == worker => {}
             Some(_) if checked => store::identity_remove(tx.conn, id)?,

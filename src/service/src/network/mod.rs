@@ -77,7 +77,7 @@ pub(crate) fn unknown(field: &str) -> Refusal {
 pub(crate) fn one_row(error: ImportError) -> Failure {
     match error {
         ImportError::Failed(failure) => failure,
-        ImportError::File(error) => Failure::Fault(error.to_string()),
+        ImportError::File(error) => Failure::caused("a row of one", error),
         ImportError::Rows(problems) => {
             let taken = problems.iter().all(|problem| problem.code == "already_exists");
             let fields: Vec<FieldProblem> = problems

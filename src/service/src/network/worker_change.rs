@@ -260,7 +260,7 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, body: ChangeBody) -> Result<(), Fail
         ChangeBody::Document { document, number } => {
             let name = tx.app.open("worker", "name_sealed", id, &worker.name_sealed)?;
             let number = DocumentNumber::parse(document, &number)
-                .map_err(|_| Failure::Fault("a kept document number".to_owned()))?;
+                .map_err(|_| Failure::inconsistent("a kept document number"))?;
             let key = Key::document(tx.app, &number, &name);
             if !identity::prove(tx, id, &key)? {
                 return Err(Refusal::moved_on("document_known").into());
@@ -337,7 +337,7 @@ fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Resul
         return Err(Refusal::fields(problems).into());
     }
     let pin = input.pin.as_ref().map(|pin| Pin::of(tx.app, pin));
-    let missing = || Failure::Fault("a checked field is not there".to_owned());
+    let missing = || Failure::inconsistent("a checked field is not there");
     Ok(match input.kind {
         ChangeKind::Card => {
             ChangeBody::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin }

@@ -32,18 +32,13 @@ use storage::{
     vend::attempt::AttemptRow,
 };
 
-/// The maximum number of products in one order over the counter. Our default.
-const MOST_LINES: usize = 5;
-/// The maximum number of packs of one product over the counter. Our default.
-const MOST_PACKS: u32 = 5;
-
 /// What to order: a prescription, or lines over the counter.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderInput {
     /// All that is left of this prescription.
     pub prescription_id: Option<PrescriptionId>,
-    /// Over the counter, where the cabinet's lane permits it; 1 to 5 lines.
+    /// Over the counter, where the cabinet's lane permits it.
     #[schema(min_items = 1, max_items = 5)]
     pub lines: Option<Vec<OrderLineInput>>,
     /// Over the counter: the rules of warnings that the buyer has read and accepts, as the refusal
@@ -401,13 +396,7 @@ fn problems(input: &OrderInput) -> Vec<FieldProblem> {
             return problems;
         }
     };
-    if lines.is_empty() || lines.len() > MOST_LINES {
-        bad("lines".into(), "out_of_range", "须有 1 到 5 行", "there must be 1 to 5 lines");
-    }
     for (at, line) in lines.iter().enumerate() {
-        if line.packs == 0 || line.packs > MOST_PACKS {
-            bad(format!("lines[{at}].packs"), "out_of_range", "须为 1 到 5 盒", "must be 1 to 5 packs");
-        }
         if lines.iter().take(at).any(|other| other.product_code == line.product_code) {
             let field = format!("lines[{at}].product_code");
             bad(field, "duplicate", "同一药品只能出现一次", "a product may stand only once");

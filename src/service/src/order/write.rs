@@ -46,7 +46,7 @@ pub fn command(tx: &mut Tx<'_>, order: OrderId, command: Command) -> Result<Vec<
 fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEvent) -> Result<(), Failure> {
     match event {
         // Paying generates a pickup code; `order::pay` writes it.
-        OrderEvent::Paid { .. } => Err(Failure::Fault("an order is paid elsewhere".to_owned())),
+        OrderEvent::Paid { .. } => Err(Failure::inconsistent("an order is paid elsewhere")),
         OrderEvent::UnitAuthorised { unit } => step(tx, find(units, *unit)?, UnitState::Authorised, None),
         OrderEvent::UnitFreed { unit } => {
             let unit = find(units, *unit)?;

@@ -50,9 +50,9 @@ pub struct SignInput {
     /// The signing PIN.
     #[schema(value_type = spelling::SigningPin)]
     pub pin: String,
-    /// Civil days of validity, today counted; 1 where left out, unless little
-    /// of today is left: then the refusal proposes an extension.
-    #[schema(minimum = 1, maximum = 3)]
+    /// Civil days of validity, today counted; the policy sets the maximum and, where left out, the
+    /// days, unless little of today is left: then the refusal proposes an extension.
+    #[schema(minimum = 1)]
     pub valid_days: Option<u32>,
     /// A reason for each warning.
     #[serde(default)]
@@ -93,7 +93,7 @@ pub fn sign(
     let doctor = standing(tx.conn, caller.staff, row.consultation_id, true)?;
     let events = decide_signing(tx, &state_machine, &doctor, &body, &checked, input.valid_days, &digest)?;
     body.digest = Some(digest);
-    let canonical = String::from_utf8(bytes).map_err(|_| Failure::Fault("canonical bytes".to_owned()))?;
+    let canonical = String::from_utf8(bytes).map_err(|error| Failure::caused("canonical bytes", error))?;
     let parts = SignedParts {
         body_sealed: body.seal(tx.app, id)?,
         canonical_sealed: tx.app.seal("prescription", "canonical_sealed", id, &canonical)?,

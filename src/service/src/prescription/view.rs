@@ -164,7 +164,7 @@ impl Body {
 
     pub(crate) fn rows(&self, id: PrescriptionId) -> Result<Vec<LineRow>, Failure> {
         let fits = |number: u32| {
-            i32::try_from(number).map_err(|_| Failure::Fault("a line's number does not fit".to_owned()))
+            i32::try_from(number).map_err(|error| Failure::caused("a line's number does not fit", error))
         };
         let mut rows = Vec::with_capacity(self.draft.lines.len());
         for (at, (line, names)) in (1..).zip(self.draft.lines.iter().zip(&self.names)) {
@@ -194,7 +194,7 @@ pub(crate) fn names_of(app: &AppState, lines: &[DraftLine]) -> Result<Vec<Names>
             packs: packs_needed(product, line)?,
         })
     };
-    let missing = || Failure::Fault("a checked line has no product".to_owned());
+    let missing = || Failure::inconsistent("a checked line has no product");
     lines.iter().map(|line| name(line).ok_or_else(missing)).collect()
 }
 
@@ -314,5 +314,5 @@ fn line_view((row, names): (&LineRow, &Names)) -> PrescriptionLineView {
 /// The product code of a stored line.
 pub(crate) fn product_of(row: &LineRow) -> Result<ProductCode, Failure> {
     ProductCode::parse(&row.product_code)
-        .ok_or_else(|| Failure::Fault(format!("a stored product code: {}", row.product_code)))
+        .ok_or_else(|| Failure::inconsistent(format!("a stored product code: {}", row.product_code)))
 }

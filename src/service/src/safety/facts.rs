@@ -13,6 +13,7 @@ use domain::{
     ids::{OrderId, PrescriptionId, WorkerId},
     network::Job,
     order::UnitState,
+    prescription::PrescribingPolicy,
     refusal::{Code, FieldProblem, Refusal},
     safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
     spelling,
@@ -21,19 +22,6 @@ use domain::{
     words::Bilingual,
 };
 use storage::{Conn, safety as store};
-
-/// An older reading is ignored, in hours. Our default.
-const READING_HOURS: i64 = 24;
-
-/// The longest course that a pack can belong to, in days: long-term supply is 84 days. Source: the
-/// project's clinical rules, prescribing table.
-const LONGEST_COURSE_DAYS: i64 = 84;
-
-/// The maximum number of lines in one check. Our default.
-const MOST_LINES: usize = 20;
-
-/// The largest dose, in thousandths of a unit. Our default.
-const LARGEST_DOSE: i64 = 1_000_000;
 
 /// A line as a doctor writes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -44,11 +32,11 @@ pub struct LineInput {
     /// Thousandths of a unit at a time: 1000 is one tablet.
     #[schema(minimum = 1, maximum = 1_000_000, example = 1000)]
     pub dose_units_thousandths: i64,
-    /// How often a day.
-    #[schema(minimum = 1, maximum = 24, example = 3)]
+    /// How often a day; the policy sets the maximum.
+    #[schema(minimum = 1, example = 3)]
     pub times_per_day: u32,
-    /// For how many days.
-    #[schema(minimum = 1, maximum = 84, example = 3)]
+    /// For how many days; the policy sets the maximum.
+    #[schema(minimum = 1, example = 3)]
     pub days: u32,
 }
 
@@ -110,40 +98,23 @@ pub fn run(app: &AppState, input: &SafetyInput) -> SafetyReport {
 /// Converts lines of a request to the domain's type.
 ///
 /// # Errors
-/// One problem per bad field.
+/// One problem per product code that is none.
 pub fn lines_of(inputs: &[LineInput]) -> Result<Vec<DraftLine>, Refusal> {
-    let mut problems = Vec::new();
-    let mut bad = |field: String, code: &str, zh: &'static str, en: &'static str| {
-        problems.push(FieldProblem { field, code: code.to_owned(), message: Bilingual::fixed(zh, en) });
-    };
-    if inputs.is_empty() || inputs.len() > MOST_LINES {
-        bad("lines".to_owned(), "out_of_range", "须为 1 至 20 行", "there are 1 to 20 lines");
-    }
-    let mut lines = Vec::with_capacity(inputs.len());
+    let (mut lines, mut problems) = (Vec::with_capacity(inputs.len()), Vec::new());
     for (at, input) in inputs.iter().enumerate() {
-        let product = ProductCode::parse(&input.product_code);
-        if product.is_none() {
-            let field = format!("lines[{at}].product_code");
-            bad(field, "bad_format", "药品编码无效", "this is no product code");
+        match ProductCode::parse(&input.product_code) {
+            Some(product) => lines.push(DraftLine {
+                product,
+                dose_units_thousandths: input.dose_units_thousandths,
+                times_per_day: input.times_per_day,
+                days: input.days,
+            }),
+            None => problems.push(FieldProblem {
+                field: format!("lines[{at}].product_code"),
+                code: "bad_format".to_owned(),
+                message: Bilingual::fixed("药品编码无效", "this is no product code"),
+            }),
         }
-        if !(1..=LARGEST_DOSE).contains(&input.dose_units_thousandths) {
-            let field = format!("lines[{at}].dose_units_thousandths");
-            bad(field, "out_of_range", "须为 1 至 1000000", "must be 1 to 1,000,000");
-        }
-        if !(1..=24).contains(&input.times_per_day) {
-            let field = format!("lines[{at}].times_per_day");
-            bad(field, "out_of_range", "须为 1 至 24", "must be 1 to 24");
-        }
-        if !(1..=LONGEST_COURSE_DAYS).contains(&i64::from(input.days)) {
-            let field = format!("lines[{at}].days");
-            bad(field, "out_of_range", "须为 1 至 84", "must be 1 to 84");
-        }
-        lines.extend(product.map(|product| DraftLine {
-            product,
-            dose_units_thousandths: input.dose_units_thousandths,
-            times_per_day: input.times_per_day,
-            days: input.days,
-        }));
     }
     if problems.is_empty() { Ok(lines) } else { Err(Refusal::fields(problems)) }
 }
@@ -193,7 +164,7 @@ pub(crate) fn gather_for(
     let worker = whose.worker;
     let row = storage::network::worker::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
     let (_, known) = profile::fetch(conn, app, worker)?;
-    let since = now - TimeDelta::hours(READING_HOURS);
+    let since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
     // reaches every limit that the device can measure; LO reaches none.
     let mut newest = |kind: ReadingKind| -> Result<Option<(i64, Option<i64>)>, Failure> {
@@ -257,7 +228,7 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
         let key = (line.prescription_id.uuid(), Some(line.line_no), line.product_code);
         courses.insert(key, course);
     }
-    let since = now - TimeDelta::days(LONGEST_COURSE_DAYS + 1);
+    let since = now - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
     // The newest pack of a course comes last and so determines how long it is taken.
     for unit in store::units_taken(conn, person, since)?.into_iter().rev() {
         let from = unit.ended_at.filter(|_| unit.state == UnitState::Dispensed).map_or(today, civil_day);
@@ -278,5 +249,5 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
 }
 
 fn code_of(text: &str) -> Result<ProductCode, Failure> {
-    ProductCode::parse(text).ok_or_else(|| Failure::Fault(format!("a stored product code: {text}")))
+    ProductCode::parse(text).ok_or_else(|| Failure::inconsistent(format!("a stored product code: {text}")))
 }

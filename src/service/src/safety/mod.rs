@@ -23,9 +23,6 @@ use domain::{
 use facts::{LineInput, SafetyReportView, gather, lines_of, run};
 use storage::Conn;
 
-/// The maximum number of medicines of an example profile. Our default.
-const MOST_TAKEN: usize = 50;
-
 /// An example worker for trying the rules. Absent means unknown.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -148,13 +145,11 @@ pub fn check_only(
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
             gather(conn, app, facts.worker_id, lines, None, app.now())?
         }
-        (None, Some(profile)) if input.taking.len() <= MOST_TAKEN => {
-            example_input(profile, &input.taking, lines, civil_day(app.now()))?
-        }
+        (None, Some(profile)) => example_input(profile, &input.taking, lines, civil_day(app.now()))?,
         _ => {
             let words = Bilingual::fixed(
-                "须提供 consultation_id，或 profile（可附 taking），二者之一；taking 最多 50 项",
-                "give either consultation_id, or profile (with at most 50 entries in taking)",
+                "须提供 consultation_id，或 profile（可附 taking），二者之一",
+                "give either consultation_id, or profile (with or without taking)",
             );
             return Err(Refusal::field("profile", "one_of_two", words).into());
         }

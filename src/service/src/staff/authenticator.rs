@@ -74,7 +74,7 @@ pub fn reset_ask(
     let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::AuthenticatorReset, id, None, &home)?;
     let asked = StaffRow { reset_asked_by: Some(caller.staff), reset_asked_at: Some(tx.now), ..row };
-    open_reset(&asked, tx.now).ok_or_else(|| Failure::Fault("a request that was just made".to_owned()))
+    open_reset(&asked, tx.now).ok_or_else(|| Failure::inconsistent("a request that was just made"))
 }
 
 /// Approves another operator's request: sessions end, password and one-time codes stop working, and
@@ -92,7 +92,7 @@ pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
     if !store::proofs_clear(tx.conn, id)? {
         return Err(Refusal::moved_on("disabled").into());
     }
-    let ended = session::end_all(tx, id)?;
+    let ended = session::end_all(tx, id, "authenticator_reset")?;
     let payload = json!({"asked_by": open.asked_by, "sessions_ended": ended});
     tx.record("staff", id, "staff.authenticator_reset", payload, Recipients::staff(id))?;
     password_link::invite_anew(tx, id, LetterKind::Reinvite)?;

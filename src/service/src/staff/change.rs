@@ -202,7 +202,7 @@ pub(crate) fn write(
         return Err(Code::PreconditionFailed.into());
     }
     if moved {
-        session::end_all(tx, row.id)?;
+        session::end_all(tx, row.id, "moved")?;
     }
     Ok(changed)
 }

@@ -241,7 +241,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         return Err(Code::RoleNotAllowed.into());
     }
     if changes::staff_disable(tx.conn, id, &row.email, tx.now)? {
-        let sessions_ended = session::end_all(tx, id)?;
+        let sessions_ended = session::end_all(tx, id, "disabled")?;
         storage::staff::session::links_void(tx.conn, id, tx.now)?;
         changes::email_changes_void(tx.conn, id, tx.now)?;
         // The old address is still notified that it was replaced.

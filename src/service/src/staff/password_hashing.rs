@@ -45,7 +45,7 @@ pub async fn hash(typed: String) -> Result<String, Failure> {
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let _queued = QUEUE.try_acquire().map_err(|_| Failure::Store(StoreError::Overloaded))?;
     let hasher =
-        HASHERS.acquire().await.map_err(|_| Failure::Fault("the hashing places are closed".into()))?;
+        HASHERS.acquire().await.map_err(|error| Failure::caused("the hashing places are closed", error))?;
     tokio::task::spawn_blocking(move || {
         // Owned by the work itself: a caller who disconnects does not free it early.
         let _hasher = hasher;

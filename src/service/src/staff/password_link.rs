@@ -69,7 +69,7 @@ pub struct PasswordInput {
     #[schema(value_type = spelling::Token)]
     pub token: String,
     /// The new password.
-    #[schema(min_length = 12, max_length = 128)]
+    #[schema(schema_with = spelling::new_password)]
     pub password: String,
     /// The signing PIN of a doctor or pharmacist, six to twelve digits.
     #[schema(value_type = Option<spelling::SigningPin>)]
@@ -226,7 +226,7 @@ pub struct LinkView {
 pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Result<LinkView, Failure> {
     let digest = digest::sha256(input.token.as_bytes());
     let found = app
-        .read(Actor::Anyone, move |conn, app| {
+        .read_snapshot(Actor::Anyone, move |conn, app| {
             let link = store::link_fetch(conn, &digest)?
                 .filter(|link| link.used_at.is_none() && link.expires_at > app.now());
             let Some(link) = link else { return Ok(None) };
@@ -262,7 +262,7 @@ pub struct Prepared {
 pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -> Result<Prepared, Failure> {
     let link = digest::sha256(input.token.as_bytes());
     let person = app
-        .read(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
+        .read_snapshot(Actor::Anyone, move |conn, _| match store::link_fetch(conn, &link)? {
             // A used link may belong to a repeated request, which gets its saved answer.
             Some(row) => Ok(storage::staff::staff_fetch(conn, row.staff_id)?),
             None => Ok(None),
@@ -318,7 +318,7 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         tx.conn,
         &tx.app.keys.blind.of(BlindField::Email, &row.email),
     )?;
-    let ended = session::end_all(tx, row.id)?;
+    let ended = session::end_all(tx, row.id, "password_set")?;
     let payload = json!({"by": link.purpose, "sessions_ended": ended});
     tx.record("staff", row.id, "staff.password_set", payload, Recipients::staff(row.id))?;
     let issuer = format!("Waystation {}", tx.app.policy.network);

@@ -36,7 +36,7 @@ pub struct SignInInput {
     /// The mail address; letter case does not matter.
     #[schema(value_type = spelling::MailAddress)]
     pub email: String,
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = spelling::password)]
     pub password: String,
     /// The one-time code of now, six digits.
     #[schema(value_type = spelling::OneTimeCode)]
@@ -189,7 +189,7 @@ pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens
         ),
     };
     if !store::refresh_use(tx.conn, &digest, sealed.as_deref(), tx.now)? {
-        return Err(Failure::Fault("a held refresh token was exchanged by somebody else".to_owned()));
+        return Err(Failure::inconsistent("a held refresh token was exchanged by somebody else"));
     }
     Ok(stored.tokens)
 }
@@ -258,13 +258,22 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: StaffCaller) -> Result<Ses
 }
 
 /// Ends every session of a member of staff; returns how many there were.
-pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<usize, Failure> {
+pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId, reason: &str) -> Result<usize, Failure> {
     let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
-    if ended > 0 && matches!(tx.actor, Actor::Staff(caller) if caller.staff == staff_id) {
-        tx.ends_own_authority();
+    for session in &ended {
+        note_end(tx, *session, reason, Some(staff_id))?;
     }
     consultation::release_signed_out(tx, staff_id)?;
-    Ok(ended)
+    Ok(ended.len())
+}
+
+/// A session has just been revoked.
+fn note_end(tx: &mut Tx<'_>, id: SessionId, reason: &str, staff: Option<StaffId>) -> Result<(), Failure> {
+    if matches!(tx.actor, Actor::Staff(caller) if caller.session == id) {
+        tx.ends_own_authority();
+    }
+    let recipients = Recipients { worker: None, staff };
+    tx.record("session", id, "session.ended", json!({"reason": reason}), recipients)
 }
 
 /// A member of staff as shown.
@@ -290,12 +299,8 @@ pub(crate) fn totp_secret(app: &AppState, row: &StaffRow) -> Result<Option<TotpS
 
 fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
     if store::session_revoke(tx.conn, id, tx.now)? {
-        if matches!(tx.actor, Actor::Staff(caller) if caller.session == id) {
-            tx.ends_own_authority();
-        }
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
-        let recipients = Recipients { worker: None, staff };
-        tx.record("session", id, "session.ended", json!({"reason": reason}), recipients)?;
+        note_end(tx, id, reason, staff)?;
         if let Some(staff) = staff {
             consultation::release_signed_out(tx, staff)?;
         }

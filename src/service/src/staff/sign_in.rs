@@ -145,7 +145,7 @@ async fn try_sign_in(
 /// Uses up the code's step if the password is still the one that was checked: of several sign-ins
 /// with one code, exactly one opens a session.
 fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> Result<StaffTokens, Failure> {
-    let step = i64::try_from(step).map_err(|_| Failure::Fault("a step out of range".to_owned()))?;
+    let step = i64::try_from(step).map_err(|error| Failure::caused("a step out of range", error))?;
     let checked_hash = row.password_hash.as_deref().unwrap_or_default();
     if !storage::staff::sign_in_take(tx.conn, row.id, checked_hash, step)? {
         return Err(Code::CredentialsWrong.into());

@@ -40,7 +40,7 @@ pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Res
     let tried = count_try(tx, &row)?;
     let right = match (&row.pin_salt, &row.pin_mac) {
         (Some(salt), Some(mac)) => {
-            let salt = salt.as_slice().try_into().map_err(|_| Failure::Fault("a PIN's salt".to_owned()))?;
+            let salt = salt.as_slice().try_into().map_err(|error| Failure::caused("a PIN's salt", error))?;
             tx.app.keys.staff_pins.verify(&PinSalt(salt), pin, mac)
         }
         _ => false,

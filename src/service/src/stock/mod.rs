@@ -23,7 +23,7 @@ pub fn move_packs(tx: &mut Tx<'_>, key: &StockKey, movement: Movement) -> Result
     for _ in 0..TRIES {
         let figures = store::stock_figures(tx.conn, key)?.ok_or(Code::OutOfStock)?;
         let stock = SlotStock::new(figures)
-            .ok_or_else(|| Failure::Fault("stored stock figures do not add up".to_owned()))?;
+            .ok_or_else(|| Failure::inconsistent("stored stock figures do not add up"))?;
         let next = stock.after(movement)?;
         if store::stock_replace(tx.conn, key, figures, next.figures())? {
             return Ok(());
@@ -35,8 +35,9 @@ pub fn move_packs(tx: &mut Tx<'_>, key: &StockKey, movement: Movement) -> Result
 /// The packs of one lot in one slot.
 pub fn packs(tx: &mut Tx<'_>, key: &StockKey) -> Result<SlotStock, Failure> {
     match store::stock_figures(tx.conn, key)? {
-        Some(figures) => SlotStock::new(figures)
-            .ok_or_else(|| Failure::Fault("stored stock figures do not add up".to_owned())),
+        Some(figures) => {
+            SlotStock::new(figures).ok_or_else(|| Failure::inconsistent("stored stock figures do not add up"))
+        }
         None => Ok(SlotStock::EMPTY),
     }
 }

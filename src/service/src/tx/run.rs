@@ -80,8 +80,9 @@ impl Retryable for RolledBack {
 }
 
 impl AppState {
-    /// Runs a read after checking that the caller's authority still holds. A read that shows
-    /// another person's health data uses [`AppState::read_health`] instead.
+    /// Runs a read after checking that the caller's authority still holds: one statement, or several
+    /// that need not agree, such as the candidates of a job. A read that shows another person's
+    /// health data uses [`AppState::read_health`] instead.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
@@ -90,6 +91,22 @@ impl AppState {
         let app = Arc::clone(self);
         self.store
             .read(move |conn| {
+                actor.ensure_live(conn, app.now())?;
+                work(conn, &app)
+            })
+            .await
+    }
+
+    /// As [`AppState::read`], for several statements whose results are shown together: all of them
+    /// see the same state of the database.
+    pub async fn read_snapshot<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let app = Arc::clone(self);
+        self.store
+            .read_snapshot(move |conn| {
                 actor.ensure_live(conn, app.now())?;
                 work(conn, &app)
             })

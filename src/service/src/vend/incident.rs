@@ -102,15 +102,9 @@ pub fn close_incident(
     id: IncidentId,
     input: &CloseIncident,
 ) -> Result<IncidentView, Failure> {
-    let note = input.note.trim();
-    if note.is_empty() || note.chars().count() > 1000 {
-        let message =
-            Bilingual::fixed("说明须为 1 到 1000 个字符", "the note must have 1 to 1000 characters");
-        return Err(Refusal::field("note", "out_of_range", message).into());
-    }
     let cabinet = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
     lock_cabinet(tx, cabinet)?;
-    let sealed = tx.app.seal("incident", "note_sealed", id, note)?;
+    let sealed = tx.app.seal("incident", "note_sealed", id, input.note.trim())?;
     if !store::incident_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }

@@ -91,7 +91,7 @@ fn check_size(entries: &[JournalEntry]) -> Result<(), Refusal> {
 }
 
 pub(super) fn parse_hash(text: &str) -> Result<JournalHash, Failure> {
-    JournalHash::parse(text).ok_or_else(|| Failure::Fault("a stored journal hash".to_owned()))
+    JournalHash::parse(text).ok_or_else(|| Failure::inconsistent("a stored journal hash"))
 }
 
 fn stored_head(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<JournalHead, Failure> {

@@ -50,13 +50,13 @@ pub(super) fn lock_cabinet(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<Cabine
 
 /// Converts a stored slot number.
 pub(super) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
-    SlotNo::new(number).ok_or_else(|| Failure::Fault(format!("a stored slot number is {number}")))
+    SlotNo::new(number).ok_or_else(|| Failure::inconsistent(format!("a stored slot number is {number}")))
 }
 
 /// Converts a stored attempt to the domain's type.
 pub(super) fn domain_attempt(row: &AttemptRow) -> Result<Attempt, Failure> {
     let granted_boot = match &row.boot_id {
-        Some(text) => Some(BootId::parse(text).ok_or_else(|| Failure::Fault("a stored boot id".to_owned()))?),
+        Some(text) => Some(BootId::parse(text).ok_or_else(|| Failure::inconsistent("a stored boot id"))?),
         None => None,
     };
     Ok(Attempt {

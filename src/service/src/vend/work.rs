@@ -25,7 +25,7 @@ pub(crate) type WorkCursorCache = moka::sync::Cache<CabinetId, (u64, i64)>;
 /// # Errors
 /// A fault if the list cannot be written as JSON, which does not happen.
 pub fn cursor_of(items: &[WorkItem]) -> Result<i64, Failure> {
-    let json = serde_json::to_vec(items).map_err(|error| Failure::Fault(error.to_string()))?;
+    let json = serde_json::to_vec(items)?;
     let digest = digest::sha256(&json);
     let mut first = [0; 8];
     first[1..].copy_from_slice(&digest[..7]);

@@ -35,7 +35,7 @@ use domain::{
 };
 
 /// Seconds that a long poll waits on the server.
-const POLL_SECONDS: u32 = 25;
+const POLL_SECONDS: u32 = domain::policy::LONGEST_POLL_S;
 /// How long a code is kept that was typed before its authorization arrived.
 pub(super) const EARLY_CODE_LIFETIME: Duration = Duration::from_secs(15);
 

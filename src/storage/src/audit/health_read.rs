@@ -7,28 +7,10 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
-    prepared::{PreparedDsl, padded},
     schema::health_read,
     sql_types::At,
 };
 use domain::time::Timestamp;
-
-/// The parts of these records that this reader was shown since `since`, and when that was recorded.
-pub fn reads_since(
-    conn: &mut Conn,
-    reader: AnyId,
-    subjects: &[AnyId],
-    since: Timestamp,
-) -> QueryResult<Vec<(AnyId, String, Timestamp)>> {
-    let subjects = padded(subjects);
-    let query = health_read::table
-        .filter(health_read::reader_id.eq(reader))
-        .filter(health_read::at.gt(At(since)))
-        .filter(health_read::subject_id.eq_any(subjects))
-        .select((health_read::subject_id, health_read::part, health_read::at))
-        .prepared();
-    on_backend!(conn, c => query.load(c))
-}
 
 /// Records that this reader is shown this part now; `false` when any instance recorded that since
 /// `since`.

@@ -13,6 +13,7 @@ use diesel::{
 };
 
 use crate::{
+    StoreError,
     conn::Conn,
     sql_types::Timestamptz,
 };
@@ -139,6 +140,11 @@ pub(super) fn server_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     }
 }
 
+/// A server keeps its files to itself.
+#[derive(Debug, thiserror::Error)]
+#[error("only the embedded database can do that")]
+struct EmbeddedOnly;
+
 /// Runs `work` on SQLite; an error on PostgreSQL.
 fn embedded<T>(
     conn: &mut Conn,
@@ -146,9 +152,7 @@ fn embedded<T>(
 ) -> QueryResult<T> {
     match conn {
         Conn::Sqlite(conn) => work(conn),
-        Conn::Pg(_) => {
-            Err(diesel::result::Error::QueryBuilderError("only the embedded database can do that".into()))
-        }
+        Conn::Pg(_) => Err(diesel::result::Error::QueryBuilderError(Box::new(EmbeddedOnly))),
     }
 }
 
@@ -278,15 +282,15 @@ pub(super) fn compile_options(conn: &mut Conn) -> QueryResult<Option<Vec<String>
 }
 
 /// Refuses an SQLite whose write-ahead log is known to corrupt under load.
-pub(super) fn check_engine(conn: &mut Conn) -> Result<String, String> {
+pub(super) fn check_engine(conn: &mut Conn) -> Result<String, StoreError> {
     match conn {
         Conn::Sqlite(conn) => {
-            let row: Version = diesel::sql_query("SELECT sqlite_version() AS version, 0 AS number")
-                .get_result(conn)
-                .map_err(|error| error.to_string())?;
+            let row: Version =
+                diesel::sql_query("SELECT sqlite_version() AS version, 0 AS number").get_result(conn)?;
             let parts: Vec<u32> = row.version.split('.').filter_map(|part| part.parse().ok()).collect();
             if parts.as_slice() < [3, 51, 3].as_slice() {
-                return Err(format!("SQLite {} is older than 3.51.3, whose WAL code is safe", row.version));
+                let why = format!("SQLite {} is older than 3.51.3, whose WAL code is safe", row.version);
+                return Err(StoreError::broken(why));
             }
             Ok(format!("SQLite {}", row.version))
         }
@@ -295,10 +299,9 @@ pub(super) fn check_engine(conn: &mut Conn) -> Result<String, String> {
                 "SELECT current_setting('server_version') AS version, \
                  current_setting('server_version_num')::int AS number",
             )
-            .get_result(conn)
-            .map_err(|error| error.to_string())?;
+            .get_result(conn)?;
             if row.number < 130_000 {
-                return Err(format!("PostgreSQL {} is older than 13", row.version));
+                return Err(StoreError::broken(format!("PostgreSQL {} is older than 13", row.version)));
             }
             Ok(format!("PostgreSQL {}", row.version))
         }

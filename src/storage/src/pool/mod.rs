@@ -83,7 +83,7 @@ impl Store {
         let permit = Arc::clone(&self.permits).acquire_owned();
         match tokio::time::timeout(self.waits.checkout, permit).await {
             Ok(Ok(permit)) => Ok((began, permit)),
-            Ok(Err(_)) => Err(StoreError::Broken("the pool is closed".to_owned())),
+            Ok(Err(_)) => Err(StoreError::broken("the pool is closed")),
             Err(_) => Err(StoreError::Busy("a connection")),
         }
     }
@@ -119,7 +119,7 @@ impl Store {
             let ended = loop {
                 let mut conn = match pool.get() {
                     Ok(conn) => conn,
-                    Err(error) => break Ended::Done(Err(StoreError::Pool(error.to_string()).into())),
+                    Err(error) => break Ended::Done(Err(StoreError::Pool(error).into())),
                 };
                 taken.fetch_add(1, Ordering::Relaxed);
                 if std::mem::take(&mut first) {

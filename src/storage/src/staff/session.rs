@@ -99,14 +99,14 @@ pub fn session_revoke(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryRe
         .map(|rows| rows == 1)
 }
 
-/// Revokes all sessions of a member of staff; returns how many.
-pub fn sessions_revoke(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<usize> {
-    diesel::update(session::table)
+/// Revokes all sessions of a member of staff; returns which.
+pub fn sessions_revoke(conn: &mut Conn, staff_id: StaffId, now: Timestamp) -> QueryResult<Vec<SessionId>> {
+    on_backend!(conn, c => diesel::update(session::table)
         .filter(session::staff_id.eq(staff_id))
         .filter(session::revoked_at.is_null())
         .set((session::revoked_at.eq(Some(At(now))), session::signing_until.eq(None::<At>)))
-        .prepared()
-        .execute(conn)
+        .returning(session::id)
+        .get_results(c))
 }
 
 /// Adds a refresh token to a session's family.

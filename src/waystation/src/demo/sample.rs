@@ -272,7 +272,7 @@ fn load_doctors(
     for one in records {
         let (Some(&staff_id), Some(&hospital_id)) = (ids.get(&one.email), hospitals.get(&one.hospital_code))
         else {
-            return Err(Failure::Fault(format!("doctor {} has no hospital", one.email)));
+            return Err(Failure::inconsistent(format!("doctor {} has no hospital", one.email)));
         };
         let languages: Vec<&str> = one.languages.iter().map(|language| language.as_str()).collect();
         doctors.push(rows::NewDoctor {

@@ -17,7 +17,7 @@ pub(crate) const MEASURED_AT_MAX_AGE_S: i64 = 15 * 60;
 pub(crate) const MEASURED_AT_TOLERANCE_S: i64 = 5;
 
 /// Maximum length of a measuring device's name, in characters.
-const DEVICE_MAX_CHARS: usize = 64;
+const DEVICE_MAX_CHARS: usize = crate::spelling::DeviceName::MOST;
 
 crate::text_enum! {
     /// What a station can measure.
@@ -370,9 +370,9 @@ fn check_device_and_fasting(input: &ReadingInput, problems: &mut Problems) {
         problems.add(
             "device",
             "invalid_text",
-            Bilingual::fixed(
-                "设备名须为 1 到 64 个可见字符。",
-                "The device must be 1 to 64 visible characters.",
+            Bilingual::made(
+                format!("设备名须为 1 到 {DEVICE_MAX_CHARS} 个可见字符。"),
+                format!("The device must be 1 to {DEVICE_MAX_CHARS} visible characters."),
             ),
         );
     }

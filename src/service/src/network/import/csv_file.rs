@@ -89,7 +89,7 @@ type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
 /// does a dry run, whose counts are returned the same way.
 async fn load(app: &Arc<AppState>, work: Work, dry_run: bool) -> Result<Loaded, ImportError> {
     let (sender, undone) = std::sync::mpsc::channel();
-    let undo = || Failure::from(domain::refusal::Code::InvalidField);
+    let undo = || Failure::from(domain::refusal::Refusal::moved_on("undone"));
     let outcome = app
         .write(Actor::System, move |tx| {
             let outcome = match work(tx) {

@@ -61,7 +61,7 @@ pub enum ImportError {
     #[error("{} bad rows", .0.len())]
     Rows(Vec<RowProblem>),
     /// The file cannot be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("the file cannot be read")]
     File(#[from] std::io::Error),
     /// The service failed.
     #[error(transparent)]

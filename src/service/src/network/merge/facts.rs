@@ -232,7 +232,7 @@ fn write_profile(
     let sealed = tx.app.seal("health_profile", "body_sealed", worker, &body)?;
     if !storage::profile::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         // Every writer of a profile locks the worker's row, and so does a merge.
-        return Err(Failure::Fault("a profile changed under a merge".to_owned()));
+        return Err(Failure::inconsistent("a profile changed under a merge"));
     }
     let payload = json!({"version": version + 1, "merged_from": merged});
     tx.record("health_profile", worker, "profile.updated", payload, Recipients::worker(worker))

@@ -39,9 +39,6 @@ use domain::{
 };
 use storage::{network::person as store, order::UnitRow, safety as facts};
 
-/// A temperature reading counts for this many hours. Our default.
-const FEVER_HOURS: i64 = 24;
-
 /// One person, whose rows are locked in this transaction.
 #[derive(Debug, Clone)]
 pub struct Person {
@@ -204,7 +201,7 @@ fn amounts(
 }
 
 fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
-    let since = tx.now - TimeDelta::hours(FEVER_HOURS);
+    let since = tx.now - TimeDelta::hours(i64::from(tx.app.policy.prescribing.reading_hours));
     let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
     let fever_from = tx.app.policy.vitals.temperature.values.fever_from;
     // HI of a thermometer is a fever, LO is not.
@@ -245,8 +242,9 @@ pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
         match lines.iter_mut().find(|line| line.product.as_str() == unit.product_code) {
             Some(line) => line.packs = line.packs.saturating_add(1),
             None => {
-                let product = ProductCode::parse(&unit.product_code)
-                    .ok_or_else(|| Failure::Fault(format!("a stored product code: {}", unit.product_code)))?;
+                let product = ProductCode::parse(&unit.product_code).ok_or_else(|| {
+                    Failure::inconsistent(format!("a stored product code: {}", unit.product_code))
+                })?;
                 lines.push(CounterLine { product, packs: 1 });
             }
         }

@@ -1,0 +1,110 @@
+//! A read of several statements sees one state of the database: a writer that commits between two
+//! of its statements is seen by none of them.
+
+use std::sync::{
+    Arc, Barrier, Mutex,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
+
+use diesel::connection::{Connection, InstrumentationEvent};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::support::{
+    Caller, TestApp, Worker,
+    harness::CONNECTIONS,
+    id_in,
+    prescribing::Scene,
+    vending::{attempt_of, code_of},
+};
+use storage::{StoreError, on_backend};
+
+/// The next statement that reads from a certain table, held before it runs.
+struct Held {
+    reached: oneshot::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+impl Held {
+    /// Holds the first statement of a pooled connection that reads from `table`.
+    async fn before_reading(app: &TestApp, table: &str) -> Self {
+        let (reaches, reached) = oneshot::channel();
+        let (go_on, goes_on) = mpsc::channel();
+        let held = Arc::new(Mutex::new(Some((reaches, goes_on))));
+        let from = format!("FROM \"{table}\"");
+        let listener = move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event
+                && query.to_string().replace('`', "\"").contains(&from)
+                && let Some((reaches, goes_on)) = held.lock().expect("not poisoned").take()
+            {
+                reaches.send(()).expect("the test waits");
+                goes_on.recv().expect("the test goes on");
+            }
+        };
+        // Each closure has a connection of its own until all of them listen.
+        let all = Arc::new(Barrier::new(CONNECTIONS as usize));
+        let listening = (0..CONNECTIONS).map(|_| {
+            let (all, listener) = (Arc::clone(&all), listener.clone());
+            app.state.store.read(move |conn| {
+                on_backend!(conn, c => c.set_instrumentation(listener.clone()));
+                all.wait();
+                Ok::<_, StoreError>(())
+            })
+        });
+        futures_util::future::try_join_all(listening).await.expect("listening");
+        Self { reached, go_on }
+    }
+
+    /// Runs `write` between two statements of `read`, and returns what was read.
+    async fn during<R, W>(self, read: impl Future<Output = R>, write: impl Future<Output = W>) -> R {
+        let written = async {
+            self.reached.await.expect("the read comes by");
+            write.await;
+            self.go_on.send(()).expect("the read is held");
+        };
+        tokio::join!(read, written).0
+    }
+}
+
+#[actix_web::test]
+async fn the_audit_reports_no_violation_that_never_was() {
+    let app = TestApp::open_filled().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let order = worker.reserve_and_pay(1).await;
+    let mut machine = app.cabinet().await;
+    machine.work().await;
+    machine.start(attempt_of(&order, 0), &code_of(&order)).await.expect_ok();
+    let operator = app.operator().await;
+    app.pass(3600);
+    // The audit has read the packs, and now reads their attempts.
+    let held = Held::before_reading(&app, "attempt").await;
+    let doubted = AtomicBool::new(false);
+    let broken = held
+        .during(operator.broken_invariants(), async {
+            let attempts = service::vend::doubt_silent(&app.state).await.expect("doubted");
+            doubted.store(attempts == 1, Ordering::Relaxed);
+        })
+        .await;
+    assert!(doubted.into_inner(), "the writer has committed");
+    assert_eq!(broken, Vec::<serde_json::Value>::new());
+    app.sound().await;
+}
+
+#[actix_web::test]
+async fn a_prescription_shows_the_lines_and_names_of_one_version() {
+    let scene = Scene::open().await;
+    let doctor = scene.doctor();
+    let drafted = doctor.prescribe(scene.consultation, &["PCM-T500"]).await.expect_created();
+    let (id, before) = (id_in(&drafted), drafted["lines"].clone());
+    let held = Held::before_reading(&scene.app, "prescription_line").await;
+    let shown = held
+        .during(doctor.prescription(id), async {
+            doctor.edit(id, 1, &["IBU-T200"]).await.expect_ok();
+        })
+        .await
+        .expect_ok();
+    assert_eq!((&shown["version"], &shown["lines"]), (&json!(1), &before));
+    let edited = doctor.prescription(id).await.expect_ok();
+    assert_eq!((&edited["version"], &edited["lines"][0]["product_code"]), (&json!(2), &json!("IBU-T200")));
+}
