@@ -48,6 +48,7 @@ mod one_process;
 mod operations;
 mod operator_command;
 mod orders;
+mod pages;
 mod plans;
 mod postgres_tls;
 mod preconditions;

@@ -22,10 +22,11 @@ use crate::{
     caller::StaffCaller,
     letter,
     network::{
-        Page, checked,
+        checked,
         import::{self, Existing, ImportError, PreparedStaff},
         missing, one_row, unknown,
     },
+    page::{Page, Rows},
 };
 use change::taken;
 use coordination::Topic;
@@ -224,10 +225,10 @@ pub fn staff_list(
     conn: &mut Conn,
     role: Option<Role>,
     after: Option<StaffId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<StaffSummary>, Failure> {
-    let views = storage::staff::staff_list(conn, role, after, limit)?.into_iter().map(staff_summary);
-    Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
+    let page = Rows::read(limit, |most| storage::staff::staff_list(conn, role, after, most), |row| row.id)?;
+    Ok(page.map(staff_summary).into())
 }
 
 /// Disables a member of staff: their sessions end at once, a doctor's offers and consultations go
