@@ -12,7 +12,14 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::{auth::Follower, body::Query, problem::Problem, process::Process, reply::Reply, routes::Routes};
+use crate::{
+    auth::Follower,
+    body::Query,
+    problem::Problem,
+    process::{Process, Waited},
+    reply::Reply,
+    routes::Routes,
+};
 use base::telemetry::metrics::GaugeGuard;
 use coordination::{Listener, LivenessKey, Topic};
 use domain::staff::role::Role;
@@ -201,8 +208,9 @@ impl EventStream {
                     self.next_read = NextRead::Now;
                 }
                 NextRead::OnWakeUp => {
-                    self.live = self.process.wait(&mut self.listener, next_ping - now).await;
-                    if self.live {
+                    let waited = self.process.wait(&mut self.listener, next_ping - now).await;
+                    self.live = waited == Waited::Woken;
+                    if waited != Waited::Quiet {
                         self.next_read = NextRead::Now;
                     }
                 }
@@ -212,9 +220,6 @@ impl EventStream {
 
     fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
         self.last_sent = now;
-        if self.listener.may_have_missed() {
-            self.next_read = NextRead::Now;
-        }
         // A member of staff with an open stream counts as heard, even without requests.
         if let Actor::Staff(staff) = self.actor {
             self.app.coordination.heard(LivenessKey::Staff(staff.staff), self.app.now());
