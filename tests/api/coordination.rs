@@ -77,11 +77,11 @@ async fn behaves(one: &dyn Coordination, other: &dyn Coordination) {
     assert!(!elsewhere.changed_within(Duration::ZERO).await);
     // A cabinet's generation changes although nobody listens.
     let cabinet = CabinetId::generate();
-    let before = [one, other].map(|any| any.listen(Topic::Cabinet(cabinet)).generation());
+    let before = [one, other].map(|any| any.listen(Topic::Cabinet(cabinet)).seen());
     one.wake(Topic::Cabinet(cabinet));
-    assert_ne!(one.listen(Topic::Cabinet(cabinet)).generation(), before[0]);
+    assert_ne!(one.listen(Topic::Cabinet(cabinet)).seen(), before[0]);
     until("the other's generation changes", async || {
-        other.listen(Topic::Cabinet(cabinet)).generation() != before[1]
+        other.listen(Topic::Cabinet(cabinet)).seen() != before[1]
     })
     .await;
     // All instances share one counter.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::{harness::TestApp, seed::PIN};
+use domain::staff::role::Role;
 use service::network::import::{
     Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
@@ -220,17 +221,19 @@ async fn an_update_keeps_pins_and_requires_a_changed_licence_to_be_verified_agai
         )
     };
     let mine = doctor("doctor-a@example.cn", "NEW-1");
-    let loaded = load_with(&app, ImportKind::Doctors, &mine, update).await.expect("loaded");
+    let loaded = load_with(&app, ImportKind::Staff(Role::Doctor), &mine, update).await.expect("loaded");
     assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
     let unverified = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await;
     unverified.problem(422, "doctor_not_eligible");
     let theirs = doctor("doctor-b@example.cn", "NEW-1");
-    let refused =
-        row_problems(load_with(&app, ImportKind::Doctors, &theirs, update).await.expect_err("refused"));
+    let refused = row_problems(
+        load_with(&app, ImportKind::Staff(Role::Doctor), &theirs, update).await.expect_err("refused"),
+    );
     assert_eq!(refused, [(2, "licence_no".to_owned(), "already_exists".to_owned())]);
     let not_a_doctor = doctor("pharmacist@example.cn", "NEW-2");
-    let refused =
-        row_problems(load_with(&app, ImportKind::Doctors, &not_a_doctor, update).await.expect_err("refused"));
+    let refused = row_problems(
+        load_with(&app, ImportKind::Staff(Role::Doctor), &not_a_doctor, update).await.expect_err("refused"),
+    );
     assert_eq!(refused, [(2, "email".to_owned(), "other_role".to_owned())]);
 }
 
@@ -251,12 +254,12 @@ async fn a_doctor_whose_hospital_or_licence_a_file_changes_loses_duty_or_session
     let available = json!({"presence": "available"});
     app.put(&seed.doctor_b.token, "/api/v1/duty", "*", available).await.expect(200);
     let unverified = doctor("doctor-b@example.cn", "hospital-1", "NEW-7");
-    load_with(&app, ImportKind::Doctors, &unverified, update).await.expect("loaded");
+    load_with(&app, ImportKind::Staff(Role::Doctor), &unverified, update).await.expect("loaded");
     assert_eq!(app.duty_of(&seed.doctor_b).await.0, "off");
     // Another hospital: tokens contain it, so the doctor must sign in again.
     app.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
     let moved = doctor("doctor-a@example.cn", "hospital-9", "NEW-8");
-    load_with(&app, ImportKind::Doctors, &moved, update).await.expect("loaded");
+    load_with(&app, ImportKind::Staff(Role::Doctor), &moved, update).await.expect("loaded");
     app.get(&seed.doctor.token, "/api/v1/duty").await.problem(401, "session_ended");
     assert_eq!(app.logged("staff.changed").await, 2);
 }

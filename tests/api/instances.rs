@@ -152,6 +152,21 @@ async fn without_redis_a_poll_sees_at_its_end_what_the_other_instance_did() {
 }
 
 #[actix_web::test]
+async fn while_wake_ups_may_be_lost_an_offers_poll_reads_again_at_its_end() {
+    let (one, other) = two_at("redis://127.0.0.1:1", false).await;
+    let seed = one.seed().await;
+    let worker = one.check_in(&seed).await;
+    one.on_duty(&seed.doctor).await;
+    let offer = async {
+        until("the poll waits", async || other.state.metrics.long_polls.get() == 1).await;
+        one.ask(&worker).await;
+        service::matching::offer_waiting(&one.state).await.expect("a round");
+    };
+    let (offers, ()) = join(other.get(&seed.doctor.token, "/api/v1/offers?wait=8"), offer).await;
+    assert_eq!(offers.expect(200)["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[actix_web::test]
 async fn emptying_redis_changes_no_durable_answer() {
     let Some(server) = RedisServer::start() else { return };
     let (one, other) = two(&server).await;

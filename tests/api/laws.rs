@@ -95,16 +95,8 @@ async fn every_route_refuses_every_role_that_its_signature_does_not_name() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
     let worker = app.check_in(&seed).await;
-    let tokens = [
-        (Role::Station, &seed.station_token),
-        (Role::Worker, &worker),
-        (Role::Doctor, &seed.doctor.token),
-        (Role::Pharmacist, &seed.pharmacist.token),
-        (Role::Cabinet, &seed.cabinet_token),
-        (Role::Operator, &seed.operator.token),
-        (Role::Restocker, &seed.restocker.token),
-        (Role::Employer, &seed.safety_officer.token),
-    ];
+    let tokens = Role::ALL.iter().map(|role| (role, seed.token(*role, &worker).to_owned()));
+    let tokens: Vec<_> = tokens.collect();
     let mut tried = 0;
     for line in routes().lines().iter().filter(|line| !line.roles.is_empty()) {
         let path =

@@ -50,6 +50,7 @@ mod one_process;
 mod operations;
 mod operator_command;
 mod orders;
+mod pages;
 mod plans;
 mod policy_bounds;
 mod postgres_tls;

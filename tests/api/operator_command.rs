@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use crate::harness::TestApp;
-use domain::network::Record;
+use domain::staff::{StaffRecord, role::Role};
 use service::network::import::{
     ImportError,
     csv_file::{ImportKind, ImportOptions, import_csv},
@@ -80,14 +80,20 @@ async fn a_weak_password_in_a_file_is_reported_with_its_line() {
     app.seed().await;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("file.csv");
-    let head = domain::staff::PharmacistRecord::COLUMNS.join(",");
+    let head = StaffRecord::columns(Role::Pharmacist).all.join(",");
     let text = format!(
         "{head}\ngood@example.cn,甲,A,plums under a grey roof\nweak@example.cn,乙,B,aaaaaaaaaaaaaa\n\
          own@example.cn,丙,Carola,carola is my name\n"
     );
     std::fs::write(&path, text).expect("written");
-    let outcome =
-        import_csv(&app.state, ImportKind::Pharmacists, &path, ImportOptions::default(), |_, _| ()).await;
+    let outcome = import_csv(
+        &app.state,
+        ImportKind::Staff(Role::Pharmacist),
+        &path,
+        ImportOptions::default(),
+        |_, _| (),
+    )
+    .await;
     let Err(ImportError::Rows(problems)) = outcome else { panic!("it was taken") };
     let found: Vec<(u64, &str, &str)> =
         problems.iter().map(|bad| (bad.line, bad.field.as_str(), bad.code.as_str())).collect();

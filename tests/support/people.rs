@@ -67,7 +67,7 @@ impl TestApp {
                         created_at: At(tx.now),
                     }],
                 )?;
-                if let Some(hospital_id) = hospital {
+                if let Some(hospital_id) = hospital.filter(|_| role == Role::Doctor) {
                     store::doctors_add(
                         tx.conn,
                         &[store::NewDoctor {

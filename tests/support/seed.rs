@@ -8,11 +8,12 @@ use chrono::NaiveDate;
 
 pub use super::people::{PASSWORD, Person, SIGNING_PIN};
 use super::{TestApp, places};
-use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt, tokens::Role};
+use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt};
 use domain::{
     ids::{CabinetId, DeviceId, EmployerId, HospitalId, StationId, WorkerId},
     network::Job,
     prescription::CabinetLane,
+    staff::role::{Kind, Part, Role},
     words::Language,
 };
 use service::{Actor, Failure, Tx};
@@ -44,6 +45,24 @@ pub struct Seed {
     pub operator: Person,
     pub restocker: Person,
     pub safety_officer: Person,
+    /// Somebody of each role of staff that has no name above.
+    pub others: Vec<Person>,
+}
+
+impl Seed {
+    /// A token of this role; a worker's comes from a check-in.
+    pub fn token<'s>(&'s self, role: Role, worker: &'s str) -> &'s str {
+        let named = [&self.doctor, &self.pharmacist, &self.operator, &self.restocker, &self.safety_officer];
+        match role.kind() {
+            Kind::Screen => &self.station_token,
+            Kind::CheckIn => worker,
+            Kind::Cabinet => &self.cabinet_token,
+            Kind::Staff(_) => {
+                let person = named.into_iter().chain(&self.others).find(|person| person.role == role);
+                &person.expect("somebody of every role").token
+            }
+        }
+    }
 }
 
 impl TestApp {
@@ -97,7 +116,15 @@ impl TestApp {
             operator: self.person(Role::Operator, "operator@example.cn", None, None).await,
             restocker: self.person(Role::Restocker, "restocker@example.cn", None, None).await,
             safety_officer: self.person(Role::Employer, "safety@example.cn", None, Some(employer)).await,
+            others: Vec::new(),
         };
+        let named = [Role::Doctor, Role::Pharmacist, Role::Operator, Role::Restocker, Role::Employer];
+        for role in Role::STAFF.iter().filter(|role| !named.contains(role)) {
+            let has = |part| role.staff().is_some_and(|staff| staff.has(part));
+            let (hospital, employer) =
+                (has(Part::Hospital).then_some(hospital), has(Part::Employer).then_some(employer));
+            seed.others.push(self.person(*role, &format!("{role}@example.cn"), hospital, employer).await);
+        }
         seed.cabinet_token = self.cabinet_token(&seed);
         seed
     }

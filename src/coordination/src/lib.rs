@@ -75,10 +75,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// How often the topic was woken since this process first used it. The number
-    /// has no meaning in any other process.
-    pub fn generation(&self) -> u64 {
-        *self.generation.borrow()
+    /// How often the topic was woken since this process first used it; these wake-ups
+    /// count as seen. The number has no meaning in any other process.
+    pub fn seen(&mut self) -> u64 {
+        *self.generation.borrow_and_update()
     }
 
     /// Waits for the next wake-up after the last one seen, at most `wait`. Returns

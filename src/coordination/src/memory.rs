@@ -255,10 +255,12 @@ mod tests {
         let cabinet = Topic::Cabinet(CabinetId::generate());
         memory.wake(cabinet);
         let mut listener = memory.listen(cabinet);
-        assert_eq!(listener.generation(), 1);
+        assert_eq!(listener.seen(), 1);
         memory.wake(cabinet);
         assert!(listener.changed_within(Duration::from_secs(5)).await);
-        assert_eq!(listener.generation(), 2);
+        memory.wake(cabinet);
+        assert_eq!(listener.seen(), 3);
+        assert!(!listener.changed_within(Duration::ZERO).await, "what was seen wakes nobody again");
         assert!(!listener.may_have_missed());
     }
 

@@ -27,6 +27,7 @@ use super::{
 };
 use domain::{
     ids::{CheckInId, DeviceId, EmployerId, HospitalId, SessionId, StationId},
+    staff::role::Kind,
     time::Timestamp,
 };
 
@@ -60,13 +61,11 @@ impl Audience {
 
     /// The one audience of a role.
     pub const fn of(role: Role) -> Self {
-        match role {
-            Role::Station => Self::Station,
-            Role::Worker => Self::Worker,
-            Role::Cabinet => Self::Cabinet,
-            Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
-                Self::Staff
-            }
+        match role.kind() {
+            Kind::Screen => Self::Station,
+            Kind::CheckIn => Self::Worker,
+            Kind::Cabinet => Self::Cabinet,
+            Kind::Staff(_) => Self::Staff,
         }
     }
 }

@@ -11,7 +11,7 @@ use crypto::{digest, tokens};
 use domain::{
     ids::{CabinetId, StaffId, StationId, WorkerId},
     refusal::Code,
-    staff::role::Role,
+    staff::role::{Kind, Role},
     time::Timestamp,
 };
 use service::{
@@ -92,35 +92,33 @@ fn record_heard(app: &AppState, actor: Actor, now: Timestamp) {
 }
 
 fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
-    Some(match claims.role {
-        Role::Station => Actor::Station(StationCaller {
+    Some(match claims.role.kind() {
+        Kind::Screen => Actor::Station(StationCaller {
             station: claims.subject.parse::<StationId>().ok()?,
             device: claims.device?,
             epoch: claims.epoch?,
         }),
-        Role::Worker => Actor::Worker(WorkerCaller {
+        Kind::CheckIn => Actor::Worker(WorkerCaller {
             worker: claims.subject.parse::<WorkerId>().ok()?,
             check_in: claims.check_in?,
             station: claims.station?,
             acts: false,
         }),
-        Role::Cabinet => Actor::Cabinet(CabinetCaller {
+        Kind::Cabinet => Actor::Cabinet(CabinetCaller {
             cabinet: claims.subject.parse::<CabinetId>().ok()?,
             device: claims.device?,
             station: claims.station?,
             epoch: claims.epoch?,
             token_at: claims.issued_at,
         }),
-        Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
-            Actor::Staff(StaffCaller {
-                staff: claims.subject.parse::<StaffId>().ok()?,
-                role: claims.role,
-                session: claims.session?,
-                session_version: claims.session_version?,
-                hospital: claims.hospital,
-                employer: claims.employer,
-            })
-        }
+        Kind::Staff(_) => Actor::Staff(StaffCaller {
+            staff: claims.subject.parse::<StaffId>().ok()?,
+            role: claims.role,
+            session: claims.session?,
+            session_version: claims.session_version?,
+            hospital: claims.hospital,
+            employer: claims.employer,
+        }),
     })
 }
 
@@ -159,7 +157,7 @@ impl FromRequest for Anyone {
 
 /// Declares a caller type for one kind of actor.
 macro_rules! callers {
-    ($($(#[$doc:meta])* $name:ident($shape:ident: $data:ty) = [$($role:ident),+];)+) => {$(
+    ($($(#[$doc:meta])* $name:ident($shape:ident: $data:ty) = $roles:expr;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name(pub $data);
@@ -170,7 +168,7 @@ macro_rules! callers {
             }
         }
         impl Caller for $name {
-            const ROLES: &'static [Role] = &[$(Role::$role),+];
+            const ROLES: &'static [Role] = $roles;
         }
         impl FromRequest for $name {
             type Error = Problem;
@@ -187,33 +185,33 @@ macro_rules! callers {
 
 callers! {
     /// A station's screen.
-    Station(Station: StationCaller) = [Station];
-    Worker(Worker: WorkerCaller) = [Worker];
-    Cabinet(Cabinet: CabinetCaller) = [Cabinet];
-    Doctor(Staff: StaffCaller) = [Doctor];
-    Pharmacist(Staff: StaffCaller) = [Pharmacist];
-    Operator(Staff: StaffCaller) = [Operator];
-    Restocker(Staff: StaffCaller) = [Restocker];
+    Station(Station: StationCaller) = &[Role::Station];
+    Worker(Worker: WorkerCaller) = &[Role::Worker];
+    Cabinet(Cabinet: CabinetCaller) = &[Role::Cabinet];
+    Doctor(Staff: StaffCaller) = &[Role::Doctor];
+    Pharmacist(Staff: StaffCaller) = &[Role::Pharmacist];
+    Operator(Staff: StaffCaller) = &[Role::Operator];
+    Restocker(Staff: StaffCaller) = &[Role::Restocker];
     /// An employer's safety officer.
-    SafetyOfficer(Staff: StaffCaller) = [Employer];
+    SafetyOfficer(Staff: StaffCaller) = &[Role::Employer];
     /// Staff who may sign or review prescriptions.
-    Signer(Staff: StaffCaller) = [Doctor, Pharmacist];
+    Signer(Staff: StaffCaller) = Role::SIGNERS;
     /// Staff who may run the safety check without storing anything.
-    Checker(Staff: StaffCaller) = [Doctor, Pharmacist, Operator];
+    Checker(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist, Role::Operator];
     /// Staff who manage cabinets and their stock.
-    StockKeeper(Staff: StaffCaller) = [Operator, Restocker];
+    StockKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Restocker];
     /// Any member of staff.
-    Staff(Staff: StaffCaller) = [Doctor, Pharmacist, Operator, Restocker, Employer];
+    Staff(Staff: StaffCaller) = Role::STAFF;
 }
 
 /// Declares a caller type for several kinds of actor; the services distinguish them.
 macro_rules! mixed_callers {
-    ($($(#[$doc:meta])* $name:ident = [$($role:ident),+];)+) => {$(
+    ($($(#[$doc:meta])* $name:ident = $roles:expr;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name(pub Actor);
         impl Caller for $name {
-            const ROLES: &'static [Role] = &[$(Role::$role),+];
+            const ROLES: &'static [Role] = $roles;
         }
         impl FromRequest for $name {
             type Error = Problem;
@@ -227,11 +225,11 @@ macro_rules! mixed_callers {
 
 mixed_callers! {
     /// The two parties of a consultation.
-    Party = [Worker, Doctor];
+    Party = &[Role::Worker, Role::Doctor];
     /// Everyone who may read prescriptions.
-    PrescriptionReader = [Worker, Doctor, Pharmacist];
+    PrescriptionReader = &[Role::Worker, Role::Doctor, Role::Pharmacist];
     /// Everyone who may open an event stream.
-    Follower = [Worker, Doctor, Pharmacist, Operator];
+    Follower = Role::FOLLOWERS;
     /// Everyone who may look up drugs.
-    FormularyReader = [Station, Worker, Doctor, Pharmacist, Operator, Restocker];
+    FormularyReader = &[Role::Station, Role::Worker, Role::Doctor, Role::Pharmacist, Role::Operator, Role::Restocker];
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
-use super::page::Page;
+use super::page::ListQuery;
 use crate::{
     auth::{Doctor, Party, Worker},
     body::{Body, IdempotencyKey, Path, Query},
@@ -56,10 +56,15 @@ async fn start(
 }
 
 /// A worker's own consultations, or those that a doctor has now
-#[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(Page),
+#[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(ListQuery),
     responses((status = 200, body = ConsultationsView)))]
-async fn list(caller: Party, request: HttpRequest, app: Data<Arc<AppState>>, page: Query<Page>) -> Reply {
-    let limit = page.0.size();
+async fn list(
+    caller: Party,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    page: Query<ListQuery>,
+) -> Reply {
+    let limit = page.0.limit();
     let outcome = app
         .read_health(caller.0, move |conn, app, shown| match caller.0 {
             Actor::Worker(worker) => {
@@ -177,15 +182,15 @@ async fn send_message(
 
 /// The messages of a consultation
 #[utoipa::path(get, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
-    params(("id" = ConsultationId, Path), Page), responses((status = 200, body = MessagesView)))]
+    params(("id" = ConsultationId, Path), ListQuery), responses((status = 200, body = MessagesView)))]
 async fn messages(
     caller: Party,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
-    page: Query<Page>,
+    page: Query<ListQuery>,
 ) -> Reply {
-    let limit = page.0.size();
+    let limit = page.0.limit();
     let outcome = app
         .read_health(caller.0, move |conn, app, shown| {
             service::consultation::messages(conn, app, shown, caller.0, id.0, (page.0.after(), limit))

@@ -17,7 +17,7 @@ use crate::{
     auth::Follower,
     body::Query,
     problem::{Problem, log_fault},
-    process::Process,
+    process::{Process, Waited},
     reply::Reply,
     routes::Routes,
 };
@@ -218,8 +218,9 @@ impl EventStream {
                     self.next_read = NextRead::Now;
                 }
                 NextRead::OnWakeUp => {
-                    self.live = self.process.wait(&mut self.listener, next_ping - now).await;
-                    if self.live {
+                    let waited = self.process.wait(&mut self.listener, next_ping - now).await;
+                    self.live = waited == Waited::Woken;
+                    if waited != Waited::Quiet {
                         self.next_read = NextRead::Now;
                     }
                 }
@@ -229,9 +230,6 @@ impl EventStream {
 
     fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
         self.last_sent = now;
-        if self.listener.may_have_missed() {
-            self.next_read = NextRead::Now;
-        }
         // A member of staff with an open stream counts as heard, even without requests.
         if let Actor::Staff(staff) = self.actor {
             self.app.coordination.heard(LivenessKey::Staff(staff.staff), self.app.now());

@@ -14,7 +14,7 @@ use crate::{
     routes::Routes,
 };
 use domain::{ids::LetterId, letter::LetterState};
-use service::{AppState, letter::LetterView, network::Page};
+use service::{AppState, letter::LetterView, page::Page};
 
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/letters", list).post("/api/v1/letters/{id}/resend", resend);
@@ -50,7 +50,7 @@ async fn list(
     page: Query<LetterPage>,
 ) -> Reply {
     let page = page.0;
-    let limit = page.limit.unwrap_or(DEFAULT_LIMIT).into();
+    let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
     let outcome = app
         .read(caller.actor(), move |conn, _| service::letter::list(conn, page.state, page.after, limit))
         .await;

@@ -1,6 +1,6 @@
 //! Offers and duty status, for doctors.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
@@ -70,21 +70,16 @@ async fn list(
     process: Data<Process>,
     wait: Query<Wait>,
 ) -> Reply {
-    let deadline = tokio::time::Instant::now() + wait.0.span();
-    // Listen before the first read, so that no change in between is missed.
-    let mut listener = app.coordination.listen(Topic::Staff(caller.0.staff));
-    loop {
-        let found = app
+    let read = async |_| {
+        let offers = app
             .poll_health(caller.actor(), move |conn, app, shown| {
                 service::consultation::open_of(conn, app, shown, caller.0)
             })
-            .await;
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        let empty = matches!(&found, Ok(offers) if offers.items.is_empty());
-        if !empty || left.is_zero() || !process.long_poll(&app, &mut listener, left).await {
-            return reply::json(&request, found);
-        }
-    }
+            .await?;
+        Ok(if offers.items.is_empty() { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
+    };
+    let topic = Topic::Staff(caller.0.staff);
+    reply::json(&request, process.long_poll(&app, topic, wait.0.span(), |_| None, read).await)
 }
 
 /// Accept an offer

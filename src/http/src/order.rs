@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
-use super::page::Page;
+use super::page::ListQuery;
 use crate::{
     auth::Worker,
     body::{Body, IdempotencyKey, Path, Query},
@@ -50,9 +50,14 @@ async fn create(
 }
 
 /// The worker's orders
-#[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(Page),
+#[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(ListQuery),
     responses((status = 200, body = OrderList)))]
-async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, query: Query<Page>) -> Reply {
+async fn list(
+    caller: Worker,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    query: Query<ListQuery>,
+) -> Reply {
     let outcome = app
         .read_snapshot(caller.actor(), move |conn, app| {
             service::order::list(conn, app, caller.0.worker, query.0.after(), query.0.limit())

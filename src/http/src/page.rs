@@ -15,7 +15,7 @@ pub(crate) const DEFAULT_LIMIT: u32 = 50;
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Page {
+pub struct ListQuery {
     /// The last id of the page before.
     pub after: Option<uuid::Uuid>,
     /// 1 to 100; 50 if left out.
@@ -23,15 +23,10 @@ pub struct Page {
     pub limit: Option<u32>,
 }
 
-impl Page {
+impl ListQuery {
     /// Maximum number of entries.
     pub fn limit(&self) -> u32 {
         self.limit.unwrap_or(DEFAULT_LIMIT)
-    }
-
-    /// The same as [`limit`](Self::limit), in the type that storage takes.
-    pub fn size(&self) -> i64 {
-        i64::from(self.limit())
     }
 
     pub fn after<K>(&self) -> Option<Id<K>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
-use super::page::Page;
+use super::page::ListQuery;
 use crate::{
     auth::{Checker, Doctor, PrescriptionReader},
     body::{Body, IdempotencyKey, IfMatch, Path, Query},
@@ -75,13 +75,13 @@ async fn draft(
 }
 
 /// Prescriptions, the newest first: the caller's own; for a pharmacist, all except drafts
-#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(Page),
+#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(ListQuery),
     responses((status = 200, body = PrescriptionPage)))]
 async fn list(
     caller: PrescriptionReader,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
-    page: Query<Page>,
+    page: Query<ListQuery>,
 ) -> Reply {
     let outcome = app
         .read_health(caller.0, move |conn, app, shown| {

@@ -1,9 +1,6 @@
 //! The pharmacists' review of signed prescriptions.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, sync::Arc};
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
@@ -19,7 +16,7 @@ use crate::{
 use coordination::Topic;
 use domain::ids::PrescriptionId;
 use service::{
-    Actor, AppState, Failure,
+    AppState,
     prescription::view::PrescriptionView,
     review::{ApproveInput, ReturnInput, ReviewQueue, record::ReviewView},
 };
@@ -46,26 +43,11 @@ async fn waiting(
     process: Data<Process>,
     wait: Query<Wait>,
 ) -> Reply {
-    reply::json(&request, long_poll(&app, &process, caller.actor(), wait.0.span()).await)
-}
-
-/// Listens before it reads, so that nothing signed in between is missed.
-/// While nothing is signed it sleeps, and makes no database query.
-async fn long_poll(
-    app: &Arc<AppState>,
-    process: &Process,
-    actor: Actor,
-    wait: Duration,
-) -> Result<ReviewQueue, Failure> {
-    let started = Instant::now();
-    let mut listener = app.coordination.listen(Topic::Reviews);
-    loop {
-        let queue = app.poll_health(actor, service::review::waiting).await?;
-        let left = wait.saturating_sub(started.elapsed());
-        if !queue.items.is_empty() || left.is_zero() || !process.long_poll(app, &mut listener, left).await {
-            return Ok(queue);
-        }
-    }
+    let read = async |_| {
+        let queue = app.poll_health(caller.actor(), service::review::waiting).await?;
+        Ok(if queue.items.is_empty() { ControlFlow::Continue(queue) } else { ControlFlow::Break(queue) })
+    };
+    reply::json(&request, process.long_poll(&app, Topic::Reviews, wait.0.span(), |_| None, read).await)
 }
 
 /// A prescription under review, with what the pharmacist must assess; the access is recorded

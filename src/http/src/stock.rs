@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::page::{self, Page};
+use super::page::{self, ListQuery};
 use crate::{
     auth::{Operator, StockKeeper},
     body::{Body, IdempotencyKey, Path, Query},
@@ -58,13 +58,13 @@ struct AuditView {
 }
 
 /// Cabinets and their stock
-#[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(Page),
+#[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(ListQuery),
     responses((status = 200, body = CabinetList)))]
 async fn list(
     caller: StockKeeper,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
-    page: Query<Page>,
+    page: Query<ListQuery>,
 ) -> Reply {
     let outcome = app
         .read_snapshot(caller.actor(), move |conn, _| {

@@ -1,7 +1,7 @@
 //! The cabinet protocol. Every POST is signed with the cabinet's own key. While wake-ups are
 //! received, an idle poll with a current cursor makes no database query.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, web::Data};
 use utoipa::OpenApi;
@@ -70,33 +70,25 @@ async fn next_work(
     process: &Process,
     query: &WorkQuery,
 ) -> Result<WorkAnswer, Failure> {
-    let until = tokio::time::Instant::now() + Duration::from_secs(query.wait.into());
-    let cabinet = caller.0.cabinet;
-    let mut listener = app.coordination.listen(Topic::Cabinet(cabinet));
-    // Whether the last read gave this cursor and nothing has changed since: then no query is needed.
-    let mut up_to_date = app.work_cursors.get(&cabinet) == Some((listener.generation(), query.cursor));
-    loop {
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if up_to_date && !process.long_poll(app, &mut listener, left).await && !listener.may_have_missed() {
-            break;
-        }
-        // Take the generation before the read: a change during the read causes another one.
-        let generation = listener.generation();
-        let (actor, own) = (caller.actor(), caller.0);
-        // Boxed, so that the future takes no memory while the poll waits.
-        let items =
-            Box::pin(app.read_snapshot(actor, move |conn, app| service::vend::work(conn, app, own))).await?;
+    let own = caller.0;
+    let unchanged = || WorkAnswer { cursor: query.cursor, items: Vec::new() };
+    // If the last read gave this cursor and nothing has changed since, no query is needed.
+    let known = |generation| {
+        let is_current = app.work_cursors.get(&own.cabinet) == Some((generation, query.cursor));
+        is_current.then(unchanged)
+    };
+    // The generation is older than the read: a change during the read causes another one.
+    let read = async |generation| {
+        let items = app.read_snapshot(caller.actor(), move |conn, app| service::vend::work(conn, app, own)).await?;
         let cursor = service::vend::cursor_of(&items)?;
-        app.work_cursors.insert(cabinet, (generation, cursor));
-        if cursor != query.cursor {
-            return Ok(WorkAnswer { cursor, items });
-        }
-        if tokio::time::Instant::now() >= until || process.is_closing() {
-            break;
-        }
-        up_to_date = true;
-    }
-    Ok(WorkAnswer { cursor: query.cursor, items: Vec::new() })
+        app.work_cursors.insert(own.cabinet, (generation, cursor));
+        Ok(match cursor == query.cursor {
+            true => ControlFlow::Continue(unchanged()),
+            false => ControlFlow::Break(WorkAnswer { cursor, items }),
+        })
+    };
+    let wait = Duration::from_secs(query.wait.into());
+    process.long_poll(app, Topic::Cabinet(own.cabinet), wait, known, read).await
 }
 
 /// START: ask for permission to begin one attempt

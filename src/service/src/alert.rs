@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Failure, Recipients, Tx, caller::WorkerCaller};
+use super::{
+    Failure, Recipients, Tx,
+    caller::WorkerCaller,
+    page::{Rows, page},
+};
 use coordination::Topic;
 use domain::{
     ids::{AlertId, CheckInId, ConsultationId, StaffId, StationId},
@@ -44,13 +48,9 @@ pub struct AlertView {
     pub closed_by: Option<StaffId>,
 }
 
-/// A page of alerts.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct AlertList {
-    /// Oldest first.
-    pub items: Vec<AlertView>,
-    /// Where the next page begins.
-    pub next_after: Option<AlertId>,
+page! {
+    /// A page of alerts.
+    AlertList of AlertView, "Oldest first.", after AlertId
 }
 
 /// What was done.
@@ -124,11 +124,8 @@ pub fn list(
     after: Option<AlertId>,
     limit: u32,
 ) -> Result<AlertList, Failure> {
-    let rows = store::alerts_after(conn, open_only, after, i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    let items: Vec<AlertView> = rows.into_iter().take(limit as usize).map(view).collect();
-    let next_after = if more { items.last().map(|item| item.id) } else { None };
-    Ok(AlertList { items, next_after })
+    let page = Rows::read(limit, |most| store::alerts_after(conn, open_only, after, most), |row| row.0.id)?;
+    Ok(page.map(view).into())
 }
 
 /// Closes an alert that an operator has dealt with.

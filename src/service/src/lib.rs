@@ -26,6 +26,7 @@ pub mod matching;
 pub mod metrics;
 pub mod network;
 pub mod order;
+pub mod page;
 pub mod prescription;
 pub mod profile;
 pub mod rate_limit;

@@ -78,7 +78,7 @@ pub fn of_visit(
     let since = visit.started_at;
     let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
     let mut consultations = Vec::new();
-    let own = consultation::list_for_worker(conn, app, caller.worker, None, i64::from(MOST))?;
+    let own = consultation::list_for_worker(conn, app, caller.worker, None, MOST)?;
     for consultation in own.items.into_iter().filter(|known| of_visit(known.ended_at)) {
         let id = consultation.id;
         let messages = consultation::messages(conn, app, shown, actor, id, (None, 100))?.items;

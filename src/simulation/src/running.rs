@@ -17,10 +17,10 @@ use super::{
     doctors,
     pace::Pace,
     pharmacists,
-    sample::{SAMPLE_PASSWORD, SampleNetwork},
+    sample::{SAMPLE_PASSWORD, SampleNetwork, departments, speaks_english},
     sessions::Staff,
 };
-use domain::{matching::Department, staff::DoctorRecord, time::Timestamp, words::Language};
+use domain::{matching::Department, staff::StaffRecord, time::Timestamp};
 
 const GENERAL_PRACTITIONERS: usize = 14;
 const SPECIALISTS: usize = 10;
@@ -50,22 +50,22 @@ pub(crate) fn choose_doctors<'n>(
     ends: &HashMap<String, Timestamp>,
     now: Timestamp,
     absent: &HashSet<String>,
-) -> Vec<&'n DoctorRecord> {
+) -> Vec<&'n StaffRecord> {
     let is_general =
-        |doctor: &&DoctorRecord| doctor.departments.first() == Some(&Department::GeneralPractice);
-    let mut here: Vec<&DoctorRecord> = network
+        |doctor: &&StaffRecord| departments(doctor).first() == Some(&Department::GeneralPractice);
+    let mut here: Vec<&StaffRecord> = network
         .doctors
         .iter()
         .filter(|doctor| !absent.contains(&doctor.email))
         .filter(|doctor| ends.get(&doctor.email).is_some_and(|end| *end > now + MIN_REMAINING))
         .collect();
-    here.sort_by_key(|doctor| !doctor.languages.contains(&Language::English));
+    here.sort_by_key(|doctor| !speaks_english(doctor));
     let general = here.iter().copied().filter(is_general).take(GENERAL_PRACTITIONERS);
     let mut seen = HashSet::new();
     let specialists = here
         .iter()
         .copied()
-        .filter(|doctor| !is_general(doctor) && seen.insert(doctor.departments.first()))
+        .filter(|doctor| !is_general(doctor) && seen.insert(departments(doctor).first()))
         .take(SPECIALISTS);
     general.chain(specialists).collect()
 }
@@ -179,7 +179,7 @@ mod tests {
             let ends = on_shift(&network, now);
             let all = choose_doctors(&network, &ends, now, &HashSet::new());
             assert_eq!(all.len(), GENERAL_PRACTITIONERS + SPECIALISTS, "hour {hour}");
-            let english = all.iter().filter(|doctor| doctor.languages.contains(&Language::English));
+            let english = all.iter().filter(|doctor| speaks_english(doctor));
             assert!(english.count() > 0, "hour {hour}");
             let absent = HashSet::from([all[0].email.clone()]);
             let others = choose_doctors(&network, &ends, now, &absent);

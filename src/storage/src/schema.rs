@@ -145,7 +145,6 @@ diesel::table! {
     use crate::sql_types::*;
     staff (id) {
         id -> Uuid,
-        role -> Text,
         email -> Text,
         name_zh -> Text,
         name_en -> Text,
@@ -164,6 +163,7 @@ diesel::table! {
         released_email -> Nullable<Text>,
         reset_asked_by -> Nullable<Uuid>,
         reset_asked_at -> Nullable<Timestamptz>,
+        role -> Text,
     }
 }
 

@@ -19,7 +19,11 @@ use base::{
 };
 use crypto::{password, totp::TotpSecret};
 use domain::{
-    network::Record, policy::Policy, refusal::FieldProblem, staff::OperatorRecord, time::civil_day,
+    network::Record,
+    policy::Policy,
+    refusal::FieldProblem,
+    staff::{StaffRecord, role::Role},
+    time::civil_day,
 };
 use http::openapi;
 use service::{Actor, Failure, jobs::Jobs, network::import::PreparedStaff};
@@ -268,15 +272,11 @@ async fn create_operator(config: Config, email: &str, name: &str) -> anyhow::Res
     serving::ensure_unchanged(&config)?;
     let secret = read_password()?;
     let name = name.trim();
-    let record = OperatorRecord {
-        email: email.trim().to_lowercase(),
-        name_zh: name.to_owned(),
-        name_en: name.to_owned(),
-        password: None,
-    };
+    let email = email.trim().to_lowercase();
+    let record = StaffRecord::new(Role::Operator, email, name.to_owned(), name.to_owned());
     let mut problems = record.validate(civil_day(SystemClock.now()));
     let email = record.email.clone();
-    let (mut operator, _) = PreparedStaff::operator(record);
+    let (mut operator, _) = PreparedStaff::of(record);
     problems.extend(operator.check_password("password", &secret));
     if !problems.is_empty() {
         return Ok(print_problems(&problems));

@@ -1,48 +1,55 @@
 //! `waystation import`: loads a file in one transaction, all rows or none.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, LazyLock},
+};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::build;
 use base::{clock::SystemClock, config::Config};
+use domain::staff::role::Role;
 use service::network::import::{
     Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
 };
 
 /// What a file holds.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Kind {
-    /// Stations, each with its cabinet
-    Stations,
-    /// Workers with card, PIN and phone
-    Workers,
-    /// Doctors of hospitals that are known
-    Doctors,
-    /// Drugs; known codes are replaced
-    Catalogue,
-    /// Partner hospitals
-    Hospitals,
-    /// Employers
-    Employers,
-    /// Cabinets of stations that have none
-    Cabinets,
-    /// Pharmacists
-    Pharmacists,
-    /// Restockers
-    Restockers,
-    /// Operators
-    Operators,
-    /// Safety officers of employers that are known
-    SafetyOfficers,
-    /// Shifts of staff who are known
-    Shifts,
-    /// First stock of cabinets
-    Stock,
+#[derive(Debug, Clone, Copy)]
+pub struct Kind(ImportKind);
+
+static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    use ImportKind::{Cabinets, Catalogue, Employers, Hospitals, Shifts, Staff, Stations, Stock, Workers};
+    let others = [Stations, Cabinets, Workers, Catalogue, Hospitals, Employers, Shifts, Stock];
+    others.into_iter().chain(Role::STAFF.iter().copied().map(Staff)).map(Kind).collect()
+});
+
+impl ValueEnum for Kind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &KINDS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, about) = match self.0 {
+            ImportKind::Stations => ("stations", "Stations, each with its cabinet"),
+            ImportKind::Workers => ("workers", "Workers with card, PIN and phone"),
+            ImportKind::Catalogue => ("catalogue", "Drugs; known codes are replaced"),
+            ImportKind::Hospitals => ("hospitals", "Partner hospitals"),
+            ImportKind::Employers => ("employers", "Employers"),
+            ImportKind::Cabinets => ("cabinets", "Cabinets of stations that have none"),
+            ImportKind::Shifts => ("shifts", "Shifts of staff who are known"),
+            ImportKind::Stock => ("stock", "First stock of cabinets"),
+            ImportKind::Staff(role) => {
+                let staff = role.staff()?;
+                (staff.file, staff.about)
+            }
+        };
+        Some(PossibleValue::new(name).help(about))
+    }
 }
 
 /// What to load, and how.
@@ -89,26 +96,6 @@ impl From<Known> for Existing {
     }
 }
 
-impl From<Kind> for ImportKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Stations => Self::Stations,
-            Kind::Workers => Self::Workers,
-            Kind::Doctors => Self::Doctors,
-            Kind::Catalogue => Self::Catalogue,
-            Kind::Hospitals => Self::Hospitals,
-            Kind::Employers => Self::Employers,
-            Kind::Cabinets => Self::Cabinets,
-            Kind::Pharmacists => Self::Pharmacists,
-            Kind::Restockers => Self::Restockers,
-            Kind::Operators => Self::Operators,
-            Kind::SafetyOfficers => Self::SafetyOfficers,
-            Kind::Shifts => Self::Shifts,
-            Kind::Stock => Self::Stock,
-        }
-    }
-}
-
 /// Loads the file; prints how many rows were loaded, or which ones are bad.
 ///
 /// # Errors
@@ -127,7 +114,7 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
         existing: source.existing.map(Existing::from),
         dry_run: source.dry_run,
     };
-    let outcome = import_csv(&built.app, source.kind.into(), &source.file, options, move |read, total| {
+    let outcome = import_csv(&built.app, source.kind.0, &source.file, options, move |read, total| {
         shown.set_length(total);
         shown.set_position(read);
     })

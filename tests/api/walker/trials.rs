@@ -30,16 +30,7 @@ impl<'s> World<'s> {
     }
 
     pub fn token(&self, role: Role) -> &str {
-        match role {
-            Role::Station => &self.seed.station_token,
-            Role::Worker => &self.worker_token,
-            Role::Doctor => &self.seed.doctor.token,
-            Role::Pharmacist => &self.seed.pharmacist.token,
-            Role::Cabinet => &self.seed.cabinet_token,
-            Role::Operator => &self.seed.operator.token,
-            Role::Restocker => &self.seed.restocker.token,
-            Role::Employer => &self.seed.safety_officer.token,
-        }
+        self.seed.token(role, &self.worker_token)
     }
 }
 

@@ -33,23 +33,10 @@ pub use secret::Secret;
 pub use stated::{Stated, careful_job};
 
 use super::refusal::FieldProblem;
-use import::{Cells, Row, RowProblem};
+use import::Cells;
 
-/// A kind of import row.
-pub trait Record: Sized {
-    /// The plural noun of the kind, used as file stem and command name.
-    const KIND: &'static str;
-    /// The columns of a file, in the order of export.
-    const COLUMNS: &'static [&'static str];
-    /// Columns that a file may leave out and a row may leave empty.
-    const OPTIONAL: &'static [&'static str];
-    /// Columns that an update of an existing record ignores.
-    const NEVER_REPLACED: &'static [&'static str] = &["password"];
-
-    /// Parses every cell. An unreadable cell is recorded in `cells` and replaced by a
-    /// harmless value, so that the others are still checked.
-    fn parse(cells: &mut Cells<'_, '_>) -> Self;
-
+/// A record that can be imported.
+pub trait Record {
     /// Every invalid field; an empty list means that the record may be stored. `today`
     /// is the civil day in Asia/Shanghai.
     fn validate(&self, today: NaiveDate) -> Vec<FieldProblem>;
@@ -57,25 +44,21 @@ pub trait Record: Sized {
     /// Fields and values that must be unique within a file.
     fn keys(&self) -> Vec<(&'static str, String)>;
 
-    /// The cells of this record, in the order of `COLUMNS`. Secrets are in plain text: a
+    /// The cells of this record, in the order of its columns. Secrets are in plain text: a
     /// row is written only to be imported elsewhere.
     fn to_row(&self) -> Vec<String>;
+}
 
-    /// Parses and validates one row.
-    ///
-    /// # Errors
-    /// One problem for each bad cell. A cell that cannot be parsed is not validated as
-    /// well, so no cell is reported twice for the same fault.
-    fn from_row(row: &Row<'_>, today: NaiveDate) -> Result<Self, Vec<RowProblem>> {
-        let mut cells = Cells::new(row);
-        let record = Self::parse(&mut cells);
-        let mut problems = cells.into_problems();
-        let unparsed = problems.len();
-        for invalid in record.validate(today) {
-            if !problems[..unparsed].iter().any(|known| known.field == invalid.field) {
-                problems.push(RowProblem::from_field(row.line(), invalid));
-            }
-        }
-        if problems.is_empty() { Ok(record) } else { Err(problems) }
-    }
+/// A record that has the same columns in every file.
+pub trait FileRecord: Record + Sized + 'static {
+    /// The plural noun of the kind, used as file stem and command name.
+    const KIND: &'static str;
+    /// The columns of a file, in the order of export.
+    const COLUMNS: &'static [&'static str];
+    /// Columns that a file may leave out and a row may leave empty.
+    const OPTIONAL: &'static [&'static str];
+
+    /// Parses every cell. An unreadable cell is recorded in `cells` and replaced by a
+    /// harmless value, so that the others are still checked.
+    fn parse(cells: &mut Cells<'_, '_>) -> Self;
 }

@@ -6,7 +6,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
 use super::{
-    Record, Secret,
+    FileRecord, Record, Secret,
     checks::{Findings, NAME_CHARS},
     import::{Cells, LANGUAGES, language_code},
 };
@@ -71,7 +71,7 @@ impl fmt::Debug for WorkerRecord {
     }
 }
 
-impl Record for WorkerRecord {
+impl FileRecord for WorkerRecord {
     const KIND: &'static str = "workers";
     const COLUMNS: &'static [&'static str] =
         &["card_number", "pin", "name", "phone", "birth_date", "sex", "job", "employer_code", "language"];
@@ -90,7 +90,9 @@ impl Record for WorkerRecord {
             language: cells.optional_choice("language", LANGUAGES, language_code).unwrap_or_default(),
         }
     }
+}
 
+impl Record for WorkerRecord {
     fn validate(&self, today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.card_number("card_number", &self.card_number);

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Record,
+    FileRecord, Record,
     checks::{Findings, NAME_CHARS},
     import::{Cells, join},
 };
@@ -31,7 +31,7 @@ pub struct StationRecord {
     pub encounter_lanes: Vec<EncounterLane>,
 }
 
-impl Record for StationRecord {
+impl FileRecord for StationRecord {
     const KIND: &'static str = "stations";
     const COLUMNS: &'static [&'static str] =
         &["code", "name_zh", "name_en", "district", "latitude_e6", "longitude_e6", "encounter_lanes"];
@@ -52,7 +52,9 @@ impl Record for StationRecord {
             }),
         }
     }
+}
 
+impl Record for StationRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("code", &self.code);
@@ -92,7 +94,7 @@ pub struct CabinetRecord {
     pub lane: CabinetLane,
 }
 
-impl Record for CabinetRecord {
+impl FileRecord for CabinetRecord {
     const KIND: &'static str = "cabinets";
     const COLUMNS: &'static [&'static str] = &["station_code", "lane"];
     const OPTIONAL: &'static [&'static str] = &["lane"];
@@ -104,7 +106,9 @@ impl Record for CabinetRecord {
             .unwrap_or(CabinetLane::RetailBOnly);
         Self { station_code: cells.code("station_code"), lane }
     }
+}
 
+impl Record for CabinetRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("station_code", &self.station_code);
@@ -133,7 +137,7 @@ pub struct HospitalRecord {
     pub weight: i32,
 }
 
-impl Record for HospitalRecord {
+impl FileRecord for HospitalRecord {
     const KIND: &'static str = "hospitals";
     const COLUMNS: &'static [&'static str] = &["code", "name_zh", "name_en", "district", "weight"];
     const OPTIONAL: &'static [&'static str] = &[];
@@ -147,7 +151,9 @@ impl Record for HospitalRecord {
             weight: cells.number("weight"),
         }
     }
+}
 
+impl Record for HospitalRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("code", &self.code);
@@ -182,7 +188,7 @@ pub struct EmployerRecord {
     pub name_en: String,
 }
 
-impl Record for EmployerRecord {
+impl FileRecord for EmployerRecord {
     const KIND: &'static str = "employers";
     const COLUMNS: &'static [&'static str] = &["code", "name_zh", "name_en"];
     const OPTIONAL: &'static [&'static str] = &[];
@@ -190,7 +196,9 @@ impl Record for EmployerRecord {
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self { code: cells.code("code"), name_zh: cells.text("name_zh"), name_en: cells.text("name_en") }
     }
+}
 
+impl Record for EmployerRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("code", &self.code);

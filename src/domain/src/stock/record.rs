@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    network::{Record, checks::Findings, import::Cells},
+    network::{FileRecord, Record, checks::Findings, import::Cells},
     refusal::FieldProblem,
     words::Bilingual,
 };
@@ -33,7 +33,7 @@ pub struct StockRecord {
     pub capacity: i32,
 }
 
-impl Record for StockRecord {
+impl FileRecord for StockRecord {
     const KIND: &'static str = "stock";
     const COLUMNS: &'static [&'static str] =
         &["station_code", "slot_no", "product_code", "lot_no", "expires_on", "quantity", "capacity"];
@@ -50,7 +50,9 @@ impl Record for StockRecord {
             capacity: cells.number("capacity"),
         }
     }
+}
 
+impl Record for StockRecord {
     fn validate(&self, today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.code("station_code", &self.station_code);

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
-use super::page::{DEFAULT_LIMIT, Page as ListPage};
+use super::page::{DEFAULT_LIMIT, ListQuery};
 use crate::{
     auth::{Anyone, Operator, SafetyOfficer},
     body::{Body, IdempotencyKey, Path, Query},
@@ -26,9 +26,10 @@ use domain::{
 use service::{
     Actor, AppState,
     network::{
-        EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, Page,
-        ShiftInput, ShiftView, StationInput, StationView, WorkerInput, WorkerQuery, WorkerSummary,
+        EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, ShiftInput,
+        ShiftView, StationInput, StationView, WorkerInput, WorkerQuery, WorkerSummary,
     },
+    page::Page,
     staff::{StaffInput, StaffSummary},
 };
 
@@ -166,27 +167,27 @@ added!(
     shift_add(ShiftInput) -> ShiftView, "/api/v1/shifts", |tx, input| service::network::shift_add(tx, &input));
 listed!(
     /// Stations
-    station_list(ListPage) -> StationView, "/api/v1/stations",
-    |conn, _, page: &ListPage| service::network::station_list(conn, page.after(), page.size()));
+    station_list(ListQuery) -> StationView, "/api/v1/stations",
+    |conn, _, page: &ListQuery| service::network::station_list(conn, page.after(), page.limit()));
 listed!(
     /// Hospitals
-    hospital_list(ListPage) -> HospitalView, "/api/v1/hospitals",
-    |conn, _, page: &ListPage| service::network::hospital_list(conn, page.after(), page.size()));
+    hospital_list(ListQuery) -> HospitalView, "/api/v1/hospitals",
+    |conn, _, page: &ListQuery| service::network::hospital_list(conn, page.after(), page.limit()));
 listed!(
     /// Employers
-    employer_list(ListPage) -> EmployerView, "/api/v1/employers",
-    |conn, _, page: &ListPage| service::network::employer_list(conn, page.after(), page.size()));
+    employer_list(ListQuery) -> EmployerView, "/api/v1/employers",
+    |conn, _, page: &ListQuery| service::network::employer_list(conn, page.after(), page.limit()));
 listed!(
 /// Staff
 staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
 |conn, _, page: &StaffPage| {
-    service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(DEFAULT_LIMIT).into())
+    service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
 });
 listed!(
 /// Shifts that have not ended
 shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
 |conn, app, page: &ShiftPage| {
-    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(DEFAULT_LIMIT).into())
+    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
 });
 
 /// One station
@@ -246,18 +247,18 @@ async fn worker_fetch(
 }
 
 /// Whether the caller's own people may work at height now; never why
-#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(ListPage),
+#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(ListQuery),
     responses((status = 200, body = Page<FitnessItem>)))]
 async fn fitness(
     caller: SafetyOfficer,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
-    page: Query<ListPage>,
+    page: Query<ListQuery>,
 ) -> Reply {
     // Also writes: the access is recorded.
     let outcome = app
         .read_health(caller.actor(), move |conn, app, shown| {
-            service::network::fitness(conn, app, shown, caller.0, page.0.after(), page.0.size())
+            service::network::fitness(conn, app, shown, caller.0, page.0.after(), page.0.limit())
         })
         .await;
     reply::json(&request, outcome)

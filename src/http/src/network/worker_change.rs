@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use crate::{
     auth::Operator,
     body::{Body, IdempotencyKey, Path, Query},
-    page::Page as ListPage,
+    page::ListQuery,
     reply::{self, Reply},
     routes::Routes,
 };
@@ -17,9 +17,10 @@ use domain::ids::{WorkerChangeId, WorkerId};
 use service::{
     AppState,
     network::{
-        Page, WorkerDetailsInput, WorkerSummary,
+        WorkerDetailsInput, WorkerSummary,
         worker_change::{WorkerChangeInput, WorkerChangeView},
     },
+    page::Page,
 };
 
 pub fn add(routes: &mut Routes) {
@@ -87,17 +88,17 @@ async fn request_change(
 }
 
 /// Changes that wait for a second operator
-#[utoipa::path(get, path = "/api/v1/worker-changes", tag = "network", params(ListPage),
+#[utoipa::path(get, path = "/api/v1/worker-changes", tag = "network", params(ListQuery),
     responses((status = 200, body = Page<WorkerChangeView>)))]
 async fn list(
     caller: Operator,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
-    page: Query<ListPage>,
+    page: Query<ListQuery>,
 ) -> Reply {
     let outcome = app
         .read(caller.actor(), move |conn, app| {
-            service::network::worker_change::list(conn, app, page.0.after(), page.0.size())
+            service::network::worker_change::list(conn, app, page.0.after(), page.0.limit())
         })
         .await;
     reply::json(&request, outcome)

@@ -32,7 +32,10 @@ use crate::{
     validation::schemas::set_bounds,
     vend,
 };
-use domain::{policy::Policy, staff::role::Role};
+use domain::{
+    policy::Policy,
+    staff::role::{Kind, Role},
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -108,12 +111,10 @@ pub fn document(policy: &Policy) -> utoipa::openapi::OpenApi {
 }
 
 fn scheme_of(role: Role) -> SecurityScheme {
-    let source = match role {
-        Role::Station | Role::Cabinet => "from `POST /api/v1/tokens/device`, by an assertion of its key",
-        Role::Worker => "from a check-in at a station",
-        Role::Doctor | Role::Pharmacist | Role::Operator | Role::Restocker | Role::Employer => {
-            "from `POST /api/v1/tokens/staff`, by e-mail, password and one-time code"
-        }
+    let source = match role.kind() {
+        Kind::Screen | Kind::Cabinet => "from `POST /api/v1/tokens/device`, by an assertion of its key",
+        Kind::CheckIn => "from a check-in at a station",
+        Kind::Staff(_) => "from `POST /api/v1/tokens/staff`, by e-mail, password and one-time code",
     };
     let description = format!("An access token of the role `{role}`, {source}.");
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");

@@ -21,13 +21,14 @@ use crate::{
 use coordination::Topic;
 use domain::{
     consultation::Command,
-    ids::{ConsultationId, Id, StaffId, StationId, WorkerId},
+    ids::{CheckInId, ConsultationId, Id, StaffId, StationId, WorkerId},
     matching::presence::Presence,
     time::Timestamp,
     triage::TriageLevel,
 };
 use storage::{
     Conn,
+    check_in::CheckInRow,
     consultation::{self as store, ConsultationRow},
 };
 
@@ -48,18 +49,42 @@ pub struct WorkerPresence {
     pub left_at: Option<DateTime<Utc>>,
 }
 
+/// Where the workers of some consultations are.
+pub(crate) struct Presences {
+    open: Vec<CheckInRow>,
+    /// The check-ins of consultations whose worker is checked in nowhere.
+    last: Vec<CheckInRow>,
+}
+
+impl Presences {
+    pub fn read(conn: &mut Conn, rows: &[&ConsultationRow]) -> Result<Self, Failure> {
+        let workers: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
+        let open = storage::check_in::check_ins_open_of(conn, &workers)?;
+        let away = rows.iter().filter(|row| open.iter().all(|one| one.worker_id != row.worker_id));
+        let away: Vec<CheckInId> = away.map(|row| row.check_in_id).collect();
+        let last = match &away[..] {
+            [] => Vec::new(),
+            away => storage::check_in::check_ins_fetch(conn, away)?,
+        };
+        Ok(Self { open, last })
+    }
+
+    /// Where the worker of one of these consultations is.
+    pub fn of(&self, row: &ConsultationRow) -> WorkerPresence {
+        let open = self.open.iter().find(|one| one.worker_id == row.worker_id);
+        let known = open.or_else(|| self.last.iter().find(|one| one.id == row.check_in_id));
+        WorkerPresence {
+            checked_in: open.is_some(),
+            station_id: open.map(|open| open.station_id),
+            last_heard_at: known.map(|known| known.active_at),
+            left_at: row.left_at.filter(|_| row.state.is_live()),
+        }
+    }
+}
+
+/// Where the worker of one consultation is.
 pub(crate) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
-    let open = storage::check_in::check_in_open_of(conn, row.worker_id)?;
-    let last = match &open {
-        Some(open) => Some(open.active_at),
-        None => storage::check_in::check_in_fetch(conn, row.check_in_id)?.map(|known| known.active_at),
-    };
-    Ok(WorkerPresence {
-        checked_in: open.is_some(),
-        station_id: open.map(|open| open.station_id),
-        last_heard_at: last,
-        left_at: row.left_at.filter(|_| row.state.is_live()),
-    })
+    Ok(Presences::read(conn, &[row])?.of(row))
 }
 
 /// The doctor ends a consultation because the worker did not come: unsigned drafts are

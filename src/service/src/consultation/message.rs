@@ -6,7 +6,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
-use crate::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, network::me};
+use crate::{
+    Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx,
+    network::me,
+    page::{Rows, page},
+};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, Id, MessageId},
@@ -41,13 +45,9 @@ pub struct MessageView {
     pub sent_at: DateTime<Utc>,
 }
 
-/// A page of messages.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MessagesView {
-    /// Oldest first.
-    pub items: Vec<MessageView>,
-    /// Where the next page begins.
-    pub next_after: Option<MessageId>,
+page! {
+    /// A page of messages.
+    MessagesView of MessageView, "Oldest first.", after MessageId
 }
 
 /// Sends a message to the other party.
@@ -86,7 +86,7 @@ pub fn list(
     shown: &mut HealthAccess,
     actor: Actor,
     id: ConsultationId,
-    page: (Option<MessageId>, i64),
+    page: (Option<MessageId>, u32),
 ) -> Result<MessagesView, Failure> {
     let (row, (sender, _)) = party(conn, actor, id)?;
     if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
@@ -97,11 +97,9 @@ pub fn list(
     }
     shown.note(row.worker_id, Part::Messages, id);
     let (after, limit) = page;
-    let rows = storage::consultation::message::messages_after(conn, id, after, limit)?;
-    let full = i64::try_from(rows.len()).unwrap_or(0) == limit;
-    let next_after = if full { rows.last().map(|row| row.id) } else { None };
-    let items = rows.iter().map(|row| view(app, row)).collect::<Result<_, _>>()?;
-    Ok(MessagesView { items, next_after })
+    let read = |most| storage::consultation::message::messages_after(conn, id, after, most);
+    let page = Rows::read(limit, read, |row| row.id)?;
+    Ok(page.show(|rows| rows.iter().map(|row| view(app, row)).collect())?.into())
 }
 
 fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {

@@ -1,16 +1,23 @@
 //! A consultation as worker and doctor see it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    attendance::{WorkerPresence, presence},
+    attendance::{Presences, WorkerPresence},
     close::Diagnosis,
     estimate::{self, Estimate},
     record::in_care,
 };
-use crate::{AppState, Failure, HealthAccess, Part, network::me, triage};
+use crate::{
+    AppState, Failure, HealthAccess, Part,
+    network::me,
+    page::{Rows, page},
+    triage,
+};
 use domain::{
     consultation::{CancelReason, ConsultationState, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
@@ -102,13 +109,10 @@ pub struct DoctorBrief {
     pub name_en: String,
 }
 
-/// Several consultations.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ConsultationsView {
-    /// Newest first for a worker, oldest first for a doctor.
-    pub items: Vec<ConsultationView>,
-    /// Where the next page begins.
-    pub next_after: Option<ConsultationId>,
+page! {
+    /// Several consultations.
+    ConsultationsView of ConsultationView, "Newest first for a worker, oldest first for a doctor.",
+    after ConsultationId
 }
 
 /// A worker's own consultation.
@@ -122,7 +126,7 @@ pub(crate) fn of_worker(
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     match store::consultation_fetch(conn, id)? {
-        Some(row) if row.worker_id == worker => build(conn, app, &row),
+        Some(row) if row.worker_id == worker => build_one(conn, app, row),
         _ => Err(Code::NotFound.into()),
     }
 }
@@ -140,7 +144,7 @@ pub(crate) fn of_doctor(
 ) -> Result<ConsultationView, Failure> {
     let row = row_of_doctor(conn, doctor, id)?;
     shown.note(row.worker_id, Part::Consultation, id);
-    build(conn, app, &row)
+    build_one(conn, app, row)
 }
 
 /// The row behind [`of_doctor`].
@@ -190,12 +194,11 @@ pub fn list_for_worker(
     app: &AppState,
     worker: WorkerId,
     after: Option<ConsultationId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<ConsultationsView, Failure> {
-    let rows = store::consultations_of_worker(conn, worker, after, limit)?;
-    let next_after =
-        (i64::try_from(rows.len()).unwrap_or(0) == limit).then(|| rows.last().map(|row| row.id)).flatten();
-    Ok(ConsultationsView { items: build_all(conn, app, &rows)?, next_after })
+    let read = |most| store::consultations_of_worker(conn, worker, after, most);
+    let page = Rows::read(limit, read, |row| row.id)?;
+    Ok(page.show(|rows| build_all(conn, app, &rows))?.into())
 }
 
 /// The live consultations of a doctor.
@@ -206,12 +209,17 @@ pub fn list_for_doctor(
     doctor: StaffId,
 ) -> Result<ConsultationsView, Failure> {
     let rows = store::consultations_of_doctor(conn, doctor)?;
+    if rows.is_empty() {
+        return Ok(ConsultationsView { items: Vec::new(), next_after: None });
+    }
     for row in &rows {
         shown.note(row.worker_id, Part::Consultation, row.id);
     }
     let mut items = build_all(conn, app, &rows)?;
+    let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
+    let willing = me::consenting_to_care(conn, &people)?;
     for view in &mut items {
-        if !me::consents_to_care(conn, view.worker_id)? {
+        if !willing.contains(&view.worker_id) {
             view.withhold();
         }
     }
@@ -223,10 +231,34 @@ fn build_all(
     app: &AppState,
     rows: &[ConsultationRow],
 ) -> Result<Vec<ConsultationView>, Failure> {
-    rows.iter().map(|row| build(conn, app, row)).collect()
+    let presences = Presences::read(conn, &rows.iter().collect::<Vec<_>>())?;
+    let doctors: BTreeSet<StaffId> = rows.iter().filter_map(|row| row.doctor_id).collect();
+    let doctors = match Vec::from_iter(doctors) {
+        none if none.is_empty() => Vec::new(),
+        some => storage::matching::doctor::staff_names(conn, &some)?,
+    };
+    rows.iter()
+        .map(|row| {
+            let doctor = doctors.iter().find(|(id, ..)| Some(*id) == row.doctor_id).cloned();
+            let doctor = doctor.map(|(id, name_zh, name_en)| DoctorBrief { id, name_zh, name_en });
+            build(conn, app, row, doctor, presences.of(row))
+        })
+        .collect()
 }
 
-fn build(conn: &mut Conn, app: &AppState, row: &ConsultationRow) -> Result<ConsultationView, Failure> {
+fn build_one(conn: &mut Conn, app: &AppState, row: ConsultationRow) -> Result<ConsultationView, Failure> {
+    build_all(conn, app, &[row])?.pop().ok_or_else(|| Code::NotFound.into())
+}
+
+/// Reads place and offer of a consultation that waits or is offered; a list has one of these at
+/// most.
+fn build(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &ConsultationRow,
+    doctor: Option<DoctorBrief>,
+    worker: WorkerPresence,
+) -> Result<ConsultationView, Failure> {
     let waiting = row.state == ConsultationState::Waiting;
     let ahead = if waiting { Some(store::consultations_ahead(conn, row)?) } else { None };
     let estimate = match ahead {
@@ -238,12 +270,6 @@ fn build(conn: &mut Conn, app: &AppState, row: &ConsultationRow) -> Result<Consu
             .map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
         None => None,
     };
-    let doctor =
-        match row.doctor_id {
-            Some(id) => storage::matching::doctor::staff_names(conn, id)?
-                .map(|(name_zh, name_en)| DoctorBrief { id, name_zh, name_en }),
-            None => None,
-        };
     let summary = match &row.summary_sealed {
         Some(sealed) => Some(app.open("consultation", "summary_sealed", row.id, sealed)?),
         None => None,
@@ -269,7 +295,7 @@ fn build(conn: &mut Conn, app: &AppState, row: &ConsultationRow) -> Result<Consu
         accepted_at: row.accepted_at,
         ended_at: row.ended_at,
         cancel_reason: row.cancel_reason,
-        worker: presence(conn, row)?,
+        worker,
         summary,
         diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
         rating: row.rating,

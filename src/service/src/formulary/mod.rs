@@ -9,7 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, Tx};
+use super::{
+    AppState, Failure, Tx,
+    page::{Rows, page},
+};
 use domain::{
     formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
     money::Fen,
@@ -107,13 +110,9 @@ pub struct ProductView {
     pub source: String,
 }
 
-/// A page of products.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct ProductPage {
-    /// By code.
-    pub items: Vec<ProductView>,
-    /// The `after` of the next page; none on the last page.
-    pub next_after: Option<String>,
+page! {
+    /// A page of products.
+    ProductPage of ProductView, "By code.", after String
 }
 
 /// Loads the catalogue of the database; writes the built-in formulary into an empty one
@@ -199,14 +198,10 @@ pub fn search(
 ) -> Result<ProductPage, Failure> {
     let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
     let atc = search.trim().to_ascii_uppercase();
-    let rows = store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    let mut items = Vec::with_capacity(rows.len());
-    for (_, body) in rows.iter().take(limit as usize) {
-        items.push(view(&serde_json::from_str(body)?));
-    }
-    let next_after = items.last().filter(|_| more).map(|last: &ProductView| last.code.clone());
-    Ok(ProductPage { items, next_after })
+    let read = |most| store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), most);
+    let page = Rows::read(limit, read, |(code, _)| code.clone())?;
+    let view = |(_, body): &(String, String)| Ok(view(&serde_json::from_str(body)?));
+    Ok(page.show(|rows| rows.iter().map(view).collect())?.into())
 }
 
 fn view(product: &Product) -> ProductView {

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Recipients, Tx, network::Page};
+use super::{
+    Actor, AppState, Failure, Recipients, Tx,
+    page::{Page, Rows},
+};
 use crate::{
     jobs::rounds::{self, Done, Job},
     staff::{
@@ -328,10 +331,10 @@ pub fn list(
     conn: &mut Conn,
     state: Option<LetterState>,
     after: Option<LetterId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<LetterView>, Failure> {
-    let views = store::letters_list(conn, state, after, limit)?.into_iter().map(view);
-    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+    let page = Rows::read(limit, |most| store::letters_list(conn, state, after, most), |row| row.id)?;
+    Ok(page.map(view).into())
 }
 
 /// Sends a letter again, with a new link; earlier links become void.

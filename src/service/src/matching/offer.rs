@@ -9,7 +9,7 @@ use crate::{
     caller::{self, StaffCaller},
     consultation::{
         act,
-        attendance::{WorkerPresence, presence},
+        attendance::{Presences, WorkerPresence},
         view::{ConsultationView, of_doctor},
     },
     network::me,
@@ -17,7 +17,7 @@ use crate::{
 };
 use domain::{
     consultation::Command,
-    ids::{ConsultationId, OfferId},
+    ids::{ConsultationId, OfferId, WorkerId},
     matching::Department,
     refusal::{Code, Refusal},
     spelling,
@@ -98,14 +98,15 @@ fn open_offers(
     shown: &mut HealthAccess,
     caller: StaffCaller,
 ) -> Result<OffersView, Failure> {
-    let mut items = Vec::new();
-    for offer in store::offers_open_of(conn, caller.staff)? {
-        let Some(row) = store::consultation_fetch(conn, offer.consultation_id)? else { continue };
-        let worker = presence(conn, &row)?;
-        let consents = me::consents_to_care(conn, row.worker_id)?;
+    let offers = store::offers_open_with_consultations(conn, caller.staff)?;
+    let presences = Presences::read(conn, &offers.iter().map(|(_, row)| row).collect::<Vec<_>>())?;
+    let people: Vec<WorkerId> = offers.iter().map(|(_, row)| row.worker_id).collect();
+    let willing = me::consenting_to_care(conn, &people)?;
+    let mut items = Vec::with_capacity(offers.len());
+    for (offer, row) in offers {
         shown.note(row.worker_id, Part::Offer, row.id);
         items.push(OfferView {
-            worker,
+            worker: presences.of(&row),
             id: offer.id,
             consultation_id: offer.consultation_id,
             fence: offer.fence,
@@ -113,7 +114,7 @@ fn open_offers(
             expires_at: offer.expires_at,
             department: row.department,
             triage: row.triage,
-            complaint: if consents {
+            complaint: if willing.contains(&row.worker_id) {
                 app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
             } else {
                 String::new()

@@ -7,8 +7,12 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Page, me::ConsentPurpose};
-use crate::{AppState, Failure, HealthAccess, Part, caller::StaffCaller};
+use super::me::{self, ConsentPurpose};
+use crate::{
+    AppState, Failure, HealthAccess, Part,
+    caller::StaffCaller,
+    page::{Page, Rows},
+};
 use domain::{
     formulary::ProductCode,
     ids::WorkerId,
@@ -40,10 +44,19 @@ pub fn fitness(
     shown: &mut HealthAccess,
     caller: StaffCaller,
     after: Option<WorkerId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<FitnessItem>, Failure> {
     let employer = caller.employer.ok_or(Code::RoleNotAllowed)?;
-    let people = store::workers_of_employer(conn, employer, after, limit)?;
+    let page = Rows::read(limit, |most| store::workers_of_employer(conn, employer, after, most), |id| *id)?;
+    Ok(page.show(|people| of_people(conn, app, shown, people))?.into())
+}
+
+fn of_people(
+    conn: &mut Conn,
+    app: &AppState,
+    shown: &mut HealthAccess,
+    people: Vec<WorkerId>,
+) -> Result<Vec<FitnessItem>, Failure> {
     let rules = &app.policy.fitness;
     let since = app.now() - TimeDelta::hours(i64::from(rules.check_holds_h));
     let mut measured: HashMap<WorkerId, Vec<FitnessReading>> = HashMap::new();
@@ -54,8 +67,7 @@ pub fn fitness(
     // Fitness is derived from readings, so both consents are needed.
     let employer_consents =
         storage::network::worker::consents_in_force(conn, &people, ConsentPurpose::EmployerFitness.as_str())?;
-    let care_consents =
-        storage::network::worker::consents_in_force(conn, &people, ConsentPurpose::HealthCare.as_str())?;
+    let care_consents = me::consenting_to_care(conn, &people)?;
     let consenting: HashSet<WorkerId> = employer_consents.intersection(&care_consents).copied().collect();
     let mut items = Vec::with_capacity(people.len());
     for worker in people {
@@ -68,7 +80,7 @@ pub fn fitness(
         };
         items.push(FitnessItem { worker_id: worker, fit, next: fit.next() });
     }
-    Ok(Page::of(items, limit, |item| item.worker_id.uuid()))
+    Ok(items)
 }
 
 /// Which of these got a sedating drug from a cabinet within the policy's span; a pack that is

@@ -193,18 +193,32 @@ pub(crate) fn residents_differ(conn: &mut Conn, one: WorkerId, other: WorkerId) 
 /// # Errors
 /// Faults of the storage.
 pub(crate) fn standing(conn: &mut Conn, worker: &WorkerRow) -> Result<Identified, Failure> {
-    if worker.card_index.is_some() {
-        return Ok(Identified::Card);
+    Ok(standings(conn, &[worker])?[0])
+}
+
+/// As [`standing`], for several workers, in their order.
+pub(crate) fn standings(conn: &mut Conn, workers: &[&WorkerRow]) -> Result<Vec<Identified>, Failure> {
+    let without_card = workers.iter().filter(|worker| worker.card_index.is_none());
+    let without_card: Vec<WorkerId> = without_card.map(|worker| worker.id).collect();
+    let (mut everyone, mut proofs) = (Vec::new(), Vec::new());
+    if !without_card.is_empty() {
+        everyone = storage::network::worker::workers_with_merged(conn, &without_card)?;
+        let members: Vec<WorkerId> = everyone.iter().map(|(_, member)| *member).collect();
+        proofs = store::identities_checked(conn, &members)?;
     }
-    let everyone = storage::network::worker::worker_with_merged(conn, worker.id)?;
-    let proofs = store::identities_checked(conn, &everyone)?;
-    Ok(if proofs.iter().any(|(_, kind, _)| *kind != IdentityKind::Phone) {
-        Identified::Document
-    } else if proofs.is_empty() {
-        Identified::Unchecked
-    } else {
-        Identified::Phone
-    })
+    let judge = |worker: &&WorkerRow| {
+        if worker.card_index.is_some() {
+            return Identified::Card;
+        }
+        let is_theirs = |owner| everyone.contains(&(worker.id, owner));
+        let mut kinds = proofs.iter().filter(|(owner, ..)| is_theirs(*owner)).map(|(_, kind, _)| *kind);
+        match kinds.next() {
+            None => Identified::Unchecked,
+            Some(IdentityKind::Phone) if kinds.all(|kind| kind == IdentityKind::Phone) => Identified::Phone,
+            Some(_) => Identified::Document,
+        }
+    };
+    Ok(workers.iter().map(judge).collect())
 }
 
 /// Sets or removes a worker's phone. The previous phone no longer finds them.

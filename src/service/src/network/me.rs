@@ -1,5 +1,7 @@
 //! A worker's own data and consents.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -132,6 +134,14 @@ pub(crate) fn lock_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(),
 pub(crate) fn consents_to_care(conn: &mut Conn, worker: WorkerId) -> Result<bool, Failure> {
     let live = storage::network::worker::consents_live(conn, worker)?;
     Ok(live.iter().any(|purpose| purpose == ConsentPurpose::HealthCare.as_str()))
+}
+
+/// Those of these workers who consent to care now.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn consenting_to_care(conn: &mut Conn, people: &[WorkerId]) -> Result<HashSet<WorkerId>, Failure> {
+    Ok(storage::network::worker::consents_in_force(conn, people, ConsentPurpose::HealthCare.as_str())?)
 }
 
 /// As [`consents_to_care`], but refuses without consent.

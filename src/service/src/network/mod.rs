@@ -1,9 +1,6 @@
 //! Administration of the network by operators: places, people, roster. Each read of a worker's
 //! personal data is logged.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::{Failure, Tx};
 use domain::{
     network::Record,
@@ -43,22 +40,6 @@ pub use roster::{
     ShiftCancelled, ShiftChange, ShiftInput, ShiftView, shift_add, shift_cancel, shift_change, shift_fetch,
     shift_list,
 };
-
-/// A page of a list.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Page<T> {
-    /// The entries, by id.
-    pub items: Vec<T>,
-    /// The `after` of the next page; null on the last.
-    pub next_after: Option<uuid::Uuid>,
-}
-
-impl<T> Page<T> {
-    pub(crate) fn of(items: Vec<T>, limit: i64, id: impl Fn(&T) -> uuid::Uuid) -> Self {
-        let full = i64::try_from(items.len()).unwrap_or(0) == limit;
-        Self { next_after: items.last().filter(|_| full).map(id), items }
-    }
-}
 
 pub(crate) fn checked(tx: &Tx<'_>, record: &impl Record) -> Result<(), Failure> {
     let problems = record.validate(civil_day(tx.now));

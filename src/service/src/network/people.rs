@@ -6,20 +6,24 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Page, checked, identity,
+    checked, identity,
     import::{self, Existing},
     one_row, unknown,
 };
-use crate::{AppState, Failure, Part, Recipients, Tx};
+use crate::{AppState, Failure, Part, Recipients, Tx, page::Page};
 use crypto::blind::BlindField;
 use domain::{
     ids::{EmployerId, WorkerId},
     network::{DocumentKind, DocumentNumber, Identified, Job, Phone, Secret, Sex, WorkerRecord},
     refusal::Code,
     spelling,
+    time::Timestamp,
     words::Language,
 };
-use storage::{Conn, network::listing as store};
+use storage::{
+    Conn,
+    network::{listing as store, worker::WorkerRow},
+};
 
 /// A new worker with a card.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -128,7 +132,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = storage::network::worker::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
     tx.record("worker", row.id, "worker.registered", json!({}), Recipients::worker(row.id))?;
-    worker_summary(tx.conn, tx.app, row)
+    summaries(tx.conn, tx.app, &[row.id])?.pop().ok_or_else(|| Code::NotFound.into())
 }
 
 /// Workers by exact phone, card number or document; each one shown is logged as read. A document
@@ -161,23 +165,37 @@ pub fn worker_find(tx: &mut Tx<'_>, query: &WorkerQuery) -> Result<Page<WorkerSu
         }
         _ => return Err(Code::InvalidParameter.into()),
     };
-    let items = ids.into_iter().map(|id| worker_fetch(tx, id)).collect::<Result<_, _>>()?;
-    Ok(Page { items, next_after: None })
+    for id in &ids {
+        tx.shown.note(*id, Part::Identity, *id);
+    }
+    Ok(Page { items: summaries(tx.conn, tx.app, &ids)?, next_after: None })
 }
 
 /// One worker; the read is logged.
 pub fn worker_fetch(tx: &mut Tx<'_>, id: WorkerId) -> Result<WorkerSummary, Failure> {
-    let row = storage::network::worker::worker_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let summary = summaries(tx.conn, tx.app, &[id])?.pop().ok_or(Code::NotFound)?;
     tx.shown.note(id, Part::Identity, id);
-    worker_summary(tx.conn, tx.app, row)
+    Ok(summary)
 }
 
-fn worker_summary(
-    conn: &mut Conn,
+/// These workers, in the order of `ids`.
+fn summaries(conn: &mut Conn, app: &AppState, ids: &[WorkerId]) -> Result<Vec<WorkerSummary>, Failure> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = storage::network::worker::workers_fetch(conn, ids)?;
+    rows.sort_by_key(|(row, _)| ids.iter().position(|id| *id == row.id));
+    let standings = identity::standings(conn, &rows.iter().map(|(row, _)| row).collect::<Vec<_>>())?;
+    let view = |((row, since), standing)| summary(app, row, since, standing);
+    rows.into_iter().zip(standings).map(view).collect()
+}
+
+fn summary(
     app: &AppState,
-    row: storage::network::worker::WorkerRow,
+    row: WorkerRow,
+    created_at: Timestamp,
+    identified_by: Identified,
 ) -> Result<WorkerSummary, Failure> {
-    let created_at = store::worker_since(conn, row.id)?;
     let phone = app.open("worker", "phone_sealed", row.id, &row.phone_sealed)?;
     Ok(WorkerSummary {
         id: row.id,
@@ -191,7 +209,7 @@ fn worker_summary(
         language: row.language,
         has_card: row.card_index.is_some(),
         card_stopped_at: row.card_stopped_at,
-        identified_by: identity::standing(conn, &row)?,
+        identified_by,
         merged_into: row.merged_into,
         created_at,
     })

@@ -8,11 +8,14 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Page, checked,
+    checked,
     import::{self, Existing},
     one_row,
 };
-use crate::{Failure, Recipients, Tx};
+use crate::{
+    Failure, Recipients, Tx,
+    page::{Page, Rows},
+};
 use domain::{
     ids::{CabinetId, EmployerId, HospitalId, StationId},
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
@@ -154,16 +157,19 @@ pub fn station_fetch(conn: &mut Conn, id: StationId) -> Result<StationView, Fail
 pub fn station_list(
     conn: &mut Conn,
     after: Option<StationId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<StationView>, Failure> {
-    let rows = store::station_list(conn, after, limit)?;
-    let ids: Vec<StationId> = rows.iter().map(|row| row.id).collect();
-    let cabinets: HashMap<StationId, CabinetId> = store::cabinets_of(conn, &ids)?.into_iter().collect();
-    let views = rows.into_iter().map(|row| {
-        let cabinet = cabinets.get(&row.id).copied();
-        station_view(row, cabinet)
-    });
-    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+    let page = Rows::read(limit, |most| store::station_list(conn, after, most), |row| row.id)?;
+    let page = page.show(|rows| {
+        let ids: Vec<StationId> = rows.iter().map(|row| row.id).collect();
+        let cabinets: HashMap<StationId, CabinetId> = store::cabinets_of(conn, &ids)?.into_iter().collect();
+        let view = |row: store::StationRow| {
+            let cabinet = cabinets.get(&row.id).copied();
+            station_view(row, cabinet)
+        };
+        Ok(rows.into_iter().map(view).collect())
+    })?;
+    Ok(page.into())
 }
 
 fn station_view(row: store::StationRow, cabinet_id: Option<CabinetId>) -> StationView {
@@ -203,9 +209,10 @@ pub fn hospital_add(tx: &mut Tx<'_>, input: HospitalInput) -> Result<HospitalVie
 pub fn hospital_list(
     conn: &mut Conn,
     after: Option<HospitalId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<HospitalView>, Failure> {
-    let views = store::hospital_list(conn, after, limit)?.into_iter().map(|row| HospitalView {
+    let page = Rows::read(limit, |most| store::hospital_list(conn, after, most), |row| row.id)?;
+    let page = page.map(|row| HospitalView {
         id: row.id,
         code: row.code,
         name_zh: row.name_zh,
@@ -214,7 +221,7 @@ pub fn hospital_list(
         weight: row.weight,
         created_at: row.created_at,
     });
-    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+    Ok(page.into())
 }
 
 /// Adds an employer.
@@ -239,14 +246,15 @@ pub fn employer_add(tx: &mut Tx<'_>, input: EmployerInput) -> Result<EmployerVie
 pub fn employer_list(
     conn: &mut Conn,
     after: Option<EmployerId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<EmployerView>, Failure> {
-    let views = store::employer_list(conn, after, limit)?.into_iter().map(|row| EmployerView {
+    let page = Rows::read(limit, |most| store::employer_list(conn, after, most), |row| row.id)?;
+    let page = page.map(|row| EmployerView {
         id: row.id,
         code: row.code,
         name_zh: row.name_zh,
         name_en: row.name_en,
         created_at: row.created_at,
     });
-    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+    Ok(page.into())
 }

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Page, checked};
-use crate::{AppState, Failure, Recipients, Tx};
+use super::checked;
+use crate::{
+    AppState, Failure, Recipients, Tx,
+    page::{Page, Rows},
+};
 use coordination::Topic;
 use domain::{
     ids::{ShiftId, StaffId},
@@ -165,10 +168,11 @@ pub fn shift_list(
     app: &AppState,
     staff_id: Option<StaffId>,
     after: Option<ShiftId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<ShiftView>, Failure> {
-    let views = store::shift_list(conn, staff_id, app.now(), after, limit)?.into_iter().map(view);
-    Ok(Page::of(views.collect(), limit, |view| view.id.uuid()))
+    let now = app.now();
+    let page = Rows::read(limit, |most| store::shift_list(conn, staff_id, now, after, most), |row| row.id)?;
+    Ok(page.map(view).into())
 }
 
 fn view(row: store::ShiftRow) -> ShiftView {

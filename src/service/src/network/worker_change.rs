@@ -12,10 +12,15 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Contradiction, MergeInput, Page,
+    Contradiction, MergeInput,
     identity::{self, Key},
 };
-use crate::{AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in, network};
+use crate::{
+    AppState, Failure, Recipients, Tx,
+    caller::StaffCaller,
+    check_in, network,
+    page::{Page, Rows},
+};
 use crypto::{
     blind::BlindField,
     pin::{PinSalt, check_worker_pin},
@@ -175,10 +180,11 @@ pub fn list(
     conn: &mut Conn,
     app: &AppState,
     after: Option<WorkerChangeId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<WorkerChangeView>, Failure> {
-    let items = store::changes_waiting(conn, app.now(), after, limit)?.into_iter().map(view).collect();
-    Ok(Page::of(items, limit, |change: &WorkerChangeView| change.id.uuid()))
+    let now = app.now();
+    let page = Rows::read(limit, |most| store::changes_waiting(conn, now, after, most), |row| row.id)?;
+    Ok(page.map(view).into())
 }
 
 /// Stops a worker's lost card at once. Removing access needs no second operator.

@@ -11,7 +11,10 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, ledger as subsidy, vend};
-use crate::prescription::dispense;
+use crate::{
+    page::{Rows, page},
+    prescription::dispense,
+};
 use crypto::random;
 use domain::{
     formulary::ProductCode,
@@ -124,13 +127,9 @@ pub struct UnitAttemptView {
     pub outcome: Option<Outcome>,
 }
 
-/// A page of orders.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct OrderList {
-    /// Oldest first.
-    pub items: Vec<OrderView>,
-    /// Where the next page begins.
-    pub next_after: Option<OrderId>,
+page! {
+    /// A page of orders.
+    OrderList of OrderView, "Oldest first.", after OrderId
 }
 
 /// Reserves the packs. Over the counter the safety check runs first, on the worker's own record;
@@ -320,7 +319,7 @@ fn own(conn: &mut Conn, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failu
 /// `NotFound` for another worker's.
 pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
     let row = own(conn, worker, id)?;
-    view(conn, app, row)
+    views(conn, app, vec![row])?.pop().ok_or_else(|| Code::NotFound.into())
 }
 
 /// The worker's orders.
@@ -331,17 +330,24 @@ pub fn list(
     after: Option<OrderId>,
     limit: u32,
 ) -> Result<OrderList, Failure> {
-    let mut rows = store::orders_of_worker(conn, worker, after, i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let items = rows.into_iter().map(|row| view(conn, app, row)).collect::<Result<Vec<_>, _>>()?;
-    let next_after = if more { items.last().map(|item| item.id) } else { None };
-    Ok(OrderList { items, next_after })
+    let page = Rows::read(limit, |most| store::orders_of_worker(conn, worker, after, most), |row| row.id)?;
+    Ok(page.show(|rows| views(conn, app, rows))?.into())
 }
 
-fn view(conn: &mut Conn, app: &AppState, row: OrderRow) -> Result<OrderView, Failure> {
-    let units = store::units_of_order(conn, row.id)?;
-    let tried = storage::vend::attempt::attempts_of_order(conn, row.id)?;
+fn views(conn: &mut Conn, app: &AppState, rows: Vec<OrderRow>) -> Result<Vec<OrderView>, Failure> {
+    let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
+    let units = store::units_of_orders(conn, &ids)?;
+    let tried = storage::vend::attempt::attempts_of_orders(conn, &ids)?;
+    rows.into_iter().map(|row| view(app, row, &units, &tried)).collect()
+}
+
+fn view(
+    app: &AppState,
+    row: OrderRow,
+    units: &[UnitRow],
+    tried: &[AttemptRow],
+) -> Result<OrderView, Failure> {
+    let own = units.iter().filter(|unit| unit.order_id == row.id);
     let pickup_code = match (&row.pickup_sealed, row.state) {
         (Some(sealed), OrderState::Paid) => Some(app.open("orders", "pickup_sealed", row.id, sealed)?),
         _ => None,
@@ -354,7 +360,7 @@ fn view(conn: &mut Conn, app: &AppState, row: OrderRow) -> Result<OrderView, Fai
         prescription_id: row.prescription_id,
         station_id: row.station_id,
         total_fen: row.total_fen,
-        units: units.into_iter().map(|unit| unit_view(unit, &tried)).collect(),
+        units: own.map(|unit| unit_view(unit, tried)).collect(),
         pickup_code,
         created_at: row.created_at,
         expires_at: row.expires_at,
@@ -363,11 +369,11 @@ fn view(conn: &mut Conn, app: &AppState, row: OrderRow) -> Result<OrderView, Fai
     })
 }
 
-fn unit_view(unit: UnitRow, tried: &[AttemptRow]) -> UnitView {
+fn unit_view(unit: &UnitRow, tried: &[AttemptRow]) -> UnitView {
     let newest = tried.iter().rev().find(|attempt| attempt.order_unit_id == unit.id);
     UnitView {
         id: unit.id,
-        product_code: unit.product_code,
+        product_code: unit.product_code.clone(),
         slot_no: unit.slot_no,
         price_fen: unit.price_fen,
         state: unit.state,

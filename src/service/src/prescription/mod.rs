@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, caller::StaffCaller};
-use crate::network::me;
+use crate::{network::me, page::Rows};
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, PrescriptionId, StaffId, WorkerId},
@@ -210,18 +210,17 @@ pub fn list(
     limit: u32,
 ) -> Result<PrescriptionPage, Failure> {
     let (reader, filter) = reader_of(actor)?;
-    let mut rows = store::prescriptions_list(conn, filter, after, i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_after = rows.last().filter(|_| more).map(|row| row.id);
-    if reader == Reader::Doctor {
-        // Reviewers and dispensing still see what was signed.
-        let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
-        let purpose = me::ConsentPurpose::HealthCare.as_str();
-        let willing = storage::network::worker::consents_in_force(conn, &people, purpose)?;
-        rows.retain(|row| willing.contains(&row.worker_id));
-    }
-    Ok(PrescriptionPage { items: views(conn, app, shown, &rows, reader, app.now())?, next_after })
+    let page = Rows::read(limit, |most| store::prescriptions_list(conn, filter, after, most), |row| row.id)?;
+    let page = page.show(|mut rows| {
+        if reader == Reader::Doctor {
+            // Reviewers and dispensing still see what was signed.
+            let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
+            let willing = me::consenting_to_care(conn, &people)?;
+            rows.retain(|row| willing.contains(&row.worker_id));
+        }
+        views(conn, app, shown, &rows, reader, app.now())
+    })?;
+    Ok(page.into())
 }
 
 /// Records the events that the state machine decided: codes, ids and digests.

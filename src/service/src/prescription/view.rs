@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, safety::facts::SafetyReportView,
+    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, page::page,
+    safety::facts::SafetyReportView,
 };
 use domain::{
     formulary::ProductCode,
@@ -123,13 +124,9 @@ pub struct PrescriptionView {
     pub proposed_valid_days: Option<u32>,
 }
 
-/// A page of prescriptions.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct PrescriptionPage {
-    /// The newest first.
-    pub items: Vec<PrescriptionView>,
-    /// Ask for what is older than this one; none on the last page.
-    pub next_after: Option<PrescriptionId>,
+page! {
+    /// A page of prescriptions.
+    PrescriptionPage of PrescriptionView, "The newest first.", after PrescriptionId
 }
 
 /// A line's names at the time of writing: they do not change when a product is renamed.

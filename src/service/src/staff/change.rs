@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -21,11 +20,9 @@ use crate::{
 use coordination::Topic;
 use domain::{
     ids::{EmployerId, HospitalId, StaffId},
-    network::Record,
     precondition::Expected,
     refusal::{Code, Refusal},
     spelling,
-    staff::OperatorRecord,
     time::{Timestamp, civil_day},
     words::{Bilingual, Language},
 };
@@ -125,14 +122,13 @@ pub(crate) fn write(
 ) -> Result<BTreeSet<&'static str>, Failure> {
     let mut changed = BTreeSet::new();
     let mut note = |field: &'static str, differs: bool| differs && changed.insert(field);
-    let hospital_id = match &new.doctor {
+    let new = new.record;
+    let hospital_id = match &new.hospital_code {
         None => None,
-        Some(doctor) => Some(
-            storage::network::import::hospital_codes(tx.conn)?
-                .get(&doctor.hospital_code)
-                .copied()
-                .ok_or_else(|| unknown("hospital_id"))?,
-        ),
+        Some(code) => {
+            let known = storage::network::import::hospital_codes(tx.conn)?.get(code).copied();
+            Some(known.ok_or_else(|| unknown("hospital_id"))?)
+        }
     };
     let employer_id = match &new.employer_code {
         None => None,
@@ -225,14 +221,6 @@ pub(crate) fn taken(field: &str) -> Refusal {
 /// # Errors
 /// `InvalidField`.
 pub(crate) fn check_email(field: &str, email: &str) -> Result<(), Failure> {
-    let name = || "x".to_owned();
-    let record = OperatorRecord { email: email.to_owned(), name_zh: name(), name_en: name(), password: None };
-    let mut problems = record.validate(DateTime::<Utc>::UNIX_EPOCH.date_naive());
-    if problems.is_empty() {
-        return Ok(());
-    }
-    for problem in &mut problems {
-        field.clone_into(&mut problem.field);
-    }
-    Err(Refusal::fields(problems).into())
+    let problems = domain::staff::check_email(field, email);
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::fields(problems).into()) }
 }

@@ -15,17 +15,21 @@ pub mod signing_window;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::{
     Failure, Recipients, Tx,
     caller::StaffCaller,
     letter,
     network::{
-        Page, checked,
+        checked,
         import::{self, Existing, ImportError, PreparedStaff},
         missing, one_row, unknown,
     },
+    page::{Page, Rows},
 };
 use change::taken;
 use coordination::Topic;
@@ -35,7 +39,8 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
     staff::{
-        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, role::Role,
+        DoctorRecord, StaffRecord,
+        role::{Part, Role},
     },
     words::{Bilingual, Language},
 };
@@ -44,16 +49,17 @@ use session::StaffView;
 use storage::{Conn, network::listing as store, staff::change as changes};
 
 /// The roles of staff, for the OpenAPI document.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema is read")]
-enum StaffRole {
-    Doctor,
-    Pharmacist,
-    Operator,
-    Restocker,
-    Employer,
+enum StaffRole {}
+impl PartialSchema for StaffRole {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The roles of staff, for the OpenAPI document."))
+            .enum_values(Some(Role::STAFF.iter().map(|role| role.as_str())))
+            .into()
+    }
 }
+impl ToSchema for StaffRole {}
 
 /// A new member of staff; they get an invitation.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -125,9 +131,9 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
     let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
     let role = input.role;
     let prepared = prepare_staff(tx, input)?;
-    let email = prepared.email.clone();
+    let email = prepared.record.email.clone();
     if storage::staff::staff_by_email(tx.conn, &email)?.is_none() {
-        let new = import::doctors(tx, &[(1, prepared.clone())], true, verified, Existing::Refuse);
+        let new = import::staff(tx, &[(1, prepared.clone())], true, verified, Existing::Refuse);
         let row = storage::staff::staff_by_email(tx.conn, &email)?;
         match (new, row) {
             (Ok(_), row) => return Ok(staff_summary(row.ok_or(Code::NotFound)?)),
@@ -153,7 +159,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
 /// # Errors
 /// `AlreadyExists` for an address that somebody else has.
 pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), Failure> {
-    import::staff(tx, &[(1, operator)], false, Existing::Refuse).map_err(one_row)?;
+    import::staff(tx, &[(1, operator)], false, false, Existing::Refuse).map_err(one_row)?;
     Ok(())
 }
 
@@ -163,60 +169,43 @@ fn already_exists(field: &str) -> Refusal {
     refusal
 }
 
+/// Checks the input against what a record of its role has; parts that the role does not have are
+/// ignored.
 pub(crate) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
     let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor } = input;
-    let email = email.trim().to_lowercase();
-    let password = None;
-    Ok(match role {
-        Role::Doctor => {
-            let doctor = doctor.ok_or_else(|| missing("doctor"))?;
-            let hospital = hospital_id.ok_or_else(|| missing("hospital_id"))?;
-            let hospital_code =
-                store::hospital_code(tx.conn, hospital)?.ok_or_else(|| unknown("hospital_id"))?;
-            let record = DoctorRecord {
-                email,
-                name_zh,
-                name_en,
-                hospital_code,
-                licence_no: doctor.licence_no,
-                licence_valid_until: doctor.licence_valid_until,
-                practising_since: doctor.practising_since,
-                departments: doctor.departments,
-                languages: doctor.languages,
-                capacity: doctor.capacity,
-                password,
-            };
-            checked(tx, &record)?;
-            PreparedStaff::doctor(record).0
+    let Some(kind) = role.staff() else {
+        let message = Bilingual::fixed("不是员工角色。", "That is no role of staff.");
+        return Err(Refusal::field("role", "unknown_value", message).into());
+    };
+    let mut record = StaffRecord::new(role, email.trim().to_lowercase(), name_zh, name_en);
+    if kind.has(Part::Doctor) {
+        record.doctor = Some(doctor.ok_or_else(|| missing("doctor"))?.into());
+    }
+    if kind.has(Part::Hospital) {
+        let id = hospital_id.ok_or_else(|| missing("hospital_id"))?;
+        let code = store::hospital_code(tx.conn, id)?;
+        record.hospital_code = Some(code.ok_or_else(|| unknown("hospital_id"))?);
+    }
+    if kind.has(Part::Employer) {
+        let id = employer_id.ok_or_else(|| missing("employer_id"))?;
+        let code = store::employer_code(tx.conn, id)?;
+        record.employer_code = Some(code.ok_or_else(|| unknown("employer_id"))?);
+    }
+    checked(tx, &record)?;
+    Ok(PreparedStaff::of(record).0)
+}
+
+impl From<DoctorInput> for DoctorRecord {
+    fn from(input: DoctorInput) -> Self {
+        Self {
+            licence_no: input.licence_no,
+            licence_valid_until: input.licence_valid_until,
+            practising_since: input.practising_since,
+            departments: input.departments,
+            languages: input.languages,
+            capacity: input.capacity,
         }
-        Role::Pharmacist => {
-            let record = PharmacistRecord { email, name_zh, name_en, password };
-            checked(tx, &record)?;
-            PreparedStaff::pharmacist(record).0
-        }
-        Role::Restocker => {
-            let record = RestockerRecord { email, name_zh, name_en, password };
-            checked(tx, &record)?;
-            PreparedStaff::restocker(record).0
-        }
-        Role::Operator => {
-            let record = OperatorRecord { email, name_zh, name_en, password };
-            checked(tx, &record)?;
-            PreparedStaff::operator(record).0
-        }
-        Role::Employer => {
-            let employer = employer_id.ok_or_else(|| missing("employer_id"))?;
-            let employer_code =
-                store::employer_code(tx.conn, employer)?.ok_or_else(|| unknown("employer_id"))?;
-            let record = SafetyOfficerRecord { email, name_zh, name_en, employer_code, password };
-            checked(tx, &record)?;
-            PreparedStaff::safety_officer(record).0
-        }
-        Role::Station | Role::Worker | Role::Cabinet => {
-            let message = Bilingual::fixed("不是员工角色。", "That is no role of staff.");
-            return Err(Refusal::field("role", "unknown_value", message).into());
-        }
-    })
+    }
 }
 
 /// Staff by id, of one role or of all.
@@ -224,10 +213,10 @@ pub fn staff_list(
     conn: &mut Conn,
     role: Option<Role>,
     after: Option<StaffId>,
-    limit: i64,
+    limit: u32,
 ) -> Result<Page<StaffSummary>, Failure> {
-    let views = storage::staff::staff_list(conn, role, after, limit)?.into_iter().map(staff_summary);
-    Ok(Page::of(views.collect(), limit, |view| view.staff.id.uuid()))
+    let page = Rows::read(limit, |most| storage::staff::staff_list(conn, role, after, most), |row| row.id)?;
+    Ok(page.map(staff_summary).into())
 }
 
 /// Disables a member of staff: their sessions end at once, a doctor's offers and consultations go

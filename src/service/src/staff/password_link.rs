@@ -29,7 +29,6 @@ use domain::{
     ids::StaffId,
     refusal::{Code, Refusal},
     spelling,
-    staff::role::Role,
     words::Bilingual,
 };
 use mail::LetterKind;
@@ -240,8 +239,8 @@ pub async fn look(app: &Arc<AppState>, input: LinkInput, address: &str) -> Resul
         purpose: link.purpose,
         expires_at: link.expires_at,
         email: row.email,
-        signing_pin_needed: signs(row.role) && row.pin_mac.is_none(),
-        signing_pin_stands: signs(row.role) && row.pin_mac.is_some(),
+        signing_pin_needed: row.role.signs() && row.pin_mac.is_none(),
+        signing_pin_stands: row.role.signs() && row.pin_mac.is_some(),
     })
 }
 
@@ -283,7 +282,7 @@ pub async fn prepare(app: &Arc<AppState>, input: PasswordInput, address: &str) -
     Ok(Prepared {
         link,
         password_hash: password_hashing::hash(input.password).await?,
-        signing_pin: input.signing_pin.filter(|_| signs(person.role)),
+        signing_pin: input.signing_pin.filter(|_| person.role.signs()),
         totp_confirm: input.totp_confirm,
     })
 }
@@ -328,12 +327,8 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         totp_qr_svg: uri.as_deref().and_then(qr::to_svg),
         totp_uri: uri,
         totp_secret: fresh.as_ref().map(|secret| secret.to_base32().expose_secret().to_owned()),
-        signing_pin_needed: signs(row.role) && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
+        signing_pin_needed: row.role.signs() && row.pin_mac.is_none() && prepared.signing_pin.is_none(),
     })
-}
-
-fn signs(role: Role) -> bool {
-    matches!(role, Role::Doctor | Role::Pharmacist)
 }
 
 fn fresh_totp(tx: &mut Tx<'_>, row: &StaffRow) -> Result<TotpSecret, Failure> {

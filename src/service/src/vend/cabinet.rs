@@ -4,8 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::reconcile::{self, DiscrepancyView};
-use crate::Failure;
+use super::reconcile::{DiscrepancyView, discrepancy_view};
+use crate::{
+    Failure,
+    page::{Rows, page},
+};
 use domain::{
     ids::{CabinetId, DeviceId, StationId},
     prescription::CabinetLane,
@@ -14,8 +17,8 @@ use domain::{
 };
 use storage::{
     Conn,
-    stock::{SlotRow, StockKey},
-    vend::journal::CabinetRow,
+    stock::StockedSlot,
+    vend::{journal::CabinetRow, reconcile::DiscrepancyRow},
 };
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -62,13 +65,9 @@ pub struct SlotView {
     pub closed_reason: Option<SlotClosedReason>,
 }
 
-/// A page of cabinets.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct CabinetList {
-    /// In the order of their ids.
-    pub items: Vec<CabinetView>,
-    /// Where the next page begins.
-    pub next_after: Option<CabinetId>,
+page! {
+    /// A page of cabinets.
+    CabinetList of CabinetView, "In the order of their ids.", after CabinetId
 }
 
 /// A cabinet with its slots.
@@ -77,22 +76,30 @@ pub struct CabinetList {
 /// `NotFound`.
 pub fn cabinet(conn: &mut Conn, id: CabinetId) -> Result<CabinetView, Failure> {
     let row = storage::vend::journal::cabinet_fetch(conn, id)?.ok_or(Code::NotFound)?;
-    view(conn, row)
+    views(conn, vec![row])?.pop().ok_or_else(|| Code::NotFound.into())
 }
 
 /// Cabinets with their slots.
 pub fn cabinets(conn: &mut Conn, after: Option<CabinetId>, limit: u32) -> Result<CabinetList, Failure> {
-    let mut rows = storage::vend::journal::cabinets_after(conn, after, i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let items = rows.into_iter().map(|row| view(conn, row)).collect::<Result<Vec<_>, _>>()?;
-    let next_after = if more { items.last().map(|item| item.id) } else { None };
-    Ok(CabinetList { items, next_after })
+    let read = |most| storage::vend::journal::cabinets_after(conn, after, most);
+    let page = Rows::read(limit, read, |row| row.id)?;
+    Ok(page.show(|rows| views(conn, rows))?.into())
 }
 
-fn view(conn: &mut Conn, row: CabinetRow) -> Result<CabinetView, Failure> {
-    let slots = storage::stock::slots_of(conn, row.id)?;
-    let slots = slots.into_iter().map(|slot| slot_view(conn, slot)).collect::<Result<Vec<_>, _>>()?;
+fn views(conn: &mut Conn, rows: Vec<CabinetRow>) -> Result<Vec<CabinetView>, Failure> {
+    let ids: Vec<CabinetId> = rows.iter().map(|row| row.id).collect();
+    let slots = storage::stock::stocked_slots(conn, &ids)?;
+    let discrepancies = storage::vend::reconcile::discrepancies_of_all(conn, &ids)?;
+    rows.into_iter().map(|row| view(row, &slots, &discrepancies)).collect()
+}
+
+fn view(
+    row: CabinetRow,
+    slots: &[StockedSlot],
+    discrepancies: &[(CabinetId, DiscrepancyRow)],
+) -> Result<CabinetView, Failure> {
+    let own_slots = slots.iter().filter(|(slot, ..)| slot.cabinet_id == row.id);
+    let own_discrepancies = discrepancies.iter().filter(|(cabinet, _)| *cabinet == row.id);
     Ok(CabinetView {
         id: row.id,
         station_id: row.station_id,
@@ -101,30 +108,24 @@ fn view(conn: &mut Conn, row: CabinetRow) -> Result<CabinetView, Failure> {
         door_open: row.door_open,
         tampered: row.tampered,
         heard_at: row.heard_at,
-        discrepancies: reconcile::open_discrepancies(conn, row.id)?,
-        slots,
+        discrepancies: own_discrepancies.map(|(_, row)| discrepancy_view(row)).collect::<Result<_, _>>()?,
+        slots: own_slots.map(slot_view).collect(),
     })
 }
 
-fn slot_view(conn: &mut Conn, row: SlotRow) -> Result<SlotView, Failure> {
-    let (mut expires_on, mut figures) = (None, [0; 6]);
-    if let (Some(product_code), Some(lot_no)) = (row.product_code.clone(), row.lot_no.clone()) {
-        expires_on = storage::stock::lot_fetch(conn, &product_code, &lot_no)?.map(|lot| lot.expires_on);
-        let key = StockKey { cabinet: row.cabinet_id, slot_no: row.slot_no, product_code, lot_no };
-        figures = storage::stock::stock_figures(conn, &key)?.unwrap_or_default();
-    }
-    let [_, on_hand, reserved, in_doubt, _, _] = figures;
-    Ok(SlotView {
+fn slot_view((row, expires_on, figures): &StockedSlot) -> SlotView {
+    let (on_hand, reserved, in_doubt) = figures.unwrap_or_default();
+    SlotView {
         slot_no: row.slot_no,
-        product_code: row.product_code,
-        lot_no: row.lot_no,
-        expires_on,
+        product_code: row.product_code.clone(),
+        lot_no: row.lot_no.clone(),
+        expires_on: *expires_on,
         on_hand,
         reserved,
         in_doubt,
         capacity: row.capacity,
         closed_reason: row.closed_reason,
-    })
+    }
 }
 
 /// The public key of a device that is enrolled with this epoch now.

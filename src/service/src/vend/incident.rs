@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{closing::reclose_slot, lock_cabinet};
-use crate::{Failure, Recipients, Tx};
+use crate::{
+    Failure, Recipients, Tx,
+    page::{Rows, page},
+};
 use domain::{
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     refusal::{Code, Refusal},
@@ -41,13 +44,9 @@ pub struct IncidentView {
     pub closed_by: Option<StaffId>,
 }
 
-/// A page of incidents.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct IncidentList {
-    /// Oldest first.
-    pub items: Vec<IncidentView>,
-    /// Where the next page begins.
-    pub next_after: Option<IncidentId>,
+page! {
+    /// A page of incidents.
+    IncidentList of IncidentView, "Oldest first.", after IncidentId
 }
 
 /// What was found.
@@ -84,11 +83,8 @@ pub fn incidents(
     after: Option<IncidentId>,
     limit: u32,
 ) -> Result<IncidentList, Failure> {
-    let rows = store::incidents_after(conn, open_only, after, i64::from(limit) + 1)?;
-    let more = rows.len() > limit as usize;
-    let items = rows.into_iter().take(limit as usize).map(view).collect::<Result<Vec<_>, _>>()?;
-    let next_after = if more { items.last().map(|item| item.id) } else { None };
-    Ok(IncidentList { items, next_after })
+    let page = Rows::read(limit, |most| store::incidents_after(conn, open_only, after, most), |row| row.id)?;
+    Ok(page.show(|rows| rows.into_iter().map(view).collect())?.into())
 }
 
 /// Closes an incident. With the last alarm of its kind the tamper alarm ends; a slot that was

@@ -21,7 +21,6 @@ use domain::{
     },
 };
 use storage::{
-    Conn,
     stock::SlotRow,
     vend::{
         incident::incident_is_open,
@@ -50,20 +49,13 @@ struct ReportedEnd {
     hash: JournalHash,
 }
 
-/// The open discrepancies of a cabinet.
-pub(crate) fn open_discrepancies(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-) -> Result<Vec<DiscrepancyView>, Failure> {
-    let view = |row: DiscrepancyRow| -> Result<DiscrepancyView, Failure> {
-        Ok(DiscrepancyView {
-            kind: row.kind,
-            slot_no: (row.slot_no > 0).then_some(row.slot_no),
-            detail: serde_json::from_str(&row.detail)?,
-            since: row.since,
-        })
-    };
-    store::discrepancies_of(conn, cabinet)?.into_iter().map(view).collect()
+pub(crate) fn discrepancy_view(row: &DiscrepancyRow) -> Result<DiscrepancyView, Failure> {
+    Ok(DiscrepancyView {
+        kind: row.kind,
+        slot_no: (row.slot_no > 0).then_some(row.slot_no),
+        detail: serde_json::from_str(&row.detail)?,
+        since: row.since,
+    })
 }
 
 /// Whether a cabinet has no open discrepancy.

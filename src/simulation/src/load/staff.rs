@@ -18,10 +18,10 @@ use crate::{
     pace::Pace,
     pharmacists::{self, Pharmacist},
     running::on_shift,
-    sample::{SAMPLE_PASSWORD, SampleNetwork},
+    sample::{SAMPLE_PASSWORD, SampleNetwork, departments, speaks_english},
     sessions::Staff,
 };
-use domain::{matching::Department, staff::DoctorRecord, time::Timestamp, words::Language};
+use domain::{matching::Department, staff::StaffRecord, time::Timestamp};
 
 // A doctor sees two workers at once on average; some of them wait for a pharmacist.
 const FEWEST_DOCTORS: usize = 8;
@@ -137,15 +137,16 @@ async fn one(
 /// General practitioners and the ends of their shifts: consultations without a
 /// department go to them. English speakers first, so that there are some.
 fn choose(network: &SampleNetwork, ends: &HashMap<String, Timestamp>) -> Vec<(String, Timestamp)> {
-    let general = |doctor: &&DoctorRecord| doctor.departments.contains(&Department::GeneralPractice);
-    let mut here: Vec<(&DoctorRecord, Timestamp)> = network
+    let general = |doctor: &&StaffRecord| departments(doctor).contains(&Department::GeneralPractice);
+    let mut here: Vec<(&StaffRecord, Timestamp)> = network
         .doctors
         .iter()
         .filter(general)
         .filter_map(|doctor| ends.get(&doctor.email).map(|end| (doctor, *end)))
         .collect();
     here.sort_by_key(|(doctor, _)| {
-        (!doctor.languages.contains(&Language::English), std::cmp::Reverse(doctor.capacity))
+        let capacity = doctor.doctor.as_ref().map(|doctor| doctor.capacity);
+        (!speaks_english(doctor), std::cmp::Reverse(capacity))
     });
     here.into_iter().map(|(doctor, end)| (doctor.email.clone(), end)).collect()
 }

@@ -19,13 +19,13 @@ mod stock;
 mod workers;
 
 use domain::{
+    matching::Department,
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord, WorkerRecord},
     prescription::CabinetLane,
-    staff::{
-        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
-    },
+    staff::{ShiftRecord, StaffRecord, role::Role},
     stock::record::StockRecord,
     time::{Timestamp, civil_day, to_micros},
+    words::Language,
 };
 
 pub use secrets::{SAMPLE_PASSWORD, SAMPLE_PASSWORD_HASH};
@@ -53,16 +53,25 @@ pub struct SampleNetwork {
     /// 40 employers.
     pub employers: Vec<EmployerRecord>,
     /// 1,200 doctors.
-    pub doctors: Vec<DoctorRecord>,
+    pub doctors: Vec<StaffRecord>,
     /// 60 pharmacists.
-    pub pharmacists: Vec<PharmacistRecord>,
+    pub pharmacists: Vec<StaffRecord>,
     /// 24 restockers.
-    pub restockers: Vec<RestockerRecord>,
+    pub restockers: Vec<StaffRecord>,
     /// 3 operators.
-    pub operators: Vec<OperatorRecord>,
+    pub operators: Vec<StaffRecord>,
     /// One safety officer for each employer, in the same order.
-    pub safety_officers: Vec<SafetyOfficerRecord>,
+    pub safety_officers: Vec<StaffRecord>,
     worker_count: usize,
+}
+
+/// The departments of a sample doctor, the main one first.
+pub fn departments(doctor: &StaffRecord) -> &[Department] {
+    doctor.doctor.as_ref().map_or(&[], |doctor| &doctor.departments)
+}
+
+pub(crate) fn speaks_english(doctor: &StaffRecord) -> bool {
+    doctor.doctor.as_ref().is_some_and(|doctor| doctor.languages.contains(&Language::English))
 }
 
 impl SampleNetwork {
@@ -86,13 +95,19 @@ impl SampleNetwork {
             stations,
             doctors: staff::doctors(seed, &hospitals, today),
             hospitals,
-            pharmacists: staff::pharmacists(seed),
-            restockers: staff::restockers(seed),
-            operators: staff::operators(seed),
+            pharmacists: staff::plain(seed, Role::Pharmacist, 60, "pharmacist"),
+            restockers: staff::plain(seed, Role::Restocker, 24, "restocker"),
+            operators: staff::plain(seed, Role::Operator, 3, "operator"),
             safety_officers: staff::safety_officers(seed, &employers),
             employers,
             worker_count: workers.min(MOST_WORKERS),
         }
+    }
+
+    /// Staff of every role.
+    pub fn staff(&self) -> impl Iterator<Item = &StaffRecord> {
+        let others = [&self.safety_officers, &self.pharmacists, &self.restockers, &self.operators];
+        self.doctors.iter().chain(others.into_iter().flatten())
     }
 
     /// How many workers the network has.

@@ -10,7 +10,7 @@ use super::{
 use domain::{
     matching::Department,
     network::{EmployerRecord, HospitalRecord},
-    staff::{DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord},
+    staff::{DoctorRecord, StaffRecord, role::Role},
     words::Language,
 };
 
@@ -70,7 +70,7 @@ fn doctors_of(index: usize) -> usize {
 
 /// 1,200 doctors. Five of six at community centres are general practitioners
 /// (400 in all); the other 800 are dealt evenly to the specialties.
-pub(super) fn doctors(seed: u64, hospitals: &[HospitalRecord], today: NaiveDate) -> Vec<DoctorRecord> {
+pub(super) fn doctors(seed: u64, hospitals: &[HospitalRecord], today: NaiveDate) -> Vec<StaffRecord> {
     let mut random = secrets::random(seed, "doctors");
     let mut specialties = specialties().cycle();
     let mut ranks = roster::Ranks::default();
@@ -99,7 +99,7 @@ fn doctor(
     department: Department,
     rank: usize,
     today: NaiveDate,
-) -> DoctorRecord {
+) -> StaffRecord {
     let (name_zh, name_en) = names::staff(random);
     let mut departments = vec![department];
     if let Some(second) = related(department).filter(|_| random.random_ratio(1, 4)) {
@@ -111,18 +111,19 @@ fn doctor(
     }
     // All have the three years of practice that prescribing requires.
     let practised = Months::new(random.random_range(48..=420));
-    DoctorRecord {
-        email: secrets::email(&format!("doctor-{number:04}")),
-        name_zh,
-        name_en,
-        hospital_code: hospital.code.clone(),
+    let email = secrets::email(&format!("doctor-{number:04}"));
+    let doctor = DoctorRecord {
         licence_no: format!("SAMPLE-D-{number:06}"),
         licence_valid_until: today + TimeDelta::days(random.random_range(365..=1_825)),
         practising_since: today - practised,
         departments,
         languages,
         capacity: random.random_range(1..=3),
-        password: None,
+    };
+    StaffRecord {
+        hospital_code: Some(hospital.code.clone()),
+        doctor: Some(doctor),
+        ..StaffRecord::new(Role::Doctor, email, name_zh, name_en)
     }
 }
 
@@ -147,42 +148,28 @@ fn related(main: Department) -> Option<Department> {
     }
 }
 
-/// Makes one of the staff records that are an address and a name.
-macro_rules! plain_staff {
-    ($function:ident, $record:ident, $count:literal, $local:literal, $doc:literal) => {
-        #[doc = $doc]
-        pub(super) fn $function(seed: u64) -> Vec<$record> {
-            let mut random = secrets::random(seed, stringify!($function));
-            (1..=$count)
-                .map(|number| {
-                    let (name_zh, name_en) = names::staff(&mut random);
-                    let email = secrets::email(&format!("{}-{number:02}", $local));
-                    $record { email, name_zh, name_en, password: None }
-                })
-                .collect()
-        }
-    };
+/// Staff whose record is an address and a name: `{local}-01` and so on.
+pub(super) fn plain(seed: u64, role: Role, count: usize, local: &str) -> Vec<StaffRecord> {
+    let mut random = secrets::random(seed, role.staff().map_or(local, |staff| staff.file));
+    (1..=count)
+        .map(|number| {
+            let (name_zh, name_en) = names::staff(&mut random);
+            StaffRecord::new(role, secrets::email(&format!("{local}-{number:02}")), name_zh, name_en)
+        })
+        .collect()
 }
 
-plain_staff!(pharmacists, PharmacistRecord, 60, "pharmacist", "60 pharmacists.");
-plain_staff!(restockers, RestockerRecord, 24, "restocker", "24 restockers.");
-plain_staff!(operators, OperatorRecord, 3, "operator", "3 operators.");
-
 /// One safety officer for each employer.
-pub(super) fn safety_officers(seed: u64, employers: &[EmployerRecord]) -> Vec<SafetyOfficerRecord> {
+pub(super) fn safety_officers(seed: u64, employers: &[EmployerRecord]) -> Vec<StaffRecord> {
     let mut random = secrets::random(seed, "safety-officers");
     employers
         .iter()
         .enumerate()
         .map(|(index, employer)| {
             let (name_zh, name_en) = names::staff(&mut random);
-            SafetyOfficerRecord {
-                email: secrets::email(&format!("safety-{:02}", index + 1)),
-                name_zh,
-                name_en,
-                employer_code: employer.code.clone(),
-                password: None,
-            }
+            let email = secrets::email(&format!("safety-{:02}", index + 1));
+            let employer_code = Some(employer.code.clone());
+            StaffRecord { employer_code, ..StaffRecord::new(Role::Employer, email, name_zh, name_en) }
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use super::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
 };
@@ -173,4 +173,23 @@ pub fn check_in_open_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option
         .select(CheckInRow::as_select())
         .first(c))
     .optional()
+}
+
+/// The open check-ins of several workers.
+pub fn check_ins_open_of(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<Vec<CheckInRow>> {
+    on_backend!(conn, c => check_in::table
+        .filter(check_in::worker_id.eq_any(padded(workers)))
+        .filter(check_in::ended_at.is_null())
+        .select(CheckInRow::as_select())
+        .prepared()
+        .load(c))
+}
+
+/// Several check-ins.
+pub fn check_ins_fetch(conn: &mut Conn, ids: &[CheckInId]) -> QueryResult<Vec<CheckInRow>> {
+    on_backend!(conn, c => check_in::table
+        .filter(check_in::id.eq_any(padded(ids)))
+        .select(CheckInRow::as_select())
+        .prepared()
+        .load(c))
 }

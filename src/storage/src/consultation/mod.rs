@@ -25,7 +25,7 @@ use domain::{
 
 pub use crate::matching::offer::{
     OfferRow, offer_add, offer_end, offer_fetch, offer_take_back, offers_expired, offers_open_by_hospital,
-    offers_open_of, offers_refused,
+    offers_open_of, offers_open_with_consultations, offers_refused,
 };
 
 /// A consultation as stored.

@@ -43,9 +43,13 @@ pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRo
     on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
 }
 
-/// Names of a member of staff: Chinese and English.
-pub fn staff_names(conn: &mut Conn, id: StaffId) -> QueryResult<Option<(String, String)>> {
-    on_backend!(conn, c => staff::table.find(id).select((staff::name_zh, staff::name_en)).first(c)).optional()
+/// The names of members of staff: Chinese and English.
+pub fn staff_names(conn: &mut Conn, ids: &[StaffId]) -> QueryResult<Vec<(StaffId, String, String)>> {
+    on_backend!(conn, c => staff::table
+        .filter(staff::id.eq_any(padded(ids)))
+        .select((staff::id, staff::name_zh, staff::name_en))
+        .prepared()
+        .load(c))
 }
 
 /// Sets a doctor's duty status.

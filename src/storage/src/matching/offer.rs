@@ -3,7 +3,12 @@
 use diesel::prelude::*;
 
 use crate::{
-    code_literals::CodeDsl, conn::Conn, dialect::on_backend, prepared::PreparedDsl, schema::offer,
+    code_literals::CodeDsl,
+    conn::Conn,
+    consultation::ConsultationRow,
+    dialect::on_backend,
+    prepared::PreparedDsl,
+    schema::{consultation, offer},
     sql_types::At,
 };
 use domain::{
@@ -82,6 +87,21 @@ pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<Offer
         .order(offer::id)
         .limit(100)
         .select(OfferRow::as_select())
+        .load(c))
+}
+
+/// A doctor's open offers with their consultations, oldest first.
+pub fn offers_open_with_consultations(
+    conn: &mut Conn,
+    doctor: StaffId,
+) -> QueryResult<Vec<(OfferRow, ConsultationRow)>> {
+    on_backend!(conn, c => offer::table
+        .inner_join(consultation::table)
+        .filter(offer::doctor_id.eq(doctor))
+        .filter(offer::state.eq_code(OfferState::Open))
+        .order(offer::id)
+        .limit(100)
+        .select((OfferRow::as_select(), ConsultationRow::as_select()))
         .load(c))
 }
 

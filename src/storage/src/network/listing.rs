@@ -179,11 +179,6 @@ pub fn workers_by_phone(conn: &mut Conn, phone_index: &[u8], limit: i64) -> Quer
         .load(c))
 }
 
-/// When the worker's row was created.
-pub fn worker_since(conn: &mut Conn, id: WorkerId) -> QueryResult<Timestamp> {
-    on_backend!(conn, c => worker::table.find(id).select(worker::created_at).first(c))
-}
-
 /// The workers of an employer, by id.
 pub fn workers_of_employer(
     conn: &mut Conn,

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{consent, worker},
     sql_types::At,
 };
@@ -95,6 +95,15 @@ pub fn worker_fetch(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerR
     on_backend!(conn, c => worker::table.find(id).select(WorkerRow::as_select()).first(c)).optional()
 }
 
+/// Several workers, and since when they are known.
+pub fn workers_fetch(conn: &mut Conn, ids: &[WorkerId]) -> QueryResult<Vec<(WorkerRow, Timestamp)>> {
+    on_backend!(conn, c => worker::table
+        .filter(worker::id.eq_any(padded(ids)))
+        .select((WorkerRow::as_select(), worker::created_at))
+        .prepared()
+        .load(c))
+}
+
 /// A worker by id. Locks the row FOR UPDATE: until the end of this transaction nobody else can even
 /// insert references to it.
 pub fn worker_lock_for_update(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRow>> {
@@ -128,14 +137,25 @@ pub fn worker_lock(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<WorkerRo
 
 /// A worker and all who were merged into them, also indirectly.
 pub fn worker_with_merged(conn: &mut Conn, id: WorkerId) -> QueryResult<Vec<WorkerId>> {
-    let mut everyone = vec![id];
-    let mut newest = vec![id];
+    Ok(workers_with_merged(conn, &[id])?.into_iter().map(|(_, member)| member).collect())
+}
+
+/// Each of these workers, paired with themselves and with all who were merged into them.
+pub fn workers_with_merged(conn: &mut Conn, ids: &[WorkerId]) -> QueryResult<Vec<(WorkerId, WorkerId)>> {
+    let mut everyone: Vec<(WorkerId, WorkerId)> = ids.iter().map(|id| (*id, *id)).collect();
+    let mut newest = everyone.clone();
     while !newest.is_empty() {
-        newest = on_backend!(conn, c => worker::table
-            .filter(worker::merged_into.eq_any(newest.iter().copied().map(Some)))
-            .select(worker::id)
+        let into: Vec<Option<WorkerId>> = newest.iter().map(|(_, member)| Some(*member)).collect();
+        let merged: Vec<(WorkerId, Option<WorkerId>)> = on_backend!(conn, c => worker::table
+            .filter(worker::merged_into.eq_any(padded(&into)))
+            .select((worker::id, worker::merged_into))
+            .prepared()
             .load(c))?;
-        newest.retain(|one| !everyone.contains(one));
+        let of = |(root, member): (WorkerId, WorkerId)| {
+            let members = merged.iter().filter(move |(_, into)| *into == Some(member));
+            members.map(move |(id, _)| (root, *id))
+        };
+        newest = newest.into_iter().flat_map(of).filter(|pair| !everyone.contains(pair)).collect();
         everyone.extend(&newest);
     }
     Ok(everyone)
@@ -238,10 +258,11 @@ pub fn consents_in_force(
     purpose: &str,
 ) -> QueryResult<HashSet<WorkerId>> {
     let rows: Vec<WorkerId> = on_backend!(conn, c => consent::table
-        .filter(consent::worker_id.eq_any(people.iter().copied()))
+        .filter(consent::worker_id.eq_any(padded(people)))
         .filter(consent::purpose.eq(purpose))
         .filter(consent::withdrawn_at.is_null())
         .select(consent::worker_id)
+        .prepared()
         .load(c))?;
     Ok(rows.into_iter().collect())
 }

@@ -8,7 +8,7 @@ use super::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{order_unit, orders},
     sql_types::At,
 };
@@ -142,6 +142,16 @@ pub fn units_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<UnitRo
         .filter(order_unit::order_id.eq(order))
         .order(order_unit::id)
         .select(UnitRow::as_select())
+        .load(c))
+}
+
+/// The packs of several orders, each order's oldest first.
+pub fn units_of_orders(conn: &mut Conn, orders: &[OrderId]) -> QueryResult<Vec<UnitRow>> {
+    on_backend!(conn, c => order_unit::table
+        .filter(order_unit::order_id.eq_any(padded(orders)))
+        .order(order_unit::id)
+        .select(UnitRow::as_select())
+        .prepared()
         .load(c))
 }
 

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::{
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{lot, product, slot, slot_stock},
     sql_types::At,
 };
@@ -124,6 +124,32 @@ pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>
         .filter(slot::cabinet_id.eq(cabinet))
         .order(slot::slot_no)
         .select(SlotRow::as_select())
+        .load(c))
+}
+
+/// A slot with the expiry and the figures of the lot in it: on hand, reserved, in doubt.
+pub type StockedSlot = (SlotRow, Option<NaiveDate>, Option<(i64, i64, i64)>);
+
+/// The slots of several cabinets, with what is in them.
+pub fn stocked_slots(conn: &mut Conn, cabinets: &[CabinetId]) -> QueryResult<Vec<StockedSlot>> {
+    let in_it = lot::table
+        .on(lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)));
+    let figures = slot_stock::table.on(slot_stock::cabinet_id
+        .eq(slot::cabinet_id)
+        .and(slot_stock::slot_no.eq(slot::slot_no))
+        .and(slot_stock::product_code.nullable().eq(slot::product_code))
+        .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
+    on_backend!(conn, c => slot::table
+        .left_join(in_it)
+        .left_join(figures)
+        .filter(slot::cabinet_id.eq_any(padded(cabinets)))
+        .order((slot::cabinet_id, slot::slot_no))
+        .select((
+            SlotRow::as_select(),
+            lot::expires_on.nullable(),
+            (slot_stock::on_hand, slot_stock::reserved, slot_stock::in_doubt).nullable(),
+        ))
+        .prepared()
         .load(c))
 }
 

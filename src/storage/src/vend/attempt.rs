@@ -7,7 +7,7 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{insert_few, on_backend},
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{attempt, orders},
     sql_types::At,
 };
@@ -89,6 +89,16 @@ pub fn attempts_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<Att
         .filter(attempt::order_id.eq(order))
         .order(attempt::id)
         .select(AttemptRow::as_select())
+        .load(c))
+}
+
+/// The attempts of several orders, oldest first.
+pub fn attempts_of_orders(conn: &mut Conn, orders: &[OrderId]) -> QueryResult<Vec<AttemptRow>> {
+    on_backend!(conn, c => attempt::table
+        .filter(attempt::order_id.eq_any(padded(orders)))
+        .order(attempt::id)
+        .select(AttemptRow::as_select())
+        .prepared()
         .load(c))
 }
 

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::{
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{cabinet, cabinet_boot, cabinet_discrepancy},
     sql_types::At,
 };
@@ -29,6 +29,23 @@ pub fn discrepancies_of(conn: &mut Conn, id: CabinetId) -> QueryResult<Vec<Discr
         .filter(cabinet_discrepancy::cabinet_id.eq(id))
         .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
         .select(DiscrepancyRow::as_select())
+        .load(c))
+}
+
+/// The open differences of several cabinets.
+pub fn discrepancies_of_all(
+    conn: &mut Conn,
+    ids: &[CabinetId],
+) -> QueryResult<Vec<(CabinetId, DiscrepancyRow)>> {
+    on_backend!(conn, c => cabinet_discrepancy::table
+        .filter(cabinet_discrepancy::cabinet_id.eq_any(padded(ids)))
+        .order((
+            cabinet_discrepancy::cabinet_id,
+            cabinet_discrepancy::slot_no,
+            cabinet_discrepancy::kind,
+        ))
+        .select((cabinet_discrepancy::cabinet_id, DiscrepancyRow::as_select()))
+        .prepared()
         .load(c))
 }
 

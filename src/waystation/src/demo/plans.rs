@@ -12,7 +12,7 @@ use simulation::{
     journeys::{Card, StationPlan},
     ready::{CabinetCredentials, Credentials, Ready, StationCredentials, WorkerCredentials, private_key},
     running::on_shift,
-    sample::SampleNetwork,
+    sample::{SampleNetwork, departments},
 };
 use storage::network::places::EnrolledDevice;
 
@@ -24,7 +24,7 @@ pub(crate) fn guests(network: &SampleNetwork, planned_at: Timestamp) -> anyhow::
         .doctors
         .iter()
         .find(|one| {
-            one.departments.first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email)
+            departments(one).first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email)
         })
         .context("the sample has no general practitioner on shift")?;
     let pharmacist = network.pharmacists.iter().find(|one| ends.contains_key(&one.email));

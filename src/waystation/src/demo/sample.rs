@@ -12,7 +12,7 @@ use domain::{
     ids::{CabinetId, DeviceId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
     matching::presence::Presence,
     network::WorkerRecord,
-    staff::{DoctorRecord, ShiftRecord, role::Role},
+    staff::{ShiftRecord, StaffRecord, role::Role},
 };
 use service::{Actor, AppState, Failure, Tx};
 use simulation::sample::{SAMPLE_PASSWORD_HASH, SampleNetwork};
@@ -231,64 +231,52 @@ fn load_staff(
     hospitals: &HashMap<String, HospitalId>,
     employers: &HashMap<String, EmployerId>,
 ) -> Result<(), Failure> {
-    let person = |role: Role, email: &str, names: (&str, &str)| Person {
-        role,
-        email: email.to_owned(),
-        name_zh: names.0.to_owned(),
-        name_en: names.1.to_owned(),
-        hospital: None,
-        employer: None,
+    let person = |one: &StaffRecord| Person {
+        role: one.role,
+        email: one.email.clone(),
+        name_zh: one.name_zh.clone(),
+        name_en: one.name_en.clone(),
+        hospital: one.hospital_code.as_ref().and_then(|code| hospitals.get(code)).copied(),
+        employer: one.employer_code.as_ref().and_then(|code| employers.get(code)).copied(),
         password_hash: SAMPLE_PASSWORD_HASH.to_owned(),
-        totp: network.totp_secret(email).to_vec(),
-        signing_pin: matches!(role, Role::Doctor | Role::Pharmacist).then(|| network.signing_pin(email)),
+        totp: network.totp_secret(&one.email).to_vec(),
+        signing_pin: one.role.signs().then(|| network.signing_pin(&one.email)),
     };
-    let mut people = Vec::new();
-    for one in &network.doctors {
-        let hospital = hospitals.get(&one.hospital_code).copied();
-        people.push(Person { hospital, ..person(Role::Doctor, &one.email, (&one.name_zh, &one.name_en)) });
-    }
-    for one in &network.safety_officers {
-        let employer = employers.get(&one.employer_code).copied();
-        people.push(Person { employer, ..person(Role::Employer, &one.email, (&one.name_zh, &one.name_en)) });
-    }
-    let pharmacists = network.pharmacists.iter();
-    people.extend(pharmacists.map(|one| person(Role::Pharmacist, &one.email, (&one.name_zh, &one.name_en))));
-    let restockers = network.restockers.iter();
-    people.extend(restockers.map(|one| person(Role::Restocker, &one.email, (&one.name_zh, &one.name_en))));
-    let operators = network.operators.iter();
-    people.extend(operators.map(|one| person(Role::Operator, &one.email, (&one.name_zh, &one.name_en))));
+    let people = network.staff().map(person).collect();
     let ids = add_staff(tx, people)?;
     load_doctors(tx, &network.doctors, &ids, hospitals)
 }
 
 fn load_doctors(
     tx: &mut Tx<'_>,
-    records: &[DoctorRecord],
+    records: &[StaffRecord],
     ids: &HashMap<String, StaffId>,
     hospitals: &HashMap<String, HospitalId>,
 ) -> Result<(), Failure> {
     let now = At(tx.now);
     let (mut doctors, mut departments) = (Vec::new(), Vec::new());
     for one in records {
-        let (Some(&staff_id), Some(&hospital_id)) = (ids.get(&one.email), hospitals.get(&one.hospital_code))
+        let hospital = one.hospital_code.as_ref().and_then(|code| hospitals.get(code));
+        let (Some(&staff_id), Some(&hospital_id), Some(doctor)) =
+            (ids.get(&one.email), hospital, &one.doctor)
         else {
-            return Err(Failure::inconsistent(format!("doctor {} has no hospital", one.email)));
+            return Err(Failure::Fault(format!("doctor {} has no hospital", one.email)));
         };
-        let languages: Vec<&str> = one.languages.iter().map(|language| language.as_str()).collect();
+        let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
         doctors.push(rows::NewDoctor {
             staff_id,
             hospital_id,
-            licence_no: one.licence_no.clone(),
+            licence_no: doctor.licence_no.clone(),
             licence_verified_at: Some(now),
-            licence_valid_until: one.licence_valid_until,
-            practising_since: one.practising_since,
+            licence_valid_until: doctor.licence_valid_until,
+            practising_since: doctor.practising_since,
             languages: languages.join(";"),
-            capacity: one.capacity,
+            capacity: doctor.capacity,
             presence: Presence::Off,
             idle_since: now,
             live: 0,
         });
-        let own = one.departments.iter();
+        let own = doctor.departments.iter();
         departments.extend(
             own.map(|department| rows::NewDoctorDepartment { doctor_id: staff_id, department: *department }),
         );

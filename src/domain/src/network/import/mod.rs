@@ -5,14 +5,14 @@
 
 mod cells;
 
-use std::{borrow::Cow, collections::HashMap, marker::PhantomData};
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::NaiveDate;
 
-use super::Record;
+use super::{FileRecord, Record};
 use crate::{refusal::FieldProblem, words::Bilingual};
 
-pub(crate) use cells::Cells;
+pub use cells::Cells;
 pub(crate) use cells::{LANGUAGES, join, language_code};
 
 /// One thing wrong with a file.
@@ -45,14 +45,6 @@ pub struct Header {
 }
 
 impl Header {
-    /// Parses the header of a file of records of kind `R`; see [`Header::read`].
-    ///
-    /// # Errors
-    /// As [`Header::read`].
-    pub fn of<'a, R: Record>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<RowProblem>> {
-        Self::read(cells, R::COLUMNS, R::OPTIONAL)
-    }
-
     /// Parses a file's header, which may contain the `known` columns and may omit the
     /// `optional` ones. A byte order mark before the first name is dropped, because
     /// spreadsheets write one.
@@ -99,11 +91,6 @@ impl<'a> Row<'a> {
         Self { header, line, cells: cells.into_iter().map(str::trim).collect() }
     }
 
-    /// The line in the file, from 1.
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-
     /// The cells by column name. In columns other than `texts`, full-width characters
     /// become ASCII.
     ///
@@ -118,6 +105,28 @@ impl<'a> Row<'a> {
                 (name.as_str(), if text { Cow::Borrowed(*cell) } else { cells::plain(cell) })
             })
             .collect())
+    }
+
+    /// Parses the cells to a record and validates it.
+    ///
+    /// # Errors
+    /// One problem for each bad cell. A cell that cannot be parsed is not validated as
+    /// well, so no cell is reported twice for the same fault.
+    pub fn record<R: Record>(
+        &self,
+        today: NaiveDate,
+        parse: impl Fn(&mut Cells<'_, '_>) -> R,
+    ) -> Result<R, Vec<RowProblem>> {
+        let mut cells = Cells::new(self);
+        let record = parse(&mut cells);
+        let mut problems = cells.into_problems();
+        let unparsed = problems.len();
+        for invalid in record.validate(today) {
+            if !problems[..unparsed].iter().any(|known| known.field == invalid.field) {
+                problems.push(RowProblem::from_field(self.line, invalid));
+            }
+        }
+        if problems.is_empty() { Ok(record) } else { Err(problems) }
     }
 
     fn complete(&self) -> Result<(), RowProblem> {
@@ -160,26 +169,46 @@ impl Seen {
     }
 }
 
-/// Reads a file of records of kind `R` row by row and checks header, cells, fields and
+/// The columns of a kind of file.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    pub all: Vec<&'static str>,
+    /// Those that a file may leave out and a row may leave empty.
+    pub optional: &'static [&'static str],
+    /// Those of the optional ones that an update of an existing record ignores.
+    pub never_replaced: &'static [&'static str],
+}
+
+impl Columns {
+    pub fn of<R: FileRecord>() -> Self {
+        Self { all: R::COLUMNS.to_vec(), optional: R::OPTIONAL, never_replaced: &[] }
+    }
+}
+
+/// Reads a file of one kind of records row by row and checks header, cells, fields and
 /// duplicates. Only the unique keys stay in memory, so files of any length can be read.
 #[derive(Debug)]
-pub struct Intake<R> {
+pub struct Intake<P> {
     header: Header,
     today: NaiveDate,
     seen: Seen,
-    kind: PhantomData<fn() -> R>,
+    parse: P,
 }
 
-impl<R: Record> Intake<R> {
-    /// Starts with the header. `today` is the civil day in Asia/Shanghai.
+impl<R: Record, P: Fn(&mut Cells<'_, '_>) -> R> Intake<P> {
+    /// Starts with the header; `parse` parses the cells of a row. `today` is the civil day in
+    /// Asia/Shanghai.
     ///
     /// # Errors
-    /// The problems of the header; see [`Header::of`].
+    /// The problems of the header; see [`Header::read`].
     pub fn open<'a>(
         header: impl IntoIterator<Item = &'a str>,
+        columns: &Columns,
         today: NaiveDate,
+        parse: P,
     ) -> Result<Self, Vec<RowProblem>> {
-        Ok(Self::with_header(Header::of::<R>(header)?, today))
+        let header = Header::read(header, &columns.all, columns.optional)?;
+        Ok(Self { header, today, seen: Seen::default(), parse })
     }
 
     /// As [`Intake::open`], for a file that updates existing records. The file must
@@ -189,19 +218,17 @@ impl<R: Record> Intake<R> {
     /// As [`Intake::open`].
     pub fn open_for_update<'a>(
         header: impl IntoIterator<Item = &'a str>,
+        columns: &Columns,
         today: NaiveDate,
+        parse: P,
     ) -> Result<Self, Vec<RowProblem>> {
-        let mut parsed = Header::read(header, R::COLUMNS, R::NEVER_REPLACED);
-        for problem in parsed.as_mut().err().into_iter().flatten() {
-            if R::OPTIONAL.contains(&problem.field.as_str()) {
+        let mut header = Header::read(header, &columns.all, columns.never_replaced);
+        for problem in header.as_mut().err().into_iter().flatten() {
+            if columns.optional.contains(&problem.field.as_str()) {
                 problem.message = erased();
             }
         }
-        Ok(Self::with_header(parsed?, today))
-    }
-
-    fn with_header(header: Header, today: NaiveDate) -> Self {
-        Self { header, today, seen: Seen::default(), kind: PhantomData }
+        Ok(Self { header: header?, today, seen: Seen::default(), parse })
     }
 
     /// Parses and checks the next row.
@@ -215,7 +242,7 @@ impl<R: Record> Intake<R> {
     ) -> Result<R, Vec<RowProblem>> {
         // Collected first, because the cells need not outlive `self`.
         let cells: Vec<&str> = cells.into_iter().collect();
-        let record = R::from_row(&Row::new(&self.header, line, cells), self.today)?;
+        let record = Row::new(&self.header, line, cells).record(self.today, &self.parse)?;
         let duplicates: Vec<RowProblem> =
             record.keys().iter().filter_map(|(field, key)| self.seen.note(line, field, key)).collect();
         if duplicates.is_empty() { Ok(record) } else { Err(duplicates) }

@@ -1,11 +1,11 @@
 //! Invalid files: single faults, and many at once.
 
 use super::{
-    super::{CabinetRecord, HospitalRecord, StationRecord, WorkerRecord},
+    super::{CabinetRecord, FileRecord, HospitalRecord, StationRecord, WorkerRecord},
     *,
 };
 use crate::{
-    staff::{DoctorRecord, ShiftRecord},
+    staff::{ShiftRecord, StaffRecord, role::Role},
     stock::record::StockRecord,
 };
 
@@ -13,27 +13,46 @@ fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date")
 }
 
+fn header_of<'a, R: FileRecord>(cells: impl IntoIterator<Item = &'a str>) -> Result<Header, Vec<RowProblem>> {
+    Header::read(cells, R::COLUMNS, R::OPTIONAL)
+}
+
+fn named<R>(parsed: Result<R, Vec<RowProblem>>) -> Vec<(u64, String, String)> {
+    parsed.err().into_iter().flatten().map(|bad| (bad.line, bad.field, bad.code)).collect()
+}
+
 /// Parses one row of kind `R`; returns its faults as line, field and code.
-fn faults<R: Record>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, String, String)> {
-    let header = Header::of::<R>(columns.iter().copied()).expect("a fine header");
-    match R::from_row(&Row::new(&header, line, cells.iter().copied()), today()) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect(),
-    }
+fn faults<R: FileRecord>(line: u64, columns: &[&str], cells: &[&str]) -> Vec<(u64, String, String)> {
+    let header = header_of::<R>(columns.iter().copied()).expect("a fine header");
+    named(Row::new(&header, line, cells.iter().copied()).record(today(), R::parse))
 }
 
 /// Sets one column of a valid row to each bad value, and expects only that column's code.
-fn table<R: Record>(good: &[&str], cases: &[(&str, &str, &str)]) {
-    assert_eq!(faults::<R>(2, R::COLUMNS, good), vec![], "the good row of {}", R::KIND);
+fn table<R: FileRecord>(good: &[&str], cases: &[(&str, &str, &str)]) {
+    table_of(R::KIND, &Columns::of::<R>(), R::parse, good, cases);
+}
+
+fn table_of<R: Record>(
+    kind: &str,
+    columns: &Columns,
+    parse: impl Fn(&mut Cells<'_, '_>) -> R,
+    good: &[&str],
+    cases: &[(&str, &str, &str)],
+) {
+    let header = Header::read(columns.all.iter().copied(), &columns.all, columns.optional).expect("fine");
+    let faults =
+        |line, cells: &[&str]| named(Row::new(&header, line, cells.iter().copied()).record(today(), &parse));
+    assert_eq!(faults(2, good), vec![], "the good row of {kind}");
     for (place, (column, bad, code)) in cases.iter().enumerate() {
         let line = place as u64 + 3;
-        let cells: Vec<&str> = R::COLUMNS
+        let cells: Vec<&str> = columns
+            .all
             .iter()
             .zip(good)
             .map(|(name, cell)| if name == column { *bad } else { *cell })
             .collect();
         let expected = vec![(line, (*column).to_owned(), (*code).to_owned())];
-        assert_eq!(faults::<R>(line, R::COLUMNS, &cells), expected, "{} {column}={bad:?}", R::KIND);
+        assert_eq!(faults(line, &cells), expected, "{kind} {column}={bad:?}");
     }
 }
 
@@ -128,7 +147,10 @@ fn bad_places_and_stock_are_named_by_line_and_field() {
 
 #[test]
 fn bad_staff_and_shifts_are_named_by_line_and_field() {
-    table::<DoctorRecord>(
+    table_of(
+        "doctors",
+        &StaffRecord::columns(Role::Doctor),
+        |cells| StaffRecord::parse(Role::Doctor, cells),
         &[
             "a@b.example",
             "甲",
@@ -182,7 +204,7 @@ fn all_faults_of_a_row_are_reported_at_once_and_only_once_each() {
 #[test]
 fn a_header_must_have_known_columns() {
     let named = |cells: &[&str]| -> Vec<(u64, String, String)> {
-        Header::of::<HospitalRecord>(cells.iter().copied())
+        header_of::<HospitalRecord>(cells.iter().copied())
             .err()
             .unwrap_or_default()
             .into_iter()
@@ -201,16 +223,16 @@ fn a_header_must_have_known_columns() {
     assert_eq!(first[0], bad("column[1]", "unknown_column"));
     assert_eq!(first[1], bad("column[2]", "unknown_column"));
     // An optional column may be left out.
-    assert!(Header::of::<CabinetRecord>(["station_code"]).is_ok());
+    assert!(header_of::<CabinetRecord>(["station_code"]).is_ok());
 }
 
 #[test]
 fn a_short_row_and_a_row_of_another_file_are_refused() {
     let named = faults::<HospitalRecord>(5, HospitalRecord::COLUMNS, &["h-1", "医院", "Hospital", "zhifu"]);
     assert_eq!(named[0], (5, "row".into(), "bad_row".into()));
-    let cabinets = Header::of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
+    let cabinets = header_of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
     let row = Row::new(&cabinets, 3, ["zhifu-01", "retail_b_only"]);
-    let problems = HospitalRecord::from_row(&row, today()).expect_err("another kind of file");
+    let problems = row.record(today(), HospitalRecord::parse).expect_err("another kind of file");
     assert!(
         problems.iter().any(|bad| bad.field == "weight" && bad.code == "missing_column" && bad.line == 3)
     );
@@ -218,8 +240,9 @@ fn a_short_row_and_a_row_of_another_file_are_refused() {
 
 #[test]
 fn a_key_is_unique_within_a_file() {
-    let mut intake =
-        Intake::<DoctorRecord>::open(DoctorRecord::COLUMNS.iter().copied(), today()).expect("opens");
+    let columns = StaffRecord::columns(Role::Doctor);
+    let parse = |cells: &mut Cells<'_, '_>| StaffRecord::parse(Role::Doctor, cells);
+    let mut intake = Intake::open(columns.all.iter().copied(), &columns, today(), parse).expect("opens");
     let mut take = |line: u64, email: &str, licence: &str| {
         let cells =
             [email, "甲", "A", "hospital-1", licence, "2030-01-01", "2015-01-01", "ent", "zh", "1", ""];
@@ -239,14 +262,14 @@ fn a_key_is_unique_within_a_file() {
 
 #[test]
 fn a_missing_column_gets_the_narrow_default() {
-    let header = Header::of::<CabinetRecord>(["station_code"]).expect("a fine header");
-    let record = CabinetRecord::from_row(&Row::new(&header, 2, [" zhifu-01 "]), today()).expect("fine");
+    let header = header_of::<CabinetRecord>(["station_code"]).expect("a fine header");
+    let record = Row::new(&header, 2, [" zhifu-01 "]).record(today(), CabinetRecord::parse).expect("fine");
     assert_eq!(record.lane, crate::prescription::CabinetLane::RetailBOnly);
     assert_eq!(record.station_code, "zhifu-01");
     let columns = ["code", "name_zh", "name_en", "district", "latitude_e6", "longitude_e6"];
-    let header = Header::of::<StationRecord>(columns).expect("a fine header");
+    let header = header_of::<StationRecord>(columns).expect("a fine header");
     let cells = ["s-1", "驿站", "Station", "zhifu", "37500000", "121400000"];
-    let station = StationRecord::from_row(&Row::new(&header, 2, cells), today()).expect("fine");
+    let station = Row::new(&header, 2, cells).record(today(), StationRecord::parse).expect("fine");
     assert!(!station.encounter_lanes.contains(&crate::prescription::EncounterLane::MinorAilmentPilot));
 }
 
@@ -254,9 +277,9 @@ fn a_missing_column_gets_the_narrow_default() {
 fn messages_never_repeat_the_content_of_a_cell() {
     let cells =
         ["990000000014", "123456", "王\u{7}海", "12012345678", "1899-01-01", "x", "driver", "Nope No", "qq"];
-    let header = Header::of::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
+    let header = header_of::<WorkerRecord>(WorkerRecord::COLUMNS.iter().copied()).expect("a fine header");
     let problems =
-        WorkerRecord::from_row(&Row::new(&header, 2, cells), today()).expect_err("everything is wrong");
+        Row::new(&header, 2, cells).record(today(), WorkerRecord::parse).expect_err("everything is wrong");
     let messages = serde_json::to_string(&problems).expect("serializes");
     for cell in cells.iter().filter(|cell| cell.len() > 4) {
         assert!(!messages.contains(cell), "{cell} in {messages}");
@@ -264,9 +287,10 @@ fn messages_never_repeat_the_content_of_a_cell() {
 }
 
 /// Parses a record of kind `R` from cells in the order of its columns.
-fn read<R: Record>(cells: &[&str]) -> R {
-    let header = Header::of::<R>(R::COLUMNS.iter().copied()).expect("a fine header");
-    R::from_row(&Row::new(&header, 2, cells.iter().copied()), today())
+fn read<R: FileRecord>(cells: &[&str]) -> R {
+    let header = header_of::<R>(R::COLUMNS.iter().copied()).expect("a fine header");
+    Row::new(&header, 2, cells.iter().copied())
+        .record(today(), R::parse)
         .map_err(|bad| format!("{bad:?}"))
         .expect("fine")
 }
@@ -302,9 +326,10 @@ fn formats_of_spreadsheets_and_input_methods_are_parsed() {
 
 #[test]
 fn an_unknown_value_is_answered_with_the_allowed_ones() {
-    let header = Header::of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
-    let problems =
-        CabinetRecord::from_row(&Row::new(&header, 2, ["zhifu-01", "retail"]), today()).expect_err("refused");
+    let header = header_of::<CabinetRecord>(["station_code", "lane"]).expect("a fine header");
+    let problems = Row::new(&header, 2, ["zhifu-01", "retail"])
+        .record(today(), CabinetRecord::parse)
+        .expect_err("refused");
     for language in [&problems[0].message.zh, &problems[0].message.en] {
         assert!(language.contains("retail_b_only, institution_dispense"), "{language}");
     }

@@ -14,35 +14,27 @@ use domain::{
         import::RowProblem,
     },
     refusal::FieldProblem,
-    staff::{
-        DoctorRecord, OperatorRecord, PharmacistRecord, RestockerRecord, SafetyOfficerRecord, ShiftRecord,
-        role::Role,
-    },
+    staff::{ShiftRecord, StaffRecord, role::Role},
     stock::record::StockRecord,
 };
 use storage::StoreError;
 
-domain::text_enum! {
-    /// The kind of rows in a file.
-    pub enum ImportKind {
-        /// Stations, each with its cabinet.
-        Stations = "stations",
-        Workers = "workers",
-        Doctors = "doctors",
-        Catalogue = "catalogue",
-        Hospitals = "hospitals",
-        Employers = "employers",
-        /// Cabinets of stations that have none.
-        Cabinets = "cabinets",
-        Pharmacists = "pharmacists",
-        Restockers = "restockers",
-        Operators = "operators",
-        /// Safety officers of employers.
-        SafetyOfficers = "safety_officers",
-        Shifts = "shifts",
-        /// First stock of cabinets.
-        Stock = "stock",
-    }
+/// The kind of rows in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Stations, each with its cabinet.
+    Stations,
+    Workers,
+    Catalogue,
+    Hospitals,
+    Employers,
+    /// Cabinets of stations that have none.
+    Cabinets,
+    /// Staff of one role.
+    Staff(Role),
+    Shifts,
+    /// First stock of cabinets.
+    Stock,
 }
 
 /// Options of an import.
@@ -148,37 +140,17 @@ fn prepare(
             let rows = PreparedWorkers::make(app, read.records::<WorkerRecord>()?)?;
             Box::new(move |tx| super::workers(tx, &rows, None, existing))
         }
-        ImportKind::Doctors => {
-            let rows = people(read.records::<DoctorRecord>()?, PreparedStaff::doctor)?;
-            Box::new(move |tx| super::doctors(tx, &rows, options.invite, options.licences_verified, existing))
-        }
-        ImportKind::Pharmacists => {
-            staff(people(read.records::<PharmacistRecord>()?, PreparedStaff::pharmacist)?, options)
-        }
-        ImportKind::Restockers => {
-            staff(people(read.records::<RestockerRecord>()?, PreparedStaff::restocker)?, options)
-        }
-        ImportKind::Operators => {
-            staff(people(read.records::<OperatorRecord>()?, PreparedStaff::operator)?, options)
-        }
-        ImportKind::SafetyOfficers => {
-            staff(people(read.records::<SafetyOfficerRecord>()?, PreparedStaff::safety_officer)?, options)
+        ImportKind::Staff(role) => {
+            let rows = people(read.staff(role)?)?;
+            Box::new(move |tx| super::staff(tx, &rows, options.invite, options.licences_verified, existing))
         }
     })
 }
 
-fn staff(rows: Vec<Lined<PreparedStaff>>, options: ImportOptions) -> Work {
-    let existing = options.existing.unwrap_or(Existing::Refuse);
-    Box::new(move |tx| super::staff(tx, &rows, options.invite, existing))
-}
-
 /// Checks passwords against the policy for passwords that people set themselves, and hashes them.
-fn people<R>(
-    rows: Vec<Lined<R>>,
-    make: impl Fn(R) -> (PreparedStaff, Option<Secret>),
-) -> Result<Vec<Lined<PreparedStaff>>, ImportError> {
+fn people(rows: Vec<Lined<StaffRecord>>) -> Result<Vec<Lined<PreparedStaff>>, ImportError> {
     let rows: Vec<Lined<(PreparedStaff, Option<Secret>)>> =
-        rows.into_iter().map(|(line, row)| (line, make(row))).collect();
+        rows.into_iter().map(|(line, row)| (line, PreparedStaff::of(row))).collect();
     let problems: Vec<RowProblem> = rows
         .iter()
         .filter_map(|(line, (person, secret))| Some((line, person, secret.as_ref()?)))
@@ -201,53 +173,15 @@ fn people<R>(
 }
 
 impl PreparedStaff {
-    fn of(role: Role, email: String, name_zh: String, name_en: String) -> Self {
-        Self {
-            role,
-            email,
-            name_zh,
-            name_en,
-            employer_code: None,
-            doctor: None,
-            password_hash: None,
-            totp: None,
-            signing_pin: None,
-        }
+    /// Somebody whose secrets are not hashed yet, and the password to hash.
+    pub fn of(mut record: StaffRecord) -> (Self, Option<Secret>) {
+        let password = record.password.take();
+        (Self { record, password_hash: None, totp: None, signing_pin: None }, password)
     }
 
     /// The problems of a password for this person.
     pub fn check_password(&self, field: &str, typed: &str) -> Vec<FieldProblem> {
-        let local = self.email.split('@').next().unwrap_or_default();
-        password::check_policy(field, typed, &[local, &self.name_zh, &self.name_en])
-    }
-
-    /// A doctor, and the password to hash.
-    pub fn doctor(row: DoctorRecord) -> (Self, Option<Secret>) {
-        let mut person = Self::of(Role::Doctor, row.email.clone(), row.name_zh.clone(), row.name_en.clone());
-        let secret = row.password.clone();
-        person.doctor = Some(row);
-        (person, secret)
-    }
-
-    /// A pharmacist, and the password to hash.
-    pub fn pharmacist(row: PharmacistRecord) -> (Self, Option<Secret>) {
-        (Self::of(Role::Pharmacist, row.email, row.name_zh, row.name_en), row.password)
-    }
-
-    /// A restocker, and the password to hash.
-    pub fn restocker(row: RestockerRecord) -> (Self, Option<Secret>) {
-        (Self::of(Role::Restocker, row.email, row.name_zh, row.name_en), row.password)
-    }
-
-    /// An operator, and the password to hash.
-    pub fn operator(row: OperatorRecord) -> (Self, Option<Secret>) {
-        (Self::of(Role::Operator, row.email, row.name_zh, row.name_en), row.password)
-    }
-
-    /// A safety officer, and the password to hash.
-    pub fn safety_officer(row: SafetyOfficerRecord) -> (Self, Option<Secret>) {
-        let mut person = Self::of(Role::Employer, row.email, row.name_zh, row.name_en);
-        person.employer_code = Some(row.employer_code);
-        (person, row.password)
+        let local = self.record.email.split('@').next().unwrap_or_default();
+        password::check_policy(field, typed, &[local, &self.record.name_zh, &self.record.name_en])
     }
 }

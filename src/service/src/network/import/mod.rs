@@ -23,7 +23,7 @@ use storage::StoreError;
 
 pub use catalogue::products;
 pub(crate) use people::PreparedWorkers;
-pub use people::{PreparedStaff, doctors, shifts, staff, workers};
+pub use people::{PreparedStaff, shifts, staff, workers};
 pub use places::{cabinets, employers, hospitals, stations, stock};
 
 /// At most this many problems of one file are reported.

@@ -12,7 +12,7 @@ use domain::{
     ids::{ShiftId, StaffId, WorkerId},
     matching::presence::Presence,
     network::{Phone, WorkerRecord},
-    staff::{DoctorRecord, ShiftRecord, overlap_message, role::Role},
+    staff::{DoctorRecord, ShiftRecord, StaffRecord, overlap_message},
 };
 use mail::LetterKind;
 use storage::{
@@ -111,16 +111,8 @@ pub fn workers(
 /// One member of staff of any role, with secrets hashed beforehand.
 #[derive(Clone)]
 pub struct PreparedStaff {
-    pub role: Role,
-    /// The address to sign in with.
-    pub email: String,
-    pub name_zh: String,
-    /// Name in English or pinyin.
-    pub name_en: String,
-    /// A safety officer's employer, by code.
-    pub employer_code: Option<String>,
-    /// The additional data of a doctor.
-    pub doctor: Option<DoctorRecord>,
+    /// Without the password.
+    pub record: StaffRecord,
     /// Argon2id; none for somebody who is invited.
     pub password_hash: Option<String>,
     /// The secret of one-time codes, if there is one already.
@@ -129,35 +121,13 @@ pub struct PreparedStaff {
     pub signing_pin: Option<String>,
 }
 
-/// Loads doctors; `verified` marks their licences as seen.
-///
-/// # Errors
-/// As [`staff`].
-pub fn doctors(
-    tx: &mut Tx<'_>,
-    rows: &[Lined<PreparedStaff>],
-    invite: bool,
-    verified: bool,
-    existing: Existing,
-) -> Result<Loaded, ImportError> {
-    load(tx, rows, invite, verified, existing)
-}
-
-/// Loads staff other than doctors. With `invite`, staff without a password get a letter.
+/// Loads staff. With `invite`, staff without a password get a letter; `verified` marks the licences
+/// of doctors as seen.
 ///
 /// # Errors
 /// A problem for each address or licence that is taken, and each unknown
 /// hospital or employer.
 pub fn staff(
-    tx: &mut Tx<'_>,
-    rows: &[Lined<PreparedStaff>],
-    invite: bool,
-    existing: Existing,
-) -> Result<Loaded, ImportError> {
-    load(tx, rows, invite, false, existing)
-}
-
-fn load(
     tx: &mut Tx<'_>,
     rows: &[Lined<PreparedStaff>],
     invite: bool,
@@ -168,32 +138,33 @@ fn load(
         storage::network::import::hospital_codes(tx.conn)?,
         storage::network::import::employer_codes(tx.conn)?,
     );
-    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.email.as_str()).collect();
+    let emails: Vec<&str> = rows.iter().map(|(_, row)| row.record.email.as_str()).collect();
     let known = storage::network::import::staff_known(tx.conn, &emails)?;
-    let licences: Vec<&str> =
-        rows.iter().filter_map(|(_, row)| row.doctor.as_ref().map(|one| one.licence_no.as_str())).collect();
+    let licensed = rows.iter().filter_map(|(_, row)| row.record.doctor.as_ref());
+    let licences: Vec<&str> = licensed.map(|doctor| doctor.licence_no.as_str()).collect();
     let taken = storage::network::import::licences_taken(tx.conn, &licences)?;
     let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
     for (line, row) in rows {
-        let employer = row.employer_code.as_ref().and_then(|code| employers.get(code).copied());
-        if row.employer_code.is_some() && employer.is_none() {
+        let record = &row.record;
+        let employer = record.employer_code.as_ref().and_then(|code| employers.get(code).copied());
+        if record.employer_code.is_some() && employer.is_none() {
             found.unknown(*line, "employer_code");
         }
-        let hospital = row.doctor.as_ref().and_then(|doctor| hospitals.get(&doctor.hospital_code).copied());
-        if row.doctor.is_some() && hospital.is_none() {
+        let hospital = record.hospital_code.as_ref().and_then(|code| hospitals.get(code).copied());
+        if record.hospital_code.is_some() && hospital.is_none() {
             found.unknown(*line, "hospital_code");
         }
-        let id = known.get(&row.email);
-        let licensed_id = row.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
+        let id = known.get(&record.email);
+        let licensed_id = record.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
         if licensed_id.is_some_and(|licensed_id| Some(licensed_id) != id) {
             found.taken(*line, "licence_no");
             continue;
         }
         if let Some(id) = id {
             // An unknown hospital or employer was reported above.
-            let places_are_known = row.doctor.is_some() == hospital.is_some()
-                && row.employer_code.is_some() == employer.is_some();
+            let places_are_known = record.hospital_code.is_some() == hospital.is_some()
+                && record.employer_code.is_some() == employer.is_some();
             if found.known(existing, &mut loaded, *line, "email") && places_are_known {
                 update::staff(tx, *id, *line, row, verified, &mut found)?;
             }
@@ -201,7 +172,7 @@ fn load(
         }
         let mut person = new_staff(tx, row)?;
         (person.hospital_id, person.employer_id) = (hospital, employer);
-        if let (Some(doctor), Some(hospital)) = (&row.doctor, hospital) {
+        if let (Some(doctor), Some(hospital)) = (&record.doctor, hospital) {
             doctors.push(new_doctor(tx, person.id, hospital, doctor, verified));
             let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
             departments.extend(doctor.departments.iter().copied().map(of));
@@ -243,10 +214,10 @@ fn new_staff(tx: &Tx<'_>, row: &PreparedStaff) -> Result<NewStaff, Failure> {
     let (pin_salt, pin_mac) = pin.unzip();
     Ok(NewStaff {
         id,
-        role: row.role,
-        email: row.email.clone(),
-        name_zh: row.name_zh.clone(),
-        name_en: row.name_en.clone(),
+        role: row.record.role,
+        email: row.record.email.clone(),
+        name_zh: row.record.name_zh.clone(),
+        name_en: row.record.name_en.clone(),
         hospital_id: None,
         employer_id: None,
         password_hash: row.password_hash.clone(),

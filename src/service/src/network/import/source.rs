@@ -14,10 +14,11 @@ use domain::{
     formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
     hidden::has_hidden_characters,
     network::{
-        Record,
-        import::{Header, Intake, Row, RowProblem, Seen},
+        FileRecord, Record,
+        import::{Cells, Columns, Header, Intake, Row, RowProblem, Seen},
     },
     refusal::FieldProblem,
+    staff::{StaffRecord, role::Role},
     time::civil_day,
     words::Bilingual,
 };
@@ -45,13 +46,26 @@ struct Opened {
 
 impl Source<'_> {
     /// Every row as a record of kind `R`.
-    pub fn records<R: Record>(&self) -> Result<Vec<Lined<R>>, ImportError> {
+    pub fn records<R: FileRecord>(&self) -> Result<Vec<Lined<R>>, ImportError> {
+        self.read(&Columns::of::<R>(), R::parse)
+    }
+
+    /// Every row as a member of staff of this role.
+    pub fn staff(&self, role: Role) -> Result<Vec<Lined<StaffRecord>>, ImportError> {
+        self.read(&StaffRecord::columns(role), |cells| StaffRecord::parse(role, cells))
+    }
+
+    fn read<R: Record>(
+        &self,
+        columns: &Columns,
+        parse: impl Fn(&mut Cells<'_, '_>) -> R,
+    ) -> Result<Vec<Lined<R>>, ImportError> {
         let today = civil_day(self.app.now());
-        let mut opened = self.open(R::COLUMNS)?;
+        let mut opened = self.open(&columns.all)?;
         let header = header_of(&mut opened)?;
         let intake = match self.existing {
-            Existing::Update => Intake::<R>::open_for_update(header.iter(), today),
-            Existing::Refuse | Existing::Skip => Intake::<R>::open(header.iter(), today),
+            Existing::Update => Intake::open_for_update(header.iter(), columns, today, parse),
+            Existing::Refuse | Existing::Skip => Intake::open(header.iter(), columns, today, parse),
         };
         let mut intake = intake.map_err(|problems| shift_lines(problems, opened.comment_lines))?;
         let mut rows = Vec::new();

@@ -77,7 +77,7 @@ pub(super) fn staff(
     found: &mut Found,
 ) -> Result<(), Failure> {
     let Some(known) = staff_rows::staff_lock(tx.conn, id)? else { return Ok(()) };
-    if known.role != row.role {
+    if known.role != row.record.role {
         let message = Bilingual::made(
             format!("此邮箱已属于一名 {}，角色不能更改。", known.role),
             format!("This address belongs to a {}; a role cannot be changed.", known.role),
@@ -86,7 +86,7 @@ pub(super) fn staff(
         return Ok(());
     }
     // A verified licence stays verified if it is unchanged.
-    let still_verified = match &row.doctor {
+    let still_verified = match &row.record.doctor {
         None => false,
         Some(new) => storage::staff::change::doctor_details(tx.conn, id)?.is_some_and(|old| {
             old.licence_verified_at.is_some()
