@@ -18,7 +18,6 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
     triage::{EMERGENCY_NUMBER, RedFlagCode},
-    words::Bilingual,
 };
 use storage::{
     Conn,

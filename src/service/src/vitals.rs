@@ -13,9 +13,8 @@ use super::{
 use crate::network::me;
 use domain::{
     ids::{CheckInId, ReadingId},
-    refusal::{FieldProblem, Refusal},
+    refusal::Refusal,
     vitals::{AssessmentContext, Beyond, ReadingInput, ReadingKind, ValidReading, validate_all},
-    words::Bilingual,
 };
 use storage::{
     Conn,

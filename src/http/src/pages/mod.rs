@@ -10,7 +10,7 @@ pub(crate) mod ready;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::header,
     web::{self, Data},
 };

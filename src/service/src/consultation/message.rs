@@ -17,7 +17,6 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
     staff::role::Role,
-    words::Bilingual,
 };
 use storage::{
     Conn,

@@ -19,7 +19,6 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
     triage::{SymptomFlag, TriageLevel},
-    words::Bilingual,
 };
 use storage::consultation::{self as store, NewConsultation};
 

@@ -16,7 +16,7 @@ use super::{
 use domain::{
     formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
     money::Fen,
-    refusal::{Code, Refusal},
+    refusal::Code,
     words::Bilingual,
 };
 use storage::{

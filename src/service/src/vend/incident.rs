@@ -16,7 +16,6 @@ use domain::{
     spelling,
     stock::SlotClosedReason,
     vend::event::IncidentKind,
-    words::Bilingual,
 };
 use storage::{
     Conn,

@@ -260,7 +260,7 @@ fn load_doctors(
         let (Some(&staff_id), Some(&hospital_id), Some(doctor)) =
             (ids.get(&one.email), hospital, &one.doctor)
         else {
-            return Err(Failure::Fault(format!("doctor {} has no hospital", one.email)));
+            return Err(Failure::inconsistent(format!("doctor {} has no hospital", one.email)));
         };
         let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
         doctors.push(rows::NewDoctor {
