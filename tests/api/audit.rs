@@ -11,7 +11,10 @@ use crate::{
     harness::TestApp,
     seed::Seed,
 };
-use domain::ids::{EmployerId, Id};
+use domain::{
+    event::care::CheckInFact,
+    ids::{CheckInId, Id},
+};
 use service::{
     Actor, Recipients,
     audit::{AuditView, FindingKind},
@@ -30,7 +33,7 @@ impl TestApp {
             .write(Actor::System, move |tx| {
                 for _ in 0..count {
                     let recipients = Recipients::both(worker, Some(doctor));
-                    tx.record("employer", EmployerId::generate(), "employer.added", json!({}), recipients)?;
+                    tx.record(CheckInId::generate(), CheckInFact::SymptomsRecorded { count: 1 }, recipients)?;
                 }
                 Ok(())
             })

@@ -11,14 +11,12 @@ use std::{
     },
 };
 
-use serde_json::json;
-
 use base::{
     clock::SystemClock,
     config::{Config, Flags},
 };
 use crypto::digest;
-use domain::ids::EmployerId;
+use domain::{event::network::EmployerEvent, ids::EmployerId};
 use service::{Actor, AppState, Recipients};
 use storage::{
     Conn, DatabaseUrl,
@@ -77,7 +75,7 @@ async fn add(app: &Arc<AppState>, code: String) {
             created_at: At(tx.now),
         };
         employers_add(tx.conn, &[row])?;
-        tx.record("employer", id, "employer.added", json!({}), Recipients::nobody())
+        tx.record(id, EmployerEvent::Added { code }, Recipients::nobody())
     });
     write.await.expect("written");
 }

@@ -13,8 +13,7 @@ use crate::{
     staff_tokens::{code, token_of_newest_letter},
 };
 use crypto::device::{DeviceKey, make_assertion};
-use domain::ids::DeviceId;
-use mail::LetterKind;
+use domain::{ids::DeviceId, letter::LetterKind};
 use service::letter::claim_due;
 
 /// POST as if from the address `source`, through the trusted proxy on this machine.

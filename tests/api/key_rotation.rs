@@ -13,11 +13,8 @@ use crate::{
     seed::{SIGNING_PIN, Seed},
 };
 use crypto::seal::SealKeyId;
-use domain::staff::role::Role;
-use service::{
-    Actor, Failure,
-    keys::{KeyError, KeyKind},
-};
+use domain::{keys::KeyKind, staff::role::Role};
+use service::{Actor, Failure, keys::KeyError};
 use storage::keys::reseal::COLUMNS;
 
 impl TestApp {

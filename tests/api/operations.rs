@@ -11,6 +11,7 @@ use crate::{
     machine::{DROP, Machine},
     vending::{attempt_of, code_of},
 };
+use domain::event::worker::WorkerEvent;
 use service::{Actor, Failure};
 use storage::StoreError;
 
@@ -60,7 +61,7 @@ async fn readiness_fails_when_something_is_wrong_and_names_it() {
     let worker_exists = app.state.write(Actor::System, |tx| {
         let recipients = service::Recipients::nobody();
         let id = domain::ids::WorkerId::generate();
-        tx.record("worker", id, "worker.test", json!({}), recipients)
+        tx.record(id, WorkerEvent::PinChanged {}, recipients)
     });
     worker_exists.await.expect("recorded");
     app.pass(-30);

@@ -10,12 +10,16 @@ use serde_json::json;
 use crate::{
     engines::{self, Engine},
     harness::{TestApp, start_of_test},
+    support::{Caller, id_in, prescribing::Scene},
 };
-use domain::ids::{Id, WorkerId};
+use domain::{
+    event::{Event, network::EmployerEvent},
+    ids::{Id, WorkerId},
+};
 use service::{Actor, Failure};
 use storage::{
     Conn,
-    events::{Audience, NewEvent},
+    events::{Audience, LoggedEvent, NewEvent},
     on_backend,
 };
 
@@ -24,12 +28,11 @@ fn one_writer_only() -> bool {
     engines::engine() == Engine::Sqlite
 }
 
-fn append(conn: &mut Conn, kind: &str, worker: Option<WorkerId>) {
+/// Appends an event with a name, the code of an employer.
+fn append(conn: &mut Conn, name: &str, worker: Option<WorkerId>) {
     let event = NewEvent {
-        stream: "test",
         stream_id: Id::generate(),
-        kind: kind.to_owned(),
-        payload: json!({}),
+        event: EmployerEvent::Added { code: name.to_owned() }.into(),
         actor_role: "system",
         actor_id: None,
         worker_id: worker,
@@ -50,7 +53,7 @@ fn begin(app: &TestApp) -> Conn {
     conn
 }
 
-/// Reads once after `position`, as a follower does; returns the kinds, and whether more will follow soon.
+/// Reads once after `position`, as a follower does; returns the names, and whether more will follow soon.
 async fn follow(app: &TestApp, position: &mut i64) -> (Vec<String>, bool) {
     let after = *position;
     let found = app
@@ -61,7 +64,11 @@ async fn follow(app: &TestApp, position: &mut i64) -> (Vec<String>, bool) {
         .await
         .expect("read");
     *position = found.events.last().map_or(after, |event| event.position);
-    (found.events.into_iter().map(|event| event.kind).collect(), found.more_soon)
+    let name = |event: LoggedEvent| match event.parse() {
+        Ok(Event::Employer(EmployerEvent::Added { code })) => code,
+        other => panic!("{other:?}"),
+    };
+    (found.events.into_iter().map(name).collect(), found.more_soon)
 }
 
 async fn head(app: &TestApp) -> i64 {
@@ -73,8 +80,8 @@ async fn head(app: &TestApp) -> i64 {
 async fn follow_all(app: &TestApp, position: &mut i64) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
-        let (kinds, more_soon) = follow(app, position).await;
-        seen.extend(kinds);
+        let (names, more_soon) = follow(app, position).await;
+        seen.extend(names);
         if !more_soon {
             return seen;
         }
@@ -203,7 +210,49 @@ async fn a_stream_woken_too_early_delivers_the_late_event_without_another_wake_u
     run(&mut early, "COMMIT");
     for line in [&mut resumed, &mut operators] {
         line.until(|text| text.contains("consultation.requested")).await;
-        assert_eq!(line.kinds().first(), Some(&"early"), "{:?}", line.kinds());
+        assert_eq!(line.kinds().first(), Some(&"employer.added"), "{:?}", line.kinds());
+    }
+}
+
+#[actix_web::test]
+async fn pharmacists_hear_of_a_prescription_from_its_signature_on() {
+    let scene = Scene::open().await;
+    let (doctor, pharmacist) = (scene.doctor(), scene.pharmacist());
+    let draft = async || doctor.prescribe(scene.consultation, &["PCM-T500"]).await.expect_created();
+    // Never more than a draft.
+    let kept = draft().await;
+    doctor.edit(id_in(&kept), 1, &["PCM-C300"]).await.expect_ok();
+    doctor.withdraw(id_in(&kept), "改为休息").await.expect_ok();
+    let withdrawn = draft().await;
+    doctor.sign(id_in(&withdrawn)).await.expect_ok();
+    doctor.withdraw(id_in(&withdrawn), "改为休息").await.expect_ok();
+    // Signed and returned, then a draft again.
+    let returned = async || {
+        let drafted = draft().await;
+        doctor.sign(id_in(&drafted)).await.expect_ok();
+        pharmacist.send_back(id_in(&drafted), json!({"reason": "剂量请复核"})).await.expect_ok();
+        let version = doctor.prescription(id_in(&drafted)).await.expect_ok()["version"].as_u64();
+        let version = u32::try_from(version.expect("a version")).expect("small");
+        doctor.edit(id_in(&drafted), version, &["PCM-T500"]).await.expect_ok();
+        drafted
+    };
+    doctor.withdraw(id_in(&returned().await), "改为休息").await.expect_ok();
+    let approved = returned().await;
+    doctor.sign(id_in(&approved)).await.expect_ok();
+    pharmacist.approve(id_in(&approved)).await.expect_ok();
+
+    let mut heard = EventStream::open(&scene.app, &pharmacist.token(), "?after=0").await;
+    heard.until(|text| text.contains("prescription.approved")).await;
+    let seen = ["signed", "voided", "signed", "returned", "signed", "returned", "signed", "approved"];
+    assert_eq!(heard.kinds(), seen.map(|name| format!("prescription.{name}")));
+    assert!(!heard.text.contains(id_in(&kept)), "a draft was shown, or its withdrawal");
+    for token in [doctor.token(), scene.worker().token()] {
+        let mut own = EventStream::open(&scene.app, &token, "?after=0").await;
+        own.until(|text| text.contains("prescription.approved")).await;
+        let of = |kind: &str| own.kinds().iter().filter(|known| **known == kind).count();
+        assert_eq!((of("prescription.drafted"), of("prescription.edited")), (4, 3));
+        assert_eq!(of("prescription.voided"), 3);
+        assert!(own.text.contains(id_in(&kept)), "between the doctor and the worker");
     }
 }
 
@@ -246,8 +295,8 @@ async fn a_database_moved_to_a_server_with_lower_transaction_ids_hides_no_event(
         return;
     }
     let app = TestApp::open().await;
-    for kind in ["one", "two"] {
-        append(&mut app.connection(), kind, None);
+    for name in ["one", "two"] {
+        append(&mut app.connection(), name, None);
     }
     // As after a dump and a restore: the old server's transaction ids were 10^9 ahead.
     let ahead = 1_000_000_000_i64;

@@ -11,10 +11,13 @@ use crypto::{
     signer::{DetachedKind, sign_detached},
 };
 use domain::{
-    ids::{CheckInId, ConsultationId, PrescriptionId, WorkerId},
-    prescription::canonical_bytes,
+    consultation::{ConsultationEvent, request},
+    ids::{CheckInId, ConsultationId, PrescriptionId, StaffId, WorkerId},
+    prescription::{EncounterLane, Event, SupplyKind, canonical_bytes},
+    time::{Timestamp, civil_day},
+    triage::TriageLevel,
 };
-use service::{Actor, Failure};
+use service::{Actor, Failure, Recipients, Tx};
 use storage::{
     on_backend,
     schema::{consultation, prescription, prescription_line},
@@ -32,6 +35,7 @@ impl TestApp {
         let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
         let document = self.document(seed, worker, (id, talk), packs);
         let canonical = canonical_bytes(&serde_json::from_value(document.clone()).expect("a document"));
+        let digest = digest::hex(&digest::sha256(&canonical));
         let body = json!({
             "revision": 1,
             "draft": {"lane": document["lane"], "kind": document["kind"], "diagnoses": document["diagnoses"],
@@ -44,7 +48,7 @@ impl TestApp {
                 ]},
             "names": [{"generic_zh": "x", "generic_en": "x", "label": {"zh": "x", "en": "x"}, "packs": packs}],
             "report": {"verdict": "ok", "findings": [], "ruleset_version": "test"},
-            "digest": digest::hex(&digest::sha256(&canonical)),
+            "digest": digest,
         });
         let text = String::from_utf8(canonical.clone()).expect("UTF-8");
         let sealed = (
@@ -73,7 +77,8 @@ impl TestApp {
                         consultation::triage.eq("routine"),
                         consultation::requested_at.eq(At(tx.now)),
                         consultation::ranked_since.eq(At(tx.now)),
-                        consultation::fence.eq(1_i64),
+                        consultation::fence.eq(0_i64),
+                        consultation::ended_at.eq(Some(At(tx.now))),
                     ))
                     .execute(c))?;
                 on_backend!(tx.conn, c => diesel::insert_into(prescription::table)
@@ -106,7 +111,7 @@ impl TestApp {
                         prescription_line::packs.eq(packs),
                     ))
                     .execute(c))?;
-                Ok(())
+                record(tx, (id, talk), (worker, doctor, pharmacist), (digest, until))
             })
             .await
             .expect("prescribed");
@@ -144,4 +149,32 @@ impl TestApp {
             .await
             .expect("written");
     }
+}
+
+/// Appends the events of a completed consultation and of the prescription that it led to.
+fn record(
+    tx: &mut Tx<'_>,
+    (id, consultation): (PrescriptionId, ConsultationId),
+    (worker, doctor, reviewer): (WorkerId, StaffId, StaffId),
+    (digest, valid_until): (String, Timestamp),
+) -> Result<(), Failure> {
+    let (now, nobody) = (tx.now, Recipients::nobody());
+    tx.record(consultation, request(consultation, worker, TriageLevel::Routine, now), nobody)?;
+    tx.record(consultation, ConsultationEvent::Completed { doctor, at: now }, nobody)?;
+    tx.record(id, Event::Drafted { consultation, prescriber: doctor, revision: 0 }, nobody)?;
+    let signed = Event::Signed {
+        prescriber: doctor,
+        consultation,
+        lane: EncounterLane::FollowUpWithEvidence,
+        supply: SupplyKind::Ordinary,
+        digest: digest.clone(),
+        signed_at: now,
+        valid_until,
+        issued_on: civil_day(now),
+        ruleset_version: "test".to_owned(),
+        policy_version: "test".to_owned(),
+        overridden: Vec::new(),
+    };
+    tx.record(id, signed, nobody)?;
+    tx.record(id, Event::Approved { reviewer, digest }, nobody)
 }

@@ -3,10 +3,14 @@
 //! every rule can be tested at any hour.
 
 pub mod bounds;
+pub mod check_in;
 pub mod consultation;
+pub mod devices;
+pub mod event;
 pub mod formulary;
 pub mod hidden;
 pub mod ids;
+pub mod keys;
 pub mod ledger;
 pub mod letter;
 pub mod matching;

@@ -12,12 +12,10 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use domain::ids::DeviceId;
+use domain::{devices::DeviceKind, ids::DeviceId};
 use service::{
     AppState,
-    devices::{
-        AssertionInput, CodeInput, CodeView, DeviceKind, DeviceToken, EnrolInput, EnrolledView, RevokedDevice,
-    },
+    devices::{AssertionInput, CodeInput, CodeView, DeviceToken, EnrolInput, EnrolledView, RevokedDevice},
 };
 
 pub fn add(routes: &mut Routes) {

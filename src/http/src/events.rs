@@ -34,6 +34,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
 const BATCH: i64 = 100;
 
+mod union;
+
 pub fn add(routes: &mut Routes) {
     routes.get("/api/v1/events", follow);
 }
@@ -64,21 +66,15 @@ pub(crate) struct StreamFrame {
     pub data: String,
 }
 
-/// One event, as the `data` of the stream.
-#[derive(Debug, Serialize, ToSchema)]
+/// One event, as the `data` of the stream. [`union`] is its schema.
+#[derive(Debug, Serialize)]
 pub(crate) struct EventView {
-    /// Position in the global log; resume after it.
-    pub position: i64,
-    /// What kind of thing changed.
-    pub stream: String,
-    /// The id of what changed.
-    pub stream_id: AnyId,
-    /// What happened.
-    pub kind: String,
-    /// Ids and codes.
-    pub payload: serde_json::Value,
-    /// When it happened.
-    pub at: chrono::DateTime<chrono::Utc>,
+    position: i64,
+    stream: String,
+    stream_id: AnyId,
+    kind: String,
+    payload: serde_json::Value,
+    at: chrono::DateTime<chrono::Utc>,
 }
 
 /// The events that concern the caller, as server-sent events
@@ -133,7 +129,7 @@ fn audience_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
     match actor {
         Actor::Worker(worker) => Ok((Audience::Worker(worker.worker), Topic::Worker(worker.worker))),
         Actor::Staff(staff) => Ok(match staff.role {
-            Role::Pharmacist => (Audience::Reviews, Topic::Reviews),
+            Role::Pharmacist => (Audience::Pharmacists, Topic::Reviews),
             Role::Operator => (Audience::All, Topic::Operators),
             _ => (Audience::Staff(staff.staff), Topic::Staff(staff.staff)),
         }),

@@ -20,34 +20,10 @@ use lettre::{
 
 use self::smtp::SmtpServer;
 use base::config::MailConfig;
-use domain::{letter::Trouble, time::Timestamp};
-
-domain::text_enum! {
-    /// What a letter is about.
-    pub enum LetterKind {
-        /// Somebody joins the staff and sets their first password.
-        Invite = "invite",
-        /// Somebody forgot their password.
-        Reset = "reset",
-        /// Two operators removed an account's password and one-time codes: a link to set new ones.
-        Reinvite = "reinvite",
-        /// To the account's owner: an operator has requested to remove their one-time codes.
-        AuthenticatorReset = "authenticator_reset",
-        /// To a new address: a link that confirms it.
-        EmailConfirm = "email_confirm",
-        /// To the old address: another one is in use now.
-        EmailChanged = "email_changed",
-        /// Somebody else may be trying to sign in as them.
-        SignInAlarm = "sign_in_alarm",
-    }
-}
-
-impl LetterKind {
-    /// Whether the recipient has no password yet, so that the link may be renewed.
-    pub fn invites(self) -> bool {
-        matches!(self, Self::Invite | Self::Reinvite)
-    }
-}
+use domain::{
+    letter::{LetterKind, Trouble},
+    time::Timestamp,
+};
 
 /// The content of a letter.
 pub struct Letter<'a> {

@@ -1,7 +1,8 @@
 //! The texts of letters, in Chinese first and then in English. Plain text, so that
 //! a link can be read before it is followed.
 
-use super::{Letter, LetterKind};
+use super::Letter;
+use domain::letter::LetterKind;
 
 pub(super) struct Text {
     pub(super) subject: String,

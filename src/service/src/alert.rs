@@ -4,7 +4,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -12,8 +11,8 @@ use super::{
     caller::WorkerCaller,
     page::{Rows, page},
 };
-use coordination::Topic;
 use domain::{
+    event::care::AlertEvent,
     ids::{AlertId, CheckInId, ConsultationId, StaffId, StationId},
     refusal::{Code, Refusal},
     spelling,
@@ -109,9 +108,8 @@ pub(super) fn raise(
         None => return Ok(()),
     };
     if fresh {
-        let payload = json!({"station": who.station, "check_in": who.check_in, "consultation": consultation});
-        tx.record("alert", id, "alert.raised", payload, Recipients::both(who.worker, doctor))?;
-        tx.wake(Topic::Operators);
+        let event = AlertEvent::Raised { station: who.station, check_in: who.check_in, consultation };
+        tx.record(id, event, Recipients::both(who.worker, doctor))?;
     }
     Ok(())
 }
@@ -137,7 +135,7 @@ pub fn close(tx: &mut Tx<'_>, by: StaffId, id: AlertId, input: &CloseAlert) -> R
     if !store::alert_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }
-    tx.record("alert", id, "alert.closed", json!({"by": by}), Recipients::nobody())?;
+    tx.record(id, AlertEvent::Closed { by }, Recipients::nobody())?;
     let row = store::alert_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let (code, name_zh, name_en) = storage::network::places::station_names(tx.conn, row.station_id)?;
     Ok(view((row, code, name_zh, name_en)))

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, check_in};
@@ -17,6 +16,12 @@ use crypto::{
     CryptoError, device, digest, public_key::Ed25519PublicKey, random::EnrolmentCode, tokens::Claims,
 };
 use domain::{
+    check_in::EndReason,
+    devices::{DeviceKind, RetireReason},
+    event::{
+        cabinet::CabinetEvent,
+        network::{DeviceEvent, StationEvent},
+    },
     ids::{CabinetId, DeviceId, StationId},
     refusal::{Code, Refusal, RefusalKind},
     spelling,
@@ -38,16 +43,6 @@ pub(crate) const TOKEN_SECONDS: i64 = 300;
 const REMEMBERED_SECONDS: i64 = 60;
 /// The path that takes assertions; their audience is this path under the public URL.
 pub(crate) const TOKEN_PATH: &str = "/api/v1/tokens/device";
-
-domain::text_enum! {
-    /// What can be enrolled.
-    pub enum DeviceKind {
-        /// A station's screen.
-        Station = "station",
-        /// The cabinet at a station.
-        Cabinet = "cabinet",
-    }
-}
 
 /// For which device a code is wanted.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -143,13 +138,7 @@ pub fn code_make(tx: &mut Tx<'_>, caller: StaffCaller, input: &CodeInput) -> Res
     let expires_at = tx.now + TimeDelta::minutes(CODE_MINUTES);
     let (kind, station) = (input.kind, input.station_id);
     store::code_add(tx.conn, &code.digest(), kind.as_str(), station, caller.staff, tx.now, expires_at)?;
-    tx.record(
-        "station",
-        station,
-        "station.enrolment_code_made",
-        json!({"kind": kind}),
-        Recipients::nobody(),
-    )?;
+    tx.record(station, StationEvent::EnrolmentCodeMade { kind }, Recipients::nobody())?;
     Ok(CodeView { code: code.text().expose_secret().to_owned(), kind, station_id: station, expires_at })
 }
 
@@ -177,7 +166,7 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
         store::cabinet_at_locked(tx.conn, code.station_id)?;
     }
     if let Some(old) = store::device_at(tx.conn, code.station_id, kind.as_str())? {
-        retire(tx, &old, "replaced")?;
+        retire(tx, &old, RetireReason::Replaced)?;
     }
     let (cabinet_id, epoch) = next_epoch(tx, kind, code.station_id)?;
     let id = DeviceId::generate();
@@ -196,12 +185,14 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
     if let Some(cabinet) = cabinet_id.filter(|_| epoch > 1) {
         epoch_replaced(tx, cabinet, epoch)?;
     }
-    let payload = json!({
-        "kind": kind, "station": code.station_id, "epoch": epoch,
-        "by": code.created_by, "key": key.thumbprint(),
-    });
-    tx.record("device", id, "device.enrolled", payload, Recipients::nobody())?;
-    tx.wake(Topic::Operators);
+    let event = DeviceEvent::Enrolled {
+        kind,
+        station: code.station_id,
+        epoch,
+        by: code.created_by,
+        key: key.thumbprint(),
+    };
+    tx.record(id, event, Recipients::nobody())?;
     Ok(EnrolledView { device_id: id, kind, station_id: code.station_id, cabinet_id, epoch })
 }
 
@@ -212,7 +203,7 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
 pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
     let row = store::device_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     if row.revoked_at.is_none() {
-        retire(tx, &row, "revoked")?;
+        retire(tx, &row, RetireReason::Revoked)?;
     }
     Ok(RevokedDevice { id, revoked_at: row.revoked_at.unwrap_or(tx.now) })
 }
@@ -336,14 +327,19 @@ fn issue(app: &AppState, row: &DeviceRow) -> Result<DeviceToken, Failure> {
     })
 }
 
-fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: &str) -> Result<(), Failure> {
+fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: RetireReason) -> Result<(), Failure> {
     if store::device_revoke(tx.conn, row.id, tx.now)? {
-        let payload = json!({"kind": row.kind, "station": row.station_id, "reason": reason});
-        tx.record("device", row.id, "device.revoked", payload, Recipients::nobody())?;
-        tx.wake(Topic::Operators);
-        if row.kind == DeviceKind::Station.as_str() {
+        let kind = DeviceKind::parse(&row.kind)
+            .ok_or_else(|| Failure::inconsistent(format!("a device of the kind {}", row.kind)))?;
+        let event = DeviceEvent::Revoked { kind, station: row.station_id, reason };
+        tx.record(row.id, event, Recipients::nobody())?;
+        if kind == DeviceKind::Station {
             // The check-ins of this screen end with it.
-            check_in::end_at_station(tx, row.station_id, &format!("screen_{reason}"))?;
+            let why = match reason {
+                RetireReason::Replaced => EndReason::ScreenReplaced,
+                RetireReason::Revoked => EndReason::ScreenRevoked,
+            };
+            check_in::end_at_station(tx, row.station_id, why)?;
         }
     }
     Ok(())
@@ -374,7 +370,7 @@ fn next_epoch(
 
 /// Attempts that the replaced cabinet had started are in doubt from now on.
 fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<(), Failure> {
-    tx.record("cabinet", cabinet, "cabinet.epoch_replaced", json!({"epoch": epoch}), Recipients::nobody())?;
+    tx.record(cabinet, CabinetEvent::EpochReplaced { epoch }, Recipients::nobody())?;
     super::vend::epoch_replaced(tx, cabinet)?;
     tx.wake(Topic::Cabinet(cabinet));
     Ok(())

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error};
 
 use crypto::CryptoError;
-use domain::refusal::Refusal;
+use domain::{event::ParseError, refusal::Refusal};
 use storage::{QueryError, Retryable, StoreError};
 
 /// A refusal is an answer to the caller; a fault is an error of the server.
@@ -60,6 +60,11 @@ impl Retryable for Failure {
 
     fn should_back_off(&self) -> bool {
         matches!(self, Self::Store(error) if error.should_back_off())
+    }
+}
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        Self::caused("a stored event", error)
     }
 }
 impl From<Refusal> for Failure {

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{Actor, AppState, Failure};
 use coordination::Topic;
+pub use domain::event::record::Part;
 use domain::{
+    event::record::RecordEvent,
     ids::{Id, WorkerId},
     refusal::Refusal,
     time::Timestamp,
@@ -32,35 +33,6 @@ use storage::{
 /// Accesses of one reader to one part of one record within this time are recorded once. Our
 /// default: 10 minutes.
 pub(crate) const REPEATED_AFTER: TimeDelta = TimeDelta::minutes(10);
-
-/// The kind of the event that records an access.
-const READ: &str = "record.read";
-
-domain::text_enum! {
-    /// Which part of a health record was shown.
-    pub enum Part as "HealthRecordPart" {
-        /// Profile, readings and earlier consultations.
-        Record = "record",
-        /// Name, day of birth and the like.
-        Identity = "identity",
-        /// Complaint, signs, summary and diagnoses of a consultation.
-        Consultation = "consultation",
-        /// The messages of a consultation.
-        Messages = "messages",
-        /// An offer, with the complaint.
-        Offer = "offer",
-        /// A prescription, with the findings about the worker.
-        Prescription = "prescription",
-        /// What the safety rules find for the worker.
-        SafetyCheck = "safety_check",
-        /// Whether the worker may work at height.
-        Fitness = "fitness",
-        /// That the worker has, or may have, a pack of a recalled lot.
-        Recall = "recall",
-        /// A stream of events that name workers.
-        Events = "events",
-    }
-}
 
 /// One access to a part of a health record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -168,10 +140,8 @@ pub(super) fn record(
             continue;
         }
         let event = NewEvent {
-            stream: if access.part == Part::Events { "staff" } else { "worker" },
             stream_id: access.subject,
-            kind: READ.to_owned(),
-            payload: json!({"what": access.part, "id": access.about}),
+            event: RecordEvent::Read { what: access.part, id: Some(access.about) }.into(),
             actor_role: reader.role_name(),
             actor_id: Some(reader_id),
             worker_id: None,
@@ -233,7 +203,11 @@ impl AppState {
         self.answer_recorded(actor, read).await
     }
 
-    async fn answer_recorded<T>(self: &Arc<Self>, actor: Actor, (outcome, accesses): Noted<T>) -> Result<T, Failure> {
+    async fn answer_recorded<T>(
+        self: &Arc<Self>,
+        actor: Actor,
+        (outcome, accesses): Noted<T>,
+    ) -> Result<T, Failure> {
         self.record_accesses(actor, accesses).await?;
         outcome.map_err(Failure::Refused)
     }

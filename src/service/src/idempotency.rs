@@ -175,7 +175,11 @@ impl Saved {
     }
 }
 
-fn replay(tx: &mut Tx<'_>, request: &IdempotentRequest, saved: &SavedAnswer) -> Result<Done<Outcome>, Failure> {
+fn replay(
+    tx: &mut Tx<'_>,
+    request: &IdempotentRequest,
+    saved: &SavedAnswer,
+) -> Result<Done<Outcome>, Failure> {
     if saved.body_digest != request.body_digest {
         return Ok(Done { value: Outcome::KeyReused, answer: None });
     }
@@ -223,7 +227,8 @@ pub async fn move_old_answers(app: &Arc<AppState>) -> Result<usize, Failure> {
                 let old = FieldPlace::of_text(network, "idempotency", "answer_sealed", &row.key);
                 let id = answer_id(&row.principal, &row.route, &row.key);
                 let sealed = sealer.seal(&place(&state, id), &sealer.open(&old, sealed)?)?;
-                let (body_digest, answer_sealed, created_at) = (&row.body_digest, &sealed, At(row.created_at));
+                let (body_digest, answer_sealed, created_at) =
+                    (&row.body_digest, &sealed, At(row.created_at));
                 let new = NewAnswer { id, body_digest, answer_sealed, created_at };
                 storage::idempotency::answer_save(conn, &new)?;
             }

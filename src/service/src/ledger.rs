@@ -147,7 +147,7 @@ pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bo
             return Err(Code::BalanceTooLow.into());
         }
     }
-    tx.record("transfer", id, transfer.kind(), transfer.payload(), Recipients::worker(worker))?;
+    tx.record(id, transfer.event(), Recipients::worker(worker))?;
     Ok(true)
 }
 

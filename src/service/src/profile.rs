@@ -4,12 +4,12 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, triage};
 use crate::network::me;
 use domain::{
+    event::care::HealthProfileEvent,
     formulary::Condition,
     ids::WorkerId,
     network::{Job, Sex, Stated},
@@ -211,9 +211,9 @@ pub fn put(
         }
         version = expected.resolve(newer)?;
     }
-    let payload = json!({"version": version + 1});
+    let event = HealthProfileEvent::Updated { version: version + 1, merged_from: None };
     let doctor = consultation_live_of(tx.conn, worker)?.and_then(|row| row.doctor_id);
-    tx.record("health_profile", worker, "profile.updated", payload, Recipients::both(worker, doctor))?;
+    tx.record(worker, event, Recipients::both(worker, doctor))?;
     // A pregnancy or an illness can make the same readings an emergency.
     triage::apply_new_fact(tx, caller)?;
     Ok((version + 1, profile))

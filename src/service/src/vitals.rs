@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::network::me;
 use domain::{
+    event::care::CheckInFact,
     ids::{CheckInId, ReadingId},
     refusal::Refusal,
     vitals::{AssessmentContext, Beyond, ReadingInput, ReadingKind, ValidReading, validate_all},
@@ -94,10 +94,10 @@ pub fn record(
         store::context_set(tx.conn, caller.check_in, context)?;
     }
     let kinds: Vec<ReadingKind> = valid.iter().map(|reading| reading.kind).collect();
-    let payload = json!({"check_in": caller.check_in, "kinds": kinds});
+    let event = CheckInFact::ReadingsRecorded { check_in: caller.check_in, kinds };
     let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
     let recipients = Recipients::both(caller.worker, doctor);
-    tx.record("check_in", caller.check_in, "readings.recorded", payload, recipients)?;
+    tx.record(caller.check_in, event, recipients)?;
     let all = store::readings_of_check_in(tx.conn, caller.check_in)?;
     let new = all.iter().filter(|row| ids.contains(&row.id)).map(view).collect();
     Ok(ReadingsStored { readings: new, triage: triage::apply_new_fact(tx, caller)? })

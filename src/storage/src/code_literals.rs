@@ -97,7 +97,10 @@ impl<DB: Backend, C: QueryFragment<DB>> QueryFragment<DB> for OneOf<C> {
 }
 
 fn push<DB: Backend>(out: &mut AstPass<'_, '_, DB>, code: &'static str) {
-    debug_assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}");
+    debug_assert!(
+        code.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.')),
+        "{code}"
+    );
     out.push_sql("'");
     out.push_sql(code);
     out.push_sql("'");

@@ -1,33 +1,29 @@
 //! The event log: appended to in the transaction of the change that it records, and read by the
 //! realtime resume, the report and the audit chain.
 
-use diesel::prelude::*;
+use diesel::{dsl, prelude::*};
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::{EventHorizon, on_backend},
     schema::event,
 };
 use domain::{
-    ids::{Id, StaffId, WorkerId},
+    event::{Event, ParseError},
+    ids::{StaffId, WorkerId},
+    prescription::EventKind,
     time::Timestamp,
 };
 
-/// Marker for the id of any entity or actor.
-pub enum Any {}
-/// An id whose kind is in another column of the same row.
-pub type AnyId = Id<Any>;
+pub use domain::event::AnyId;
 
-/// An event to be appended. Contains ids, codes and digests only.
+/// An event to be appended.
 #[derive(Debug)]
 pub struct NewEvent {
-    /// Kind of entity that changed: `consultation`, `attempt`, ...
-    pub stream: &'static str,
+    /// The id of what changed.
     pub stream_id: AnyId,
-    /// For example `consultation.accepted`.
-    pub kind: String,
-    /// Ids, codes, digests.
-    pub payload: serde_json::Value,
+    pub event: Event,
     /// The role that acted, or `system`.
     pub actor_role: &'static str,
     pub actor_id: Option<AnyId>,
@@ -58,6 +54,16 @@ pub struct LoggedEvent {
     pub at: Timestamp,
 }
 
+impl LoggedEvent {
+    /// The event as what it means.
+    ///
+    /// # Errors
+    /// If no version of this program writes such an event.
+    pub fn parse(&self) -> Result<Event, ParseError> {
+        Event::parse(&self.stream, &self.kind, &self.payload)
+    }
+}
+
 /// Which events a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -65,8 +71,9 @@ pub enum Audience {
     Worker(WorkerId),
     /// Events of one member of staff.
     Staff(StaffId),
-    /// Events of every prescription: for pharmacists.
-    Reviews,
+    /// What pharmacists hear of prescriptions: nothing of a draft, which is between the doctor and
+    /// the worker, also when it is withdrawn.
+    Pharmacists,
     /// All events: for operators and the audit.
     All,
 }
@@ -87,6 +94,12 @@ pub struct Found {
 /// The events of `audience` after `position`, oldest first, `limit` at most.
 /// Never skips one that a slower transaction will still commit.
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
+    let before = diesel::alias!(event as before);
+    let of_prescriptions = |wanted: fn(EventKind) -> bool| -> Vec<EventKind> {
+        EventKind::ALL.iter().copied().filter(|kind| wanted(*kind)).collect()
+    };
+    let heard = of_prescriptions(|kind| kind.hearers().pharmacists);
+    let draft = of_prescriptions(EventKind::is_draft);
     let rows: Vec<(LoggedEvent, i64, i64)> = on_backend!(conn, c => {
         let base = event::table
             .filter(event::position.gt(position))
@@ -96,7 +109,15 @@ pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i
         match audience {
             Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(c),
             Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(c),
-            Audience::Reviews => base.filter(event::stream.eq("prescription")).load(c),
+            Audience::Pharmacists => base
+                .filter(event::kind.eq_any_code(&heard))
+                .filter(event::kind.ne_code(EventKind::Voided).or(dsl::not(dsl::exists(
+                    before
+                        .filter(before.field(event::stream_id).eq(event::stream_id))
+                        .filter(before.field(event::version).eq(event::version - 1))
+                        .filter(before.field(event::kind).eq_any_code(&draft)),
+                ))))
+                .load(c),
             Audience::All => base.load(c),
         }
     })?;

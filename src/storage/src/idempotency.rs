@@ -3,7 +3,12 @@
 
 use diesel::prelude::*;
 
-use super::{conn::Conn, dialect::on_backend, schema::{idempotency, saved_answer}, sql_types::At};
+use super::{
+    conn::Conn,
+    dialect::on_backend,
+    schema::{idempotency, saved_answer},
+    sql_types::At,
+};
 use domain::{ids::Id, time::Timestamp};
 
 /// Marker for the id of a saved answer.

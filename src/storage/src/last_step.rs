@@ -87,7 +87,12 @@ impl<'a> Statement<'a> {
             _ => None,
         };
         let events = (!step.events.is_empty()).then(|| EventsInsert::of(step.events));
-        Some(Self { step, events, answered_at: step.answer.as_ref().map(|answer| &answer.created_at), oldest })
+        Some(Self {
+            step,
+            events,
+            answered_at: step.answer.as_ref().map(|answer| &answer.created_at),
+            oldest,
+        })
     }
 
     /// `FROM .. WHERE ..`: the authority's row, if it is live and can be locked.

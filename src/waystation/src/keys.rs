@@ -15,11 +15,8 @@ use base::{
     config::{Config, ConfigError},
 };
 use crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId};
-use domain::policy::Policy;
-use service::{
-    Failure,
-    keys::{KeyError, KeyKind},
-};
+use domain::{keys::KeyKind, policy::Policy};
+use service::{Failure, keys::KeyError};
 use storage::{Conn, conn::Purpose, keys::reseal::COLUMNS};
 
 /// Values that are resealed in one transaction.

@@ -92,7 +92,7 @@ pub fn attempts(declared: &mut Declared) {
             for event in events {
                 let from = at.state;
                 at = at.after(&event, now);
-                if folds::attempt_state(event.kind()).is_some() {
+                if folds::moves(&event) {
                     declared.add("attempt", from, at.state);
                 }
             }

@@ -1,109 +1,71 @@
 //! The events of a consultation, and the fold that builds a snapshot from them.
 
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
 
 use super::state::{CancelReason, Consultation, ConsultationState, Offer, OfferState};
 use crate::{
+    event::events,
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     time::Timestamp,
     triage::TriageLevel,
 };
 
-/// One change of state. Contains ids, codes and times only, never personal data, so
-/// that the log can be stored and chained while people's data is deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "payload", deny_unknown_fields)]
-pub enum ConsultationEvent {
-    /// A worker asked for care.
-    #[serde(rename = "consultation.requested")]
-    Requested {
-        consultation: ConsultationId,
-        worker: WorkerId,
-        at: Timestamp,
-        // Missing in logs written before 2026-11-29.
-        #[serde(default = "default_triage")]
-        triage: TriageLevel,
-    },
-    /// A reading or an answer raised the triage level.
-    #[serde(rename = "consultation.triaged")]
-    Triaged { triage: TriageLevel, at: Timestamp },
-    /// It was offered to one doctor.
-    #[serde(rename = "consultation.offered")]
-    Offered { offer: OfferId, doctor: StaffId, hospital: HospitalId, fence: i64, expires_at: Timestamp },
-    /// That doctor accepted it.
-    #[serde(rename = "consultation.accepted")]
-    Accepted { offer: OfferId, doctor: StaffId, hospital: HospitalId, fence: i64, at: Timestamp },
-    /// That doctor declined it.
-    #[serde(rename = "consultation.declined")]
-    Declined { offer: OfferId, doctor: StaffId },
-    /// That doctor did not answer; the service sets the doctor's presence to away.
-    #[serde(rename = "consultation.offer_expired")]
-    OfferExpired { offer: OfferId, doctor: StaffId },
-    /// The offer was withdrawn: the consultation was cancelled, its worker
-    /// left, or its doctor signed out.
-    #[serde(rename = "consultation.offer_withdrawn")]
-    OfferWithdrawn { offer: OfferId, doctor: StaffId },
-    /// Its doctor was lost; it is back in the queue with its original waiting time.
-    #[serde(rename = "consultation.requeued")]
-    Requeued { doctor: StaffId, at: Timestamp },
-    /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
-    #[serde(rename = "consultation.worker_left")]
-    WorkerLeft { at: Timestamp },
-    /// Its worker is checked in again.
-    #[serde(rename = "consultation.worker_back")]
-    WorkerBack { at: Timestamp },
-    /// It ended without being completed.
-    #[serde(rename = "consultation.cancelled")]
-    Cancelled { reason: CancelReason, at: Timestamp },
-    /// Its doctor completed it.
-    #[serde(rename = "consultation.completed")]
-    Completed { doctor: StaffId, at: Timestamp },
-    /// No doctor could be found.
-    #[serde(rename = "consultation.unserved")]
-    Unserved { at: Timestamp },
-    /// The worker rated it.
-    #[serde(rename = "consultation.rated")]
-    Rated { rating: u8 },
+events! {
+    /// One change of state.
+    pub enum ConsultationEvent, kinds ConsultationEventKind {
+        /// A worker asked for care.
+        Requested = "consultation.requested" to(worker) {
+            consultation: ConsultationId,
+            worker: WorkerId,
+            at: DateTime<Utc>,
+            // Missing in logs written before 2026-11-29.
+            #[serde(default = "default_triage")]
+            triage: TriageLevel,
+        },
+        /// A reading or an answer raised the triage level.
+        Triaged = "consultation.triaged" to(worker, staff) { triage: TriageLevel, at: DateTime<Utc> },
+        /// It was offered to one doctor.
+        Offered = "consultation.offered" to(worker, staff) {
+            offer: OfferId,
+            doctor: StaffId,
+            hospital: HospitalId,
+            fence: i64,
+            expires_at: DateTime<Utc>,
+        },
+        /// That doctor accepted it.
+        Accepted = "consultation.accepted" to(worker, staff) {
+            offer: OfferId,
+            doctor: StaffId,
+            hospital: HospitalId,
+            fence: i64,
+            at: DateTime<Utc>,
+        },
+        /// That doctor declined it.
+        Declined = "consultation.declined" to(worker, staff) { offer: OfferId, doctor: StaffId },
+        /// That doctor did not answer; the service sets the doctor's presence to away.
+        OfferExpired = "consultation.offer_expired" to(worker, staff) { offer: OfferId, doctor: StaffId },
+        /// The offer was withdrawn: the consultation was cancelled, its worker
+        /// left, or its doctor signed out.
+        OfferWithdrawn = "consultation.offer_withdrawn" to(worker, staff) { offer: OfferId, doctor: StaffId },
+        /// Its doctor was lost; it is back in the queue with its original waiting time.
+        Requeued = "consultation.requeued" to(worker, staff) { doctor: StaffId, at: DateTime<Utc> },
+        /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
+        WorkerLeft = "consultation.worker_left" to(worker, staff) { at: DateTime<Utc> },
+        /// Its worker is checked in again.
+        WorkerBack = "consultation.worker_back" to(worker, staff) { at: DateTime<Utc> },
+        /// It ended without being completed.
+        Cancelled = "consultation.cancelled" to(worker, staff) { reason: CancelReason, at: DateTime<Utc> },
+        /// Its doctor completed it.
+        Completed = "consultation.completed" to(worker, staff) { doctor: StaffId, at: DateTime<Utc> },
+        /// No doctor could be found.
+        Unserved = "consultation.unserved" to(worker, staff) { at: DateTime<Utc> },
+        /// The worker rated it.
+        Rated = "consultation.rated" to(worker, staff) { rating: u8 },
+    }
 }
 
 const fn default_triage() -> TriageLevel {
     TriageLevel::Standard
-}
-
-impl ConsultationEvent {
-    /// The kind in the event log, e.g. `consultation.accepted`.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Requested { .. } => "consultation.requested",
-            Self::Triaged { .. } => "consultation.triaged",
-            Self::Offered { .. } => "consultation.offered",
-            Self::Accepted { .. } => "consultation.accepted",
-            Self::Declined { .. } => "consultation.declined",
-            Self::OfferExpired { .. } => "consultation.offer_expired",
-            Self::OfferWithdrawn { .. } => "consultation.offer_withdrawn",
-            Self::Requeued { .. } => "consultation.requeued",
-            Self::WorkerLeft { .. } => "consultation.worker_left",
-            Self::WorkerBack { .. } => "consultation.worker_back",
-            Self::Cancelled { .. } => "consultation.cancelled",
-            Self::Completed { .. } => "consultation.completed",
-            Self::Unserved { .. } => "consultation.unserved",
-            Self::Rated { .. } => "consultation.rated",
-        }
-    }
-
-    /// The payload as stored in the event log.
-    pub fn payload(&self) -> serde_json::Value {
-        let mut whole = serde_json::to_value(self).expect("ids, codes and times are always JSON");
-        whole["payload"].take()
-    }
-
-    /// Parses an event from the log.
-    ///
-    /// # Errors
-    /// If `kind` is not a consultation event, or `payload` does not match it.
-    pub fn read(kind: &str, payload: serde_json::Value) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(serde_json::json!({ "kind": kind, "payload": payload }))
-    }
 }
 
 /// The first event of every consultation: `worker` asks for care at `now`.

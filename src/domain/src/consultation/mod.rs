@@ -22,7 +22,7 @@ mod event;
 mod state;
 
 pub use decide::{Command, decide};
-pub use event::{ConsultationEvent, apply, fold, request};
+pub use event::{ConsultationEvent, ConsultationEventKind, apply, fold, request};
 pub use state::{CancelReason, Consultation, ConsultationState, Offer, OfferState};
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 //! worker's balance is never negative.
 
 pub mod account;
+mod event;
 pub mod transfer;
 
 pub use account::{AccountKind, AccountOwnerId, AccountRef};
+pub use event::{PostedAmount, TransferEvent, TransferEventKind};
 pub use transfer::{
     Transfer, TransferReason, allowance_month, can_pay, grant_allowance, grant_phone_allowance, merge_worker,
     merged_return, pay_order, refund_unit, settle_unit, unmerge_worker,

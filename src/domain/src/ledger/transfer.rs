@@ -1,8 +1,9 @@
 //! Balanced transfers of money.
 
-use serde_json::{Value, json};
-
-use super::account::AccountRef;
+use super::{
+    account::AccountRef,
+    event::{PostedAmount, TransferEvent},
+};
 use crate::{
     ids::{OrderId, OrderUnitId, WorkerId},
     money::Fen,
@@ -86,25 +87,22 @@ impl Transfer {
         &self.postings
     }
 
-    /// The stable name in the event log.
-    pub const fn kind(&self) -> &'static str {
-        match self.reason {
-            TransferReason::AllowanceGranted => "ledger.allowance_granted",
-            TransferReason::OrderPaid => "ledger.order_paid",
-            TransferReason::UnitSettled => "ledger.unit_settled",
-            TransferReason::UnitRefunded => "ledger.unit_refunded",
-            TransferReason::WorkerMerge => "ledger.worker_merge",
-        }
-    }
-
-    /// The payload for the event log: codes, ids and amounts only.
-    pub fn payload(&self) -> Value {
-        let side = |posting: &Posting| {
-            json!({
-                "account": posting.account.kind(), "owner": posting.account.owner(), "amount_fen": posting.amount,
-            })
+    /// The event that records it.
+    pub fn event(&self) -> TransferEvent {
+        let side = |posting: &Posting| PostedAmount {
+            account: posting.account.kind(),
+            owner: posting.account.owner(),
+            amount_fen: posting.amount,
         };
-        json!({ "reference": self.reference, "postings": self.postings.iter().map(side).collect::<Vec<_>>() })
+        let reference = self.reference.clone();
+        let postings = self.postings.iter().map(side).collect();
+        match self.reason {
+            TransferReason::AllowanceGranted => TransferEvent::AllowanceGranted { reference, postings },
+            TransferReason::OrderPaid => TransferEvent::OrderPaid { reference, postings },
+            TransferReason::UnitSettled => TransferEvent::UnitSettled { reference, postings },
+            TransferReason::UnitRefunded => TransferEvent::UnitRefunded { reference, postings },
+            TransferReason::WorkerMerge => TransferEvent::WorkerMerge { reference, postings },
+        }
     }
 }
 

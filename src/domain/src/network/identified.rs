@@ -3,6 +3,17 @@
 use super::DocumentKind;
 
 crate::text_enum! {
+    /// What a consent is for; each is given and withdrawn separately.
+    /// Source: the project's clinical rules, prescribing table, "consent".
+    pub enum ConsentPurpose {
+        /// Keeping and using health data for care.
+        HealthCare = "health_care",
+        /// Showing the employer fit or hold, never a reading.
+        EmployerFitness = "employer_fitness",
+    }
+}
+
+crate::text_enum! {
     /// The identifier by which a worker without a card is found again.
     pub enum IdentityKind {
         /// A phone verified by a code, together with the name.

@@ -23,7 +23,7 @@ use chrono::NaiveDate;
 
 pub use checks::{control_character, implausible_birth, phone_format_message};
 pub use document::{DocumentEvidence, DocumentFault, DocumentKind, DocumentNumber, comparable_name};
-pub use identified::{ChangeKind, ChangeState, CodePurpose, Identified, IdentityKind};
+pub use identified::{ChangeKind, ChangeState, CodePurpose, ConsentPurpose, Identified, IdentityKind};
 pub use identity::{card_number_is_valid, luhn_check_digit, pin_is_trivial};
 pub use phone::Phone;
 

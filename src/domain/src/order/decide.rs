@@ -1,8 +1,9 @@
 //! The rules of an order.
 
-use serde_json::{Value, json};
-
-use super::state::{Order, OrderState, OrderUnit, UnitState};
+use super::{
+    event::OrderEvent,
+    state::{Order, OrderState, OrderUnit, UnitState},
+};
 use crate::{
     ids::OrderUnitId,
     money::Fen,
@@ -32,77 +33,6 @@ pub enum Command {
     UnitNotDispensed(OrderUnitId),
 }
 
-/// What happened to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OrderEvent {
-    Paid {
-        total: Fen,
-    },
-    /// An attempt for this pack is live.
-    UnitAuthorised {
-        unit: OrderUnitId,
-    },
-    /// The pack waits for another attempt.
-    UnitFreed {
-        unit: OrderUnitId,
-    },
-    /// It is unknown whether this pack was dispensed.
-    UnitDoubted {
-        unit: OrderUnitId,
-    },
-    /// The pack was dispensed: settle its price.
-    UnitDispensed {
-        unit: OrderUnitId,
-        amount: Fen,
-    },
-    /// The pack is no longer reserved; it was never paid.
-    UnitReleased {
-        unit: OrderUnitId,
-    },
-    /// The pack was not dispensed: refund its price and release the stock.
-    UnitRefunded {
-        unit: OrderUnitId,
-        amount: Fen,
-    },
-    /// Every pack has ended.
-    Completed,
-    Cancelled,
-    Expired,
-}
-
-impl OrderEvent {
-    /// The stable name in the event log.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Paid { .. } => "order.paid",
-            Self::UnitAuthorised { .. } => "order.unit_authorised",
-            Self::UnitFreed { .. } => "order.unit_freed",
-            Self::UnitDoubted { .. } => "order.unit_in_doubt",
-            Self::UnitDispensed { .. } => "order.unit_dispensed",
-            Self::UnitReleased { .. } => "order.unit_released",
-            Self::UnitRefunded { .. } => "order.unit_refunded",
-            Self::Completed => "order.completed",
-            Self::Cancelled => "order.cancelled",
-            Self::Expired => "order.expired",
-        }
-    }
-
-    /// The payload for the event log: ids and amounts, never personal data.
-    pub fn payload(&self) -> Value {
-        match self {
-            Self::Paid { total } => json!({ "total_fen": total }),
-            Self::UnitAuthorised { unit }
-            | Self::UnitFreed { unit }
-            | Self::UnitDoubted { unit }
-            | Self::UnitReleased { unit } => json!({ "unit": unit }),
-            Self::UnitDispensed { unit, amount } | Self::UnitRefunded { unit, amount } => {
-                json!({ "unit": unit, "amount_fen": amount })
-            }
-            Self::Completed | Self::Cancelled | Self::Expired => json!({}),
-        }
-    }
-}
-
 /// The events that result from `command`. An empty list means that it was already done.
 ///
 /// # Errors
@@ -110,9 +40,9 @@ impl OrderEvent {
 pub fn decide(order: &Order, command: Command, now: Timestamp) -> Result<Vec<OrderEvent>, Refusal> {
     match command {
         Command::Pay => pay(order, now),
-        Command::Cancel => withdraw(order, OrderEvent::Cancelled, OrderState::Cancelled),
+        Command::Cancel => withdraw(order, OrderEvent::Cancelled {}, OrderState::Cancelled),
         Command::Expire if now < order.expires_at => Err(Refusal::moved_on(order.state)),
-        Command::Expire => withdraw(order, OrderEvent::Expired, OrderState::Expired),
+        Command::Expire => withdraw(order, OrderEvent::Expired {}, OrderState::Expired),
         Command::UnitAuthorised(id) => authorise(order, id),
         Command::UnitFreed(id) => settle_unit(order, id, UnitState::Reserved),
         Command::UnitInDoubt(id) => settle_unit(order, id, UnitState::InDoubt),
@@ -160,7 +90,7 @@ fn withdraw(order: &Order, end: OrderEvent, already: OrderState) -> Result<Vec<O
             if any_in(UnitState::InDoubt) {
                 return Ok(events);
             }
-            events.push(if any_in(UnitState::Dispensed) { OrderEvent::Completed } else { end });
+            events.push(if any_in(UnitState::Dispensed) { OrderEvent::Completed {} } else { end });
             Ok(events)
         }
         OrderState::Completed | OrderState::Cancelled | OrderState::Expired => {
@@ -226,7 +156,7 @@ fn settle_unit(order: &Order, id: OrderUnitId, to: UnitState) -> Result<Vec<Orde
     let mut events = vec![event];
     let others_ended = order.units.iter().all(|other| other.id == id || !other.state.is_open());
     if others_ended && !to.is_open() {
-        events.push(OrderEvent::Completed);
+        events.push(OrderEvent::Completed {});
     }
     Ok(events)
 }

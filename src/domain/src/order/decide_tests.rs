@@ -51,7 +51,7 @@ proptest! {
                 match event {
                     OrderEvent::Paid { total: paid } => { prop_assert_eq!(paid.0, total); clearing += paid.0 }
                     OrderEvent::UnitDispensed { amount, .. } | OrderEvent::UnitRefunded { amount, .. } => clearing -= amount.0,
-                    OrderEvent::Completed | OrderEvent::Cancelled | OrderEvent::Expired => ended += 1,
+                    OrderEvent::Completed {} | OrderEvent::Cancelled {} | OrderEvent::Expired {} => ended += 1,
                     OrderEvent::UnitReleased { .. } => prop_assert_eq!(before.state, OrderState::Reserved),
                     OrderEvent::UnitAuthorised { .. } => prop_assert_eq!(before.state, OrderState::Paid),
                     OrderEvent::UnitFreed { .. } | OrderEvent::UnitDoubted { .. } => {}
@@ -89,6 +89,9 @@ fn a_pack_in_doubt_keeps_a_cancelled_order_open_until_it_is_known() {
     assert_eq!(state, OrderState::Paid);
     assert!(run(Command::UnitAuthorised(second)).is_err());
     let (events, _) = run(Command::UnitDispensed(first)).unwrap();
-    assert_eq!(events, [OrderEvent::UnitDispensed { unit: first, amount: Fen(100) }, OrderEvent::Completed]);
+    assert_eq!(
+        events,
+        [OrderEvent::UnitDispensed { unit: first, amount: Fen(100) }, OrderEvent::Completed {}]
+    );
     assert!(run(Command::UnitDispensed(first)).unwrap().0.is_empty(), "already done");
 }

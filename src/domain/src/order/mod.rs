@@ -5,6 +5,7 @@
 //! order open without a time limit.
 
 pub mod decide;
+pub mod event;
 pub mod price;
 pub mod state;
 
@@ -12,6 +13,7 @@ pub mod state;
 mod decide_tests;
 pub mod self_care;
 
-pub use decide::{Command, OrderEvent, decide};
+pub use decide::{Command, decide};
+pub use event::{OrderEvent, OrderEventKind};
 pub use price::{Line, price, units_left};
 pub use state::{Order, OrderState, OrderUnit, UnitState};

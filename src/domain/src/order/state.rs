@@ -1,6 +1,6 @@
 //! The states of an order and of its packs.
 
-use super::decide::OrderEvent;
+use super::event::OrderEvent;
 use crate::{ids::OrderUnitId, money::Fen, time::Timestamp};
 
 crate::text_enum! {
@@ -82,10 +82,14 @@ impl Order {
     /// The order after `event`. State columns equal the fold of their events.
     pub fn apply(&mut self, event: &OrderEvent) {
         match event {
+            // The first event of a log, and two that leave the states as they are.
+            OrderEvent::Reserved { .. }
+            | OrderEvent::UnitRelocated { .. }
+            | OrderEvent::PickupLocked { .. } => {}
             OrderEvent::Paid { .. } => self.state = OrderState::Paid,
-            OrderEvent::Completed => self.state = OrderState::Completed,
-            OrderEvent::Cancelled => self.state = OrderState::Cancelled,
-            OrderEvent::Expired => self.state = OrderState::Expired,
+            OrderEvent::Completed {} => self.state = OrderState::Completed,
+            OrderEvent::Cancelled {} => self.state = OrderState::Cancelled,
+            OrderEvent::Expired {} => self.state = OrderState::Expired,
             OrderEvent::UnitAuthorised { unit } => self.set(*unit, UnitState::Authorised),
             OrderEvent::UnitFreed { unit } => self.set(*unit, UnitState::Reserved),
             OrderEvent::UnitDoubted { unit } => self.set(*unit, UnitState::InDoubt),

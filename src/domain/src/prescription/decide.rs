@@ -2,12 +2,9 @@
 //! answer (`Ok` without events), not an error. Event payloads contain ids, codes and digests only,
 //! never a name, a diagnosis or free text.
 
-use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
-
 use super::{
-    draft::{PrescriptionDraft, SupplyKind},
-    lanes::EncounterLane,
+    draft::PrescriptionDraft,
+    event::Event,
     policy::PrescribingPolicy,
     rules::{self, DoctorStanding, PharmacistStanding, ReviewParty},
     state::{Prescription, PrescriptionState},
@@ -15,7 +12,7 @@ use super::{
 };
 use crate::{
     formulary::Formulary,
-    ids::{ConsultationId, StaffId},
+    ids::StaffId,
     refusal::{Code, Refusal},
     safety::SafetyReport,
     time::{Timestamp, civil_day, to_micros},
@@ -103,73 +100,6 @@ pub enum Command<'a> {
     },
     /// Ends it when every unit was dispensed.
     Fulfil { units_prescribed: u32, units_dispensed: u32 },
-}
-
-/// What happened to a prescription.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Event {
-    /// The draft was changed.
-    DraftEdited {
-        /// The new revision.
-        revision: u32,
-    },
-    /// The doctor signed.
-    Signed {
-        prescriber: StaffId,
-        consultation: ConsultationId,
-        /// The encounter lane.
-        lane: EncounterLane,
-        supply: SupplyKind,
-        /// Digest of the signed document.
-        digest: String,
-        signed_at: Timestamp,
-        /// The last instant at which it may be used.
-        valid_until: Timestamp,
-        issued_on: NaiveDate,
-        /// Version of the safety rules used.
-        ruleset_version: String,
-        /// Version of the prescribing policy used.
-        policy_version: String,
-        /// Codes of the rules that the doctor overrode.
-        overridden: Vec<String>,
-    },
-    /// A pharmacist approved.
-    Approved {
-        reviewer: StaffId,
-        /// Digest of the approved document.
-        digest: String,
-    },
-    /// A pharmacist returned it.
-    Returned { reviewer: StaffId, reason: ReturnReason },
-    /// It was withdrawn.
-    Voided {
-        /// `None` for the service itself.
-        by: Option<StaffId>,
-        reason: VoidReason,
-    },
-    /// Its validity ran out.
-    Expired {
-        /// The last instant at which it could be used.
-        valid_until: Timestamp,
-    },
-    /// Every unit was dispensed.
-    Fulfilled { units: u32 },
-}
-
-impl Event {
-    /// The event's kind in the event log.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Event::DraftEdited { .. } => "prescription.draft_edited",
-            Event::Signed { .. } => "prescription.signed",
-            Event::Approved { .. } => "prescription.approved",
-            Event::Returned { .. } => "prescription.returned",
-            Event::Voided { .. } => "prescription.voided",
-            Event::Expired { .. } => "prescription.expired",
-            Event::Fulfilled { .. } => "prescription.fulfilled",
-        }
-    }
 }
 
 /// Decides `command` at `now`; `Ok` without events means that it is already done.

@@ -6,6 +6,7 @@
 mod decide;
 mod document;
 mod draft;
+mod event;
 mod lanes;
 mod policy;
 pub mod rules;
@@ -13,9 +14,10 @@ mod state;
 mod supply;
 mod validity;
 
-pub use decide::{Command, Event, ReturnReason, Signing, VoidReason, decide};
+pub use decide::{Command, ReturnReason, Signing, VoidReason, decide};
 pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, SupplyKind};
+pub use event::{Event, EventKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
 pub use policy::PrescribingPolicy;
 pub use rules::{DoctorStanding, PharmacistStanding};

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::decide::Event;
+use super::event::Event;
 use crate::{
     ids::{ConsultationId, StaffId},
     time::Timestamp,
@@ -95,6 +95,8 @@ impl Prescription {
     /// The prescription after `event`.
     pub fn apply(&mut self, event: &Event) {
         match event {
+            // Always the first event of a log: `draft`.
+            Event::Drafted { .. } => {}
             Event::DraftEdited { revision } => {
                 self.state = PrescriptionState::Draft;
                 self.revision = *revision;

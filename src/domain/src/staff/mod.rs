@@ -15,6 +15,32 @@ use crate::{
     words::Bilingual,
 };
 
+crate::text_enum! {
+    /// What a link sets.
+    pub enum LinkPurpose {
+        /// The first password, and one-time codes.
+        Invite = "invite",
+        /// Another password.
+        Reset = "reset",
+    }
+}
+
+crate::text_enum! {
+    /// Why a session ended.
+    pub enum SessionEnd {
+        SignedOut = "signed_out",
+        Revoked = "revoked",
+        /// Its refresh token was used twice, so somebody else has it.
+        RefreshReused = "refresh_reused",
+        /// The account was disabled.
+        Disabled = "disabled",
+        /// The person belongs to another hospital or employer now.
+        Moved = "moved",
+        PasswordSet = "password_set",
+        AuthenticatorReset = "authenticator_reset",
+    }
+}
+
 /// Our default.
 const MAX_SHIFT_HOURS: i64 = 24;
 

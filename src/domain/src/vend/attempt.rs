@@ -112,7 +112,7 @@ impl From<NotDispensedReason> for Outcome {
 
 crate::text_enum! {
     /// Why an attempt was withdrawn before START.
-    pub enum VoidReason {
+    pub enum VoidReason as "AttemptVoidReason" {
         /// It expired, by the server's clock.
         Expired = "expired",
         /// The worker or the order withdrew it.

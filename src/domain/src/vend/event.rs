@@ -1,15 +1,15 @@
 //! The events of an attempt in the event log: ids and codes only.
 
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
 
 use super::{
     attempt::{DoubtCause, NotDispensedReason, VoidReason},
     identity::{BootId, Epoch},
 };
 use crate::{
-    ids::{CabinetId, OrderUnitId},
+    event::events,
+    ids::{CabinetId, OrderUnitId, StaffId},
     stock::{SlotClosedReason, SlotNo},
-    time::Timestamp,
 };
 
 crate::text_enum! {
@@ -44,66 +44,45 @@ crate::text_enum! {
     }
 }
 
-/// One change of an attempt, or its consequence for the slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptEvent {
-    /// It was authorised.
-    Issued {
-        order_unit: OrderUnitId,
-        cabinet: CabinetId,
-        epoch: Epoch,
-        slot: SlotNo,
-        /// START may be requested until this time.
-        expires_at: Timestamp,
-    },
-    /// START was granted.
-    Started {
-        /// The only boot that may use the GRANT.
-        boot: BootId,
-        epoch: Epoch,
-    },
-    /// It was withdrawn before START.
-    Voided { reason: VoidReason },
-    /// It is in doubt.
-    Doubted { cause: DoubtCause },
-    /// The pack came out.
-    Dispensed { proof: Proof },
-    /// The pack did not come out.
-    NotDispensed { reason: NotDispensedReason, proof: Proof },
-    /// A person must look at the cabinet.
-    IncidentOpened { kind: IncidentKind, slot: SlotNo },
-    /// The slot takes no more attempts until a blind count.
-    SlotClosed { slot: SlotNo, reason: SlotClosedReason },
+events! {
+    /// One change of an attempt, or its consequence for the slot.
+    #[derive(Copy)]
+    pub enum AttemptEvent, kinds AttemptEventKind {
+        /// It was authorised.
+        Issued = "attempt.issued" to(worker) {
+            order_unit: OrderUnitId,
+            cabinet: CabinetId,
+            epoch: Epoch,
+            slot: SlotNo,
+            /// START may be requested until this time.
+            expires_at: DateTime<Utc>,
+        },
+        /// START was granted.
+        Started = "attempt.started" to(worker) {
+            /// The only boot that may use the GRANT.
+            #[serde(rename = "boot_id")]
+            boot: BootId,
+            epoch: Epoch,
+        },
+        /// It was withdrawn before START.
+        Voided = "attempt.voided" to(worker) { reason: VoidReason },
+        /// It is in doubt.
+        Doubted = "attempt.in_doubt" to(worker) { cause: DoubtCause },
+        /// The pack came out.
+        Dispensed = "attempt.dispensed" to(worker) { proof: Proof },
+        /// The pack did not come out.
+        NotDispensed = "attempt.not_dispensed" to(worker) { reason: NotDispensedReason, proof: Proof },
+        /// A person must look at the cabinet.
+        IncidentOpened = "attempt.incident_opened" to() { kind: IncidentKind, slot: SlotNo },
+        /// The slot takes no more attempts until a blind count.
+        SlotClosed = "attempt.slot_closed" to() { slot: SlotNo, reason: SlotClosedReason },
+    }
 }
 
-impl AttemptEvent {
-    /// The stable kind in the event log.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Issued { .. } => "attempt.issued",
-            Self::Started { .. } => "attempt.started",
-            Self::Voided { .. } => "attempt.voided",
-            Self::Doubted { .. } => "attempt.in_doubt",
-            Self::Dispensed { .. } => "attempt.dispensed",
-            Self::NotDispensed { .. } => "attempt.not_dispensed",
-            Self::IncidentOpened { .. } => "attempt.incident_opened",
-            Self::SlotClosed { .. } => "attempt.slot_closed",
-        }
-    }
-
-    /// Ids and codes, never personal data.
-    pub fn payload(&self) -> Value {
-        match self {
-            Self::Issued { order_unit, cabinet, epoch, slot, expires_at } => json!({
-                "order_unit": order_unit, "cabinet": cabinet, "epoch": epoch, "slot": slot, "expires_at": expires_at,
-            }),
-            Self::Started { boot, epoch } => json!({ "boot_id": boot, "epoch": epoch }),
-            Self::Voided { reason } => json!({ "reason": reason }),
-            Self::Doubted { cause } => json!({ "cause": cause }),
-            Self::Dispensed { proof } => json!({ "proof": proof }),
-            Self::NotDispensed { reason, proof } => json!({ "reason": reason, "proof": proof }),
-            Self::IncidentOpened { kind, slot } => json!({ "kind": kind, "slot": slot }),
-            Self::SlotClosed { slot, reason } => json!({ "slot": slot, "reason": reason }),
-        }
+events! {
+    /// What concerns an attempt without changing it.
+    pub enum AttemptNote, kinds AttemptNoteKind {
+        /// Who decided about an attempt in doubt.
+        ResolvedBy = "attempt.resolved_by" to() { by: StaffId },
     }
 }

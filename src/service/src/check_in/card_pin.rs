@@ -12,16 +12,15 @@ use std::sync::{
 };
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{
     Actor, Answer, AppState, Failure, Recipients, Tx,
     caller::StationCaller,
     rate_limit::{self, Taken},
 };
-use coordination::Topic;
 use crypto::pin::PinSalt;
 use domain::{
+    event::network::StationEvent,
     ids::{StationId, WorkerId},
     refusal::{Code, Refusal},
     time::Timestamp,
@@ -195,11 +194,8 @@ pub async fn screen_tried(
         return Ok(());
     }
     app.write(Actor::System, move |tx| {
-        let payload = json!({"device": caller.device});
-        let kind = "station.pins_tried_often";
-        tx.record("station", caller.station, kind, payload, Recipients::nobody())?;
-        tx.wake(Topic::Operators);
-        Ok(())
+        let event = StationEvent::PinsTriedOften { device: caller.device };
+        tx.record(caller.station, event, Recipients::nobody())
     })
     .await
 }

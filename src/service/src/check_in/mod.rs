@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, Recipients, Tx, caller::StationCaller, consultation};
@@ -19,6 +18,7 @@ use crypto::{
     tokens::{Claims, Role},
 };
 use domain::{
+    check_in::{CheckInEvent, EndReason},
     ids::{CheckInId, ConsultationId, StationId, WorkerId},
     network::Identified,
     refusal::Code,
@@ -123,7 +123,7 @@ pub fn open(
 /// Ends the caller's check-in. Ending one that has ended is no error.
 pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<CheckInView, Failure> {
     let row = of_station(tx.conn, station, id)?;
-    end(tx, row.id, row.worker_id, "left")?;
+    end(tx, row.id, row.worker_id, EndReason::Left)?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(view(row, tx.app))
 }
@@ -163,7 +163,7 @@ pub fn fetch(
 
 /// Ends the check-ins of a screen that was revoked or replaced: their tokens are invalid
 /// from now on.
-pub(super) fn end_at_station(tx: &mut Tx<'_>, station: StationId, reason: &str) -> Result<(), Failure> {
+pub(super) fn end_at_station(tx: &mut Tx<'_>, station: StationId, reason: EndReason) -> Result<(), Failure> {
     for row in store::check_ins_at(tx.conn, station)? {
         end(tx, row.id, row.worker_id, reason)?;
     }
@@ -208,7 +208,7 @@ fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, F
         return Ok(false);
     }
     let Some(row) = store::check_in_fetch(tx.conn, id)? else { return Ok(false) };
-    end(tx, id, row.worker_id, "idle")
+    end(tx, id, row.worker_id, EndReason::Idle)
 }
 
 fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
@@ -230,20 +230,19 @@ pub(super) fn start(
     for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
         if row.worker_id == worker.id {
             // Moving from one screen to another does not count as leaving.
-            record_end(tx, row.id, row.worker_id, "new_check_in")?;
+            record_end(tx, row.id, row.worker_id, EndReason::NewCheckIn)?;
         } else {
-            end(tx, row.id, row.worker_id, "new_check_in")?;
+            end(tx, row.id, row.worker_id, EndReason::NewCheckIn)?;
         }
     }
     let id = CheckInId::generate();
     store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
-    tx.record(
-        "check_in",
-        id,
-        "check_in.opened",
-        json!({"worker": worker.id, "station": caller.station, "identified_by": identified_by}),
-        Recipients::worker(worker.id),
-    )?;
+    let event = CheckInEvent::Opened {
+        worker: worker.id,
+        station: caller.station,
+        identified_by: Some(identified_by),
+    };
+    tx.record(id, event, Recipients::worker(worker.id))?;
     consultation::worker_back(tx, worker.id)?;
     let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
     let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
@@ -261,14 +260,14 @@ pub(super) fn start(
 /// Ends a worker's check-ins because their card, PIN or identity has changed.
 pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     for id in store::check_ins_open(tx.conn, worker)? {
-        end(tx, id, worker, "access_changed")?;
+        end(tx, id, worker, EndReason::AccessChanged)?;
     }
     Ok(())
 }
 
 /// Ends a check-in and notes that the worker has left: a consultation that waits for a
 /// doctor now waits for the worker first.
-fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
+fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: EndReason) -> Result<bool, Failure> {
     let ended = record_end(tx, id, worker, reason)?;
     if ended {
         consultation::worker_left(tx, worker)?;
@@ -276,14 +275,13 @@ fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result
     Ok(ended)
 }
 
-fn record_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: &str) -> Result<bool, Failure> {
-    let ended = store::check_in_end(tx.conn, id, reason, tx.now)?;
+fn record_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: EndReason) -> Result<bool, Failure> {
+    let ended = store::check_in_end(tx.conn, id, reason.as_str(), tx.now)?;
     if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
         tx.ends_own_authority();
     }
     if ended {
-        let payload = json!({"reason": reason});
-        tx.record("check_in", id, "check_in.ended", payload, Recipients::worker(worker))?;
+        tx.record(id, CheckInEvent::Ended { reason }, Recipients::worker(worker))?;
     }
     Ok(ended)
 }

@@ -8,7 +8,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
 };
 use crypto::{blind::BlindField, pin::PinSalt, random};
 use domain::{
+    event::worker::PhoneCodeEvent,
     ids::{PhoneCodeId, StationId},
     network::{CodePurpose, Phone, phone_format_message},
     refusal::{Code, Refusal},
@@ -174,8 +174,7 @@ pub fn send(
     store::phone_code_add(tx.conn, &new)?;
     let minutes = policy.phone_code_seconds.div_ceil(60);
     text_message::write(tx, phone, &message_text(purpose, code.expose_secret(), minutes), expires_at)?;
-    let payload = json!({"station": station, "purpose": purpose});
-    tx.record("phone_code", id, "phone_code.sent", payload, Recipients::nobody())?;
+    tx.record(id, PhoneCodeEvent::Sent { station, purpose }, Recipients::nobody())?;
     Ok(PhoneCodeSent { id, phone: phone.masked(), expires_at, tries: policy.phone_code_tries })
 }
 
@@ -207,8 +206,7 @@ pub(crate) fn redeem(
     let salt = row.salt.as_slice().try_into().map_err(|error| Failure::caused("a code's salt", error))?;
     if tx.app.keys.worker_pins.verify(&PinSalt(salt), &input.code, &row.mac) {
         store::phone_code_used(tx.conn, input.id, tx.now)?;
-        let payload = json!({"station": station, "purpose": purpose});
-        tx.record("phone_code", input.id, "phone_code.used", payload, Recipients::nobody())?;
+        tx.record(input.id, PhoneCodeEvent::Used { station, purpose }, Recipients::nobody())?;
         return Ok(());
     }
     tx.commit_on_refusal();

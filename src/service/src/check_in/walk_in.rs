@@ -4,7 +4,6 @@
 
 use chrono::NaiveDate;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -18,6 +17,7 @@ use crate::{
     network::identity::{self, Found, Key},
 };
 use domain::{
+    event::worker::WorkerEvent,
     hidden::has_hidden_characters_in_name,
     ids::WorkerId,
     network::{
@@ -154,8 +154,8 @@ fn complete_record(
     if !changed {
         return Ok(worker);
     }
-    let payload = json!({"phone": proved.is_some()});
-    tx.record("worker", worker.id, "worker.completed", payload, Recipients::worker(worker.id))?;
+    let event = WorkerEvent::Completed { phone: proved.is_some() };
+    tx.record(worker.id, event, Recipients::worker(worker.id))?;
     Ok(storage::network::worker::worker_fetch(tx.conn, worker.id)?.ok_or(Code::NotFound)?)
 }
 
@@ -189,7 +189,9 @@ fn register(
     if proved {
         storage::network::worker::phone_checked(tx.conn, id, tx.now)?;
     }
-    tx.record("worker", id, "worker.registered", json!({"station": caller.station}), Recipients::nobody())?;
+    // Nothing has proved yet that the person at the screen is this worker.
+    let event = WorkerEvent::Registered { station: Some(caller.station) };
+    tx.record(id, event, Recipients::nobody())?;
     Ok(id)
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -21,6 +20,10 @@ use crate::{
 use coordination::Topic;
 use domain::{
     consultation::Command,
+    event::{
+        care::{ConsultationNote, ConsultationNoteKind},
+        staff::{OffDutyBy, StaffEvent},
+    },
     ids::{CheckInId, ConsultationId, Id, StaffId, StationId, WorkerId},
     matching::presence::Presence,
     time::Timestamp,
@@ -116,9 +119,8 @@ pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
         return Ok(());
     }
     if live.triage == TriageLevel::Emergency {
-        let payload = json!({"station": live.station_id, "check_in": live.check_in_id});
-        tx.record("consultation", live.id, "consultation.emergency_left", payload, Recipients::nobody())?;
-        tx.wake(Topic::Operators);
+        let event = ConsultationNote::EmergencyLeft { station: live.station_id, check_in: live.check_in_id };
+        tx.record(live.id, event, Recipients::nobody())?;
     }
     Ok(())
 }
@@ -160,14 +162,13 @@ pub(crate) fn alert_silent(
     station: StationId,
     since: Timestamp,
 ) -> Result<bool, Failure> {
-    const KIND: &str = "consultation.emergency_silent";
     store::consultation_lock(tx.conn, id)?;
     let known = storage::events::events_of(tx.conn, Id::from_uuid(id.uuid()))?;
-    if known.iter().any(|event| event.kind == KIND && event.at >= since) {
+    let kind = ConsultationNoteKind::EmergencySilent.as_str();
+    if known.iter().any(|event| event.kind == kind && event.at >= since) {
         return Ok(false);
     }
-    let payload = json!({"station": station, "since": since});
-    tx.record("consultation", id, KIND, payload, Recipients::nobody())?;
+    tx.record(id, ConsultationNote::EmergencySilent { station, since }, Recipients::nobody())?;
     Ok(true)
 }
 
@@ -222,8 +223,9 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
     }
     release_all(tx, doctor)?;
     if storage::matching::doctor::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
-        let payload = json!({"presence": Presence::Off, "by": "signed_out"});
-        tx.record("staff", doctor, "duty.changed", payload, Recipients::staff(doctor))?;
+        let by = Some(OffDutyBy::SignedOut);
+        let event = StaffEvent::DutyChanged { presence: Presence::Off, reason: None, by };
+        tx.record(doctor, event, Recipients::staff(doctor))?;
         // An offer may have been made meanwhile; from here on none can be.
         release_all(tx, doctor)?;
     }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::record::in_care;
@@ -13,6 +12,7 @@ use crate::{
 };
 use domain::{
     consultation::ConsultationState,
+    event::care::ConsultationNote,
     ids::{ConsultationId, Id, MessageId},
     refusal::{Code, Refusal},
     spelling,
@@ -64,14 +64,8 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
     let message = MessageId::generate();
     let sealed = tx.app.seal("message", "body_sealed", message, text)?;
     storage::consultation::message::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
-    let payload = json!({"message": message, "sender": sender.0});
-    tx.record(
-        "consultation",
-        id,
-        "consultation.message",
-        payload,
-        Recipients::both(row.worker_id, row.doctor_id),
-    )?;
+    let event = ConsultationNote::Message { message, sender: sender.0 };
+    tx.record(id, event, Recipients::both(row.worker_id, row.doctor_id))?;
     Ok(MessageView { id: message, sender_role: sender.0, text: text.to_owned(), sent_at: tx.now })
 }
 

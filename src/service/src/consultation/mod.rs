@@ -23,8 +23,6 @@ pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};
 pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
 
-use serde_json::json;
-
 use super::{
     Failure, Recipients, Tx,
     caller::WorkerCaller,
@@ -37,6 +35,7 @@ use domain::{
     consultation::{
         CancelReason, Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply, decide,
     },
+    event::care::ConsultationNote,
     ids::{ConsultationId, StaffId, WorkerId},
     matching::{ranked_since, turns},
     refusal::{Code, Refusal},
@@ -71,7 +70,7 @@ pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Res
     for event in &events {
         let staff = doctor_of(event).or(after.doctor).or_else(|| asked_doctor(&after));
         let recipients = Recipients::both(after.worker, staff);
-        tx.record("consultation", id, event.kind(), event.payload(), recipients)?;
+        tx.record(id, event.clone(), recipients)?;
         count(tx, event, &row);
     }
     tx.wake(Topic::Matching);
@@ -253,14 +252,6 @@ fn red_flag(
     caller: WorkerCaller,
     doctor: Option<StaffId>,
 ) -> Result<(), Failure> {
-    let payload = json!({"consultation": id, "station": caller.station});
-    tx.record(
-        "consultation",
-        id,
-        "consultation.red_flag",
-        payload,
-        Recipients { worker: None, staff: doctor },
-    )?;
-    tx.wake(Topic::Operators);
-    Ok(())
+    let event = ConsultationNote::RedFlag { consultation: id, station: caller.station };
+    tx.record(id, event, Recipients { worker: None, staff: doctor })
 }

@@ -81,7 +81,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
             red_flags: serde_json::to_string(&red_flags)?,
         },
     )?;
-    tx.record("consultation", id, event.kind(), event.payload(), Recipients::worker(caller.worker))?;
+    tx.record(id, event, Recipients::worker(caller.worker))?;
     tx.count(Fact::Consultation("requested"));
     if triage.level == TriageLevel::Emergency {
         red_flag(tx, id, caller, None)?;

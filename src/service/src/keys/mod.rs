@@ -12,7 +12,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{Actor, AppState, Failure};
 use crypto::{
@@ -23,7 +22,7 @@ use crypto::{
     signer_ring::{RingKey, SignerRing},
     tokens::{TokenKey, TokenKeys},
 };
-use domain::time::Timestamp;
+use domain::{event::network::KeyEvent, keys::KeyKind, time::Timestamp};
 pub use reseal::reseal;
 use storage::{
     Conn,
@@ -43,20 +42,6 @@ const TOKEN_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::minutes(7);
 /// it signed can be dispensed any more. Source: the project's clinical rules, three days at
 /// most with an extension; plus one day for clock differences.
 const PRESCRIPTION_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::days(4);
-
-domain::text_enum! {
-    /// Keys that rotate.
-    pub enum KeyKind {
-        /// Signs access tokens and vend authorizations.
-        Token = "token",
-        /// Seals fields.
-        Seal = "seal",
-        /// Signs prescriptions.
-        Prescription = "prescription",
-        /// Signs the head of the audit chain.
-        Audit = "audit",
-    }
-}
 
 /// A key's metadata, without the key.
 #[derive(Debug, Clone, Serialize)]
@@ -326,7 +311,7 @@ pub fn rotate(
             next.to_string()
         }
     };
-    log(conn, kind, &id, "key.added", now)?;
+    log(conn, (kind, &id), KeyEvent::Added { kind, id: id.clone() }, now)?;
     Ok(KeyView { kind, id, used_from, in_use: false, retired_at: None })
 }
 
@@ -388,18 +373,16 @@ pub fn retire(
     if !retired {
         return Err(KeyError::Unknown);
     }
-    log(conn, kind, id, "key.retired", now)?;
+    log(conn, (kind, id), KeyEvent::Retired { kind, id: id.to_owned() }, now)?;
     Ok(())
 }
 
-fn log(conn: &mut Conn, kind: KeyKind, id: &str, what: &str, now: Timestamp) -> Result<(), Failure> {
+fn log(conn: &mut Conn, (kind, id): (KeyKind, &str), event: KeyEvent, now: Timestamp) -> Result<(), Failure> {
     storage::events::events_append(
         conn,
         &[NewEvent {
-            stream: "key",
             stream_id: digest::id_of(&format!("key\n{kind}\n{id}")),
-            kind: what.to_owned(),
-            payload: json!({"kind": kind, "id": id}),
+            event: event.into(),
             actor_role: Actor::System.role_name(),
             actor_id: None,
             worker_id: None,

@@ -9,7 +9,6 @@ use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -18,21 +17,20 @@ use super::{
 };
 use crate::{
     jobs::rounds::{self, Done, Job},
-    staff::{
-        email,
-        password_link::{self, LinkPurpose},
-    },
+    staff::{email, password_link},
 };
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use crypto::digest;
 use domain::{
+    event::letter::LetterEvent,
     ids::{LetterId, StaffId},
+    letter::LetterKind,
     letter::{LetterState, Next, Trouble, next},
     refusal::{Code, Refusal},
+    staff::LinkPurpose,
     time::Timestamp,
 };
-use mail::LetterKind;
 use storage::{
     Conn,
     letter::{self as store, Claim, FailedTry, LetterRow, NewLetter},
@@ -100,8 +98,7 @@ pub(super) fn write(
     let body_sealed = tx.app.seal("letter", "body_sealed", id, link)?;
     let new = NewLetter { id, kind: kind.as_str(), staff_id: staff, email, body_sealed: &body_sealed };
     store::letter_add(tx.conn, &new, tx.now)?;
-    let payload = json!({"staff": staff, "kind": kind});
-    tx.record("letter", id, "letter.written", payload, Recipients::nobody())?;
+    tx.record(id, LetterEvent::Written { staff, kind }, Recipients::nobody())?;
     tx.wake(Topic::Letters);
     Ok(id)
 }
@@ -116,7 +113,7 @@ pub(super) fn supersede(tx: &mut Tx<'_>, staff: StaffId, kinds: &[LetterKind]) -
 }
 
 fn superseded(tx: &mut Tx<'_>, id: LetterId) -> Result<(), Failure> {
-    tx.record("letter", id, "letter.superseded", json!({}), Recipients::nobody())
+    tx.record(id, LetterEvent::Superseded {}, Recipients::nobody())
 }
 
 /// Claims the letters that are due. The claimant has a minute to send a letter and record it;
@@ -281,7 +278,7 @@ fn link_state(
 pub fn sent(tx: &mut Tx<'_>, claim: Claim) -> Result<(), Failure> {
     if store::letter_sent(tx.conn, claim, tx.now)? {
         tx.count(Fact::Letter("sent"));
-        tx.record("letter", claim.letter, "letter.sent", json!({}), Recipients::nobody())?;
+        tx.record(claim.letter, LetterEvent::Sent {}, Recipients::nobody())?;
     }
     Ok(())
 }
@@ -318,8 +315,7 @@ fn fail(
         Next::GiveUp => {
             if store::letter_give_up(tx.conn, claim, failed)? {
                 tx.count(Fact::Letter("dead"));
-                let payload = json!({"trouble": trouble, "reply_code": reply_code});
-                tx.record("letter", row.id, "letter.given_up", payload, Recipients::nobody())?;
+                tx.record(row.id, LetterEvent::GivenUp { trouble, reply_code }, Recipients::nobody())?;
             }
             Ok(LetterState::Dead)
         }
@@ -365,7 +361,7 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
     };
     let sealed = tx.app.seal("letter", "body_sealed", id, &link)?;
     let again = if store::letter_restart(tx.conn, id, &sealed, tx.now)? {
-        tx.record("letter", id, "letter.resent", json!({}), Recipients::nobody())?;
+        tx.record(id, LetterEvent::Resent {}, Recipients::nobody())?;
         tx.wake(Topic::Letters);
         id
     } else if row.state == LetterState::Sent {

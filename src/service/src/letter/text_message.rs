@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Done, Job},
 };
 use coordination::Topic;
-use domain::{ids::TextMessageId, network::Phone, time::Timestamp};
+use domain::{event::letter::TextMessageEvent, ids::TextMessageId, network::Phone, time::Timestamp};
 use storage::letter::text_message::{self as store, DueText};
 
 const JOB: Job = Job::new("text-messages");
@@ -39,7 +38,7 @@ pub(crate) fn write(
     let phone = tx.app.seal("text_message", "phone_sealed", id, to.as_str())?;
     let body = tx.app.seal("text_message", "body_sealed", id, body)?;
     store::text_add(tx.conn, id, &phone, &body, tx.now, expires_at)?;
-    tx.record("text_message", id, "text_message.written", json!({}), Recipients::nobody())?;
+    tx.record(id, TextMessageEvent::Written {}, Recipients::nobody())?;
     // The letter topic also wakes the job that sends text messages.
     tx.wake(Topic::Letters);
     Ok(id)
@@ -100,8 +99,8 @@ fn claim(tx: &mut Tx<'_>, row: &DueText) -> Result<Option<OpenText>, Failure> {
 /// Faults of the storage.
 pub fn finish(tx: &mut Tx<'_>, id: TextMessageId, sent_at: Option<Timestamp>) -> Result<(), Failure> {
     if store::text_finish(tx.conn, id, sent_at)? {
-        let kind = if sent_at.is_some() { "text_message.sent" } else { "text_message.given_up" };
-        tx.record("text_message", id, kind, json!({}), Recipients::nobody())?;
+        let event = if sent_at.is_some() { TextMessageEvent::Sent {} } else { TextMessageEvent::GivenUp {} };
+        tx.record(id, event, Recipients::nobody())?;
     }
     Ok(())
 }

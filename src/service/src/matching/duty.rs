@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{Failure, Recipients, Tx, caller::StaffCaller};
 use coordination::Topic;
 use domain::{
+    event::staff::StaffEvent,
     matching::presence::Presence,
     refusal::{Code, Refusal},
     time::{Timestamp, civil_day},
@@ -69,8 +69,8 @@ pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<Du
         }
     }
     if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
-        let payload = json!({"presence": input.presence});
-        tx.record("staff", caller.staff, "duty.changed", payload, Recipients::staff(caller.staff))?;
+        let event = StaffEvent::DutyChanged { presence: input.presence, reason: None, by: None };
+        tx.record(caller.staff, event, Recipients::staff(caller.staff))?;
         tx.wake(Topic::Matching);
     }
     fetch(tx.conn, caller, tx.now)

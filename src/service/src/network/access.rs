@@ -3,7 +3,6 @@
 //! a code proved before. A screen that somebody left checked in is not enough for any of these.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::identity::{self, Key};
@@ -21,6 +20,7 @@ use crypto::{
     pin::{PinSalt, check_worker_pin},
 };
 use domain::{
+    event::worker::{PinResetBy, WorkerEvent},
     ids::WorkerId,
     network::{
         CodePurpose, DocumentEvidence, DocumentNumber, Identified, Phone, Secret, phone_format_message,
@@ -102,7 +102,7 @@ pub fn change_pin(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OwnPinInput) ->
     }
     card_pin::ensure_pin_of(tx, caller.station, &worker, input.old_pin.expose())?;
     set_pin(tx, worker.id, &input.new_pin)?;
-    tx.record("worker", worker.id, "pin.changed", json!({}), Recipients::worker(worker.id))?;
+    tx.record(worker.id, WorkerEvent::PinChanged {}, Recipients::worker(worker.id))?;
     view(tx, worker.id)
 }
 
@@ -126,7 +126,7 @@ pub fn change_phone(
     identity::set_phone(tx, worker.id, Some(&phone), true)?;
     let key = Key::phone(tx.app, &phone, &name);
     identity::prove(tx, worker.id, &key)?;
-    tx.record("worker", worker.id, "phone.changed", json!({"proved": true}), Recipients::worker(worker.id))?;
+    tx.record(worker.id, WorkerEvent::PhoneChanged { proved: true }, Recipients::worker(worker.id))?;
     view(tx, worker.id)
 }
 
@@ -207,7 +207,7 @@ pub fn reset_pin(
         return Err(Code::CardStopped.into());
     }
     set_pin(tx, worker.id, &input.new_pin)?;
-    tx.record("worker", worker.id, "pin.reset", json!({"by": "phone"}), Recipients::worker(worker.id))?;
+    tx.record(worker.id, WorkerEvent::PinReset { by: PinResetBy::Phone }, Recipients::worker(worker.id))?;
     check_in::start(tx, caller, &worker, worker.id, Identified::Card)
 }
 

@@ -3,15 +3,15 @@
 
 use chrono::NaiveDate;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{identity, me::ConsentPurpose, people::WorkerSummary, unknown, worker_fetch};
+use super::{identity, people::WorkerSummary, unknown, worker_fetch};
 use crate::{Failure, Recipients, Tx};
 use domain::{
+    event::worker::{ConsentEnd, WorkerEvent},
     hidden::has_hidden_characters_in_name,
     ids::{EmployerId, WorkerId},
-    network::{Job, Phone, Sex, control_character, implausible_birth, phone_format_message},
+    network::{ConsentPurpose, Job, Phone, Sex, control_character, implausible_birth, phone_format_message},
     refusal::{Code, FieldProblem, Refusal},
     spelling,
     time::civil_day,
@@ -61,16 +61,16 @@ pub fn worker_change_details(
         return Err(Refusal::moved_on("merged").into());
     }
     let phone = check(tx, input)?;
-    let mut fields: Vec<&str> = Vec::new();
+    let mut fields: Vec<String> = Vec::new();
     if let Some(name) = input.name.as_deref().map(str::trim) {
         let sealed = tx.app.seal("worker", "name_sealed", id, name)?;
         store::name_set(tx.conn, id, &sealed)?;
         identity::rename(tx, id, name)?;
-        fields.push("name");
+        fields.push("name".to_owned());
     }
     if phone.is_some() || input.no_phone {
         identity::set_phone(tx, id, phone.as_ref(), false)?;
-        fields.push("phone");
+        fields.push("phone".to_owned());
     }
     let before = Details {
         birth_date: worker.birth_date,
@@ -94,19 +94,19 @@ pub fn worker_change_details(
         ("employer", before.employer_id != after.employer_id),
         ("language", before.language != after.language),
     ] {
-        fields.extend(differs.then_some(name));
+        fields.extend(differs.then(|| name.to_owned()));
     }
     store::details_set(tx.conn, id, &after)?;
     if before.employer_id != after.employer_id {
         // The consent was given for the previous employer.
-        let purpose = ConsentPurpose::EmployerFitness.as_str();
-        if storage::network::worker::consent_withdraw(tx.conn, id, purpose, tx.now)? {
-            let payload = json!({"purpose": purpose, "why": "employer_changed"});
-            tx.record("worker", id, "consent.withdrawn", payload, Recipients::worker(id))?;
+        let purpose = ConsentPurpose::EmployerFitness;
+        if storage::network::worker::consent_withdraw(tx.conn, id, purpose.as_str(), tx.now)? {
+            let event = WorkerEvent::ConsentWithdrawn { purpose, why: Some(ConsentEnd::EmployerChanged) };
+            tx.record(id, event, Recipients::worker(id))?;
         }
     }
     if !fields.is_empty() {
-        tx.record("worker", id, "worker.changed", json!({"fields": fields}), Recipients::worker(id))?;
+        tx.record(id, WorkerEvent::Changed { fields }, Recipients::worker(id))?;
     }
     worker_fetch(tx, id)
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::me::{self, ConsentPurpose};
+use super::me;
 use crate::{
     AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
@@ -16,6 +16,7 @@ use crate::{
 use domain::{
     formulary::ProductCode,
     ids::WorkerId,
+    network::ConsentPurpose,
     refusal::Code,
     vitals::{Fitness, FitnessReading, fitness as judge},
     words::Bilingual,

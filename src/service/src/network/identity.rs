@@ -6,11 +6,10 @@
 //! resident identity number identifies one person whatever their name; numbers of other documents
 //! are looked up together with the name, since different countries issue the same numbers.
 
-use serde_json::json;
-
 use crate::{AppState, Failure, Recipients, Tx};
 use crypto::blind::BlindField;
 use domain::{
+    event::worker::WorkerEvent,
     ids::{IdentityId, WorkerId},
     network::{DocumentKind, DocumentNumber, Identified, IdentityKind, Phone, comparable_name},
     refusal::Code,
@@ -129,8 +128,7 @@ pub(crate) fn is_known(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Failure> {
 /// Faults of the storage.
 pub(crate) fn prove_first(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<(), Failure> {
     add(tx, worker, key, true)?;
-    let payload = json!({"kind": key.kind});
-    tx.record("worker", worker, "identity.proved", payload, Recipients::worker(worker))
+    tx.record(worker, WorkerEvent::IdentityProved { kind: key.kind }, Recipients::worker(worker))
 }
 
 /// Adds a proof to a known worker. A proof that belongs to anybody already, also to this worker,
@@ -144,8 +142,7 @@ pub(crate) fn prove(tx: &mut Tx<'_>, worker: WorkerId, key: &Key) -> Result<bool
     }
     store::claims_remove(tx.conn, worker, &key.lookup)?;
     add(tx, worker, key, true)?;
-    let payload = json!({"kind": key.kind});
-    tx.record("worker", worker, "identity.proved", payload, Recipients::worker(worker))?;
+    tx.record(worker, WorkerEvent::IdentityProved { kind: key.kind }, Recipients::worker(worker))?;
     Ok(true)
 }
 

@@ -4,28 +4,17 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{AppState, Failure, Recipients, Tx, caller::WorkerCaller};
 use domain::{
+    event::worker::WorkerEvent,
     ids::{CheckInId, StationId, WorkerId},
-    network::{Job, Sex},
+    network::{ConsentPurpose, Job, Sex},
     refusal::Code,
     words::Language,
 };
 use storage::Conn;
-
-domain::text_enum! {
-    /// What a consent is for; each is given and withdrawn separately.
-    /// Source: the project's clinical rules, prescribing table, "consent".
-    pub enum ConsentPurpose {
-        /// Keeping and using health data for care.
-        HealthCare = "health_care",
-        /// Showing the employer fit or hold, never a reading.
-        EmployerFitness = "employer_fitness",
-    }
-}
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,8 +84,8 @@ pub fn grant(tx: &mut Tx<'_>, caller: WorkerCaller, input: &ConsentInput) -> Res
     let purpose = input.purpose.as_str();
     if storage::network::worker::consent_grant(tx.conn, caller.worker, purpose, Some(caller.station), tx.now)?
     {
-        let payload = json!({"purpose": purpose});
-        tx.record("worker", caller.worker, "consent.granted", payload, Recipients::worker(caller.worker))?;
+        let event = WorkerEvent::ConsentGranted { purpose: input.purpose };
+        tx.record(caller.worker, event, Recipients::worker(caller.worker))?;
     }
     Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
 }
@@ -109,8 +98,8 @@ pub fn withdraw(
 ) -> Result<ConsentsView, Failure> {
     let purpose = input.purpose.as_str();
     if storage::network::worker::consent_withdraw(tx.conn, caller.worker, purpose, tx.now)? {
-        let payload = json!({"purpose": purpose});
-        tx.record("worker", caller.worker, "consent.withdrawn", payload, Recipients::worker(caller.worker))?;
+        let event = WorkerEvent::ConsentWithdrawn { purpose: input.purpose, why: None };
+        tx.record(caller.worker, event, Recipients::worker(caller.worker))?;
     }
     Ok(ConsentsView { consents: storage::network::worker::consents_live(tx.conn, caller.worker)? })
 }

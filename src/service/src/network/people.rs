@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
 use crate::{AppState, Failure, Part, Recipients, Tx, page::Page};
 use crypto::blind::BlindField;
 use domain::{
+    event::worker::WorkerEvent,
     ids::{EmployerId, WorkerId},
     network::{DocumentKind, DocumentNumber, Identified, Job, Phone, Secret, Sex, WorkerRecord},
     refusal::Code,
@@ -131,7 +131,7 @@ pub fn worker_add(tx: &mut Tx<'_>, input: WorkerInput) -> Result<WorkerSummary, 
     let prepared = import::PreparedWorkers::make(tx.app, [(1, record)])?;
     import::workers(tx, &prepared, None, Existing::Refuse).map_err(one_row)?;
     let row = storage::network::worker::worker_by_card(tx.conn, &index)?.ok_or(Code::NotFound)?;
-    tx.record("worker", row.id, "worker.registered", json!({}), Recipients::worker(row.id))?;
+    tx.record(row.id, WorkerEvent::Registered { station: None }, Recipients::worker(row.id))?;
     summaries(tx.conn, tx.app, &[row.id])?.pop().ok_or_else(|| Code::NotFound.into())
 }
 

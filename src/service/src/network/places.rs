@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -17,6 +16,7 @@ use crate::{
     page::{Page, Rows},
 };
 use domain::{
+    event::network::{EmployerEvent, HospitalEvent, StationEvent},
     ids::{CabinetId, EmployerId, HospitalId, StationId},
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
     prescription::{CabinetLane, EncounterLane},
@@ -143,7 +143,7 @@ pub fn station_add(tx: &mut Tx<'_>, input: StationInput) -> Result<StationView, 
         import::cabinets(tx, &[(1, cabinet)], Existing::Refuse).map_err(one_row)?;
     }
     let id = storage::network::import::station_codes(tx.conn)?.get(&code).copied().ok_or(Code::NotFound)?;
-    tx.record("station", id, "station.added", json!({"code": code}), Recipients::nobody())?;
+    tx.record(id, StationEvent::Added { code }, Recipients::nobody())?;
     station_fetch(tx.conn, id)
 }
 
@@ -200,7 +200,7 @@ pub fn hospital_add(tx: &mut Tx<'_>, input: HospitalInput) -> Result<HospitalVie
         .get(&record.code)
         .copied()
         .ok_or(Code::NotFound)?;
-    tx.record("hospital", id, "hospital.added", json!({"code": record.code}), Recipients::nobody())?;
+    tx.record(id, HospitalEvent::Added { code: record.code.clone() }, Recipients::nobody())?;
     let HospitalRecord { code, name_zh, name_en, district, weight } = record;
     Ok(HospitalView { id, code, name_zh, name_en, district, weight, created_at: tx.now })
 }
@@ -237,7 +237,7 @@ pub fn employer_add(tx: &mut Tx<'_>, input: EmployerInput) -> Result<EmployerVie
         .get(&record.code)
         .copied()
         .ok_or(Code::NotFound)?;
-    tx.record("employer", id, "employer.added", json!({"code": record.code}), Recipients::nobody())?;
+    tx.record(id, EmployerEvent::Added { code: record.code.clone() }, Recipients::nobody())?;
     let EmployerRecord { code, name_zh, name_en } = record;
     Ok(EmployerView { id, code, name_zh, name_en, created_at: tx.now })
 }

@@ -12,7 +12,9 @@ use crate::{
 };
 use coordination::Topic;
 use domain::{
+    event::staff::{OffDutyReason, StaffEvent},
     ids::{ShiftId, StaffId},
+    matching::presence::Presence,
     precondition::Expected,
     refusal::{Code, Refusal},
     staff::{ShiftRecord, overlap_message},
@@ -68,8 +70,12 @@ pub fn shift_add(tx: &mut Tx<'_>, input: &ShiftInput) -> Result<ShiftView, Failu
     if !storage::network::import::shift_add(tx.conn, id, input.staff_id, input.starts_at, input.ends_at)? {
         return Err(Code::AlreadyExists.into());
     }
-    let payload = json!({"shift": id, "starts_at": input.starts_at, "ends_at": input.ends_at});
-    tx.record("staff", input.staff_id, "staff.shift_added", payload, Recipients::staff(input.staff_id))?;
+    let ShiftInput { staff_id, starts_at, ends_at } = *input;
+    tx.record(
+        staff_id,
+        StaffEvent::ShiftAdded { shift: id, starts_at, ends_at },
+        Recipients::staff(staff_id),
+    )?;
     tx.wake(Topic::Matching);
     Ok(ShiftView { id, staff_id: input.staff_id, starts_at: input.starts_at, ends_at: input.ends_at })
 }
@@ -97,8 +103,8 @@ pub fn shift_change(
     if !store::shift_write(tx.conn, id, version, input.starts_at, input.ends_at)? {
         return Err(Code::PreconditionFailed.into());
     }
-    let payload = json!({"shift": id, "starts_at": input.starts_at, "ends_at": input.ends_at});
-    tx.record("staff", row.staff_id, "staff.shift_changed", payload, Recipients::staff(row.staff_id))?;
+    let event = StaffEvent::ShiftChanged { shift: id, starts_at: input.starts_at, ends_at: input.ends_at };
+    tx.record(row.staff_id, event, Recipients::staff(row.staff_id))?;
     off_duty_without_shift(tx, row.staff_id)?;
     shift_fetch(tx.conn, id)
 }
@@ -113,8 +119,8 @@ pub fn shift_cancel(tx: &mut Tx<'_>, id: ShiftId) -> Result<ShiftCancelled, Fail
     if !store::shift_remove(tx.conn, id)? {
         return Err(Code::NotFound.into());
     }
-    let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
-    tx.record("staff", row.staff_id, "staff.shift_cancelled", payload, Recipients::staff(row.staff_id))?;
+    let event = StaffEvent::ShiftCancelled { shift: id, starts_at: row.starts_at, ends_at: row.ends_at };
+    tx.record(row.staff_id, event, Recipients::staff(row.staff_id))?;
     off_duty_without_shift(tx, row.staff_id)?;
     Ok(ShiftCancelled { id, cancelled: true })
 }
@@ -147,8 +153,9 @@ fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Fail
     if storage::matching::doctor::on_shift_until(tx.conn, staff_id, tx.now)?.is_none()
         && storage::staff::change::doctor_off(tx.conn, staff_id)?
     {
-        let payload = json!({"presence": "off", "reason": "no_shift"});
-        tx.record("staff", staff_id, "duty.changed", payload, Recipients::staff(staff_id))?;
+        let reason = Some(OffDutyReason::NoShift);
+        let event = StaffEvent::DutyChanged { presence: Presence::Off, reason, by: None };
+        tx.record(staff_id, event, Recipients::staff(staff_id))?;
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ use crypto::{
     pin::{PinSalt, check_worker_pin},
 };
 use domain::{
+    event::worker::{PinResetBy, WorkerChangeEvent, WorkerEvent},
     ids::{StaffId, WorkerChangeId, WorkerId},
     network::{ChangeKind, ChangeState, DocumentKind, DocumentNumber, Secret, card_number_is_valid},
     refusal::{Code, FieldProblem, Refusal},
@@ -139,8 +140,8 @@ pub fn request(
         expires_at: At(tx.now + TimeDelta::hours(hours)),
     };
     store::change_add(tx.conn, &new)?;
-    let payload = json!({"worker": id, "kind": input.kind});
-    tx.record("worker_change", change, "worker_change.requested", payload, Recipients::worker(id))?;
+    let event = WorkerChangeEvent::Requested { worker: id, kind: input.kind };
+    tx.record(change, event, Recipients::worker(id))?;
     fetch(tx.conn, change)
 }
 
@@ -203,7 +204,7 @@ pub fn stop_card(tx: &mut Tx<'_>, id: WorkerId) -> Result<network::WorkerSummary
 fn stop(tx: &mut Tx<'_>, worker: &WorkerRow) -> Result<(), Failure> {
     if store::card_stop(tx.conn, worker.id, tx.now)? {
         check_in::end_of_worker(tx, worker.id)?;
-        tx.record("worker", worker.id, "card.stopped", json!({}), Recipients::worker(worker.id))?;
+        tx.record(worker.id, WorkerEvent::CardStopped {}, Recipients::worker(worker.id))?;
     }
     Ok(())
 }
@@ -232,12 +233,14 @@ fn decide(
     state: ChangeState,
 ) -> Result<WorkerChangeView, Failure> {
     store::change_decide(tx.conn, row.id, state, caller.staff, tx.now)?;
+    let (worker, kind, requested_by) = (row.worker_id, row.kind, row.requested_by);
     let event = match state {
-        ChangeState::Approved => "worker_change.approved",
-        ChangeState::Refused | ChangeState::Waiting => "worker_change.refused",
+        ChangeState::Approved => WorkerChangeEvent::Approved { worker, kind, requested_by },
+        ChangeState::Refused | ChangeState::Waiting => {
+            WorkerChangeEvent::Refused { worker, kind, requested_by }
+        }
     };
-    let payload = json!({"worker": row.worker_id, "kind": row.kind, "requested_by": row.requested_by});
-    tx.record("worker_change", row.id, event, payload, Recipients::worker(row.worker_id))?;
+    tx.record(row.id, event, Recipients::worker(row.worker_id))?;
     fetch(tx.conn, row.id)
 }
 
@@ -255,12 +258,16 @@ fn carry_out(tx: &mut Tx<'_>, id: WorkerId, body: ChangeBody) -> Result<(), Fail
             if let Some(pin) = pin {
                 store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
             }
-            tx.record("worker", id, "card.replaced", json!({}), Recipients::worker(id))?;
+            tx.record(
+                id,
+                WorkerEvent::CardReplaced { merged_from: None, unmerged_from: None },
+                Recipients::worker(id),
+            )?;
             check_in::end_of_worker(tx, id)
         }
         ChangeBody::Pin(pin) => {
             store::pin_set(tx.conn, id, &pin.salt, &pin.mac)?;
-            tx.record("worker", id, "pin.reset", json!({"by": "operators"}), Recipients::worker(id))?;
+            tx.record(id, WorkerEvent::PinReset { by: PinResetBy::Operators }, Recipients::worker(id))?;
             check_in::end_of_worker(tx, id)
         }
         ChangeBody::Document { document, number } => {

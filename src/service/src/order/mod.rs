@@ -191,13 +191,15 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     // The warnings reveal the worker's health: they are stored sealed, and the event contains only
     // their number.
     let warnings = safety.as_ref().map(|safety| safety.accepted_warnings.len());
-    let payload = json!({
-        "cabinet": cabinet.id, "prescription": input.prescription_id, "total_fen": new.total_fen,
-        "units": units.iter().map(|unit| unit.id).collect::<Vec<_>>(),
-        "warnings_accepted": warnings,
-        "ruleset": safety.as_ref().map(|safety| safety.ruleset_version.as_str()),
-    });
-    tx.record("order", id, "order.reserved", payload, Recipients::worker(caller.worker))?;
+    let event = OrderEvent::Reserved {
+        cabinet: cabinet.id,
+        prescription: input.prescription_id,
+        total_fen: new.total_fen,
+        units: units.iter().map(|unit| unit.id).collect(),
+        warnings_accepted: warnings,
+        ruleset: safety.map(|safety| safety.ruleset_version),
+    };
+    tx.record(id, event, Recipients::worker(caller.worker))?;
     fetch(tx.conn, tx.app, caller.worker, id)
 }
 
@@ -233,7 +235,7 @@ pub fn pay(
         if let OrderEvent::Paid { total } = event {
             check_again(tx, &person, &row, &units)?;
             take_payment(tx, &row, *total)?;
-            tx.record("order", id, event.kind(), event.payload(), Recipients::worker(caller.worker))?;
+            tx.record(id, event.clone(), Recipients::worker(caller.worker))?;
             let paid = store::order_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
             vend::issue(tx, &paid, &units)?;
         }

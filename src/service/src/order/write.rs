@@ -38,7 +38,7 @@ pub fn command(tx: &mut Tx<'_>, order: OrderId, command: Command) -> Result<Vec<
     let events = order::decide(&domain_order(&row, &units), command, tx.now)?;
     for event in &events {
         write(tx, &row, &units, event)?;
-        tx.record("order", row.id, event.kind(), event.payload(), Recipients::worker(row.worker_id))?;
+        tx.record(row.id, event.clone(), Recipients::worker(row.worker_id))?;
     }
     Ok(events)
 }
@@ -46,6 +46,9 @@ pub fn command(tx: &mut Tx<'_>, order: OrderId, command: Command) -> Result<Vec<
 fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEvent) -> Result<(), Failure> {
     match event {
         // Paying generates a pickup code; `order::pay` writes it.
+        OrderEvent::Reserved { .. } | OrderEvent::UnitRelocated { .. } | OrderEvent::PickupLocked { .. } => {
+            Err(Failure::inconsistent("no command of an order reserves or relocates"))
+        }
         OrderEvent::Paid { .. } => Err(Failure::inconsistent("an order is paid elsewhere")),
         OrderEvent::UnitAuthorised { unit } => step(tx, find(units, *unit)?, UnitState::Authorised, None),
         OrderEvent::UnitFreed { unit } => {
@@ -86,9 +89,9 @@ fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEven
             }
             Ok(())
         }
-        OrderEvent::Completed => end(tx, order, OrderState::Completed),
-        OrderEvent::Cancelled => end(tx, order, OrderState::Cancelled),
-        OrderEvent::Expired => end(tx, order, OrderState::Expired),
+        OrderEvent::Completed {} => end(tx, order, OrderState::Completed),
+        OrderEvent::Cancelled {} => end(tx, order, OrderState::Cancelled),
+        OrderEvent::Expired {} => end(tx, order, OrderState::Expired),
     }
 }
 

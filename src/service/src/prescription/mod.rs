@@ -8,7 +8,7 @@ pub mod sign;
 pub mod view;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, caller::StaffCaller};
@@ -82,9 +82,9 @@ pub fn draft(
         return Err(open_already(tx.conn, consultation)?.into());
     }
     store::lines_replace(tx.conn, id, &body.rows(id)?)?;
-    let payload = json!({"consultation": consultation, "prescriber": caller.staff, "revision": 0});
+    let event = Event::Drafted { consultation, prescriber: caller.staff, revision: 0 };
     let recipients = Recipients::both(facts.worker_id, Some(caller.staff));
-    tx.record("prescription", id, "prescription.drafted", payload, recipients)?;
+    tx.record(id, event, recipients)?;
     fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
 }
 
@@ -226,16 +226,8 @@ pub fn list(
 /// Records the events that the state machine decided: codes, ids and digests.
 pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, events: &[Event]) -> Result<(), Failure> {
     for event in events {
-        let kind = match event {
-            Event::DraftEdited { .. } => "prescription.edited",
-            other => other.kind(),
-        };
-        let mut payload = serde_json::to_value(event)?;
-        if let Value::Object(members) = &mut payload {
-            members.remove("kind");
-        }
         let recipients = Recipients::both(row.worker_id, Some(row.doctor_id));
-        tx.record("prescription", row.id, kind, payload, recipients)?;
+        tx.record(row.id, event.clone(), recipients)?;
     }
     Ok(())
 }

@@ -4,18 +4,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{StaffSummary, password_link, session, staff_summary};
 use crate::{Failure, Recipients, Tx, caller::StaffCaller, letter};
 use domain::{
+    event::staff::StaffEvent,
     ids::StaffId,
+    letter::LetterKind,
     refusal::{Code, Refusal},
     spelling,
+    staff::SessionEnd,
     time::Timestamp,
 };
-use mail::LetterKind;
 use storage::staff::{StaffRow, change as store};
 
 /// Hours within which the reset may be approved. Our default.
@@ -69,8 +70,8 @@ pub fn reset_ask(
     }
     store::reset_ask(tx.conn, id, Some(caller.staff), Some(tx.now))?;
     // The reason may name people, so the event contains only its length.
-    let payload = json!({"reason_chars": input.reason.trim().chars().count()});
-    tx.record("staff", id, "staff.authenticator_reset_asked", payload, Recipients::staff(id))?;
+    let event = StaffEvent::AuthenticatorResetAsked { reason_chars: input.reason.trim().chars().count() };
+    tx.record(id, event, Recipients::staff(id))?;
     let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::AuthenticatorReset, id, None, &home)?;
     let asked = StaffRow { reset_asked_by: Some(caller.staff), reset_asked_at: Some(tx.now), ..row };
@@ -92,9 +93,9 @@ pub fn reset_approve(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
     if !store::proofs_clear(tx.conn, id)? {
         return Err(Refusal::moved_on("disabled").into());
     }
-    let ended = session::end_all(tx, id, "authenticator_reset")?;
-    let payload = json!({"asked_by": open.asked_by, "sessions_ended": ended});
-    tx.record("staff", id, "staff.authenticator_reset", payload, Recipients::staff(id))?;
+    let ended = session::end_all(tx, id, SessionEnd::AuthenticatorReset)?;
+    let event = StaffEvent::AuthenticatorReset { asked_by: open.asked_by, sessions_ended: ended };
+    tx.record(id, event, Recipients::staff(id))?;
     password_link::invite_anew(tx, id, LetterKind::Reinvite)?;
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
@@ -107,7 +108,7 @@ pub fn reset_withdraw(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resu
     let row = lock_other(tx, caller, id)?;
     if row.reset_asked_by.is_some() {
         store::reset_ask(tx.conn, id, None, None)?;
-        tx.record("staff", id, "staff.authenticator_reset_withdrawn", json!({}), Recipients::staff(id))?;
+        tx.record(id, StaffEvent::AuthenticatorResetWithdrawn {}, Recipients::staff(id))?;
     }
     Ok(staff_summary(row))
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -19,10 +18,13 @@ use crate::{
 };
 use coordination::Topic;
 use domain::{
+    event::staff::{OffDutyReason, StaffEvent},
     ids::{EmployerId, HospitalId, StaffId},
+    matching::presence::Presence,
     precondition::Expected,
     refusal::{Code, Refusal},
     spelling,
+    staff::SessionEnd,
     time::{Timestamp, civil_day},
     words::{Bilingual, Language},
 };
@@ -109,7 +111,7 @@ pub fn staff_change(
     let whole = StaffInput { role: row.role, email, name_zh, name_en, hospital_id, employer_id, doctor };
     let prepared = prepare_staff(tx, whole)?;
     let changed = write(tx, &row, prepared, verified)?;
-    tx.record("staff", id, "staff.changed", json!({"fields": changed}), Recipients::staff(id))?;
+    tx.record(id, StaffEvent::Changed { fields: changed }, Recipients::staff(id))?;
     staff_fetch(tx.conn, id, tx.now)
 }
 
@@ -119,7 +121,7 @@ pub(crate) fn write(
     row: &StaffRow,
     new: PreparedStaff,
     verified: bool,
-) -> Result<BTreeSet<&'static str>, Failure> {
+) -> Result<Vec<String>, Failure> {
     let mut changed = BTreeSet::new();
     let mut note = |field: &'static str, differs: bool| differs && changed.insert(field);
     let new = new.record;
@@ -188,8 +190,9 @@ pub(crate) fn write(
         // is checked where they are done.
         let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
         if !may_serve && store::doctor_off(tx.conn, row.id)? {
-            let payload = json!({"presence": "off", "reason": "licence"});
-            tx.record("staff", row.id, "duty.changed", payload, Recipients::staff(row.id))?;
+            let reason = Some(OffDutyReason::Licence);
+            let event = StaffEvent::DutyChanged { presence: Presence::Off, reason, by: None };
+            tx.record(row.id, event, Recipients::staff(row.id))?;
         }
         tx.wake(Topic::Matching);
     }
@@ -198,9 +201,9 @@ pub(crate) fn write(
         return Err(Code::PreconditionFailed.into());
     }
     if moved {
-        session::end_all(tx, row.id, "moved")?;
+        session::end_all(tx, row.id, SessionEnd::Moved)?;
     }
-    Ok(changed)
+    Ok(changed.into_iter().map(str::to_owned).collect())
 }
 
 fn too_small(live: i32) -> Refusal {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -16,12 +15,13 @@ use super::{
 use crate::{Actor, AppState, Failure, Recipients, Tx, letter, rate_limit};
 use crypto::{digest, random};
 use domain::{
+    event::staff::StaffEvent,
     ids::StaffId,
+    letter::LetterKind,
     refusal::{Code, Refusal},
     spelling,
     time::Timestamp,
 };
-use mail::LetterKind;
 use storage::{Conn, staff::change as store};
 
 /// Hours for which a new address may be confirmed. Our default.
@@ -74,20 +74,14 @@ pub fn ask(tx: &mut Tx<'_>, id: StaffId, input: &EmailInput) -> Result<EmailChan
     if row.password_hash.is_none() || row.email == email {
         if row.email != email {
             store::email_set(tx.conn, id, &email)?;
-            tx.record(
-                "staff",
-                id,
-                "staff.email_changed",
-                json!({"confirmed": false}),
-                Recipients::staff(id),
-            )?;
+            tx.record(id, StaffEvent::EmailChanged { confirmed: false }, Recipients::staff(id))?;
             password_link::invite_anew(tx, id, LetterKind::Invite)?;
         }
         return Ok(EmailChange { staff_id: id, email, confirmed: true, expires_at: None });
     }
     let link = fresh_link(tx, id, &email)?;
     letter::write(tx, LetterKind::EmailConfirm, id, Some(&email), &link)?;
-    tx.record("staff", id, "staff.email_change_asked", json!({}), Recipients::staff(id))?;
+    tx.record(id, StaffEvent::EmailChangeAsked {}, Recipients::staff(id))?;
     let expires_at = Some(tx.now + TimeDelta::hours(CONFIRM_HOURS));
     Ok(EmailChange { staff_id: id, email, confirmed: false, expires_at })
 }
@@ -157,6 +151,6 @@ pub fn confirm(tx: &mut Tx<'_>, digest: &[u8; 32]) -> Result<EmailConfirmed, Fai
     store::email_set(tx.conn, row.id, &change.email)?;
     let home = tx.app.public_url.clone();
     letter::write(tx, LetterKind::EmailChanged, row.id, Some(&row.email), &home)?;
-    tx.record("staff", row.id, "staff.email_changed", json!({"confirmed": true}), Recipients::staff(row.id))?;
+    tx.record(row.id, StaffEvent::EmailChanged { confirmed: true }, Recipients::staff(row.id))?;
     Ok(EmailConfirmed { email: change.email })
 }

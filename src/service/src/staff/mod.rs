@@ -14,7 +14,6 @@ pub mod signing_window;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
@@ -34,17 +33,18 @@ use crate::{
 use change::taken;
 use coordination::Topic;
 use domain::{
+    event::staff::StaffEvent,
     ids::{EmployerId, HospitalId, StaffId},
+    letter::LetterKind,
     matching::Department,
     refusal::{Code, Refusal},
     spelling,
     staff::{
-        DoctorRecord, StaffRecord,
+        DoctorRecord, SessionEnd, StaffRecord,
         role::{Part, Role},
     },
     words::{Bilingual, Language},
 };
-use mail::LetterKind;
 use session::StaffView;
 use storage::{Conn, network::listing as store, staff::change as changes};
 
@@ -149,8 +149,7 @@ pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, 
     }
     change::write(tx, &known, prepared, verified)?;
     password_link::invite_anew(tx, known.id, LetterKind::Invite)?;
-    let payload = json!({"role": role, "again": true});
-    tx.record("staff", known.id, "staff.invited", payload, Recipients::nobody())?;
+    tx.record(known.id, StaffEvent::Invited { role, again: true }, Recipients::nobody())?;
     storage::staff::staff_fetch(tx.conn, known.id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
 
@@ -230,7 +229,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         return Err(Code::RoleNotAllowed.into());
     }
     if changes::staff_disable(tx.conn, id, &row.email, tx.now)? {
-        let sessions_ended = session::end_all(tx, id, "disabled")?;
+        let sessions_ended = session::end_all(tx, id, SessionEnd::Disabled)?;
         storage::staff::session::links_void(tx.conn, id, tx.now)?;
         changes::email_changes_void(tx.conn, id, tx.now)?;
         // The old address is still notified that it was replaced.
@@ -240,13 +239,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
             changes::doctor_off(tx.conn, id)?;
             tx.wake(Topic::Matching);
         }
-        tx.record(
-            "staff",
-            id,
-            "staff.disabled",
-            json!({"sessions_ended": sessions_ended}),
-            Recipients::staff(id),
-        )?;
+        tx.record(id, StaffEvent::Disabled { sessions_ended }, Recipients::staff(id))?;
     }
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }
@@ -272,7 +265,7 @@ pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failur
         return Err(already_exists("licence_no").into());
     }
     if changes::staff_enable(tx.conn, id, &email, licence_no.as_deref())? {
-        tx.record("staff", id, "staff.enabled", json!({}), Recipients::staff(id))?;
+        tx.record(id, StaffEvent::Enabled {}, Recipients::staff(id))?;
     }
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{known_device, password_hashing, session, signing};
@@ -26,12 +25,14 @@ use crypto::{
     totp::{self, TotpSecret},
 };
 use domain::{
+    event::staff::StaffEvent,
     ids::StaffId,
+    letter::LetterKind,
     refusal::{Code, Refusal},
     spelling,
+    staff::{LinkPurpose, SessionEnd},
     words::Bilingual,
 };
-use mail::LetterKind;
 use storage::{
     events::AnyId,
     staff::{StaffRow, reset_request::RequestRow, session as store},
@@ -144,28 +145,10 @@ fn answer(tx: &mut Tx<'_>, request: &RequestRow) -> Result<usize, Failure> {
     Ok(1)
 }
 
-/// What a link sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkPurpose {
-    /// The first password, and one-time codes.
-    Invite,
-    /// Another password.
-    Reset,
-}
-
-impl LinkPurpose {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Invite => "invite",
-            Self::Reset => "reset",
-        }
-    }
-
-    fn life(self) -> TimeDelta {
-        match self {
-            Self::Invite => TimeDelta::hours(INVITE_HOURS),
-            Self::Reset => TimeDelta::minutes(RESET_MINUTES),
-        }
+const fn life(purpose: LinkPurpose) -> TimeDelta {
+    match purpose {
+        LinkPurpose::Invite => TimeDelta::hours(INVITE_HOURS),
+        LinkPurpose::Reset => TimeDelta::minutes(RESET_MINUTES),
     }
 }
 
@@ -188,7 +171,7 @@ pub(crate) fn invite_anew(tx: &mut Tx<'_>, id: StaffId, kind: LetterKind) -> Res
 pub(crate) fn fresh_link(tx: &mut Tx<'_>, id: StaffId, purpose: LinkPurpose) -> Result<String, Failure> {
     let token = random::token_256();
     let token = token.expose_secret();
-    let expires_at = tx.now + purpose.life();
+    let expires_at = tx.now + life(purpose);
     store::link_add(tx.conn, &digest::sha256(token.as_bytes()), id, purpose.as_str(), tx.now, expires_at)?;
     // After `#`, so that the token does not appear in logs of web servers.
     Ok(format!("{}/staff/password#token={token}", tx.app.public_url.trim_end_matches('/')))
@@ -317,9 +300,11 @@ pub fn set(tx: &mut Tx<'_>, prepared: &Prepared) -> Result<PasswordSet, Failure>
         tx.conn,
         &tx.app.keys.blind.of(BlindField::Email, &row.email),
     )?;
-    let ended = session::end_all(tx, row.id, "password_set")?;
-    let payload = json!({"by": link.purpose, "sessions_ended": ended});
-    tx.record("staff", row.id, "staff.password_set", payload, Recipients::staff(row.id))?;
+    let ended = session::end_all(tx, row.id, SessionEnd::PasswordSet)?;
+    let by = LinkPurpose::parse(&link.purpose)
+        .ok_or_else(|| Failure::inconsistent(format!("a link for {}", link.purpose)))?;
+    let event = StaffEvent::PasswordSet { by, sessions_ended: ended };
+    tx.record(row.id, event, Recipients::staff(row.id))?;
     let issuer = format!("Waystation {}", tx.app.policy.network);
     let uri = fresh.as_ref().map(|secret| secret.uri(&issuer, &row.email).expose_secret().to_owned());
     Ok(PasswordSet {

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, consultation, rate_limit};
 use crypto::{digest, random, seal::FieldPlace, tokens::Claims, totp::TotpSecret};
 use domain::{
+    event::staff::SessionEvent,
     ids::{EmployerId, HospitalId, SessionId, StaffId},
     refusal::Code,
     spelling,
-    staff::role::Role,
+    staff::{SessionEnd, role::Role},
 };
 use storage::{
     Conn,
@@ -172,7 +172,7 @@ pub fn refresh(tx: &mut Tx<'_>, token: &str, client: &str) -> Result<StaffTokens
         }
         // The end of the session must be committed although the exchange is refused.
         tx.commit_on_refusal();
-        end(tx, row.session_id, "refresh_reused")?;
+        end(tx, row.session_id, SessionEnd::RefreshReused)?;
         return Err(Code::RefreshReused.into());
     }
     let (person, session) = live_session(tx, &row)?;
@@ -234,14 +234,14 @@ fn live_session(tx: &mut Tx<'_>, row: &RefreshRow) -> Result<(StaffRow, SessionR
 /// Ends the session of a refresh token. An unknown token counts as ended.
 pub fn revoke(tx: &mut Tx<'_>, token: &str) -> Result<Revoked, Failure> {
     if let Some(row) = store::refresh_fetch(tx.conn, &digest::sha256(token.as_bytes()))? {
-        end(tx, row.session_id, "revoked")?;
+        end(tx, row.session_id, SessionEnd::Revoked)?;
     }
     Ok(Revoked { revoked: true })
 }
 
 /// Ends the caller's session.
 pub fn sign_out(tx: &mut Tx<'_>, caller: StaffCaller) -> Result<SignedOut, Failure> {
-    end(tx, caller.session, "signed_out")?;
+    end(tx, caller.session, SessionEnd::SignedOut)?;
     Ok(SignedOut { signed_out: true })
 }
 
@@ -258,7 +258,7 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: StaffCaller) -> Result<Ses
 }
 
 /// Ends every session of a member of staff; returns how many there were.
-pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId, reason: &str) -> Result<usize, Failure> {
+pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId, reason: SessionEnd) -> Result<usize, Failure> {
     let ended = store::sessions_revoke(tx.conn, staff_id, tx.now)?;
     for session in &ended {
         note_end(tx, *session, reason, Some(staff_id))?;
@@ -268,12 +268,17 @@ pub(crate) fn end_all(tx: &mut Tx<'_>, staff_id: StaffId, reason: &str) -> Resul
 }
 
 /// A session has just been revoked.
-fn note_end(tx: &mut Tx<'_>, id: SessionId, reason: &str, staff: Option<StaffId>) -> Result<(), Failure> {
+fn note_end(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    reason: SessionEnd,
+    staff: Option<StaffId>,
+) -> Result<(), Failure> {
     if matches!(tx.actor, Actor::Staff(caller) if caller.session == id) {
         tx.ends_own_authority();
     }
     let recipients = Recipients { worker: None, staff };
-    tx.record("session", id, "session.ended", json!({"reason": reason}), recipients)
+    tx.record(id, SessionEvent::Ended { reason }, recipients)
 }
 
 /// A member of staff as shown.
@@ -297,7 +302,7 @@ pub(crate) fn totp_secret(app: &AppState, row: &StaffRow) -> Result<Option<TotpS
     Ok(Some(TotpSecret::from_bytes(&app.keys.sealer.open(&place, sealed)?)?))
 }
 
-fn end(tx: &mut Tx<'_>, id: SessionId, reason: &str) -> Result<(), Failure> {
+fn end(tx: &mut Tx<'_>, id: SessionId, reason: SessionEnd) -> Result<(), Failure> {
     if store::session_revoke(tx.conn, id, tx.now)? {
         let staff = store::session_fetch(tx.conn, id)?.map(|row| row.staff_id);
         note_end(tx, id, reason, staff)?;

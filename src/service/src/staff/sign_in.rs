@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::{
     known_device, password_hashing,
     session::{SignInInput, StaffTokens, tokens, totp_secret},
@@ -15,7 +13,7 @@ use crate::{
     rate_limit::{self, Taken},
 };
 use crypto::totp::{self, TotpSecret};
-use domain::{ids::SessionId, refusal::Code};
+use domain::{event::staff::SessionEvent, ids::SessionId, refusal::Code};
 use storage::staff::{StaffRow, session as store};
 
 /// Signs a member of staff in. `address` is where the request came from.
@@ -155,8 +153,8 @@ fn open(tx: &mut Tx<'_>, row: &StaffRow, step: u64, rehashed: Option<&str>) -> R
     }
     let session = SessionId::generate();
     storage::authority::session_open(tx.conn, session, row.id, tx.now)?;
-    let payload = json!({"staff": row.id, "role": row.role});
-    tx.record("session", session, "session.opened", payload, Recipients::staff(row.id))?;
+    let event = SessionEvent::Opened { staff: row.id, role: row.role };
+    tx.record(session, event, Recipients::staff(row.id))?;
     let opened = store::session_fetch(tx.conn, session)?.ok_or(Code::SessionEnded)?;
     let opened = tokens(tx, row.clone(), &opened)?;
     Ok(StaffTokens { device_token: Some(known_device::token(tx.app, row.id)), ..opened })

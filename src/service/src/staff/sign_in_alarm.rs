@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use crate::{Actor, AppState, Failure, Recipients, letter, rate_limit};
 use crypto::{blind::BlindField, digest};
+use domain::event::staff::SignInEvent;
 use domain::ids::{Id, kind};
-use mail::LetterKind;
+use domain::letter::LetterKind;
 
 /// Logs that sign-ins as `email` failed too often, and writes to the owner, once a day at most. An
 /// account that does not exist is logged in the same way, so that the duration does not reveal it.
@@ -23,8 +22,8 @@ pub(crate) async fn notify_owner(app: &Arc<AppState>, email: String) -> Result<(
         let account = digest::hex(&tx.app.keys.blind.of(BlindField::Email, &email)[..8]);
         let recipients = owner.as_ref().map_or(Recipients::nobody(), |row| Recipients::staff(row.id));
         let id: Id<kind::Session> = Id::generate();
-        let payload = json!({"account": account, "staff": owner.as_ref().map(|row| row.id)});
-        tx.record("sign_in", id, "sign_in.failed_often", payload, recipients)?;
+        let staff = owner.as_ref().map(|row| row.id);
+        tx.record(id, SignInEvent::FailedOften { account, staff }, recipients)?;
         if let Some(row) = owner.filter(|_| write) {
             // The link contains no token: the reader decides what to do.
             let link = tx.app.public_url.clone();

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{session, signing};
 use crate::{Failure, Recipients, Tx, caller::StaffCaller};
 use crypto::totp;
-use domain::{refusal::Code, spelling};
+use domain::{event::staff::SessionEvent, refusal::Code, spelling};
 use storage::staff::session as store;
 
 /// Minutes for which a one-time code opens the signing window. Source: the project's security
@@ -61,7 +60,6 @@ pub fn open_signing_window(
     if !store::signing_window_open(tx.conn, caller.session, until)? {
         return Err(Code::SessionEnded.into());
     }
-    let payload = json!({"until": until});
-    tx.record("session", caller.session, "session.signing_opened", payload, Recipients::staff(row.id))?;
+    tx.record(caller.session, SessionEvent::SigningOpened { until }, Recipients::staff(row.id))?;
     Ok(SigningWindow { signing_until: until })
 }

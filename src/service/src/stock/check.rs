@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::folds;
 use crate::Failure;
 use domain::{
-    ids::{AccountId, AttemptId, CabinetId, Id, OrderUnitId, PrescriptionId},
+    ids::{AccountId, CabinetId, OrderUnitId, PrescriptionId},
     money::Fen,
-    order::{OrderState, UnitState},
+    order::UnitState,
     time::civil_day,
     vend::AttemptState,
 };
@@ -34,8 +35,11 @@ pub fn invariants(conn: &mut Conn) -> Result<Vec<String>, Failure> {
     backed(conn, &records, &mut found)?;
     lots_allowed(conn, &records, &mut found)?;
     money_adds_up(conn, &mut found)?;
-    attempts_fold(conn, &records, &mut found)?;
-    orders_fold(conn, &records, &mut found)?;
+    folds::attempts(conn, &records.attempts, &mut found)?;
+    folds::orders(conn, (&records.orders, &records.units), &mut found)?;
+    folds::prescriptions(conn, &mut found)?;
+    folds::consultations(conn, &mut found)?;
+    folds::check_ins(conn, &mut found)?;
     Ok(found)
 }
 
@@ -213,75 +217,6 @@ fn money_adds_up(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure
         }
         if balance < 0 && !may_overdraw {
             found.push(format!("ledger: {kind} {account} is overdrawn by {balance}"));
-        }
-    }
-    Ok(())
-}
-
-/// 10. State columns equal the fold of their events.
-fn attempts_fold(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
-    let mut folded: HashMap<AttemptId, AttemptState> = HashMap::new();
-    for (stream, kind, _) in log::events_of_kind(conn, "attempt")? {
-        let state = match kind.as_str() {
-            "attempt.issued" => AttemptState::Issued,
-            "attempt.started" => AttemptState::Started,
-            "attempt.voided" => AttemptState::Voided,
-            "attempt.in_doubt" => AttemptState::InDoubt,
-            "attempt.dispensed" => AttemptState::Dispensed,
-            "attempt.not_dispensed" => AttemptState::NotDispensed,
-            _ => continue,
-        };
-        folded.insert(Id::from_uuid(stream.uuid()), state);
-    }
-    for attempt in &records.attempts {
-        let fold = folded.get(&attempt.id).copied();
-        if fold != Some(attempt.state) {
-            found
-                .push(format!("10: attempt {} is {} but its events say {fold:?}", attempt.id, attempt.state));
-        }
-    }
-    Ok(())
-}
-
-fn orders_fold(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
-    let mut states = HashMap::new();
-    let mut units: HashMap<OrderUnitId, UnitState> = HashMap::new();
-    for (stream, kind, payload) in log::events_of_kind(conn, "order")? {
-        let unit_state = match kind.as_str() {
-            "order.unit_authorised" => UnitState::Authorised,
-            "order.unit_freed" => UnitState::Reserved,
-            "order.unit_in_doubt" => UnitState::InDoubt,
-            "order.unit_dispensed" => UnitState::Dispensed,
-            "order.unit_released" => UnitState::Released,
-            "order.unit_refunded" => UnitState::Refunded,
-            other => {
-                let state = match other {
-                    "order.reserved" => OrderState::Reserved,
-                    "order.paid" => OrderState::Paid,
-                    "order.completed" => OrderState::Completed,
-                    "order.cancelled" => OrderState::Cancelled,
-                    "order.expired" => OrderState::Expired,
-                    _ => continue,
-                };
-                states.insert(stream.uuid(), state);
-                continue;
-            }
-        };
-        let payload: serde_json::Value = serde_json::from_str(&payload)?;
-        if let Ok(unit) = serde_json::from_value(payload["unit"].clone()) {
-            units.insert(unit, unit_state);
-        }
-    }
-    for order in &records.orders {
-        let fold = states.get(&order.id.uuid()).copied();
-        if fold != Some(order.state) {
-            found.push(format!("10: order {} is {} but its events say {fold:?}", order.id, order.state));
-        }
-    }
-    for unit in &records.units {
-        let fold = units.get(&unit.id).copied().unwrap_or(UnitState::Reserved);
-        if fold != unit.state {
-            found.push(format!("10: unit {} is {} but its events say {fold}", unit.id, unit.state));
         }
     }
     Ok(())

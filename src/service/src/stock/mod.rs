@@ -1,6 +1,7 @@
 //! Moves packs between the places of the stock records.
 
 pub mod check;
+mod folds;
 pub mod recall;
 pub(crate) mod restocking;
 

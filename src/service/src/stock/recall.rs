@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -17,7 +16,8 @@ use crate::{
 use coordination::Topic;
 use crypto::digest;
 use domain::{
-    ids::{AttemptId, CabinetId, Id, OrderId, WorkerId},
+    event::{AnyId, cabinet::LotEvent},
+    ids::{AttemptId, CabinetId, OrderId, WorkerId},
     order,
     refusal::{Code, Refusal},
     spelling,
@@ -25,7 +25,7 @@ use domain::{
     vend::{AttemptState, Command, attempt::VoidReason, decide},
     words::Bilingual,
 };
-use storage::{events::Any, stock as store};
+use storage::stock as store;
 
 /// Which lot, and why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -75,8 +75,12 @@ pub fn recall(tx: &mut Tx<'_>, input: &RecallInput) -> Result<RecallView, Failur
         fresh |= store::lot_recall(tx.conn, product, lot, reason, tx.now)?;
     }
     if fresh {
-        let payload = json!({"product_code": product, "lot_no": input.lot_no, "lots": lots});
-        tx.record("lot", lot_stream(product, &input.lot_no), "lot.recalled", payload, Recipients::nobody())?;
+        let event = LotEvent::Recalled {
+            product_code: product.to_owned(),
+            lot_no: input.lot_no.clone(),
+            lots: lots.clone(),
+        };
+        tx.record(lot_stream(product, &input.lot_no), event, Recipients::nobody())?;
     }
     // A pack of it may have been vended from a slot of another lot.
     if !lots.contains(&input.lot_no) {
@@ -149,6 +153,6 @@ fn open_claims(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<OpenCl
 }
 
 /// A lot has no id of its own: its stream id is a digest of its key.
-fn lot_stream(product_code: &str, lot_no: &str) -> Id<Any> {
+fn lot_stream(product_code: &str, lot_no: &str) -> AnyId {
     digest::id_of(&format!("lot\n{product_code}\n{lot_no}"))
 }

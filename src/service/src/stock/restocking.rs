@@ -2,7 +2,7 @@
 //! recorded and quarantined, never corrected silently.
 
 use chrono::NaiveDate;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{move_packs, packs};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::{CabinetId, OrderUnitId},
     order::{self, UnitState},
     stock::{Movement, SlotClosedReason, SlotStock, is_lot_no, lot_key},
@@ -53,7 +54,7 @@ pub(crate) fn apply_entry(
     match &entry.body {
         Body::DoorOpen { who } => {
             store::cabinet_door(tx.conn, cabinet.id, true)?;
-            note(tx, cabinet.id, "cabinet.door_opened", json!({"who": who, "seq": entry.seq}))
+            note(tx, cabinet.id, CabinetEvent::DoorOpened { who: Some(*who), seq: Some(entry.seq) })
         }
         Body::DoorClose {} => close_door(tx, cabinet, entry.seq),
         Body::Restock { slot, product_code, lot_no, expires_on, packs } => {
@@ -61,7 +62,7 @@ pub(crate) fn apply_entry(
             restock(tx, cabinet.id, slot.get(), &load)
         }
         Body::Count { slot, n } => {
-            note(tx, cabinet.id, "cabinet.counted", json!({"slot": slot, "n": n}))?;
+            note(tx, cabinet.id, CabinetEvent::Counted { slot: *slot, n: *n })?;
             book_stock_count(tx, cabinet.id, slot.get(), *n)
         }
         Body::Temperature { tenths } => temperature(tx, cabinet.id, *tenths),
@@ -77,8 +78,8 @@ pub(crate) fn apply_entry(
     }
 }
 
-fn note(tx: &mut Tx<'_>, cabinet: CabinetId, kind: &str, payload: Value) -> Result<(), Failure> {
-    tx.record("cabinet", cabinet, kind, payload, Recipients::nobody())
+fn note(tx: &mut Tx<'_>, cabinet: CabinetId, event: CabinetEvent) -> Result<(), Failure> {
+    tx.record(cabinet, event, Recipients::nobody())
 }
 
 fn temperature(tx: &mut Tx<'_>, cabinet: CabinetId, tenths: i32) -> Result<(), Failure> {
@@ -111,7 +112,7 @@ fn close_door(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<(), Fai
         close_slot(tx, cabinet.id, slot.get(), SlotClosedReason::Uncounted)?;
     }
     store::cabinet_door(tx.conn, cabinet.id, false)?;
-    note(tx, cabinet.id, "cabinet.door_closed", json!({"seq": seq}))
+    note(tx, cabinet.id, CabinetEvent::DoorClosed { seq })
 }
 
 /// The packs that were scanned and loaded.
@@ -136,10 +137,13 @@ fn restock(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32, load: &Load<'_>) -> R
     let key = key(cabinet, slot, load.product_code, load.lot_no);
     storage::stock::stock_begin(tx.conn, &key)?;
     move_packs(tx, &key, Movement::Receive(load.packs))?;
-    let payload = json!({
-        "slot": slot, "product_code": load.product_code, "lot_no": load.lot_no, "packs": load.packs,
-    });
-    note(tx, cabinet, "cabinet.restocked", payload)?;
+    let event = CabinetEvent::Restocked {
+        slot: slot_no(slot)?,
+        product_code: load.product_code.to_owned(),
+        lot_no: load.lot_no.to_owned(),
+        packs: load.packs,
+    };
+    note(tx, cabinet, event)?;
     reconcile::slot_scanned(tx, cabinet, slot)?;
     match lot_fault(tx, load.product_code, load.lot_no)? {
         Some(reason) => close_slot(tx, cabinet, slot, reason),
@@ -317,8 +321,7 @@ fn reopen(tx: &mut Tx<'_>, row: &SlotRow) -> Result<(), Failure> {
         }
         None => {
             storage::stock::slot_open(tx.conn, row.cabinet_id, row.slot_no, reason)?;
-            let payload = json!({"slot": row.slot_no, "was": reason});
-            note(tx, row.cabinet_id, "cabinet.slot_opened", payload)?;
+            note(tx, row.cabinet_id, CabinetEvent::SlotOpened { slot: slot_no(row.slot_no)?, was: reason })?;
         }
     }
     Ok(())

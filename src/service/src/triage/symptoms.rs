@@ -1,12 +1,12 @@
 //! The symptom questions at the screen, and the worker's answers.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::TriageView;
 use crate::{Failure, Recipients, Tx, caller::WorkerCaller, network::me, triage};
 use domain::{
+    event::care::CheckInFact,
     triage::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SUPPORT_NUMBER, SymptomFlag},
     words::Bilingual,
 };
@@ -71,6 +71,6 @@ pub fn record(tx: &mut Tx<'_>, caller: WorkerCaller, input: &SymptomsInput) -> R
     store::symptoms_set(tx.conn, caller.check_in, &all)?;
     let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
     let recipients = Recipients::both(caller.worker, doctor);
-    tx.record("check_in", caller.check_in, "symptoms.recorded", json!({"count": all.len()}), recipients)?;
+    tx.record(caller.check_in, CheckInFact::SymptomsRecorded { count: all.len() }, recipients)?;
     triage::apply_new_fact(tx, caller)
 }

@@ -1,7 +1,5 @@
 //! The transaction of an operation.
 
-use serde_json::Value;
-
 pub(crate) mod run;
 
 use super::{Actor, AppState, Failure};
@@ -9,12 +7,13 @@ use crate::health_access::{HealthAccess, RecordAccess};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
+    event::Event,
     ids::{Id, StaffId, WorkerId},
     time::Timestamp,
 };
 use storage::{Conn, authority::Activity, events::NewEvent};
 
-/// Who is notified of an event, besides the operators.
+/// The people whom an event concerns. The event decides who of them hears of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recipients {
     /// The worker whose record it is.
@@ -33,7 +32,7 @@ impl Recipients {
     pub fn staff(staff: StaffId) -> Self {
         Self { worker: None, staff: Some(staff) }
     }
-    /// Only the operators are notified.
+    /// Only the network itself.
     pub fn nobody() -> Self {
         Self::default()
     }
@@ -123,34 +122,31 @@ impl<'a> Tx<'a> {
         self.commit_on_refusal
     }
 
-    /// Appends an event in the last step of this transaction, and wakes its recipients after the
-    /// commit.
+    /// Appends an event about `id` in the last step of this transaction, and wakes its hearers after
+    /// the commit.
     pub fn record<K>(
         &mut self,
-        stream: &'static str,
         id: Id<K>,
-        kind: &str,
-        payload: Value,
+        event: impl Into<Event>,
         recipients: Recipients,
     ) -> Result<(), Failure> {
+        let event = event.into();
+        let hearers = event.hearers();
+        let worker_id = recipients.worker.filter(|_| hearers.worker);
+        let staff_id = recipients.staff.filter(|_| hearers.staff);
         self.events.push(NewEvent {
-            stream,
             stream_id: Id::from_uuid(id.uuid()),
-            kind: kind.to_owned(),
-            payload,
+            event,
             actor_role: self.actor.role_name(),
             actor_id: self.actor.any_id(),
-            worker_id: recipients.worker,
-            staff_id: recipients.staff,
+            worker_id,
+            staff_id,
             at: self.now,
         });
-        // Operators are notified of everything.
         self.after.wakes.push(Topic::Operators);
-        if stream == "prescription" {
-            self.after.wakes.push(Topic::Reviews);
-        }
-        self.after.wakes.extend(recipients.worker.map(Topic::Worker));
-        self.after.wakes.extend(recipients.staff.map(Topic::Staff));
+        self.after.wakes.extend(hearers.pharmacists.then_some(Topic::Reviews));
+        self.after.wakes.extend(worker_id.map(Topic::Worker));
+        self.after.wakes.extend(staff_id.map(Topic::Staff));
         Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! Tracks which boot of a cabinet is the current one. Attempts that another boot had started are in
 //! doubt.
 
-use serde_json::json;
-
 use super::{closing::apply, domain_attempt};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller};
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::CabinetId,
     refusal::{Code, Refusal},
     vend::{
@@ -51,16 +50,16 @@ pub(crate) fn accept_boot(
                 return Err(Refusal::new(Code::BootUnknown).into());
             }
             store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
-            let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
-            tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Recipients::nobody())?;
+            let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: false };
+            tx.record(cabinet.id, event, Recipients::nobody())?;
             doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
         BootVerdict::Reinstated => {
             // It started when it was first seen: this is not a restart by a person.
             let began = known.as_ref().map_or(tx.now, |row| row.first_heard_at);
             store::boot_present(tx.conn, cabinet.id, &boot, began)?;
-            let payload = json!({"boot_id": boot, "epoch": cabinet.epoch});
-            tx.record("cabinet", cabinet.id, "cabinet.boot_lives", payload, Recipients::nobody())?;
+            let event = CabinetEvent::BootLives { boot_id, epoch: cabinet.epoch };
+            tx.record(cabinet.id, event, Recipients::nobody())?;
             doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
     }
@@ -74,8 +73,8 @@ pub fn restarted(tx: &mut Tx<'_>, cabinet: &CabinetRow, boot_id: BootId) -> Resu
     if cabinet.boot_id.as_deref() == Some(boot.as_str()) {
         store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
     }
-    let payload = json!({"boot_id": boot, "epoch": cabinet.epoch, "same_boot_id": true});
-    tx.record("cabinet", cabinet.id, "cabinet.booted", payload, Recipients::nobody())?;
+    let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: true };
+    tx.record(cabinet.id, event, Recipients::nobody())?;
     let unresolved = const { &[AttemptState::Started, AttemptState::InDoubt] };
     doubt(tx, cabinet.id, unresolved, Command::SameBoot { boot: boot_id })
 }

@@ -17,8 +17,9 @@ use crate::{
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::{CabinetId, OrderId, OrderUnitId},
-    order::{self, OrderState, UnitState},
+    order::{self, OrderEvent, OrderState, UnitState},
     refusal::Refusal,
     stock::{Movement, SlotClosedReason, choose_slots},
     time::civil_day,
@@ -47,7 +48,7 @@ pub fn apply(tx: &mut Tx<'_>, row: &AttemptRow, events: &[AttemptEvent]) -> Resu
     let recipients = worker.map_or_else(Recipients::nobody, Recipients::worker);
     for event in events {
         write(tx, row, event)?;
-        tx.record("attempt", row.id, event.kind(), event.payload(), recipients)?;
+        tx.record(row.id, *event, recipients)?;
         count(tx, event);
     }
     // A slot that the same decision closes must not be chosen again.
@@ -222,8 +223,9 @@ fn relocate(tx: &mut Tx<'_>, order: &OrderRow, mut unit: UnitRow, to: &StockKey)
     if !storage::order::unit_relocate(tx.conn, unit.id, to.slot_no, &to.lot_no)? {
         return Err(Refusal::moved_on(unit.state).into());
     }
-    let payload = json!({"unit": unit.id, "from": unit.slot_no, "to": to.slot_no});
-    tx.record("order", order.id, "order.unit_relocated", payload, Recipients::worker(order.worker_id))?;
+    let event =
+        OrderEvent::UnitRelocated { unit: unit.id, from: slot_no(unit.slot_no)?, to: slot_no(to.slot_no)? };
+    tx.record(order.id, event, Recipients::worker(order.worker_id))?;
     unit.slot_no = to.slot_no;
     unit.lot_no.clone_from(&to.lot_no);
     let end = authorization_end(tx);
@@ -240,8 +242,7 @@ pub(crate) fn close_slot(
 ) -> Result<(), Failure> {
     let slot = slot_no(slot)?;
     if store::slot_close(tx.conn, cabinet, slot.get(), reason, tx.now)? {
-        let payload = json!({"slot": slot, "reason": reason});
-        tx.record("cabinet", cabinet, "cabinet.slot_closed", payload, Recipients::nobody())?;
+        tx.record(cabinet, CabinetEvent::SlotClosed { slot, reason }, Recipients::nobody())?;
     }
     Ok(())
 }
@@ -253,9 +254,9 @@ pub(crate) fn reclose_slot(
     slot: i32,
     (from, to): (SlotClosedReason, SlotClosedReason),
 ) -> Result<(), Failure> {
-    if store::slot_reclose(tx.conn, cabinet, slot, from, to)? {
-        let payload = json!({"slot": slot, "was": from, "reason": to});
-        tx.record("cabinet", cabinet, "cabinet.slot_reclosed", payload, Recipients::nobody())?;
+    let slot = slot_no(slot)?;
+    if store::slot_reclose(tx.conn, cabinet, slot.get(), from, to)? {
+        tx.record(cabinet, CabinetEvent::SlotReclosed { slot, was: from, reason: to }, Recipients::nobody())?;
     }
     Ok(())
 }

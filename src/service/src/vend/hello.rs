@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{boots, journal::raise_alarm, lock_cabinet, reconcile};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::packs};
 use domain::{
+    event::cabinet::CabinetEvent,
     refusal::Code,
     vend::{
         AttemptState,
@@ -30,7 +31,7 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     boots::accept_boot(tx, caller, &cabinet, request.boot_id, request.mono_ms)?;
     store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
     if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
-        tx.record("cabinet", cabinet.id, "cabinet.door_opened", json!({}), Recipients::nobody())?;
+        tx.record(cabinet.id, CabinetEvent::DoorOpened { who: None, seq: None }, Recipients::nobody())?;
     }
     if request.tampered {
         raise_alarm(tx, cabinet.id, IncidentKind::Tamper, json!({"sensor": "hello"}))?;

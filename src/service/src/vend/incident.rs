@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{closing::reclose_slot, lock_cabinet};
@@ -11,6 +11,7 @@ use crate::{
     page::{Rows, page},
 };
 use domain::{
+    event::cabinet::{CabinetEvent, IncidentEvent},
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     refusal::{Code, Refusal},
     spelling,
@@ -69,10 +70,8 @@ pub(crate) fn open(
     let id = IncidentId::generate();
     let new = NewIncident { id, cabinet_id, kind, slot_no, attempt_id, detail: detail.to_string() };
     store::incident_open(tx.conn, &new, tx.now)?;
-    let payload = json!({"cabinet": cabinet_id, "kind": kind, "slot": slot_no, "attempt": attempt_id});
-    tx.record("incident", id, "incident.opened", payload, Recipients::nobody())?;
-    tx.wake(coordination::Topic::Operators);
-    Ok(())
+    let event = IncidentEvent::Opened { cabinet: cabinet_id, kind, slot: slot_no, attempt: attempt_id };
+    tx.record(id, event, Recipients::nobody())
 }
 
 /// Incidents, oldest first.
@@ -103,14 +102,14 @@ pub fn close_incident(
     if !store::incident_close(tx.conn, id, by, &sealed, tx.now)? {
         return Err(Refusal::moved_on("closed").into());
     }
-    tx.record("incident", id, "incident.closed", json!({"by": by}), Recipients::nobody())?;
+    tx.record(id, IncidentEvent::Closed { by }, Recipients::nobody())?;
     let row = store::incident_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     let alarms = [IncidentKind::Tamper, IncidentKind::JournalFork];
     if alarms.contains(&row.kind)
         && !store::incident_is_open(tx.conn, row.cabinet_id, &alarms)?
         && storage::vend::journal::cabinet_tamper(tx.conn, row.cabinet_id, false)?
     {
-        tx.record("cabinet", row.cabinet_id, "cabinet.tamper_cleared", json!({}), Recipients::nobody())?;
+        tx.record(row.cabinet_id, CabinetEvent::TamperCleared {}, Recipients::nobody())?;
     }
     if let Some(slot) = row.slot_no {
         let (from, to) = (SlotClosedReason::Incident, SlotClosedReason::Uncounted);

@@ -90,7 +90,7 @@ fn one(
         slot: slot_no(unit.slot_no)?,
         expires_at,
     };
-    tx.record("attempt", id, event.kind(), event.payload(), Recipients::worker(order.worker_id))?;
+    tx.record(id, event, Recipients::worker(order.worker_id))?;
     command(tx, order.id, Command::UnitAuthorised(unit.id)).map(|_| ())
 }
 

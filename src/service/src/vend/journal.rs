@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{boots, closing::apply, domain_attempt, incident, lock_cabinet, reconcile};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::restocking};
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::CabinetId,
     refusal::{Code, FieldProblem, Refusal},
     stock::is_lot_no,
@@ -207,8 +208,7 @@ pub(crate) fn raise_alarm(
         incident::open(tx, cabinet, kind, None, None, detail)?;
     }
     if store::cabinet_tamper(tx.conn, cabinet, true)? {
-        let payload = json!({"kind": kind});
-        tx.record("cabinet", cabinet, "cabinet.tampered", payload, Recipients::nobody())?;
+        tx.record(cabinet, CabinetEvent::Tampered { kind }, Recipients::nobody())?;
     }
     Ok(())
 }

@@ -8,11 +8,11 @@
 //! trying all codes takes months.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{Failure, Recipients, Tx};
 use crypto::{blind::BlindField, digest};
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::{CabinetId, OrderId},
     vend::decide::PickupCheck,
 };
@@ -91,9 +91,9 @@ pub(super) fn count_wrong(
     };
     store::hatch_try_set(tx.conn, cabinet, &counted)?;
     if pace(tx, counted.failures) != pace(tx, before) {
-        let slow = pace(tx, counted.failures).num_seconds();
-        let payload = json!({"wrong": counted.failures, "seconds_between": slow});
-        tx.record("cabinet", cabinet, "cabinet.codes_tried_often", payload, Recipients::nobody())?;
+        let seconds_between = pace(tx, counted.failures).num_seconds();
+        let event = CabinetEvent::CodesTriedOften { wrong: counted.failures, seconds_between };
+        tx.record(cabinet, event, Recipients::nobody())?;
     }
     Ok(())
 }

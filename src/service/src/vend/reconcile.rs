@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{incident, journal::raise_alarm};
 use crate::{Failure, Recipients, Tx};
 use domain::{
+    event::cabinet::CabinetEvent,
     ids::CabinetId,
     refusal::{Code, Refusal},
     vend::{
@@ -140,8 +141,7 @@ fn record_discrepancy(
     if !store::discrepancy_note(tx.conn, cabinet, kind, slot, &detail.to_string(), tx.now)? {
         return Ok(());
     }
-    let payload = json!({"kind": kind, "slot": slot});
-    tx.record("cabinet", cabinet, "cabinet.differs", payload, Recipients::nobody())?;
+    tx.record(cabinet, CabinetEvent::Differs { kind, slot }, Recipients::nobody())?;
     if kind == DiscrepancyKind::OtherProduct {
         let detail = json!({"why": "hello", "told": detail});
         incident::open(tx, cabinet, IncidentKind::WrongSlot, Some(slot), None, detail)?;
@@ -151,8 +151,7 @@ fn record_discrepancy(
 
 fn settle(tx: &mut Tx<'_>, cabinet: CabinetId, kind: DiscrepancyKind, slot: i32) -> Result<(), Failure> {
     if store::discrepancy_settle(tx.conn, cabinet, kind, slot)? {
-        let payload = json!({"kind": kind, "slot": slot});
-        tx.record("cabinet", cabinet, "cabinet.reconciled", payload, Recipients::nobody())?;
+        tx.record(cabinet, CabinetEvent::Reconciled { kind, slot }, Recipients::nobody())?;
     }
     Ok(())
 }

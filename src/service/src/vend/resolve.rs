@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{closing::apply, domain_attempt, lock_cabinet, slot_no};
@@ -12,7 +11,8 @@ use domain::{
     ids::{AttemptId, CabinetId, OrderId, StaffId},
     refusal::{Code, Refusal},
     vend::{
-        AttemptState, Command, NotDispensedReason, Outcome, decide, decide::CountDecision, journal::Body,
+        AttemptState, Command, NotDispensedReason, Outcome, decide, decide::CountDecision,
+        event::AttemptNote, journal::Body,
     },
 };
 use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
@@ -88,7 +88,7 @@ pub fn resolve(
         return Err(Refusal::new(Code::CabinetNotRebooted).in_state(row.state).into());
     };
     apply(tx, &row, &events)?;
-    tx.record("attempt", id, "attempt.resolved_by", json!({"by": by}), Recipients::nobody())?;
+    tx.record(id, AttemptNote::ResolvedBy { by }, Recipients::nobody())?;
     // The count did not change the stock record while the attempt was in doubt.
     restocking::book_stock_count(tx, cabinet.id, row.slot_no, counted)?;
     let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;

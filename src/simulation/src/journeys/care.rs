@@ -12,17 +12,24 @@ use crate::{
     api::{ConsultationView, MessageView, Page, PrescriptionView, ReadingsTaken},
     client::{As, Call, CallError},
 };
-use domain::consultation::ConsultationState;
+use domain::{
+    consultation::{ConsultationEventKind, ConsultationState},
+    event::care::ConsultationNoteKind,
+    prescription::EventKind,
+};
 
 const RATING: i64 = 5;
-const ACCEPTED: &str = "consultation.accepted";
+const ACCEPTED: &str = ConsultationEventKind::Accepted.as_str();
+/// Events after which nobody will accept.
+const UNANSWERED: [&str; 2] =
+    [ConsultationEventKind::Cancelled.as_str(), ConsultationEventKind::Unserved.as_str()];
 /// Events after which a prescription may have changed its state.
 const PRESCRIPTION_KINDS: &[&str] = &[
-    "prescription.approved",
-    "prescription.voided",
-    "prescription.expired",
-    "consultation.cancelled",
-    "consultation.unserved",
+    EventKind::Approved.as_str(),
+    EventKind::Voided.as_str(),
+    EventKind::Expired.as_str(),
+    UNANSWERED[0],
+    UNANSWERED[1],
 ];
 
 impl Walk<'_> {
@@ -102,7 +109,7 @@ impl Walk<'_> {
         asked: &ConsultationView,
     ) -> Result<ConsultationView, JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/consultations/{}", asked.id));
-        let kinds = [ACCEPTED, "consultation.cancelled", "consultation.unserved"];
+        let kinds = [ACCEPTED, UNANSWERED[0], UNANSWERED[1]];
         let active = self
             .wait("doctor", events, &kinds, async || {
                 let now: ConsultationView = api.call(worker, Call::get(&path)).await?;
@@ -117,7 +124,7 @@ impl Walk<'_> {
         })?;
         let messages = format!("{path}/messages");
         let asked_back = self
-            .wait("talk", events, &["consultation.message"], async || {
+            .wait("talk", events, &[ConsultationNoteKind::Message.as_str()], async || {
                 let lines: Page<MessageView> = api.call(worker, Call::get(&messages)).await?;
                 Ok(lines.items.into_iter().find(|line| line.sender_role == "doctor"))
             })
@@ -189,7 +196,7 @@ impl Walk<'_> {
         active: &ConsultationView,
     ) -> Result<(), JourneyError> {
         let (api, path) = (self.api, format!("/api/v1/consultations/{}", active.id));
-        self.wait("completed", events, &["consultation.completed"], async || {
+        self.wait("completed", events, &[ConsultationEventKind::Completed.as_str()], async || {
             let now: ConsultationView = api.call(worker, Call::get(&path)).await?;
             Ok((now.state == ConsultationState::Completed).then_some(()))
         })

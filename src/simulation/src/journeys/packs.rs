@@ -18,14 +18,22 @@ use crate::{
 use domain::{
     ids::AttemptId,
     money::Fen,
-    order::{OrderState, UnitState},
+    order::{OrderEventKind, OrderState, UnitState},
     vend::AttemptState,
 };
 
 /// Events after which an order may have ended.
-const ORDER_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.expired"];
+const ORDER_KINDS: &[&str] = &[
+    OrderEventKind::Completed.as_str(),
+    OrderEventKind::Cancelled.as_str(),
+    OrderEventKind::Expired.as_str(),
+];
 /// Events after which a pack may be assigned to another slot.
-const MOVED_KINDS: &[&str] = &["order.completed", "order.cancelled", "order.unit_relocated"];
+const MOVED_KINDS: &[&str] = &[
+    OrderEventKind::Completed.as_str(),
+    OrderEventKind::Cancelled.as_str(),
+    OrderEventKind::UnitRelocated.as_str(),
+];
 /// Slots that a pack is tried from, plus one try to see the end.
 const MOST_TRIES: usize = 8;
 

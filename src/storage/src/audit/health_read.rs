@@ -3,13 +3,7 @@
 
 use diesel::{prelude::*, upsert::excluded};
 
-use crate::{
-    conn::Conn,
-    dialect::on_backend,
-    events::AnyId,
-    schema::health_read,
-    sql_types::At,
-};
+use crate::{conn::Conn, dialect::on_backend, events::AnyId, schema::health_read, sql_types::At};
 use domain::time::Timestamp;
 
 /// Records that this reader is shown this part now; `false` when any instance recorded that since

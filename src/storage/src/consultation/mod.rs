@@ -3,6 +3,8 @@
 
 pub mod message;
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
-    schema::{check_in, consultation},
+    schema::{check_in, consultation, offer},
     sql_types::At,
 };
 use domain::{
@@ -145,7 +147,20 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
         Some(id) => offer_fetch(conn, id)?,
         None => None,
     };
-    Ok(Consultation {
+    Ok(snapshot_of(row, last))
+}
+
+/// All consultations, for the audit.
+pub fn snapshots_all(conn: &mut Conn) -> QueryResult<Vec<Consultation>> {
+    let rows: Vec<ConsultationRow> =
+        on_backend!(conn, c => consultation::table.select(ConsultationRow::as_select()).load(c))?;
+    let offers: Vec<OfferRow> = on_backend!(conn, c => offer::table.select(OfferRow::as_select()).load(c))?;
+    let mut offers: HashMap<OfferId, OfferRow> = offers.into_iter().map(|offer| (offer.id, offer)).collect();
+    Ok(rows.iter().map(|row| snapshot_of(row, row.offer_id.and_then(|id| offers.remove(&id)))).collect())
+}
+
+fn snapshot_of(row: &ConsultationRow, last: Option<OfferRow>) -> Consultation {
+    Consultation {
         id: row.id,
         worker: row.worker_id,
         state: row.state,
@@ -168,7 +183,7 @@ pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryRes
         left_at: row.left_at,
         rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
         triage: row.triage,
-    })
+    }
 }
 
 /// Writes `after`, if the row still equals `before` in state, fence and rating.

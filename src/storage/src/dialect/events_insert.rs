@@ -27,7 +27,7 @@ pub fn events_append(conn: &mut Conn, events: &[NewEvent]) -> QueryResult<()> {
         _ if events.is_empty() => Ok(()),
         Conn::Pg(conn) => EventsInsert::of(events).execute(conn).map(drop),
         Conn::Sqlite(conn) => events.iter().try_for_each(|event| {
-            EventInsert { event, payload: event.payload.to_string(), at: At(event.at) }
+            EventInsert { event, payload: event.event.payload().to_string(), at: At(event.at) }
                 .execute(conn)
                 .map(drop)
         }),
@@ -59,7 +59,7 @@ impl QueryFragment<Sqlite> for EventInsert<'_> {
         out.push_sql(COLUMNS);
         out.push_sql("VALUES (");
         out.push_bind_param::<Uuid, _>(&event.stream_id)?;
-        for text in [event.stream, &event.kind, &self.payload, event.actor_role] {
+        for text in [event.event.stream().as_str(), event.event.kind(), &self.payload, event.actor_role] {
             out.push_sql(", ");
             out.push_bind_param::<Text, _>(text)?;
         }
@@ -96,9 +96,9 @@ impl<'a> EventsInsert<'a> {
     pub fn of(events: &'a [NewEvent]) -> Self {
         Self {
             stream_ids: events.iter().map(|event| event.stream_id).collect(),
-            streams: events.iter().map(|event| event.stream).collect(),
-            kinds: events.iter().map(|event| event.kind.as_str()).collect(),
-            payloads: events.iter().map(|event| event.payload.to_string()).collect(),
+            streams: events.iter().map(|new| new.event.stream().as_str()).collect(),
+            kinds: events.iter().map(|new| new.event.kind()).collect(),
+            payloads: events.iter().map(|new| new.event.payload().to_string()).collect(),
             actor_roles: events.iter().map(|event| event.actor_role).collect(),
             actor_ids: events.iter().map(|event| event.actor_id).collect(),
             worker_ids: events.iter().map(|event| event.worker_id).collect(),

@@ -12,11 +12,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::{
-    StoreError,
-    conn::Conn,
-    sql_types::Timestamptz,
-};
+use crate::{StoreError, conn::Conn, sql_types::Timestamptz};
 use domain::time::Timestamp;
 
 /// Runs a statement on the inner connection of either backend. The body is compiled for each; where
@@ -58,9 +54,9 @@ macro_rules! insert_few {
         }
     };
 }
-pub(crate) use insert_few;
 pub(crate) use events_insert::EventsInsert;
 pub use events_insert::events_append;
+pub(crate) use insert_few;
 pub(crate) use row_lock::RowLockDsl;
 
 /// Sets the lock timeout until the end of this transaction. Does nothing on SQLite, which has no

@@ -3,22 +3,26 @@
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    events::AnyId,
-    schema::{event, prescription, prescription_line},
+    events::LoggedEvent,
+    schema::{check_in, event, prescription, prescription_line},
 };
 use domain::{
-    ids::{PrescriptionId, StaffId},
+    event::Stream,
+    ids::{CheckInId, PrescriptionId, StaffId},
+    prescription::PrescriptionState,
     time::Timestamp,
 };
 
-/// Signature and review of a prescription.
+/// State, signature and review of a prescription.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = prescription)]
 pub struct BackingRow {
     pub id: PrescriptionId,
     pub doctor_id: StaffId,
+    pub state: PrescriptionState,
     pub signature: Option<String>,
     /// The last instant of its validity.
     pub valid_until: Option<Timestamp>,
@@ -31,13 +35,18 @@ pub fn backing_all(conn: &mut Conn) -> QueryResult<Vec<BackingRow>> {
     on_backend!(conn, c => prescription::table.select(BackingRow::as_select()).load(c))
 }
 
-/// All events of one kind of stream, by stream and version: stream id, kind, payload.
-pub fn events_of_kind(conn: &mut Conn, stream: &str) -> QueryResult<Vec<(AnyId, String, String)>> {
+/// All events of one kind of stream, each stream from its first event on.
+pub fn events_of_stream(conn: &mut Conn, stream: Stream) -> QueryResult<Vec<LoggedEvent>> {
     on_backend!(conn, c => event::table
-        .filter(event::stream.eq(stream))
+        .filter(event::stream.eq_code(stream))
         .order((event::stream_id, event::version))
-        .select((event::stream_id, event::kind, event::payload))
+        .select(LoggedEvent::as_select())
         .load(c))
+}
+
+/// Ids of all check-ins, with the reason why they ended.
+pub fn check_ins_all(conn: &mut Conn) -> QueryResult<Vec<(CheckInId, Option<String>)>> {
+    on_backend!(conn, c => check_in::table.select((check_in::id, check_in::end_reason)).load(c))
 }
 
 /// One line of a prescription, for the audit.

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{plans::stocked_codes, sample};
 use crate::build;
 use base::{clock::SystemClock, config::Config, telemetry};
-use domain::{staff::ShiftRecord, time::Timestamp};
+use domain::{network::import::ImportKind, staff::ShiftRecord, time::Timestamp};
 use service::{Actor, AppState};
 use simulation::sample::{MOST_WORKERS, SampleNetwork};
 use storage::StoreError;
@@ -43,8 +43,9 @@ pub async fn fill(app: &Arc<AppState>, network: &Arc<SampleNetwork>, codes: &[St
     bar.finish_and_clear();
     // Recorded like every imported file.
     let rows = network.worker_count();
-    let recorded =
-        app.write(Actor::System, move |tx| service::network::import::record_loaded(tx, "sample", rows)).await;
+    let recorded = app
+        .write(Actor::System, move |tx| service::network::import::record_loaded(tx, ImportKind::Sample, rows))
+        .await;
     recorded.map_err(|failure| anyhow::anyhow!("loading the sample: {failure}"))
 }
 

@@ -15,6 +15,23 @@ use crate::{refusal::FieldProblem, words::Bilingual};
 pub use cells::Cells;
 pub(crate) use cells::{LANGUAGES, join, language_code};
 
+crate::text_enum! {
+    /// What an import loads.
+    pub enum ImportKind {
+        Cabinets = "cabinets",
+        Catalogue = "catalogue",
+        Employers = "employers",
+        Hospitals = "hospitals",
+        /// The whole sample network.
+        Sample = "sample",
+        Shifts = "shifts",
+        Staff = "staff",
+        Stations = "stations",
+        Stock = "stock",
+        Workers = "workers",
+    }
+}
+
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RowProblem {

@@ -4,6 +4,7 @@
 use super::{Existing, Found, ImportError, Lined, Loaded, record};
 use crate::{Failure, Tx, formulary::edition};
 use domain::formulary::Product;
+use domain::network::import::ImportKind;
 use storage::{network::import::NewProduct, sql_types::At};
 
 /// Loads products. [`edition::look`] makes this process use them.
@@ -36,6 +37,6 @@ pub fn products(tx: &mut Tx<'_>, rows: &[Lined<Product>], existing: Existing) ->
     loaded.added = new.len();
     storage::network::import::products_insert(tx.conn, &new)?;
     edition::changed(tx)?;
-    record(tx, "catalogue", loaded)?;
+    record(tx, ImportKind::Catalogue, loaded)?;
     Ok(loaded)
 }

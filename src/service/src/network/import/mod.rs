@@ -10,11 +10,11 @@ pub(crate) mod source;
 pub(crate) mod unix_lines;
 pub(crate) mod update;
 
-use serde_json::json;
-
 use crate::{Failure, Recipients, Tx};
 use domain::{
+    event::network::ImportEvent,
     ids::{Id, kind},
+    network::import::ImportKind,
     network::import::RowProblem,
     refusal::FieldProblem,
     words::Bilingual,
@@ -127,14 +127,13 @@ impl Found {
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn record_loaded(tx: &mut Tx<'_>, kind: &str, rows: usize) -> Result<(), Failure> {
+pub fn record_loaded(tx: &mut Tx<'_>, kind: ImportKind, rows: usize) -> Result<(), Failure> {
     record(tx, kind, Loaded { added: rows, ..Loaded::default() })
 }
 
 /// Logs the import of a file.
-fn record(tx: &mut Tx<'_>, kind: &str, loaded: Loaded) -> Result<(), Failure> {
+fn record(tx: &mut Tx<'_>, kind: ImportKind, loaded: Loaded) -> Result<(), Failure> {
     let id: Id<kind::Transfer> = Id::generate();
     let Loaded { added, updated, skipped } = loaded;
-    let payload = json!({"kind": kind, "rows": added, "updated": updated, "skipped": skipped});
-    tx.record("import", id, "import.loaded", payload, Recipients::nobody())
+    tx.record(id, ImportEvent::Loaded { kind, rows: added, updated, skipped }, Recipients::nobody())
 }

@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
-
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{AppState, Failure, Recipients, Tx, network::identity, staff::password_link};
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
+    event::staff::StaffEvent,
     ids::{ShiftId, StaffId, WorkerId},
+    letter::LetterKind,
     matching::presence::Presence,
+    network::import::ImportKind,
     network::{Phone, WorkerRecord},
     staff::{DoctorRecord, ShiftRecord, StaffRecord, overlap_message},
 };
-use mail::LetterKind;
 use storage::{
     network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff, worker::NewWorker},
     sql_types::At,
@@ -104,7 +104,7 @@ pub fn workers(
         let ids: Vec<WorkerId> = new.iter().map(|row| row.id).collect();
         storage::network::import::consents_add(tx.conn, &ids, purpose, tx.now)?;
     }
-    record(tx, "workers", loaded)?;
+    record(tx, ImportKind::Workers, loaded)?;
     Ok(loaded)
 }
 
@@ -186,19 +186,14 @@ pub fn staff(
     for person in &people {
         if invite && person.password_hash.is_none() {
             password_link::send_link(tx, person.id, LetterKind::Invite)?;
-            tx.record(
-                "staff",
-                person.id,
-                "staff.invited",
-                json!({"role": person.role}),
-                Recipients::nobody(),
-            )?;
+            let event = StaffEvent::Invited { role: person.role, again: false };
+            tx.record(person.id, event, Recipients::nobody())?;
         } else {
-            tx.record("staff", person.id, "staff.added", json!({"role": person.role}), Recipients::nobody())?;
+            tx.record(person.id, StaffEvent::Added { role: person.role }, Recipients::nobody())?;
         }
     }
     loaded.added = people.len();
-    record(tx, "staff", loaded)?;
+    record(tx, ImportKind::Staff, loaded)?;
     Ok(loaded)
 }
 
@@ -278,8 +273,9 @@ pub fn shifts(
             None => {
                 let id = ShiftId::generate();
                 storage::network::import::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)?;
-                let payload = json!({"shift": id, "starts_at": row.starts_at, "ends_at": row.ends_at});
-                tx.record("staff", *person, "staff.shift_added", payload, Recipients::staff(*person))?;
+                let (starts_at, ends_at) = (row.starts_at, row.ends_at);
+                let event = StaffEvent::ShiftAdded { shift: id, starts_at, ends_at };
+                tx.record(*person, event, Recipients::staff(*person))?;
                 loaded.added += 1;
             }
             // The same shift, perhaps with another end.
@@ -316,6 +312,6 @@ pub fn shifts(
         }
     }
     found.done()?;
-    record(tx, "shifts", loaded)?;
+    record(tx, ImportKind::Shifts, loaded)?;
     Ok(loaded)
 }

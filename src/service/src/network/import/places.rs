@@ -7,6 +7,7 @@ use crate::Tx;
 use crypto::digest;
 use domain::{
     ids::{CabinetId, EmployerId, HospitalId, StationId},
+    network::import::ImportKind,
     network::{CabinetRecord, EmployerRecord, HospitalRecord, StationRecord},
     prescription::CabinetLane,
     stock::{lot_key, record::StockRecord},
@@ -79,7 +80,7 @@ pub fn stations(
         let cabinets: Vec<NewCabinet> = new.iter().map(|row| new_cabinet(row.id, lane, at)).collect();
         store::cabinets_add(tx.conn, &cabinets)?;
     }
-    record(tx, "stations", loaded)?;
+    record(tx, ImportKind::Stations, loaded)?;
     Ok(loaded)
 }
 
@@ -111,7 +112,7 @@ pub fn cabinets(
     found.done()?;
     loaded.added = new.len();
     store::cabinets_add(tx.conn, &new)?;
-    record(tx, "cabinets", loaded)?;
+    record(tx, ImportKind::Cabinets, loaded)?;
     Ok(loaded)
 }
 
@@ -150,7 +151,7 @@ pub fn hospitals(
     found.done()?;
     loaded.added = new.len();
     store::hospitals_add(tx.conn, &new)?;
-    record(tx, "hospitals", loaded)?;
+    record(tx, ImportKind::Hospitals, loaded)?;
     Ok(loaded)
 }
 
@@ -184,7 +185,7 @@ pub fn employers(
     found.done()?;
     loaded.added = new.len();
     store::employers_add(tx.conn, &new)?;
-    record(tx, "employers", loaded)?;
+    record(tx, ImportKind::Employers, loaded)?;
     Ok(loaded)
 }
 
@@ -247,7 +248,7 @@ pub fn stock(
     store::slots_add(tx.conn, &slots)?;
     store::slot_stocks_add(tx.conn, &stocks)?;
     loaded.added = slots.len();
-    record(tx, "stock", loaded)?;
+    record(tx, ImportKind::Stock, loaded)?;
     Ok(loaded)
 }
 

@@ -1,14 +1,13 @@
 //! Updates stored rows from a file. A file never replaces a secret: PINs and passwords have
 //! operations of their own.
 
-use serde_json::json;
-
 use super::{Found, ImportError, PreparedStaff};
 use crate::{
     Failure, Recipients, Tx,
     network::{self, WorkerDetailsInput},
 };
 use domain::{
+    event::staff::StaffEvent,
     ids::{EmployerId, HospitalId, StaffId, StationId, WorkerId},
     network::{EmployerRecord, HospitalRecord, Phone, StationRecord, WorkerRecord},
     refusal::FieldProblem,
@@ -97,7 +96,7 @@ pub(super) fn staff(
     match crate::staff::change::write(tx, &known, row.clone(), verified || still_verified) {
         Ok(changed) => {
             if !changed.is_empty() {
-                tx.record("staff", id, "staff.changed", json!({"fields": changed}), Recipients::staff(id))?;
+                tx.record(id, StaffEvent::Changed { fields: changed }, Recipients::staff(id))?;
             }
             Ok(())
         }

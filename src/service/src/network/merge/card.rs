@@ -3,9 +3,9 @@
 //! working card. If both cards work, the remaining record keeps its own.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{Failure, Recipients, Tx};
+use domain::event::worker::WorkerEvent;
 use domain::ids::WorkerId;
 use storage::network::{
     worker::WorkerRow,
@@ -36,8 +36,8 @@ pub(super) fn take(
         return Ok(None);
     };
     store::cards_exchange(tx.conn, source, target)?;
-    let payload = json!({"merged_from": source.id});
-    tx.record("worker", target.id, "card.replaced", payload, Recipients::worker(target.id))?;
+    let event = WorkerEvent::CardReplaced { merged_from: Some(source.id), unmerged_from: None };
+    tx.record(target.id, event, Recipients::worker(target.id))?;
     Ok(Some(Taken { index, pin_salt: source.pin_salt.clone(), pin_mac: source.pin_mac.clone() }))
 }
 
@@ -59,6 +59,6 @@ pub(super) fn give_back(
         let card = CardFields { index: Some(index), pin_salt, pin_mac, stopped_at: source.card_stopped_at };
         store::card_fields_set(tx.conn, from, &card)?;
     }
-    let payload = json!({"unmerged_from": target.id});
-    tx.record("worker", from, "card.replaced", payload, Recipients::worker(from))
+    let event = WorkerEvent::CardReplaced { merged_from: None, unmerged_from: Some(target.id) };
+    tx.record(from, event, Recipients::worker(from))
 }

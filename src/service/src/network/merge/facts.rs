@@ -3,7 +3,6 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::card;
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     profile::{self, HealthProfile},
 };
 use domain::{
+    event::{Event, care::HealthProfileEvent},
     ids::{ConsentId, WorkerId},
     network::{
         Job, Sex, careful_job,
@@ -56,7 +56,7 @@ pub(super) struct Before {
 
 impl Before {
     /// The names of the fields that the merge changed. Names only: they go into the event log.
-    pub(crate) fn fields_merged(&self) -> Vec<&'static str> {
+    pub(crate) fn fields_merged(&self) -> Vec<String> {
         let none = HealthProfile::default();
         let (before, after) =
             (self.profile.as_ref().unwrap_or(&none), self.merged_profile.as_ref().unwrap_or(&none));
@@ -71,7 +71,7 @@ impl Before {
         ] {
             fields.extend(differs.then_some(name));
         }
-        fields
+        fields.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -234,8 +234,8 @@ fn write_profile(
         // Every writer of a profile locks the worker's row, and so does a merge.
         return Err(Failure::inconsistent("a profile changed under a merge"));
     }
-    let payload = json!({"version": version + 1, "merged_from": merged});
-    tx.record("health_profile", worker, "profile.updated", payload, Recipients::worker(worker))
+    let event = HealthProfileEvent::Updated { version: version + 1, merged_from: Some(merged) };
+    tx.record(worker, event, Recipients::worker(worker))
 }
 
 /// Whether the worker wrote their profile after the version that the merge left. A worker always
@@ -244,10 +244,11 @@ fn write_profile(
 fn written_since(tx: &mut Tx<'_>, worker: WorkerId, merged: Option<i64>) -> Result<bool, Failure> {
     let Some(merged) = merged else { return Ok(false) };
     let events = storage::events::events_of(tx.conn, AnyId::from_uuid(worker.uuid()))?;
-    for event in events.iter().filter(|event| event.kind == "profile.updated") {
-        let payload: serde_json::Value = serde_json::from_str(&event.payload)?;
-        let later = payload["version"].as_i64().is_some_and(|version| version > merged);
-        if later && payload.get("merged_from").is_none() {
+    for event in events {
+        if let Event::HealthProfile(HealthProfileEvent::Updated { version, merged_from: None }) =
+            event.parse()?
+            && version > merged
+        {
             return Ok(true);
         }
     }

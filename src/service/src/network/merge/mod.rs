@@ -33,6 +33,7 @@ pub use undo::worker_unmerge;
 use super::{identity, people::WorkerSummary, unknown, worker_fetch};
 use crate::{Failure, Recipients, Tx, ledger};
 use domain::{
+    event::worker::WorkerEvent,
     ids::{MergeId, WorkerId},
     ledger as domain_ledger,
     money::Fen,
@@ -154,8 +155,8 @@ fn carry_out(tx: &mut Tx<'_>, source: &WorkerRow, target: &WorkerRow) -> Result<
     if let Some(transfer) = domain_ledger::merge_worker(from, into, &id.to_string(), balance, returned)? {
         ledger::book(tx, &transfer, into)?;
     }
-    let payload = json!({"into": into, "merge": id, "fields": before.fields_merged()});
-    tx.record("worker", from, "worker.merged", payload, Recipients::worker(into))?;
+    let event = WorkerEvent::Merged { into, merge: Some(id), fields: Some(before.fields_merged()) };
+    tx.record(from, event, Recipients::worker(into))?;
     Ok(())
 }
 

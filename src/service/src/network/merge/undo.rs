@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{facts, worker_fetch};
 use crate::{Failure, Recipients, Tx, check_in, ledger, network::WorkerSummary};
 use domain::{
+    event::worker::WorkerEvent,
     ids::WorkerId,
     ledger as domain_ledger,
     refusal::{Code, Refusal},
@@ -51,7 +52,6 @@ pub fn worker_unmerge(tx: &mut Tx<'_>, from: WorkerId) -> Result<WorkerSummary, 
     if let Some(transfer) = domain_ledger::unmerge_worker(from, into, &id, balance, returned, own_balance)? {
         ledger::book(tx, &transfer, into)?;
     }
-    let payload = json!({"into": into, "merge": merge.id});
-    tx.record("worker", from, "worker.unmerged", payload, Recipients::worker(into))?;
+    tx.record(from, WorkerEvent::Unmerged { into, merge: merge.id }, Recipients::worker(into))?;
     worker_fetch(tx, from)
 }

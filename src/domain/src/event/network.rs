@@ -1,0 +1,81 @@
+//! Changes of the network: places, devices, imports and the server's keys.
+
+use super::events;
+use crate::{
+    devices::{DeviceKind, RetireReason},
+    ids::{DeviceId, StaffId, StationId},
+    keys::KeyKind,
+    network::import::ImportKind,
+};
+
+events! {
+    /// A change of a station.
+    pub enum StationEvent, kinds StationEventKind {
+        Added = "station.added" to() { code: String },
+        /// A code that enrols one of its devices.
+        EnrolmentCodeMade = "station.enrolment_code_made" to() { kind: DeviceKind },
+        /// Too many wrong PINs were entered at its screen.
+        PinsTriedOften = "station.pins_tried_often" to() { device: DeviceId },
+    }
+}
+
+events! {
+    /// A change of a hospital.
+    pub enum HospitalEvent, kinds HospitalEventKind {
+        Added = "hospital.added" to() { code: String },
+    }
+}
+
+events! {
+    /// A change of an employer.
+    pub enum EmployerEvent, kinds EmployerEventKind {
+        Added = "employer.added" to() { code: String },
+    }
+}
+
+events! {
+    /// A change of an enrolled device.
+    pub enum DeviceEvent, kinds DeviceEventKind {
+        Enrolled = "device.enrolled" to() {
+            kind: DeviceKind,
+            station: StationId,
+            epoch: i64,
+            /// The operator who made the code.
+            by: StaffId,
+            /// The thumbprint of its key.
+            key: String,
+        },
+        Revoked = "device.revoked" to() { kind: DeviceKind, station: StationId, reason: RetireReason },
+    }
+}
+
+events! {
+    /// An import.
+    pub enum ImportEvent, kinds ImportEventKind {
+        Loaded = "import.loaded" to() {
+            kind: ImportKind,
+            /// Those added.
+            rows: usize,
+            #[serde(default)]
+            updated: usize,
+            #[serde(default)]
+            skipped: usize,
+        },
+    }
+}
+
+events! {
+    /// A change of a key of the server.
+    pub enum KeyEvent, kinds KeyEventKind {
+        Added = "key.added" to() {
+            kind: KeyKind,
+            /// Its thumbprint or number.
+            id: String,
+        },
+        Retired = "key.retired" to() {
+            kind: KeyKind,
+            /// Its thumbprint or number.
+            id: String,
+        },
+    }
+}

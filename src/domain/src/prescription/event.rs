@@ -1,0 +1,90 @@
+//! The events of a prescription: ids, codes and digests, never a name, a diagnosis or free text.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{
+    decide::{ReturnReason, VoidReason},
+    draft::SupplyKind,
+    lanes::EncounterLane,
+};
+use crate::{
+    event::events,
+    ids::{ConsultationId, StaffId},
+};
+
+events! {
+    /// What happened to a prescription.
+    pub enum Event, kinds EventKind {
+        /// Its doctor began to write it.
+        Drafted = "prescription.drafted" to(worker, staff) {
+            consultation: ConsultationId,
+            prescriber: StaffId,
+            /// 0.
+            revision: u32,
+        },
+        /// The draft was changed.
+        DraftEdited = "prescription.edited" to(worker, staff) {
+            /// The new revision.
+            revision: u32,
+        },
+        /// The doctor signed.
+        Signed = "prescription.signed" to(worker, staff, pharmacists) {
+            prescriber: StaffId,
+            consultation: ConsultationId,
+            /// The encounter lane.
+            lane: EncounterLane,
+            supply: SupplyKind,
+            /// Digest of the signed document.
+            digest: String,
+            signed_at: DateTime<Utc>,
+            /// The last instant at which it may be used.
+            valid_until: DateTime<Utc>,
+            issued_on: NaiveDate,
+            /// Version of the safety rules used.
+            ruleset_version: String,
+            /// Version of the prescribing policy used.
+            policy_version: String,
+            /// Codes of the rules that the doctor overrode.
+            overridden: Vec<String>,
+        },
+        /// A pharmacist approved.
+        Approved = "prescription.approved" to(worker, staff, pharmacists) {
+            reviewer: StaffId,
+            /// Digest of the approved document.
+            digest: String,
+        },
+        /// A pharmacist returned it.
+        Returned = "prescription.returned" to(worker, staff, pharmacists) {
+            reviewer: StaffId,
+            reason: ReturnReason,
+        },
+        /// It was withdrawn. Pharmacists do not hear that a draft was.
+        Voided = "prescription.voided" to(worker, staff, pharmacists) {
+            /// `None` for the service itself.
+            by: Option<StaffId>,
+            reason: VoidReason,
+        },
+        /// Its validity ran out.
+        Expired = "prescription.expired" to(worker, staff, pharmacists) {
+            /// The last instant at which it could be used.
+            valid_until: DateTime<Utc>,
+        },
+        /// Every unit was dispensed.
+        Fulfilled = "prescription.fulfilled" to(worker, staff, pharmacists) { units: u32 },
+    }
+}
+
+impl EventKind {
+    /// Whether a prescription is a draft after such an event.
+    pub const fn is_draft(self) -> bool {
+        match self {
+            Self::Drafted | Self::DraftEdited => true,
+            Self::Signed
+            | Self::Approved
+            | Self::Returned
+            | Self::Voided
+            | Self::Expired
+            | Self::Fulfilled => false,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Invariant 10: state columns equal the fold of their events, by the same `apply` that the verbs
+//! use.
+
+use std::{collections::HashMap, fmt::Debug};
+
+use crate::{Failure, order::write::domain_order, vend::domain_attempt};
+use domain::{
+    check_in::{CheckInEvent, EndReason},
+    consultation::{self, Consultation},
+    event::{Event, Stream},
+    ids::{Id, OrderId},
+    order::{Order, OrderEvent, OrderState, UnitState},
+    prescription::{Event as PrescriptionEvent, Prescription},
+    time::Timestamp,
+    vend::{Attempt, AttemptEvent},
+};
+use storage::{
+    Conn,
+    order::{OrderRow, UnitRow},
+    stock::check as store,
+    vend::attempt::AttemptRow,
+};
+
+/// Folds the streams of one kind of entity. `step` gets the state so far, none before the first
+/// event. Events in the same streams that are no `E` change nothing.
+fn fold<K: 'static, E: TryFrom<Event>, S>(
+    conn: &mut Conn,
+    stream: Stream,
+    step: impl Fn(Option<S>, Id<K>, &E, Timestamp) -> Option<S>,
+) -> Result<HashMap<Id<K>, S>, Failure> {
+    let mut folded = HashMap::new();
+    for logged in store::events_of_stream(conn, stream)? {
+        if let Ok(event) = E::try_from(logged.parse()?) {
+            let id = Id::from_uuid(logged.stream_id.uuid());
+            if let Some(state) = step(folded.remove(&id), id, &event, logged.at) {
+                folded.insert(id, state);
+            }
+        }
+    }
+    Ok(folded)
+}
+
+/// Adds to `found` when what is stored differs.
+fn compare<S: PartialEq + Debug>(
+    (what, id): (&str, impl Debug),
+    stored: S,
+    folded: Option<S>,
+    found: &mut Vec<String>,
+) {
+    if folded.as_ref() != Some(&stored) {
+        found.push(format!("10: {what} {id:?} is {stored:?} but its events say {folded:?}"));
+    }
+}
+
+pub(super) fn attempts(conn: &mut Conn, rows: &[AttemptRow], found: &mut Vec<String>) -> Result<(), Failure> {
+    let folded = fold(conn, Stream::Attempt, |attempt: Option<Attempt>, id, event, at| match event {
+        AttemptEvent::Issued { order_unit, cabinet, epoch, slot, expires_at } => {
+            Some(Attempt::issued(id, *order_unit, (*cabinet, *epoch, *slot), *expires_at))
+        }
+        event => attempt.map(|attempt| attempt.after(event, at)),
+    })?;
+    for row in rows {
+        compare(("attempt", row.id), domain_attempt(row)?, folded.get(&row.id).copied(), found);
+    }
+    Ok(())
+}
+
+pub(super) fn orders(
+    conn: &mut Conn,
+    (orders, units): (&[OrderRow], &[UnitRow]),
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let mut units_of: HashMap<OrderId, Vec<UnitRow>> = HashMap::new();
+    for unit in units {
+        units_of.entry(unit.order_id).or_default().push(unit.clone());
+    }
+    let stored: HashMap<OrderId, Order> = orders
+        .iter()
+        .map(|row| (row.id, domain_order(row, units_of.get(&row.id).map_or(&[], Vec::as_slice))))
+        .collect();
+    // The event of the reservation does not contain the prices: they are those of the row.
+    let reserved = |id: OrderId| {
+        let mut order = stored.get(&id)?.clone();
+        order.state = OrderState::Reserved;
+        order.units.iter_mut().for_each(|unit| unit.state = UnitState::Reserved);
+        Some(order)
+    };
+    let mut folded = fold(conn, Stream::Order, |order: Option<Order>, id, event, _| match event {
+        OrderEvent::Reserved { .. } => reserved(id),
+        event => order.map(|mut order| {
+            order.apply(event);
+            order
+        }),
+    })?;
+    for (id, order) in stored {
+        compare(("order", id), order, folded.remove(&id), found);
+    }
+    Ok(())
+}
+
+pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
+    let folded = fold(conn, Stream::Prescription, |so_far: Option<Prescription>, _, event, _| match event {
+        PrescriptionEvent::Drafted { consultation, prescriber, .. } => {
+            Some(Prescription::draft(*consultation, *prescriber))
+        }
+        event => so_far.map(|mut prescription| {
+            prescription.apply(event);
+            prescription
+        }),
+    })?;
+    for row in store::backing_all(conn)? {
+        let said = folded.get(&row.id).map(|said| (said.state, said.valid_until, said.reviewer));
+        compare(("prescription", row.id), (row.state, row.valid_until, row.reviewed_by), said, found);
+    }
+    Ok(())
+}
+
+pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut folded =
+        fold(conn, Stream::Consultation, |so_far: Option<Consultation>, _, event, _| match so_far {
+            None => consultation::fold(std::slice::from_ref(event)),
+            Some(mut consultation) => {
+                consultation::apply(&mut consultation, event);
+                Some(consultation)
+            }
+        })?;
+    for stored in storage::consultation::snapshots_all(conn)? {
+        // A merge of two records moves their consultations without an event of theirs.
+        let said = folded.remove(&stored.id).map(|said| Consultation { worker: stored.worker, ..said });
+        compare(("consultation", stored.id), stored, said, found);
+    }
+    Ok(())
+}
+
+pub(super) fn check_ins(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
+    let folded = fold(conn, Stream::CheckIn, |ended: Option<Option<EndReason>>, _, event, _| match event {
+        CheckInEvent::Opened { .. } => Some(None),
+        CheckInEvent::Ended { reason } => ended.map(|_| Some(*reason)),
+    })?;
+    for (id, reason) in store::check_ins_all(conn)? {
+        let folded = folded.get(&id).map(|ended| ended.map(EndReason::as_str));
+        compare(("check-in", id), reason.as_deref(), folded, found);
+    }
+    Ok(())
+}
