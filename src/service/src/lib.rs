@@ -20,13 +20,13 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod letter;
-#[allow(dead_code)]
 mod machine;
 pub mod matching;
 pub mod metrics;
 pub mod network;
 pub mod order;
 pub mod page;
+mod packed;
 pub mod prescription;
 pub mod profile;
 pub mod rate_limit;

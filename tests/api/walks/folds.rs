@@ -160,17 +160,12 @@ impl Folded {
         }
     }
 
-    fn prescription(&mut self, taken: &mut Taken, id: Uuid, kind: &str, mut payload: Value) {
-        let name = kind.strip_prefix("prescription.").unwrap_or(kind);
-        if name == "drafted" {
-            let ids = (uuid_of(&payload["consultation"]), uuid_of(&payload["prescriber"]));
-            let (Some(talk), Some(doctor)) = ids else { panic!("{kind}: {payload}") };
-            self.prescriptions.insert(id, Prescription::draft(Id::from_uuid(talk), Id::from_uuid(doctor)));
+    fn prescription(&mut self, taken: &mut Taken, id: Uuid, kind: &str, payload: Value) {
+        let event = Event::read(kind, payload).expect("an event of a prescription");
+        if let Some(first) = Prescription::fold(std::slice::from_ref(&event)) {
+            self.prescriptions.insert(id, first);
             return;
         }
-        let name = if name == "edited" { "draft_edited" } else { name };
-        payload["kind"] = name.into();
-        let event: Event = serde_json::from_value(payload).expect("an event of a prescription");
         // One that a test has inserted is approved from the start.
         let at = self.prescriptions.entry(id).or_insert_with(|| Prescription {
             state: PrescriptionState::Approved,

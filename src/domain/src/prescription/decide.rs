@@ -77,7 +77,7 @@ pub struct Signing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Command<'a> {
     /// The doctor changes the draft, or edits a returned one again.
-    EditDraft { by: StaffId },
+    Edit { by: StaffId },
     /// The doctor signs.
     Sign(Signing<'a>),
     /// A pharmacist approves the digest that they saw.
@@ -107,10 +107,12 @@ pub enum Command<'a> {
 
 /// What happened to a prescription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", content = "payload", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
+    /// The doctor wrote it; the first event of every prescription.
+    Drafted { consultation: ConsultationId, prescriber: StaffId, revision: u32 },
     /// The draft was changed.
-    DraftEdited {
+    Edited {
         /// The new revision.
         revision: u32,
     },
@@ -161,7 +163,8 @@ impl Event {
     /// The event's kind in the event log.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Event::DraftEdited { .. } => "prescription.draft_edited",
+            Event::Drafted { .. } => "prescription.drafted",
+            Event::Edited { .. } => "prescription.edited",
             Event::Signed { .. } => "prescription.signed",
             Event::Approved { .. } => "prescription.approved",
             Event::Returned { .. } => "prescription.returned",
@@ -170,6 +173,38 @@ impl Event {
             Event::Fulfilled { .. } => "prescription.fulfilled",
         }
     }
+
+    /// The payload as stored in the event log.
+    pub fn payload(&self) -> serde_json::Value {
+        let mut whole = serde_json::to_value(self).expect("ids, codes and times are always JSON");
+        whole["payload"].take()
+    }
+
+    /// Parses an event from the log.
+    ///
+    /// # Errors
+    /// If `kind` is not an event of a prescription, or `payload` does not match it.
+    pub fn read(kind: &str, payload: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let name = kind.strip_prefix("prescription.").unwrap_or(kind);
+        serde_json::from_value(serde_json::json!({ "kind": name, "payload": payload }))
+    }
+}
+
+/// The first event of a prescription that `doctor` writes in their consultation.
+///
+/// # Errors
+/// `lane_no_prescription`, `doctor_not_eligible`.
+pub fn draft(
+    doctor: &DoctorStanding,
+    lane: EncounterLane,
+    now: Timestamp,
+    policy: &PrescribingPolicy,
+) -> Result<Event, Refusal> {
+    rules::check_lane(lane)?;
+    if !rules::doctor_eligible(doctor, civil_day(now), policy) {
+        return Err(Refusal::new(Code::DoctorNotEligible));
+    }
+    Ok(Event::Drafted { consultation: doctor.consultation, prescriber: doctor.staff, revision: 0 })
 }
 
 /// Decides `command` at `now`; `Ok` without events means that it is already done.
@@ -183,7 +218,7 @@ pub fn decide(
     policy: &PrescribingPolicy,
 ) -> Result<Vec<Event>, Refusal> {
     match *command {
-        Command::EditDraft { by } => edit(prescription, by),
+        Command::Edit { by } => edit(prescription, by),
         Command::Sign(signing) => sign(prescription, &signing, now, policy),
         Command::Approve { by, digest } => approve(prescription, by, digest, now),
         Command::Return { by, reason } => return_to_doctor(prescription, by, reason),
@@ -201,7 +236,7 @@ fn edit(prescription: &Prescription, by: StaffId) -> Result<Vec<Event>, Refusal>
     }
     match prescription.state {
         PrescriptionState::Draft | PrescriptionState::Returned => {
-            Ok(vec![Event::DraftEdited { revision: prescription.revision.saturating_add(1) }])
+            Ok(vec![Event::Edited { revision: prescription.revision.saturating_add(1) }])
         }
         PrescriptionState::Signed
         | PrescriptionState::Approved

@@ -13,7 +13,7 @@ mod state;
 mod supply;
 mod validity;
 
-pub use decide::{Command, Event, ReturnReason, Signing, VoidReason, decide};
+pub use decide::{Command, Event, ReturnReason, Signing, VoidReason, decide, draft};
 pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, SupplyKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
